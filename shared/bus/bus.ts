@@ -1,0 +1,65 @@
+/**
+ * The bus port. Small enough to be kept honestly by memory, NATS JetStream and Kafka alike.
+ *
+ * An adapter promises:
+ * - **order per key**: a group sees the events of one key in the order they were published, because one key is always
+ *   on one partition (`partitionOf`) and a partition is handled one batch at a time;
+ * - **at least once**: a batch whose handler rejects, or whose process dies, is delivered again;
+ * - **ack after the handler**: a batch counts as handled when the handler's promise has resolved, not before;
+ * - **a poisoned event stops nothing**: one that is still refused after `MAX_ATTEMPTS` goes to the dead letters, as an
+ *   `event.rejected.v1`, and the partition goes on;
+ * - a repeat of an event id may be dropped (a cheap first line; not a promise).
+ *
+ * That an event *counts* once is built above this port: handlers change nothing when they see a fact a second time.
+ */
+import type { Event, EventType } from '../events/index.ts';
+
+export interface Bus {
+  /** Resolves when the events are as safe as the adapter makes them. The order of the array is kept per key. */
+  publish(events: readonly Event[]): Promise<void>;
+  /**
+   * Begins to hand events to `handler`. Members of one group share the partitions; each group sees all events. A group
+   * that has subscribed once keeps its place while nobody of it is there.
+   */
+  subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
+  /** Events not yet handled, by group and partition. */
+  lag(): Lag[];
+  close(): Promise<void>;
+}
+
+export interface Subscribe {
+  readonly group: string;
+  readonly types: readonly EventType[];
+  /**
+   * True: begin with the latest event of each key of the types in `LATEST_KEPT`, whenever they were published. For what
+   * every process must know (the sites); the group is then one process's own.
+   */
+  readonly latest?: boolean;
+}
+
+/** Events of one partition, in order. Resolve: they are acknowledged. Reject: they come again. */
+export type Handler = (batch: readonly Delivery[]) => Promise<void>;
+
+export interface Delivery {
+  readonly event: Event;
+  readonly partition: number;
+  /** 1 the first time. */
+  readonly attempt: number;
+}
+
+export interface Subscription {
+  /** Resolves when the batch in hand is done; nothing is delivered after that. */
+  stop(): Promise<void>;
+}
+
+export interface Lag {
+  readonly group: string;
+  readonly partition: number;
+  readonly events: number;
+}
+
+/** How often an event is tried before it goes to the dead letters. */
+export const MAX_ATTEMPTS = 5;
+
+/** Types of which the bus keeps the latest event of each key for those who come later. */
+export const LATEST_KEPT: readonly EventType[] = ['site.reported.v1'];

@@ -1,0 +1,3 @@
+export * from './codec.ts';
+export * from './partition.ts';
+export * from './types.ts';

@@ -1,0 +1,245 @@
+/**
+ * What is said on the bus. One schema an event type, in the order in which a follow-the-user migration goes.
+ *
+ * Words: a **user** is someone with a position, known by a pseudonym; a **session** is a user attached to a VM, with a
+ * weight; a **site** is a place that can run VMs; a **path** is one network way between two sites; a **decision** is
+ * move, stay or cancel, with reasons; a **migration** is one attempt to carry out a decision and has its id.
+ *
+ * Units are in the names. `atMs` is when the thing happened, in milliseconds since the Unix epoch.
+ */
+import Type, { type Static } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$' });
+const AtMs = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 });
+const Lat = Type.Number({ minimum: -90, maximum: 90 });
+const Lon = Type.Number({ minimum: -180, maximum: 180 });
+const Amount = Type.Number({ minimum: 0 });
+const Count = Type.Integer({ minimum: 0 });
+
+/** A user's position, published once for each VM the user is attached to. */
+export const LocationReported = Type.Object(
+  {
+    vm: Name,
+    user: Name,
+    atMs: AtMs,
+    lat: Lat,
+    lon: Lon,
+    /** Round-trip times the client measured itself; they overrule the network model for those sites. */
+    rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: Amount }, closed), { maxItems: 64 })),
+  },
+  closed,
+);
+
+/** A user begins to use a VM. `weight` is how much this user counts against the VM's other users. */
+export const SessionAttached = Type.Object(
+  { vm: Name, user: Name, atMs: AtMs, weight: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 }) },
+  closed,
+);
+
+export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
+
+/** What has to be known of a VM to predict what moving it costs. */
+export const VmSpec = Type.Object(
+  {
+    ramBytes: Type.Number({ exclusiveMinimum: 0 }),
+    /** Bytes a second the guest dirties when it starts to write, before pages repeat. */
+    dirtyRateBps: Amount,
+    /** Writable working set: what the guest dirties at most, however long a pre-copy round takes. */
+    workingSetBytes: Amount,
+    /** Disk to mirror; 0 where storage is shared between the sites. */
+    diskBytes: Amount,
+    /** Switch over as soon as the rest can be copied in this time. */
+    downtimeLimitMs: Type.Number({ exclusiveMinimum: 0, maximum: 2_000_000 }),
+    /** Below this round-trip time the users of the VM notice no difference. */
+    targetRttMs: Amount,
+  },
+  closed,
+);
+
+export const VmDeclared = Type.Object({ vm: Name, atMs: AtMs, home: Name, spec: VmSpec }, closed);
+
+export const VmRetired = Type.Object({ vm: Name, atMs: AtMs }, closed);
+
+/** A site's heartbeat. Two sites have one path for each provider that both have an uplink to. */
+export const SiteReported = Type.Object(
+  {
+    site: Name,
+    atMs: AtMs,
+    lat: Lat,
+    lon: Lon,
+    /** How many VMs the site can run. */
+    slots: Count,
+    /** The VMs that run there now. */
+    vms: Type.Array(Name),
+    /** True: no VM may come, and those that are there are to leave. */
+    draining: Type.Boolean(),
+    uplinks: Type.Array(Type.Object({ provider: Name, rateBps: Type.Number({ exclusiveMinimum: 0 }) }, closed)),
+  },
+  closed,
+);
+
+/** What a move is expected to take and to be worth, in user-milliseconds where it is a cost. */
+export const Prediction = Type.Object(
+  {
+    durationMs: Amount,
+    interruptionMs: Amount,
+    bytes: Amount,
+    costUserMs: Amount,
+    benefitUserMs: Type.Number(),
+  },
+  closed,
+);
+
+/** One site as the decision saw it. `rejected` names the filter that refused it. */
+export const Candidate = Type.Object(
+  {
+    site: Name,
+    /** Serving cost: sum over sessions of weight times excess round-trip time, in user-milliseconds a second. */
+    servingUserMsPerS: Amount,
+    rejected: Type.Optional(Type.String()),
+    prediction: Type.Optional(Prediction),
+  },
+  closed,
+);
+
+/** Why the VM is where it is, or goes where it goes. */
+export const Explanation = Type.Object(
+  {
+    state: Type.String(),
+    policy: Type.String(),
+    reason: Type.String(),
+    sessions: Count,
+    homeServingUserMsPerS: Amount,
+    /** Time the users are expected to stay near the best site. */
+    expectedStayMs: Amount,
+    /** Age of the oldest position that counted. */
+    oldestFixAgeMs: Amount,
+    candidates: Type.Array(Candidate),
+  },
+  closed,
+);
+
+export const Verdict = Type.Union([Type.Literal('move'), Type.Literal('stay'), Type.Literal('cancel')]);
+
+/** A verdict on one VM. `decision` is the same however often it is computed: `<vm>:<seq>`. */
+export const PlacementDecided = Type.Object(
+  {
+    decision: Name,
+    vm: Name,
+    seq: Count,
+    atMs: AtMs,
+    verdict: Verdict,
+    from: Name,
+    /** Where to; for `stay` the home, for `cancel` the destination that is given up. */
+    to: Name,
+    reason: Type.String(),
+    source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
+    prediction: Type.Optional(Prediction),
+    /** The VM as it is to be moved; only with `move`. */
+    spec: Type.Optional(VmSpec),
+    explanation: Explanation,
+  },
+  closed,
+);
+
+const migration = { migration: Name, vm: Name, from: Name, to: Name, atMs: AtMs };
+
+/** The phases of a migration, in order (DESIGN of the move: make before break). */
+export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
+export type Phase = (typeof PHASES)[number];
+const PhaseSchema = Type.Union(PHASES.map((phase) => Type.Literal(phase)));
+
+/** What a move cost, as measured. Published once, in the terminal event. */
+export const Figures = Type.Object(
+  {
+    durationMs: Amount,
+    /** VM stopped at the source until it runs at the destination; 0 where it never stopped. */
+    pauseMs: Amount,
+    /** What a client saw: the longest gap in its traffic around the move. */
+    interruptionMs: Amount,
+    bytes: Amount,
+    bytesByPath: Type.Record(Type.String(), Amount),
+    rounds: Count,
+    subflows: Count,
+    /** What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`. */
+    degraded: Type.Array(Type.String()),
+  },
+  closed,
+);
+
+export const MigrationAccepted = Type.Object(migration, closed);
+export const MigrationStarted = Type.Object({ ...migration, paths: Type.Array(Type.String()) }, closed);
+export const MigrationProgressed = Type.Object(
+  {
+    ...migration,
+    phase: PhaseSchema,
+    round: Count,
+    sentBytes: Amount,
+    remainingBytes: Amount,
+    rateBps: Amount,
+    subflows: Count,
+  },
+  closed,
+);
+export const MigrationSwitched = Type.Object({ ...migration, pauseMs: Amount }, closed);
+export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }, closed);
+export const MigrationFailed = Type.Object(
+  {
+    ...migration,
+    phase: Type.Union([PhaseSchema, Type.Literal('queue')]),
+    code: Type.String(),
+    reason: Type.String(),
+    /** Where the VM runs now. */
+    runsAt: Name,
+    figures: Figures,
+  },
+  closed,
+);
+export const MigrationCancelled = Type.Object(
+  { ...migration, phase: Type.Union([PhaseSchema, Type.Literal('queue')]), by: Type.String(), figures: Figures },
+  closed,
+);
+
+/** Something that reached the bus and could not be used; kept so that it can be looked at and sent again. */
+export const EventRejected = Type.Object(
+  { vm: Name, atMs: AtMs, code: Type.String(), reason: Type.String(), original: Type.Unknown() },
+  closed,
+);
+
+/** Every event type with its schema. A type ends in its version; a changed meaning gets a new version. */
+export const SCHEMAS = {
+  'location.reported.v1': LocationReported,
+  'session.attached.v1': SessionAttached,
+  'session.detached.v1': SessionDetached,
+  'vm.declared.v1': VmDeclared,
+  'vm.retired.v1': VmRetired,
+  'site.reported.v1': SiteReported,
+  'placement.decided.v1': PlacementDecided,
+  'migration.accepted.v1': MigrationAccepted,
+  'migration.started.v1': MigrationStarted,
+  'migration.progressed.v1': MigrationProgressed,
+  'migration.switched.v1': MigrationSwitched,
+  'migration.completed.v1': MigrationCompleted,
+  'migration.failed.v1': MigrationFailed,
+  'migration.cancelled.v1': MigrationCancelled,
+  'event.rejected.v1': EventRejected,
+} as const;
+
+export type EventType = keyof typeof SCHEMAS;
+/** The payload of an event type. */
+export type Data<T extends EventType> = Static<(typeof SCHEMAS)[T]>;
+/** An event without its envelope: what the pure core takes and gives. */
+export type Fact = { [T in EventType]: { readonly type: T; readonly data: Data<T> } }[EventType];
+/** The facts of some types. */
+export type FactOf<T extends EventType> = Extract<Fact, { type: T }>;
+
+export const EVENT_TYPES = Object.keys(SCHEMAS) as EventType[];
+/** A migration ends in exactly one of these. */
+export const TERMINAL_TYPES = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'] as const;
+
+export type VmSpec = Static<typeof VmSpec>;
+export type Prediction = Static<typeof Prediction>;
+export type Candidate = Static<typeof Candidate>;
+export type Explanation = Static<typeof Explanation>;
+export type Figures = Static<typeof Figures>;

@@ -1,0 +1,27 @@
+/** How a site is connected, as its heartbeat says. */
+export interface Uplink {
+  readonly provider: string;
+  /** Bytes a second. */
+  readonly rateBps: number;
+}
+
+/** One network way between two sites: from one's uplink to the other's, through a provider both have. */
+export interface Path {
+  /** `<from>~<to>/<provider>`, the sites in alphabetical order: both directions are the same path. */
+  readonly id: string;
+  readonly provider: string;
+  /** What the slower of the two uplinks carries when nobody else uses it, in bytes a second. */
+  readonly rateBps: number;
+}
+
+/** The paths two sites have in common, in the order of the first site's uplinks. */
+export function pathsBetween(
+  from: { readonly site: string; readonly uplinks: readonly Uplink[] },
+  to: { readonly site: string; readonly uplinks: readonly Uplink[] },
+): Path[] {
+  const pair = from.site < to.site ? `${from.site}~${to.site}` : `${to.site}~${from.site}`;
+  return from.uplinks.flatMap(({ provider, rateBps }) => {
+    const far = to.uplinks.find((uplink) => uplink.provider === provider);
+    return far ? [{ id: `${pair}/${provider}`, provider, rateBps: Math.min(rateBps, far.rateBps) }] : [];
+  });
+}

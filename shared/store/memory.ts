@@ -1,0 +1,38 @@
+import { TagalongError } from '../errors.ts';
+import type { Store, Stored, Write } from './store.ts';
+
+/** Records in this process's memory. They outlive the services that use them, not the process. */
+export function memoryStore(): Store {
+  // Kept as text: a reader gets a copy, and what JSON cannot say is found here and not first on a durable store.
+  const records = new Map<string, { text: string; revision: number }>();
+  let lastRevision = 0;
+
+  const read = <T>(key: string, record: { text: string; revision: number }): Stored<T> => ({
+    key,
+    value: JSON.parse(record.text) as T,
+    revision: record.revision,
+  });
+  const write = ({ key, value, revision }: Write): number | undefined => {
+    if ((records.get(key)?.revision ?? 0) !== revision) return undefined;
+    lastRevision++;
+    if (value === undefined) records.delete(key);
+    else records.set(key, { text: JSON.stringify(value), revision: lastRevision });
+    return lastRevision;
+  };
+  return {
+    async get(key) {
+      const record = records.get(key);
+      return record && read(key, record);
+    },
+    async list(prefix) {
+      return [...records].filter(([key]) => key.startsWith(prefix)).map(([key, record]) => read(key, record));
+    },
+    async put(writes) {
+      const revisions = writes.map(write);
+      const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
+      if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+      return revisions as number[];
+    },
+    async close() {},
+  };
+}
