@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'SITES_INVALID' // a site list has a wrong row
   | 'STORE_CONFLICT' // somebody else wrote the record first (compare-and-set lost)
   | 'BUS_CLOSED' // publish or subscribe after close
+  | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
+  | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
   | 'VM_UNKNOWN' // no VM of that name was declared
   | 'SITE_UNKNOWN' // no site of that name was reported
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way

@@ -15,25 +15,25 @@ export interface PacedClock extends VirtualClock {
 export function pacedClock(startMs: number, speed: number): PacedClock {
   const clock = virtualClock(startMs);
   const machine = realClock();
-  const begunMs = machine.now();
+  // Set when the pace begins: what was done before, such as reading a trace, is not to be caught up with.
+  let begunMs: number | undefined;
 
   const reach = async (timeMs: number) => {
+    begunMs ??= machine.now();
     const dueMs = begunMs + (timeMs - startMs) / speed;
     if (dueMs > machine.now()) await new Promise<void>((done) => machine.at(dueMs, done));
   };
-  return {
-    ...clock,
-    async paceTo(timeMs, settle) {
+  const paceTo = async (timeMs: number, settle: () => Promise<void>): Promise<void> => {
+    await settle();
+    for (let next = clock.nextMs(); next !== undefined && next <= timeMs; next = clock.nextMs()) {
+      await reach(next);
+      clock.step(timeMs);
       await settle();
-      for (let next = clock.nextMs(); next !== undefined && next <= timeMs; next = clock.nextMs()) {
-        await reach(next);
-        clock.step(timeMs);
-        await settle();
-      }
-      await reach(timeMs);
-      // Something may have been scheduled from outside (an operator's request) while we waited.
-      if ((clock.nextMs() ?? Number.POSITIVE_INFINITY) <= timeMs) return this.paceTo(timeMs, settle);
-      clock.advanceTo(timeMs);
-    },
+    }
+    await reach(timeMs);
+    // Something may have been scheduled from outside (an operator's request) while we waited.
+    if ((clock.nextMs() ?? Number.POSITIVE_INFINITY) <= timeMs) return paceTo(timeMs, settle);
+    clock.advanceTo(timeMs);
   };
+  return { ...clock, paceTo };
 }

@@ -32,7 +32,11 @@ export function realClock(): Clock {
     at(timeMs, callback) {
       const cancel = timers.add(timeMs, callback);
       if (timers.nextMs() === timeMs) arm();
-      return cancel;
+      return () => {
+        cancel();
+        // A process that waits for nothing else is to end.
+        if (timers.nextMs() === undefined) clearTimeout(wake);
+      };
     },
   };
 }

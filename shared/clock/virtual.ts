@@ -26,7 +26,7 @@ export function virtualClock(startMs = 0): VirtualClock {
   return {
     now: () => nowMs,
     nextMs: () => timers.nextMs(),
-    at: (timeMs, callback) => timers.add(Math.max(nowMs, timeMs), callback),
+    at: (timeMs, callback) => timers.add(timeMs, callback),
     step,
     advanceTo(timeMs) {
       while (step(timeMs));

@@ -136,6 +136,8 @@ export const PlacementDecided = Type.Object(
     reason: Type.String(),
     source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
     prediction: Type.Optional(Prediction),
+    /** The migration that is given up; only with `cancel`. */
+    cancels: Type.Optional(Name),
     /** The VM as it is to be moved; only with `move`. */
     spec: Type.Optional(VmSpec),
     explanation: Explanation,
@@ -148,7 +150,17 @@ const migration = { migration: Name, vm: Name, from: Name, to: Name, atMs: AtMs 
 /** The phases of a migration, in order (DESIGN of the move: make before break). */
 export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
 export type Phase = (typeof PHASES)[number];
-const PhaseSchema = Type.Union(PHASES.map((phase) => Type.Literal(phase)));
+const PhaseSchema = Type.Union([
+  Type.Literal('prepare'),
+  Type.Literal('announce'),
+  Type.Literal('disk'),
+  Type.Literal('memory'),
+  Type.Literal('switch'),
+  Type.Literal('release'),
+]);
+
+/** Where a migration ended: in a phase, or before the first. */
+const PhaseOrQueue = Type.Union([...PhaseSchema.anyOf, Type.Literal('queue')]);
 
 /** What a move cost, as measured. Published once, in the terminal event. */
 export const Figures = Type.Object(
@@ -187,7 +199,7 @@ export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }
 export const MigrationFailed = Type.Object(
   {
     ...migration,
-    phase: Type.Union([PhaseSchema, Type.Literal('queue')]),
+    phase: PhaseOrQueue,
     code: Type.String(),
     reason: Type.String(),
     /** Where the VM runs now. */
@@ -197,7 +209,7 @@ export const MigrationFailed = Type.Object(
   closed,
 );
 export const MigrationCancelled = Type.Object(
-  { ...migration, phase: Type.Union([PhaseSchema, Type.Literal('queue')]), by: Type.String(), figures: Figures },
+  { ...migration, phase: PhaseOrQueue, by: Type.String(), figures: Figures },
   closed,
 );
 

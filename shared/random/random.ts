@@ -1,5 +1,5 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
 /** Chance, as a port: what draws from it can be repeated from its seed. */
 export interface Random {
@@ -7,8 +7,26 @@ export interface Random {
   next(): number;
 }
 
-/** A generator that gives the same numbers for the same seed, on every machine (xoroshiro128+). */
+/** A generator that gives the same numbers for the same seed, any finite number, on every machine (xoroshiro128+). */
 export function seededRandom(seed: number): Random {
-  const generator = xoroshiro128plus(seed);
+  const generator = xoroshiro128plusFromState(stateFrom(seed));
   return { next: () => uniformFloat64(generator) };
+}
+
+/**
+ * Four words in which every bit depends on every bit of the seed. The generator is linear: put in as they are,
+ * neighbouring seeds have their first numbers in common.
+ */
+function stateFrom(seed: number): number[] {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, seed);
+  const [high, low] = [bits.getUint32(0), bits.getUint32(4)];
+  return [1, 2, 3, 4].map((n) => mix(mix(low + Math.imul(n, 0x9e3779b9)) ^ high));
+}
+
+/** MurmurHash3's 32-bit finalizer (A. Appleby). */
+function mix(word: number): number {
+  let hash = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

@@ -1,0 +1,153 @@
+import type { AddressInfo } from 'node:net';
+import bearerAuth from '@fastify/bearer-auth';
+import rateLimit from '@fastify/rate-limit';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { Config } from '#shared/config/schema.ts';
+import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+
+/** The one HTTP server of a process, on which each of its services registers its routes before `listen`. */
+export interface HttpSurface {
+  readonly app: FastifyInstance;
+  /**
+   * Adds a service to `/healthz` and `/readyz`.
+   * @param ready true: ready; false or a text: not ready, and why
+   */
+  health(service: string, ready: () => boolean | string): void;
+  /** Resolves when requests are answered. `port` is the one that was found free where the configuration says 0. */
+  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  /** Resolves when the requests in hand are answered. */
+  close(): Promise<void>;
+}
+
+/** A slow sender may not hold a connection for longer. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  EVENT_INVALID: 400,
+  VM_UNKNOWN: 404,
+  SITE_UNKNOWN: 404,
+  MIGRATION_UNKNOWN: 404,
+  MOVE_REFUSED: 409,
+  MIGRATION_PAST_CANCEL: 409,
+  STORE_CONFLICT: 409,
+  BUS_OVERLOADED: 503,
+  BUS_CLOSED: 503,
+  SERVICE_STOPPED: 503,
+};
+
+/** What is said of a fault that HTTP itself has a status for. */
+const BY_STATUS: Record<number, { code: string; message?: string }> = {
+  400: { code: 'BAD_REQUEST' },
+  401: { code: 'UNAUTHORIZED', message: 'give the token of http.token as "Authorization: Bearer <token>"' },
+  404: { code: 'NOT_FOUND' },
+  413: {
+    code: 'BODY_TOO_LARGE',
+    message: 'the body is larger than http.bodyLimitBytes; send fewer elements at a time',
+  },
+  415: { code: 'MEDIA_TYPE_UNSUPPORTED', message: 'send application/json or application/x-ndjson' },
+  429: { code: 'RATE_LIMITED', message: 'more requests a minute than http.requestsPerMinute; send several at a time' },
+};
+
+/**
+ * Makes the server. Everything under /v1 asks for the token, where one is configured; bodies, query strings and what
+ * stands in a path are not logged, because they hold users and positions. NDJSON bodies arrive as one text.
+ */
+export async function createHttp(options: { config: Config['http']; log: Log }): Promise<HttpSurface> {
+  const { config } = options;
+  const log = serviceLog(options.log, 'http');
+  const app = Fastify({
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A name of 128 characters, each of which may be escaped as three.
+    routerOptions: { maxParamLength: 1024 },
+  });
+  app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log));
+  app.setNotFoundHandler((request, reply) => {
+    answer(reply, 404, 'NOT_FOUND', `there is no ${request.method} of this path`);
+  });
+  app.addContentTypeParser(
+    'application/x-ndjson',
+    { parseAs: 'string' },
+    async (_request: unknown, body: unknown) => body,
+  );
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions } = request;
+    log.debug({ method, route: routeOptions.url, status: reply.statusCode, tookMs: reply.elapsedTime }, 'answered');
+  });
+
+  await app.register(rateLimit, { max: config.requestsPerMinute, timeWindow: 60_000 });
+  await requireToken(app, config.token);
+  const health = healthRoutes(app);
+
+  return {
+    app,
+    health: (service, ready) => void health.set(service, ready),
+    async listen() {
+      const url = await app.listen({ host: config.host, port: config.port });
+      const { port } = app.server.address() as AddressInfo;
+      log.info({ url }, 'listening');
+      return { url, port };
+    },
+    close: () => app.close(),
+  };
+}
+
+/** Puts the check before every route under /v1 that is registered from now on; after the rate limit, which slows guessing. */
+async function requireToken(app: FastifyInstance, token: string | undefined): Promise<void> {
+  if (token === undefined) return;
+  await app.register(bearerAuth, { keys: [token], addHook: false, specCompliance: 'rfc6749' });
+  const check = app.verifyBearerAuth!;
+  app.addHook('onRoute', (route) => {
+    if (route.url !== '/v1' && !route.url.startsWith('/v1/')) return;
+    route.onRequest = [route.onRequest ?? []].flat().concat(check);
+  });
+}
+
+/**
+ * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate
+ * limit: whoever restarts what does not answer must not be turned away because others ask much.
+ */
+function healthRoutes(app: FastifyInstance): Map<string, () => boolean | string> {
+  const services = new Map<string, () => boolean | string>();
+  const report = (service: string) => {
+    const ready = services.get(service)!();
+    if (ready === true) return { service, status: 'ready' };
+    return { service, status: 'not ready', ...(ready === false ? {} : { reason: ready }) };
+  };
+  const unlimited = { config: { rateLimit: false as const } };
+
+  app.get('/healthz', unlimited, async () => ({ status: 'ok', services: [...services.keys()] }));
+  app.get('/readyz', unlimited, async (_request, reply) => {
+    const reports = [...services.keys()].map(report);
+    const status = reports.every((one) => one.status === 'ready') ? 'ready' : 'not ready';
+    return reply.code(status === 'ready' ? 200 : 503).send({ status, services: reports });
+  });
+  app.get<{ Params: { service: string } }>('/healthz/:service', unlimited, async ({ params: { service } }, reply) => {
+    if (!services.has(service)) return answer(reply, 404, 'NOT_FOUND', 'no service of that name runs in this process');
+    return { service, status: 'ok' };
+  });
+  app.get<{ Params: { service: string } }>('/readyz/:service', unlimited, async ({ params: { service } }, reply) => {
+    if (!services.has(service)) return answer(reply, 404, 'NOT_FOUND', 'no service of that name runs in this process');
+    const one = report(service);
+    return reply.code(one.status === 'ready' ? 200 : 503).send(one);
+  });
+  return services;
+}
+
+function answerError(error: FastifyError | TagalongError, reply: FastifyReply, log: Log): void {
+  const status = error instanceof TagalongError ? STATUS[error.code] : error.statusCode;
+  if (status === undefined || (status >= 500 && !(error instanceof TagalongError))) {
+    log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
+    answer(reply, 500, 'INTERNAL', 'the server failed; its log says why');
+  } else if (error instanceof TagalongError) {
+    answer(reply, status, error.code, error.message);
+  } else {
+    const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' };
+    answer(reply, status, known.code, known.message ?? error.message);
+  }
+}
+
+function answer(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).send({ error: { code, message } });
+}

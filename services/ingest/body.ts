@@ -1,0 +1,82 @@
+/** What clients send, read and checked. All of a body is taken or nothing of it. */
+import Type, { type Static, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Default } from 'typebox/value';
+import { VmSpecInput } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { describeFault, LocationReported, SessionAttached, VmDeclared } from '#shared/events/index.ts';
+import type { Location } from './service.ts';
+
+const closed = { additionalProperties: false } as const;
+const { rtts, atMs, user } = LocationReported.properties;
+
+/** `lat` and `lon` are any numbers: those that are not on the earth are counted, not refused. */
+const locationSchema = (userSchema: TSchema) =>
+  Type.Object(
+    {
+      user: userSchema as typeof user,
+      lat: Type.Number(),
+      lon: Type.Number(),
+      atMs: Type.Optional(atMs),
+      /** Unix time in seconds, for who has that instead of `atMs`. */
+      t: Type.Optional(Type.Number({ minimum: 0, maximum: 8_640_000_000_000 })),
+      rtts,
+    },
+    closed,
+  );
+type SentLocation = Static<ReturnType<typeof locationSchema>>;
+
+/** Anything will do as an id that becomes a pseudonym; without one it has to fit on the bus as it is. */
+const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
+
+/**
+ * Makes the reader of location bodies: one object, an array, or (as text) one object a line.
+ * @param pseudonymous users become pseudonyms
+ */
+export function locationReader(pseudonymous: boolean): (body: unknown, nowMs: number) => Location[] {
+  const validator = Compile(locationSchema(pseudonymous ? AnyUser : user) as TSchema);
+  const read = (value: unknown, where: string, nowMs: number): Location => {
+    if (!validator.Check(value)) throw invalid(`${where}${describeFault(validator, value)}`);
+    const { atMs, t, ...rest } = value as SentLocation;
+    if (atMs !== undefined && t !== undefined) throw invalid(`${where}t: give atMs or t, not both`);
+    return { ...rest, atMs: atMs ?? (t === undefined ? nowMs : Math.round(t * 1000)) };
+  };
+  return (body, nowMs) => {
+    if (typeof body === 'string') {
+      const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));
+      const filled = lines.filter(({ text }) => text.trim() !== '');
+      return filled.map(({ text, where }) => read(parseLine(text, where), where, nowMs));
+    }
+    if (Array.isArray(body)) return body.map((value, i) => read(value, `element ${i + 1}: `, nowMs));
+    return [read(body, '', nowMs)];
+  };
+}
+
+const VmBody = Type.Object({ home: VmDeclared.properties.home, spec: VmSpecInput }, closed);
+const SessionBody = Type.Object({ weight: Type.Optional(SessionAttached.properties.weight) }, closed);
+
+/** What is said of a VM, with the usual figures where some were left out. */
+export const readVm = bodyReader(VmBody);
+/** What is said of a session. */
+export const readSession = bodyReader(SessionBody);
+
+function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
+  const validator = Compile(schema as TSchema);
+  return (body) => {
+    const value = Default(schema, body);
+    if (!validator.Check(value)) throw invalid(describeFault(validator, value));
+    return value as Static<T>;
+  };
+}
+
+function parseLine(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid(`${where}not JSON: ${(cause as Error).message}`);
+  }
+}
+
+function invalid(what: string): TagalongError {
+  return new TagalongError('EVENT_INVALID', what);
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '#shared/clock/clock.ts';
+import type { IngestConfig } from '#shared/config/schema.ts';
+import type { HttpSurface } from '../http.ts';
+import { locationReader, readSession, readVm } from './body.ts';
+import type { Ingest } from './service.ts';
+
+/**
+ * The routes of ingest:
+ *
+ * - `POST /v1/locations`: `{user, lat, lon, atMs | t (seconds), rtts?}`, an array of them, or NDJSON. Without a time they
+ *   are of now. 202 with the receipt when the bus has them; 400 names the first element that is wrong, and nothing was
+ *   taken; 503 while the bus is too far behind.
+ * - `PUT /v1/vms/:vm` `{home, spec}`, `DELETE /v1/vms/:vm`
+ * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
+ */
+export function registerIngest(
+  { app, health }: HttpSurface,
+  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: IngestConfig },
+): void {
+  const { ingest, clock, config } = options;
+  const readLocations = locationReader(config.pseudonymKey !== undefined);
+  health('ingest', () => ingest.ready());
+
+  app.post('/v1/locations', async ({ body }, reply) => {
+    const receipt = await ingest.locations(readLocations(body, clock.now()));
+    return reply.code(202).send(receipt);
+  });
+
+  app.put<{ Params: { vm: string } }>('/v1/vms/:vm', async ({ params: { vm }, body }, reply) => {
+    const { home, spec } = readVm(body);
+    await ingest.declareVm(vm, home, spec);
+    return reply.code(204).send();
+  });
+  app.delete<{ Params: { vm: string } }>('/v1/vms/:vm', async ({ params: { vm } }, reply) => {
+    await ingest.retireVm(vm);
+    return reply.code(204).send();
+  });
+
+  app.put<{ Params: { vm: string; user: string } }>('/v1/vms/:vm/sessions/:user', async ({ params, body }, reply) => {
+    const { weight = 1 } = readSession(body ?? {});
+    await ingest.attach(params.vm, params.user, weight);
+    return reply.code(204).send();
+  });
+  app.delete<{ Params: { vm: string; user: string } }>('/v1/vms/:vm/sessions/:user', async ({ params }, reply) => {
+    await ingest.detach(params.vm, params.user);
+    return reply.code(204).send();
+  });
+}

@@ -1,0 +1,21 @@
+import { createHmac } from 'node:crypto';
+
+/** Names kept at hand, so that a user who reports every few seconds is hashed once. */
+const MAX_KEPT = 100_000;
+
+/**
+ * Makes the function that gives users the names under which they appear on the bus: `u` and the first 16 hexadecimal
+ * digits of HMAC-SHA256(key, user), the same in every process that has the key. Without a key users keep their ids.
+ */
+export function createPseudonyms(key: string | undefined): (user: string) => string {
+  if (key === undefined) return (user) => user;
+  const kept = new Map<string, string>();
+  return (user) => {
+    const known = kept.get(user);
+    if (known !== undefined) return known;
+    const pseudonym = `u${createHmac('sha256', key).update(user).digest('hex').slice(0, 16)}`;
+    if (kept.size >= MAX_KEPT) kept.clear();
+    kept.set(user, pseudonym);
+    return pseudonym;
+  };
+}

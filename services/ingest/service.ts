@@ -1,0 +1,244 @@
+/**
+ * Ingest: what is said of users, VMs and sessions, checked, made pseudonymous, and put on the bus.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { IngestConfig } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Data, type Event, envelop, type Fact, faultIn, keyOf, type VmSpec } from '#shared/events/index.ts';
+import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+import { createAttachments } from './attachments.ts';
+import { createPseudonyms } from './pseudonym.ts';
+import { sayAndRecord } from './record.ts';
+
+/** A user's position, as the user's device says it. `user` is the id the operator knows, not yet the pseudonym. */
+export type Location = Omit<Data<'location.reported.v1'>, 'vm'>;
+
+/** What became of the locations of one call; `accepted + unattached + implausible = all of them`. */
+export interface Receipt {
+  /** Locations that count for at least one VM. */
+  readonly accepted: number;
+  /** Events they were published as: one for each VM the user is attached to. */
+  readonly events: number;
+  /** Locations that cannot be, by the reason. */
+  readonly implausible: Readonly<Partial<Record<Implausible, number>>>;
+  /** Locations of users who are attached to no VM. */
+  readonly unattached: number;
+}
+
+/** The running ingest. */
+export interface Ingest {
+  start(): Promise<void>;
+  /** Takes nothing more, and resolves when what is in hand is on the bus. */
+  stop(): Promise<void>;
+  /** True, or why nothing is taken at the moment. */
+  ready(): true | string;
+  /** Says that a VM exists, or what has changed of it. Said once, however often it is called. */
+  declareVm(vm: string, home: string, spec: VmSpec): Promise<void>;
+  /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
+  retireVm(vm: string): Promise<void>;
+  /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID */
+  attach(vm: string, user: string, weight: number): Promise<void>;
+  /** Does nothing where the user is not attached. */
+  detach(vm: string, user: string): Promise<void>;
+  /**
+   * Publishes locations, all of one call at once; resolves when the bus has them. A repeat has the ids it had.
+   * @throws TagalongError BUS_OVERLOADED where too many events wait already; nothing is published then
+   */
+  locations(list: readonly Location[]): Promise<Receipt>;
+  /** Totals since the start, for the monitor. */
+  readonly counts: Readonly<Receipt>;
+}
+
+/** More than this waiting for one consumer, and locations would be old before they are looked at. */
+export const MAX_WAITING_EVENTS = 200_000;
+const SOURCE = '/tagalong/ingest';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Tally = Mutable<Omit<Receipt, 'implausible'>> & { readonly implausible: Mutable<Receipt['implausible']> };
+const newTally = (): Tally => ({ accepted: 0, events: 0, implausible: {}, unattached: 0 });
+
+/** Every method but `start` and `stop` throws TagalongError SERVICE_STOPPED while ingest does not run. */
+export function createIngest(options: {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly config: IngestConfig;
+  readonly log: Log;
+}): Ingest {
+  const { bus, store, clock, config } = options;
+  const log = serviceLog(options.log, 'ingest');
+  const pseudonymOf = createPseudonyms(config.pseudonymKey);
+  const attachments = createAttachments(store, clock);
+  const counts = newTally();
+  const inHand = new Set<Promise<unknown>>();
+  let running = false;
+  let said = 0;
+
+  /** Does what is asked, where that may be asked now; `stop` waits for it. */
+  const take = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (!running) throw new TagalongError('SERVICE_STOPPED', 'ingest is not running; ask again when it is');
+    const working = work();
+    inHand.add(working);
+    try {
+      return await working;
+    } finally {
+      inHand.delete(working);
+    }
+  };
+  /**
+   * What is said twice is meant twice: a user can leave and come back within a millisecond. The revision tells apart
+   * what two processes say, the serial what one process says of a record that begins at revision 0 again.
+   */
+  const say = (fact: Fact, revision: number) => {
+    const who = 'user' in fact.data ? `${fact.data.user}:` : '';
+    const id = `${fact.type}:${keyOf(fact)}:${who}${fact.data.atMs}:${revision}:${++said}`;
+    return bus.publish([envelop(fact, id, SOURCE)]);
+  };
+
+  const declareVm = async (vm: string, home: string, spec: VmSpec) => {
+    const data = () => ({ vm, atMs: clock.now(), home, spec });
+    refuseUnfit('vm.declared.v1', data());
+    await sayAndRecord<DeclaredVm>(
+      store,
+      vmKey(vm),
+      (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
+      async (revision) => {
+        await say({ type: 'vm.declared.v1', data: data() }, revision);
+        log.info({ vm, home }, 'VM declared');
+      },
+    );
+  };
+
+  const retireVm = (vm: string) =>
+    sayAndRecord<DeclaredVm>(
+      store,
+      vmKey(vm),
+      (present) => {
+        if (present === undefined) throw unknownVm(vm);
+        return { value: undefined };
+      },
+      async (revision) => {
+        await say({ type: 'vm.retired.v1', data: { vm, atMs: clock.now() } }, revision);
+        // While the record is still there: who dies in the middle of it can be asked again.
+        await attachments.detachAll(vm);
+        log.info({ vm }, 'VM retired');
+      },
+    );
+
+  const attach = async (vm: string, id: string, weight: number) => {
+    const user = pseudonymOf(id);
+    const data = () => ({ vm, user, atMs: clock.now(), weight });
+    refuseUnfit('session.attached.v1', data());
+    if ((await store.get(vmKey(vm))) === undefined) throw unknownVm(vm);
+    await attachments.attach(user, vm, weight, (revision) =>
+      say({ type: 'session.attached.v1', data: data() }, revision),
+    );
+  };
+
+  const detach = async (vm: string, id: string) => {
+    const user = pseudonymOf(id);
+    const data = () => ({ vm, user, atMs: clock.now() });
+    refuseUnfit('session.detached.v1', data());
+    await attachments.detach(user, vm, (revision) => say({ type: 'session.detached.v1', data: data() }, revision));
+  };
+
+  const locations = async (list: readonly Location[]) => {
+    const waiting = mostWaiting(bus);
+    if (waiting > MAX_WAITING_EVENTS) throw new TagalongError('BUS_OVERLOADED', overloaded(waiting));
+    const tally = newTally();
+    const nowMs = clock.now();
+    const plausible: Location[] = [];
+    for (const location of list) {
+      const code = checkPosition(location, nowMs, config.plausibility);
+      if (code !== undefined) tally.implausible[code] = (tally.implausible[code] ?? 0) + 1;
+      else plausible.push({ ...location, user: pseudonymOf(location.user) });
+    }
+    const vmsOf = await vmsOfAll(plausible);
+    const events: Event[] = [];
+    for (const location of plausible) {
+      const vms = vmsOf.get(location.user)!;
+      if (vms.length === 0) tally.unattached++;
+      else tally.accepted++;
+      for (const vm of vms) events.push(locationEvent(vm, location));
+    }
+    tally.events = events.length;
+    if (events.length > 0) await bus.publish(events);
+    add(counts, tally);
+    return tally;
+  };
+
+  const vmsOfAll = async (list: readonly Location[]) => {
+    const vmsOf = new Map<string, readonly string[]>();
+    const unknown = new Set<string>();
+    for (const { user } of list) {
+      const vms = attachments.known(user);
+      if (vms === undefined) unknown.add(user);
+      else vmsOf.set(user, vms);
+    }
+    await Promise.all([...unknown].map(async (user) => vmsOf.set(user, await attachments.load(user))));
+    return vmsOf;
+  };
+
+  return {
+    async start() {
+      running = true;
+    },
+    async stop() {
+      running = false;
+      await Promise.allSettled(inHand);
+    },
+    ready() {
+      if (!running) return 'not running';
+      const waiting = mostWaiting(bus);
+      return waiting <= MAX_WAITING_EVENTS || overloaded(waiting);
+    },
+    declareVm: (vm, home, spec) => take(() => declareVm(vm, home, spec)),
+    retireVm: (vm) => take(() => retireVm(vm)),
+    attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
+    detach: (vm, user) => take(() => detach(vm, user)),
+    locations: (list) => take(() => locations(list)),
+    counts,
+  };
+}
+
+interface DeclaredVm {
+  readonly home: string;
+  readonly spec: VmSpec;
+}
+
+const vmKey = (vm: string) => `ingest/vm/${vm}`;
+const unknownVm = (vm: string) => new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared; declare it first`);
+
+function locationEvent(vm: string, location: Location): Event {
+  const { user, atMs } = location;
+  return envelop({ type: 'location.reported.v1', data: { vm, ...location } }, `loc:${vm}:${user}:${atMs}`, SOURCE);
+}
+
+function refuseUnfit<T extends Fact['type']>(type: T, data: Data<T>): void {
+  const fault = faultIn(type, data);
+  if (fault !== undefined) throw new TagalongError('EVENT_INVALID', fault);
+}
+
+/** The backlog of the group that has the longest. */
+function mostWaiting(bus: Bus): number {
+  const byGroup = new Map<string, number>();
+  for (const { group, events } of bus.lag()) byGroup.set(group, (byGroup.get(group) ?? 0) + events);
+  return Math.max(0, ...byGroup.values());
+}
+
+function overloaded(waiting: number): string {
+  return `${waiting} events wait on the bus, more than ${MAX_WAITING_EVENTS}; send again later`;
+}
+
+function add(counts: Tally, tally: Tally): void {
+  counts.accepted += tally.accepted;
+  counts.events += tally.events;
+  counts.unattached += tally.unattached;
+  for (const [code, n] of Object.entries(tally.implausible) as [Implausible, number][]) {
+    counts.implausible[code] = (counts.implausible[code] ?? 0) + n;
+  }
+}

@@ -1,0 +1,89 @@
+/** Site lists: where virtual machines can run, for simulations and replays that have no sites reporting themselves. */
+import { TagalongError } from '#shared/errors.ts';
+import { type CsvRecord, csvRecords, isBlank } from './traces/csv-records.ts';
+import { fitName } from './traces/names.ts';
+import { decimal, shortened } from './traces/row.ts';
+
+export interface SiteSpec {
+  site: string;
+  /** Degrees. */
+  lat: number;
+  lon: number;
+  /** How many VMs the site can run. */
+  slots: number;
+  /** `rateBps` in bytes a second. */
+  uplinks: { provider: string; rateBps: number }[];
+}
+
+/**
+ * What a list does not say. Slots are ample, so that capacity decides nothing unless the list gives it; two providers
+ * with 1 Gbit/s each give every pair of sites two paths.
+ */
+export const DEFAULT_SITE = {
+  slots: 100_000,
+  uplinks: [
+    { provider: 'a', rateBps: 125_000_000 },
+    { provider: 'b', rateBps: 125_000_000 },
+  ],
+} as const;
+
+/**
+ * Reads a CSV file with the columns site, lat, lon and, where wanted, slots; others are ignored; it may be gzipped. Names
+ * are made fit as users' are (`fitName`).
+ * @throws TagalongError SITES_INVALID, as `FILE:LINE: field: what is wrong, what would be right`
+ */
+export async function readSites(path: string): Promise<SiteSpec[]> {
+  const [header, ...rows] = await readRecords(path);
+  const columns = header?.fields.map((field) => field.trim()) ?? [];
+  for (const column of ['site', 'lat', 'lon']) {
+    if (!columns.includes(column)) {
+      throw invalid(path, 1, `no column "${column}" in the header, one with site,lat,lon would be right`);
+    }
+  }
+  const lineOf = new Map<string, number>();
+  const sites = rows.map(({ fields, line }) => {
+    const text = Object.fromEntries(columns.map((column, i) => [column, fields[i]?.trim() ?? '']));
+    const site = siteIn(text, (fault) => invalid(path, line, fault));
+    const before = lineOf.get(site.site);
+    if (before !== undefined) {
+      throw invalid(path, line, `site: "${site.site}" is already in line ${before}, one line a site would be right`);
+    }
+    lineOf.set(site.site, line);
+    return site;
+  });
+  if (sites.length === 0) throw invalid(path, 2, 'no site in the list, at least one would be right');
+  return sites;
+}
+
+function siteIn(text: Record<string, string>, fail: (fault: string) => Error): SiteSpec {
+  const number = (field: string, right: string, fits: (value: number) => boolean) => {
+    const value = decimal(text[field]);
+    if (fits(value)) return value;
+    const what = text[field] ? `${JSON.stringify(shortened(text[field]))} does not do` : 'is missing';
+    throw fail(`${field}: ${what}, ${right} would be right`);
+  };
+  if (!text.site) throw fail('site: is missing, a name would be right');
+  return {
+    site: fitName(text.site),
+    lat: number('lat', 'degrees from -90 to 90', (lat) => Math.abs(lat) <= 90),
+    lon: number('lon', 'degrees from -180 to 180', (lon) => Math.abs(lon) <= 180),
+    slots: text.slots
+      ? number('slots', 'a whole number from 0', (slots) => Number.isSafeInteger(slots) && slots >= 0)
+      : DEFAULT_SITE.slots,
+    uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })),
+  };
+}
+
+async function readRecords(path: string): Promise<CsvRecord[]> {
+  try {
+    const records: CsvRecord[] = [];
+    for await (const batch of csvRecords(path)) records.push(...batch);
+    return records.filter(({ fields }) => !isBlank(fields));
+  } catch (cause) {
+    throw new TagalongError('SITES_INVALID', (cause as Error).message, { cause });
+  }
+}
+
+function invalid(path: string, line: number, fault: string): TagalongError {
+  return new TagalongError('SITES_INVALID', `${path}:${line}: ${fault}`);
+}

@@ -1,0 +1,88 @@
+/** From the text of a row to a fix, the same rules for every format. */
+import { TagalongError } from '#shared/errors.ts';
+import { userNames } from './names.ts';
+import type { Fix, TraceReport } from './trace.ts';
+
+/** A row as it stands in the file; undefined where the row has no such field. */
+export interface RawRow {
+  readonly user: string | undefined;
+  readonly t: string | undefined;
+  readonly lat: string | undefined;
+  readonly lon: string | undefined;
+}
+
+/** Reads one row; undefined where it is bad, which has then been counted. */
+export type ReadRow = (row: RawRow, file: string, line: number) => Fix | undefined;
+
+/** @throws TagalongError (the function it returns) TRACE_ROW_INVALID at a bad row, if `strict` */
+export function rowReader(report: TraceReport, strict: boolean): ReadRow {
+  const nameOf = userNames();
+  return (row, file, line) => {
+    report.rows++;
+    const user = row.user?.trim();
+    const atMs = timeMs(row.t);
+    const lat = decimal(row.lat);
+    const lon = decimal(row.lon);
+    if (user && !Number.isNaN(atMs) && Number.isFinite(lat) && Number.isFinite(lon)) {
+      return { user: nameOf(user), atMs, lat, lon };
+    }
+    report.bad++;
+    if (strict || report.firstBad === undefined) {
+      const fault = `${file}:${line}: ${faultIn(row)}`;
+      if (strict) throw new TagalongError('TRACE_ROW_INVALID', fault);
+      report.firstBad = fault;
+    }
+    return undefined;
+  };
+}
+
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A decimal number; NaN for all else, also for what `Number` would take (nothing at all, hexadecimal). */
+export function decimal(text: string | undefined): number {
+  if (text === undefined) return Number.NaN;
+  const trimmed = text.trim();
+  return DECIMAL.test(trimmed) ? Number(trimmed) : Number.NaN;
+}
+
+/** ISO 8601 with a date and a time of day; a zone may follow. */
+const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|([+-]\d\d):?(\d\d)?)?$/i;
+
+/** The end of the year 9999, the last that RFC 3339 can write. Milliseconds taken for seconds land behind it. */
+const LAST_MS = Date.UTC(10_000, 0) - 1;
+
+/**
+ * Unix seconds (fractions allowed) or ISO 8601, in whole milliseconds since the Unix epoch; NaN for all else, and for
+ * what is before 1970 or after 9999. ISO 8601 without a zone is taken for UTC, whatever the zone of this machine is.
+ */
+export function timeMs(text: string | undefined): number {
+  const seconds = decimal(text);
+  const ms = Number.isNaN(seconds) ? isoMs(text?.trim() ?? '') : Math.round(seconds * 1000);
+  return ms >= 0 && ms <= LAST_MS ? ms : Number.NaN;
+}
+
+function isoMs(text: string): number {
+  const [, date, time, hours, minutes] = ISO.exec(text) ?? [];
+  if (date === undefined) return Number.NaN;
+  return Date.parse(`${date}T${time}${hours === undefined ? 'Z' : `${hours}:${minutes ?? '00'}`}`);
+}
+
+/** Words for the first field that is wrong. */
+function faultIn(row: RawRow): string {
+  if (!row.user?.trim()) return fault('user', row.user, 'is not a name', 'one or more characters');
+  if (Number.isNaN(timeMs(row.t))) {
+    return fault('t', row.t, 'is not a time from 1970 to 9999', 'Unix seconds or ISO 8601');
+  }
+  const field = Number.isFinite(decimal(row.lat)) ? 'lon' : 'lat';
+  return fault(field, row[field], 'is not a finite number', 'decimal degrees');
+}
+
+function fault(field: string, text: string | undefined, wrong: string, right: string): string {
+  const what = text?.trim() ? `${JSON.stringify(shortened(text))} ${wrong}` : 'is missing';
+  return `${field}: ${what}, ${right} would be right`;
+}
+
+/** At most 40 characters of something that is to be shown in a message of one line. */
+export function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}

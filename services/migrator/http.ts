@@ -1,0 +1,16 @@
+import type { HttpSurface } from '../http.ts';
+import type { MigratorService } from './service.ts';
+
+/**
+ * The routes of the migrator:
+ * - `GET /v1/migrations`: those that have not ended
+ * - `DELETE /v1/migrations/:migration`: takes one back, until it switches over
+ */
+export function registerMigrator({ app, health }: HttpSurface, migrator: MigratorService): void {
+  health('migrator', () => migrator.ready());
+  app.get('/v1/migrations', async () => ({ migrations: migrator.status() }));
+  app.delete<{ Params: { migration: string } }>('/v1/migrations/:migration', async ({ params }, reply) => {
+    await migrator.cancel(params.migration, 'operator');
+    return reply.code(202).send({ migration: params.migration });
+  });
+}

@@ -1,0 +1,121 @@
+/**
+ * Every metric of the monitor: name with its unit, and what it says, next to each other. Others that a process has to
+ * tell are read through callbacks (`Monitor.gauge`, `Monitor.counter`). No label ever holds a user or a position.
+ */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Lag } from '#shared/bus/bus.ts';
+
+/** The metrics by what they are called in the code. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** What is read when somebody scrapes. */
+export interface Read {
+  readonly lag: () => readonly Lag[];
+  readonly inProgress: () => number;
+}
+
+/** Makes the metrics in a registry of their own, so that two monitors of one process do not meet. */
+export function createMetrics(registry: Registry, read: Read) {
+  const registers = [registry];
+  return {
+    pause: new Histogram({
+      name: 'tagalong_migration_pause_seconds',
+      help: 'VM stopped at the source until it runs at the destination; failed and cancelled moves only where it stopped.',
+      labelNames: ['outcome'],
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30],
+      registers,
+    }),
+    interruption: new Histogram({
+      name: 'tagalong_migration_interruption_seconds',
+      help: 'The longest gap in a client’s traffic around a move; failed and cancelled moves only where there was one.',
+      labelNames: ['outcome'],
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'tagalong_migration_duration_seconds',
+      help: 'A migration from its beginning to its end, whatever the end was.',
+      labelNames: ['outcome'],
+      buckets: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600],
+      registers,
+    }),
+    predictionError: new Histogram({
+      name: 'tagalong_migration_prediction_error_ratio',
+      help: 'Measured ÷ predicted, of completed migrations; 1 is a perfect prediction.',
+      labelNames: ['measure'],
+      buckets: [0.25, 0.5, 0.67, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 1.5, 2, 4],
+      registers,
+    }),
+    migrations: new Counter({
+      name: 'tagalong_migrations_total',
+      help: 'Ended migrations; the reason is the error code of a failed one, and who cancelled a cancelled one.',
+      labelNames: ['outcome', 'reason'],
+      registers,
+    }),
+    degraded: new Counter({
+      name: 'tagalong_migration_degraded_total',
+      help: 'What was worse than planned in migrations: one path only, a forced stop, plain TCP, an incomplete release.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    bytes: new Counter({
+      name: 'tagalong_migration_bytes_total',
+      help: 'Bytes that migrations sent between sites, those of failed and cancelled ones included.',
+      registers,
+    }),
+    inProgress: new Gauge({
+      name: 'tagalong_migrations_in_progress',
+      help: 'Migrations that were accepted and have not ended.',
+      registers,
+      collect() {
+        this.set(read.inProgress());
+      },
+    }),
+    decisions: new Counter({
+      name: 'tagalong_decisions_total',
+      help: 'Decisions of the placement, by verdict, reason and who asked for them.',
+      labelNames: ['verdict', 'reason', 'source'],
+      registers,
+    }),
+    events: new Counter({
+      name: 'tagalong_events_total',
+      help: 'Events seen on the bus, each once, by type; location reports are counted where they are taken in.',
+      labelNames: ['type'],
+      registers,
+    }),
+    rejected: new Counter({
+      name: 'tagalong_events_rejected_total',
+      help: 'Events that went to the dead letters, by the error code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    eventLag: new Histogram({
+      name: 'tagalong_event_lag_seconds',
+      help: 'From the moment an event happened until the monitor had it.',
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60],
+      registers,
+    }),
+    busLag: new Gauge({
+      name: 'tagalong_bus_lag_events',
+      help: 'Events that wait to be handled, by consumer group and partition.',
+      labelNames: ['group', 'partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { group, partition, events } of read.lag()) this.set({ group, partition }, events);
+      },
+    }),
+    siteVms: new Gauge({
+      name: 'tagalong_site_vms',
+      help: 'VMs that run at a site, as its latest heartbeat says.',
+      labelNames: ['site'],
+      registers,
+    }),
+    siteDraining: new Gauge({
+      name: 'tagalong_site_draining',
+      help: '1 where a site is being emptied, else 0.',
+      labelNames: ['site'],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,163 @@
+/** Monitor: what happens on the bus, as metrics for Prometheus. */
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import { EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import type { HttpSurface } from '../http.ts';
+import { fewValues } from './labels.ts';
+import { createMetrics } from './metrics.ts';
+import { recentIds } from './recent.ts';
+
+/** One value of a metric that is read by callback. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** The running monitor. */
+export interface Monitor {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** All metrics in the Prometheus text format. */
+  metrics(): Promise<string>;
+  /** Adds a metric that is read at each scrape. The name ends in its unit. */
+  gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
+  /** The same for a total that only grows; the name ends in `_total`. */
+  counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
+  /** Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. */
+  registerHttp(surface: HttpSurface): void;
+}
+
+const GROUP = 'monitor';
+/** Locations are most of the traffic, and are counted where they are taken in and where they are used. */
+const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1');
+/** An event that is delivered again comes within so many others. */
+const REMEMBERED_IDS = 50_000;
+/** Decisions whose migration has not ended; more than that never began. */
+const REMEMBERED_PREDICTIONS = 10_000;
+
+/** Makes a monitor; it counts from `start` on, and its group keeps its place on the bus while it is away. */
+export function createMonitor(options: { readonly bus: Bus; readonly clock: Clock; readonly log: Log }): Monitor {
+  const { bus, clock } = options;
+  const log = serviceLog(options.log, 'monitor');
+  const registry = new Registry();
+  const predictions = new Map<string, Prediction>();
+  const underWay = new Set<string>();
+  const isNew = recentIds(REMEMBERED_IDS);
+  const metrics = createMetrics(registry, { lag: () => bus.lag(), inProgress: () => underWay.size });
+  const fewReasons = fewValues();
+  const fewCodes = fewValues();
+  const fewKinds = fewValues();
+  let subscription: Subscription | undefined;
+
+  const observe = (event: Event) => {
+    metrics.events.inc({ type: event.type });
+    metrics.eventLag.observe(Math.max(0, clock.now() - event.data.atMs) / 1000);
+    switch (event.type) {
+      case 'site.reported.v1': {
+        const { site, vms, draining } = event.data;
+        metrics.siteVms.set({ site }, vms.length);
+        metrics.siteDraining.set({ site }, draining ? 1 : 0);
+        return;
+      }
+      case 'placement.decided.v1': {
+        const { decision, verdict, reason, source, prediction } = event.data;
+        metrics.decisions.inc({ verdict, reason: fewReasons(reason), source });
+        if (verdict === 'move' && prediction !== undefined) remember(decision, prediction);
+        return;
+      }
+      case 'migration.accepted.v1':
+      case 'migration.started.v1':
+      case 'migration.progressed.v1':
+      case 'migration.switched.v1':
+        underWay.add(event.data.migration);
+        return;
+      case 'migration.completed.v1':
+        compare(predictions.get(event.data.migration), event.data.figures);
+        return end(event.data.migration, 'completed', 'none', event.data.figures);
+      case 'migration.failed.v1': {
+        const { migration, vm, code, phase, figures } = event.data;
+        log.warn({ migration, vm, code, phase }, 'a migration failed');
+        return end(migration, 'failed', fewCodes(code), figures);
+      }
+      case 'migration.cancelled.v1':
+        return end(event.data.migration, 'cancelled', fewReasons(event.data.by), event.data.figures);
+      case 'event.rejected.v1':
+        log.warn({ vm: event.data.vm, code: event.data.code }, 'an event went to the dead letters');
+        metrics.rejected.inc({ code: fewCodes(event.data.code) });
+    }
+  };
+
+  const remember = (decision: string, prediction: Prediction) => {
+    const [oldest] = predictions.keys();
+    if (predictions.size >= REMEMBERED_PREDICTIONS && oldest !== undefined) predictions.delete(oldest);
+    predictions.set(decision, prediction);
+  };
+  const compare = (predicted: Prediction | undefined, measured: Figures) => {
+    if (predicted === undefined) return;
+    for (const [measure, actualMs, expectedMs] of [
+      ['duration', measured.durationMs, predicted.durationMs],
+      ['interruption', measured.interruptionMs, predicted.interruptionMs],
+    ] as const) {
+      if (expectedMs > 0) metrics.predictionError.observe({ measure }, actualMs / expectedMs);
+    }
+  };
+  const end = (migration: string, outcome: string, reason: string, figures: Figures) => {
+    underWay.delete(migration);
+    predictions.delete(migration);
+    metrics.migrations.inc({ outcome, reason });
+    metrics.duration.observe({ outcome }, figures.durationMs / 1000);
+    const completed = outcome === 'completed';
+    if (completed || figures.pauseMs > 0) metrics.pause.observe({ outcome }, figures.pauseMs / 1000);
+    if (completed || figures.interruptionMs > 0) {
+      metrics.interruption.observe({ outcome }, figures.interruptionMs / 1000);
+    }
+    metrics.bytes.inc(figures.bytes);
+    for (const kind of figures.degraded) metrics.degraded.inc({ kind: fewKinds(kind) });
+  };
+
+  return {
+    async start() {
+      subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
+        for (const { event } of batch) if (isNew(event.id)) observe(event);
+      });
+    },
+    async stop() {
+      await subscription?.stop();
+      subscription = undefined;
+    },
+    metrics: () => registry.metrics(),
+    gauge(name, help, labels, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const sample of read()) this.set(sample.labels, sample.value);
+        },
+      });
+    },
+    counter(name, help, labels, read) {
+      new Counter({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const sample of read()) this.inc(sample.labels, sample.value);
+        },
+      });
+    },
+    registerHttp({ app, health }) {
+      health('monitor', () => subscription !== undefined || 'not subscribed to the bus');
+      // Without a rate limit: when much is asked of the process is when its metrics are wanted.
+      app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
+        reply.type(registry.contentType).send(await registry.metrics()),
+      );
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import { TagalongError } from '#shared/errors.ts';
+import type { HttpSurface } from '../http.ts';
+import type { PlacementService } from './service.ts';
+
+/**
+ * The routes of placement:
+ * - `GET /v1/status`: all sites and VMs
+ * - `GET /v1/vms/:vm/explanation`: why it is where it is
+ * - `POST /v1/vms/:vm/moves` with `{"to": SITE}`: moves it, past the policy but not past the filters
+ */
+export function registerPlacement({ app, health }: HttpSurface, placement: PlacementService): void {
+  health('placement', () => placement.ready());
+  app.get('/v1/status', async () => placement.status());
+  app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', async ({ params }) => placement.explain(params.vm));
+  app.post<{ Params: { vm: string }; Body: unknown }>('/v1/vms/:vm/moves', async ({ params, body }, reply) => {
+    const to = (body as { to?: unknown } | null)?.to;
+    if (typeof to !== 'string' || to === '') throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
+    await placement.order(params.vm, to);
+    return reply.code(202).send({ vm: params.vm, to });
+  });
+}

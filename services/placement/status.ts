@@ -1,0 +1,44 @@
+import type { Placement } from '#shared/policy/placement.ts';
+
+/** Where everything is, for people and programs. */
+export interface PlacementStatus {
+  readonly policy: string;
+  readonly sites: readonly {
+    readonly site: string;
+    readonly slots: number;
+    readonly vms: number;
+    readonly inbound: number;
+    readonly draining: boolean;
+  }[];
+  readonly vms: readonly {
+    readonly vm: string;
+    readonly home: string;
+    readonly state: string;
+    readonly reason: string;
+    readonly users: number;
+    /** Where to, while it moves. */
+    readonly movingTo: string | null;
+    readonly migration: string | null;
+  }[];
+}
+
+/** Sites and VMs in order of their names. */
+export function statusOf(core: Placement): PlacementStatus {
+  return {
+    policy: core.policy.name,
+    sites: core.sites.list
+      .map(({ id, slots, homes, inbound, draining }) => ({ site: id, slots, vms: homes.size, inbound, draining }))
+      .sort((a, b) => (a.site < b.site ? -1 : 1)),
+    vms: [...core.vms.values()]
+      .map(({ id, home, state, reason, sessions, mind }) => ({
+        vm: id,
+        home: home.id,
+        state,
+        reason,
+        users: sessions.length,
+        movingTo: mind.move?.to ?? null,
+        migration: mind.move?.decision ?? null,
+      }))
+      .sort((a, b) => (a.vm < b.vm ? -1 : 1)),
+  };
+}

@@ -1,0 +1,19 @@
+import { type Event, envelop, keyOf } from '../events/index.ts';
+
+/**
+ * The dead letter for an event that a group refused to the last attempt. Its id is made from the group's name and the
+ * event's id, so that a repeat is known as one. Its code is the error's, `HANDLER_FAILED` where the error has none.
+ * @returns undefined for a dead letter that was itself refused: wrapped again and again, it would never come to rest
+ */
+export function deadLetter(event: Event, group: string, error: unknown): Event | undefined {
+  if (event.type === 'event.rejected.v1') return undefined;
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const data = {
+    vm: keyOf(event),
+    atMs: event.data.atMs,
+    code: typeof code === 'string' ? code : 'HANDLER_FAILED',
+    reason: error instanceof Error ? error.message : String(error),
+    original: event,
+  };
+  return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
+}

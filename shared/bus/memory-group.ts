@@ -1,0 +1,129 @@
+import type { EventType } from '../events/index.ts';
+import type { Delivery, Handler, Subscription } from './bus.ts';
+import { PartitionQueue } from './partition-queue.ts';
+
+/** What a group needs of its bus. */
+export interface Surroundings {
+  readonly partitions: number;
+  /** A break to wait for, where the process has been kept busy for long. */
+  breathe(): Promise<void> | undefined;
+  /** Takes an event that has had its last attempt. */
+  reject(delivery: Delivery, group: string, error: unknown): void;
+  /** A member begins to work off its partitions; `rested` follows when nothing is left for it. */
+  woke(): void;
+  rested(): void;
+}
+
+interface Member {
+  readonly handler: Handler;
+  stopped: boolean;
+  awake: boolean;
+  /** The partition it took from last, so that each gets its turn. */
+  partition: number;
+  drained: Promise<void>;
+}
+
+/** A consumer group: one queue a partition, which its members share. The queues stay when the last member has left. */
+export class MemoryGroup {
+  readonly name: string;
+  readonly queues: readonly PartitionQueue[];
+  types: ReadonlySet<EventType> = new Set();
+  readonly #bus: Surroundings;
+  #members: Member[] = [];
+
+  constructor(name: string, bus: Surroundings) {
+    this.name = name;
+    this.#bus = bus;
+    this.queues = Array.from({ length: bus.partitions }, () => new PartitionQueue());
+  }
+
+  /** True: nobody of the group is there. */
+  get deserted(): boolean {
+    return this.#members.length === 0;
+  }
+
+  add(delivery: Delivery): void {
+    this.queues[delivery.partition]!.push(delivery);
+    this.#wake(delivery.partition);
+  }
+
+  /** Puts `first` before all that waits, and keeps of the rest what `keep` says. */
+  beginWith(first: readonly Delivery[], keep: (delivery: Delivery) => boolean): void {
+    this.queues.forEach((queue, partition) => {
+      queue.beginWith(
+        first.filter((delivery) => delivery.partition === partition),
+        keep,
+      );
+    });
+  }
+
+  join(handler: Handler): Subscription {
+    const member: Member = { handler, stopped: false, awake: false, partition: -1, drained: Promise.resolve() };
+    this.#members = [...this.#members, member];
+    this.#wakeAll();
+    return {
+      stop: async () => {
+        member.stopped = true;
+        this.#members = this.#members.filter((other) => other !== member);
+        this.#wakeAll();
+        await member.drained;
+      },
+    };
+  }
+
+  #owner(partition: number): Member | undefined {
+    return this.#members[partition % this.#members.length];
+  }
+
+  #wakeAll(): void {
+    for (let partition = 0; partition < this.queues.length; partition++) this.#wake(partition);
+  }
+
+  /** Sets the partition's owner to work, unless it is at work already. */
+  #wake(partition: number): void {
+    const member = this.#owner(partition);
+    if (member === undefined || member.awake || !this.queues[partition]!.ready) return;
+    member.awake = true;
+    this.#bus.woke();
+    member.drained = this.#drain(member);
+  }
+
+  /** Hands the member one batch after the other until its partitions are empty. Never two at once. */
+  async #drain(member: Member): Promise<void> {
+    // A handler never runs inside the call that published.
+    await undefined;
+    for (let partition = this.#next(member); partition !== undefined; partition = this.#next(member)) {
+      await this.#deliver(member, partition);
+      // The partition may have been given to another member, who found it in hand.
+      this.#wake(partition);
+      const pause = this.#bus.breathe();
+      if (pause !== undefined) await pause;
+    }
+    member.awake = false;
+    this.#bus.rested();
+  }
+
+  async #deliver(member: Member, partition: number): Promise<void> {
+    const queue = this.queues[partition]!;
+    try {
+      await member.handler(queue.take());
+      queue.acknowledge();
+    } catch (error) {
+      const last = queue.refuse();
+      if (last !== undefined) this.#bus.reject(last, this.name, error);
+    }
+  }
+
+  /** The next of the member's partitions that has something to take. */
+  #next(member: Member): number | undefined {
+    if (member.stopped) return undefined;
+    for (let step = 1; step <= this.queues.length; step++) {
+      const partition = (member.partition + step) % this.queues.length;
+      if (this.queues[partition]!.ready && this.#owner(partition) === member) {
+        member.partition = partition;
+        return partition;
+      }
+    }
+    return undefined;
+  }
+}

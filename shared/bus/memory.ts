@@ -1,0 +1,144 @@
+/**
+ * The bus inside one process. Events are checked when they are published and passed on by reference, so a handler must
+ * not change them. Nothing is kept for groups that have not subscribed yet, but for the types in `LATEST_KEPT`; a
+ * group that has subscribed keeps its queues, in memory, as long as the bus lives.
+ */
+import { TagalongError } from '../errors.ts';
+import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
+import { type Bus, type Delivery, LATEST_KEPT, type Subscription } from './bus.ts';
+import { deadLetter } from './dead-letter.ts';
+import { MemoryGroup, type Surroundings } from './memory-group.ts';
+import { RecentIds } from './recent-ids.ts';
+
+/** After this much work on end the process's timers and sockets get their turn. */
+const LONGEST_STRETCH_MS = 10;
+
+/** A bus that can say when it has come to rest. */
+export interface MemoryBus extends Bus {
+  /** Resolves when every event of the groups that are there has been handled, and all that handling them published. */
+  idle(): Promise<void>;
+}
+
+/** @param options.partitions into how many queues a group's events are divided by key */
+export function memoryBus({ partitions = 16 }: { readonly partitions?: number } = {}): MemoryBus {
+  const groups = new Map<string, MemoryGroup>();
+  let wanting = new Map<EventType, readonly MemoryGroup[]>();
+  const latest = new Map(LATEST_KEPT.map((type) => [type, new Map<string, Event>()]));
+  const recent = new RecentIds();
+  const subscriptions = new Set<Subscription>();
+  const breathe = breather(LONGEST_STRETCH_MS);
+  const rest = restCounter();
+  let closing = false;
+  let closed = false;
+
+  const first = (event: Event): Delivery => ({
+    event,
+    partition: partitionOf(event.partitionkey, partitions),
+    attempt: 1,
+  });
+  const accept = (event: Event) => {
+    if (!recent.add(event.id)) return;
+    latest.get(event.type)?.set(event.partitionkey, event);
+    const takers = wanting.get(event.type);
+    if (takers === undefined) return;
+    const delivery = first(event);
+    for (const group of takers) group.add(delivery);
+  };
+  const surroundings: Surroundings = {
+    ...rest,
+    partitions,
+    breathe,
+    reject(delivery, group, error) {
+      const letter = deadLetter(delivery.event, group, error);
+      if (letter !== undefined) accept(letter);
+    },
+  };
+  return {
+    async publish(events) {
+      if (closed) throw closedError('publish');
+      for (const event of events) check(event);
+      for (const event of events) accept(event);
+      // One who publishes without end must not keep the handlers from their break.
+      await breathe();
+    },
+    async subscribe(options, handler) {
+      if (closing) throw closedError('subscribe');
+      const group = groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
+      groups.set(options.group, group);
+      group.types = new Set(options.types);
+      wanting = byType(groups.values());
+
+      // Who begins with the latest needs none of the earlier ones that were kept for the group while it was away.
+      const kept = options.latest && group.deserted ? LATEST_KEPT.filter((type) => group.types.has(type)) : [];
+      const begin = kept.flatMap((type) => [...latest.get(type)!.values()].map(first));
+      group.beginWith(begin, ({ event }) => group.types.has(event.type) && !kept.includes(event.type));
+
+      const subscription = group.join(handler);
+      subscriptions.add(subscription);
+      return {
+        async stop() {
+          await subscription.stop();
+          subscriptions.delete(subscription);
+        },
+      };
+    },
+    lag: () =>
+      [...groups.values()].flatMap(({ name, queues }) =>
+        queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
+      ),
+    idle: rest.idle,
+    async close() {
+      closing = true;
+      // What is in hand may still publish what came of it.
+      await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
+      closed = true;
+    },
+  };
+}
+
+function closedError(call: string): TagalongError {
+  return new TagalongError('BUS_CLOSED', `${call}: the bus is closed; nothing is taken after close()`);
+}
+
+function byType(groups: Iterable<MemoryGroup>): Map<EventType, readonly MemoryGroup[]> {
+  const wanting = new Map<EventType, MemoryGroup[]>();
+  for (const group of groups) {
+    for (const type of group.types) wanting.set(type, [...(wanting.get(type) ?? []), group]);
+  }
+  return wanting;
+}
+
+/** Gives a break, a turn of the event loop, whenever the last one is `stretchMs` ago. */
+function breather(stretchMs: number): () => Promise<void> | undefined {
+  let turnedMs = performance.now();
+  let pause: Promise<void> | undefined;
+  return () => {
+    if (performance.now() - turnedMs < stretchMs) return undefined;
+    pause ??= new Promise((resume) => {
+      setImmediate(() => {
+        turnedMs = performance.now();
+        pause = undefined;
+        resume();
+      });
+    });
+    return pause;
+  };
+}
+
+/** Counts the members at work, and tells those who wait when there are none. */
+function restCounter() {
+  let awake = 0;
+  let waiting: (() => void)[] = [];
+  return {
+    woke() {
+      awake++;
+    },
+    rested() {
+      awake--;
+      if (awake > 0) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    },
+    idle: () => (awake === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve))),
+  };
+}

@@ -1,0 +1,20 @@
+import type { Clock } from './clock.ts';
+
+/**
+ * One timer that can be moved: sets it for a new time, or takes it back (undefined, Infinity).
+ * @param ring is called with the time the alarm was set for
+ */
+export function alarm(clock: Clock, ring: (atMs: number) => void): (atMs: number | undefined) => void {
+  let setForMs: number | undefined;
+  let cancel = () => {};
+  return (atMs) => {
+    if (atMs === setForMs) return;
+    cancel();
+    setForMs = atMs;
+    if (atMs === undefined || !Number.isFinite(atMs)) return;
+    cancel = clock.at(atMs, () => {
+      setForMs = undefined;
+      ring(atMs);
+    });
+  };
+}

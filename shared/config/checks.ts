@@ -1,0 +1,95 @@
+/** Where keys of a configuration that each fit their schema do not fit each other, or name what does not exist. */
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { SessionAttached } from '../events/types.ts';
+import { type Fault, NAME } from './faults.ts';
+import { nearest } from './nearest.ts';
+import type { Config } from './schema.ts';
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const userName = Compile(SessionAttached.properties.user as TSchema);
+
+/** @param config one that fits its schema */
+export function crossFaults(config: Config): Fault[] {
+  return [...urlFaults(config), ...limitFaults(config), ...siteFaults(config), ...vmFaults(config)];
+}
+
+function* urlFaults({ http, bus, store }: Config): Generator<Fault> {
+  if (http.token === undefined && !LOOPBACK.test(http.host)) {
+    yield {
+      path: ['http', 'host'],
+      message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,
+    };
+  }
+  for (const [section, url] of [
+    ['bus', bus.url],
+    ['store', store.url],
+  ] as const) {
+    if (url !== 'memory:')
+      yield { path: [section, 'url'], message: `there is no ${section} for "${url}"; give memory:` };
+  }
+}
+
+function* limitFaults({ policy, heartbeatMs }: Config): Generator<Fault> {
+  if (policy.siteSilentMs <= heartbeatMs) {
+    yield {
+      path: ['policy', 'siteSilentMs'],
+      message: `is ${policy.siteSilentMs}, so every site would count as dead between two heartbeats; give more than heartbeatMs (${heartbeatMs})`,
+    };
+  }
+  if (policy.maxBackOffMs < policy.backOffMs) {
+    yield {
+      path: ['policy', 'maxBackOffMs'],
+      message: `is ${policy.maxBackOffMs}; give at least policy.backOffMs (${policy.backOffMs})`,
+    };
+  }
+}
+
+function* siteFaults({ sites }: Config): Generator<Fault> {
+  yield* repeats(
+    ['sites'],
+    'site',
+    sites.map(({ site }) => site),
+  );
+  for (const [i, { uplinks }] of sites.entries()) {
+    yield* repeats(
+      ['sites', `${i}`, 'uplinks'],
+      'provider',
+      uplinks.map(({ provider }) => provider),
+    );
+  }
+}
+
+function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
+  yield* repeats(
+    ['vms'],
+    'vm',
+    vms.map(({ vm }) => vm),
+  );
+  const known = sites.map(({ site }) => site);
+  for (const [i, { home, sessions }] of vms.entries()) {
+    if (!known.includes(home)) {
+      const near = nearest(home, known);
+      const right = near === undefined ? 'give the name of one of the sites' : `did you mean ${near}?`;
+      yield { path: ['vms', `${i}`, 'home'], message: `there is no site "${home}"; ${right}` };
+    }
+    const users = sessions.map(({ user }) => user);
+    yield* repeats(['vms', `${i}`, 'sessions'], 'user', users);
+    if (ingest.pseudonymKey !== undefined) continue;
+    // Without a pseudonym the id itself goes on the bus, and has to fit there.
+    const unfit = users.findIndex((user) => !userName.Check(user));
+    if (unfit >= 0) {
+      const path = ['vms', `${i}`, 'sessions', `${unfit}`, 'user'];
+      yield { path, message: `does not fit on the bus as it is; set ingest.pseudonymKey or give ${NAME}` };
+    }
+  }
+}
+
+function* repeats(path: readonly string[], key: string, names: readonly string[]): Generator<Fault> {
+  const first = new Map<string, number>();
+  for (const [i, name] of names.entries()) {
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, i);
+    else yield { path: [...path, `${i}`, key], message: `repeats ${[...path, earlier].join('.')}; give each once` };
+  }
+}

@@ -1,0 +1,109 @@
+/** Where a configuration does not fit its schema, in words: `what is wrong; what would be right`. */
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { nearest } from './nearest.ts';
+import { ConfigSchema } from './schema.ts';
+
+/** One fault and the key it is at. */
+export interface Fault {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** As much of JSON Schema as the configuration uses. */
+interface Rule {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Rule>>;
+  readonly items?: Rule;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly writeOnly?: boolean;
+}
+
+const validator = Compile(ConfigSchema as TSchema);
+
+/** Where a key does not fit its schema. Empty: the value is a {@link Config}, but for `crossFaults`. */
+export function schemaFaults(value: unknown): Fault[] {
+  if (validator.Check(value)) return [];
+  return [...validator.Errors(value)].flatMap((error): Fault[] => {
+    const path = error.instancePath.split('/').slice(1).map(unescapePointer);
+    const rule = ruleAt(path);
+    // An unknown key is said twice; the report of its parent has its name.
+    if (rule === undefined) return [];
+    const params = error.params as { additionalProperties?: string[]; requiredProperties?: string[] };
+    if (params.additionalProperties) {
+      return params.additionalProperties.map((key) => ({ path: [...path, key], message: unknownKey(key, rule) }));
+    }
+    if (params.requiredProperties) {
+      return params.requiredProperties.map((key) => ({
+        path: [...path, key],
+        message: `is missing; give ${expectation(rule.properties?.[key] ?? {})}`,
+      }));
+    }
+    return [{ path, message: `${finding(rule, valueAt(value, path))}; give ${expectation(rule)}` }];
+  });
+}
+
+function unknownKey(key: string, rule: Rule): string {
+  const known = Object.keys(rule.properties ?? {});
+  const near = nearest(key, known);
+  return near === undefined ? `unknown key; known are ${known.join(', ')}` : `unknown key; did you mean ${near}?`;
+}
+
+/** The names that the events take. */
+export const NAME = 'a name of letters, digits and . _ : @ + -, at most 128 characters';
+
+/** What a rule asks for. */
+function expectation(rule: Rule): string {
+  if (rule.enum) return rule.enum.length === 1 ? `${rule.enum[0]}` : `one of ${rule.enum.join(', ')}`;
+  switch (rule.type) {
+    case 'object':
+      return `a section with ${Object.keys(rule.properties ?? {}).join(', ')}`;
+    case 'array':
+      return 'a list';
+    case 'boolean':
+      return 'true or false';
+    case 'string':
+      return rule.pattern
+        ? NAME
+        : `a text of ${rule.minLength ?? 0} to ${rule.maxLength ?? 'any number of'} characters`;
+    default: {
+      const least = rule.exclusiveMinimum === undefined ? `from ${rule.minimum}` : `above ${rule.exclusiveMinimum}`;
+      const most = rule.maximum === undefined ? '' : ` to ${rule.maximum}`;
+      return `${rule.type === 'integer' ? 'an integer' : 'a number'} ${least}${most}`;
+    }
+  }
+}
+
+/** What is there instead. Secrets are not repeated. */
+function finding(rule: Rule, value: unknown): string {
+  if (Array.isArray(value)) return 'is a list';
+  if (typeof value === 'object' && value !== null) return 'is a section';
+  if (rule.writeOnly) return typeof value === 'string' ? `has ${value.length} characters` : 'is not a text';
+  if (value === null || value === undefined) return 'is empty';
+  // JSON has no words for the numbers that YAML calls .inf and .nan.
+  const text = typeof value === 'number' ? `${value}` : JSON.stringify(value);
+  return `is ${text.length > 60 ? `${text.slice(0, 57)}…` : text}`;
+}
+
+function ruleAt(path: readonly string[]): Rule | undefined {
+  let rule: Rule | undefined = ConfigSchema as Rule;
+  for (const key of path) {
+    rule = rule.items ?? (Object.hasOwn(rule.properties ?? {}, key) ? rule.properties?.[key] : undefined);
+    if (rule === undefined) return undefined;
+  }
+  return rule;
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], value);
+}
+
+function unescapePointer(key: string): string {
+  return key.replaceAll('~1', '/').replaceAll('~0', '~');
+}

@@ -1,0 +1,241 @@
+/**
+ * The configuration: every key, its unit and its default, in one place. A file gives only what differs from the
+ * defaults; a key that is not known here is refused. Units are in the names; `rateBps` is bytes a second.
+ */
+import Type, { type Static, type TProperties } from 'typebox';
+import { SiteReported, VmDeclared, VmSpec } from '../events/types.ts';
+import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
+import { DEFAULT_NETWORK } from '../model/network.ts';
+
+const closed = { additionalProperties: false } as const;
+const { site: SiteName, lat, lon, slots, uplinks } = SiteReported.properties;
+const Name = VmDeclared.properties.vm;
+
+/** A part of the configuration that is left out is the part with all its defaults. */
+const section = <P extends TProperties>(properties: P) => Type.Object(properties, { ...closed, default: {} });
+/** Zero or more. */
+const amount = (value: number) => Type.Number({ minimum: 0, default: value });
+/** More than zero. */
+const positive = (value: number) => Type.Number({ exclusiveMinimum: 0, default: value });
+/** One or more, whole. */
+const count = (value: number, maximum = 1_000_000) => Type.Integer({ minimum: 1, maximum, default: value });
+const share = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, default: value });
+/** `writeOnly` keeps the value out of error messages. */
+const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
+
+const Http = section({
+  /** The address to listen on. Any but a loopback address needs a `token`. @default 127.0.0.1 */
+  host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+  /** 0: whichever port is free. @default 8080 */
+  port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
+  /** What a client has to show for everything under /v1 (`Authorization: Bearer …`). Without one, nobody is asked. */
+  token: Secret,
+  /** The largest request body. @default 1_048_576 */
+  bodyLimitBytes: count(1_048_576, 1_073_741_824),
+  /** Requests that one client address may make. @default 6000 */
+  requestsPerMinute: count(6000),
+});
+
+const Bus = section({
+  /** Which bus carries the events. @default memory: */
+  url: Type.String({ minLength: 1, default: 'memory:' }),
+  /** Partitions of the keys. Fixed when an installation begins: another number moves keys. @default 16 */
+  partitions: count(16, 4096),
+});
+
+const Store = section({
+  /** Where records are kept. @default memory: */
+  url: Type.String({ minLength: 1, default: 'memory:' }),
+});
+
+const Log = section({
+  /** The least important level that is written. @default info */
+  level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+});
+
+const Plausibility = section({
+  /** Whoever seems to move faster is not believed; 90 m/s is an express train. @default 90 */
+  maxSpeedMps: positive(90),
+  /** How far a client's clock may be ahead. @default 60_000 */
+  maxFutureMs: amount(60_000),
+  /** Older positions are not acted on. @default 600_000 */
+  maxAgeMs: positive(600_000),
+  /** So many fixes in a row that agree with each other but not with the track: it was the track. @default 3 */
+  reanchorFixes: count(3, 1000),
+});
+
+const Ingest = section({
+  /** Key of the pseudonyms (HMAC-SHA256) under which users appear on the bus. Without one, ids are passed as they are. */
+  pseudonymKey: Secret,
+  plausibility: Plausibility,
+});
+
+const Network = section({
+  /** The user's last mile, both ways. @default 10 */
+  accessMs: amount(DEFAULT_NETWORK.accessMs),
+  /** Round trip in fibre. @default 0.01 */
+  msPerKm: amount(DEFAULT_NETWORK.msPerKm),
+  /** Cable length ÷ distance. @default 2.1 */
+  detour: Type.Number({ minimum: 1, default: DEFAULT_NETWORK.detour }),
+  /** Added where the VM is not at the site nearest to the user. @default 2 */
+  transitMs: amount(DEFAULT_NETWORK.transitMs),
+});
+
+const Move = section({
+  /** Share of the paths' rates that a migration achieves. */
+  efficiency: section({
+    /** Over one path. @default 0.95 */
+    single: share(DEFAULT_MOVE_MODEL.efficiency.single),
+    /** Over several at once. @default 0.92 */
+    multi: share(DEFAULT_MOVE_MODEL.efficiency.multi),
+  }),
+  /** The most one migration stream sends, whatever its paths. @default 1_250_000_000 */
+  hostRateBps: positive(DEFAULT_MOVE_MODEL.hostRateBps),
+  /** Reserve, start the receiver, stretch the LANs. */
+  prepareMs: section({
+    /** Over one path. @default 1000 */
+    single: amount(DEFAULT_MOVE_MODEL.prepareMs.single),
+    /** Over several. @default 1500 */
+    multi: amount(DEFAULT_MOVE_MODEL.prepareMs.multi),
+  }),
+  /** New address in the guest until the clients have joined it. @default 300 */
+  announceMs: amount(DEFAULT_MOVE_MODEL.announceMs),
+  /** Device state and the first instruction at the destination. @default 20 */
+  resumeMs: amount(DEFAULT_MOVE_MODEL.resumeMs),
+  /** @default 500 */
+  releaseMs: amount(DEFAULT_MOVE_MODEL.releaseMs),
+  /** Pre-copy rounds before the VM is stopped by force. @default 30 */
+  maxRounds: count(DEFAULT_MOVE_MODEL.maxRounds),
+  /** The longest pause a forced stop may take; beyond it the move is given up. @default 5000 */
+  maxPauseMs: amount(DEFAULT_MOVE_MODEL.maxPauseMs),
+});
+
+const Policy = section({
+  /** Which policy decides. @default tagalong */
+  name: Type.String({ minLength: 1, default: 'tagalong' }),
+  /** How long another site must stay the better one before a VM follows. @default 30_000 */
+  dwellMs: amount(30_000),
+  /** No further move of a VM for so long after one. @default 120_000 */
+  coolingMs: amount(120_000),
+  /** A move must be worth this many times what it costs. @default 1.5 */
+  margin: Type.Number({ minimum: 1, default: 1.5 }),
+  /** How long users are expected to stay where nothing is known of them yet. @default 600_000 */
+  priorStayMs: positive(600_000),
+  /** Moves of one VM. @default 6 */
+  maxMovesPerHour: count(6),
+  /** Wait after a failed move; doubled each time it fails again. @default 60_000 */
+  backOffMs: positive(60_000),
+  /** Where the doubling ends. @default 1_800_000 */
+  maxBackOffMs: positive(1_800_000),
+  /** A user who says nothing for so long no longer counts. @default 900_000 */
+  sessionTimeoutMs: positive(900_000),
+  /** A site without a heartbeat for so long counts as dead. @default 30_000 */
+  siteSilentMs: positive(30_000),
+  /** What running slower during a migration costs, per user and second. @default 2 */
+  slowdownUserMsPerS: amount(2),
+  /** What sending costs, in user-milliseconds a gigabyte (10^9 bytes). @default 20 */
+  priceUserMsPerGb: amount(20),
+});
+
+const Limits = section({
+  /** Migrations at once that begin or end at one site. @default 2 */
+  movesPerSite: count(2),
+  /** Migrations at once over one path. @default 2 */
+  movesPerPath: count(2),
+  /** How long an accepted move may wait for its turn. @default 60_000 */
+  queueMs: amount(60_000),
+  /** The longest a step of a move may go without progress. @default 600_000 */
+  stepTimeoutMs: positive(60_000),
+});
+
+const Hypervisor = section({
+  /** What runs the VMs. @default simulated */
+  kind: Type.Enum(['simulated'], { default: 'simulated' }),
+});
+
+const Site = Type.Object(
+  {
+    site: SiteName,
+    lat,
+    lon,
+    /** How many VMs the site can run. */
+    slots,
+    /** True: no VM may come, and those that are there are to leave. @default false */
+    draining: Type.Boolean({ default: false }),
+    uplinks,
+  },
+  closed,
+);
+
+/** A VM's figures as a user gives them: what has a usual value may be left out. */
+export const VmSpecInput = Type.Object(
+  {
+    ...VmSpec.properties,
+    /** 0 where storage is shared between the sites. @default 0 */
+    diskBytes: amount(0),
+    /** QEMU's own default. @default 300 */
+    downtimeLimitMs: Type.Number({ exclusiveMinimum: 0, maximum: 2_000_000, default: 300 }),
+    /** Below this round-trip time the users notice no difference. @default 10 */
+    targetRttMs: amount(10),
+  },
+  closed,
+);
+
+const Session = Type.Object(
+  {
+    user: Type.String({ minLength: 1, maxLength: 256 }),
+    /** How much this user counts against the VM's other users. @default 1 */
+    weight: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, default: 1 }),
+  },
+  closed,
+);
+
+const Vm = Type.Object(
+  {
+    vm: Name,
+    /** The site where the VM runs at first. */
+    home: SiteName,
+    spec: VmSpecInput,
+    sessions: Type.Array(Session, { default: [] }),
+  },
+  closed,
+);
+
+/** The whole configuration. */
+export const ConfigSchema = section({
+  http: Http,
+  bus: Bus,
+  store: Store,
+  log: Log,
+  ingest: Ingest,
+  network: Network,
+  move: Move,
+  policy: Policy,
+  limits: Limits,
+  hypervisor: Hypervisor,
+  sites: Type.Array(Site, { default: [] }),
+  vms: Type.Array(Vm, { default: [] }),
+  /** How often a site says that it is there. @default 5000 */
+  heartbeatMs: positive(5000),
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** A configuration that was checked, with every default filled in. Frozen. */
+export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
+/** Where the process is asked. */
+export type HttpConfig = Config['http'];
+/** What is made of what clients say. */
+export type IngestConfig = Config['ingest'];
+/** What is believed of a position. */
+export type PlausibilityLimits = IngestConfig['plausibility'];
+/** What a migration takes; fits `MoveModel`. */
+export type MoveConfig = Config['move'];
+/** When a VM follows its users. */
+export type PolicyConfig = Config['policy'];
+/** What may be under way at once, and how long. */
+export type LimitsConfig = Config['limits'];
+/** A place that can run VMs, as it is at the start. */
+export type SiteConfig = Config['sites'][number];
+/** A VM and its users, as they are at the start. */
+export type VmConfig = Config['vms'][number];

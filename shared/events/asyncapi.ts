@@ -1,0 +1,215 @@
+/**
+ * The AsyncAPI 3.0 document of the bus, made from the schemas that the code itself checks events with: what is written
+ * for other people's programs cannot fall behind.
+ */
+import { EVENT_TYPES, type EventType, SCHEMAS } from './types.ts';
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+type Service = 'ingest' | 'placement' | 'migrator' | 'agent' | 'monitor' | 'dashboard';
+
+interface Described {
+  readonly title: string;
+  readonly summary: string;
+  readonly senders: readonly Service[];
+  readonly receivers: readonly Service[];
+}
+
+const OBSERVERS = ['monitor', 'dashboard'] as const;
+
+/** What cannot be read from a schema: what an event means, who says it and who listens. */
+const EVENTS: Record<EventType, Described> = {
+  'location.reported.v1': {
+    title: 'Location reported',
+    summary: 'A user is at a position. Published once for each VM the user is attached to.',
+    senders: ['ingest'],
+    receivers: ['placement', 'dashboard'],
+  },
+  'session.attached.v1': {
+    title: 'Session attached',
+    summary: 'A user begins to use a VM, with the weight the user has among its users.',
+    senders: ['ingest'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'session.detached.v1': {
+    title: 'Session detached',
+    summary: 'A user no longer uses a VM.',
+    senders: ['ingest'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'vm.declared.v1': {
+    title: 'VM declared',
+    summary: 'A VM is to be kept near its users; it runs at its home site now.',
+    senders: ['ingest'],
+    receivers: ['placement', 'agent', ...OBSERVERS],
+  },
+  'vm.retired.v1': {
+    title: 'VM retired',
+    summary: 'A VM is no longer looked after.',
+    senders: ['ingest'],
+    receivers: ['placement', 'agent', ...OBSERVERS],
+  },
+  'site.reported.v1': {
+    title: 'Site reported',
+    summary: 'The heartbeat of a site: its capacity, the VMs that run there, its uplinks, and whether it is draining.',
+    senders: ['agent'],
+    receivers: ['placement', 'migrator', ...OBSERVERS],
+  },
+  'placement.decided.v1': {
+    title: 'Placement decided',
+    summary: 'A verdict on a VM, move, stay or cancel, with the reasons for it.',
+    senders: ['placement'],
+    receivers: ['migrator', ...OBSERVERS],
+  },
+  'migration.accepted.v1': {
+    title: 'Migration accepted',
+    summary: 'The migrator has taken a decision on; it waits for its turn.',
+    senders: ['migrator'],
+    receivers: OBSERVERS,
+  },
+  'migration.started.v1': {
+    title: 'Migration started',
+    summary: 'The first phase of a migration begins, over the paths named.',
+    senders: ['migrator'],
+    receivers: OBSERVERS,
+  },
+  'migration.progressed.v1': {
+    title: 'Migration progressed',
+    summary: 'How far a migration has come: phase, round, bytes sent and left, rate, subflows.',
+    senders: ['migrator'],
+    receivers: OBSERVERS,
+  },
+  'migration.switched.v1': {
+    title: 'Migration switched',
+    summary: 'The VM runs at the destination from now on; there is no way back but another migration.',
+    senders: ['migrator'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'migration.completed.v1': {
+    title: 'Migration completed',
+    summary: 'A migration has come to its end as it should, with what it cost as measured. Terminal.',
+    senders: ['migrator'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'migration.failed.v1': {
+    title: 'Migration failed',
+    summary: 'A migration was given up, why, and where the VM runs. Terminal.',
+    senders: ['migrator'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'migration.cancelled.v1': {
+    title: 'Migration cancelled',
+    summary: 'A migration was called off before the switch-over, by whom; the VM stays where it was. Terminal.',
+    senders: ['migrator'],
+    receivers: ['placement', ...OBSERVERS],
+  },
+  'event.rejected.v1': {
+    title: 'Event rejected',
+    summary: 'A dead letter: an event that a consumer refused to the last attempt, with the reason.',
+    senders: ['placement', 'migrator', 'agent', ...OBSERVERS],
+    receivers: OBSERVERS,
+  },
+};
+
+/** The whole document, as plain JSON. */
+export function asyncApi(): Json {
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Tagalong',
+      version: '1.0.0',
+      description:
+        'Events of a system that keeps virtual machines near the people who use them. Every event is a CloudEvent 1.0 ' +
+        'in structured JSON mode. All events of one partition key, the VM (or the site, for what is said of sites), are ' +
+        'on one partition, and are delivered in the order in which they were published, at least once. An event is the ' +
+        'same as another if both have the same id. A type ends in its version.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    defaultContentType: 'application/cloudevents+json',
+    channels: byType(channel),
+    operations: operations(),
+    components: {
+      messages: byType(message),
+      schemas: { CloudEvent: ENVELOPE, ...byType((type) => plain(SCHEMAS[type])) },
+      parameters: {
+        partition: {
+          description:
+            'FNV-1a (32 bits) of the partition key, modulo the number of partitions. That number is fixed when an ' +
+            'installation begins.',
+          examples: ['0', '15'],
+        },
+      },
+    },
+  };
+}
+
+const ENVELOPE: Json = {
+  type: 'object',
+  description: 'CloudEvents 1.0.2, structured JSON mode, with the partitioning extension.',
+  required: ['specversion', 'id', 'source', 'type', 'subject', 'time', 'datacontenttype', 'partitionkey', 'data'],
+  properties: {
+    specversion: { const: '1.0' },
+    id: { type: 'string', minLength: 1, description: 'The same for the same fact, however often it is published.' },
+    source: { type: 'string', minLength: 1, format: 'uri-reference', description: '/tagalong/<service>' },
+    type: { enum: EVENT_TYPES },
+    subject: { type: 'string', minLength: 1, description: 'The VM, or the site for what is said of sites.' },
+    time: { type: 'string', format: 'date-time', description: 'The same instant as data.atMs.' },
+    datacontenttype: { const: 'application/json' },
+    partitionkey: { type: 'string', minLength: 1, description: 'What decides the partition; the same as subject.' },
+    data: { type: 'object' },
+  },
+};
+
+function channel(type: EventType): Json {
+  const { title, summary } = EVENTS[type];
+  return {
+    address: `tagalong.{partition}.${type}`,
+    title,
+    summary,
+    messages: { event: { $ref: `#/components/messages/${type}` } },
+    parameters: { partition: { $ref: '#/components/parameters/partition' } },
+  };
+}
+
+function message(type: EventType): Json {
+  const { title, summary } = EVENTS[type];
+  return {
+    name: type,
+    title,
+    summary,
+    contentType: 'application/cloudevents+json',
+    payload: {
+      allOf: [
+        { $ref: '#/components/schemas/CloudEvent' },
+        { properties: { type: { const: type }, data: { $ref: `#/components/schemas/${type}` } } },
+      ],
+    },
+  };
+}
+
+function operations(): { [id: string]: Json } {
+  const operation = (service: Service, action: 'send' | 'receive', type: EventType): [string, Json] => [
+    `${service}.${action}s.${type}`,
+    {
+      action,
+      channel: { $ref: `#/channels/${type}` },
+      summary: EVENTS[type].summary,
+      tags: [{ name: service }],
+      messages: [{ $ref: `#/channels/${type}/messages/event` }],
+    },
+  ];
+  return Object.fromEntries(
+    EVENT_TYPES.flatMap((type) => [
+      ...EVENTS[type].senders.map((service) => operation(service, 'send', type)),
+      ...EVENTS[type].receivers.map((service) => operation(service, 'receive', type)),
+    ]),
+  );
+}
+
+function byType(make: (type: EventType) => Json): { [type: string]: Json } {
+  return Object.fromEntries(EVENT_TYPES.map((type) => [type, make(type)]));
+}
+
+/** A TypeBox schema without the hidden keys that only TypeBox reads. */
+function plain(schema: object): Json {
+  return JSON.parse(JSON.stringify(schema));
+}

@@ -1,0 +1,105 @@
+/**
+ * Which positions count. A location event counts once: what is late, repeated, out of order or impossible changes
+ * nothing, and is told by name so that it can be counted.
+ */
+import type { PlausibilityLimits } from '../config/schema.ts';
+import { lonScale, nearKm2 } from './distance.ts';
+
+/** Why a position does not count. */
+export type Implausible =
+  | 'out-of-range' // not on the earth
+  | 'null-island' // 0/0: what a receiver without a fix reports
+  | 'future' // later than the clock, beyond what clocks differ by
+  | 'stale' // too old to act on
+  | 'duplicate' // this user's position of this instant is known
+  | 'out-of-order' // this user's position of a later instant is known
+  | 'teleport'; // faster than anybody travels
+
+/** GPS scatters by this much between tall buildings, however short the time between two fixes. */
+const SCATTER_KM = 0.3;
+
+/** What can be said of a position alone. Undefined: nothing against it. */
+export function checkPosition(
+  fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
+  nowMs: number,
+  limits: PlausibilityLimits,
+): Implausible | undefined {
+  // Written so that NaN fails too.
+  if (!(Math.abs(fix.lat) <= 90 && Math.abs(fix.lon) <= 180)) return 'out-of-range';
+  if (fix.lat === 0 && fix.lon === 0) return 'null-island';
+  if (fix.atMs > nowMs + limits.maxFutureMs) return 'future';
+  if (fix.atMs < nowMs - limits.maxAgeMs) return 'stale';
+  return undefined;
+}
+
+/** A user's last position that counted, and the positions that contradict it so far. JSON. */
+export interface Track {
+  atMs: number;
+  lat: number;
+  lon: number;
+  /** How many fixes in a row agreed with each other but not with the track. */
+  doubts: number;
+  doubtAtMs: number;
+  doubtLat: number;
+  doubtLon: number;
+}
+
+/** A track that has seen nothing. */
+export function newTrack(): Track {
+  return { atMs: -1, lat: 0, lon: 0, doubts: 0, doubtAtMs: -1, doubtLat: 0, doubtLon: 0 };
+}
+
+/**
+ * What a user's track says against a position; undefined: nothing, the track may `follow` it.
+ *
+ * A jump faster than `maxSpeedMps` is a wild point; but where `reanchorFixes` of them in a row agree with each other it
+ * was the track that was wrong (its first fix was wild, or the user flew with the phone switched off).
+ */
+export function checkTrack(
+  track: Track,
+  fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
+  limits: PlausibilityLimits,
+): Implausible | undefined {
+  if (track.atMs < 0) return undefined;
+  const { atMs, lat, lon } = fix;
+  if (atMs <= track.atMs) return atMs === track.atMs ? 'duplicate' : 'out-of-order';
+  if (reachable(track.lat, track.lon, track.atMs, lat, lon, atMs, limits.maxSpeedMps)) return undefined;
+  return confirmsDoubt(track, atMs, lat, lon, limits) ? undefined : 'teleport';
+}
+
+/** Moves the track to a position that counts. */
+export function follow(track: Track, fix: { readonly lat: number; readonly lon: number; readonly atMs: number }): void {
+  track.atMs = fix.atMs;
+  track.lat = fix.lat;
+  track.lon = fix.lon;
+  track.doubts = 0;
+}
+
+function confirmsDoubt(track: Track, atMs: number, lat: number, lon: number, limits: PlausibilityLimits): boolean {
+  // A repeat of the doubtful fix is no second witness.
+  if (track.doubts > 0 && atMs <= track.doubtAtMs) return false;
+  const agrees =
+    track.doubts > 0 && reachable(track.doubtLat, track.doubtLon, track.doubtAtMs, lat, lon, atMs, limits.maxSpeedMps);
+  track.doubts = agrees ? track.doubts + 1 : 1;
+  track.doubtAtMs = atMs;
+  track.doubtLat = lat;
+  track.doubtLon = lon;
+  return track.doubts >= limits.reanchorFixes;
+}
+
+function reachable(
+  fromLat: number,
+  fromLon: number,
+  fromMs: number,
+  lat: number,
+  lon: number,
+  atMs: number,
+  maxSpeedMps: number,
+): boolean {
+  const reachKm = SCATTER_KM + (maxSpeedMps * (atMs - fromMs)) / 1_000_000;
+  // Most fixes are near by any latitude; the cosine is only paid for where it can matter.
+  const dLat = Math.abs(lat - fromLat);
+  const dLon = Math.abs(lon - fromLon);
+  if ((dLat + dLon) * 112 <= reachKm) return true;
+  return nearKm2(fromLat, fromLon, lonScale((fromLat + lat) / 2), lat, lon) <= reachKm * reachKm;
+}

@@ -1,0 +1,29 @@
+import type { Move } from '../hypervisor.ts';
+import { type ActiveMove, isDone } from './active-move.ts';
+
+/**
+ * Why a move cannot begin; undefined where it can.
+ * @param runsAt every site where the VM runs now
+ * @param moves the VM's moves that are remembered
+ * @param paths how many paths the two sites have in common
+ */
+export function objection(
+  { id, vm, from, to }: Move,
+  runsAt: readonly string[],
+  moves: Iterable<ActiveMove>,
+  paths: number,
+): { readonly code: string; readonly reason: string } | undefined {
+  if (runsAt.length !== 1 || runsAt[0] !== from) {
+    const where = runsAt.join(' and ') || 'no site';
+    return { code: 'VM_ELSEWHERE', reason: `${vm} is to leave ${from}, but runs at ${where}` };
+  }
+  for (const other of moves) {
+    const begun = other.underWay !== undefined || other.done > 0;
+    if (other.move.id !== id && begun && !isDone(other, 'switch')) {
+      return { code: 'BAD_ORDER', reason: `${vm} is being moved by ${other.move.id}: that has to end first` };
+    }
+  }
+  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is at ${to} already` };
+  if (paths === 0) return { code: 'NO_PATH', reason: `${from} and ${to} have no provider in common` };
+  return undefined;
+}

@@ -1,0 +1,125 @@
+/**
+ * What the six steps do and how long they take. Each step ends in exactly one call of `end.done` or `end.failed`, later
+ * than the call that began it, unless `active.cancel` is called before.
+ */
+import type { Clock } from '../../clock/clock.ts';
+import type { Phase } from '../../events/index.ts';
+import type { MoveModel } from '../../model/move-model.ts';
+import { afterRound, dirtiedBytes } from '../../model/pre-copy.ts';
+import type { ActiveMove } from './active-move.ts';
+import type { FluidNetwork } from './fluid.ts';
+import type { Instances } from './instances.ts';
+
+export interface World {
+  readonly clock: Clock;
+  readonly model: MoveModel;
+  readonly network: FluidNetwork;
+  readonly instances: Instances;
+}
+
+export interface StepEnd {
+  done(): void;
+  failed(code: string, reason: string): void;
+  progress(remainingBytes: number, rateBps: number): void;
+}
+
+export const STEPS: Record<Phase, (world: World, active: ActiveMove, end: StepEnd) => void> = {
+  prepare({ clock, model, instances }, active, end) {
+    const { vm, to } = active.move;
+    wait(clock, active, active.route.subflows.length > 1 ? model.prepareMs.multi : model.prepareMs.single, () => {
+      // Somebody may have placed the VM there meanwhile; two that run must show as two.
+      if (instances.state(vm, to) !== 'running') instances.set(vm, to, 'incoming');
+      end.done();
+    });
+  },
+
+  announce({ clock, model }, active, end) {
+    wait(clock, active, model.announceMs + active.rttMs, end.done);
+  },
+
+  disk(world, active, end) {
+    const { diskBytes } = active.move.spec;
+    if (diskBytes === 0) wait(world.clock, active, 0, end.done);
+    else send(world, active, diskBytes, end.done);
+  },
+
+  memory(world, active, end) {
+    copyRound(world, active, end, 1, active.move.spec.ramBytes);
+  },
+
+  switch(world, active, end) {
+    const { clock, model, instances } = world;
+    const { vm, from, to, spec } = active.move;
+    pause(world, active);
+    const pendingBytes = dirtiedBytes(spec, clock.now() - active.dirtySinceMs);
+    send(world, active, pendingBytes, () =>
+      wait(clock, active, model.resumeMs, () => {
+        instances.set(vm, from, 'stopped');
+        instances.set(vm, to, 'running');
+        countPause(world, active);
+        end.done();
+      }),
+    );
+  },
+
+  release({ clock, model, instances }, active, end) {
+    const { vm, from } = active.move;
+    wait(clock, active, model.releaseMs, () => {
+      // The VM may have come back to this site while the release was not asked for or had failed.
+      if (instances.state(vm, from) === 'stopped') instances.delete(vm, from);
+      end.done();
+    });
+  },
+};
+
+/** One round of the pre-copy, and those after it. */
+function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number, bytes: number): void {
+  const { clock, model } = world;
+  const { spec } = active.move;
+  const begunMs = clock.now();
+  active.dirtySinceMs = begunMs;
+  send(world, active, bytes, () => {
+    const roundMs = clock.now() - begunMs;
+    const rateBps = (bytes / roundMs) * 1000;
+    const pendingBytes = dirtiedBytes(spec, roundMs);
+    active.rounds++;
+    end.progress(pendingBytes, rateBps);
+    // Whoever heard of the progress may have aborted the move.
+    if (active.underWay !== 'memory') return;
+    const verdict = afterRound(spec, model, round, pendingBytes, rateBps);
+    if (verdict === 'again') return copyRound(world, active, end, round + 1, pendingBytes);
+    if (verdict === 'give-up') {
+      const seconds = (pendingBytes / rateBps).toFixed(1);
+      return end.failed('NOT_CONVERGING', `after ${round} rounds the rest would still stop the VM for ${seconds} s`);
+    }
+    active.forcedStop = verdict === 'force';
+    end.done();
+  });
+}
+
+/** Sends over the move's paths; the last byte arrives one way's latency after it was sent. */
+function send(world: World, active: ActiveMove, bytes: number, arrived: () => void): void {
+  const latency = () => wait(world.clock, active, active.rttMs / 2, arrived);
+  if (bytes === 0) latency();
+  else active.cancel = world.network.send(active.route, bytes, active.slowdown, latency);
+}
+
+export function wait(clock: Clock, active: ActiveMove, ms: number, then: () => void): void {
+  active.cancel = clock.at(clock.now() + ms, then);
+}
+
+/** Stops the VM at the source. */
+export function pause({ clock, instances }: World, active: ActiveMove): void {
+  active.stoppedMs = clock.now();
+  instances.set(active.move.vm, active.move.from, 'paused');
+}
+
+/** Lets a VM that was stopped for a switch-over run on where it was. */
+export function resumeAtSource(world: World, active: ActiveMove): void {
+  world.instances.set(active.move.vm, active.move.from, 'running');
+  countPause(world, active);
+}
+
+function countPause({ clock }: World, active: ActiveMove): void {
+  active.pauseMs = Math.max(active.pauseMs, clock.now() - active.stoppedMs);
+}

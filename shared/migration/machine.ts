@@ -1,0 +1,288 @@
+/**
+ * One migration, from the decision to its one terminal event: make before break.
+ *
+ * ```
+ *  queued ─► prepare ─► announce ─► disk ─► memory ─► switch ─► release ─► completed
+ *     │         └──────────┴─────────┴────────┴─┐       │ │        (only forward from here)
+ *     │                                         ▼       │ └─► asking ─► …
+ *     └────────────────────────────────────► undoing ◄──┘
+ *                                               └─► failed | cancelled
+ * ```
+ *
+ * - **queued**: waits until the limits of both sites and of all paths allow it.
+ * - **prepare** … **release**: the step of that name is under way. A step is recorded here before it is ordered.
+ * - **undoing**: what was prepared is taken back; the VM never left.
+ * - **asking**: somebody was restarted or did not answer. What is true is asked, not guessed, before anything is done.
+ *
+ * Deadlines are values in the context, as in the policy's machine.
+ */
+import { setup } from 'xstate';
+import type { Phase, VmSpec } from '../events/index.ts';
+import { PHASES } from '../events/index.ts';
+import type { Measured } from '../hypervisor/hypervisor.ts';
+
+export type MigrationState = 'queued' | Phase | 'undoing' | 'asking' | 'completed' | 'failed' | 'cancelled';
+
+/** What is remembered of a migration. JSON. */
+export interface Migration {
+  readonly id: string;
+  readonly vm: string;
+  readonly seq: number;
+  readonly from: string;
+  readonly to: string;
+  readonly spec: VmSpec;
+  readonly paths: readonly string[];
+  readonly acceptedAtMs: number;
+  readonly startedAtMs: number | null;
+  /** The last phase that was entered. */
+  readonly phase: Phase | 'queue';
+  /** When the state has waited long enough. */
+  readonly deadlineMs: number | null;
+  readonly measured: Measured;
+  readonly switched: boolean;
+  /** Why it is being undone. */
+  readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
+  /** Answers that were asked for again in the present state. */
+  readonly retries: number;
+  /** Where the VM runs, where it ended other than planned. */
+  readonly runsAt: string;
+}
+
+export type MigrationEvent =
+  | { readonly type: 'admitted'; readonly atMs: number }
+  | { readonly type: 'done'; readonly atMs: number; readonly step: Phase; readonly measured: Measured }
+  | {
+      readonly type: 'stepFailed';
+      readonly atMs: number;
+      readonly step: Phase | 'abort';
+      readonly code: string;
+      readonly reason: string;
+      readonly measured: Measured;
+    }
+  | { readonly type: 'aborted'; readonly atMs: number; readonly measured: Measured }
+  | {
+      readonly type: 'truth';
+      readonly atMs: number;
+      readonly runsAt: string | undefined;
+      readonly done: readonly Phase[];
+      readonly underWay: Phase | undefined;
+      readonly measured: Measured;
+    }
+  | { readonly type: 'cancel'; readonly atMs: number; readonly by: string }
+  | { readonly type: 'overdue'; readonly atMs: number }
+  | { readonly type: 'restarted'; readonly atMs: number };
+
+/** What the machine wants done: an order for the hypervisor, or an event to be published. */
+export type MigrationAction =
+  | { readonly type: 'begin'; readonly params: { readonly step: Phase } }
+  | { readonly type: 'abort'; readonly params: undefined }
+  | { readonly type: 'inspect'; readonly params: undefined }
+  | {
+      readonly type: 'say';
+      readonly params: { readonly what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' };
+    };
+
+export const NOTHING_MEASURED: Measured = {
+  pauseMs: 0,
+  interruptionMs: 0,
+  bytes: 0,
+  bytesByPath: {},
+  rounds: 0,
+  subflows: 0,
+  degraded: [],
+};
+
+export const TERMINAL: readonly MigrationState[] = ['completed', 'failed', 'cancelled'];
+
+/** How often a release is tried, or a question asked, before it is given up. */
+const MAX_RETRIES = 5;
+
+export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; stepTimeoutMs: number }) {
+  const { assign, createMachine } = setup({
+    types: { context: {} as Migration, events: {} as MigrationEvent, input: {} as Migration },
+    // Orders and announcements are read from the list of actions by whoever drives the machine.
+    actions: {
+      begin: (_, _params: { step: Phase }) => {},
+      abort: () => {},
+      inspect: () => {},
+      say: (_, _params: { what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' }) => {},
+    },
+  });
+
+  type Args = { context: Migration; event: MigrationEvent };
+  type EventOf<T extends MigrationEvent['type']> = Extract<MigrationEvent, { type: T }>;
+  const truth = ({ event }: Args) => event as EventOf<'truth'>;
+  const tired = ({ context }: Args) => context.retries >= MAX_RETRIES;
+
+  const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
+    ({ type: 'say', params: { what } }) as const;
+  const measure = assign(({ event, context }) => ({
+    measured: 'measured' in event ? event.measured : context.measured,
+  }));
+  const wait = assign(({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs }));
+  const fresh = assign({ retries: 0 });
+  const again = assign(({ context }) => ({ retries: context.retries + 1 }));
+  /** Bytes that moved since the last answer begin the count of fruitless questions anew. */
+  const patience = assign(({ context, event }) => ({
+    retries: (event as EventOf<'truth'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
+  }));
+  const fault = (code: string, reason: string) => assign({ undo: { code, reason } });
+  const faultOfStep = assign(({ event }) => {
+    const { code, reason } = event as EventOf<'stepFailed'>;
+    return { undo: { code, reason } };
+  });
+  const cancelledBy = assign(({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } }));
+  const begin = (step: Phase) => [fresh, wait, assign({ phase: step }), { type: 'begin', params: { step } } as const];
+  const undo = [fresh, wait, { type: 'abort' } as const];
+  const ask = [again, wait, { type: 'inspect' } as const];
+  const askAnew = [fresh, wait, { type: 'inspect' } as const];
+  const end = (what: 'completed' | 'failed' | 'cancelled') => [assign({ deadlineMs: null }), say(what)];
+
+  const doneWith = (step: Phase) => (args: Args) => args.event.type === 'done' && args.event.step === step;
+  const failedAt = (step: Phase | 'abort') => (args: Args) =>
+    args.event.type === 'stepFailed' && args.event.step === step;
+
+  /** A step from which everything can still be taken back. */
+  const reversible = (step: Phase, next: Phase) => ({
+    on: {
+      done: { guard: doneWith(step), target: next, actions: [measure, ...begin(next)] },
+      stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: [measure, faultOfStep, ...undo] },
+      cancel: { target: 'undoing' as const, actions: [cancelledBy, ...undo] },
+      // Silence proves nothing: a first round can be long, and a dead path looks alive. Bytes that moved are asked for.
+      overdue: { target: 'asking' as const, actions: ask },
+      restarted: { target: 'asking' as const, actions: askAnew },
+    },
+  });
+  const arrived = [assign({ switched: true, runsAt: ({ context }: Args) => context.to })];
+  const nextStep = (args: Args): Phase => PHASES.find((step) => !truth(args).done.includes(step)) ?? 'release';
+  const runsAtSource = (args: Args) => truth(args).runsAt === args.context.from;
+  const runsAtDestination = (args: Args) => truth(args).runsAt === args.context.to;
+  const releaseIncomplete = assign(({ context }) => ({
+    measured: { ...context.measured, degraded: [...context.measured.degraded, 'release-incomplete'] },
+  }));
+  const ending = { actions: [measure, ...end('completed')], target: 'completed' } as const;
+
+  return createMachine({
+    id: 'migration',
+    context: ({ input }) => input,
+    initial: 'queued',
+    states: {
+      queued: {
+        on: {
+          admitted: {
+            target: 'prepare',
+            actions: [assign(({ event }) => ({ startedAtMs: event.atMs })), say('started'), ...begin('prepare')],
+          },
+          cancel: {
+            target: 'cancelled',
+            actions: [cancelledBy, ...end('cancelled')],
+          },
+          overdue: {
+            target: 'failed',
+            actions: [fault('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`), ...end('failed')],
+          },
+        },
+      },
+      prepare: reversible('prepare', 'announce'),
+      announce: reversible('announce', 'disk'),
+      disk: reversible('disk', 'memory'),
+      memory: reversible('memory', 'switch'),
+      switch: {
+        on: {
+          done: {
+            guard: doneWith('switch'),
+            target: 'release',
+            actions: [measure, ...arrived, say('switched'), ...begin('release')],
+          },
+          stepFailed: { guard: failedAt('switch'), target: 'undoing', actions: [measure, faultOfStep, ...undo] },
+          overdue: { target: 'asking', actions: ask },
+          restarted: { target: 'asking', actions: askAnew },
+        },
+      },
+      release: {
+        on: {
+          done: { guard: doneWith('release'), ...ending },
+          stepFailed: [
+            { guard: tired, target: 'completed', actions: [measure, releaseIncomplete, ...end('completed')] },
+            { guard: failedAt('release'), actions: [again, wait, { type: 'begin', params: { step: 'release' } }] },
+          ],
+          overdue: [
+            { guard: tired, target: 'completed', actions: [releaseIncomplete, ...end('completed')] },
+            { actions: [again, wait, { type: 'begin', params: { step: 'release' } }] },
+          ],
+          restarted: { target: 'asking', actions: askAnew },
+        },
+      },
+      undoing: {
+        on: {
+          aborted: [
+            {
+              guard: ({ context }) => context.undo !== null && 'by' in context.undo,
+              target: 'cancelled',
+              actions: [measure, ...end('cancelled')],
+            },
+            { target: 'failed', actions: [measure, ...end('failed')] },
+          ],
+          // It could not be undone: it may have switched over, or nothing may be left to undo.
+          stepFailed: { guard: failedAt('abort'), target: 'asking', actions: ask },
+          overdue: { target: 'asking', actions: ask },
+          restarted: { target: 'asking', actions: askAnew },
+        },
+      },
+      asking: {
+        on: {
+          truth: [
+            {
+              guard: (args) => runsAtDestination(args) && !args.context.switched,
+              target: 'release',
+              actions: [measure, ...arrived, say('switched'), ...begin('release')],
+            },
+            { guard: runsAtDestination, target: 'release', actions: [measure, ...begin('release')] },
+            // Asked often enough. What was not to be undone is now; what could not be undone is reported as it stands.
+            {
+              guard: (args) => tired(args) && args.context.undo === null,
+              target: 'undoing',
+              actions: [measure, fault('STUCK', stuckWords), ...undo],
+            },
+            {
+              guard: (args) => tired(args) && truth(args).runsAt === undefined,
+              target: 'failed',
+              actions: [measure, fault('VM_NOT_RUNNING', lostWords), ...end('failed')],
+            },
+            { guard: tired, target: 'failed', actions: [measure, ...end('failed')] },
+            {
+              guard: (args) => runsAtSource(args) && args.context.undo !== null,
+              target: 'undoing',
+              actions: [measure, again, wait, { type: 'abort' }],
+            },
+            // An answer is still to come, or the next step was recorded but never ordered: order it (again is harmless).
+            ...PHASES.map((step) => ({
+              guard: (args: Args) =>
+                (runsAtSource(args) || truth(args).underWay === 'switch') &&
+                (truth(args).underWay ?? nextStep(args)) === step,
+              target: step,
+              actions: [patience, measure, wait, assign({ phase: step }), { type: 'begin', params: { step } } as const],
+            })),
+          ],
+          cancel: {
+            guard: ({ context }) => !context.switched,
+            actions: cancelledBy,
+          },
+          overdue: [
+            { guard: tired, target: 'failed', actions: [fault('HYPERVISOR_SILENT', silentWords), ...end('failed')] },
+            { actions: [again, wait, { type: 'inspect' }] },
+          ],
+          restarted: { actions: askAnew },
+        },
+      },
+      completed: { type: 'final' },
+      failed: { type: 'final' },
+      cancelled: { type: 'final' },
+    },
+  });
+}
+
+const stuckWords = 'the step does not end and moves no bytes';
+const lostWords =
+  'it runs at neither site; start it again at its source, whose disk and memory image are the last whole ones';
+const silentWords = 'nobody answers for it; look at both sites, then declare the VM where it runs';

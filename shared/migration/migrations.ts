@@ -1,0 +1,368 @@
+/**
+ * The migrator's core: decisions and hypervisor reports in; orders for the hypervisor and events out. Pure, like the
+ * policy's. One migration per VM at a time; the limits of sites and paths hold; each accepted decision ends in exactly
+ * one terminal event.
+ */
+import type { LimitsConfig } from '../config/schema.ts';
+import { TagalongError } from '../errors.ts';
+import type { Data, Fact, Figures, Phase } from '../events/index.ts';
+import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
+import { type Step, stepper } from '../machine/stepper.ts';
+import { pathsBetween, type Uplink } from '../model/paths.ts';
+import { Agenda } from '../time/agenda.ts';
+import { Admission } from './admission.ts';
+import {
+  type Migration,
+  type MigrationAction,
+  type MigrationEvent,
+  type MigrationState,
+  migrationMachine,
+  NOTHING_MEASURED,
+  TERMINAL,
+} from './machine.ts';
+
+/** What the hypervisor is to do, once it has been recorded. */
+export type Order =
+  | { readonly kind: 'begin'; readonly step: Phase; readonly move: Move }
+  | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
+
+/** A VM's migration, the last one it had or the one under way. JSON but for the deadline's place in the agenda. */
+export interface Record {
+  readonly vm: string;
+  state: MigrationState;
+  migration: Migration;
+  wakeAtMs: number;
+  changed: boolean;
+}
+
+/** A record as it is kept. */
+export interface KeptMigration {
+  readonly state: MigrationState;
+  readonly migration: Migration;
+}
+
+/** A fact with the id under which it is the same however often it is published. */
+export interface Said {
+  readonly id: string;
+  readonly fact: Fact;
+}
+
+export class Migrations {
+  readonly #step: (
+    state: MigrationState,
+    migration: Migration,
+    event: MigrationEvent,
+  ) => Step<MigrationState, Migration>;
+  readonly #limits: LimitsConfig;
+  readonly #admission: Admission;
+  readonly #byVm = new Map<string, Record>();
+  /** Under way or queued, by migration id. */
+  readonly #live = new Map<string, Record>();
+  readonly #queue: Record[] = [];
+  readonly #agenda = new Agenda<Record>();
+  readonly #uplinks = new Map<string, readonly Uplink[]>();
+  #said: Said[] = [];
+  #orders: Order[] = [];
+  #changed: Record[] = [];
+
+  constructor(limits: LimitsConfig) {
+    this.#limits = limits;
+    this.#admission = new Admission(limits);
+    this.#step = stepper(migrationMachine(limits), newMigration({} as Data<'placement.decided.v1'>, []));
+  }
+
+  /** Migrations that have not ended. */
+  get live(): ReadonlyMap<string, Record> {
+    return this.#live;
+  }
+
+  nextWakeMs(): number | undefined {
+    return this.#agenda.nextMs();
+  }
+
+  /** Takes a fact that concerns migrations; any other changes nothing. */
+  apply(fact: Fact): void {
+    if (fact.type === 'site.reported.v1') this.#uplinks.set(fact.data.site, fact.data.uplinks);
+    if (fact.type === 'placement.decided.v1') {
+      if (fact.data.verdict === 'move') this.#accept(fact.data);
+      if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data);
+    }
+  }
+
+  /** Takes a report of the hypervisor. One about a migration that has ended changes nothing. */
+  report(report: Report, atMs: number): void {
+    const record = this.#live.get(report.id);
+    if (record === undefined) return;
+    const { measured } = report;
+    switch (report.kind) {
+      case 'done':
+        this.#send(record, { type: 'done', atMs, step: report.step, measured });
+        return;
+      case 'failed':
+        this.#send(record, { ...report, type: 'stepFailed', atMs });
+        return;
+      case 'aborted':
+        this.#send(record, { type: 'aborted', atMs, measured });
+        return;
+      case 'truth':
+        this.#send(record, { ...report, type: 'truth', atMs });
+        return;
+      case 'progress':
+        this.#progress(record, measured, atMs);
+        this.#said.push({
+          id: `${report.id}:${report.step}:${measured.rounds}`,
+          fact: {
+            type: 'migration.progressed.v1',
+            data: {
+              ...names(record.migration),
+              atMs,
+              phase: report.step,
+              round: measured.rounds,
+              sentBytes: measured.bytes,
+              remainingBytes: report.remainingBytes,
+              rateBps: report.rateBps,
+              subflows: measured.subflows,
+            },
+          },
+        });
+    }
+  }
+
+  /** Lets time pass: whatever has waited for too long is told so. */
+  advance(nowMs: number): void {
+    for (let record = this.#agenda.take(nowMs); record !== undefined; record = this.#agenda.take(nowMs)) {
+      const atMs = record.wakeAtMs;
+      this.#agenda.set(record, Number.POSITIVE_INFINITY);
+      this.#send(record, { type: 'overdue', atMs });
+    }
+  }
+
+  /**
+   * An operator takes a migration back.
+   * @throws TagalongError MIGRATION_UNKNOWN, or MIGRATION_PAST_CANCEL from the switch-over on
+   */
+  cancel(id: string, by: string, atMs: number): void {
+    const record = this.#live.get(id);
+    if (record === undefined) throw new TagalongError('MIGRATION_UNKNOWN', `no migration "${id}" is under way`);
+    if (record.state === 'switch' || record.state === 'release' || record.migration.switched) {
+      throw new TagalongError('MIGRATION_PAST_CANCEL', `${id} is switching over: it can only go forward`);
+    }
+    this.#send(record, { type: 'cancel', atMs, by });
+  }
+
+  /** A core that knows the same sites and nothing else. */
+  withoutMigrations(): Migrations {
+    const other = new Migrations(this.#limits);
+    for (const [site, uplinks] of this.#uplinks) other.#uplinks.set(site, uplinks);
+    return other;
+  }
+
+  /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
+  restore({ state, migration }: KeptMigration): void {
+    const record: Record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
+    this.#byVm.set(record.vm, record);
+    if (TERMINAL.includes(state)) return;
+    this.#live.set(migration.id, record);
+    if (state === 'queued') this.#queue.push(record);
+    else this.#admission.count(migration, 1);
+    this.#agenda.set(record, migration.deadlineMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** After a restart: what is true of each migration under way is asked before anything is done about it. */
+  resume(atMs: number): void {
+    this.#queue.sort((a, b) => a.migration.acceptedAtMs - b.migration.acceptedAtMs);
+    for (const record of [...this.#live.values()]) this.#send(record, { type: 'restarted', atMs });
+    this.#admit(atMs);
+  }
+
+  /** Everything that is to be recorded, then ordered and said, since the last call. */
+  take(): { changed: Record[]; said: Said[]; orders: Order[] } {
+    const taken = { changed: this.#changed, said: this.#said, orders: this.#orders };
+    for (const record of this.#changed) record.changed = false;
+    this.#changed = [];
+    this.#said = [];
+    this.#orders = [];
+    return taken;
+  }
+
+  #accept(decided: Data<'placement.decided.v1'>): void {
+    const last = this.#byVm.get(decided.vm);
+    // Seen before: it was accepted then, and ends, or has ended, in its one terminal event.
+    if (last !== undefined && decided.seq <= last.migration.seq) return;
+    const paths = this.#pathIds(decided.from, decided.to);
+    const migration = newMigration(decided, paths);
+    if (last !== undefined && !TERMINAL.includes(last.state)) {
+      this.#refuse(migration, last, decided.atMs);
+      return;
+    }
+    const record: Record = {
+      vm: decided.vm,
+      state: 'queued',
+      migration: { ...migration, deadlineMs: decided.atMs + this.#limits.queueMs },
+      wakeAtMs: Number.POSITIVE_INFINITY,
+      changed: false,
+    };
+    this.#byVm.set(record.vm, record);
+    this.#live.set(migration.id, record);
+    this.#agenda.set(record, record.migration.deadlineMs!);
+    this.#queue.push(record);
+    this.#touch(record);
+    this.#said.push({
+      id: `${migration.id}:accepted`,
+      fact: { type: 'migration.accepted.v1', data: { ...names(migration), atMs: decided.atMs } },
+    });
+    this.#admit(decided.atMs);
+  }
+
+  /** A second decision while one is being carried out: it is not accepted, and says so at once. */
+  #refuse(migration: Migration, busy: Record, atMs: number): void {
+    const reason = `${migration.vm} is being moved by ${busy.migration.id}`;
+    const runsAt = busy.migration.runsAt;
+    this.#said.push({
+      id: `${migration.id}:end`,
+      fact: {
+        type: 'migration.failed.v1',
+        data: {
+          ...names(migration),
+          atMs,
+          phase: 'queue',
+          code: 'VM_BUSY',
+          reason,
+          runsAt,
+          figures: figures(migration, atMs),
+        },
+      },
+    });
+  }
+
+  #cancel({ vm, cancels, atMs, reason }: Data<'placement.decided.v1'>): void {
+    const record = this.#byVm.get(vm);
+    if (record?.migration.id === cancels) this.#send(record!, { type: 'cancel', atMs, by: `policy: ${reason}` });
+  }
+
+  /** Starts what the limits allow, first come first served; one that has to wait does not hold up those behind it. */
+  #admit(atMs: number): void {
+    for (const record of [...this.#queue]) {
+      if (record.state !== 'queued' || !this.#admission.allows(record.migration)) continue;
+      this.#admission.count(record.migration, 1);
+      this.#queue.splice(this.#queue.indexOf(record), 1);
+      this.#send(record, { type: 'admitted', atMs });
+    }
+  }
+
+  #send(record: Record, event: MigrationEvent): void {
+    if (TERMINAL.includes(record.state)) return;
+    const before = record.state;
+    const { state, context, actions } = this.#step(before, record.migration, event);
+    record.state = state;
+    record.migration = context;
+    this.#touch(record);
+    for (const action of actions as readonly MigrationAction[]) this.#carryOut(record, action, event.atMs);
+    this.#agenda.set(record, context.deadlineMs ?? Number.POSITIVE_INFINITY);
+    if (!TERMINAL.includes(state)) return;
+    this.#live.delete(context.id);
+    if (before === 'queued') this.#queue.splice(this.#queue.indexOf(record), 1);
+    else this.#admission.count(context, -1);
+    this.#admit(event.atMs);
+  }
+
+  /** Puts the deadline off: no state follows from it, so the machine is not asked. */
+  #progress(record: Record, measured: Measured, atMs: number): void {
+    const deadlineMs = atMs + this.#limits.stepTimeoutMs;
+    record.migration = { ...record.migration, measured, deadlineMs };
+    this.#agenda.set(record, deadlineMs);
+    this.#touch(record);
+  }
+
+  #carryOut({ migration }: Record, action: MigrationAction, atMs: number): void {
+    const { id, vm, from, to, spec } = migration;
+    const move: Move = { id, vm, from, to, spec };
+    switch (action.type) {
+      case 'begin':
+        this.#orders.push({ kind: 'begin', step: action.params.step, move });
+        break;
+      case 'abort':
+      case 'inspect':
+        this.#orders.push({ kind: action.type, move });
+        break;
+      case 'say':
+        this.#said.push(said(migration, action.params.what, atMs));
+    }
+  }
+
+  #pathIds(from: string, to: string): string[] {
+    const uplinks = (site: string) => ({ site, uplinks: this.#uplinks.get(site) ?? [] });
+    return pathsBetween(uplinks(from), uplinks(to)).map(({ id }) => id);
+  }
+
+  #touch(record: Record): void {
+    if (record.changed) return;
+    record.changed = true;
+    this.#changed.push(record);
+  }
+}
+
+function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {
+  return {
+    id: decided.decision,
+    vm: decided.vm,
+    seq: decided.seq,
+    from: decided.from,
+    to: decided.to,
+    spec: decided.spec!,
+    paths,
+    acceptedAtMs: decided.atMs,
+    startedAtMs: null,
+    phase: 'queue',
+    deadlineMs: null,
+    measured: NOTHING_MEASURED,
+    switched: false,
+    undo: null,
+    retries: 0,
+    runsAt: decided.from,
+  };
+}
+
+function names({ id, vm, from, to }: Migration) {
+  return { migration: id, vm, from, to };
+}
+
+function figures({ measured, startedAtMs }: Migration, atMs: number): Figures {
+  return { ...measured, durationMs: startedAtMs === null ? 0 : atMs - startedAtMs };
+}
+
+function said(
+  migration: Migration,
+  what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
+  atMs: number,
+): Said {
+  const { id, phase, undo, measured, paths, runsAt } = migration;
+  const data = { ...names(migration), atMs };
+  // One id for whichever end it is: a second one would be dropped as a repeat.
+  const end = { id: `${id}:end`, figures: figures(migration, atMs) };
+  switch (what) {
+    case 'started':
+      return { id: `${id}:started`, fact: { type: 'migration.started.v1', data: { ...data, paths: [...paths] } } };
+    case 'switched':
+      return {
+        id: `${id}:switched`,
+        fact: { type: 'migration.switched.v1', data: { ...data, pauseMs: measured.pauseMs } },
+      };
+    case 'completed':
+      return { id: end.id, fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } } };
+    case 'cancelled': {
+      const by = undo && 'by' in undo ? undo.by : 'unknown';
+      return {
+        id: end.id,
+        fact: { type: 'migration.cancelled.v1', data: { ...data, phase, by, figures: end.figures } },
+      };
+    }
+    case 'failed': {
+      const { code, reason } = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
+      return {
+        id: end.id,
+        fact: { type: 'migration.failed.v1', data: { ...data, phase, code, reason, runsAt, figures: end.figures } },
+      };
+    }
+  }
+}

@@ -1,0 +1,421 @@
+/**
+ * The policy's core: facts in, decisions out. Pure: no bus, no clock, no store. Live service, replay and simulation
+ * drive this same class, so they decide alike.
+ *
+ * A location event goes through plausibility, the user's session and the quiet radius; most end there. Only those that
+ * could change something take a look (`outlook.ts`) and reach the VM's machine (`machine.ts`).
+ */
+import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
+import { TagalongError } from '../errors.ts';
+import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
+import { nearKm2 } from '../geo/distance.ts';
+import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
+import { type Step, stepper } from '../machine/stepper.ts';
+import { Agenda } from '../time/agenda.ts';
+import {
+  type DecideParams,
+  leavesAsIs,
+  type MachineEvent,
+  type Mind,
+  newMind,
+  type State,
+  vmMachine,
+} from './machine.ts';
+import { Lookout, type LookSettings, type Outlook } from './outlook.ts';
+import { expectedStayMs, type Policy, policyNamed } from './policies.ts';
+import { Roster, sessionOf } from './roster.ts';
+import { type Correction, type Site, SiteTable } from './sites.ts';
+import type { Vm } from './vm.ts';
+
+export interface PlacementSettings extends LookSettings {
+  readonly limits: LimitsConfig;
+  readonly plausibility: PlausibilityLimits;
+}
+
+/** What became of a location event. */
+export type LocationOutcome =
+  | Implausible
+  | 'quiet' // counted, and nothing could have changed
+  | 'looked' // counted, and the VM was looked at
+  | 'unknown-vm'
+  | 'unattached';
+
+const HOUR_MS = 3_600_000;
+
+export class Placement {
+  readonly sites: SiteTable;
+  readonly policy: Policy;
+  /** Location events by what became of them. */
+  readonly counts = new Map<LocationOutcome, number>();
+  readonly #settings: PlacementSettings;
+  readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
+  readonly #lookout: Lookout;
+  readonly #roster: Roster;
+  readonly #agenda = new Agenda<Vm>();
+  #decided: Data<'placement.decided.v1'>[] = [];
+  #changed: Vm[] = [];
+  #corrected = new Map<string, Correction>();
+  #nextSiteCheckMs = 0;
+
+  constructor(settings: PlacementSettings) {
+    const { policy, network } = settings;
+    this.#settings = settings;
+    this.policy = policyNamed(policy.name, policy);
+    this.sites = new SiteTable(network);
+    this.#roster = new Roster(this.sites, policy.priorStayMs);
+    const machine = vmMachine({ ...policy, coolingMs: this.policy.cools ? policy.coolingMs : 0 });
+    this.#step = stepper(machine, newMind('', 0, 0));
+    this.#lookout = new Lookout(this.sites, settings, this.policy, { sites: this.sites, ...settings, ...policy });
+  }
+
+  get vms(): ReadonlyMap<string, Vm> {
+    return this.#roster.vms;
+  }
+
+  /** Decisions since the last call, in the order they were made. */
+  takeDecisions(): Data<'placement.decided.v1'>[] {
+    if (this.#decided.length === 0) return this.#decided;
+    const decided = this.#decided;
+    this.#decided = [];
+    return decided;
+  }
+
+  /** VMs that changed since the last call (gone ones with `retired`), and ways between sites whose correction did. */
+  takeChanges(): { vms: Vm[]; corrections: Map<string, Correction> } {
+    const vms = this.#changed;
+    for (const vm of vms) vm.changed = false;
+    this.#changed = [];
+    const corrections = this.#corrected;
+    this.#corrected = new Map();
+    return { vms, corrections };
+  }
+
+  /** When `advance` has something to do; undefined: only events can change anything. */
+  nextWakeMs(): number | undefined {
+    const wakeMs = this.#agenda.nextMs();
+    if (!Number.isFinite(this.#settings.policy.siteSilentMs) || this.sites.list.length === 0) return wakeMs;
+    return Math.min(wakeMs ?? Number.POSITIVE_INFINITY, this.#nextSiteCheckMs);
+  }
+
+  /** Lets time pass: takes the looks whose deadline has come, each as of its deadline, in order. */
+  advance(nowMs: number): void {
+    if (nowMs >= this.#nextSiteCheckMs) this.#checkSites(nowMs);
+    for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) {
+      this.#wake(vm);
+    }
+  }
+
+  /**
+   * Takes any fact. Late and repeated ones change nothing.
+   * @param nowMs the clock, for telling positions from the future
+   */
+  apply(fact: Fact, nowMs: number): void {
+    switch (fact.type) {
+      case 'location.reported.v1':
+        this.location(fact.data, nowMs);
+        return;
+      case 'session.attached.v1':
+      case 'session.detached.v1':
+      case 'vm.declared.v1':
+      case 'vm.retired.v1':
+        this.#enrol(fact);
+        return;
+      case 'site.reported.v1':
+        this.#report(fact.data);
+        return;
+      case 'migration.switched.v1':
+      case 'migration.completed.v1':
+      case 'migration.failed.v1':
+      case 'migration.cancelled.v1':
+        this.#migrated(fact);
+        return;
+    }
+  }
+
+  /** The hot path: one position of one user of one VM. */
+  location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
+    const outcome = this.#locate(fix, nowMs);
+    this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
+    return outcome;
+  }
+
+  #locate(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
+    const vm = this.#roster.vms.get(fix.vm);
+    if (vm === undefined) return 'unknown-vm';
+    const session = sessionOf(vm, fix.user);
+    if (session === undefined) return 'unattached';
+    const { plausibility } = this.#settings;
+    const implausible = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
+    if (implausible !== undefined) return implausible;
+    // A deadline that lies before this event is met with what was known then, however late the tick is.
+    if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
+    follow(session.track, fix);
+    if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
+    if (fix.rtts) {
+      session.rtts = { ...session.rtts };
+      for (const { site, rttMs } of fix.rtts) session.rtts[site] = { rttMs, atMs: fix.atMs };
+    }
+    this.#touch(vm);
+    if (
+      session.active &&
+      fix.rtts === undefined &&
+      nearKm2(session.anchorLat, session.anchorLon, session.anchorScale, fix.lat, fix.lon) <= vm.quietKm * vm.quietKm &&
+      vm.quietKm >= 0
+    ) {
+      return 'quiet';
+    }
+    this.#look(vm, vm.nowMs);
+    return 'looked';
+  }
+
+  /**
+   * An operator's order. The decision is in `takeDecisions` when this returns.
+   * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refused it
+   */
+  order(vmId: string, siteId: string, nowMs: number): void {
+    const vm = this.#vm(vmId);
+    const site = this.sites.get(siteId);
+    if (site === undefined || site.index < 0) {
+      throw new TagalongError(
+        'SITE_UNKNOWN',
+        `no site "${siteId}"; there are ${this.sites.list.map(({ id }) => id).join(', ')}`,
+      );
+    }
+    if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
+    const { choice, rejected } = this.#lookout.order(vm, site, nowMs);
+    if (rejected !== undefined) throw refused(vmId, siteId, rejected);
+    vm.nowMs = Math.max(vm.nowMs, nowMs);
+    this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
+    this.#schedule(vm);
+  }
+
+  /**
+   * Why the VM is where it is: every candidate with its cost, its prediction, and what stands against it.
+   * @throws TagalongError VM_UNKNOWN
+   */
+  explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
+    const vm = this.#vm(vmId);
+    // This look is for people: it must not be the anchor of a quiet radius.
+    vm.quietKm = -1;
+    return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
+  }
+
+  #vm(id: string): Vm {
+    const vm = this.#roster.vms.get(id);
+    if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
+    return vm;
+  }
+
+  /** Puts a kept VM back, before any event of it. */
+  restore(vm: Vm): void {
+    this.#roster.add(vm);
+    const { move } = vm.mind;
+    if (move) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
+    this.#agenda.restore(vm);
+  }
+
+  #enrol(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
+    const vm = this.#roster.apply(fact);
+    if (vm === undefined) return;
+    this.#touch(vm);
+    if (vm.retired) {
+      // A move under way is the migrator's to end; nobody is left here to be told.
+      this.#endMove(vm);
+      this.#agenda.set(vm, Number.POSITIVE_INFINITY);
+    } else if (fact.type === 'session.detached.v1') {
+      vm.nowMs = Math.max(vm.nowMs, fact.data.atMs);
+      this.#look(vm, vm.nowMs);
+    }
+  }
+
+  #report(data: Data<'site.reported.v1'>): void {
+    const before = this.sites.get(data.site);
+    const wasUsable = before !== undefined && before.index >= 0 && !before.draining;
+    const site = this.sites.report(data);
+    if (site !== undefined && wasUsable !== !site.draining) this.#lookAtAll(site, data.atMs);
+  }
+
+  /** Homes that fell silent are lost; nobody reports that. */
+  #checkSites(nowMs: number): void {
+    const { siteSilentMs } = this.#settings.policy;
+    this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
+    for (const site of this.sites.list) {
+      if (nowMs - site.reportedAtMs > siteSilentMs) this.#lookAtAll(site, nowMs);
+    }
+  }
+
+  #lookAtAll(site: Site, atMs: number): void {
+    for (const vm of [...site.homes]) {
+      vm.nowMs = Math.max(vm.nowMs, atMs);
+      this.#look(vm, vm.nowMs);
+    }
+  }
+
+  #migrated(fact: Extract<Fact, { type: `migration.${'switched' | 'completed' | 'failed' | 'cancelled'}.v1` }>): void {
+    const { vm: id, migration, from, to, atMs } = fact.data;
+    const vm = this.#roster.vms.get(id);
+    const move = vm?.mind.move;
+    // Of a move that has ended here already, or of one that we never ordered.
+    if (vm === undefined || !move || move.decision !== migration) return;
+    vm.nowMs = Math.max(vm.nowMs, atMs);
+    const event = { atMs: vm.nowMs, decision: migration };
+    switch (fact.type) {
+      case 'migration.switched.v1':
+        this.#roster.rehome(vm, to);
+        this.#send(vm, { type: 'switched', ...event });
+        break;
+      case 'migration.completed.v1': {
+        this.#roster.rehome(vm, to);
+        const learned = this.sites.learn(this.sites.named(from), this.sites.named(to), move.raw, fact.data.figures);
+        this.#corrected.set(learned.key, learned.correction);
+        this.#endMove(vm);
+        this.#send(vm, { type: 'completed', ...event });
+        break;
+      }
+      case 'migration.failed.v1':
+        this.#roster.rehome(vm, fact.data.runsAt);
+        this.#endMove(vm);
+        this.#send(vm, { type: 'failed', ...event });
+        break;
+      case 'migration.cancelled.v1':
+        this.#endMove(vm);
+        this.#send(vm, { type: 'cancelled', ...event });
+        break;
+    }
+    this.#schedule(vm);
+    if (fact.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
+  }
+
+  /** A move that ends makes room for the next VM that wants to leave the same lost home. */
+  #nextToLeave(site: Site, atMs: number): void {
+    if (site.index < 0) return;
+    for (const vm of site.homes) {
+      if (vm.state !== 'evacuating') continue;
+      if (site.moves >= this.#settings.limits.movesPerSite) return;
+      vm.nowMs = Math.max(vm.nowMs, atMs);
+      this.#look(vm, vm.nowMs);
+    }
+  }
+
+  #endMove(vm: Vm): void {
+    const { move } = vm.mind;
+    if (move) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, -1);
+  }
+
+  /** Meets a deadline, as of the deadline. */
+  #wake(vm: Vm): void {
+    const atMs = vm.wakeAtMs;
+    vm.nowMs = Math.max(vm.nowMs, atMs);
+    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
+    // Set for the first session to fall silent, but its user has been heard of since.
+    const nothingDue = vm.recheckAtMs > atMs && !(vm.mind.deadlineMs! <= atMs) && this.#silentFromMs(vm) > atMs;
+    if (nothingDue && vm.home.index >= 0) this.#schedule(vm);
+    else this.#look(vm, vm.nowMs);
+  }
+
+  #look(vm: Vm, atMs: number): void {
+    this.#touch(vm);
+    if (vm.home.index < 0) {
+      // The home's heartbeat is on its way on another partition.
+      this.#agenda.set(vm, atMs + this.#settings.policy.dwellMs);
+      return;
+    }
+    // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
+    for (let looks = 0; looks < 4; looks++) {
+      const outlook = this.#lookout.look(vm, atMs);
+      vm.reason = outlook.advice.reason;
+      vm.recheckAtMs = this.#recheckAtMs(outlook, atMs);
+      if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
+      if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;
+    }
+    this.#schedule(vm);
+  }
+
+  /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
+  #recheckAtMs({ advice, homeLost }: Outlook, atMs: number): number {
+    if (advice.kind === 'move' && advice.readyAtMs > atMs && homeLost === null) return advice.readyAtMs;
+    if (advice.kind === 'blocked' || homeLost !== null) return atMs + this.#settings.policy.dwellMs;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Sends an event to the VM's machine and carries out what it wants said. True: the state changed. */
+  #send(vm: Vm, event: MachineEvent): boolean {
+    const before = vm.state;
+    const { state, context, actions } = this.#step(before, vm.mind, event);
+    for (const { type, params } of actions) {
+      if (type === 'decide') this.#decide(vm, params as DecideParams, context.seq, event.atMs);
+    }
+    vm.state = state;
+    vm.mind = context;
+    this.#touch(vm);
+    return state !== before;
+  }
+
+  /** Called while the VM still has the state it decided in. */
+  #decide(vm: Vm, { verdict, choice, source, reason }: DecideParams, seq: number, atMs: number): void {
+    const { move } = vm.mind;
+    this.#decided.push({
+      decision: `${vm.id}:${seq}`,
+      vm: vm.id,
+      seq,
+      atMs,
+      verdict,
+      from: vm.home.id,
+      to: choice?.site ?? move?.to ?? vm.home.id,
+      reason,
+      source,
+      ...(choice && { prediction: choice.prediction, spec: vm.spec }),
+      ...(verdict === 'cancel' && move && { cancels: move.decision }),
+      explanation: this.#explanation(vm, atMs, reason),
+    });
+    if (choice === undefined) return;
+    vm.movesAtMs = [...vm.movesAtMs.filter((ms) => ms > atMs - HOUR_MS), atMs];
+    this.sites.count(vm.home, this.sites.named(choice.site), choice.paths, 1);
+  }
+
+  #explanation(vm: Vm, nowMs: number, reason: string): Explanation {
+    const seen = this.#lookout.candidates(vm, nowMs);
+    return {
+      state: vm.state,
+      policy: this.policy.name,
+      reason,
+      sessions: seen.sessions,
+      homeServingUserMsPerS: seen.home,
+      expectedStayMs: Math.max(0, expectedStayMs({ nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs })),
+      oldestFixAgeMs: seen.oldestFixAgeMs,
+      candidates: seen.list,
+    };
+  }
+
+  /** Sets the next deadline: the end of a pause, the next look that is due, or the first session to fall silent. */
+  #schedule(vm: Vm): void {
+    const { deadlineMs, move } = vm.mind;
+    const paused = vm.state === 'cooling' || vm.state === 'backing-off';
+    // Nothing a user does matters until the pause is over, or where a move cannot be overtaken.
+    if (paused || (move && (move.source !== 'policy' || move.switched || move.cancelling))) {
+      vm.quietKm = Number.POSITIVE_INFINITY;
+    }
+    if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
+    const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
+    this.#agenda.set(vm, Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm)));
+  }
+
+  /** When the first active session will have fallen silent; Infinity where none is active. */
+  #silentFromMs(vm: Vm): number {
+    let fromMs = Number.POSITIVE_INFINITY;
+    for (const { active, track } of vm.sessions) {
+      if (active) fromMs = Math.min(fromMs, track.atMs + this.#settings.policy.sessionTimeoutMs);
+    }
+    return fromMs;
+  }
+
+  #touch(vm: Vm): void {
+    if (vm.changed) return;
+    vm.changed = true;
+    this.#changed.push(vm);
+  }
+}
+
+function refused(vm: string, site: string, why: string): TagalongError {
+  return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
+}

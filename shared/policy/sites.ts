@@ -1,0 +1,211 @@
+/** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
+import type { Data, VmSpec } from '../events/index.ts';
+import { distanceKm } from '../geo/distance.ts';
+import { SiteIndex } from '../geo/site-index.ts';
+import type { PredictedMove } from '../model/move-model.ts';
+import { type NetworkModel, siteRttMs } from '../model/network.ts';
+import { type Path, pathsBetween, type Uplink } from '../model/paths.ts';
+import type { Vm } from './vm.ts';
+
+export interface Site {
+  readonly id: string;
+  /** Place in the list; -1 until it was reported. */
+  index: number;
+  lat: number;
+  lon: number;
+  slots: number;
+  uplinks: readonly Uplink[];
+  draining: boolean;
+  reportedAtMs: number;
+  /** VMs that the site itself says it runs. */
+  reportedVms: number;
+  /** The heartbeat all this is from. */
+  report?: Data<'site.reported.v1'>;
+  /** Ways from here, made when first asked for. */
+  readonly pairs: Map<Site, Pair>;
+  /** VMs whose home this is, as far as this process has them. */
+  readonly homes: Set<Vm>;
+  /** Moves ordered to here that have not ended. */
+  inbound: number;
+  /** Moves ordered from or to here that have not ended. */
+  moves: number;
+}
+
+/** The way from one site to another, and how moves on it compare with their predictions. */
+export interface Pair {
+  readonly key: string;
+  readonly from: Site;
+  readonly to: Site;
+  readonly paths: readonly Path[];
+  readonly rttMs: number;
+  correction: Correction;
+  /** The last prediction made for this way, before correction. */
+  predicted?: { readonly spec: VmSpec; readonly move: PredictedMove };
+}
+
+/** Measured ÷ predicted, smoothed over the recent moves of a pair. JSON. */
+export interface Correction {
+  readonly duration: number;
+  readonly interruption: number;
+  readonly samples: number;
+}
+
+const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
+/** Weight of the newest move; the first one counts in full, because a prediction nobody checked is worth little. */
+const NEWEST_WEIGHT = 0.3;
+/** One freak move must not make a pair look a hundred times worse, or better, than it is. */
+const CORRECTION_RANGE = [0.1, 10] as const;
+
+export class SiteTable {
+  readonly #network: NetworkModel;
+  readonly #byId = new Map<string, Site>();
+  readonly #list: Site[] = [];
+  readonly #corrections = new Map<string, Correction>();
+  /** Moves under way, by path id. */
+  readonly #movesByPath = new Map<string, number>();
+  #index = new SiteIndex([]);
+  #indexed = true;
+
+  constructor(network: NetworkModel) {
+    this.#network = network;
+  }
+
+  get(id: string): Site | undefined {
+    return this.#byId.get(id);
+  }
+
+  get list(): readonly Site[] {
+    return this.#list;
+  }
+
+  /** The nearest-site index; rebuilt when a site was added or moved. */
+  get index(): SiteIndex {
+    if (!this.#indexed) {
+      this.#index = new SiteIndex(this.#list);
+      this.#indexed = true;
+    }
+    return this.#index;
+  }
+
+  /** The site of that name; one that nobody has reported yet is a name without a place until its heartbeat comes. */
+  named(id: string): Site {
+    let site = this.#byId.get(id);
+    if (site === undefined) {
+      site = {
+        id,
+        index: -1,
+        lat: 0,
+        lon: 0,
+        slots: 0,
+        uplinks: [],
+        draining: false,
+        reportedAtMs: -1,
+        reportedVms: 0,
+        pairs: new Map(),
+        homes: new Set(),
+        inbound: 0,
+        moves: 0,
+      };
+      this.#byId.set(id, site);
+    }
+    return site;
+  }
+
+  /** Takes a heartbeat. An older one than the last changes nothing (undefined). */
+  report(data: Data<'site.reported.v1'>): Site | undefined {
+    const site = this.named(data.site);
+    if (data.atMs < site.reportedAtMs) return undefined;
+    const placed = site.index >= 0;
+    if (!placed) site.index = this.#list.push(site) - 1;
+    const moved = !placed || site.lat !== data.lat || site.lon !== data.lon;
+    if (moved) this.#indexed = false;
+    if (moved || !sameUplinks(site.uplinks, data.uplinks)) for (const { pairs } of this.#list) pairs.clear();
+    site.lat = data.lat;
+    site.lon = data.lon;
+    site.slots = data.slots;
+    site.uplinks = data.uplinks;
+    site.draining = data.draining;
+    site.reportedAtMs = data.atMs;
+    site.reportedVms = data.vms.length;
+    site.report = data;
+    return site;
+  }
+
+  /** The latest heartbeat of every site, as facts that make another table know the same. */
+  reports(): Data<'site.reported.v1'>[] {
+    return this.#list.map((site) => site.report!);
+  }
+
+  pair(from: Site, to: Site): Pair {
+    let pair = from.pairs.get(to);
+    if (pair === undefined) {
+      const key = `${from.id}~${to.id}`;
+      pair = {
+        key,
+        from,
+        to,
+        paths: pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks }),
+        rttMs: siteRttMs(this.#network, distanceKm(from, to)),
+        correction: this.#corrections.get(key) ?? UNCORRECTED,
+      };
+      from.pairs.set(to, pair);
+    }
+    return pair;
+  }
+
+  movesOn(path: Path): number {
+    return this.#movesByPath.get(path.id) ?? 0;
+  }
+
+  /** Counts a move that begins (+1) or ends (-1) against both sites and the paths it was ordered on. */
+  count(from: Site, to: Site, paths: readonly string[], change: 1 | -1): void {
+    from.moves += change;
+    to.moves += change;
+    to.inbound += change;
+    for (const path of paths) {
+      const moves = (this.#movesByPath.get(path) ?? 0) + change;
+      if (moves === 0) this.#movesByPath.delete(path);
+      else this.#movesByPath.set(path, moves);
+    }
+  }
+
+  /**
+   * Learns from a finished move.
+   * @param raw what the model had predicted, before correction
+   * @returns the pair's key and its new correction, to be kept
+   */
+  learn(
+    from: Site,
+    to: Site,
+    raw: { readonly durationMs: number; readonly interruptionMs: number },
+    measured: { readonly durationMs: number; readonly interruptionMs: number },
+  ): { key: string; correction: Correction } {
+    const pair = this.pair(from, to);
+    const { duration, interruption, samples } = pair.correction;
+    const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
+    pair.correction = {
+      duration: smooth(duration, measured.durationMs / raw.durationMs, weight),
+      interruption: smooth(interruption, measured.interruptionMs / raw.interruptionMs, weight),
+      samples: samples + 1,
+    };
+    this.#corrections.set(pair.key, pair.correction);
+    return { key: pair.key, correction: pair.correction };
+  }
+
+  /** Puts back a correction that was kept. */
+  restoreCorrection(key: string, correction: Correction): void {
+    this.#corrections.set(key, correction);
+    // Pairs that were made before take it up when they are made anew.
+    for (const site of this.#list) site.pairs.clear();
+  }
+}
+
+function smooth(old: number, ratio: number, weight: number): number {
+  if (!Number.isFinite(ratio)) return old;
+  const bounded = Math.min(CORRECTION_RANGE[1], Math.max(CORRECTION_RANGE[0], ratio));
+  return old + weight * (bounded - old);
+}
+
+function sameUplinks(a: readonly Uplink[], b: readonly Uplink[]): boolean {
+  return a.length === b.length && a.every((u, i) => u.provider === b[i]!.provider && u.rateBps === b[i]!.rateBps);
+}

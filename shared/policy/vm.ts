@@ -1,0 +1,85 @@
+/** A VM and its users as the policy sees them. All of it but the `Site` references is JSON, so that it can be kept. */
+import type { VmSpec } from '../events/index.ts';
+import { newTrack, type Track } from '../geo/plausibility.ts';
+import type { Mind, State } from './machine.ts';
+import type { Site } from './sites.ts';
+
+/** A user attached to a VM. */
+export interface Session {
+  readonly user: string;
+  weight: number;
+  readonly attachedAtMs: number;
+  track: Track;
+  /** Where the user was when the VM was last looked at, and the cosine there. */
+  anchorLat: number;
+  anchorLon: number;
+  anchorScale: number;
+  /** Counted at the last look: has a position, and has not fallen silent. */
+  active: boolean;
+  /** Round-trip times the client measured, by site. */
+  rtts?: Record<string, { rttMs: number; atMs: number }>;
+}
+
+export interface Vm {
+  readonly id: string;
+  spec: VmSpec;
+  declaredAtMs: number;
+  home: Site;
+  state: State;
+  mind: Mind;
+  sessions: Session[];
+  /** Latest instant that anything was said of this VM: its own clock. */
+  nowMs: number;
+  /** When it has to be looked at although nobody says anything. */
+  wakeAtMs: number;
+  /** When a look would say something else although no user moves; Infinity: not by itself. */
+  recheckAtMs: number;
+  /** How far each user may go from the anchor before a look could change anything; -1: look at the next event. */
+  quietKm: number;
+  /** The site that serves best now, and since when. */
+  best: string | null;
+  bestSinceMs: number;
+  /** Time that users stay near one best site: learned, from the prior on. */
+  stayMs: number;
+  /** When moves of the last hour were ordered. */
+  movesAtMs: number[];
+  /** Detachments, so that a late `attached` of an older time does not bring a session back. */
+  detachedAtMs: Record<string, number>;
+  /** What the last look said of its place. */
+  reason: string;
+  /** True once it is no longer there. */
+  retired: boolean;
+  /** Changed since it was last kept. */
+  changed: boolean;
+}
+
+/** A VM as it is kept in the store: the home by name. */
+export type KeptVm = Omit<Vm, 'home' | 'changed' | 'wakeAtMs' | 'recheckAtMs' | 'quietKm'> & {
+  readonly home: string;
+  readonly wakeAtMs: number | null;
+};
+
+export function keepVm(vm: Vm): KeptVm {
+  const { home, changed: _, quietKm: __, recheckAtMs: ___, wakeAtMs, ...rest } = vm;
+  // JSON has no Infinity.
+  return { ...rest, home: home.id, wakeAtMs: Number.isFinite(wakeAtMs) ? wakeAtMs : null };
+}
+
+export function reviveVm(kept: KeptVm, home: Site): Vm {
+  // A look follows at the next event: what was quiet when it was kept may not be so with the sites of today.
+  const wakeAtMs = kept.wakeAtMs ?? Number.POSITIVE_INFINITY;
+  return { ...kept, home, changed: false, wakeAtMs, recheckAtMs: wakeAtMs, quietKm: -1 };
+}
+
+export function newSession(user: string, weight: number, atMs: number): Session {
+  return {
+    user,
+    weight,
+    attachedAtMs: atMs,
+    track: newTrack(),
+    anchorLat: 0,
+    anchorLon: 0,
+    anchorScale: 1,
+    active: false,
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Policy, migrator and simulated hypervisor wired together without a bus: facts go straight from one to the other, in
+ * the order in which the bus would deliver them. For whatever has to be fast or has to be exact.
+ */
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import { alarm } from '#shared/clock/alarm.ts';
+import type { VirtualClock } from '#shared/clock/virtual.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Data, Fact } from '#shared/events/index.ts';
+import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
+import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
+import { Migrations } from '#shared/migration/migrations.ts';
+import { Placement } from '#shared/policy/placement.ts';
+
+export interface World {
+  readonly placement: Placement;
+  readonly migrations: Migrations;
+  readonly hypervisor: SimulatedHypervisor;
+  /** Hands a fact to whoever it concerns, and carries out all that follows from it at this instant. */
+  tell(fact: Fact): void;
+  /** The same for a position: the hot path, without an object around it. */
+  locate(fix: Data<'location.reported.v1'>): void;
+  declareSite(site: SiteSpec): void;
+}
+
+export interface WorldOptions {
+  readonly config: Config;
+  readonly clock: VirtualClock;
+  readonly faults?: Faults;
+  /** Sees every decision and every migration event, in order. */
+  readonly observe?: (fact: Fact) => void;
+}
+
+export function createWorld({ config, clock, faults, observe = () => {} }: WorldOptions): World {
+  const { network, move, limits } = config;
+  const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
+  const placement = new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
+  const migrations = new Migrations(limits);
+  const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
+  /** Events are in whole milliseconds. */
+  const nowMs = () => Math.round(clock.now());
+
+  const wakePlacement = alarm(clock, (atMs) => {
+    placement.advance(atMs);
+    settle();
+  });
+  const wakeMigrations = alarm(clock, (atMs) => {
+    migrations.advance(atMs);
+    settle();
+  });
+  hypervisor.listen((report) => {
+    migrations.report(report, nowMs());
+    settle();
+  });
+
+  /** Passes decisions and migration events on until nobody has anything left to say. */
+  function settle(): void {
+    for (let quiet = false; !quiet; ) {
+      quiet = true;
+      for (const data of placement.takeDecisions()) {
+        quiet = false;
+        const fact: Fact = { type: 'placement.decided.v1', data };
+        observe(fact);
+        migrations.apply(fact);
+      }
+      const { said, orders } = migrations.take();
+      for (const { fact } of said) {
+        quiet = false;
+        observe(fact);
+        placement.apply(fact, nowMs());
+      }
+      for (const order of orders) {
+        if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
+        else hypervisor[order.kind](order.move);
+      }
+    }
+    placement.takeChanges();
+    wakePlacement(placement.nextWakeMs());
+    wakeMigrations(migrations.nextWakeMs());
+  }
+
+  return {
+    placement,
+    migrations,
+    hypervisor,
+    tell(fact) {
+      if (fact.type === 'vm.declared.v1') hypervisor.place(fact.data.vm, fact.data.home);
+      if (fact.type === 'vm.retired.v1') hypervisor.remove(fact.data.vm);
+      placement.apply(fact, nowMs());
+      migrations.apply(fact);
+      settle();
+    },
+    locate(fix) {
+      // A quiet position leaves nothing to settle, and nearly all of them are.
+      if (placement.location(fix, fix.atMs) === 'looked') settle();
+    },
+    declareSite(site) {
+      hypervisor.declareSite(site);
+      this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** Events and handlers for the bus contract. */
+import type { Delivery, Handler } from '#shared/bus/bus.ts';
+import { type Envelope, envelop } from '#shared/events/index.ts';
+
+/** The `n`-th location of a VM's user: `atMs` is `n`, and the id tells both. */
+export function locationOf(vm: string, n: number): Envelope<'location.reported.v1'> {
+  const data = { vm, user: 'alice', atMs: n, lat: 42.35, lon: -71.06 };
+  return envelop(
+    { type: 'location.reported.v1', data },
+    `${vm}/${n}`,
+    '/tagalong/test',
+  ) as Envelope<'location.reported.v1'>;
+}
+
+/** The `n`-th heartbeat of a site. */
+export function siteOf(site: string, n: number): Envelope<'site.reported.v1'> {
+  const data = { site, atMs: n, lat: 42.35, lon: -71.06, slots: 1, vms: [], draining: false, uplinks: [] };
+  return envelop({ type: 'site.reported.v1', data }, `${site}/${n}`, '/tagalong/test') as Envelope<'site.reported.v1'>;
+}
+
+/** A handler that keeps all it is handed. */
+export class Recorder {
+  readonly deliveries: Delivery[] = [];
+
+  readonly handler: Handler = async (batch) => {
+    this.deliveries.push(...batch);
+  };
+
+  /** The `atMs` of what was seen of one key, in order. */
+  of(key: string): number[] {
+    return this.deliveries.filter(({ event }) => event.partitionkey === key).map(({ event }) => event.data.atMs);
+  }
+
+  /** The keys that were seen, each once. */
+  vms(): string[] {
+    return [...new Set(this.deliveries.map(({ event }) => event.partitionkey))];
+  }
+}
+
+/** Something to wait for that the test lets happen. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: () => resolve() };
+}

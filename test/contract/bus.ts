@@ -1,0 +1,400 @@
+/**
+ * What every bus adapter promises (shared/bus/bus.ts), as a suite that knows the port only. An adapter's own test file
+ * calls `busContract` with a way to open it.
+ */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription } from '#shared/bus/bus.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
+import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
+
+/** What an adapter has to offer to be tested. Each is a bus of its own, on which nothing was published before. */
+export interface BusHarness {
+  readonly bus: Bus;
+  /** Resolves when all that was published has been handled by the groups that are there, dead letters included. */
+  settle(): Promise<void>;
+  /** The same bus as another process has it; absent where the bus lives in one process. */
+  connect?(): Promise<Bus>;
+  close(): Promise<void>;
+}
+
+const LOCATIONS = ['location.reported.v1'] as const;
+const vms = Array.from({ length: 64 }, (_, i) => `vm-${i}`);
+
+/** @param options.runs how many random histories the property test plays: fewer where opening a bus is slow */
+export function busContract(name: string, open: () => Promise<BusHarness>, { runs = 100 } = {}): void {
+  describe(`the bus contract, kept by ${name}`, () => {
+    let harness: BusHarness;
+    let bus: Bus;
+    beforeEach(async () => {
+      harness = await open();
+      bus = harness.bus;
+    });
+    afterEach(() => harness.close());
+
+    const subscribe = (group: string, handler: Handler) => bus.subscribe({ group, types: LOCATIONS }, handler);
+
+    test('a group sees the events of one key in the order they were published, whoever else publishes', async () => {
+      const seen = new Recorder();
+      await subscribe('g', seen.handler);
+      const publishAll = async (vm: string) => {
+        for (let n = 0; n < 20; n++) await bus.publish([locationOf(vm, n)]);
+      };
+      await Promise.all(vms.slice(0, 20).map(publishAll));
+      await bus.publish([locationOf('vm-0', 20), locationOf('vm-1', 20), locationOf('vm-0', 21)]);
+      await harness.settle();
+      expect(seen.of('vm-0')).toEqual(Array.from({ length: 22 }, (_, n) => n));
+      for (const vm of vms.slice(2, 20)) expect(seen.of(vm)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    });
+
+    test('an event arrives as it was published, in the partition of its key', async () => {
+      const seen = new Recorder();
+      await subscribe('g', seen.handler);
+      await bus.publish([locationOf('vm-1', 1), locationOf('vm-1', 2)]);
+      await harness.settle();
+      expect(seen.deliveries.map(({ event }) => event)).toEqual([locationOf('vm-1', 1), locationOf('vm-1', 2)]);
+      expect(new Set(seen.deliveries.map(({ partition }) => partition)).size).toBe(1);
+      expect(seen.deliveries.every(({ attempt }) => attempt === 1)).toBe(true);
+    });
+
+    test('a group is handed the types it asked for and no others', async () => {
+      const seen = new Recorder();
+      await subscribe('g', seen.handler);
+      await bus.publish([siteOf('bos', 1), locationOf('vm-1', 1)]);
+      await harness.settle();
+      expect(seen.deliveries.map(({ event }) => event.type)).toEqual(LOCATIONS);
+    });
+
+    test('a batch whose handler rejects comes again, with a higher attempt, before what follows it', async () => {
+      const tried: [number, number][] = [];
+      await subscribe('g', async (batch) => {
+        for (const { event, attempt } of batch) tried.push([event.data.atMs, attempt]);
+        if (tried.length === 1) throw new Error('not this time');
+      });
+      await bus.publish([locationOf('vm-1', 1)]);
+      await bus.publish([locationOf('vm-1', 2)]);
+      await harness.settle();
+      expect(tried.slice(0, 2)).toEqual([
+        [1, 1],
+        [1, 2],
+      ]);
+      expect(tried.at(-1)?.[0]).toBe(2);
+    });
+
+    test('a handler that throws before it returns a promise has rejected', async () => {
+      const seen = new Recorder();
+      await subscribe('g', (batch) => {
+        if (batch[0]?.attempt === 1) throw new Error('at once');
+        return seen.handler(batch);
+      });
+      await bus.publish([locationOf('vm-1', 1)]);
+      await harness.settle();
+      expect(seen.of('vm-1')).toEqual([1]);
+    });
+
+    test('a batch counts as handled when the handler has resolved, not before', async () => {
+      const inHand = gate();
+      const begun = gate();
+      const first = await subscribe('g', async () => {
+        begun.open();
+        await inHand.opened;
+        throw new Error('given up while the group changed hands');
+      });
+      await bus.publish([locationOf('vm-1', 1)]);
+      await begun.opened;
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(1));
+
+      let stopped = false;
+      const stopping = first.stop().then(() => {
+        stopped = true;
+      });
+      const seen = new Recorder();
+      await subscribe('g', seen.handler);
+      await new Promise(setImmediate);
+      expect(stopped).toBe(false);
+      expect(seen.deliveries).toEqual([]);
+
+      inHand.open();
+      await stopping;
+      await harness.settle();
+      expect(seen.of('vm-1')).toEqual([1]);
+      expect(seen.deliveries[0]?.attempt).toBeGreaterThan(1);
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0));
+    });
+
+    test('nothing is delivered after stop has resolved', async () => {
+      const seen = new Recorder();
+      const subscription = await subscribe('g', seen.handler);
+      await bus.publish([locationOf('vm-1', 1)]);
+      await subscription.stop();
+      const before = seen.deliveries.length;
+      await bus.publish([locationOf('vm-1', 2)]);
+      await harness.settle();
+      expect(seen.deliveries.length).toBe(before);
+    });
+
+    test('one batch of a partition is in hand at a time, also when members come and go', async () => {
+      const busy = new Set<number>();
+      const handled = new Set<string>();
+      const overlaps: number[] = [];
+      const handler: Handler = async (batch) => {
+        const { partition } = batch[0] as Delivery;
+        if (busy.has(partition)) overlaps.push(partition);
+        busy.add(partition);
+        await new Promise(setImmediate);
+        busy.delete(partition);
+        for (const { event } of batch) handled.add(event.id);
+      };
+      const members: Subscription[] = [await subscribe('g', handler)];
+      for (let n = 0; n < 30; n++) {
+        await bus.publish(vms.map((vm) => locationOf(vm, n)));
+        if (n % 3 === 0) members.push(await subscribe('g', handler));
+        if (n % 3 === 1) await members.shift()?.stop();
+        await new Promise(setImmediate);
+      }
+      await harness.settle();
+      expect(overlaps).toEqual([]);
+      expect(handled.size).toBe(30 * vms.length);
+    });
+
+    test('members of a group share the partitions; when one leaves, the others take over', async () => {
+      const [a, b] = [new Recorder(), new Recorder()];
+      await subscribe('g', a.handler);
+      const leaving = await subscribe('g', b.handler);
+      await bus.publish(vms.map((vm) => locationOf(vm, 1)));
+      await harness.settle();
+      expect([...a.vms(), ...b.vms()].sort()).toEqual([...vms].sort());
+      expect(Math.min(a.vms().length, b.vms().length)).toBeGreaterThan(0);
+
+      await leaving.stop();
+      await bus.publish(vms.map((vm) => locationOf(vm, 2)));
+      await harness.settle();
+      expect(a.deliveries.filter(({ event }) => event.data.atMs === 2).length).toBe(vms.length);
+    });
+
+    test('groups are independent: each sees all events, and a slow one holds nobody up', async () => {
+      const stuck = gate();
+      const [slow, quick] = [new Recorder(), new Recorder()];
+      await subscribe('slow', async (batch) => {
+        await stuck.opened;
+        await slow.handler(batch);
+      });
+      await subscribe('quick', quick.handler);
+      await bus.publish(vms.map((vm) => locationOf(vm, 1)));
+      await vi.waitFor(() => expect(quick.vms().length).toBe(vms.length));
+      expect(slow.deliveries).toEqual([]);
+      stuck.open();
+      await harness.settle();
+      expect(slow.vms().sort()).toEqual([...vms].sort());
+    });
+
+    test('a group that has subscribed keeps its place while nobody of it is there', async () => {
+      const [before, after] = [new Recorder(), new Recorder()];
+      const subscription = await subscribe('g', before.handler);
+      await bus.publish([locationOf('vm-1', 1)]);
+      await harness.settle();
+      await subscription.stop();
+      await bus.publish([locationOf('vm-1', 2), locationOf('vm-1', 3)]);
+      await subscribe('g', after.handler);
+      await harness.settle();
+      expect(before.of('vm-1')).toEqual([1]);
+      expect(after.of('vm-1')).toEqual([2, 3]);
+    });
+
+    test('a group keeps its place from one process to the next', async ({ skip }) => {
+      skip(harness.connect === undefined, 'this bus lives in one process');
+      const subscription = await subscribe('g', new Recorder().handler);
+      await subscription.stop();
+      await bus.publish([locationOf('vm-1', 1)]);
+      const other = await harness.connect!();
+      const seen = new Recorder();
+      await other.subscribe({ group: 'g', types: LOCATIONS }, seen.handler);
+      await harness.settle();
+      expect(seen.of('vm-1')).toEqual([1]);
+      await other.close();
+    });
+
+    test('a poisoned event goes to the dead letters, and its partition goes on', async () => {
+      const letters = new Recorder();
+      const seen = new Recorder();
+      const attempts: number[] = [];
+      await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, letters.handler);
+      await subscribe('g', async (batch) => {
+        const poisoned = batch.find(({ event }) => event.data.atMs === 3);
+        if (poisoned) {
+          attempts.push(poisoned.attempt);
+          throw new TagalongError('VM_UNKNOWN', 'vm-1 was never declared');
+        }
+        await seen.handler(batch);
+      });
+      const events = [1, 2, 3, 4, 5].map((n) => locationOf('vm-1', n));
+      await bus.publish(events);
+      await harness.settle();
+      expect([...new Set(seen.of('vm-1'))]).toEqual([1, 2, 4, 5]);
+      expect(attempts).toEqual(Array.from({ length: MAX_ATTEMPTS }, (_, i) => i + 1));
+      expect(letters.deliveries.map(({ event }) => event)).toMatchObject([
+        {
+          type: 'event.rejected.v1',
+          partitionkey: 'vm-1',
+          data: { vm: 'vm-1', atMs: 3, code: 'VM_UNKNOWN', reason: 'vm-1 was never declared', original: events[2] },
+        },
+      ]);
+    });
+
+    test('each group that refuses an event writes a dead letter of its own, which says so where it has no code', async () => {
+      const letters = new Recorder();
+      await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, letters.handler);
+      const refuse = async () => {
+        throw new Error('no');
+      };
+      await subscribe('a', refuse);
+      await subscribe('b', refuse);
+      await bus.publish([locationOf('vm-1', 1)]);
+      await harness.settle();
+      const events = letters.deliveries.map(({ event }) => event as Envelope<'event.rejected.v1'>);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(2);
+      expect(new Set(events.map(({ data }) => data.code))).toEqual(new Set(['HANDLER_FAILED']));
+    });
+
+    test('a dead letter that is refused itself is not wrapped again', async () => {
+      const ids = new Set<string>();
+      await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, async (batch) => {
+        for (const { event } of batch) ids.add(event.id);
+        throw new Error('not even this');
+      });
+      const data = { vm: 'vm-1', atMs: 1, code: 'X', reason: 'x', original: null };
+      await bus.publish([envelop({ type: 'event.rejected.v1', data }, 'letter', '/tagalong/test')]);
+      await harness.settle();
+      expect([...ids]).toEqual(['letter']);
+    });
+
+    test('who asks for the latest begins with the latest site report of each site, then sees what comes', async () => {
+      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
+      await bus.publish([siteOf('bos', 2)]);
+      const seen = new Recorder();
+      await bus.subscribe({ group: 'g', types: ['site.reported.v1'], latest: true }, seen.handler);
+      await harness.settle();
+      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2], [1]]);
+      await bus.publish([siteOf('bos', 3)]);
+      await harness.settle();
+      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2, 3], [1]]);
+    });
+
+    test('who comes back and asks for the latest is told it again, and nothing older', async () => {
+      const options = { group: 'g', types: ['site.reported.v1'], latest: true } as const;
+      const subscription = await bus.subscribe(options, new Recorder().handler);
+      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
+      await harness.settle();
+      await subscription.stop();
+      await bus.publish([siteOf('bos', 2), siteOf('bos', 3)]);
+      const seen = new Recorder();
+      await bus.subscribe(options, seen.handler);
+      await harness.settle();
+      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[3], [1]]);
+    });
+
+    test('an event that does not fit its schema is not published', async () => {
+      const seen = new Recorder();
+      await subscribe('g', seen.handler);
+      const wrong = { ...locationOf('vm-1', 1), data: { vm: 'vm-1' } } as unknown as Event;
+      await expect(bus.publish([wrong])).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+      await harness.settle();
+      expect(seen.deliveries).toEqual([]);
+    });
+
+    test('a closed bus takes nothing more', async () => {
+      await bus.close();
+      await expect(bus.publish([locationOf('vm-1', 1)])).rejects.toMatchObject({ code: 'BUS_CLOSED' });
+      await expect(subscribe('g', async () => {})).rejects.toMatchObject({ code: 'BUS_CLOSED' });
+    });
+
+    test('whatever is refused, repeated, and whoever comes and goes: nothing is lost, and keys stay in order', async () => {
+      await fc.assert(
+        fc.asyncProperty(histories, async (history) => {
+          const own = await open();
+          try {
+            await play(own, history);
+          } finally {
+            await own.close();
+          }
+        }),
+        { numRuns: runs },
+      );
+    }, 120_000);
+  });
+}
+
+function waiting(bus: Bus, group: string): number {
+  return bus
+    .lag()
+    .filter((lag) => lag.group === group)
+    .reduce((sum, lag) => sum + lag.events, 0);
+}
+
+interface History {
+  readonly steps: readonly Step[];
+  /** How often the n-th event is refused before it is taken. */
+  readonly refusals: readonly number[];
+}
+type Step =
+  | { readonly kind: 'publish'; readonly keys: readonly number[]; readonly repeat: boolean }
+  | { readonly kind: 'join' | 'leave'; readonly group: 0 | 1 };
+
+const histories: fc.Arbitrary<History> = fc.record({
+  steps: fc.array(
+    fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant('publish' as const),
+          keys: fc.array(fc.nat(5), { maxLength: 12 }),
+          repeat: fc.boolean(),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: fc.constantFrom('join' as const, 'leave' as const),
+          group: fc.constantFrom(0 as const, 1 as const),
+        }),
+      },
+    ),
+    { maxLength: 25 },
+  ),
+  refusals: fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(MAX_ATTEMPTS - 1)), { minLength: 1 }),
+});
+
+async function play({ bus, settle }: BusHarness, { steps, refusals }: History): Promise<void> {
+  const published = new Map<string, number[]>();
+  const taken = [new Recorder(), new Recorder()] as const;
+  const members: [Subscription[], Subscription[]] = [[], []];
+  const join = async (group: 0 | 1) => {
+    const handler: Handler = async (batch) => {
+      await new Promise(setImmediate);
+      if (batch.some(({ event, attempt }) => attempt <= refusals[event.data.atMs % refusals.length]!)) {
+        throw new Error('refused');
+      }
+      await taken[group].handler(batch);
+    };
+    members[group].push(await bus.subscribe({ group: `g${group}`, types: LOCATIONS }, handler));
+  };
+  await join(0);
+  await join(1);
+  let n = 0;
+  for (const step of steps) {
+    if (step.kind === 'join') await join(step.group);
+    // Not awaited: the others go on while it finishes what it has in hand.
+    if (step.kind === 'leave') void members[step.group].shift()?.stop();
+    if (step.kind !== 'publish') continue;
+    const events = step.keys.map((key) => locationOf(`vm-${key}`, n++));
+    for (const { data } of events) published.set(data.vm, [...(published.get(data.vm) ?? []), data.atMs]);
+    await bus.publish(events);
+    if (step.repeat) await bus.publish(events);
+  }
+  await Promise.all(([0, 1] as const).filter((group) => members[group].length === 0).map(join));
+  await settle();
+  for (const recorder of taken) {
+    for (const [vm, order] of published) expect([...new Set(recorder.of(vm))]).toEqual(order);
+  }
+}

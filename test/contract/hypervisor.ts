@@ -1,0 +1,270 @@
+/**
+ * What every adapter of the hypervisor port promises, as a suite that runs unchanged on each of them.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PHASES, type Phase } from '#shared/events/index.ts';
+import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
+
+/** One adapter with two sites that have a path to each other. */
+export interface HypervisorHarness {
+  readonly hypervisor: Hypervisor;
+  /** A move that can be carried out. Its memory copy takes long enough to be met under way. */
+  readonly move: Move;
+  /** Lets a VM begin to run at a site. */
+  place(vm: string, site: string): void | Promise<void>;
+  /** The sites where an instance of the VM runs right now, asked of the machines and not of the adapter's records. */
+  runningSites(vm: string): string[] | Promise<string[]>;
+  /** Lets time pass until the condition holds; rejects where nothing more happens, or not in reasonable time. */
+  until(condition: () => boolean): Promise<void>;
+  /** Lets so much time pass that a report which is due at once, or was sent by mistake, would have come. */
+  settle(): Promise<void>;
+  close(): void | Promise<void>;
+}
+
+type Kind<K extends Report['kind']> = Extract<Report, { kind: K }>;
+
+/** @param makeHarness gives each test its own world; the VM of `move` is not yet placed */
+export function hypervisorContract(
+  name: string,
+  makeHarness: () => HypervisorHarness | Promise<HypervisorHarness>,
+): void {
+  describe(`hypervisor port: ${name}`, () => {
+    let harness: HypervisorHarness;
+    let hypervisor: Hypervisor;
+    let move: Move;
+    let reports: Report[];
+    /** Where the VM ran at the time of each report. */
+    let runningAtReport: Promise<string[]>[];
+    let inCall: boolean;
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+      ({ hypervisor, move } = harness);
+      reports = [];
+      runningAtReport = [];
+      inCall = false;
+      hypervisor.listen((report) => {
+        expect(inCall, 'a report must not come inside the call that asked').toBe(false);
+        reports.push(report);
+        runningAtReport.push(Promise.resolve(harness.runningSites(move.vm)));
+      });
+      await harness.place(move.vm, move.from);
+    });
+    afterEach(async () => {
+      await harness.close();
+    });
+
+    const order = (give: () => void) => {
+      inCall = true;
+      give();
+      inCall = false;
+    };
+    const answers = (step: Phase | 'abort') =>
+      reports.filter(
+        (report) =>
+          (report.kind === 'done' || report.kind === 'failed') && report.id === move.id && report.step === step,
+      );
+    const last = <K extends Report['kind']>(kind: K) =>
+      reports.findLast((report) => report.kind === kind) as Kind<K> | undefined;
+    const running = () => harness.runningSites(move.vm);
+
+    /** Carries out the steps up to and with `step`. */
+    const carryOutTo = async (step: Phase) => {
+      for (const each of PHASES.slice(0, PHASES.indexOf(step) + 1)) {
+        order(() => hypervisor.begin(each, move));
+        await harness.until(() => answers(each).length > 0);
+        expect(answers(each)[0]!.kind).toBe('done');
+      }
+    };
+    /** Begins the memory copy and waits until it is under way. */
+    const copyingMemory = async () => {
+      await carryOutTo('disk');
+      order(() => hypervisor.begin('memory', move));
+      await harness.settle();
+      expect(answers('memory')).toEqual([]);
+    };
+    const truth = async () => {
+      const before = reports.length;
+      order(() => hypervisor.inspect(move));
+      await harness.until(() => reports.slice(before).some(({ kind }) => kind === 'truth'));
+      return last('truth')!;
+    };
+    const abort = async () => {
+      order(() => hypervisor.abort(move));
+      await harness.until(() => last('aborted') !== undefined);
+    };
+    const refusal = async (give: () => void) => {
+      const before = reports.length;
+      order(give);
+      await harness.until(() => reports.slice(before).some(({ kind }) => kind === 'failed'));
+      return last('failed')!;
+    };
+
+    test('the six steps in order, each answered once; the VM runs at the source until the switch is done', async () => {
+      for (const step of PHASES) {
+        order(() => hypervisor.begin(step, move));
+        await harness.until(() => answers(step).length > 0);
+        const switched = PHASES.indexOf(step) >= PHASES.indexOf('switch');
+        expect(await running()).toEqual([switched ? move.to : move.from]);
+      }
+      await harness.settle();
+      expect(reports.filter(({ kind }) => kind === 'done' || kind === 'failed')).toMatchObject(
+        PHASES.map((step) => ({ kind: 'done', id: move.id, step })),
+      );
+    });
+
+    test('at every report the VM runs at exactly one site', async () => {
+      await carryOutTo('release');
+      const seen = await Promise.all(runningAtReport);
+      expect(seen.length).toBeGreaterThanOrEqual(PHASES.length);
+      for (const sites of seen) expect(sites).toHaveLength(1);
+    });
+
+    test('what a move cost is measured, in all and by path, and the totals never go back', async () => {
+      await carryOutTo('release');
+      const { measured } = last('done')!;
+      expect(measured.bytes).toBeGreaterThan(0);
+      expect(measured.rounds).toBeGreaterThan(0);
+      expect(measured.pauseMs).toBeGreaterThan(0);
+      expect(measured.interruptionMs).toBeGreaterThanOrEqual(measured.pauseMs);
+      expect(measured.subflows).toBeGreaterThan(0);
+      const byPath = Object.values(measured.bytesByPath).reduce((a, b) => a + b, 0);
+      expect(byPath / measured.bytes).toBeCloseTo(1, 6);
+      const totals = reports.map((report) => report.measured.bytes);
+      expect(totals).toEqual([...totals].sort((a, b) => a - b));
+    });
+
+    test('begin of a step under way is harmless: one answer', async () => {
+      await carryOutTo('disk');
+      order(() => hypervisor.begin('memory', move));
+      order(() => hypervisor.begin('memory', move));
+      await harness.until(() => answers('memory').some(({ kind }) => kind === 'done'));
+      await harness.settle();
+      expect(answers('memory')).toHaveLength(1);
+    });
+
+    test.each(PHASES)(
+      'begin of %s when it is done is harmless: it is said again, and nothing happens',
+      async (step) => {
+        await carryOutTo(step);
+        const before = await truth();
+        order(() => hypervisor.begin(step, move));
+        await harness.until(() => answers(step).length > 1);
+        await harness.settle();
+        expect(answers(step).map(({ kind }) => kind)).toEqual(['done', 'done']);
+        expect(await truth()).toEqual(before);
+      },
+    );
+
+    test('an abort before anything was begun is answered, and the move can still be made', async () => {
+      await abort();
+      await carryOutTo('release');
+      expect(await running()).toEqual([move.to]);
+    });
+
+    test('an abort in the middle of the memory copy takes the place of its answer; the VM stays', async () => {
+      await copyingMemory();
+      await abort();
+      await harness.settle();
+      expect(answers('memory')).toEqual([]);
+      expect(await running()).toEqual([move.from]);
+      expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
+      // The move is made again: the copy that was aborted does not answer later either.
+      reports.length = 0;
+      await carryOutTo('release');
+      expect(PHASES.map((step) => answers(step).length)).toEqual([1, 1, 1, 1, 1, 1]);
+    });
+
+    test('an abort when the memory is copied leaves the VM at the source, and the move can be made again', async () => {
+      await carryOutTo('memory');
+      await abort();
+      expect(await running()).toEqual([move.from]);
+      reports.length = 0;
+      await carryOutTo('release');
+      expect(await running()).toEqual([move.to]);
+    });
+
+    test('an abort after the switch-over is refused; only forward from there', async () => {
+      await carryOutTo('switch');
+      expect(await refusal(() => hypervisor.abort(move))).toMatchObject({ step: 'abort', code: 'PAST_CANCEL' });
+      expect(await running()).toEqual([move.to]);
+      order(() => hypervisor.begin('release', move));
+      await harness.until(() => answers('release').length > 0);
+      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES });
+      expect(await refusal(() => hypervisor.abort(move))).toMatchObject({ step: 'abort', code: 'PAST_CANCEL' });
+    });
+
+    test('inspect says what is true, whatever was done', async () => {
+      expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
+      await copyingMemory();
+      expect(await truth()).toMatchObject({
+        runsAt: move.from,
+        done: ['prepare', 'announce', 'disk'],
+        underWay: 'memory',
+      });
+      await harness.until(() => answers('memory').length > 0);
+      order(() => hypervisor.begin('switch', move));
+      await harness.until(() => answers('switch').length > 0);
+      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES.slice(0, 5), underWay: undefined });
+      order(() => hypervisor.begin('release', move));
+      await harness.until(() => answers('release').length > 0);
+      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES, underWay: undefined });
+    });
+
+    test.each([
+      { after: undefined, step: 'memory' },
+      { after: 'disk', step: 'switch' },
+      { after: 'memory', step: 'release' },
+    ] as const)('$step after $after is refused and changes nothing', async ({ after, step }) => {
+      if (after) await carryOutTo(after);
+      const before = await truth();
+      expect(await refusal(() => hypervisor.begin(step, move))).toMatchObject({ step, code: 'BAD_ORDER' });
+      expect(await truth()).toEqual(before);
+      expect(await running()).toEqual([move.from]);
+    });
+
+    test('a step while another one is under way is refused and does not disturb it', async () => {
+      await copyingMemory();
+      expect(await refusal(() => hypervisor.begin('switch', move))).toMatchObject({
+        step: 'switch',
+        code: 'BAD_ORDER',
+      });
+      await harness.until(() => answers('memory').length > 0);
+      expect(answers('memory')).toMatchObject([{ kind: 'done' }]);
+    });
+
+    test('a VM that nobody knows, and one that is not where it should leave from, are refused', async () => {
+      const unknown = { ...move, id: 'unknown-vm', vm: 'unknown-vm' };
+      expect(await refusal(() => hypervisor.begin('prepare', unknown))).toMatchObject({
+        id: 'unknown-vm',
+        step: 'prepare',
+        code: 'NO_SUCH_VM',
+      });
+      const elsewhere = { ...move, id: 'elsewhere', from: move.to, to: move.from };
+      expect(await refusal(() => hypervisor.begin('prepare', elsewhere))).toMatchObject({
+        id: 'elsewhere',
+        step: 'prepare',
+        code: 'VM_ELSEWHERE',
+      });
+    });
+
+    test('a second move of a VM that is being moved is refused', async () => {
+      await carryOutTo('disk');
+      const second = { ...move, id: 'second' };
+      expect(await refusal(() => hypervisor.begin('prepare', second))).toMatchObject({
+        id: 'second',
+        step: 'prepare',
+        code: 'BAD_ORDER',
+      });
+    });
+
+    test('the latest listener gets the reports', async () => {
+      const heard: Report[] = [];
+      hypervisor.listen((report) => heard.push(report));
+      order(() => hypervisor.begin('prepare', move));
+      await harness.until(() => heard.length > 0);
+      expect(heard).toMatchObject([{ kind: 'done', step: 'prepare' }]);
+      expect(reports).toEqual([]);
+    });
+  });
+}

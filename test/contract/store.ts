@@ -1,0 +1,193 @@
+/** What every store adapter promises (shared/store/store.ts), as a suite that knows the port only. */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '#shared/store/store.ts';
+
+/** What an adapter has to offer to be tested. Each is a store of its own, with nothing in it. */
+export interface StoreHarness {
+  readonly store: Store;
+  /** The same records as a later process finds them; absent where they do not outlive the process. */
+  reopen?(): Promise<Store>;
+  close(): Promise<void>;
+}
+
+/** @param options.runs how many random histories the property test plays: fewer where writing is slow */
+export function storeContract(name: string, open: () => Promise<StoreHarness>, { runs = 200 } = {}): void {
+  describe(`the store contract, kept by ${name}`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+    beforeEach(async () => {
+      harness = await open();
+      store = harness.store;
+    });
+    afterEach(() => harness.close());
+
+    const create = async (key: string, value: unknown): Promise<number> => {
+      const [revision] = await store.put([{ key, value, revision: 0 }]);
+      return revision!;
+    };
+
+    test('a record that was never written is not there', async () => {
+      expect(await store.get('vm/1')).toBeUndefined();
+      expect(await store.list('')).toEqual([]);
+    });
+
+    test('what was written is read, with the revision that put gave', async () => {
+      const value = { state: 'settled', seq: 3, nested: { list: [1, 'two', null, true] } };
+      const revision = await create('vm/1', value);
+      expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value, revision });
+    });
+
+    test.each([null, 0, '', false, [], {}])('%j is a value like any other', async (value) => {
+      await create('k', value);
+      expect((await store.get('k'))?.value).toEqual(value);
+    });
+
+    test('a record that was read is a copy, and so is what was written', async () => {
+      const value = { sessions: ['alice'] };
+      await create('vm/1', value);
+      value.sessions.push('mallory');
+      const read = await store.get<typeof value>('vm/1');
+      read?.value.sessions.push('eve');
+      const [listed] = await store.list<typeof value>('vm/');
+      listed?.value.sessions.push('trudy');
+      expect((await store.get('vm/1'))?.value).toEqual({ sessions: ['alice'] });
+    });
+
+    test('a write with the present revision wins and gets a higher one', async () => {
+      const first = await create('vm/1', 'a');
+      const [second] = await store.put([{ key: 'vm/1', value: 'b', revision: first }]);
+      expect(second).toBeGreaterThan(first);
+      expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value: 'b', revision: second });
+    });
+
+    test('a write with an older revision changes nothing, and is reported', async () => {
+      const first = await create('vm/1', 'a');
+      const [second] = await store.put([{ key: 'vm/1', value: 'b', revision: first }]);
+      const stale = store.put([{ key: 'vm/1', value: 'c', revision: first }]);
+      await expect(stale).rejects.toMatchObject({ code: 'STORE_CONFLICT', message: expect.stringContaining('vm/1') });
+      expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value: 'b', revision: second });
+    });
+
+    test('revision 0 creates, and only where the record is not there', async () => {
+      await create('vm/1', 'a');
+      await expect(create('vm/1', 'b')).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+      expect((await store.get('vm/1'))?.value).toBe('a');
+    });
+
+    test('a revision of a record that is not there does not create it', async () => {
+      const put = store.put([{ key: 'vm/1', value: 'a', revision: 7 }]);
+      await expect(put).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+      expect(await store.get('vm/1')).toBeUndefined();
+    });
+
+    test('of two who write from the same revision one wins', async () => {
+      const revision = await create('vm/1', 'a');
+      const write = (value: string) => store.put([{ key: 'vm/1', value, revision }]);
+      const outcomes = await Promise.allSettled([write('b'), write('c')]);
+      expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      const winner = outcomes[0]?.status === 'fulfilled' ? 'b' : 'c';
+      expect((await store.get('vm/1'))?.value).toBe(winner);
+    });
+
+    test('undefined deletes; the record can then be created anew, and an old revision of it never fits again', async () => {
+      const first = await create('vm/1', 'a');
+      await store.put([{ key: 'vm/1', value: undefined, revision: first }]);
+      expect(await store.get('vm/1')).toBeUndefined();
+      expect(await store.list('vm/')).toEqual([]);
+      const again = await create('vm/1', 'b');
+      expect(again).not.toBe(first);
+      const stale = store.put([{ key: 'vm/1', value: 'c', revision: first }]);
+      await expect(stale).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+    });
+
+    test('a delete with an older revision deletes nothing', async () => {
+      const first = await create('vm/1', 'a');
+      await store.put([{ key: 'vm/1', value: 'b', revision: first }]);
+      const stale = store.put([{ key: 'vm/1', value: undefined, revision: first }]);
+      await expect(stale).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+      expect((await store.get('vm/1'))?.value).toBe('b');
+    });
+
+    test('a conflict names the keys that lost, and leaves the others written', async () => {
+      await create('taken', 'first');
+      const put = store.put([
+        { key: 'one', value: 1, revision: 0 },
+        { key: 'taken', value: 'second', revision: 0 },
+        { key: 'two', value: 2, revision: 0 },
+      ]);
+      const error: Error = await put.then(
+        () => expect.fail('the write of "taken" should have lost'),
+        (reason) => reason,
+      );
+      expect(error.message).toContain('taken');
+      expect(error.message).not.toContain('one');
+      expect([await store.get('one'), await store.get('taken'), await store.get('two')]).toMatchObject([
+        { value: 1 },
+        { value: 'first' },
+        { value: 2 },
+      ]);
+    });
+
+    test('put gives the revisions in the order of the writes', async () => {
+      const revisions = await store.put(['a', 'b', 'c'].map((key) => ({ key, value: key, revision: 0 })));
+      const read = await Promise.all(['a', 'b', 'c'].map(async (key) => (await store.get(key))?.revision));
+      expect(revisions).toEqual(read);
+    });
+
+    test('list gives the records whose key begins with the prefix', async () => {
+      for (const key of ['vm/1', 'vm/2', 'vm', 'site/vm/1']) await create(key, key);
+      const keys = async (prefix: string) => (await store.list(prefix)).map(({ key }) => key).sort();
+      expect(await keys('vm/')).toEqual(['vm/1', 'vm/2']);
+      expect(await keys('vm')).toEqual(['vm', 'vm/1', 'vm/2']);
+      expect(await keys('')).toEqual(['site/vm/1', 'vm', 'vm/1', 'vm/2']);
+      expect(await keys('nobody')).toEqual([]);
+      expect(await store.list('vm/1')).toEqual([await store.get('vm/1')]);
+    });
+
+    test('what put has resolved for is there after a restart', async ({ skip }) => {
+      skip(harness.reopen === undefined, 'the records of this store do not outlive the process');
+      const revision = await create('vm/1', 'a');
+      const later = await harness.reopen!();
+      expect(await later.get('vm/1')).toEqual({ key: 'vm/1', value: 'a', revision });
+      await later.close();
+    });
+
+    test('after any writes the store holds what the winners wrote', async () => {
+      const writes = fc.array(
+        fc.record({
+          key: fc.nat(3),
+          // A step back from the present revision: 0 is a write that should win.
+          behind: fc.nat(2),
+          value: fc.option(fc.jsonValue(), { nil: undefined, freq: 3 }),
+        }),
+      );
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(writes, async (history) => {
+          const prefix = `run-${run++}/`;
+          const model = new Map<string, { value: unknown; revisions: number[] }>();
+          for (const { key: number, behind, value } of history) {
+            const key = `${prefix}${number}`;
+            const { revisions } = model.get(key) ?? { revisions: [0] };
+            const revision = revisions.at(-1 - behind) ?? -1;
+            const put = store.put([{ key, value, revision }]);
+            if (revision !== revisions.at(-1)) {
+              await expect(put).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+              continue;
+            }
+            const [next] = await put;
+            model.set(key, { value, revisions: [...revisions, value === undefined ? 0 : next!] });
+          }
+          const there = [...model].filter(([, { value }]) => value !== undefined);
+          const expected = there.map(([key, { value, revisions }]) => ({ key, value, revision: revisions.at(-1) }));
+          const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+          expect((await store.list(prefix)).sort(byKey)).toEqual(
+            expected.map((record) => JSON.parse(JSON.stringify(record))).sort(byKey),
+          );
+        }),
+        { numRuns: runs },
+      );
+    }, 120_000);
+  });
+}

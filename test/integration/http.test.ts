@@ -1,0 +1,170 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHttp, type HttpSurface } from '#services/http.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import type { HttpConfig } from '#shared/config/schema.ts';
+import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { createLog } from '#shared/log.ts';
+
+const TOKEN = 'a token of more than sixteen';
+let surface: HttpSurface | undefined;
+let logged: string[];
+
+afterEach(async () => {
+  await surface?.close();
+  surface = undefined;
+});
+
+/** A server on a free port, with some routes of a service. Returns what asks it. */
+async function serve(config: Partial<HttpConfig> = {}, addRoutes: (surface: HttpSurface) => void = () => {}) {
+  logged = [];
+  const log = createLog('trace', { write: (line) => void logged.push(line) });
+  surface = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0, ...config }, log });
+  addRoutes(surface);
+  const { url } = await surface.listen();
+  return async (path: string, options?: RequestInit) => {
+    const response = await fetch(url + path, options);
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+}
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+const echo = ({ app }: HttpSurface) => {
+  app.get('/v1/thing', async () => ({ it: 'works' }));
+  app.post('/v1/thing', async ({ body }) => ({ body }));
+  app.get('/open', async () => ({ it: 'works' }));
+};
+
+describe('the token', () => {
+  test('is asked for under /v1, and nowhere else', async () => {
+    const ask = await serve({ token: TOKEN }, echo);
+    expect(await ask('/open')).toMatchObject({ status: 200 });
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+    expect(await ask('/v1/thing', bearer(TOKEN))).toEqual({ status: 200, body: { it: 'works' } });
+    expect(await ask('/v1/thing')).toEqual({
+      status: 401,
+      body: { error: { code: 'UNAUTHORIZED', message: expect.stringContaining('Authorization: Bearer') } },
+    });
+  });
+
+  test.each(['', 'a', `${TOKEN}x`, TOKEN.slice(0, -1), TOKEN.toUpperCase()])('%j is not it', async (wrong) => {
+    const ask = await serve({ token: TOKEN }, echo);
+    expect((await ask('/v1/thing', bearer(wrong))).status).toBe(401);
+    expect((await ask('/v1//thing', bearer(wrong))).status).not.toBe(200);
+    expect((await ask('/%76%31/thing', bearer(wrong))).status).not.toBe(200);
+    expect((await ask('/v1/thing', { ...bearer(wrong), method: 'HEAD' })).status).toBe(401);
+  });
+
+  test('is not asked for where none is configured', async () => {
+    const ask = await serve({}, echo);
+    expect((await ask('/v1/thing')).status).toBe(200);
+  });
+});
+
+describe('health', () => {
+  test('a service is ready when it says so, and the process when all its services are', async () => {
+    let ready: boolean | string = 'waits for its partitions';
+    const ask = await serve({ token: TOKEN }, ({ health }) => {
+      health('placement', () => ready);
+      health('monitor', () => true);
+    });
+    expect(await ask('/readyz/placement')).toEqual({
+      status: 503,
+      body: { service: 'placement', status: 'not ready', reason: 'waits for its partitions' },
+    });
+    expect(await ask('/readyz/monitor')).toEqual({ status: 200, body: { service: 'monitor', status: 'ready' } });
+    expect((await ask('/readyz')).status).toBe(503);
+    expect(await ask('/healthz')).toEqual({ status: 200, body: { status: 'ok', services: ['placement', 'monitor'] } });
+    expect((await ask('/healthz/placement')).status).toBe(200);
+    ready = false;
+    expect((await ask('/readyz')).status).toBe(503);
+    ready = true;
+    expect((await ask('/readyz')).status).toBe(200);
+    expect((await ask('/readyz/nobody')).status).toBe(404);
+    expect((await ask('/healthz/nobody')).status).toBe(404);
+  });
+});
+
+describe('limits', () => {
+  test('one who asks too often is turned away with 429, but health is still told', async () => {
+    const ask = await serve({ requestsPerMinute: 3, token: TOKEN }, echo);
+    for (let i = 0; i < 3; i++) expect((await ask('/v1/thing', bearer(TOKEN))).status).toBe(200);
+    expect(await ask('/v1/thing', bearer(TOKEN))).toEqual({
+      status: 429,
+      body: { error: { code: 'RATE_LIMITED', message: expect.stringContaining('requestsPerMinute') } },
+    });
+    expect((await ask('/healthz')).status).toBe(200);
+  });
+
+  test('guessing the token counts as asking', async () => {
+    const ask = await serve({ requestsPerMinute: 2, token: TOKEN }, echo);
+    const answers = [];
+    for (let i = 0; i < 3; i++) answers.push((await ask('/v1/thing', bearer(`guess ${i}`))).status);
+    expect(answers).toEqual([401, 401, 429]);
+  });
+
+  test('a body that is too large is refused with 413', async () => {
+    const ask = await serve({ bodyLimitBytes: 100 }, echo);
+    const post = (size: number) =>
+      ask('/v1/thing', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: `"${'x'.repeat(size - 2)}"`,
+      });
+    expect((await post(100)).status).toBe(200);
+    expect(await post(101)).toMatchObject({ status: 413, body: { error: { code: 'BODY_TOO_LARGE' } } });
+  });
+});
+
+describe('errors', () => {
+  test.each<[ErrorCode, number]>([
+    ['EVENT_INVALID', 400],
+    ['VM_UNKNOWN', 404],
+    ['SITE_UNKNOWN', 404],
+    ['MIGRATION_UNKNOWN', 404],
+    ['MOVE_REFUSED', 409],
+    ['MIGRATION_PAST_CANCEL', 409],
+    ['STORE_CONFLICT', 409],
+    ['BUS_OVERLOADED', 503],
+    ['SERVICE_STOPPED', 503],
+  ])('%s is %i, with its code and its line', async (code, status) => {
+    const ask = await serve({}, ({ app }) => {
+      app.get('/v1/fail', async () => {
+        throw new TagalongError(code, 'what is wrong');
+      });
+    });
+    expect(await ask('/v1/fail')).toEqual({ status, body: { error: { code, message: 'what is wrong' } } });
+  });
+
+  test('what nobody foresaw is 500 without internals, which are in the log', async () => {
+    const ask = await serve({}, ({ app }) => {
+      app.get('/v1/fail/:user', async () => {
+        throw new Error('connect ECONNREFUSED 10.1.2.3');
+      });
+    });
+    expect(await ask('/v1/fail/ann?near=41.4993')).toEqual({
+      status: 500,
+      body: { error: { code: 'INTERNAL', message: 'the server failed; its log says why' } },
+    });
+    const text = logged.join('');
+    expect(text).toContain('ECONNREFUSED');
+    expect(text).toContain('/v1/fail/:user');
+    for (const personal of ['ann', '41.4993']) expect(text).not.toContain(personal);
+  });
+
+  test('unknown paths, other media types and broken JSON are told in the same form', async () => {
+    const ask = await serve({}, echo);
+    const post = (type: string, body: string) =>
+      ask('/v1/thing', { method: 'POST', headers: { 'content-type': type }, body });
+    expect(await ask('/nowhere')).toMatchObject({ status: 404, body: { error: { code: 'NOT_FOUND' } } });
+    expect(await post('text/csv', 'a,b')).toMatchObject({
+      status: 415,
+      body: { error: { code: 'MEDIA_TYPE_UNSUPPORTED' } },
+    });
+    expect(await post('application/json', '{"a":')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'BAD_REQUEST' } },
+    });
+    expect(await post('application/x-ndjson', '{"a":1}\n{')).toEqual({ status: 200, body: { body: '{"a":1}\n{' } });
+  });
+});

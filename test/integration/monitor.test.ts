@@ -1,0 +1,305 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createHttp } from '#services/http.ts';
+import { createMonitor, type Monitor } from '#services/monitor/service.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { type Event, envelop, type Fact, type FactOf, type Figures } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+
+const NOW_MS = Date.UTC(2026, 2, 2, 12);
+const log = createLog('silent');
+
+let bus: MemoryBus;
+let clock: VirtualClock;
+let monitor: Monitor;
+let url: string;
+let close: () => Promise<void>;
+let published = 0;
+
+beforeEach(async () => {
+  bus = memoryBus({ partitions: 4 });
+  clock = virtualClock(NOW_MS);
+  monitor = createMonitor({ bus, clock, log });
+  // A token is asked for, but not by /metrics.
+  const surface = await createHttp({
+    config: { ...DEFAULT_CONFIG.http, port: 0, token: 'a token of sixteen or more' },
+    log,
+  });
+  monitor.registerHttp(surface);
+  await monitor.start();
+  ({ url } = await surface.listen());
+  close = async () => {
+    await surface.close();
+    await monitor.stop();
+    await bus.close();
+  };
+});
+
+afterEach(() => close());
+
+const events = (...facts: Fact[]): Event[] => facts.map((fact) => envelop(fact, `e${published++}`, '/test'));
+
+async function happens(...facts: Fact[]): Promise<void> {
+  await bus.publish(events(...facts));
+  await bus.idle();
+}
+
+/** What a scraper gets: the value of each series, and the type of each metric. */
+async function scrape(): Promise<{
+  value(series: string): number | undefined;
+  type(name: string): string | undefined;
+  text: string;
+}> {
+  const response = await fetch(`${url}/metrics`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+  const text = await response.text();
+  const samples = new Map<string, number>();
+  const types = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const type = /^# TYPE (\S+) (\S+)$/.exec(line);
+    if (type) types.set(type[1]!, type[2]!);
+    const sample = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line);
+    if (sample) samples.set(sample[1]!, Number(sample[2]));
+  }
+  return { value: (series) => samples.get(series), type: (name) => types.get(name), text };
+}
+
+const migration = { migration: 'v1:1', vm: 'v1', from: 'east', to: 'west', atMs: NOW_MS };
+const figures: Figures = {
+  durationMs: 12_000,
+  pauseMs: 80,
+  interruptionMs: 150,
+  bytes: 1e9,
+  bytesByPath: { 'east~west/a': 1e9 },
+  rounds: 3,
+  subflows: 1,
+  degraded: ['single-path', 'forced-stop'],
+};
+const prediction = { durationMs: 10_000, interruptionMs: 100, bytes: 9e8, costUserMs: 1, benefitUserMs: 2 };
+
+function decided(change: Partial<FactOf<'placement.decided.v1'>['data']> = {}): Fact {
+  const explanation = {
+    state: 'drifting',
+    policy: 'tagalong',
+    reason: 'worth-it',
+    sessions: 1,
+    homeServingUserMsPerS: 3,
+    expectedStayMs: 1,
+    oldestFixAgeMs: 1,
+    candidates: [],
+  };
+  return {
+    type: 'placement.decided.v1',
+    data: {
+      decision: 'v1:1',
+      vm: 'v1',
+      seq: 1,
+      atMs: NOW_MS,
+      verdict: 'move',
+      from: 'east',
+      to: 'west',
+      reason: 'worth-it',
+      source: 'policy',
+      prediction,
+      explanation,
+      ...change,
+    },
+  };
+}
+const accepted: Fact = { type: 'migration.accepted.v1', data: migration };
+const switched: Fact = { type: 'migration.switched.v1', data: { ...migration, pauseMs: 80 } };
+const completed: Fact = { type: 'migration.completed.v1', data: { ...migration, figures } };
+
+describe('a migration', () => {
+  test('is in progress until it ends', async () => {
+    const inProgress = async () => (await scrape()).value('tagalong_migrations_in_progress');
+    expect(await inProgress()).toBe(0);
+    await happens(accepted);
+    expect(await inProgress()).toBe(1);
+    await happens({ ...accepted, data: { ...migration, migration: 'v2:1', vm: 'v2' } }, switched);
+    expect(await inProgress()).toBe(2);
+    await happens(completed);
+    expect(await inProgress()).toBe(1);
+  });
+
+  test('that completes is measured in seconds and bytes', async () => {
+    await happens(accepted, switched, completed);
+    const { value } = await scrape();
+    expect(value('tagalong_migrations_total{outcome="completed",reason="none"}')).toBe(1);
+    expect(value('tagalong_migration_pause_seconds_sum{outcome="completed"}')).toBe(0.08);
+    expect(value('tagalong_migration_pause_seconds_bucket{le="0.05",outcome="completed"}')).toBe(0);
+    expect(value('tagalong_migration_pause_seconds_bucket{le="0.1",outcome="completed"}')).toBe(1);
+    expect(value('tagalong_migration_interruption_seconds_sum{outcome="completed"}')).toBe(0.15);
+    expect(value('tagalong_migration_duration_seconds_sum{outcome="completed"}')).toBe(12);
+    expect(value('tagalong_migration_bytes_total')).toBe(1e9);
+    expect(value('tagalong_migration_degraded_total{kind="single-path"}')).toBe(1);
+    expect(value('tagalong_migration_degraded_total{kind="forced-stop"}')).toBe(1);
+  });
+
+  test('that fails or is cancelled says why, and has no pause where the VM never stopped', async () => {
+    const none = { ...figures, pauseMs: 0, interruptionMs: 0, bytes: 5e8, degraded: [] };
+    await happens(
+      {
+        type: 'migration.failed.v1',
+        data: {
+          ...migration,
+          phase: 'memory',
+          code: 'NOT_CONVERGING',
+          reason: 'dirties faster',
+          runsAt: 'east',
+          figures: none,
+        },
+      },
+      {
+        type: 'migration.cancelled.v1',
+        data: { ...migration, migration: 'v2:1', vm: 'v2', phase: 'queue', by: 'operator', figures: none },
+      },
+    );
+    const { value } = await scrape();
+    expect(value('tagalong_migrations_total{outcome="failed",reason="NOT_CONVERGING"}')).toBe(1);
+    expect(value('tagalong_migrations_total{outcome="cancelled",reason="operator"}')).toBe(1);
+    expect(value('tagalong_migration_bytes_total')).toBe(1e9);
+    expect(value('tagalong_migration_duration_seconds_count{outcome="failed"}')).toBe(1);
+    for (const outcome of ['failed', 'cancelled']) {
+      expect(value(`tagalong_migration_pause_seconds_count{outcome="${outcome}"}`)).toBeUndefined();
+    }
+  });
+
+  test('is compared with what was predicted of it, once', async () => {
+    await happens(decided(), accepted, completed);
+    // The same migration's end under another id: its prediction is forgotten by now.
+    await happens(completed);
+    const { value } = await scrape();
+    expect(value('tagalong_migration_prediction_error_ratio_count{measure="duration"}')).toBe(1);
+    expect(value('tagalong_migration_prediction_error_ratio_sum{measure="duration"}')).toBe(1.2);
+    expect(value('tagalong_migration_prediction_error_ratio_sum{measure="interruption"}')).toBe(1.5);
+  });
+});
+
+test('decisions are counted by verdict, reason and who asked', async () => {
+  await happens(
+    decided(),
+    decided({ seq: 2, verdict: 'stay', reason: 'cooling' }),
+    decided({ seq: 3, source: 'operator' }),
+  );
+  const { value } = await scrape();
+  expect(value('tagalong_decisions_total{verdict="move",reason="worth-it",source="policy"}')).toBe(1);
+  expect(value('tagalong_decisions_total{verdict="stay",reason="cooling",source="policy"}')).toBe(1);
+  expect(value('tagalong_decisions_total{verdict="move",reason="worth-it",source="operator"}')).toBe(1);
+});
+
+test('a reason that is different each time does not become a series each time', async () => {
+  await happens(...Array.from({ length: 500 }, (_, seq) => decided({ seq, reason: `gain ${seq}` })));
+  const { value, text } = await scrape();
+  expect(text.split('\n').filter((line) => line.startsWith('tagalong_decisions_total{')).length).toBe(51);
+  expect(value('tagalong_decisions_total{verdict="move",reason="other",source="policy"}')).toBe(450);
+});
+
+test('dead letters are counted by their code', async () => {
+  await happens({
+    type: 'event.rejected.v1',
+    data: { vm: 'v1', atMs: NOW_MS, code: 'EVENT_INVALID', reason: 'x', original: {} },
+  });
+  expect((await scrape()).value('tagalong_events_rejected_total{code="EVENT_INVALID"}')).toBe(1);
+});
+
+test('a site’s VMs are those of its latest heartbeat', async () => {
+  const report = (vms: string[], draining: boolean): Fact => ({
+    type: 'site.reported.v1',
+    data: { site: 'east', atMs: NOW_MS, lat: 1, lon: 2, slots: 5, vms, draining, uplinks: [] },
+  });
+  await happens(report(['v1', 'v2', 'v3'], false));
+  await happens(report(['v1'], true));
+  const { value } = await scrape();
+  expect(value('tagalong_site_vms{site="east"}')).toBe(1);
+  expect(value('tagalong_site_draining{site="east"}')).toBe(1);
+});
+
+describe('events', () => {
+  test('are counted by type, locations excepted, with how late they came', async () => {
+    await happens(
+      accepted,
+      { type: 'vm.retired.v1', data: { vm: 'v9', atMs: NOW_MS - 250 } },
+      { type: 'vm.retired.v1', data: { vm: 'v8', atMs: NOW_MS + 1000 } },
+      { type: 'location.reported.v1', data: { vm: 'v1', user: 'ann', atMs: NOW_MS, lat: 1, lon: 2 } },
+    );
+    const { value, text } = await scrape();
+    expect(value('tagalong_events_total{type="migration.accepted.v1"}')).toBe(1);
+    expect(value('tagalong_events_total{type="vm.retired.v1"}')).toBe(2);
+    expect(text).not.toContain('location.reported');
+    expect(value('tagalong_event_lag_seconds_count')).toBe(3);
+    expect(value('tagalong_event_lag_seconds_sum')).toBe(0.25);
+  });
+
+  test('count once although they are delivered twice', async () => {
+    // A bus may deliver again; this one is made to, by handing each batch over twice.
+    const twice: MemoryBus = {
+      ...bus,
+      subscribe: (options, handler) =>
+        bus.subscribe(options, async (batch) => {
+          await handler(batch);
+          await handler(batch.map((delivery) => ({ ...delivery, attempt: 2 })));
+        }),
+    };
+    const other = createMonitor({
+      bus: { ...twice, subscribe: (options, handler) => twice.subscribe({ ...options, group: 'other' }, handler) },
+      clock,
+      log,
+    });
+    await other.start();
+    await happens(decided(), accepted, completed);
+    expect(await other.metrics()).toContain('tagalong_migrations_total{outcome="completed",reason="none"} 1\n');
+    expect(await other.metrics()).toContain('tagalong_migrations_in_progress 0\n');
+    expect(await other.metrics()).toContain('tagalong_migration_bytes_total 1000000000\n');
+  });
+});
+
+test('the backlog of every group is shown by partition, as it is at the scrape', async () => {
+  let release = () => {};
+  const blocked = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await bus.subscribe({ group: 'slow', types: ['vm.retired.v1'] }, () => blocked);
+  await bus.publish(
+    events(...Array.from({ length: 7 }, (): Fact => ({ type: 'vm.retired.v1', data: { vm: 'v1', atMs: NOW_MS } }))),
+  );
+  const backlog = async () => {
+    const { value } = await scrape();
+    return [0, 1, 2, 3].map((partition) => value(`tagalong_bus_lag_events{group="slow",partition="${partition}"}`));
+  };
+  expect((await backlog()).sort()).toEqual([0, 0, 0, 7]);
+  release();
+  await bus.idle();
+  expect(await backlog()).toEqual([0, 0, 0, 0]);
+});
+
+test('others’ figures are read at each scrape, with their type', async () => {
+  let users = 3;
+  monitor.gauge('tagalong_users_online', 'Users.', ['site'], () => [{ labels: { site: 'east' }, value: users }]);
+  monitor.counter('tagalong_locations_total', 'Locations.', [], () => [{ labels: {}, value: 10 * users }]);
+  expect((await scrape()).value('tagalong_users_online{site="east"}')).toBe(3);
+  users = 5;
+  const { value, type } = await scrape();
+  expect([value('tagalong_users_online{site="east"}'), type('tagalong_users_online')]).toEqual([5, 'gauge']);
+  expect([value('tagalong_locations_total'), type('tagalong_locations_total')]).toEqual([50, 'counter']);
+});
+
+test('every metric is ours by name, ends in its unit and says what it is', async () => {
+  const { text } = await scrape();
+  const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => ({ name: name!, type: type! }));
+  expect(names.length).toBeGreaterThanOrEqual(15);
+  for (const { name, type } of names) {
+    expect(name).toMatch(/^tagalong_[a-z_]+$/);
+    expect(text).toMatch(new RegExp(`^# HELP ${name} \\S.{10,}\\.$`, 'm'));
+    if (type === 'counter') expect(name).toMatch(/_total$/);
+    if (type === 'histogram') expect(name).toMatch(/_(seconds|ratio)$/);
+  }
+});
+
+test('is ready while it is subscribed', async () => {
+  expect((await fetch(`${url}/readyz/monitor`)).status).toBe(200);
+  await monitor.stop();
+  expect((await fetch(`${url}/readyz/monitor`)).status).toBe(503);
+});

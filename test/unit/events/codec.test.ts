@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { TagalongError } from '#shared/errors.ts';
+import { check, decode, EVENT_TYPES, encode, envelop, type Fact, keyOf, SCHEMAS } from '#shared/events/index.ts';
+import { fitting } from './arbitrary.ts';
+
+const data = { vm: 'vm-7', user: 'alice', atMs: 1_772_449_200_000, lat: 42.35, lon: -71.06 };
+const event = envelop({ type: 'location.reported.v1', data }, 'loc:vm-7:alice:1', '/tagalong/ingest');
+
+/** What decoding says of the event with some of its fields changed. */
+function faultOf(changes: Record<string, unknown>): string {
+  try {
+    decode(JSON.stringify({ ...event, ...changes }));
+  } catch (error) {
+    if (error instanceof TagalongError && error.code === 'EVENT_INVALID') return error.message;
+    throw error;
+  }
+  return 'accepted';
+}
+
+describe('an envelope', () => {
+  test('is a CloudEvent 1.0 with the VM as its partition key', () => {
+    expect(event).toEqual({
+      specversion: '1.0',
+      id: 'loc:vm-7:alice:1',
+      source: '/tagalong/ingest',
+      type: 'location.reported.v1',
+      subject: 'vm-7',
+      time: '2026-03-02T11:00:00.000Z',
+      datacontenttype: 'application/json',
+      partitionkey: 'vm-7',
+      data,
+    });
+  });
+
+  test('has the site as its key where a site is what it is about', () => {
+    const site = { site: 'bos', atMs: 0, lat: 0, lon: 0, slots: 1, vms: ['vm-7'], draining: false, uplinks: [] };
+    expect(keyOf({ type: 'site.reported.v1', data: site })).toBe('bos');
+    expect(envelop({ type: 'site.reported.v1', data: site }, 'x', '/x').partitionkey).toBe('bos');
+  });
+
+  test.each(EVENT_TYPES)('of %s comes back from the wire as it was sent', (type) => {
+    const schema = JSON.parse(JSON.stringify(SCHEMAS[type]));
+    fc.assert(
+      fc.property(fitting(schema), fc.string({ minLength: 1 }), (payload, id) => {
+        const sent = envelop({ type, data: payload } as Fact, id, '/tagalong/test');
+        expect(decode(encode(sent))).toEqual(JSON.parse(JSON.stringify(sent)));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('what is refused, with the field that is wrong', () => {
+  test('text that is not JSON', () => {
+    expect(() => decode('{"specversion": ')).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
+    expect(() => decode('')).toThrow(/not JSON/);
+  });
+
+  test.each(['null', '7', '"event"', '[]', '{}'])('JSON that is no event: %s', (text) => {
+    expect(() => decode(text)).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
+  });
+
+  test('an unknown key, by its name', () => {
+    expect(faultOf({ data: { ...data, altitude: 12 } })).toContain('data.altitude: unknown key');
+  });
+
+  test('an unknown key inside a list, by its place', () => {
+    const rtts = [{ site: 'bos', rttMs: 1, hops: 3 }];
+    expect(faultOf({ data: { ...data, rtts } })).toContain('data.rtts.0.hops: unknown key');
+  });
+
+  test('a missing field, by its name', () => {
+    const { lat: _, ...without } = data;
+    expect(faultOf({ data: without })).toContain('data.lat: is missing');
+  });
+
+  test('a value out of range, by its field', () => {
+    expect(faultOf({ data: { ...data, lat: 90.5 } })).toContain('data.lat:');
+    expect(faultOf({ data: { ...data, atMs: 0.5 } })).toContain('data.atMs:');
+    expect(faultOf({ data: { ...data, vm: 'no spaces' } })).toContain('data.vm:');
+  });
+
+  test('a time that RFC 3339 has no words for: its years have four digits', () => {
+    const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+    expect(faultOf({ data: { ...data, atMs: lastMs } })).toBe('accepted');
+    expect(faultOf({ data: { ...data, atMs: lastMs + 1 } })).toContain('data.atMs:');
+  });
+
+  test('a payload that is missing, or no object', () => {
+    expect(faultOf({ data: undefined })).toContain('data.');
+    expect(faultOf({ data: 'text' })).toContain('data.');
+  });
+
+  test('an unknown type, with those that are known', () => {
+    expect(faultOf({ type: 'location.reported.v2' })).toMatch(/type: "location.reported.v2".*location\.reported\.v1/);
+    // What every object has by birth is no type either.
+    expect(faultOf({ type: 'constructor' })).toContain('type: "constructor"');
+  });
+
+  test.each(['id', 'source', 'partitionkey'])('an envelope whose %s is missing, empty or no string', (field) => {
+    for (const value of [undefined, '', 7, null]) expect(faultOf({ [field]: value })).toContain(`${field}: must be`);
+  });
+
+  test('another version of CloudEvents', () => {
+    expect(faultOf({ specversion: '0.3' })).toContain('specversion');
+  });
+
+  test('the same checks hold for an event that never was on the wire', () => {
+    expect(check(event)).toBe(event);
+    expect(() => check(undefined)).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
+    expect(() => check({ ...event, data: {} })).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
+  });
+});

@@ -1,0 +1,37 @@
+/** TypeBox checks our events. Here Ajv, which is somebody else's reading of JSON Schema, says whether it does it right. */
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EVENT_TYPES, faultIn, SCHEMAS } from '#shared/events/index.ts';
+import { damaged, fitting } from './arbitrary.ts';
+
+describe.each(EVENT_TYPES)('the schema of %s', (type) => {
+  const schema = JSON.parse(JSON.stringify(SCHEMAS[type]));
+  const validate = new Ajv({ strict: true, strictRequired: true }).compile(schema);
+  const payload = fitting(schema);
+
+  test('takes what was made to fit it', () => {
+    fc.assert(
+      fc.property(payload, (data) => {
+        expect(faultIn(type, data)).toBeUndefined();
+        expect(validate(data)).toBe(true);
+      }),
+    );
+  });
+
+  test('takes and refuses the same as Ajv, and says where the fault is', () => {
+    let refused = 0;
+    fc.assert(
+      fc.property(damaged(payload), (data) => {
+        const fault = faultIn(type, data);
+        expect(fault === undefined).toBe(validate(data));
+        if (fault !== undefined) {
+          refused++;
+          expect(fault).toMatch(/^\S+: .+/);
+        }
+      }),
+      { numRuns: 300 },
+    );
+    expect(refused).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PHASES, type Phase } from '#shared/events/index.ts';
+import type { Move } from '#shared/hypervisor/hypervisor.ts';
+import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
+import { doneAt, lastMeasured, moveOf, type World, world } from './world.ts';
+
+const UPLINKS = [
+  { provider: 'isp1', rateBps: 125e6 },
+  { provider: 'isp2', rateBps: 125e6 },
+];
+const MOVE = moveOf('vm', 'a', 'b');
+
+/** A world in which one step meets a fault, the first time it is begun. */
+function faulty(step: Phase, fault: Fault): World {
+  let met = false;
+  const simulated = world({
+    faults: (_move, begun) => {
+      if (begun !== step || met) return undefined;
+      met = true;
+      return fault;
+    },
+  });
+  simulated.sites(UPLINKS, 'a', 'b');
+  simulated.hypervisor.place('vm', 'a');
+  simulated.drive(MOVE);
+  return simulated;
+}
+
+const BROKEN: Fault = { kind: 'fail', code: 'BROKEN', reason: 'a test says so', afterMs: 250 };
+
+describe('a step that fails', () => {
+  test.each(PHASES)('%s: the VM runs where it was, and the step can be begun again', (step) => {
+    const simulated = faulty(step, BROKEN);
+    simulated.settle();
+    expect(simulated.heard(MOVE.id).at(-1)).toBe(`failed ${step} BROKEN`);
+    expect(simulated.hypervisor.running('vm')).toEqual([step === 'release' ? 'b' : 'a']);
+    simulated.hypervisor.begin(step, MOVE);
+    simulated.settle();
+    expect(simulated.heard(MOVE.id).at(-1)).toBe('done release');
+    expect(simulated.hypervisor.running('vm')).toEqual(['b']);
+  });
+
+  test('a switch that fails stopped the VM for that long, and that counts', () => {
+    const simulated = faulty('switch', BROKEN);
+    simulated.settle();
+    expect(lastMeasured(simulated, MOVE.id)).toMatchObject({ pauseMs: 250, interruptionMs: 260 });
+  });
+});
+
+describe('a step that hangs', () => {
+  test.each(PHASES.slice(0, 5))('%s: is never answered, and an abort gets the VM back', (step) => {
+    const simulated = faulty(step, { kind: 'hang' });
+    simulated.settle();
+    simulated.clock.advanceTo(simulated.clock.now() + 3_600_000);
+    expect(simulated.heard(MOVE.id)).toEqual(PHASES.slice(0, PHASES.indexOf(step)).map((each) => `done ${each}`));
+    expect(simulated.hypervisor.running('vm')).toEqual(step === 'switch' ? [] : ['a']);
+    simulated.hypervisor.abort(MOVE);
+    simulated.settle();
+    expect(simulated.heard(MOVE.id).at(-1)).toBe('aborted');
+    expect(simulated.hypervisor.running('vm')).toEqual(['a']);
+  });
+});
+
+test('a slow move gets only a part of its paths', () => {
+  const copyMs = (factor: number) => {
+    const simulated = faulty('memory', { kind: 'slow', factor });
+    simulated.settle();
+    return doneAt(simulated, MOVE.id, 'memory')! - doneAt(simulated, MOVE.id, 'disk')!;
+  };
+  // The guest writes on meanwhile, so that the copy takes more than four times as long.
+  expect(copyMs(4) / copyMs(1)).toBeGreaterThan(4);
+});
+
+describe('whatever is ordered, and whatever fails', () => {
+  const SITES = ['a', 'b', 'c'];
+  const fault = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(undefined) },
+    { weight: 2, arbitrary: fc.constant<Fault>(BROKEN) },
+    { weight: 1, arbitrary: fc.constant<Fault>({ kind: 'hang' }) },
+    { weight: 1, arbitrary: fc.constant<Fault>({ kind: 'slow', factor: 3 }) },
+  );
+  // Mostly the steps in order, so that moves come far, with wrong orders and aborts between them.
+  const orders = fc.array(
+    fc.record({
+      move: fc.nat(3),
+      order: fc.oneof(
+        { weight: 8, arbitrary: fc.constant('next' as const) },
+        { weight: 2, arbitrary: fc.constantFrom(...PHASES) },
+        { weight: 1, arbitrary: fc.constant('abort' as const) },
+      ),
+      thenMs: fc.constantFrom(0, 1, 500, 20_000),
+    }),
+    { maxLength: 60 },
+  );
+
+  /** Every begin has its answer, unless it joined one under way, an abort took its place, or the step hangs. */
+  const expectAnswered = (simulated: World, moves: readonly Move[], begun: ReadonlyMap<string, number>) => {
+    for (const { id, ...move } of moves) {
+      simulated.hypervisor.inspect({ id, ...move });
+      simulated.settle();
+      const truth = simulated.reports.at(-1)!.report;
+      const excused = truth.kind === 'truth' ? truth.underWay : undefined;
+      for (const step of PHASES) {
+        const begins = begun.get(`${id} ${step}`) ?? 0;
+        const answers = simulated
+          .heard(id)
+          .filter((heard) => heard.startsWith(`done ${step}`) || heard.startsWith(`failed ${step}`)).length;
+        expect(answers).toBeLessThanOrEqual(begins);
+        if (begins > 0 && step !== excused && !simulated.heard(id).includes('aborted')) {
+          expect(answers).toBeGreaterThan(0);
+        }
+      }
+    }
+  };
+
+  test('the VM never runs at two sites, is never lost, and every begin is answered', () => {
+    fc.assert(
+      fc.property(fc.infiniteStream(fault), orders, (faults, steps) => {
+        const simulated = world({ faults: () => faults.next().value });
+        const { hypervisor, clock } = simulated;
+        simulated.sites(UPLINKS, ...SITES);
+        hypervisor.place('vm', 'a');
+        const moves = [moveOf('vm', 'a', 'b'), moveOf('vm', 'b', 'c'), moveOf('vm', 'c', 'a'), moveOf('vm', 'a', 'c')];
+        const begun = new Map<string, number>();
+        const once = () => expect(hypervisor.running('vm').length).toBeLessThanOrEqual(1);
+
+        for (const { move: index, order, thenMs } of steps) {
+          const move = moves[index]!;
+          const done = simulated.heard(move.id).filter((heard) => heard.startsWith('done')).length;
+          if (order === 'abort') hypervisor.abort(move);
+          else {
+            const step = order === 'next' ? PHASES[Math.min(done, 5)]! : order;
+            hypervisor.begin(step, move);
+            begun.set(`${move.id} ${step}`, (begun.get(`${move.id} ${step}`) ?? 0) + 1);
+          }
+          once();
+          const untilMs = clock.now() + thenMs;
+          while (clock.step(untilMs)) once();
+          clock.advanceTo(untilMs);
+        }
+        simulated.settle();
+        expectAnswered(simulated, moves, begun);
+        // What hangs can be aborted; after that it runs somewhere, once.
+        for (const move of moves) hypervisor.abort(move);
+        simulated.settle();
+        expect(hypervisor.running('vm')).toHaveLength(1);
+        expect(SITES.flatMap((site) => hypervisor.vmsAt(site))).toEqual(['vm']);
+        expect(clock.nextMs()).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

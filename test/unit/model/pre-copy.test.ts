@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { afterRound, dirtiedBytes, preCopy } from '#shared/model/pre-copy.ts';
+
+const GUEST = {
+  ramBytes: 1e9,
+  dirtyRateBps: 1e7,
+  workingSetBytes: 1e8,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 20,
+};
+const LIMITS = { maxRounds: 30, maxPauseMs: 5000 };
+
+describe('dirtied memory', () => {
+  test('begins at the dirty rate and saturates at the working set', () => {
+    expect(dirtiedBytes(GUEST, 1)).toBeCloseTo(1e4, -1);
+    // After one time constant, W/r = 10 s, a part 1 - 1/e of the working set has been written to.
+    expect(dirtiedBytes(GUEST, 10_000)).toBeCloseTo(1e8 * (1 - Math.exp(-1)), 0);
+    expect(dirtiedBytes(GUEST, 1e9)).toBeCloseTo(1e8, 0);
+  });
+
+  test('is linear where the working set is endless, up to the RAM there is', () => {
+    const linear = { ...GUEST, workingSetBytes: 1e15 };
+    expect(dirtiedBytes(linear, 10_000) / 1e8).toBeCloseTo(1, 6);
+    expect(dirtiedBytes(linear, 1e9)).toBe(GUEST.ramBytes);
+  });
+
+  test('never shrinks with time and never exceeds working set or RAM', () => {
+    const guests = fc.record({
+      ramBytes: fc.double({ min: 1, max: 1e12, noNaN: true }),
+      dirtyRateBps: fc.double({ min: 0, max: 1e10, noNaN: true }),
+      workingSetBytes: fc.double({ min: 0, max: 1e12, noNaN: true }),
+    });
+    const ms = fc.double({ min: 0, max: 1e7, noNaN: true });
+    fc.assert(
+      fc.property(guests, ms, ms, (guest, a, b) => {
+        const [shorter, longer] = [dirtiedBytes(guest, Math.min(a, b)), dirtiedBytes(guest, Math.max(a, b))];
+        expect(shorter).toBeGreaterThanOrEqual(0);
+        expect(shorter).toBeLessThanOrEqual(longer);
+        expect(longer).toBeLessThanOrEqual(Math.min(guest.ramBytes, guest.workingSetBytes) * (1 + 1e-12));
+      }),
+    );
+  });
+});
+
+describe('after a round', () => {
+  // 1e6 bytes a second and 300 ms: up to 3e5 bytes can be sent while the VM stands still.
+  test.each([
+    { round: 1, pendingBytes: 3e5, verdict: 'switch' },
+    { round: 1, pendingBytes: 3e5 + 1, verdict: 'again' },
+    { round: 29, pendingBytes: 1e9, verdict: 'again' },
+    { round: 30, pendingBytes: 3e5, verdict: 'switch' },
+    { round: 30, pendingBytes: 5e6, verdict: 'force' },
+    { round: 30, pendingBytes: 5e6 + 1, verdict: 'give-up' },
+  ])('$round with $pendingBytes bytes pending: $verdict', ({ round, pendingBytes, verdict }) => {
+    expect(afterRound(GUEST, LIMITS, round, pendingBytes, 1e6)).toBe(verdict);
+  });
+});
+
+describe('pre-copy', () => {
+  test('of an idle guest is one copy of its RAM, and the switch-over costs the latency', () => {
+    expect(preCopy({ ...GUEST, dirtyRateBps: 0 }, 1e8, 5, LIMITS)).toEqual({
+      copyMs: 10_005,
+      stopCopyMs: 5,
+      bytes: 1e9,
+      rounds: 1,
+      verdict: 'switch',
+    });
+  });
+
+  test('pauses within the downtime limit and one latency where it converges', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 2, noNaN: true }),
+        fc.double({ min: 1e6, max: 1e10, noNaN: true }),
+        fc.double({ min: 0, max: 100, noNaN: true }),
+        (ratio, workingSetBytes, latencyMs) => {
+          const guest = { ...GUEST, dirtyRateBps: ratio * 1e8, workingSetBytes };
+          const { stopCopyMs, rounds, verdict } = preCopy(guest, 1e8, latencyMs, LIMITS);
+          expect(rounds).toBeLessThanOrEqual(LIMITS.maxRounds);
+          if (verdict === 'switch') expect(stopCopyMs).toBeLessThanOrEqual(guest.downtimeLimitMs + latencyMs + 1e-6);
+          if (verdict === 'force') expect(stopCopyMs).toBeLessThanOrEqual(LIMITS.maxPauseMs + latencyMs + 1e-6);
+        },
+      ),
+    );
+  });
+
+  test('is given up where the guest dirties faster than the paths carry', () => {
+    const busy = { ...GUEST, dirtyRateBps: 2e8, workingSetBytes: 1e15 };
+    expect(preCopy(busy, 1e8, 5, LIMITS).verdict).toBe('give-up');
+  });
+});

@@ -1,0 +1,32 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
+import { type Fix, openTrace, type TraceReport } from '#services/ingest/traces/trace.ts';
+
+/** A folder for the files of one test file; it is gone when the tests are over. */
+export function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'tagalong-'));
+  afterAll(() => rmSync(path, { recursive: true }));
+  return {
+    path,
+    /** Writes a file below the folder and gives back its path. */
+    write(name: string, content: string | Uint8Array): string {
+      const file = join(path, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, content);
+      return file;
+    },
+  };
+}
+
+/** Reads a trace to its end. */
+export async function readAll(
+  path: string,
+  options?: Parameters<typeof openTrace>[1],
+): Promise<{ fixes: Fix[]; report: TraceReport }> {
+  const trace = await openTrace(path, options);
+  const fixes: Fix[] = [];
+  for await (const batch of trace.batches()) fixes.push(...batch);
+  return { fixes, report: trace.report };
+}
