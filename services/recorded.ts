@@ -38,14 +38,18 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
       await commit();
       stale = false;
     }
+    let result: T;
     try {
-      const result = change();
-      await commit();
-      return result;
+      result = change();
     } catch (error) {
-      stale = !(error instanceof TagalongError && error.code !== 'STORE_CONFLICT');
+      stale = !(error instanceof TagalongError);
       throw error;
     }
+    // Until it is written, nobody can say what is true.
+    stale = true;
+    await commit();
+    stale = false;
+    return result;
   };
   return {
     work(change) {

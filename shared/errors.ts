@@ -20,7 +20,8 @@ export type ErrorCode =
   | 'MOVE_REFUSED' // an operator's move does not pass the filters
   | 'POLICY_UNKNOWN' // no policy of that name
   | 'USAGE' // the command line does not make sense
-  | 'SERVER_UNREACHABLE'; // an operating command found nobody at the address
+  | 'SERVER_UNREACHABLE' // an operating command found nobody at the address
+  | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
 
 /** An error with a stable {@link ErrorCode}; its message is one line that says what, where, and what would be right. */
 export class TagalongError extends Error {

@@ -40,12 +40,12 @@ export function createWorld({ config, clock, faults, observe = () => {} }: World
   /** Events are in whole milliseconds. */
   const nowMs = () => Math.round(clock.now());
 
-  const wakePlacement = alarm(clock, (atMs) => {
-    placement.advance(atMs);
+  const wakePlacement = alarm(clock, () => {
+    placement.advance(nowMs());
     settle();
   });
-  const wakeMigrations = alarm(clock, (atMs) => {
-    migrations.advance(atMs);
+  const wakeMigrations = alarm(clock, () => {
+    migrations.advance(nowMs());
     settle();
   });
   hypervisor.listen((report) => {

@@ -1,7 +1,7 @@
 /** Traces name users, not VMs: each user gets one of their own, where they are first seen. */
 import type { VmSpec } from '#shared/events/index.ts';
 import { unitVector } from '#shared/geo/distance.ts';
-import { checkPosition } from '#shared/geo/plausibility.ts';
+import { positionFault } from '#shared/geo/plausibility.ts';
 import { SiteIndex } from '#shared/geo/site-index.ts';
 import type { SiteSpec } from './sites.ts';
 import type { Fix } from './traces/trace.ts';
@@ -22,8 +22,6 @@ export interface PersonalVm {
   readonly home: string;
   readonly spec: VmSpec;
 }
-
-const LIMITS = { maxSpeedMps: 1, maxFutureMs: 0, maxAgeMs: 0, reanchorFixes: 1 };
 
 export class PersonalVms {
   readonly #sites: readonly SiteSpec[];
@@ -46,7 +44,7 @@ export class PersonalVms {
 
   /** Makes the VM of a user who is seen for the first time, at the nearest site with room. */
   enrol(fix: Fix): PersonalVm | undefined {
-    if (this.#known.has(fix.user) || checkPosition(fix, fix.atMs, LIMITS) !== undefined) return undefined;
+    if (this.#known.has(fix.user) || positionFault(fix) !== undefined) return undefined;
     const home = this.#nearestFree(fix);
     if (home === undefined) {
       this.#known.set(fix.user, undefined);

@@ -11,6 +11,7 @@ import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
 import type { Store } from '#shared/store/store.ts';
+import { followSites } from '../follow-sites.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { recorded } from '../recorded.ts';
 
@@ -64,11 +65,14 @@ export function createMigrator({
   const subscriptions: Subscription[] = [];
   let core = new Migrations(config.limits);
   let running = false;
+  let loaded = false;
   const nowMs = () => Math.round(clock.now());
   const load = async () => {
+    const kept = await ledger.load<KeptMigration>();
     core = core.withoutMigrations();
-    for (const { value } of await ledger.load<KeptMigration>()) core.restore(value);
+    for (const { value } of kept) core.restore(value);
     core.resume(nowMs());
+    loaded = true;
   };
 
   const commit = async () => {
@@ -95,20 +99,19 @@ export function createMigrator({
   };
 
   const state = recorded({ load, commit });
-  const wake = alarm(clock, (atMs) => {
+  const wake = alarm(clock, () => {
     // What is overdue stays so: the next change finds it.
-    work(() => core.advance(Math.round(atMs))).catch((err) => log.error({ err }, 'a deadline could not be met'));
+    work(() => core.advance(nowMs())).catch((err) => log.error({ err }, 'a deadline could not be met'));
   });
   const work = async <T>(change: () => T): Promise<T> => {
     const result = await state.work(change);
     if (running) wake(core.nextWakeMs());
     return result;
   };
-  const handle = async (batch: readonly Delivery[]) => {
-    await work(() => {
-      for (const { event } of batch) core.apply(event);
-    });
+  const apply = (batch: readonly Delivery[]) => {
+    for (const { event } of batch) core.apply(event);
   };
+  const handle = async (batch: readonly Delivery[]) => work(() => apply(batch));
 
   return {
     async start() {
@@ -118,9 +121,9 @@ export function createMigrator({
         // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
         void work(() => core.report(report, nowMs())).catch((err) => log.error({ err }, 'a report was not recorded'));
       });
-      subscriptions.push(
-        await bus.subscribe({ group: 'migrator-sites', types: ['site.reported.v1'], latest: true }, handle),
-      );
+      // Before the migrations are there a heartbeat changes nothing that has to be written.
+      const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
+      subscriptions.push(await followSites(bus, 'migrator-sites', learn));
       await work(() => {});
       subscriptions.push(await bus.subscribe({ group: 'migrator', types: ['placement.decided.v1'] }, handle));
     },

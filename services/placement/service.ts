@@ -12,6 +12,7 @@ import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
 import type { Correction } from '#shared/policy/sites.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';
+import { followSites } from '../follow-sites.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { recorded } from '../recorded.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
@@ -64,15 +65,20 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
   let running = false;
+  let loaded = false;
   const nowMs = () => Math.round(clock.now());
   const load = async () => {
-    const sites = core.sites.reports();
-    const counts = core.counts;
-    core = fresh();
-    for (const [outcome, n] of counts) core.counts.set(outcome, n);
-    for (const { key, value } of await pairs.load<Correction>()) core.sites.restoreCorrection(key, value);
-    for (const { value } of await vms.load<KeptVm>()) core.restore(reviveVm(value, core.sites.named(value.home)));
-    for (const data of sites) core.apply({ type: 'site.reported.v1', data }, nowMs());
+    const corrections = await pairs.load<Correction>();
+    const kept = await vms.load<KeptVm>();
+    const next = fresh();
+    for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
+    // The sites first: a look at a VM among half of them would say something else.
+    for (const data of core.sites.reports()) next.sites.report(data);
+    for (const { key, value } of corrections) next.sites.restoreCorrection(key, value);
+    for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
+    core = next;
+    core.resume(nowMs());
+    loaded = true;
   };
 
   const commit = async () => {
@@ -90,29 +96,27 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   };
 
   const state = recorded({ load, commit });
-  const wake = alarm(clock, (atMs) => {
+  const wake = alarm(clock, () => {
     // What is overdue stays so: the next change finds it.
-    work(() => core.advance(Math.round(atMs))).catch((err) => log.error({ err }, 'a deadline could not be met'));
+    work(() => core.advance(nowMs())).catch((err) => log.error({ err }, 'a deadline could not be met'));
   });
   const work = async <T>(change: () => T): Promise<T> => {
     const result = await state.work(change);
     if (running) wake(core.nextWakeMs());
     return result;
   };
-  const handle = async (batch: readonly Delivery[]) => {
-    await work(() => {
-      const atMs = nowMs();
-      for (const { event } of batch) core.apply(event, atMs);
-    });
+  const apply = (batch: readonly Delivery[]) => {
+    const atMs = nowMs();
+    for (const { event } of batch) core.apply(event, atMs);
   };
+  const handle = async (batch: readonly Delivery[]) => work(() => apply(batch));
 
   return {
     async start() {
       running = true;
-      // The sites first: most of what follows can only be judged when they are known.
-      subscriptions.push(
-        await bus.subscribe({ group: 'placement-sites', types: ['site.reported.v1'], latest: true }, handle),
-      );
+      // Before the VMs are there a heartbeat changes nothing that has to be written.
+      const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
+      subscriptions.push(await followSites(bus, 'placement-sites', learn));
       await work(() => {});
       subscriptions.push(await bus.subscribe({ group: 'placement', types: TYPES }, handle));
     },

@@ -27,6 +27,7 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** Who listens to what. */
 export interface Subscribe {
   readonly group: string;
   readonly types: readonly EventType[];
@@ -40,6 +41,7 @@ export interface Subscribe {
 /** Events of one partition, in order. Resolve: they are acknowledged. Reject: they come again. */
 export type Handler = (batch: readonly Delivery[]) => Promise<void>;
 
+/** One event as a group is handed it. */
 export interface Delivery {
   readonly event: Event;
   readonly partition: number;
@@ -47,11 +49,13 @@ export interface Delivery {
   readonly attempt: number;
 }
 
+/** One member of a group, until it stops. */
 export interface Subscription {
   /** Resolves when the batch in hand is done; nothing is delivered after that. */
   stop(): Promise<void>;
 }
 
+/** How many events wait for a group on one partition, those in hand included. */
 export interface Lag {
   readonly group: string;
   readonly partition: number;

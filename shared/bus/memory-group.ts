@@ -16,7 +16,6 @@ export interface Surroundings {
 
 interface Member {
   readonly handler: Handler;
-  stopped: boolean;
   awake: boolean;
   /** The partition it took from last, so that each gets its turn. */
   partition: number;
@@ -58,12 +57,11 @@ export class MemoryGroup {
   }
 
   join(handler: Handler): Subscription {
-    const member: Member = { handler, stopped: false, awake: false, partition: -1, drained: Promise.resolve() };
+    const member: Member = { handler, awake: false, partition: -1, drained: Promise.resolve() };
     this.#members = [...this.#members, member];
     this.#wakeAll();
     return {
       stop: async () => {
-        member.stopped = true;
         this.#members = this.#members.filter((other) => other !== member);
         this.#wakeAll();
         await member.drained;
@@ -116,7 +114,6 @@ export class MemoryGroup {
 
   /** The next of the member's partitions that has something to take. */
   #next(member: Member): number | undefined {
-    if (member.stopped) return undefined;
     for (let step = 1; step <= this.queues.length; step++) {
       const partition = (member.partition + step) % this.queues.length;
       if (this.queues[partition]!.ready && this.#owner(partition) === member) {

@@ -1,10 +1,7 @@
 import type { Clock } from './clock.ts';
 
-/**
- * One timer that can be moved: sets it for a new time, or takes it back (undefined, Infinity).
- * @param ring is called with the time the alarm was set for
- */
-export function alarm(clock: Clock, ring: (atMs: number) => void): (atMs: number | undefined) => void {
+/** One timer that can be moved: the result sets it for a new time, or takes it back (undefined, Infinity). */
+export function alarm(clock: Clock, ring: () => void): (atMs: number | undefined) => void {
   let setForMs: number | undefined;
   let cancel = () => {};
   return (atMs) => {
@@ -14,7 +11,7 @@ export function alarm(clock: Clock, ring: (atMs: number) => void): (atMs: number
     if (atMs === undefined || !Number.isFinite(atMs)) return;
     cancel = clock.at(atMs, () => {
       setForMs = undefined;
-      ring(atMs);
+      ring();
     });
   };
 }

@@ -117,6 +117,8 @@ const Policy = section({
   dwellMs: amount(30_000),
   /** No further move of a VM for so long after one. @default 120_000 */
   coolingMs: amount(120_000),
+  /** A VM does not go back to the site it came from for so long. @default 300_000 */
+  returnPauseMs: amount(300_000),
   /** A move must be worth this many times what it costs. @default 1.5 */
   margin: Type.Number({ minimum: 1, default: 1.5 }),
   /** How long users are expected to stay where nothing is known of them yet. @default 600_000 */

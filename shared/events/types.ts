@@ -11,7 +11,8 @@ import Type, { type Static } from 'typebox';
 
 const closed = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$' });
-const AtMs = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 });
+// The last millisecond of the year 9999: RFC 3339, and so the `time` of a CloudEvent, has years of four digits.
+const AtMs = Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 });
 const Lat = Type.Number({ minimum: -90, maximum: 90 });
 const Lon = Type.Number({ minimum: -180, maximum: 180 });
 const Amount = Type.Number({ minimum: 0 });
@@ -37,6 +38,7 @@ export const SessionAttached = Type.Object(
   closed,
 );
 
+/** A user no longer uses a VM. */
 export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
 
 /** What has to be known of a VM to predict what moving it costs. */
@@ -57,8 +59,10 @@ export const VmSpec = Type.Object(
   closed,
 );
 
+/** A VM is to be kept near its users; it runs at `home` now. */
 export const VmDeclared = Type.Object({ vm: Name, atMs: AtMs, home: Name, spec: VmSpec }, closed);
 
+/** A VM is no longer looked after. */
 export const VmRetired = Type.Object({ vm: Name, atMs: AtMs }, closed);
 
 /** A site's heartbeat. Two sites have one path for each provider that both have an uplink to. */
@@ -120,6 +124,7 @@ export const Explanation = Type.Object(
   closed,
 );
 
+/** What is decided of a VM; `cancel` takes a `move` back. */
 export const Verdict = Type.Union([Type.Literal('move'), Type.Literal('stay'), Type.Literal('cancel')]);
 
 /** A verdict on one VM. `decision` is the same however often it is computed: `<vm>:<seq>`. */
@@ -149,6 +154,7 @@ const migration = { migration: Name, vm: Name, from: Name, to: Name, atMs: AtMs 
 
 /** The phases of a migration, in order (DESIGN of the move: make before break). */
 export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
+/** One of {@link PHASES}. */
 export type Phase = (typeof PHASES)[number];
 const PhaseSchema = Type.Union([
   Type.Literal('prepare'),
@@ -180,8 +186,11 @@ export const Figures = Type.Object(
   closed,
 );
 
+/** The migrator has taken a decision on; it waits for its turn. */
 export const MigrationAccepted = Type.Object(migration, closed);
+/** The first phase begins, over these paths. */
 export const MigrationStarted = Type.Object({ ...migration, paths: Type.Array(Type.String()) }, closed);
+/** How far a migration has come. */
 export const MigrationProgressed = Type.Object(
   {
     ...migration,
@@ -194,8 +203,11 @@ export const MigrationProgressed = Type.Object(
   },
   closed,
 );
+/** The VM runs at the destination from now on. */
 export const MigrationSwitched = Type.Object({ ...migration, pauseMs: Amount }, closed);
+/** A migration has ended as it should. Terminal. */
 export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }, closed);
+/** A migration was given up. Terminal. */
 export const MigrationFailed = Type.Object(
   {
     ...migration,
@@ -208,6 +220,7 @@ export const MigrationFailed = Type.Object(
   },
   closed,
 );
+/** A migration was called off before the switch-over. Terminal. */
 export const MigrationCancelled = Type.Object(
   { ...migration, phase: PhaseOrQueue, by: Type.String(), figures: Figures },
   closed,
@@ -238,6 +251,7 @@ export const SCHEMAS = {
   'event.rejected.v1': EventRejected,
 } as const;
 
+/** The name of an event type, version included. */
 export type EventType = keyof typeof SCHEMAS;
 /** The payload of an event type. */
 export type Data<T extends EventType> = Static<(typeof SCHEMAS)[T]>;
@@ -246,6 +260,7 @@ export type Fact = { [T in EventType]: { readonly type: T; readonly data: Data<T
 /** The facts of some types. */
 export type FactOf<T extends EventType> = Extract<Fact, { type: T }>;
 
+/** All event types, in the order of {@link SCHEMAS}. */
 export const EVENT_TYPES = Object.keys(SCHEMAS) as EventType[];
 /** A migration ends in exactly one of these. */
 export const TERMINAL_TYPES = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'] as const;

@@ -18,15 +18,22 @@ export type Implausible =
 /** GPS scatters by this much between tall buildings, however short the time between two fixes. */
 const SCATTER_KM = 0.3;
 
-/** What can be said of a position alone. Undefined: nothing against it. */
+/** What can be said of a place alone. Undefined: nothing against it. */
+export function positionFault({ lat, lon }: { readonly lat: number; readonly lon: number }): Implausible | undefined {
+  // Written so that NaN fails too.
+  if (!(Math.abs(lat) <= 90 && Math.abs(lon) <= 180)) return 'out-of-range';
+  if (lat === 0 && lon === 0) return 'null-island';
+  return undefined;
+}
+
+/** What can be said of a position without knowing the user's others. Undefined: nothing against it. */
 export function checkPosition(
   fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
   nowMs: number,
   limits: PlausibilityLimits,
 ): Implausible | undefined {
-  // Written so that NaN fails too.
-  if (!(Math.abs(fix.lat) <= 90 && Math.abs(fix.lon) <= 180)) return 'out-of-range';
-  if (fix.lat === 0 && fix.lon === 0) return 'null-island';
+  const fault = positionFault(fix);
+  if (fault !== undefined) return fault;
   if (fix.atMs > nowMs + limits.maxFutureMs) return 'future';
   if (fix.atMs < nowMs - limits.maxAgeMs) return 'stale';
   return undefined;

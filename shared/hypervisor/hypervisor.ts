@@ -39,6 +39,7 @@ export type Measured = Pick<
   'pauseMs' | 'interruptionMs' | 'bytes' | 'bytesByPath' | 'rounds' | 'subflows' | 'degraded'
 >;
 
+/** What came of an order, or how far it has come. */
 export type Report =
   | { readonly kind: 'done'; readonly id: string; readonly step: Phase; readonly measured: Measured }
   | {

@@ -27,6 +27,7 @@ export type MigrationState = 'queued' | Phase | 'undoing' | 'asking' | 'complete
 export interface Migration {
   readonly id: string;
   readonly vm: string;
+  /** Number of the last decision on this VM that was seen: this migration's, or a later one that was refused. */
   readonly seq: number;
   readonly from: string;
   readonly to: string;
@@ -264,8 +265,9 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: [patience, measure, wait, assign({ phase: step }), { type: 'begin', params: { step } } as const],
             })),
           ],
+          // Once the switch-over was recorded nobody knows how far it has come: from there on only forward.
           cancel: {
-            guard: ({ context }) => !context.switched,
+            guard: ({ context }) => context.phase !== 'switch' && context.phase !== 'release',
             actions: cancelledBy,
           },
           overdue: [

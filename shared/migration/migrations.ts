@@ -144,7 +144,7 @@ export class Migrations {
   cancel(id: string, by: string, atMs: number): void {
     const record = this.#live.get(id);
     if (record === undefined) throw new TagalongError('MIGRATION_UNKNOWN', `no migration "${id}" is under way`);
-    if (record.state === 'switch' || record.state === 'release' || record.migration.switched) {
+    if (record.migration.phase === 'switch' || record.migration.phase === 'release') {
       throw new TagalongError('MIGRATION_PAST_CANCEL', `${id} is switching over: it can only go forward`);
     }
     this.#send(record, { type: 'cancel', atMs, by });
@@ -218,6 +218,9 @@ export class Migrations {
   #refuse(migration: Migration, busy: Record, atMs: number): void {
     const reason = `${migration.vm} is being moved by ${busy.migration.id}`;
     const runsAt = busy.migration.runsAt;
+    // A repeat of the decision must not find the VM free one day and be carried out after all.
+    busy.migration = { ...busy.migration, seq: migration.seq };
+    this.#touch(busy);
     this.#said.push({
       id: `${migration.id}:end`,
       fact: {

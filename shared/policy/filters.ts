@@ -19,6 +19,8 @@ export interface Rules {
   readonly limits: LimitsConfig;
   readonly siteSilentMs: number;
   readonly maxMovesPerHour: number;
+  /** How long a VM may not go back to where it came from. */
+  readonly returnPauseMs: number;
 }
 
 type Filter = (proposal: Proposal, rules: Rules) => boolean;
@@ -26,31 +28,46 @@ type Filter = (proposal: Proposal, rules: Rules) => boolean;
 const HOUR_MS = 3_600_000;
 
 /** True where the site may not be used. */
-const REFUSALS: Record<string, Filter> = {
+const FILTERS: Record<string, Filter> = {
   draining: ({ pair }) => pair.to.draining,
   silent: ({ pair, nowMs }, { siteSilentMs }) => isSilent(pair.to, nowMs, siteSilentMs),
   full: ({ pair }) => freeSlots(pair.to) <= 0,
   'no-path': ({ pair }) => pair.paths.length === 0,
+  'just-left': ({ vm, pair, nowMs }, { returnPauseMs }) =>
+    vm.left !== null && vm.left.site === pair.to.id && nowMs - vm.left.atMs < returnPauseMs,
   'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movesInLastHour(vm, nowMs) >= maxMovesPerHour,
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
-  'path-busy': ({ pair }, { limits, sites }) => pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
+  // Where nothing leaves or reaches one of the sites, nothing can be on a path between the two.
+  'path-busy': ({ pair }, { limits, sites }) =>
+    pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
 };
 
 /** Refusals that only protect against moving too often: an evacuation, or an operator, may go past them. */
-const ONLY_FOR_COMFORT = new Set(['move-budget-spent']);
+const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent']);
+const ALWAYS = Object.entries(FILTERS);
+const FORCED = ALWAYS.filter(([name]) => !ONLY_FOR_COMFORT.has(name));
 
 /**
  * The name of the first filter that refuses the proposal; undefined: the site is a candidate.
  * @param forced true for evacuations and operators' orders
  */
 export function refusal(proposal: Proposal, rules: Rules, forced: boolean): string | undefined {
-  for (const name in REFUSALS) {
-    if (forced && ONLY_FOR_COMFORT.has(name)) continue;
-    if (REFUSALS[name]!(proposal, rules)) return name;
-  }
+  for (const [name, refuses] of forced ? FORCED : ALWAYS) if (refuses(proposal, rules)) return name;
   return undefined;
+}
+
+/** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after the dwell time. */
+export function freeAgainMs(
+  filter: string,
+  vm: Vm,
+  policy: { readonly dwellMs: number; readonly returnPauseMs: number },
+  nowMs: number,
+): number {
+  if (filter === 'just-left' && vm.left) return vm.left.atMs + policy.returnPauseMs;
+  if (filter === 'move-budget-spent') return (vm.movesAtMs.find((atMs) => atMs > nowMs - HOUR_MS) ?? nowMs) + HOUR_MS;
+  return nowMs + policy.dwellMs;
 }
 
 export function isSilent(site: Site, nowMs: number, siteSilentMs: number): boolean {

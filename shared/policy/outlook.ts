@@ -7,13 +7,15 @@
  */
 import type { PolicyConfig } from '../config/schema.ts';
 import type { Candidate, Prediction } from '../events/index.ts';
-import { lonScale, unitVector } from '../geo/distance.ts';
+import { unitVector } from '../geo/distance.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
-import { type NetworkModel, userRttMs } from '../model/network.ts';
-import { isSilent, type Proposal, type Rules, refusal } from './filters.ts';
+import type { NetworkModel } from '../model/network.ts';
+import { isSilent, type Rules, refusal } from './filters.ts';
 import { benefitUserMs, type Circumstances, type Option, type Policy } from './policies.ts';
+import { moveCostUserMs } from './price.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
-import type { Session, Vm } from './vm.ts';
+import { Survey } from './survey.ts';
+import type { Vm } from './vm.ts';
 
 /** A legal site with what going there would take. */
 export interface Choice {
@@ -42,14 +44,14 @@ export interface Outlook {
   readonly targetGain: number;
 }
 
-/** Nearest sites looked at for each user; the union over the users is the set of candidates. */
-const NEIGHBOURS = 6;
 /** Sites looked at to flee to. */
 const REFUGES = 32;
 /** While a better site is known, look again when the gain may have changed by this share. */
 const GAIN_TOLERANCE = 0.2;
-/** Round-trip times measured longer ago than this say nothing of now. */
-const RTT_HOLDS_MS = 60_000;
+/** A site with less than this share of the best one's gain is not worth asking what a move there would cost. */
+const ABOUT_AS_WELL = 0.8;
+/** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
+const LEAST_SLACK = 0.01;
 /** Weight of the newest stay in what a VM's users are used to. */
 const STAY_LEARNING = 0.3;
 /** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
@@ -61,150 +63,88 @@ export interface LookSettings {
   readonly policy: PolicyConfig;
 }
 
-/** Takes looks. Has scratch space of its own so that a look leaves little garbage. */
+/** Takes looks. */
 export class Lookout {
   readonly #sites: SiteTable;
   readonly #settings: LookSettings;
   readonly #policy: Policy;
   readonly #rules: Rules;
-  readonly #found = new Int32Array(REFUGES);
-  readonly #km = new Float64Array(REFUGES);
-  /** Candidates of the present look and what serving from them costs. */
-  #candidates: Site[] = [];
-  #serving: number[] = [];
-  /** Active sessions, and the site nearest to each. */
-  #active: Session[] = [];
-  #nearestOf: number[] = [];
-  #probes: Float64Array[] = [];
-  #targetRttMs = 0;
-  #weight = 0;
+  readonly #survey: Survey;
 
   constructor(sites: SiteTable, settings: LookSettings, policy: Policy, rules: Rules) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
     this.#rules = rules;
+    this.#survey = new Survey(sites, settings.network, settings.policy.sessionTimeoutMs);
   }
 
   /** Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors. */
   look(vm: Vm, nowMs: number): Outlook {
-    const voronoiKm = this.#gather(vm, nowMs);
-    const home = vm.home;
-    const homeLost = home.draining
-      ? 'draining'
-      : isSilent(home, nowMs, this.#settings.policy.siteSilentMs)
-        ? 'silent'
-        : null;
-    const refuge = homeLost ? this.#refuge(vm, nowMs) : undefined;
-    if (this.#active.length === 0) {
+    const survey = this.#survey;
+    survey.take(vm, nowMs);
+    const homeLost = this.#homeLost(vm.home, nowMs);
+    const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
+    if (survey.active.length === 0) {
       vm.quietKm = -1;
       return { populated: false, homeLost, advice: { kind: 'stay', reason: 'nobody-attached' }, refuge, targetGain: 0 };
     }
-    const homeServing = this.#serving[0]!;
     this.#noteBest(vm, nowMs);
-    const { advice, slackUserMsPerS } = this.#advise(vm, nowMs, homeServing);
-    const target = vm.mind.move && this.#sites.get(vm.mind.move.to);
-    const targetGain = target ? homeServing - this.#servingFrom(target, nowMs) : 0;
-    const slack = vm.mind.move ? Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, 0.01) : slackUserMsPerS;
-    vm.quietKm = SAFETY * Math.min(voronoiKm, this.#radiusKm(slack));
-    return { populated: true, homeLost, advice, refuge, targetGain };
+    if (vm.mind.move) {
+      const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
+      vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
+      return { populated: true, homeLost, advice: { kind: 'stay', reason: 'moving' }, refuge, targetGain };
+    }
+    const { advice, slackUserMsPerS } = this.#advise(vm, nowMs);
+    vm.quietKm = this.#radiusKm(slackUserMsPerS);
+    return { populated: true, homeLost, advice, refuge, targetGain: 0 };
   }
 
-  /** The same look in words, for people: every candidate with its cost, and where it is better what a move
-   * would take and the filter that refuses it. */
+  /**
+   * The same look in words, for people: every candidate with its cost, and where it is better what a move would take
+   * and the filter that refuses it.
+   */
   candidates(vm: Vm, nowMs: number): { home: number; sessions: number; oldestFixAgeMs: number; list: Candidate[] } {
-    this.#gather(vm, nowMs);
-    const list = this.#candidates.map((site, i): Candidate => {
-      const servingUserMsPerS = this.#serving[i] ?? 0;
-      const gain = this.#serving[0]! - servingUserMsPerS;
+    const survey = this.#survey;
+    survey.take(vm, nowMs);
+    const list = survey.candidates.map((site, i): Candidate => {
+      const servingUserMsPerS = survey.serving[i]!;
+      const gain = survey.serving[0]! - servingUserMsPerS;
       // What it would take to go where it is worse interests nobody.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
-      const { choice, rejected } = this.#propose(vm, site, nowMs, gain, false);
-      return { site: site.id, servingUserMsPerS, ...(rejected && { rejected }), prediction: choice.prediction };
+      const weighed = this.#weigh(vm, site, nowMs, gain, false);
+      const { rejected } = weighed;
+      return {
+        site: site.id,
+        servingUserMsPerS,
+        ...(rejected !== undefined && { rejected }),
+        prediction: predictionOf(weighed, circumstancesOf(vm, nowMs)),
+      };
     });
-    const oldest = this.#active.reduce((ms, { track }) => Math.min(ms, track.atMs), nowMs);
     return {
-      home: this.#serving[0] ?? 0,
-      sessions: this.#active.length,
-      oldestFixAgeMs: nowMs - oldest,
+      home: survey.serving[0]!,
+      sessions: survey.active.length,
+      oldestFixAgeMs: nowMs - survey.oldestFixMs,
       list: list.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS),
     };
   }
 
   /** An operator's wish, judged by the filters alone. */
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
-    this.#gather(vm, nowMs);
-    const gain = this.#active.length === 0 ? 0 : this.#serving[0]! - this.#servingFrom(to, nowMs);
-    return this.#propose(vm, to, nowMs, gain, true);
+    this.#survey.take(vm, nowMs);
+    const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
+    const weighed = this.#weigh(vm, to, nowMs, gain, true);
+    return { choice: choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered'), rejected: weighed.rejected };
   }
 
-  /**
-   * Collects active sessions, candidate sites (home first) and their serving costs; moves the anchors.
-   * @returns how far any user may go before another site can become nearest to one of them
-   */
-  #gather(vm: Vm, nowMs: number): number {
-    this.#candidates = [vm.home];
-    this.#targetRttMs = vm.spec.targetRttMs;
-    this.#active = [];
-    this.#nearestOf = [];
-    this.#weight = 0;
-    const silentBeforeMs = nowMs - this.#settings.policy.sessionTimeoutMs;
-    let voronoiKm = Number.POSITIVE_INFINITY;
-    for (const session of vm.sessions) {
-      const { track } = session;
-      session.active = track.atMs >= 0 && track.atMs > silentBeforeMs;
-      if (!session.active) continue;
-      session.anchorLat = track.lat;
-      session.anchorLon = track.lon;
-      session.anchorScale = lonScale(track.lat);
-      const probe = this.#probe(this.#active.push(session) - 1);
-      this.#weight += session.weight;
-      unitVector(track, probe);
-      const count = this.#sites.index.nearest(probe, track, NEIGHBOURS, this.#found, this.#km);
-      this.#nearestOf.push(this.#found[0]!);
-      if (count > 1) voronoiKm = Math.min(voronoiKm, (this.#km[1]! - this.#km[0]!) / 2);
-      for (let i = 0; i < count; i++) {
-        const site = this.#sites.list[this.#found[i]!]!;
-        if (!this.#candidates.includes(site)) this.#candidates.push(site);
-      }
-    }
-    this.#serving = this.#candidates.map((site) => this.#servingFrom(site, nowMs));
-    return voronoiKm;
-  }
-
-  #probe(i: number): Float64Array {
-    let probe = this.#probes[i];
-    if (probe === undefined) {
-      probe = new Float64Array(3);
-      this.#probes.push(probe);
-    }
-    return probe;
-  }
-
-  /** Sum over the active sessions of weight × excess round-trip time, in user-milliseconds a second. */
-  #servingFrom(site: Site, nowMs: number): number {
-    let sum = 0;
-    for (let i = 0; i < this.#active.length; i++) {
-      const session = this.#active[i]!;
-      const measured = session.rtts?.[site.id];
-      const rttMs =
-        measured && nowMs - measured.atMs <= RTT_HOLDS_MS
-          ? measured.rttMs
-          : userRttMs(
-              this.#settings.network,
-              this.#sites.index.distanceKm(this.#probes[i]!, site.index),
-              this.#nearestOf[i] === site.index,
-            );
-      sum += session.weight * Math.max(0, rttMs - this.#targetRttMs);
-    }
-    return sum;
+  #homeLost(home: Site, nowMs: number): Outlook['homeLost'] {
+    if (home.draining) return 'draining';
+    return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
   }
 
   /** Keeps which site serves best, and learns from each change how long one stays it. */
   #noteBest(vm: Vm, nowMs: number): void {
-    let best = 0;
-    for (let i = 1; i < this.#serving.length; i++) if (this.#serving[i]! < this.#serving[best]!) best = i;
-    const site = this.#candidates[best]!.id;
+    const site = this.#survey.candidates[this.#survey.best()]!.id;
     if (site === vm.best) return;
     if (vm.best !== null) vm.stayMs += STAY_LEARNING * (nowMs - vm.bestSinceMs - vm.stayMs);
     vm.best = site;
@@ -212,81 +152,79 @@ export class Lookout {
   }
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
-  #advise(vm: Vm, nowMs: number, homeServing: number): { advice: Advice; slackUserMsPerS: number } {
-    const circumstances = { nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs };
-    const other = this.#bestOther();
+  #advise(vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
+    const { serving, candidates } = this.#survey;
+    const other = this.#survey.bestOther();
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
-    const most = homeServing - this.#serving[other]!;
-    const pair = this.#sites.pair(vm.home, this.#candidates[other]!);
-    const least = this.#policy.leastGain(this.#price(pair, this.#predict(vm, pair)));
-    if (most <= 0 || most < least) {
-      const reason = most <= 0 ? 'home-is-best' : 'gain-too-small';
-      return { advice: { kind: 'stay', reason }, slackUserMsPerS: least - most };
+    const mostGain = serving[0]! - serving[other]!;
+    const leastGain = this.#leastGain(vm, candidates[other]!);
+    if (mostGain <= 0 || mostGain < leastGain) {
+      const reason = mostGain <= 0 ? 'home-is-best' : 'gain-too-small';
+      return { advice: { kind: 'stay', reason }, slackUserMsPerS: leastGain - mostGain };
     }
-    let chosen: Proposed | undefined;
-    let blocked: string | undefined;
-    for (let i = 1; i < this.#candidates.length; i++) {
-      const gain = homeServing - this.#serving[i]!;
-      if (gain <= 0) continue;
-      const proposed = this.#propose(vm, this.#candidates[i]!, nowMs, gain, false);
-      if (gain < this.#policy.leastGain(proposed.option.costUserMs)) continue;
-      if (proposed.rejected !== undefined) blocked ??= proposed.rejected;
-      else if (chosen === undefined || this.#score(proposed, circumstances) > this.#score(chosen, circumstances)) {
-        chosen = proposed;
-      }
-    }
-    const slackUserMsPerS = most * GAIN_TOLERANCE;
-    if (!chosen) return { advice: { kind: 'blocked', reason: blocked ?? 'blocked' }, slackUserMsPerS };
+    const { chosen, blocked } = this.#choose(vm, nowMs);
+    const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
+    if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked }, slackUserMsPerS };
+    const circumstances = circumstancesOf(vm, nowMs);
     const readyAtMs = this.#policy.readyAtMs(chosen.option, circumstances);
-    return { advice: { kind: 'move', reason: 'better-site', choice: chosen.choice, readyAtMs }, slackUserMsPerS };
+    const choice = choiceOf(chosen, circumstances, 'better-site');
+    return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
   }
 
-  #bestOther(): number | undefined {
-    let best: number | undefined;
-    for (let i = 1; i < this.#serving.length; i++) {
-      if (best === undefined || this.#serving[i]! < this.#serving[best]!) best = i;
+  /** The legal site with the highest score, of those that serve about as well as the best legal one. */
+  #choose(vm: Vm, nowMs: number): { chosen: Weighed | undefined; blocked: string } {
+    const { candidates, serving } = this.#survey;
+    const circumstances = circumstancesOf(vm, nowMs);
+    let chosen: Weighed | undefined;
+    let score = Number.NEGATIVE_INFINITY;
+    let enough = 0;
+    let blocked: string | undefined;
+    for (const i of this.#survey.ranked()) {
+      const gain = serving[0]! - serving[i]!;
+      if (gain <= enough) break;
+      const weighed = this.#weigh(vm, candidates[i]!, nowMs, gain, false);
+      if (gain < this.#policy.leastGain(weighed.option.costUserMs)) continue;
+      if (weighed.rejected !== undefined) {
+        blocked ??= weighed.rejected;
+        continue;
+      }
+      if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
+      const itsScore = this.#policy.score(weighed.option, circumstances);
+      if (itsScore <= score) continue;
+      chosen = weighed;
+      score = itsScore;
     }
-    return best;
+    return { chosen, blocked: blocked ?? 'gain-too-small' };
   }
 
-  #score({ option }: Proposed, circumstances: Circumstances): number {
-    return this.#policy.score(option, circumstances);
+  #leastGain(vm: Vm, to: Site): number {
+    const pair = this.#sites.pair(vm.home, to);
+    return this.#policy.leastGain(this.#price(pair, this.#predict(vm, pair)));
   }
 
-  /** What a move costs once: the interruption and the slowdown for every user, and the bytes. */
+  /** What a move would cost once, as moves of this pair have turned out. */
   #price(pair: Pair, raw: PredictedMove): number {
-    const { slowdownUserMsPerS, priceUserMsPerGb } = this.#settings.policy;
-    const interruptionMs = raw.interruptionMs * pair.correction.interruption;
-    const durationS = (raw.durationMs * pair.correction.duration) / 1000;
-    return (interruptionMs + slowdownUserMsPerS * durationS) * this.#weight + (priceUserMsPerGb * raw.bytes) / 1e9;
+    const { duration, interruption } = pair.correction;
+    return moveCostUserMs(this.#settings.policy, this.#survey.weight, {
+      interruptionMs: raw.interruptionMs * interruption,
+      durationMs: raw.durationMs * duration,
+      bytes: raw.bytes,
+    });
   }
 
   /** Predicts a move, prices it, and asks the filters. */
-  #propose(vm: Vm, to: Site, nowMs: number, gainUserMsPerS: number, forced: boolean): Proposed {
+  #weigh(vm: Vm, to: Site, nowMs: number, gainUserMsPerS: number, forced: boolean): Weighed {
     const pair = this.#sites.pair(vm.home, to);
     const raw = this.#predict(vm, pair);
-    const durationMs = raw.durationMs * pair.correction.duration;
-    const costUserMs = this.#price(pair, raw);
-    const option: Option = { gainUserMsPerS, costUserMs, durationMs };
-    const circumstances = { nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs };
-    const proposal: Proposal = { vm, pair, predicted: raw, nowMs };
     return {
-      option,
-      rejected: to === vm.home ? 'already-there' : refusal(proposal, this.#rules, forced),
-      choice: {
-        from: vm.home.id,
-        site: to.id,
-        reason: forced ? 'ordered' : 'better-site',
-        paths: pair.paths.map((path) => path.id),
-        raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
-        prediction: {
-          durationMs,
-          interruptionMs: raw.interruptionMs * pair.correction.interruption,
-          bytes: raw.bytes,
-          costUserMs,
-          benefitUserMs: benefitUserMs(option, circumstances),
-        },
+      pair,
+      raw,
+      option: {
+        gainUserMsPerS,
+        costUserMs: this.#price(pair, raw),
+        durationMs: raw.durationMs * pair.correction.duration,
       },
+      rejected: to === vm.home ? 'already-there' : refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced),
     };
   }
 
@@ -299,37 +237,65 @@ export class Lookout {
   }
 
   /** The legal site that serves best, near the users or, where there are none, near the home. */
-  #refuge(vm: Vm, nowMs: number): Choice | undefined {
-    const { home } = vm;
-    const reason = home.draining ? 'home-draining' : 'home-silent';
+  #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
+    const survey = this.#survey;
     const probe = new Float64Array(3);
-    unitVector(home, probe);
-    const count = this.#sites.index.nearest(probe, home, REFUGES, this.#found, this.#km);
-    const near = Array.from(this.#found.subarray(0, count), (i) => this.#sites.list[i]!);
-    let chosen: Choice | undefined;
+    const found = new Int32Array(REFUGES);
+    unitVector(vm.home, probe);
+    const count = this.#sites.index.nearest(probe, vm.home, REFUGES, found, new Float64Array(REFUGES));
+    const near = Array.from(found.subarray(0, count), (i) => this.#sites.list[i]!);
+    let chosen: Weighed | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const site of new Set([...this.#candidates.slice(1), ...near])) {
-      if (site === home) continue;
-      const serving = this.#servingFrom(site, nowMs);
+    for (const site of new Set([...survey.candidates.slice(1), ...near])) {
+      const serving = survey.servingFrom(site);
       if (serving >= least) continue;
-      const { choice, rejected } = this.#propose(vm, site, nowMs, this.#serving[0]! - serving, true);
-      if (rejected !== undefined) continue;
-      chosen = { ...choice, reason };
+      const weighed = this.#weigh(vm, site, nowMs, survey.serving[0]! - serving, true);
+      if (weighed.rejected !== undefined) continue;
+      chosen = weighed;
       least = serving;
     }
-    return chosen;
+    return chosen && choiceOf(chosen, circumstancesOf(vm, nowMs), `home-${homeLost}`);
   }
 
+  /** How far any user may go before a gain can change by the slack, or another site become nearest. */
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
     // The home's cost and the other site's can both change, in opposite directions.
-    return slackUserMsPerS / (2 * msPerKm * detour * this.#weight);
+    const km = slackUserMsPerS / (2 * msPerKm * detour * this.#survey.weight);
+    return SAFETY * Math.min(km, this.#survey.voronoiKm);
   }
 }
 
 /** A candidate with everything a policy wants to know of it. */
-interface Proposed {
-  readonly choice: Choice;
+interface Weighed {
+  readonly pair: Pair;
+  readonly raw: PredictedMove;
   readonly option: Option;
   readonly rejected: string | undefined;
+}
+
+function circumstancesOf(vm: Vm, nowMs: number): Circumstances {
+  return { nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs };
+}
+
+function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
+  return {
+    durationMs: option.durationMs,
+    interruptionMs: raw.interruptionMs * pair.correction.interruption,
+    bytes: raw.bytes,
+    costUserMs: option.costUserMs,
+    benefitUserMs: benefitUserMs(option, circumstances),
+  };
+}
+
+function choiceOf(weighed: Weighed, circumstances: Circumstances, reason: string): Choice {
+  const { pair, raw } = weighed;
+  return {
+    from: pair.from.id,
+    site: pair.to.id,
+    reason,
+    paths: pair.paths.map((path) => path.id),
+    raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
+    prediction: predictionOf(weighed, circumstances),
+  };
 }

@@ -12,6 +12,7 @@ import { nearKm2 } from '../geo/distance.ts';
 import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
+import { freeAgainMs } from './filters.ts';
 import {
   type DecideParams,
   leavesAsIs,
@@ -41,6 +42,12 @@ export type LocationOutcome =
   | 'unattached';
 
 const HOUR_MS = 3_600_000;
+const NO_CHANGES: { readonly vms: Vm[]; readonly corrections: Map<string, Correction> } = {
+  vms: [],
+  corrections: new Map(),
+};
+/** States in which a VM whose home is draining has not heard of it. */
+const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
 
 export class Placement {
   readonly sites: SiteTable;
@@ -65,7 +72,10 @@ export class Placement {
     this.#roster = new Roster(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: this.policy.cools ? policy.coolingMs : 0 });
     this.#step = stepper(machine, newMind('', 0, 0));
-    this.#lookout = new Lookout(this.sites, settings, this.policy, { sites: this.sites, ...settings, ...policy });
+    const rules = { sites: this.sites, ...settings, ...policy };
+    // Policies that are compared with as they were published come without our pauses.
+    if (!this.policy.cools) rules.returnPauseMs = 0;
+    this.#lookout = new Lookout(this.sites, settings, this.policy, rules);
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -81,8 +91,9 @@ export class Placement {
   }
 
   /** VMs that changed since the last call (gone ones with `retired`), and ways between sites whose correction did. */
-  takeChanges(): { vms: Vm[]; corrections: Map<string, Correction> } {
+  takeChanges(): { readonly vms: readonly Vm[]; readonly corrections: ReadonlyMap<string, Correction> } {
     const vms = this.#changed;
+    if (vms.length === 0) return NO_CHANGES;
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
     const corrections = this.#corrected;
@@ -214,6 +225,15 @@ export class Placement {
     this.#agenda.restore(vm);
   }
 
+  /** After a restart: a home may have been lost while nobody was here to be told. The sites and VMs are back. */
+  resume(nowMs: number): void {
+    for (const vm of [...this.#roster.vms.values()]) {
+      if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
+      vm.nowMs = Math.max(vm.nowMs, nowMs);
+      this.#look(vm, vm.nowMs);
+    }
+  }
+
   #enrol(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
     const vm = this.#roster.apply(fact);
     if (vm === undefined) return;
@@ -267,6 +287,7 @@ export class Placement {
       case 'migration.completed.v1': {
         this.#roster.rehome(vm, to);
         const learned = this.sites.learn(this.sites.named(from), this.sites.named(to), move.raw, fact.data.figures);
+        vm.left = { site: from, atMs: vm.nowMs };
         this.#corrected.set(learned.key, learned.correction);
         this.#endMove(vm);
         this.#send(vm, { type: 'completed', ...event });
@@ -324,7 +345,7 @@ export class Placement {
     for (let looks = 0; looks < 4; looks++) {
       const outlook = this.#lookout.look(vm, atMs);
       vm.reason = outlook.advice.reason;
-      vm.recheckAtMs = this.#recheckAtMs(outlook, atMs);
+      vm.recheckAtMs = this.#recheckAtMs(vm, outlook, atMs);
       if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
       if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;
     }
@@ -332,9 +353,10 @@ export class Placement {
   }
 
   /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
-  #recheckAtMs({ advice, homeLost }: Outlook, atMs: number): number {
-    if (advice.kind === 'move' && advice.readyAtMs > atMs && homeLost === null) return advice.readyAtMs;
-    if (advice.kind === 'blocked' || homeLost !== null) return atMs + this.#settings.policy.dwellMs;
+  #recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, atMs: number): number {
+    if (homeLost !== null) return atMs + this.#settings.policy.dwellMs;
+    if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
+    if (advice.kind === 'blocked') return freeAgainMs(advice.reason, vm, this.#settings.policy, atMs);
     return Number.POSITIVE_INFINITY;
   }
 

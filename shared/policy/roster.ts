@@ -84,6 +84,7 @@ export class Roster {
       bestSinceMs: atMs,
       stayMs: this.#priorStayMs,
       reason: 'nobody-attached',
+      left: null,
       movesAtMs: [],
       detachedAtMs: {},
       retired: false,

@@ -41,6 +41,8 @@ export interface Vm {
   bestSinceMs: number;
   /** Time that users stay near one best site: learned, from the prior on. */
   stayMs: number;
+  /** The site it came from with its last move, and when. */
+  left: { readonly site: string; readonly atMs: number } | null;
   /** When moves of the last hour were ordered. */
   movesAtMs: number[];
   /** Detachments, so that a late `attached` of an older time does not bring a session back. */
@@ -53,22 +55,38 @@ export interface Vm {
   changed: boolean;
 }
 
-/** A VM as it is kept in the store: the home by name. */
-export type KeptVm = Omit<Vm, 'home' | 'changed' | 'wakeAtMs' | 'recheckAtMs' | 'quietKm'> & {
-  readonly home: string;
-  readonly wakeAtMs: number | null;
+/** What JSON cannot say of a deadline or a radius that is infinite is kept as null. */
+type Bounds = 'wakeAtMs' | 'recheckAtMs' | 'quietKm';
+
+/**
+ * A VM as it is kept in the store: the home by name. The quiet radius is kept too: a look that would not have been taken
+ * without a restart can learn of a better site sooner, and decide otherwise.
+ */
+export type KeptVm = Omit<Vm, 'home' | 'changed' | Bounds> & { readonly home: string } & {
+  readonly [B in Bounds]: number | null;
 };
 
 export function keepVm(vm: Vm): KeptVm {
-  const { home, changed: _, quietKm: __, recheckAtMs: ___, wakeAtMs, ...rest } = vm;
-  // JSON has no Infinity.
-  return { ...rest, home: home.id, wakeAtMs: Number.isFinite(wakeAtMs) ? wakeAtMs : null };
+  const { home, changed: _, wakeAtMs, recheckAtMs, quietKm, ...rest } = vm;
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    ...rest,
+    home: home.id,
+    wakeAtMs: finite(wakeAtMs),
+    recheckAtMs: finite(recheckAtMs),
+    quietKm: finite(quietKm),
+  };
 }
 
 export function reviveVm(kept: KeptVm, home: Site): Vm {
-  // A look follows at the next event: what was quiet when it was kept may not be so with the sites of today.
-  const wakeAtMs = kept.wakeAtMs ?? Number.POSITIVE_INFINITY;
-  return { ...kept, home, changed: false, wakeAtMs, recheckAtMs: wakeAtMs, quietKm: -1 };
+  return {
+    ...kept,
+    home,
+    changed: false,
+    wakeAtMs: kept.wakeAtMs ?? Number.POSITIVE_INFINITY,
+    recheckAtMs: kept.recheckAtMs ?? Number.POSITIVE_INFINITY,
+    quietKm: kept.quietKm ?? Number.POSITIVE_INFINITY,
+  };
 }
 
 export function newSession(user: string, weight: number, atMs: number): Session {

@@ -17,12 +17,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** A record as it was read. */
 export interface Stored<T> {
   readonly key: string;
   readonly value: T;
   readonly revision: number;
 }
 
+/** One record to write, with what the writer believes to be there. */
 export interface Write {
   readonly key: string;
   /** Anything JSON can say; undefined deletes the record. */

@@ -24,6 +24,7 @@ export interface ActiveMove {
   pauseMs: number;
 }
 
+/** A move of which nothing is done yet. */
 export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove {
   return {
     move,
@@ -41,6 +42,7 @@ export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove 
   };
 }
 
+/** True: the step was carried out. */
 export function isDone(active: ActiveMove, step: Phase): boolean {
   return PHASES.indexOf(step) < active.done;
 }

@@ -15,6 +15,7 @@ export interface Instances {
   at(site: string): string[];
 }
 
+/** A world in which no VM runs yet. */
 export function instances(): Instances {
   const byVm = new Map<string, Map<string, InstanceState>>();
   /** Kept beside, because a site's heartbeat asks for its VMs again and again. */

@@ -17,12 +17,14 @@ export interface World {
   readonly instances: Instances;
 }
 
+/** How a step says what came of it. */
 export interface StepEnd {
   done(): void;
   failed(code: string, reason: string): void;
   progress(remainingBytes: number, rateBps: number): void;
 }
 
+/** What each step does, and how long it takes. */
 export const STEPS: Record<Phase, (world: World, active: ActiveMove, end: StepEnd) => void> = {
   prepare({ clock, model, instances }, active, end) {
     const { vm, to } = active.move;
@@ -104,6 +106,7 @@ function send(world: World, active: ActiveMove, bytes: number, arrived: () => vo
   else active.cancel = world.network.send(active.route, bytes, active.slowdown, latency);
 }
 
+/** Goes on after `ms`, unless the move is cancelled before. */
 export function wait(clock: Clock, active: ActiveMove, ms: number, then: () => void): void {
   active.cancel = clock.at(clock.now() + ms, then);
 }

@@ -1,0 +1,137 @@
+/** Where a VM's users are, which sites are near them, and how well each of those would serve. */
+import { lonScale, unitVector } from '../geo/distance.ts';
+import { type NetworkModel, userRttMs } from '../model/network.ts';
+import type { Site, SiteTable } from './sites.ts';
+import type { Session, Vm } from './vm.ts';
+
+/** Nearest sites looked at for each user; the union over the users is the set of candidates. */
+const NEIGHBOURS = 6;
+/** Round-trip times measured longer ago than this say nothing of now. */
+const RTT_HOLDS_MS = 60_000;
+
+/** One survey after the other, in the same place: what the last one found is overwritten by the next. */
+export class Survey {
+  /** The VM's home first, then the sites near its users. */
+  readonly candidates: Site[] = [];
+  /** What serving from each candidate costs, in user-milliseconds a second. */
+  readonly serving: number[] = [];
+  /** Users who have a position and have not fallen silent. */
+  readonly active: Session[] = [];
+  /** Sum of their weights. */
+  weight = 0;
+  /** How far any of them may go before another site can become nearest to one of them. */
+  voronoiKm = Number.POSITIVE_INFINITY;
+  /** Time of the oldest position that counts. */
+  oldestFixMs = 0;
+  readonly #sites: SiteTable;
+  readonly #network: NetworkModel;
+  readonly #sessionTimeoutMs: number;
+  readonly #found = new Int32Array(NEIGHBOURS);
+  readonly #km = new Float64Array(NEIGHBOURS);
+  /** The site nearest to each active user, and the unit vector of the user's position. */
+  readonly #nearest: number[] = [];
+  readonly #probes: Float64Array[] = [];
+  readonly #order: number[] = [];
+  #targetRttMs = 0;
+  #nowMs = 0;
+
+  constructor(sites: SiteTable, network: NetworkModel, sessionTimeoutMs: number) {
+    this.#sites = sites;
+    this.#network = network;
+    this.#sessionTimeoutMs = sessionTimeoutMs;
+  }
+
+  /** Surveys a VM; moves its users' anchors to where they are. */
+  take(vm: Vm, nowMs: number): void {
+    this.candidates.length = 0;
+    this.serving.length = 0;
+    this.active.length = 0;
+    this.#nearest.length = 0;
+    this.weight = 0;
+    this.voronoiKm = Number.POSITIVE_INFINITY;
+    this.oldestFixMs = nowMs;
+    this.#targetRttMs = vm.spec.targetRttMs;
+    this.#nowMs = nowMs;
+    this.candidates.push(vm.home);
+    for (const session of vm.sessions) {
+      const { track } = session;
+      session.active = track.atMs >= 0 && track.atMs > nowMs - this.#sessionTimeoutMs;
+      if (session.active) this.#visit(session);
+    }
+    for (const site of this.candidates) this.serving.push(this.servingFrom(site));
+  }
+
+  /** Sum over the active users of weight × excess round-trip time, in user-milliseconds a second. */
+  servingFrom(site: Site): number {
+    let sum = 0;
+    for (let i = 0; i < this.active.length; i++) {
+      const session = this.active[i]!;
+      const measured = session.rtts?.[site.id];
+      const rttMs =
+        measured !== undefined && this.#nowMs - measured.atMs <= RTT_HOLDS_MS
+          ? measured.rttMs
+          : userRttMs(
+              this.#network,
+              this.#sites.index.distanceKm(this.#probes[i]!, site.index),
+              this.#nearest[i] === site.index,
+            );
+      if (rttMs > this.#targetRttMs) sum += session.weight * (rttMs - this.#targetRttMs);
+    }
+    return sum;
+  }
+
+  /** The candidate that serves best; the home where none serves better. */
+  best(): number {
+    return lowest(this.serving, 0);
+  }
+
+  /** The candidate that serves best beside the home; undefined where there is no other site. */
+  bestOther(): number | undefined {
+    return this.serving.length > 1 ? lowest(this.serving, 1) : undefined;
+  }
+
+  /** The candidates beside the home, the one that serves best first. */
+  ranked(): readonly number[] {
+    const { serving } = this;
+    this.#order.length = 0;
+    for (let i = 1; i < serving.length; i++) {
+      let at = this.#order.push(i) - 1;
+      for (; at > 0 && serving[this.#order[at - 1]!]! > serving[i]!; at--) this.#order[at] = this.#order[at - 1]!;
+      this.#order[at] = i;
+    }
+    return this.#order;
+  }
+
+  #visit(session: Session): void {
+    const { track } = session;
+    session.anchorLat = track.lat;
+    session.anchorLon = track.lon;
+    session.anchorScale = lonScale(track.lat);
+    const probe = this.#probe(this.active.push(session) - 1);
+    unitVector(track, probe);
+    this.weight += session.weight;
+    if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
+    const count = this.#sites.index.nearest(probe, track, NEIGHBOURS, this.#found, this.#km);
+    this.#nearest.push(this.#found[0]!);
+    if (count > 1) this.voronoiKm = Math.min(this.voronoiKm, (this.#km[1]! - this.#km[0]!) / 2);
+    for (let i = 0; i < count; i++) {
+      const site = this.#sites.list[this.#found[i]!]!;
+      if (!this.candidates.includes(site)) this.candidates.push(site);
+    }
+  }
+
+  #probe(i: number): Float64Array {
+    let probe = this.#probes[i];
+    if (probe === undefined) {
+      probe = new Float64Array(3);
+      this.#probes.push(probe);
+    }
+    return probe;
+  }
+}
+
+function lowest(values: readonly number[], from: number): number {
+  let best = from;
+  for (let i = from + 1; i < values.length; i++) if (values[i]! < values[best]!) best = i;
+  return best;
+}

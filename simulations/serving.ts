@@ -1,0 +1,95 @@
+/** What the users' distance from their VMs cost: the serving cost of every moment, added up. */
+import { lonScale, nearKm2, unitVector } from '#shared/geo/distance.ts';
+import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
+import type { SiteTable } from '#shared/policy/sites.ts';
+import type { Vm } from '#shared/policy/vm.ts';
+
+/** A user between two positions. */
+interface Leg {
+  sinceMs: number;
+  excessMs: number;
+  weight: number;
+  /** The site nearest to the user, and how far from the anchor it is certain to be that. */
+  nearest: number;
+  anchorLat: number;
+  anchorLon: number;
+  anchorScale: number;
+  certainKm: number;
+}
+
+export interface ServingTotals {
+  /** Sum over users and time of weight × excess round-trip time, in user-milliseconds. */
+  userMs: number;
+  /** Time that users were there, in weighted user-seconds. */
+  userS: number;
+}
+
+export class Serving {
+  readonly totals: ServingTotals = { userMs: 0, userS: 0 };
+  readonly #sites: SiteTable;
+  readonly #network: NetworkModel;
+  readonly #silentMs: number;
+  readonly #legs = new Map<string, Map<string, Leg>>();
+  readonly #probe = new Float64Array(3);
+  readonly #found = new Int32Array(2);
+  readonly #km = new Float64Array(2);
+
+  /** @param silentMs after which a user who says nothing is taken to be gone */
+  constructor(sites: SiteTable, network: NetworkModel, silentMs: number) {
+    this.#sites = sites;
+    this.#network = network;
+    this.#silentMs = silentMs;
+  }
+
+  /** Closes the legs of a VM's users, and opens new ones from where the users and the VM are now. */
+  turn(vm: Vm | undefined, atMs: number): void {
+    if (vm === undefined) return;
+    let legs = this.#legs.get(vm.id);
+    if (legs === undefined) {
+      legs = new Map();
+      this.#legs.set(vm.id, legs);
+    }
+    for (const { user, weight, track } of vm.sessions) {
+      if (track.atMs < 0) continue;
+      let leg = legs.get(user);
+      if (leg === undefined) {
+        leg = {
+          sinceMs: atMs,
+          excessMs: 0,
+          weight,
+          nearest: -1,
+          anchorLat: 0,
+          anchorLon: 0,
+          anchorScale: 1,
+          certainKm: -1,
+        };
+        legs.set(user, leg);
+      }
+      this.#close(leg, atMs);
+      leg.sinceMs = atMs;
+      leg.weight = weight;
+      leg.excessMs = Math.max(0, this.#rttMs(leg, vm, track.lat, track.lon) - vm.spec.targetRttMs);
+    }
+  }
+
+  #close(leg: Leg, atMs: number): void {
+    const seconds = (Math.min(atMs - leg.sinceMs, this.#silentMs) * leg.weight) / 1000;
+    this.totals.userS += seconds;
+    this.totals.userMs += seconds * leg.excessMs;
+  }
+
+  #rttMs(leg: Leg, vm: Vm, lat: number, lon: number): number {
+    unitVector({ lat, lon }, this.#probe);
+    const movedKm2 = nearKm2(leg.anchorLat, leg.anchorLon, leg.anchorScale, lat, lon);
+    if (leg.certainKm < 0 || movedKm2 > leg.certainKm * leg.certainKm) {
+      const count = this.#sites.index.nearest(this.#probe, { lat, lon }, 2, this.#found, this.#km);
+      leg.nearest = this.#found[0]!;
+      leg.certainKm = count > 1 ? (0.98 * (this.#km[1]! - this.#km[0]!)) / 2 : Number.POSITIVE_INFINITY;
+      leg.anchorLat = lat;
+      leg.anchorLon = lon;
+      leg.anchorScale = lonScale(lat);
+    }
+    const km = this.#sites.index.distanceKm(this.#probe, vm.home.index);
+    return userRttMs(this.#network, km, leg.nearest === vm.home.index);
+  }
+}

@@ -1,0 +1,115 @@
+/** Counts what happens in a run and turns it into its result. */
+import type { PolicyConfig } from '#shared/config/schema.ts';
+import type { Data, Fact, Figures } from '#shared/events/index.ts';
+import { moveCostUserMs } from '#shared/policy/price.ts';
+import { type Distribution, distribution } from './statistics.ts';
+
+/** A VM that is back within this time was not worth moving. */
+const PING_PONG_MS = 5 * 60_000;
+
+export interface MigrationFigures {
+  readonly completed: number;
+  readonly failed: Record<string, number>;
+  readonly cancelled: number;
+  readonly durationMs: Distribution;
+  readonly pauseMs: Distribution;
+  readonly interruptionMs: Distribution;
+  readonly bytes: number;
+  readonly degraded: Record<string, number>;
+  /** Measured ÷ predicted, of the completed ones. */
+  readonly durationError: Distribution;
+  readonly interruptionError: Distribution;
+  /** Moves back to where the VM came from less than five minutes before. */
+  readonly pingPong: number;
+}
+
+export class Tally {
+  readonly decisions: Record<string, number> = {};
+  movingUserMs = 0;
+  readonly #failed: Record<string, number> = {};
+  readonly #degraded: Record<string, number> = {};
+  readonly #durations: number[] = [];
+  readonly #pauses: number[] = [];
+  readonly #interruptions: number[] = [];
+  readonly #durationErrors: number[] = [];
+  readonly #interruptionErrors: number[] = [];
+  readonly #ordered = new Map<string, Data<'placement.decided.v1'>>();
+  readonly #last = new Map<string, { from: string; atMs: number }>();
+  readonly #policy: PolicyConfig;
+  readonly #weightOf: (vm: string) => number;
+  #cancelled = 0;
+  #bytes = 0;
+  #pingPong = 0;
+
+  /** @param weightOf the weight of the users a VM serves now */
+  constructor(policy: PolicyConfig, weightOf: (vm: string) => number) {
+    this.#policy = policy;
+    this.#weightOf = weightOf;
+  }
+
+  readonly observe = (fact: Fact): void => {
+    switch (fact.type) {
+      case 'placement.decided.v1':
+        this.#decided(fact.data);
+        break;
+      case 'migration.completed.v1':
+        this.#ended(fact.data);
+        this.#completed(fact.data);
+        break;
+      case 'migration.failed.v1':
+        this.#ended(fact.data);
+        count(this.#failed, fact.data.code);
+        break;
+      case 'migration.cancelled.v1':
+        this.#ended(fact.data);
+        this.#cancelled++;
+        break;
+    }
+  };
+
+  get migrations(): MigrationFigures {
+    return {
+      completed: this.#durations.length,
+      failed: this.#failed,
+      cancelled: this.#cancelled,
+      durationMs: distribution(this.#durations),
+      pauseMs: distribution(this.#pauses),
+      interruptionMs: distribution(this.#interruptions),
+      bytes: this.#bytes,
+      degraded: this.#degraded,
+      durationError: distribution(this.#durationErrors),
+      interruptionError: distribution(this.#interruptionErrors),
+      pingPong: this.#pingPong,
+    };
+  }
+
+  #decided(data: Data<'placement.decided.v1'>): void {
+    count(this.decisions, `${data.verdict} ${data.reason}`);
+    if (data.verdict === 'move') this.#ordered.set(data.decision, data);
+  }
+
+  /** What the users paid for it, whatever came of it. */
+  #ended({ vm, figures }: { vm: string; figures: Figures }): void {
+    this.movingUserMs += moveCostUserMs(this.#policy, this.#weightOf(vm), figures);
+    this.#bytes += figures.bytes;
+  }
+
+  #completed({ migration, vm, from, to, atMs, figures }: Data<'migration.completed.v1'>): void {
+    this.#durations.push(figures.durationMs);
+    this.#pauses.push(figures.pauseMs);
+    this.#interruptions.push(figures.interruptionMs);
+    for (const kind of figures.degraded) count(this.#degraded, kind);
+    const before = this.#last.get(vm);
+    if (before?.from === to && atMs - before.atMs <= PING_PONG_MS) this.#pingPong++;
+    this.#last.set(vm, { from, atMs });
+    const prediction = this.#ordered.get(migration)?.prediction;
+    this.#ordered.delete(migration);
+    if (prediction === undefined) return;
+    this.#durationErrors.push(figures.durationMs / prediction.durationMs);
+    this.#interruptionErrors.push(figures.interruptionMs / prediction.interruptionMs);
+  }
+}
+
+function count(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
