@@ -82,7 +82,7 @@ export class Serving {
     unitVector({ lat, lon }, this.#probe);
     const movedKm2 = nearKm2(leg.anchorLat, leg.anchorLon, leg.anchorScale, lat, lon);
     if (leg.certainKm < 0 || movedKm2 > leg.certainKm * leg.certainKm) {
-      const count = this.#sites.index.nearest(this.#probe, { lat, lon }, 2, this.#found, this.#km);
+      const count = this.#sites.index.nearestFrom(leg.nearest, this.#probe, { lat, lon }, 2, this.#found, this.#km);
       leg.nearest = this.#found[0]!;
       leg.certainKm = count > 1 ? (0.98 * (this.#km[1]! - this.#km[0]!)) / 2 : Number.POSITIVE_INFINITY;
       leg.anchorLat = lat;

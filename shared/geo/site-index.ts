@@ -8,14 +8,27 @@ import { chordKm, type Position, unitVector } from './distance.ts';
  */
 const SCAN_LIMIT = 1000;
 
+/** Length of the list that each site has of the sites around it. */
+const AROUND = 24;
+
+/** The sites around one site, and how far the farthest of them is: every other site is at least as far. */
+interface Around {
+  readonly sites: Int32Array;
+  readonly reachKm: number;
+}
+
 /** Finds the sites nearest to a position, by great circle. Built once for a list of sites; refers to them by index. */
 export class SiteIndex {
   readonly size: number;
+  readonly #positions: readonly Position[];
   #vectors: Float64Array;
   #tree: KDBush | undefined;
+  /** Filled as users come near. */
+  readonly #around: (Around | undefined)[] = [];
 
   constructor(sites: readonly Position[]) {
     this.size = sites.length;
+    this.#positions = sites.map(({ lat, lon }) => ({ lat, lon }));
     this.#vectors = new Float64Array(sites.length * 3);
     sites.forEach((site, i) => {
       unitVector(site, this.#vectors, i * 3);
@@ -33,7 +46,46 @@ export class SiteIndex {
    * @returns how many were found: `count`, or all there are
    */
   nearest(probe: Float64Array, position: Position, count: number, found: Int32Array, km: Float64Array): number {
-    return this.#tree ? this.#ask(this.#tree, probe, position, count, found, km) : this.#scan(probe, count, found, km);
+    return this.#tree
+      ? this.#ask(this.#tree, probe, position, count, found, km)
+      : this.#scan(probe, undefined, count, found, km);
+  }
+
+  /**
+   * The same for somebody who was near `hint` a moment ago: one look at the sites around that site, ten times cheaper,
+   * wherever that is certain to be enough. A site that is not around the hint is at least `reachKm` from it, and so at
+   * least `reachKm` less the user's own distance from the user.
+   * @param hint a site's index; anything else: there is none
+   */
+  nearestFrom(
+    hint: number,
+    probe: Float64Array,
+    position: Position,
+    count: number,
+    found: Int32Array,
+    km: Float64Array,
+  ): number {
+    if (hint >= 0 && hint < this.size) {
+      const around = this.#aroundOf(hint);
+      const kept = this.#scan(probe, around.sites, count, found, km);
+      if (kept === count && km[kept - 1]! <= around.reachKm - this.distanceKm(probe, hint)) return kept;
+    }
+    return this.nearest(probe, position, count, found, km);
+  }
+
+  #aroundOf(site: number): Around {
+    let around = this.#around[site];
+    if (around === undefined) {
+      const count = Math.min(AROUND, this.size);
+      const sites = new Int32Array(count);
+      const km = new Float64Array(count);
+      const probe = this.#vectors.slice(site * 3, site * 3 + 3);
+      const kept = this.nearest(probe, this.#positions[site]!, count, sites, km);
+      // A list of all sites leaves none out.
+      around = { sites, reachKm: kept === this.size ? Number.POSITIVE_INFINITY : km[kept - 1]! };
+      this.#around[site] = around;
+    }
+    return around;
   }
 
   /** Distance from a position, given as its unit vector, to one site. */
@@ -50,13 +102,21 @@ export class SiteIndex {
   }
 
   /** Insertion into a short sorted list: for a handful of neighbours cheaper than any heap. */
-  #scan(probe: Float64Array, count: number, found: Int32Array, km: Float64Array): number {
+  #scan(
+    probe: Float64Array,
+    among: Int32Array | undefined,
+    count: number,
+    found: Int32Array,
+    km: Float64Array,
+  ): number {
     let kept = 0;
-    for (let site = 0; site < this.size; site++) {
+    const size = among === undefined ? this.size : among.length;
+    for (let i = 0; i < size; i++) {
+      const site = among === undefined ? i : among[i]!;
       const d = this.#squaredChord(probe, site);
-      if (kept === count && d >= km[kept - 1]!) continue;
+      if (kept === count && !before(d, site, km[kept - 1]!, found[kept - 1]!)) continue;
       let at = kept < count ? kept++ : kept - 1;
-      for (; at > 0 && km[at - 1]! > d; at--) {
+      for (; at > 0 && before(d, site, km[at - 1]!, found[at - 1]!); at--) {
         km[at] = km[at - 1]!;
         found[at] = found[at - 1]!;
       }
@@ -82,4 +142,9 @@ export class SiteIndex {
     }
     return ids.length;
   }
+}
+
+/** Sites at one distance are in the order of the list, so that it does not matter how they were looked for. */
+function before(km: number, site: number, otherKm: number, other: number): boolean {
+  return km < otherKm || (km === otherKm && site < other);
 }

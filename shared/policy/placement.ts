@@ -419,7 +419,9 @@ export class Placement {
     }
     if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
-    this.#agenda.set(vm, Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm)));
+    const nextMs = Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm));
+    // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
+    if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
   }
 
   /** When the first active session will have fallen silent; Infinity where none is active. */

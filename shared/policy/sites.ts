@@ -34,6 +34,7 @@ export interface Site {
 /** The way from one site to another, and how moves on it compare with their predictions. */
 export interface Pair {
   readonly key: string;
+  readonly generation: number;
   readonly from: Site;
   readonly to: Site;
   readonly paths: readonly Path[];
@@ -65,6 +66,8 @@ export class SiteTable {
   readonly #movesByPath = new Map<string, number>();
   #index = new SiteIndex([]);
   #indexed = true;
+  /** Counts what makes pairs out of date: sites that come or move, uplinks and corrections that change. */
+  #generation = 0;
 
   constructor(network: NetworkModel) {
     this.#network = network;
@@ -119,7 +122,7 @@ export class SiteTable {
     if (!placed) site.index = this.#list.push(site) - 1;
     const moved = !placed || site.lat !== data.lat || site.lon !== data.lon;
     if (moved) this.#indexed = false;
-    if (moved || !sameUplinks(site.uplinks, data.uplinks)) for (const { pairs } of this.#list) pairs.clear();
+    if (moved || !sameUplinks(site.uplinks, data.uplinks)) this.#generation++;
     site.lat = data.lat;
     site.lon = data.lon;
     site.slots = data.slots;
@@ -138,10 +141,11 @@ export class SiteTable {
 
   pair(from: Site, to: Site): Pair {
     let pair = from.pairs.get(to);
-    if (pair === undefined) {
+    if (pair === undefined || pair.generation !== this.#generation) {
       const key = `${from.id}~${to.id}`;
       pair = {
         key,
+        generation: this.#generation,
         from,
         to,
         paths: pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks }),
@@ -195,8 +199,7 @@ export class SiteTable {
   /** Puts back a correction that was kept. */
   restoreCorrection(key: string, correction: Correction): void {
     this.#corrections.set(key, correction);
-    // Pairs that were made before take it up when they are made anew.
-    for (const site of this.#list) site.pairs.clear();
+    this.#generation++;
   }
 }
 

@@ -111,8 +111,9 @@ export class Survey {
     unitVector(track, probe);
     this.weight += session.weight;
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
-    const count = this.#sites.index.nearest(probe, track, NEIGHBOURS, this.#found, this.#km);
-    this.#nearest.push(this.#found[0]!);
+    const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
+    session.near = this.#found[0]!;
+    this.#nearest.push(session.near);
     if (count > 1) this.voronoiKm = Math.min(this.voronoiKm, (this.#km[1]! - this.#km[0]!) / 2);
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;

@@ -14,6 +14,8 @@ export interface Session {
   anchorLat: number;
   anchorLon: number;
   anchorScale: number;
+  /** Index of the site that was nearest at the last look; -1: none yet. Only a hint. */
+  near: number;
   /** Counted at the last look: has a position, and has not fallen silent. */
   active: boolean;
   /** Round-trip times the client measured, by site. */
@@ -98,6 +100,7 @@ export function newSession(user: string, weight: number, atMs: number): Session 
     anchorLat: 0,
     anchorLon: 0,
     anchorScale: 1,
+    near: -1,
     active: false,
   };
 }

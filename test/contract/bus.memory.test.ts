@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { memoryBus } from '#shared/bus/memory.ts';
-import { MAX_BATCH } from '#shared/bus/partition-queue.ts';
+import { MAX_BATCH, PartitionQueue } from '#shared/bus/partition-queue.ts';
 import { RecentIds } from '#shared/bus/recent-ids.ts';
 import { busContract } from './bus.ts';
 import { gate, locationOf, Recorder } from './bus-events.ts';
@@ -103,6 +103,18 @@ describe('the memory bus, beyond the contract', () => {
     expect(most).toBe(1);
   });
 
+  test('a partition is one member’s own as long as nobody comes or goes', async () => {
+    const bus = memoryBus();
+    const members = [new Recorder(), new Recorder(), new Recorder()];
+    for (const { handler } of members) await bus.subscribe({ group: 'g', types }, handler);
+    for (let n = 0; n < 5; n++) {
+      await bus.publish(Array.from({ length: 100 }, (_, i) => locationOf(`vm-${i}`, n)));
+      await bus.idle();
+    }
+    const owned = members.map(({ deliveries }) => [...new Set(deliveries.map(({ partition }) => partition))]);
+    expect(owned.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, partition) => partition));
+  });
+
   test('after a refusal events are tried alone, so only the poisoned one is tried more than twice', async () => {
     const bus = memoryBus();
     const attempts = new Map<number, number>();
@@ -202,6 +214,22 @@ describe('the memory bus, beyond the contract', () => {
     await bus.subscribe({ group: 'g', types: letterTypes }, seen.handler);
     await bus.idle();
     expect(seen.deliveries).toEqual([]);
+  });
+
+  test('what was refused is tried alone, also when the latest were put before it', () => {
+    const queue = new PartitionQueue();
+    const waiting = (n: number) => ({ event: locationOf('vm-1', n), partition: 0, attempt: 1 });
+    queue.push(waiting(1));
+    queue.take();
+    queue.refuse();
+    queue.push(waiting(2));
+    queue.beginWith([waiting(0)], () => true);
+    const batches = [];
+    while (queue.ready) {
+      batches.push(queue.take().map(({ event, attempt }) => [event.data.atMs, attempt]));
+      queue.acknowledge();
+    }
+    expect(batches).toEqual([[[0, 1]], [[1, 2]], [[2, 1]]]);
   });
 
   test('a repeat is known as long as it comes soon; a new id is never taken for one', () => {

@@ -8,6 +8,7 @@ import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription 
 import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
+import { histories, play } from './bus-history.ts';
 
 /** What an adapter has to offer to be tested. Each is a bus of its own, on which nothing was published before. */
 export interface BusHarness {
@@ -173,6 +174,24 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(a.deliveries.filter(({ event }) => event.data.atMs === 2).length).toBe(vms.length);
     });
 
+    test('what waits for a member who leaves is taken over as well', async () => {
+      const [begun, release] = [gate(), gate()];
+      const [a, b] = [new Recorder(), new Recorder()];
+      const leaving = await subscribe('g', async (batch) => {
+        begun.open();
+        await release.opened;
+        await a.handler(batch);
+      });
+      await subscribe('g', b.handler);
+      await bus.publish(vms.map((vm) => locationOf(vm, 1)));
+      await begun.opened;
+      const left = leaving.stop();
+      release.open();
+      await left;
+      await harness.settle();
+      expect([...a.vms(), ...b.vms()].sort()).toEqual([...vms].sort());
+    });
+
     test('groups are independent: each sees all events, and a slow one holds nobody up', async () => {
       const stuck = gate();
       const [slow, quick] = [new Recorder(), new Recorder()];
@@ -224,12 +243,14 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
         const poisoned = batch.find(({ event }) => event.data.atMs === 3);
         if (poisoned) {
           attempts.push(poisoned.attempt);
+          await new Promise(setImmediate);
           throw new TagalongError('VM_UNKNOWN', 'vm-1 was never declared');
         }
         await seen.handler(batch);
       });
       const events = [1, 2, 3, 4, 5].map((n) => locationOf('vm-1', n));
-      await bus.publish(events);
+      await bus.publish(events.slice(0, 3));
+      await bus.publish(events.slice(3));
       await harness.settle();
       expect([...new Set(seen.of('vm-1'))]).toEqual([1, 2, 4, 5]);
       expect(attempts).toEqual(Array.from({ length: MAX_ATTEMPTS }, (_, i) => i + 1));
@@ -314,7 +335,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
         fc.asyncProperty(histories, async (history) => {
           const own = await open();
           try {
-            await play(own, history);
+            await play(own.bus, own.settle, history);
           } finally {
             await own.close();
           }
@@ -330,71 +351,4 @@ function waiting(bus: Bus, group: string): number {
     .lag()
     .filter((lag) => lag.group === group)
     .reduce((sum, lag) => sum + lag.events, 0);
-}
-
-interface History {
-  readonly steps: readonly Step[];
-  /** How often the n-th event is refused before it is taken. */
-  readonly refusals: readonly number[];
-}
-type Step =
-  | { readonly kind: 'publish'; readonly keys: readonly number[]; readonly repeat: boolean }
-  | { readonly kind: 'join' | 'leave'; readonly group: 0 | 1 };
-
-const histories: fc.Arbitrary<History> = fc.record({
-  steps: fc.array(
-    fc.oneof(
-      {
-        weight: 4,
-        arbitrary: fc.record({
-          kind: fc.constant('publish' as const),
-          keys: fc.array(fc.nat(5), { maxLength: 12 }),
-          repeat: fc.boolean(),
-        }),
-      },
-      {
-        weight: 2,
-        arbitrary: fc.record({
-          kind: fc.constantFrom('join' as const, 'leave' as const),
-          group: fc.constantFrom(0 as const, 1 as const),
-        }),
-      },
-    ),
-    { maxLength: 25 },
-  ),
-  refusals: fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.nat(MAX_ATTEMPTS - 1)), { minLength: 1 }),
-});
-
-async function play({ bus, settle }: BusHarness, { steps, refusals }: History): Promise<void> {
-  const published = new Map<string, number[]>();
-  const taken = [new Recorder(), new Recorder()] as const;
-  const members: [Subscription[], Subscription[]] = [[], []];
-  const join = async (group: 0 | 1) => {
-    const handler: Handler = async (batch) => {
-      await new Promise(setImmediate);
-      if (batch.some(({ event, attempt }) => attempt <= refusals[event.data.atMs % refusals.length]!)) {
-        throw new Error('refused');
-      }
-      await taken[group].handler(batch);
-    };
-    members[group].push(await bus.subscribe({ group: `g${group}`, types: LOCATIONS }, handler));
-  };
-  await join(0);
-  await join(1);
-  let n = 0;
-  for (const step of steps) {
-    if (step.kind === 'join') await join(step.group);
-    // Not awaited: the others go on while it finishes what it has in hand.
-    if (step.kind === 'leave') void members[step.group].shift()?.stop();
-    if (step.kind !== 'publish') continue;
-    const events = step.keys.map((key) => locationOf(`vm-${key}`, n++));
-    for (const { data } of events) published.set(data.vm, [...(published.get(data.vm) ?? []), data.atMs]);
-    await bus.publish(events);
-    if (step.repeat) await bus.publish(events);
-  }
-  await Promise.all(([0, 1] as const).filter((group) => members[group].length === 0).map(join));
-  await settle();
-  for (const recorder of taken) {
-    for (const [vm, order] of published) expect([...new Set(recorder.of(vm))]).toEqual(order);
-  }
 }

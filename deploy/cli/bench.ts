@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { TagalongError } from '#shared/errors.ts';
+import type { BenchReport } from '#simulations/bench/bench.ts';
+import { digits } from './format.ts';
+import { table } from './table.ts';
+
+/** The benchmarks whose figures the README quotes, by name. */
+const BENCHES: Record<string, (seed: number) => Promise<BenchReport>> = {
+  engine: async (seed) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
+};
+
+/** `tagalong bench`: measures on this machine. A missed aim is shown, and is no failure. */
+export function addBench(program: Command): void {
+  program
+    .command('bench <name>')
+    .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
+    .option('--seed <n>', 'seed of what is generated', '1')
+    .option('--json <file>', 'only - : print the result as JSON')
+    .action(async (name: string, options: { seed: string; json?: string }) => {
+      const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+      if (bench === undefined) {
+        throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+      }
+      const report = await bench(Number(options.seed));
+      process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
+    });
+}
+
+function benchTable({ bench, host, rows }: BenchReport): string {
+  const columns = [
+    { head: bench },
+    { head: 'value', align: 'right' as const },
+    { head: 'unit' },
+    { head: 'aim' },
+    { head: '' },
+  ];
+  const lines = rows.map(({ metric, value, unit, aim, met }) => [
+    metric,
+    value >= 1000 ? Math.round(value).toLocaleString('en') : digits(value),
+    unit,
+    aim ?? '',
+    met === undefined ? '' : met ? 'met' : 'missed',
+  ]);
+  return `${table(columns, lines)}${host.cpu}, ${host.cores} cores, ${host.arch}, Node ${host.node}\n`;
+}

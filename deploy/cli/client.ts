@@ -1,0 +1,97 @@
+/** Asking a running process. */
+import type { Command } from 'commander';
+import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+
+/** Where to ask and how to answer: the options that all operating commands have. */
+export interface ServerOptions {
+  readonly url: string;
+  readonly token?: string;
+  readonly json?: true;
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+const TIMEOUT_MS = 15_000;
+
+/** Adds the options; what is not given comes from TAGALONG_URL and TAGALONG_TOKEN. */
+export function withServerOptions(command: Command): Command {
+  return command
+    .option('--url <url>', 'the running process (or TAGALONG_URL)', process.env.TAGALONG_URL || DEFAULT_URL)
+    .option('--token <token>', 'its http.token (or TAGALONG_TOKEN)')
+    .option('--json', 'print JSON');
+}
+
+/**
+ * Sends a request and reads the answer. Path parts must be escaped already.
+ * @throws TagalongError SERVER_UNREACHABLE, USAGE where the address or the token cannot be one, or what the server says
+ */
+export async function ask<T>(
+  { url, token = process.env.TAGALONG_TOKEN || undefined }: ServerOptions,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: object,
+): Promise<T> {
+  const base = baseOf(url);
+  if (token !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(token)) {
+    throw new TagalongError(
+      'USAGE',
+      '--token: has characters that a header cannot carry; give the http.token as it is',
+    );
+  }
+  const response = await send(base + path, {
+    method,
+    // The token is for this server, not for whomever it may point to.
+    redirect: 'manual',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  }).catch((cause) => {
+    throw new TagalongError(
+      'SERVER_UNREACHABLE',
+      `nobody answers at ${base} (${reasonOf(cause)}); start one with "tagalong start" or name it with --url`,
+      { cause },
+    );
+  });
+  return readAnswer<T>(base, response);
+}
+
+interface Answer {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+async function send(url: string, request: RequestInit): Promise<Answer> {
+  const response = await fetch(url, request);
+  return { ok: response.ok, text: await response.text() };
+}
+
+function readAnswer<T>(base: string, { ok, text }: Answer): T {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // Said below: no answer of ours is anything else.
+  }
+  if (ok && answer !== undefined) return answer as T;
+  const { code, message } = (answer as { error?: { code?: unknown; message?: unknown } } | undefined)?.error ?? {};
+  if (typeof code !== 'string' || typeof message !== 'string') {
+    throw new TagalongError('SERVER_UNREACHABLE', `what answers at ${base} is not Tagalong; name it with --url`);
+  }
+  // Its HTTP server has some codes of its own, such as UNAUTHORIZED; they are passed on as they are.
+  throw new TagalongError(code as ErrorCode, message);
+}
+
+function baseOf(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
+    throw new TagalongError('USAGE', '--url: must be http://HOST:PORT or https://HOST:PORT, without a user');
+  }
+  return (parsed.origin + parsed.pathname).replace(/\/+$/, '');
+}
+
+function reasonOf(error: unknown): string {
+  const { name, message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+  return cause?.code ?? (name === 'TimeoutError' ? 'it takes too long' : (cause?.message ?? message));
+}

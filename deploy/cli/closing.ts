@@ -1,0 +1,72 @@
+/** The closing table of a run. */
+import { bytes, duration, instant, percent } from './format.ts';
+import type { Spread, Summary } from './summary.ts';
+import { table } from './table.ts';
+
+/** The summary as two tables: what became of each site, and the run as a whole. */
+export function closingTable(summary: Summary): string {
+  const sites = table(
+    [
+      { head: 'site' },
+      { head: 'VMs at first', align: 'right' },
+      { head: 'arrived', align: 'right' },
+      { head: 'left', align: 'right' },
+      { head: 'VMs at end', align: 'right' },
+    ],
+    summary.sites.map(({ site, vmsAtFirst, arrived, left, vmsAtEnd }) => [
+      site,
+      ...[vmsAtFirst, arrived, left, vmsAtEnd].map(String),
+    ]),
+  );
+  return `\n${sites}\n${table([{ head: 'in all' }, { head: '' }], totals(summary))}`;
+}
+
+function totals(summary: Summary): [string, string][] {
+  const { locations, moves, predictionError, trace } = summary;
+  const rows: [string, string][] = [
+    ['time', `${instant(summary.fromMs)}, ${duration(summary.toMs - summary.fromMs)}`],
+    ['locations', `${locations.given}`],
+    ['of them quiet', locations.quietShare === null ? 'none counted' : percent(locations.quietShare)],
+    ['implausible', listed(locations.implausible)],
+    ['repeats dropped', `${locations.repeats}`],
+    ['of users without a VM', `${locations.unattached}`],
+    ['moves', `${moves.ordered}: ${outcomes(moves)}`],
+    ['pause', inWords(summary.pauseMs, duration)],
+    ['interruption', inWords(summary.interruptionMs, duration)],
+    ['duration', inWords(summary.durationMs, duration)],
+    ['worse than planned', listed(summary.degraded)],
+    ['data moved', bytes(summary.movedBytes)],
+    ['duration off prediction', inWords(predictionError.duration, percent)],
+    ['interruption off prediction', inWords(predictionError.interruption, percent)],
+  ];
+  if (trace !== undefined) {
+    const first = trace.firstBad === undefined ? '' : `; the first: ${trace.firstBad}`;
+    rows.push(['rows of the trace', `${trace.rows} (${trace.format}), ${trace.bad} skipped${first}`]);
+    if (isUnordered(summary))
+      rows.push(['', 'most rows come too late to count: a trace in order of time would be right']);
+  }
+  return rows;
+}
+
+/** A trace that is in order of its users, say, has nothing but old positions for all of them but the first. */
+function isUnordered({ locations: { given, implausible } }: Summary): boolean {
+  return (implausible.stale ?? 0) + (implausible['out-of-order'] ?? 0) > given / 2;
+}
+
+function outcomes({ completed, failed, cancelled, underWay }: Summary['moves']): string {
+  return `${completed} completed, ${failed} failed, ${cancelled} cancelled, ${underWay} under way`;
+}
+
+function inWords(spread: Spread | null, format: (value: number) => string): string {
+  if (spread === null) return 'no move was completed';
+  return `p50 ${format(spread.p50)}, p95 ${format(spread.p95)}, max ${format(spread.max)}`;
+}
+
+function listed(counts: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(counts).filter(([, n]) => n > 0);
+  if (entries.length === 0) return '0';
+  return entries
+    .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .map(([name, n]) => `${n} ${name}`)
+    .join(', ');
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+/** The command line. Results go to standard output; progress, and the one line that says what is wrong, to standard error. */
+import { Command, CommanderError } from 'commander';
+import { TagalongError } from '#shared/errors.ts';
+import { addBench } from './bench.ts';
+import { addExplain } from './explain.ts';
+import { failureOf } from './failure.ts';
+import { addCancel, addDrain, addMigrate } from './operate.ts';
+import { addReplay } from './replay.ts';
+import { addSimulate } from './simulate.ts';
+import { addStart } from './start.ts';
+import { addStatus } from './status.ts';
+import { addUp } from './up.ts';
+
+/** In the order in which the help lists them. */
+const COMMANDS = [
+  addStart,
+  addUp,
+  addReplay,
+  addSimulate,
+  addStatus,
+  addExplain,
+  addMigrate,
+  addDrain,
+  addCancel,
+  addBench,
+];
+
+function createProgram(): Command {
+  const program = new Command('tagalong')
+    .description('Virtual machines that follow their users.')
+    .helpCommand(false)
+    .exitOverride()
+    // Faults are said once, in `main`, in the form that all of them have.
+    .configureOutput({ writeErr: () => {} });
+  for (const add of COMMANDS) add(program);
+  return program;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const program = createProgram();
+  try {
+    if (args.length === 0) {
+      const names = program.commands.map((command) => command.name()).join(', ');
+      throw new TagalongError('USAGE', `no command; there are ${names} ("tagalong --help" explains them)`);
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Help that was asked for.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const { line, exitCode } = failureOf(error);
+    process.stderr.write(`${line}\n`);
+    if (process.env.TAGALONG_DEBUG) console.error(error);
+    return exitCode;
+  }
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever reads what we print has seen enough.
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+// Not by running dry: a replay that was stopped may still wait for its next instant.
+process.exit(await main(process.argv.slice(2)));

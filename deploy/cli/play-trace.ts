@@ -1,0 +1,81 @@
+import { PersonalVms } from '#services/ingest/personal-vms.ts';
+import { readSites } from '#services/ingest/sites.ts';
+import { type Fix, openTrace, type Trace, type TraceFormat } from '#services/ingest/traces/trace.ts';
+import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { counted } from './format.ts';
+import { runLog } from './logging.ts';
+import { play } from './run.ts';
+
+/** The options of `tagalong replay`. */
+export interface TraceOptions {
+  readonly trace: string;
+  readonly speed: number;
+  readonly config?: string;
+  readonly sites?: string;
+  readonly format?: TraceFormat;
+  readonly strict?: boolean;
+  readonly port?: number;
+  readonly once?: boolean;
+  readonly json?: boolean;
+  readonly log?: string;
+}
+
+/**
+ * Plays a recorded trace.
+ * @throws TagalongError USAGE, PORT_UNAVAILABLE, and what reading the files throws
+ */
+export async function playTrace(options: TraceOptions): Promise<void> {
+  const { speed, format, strict = false, once = false, json = false } = options;
+  const config = await configOf(options);
+  const trace = await openTrace(options.trace, { strict, ...(format && { format }) });
+  const { startMs, batches } = await begin(trace, options.trace);
+  // Whoever declares VMs says whose they are.
+  const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
+  const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
+  await play({
+    title,
+    config,
+    startMs,
+    speed,
+    batches,
+    trace: trace.report,
+    once,
+    json,
+    log: runLog(config, options.log),
+    ...(personal && { personal }),
+  });
+}
+
+async function configOf({ config: path, sites: sitesPath, port }: TraceOptions): Promise<Config> {
+  const given = path === undefined ? DEFAULT_CONFIG : await loadConfig(path);
+  if (sitesPath !== undefined && given.vms.length > 0) {
+    throw new TagalongError('USAGE', `--sites: the VMs of ${path} name its own sites; leave out the one or the other`);
+  }
+  const sites =
+    sitesPath === undefined ? given.sites : (await readSites(sitesPath)).map((site) => ({ ...site, draining: false }));
+  if (sites.length === 0) {
+    throw new TagalongError('USAGE', 'no sites for the VMs; give --sites FILE, or --config FILE with sites');
+  }
+  return { ...given, sites, http: { ...given.http, port: port ?? given.http.port } };
+}
+
+function unfrozen({ site, lat, lon, slots, uplinks }: Config['sites'][number]) {
+  return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
+}
+
+/** Reads up to the first position, whose time is that of the clock at the start. */
+async function begin(trace: Trace, path: string): Promise<{ startMs: number; batches: AsyncIterable<readonly Fix[]> }> {
+  const rest = trace.batches()[Symbol.asyncIterator]();
+  const { value: first, done } = await rest.next();
+  if (done || first[0] === undefined) {
+    const { firstBad } = trace.report;
+    throw new TagalongError('TRACE_UNREADABLE', firstBad ?? `${path}: no position in it, at least one would be right`);
+  }
+  const batches = async function* () {
+    yield first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  };
+  return { startMs: first[0].atMs, batches: batches() };
+}

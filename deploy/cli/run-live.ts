@@ -1,0 +1,32 @@
+import { createSystem } from '#services/system.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { serve } from './serve.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/**
+ * Runs a configuration on the real clock until the process is asked to stop; prints the address.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE
+ */
+export async function runLive(path: string): Promise<void> {
+  const config = await loadConfig(path);
+  if (config.sites.length === 0) {
+    throw new TagalongError('CONFIG_INVALID', `${path}:1: sites: there are none; give at least one`);
+  }
+  const stop = stopRequest();
+  const bus = memoryBus({ partitions: config.bus.partitions });
+  const log = createLog(config.log.level);
+  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log });
+  try {
+    const url = await serve(system, config.http);
+    await system.start();
+    process.stdout.write(`${url}\n`);
+    await aborted(stop);
+  } finally {
+    await system.stop();
+  }
+}

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { readSites } from '#services/ingest/sites.ts';
+import { openTrace, type TraceFormat } from '#services/ingest/traces/trace.ts';
+import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Fact } from '#shared/events/index.ts';
+import { policyNamed } from '#shared/policy/policies.ts';
+import type { RunResult } from '#simulations/engine.ts';
+import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
+import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
+import { bytes, counted, digits, duration, percent } from './format.ts';
+import { table } from './table.ts';
+
+export interface SimulateOptions {
+  readonly trace?: string;
+  readonly sites?: string;
+  readonly policy: string;
+  readonly seed: string;
+  readonly config?: string;
+  readonly format?: TraceFormat;
+  readonly strict?: boolean;
+  readonly json?: string;
+  readonly decisions?: string;
+}
+
+/** Simulates, and prints what was asked for: a table for people, JSON for programs. */
+export async function runSimulation(options: SimulateOptions): Promise<void> {
+  const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
+  const seed = Number(options.seed);
+  if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+  const policies = options.policy.split(',').map((name) => name.trim());
+  // Before a long trace is read.
+  for (const name of policies) policyNamed(name, config.policy);
+  const subject = await subjectOf(options, seed);
+  const decisions = options.decisions === undefined ? undefined : createWriteStream(options.decisions);
+  const observe =
+    decisions && ((policy: string, fact: Fact) => void decisions.write(`${JSON.stringify({ policy, ...fact })}\n`));
+
+  const begunMs = performance.now();
+  const comparison = await simulate(subject, { config, policies, seed, ...(observe && { observe }) });
+  const tookMs = performance.now() - begunMs;
+  if (decisions) {
+    decisions.end();
+    await once(decisions, 'finish');
+  }
+  process.stderr.write(summaryLine(comparison, tookMs));
+  const json = `${JSON.stringify(comparison, null, 2)}\n`;
+  if (options.json !== undefined && options.json !== '-') await writeFile(options.json, json);
+  process.stdout.write(options.json === '-' ? json : comparisonTable(comparison));
+}
+
+async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {
+  const { trace, sites, format, strict } = options;
+  if (trace === undefined && sites === undefined) return { scenario: northeastCorridor(seed) };
+  if (trace === undefined || sites === undefined) {
+    throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
+  }
+  const reading = { ...(format && { format }), ...(strict && { strict }) };
+  return { sites: await readSites(sites), trace: await openTrace(trace, reading) };
+}
+
+function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
+  const first = runs[0]!;
+  const events = runs.reduce((sum, { locations }) => sum + Object.values(locations).reduce((a, b) => a + b, 0), 0);
+  const bad = trace?.bad ? `; ${counted(trace.bad, 'bad row')} skipped, the first: ${trace.firstBad}` : '';
+  const rate = Math.round((events / tookMs) * 1000).toLocaleString('en');
+  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${bad}\n`;
+}
+
+/** One column a policy. */
+export function comparisonTable({ runs }: Comparison): string {
+  const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
+  const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)];
+  const userHours = (userMs: number) => digits(userMs / 1000);
+  return table(columns, [
+    row('cost, user-seconds', ({ cost }) => userHours(cost.totalUserMs)),
+    row('  of serving', ({ cost }) => userHours(cost.servingUserMs)),
+    row('  of moving', ({ cost }) => userHours(cost.movingUserMs)),
+    row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
+    row('moves completed', ({ migrations }) => String(migrations.completed)),
+    row('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
+    row('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
+    row('duration, p50 / p95', ({ migrations: m }) => `${duration(m.durationMs.p50)} / ${duration(m.durationMs.p95)}`),
+    row('pause, p50 / p95', ({ migrations: m }) => `${duration(m.pauseMs.p50)} / ${duration(m.pauseMs.p95)}`),
+    row(
+      'interruption, p50 / p95',
+      ({ migrations: m }) => `${duration(m.interruptionMs.p50)} / ${duration(m.interruptionMs.p95)}`,
+    ),
+    row('data moved', ({ migrations }) => bytes(migrations.bytes)),
+    row('locations that counted', ({ locations }) => String((locations.quiet ?? 0) + (locations.looked ?? 0))),
+    row('  implausible', ({ locations }) => implausible(locations)),
+  ]);
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
+}
+
+function implausible({ quiet: _, looked: __, ...others }: Record<string, number>): string {
+  const named = Object.entries(others).map(([code, n]) => `${n} ${code}`);
+  return named.length === 0 ? 'none' : named.join(', ');
+}

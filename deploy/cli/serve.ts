@@ -1,0 +1,39 @@
+/** Starting to answer requests, and saying so in one line where that is not possible. */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { System } from '#services/system.ts';
+import type { HttpConfig } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+
+/**
+ * Lets a system answer requests.
+ * @returns the address
+ * @throws TagalongError PORT_UNAVAILABLE
+ */
+export async function serve(system: System, { host, port }: HttpConfig): Promise<string> {
+  try {
+    return (await system.listen()).url;
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new TagalongError(
+      'PORT_UNAVAILABLE',
+      `cannot listen on ${host} port ${port} (${code}); give another port, 0 for whichever is free`,
+      { cause },
+    );
+  }
+}
+
+/** The port, or 0 (whichever is free) where somebody else has it. */
+export async function portOrAnyFree(host: string, port: number): Promise<number> {
+  const probe = createServer();
+  try {
+    probe.listen({ host, port });
+    await once(probe, 'listening');
+  } catch {
+    return 0;
+  }
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

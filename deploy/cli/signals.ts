@@ -1,0 +1,23 @@
+import { constants } from 'node:os';
+
+/**
+ * Aborted at the first SIGINT or SIGTERM, so that what runs can end in order. The second ends the process at once.
+ */
+export function stopRequest(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(128 + constants.signals[name]);
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { portOption, speedOption } from './options.ts';
+import type { ScenarioOptions } from './play-scenario.ts';
+
+/** The five hours of the scenario in two and a half minutes. */
+const SPEED = 120;
+
+/** `tagalong start`: the shipped scenario, with all services in one process. */
+export function addStart(program: Command): void {
+  program
+    .command('start')
+    .description('play the shipped scenario, with everything in one process')
+    .option('--speed <n>', 'how many times as fast as the clock, or max', speedOption, SPEED)
+    .option('--port <n>', 'where to answer requests (default: the usual port, or a free one)', portOption)
+    .option('--once', 'end when the scenario has ended')
+    .option('--json', 'print the closing table as JSON')
+    .option('--log <file>', 'write the log to a file, - for standard error')
+    .action(async (options: ScenarioOptions) => {
+      // The services are loaded by those who run them: commands that only ask a process are to answer at once.
+      const { playScenario } = await import('./play-scenario.ts');
+      await playScenario(options);
+    });
+}

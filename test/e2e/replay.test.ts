@@ -1,0 +1,106 @@
+import { expect, test, vi } from 'vitest';
+import type { Summary } from '#deploy/cli/summary.ts';
+import type { PlacementStatus } from '#services/placement/status.ts';
+import { begin, file, tagalong } from './cli.ts';
+
+const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
+
+/** People who are in the west, travel east in two hours, and stay there for two more. In order of time. */
+function journey(...users: string[]): string[] {
+  return Array.from({ length: 300 }, (_, minute) => {
+    const share = Math.min(1, Math.max(0, (minute - 60) / 120));
+    return users.map((user) => `${user},${1_700_000_000 + minute * 60},52,${(4 + 3 * share).toFixed(5)}`);
+  }).flat();
+}
+
+const HEADER = 'user,t,lat,lon';
+const TRACE = [HEADER, ...journey('ann')].join('\n');
+
+test('a trace is played to its end: its users get VMs, which follow them', async () => {
+  const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
+  const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0', '--json'];
+  const { code, stdout, stderr } = await tagalong(args);
+  expect(code, stderr).toBe(0);
+  const summary = JSON.parse(stdout) as Summary;
+  expect(summary).toMatchObject({
+    fromMs: 1_700_000_000_000,
+    moves: { ordered: 1, completed: 1, failed: 0, cancelled: 0, underWay: 0 },
+    locations: { given: 300, unattached: 0, repeats: 0, implausible: {} },
+    trace: { format: 'csv', rows: 300, bad: 0 },
+  });
+  expect(summary.sites).toEqual([
+    { site: 'east', vmsAtFirst: 0, arrived: 1, left: 0, vmsAtEnd: 1 },
+    { site: 'west', vmsAtFirst: 1, arrived: 0, left: 1, vmsAtEnd: 0 },
+  ]);
+  expect(stderr).toMatch(/vm-ann .*west → east .*better-site/);
+});
+
+test('VMs of a configuration are those that move, and another format can be asked for', async () => {
+  const config = await file(
+    'tagalong.yaml',
+    `
+http: { port: 0 }
+sites:
+  - { site: west, lat: 52, lon: 4, slots: 4, uplinks: [{ provider: a, rateBps: 125000000 }] }
+  - { site: east, lat: 52, lon: 7, slots: 4, uplinks: [{ provider: a, rateBps: 125000000 }] }
+vms:
+  - vm: desk
+    home: west
+    spec: { ramBytes: 1000000000, dirtyRateBps: 1000000, workingSetBytes: 50000000 }
+    sessions: [{ user: ann }]
+`,
+  );
+  const trace = await file('trace.txt', [HEADER, ...journey('ann', 'stranger')].join('\n'));
+  const args = ['replay', '--trace', trace, '--format', 'csv', '--config', config, '--speed', 'max', '--once'];
+  const { code, stdout, stderr } = await tagalong(args);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^moves +1: 1 completed/m);
+  expect(stdout).toMatch(/^of users without a VM +300$/m);
+  expect(stdout).toMatch(/^east +0 +1 +0 +1$/m);
+  expect(stderr).toMatch(/desk .*west → east .*1 subflow /);
+});
+
+test('when all is played it goes on answering, and orders are still carried out', async () => {
+  const config = await file('tagalong.yaml', 'http: { port: 0 }\npolicy: { name: never }\n');
+  const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
+  const running = begin(['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--config', config]);
+  const env = { TAGALONG_URL: await running.url() };
+  const home = async () => {
+    const { stdout } = await tagalong(['status', '--json'], env);
+    return (JSON.parse(stdout) as PlacementStatus).vms[0]?.home;
+  };
+  await running.said(/That was all/);
+  expect(await home()).toBe('west');
+  expect(await tagalong(['migrate', 'vm-ann', '--to', 'east'], env)).toMatchObject({ code: 0, stderr: '' });
+  await running.said(/vm-ann .*west → east .*ordered/);
+  await vi.waitFor(async () => expect(await home()).toBe('east'), { timeout: 20_000 });
+
+  const { code, stdout } = await running.stop();
+  expect(code).toBe(0);
+  expect(stdout.match(/^moves /gm)).toHaveLength(1);
+});
+
+test('a trace that is in order of its users is played, but it is said what is wrong with it', async () => {
+  const sites = await file('sites.csv', SITES);
+  const trace = await file('trace.csv', [HEADER, ...journey('ann'), ...journey('bob'), ...journey('eve')].join('\n'));
+  const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
+  const { code, stdout, stderr } = await tagalong(args);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toContain('a trace in order of time would be right');
+});
+
+test('rows that cannot be read are counted, and the first is named; with --strict it ends the replay', async () => {
+  const sites = await file('sites.csv', SITES);
+  const trace = await file('trace.csv', `${HEADER}\nann,1000,52,4\nann,1060,north,4\n,1070,52,4\nann,1080,52,4\n`);
+  const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
+  const lenient = await tagalong(args);
+  expect(lenient.code, lenient.stderr).toBe(0);
+  expect(lenient.stdout).toMatch(/^rows of the trace +4 \(csv\), 2 skipped; the first: .*trace\.csv:3: lat: /m);
+
+  const strict = await tagalong([...args, '--strict']);
+  expect(strict.code).toBe(2);
+  expect(strict.stdout).toBe('');
+  expect(strict.stderr.match(/^tagalong: .*$/gm)).toEqual([
+    expect.stringMatching(/^tagalong: TRACE_ROW_INVALID: .*trace\.csv:3: lat: /),
+  ]);
+});

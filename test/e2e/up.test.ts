@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { begin, file, tagalong } from './cli.ts';
+
+const TOKEN = 'a token of more than sixteen';
+
+const SITES = `
+sites:
+  - { site: west, lat: 52, lon: 4, slots: 4, uplinks: [{ provider: a, rateBps: 125000000 }] }
+  - { site: east, lat: 53, lon: 5, slots: 4, uplinks: [{ provider: a, rateBps: 125000000 }] }
+`;
+const VMS = `
+vms:
+  - vm: desk
+    home: west
+    spec: { ramBytes: 1000000000, dirtyRateBps: 1000000, workingSetBytes: 50000000 }
+    sessions: [{ user: alice }]
+`;
+
+test('a configuration runs until it is stopped, for those who have its token, and logs on standard error', async () => {
+  const config = await file('tagalong.yaml', `http: { port: 0, token: ${TOKEN} }\n${SITES}${VMS}`);
+  const running = begin(['up', '--config', config]);
+  const url = await running.url();
+
+  const stranger = await tagalong(['status', '--url', url]);
+  expect(stranger).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^tagalong: UNAUTHORIZED: .*\n$/),
+  });
+  const known = await tagalong(['status', '--json'], { TAGALONG_URL: url, TAGALONG_TOKEN: TOKEN });
+  expect(JSON.parse(known.stdout)).toMatchObject({
+    sites: [
+      { site: 'east', vms: 0 },
+      { site: 'west', vms: 1 },
+    ],
+    vms: [{ vm: 'desk', home: 'west' }],
+    migrations: [],
+  });
+  const shown = await tagalong(['status', '--url', url, '--token', TOKEN]);
+  expect(shown.stdout).toMatch(/^desk +west +/m);
+
+  const { code, stdout, stderr } = await running.stop('SIGTERM');
+  expect(code).toBe(0);
+  expect(stdout).toBe(`${url}\n`);
+  const logged = stderr.trimEnd().split('\n');
+  expect(logged.map((line) => JSON.parse(line).msg)).toContain('VM declared');
+  expect(stderr).not.toContain('alice');
+});
+
+test('a port that is taken is said in one line', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  try {
+    await once(holder, 'listening');
+    const { port } = holder.address() as AddressInfo;
+    const config = await file('tagalong.yaml', `http: { port: ${port} }\nlog: { level: silent }\n${SITES}`);
+    for (const args of [
+      ['up', '--config', config],
+      ['start', '--port', `${port}`],
+    ]) {
+      const { code, stdout, stderr } = await tagalong(args);
+      expect(stderr).toMatch(new RegExp(`^tagalong: PORT_UNAVAILABLE: .*${port}.*EADDRINUSE.*\n$`));
+      expect(stdout).toBe('');
+      expect(code).toBe(1);
+    }
+  } finally {
+    holder.close();
+  }
+});

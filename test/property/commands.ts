@@ -1,0 +1,141 @@
+/** What can happen to a running system, at random. */
+import fc from 'fast-check';
+import { TERMINAL_TYPES } from '#shared/events/index.ts';
+import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
+import { type Harness, SITES, type Who } from './harness.ts';
+
+export interface Command {
+  readonly name: string;
+  readonly run: (harness: Harness) => Promise<void>;
+  readonly toString: () => string;
+}
+
+function command(name: string, run: (harness: Harness) => Promise<void>): Command {
+  return { name, run, toString: () => name };
+}
+
+const index = fc.nat({ max: 2 });
+const site = fc.constantFrom(...SITES);
+const who = fc.constantFrom<Who>('placement', 'migrator');
+const awayMs = fc.constantFrom(0, 0, 3_000, 40_000);
+
+/** A user goes somewhere along the line of sites, and stays there. */
+const place = fc.oneof(
+  fc.constantFrom(0, 1, 2, 3),
+  fc.integer({ min: 0, max: 300 }).map((percent) => percent / 100),
+);
+const go = fc
+  .tuple(index, place)
+  .map(([i, place]) => command(`u${i} goes to ${place}`, (h) => h.fix(`v${i}`, `u${i}`, place)));
+
+/** A user walks a few kilometres, as most do most of the time. */
+const walk = fc
+  .tuple(index, fc.integer({ min: -15, max: 15 }))
+  .map(([i, percent]) =>
+    command(`u${i} walks ${percent} km`, (h) => h.fix(`v${i}`, `u${i}`, h.placeOf(`u${i}`) + percent / 100)),
+  );
+
+const pass = fc
+  .oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 3_000, max: 60_000 }))
+  .map((ms) => command(`${ms} ms pass`, (h) => h.pass(ms)));
+
+const approach = fc
+  .constantFrom('prepare', 'announce', 'memory', 'switch', 'switch', 'release', 'undoing')
+  .map((state) => command(`until a migration is in ${state}`, (h) => h.approach(state)));
+
+const sessions = fc
+  .tuple(index, fc.boolean())
+  .map(([i, on]) =>
+    command(`u${i} ${on ? 'attaches to' : 'detaches from'} v${i}`, (h) =>
+      on
+        ? h.attach(`v${i}`, `u${i}`)
+        : h.tell({ type: 'session.detached.v1', data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs } }),
+    ),
+  );
+
+const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>
+  command(`${name} ${on ? 'drains' : 'is open'}`, async (h) => {
+    await h.agents.drain(name, on);
+    await h.settle();
+  }),
+);
+
+const order = fc
+  .tuple(index, site)
+  .map(([i, to]) => command(`operator orders v${i} to ${to}`, (h) => h.ask(() => h.placement?.order(`v${i}`, to))));
+
+const cancel = fc.nat({ max: 2 }).map((i) =>
+  command(`operator cancels migration ${i}`, (h) =>
+    h.ask(() => {
+      const live = h.migrator?.status() ?? [];
+      return live.length === 0 ? undefined : h.migrator?.cancel(live[i % live.length]!.migration, 'operator');
+    }),
+  ),
+);
+
+/** At least once: what was said before is said again, by whoever said it, under an id that no bus remembers. */
+const repeat = fc.nat({ max: 30 }).map((back) =>
+  command(`event ${back} before the last comes again`, async (h) => {
+    const event = h.said[h.said.length - 1 - back];
+    if (event) await h.repeat(event);
+  }),
+);
+
+/** The end of a move long ago comes again, perhaps while the VM moves once more. */
+const repeatEnd = fc.nat({ max: 8 }).map((i) =>
+  command(`end ${i} comes again`, async (h) => {
+    const ends = h.of(...TERMINAL_TYPES);
+    if (ends.length > 0) await h.repeat(ends[i % ends.length]!);
+  }),
+);
+
+const late = fc
+  .tuple(index, fc.integer({ min: 1, max: 100_000 }), fc.constantFrom(0, 1.4, 3))
+  .map(([i, agoMs, place]) =>
+    command(`a fix of u${i} at ${place} comes ${agoMs} ms late`, (h) =>
+      h.fix(`v${i}`, `u${i}`, place, h.nowMs - agoMs),
+    ),
+  );
+
+export const restart = fc
+  .tuple(who, awayMs)
+  .map(([name, ms]) => command(`${name} restarts after ${ms} ms`, (h) => h.stop(name, ms)));
+
+const crash = fc
+  .tuple(who, fc.integer({ min: 1, max: 12 }), fc.boolean(), awayMs)
+  .map(([name, n, after, ms]) =>
+    command(`${name} will die ${after ? 'after' : 'before'} operation ${n}, for ${ms} ms`, async (h) =>
+      h.arm(name, n, after, ms),
+    ),
+  );
+
+export const undisturbed = fc.oneof(
+  { arbitrary: go, weight: 4 },
+  { arbitrary: walk, weight: 6 },
+  { arbitrary: pass, weight: 8 },
+  { arbitrary: order, weight: 2 },
+  { arbitrary: sessions, weight: 1 },
+  { arbitrary: late, weight: 1 },
+);
+
+export const anything = fc.oneof(
+  { arbitrary: undisturbed, weight: 18 },
+  { arbitrary: drain, weight: 1 },
+  { arbitrary: cancel, weight: 2 },
+  { arbitrary: repeat, weight: 2 },
+  { arbitrary: repeatEnd, weight: 2 },
+  { arbitrary: approach, weight: 5 },
+  { arbitrary: restart, weight: 3 },
+  { arbitrary: crash, weight: 3 },
+);
+
+export const fault: fc.Arbitrary<Fault> = fc.oneof(
+  fc.constantFrom(0, 10, 2_000).map((afterMs): Fault => ({ kind: 'fail', code: 'BROKEN', reason: 'a test', afterMs })),
+  fc.constant<Fault>({ kind: 'hang' }),
+  fc.constantFrom(3, 20).map((factor): Fault => ({ kind: 'slow', factor })),
+);
+/** Most steps go well. */
+export const faults = fc.array(
+  fc.oneof({ arbitrary: fc.constant(undefined), weight: 5 }, { arbitrary: fault, weight: 1 }),
+  { maxLength: 60, size: 'max' },
+);

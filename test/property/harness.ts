@@ -1,0 +1,360 @@
+/**
+ * The real placement and migrator on one bus, store, hypervisor and virtual clock, driven step by step. Each of the two
+ * can be stopped, or killed at any of its reads, writes and orders, and is then started again on what it left behind.
+ * After every instant it is checked that no safety rule is broken.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type SimulatedAgents, simulatedAgents } from '#services/agent/simulated.ts';
+import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
+import { createPlacement, type PlacementService } from '#services/placement/service.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Data, type Event, envelop, type Fact, TERMINAL_TYPES, type VmSpec } from '#shared/events/index.ts';
+import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
+import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { Life } from './life.ts';
+
+export const START_MS = Date.UTC(2026, 2, 2, 12);
+const log = createLog('silent');
+
+/** Four sites on a line, 100 km from one to the next, two ways between any two. */
+export const SITES = ['s0', 's1', 's2', 's3'] as const;
+export const KM_APART = 100;
+const DEGREES_APART = KM_APART / 111.19;
+
+export function positionAt(place: number): { lat: number; lon: number } {
+  return { lat: 40 + place * DEGREES_APART, lon: -74 };
+}
+
+export const SPEC: VmSpec = {
+  ramBytes: 1e9,
+  dirtyRateBps: 5e6,
+  workingSetBytes: 5e7,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+
+/** Any speed is believed, because the commands move users from site to site at once. */
+export function configFor(limits: { movesPerSite?: number; movesPerPath?: number } = {}): Config {
+  const sites = SITES.map((site, i) => ({
+    site,
+    ...positionAt(i),
+    slots: 10,
+    uplinks: [
+      { provider: 'a', rateBps: 1e8 },
+      { provider: 'b', rateBps: 6e7 },
+    ],
+  }));
+  return parseConfig(
+    JSON.stringify({
+      sites,
+      heartbeatMs: 20_000,
+      ingest: { plausibility: { maxSpeedMps: 1e6 } },
+      policy: { siteSilentMs: 70_000, coolingMs: 30_000, backOffMs: 10_000, maxMovesPerHour: 60 },
+      limits: { movesPerSite: 1, movesPerPath: 1, queueMs: 30_000, stepTimeoutMs: 10_000, ...limits },
+    }),
+    'property',
+  );
+}
+
+export type Who = 'placement' | 'migrator';
+
+interface Running {
+  readonly life: Life;
+  readonly service: PlacementService | MigratorService;
+}
+
+export interface HarnessOptions {
+  readonly vms?: number;
+  /** Taken one for each step that a move begins. */
+  readonly faults?: readonly (Fault | undefined)[];
+  readonly config?: Config;
+}
+
+export class Harness {
+  readonly config: Config;
+  readonly clock: VirtualClock = virtualClock(START_MS);
+  readonly bus: MemoryBus = memoryBus({ partitions: 4 });
+  readonly store: Store = memoryStore();
+  readonly hypervisor: SimulatedHypervisor;
+  readonly agents: SimulatedAgents;
+  readonly vms: readonly string[];
+  /** Everything that was published, in order, each id once. */
+  readonly said: Event[] = [];
+  readonly #saidById = new Map<string, Event>();
+  readonly #running = new Map<Who, Running>();
+  /** Who is away, and until when. */
+  readonly #away = new Map<Who, number>();
+  #faults: (Fault | undefined)[];
+  #serial = 0;
+  #complete = false;
+  readonly #places = new Map<string, number>();
+
+  private constructor({ vms = 3, faults = [], config = configFor() }: HarnessOptions) {
+    this.config = config;
+    this.#faults = [...faults];
+    this.vms = Array.from({ length: vms }, (_, i) => `v${i}`);
+    this.hypervisor = simulatedHypervisor({
+      clock: this.clock,
+      model: config.move,
+      network: config.network,
+      faults: () => this.#faults.shift(),
+    });
+    const { sites, heartbeatMs } = config;
+    this.agents = simulatedAgents({
+      bus: this.#tapped(),
+      clock: this.clock,
+      hypervisor: this.hypervisor,
+      sites,
+      heartbeatMs,
+      log,
+    });
+  }
+
+  /** A world in which VM `v<i>` runs at site `s<i mod 4>` and user `u<i>` is attached to it. */
+  static async create(options: HarnessOptions = {}): Promise<Harness> {
+    const harness = new Harness(options);
+    await harness.#start('migrator');
+    await harness.#start('placement');
+    await harness.agents.start();
+    await harness.settle();
+    for (const [i, vm] of harness.vms.entries()) {
+      const home = SITES[i % SITES.length]!;
+      await harness.tell({ type: 'vm.declared.v1', data: { vm, atMs: harness.nowMs, home, spec: SPEC } });
+      await harness.attach(vm, `u${i}`);
+    }
+    harness.#complete = true;
+    return harness;
+  }
+
+  get nowMs(): number {
+    return Math.round(this.clock.now());
+  }
+  get placement(): PlacementService | undefined {
+    return this.#alive('placement')?.service as PlacementService | undefined;
+  }
+  get migrator(): MigratorService | undefined {
+    return this.#alive('migrator')?.service as MigratorService | undefined;
+  }
+
+  /** Publishes a fact under a new id, so that no bus takes a repeat for one, and waits for what follows from it. */
+  async tell(...facts: Fact[]): Promise<void> {
+    await this.#tapped().publish(facts.map((fact) => envelop(fact, `test:${this.#serial++}`, '/test')));
+    await this.settle();
+  }
+
+  /** Says again what was said, under an id that no bus remembers. */
+  async repeat(event: Event): Promise<void> {
+    await this.bus.publish([{ ...event, id: `again:${this.#serial++}` } as Event]);
+    await this.settle();
+  }
+
+  async attach(vm: string, user: string): Promise<void> {
+    await this.tell({ type: 'session.attached.v1', data: { vm, user, atMs: this.nowMs, weight: 1 } });
+  }
+
+  /** Where along the line a user was last. */
+  placeOf(user: string): number {
+    return this.#places.get(user) ?? 0;
+  }
+
+  async fix(vm: string, user: string, place: number, atMs = this.nowMs): Promise<void> {
+    if (atMs === this.nowMs) this.#places.set(user, place);
+    await this.tell({ type: 'location.reported.v1', data: { vm, user, atMs, ...positionAt(place) } });
+  }
+
+  /** An operator's word; that it may be refused is part of the game. */
+  async ask(request: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await request();
+    } catch (error) {
+      // Refused by name, or the service died over it.
+      if (!(error instanceof TagalongError) && !Life.isDeath(error)) throw error;
+    }
+    await this.settle();
+  }
+
+  /** Lets time pass: every instant at which something happens is lived through to its end and checked. */
+  async pass(ms: number): Promise<void> {
+    const untilMs = this.clock.now() + ms;
+    await this.settle();
+    for (;;) {
+      const backMs = Math.min(untilMs, ...this.#away.values());
+      if ((this.clock.nextMs() ?? Number.POSITIVE_INFINITY) <= backMs) this.clock.step(backMs);
+      else this.clock.advanceTo(backMs);
+      await this.settle();
+      if (this.clock.now() >= untilMs && (this.clock.nextMs() ?? Number.POSITIVE_INFINITY) > untilMs) break;
+    }
+  }
+
+  /** Lets time pass until some migration is in that state, for a minute at most: some states are over in no time. */
+  async approach(state: string): Promise<void> {
+    const untilMs = this.clock.now() + 60_000;
+    while (!this.migrator?.status().some((status) => status.state === state)) {
+      const nextMs = this.clock.nextMs() ?? Number.POSITIVE_INFINITY;
+      if (nextMs > untilMs) return;
+      await this.pass(Math.max(0, nextMs - this.clock.now()));
+    }
+  }
+
+  /** Everything that was caused has happened, whoever had to be started again for it; then the rules are checked. */
+  async settle(): Promise<void> {
+    for (;;) {
+      for (const { service } of this.#running.values()) await service.idle();
+      await this.bus.idle();
+      this.#buryTheDead();
+      const due = [...this.#away].filter(([, atMs]) => atMs <= this.clock.now()).map(([who]) => who);
+      for (const who of due) await this.#start(who);
+      const busy = [...this.#running.values()].some(({ service }) => service.busy);
+      if (!busy && due.length === 0) break;
+    }
+    if (this.#complete) this.#check();
+  }
+
+  /** Stops a service in good order. It is back after `awayMs`. */
+  async stop(who: Who, awayMs: number): Promise<void> {
+    const running = this.#alive(who);
+    if (running === undefined) return;
+    await running.service.stop();
+    running.life.end();
+    this.#running.delete(who);
+    this.#away.set(who, this.clock.now() + awayMs);
+    await this.settle();
+  }
+
+  /** Lets a service die at its next `operations`-th read, write or order: before it has an effect, or after. */
+  arm(who: Who, operations: number, after: boolean, awayMs: number): void {
+    this.#alive(who)?.life.arm(operations, after, awayMs);
+  }
+
+  /** Ends all faults, lets everybody live, and runs until every move that was decided has ended. */
+  async rest(): Promise<void> {
+    this.#faults = [];
+    for (const { life } of this.#running.values()) life.disarm();
+    for (const who of this.#away.keys()) this.#away.set(who, this.clock.now());
+    await this.settle();
+    for (let i = 0; i < 500 && this.unended().length > 0; i++) await this.pass(10_000);
+  }
+
+  async close(): Promise<void> {
+    for (const { service } of this.#running.values()) await service.stop();
+    await this.agents.stop();
+    await this.bus.close();
+  }
+
+  of<T extends Event['type']>(...types: T[]): Extract<Event, { type: T }>[] {
+    return this.said.filter((event) => (types as string[]).includes(event.type)) as never;
+  }
+
+  /** Moves that were decided and have not come to their terminal event. */
+  unended(): string[] {
+    const ended = new Set(this.of(...TERMINAL_TYPES).map(({ data }) => data.migration));
+    return this.moves()
+      .map(({ decision }) => decision)
+      .filter((decision) => !ended.has(decision));
+  }
+
+  moves(): Data<'placement.decided.v1'>[] {
+    return this.of('placement.decided.v1')
+      .map(({ data }) => data)
+      .filter(({ verdict }) => verdict === 'move');
+  }
+
+  #alive(who: Who): Running | undefined {
+    const running = this.#running.get(who);
+    return running?.life.dead ? undefined : running;
+  }
+
+  async #start(who: Who): Promise<void> {
+    this.#away.delete(who);
+    const life = new Life();
+    const bus = life.bus(this.#tapped());
+    const common = { bus, store: life.store(this.store), clock: life.clock(this.clock), config: this.config, log };
+    const service =
+      who === 'placement'
+        ? createPlacement(common)
+        : createMigrator({ ...common, hypervisor: life.hypervisor(this.hypervisor) });
+    this.#running.set(who, { life, service });
+    await service.start();
+  }
+
+  #buryTheDead(): void {
+    for (const [who, { life }] of this.#running) {
+      if (!life.dead) continue;
+      this.#running.delete(who);
+      this.#away.set(who, this.clock.now() + life.awayMs);
+    }
+  }
+
+  /** The bus, with a record of what is published. */
+  #tapped(): MemoryBus {
+    return {
+      ...this.bus,
+      publish: (events) => {
+        for (const event of events) this.#record(event);
+        return this.bus.publish(events);
+      },
+    };
+  }
+
+  #record(event: Event): void {
+    const known = this.#saidById.get(event.id);
+    if (known === undefined) {
+      this.#saidById.set(event.id, event);
+      this.said.push(event);
+    } else if (!isDeepStrictEqual(JSON.parse(JSON.stringify(known)), JSON.parse(JSON.stringify(event)))) {
+      throw new Broken(5, `${event.id} was said in two ways: ${JSON.stringify(known)} and ${JSON.stringify(event)}`);
+    }
+  }
+
+  #check(): void {
+    for (const vm of this.vms) this.#checkPlace(vm);
+    this.#checkLimits();
+  }
+
+  #checkPlace(vm: string): void {
+    const running = this.hypervisor.running(vm);
+    if (running.length > 1) throw new Broken(1, `${vm} runs at ${running.join(' and ')}`);
+    const kept = SITES.filter((site) => this.hypervisor.vmsAt(site).includes(vm));
+    if (kept.length !== 1) throw new Broken(2, `${vm} is kept at ${kept.join(' and ') || 'no site'}`);
+    // It may only stand still for a switch-over, and somebody must be there to end it.
+    const moving = this.migrator?.status().some((status) => status.vm === vm) ?? true;
+    if (running.length === 0 && !moving) throw new Broken(2, `${vm} is stopped, and no migration is under way`);
+  }
+
+  #checkLimits(): void {
+    const ended = new Set(this.of(...TERMINAL_TYPES).map(({ data }) => data.migration));
+    const { movesPerSite, movesPerPath } = this.config.limits;
+    const accepted = this.of('migration.accepted.v1').filter(({ data }) => !ended.has(data.migration));
+    const started = this.of('migration.started.v1').filter(({ data }) => !ended.has(data.migration));
+    const sites = started.flatMap(({ data }) => [data.from, data.to]);
+    const twice = most(accepted.map(({ data }) => data.vm));
+    if (twice.n > 1) throw new Broken(3, `${twice.key} has ${twice.n} migrations at once`);
+    const site = most(sites);
+    if (site.n > movesPerSite) throw new Broken(3, `${site.n} migrations at ${site.key}`);
+    const path = most(started.flatMap(({ data }) => data.paths));
+    if (path.n > movesPerPath) throw new Broken(3, `${path.n} migrations on ${path.key}`);
+    const pathless = started.find(({ data }) => data.paths.length !== 2);
+    if (pathless) throw new Broken(3, `${pathless.data.migration} counts on ${pathless.data.paths.length} of 2 paths`);
+  }
+}
+
+/** A rule that does not hold, by its number in "what must never break". */
+export class Broken extends Error {
+  constructor(rule: number, what: string) {
+    super(`rule ${rule}: ${what}`);
+  }
+}
+
+function most(keys: readonly string[]): { key: string; n: number } {
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts].reduce((a, [key, n]) => (n > a.n ? { key, n } : a), { key: '', n: 0 });
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { virtualClock } from '#shared/clock/virtual.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Data, Fact } from '#shared/events/index.ts';
+import { distanceKm } from '#shared/geo/distance.ts';
+import { userRttMs } from '#shared/model/network.ts';
+import { createWorld } from '#simulations/world.ts';
+import { positionAt, SITES, SPEC, START_MS } from './harness.ts';
+import { SEED } from './seed.ts';
+
+const HOUR_MS = 3_600_000;
+const STEP_MS = 5_000;
+/** Any speed is believed: the worst users are those who are somewhere else at once. */
+const config = parseConfig(JSON.stringify({ ingest: { plausibility: { maxSpeedMps: 1e6 } } }), 'rule 7');
+const { margin, coolingMs, returnPauseMs, maxMovesPerHour } = config.policy;
+
+interface Run {
+  readonly moves: Data<'placement.decided.v1'>[];
+  readonly completed: Data<'migration.completed.v1'>[];
+  /** What following saved against a VM that stays at its first home, in user-milliseconds. */
+  readonly gainUserMs: number;
+  readonly costUserMs: number;
+}
+
+/** One user, whose place along the line of sites is asked for every five seconds. */
+function follow(placeAt: (ms: number) => number, hours: number): Run {
+  const clock = virtualClock(START_MS);
+  const moves: Run['moves'] = [];
+  const completed: Run['completed'] = [];
+  const observe = ({ type, data }: Fact) => {
+    if (type === 'placement.decided.v1' && data.verdict === 'move') moves.push(data);
+    if (type === 'migration.completed.v1') completed.push(data);
+  };
+  const world = createWorld({ config, clock, observe });
+  const uplinks = [
+    { provider: 'a', rateBps: 1e8 },
+    { provider: 'b', rateBps: 6e7 },
+  ];
+  for (const [i, site] of SITES.entries()) world.declareSite({ site, ...positionAt(i), slots: 10, uplinks });
+  world.tell({ type: 'vm.declared.v1', data: { vm: 'v0', atMs: START_MS, home: 's0', spec: SPEC } });
+  world.tell({ type: 'session.attached.v1', data: { vm: 'v0', user: 'u0', atMs: START_MS, weight: 1 } });
+  let gainUserMs = 0;
+  for (let ms = STEP_MS; ms <= hours * HOUR_MS; ms += STEP_MS) {
+    clock.advanceTo(START_MS + ms);
+    const place = placeAt(ms);
+    world.locate({ vm: 'v0', user: 'u0', atMs: START_MS + ms, ...positionAt(place) });
+    const home = world.placement.vms.get('v0')!.home.id;
+    gainUserMs += ((serving(place, 's0') - serving(place, home)) * STEP_MS) / 1000;
+  }
+  const costUserMs = moves.reduce((sum, { prediction }) => sum + prediction!.costUserMs, 0);
+  return { moves, completed, gainUserMs, costUserMs };
+}
+
+function serving(place: number, site: string): number {
+  const km = SITES.map((_, i) => distanceKm(positionAt(place), positionAt(i)));
+  const at = SITES.indexOf(site as (typeof SITES)[number]);
+  return Math.max(0, userRttMs(config.network, km[at]!, km[at] === Math.min(...km)) - SPEC.targetRttMs);
+}
+
+function check({ moves, completed }: Run): void {
+  for (const [i, move] of moves.entries()) {
+    const { benefitUserMs, costUserMs } = move.prediction!;
+    expect(benefitUserMs, `${move.decision} is worth it`).toBeGreaterThanOrEqual(margin * costUserMs * (1 - 1e-9));
+    const hour = moves.filter(({ atMs }) => atMs > move.atMs - HOUR_MS && atMs <= move.atMs);
+    expect(hour.length, 'moves in the hour before').toBeLessThanOrEqual(maxMovesPerHour);
+    const arrived = completed.find(({ migration }) => migration === moves[i - 1]?.decision);
+    if (arrived) expect(move.atMs - arrived.atMs, 'since the last arrival').toBeGreaterThanOrEqual(coolingMs);
+    if (arrived?.from === move.to)
+      expect(move.atMs - arrived.atMs, 'and back again').toBeGreaterThanOrEqual(returnPauseMs);
+  }
+}
+
+describe('rule 7: a move is never worth less than it was expected to cost', () => {
+  test('every move of the policy is worth its cost and the margin, wherever users go', () => {
+    let moves = 0;
+    // Where the user is next, and for how long.
+    const stays = fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 10, max: 3_000 })), {
+      minLength: 3,
+      maxLength: 40,
+      size: 'max',
+    });
+    fc.assert(
+      fc.property(stays, (list) => {
+        const ends = list.map(
+          (
+            (sumMs) =>
+            ([, s]: [number, number]) =>
+              (sumMs += s * 1000)
+          )(0),
+        );
+        const placeAt = (ms: number) => (list[ends.findIndex((endMs) => endMs > ms)] ?? list.at(-1)!)[0] / 100;
+        const run = follow(placeAt, 4);
+        moves += run.moves.length;
+        check(run);
+      }),
+      { seed: SEED, numRuns: 100 },
+    );
+    expect(moves, 'users whom nobody follows prove nothing').toBeGreaterThan(100);
+  });
+
+  /** To and fro between two sites: away for a share of each period. */
+  const oscillate = (periodS: number, awayPercent: number) =>
+    follow((ms) => (ms % (periodS * 1000) < periodS * 10 * awayPercent ? 1 : 0), 8);
+
+  test('no ping-pong: to and fro between two sites, at any period, a VM keeps to its budget of moves', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10, max: 7_200 }), fc.integer({ min: 5, max: 95 }), (periodS, awayPercent) => {
+        check(oscillate(periodS, awayPercent));
+      }),
+      { seed: SEED, numRuns: 60 },
+    );
+  });
+
+  test('moves pay: with stays of like length, minutes and more, moving costs no more than it saved, and twelve moves while it learns', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 900, max: 7_200 }), fc.integer({ min: 40, max: 60 }), (periodS, awayPercent) => {
+        const { moves, costUserMs, gainUserMs } = oscillate(periodS, awayPercent);
+        const oneMove = moves[0]?.prediction?.costUserMs ?? 0;
+        expect(costUserMs).toBeLessThanOrEqual(Math.max(0, gainUserMs) + 12 * oneMove);
+      }),
+      { seed: SEED, numRuns: 40 },
+    );
+  });
+
+  // One expected stay is learned for all sites: long stays at one make short visits to another look worth a move.
+  test.fails.each([
+    [444, 11],
+    [156, 40],
+  ])(
+    'moves pay: nor where visits too short to pay alternate with longer stays (%i s, %i %%)',
+    (periodS, awayPercent) => {
+      const { moves, costUserMs, gainUserMs } = oscillate(periodS, awayPercent);
+      const oneMove = moves[0]!.prediction!.costUserMs;
+      expect(costUserMs).toBeLessThanOrEqual(Math.max(0, gainUserMs) + 12 * oneMove);
+    },
+  );
+});

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { explanationText } from '#deploy/cli/explain.ts';
+import { type Explained, inPlainWords } from '#deploy/cli/words.ts';
+
+const PREDICTION = {
+  durationMs: 12_300,
+  interruptionMs: 87,
+  bytes: 1_240_000_000,
+  costUserMs: 112,
+  benefitUserMs: 2500,
+};
+
+/** A VM in the west that would be better off in the east. */
+const EXPLAINED: Explained = {
+  vm: 'desk',
+  home: 'west',
+  state: 'settled',
+  policy: 'tagalong',
+  reason: 'better-site',
+  sessions: 2,
+  homeServingUserMsPerS: 10,
+  expectedStayMs: 600_000,
+  oldestFixAgeMs: 20_000,
+  candidates: [
+    { site: 'east', servingUserMsPerS: 5.5, prediction: PREDICTION },
+    { site: 'south', servingUserMsPerS: 7, prediction: PREDICTION },
+    { site: 'west', servingUserMsPerS: 10 },
+  ],
+};
+const better = 'east would serve its 2 users better by 4.50 user-milliseconds a second';
+const refused = (rejected: string): Explained['candidates'] => [
+  { site: 'east', servingUserMsPerS: 5.5, prediction: PREDICTION, rejected },
+  { site: 'west', servingUserMsPerS: 10 },
+];
+
+describe('why a VM stays or goes', () => {
+  test.each<[Partial<Explained>, string]>([
+    [{ state: 'idle', candidates: [] }, 'desk stays at west: nobody who uses it has been heard of.'],
+    [
+      { candidates: [{ site: 'west', servingUserMsPerS: 10 }], sessions: 1, reason: 'home-is-best' },
+      'desk stays at west: no site serves its 1 user better.',
+    ],
+    [{ reason: 'gain-too-small' }, `desk stays at west: ${better}, too little ever to be worth the move.`],
+    [
+      { state: 'drifting' },
+      `desk is still at west: ${better}; it follows as soon as that has lasted long enough to be worth the move.`,
+    ],
+    [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
+    [{ state: 'drifting', candidates: refused('full') }, `desk stays at west for now: ${better}, but it is full.`],
+    [
+      { state: 'drifting', candidates: refused('some-new-filter') },
+      `desk stays at west for now: ${better}, but "some-new-filter" refuses it.`,
+    ],
+    [{ state: 'cooling' }, 'desk stays at west for now: its last move has only just ended.'],
+    [
+      { state: 'backing-off' },
+      'desk stays at west for now: its last move failed, and it waits before the next attempt.',
+    ],
+    [
+      { state: 'evacuating' },
+      'desk is to leave west, which is being emptied or has fallen silent, but no site can take it at the moment.',
+    ],
+  ])('%j', (differs, sentence) => {
+    expect(inPlainWords({ ...EXPLAINED, ...differs }, undefined)).toBe(sentence);
+  });
+
+  test('says where to, while it moves', () => {
+    expect(inPlainWords({ ...EXPLAINED, state: 'moving' }, 'east')).toBe('desk is moving from west to east.');
+    expect(inPlainWords({ ...EXPLAINED, state: 'moving' }, undefined)).toContain('is about to leave west');
+  });
+
+  test('each candidate has its row, with what moving there takes and what refuses it', () => {
+    const text = explanationText({ ...EXPLAINED, candidates: refused('path-busy') }, undefined);
+    expect(text).toMatch(/^east +5\.50 +4\.50 +12\.3 s +87 ms +1\.24 GB +112 +2500 +path-busy$/m);
+    expect(text).toMatch(/^west \(home\) +10\.0$/m);
+    expect(text).toMatch(/^users +2; the oldest position is 20\.0 s old$/m);
+  });
+});

@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { stepper } from '#shared/machine/stepper.ts';
+import {
+  type DecideParams,
+  leavesAsIs,
+  type MachineEvent,
+  type Mind,
+  newMind,
+  type State,
+  vmMachine,
+} from '#shared/policy/machine.ts';
+import type { Advice, Choice, Outlook } from '#shared/policy/outlook.ts';
+
+const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
+const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES), newMind('v', 0, 0));
+
+const choice: Choice = {
+  from: 'a',
+  site: 'b',
+  reason: 'better-site',
+  prediction: { durationMs: 10, interruptionMs: 1, bytes: 1, costUserMs: 1, benefitUserMs: 2 },
+  raw: { durationMs: 10, interruptionMs: 1 },
+  paths: ['a~b/x'],
+};
+const STAY: Advice = { kind: 'stay', reason: 'home-is-best' };
+const BLOCKED: Advice = { kind: 'blocked', reason: 'full' };
+const move = (readyAtMs: number): Advice => ({ kind: 'move', reason: 'better-site', choice, readyAtMs });
+const outlook = (advice: Advice, more: Partial<Outlook> = {}): Outlook => ({
+  populated: true,
+  homeLost: null,
+  advice,
+  refuge: undefined,
+  targetGain: 0,
+  ...more,
+});
+const looked = (advice: Advice, more: Partial<Outlook> = {}, atMs = 10): MachineEvent => ({
+  type: 'looked',
+  atMs,
+  outlook: outlook(advice, more),
+});
+const under = {
+  decision: 'v:1',
+  from: 'a',
+  to: 'b',
+  source: 'policy',
+  paths: [],
+  raw: choice.raw,
+  switched: false,
+  cancelling: false,
+} as const;
+const calm = newMind('v', 0, 0);
+const moving: Mind = { ...calm, seq: 1, move: under };
+const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision = 'v:1'): MachineEvent => ({
+  type,
+  atMs: 10,
+  decision,
+});
+
+/** Where it goes, and the verdict it wants said. */
+function go(state: State, event: MachineEvent, mind: Mind = state === 'moving' ? moving : calm) {
+  const { state: next, context, actions } = step(state, mind, event);
+  const verdicts = actions
+    .filter(({ type }) => type === 'decide')
+    .map(({ params }) => `${(params as DecideParams).verdict} ${(params as DecideParams).source}`);
+  return { next, verdicts, context };
+}
+
+describe('the life of a VM', () => {
+  const drained = { homeLost: 'draining', refuge: choice } as const;
+  const transitions: [string, State, MachineEvent, State, string[], Mind?][] = [
+    ['somebody attached', 'idle', looked(STAY), 'settled', []],
+    ['nobody there', 'idle', looked(STAY, { populated: false }), 'idle', []],
+    ['everybody left', 'settled', looked(STAY, { populated: false }), 'idle', []],
+    ['a better site, not for long yet', 'settled', looked(move(20)), 'drifting', []],
+    ['a better site that something stands in the way of', 'settled', looked(BLOCKED), 'drifting', []],
+    ['a better site for long enough', 'settled', looked(move(10)), 'moving', ['move policy']],
+    ['it has lasted', 'drifting', looked(move(10)), 'moving', ['move policy']],
+    ['it has not lasted yet', 'drifting', looked(move(11)), 'drifting', []],
+    ['no better any more', 'drifting', looked(STAY), 'settled', ['stay policy']],
+    ['everybody left meanwhile', 'drifting', looked(STAY, { populated: false }), 'idle', ['stay policy']],
+    ['the home drains', 'settled', looked(STAY, drained), 'evacuating', []],
+    ['the home drains while drifting', 'drifting', looked(move(10), drained), 'evacuating', []],
+    ['the home drains, nobody there', 'idle', looked(STAY, { ...drained, populated: false }), 'evacuating', []],
+    ['the home drains after a move', 'cooling', looked(STAY, drained), 'evacuating', []],
+    ['somewhere to flee to', 'evacuating', looked(STAY, drained), 'moving', ['move evacuation']],
+    ['nowhere to flee to', 'evacuating', looked(STAY, { homeLost: 'silent' }), 'evacuating', []],
+    ['the home is back', 'evacuating', looked(STAY), 'settled', []],
+    ['arrived', 'moving', ended('completed'), 'cooling', []],
+    ['failed', 'moving', ended('failed'), 'backing-off', []],
+    ['cancelled', 'moving', ended('cancelled'), 'cooling', []],
+    ['another move arrived', 'moving', ended('completed', 'v:0'), 'moving', []],
+    ['another move failed', 'moving', ended('failed', 'v:0'), 'moving', []],
+    ['the users turned back', 'moving', looked(STAY, { targetGain: -1 }), 'moving', ['cancel policy']],
+    [
+      'the users turned back too late',
+      'moving',
+      looked(STAY, { targetGain: -1 }),
+      'moving',
+      [],
+      { ...moving, move: { ...under, switched: true } },
+    ],
+    [
+      'already being cancelled',
+      'moving',
+      looked(STAY, { targetGain: -1 }),
+      'moving',
+      [],
+      { ...moving, move: { ...under, cancelling: true } },
+    ],
+    [
+      'an operator knows better than users',
+      'moving',
+      looked(STAY, { targetGain: -1 }),
+      'moving',
+      [],
+      { ...moving, move: { ...under, source: 'operator' } },
+    ],
+    ['the pause is over', 'cooling', looked(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
+    ['the pause is not over', 'cooling', looked(move(0)), 'cooling', [], { ...calm, deadlineMs: 11 }],
+    ['backed off long enough', 'backing-off', looked(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
+    [
+      'even an evacuation waits after a failure',
+      'backing-off',
+      looked(STAY, drained),
+      'backing-off',
+      [],
+      { ...calm, deadlineMs: 11 },
+    ],
+  ];
+  test.each(transitions)('%s: %s', (_, from, event, to, verdicts, mind) => {
+    const result = go(from, event, mind);
+    expect(result.next).toBe(to);
+    expect(result.verdicts).toEqual(verdicts);
+  });
+
+  test.each<State>(['idle', 'settled', 'drifting', 'cooling', 'backing-off', 'evacuating'])(
+    'an operator can order a move of a VM that is %s',
+    (state) => {
+      const { next, verdicts, context } = go(state, { type: 'ordered', atMs: 10, choice });
+      expect(next).toBe('moving');
+      expect(verdicts).toEqual(['move operator']);
+      expect(context.move).toMatchObject({ decision: 'v:1', from: 'a', to: 'b', source: 'operator' });
+    },
+  );
+
+  test('a VM that moves takes no second order', () => {
+    expect(go('moving', { type: 'ordered', atMs: 10, choice }).context).toEqual(moving);
+  });
+
+  test('each failure in a row doubles the pause, up to its limit; an arrival forgets them', () => {
+    let mind = moving;
+    const pauses = Array.from({ length: 5 }, () => {
+      const { context } = go('moving', ended('failed'), mind);
+      mind = { ...context, move: under };
+      return context.deadlineMs! - 10;
+    });
+    expect(pauses).toEqual([50, 100, 200, 300, 300]);
+    expect(go('moving', ended('completed'), mind).context.failures).toBe(0);
+  });
+
+  test('decisions are numbered one by one', () => {
+    const { context } = go('drifting', looked(STAY), { ...calm, seq: 6 });
+    expect(context.seq).toBe(7);
+  });
+});
+
+describe('the shortcut', () => {
+  const advices = fc.oneof(
+    fc.constantFrom(STAY, BLOCKED),
+    fc.integer({ min: 0, max: 20 }).map((readyAtMs) => move(readyAtMs)),
+  );
+  const outlooks = fc.record({
+    populated: fc.boolean(),
+    homeLost: fc.constantFrom(null, 'draining' as const, 'silent' as const),
+    advice: advices,
+    refuge: fc.constantFrom(undefined, choice),
+    targetGain: fc.integer({ min: -2, max: 2 }),
+  });
+  const states = fc.constantFrom<State>(
+    'idle',
+    'settled',
+    'drifting',
+    'moving',
+    'cooling',
+    'backing-off',
+    'evacuating',
+  );
+  const minds = fc.record({
+    deadlineMs: fc.option(fc.integer({ min: 0, max: 20 })),
+    switched: fc.boolean(),
+    cancelling: fc.boolean(),
+    source: fc.constantFrom('policy' as const, 'evacuation' as const, 'operator' as const),
+  });
+
+  test('is taken exactly where the machine would change nothing and say nothing', () => {
+    fc.assert(
+      fc.property(states, minds, outlooks, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
+        const { deadlineMs, ...rest } = more;
+        const mind: Mind = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
+        const after = step(state, mind, { type: 'looked', atMs, outlook: seen });
+        const same =
+          after.state === state && after.actions.length === 0 && JSON.stringify(after.context) === JSON.stringify(mind);
+        expect(leavesAsIs(state, mind, seen, atMs)).toBe(same);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

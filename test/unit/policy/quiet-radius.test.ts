@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { KM_PER_DEGREE, lonScale } from '#shared/geo/distance.ts';
+import type { Vm } from '#shared/policy/vm.ts';
+import { line, positionAt } from './world.ts';
+
+const users = fc.array(
+  fc.tuple(fc.double({ min: -0.5, max: 3.5, noNaN: true }), fc.double({ min: -80, max: 80, noNaN: true })),
+  {
+    minLength: 1,
+    maxLength: 4,
+  },
+);
+const shares = fc.array(
+  fc.tuple(
+    fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
+    fc.oneof(fc.constantFrom(Math.PI / 2, -Math.PI / 2), fc.double({ min: 0, max: 6.28, noNaN: true })),
+  ),
+  {
+    minLength: 4,
+    maxLength: 4,
+  },
+);
+
+/** A position some kilometres east of the line. */
+const off = (place: number, eastKm: number) => {
+  const { lat, lon } = positionAt(place);
+  return { lat, lon: lon + eastKm / (KM_PER_DEGREE * lonScale(lat)) };
+};
+
+test('while all users stay within the quiet radius another look says the same', () => {
+  let moved = 0;
+  fc.assert(
+    fc.property(users, shares, (places, displacements) => {
+      const l = line(4);
+      l.vm('v', 's1');
+      const vm: Vm = l.world.placement.vms.get('v')!;
+      const locate = (i: number, position: { lat: number; lon: number }) =>
+        l.world.locate({ vm: 'v', user: `u${i}`, atMs: l.clock.now(), ...position });
+      for (const i of places.keys()) l.attach('v', `u${i}`);
+      for (const [i, [place, eastKm]] of places.entries()) locate(i, off(place, eastKm));
+      const { quietKm, reason, state } = vm;
+      if (!(quietKm > 0) || !Number.isFinite(quietKm)) return;
+
+      l.pass(1_000);
+      for (const [i, [place, eastKm]] of places.entries()) {
+        const [share, angle] = displacements[i]!;
+        const { lat, lon } = off(place, eastKm);
+        const km = quietKm * share * 0.99;
+        moved += km;
+        const north = (km * Math.sin(angle)) / KM_PER_DEGREE;
+        const east = (km * Math.cos(angle)) / (KM_PER_DEGREE * lonScale(lat));
+        // The last of them makes the policy look at all that it passed over.
+        if (i === places.length - 1) vm.quietKm = -1;
+        locate(i, { lat: lat + north, lon: lon + east });
+      }
+      expect({ reason: vm.reason, state: vm.state }).toEqual({ reason, state });
+    }),
+    { numRuns: 2000 },
+  );
+  expect(moved, 'users who stand still prove nothing').toBeGreaterThan(500);
+});

@@ -1,0 +1,78 @@
+/** Policy, migrator and simulated hypervisor under a virtual clock: sites on a line, a hundred kilometres apart. */
+
+import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Data, Fact, VmSpec } from '#shared/events/index.ts';
+import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
+import { createWorld, type World } from '#simulations/world.ts';
+
+export const START_MS = Date.UTC(2026, 2, 2, 12);
+export const SPEC: VmSpec = {
+  ramBytes: 1e9,
+  dirtyRateBps: 5e6,
+  workingSetBytes: 5e7,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+export const UPLINKS = [
+  { provider: 'a', rateBps: 1e8 },
+  { provider: 'b', rateBps: 6e7 },
+];
+
+export const positionAt = (place: number) => ({ lat: 40 + (place * 100) / 111.19, lon: -74 });
+
+/** Users may be anywhere at once, so that tests can put them where they are needed. */
+export const configWith = (part: Record<string, unknown> = {}): Config =>
+  parseConfig(JSON.stringify({ ingest: { plausibility: { maxSpeedMps: 1e6 } }, ...part }), 'test');
+
+export interface Line {
+  readonly world: World;
+  readonly clock: VirtualClock;
+  readonly facts: Fact[];
+  site(i: number, more?: Partial<Data<'site.reported.v1'>>): void;
+  vm(vm: string, home: string, spec?: VmSpec): void;
+  attach(vm: string, user: string): void;
+  fix(vm: string, user: string, place: number): void;
+  /** An operator's order, carried out at once. */
+  order(vm: string, to: string): void;
+  pass(ms: number): void;
+  stateOf(vm: string): string;
+  homeOf(vm: string): string;
+  decided(verdict?: 'move' | 'stay' | 'cancel'): Data<'placement.decided.v1'>[];
+  ended(): Data<'migration.completed.v1'>[];
+}
+
+/** Sites `s0`, `s1`, … and nothing else. */
+export function line(sites: number, config = configWith(), faults?: Faults): Line {
+  const clock = virtualClock(START_MS);
+  const facts: Fact[] = [];
+  const world = createWorld({ config, clock, observe: (fact) => facts.push(fact), ...(faults && { faults }) });
+  const now = () => Math.round(clock.now());
+  const where = (i: number) => ({ site: `s${i}`, ...positionAt(i), slots: 10, uplinks: UPLINKS });
+  for (let i = 0; i < sites; i++) world.declareSite(where(i));
+  return {
+    world,
+    clock,
+    facts,
+    site: (i, more) =>
+      world.tell({ type: 'site.reported.v1', data: { ...where(i), atMs: now(), vms: [], draining: false, ...more } }),
+    vm: (vm, home, spec = SPEC) => world.tell({ type: 'vm.declared.v1', data: { vm, atMs: now(), home, spec } }),
+    attach: (vm, user) => world.tell({ type: 'session.attached.v1', data: { vm, user, atMs: now(), weight: 1 } }),
+    fix: (vm, user, place) => world.locate({ vm, user, atMs: now(), ...positionAt(place) }),
+    order(vm, to) {
+      world.placement.order(vm, to, now());
+      // Whatever is told, what was decided is passed on.
+      world.tell({ type: 'session.detached.v1', data: { vm, user: 'nobody', atMs: now() } });
+    },
+    pass: (ms) => clock.advanceTo(clock.now() + ms),
+    stateOf: (vm) => world.placement.vms.get(vm)!.state,
+    homeOf: (vm) => world.placement.vms.get(vm)!.home.id,
+    decided: (verdict) =>
+      facts.flatMap(({ type, data }) =>
+        type === 'placement.decided.v1' && (verdict === undefined || data.verdict === verdict) ? [data] : [],
+      ),
+    ended: () => facts.flatMap(({ type, data }) => (type === 'migration.completed.v1' ? [data] : [])),
+  };
+}

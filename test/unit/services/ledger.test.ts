@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { Ledger } from '#services/ledger.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { type Event, envelop } from '#shared/events/index.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+
+const event = (id: string, vm = 'v') => envelop({ type: 'vm.retired.v1', data: { vm, atMs: 1 } }, id, '/test');
+
+function world() {
+  const store = memoryStore();
+  const bus = memoryBus();
+  const published: string[] = [];
+  let broken = false;
+  const recording = {
+    ...bus,
+    publish: async (events: readonly Event[]) => {
+      if (broken) throw new Error('the bus is away');
+      published.push(...events.map(({ id }) => id));
+    },
+  };
+  return {
+    ...{ store, published },
+    ledger: () => new Ledger(store, recording, 'test/'),
+    breakBus: (now: boolean) => {
+      broken = now;
+    },
+  };
+}
+
+describe('the ledger', () => {
+  test('gives back what was written, under its key', async () => {
+    const { ledger } = world();
+    const mine = ledger();
+    await mine.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
+    await mine.commit([{ key: 'a', value: { n: 2 }, events: [] }]);
+    expect(await ledger().load()).toEqual([{ key: 'a', value: { n: 2 } }]);
+  });
+
+  test('publishes what follows only when the change is written', async () => {
+    const { ledger, published } = world();
+    const [mine, other] = [ledger(), ledger()];
+    await other.commit([{ key: 'a', value: 1, events: [event('theirs')] }]);
+    const lost = mine.commit([{ key: 'a', value: 2, events: [event('mine')] }]);
+    await expect(lost).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+    expect(published).toEqual(['theirs']);
+  });
+
+  test('whoever was overtaken can go on when it has loaded again', async () => {
+    const { ledger, published } = world();
+    const [mine, other] = [ledger(), ledger()];
+    await other.commit([{ key: 'a', value: 1, events: [] }]);
+    await expect(mine.commit([{ key: 'a', value: 2, events: [] }])).rejects.toThrow();
+    expect(await mine.load()).toEqual([{ key: 'a', value: 1 }]);
+    await mine.commit([{ key: 'a', value: 3, events: [event('mine')] }]);
+    expect(published).toEqual(['mine']);
+  });
+
+  test('says what was written and never published, when it is loaded, under the same id', async () => {
+    const { ledger, published, breakBus } = world();
+    breakBus(true);
+    await expect(ledger().commit([{ key: 'a', value: 1, events: [event('e1'), event('e2')] }])).rejects.toThrow();
+    expect(published).toEqual([]);
+    breakBus(false);
+    await ledger().load();
+    expect(published).toEqual(['e1', 'e2']);
+  });
+
+  test('does not read what lies under another prefix', async () => {
+    const { ledger, store } = world();
+    await store.put([{ key: 'tests/a', value: { value: 1, outbox: [] }, revision: 0 }]);
+    expect(await ledger().load()).toEqual([]);
+  });
+});
