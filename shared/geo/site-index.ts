@@ -9,7 +9,7 @@ import { chordKm, type Position, unitVector } from './distance.ts';
 const SCAN_LIMIT = 1000;
 
 /** Length of the list that each site has of the sites around it. */
-const AROUND = 24;
+const AROUND = 32;
 
 /** The sites around one site, and how far the farthest of them is: every other site is at least as far. */
 interface Around {
@@ -65,12 +65,20 @@ export class SiteIndex {
     found: Int32Array,
     km: Float64Array,
   ): number {
-    if (hint >= 0 && hint < this.size) {
-      const around = this.#aroundOf(hint);
+    // A second chance from the site that turned out to be nearest: the user has moved on.
+    for (let from = hint, chances = 2; chances > 0 && from >= 0 && from < this.size; chances--) {
+      const around = this.#aroundOf(from);
       const kept = this.#scan(probe, around.sites, count, found, km);
-      if (kept === count && km[kept - 1]! <= around.reachKm - this.distanceKm(probe, hint)) return kept;
+      if (kept === count && km[kept - 1]! <= around.reachKm - this.distanceKm(probe, from)) return kept;
+      if (found[0] === from) break;
+      from = found[0]!;
     }
     return this.nearest(probe, position, count, found, km);
+  }
+
+  /** Distance between two sites. */
+  betweenKm(a: number, b: number): number {
+    return chordKm(this.#squaredChord(this.#vectors.subarray(a * 3, a * 3 + 3), b));
   }
 
   #aroundOf(site: number): Around {

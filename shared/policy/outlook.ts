@@ -11,9 +11,10 @@ import { unitVector } from '../geo/distance.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { isSilent, type Rules, refusal } from './filters.ts';
-import { benefitUserMs, type Circumstances, type Option, type Policy } from './policies.ts';
+import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import { moveCostUserMs } from './price.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
+import { learnStay, usualStayMs } from './stays.ts';
 import { Survey } from './survey.ts';
 import type { Vm } from './vm.ts';
 
@@ -52,8 +53,6 @@ const GAIN_TOLERANCE = 0.2;
 const ABOUT_AS_WELL = 0.8;
 /** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
 const LEAST_SLACK = 0.01;
-/** Weight of the newest stay in what a VM's users are used to. */
-const STAY_LEARNING = 0.3;
 /** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
 const SAFETY = 0.98;
 
@@ -104,7 +103,7 @@ export class Lookout {
    * The same look in words, for people: every candidate with its cost, and where it is better what a move would take
    * and the filter that refuses it.
    */
-  candidates(vm: Vm, nowMs: number): { home: number; sessions: number; oldestFixAgeMs: number; list: Candidate[] } {
+  candidates(vm: Vm, nowMs: number): Prospects {
     const survey = this.#survey;
     survey.take(vm, nowMs);
     const list = survey.candidates.map((site, i): Candidate => {
@@ -125,6 +124,7 @@ export class Lookout {
       home: survey.serving[0]!,
       sessions: survey.active.length,
       oldestFixAgeMs: nowMs - survey.oldestFixMs,
+      expectedStayMs: Math.max(0, expectedStayMs(circumstancesOf(vm, nowMs))),
       list: list.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS),
     };
   }
@@ -146,7 +146,7 @@ export class Lookout {
   #noteBest(vm: Vm, nowMs: number): void {
     const site = this.#survey.candidates[this.#survey.best()]!.id;
     if (site === vm.best) return;
-    if (vm.best !== null) vm.stayMs += STAY_LEARNING * (nowMs - vm.bestSinceMs - vm.stayMs);
+    if (vm.best !== null) learnStay(vm.stays, vm.best, nowMs - vm.bestSinceMs);
     vm.best = site;
     vm.bestSinceMs = nowMs;
   }
@@ -266,6 +266,15 @@ export class Lookout {
   }
 }
 
+/** A look in words. */
+export interface Prospects {
+  readonly home: number;
+  readonly sessions: number;
+  readonly oldestFixAgeMs: number;
+  readonly expectedStayMs: number;
+  readonly list: Candidate[];
+}
+
 /** A candidate with everything a policy wants to know of it. */
 interface Weighed {
   readonly pair: Pair;
@@ -274,8 +283,8 @@ interface Weighed {
   readonly rejected: string | undefined;
 }
 
-function circumstancesOf(vm: Vm, nowMs: number): Circumstances {
-  return { nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs };
+function circumstancesOf({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
+  return { nowMs, bestSinceMs, usualStayMs: best === null ? stays.anywhereMs : usualStayMs(stays, best) };
 }
 
 function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {

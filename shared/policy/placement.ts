@@ -23,7 +23,7 @@ import {
   vmMachine,
 } from './machine.ts';
 import { Lookout, type LookSettings, type Outlook } from './outlook.ts';
-import { expectedStayMs, type Policy, policyNamed } from './policies.ts';
+import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Correction, type Site, SiteTable } from './sites.ts';
 import type { Vm } from './vm.ts';
@@ -206,9 +206,9 @@ export class Placement {
    */
   explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
     const vm = this.#vm(vmId);
-    // This look is for people: it must not be the anchor of a quiet radius.
-    vm.quietKm = -1;
-    return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
+    // A look for people must not become the anchor of a quiet radius: asking why changes nothing.
+    const copy = { ...vm, sessions: vm.sessions.map((session) => ({ ...session })) };
+    return { vm: vm.id, home: vm.home.id, ...this.#explanation(copy, Math.max(vm.nowMs, nowMs), vm.reason) };
   }
 
   #vm(id: string): Vm {
@@ -403,7 +403,7 @@ export class Placement {
       reason,
       sessions: seen.sessions,
       homeServingUserMsPerS: seen.home,
-      expectedStayMs: Math.max(0, expectedStayMs({ nowMs, bestSinceMs: vm.bestSinceMs, stayMs: vm.stayMs })),
+      expectedStayMs: seen.expectedStayMs,
       oldestFixAgeMs: seen.oldestFixAgeMs,
       candidates: seen.list,
     };
@@ -413,10 +413,6 @@ export class Placement {
   #schedule(vm: Vm): void {
     const { deadlineMs, move } = vm.mind;
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
-    // Nothing a user does matters until the pause is over, or where a move cannot be overtaken.
-    if (paused || (move && (move.source !== 'policy' || move.switched || move.cancelling))) {
-      vm.quietKm = Number.POSITIVE_INFINITY;
-    }
     if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
     const nextMs = Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm));

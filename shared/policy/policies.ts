@@ -18,8 +18,8 @@ export interface Circumstances {
   readonly nowMs: number;
   /** Since when the site that serves best now has done so. */
   readonly bestSinceMs: number;
-  /** How long this VM's users are used to staying near one site. */
-  readonly stayMs: number;
+  /** How long this VM's users are used to staying there. */
+  readonly usualStayMs: number;
 }
 
 export interface Policy {
@@ -42,9 +42,13 @@ export interface PolicyTuning {
 /** A gain that takes longer than this to pay for the move is not pursued. */
 const LONGEST_PAYBACK_S = 3600;
 
-/** Time the users are expected to remain: what they are used to, or as long again as they have been there already. */
-export function expectedStayMs({ nowMs, bestSinceMs, stayMs }: Circumstances): number {
-  return Math.max(stayMs, nowMs - bestSinceMs);
+/**
+ * Time the users are expected to remain from now on: the rest of their usual stay or, once that is over, as long again
+ * as they have been there.
+ */
+export function expectedStayMs({ nowMs, bestSinceMs, usualStayMs }: Circumstances): number {
+  const beenMs = nowMs - bestSinceMs;
+  return Math.max(usualStayMs - beenMs, beenMs);
 }
 
 /** What a move is worth: the gain over the time the users are expected to stay after it has finished. */
@@ -64,10 +68,12 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
     cools: true,
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
-    readyAtMs(option, circumstances) {
-      const needed = option.durationMs + (margin * option.costUserMs * 1000) / option.gainUserMsPerS;
-      const proofMs = needed <= circumstances.stayMs ? 0 : Math.ceil(needed);
-      return circumstances.bestSinceMs + Math.max(dwellMs, proofMs);
+    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, bestSinceMs, usualStayMs }) {
+      // How long they have to stay after the order for the move to be worth it.
+      const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
+      const beenMs = Math.max(dwellMs, nowMs - bestSinceMs);
+      const habitSuffices = usualStayMs - beenMs >= payingMs;
+      return bestSinceMs + (habitSuffices ? dwellMs : Math.max(dwellMs, Math.ceil(payingMs)));
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { Data, FactOf } from '../events/index.ts';
 import { newMind } from './machine.ts';
 import type { SiteTable } from './sites.ts';
+import { noStays } from './stays.ts';
 import { newSession, type Session, type Vm } from './vm.ts';
 
 const HOUR_MS = 3_600_000;
@@ -82,7 +83,7 @@ export class Roster {
       quietKm: -1,
       best: null,
       bestSinceMs: atMs,
-      stayMs: this.#priorStayMs,
+      stays: noStays(this.#priorStayMs),
       reason: 'nobody-attached',
       left: null,
       movesAtMs: [],

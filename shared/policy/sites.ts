@@ -1,6 +1,5 @@
 /** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
 import type { Data, VmSpec } from '../events/index.ts';
-import { distanceKm } from '../geo/distance.ts';
 import { SiteIndex } from '../geo/site-index.ts';
 import type { PredictedMove } from '../model/move-model.ts';
 import { type NetworkModel, siteRttMs } from '../model/network.ts';
@@ -149,7 +148,7 @@ export class SiteTable {
         from,
         to,
         paths: pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks }),
-        rttMs: siteRttMs(this.#network, distanceKm(from, to)),
+        rttMs: siteRttMs(this.#network, this.index.betweenKm(from.index, to.index)),
         correction: this.#corrections.get(key) ?? UNCORRECTED,
       };
       from.pairs.set(to, pair);

@@ -3,6 +3,7 @@ import type { VmSpec } from '../events/index.ts';
 import { newTrack, type Track } from '../geo/plausibility.ts';
 import type { Mind, State } from './machine.ts';
 import type { Site } from './sites.ts';
+import type { Stays } from './stays.ts';
 
 /** A user attached to a VM. */
 export interface Session {
@@ -41,8 +42,7 @@ export interface Vm {
   /** The site that serves best now, and since when. */
   best: string | null;
   bestSinceMs: number;
-  /** Time that users stay near one best site: learned, from the prior on. */
-  stayMs: number;
+  stays: Stays;
   /** The site it came from with its last move, and when. */
   left: { readonly site: string; readonly atMs: number } | null;
   /** When moves of the last hour were ordered. */

@@ -123,8 +123,7 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
     );
   });
 
-  // One expected stay is learned for all sites: long stays at one make short visits to another look worth a move.
-  test.fails.each([
+  test.each([
     [444, 11],
     [156, 40],
   ])(

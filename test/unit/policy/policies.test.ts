@@ -4,7 +4,7 @@ import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/polic
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);
 const option = (more = {}) => ({ gainUserMsPerS: 10, costUserMs: 1_000, durationMs: 20_000, ...more });
-const at = (more = {}) => ({ nowMs: 100_000, bestSinceMs: 100_000, stayMs: 600_000, ...more });
+const at = (more = {}) => ({ nowMs: 100_000, bestSinceMs: 100_000, usualStayMs: 600_000, ...more });
 
 describe('tagalong', () => {
   test('waits for the dwell time where the usual stay pays for the move', () => {
@@ -12,13 +12,13 @@ describe('tagalong', () => {
   });
   test('waits for a proof where the usual stay does not pay: until as long again would', () => {
     // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second.
-    expect(tagalong.readyAtMs(option(), at({ stayMs: 169_999 }))).toBe(100_000 + 20_000 + 150_000);
-    expect(tagalong.readyAtMs(option(), at({ stayMs: 170_000 }))).toBe(130_000);
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 169_999 }))).toBe(100_000 + 20_000 + 150_000);
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 170_000 }))).toBe(130_000);
   });
   test('is worth the margin at the very instant at which it is ready', () => {
-    for (const stayMs of [1, 50_000, 170_000, 600_000]) {
-      const nowMs = tagalong.readyAtMs(option(), at({ stayMs }));
-      expect(benefitUserMs(option(), at({ nowMs, stayMs }))).toBeGreaterThanOrEqual(1.5 * 1_000);
+    for (const usualStayMs of [1, 50_000, 170_000, 600_000]) {
+      const nowMs = tagalong.readyAtMs(option(), at({ usualStayMs }));
+      expect(benefitUserMs(option(), at({ nowMs, usualStayMs }))).toBeGreaterThanOrEqual(1.5 * 1_000);
     }
   });
   test('does not pursue what would take an hour to pay', () => {

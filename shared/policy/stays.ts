@@ -1,0 +1,39 @@
+/**
+ * How long a VM's users are used to staying where one site serves best: learned for each site, because a quarter of an
+ * hour at the station says nothing of the night at home. A site nobody has stayed at yet is judged by all the others.
+ */
+
+/** Weight of the newest stay. */
+const NEWEST_WEIGHT = 0.3;
+/** Sites remembered for each VM; the ones not stayed at for longest are forgotten. */
+const MAX_SITES = 16;
+
+/** JSON. Changed in place: it is learned from with every change of the best site. */
+export interface Stays {
+  /** Over all sites, from the prior on. */
+  anywhereMs: number;
+  /** The site stayed at last comes first. */
+  readonly bySite: { readonly site: string; ms: number }[];
+}
+
+/** @param priorMs expected of users nothing is known of */
+export function noStays(priorMs: number): Stays {
+  return { anywhereMs: priorMs, bySite: [] };
+}
+
+/** Learns from a stay that has ended. The first one at a site counts in full. */
+export function learnStay(stays: Stays, site: string, stayedMs: number): void {
+  const { bySite } = stays;
+  stays.anywhereMs += NEWEST_WEIGHT * (stayedMs - stays.anywhereMs);
+  const at = bySite.findIndex((known) => known.site === site);
+  const known = at < 0 ? { site, ms: stayedMs } : bySite[at]!;
+  known.ms += NEWEST_WEIGHT * (stayedMs - known.ms);
+  for (let i = at < 0 ? Math.min(bySite.length, MAX_SITES - 1) : at; i > 0; i--) bySite[i] = bySite[i - 1]!;
+  bySite[0] = known;
+}
+
+/** What a stay at a site usually takes, in milliseconds. */
+export function usualStayMs({ anywhereMs, bySite }: Stays, site: string): number {
+  for (const known of bySite) if (known.site === site) return known.ms;
+  return anywhereMs;
+}
