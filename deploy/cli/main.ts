@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 /** The command line. Results go to standard output; progress, and the one line that says what is wrong, to standard error. */
 import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';

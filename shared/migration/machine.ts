@@ -117,27 +117,50 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
 
   const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
     ({ type: 'say', params: { what } }) as const;
-  const measure = assign(({ event, context }) => ({
+  type Patch = (args: Args) => Partial<Migration>;
+  /** Several changes as one action: each action costs a copy of the whole snapshot. */
+  const change = (...patches: Patch[]) => assign((args) => Object.assign({}, ...patches.map((patch) => patch(args))));
+  const measure: Patch = ({ event, context }) => ({
     measured: 'measured' in event ? event.measured : context.measured,
-  }));
-  const wait = assign(({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs }));
-  const fresh = assign({ retries: 0 });
-  const again = assign(({ context }) => ({ retries: context.retries + 1 }));
+  });
+  const wait: Patch = ({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs });
+  const fresh: Patch = () => ({ retries: 0 });
+  const again: Patch = ({ context }) => ({ retries: context.retries + 1 });
   /** Bytes that moved since the last answer begin the count of fruitless questions anew. */
-  const patience = assign(({ context, event }) => ({
+  const patience: Patch = ({ context, event }) => ({
     retries: (event as EventOf<'truth'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
-  }));
-  const fault = (code: string, reason: string) => assign({ undo: { code, reason } });
-  const faultOfStep = assign(({ event }) => {
+  });
+  const phase =
+    (step: Phase): Patch =>
+    () => ({ phase: step });
+  const fault =
+    (code: string, reason: string): Patch =>
+    () => ({ undo: { code, reason } });
+  const faultOfStep: Patch = ({ event }) => {
     const { code, reason } = event as EventOf<'stepFailed'>;
     return { undo: { code, reason } };
-  });
-  const cancelledBy = assign(({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } }));
-  const begin = (step: Phase) => [fresh, wait, assign({ phase: step }), { type: 'begin', params: { step } } as const];
-  const undo = [fresh, wait, { type: 'abort' } as const];
-  const ask = [again, wait, { type: 'inspect' } as const];
-  const askAnew = [fresh, wait, { type: 'inspect' } as const];
-  const end = (what: 'completed' | 'failed' | 'cancelled') => [assign({ deadlineMs: null }), say(what)];
+  };
+  const cancelledBy: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
+  const arrived: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
+  const started: Patch = ({ event }) => ({ startedAtMs: event.atMs });
+  const over: Patch = () => ({ deadlineMs: null });
+  const releaseIncomplete: Patch = ({ context, event }) => {
+    const measured = 'measured' in event ? event.measured : context.measured;
+    return { measured: { ...measured, degraded: [...measured.degraded, 'release-incomplete'] } };
+  };
+
+  const order = (step: Phase) => ({ type: 'begin', params: { step } }) as const;
+  const begin = (step: Phase, ...patches: Patch[]) => [change(...patches, fresh, wait, phase(step)), order(step)];
+  const releaseAgain = [change(again, wait), order('release')];
+  const undo = (...patches: Patch[]) => [change(...patches, fresh, wait), { type: 'abort' } as const];
+  const ask = [change(again, wait), { type: 'inspect' } as const];
+  const askAnew = [change(fresh, wait), { type: 'inspect' } as const];
+  const end = (what: 'completed' | 'failed' | 'cancelled', ...patches: Patch[]) => [
+    change(...patches, over),
+    say(what),
+  ];
+
+  const switchedOver = [say('switched'), ...begin('release', measure, arrived)];
 
   const doneWith = (step: Phase) => (args: Args) => args.event.type === 'done' && args.event.step === step;
   const failedAt = (step: Phase | 'abort') => (args: Args) =>
@@ -146,23 +169,17 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   /** A step from which everything can still be taken back. */
   const reversible = (step: Phase, next: Phase) => ({
     on: {
-      done: { guard: doneWith(step), target: next, actions: [measure, ...begin(next)] },
-      stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: [measure, faultOfStep, ...undo] },
-      cancel: { target: 'undoing' as const, actions: [cancelledBy, ...undo] },
+      done: { guard: doneWith(step), target: next, actions: begin(next, measure) },
+      stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: undo(measure, faultOfStep) },
+      cancel: { target: 'undoing' as const, actions: undo(cancelledBy) },
       // Silence proves nothing: a first round can be long, and a dead path looks alive. Bytes that moved are asked for.
       overdue: { target: 'asking' as const, actions: ask },
       restarted: { target: 'asking' as const, actions: askAnew },
     },
   });
-  const arrived = [assign({ switched: true, runsAt: ({ context }: Args) => context.to })];
   const nextStep = (args: Args): Phase => PHASES.find((step) => !truth(args).done.includes(step)) ?? 'release';
   const runsAtSource = (args: Args) => truth(args).runsAt === args.context.from;
   const runsAtDestination = (args: Args) => truth(args).runsAt === args.context.to;
-  const releaseIncomplete = assign(({ context }) => ({
-    measured: { ...context.measured, degraded: [...context.measured.degraded, 'release-incomplete'] },
-  }));
-  const ending = { actions: [measure, ...end('completed')], target: 'completed' } as const;
-
   return createMachine({
     id: 'migration',
     context: ({ input }) => input,
@@ -172,15 +189,15 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           admitted: {
             target: 'prepare',
-            actions: [assign(({ event }) => ({ startedAtMs: event.atMs })), say('started'), ...begin('prepare')],
+            actions: [say('started'), ...begin('prepare', started)],
           },
           cancel: {
             target: 'cancelled',
-            actions: [cancelledBy, ...end('cancelled')],
+            actions: end('cancelled', cancelledBy),
           },
           overdue: {
             target: 'failed',
-            actions: [fault('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`), ...end('failed')],
+            actions: end('failed', fault('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`)),
           },
         },
       },
@@ -193,23 +210,23 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
           done: {
             guard: doneWith('switch'),
             target: 'release',
-            actions: [measure, ...arrived, say('switched'), ...begin('release')],
+            actions: switchedOver,
           },
-          stepFailed: { guard: failedAt('switch'), target: 'undoing', actions: [measure, faultOfStep, ...undo] },
+          stepFailed: { guard: failedAt('switch'), target: 'undoing', actions: undo(measure, faultOfStep) },
           overdue: { target: 'asking', actions: ask },
           restarted: { target: 'asking', actions: askAnew },
         },
       },
       release: {
         on: {
-          done: { guard: doneWith('release'), ...ending },
+          done: { guard: doneWith('release'), target: 'completed', actions: end('completed', measure) },
           stepFailed: [
-            { guard: tired, target: 'completed', actions: [measure, releaseIncomplete, ...end('completed')] },
-            { guard: failedAt('release'), actions: [again, wait, { type: 'begin', params: { step: 'release' } }] },
+            { guard: tired, target: 'completed', actions: end('completed', releaseIncomplete) },
+            { guard: failedAt('release'), actions: releaseAgain },
           ],
           overdue: [
-            { guard: tired, target: 'completed', actions: [releaseIncomplete, ...end('completed')] },
-            { actions: [again, wait, { type: 'begin', params: { step: 'release' } }] },
+            { guard: tired, target: 'completed', actions: end('completed', releaseIncomplete) },
+            { actions: releaseAgain },
           ],
           restarted: { target: 'asking', actions: askAnew },
         },
@@ -220,9 +237,9 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             {
               guard: ({ context }) => context.undo !== null && 'by' in context.undo,
               target: 'cancelled',
-              actions: [measure, ...end('cancelled')],
+              actions: end('cancelled', measure),
             },
-            { target: 'failed', actions: [measure, ...end('failed')] },
+            { target: 'failed', actions: end('failed', measure) },
           ],
           // It could not be undone: it may have switched over, or nothing may be left to undo.
           stepFailed: { guard: failedAt('abort'), target: 'asking', actions: ask },
@@ -236,25 +253,25 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             {
               guard: (args) => runsAtDestination(args) && !args.context.switched,
               target: 'release',
-              actions: [measure, ...arrived, say('switched'), ...begin('release')],
+              actions: switchedOver,
             },
-            { guard: runsAtDestination, target: 'release', actions: [measure, ...begin('release')] },
+            { guard: runsAtDestination, target: 'release', actions: begin('release', measure) },
             // Asked often enough. What was not to be undone is now; what could not be undone is reported as it stands.
             {
               guard: (args) => tired(args) && args.context.undo === null,
               target: 'undoing',
-              actions: [measure, fault('STUCK', stuckWords), ...undo],
+              actions: undo(measure, fault('STUCK', stuckWords)),
             },
             {
               guard: (args) => tired(args) && truth(args).runsAt === undefined,
               target: 'failed',
-              actions: [measure, fault('VM_NOT_RUNNING', lostWords), ...end('failed')],
+              actions: end('failed', measure, fault('VM_NOT_RUNNING', lostWords)),
             },
-            { guard: tired, target: 'failed', actions: [measure, ...end('failed')] },
+            { guard: tired, target: 'failed', actions: end('failed', measure) },
             {
               guard: (args) => runsAtSource(args) && args.context.undo !== null,
               target: 'undoing',
-              actions: [measure, again, wait, { type: 'abort' }],
+              actions: [change(measure, again, wait), { type: 'abort' } as const],
             },
             // An answer is still to come, or the next step was recorded but never ordered: order it (again is harmless).
             ...PHASES.map((step) => ({
@@ -262,17 +279,17 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
                 (runsAtSource(args) || truth(args).underWay === 'switch') &&
                 (truth(args).underWay ?? nextStep(args)) === step,
               target: step,
-              actions: [patience, measure, wait, assign({ phase: step }), { type: 'begin', params: { step } } as const],
+              actions: [change(patience, measure, wait, phase(step)), order(step)],
             })),
           ],
           // Once the switch-over was recorded nobody knows how far it has come: from there on only forward.
           cancel: {
             guard: ({ context }) => context.phase !== 'switch' && context.phase !== 'release',
-            actions: cancelledBy,
+            actions: change(cancelledBy),
           },
           overdue: [
-            { guard: tired, target: 'failed', actions: [fault('HYPERVISOR_SILENT', silentWords), ...end('failed')] },
-            { actions: [again, wait, { type: 'inspect' }] },
+            { guard: tired, target: 'failed', actions: end('failed', fault('HYPERVISOR_SILENT', silentWords)) },
+            { actions: ask },
           ],
           restarted: { actions: askAnew },
         },

@@ -68,7 +68,7 @@ export class Migrations {
   constructor(limits: LimitsConfig) {
     this.#limits = limits;
     this.#admission = new Admission(limits);
-    this.#step = stepper(migrationMachine(limits), newMigration({} as Data<'placement.decided.v1'>, []));
+    this.#step = stepper(migrationMachine(limits));
   }
 
   /** Migrations that have not ended. */

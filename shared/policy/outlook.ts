@@ -86,6 +86,8 @@ export class Lookout {
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (survey.active.length === 0) {
       vm.quietKm = -1;
+      // How long they stayed after they fell silent is not known.
+      vm.best = null;
       return { populated: false, homeLost, advice: { kind: 'stay', reason: 'nobody-attached' }, refuge, targetGain: 0 };
     }
     this.#noteBest(vm, nowMs);
@@ -93,6 +95,11 @@ export class Lookout {
       const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
       return { populated: true, homeLost, advice: { kind: 'stay', reason: 'moving' }, refuge, targetGain };
+    }
+    if (vm.mind.deadlineMs !== null && nowMs < vm.mind.deadlineMs) {
+      // A pause: only how long the users stay where is still of interest.
+      vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
+      return { populated: true, homeLost, advice: { kind: 'stay', reason: vm.state }, refuge, targetGain: 0 };
     }
     const { advice, slackUserMsPerS } = this.#advise(vm, nowMs);
     vm.quietKm = this.#radiusKm(slackUserMsPerS);
@@ -157,10 +164,11 @@ export class Lookout {
     const other = this.#survey.bestOther();
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
+    // The least gain that pays is above zero; what it is need not be asked where there is none at all.
+    if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
     const leastGain = this.#leastGain(vm, candidates[other]!);
-    if (mostGain <= 0 || mostGain < leastGain) {
-      const reason = mostGain <= 0 ? 'home-is-best' : 'gain-too-small';
-      return { advice: { kind: 'stay', reason }, slackUserMsPerS: leastGain - mostGain };
+    if (mostGain < leastGain) {
+      return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: leastGain - mostGain };
     }
     const { chosen, blocked } = this.#choose(vm, nowMs);
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;

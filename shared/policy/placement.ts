@@ -13,15 +13,7 @@ import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plau
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { freeAgainMs } from './filters.ts';
-import {
-  type DecideParams,
-  leavesAsIs,
-  type MachineEvent,
-  type Mind,
-  newMind,
-  type State,
-  vmMachine,
-} from './machine.ts';
+import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { Lookout, type LookSettings, type Outlook } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
@@ -71,7 +63,7 @@ export class Placement {
     this.sites = new SiteTable(network);
     this.#roster = new Roster(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: this.policy.cools ? policy.coolingMs : 0 });
-    this.#step = stepper(machine, newMind('', 0, 0));
+    this.#step = stepper(machine);
     const rules = { sites: this.sites, ...settings, ...policy };
     // Policies that are compared with as they were published come without our pauses.
     if (!this.policy.cools) rules.returnPauseMs = 0;

@@ -13,7 +13,7 @@ import {
 import type { Advice, Choice, Outlook } from '#shared/policy/outlook.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
-const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES), newMind('v', 0, 0));
+const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES));
 
 const choice: Choice = {
   from: 'a',

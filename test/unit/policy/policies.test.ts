@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/policies.ts';
 
@@ -10,16 +11,42 @@ describe('tagalong', () => {
   test('waits for the dwell time where the usual stay pays for the move', () => {
     expect(tagalong.readyAtMs(option(), at())).toBe(130_000);
   });
-  test('waits for a proof where the usual stay does not pay: until as long again would', () => {
-    // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second.
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 169_999 }))).toBe(100_000 + 20_000 + 150_000);
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 170_000 }))).toBe(130_000);
+  test('waits for a proof where what is left of the usual stay does not pay: until they have been there that long', () => {
+    // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second; and the dwell time has passed by then.
+    const paying = 20_000 + 150_000;
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying }))).toBe(130_000);
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying - 1 }))).toBe(100_000 + paying);
   });
-  test('is worth the margin at the very instant at which it is ready', () => {
-    for (const usualStayMs of [1, 50_000, 170_000, 600_000]) {
-      const nowMs = tagalong.readyAtMs(option(), at({ usualStayMs }));
-      expect(benefitUserMs(option(), at({ nowMs, usualStayMs }))).toBeGreaterThanOrEqual(1.5 * 1_000);
-    }
+  test('judges by what is left of the stay at the look, where that comes later than the dwell time', () => {
+    const later = { nowMs: 200_000 };
+    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 270_000 }))).toBe(130_000);
+    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 269_999 }))).toBe(270_000);
+  });
+  test('waits for the dwell time even where the proof would take less', () => {
+    const cheap = option({ durationMs: 1_000, costUserMs: 1 });
+    expect(tagalong.readyAtMs(cheap, at({ usualStayMs: 0 }))).toBe(130_000);
+  });
+  test('is worth the margin at the first instant at which it is ready and looked at', () => {
+    const figure = (max: number) => fc.double({ min: 0.01, max, noNaN: true });
+    let atDwell = 0;
+    let atProof = 0;
+    fc.assert(
+      fc.property(
+        fc.record({ gainUserMsPerS: figure(100), costUserMs: figure(10_000), durationMs: figure(120_000) }),
+        fc.integer({ min: 0, max: 3_600_000 }),
+        fc.integer({ min: 0, max: 3_600_000 }),
+        (move, usualStayMs, beenMs) => {
+          const lookedAtMs = 100_000 + beenMs;
+          const readyAtMs = tagalong.readyAtMs(move, at({ nowMs: lookedAtMs, usualStayMs }));
+          if (readyAtMs === 130_000) atDwell++;
+          else atProof++;
+          const worth = benefitUserMs(move, at({ nowMs: Math.max(lookedAtMs, readyAtMs), usualStayMs }));
+          expect(worth / (1.5 * move.costUserMs)).toBeGreaterThan(1 - 1e-9);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    expect(Math.min(atDwell, atProof), 'both cases came up').toBeGreaterThan(100);
   });
   test('does not pursue what would take an hour to pay', () => {
     expect(tagalong.leastGain(3600)).toBe(1.5);
@@ -46,8 +73,11 @@ test('never finds no gain large enough', () => {
   expect(never.readyAtMs(option(), at())).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('a stay is expected to last as long as usual, or as long again', () => {
-  expect(expectedStayMs(at({ nowMs: 150_000 }))).toBe(600_000);
+test('the rest of the usual stay is expected or, once that is over, as long again', () => {
+  expect(expectedStayMs(at())).toBe(600_000);
+  expect(expectedStayMs(at({ nowMs: 150_000 }))).toBe(550_000);
+  // Half of it has passed: both say the same.
+  expect(expectedStayMs(at({ nowMs: 400_000 }))).toBe(300_000);
   expect(expectedStayMs(at({ nowMs: 800_000 }))).toBe(700_000);
 });
 

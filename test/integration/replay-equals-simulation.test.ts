@@ -1,0 +1,156 @@
+/**
+ * A trace played through the services decides what the simulation of the same trace decides: every decision, every end
+ * of a move, at the same instant. Between them lie the bus with its partitions, the stores, the heartbeats, and the pace.
+ */
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { PersonalVms } from '#services/ingest/personal-vms.ts';
+import { replay } from '#services/ingest/replay.ts';
+import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
+import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
+import { createSystem } from '#services/system.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { pacedClock } from '#shared/clock/paced.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { type Data, type Fact, type FactOf, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { run } from '#simulations/engine.ts';
+import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
+import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
+
+type TerminalType = (typeof TERMINAL_TYPES)[number];
+
+const SEED = 1;
+/** Moves under way at the last position are given this long, of the run's clock, as the simulation gives them. */
+const LAST_MOVES_MS = 600_000;
+
+const data = '../shared/data/sf-cabspotting';
+const demo = { trace: `${data}/cabs-demo-25.csv`, sites: `${data}/sites-demo-24.csv` };
+const missing = Object.values(demo).filter((path) => !existsSync(path));
+
+/** A subject of both: VMs as they are declared, or none where each user gets one. */
+interface Played {
+  readonly sites: readonly SiteSpec[];
+  readonly fixes: readonly Fix[];
+  readonly vms?: readonly ScenarioVm[];
+}
+
+/** What has to be the same. */
+interface Outcome {
+  /** A line each, in order of the VMs and, for one VM, of time. */
+  readonly decisions: readonly string[];
+  readonly ends: readonly string[];
+  /** Locations by what became of them. */
+  readonly locations: Record<string, number>;
+}
+
+/**
+ * Collects what is said, from whichever of the two says it, about what was decided until the last position: how long
+ * either goes on after that is its own affair. Different VMs' events may come from the bus in any order.
+ */
+function listener(lastMs: number) {
+  const decided: Data<'placement.decided.v1'>[] = [];
+  const ended: { readonly type: string; readonly data: Data<TerminalType> }[] = [];
+  return {
+    hear(fact: Fact) {
+      if (fact.type === 'placement.decided.v1' && fact.data.atMs <= lastMs) decided.push(fact.data);
+      if (isTerminal(fact)) ended.push(fact);
+    },
+    heard() {
+      const known = new Set(decided.map(({ decision }) => decision));
+      const decisions = decided.map(
+        ({ decision, vm, seq, verdict, from, to, atMs, reason, source, prediction }) =>
+          `${vm} ${String(seq).padStart(4)} ${decision} ${verdict} ${from} → ${to} at ${atMs}: ${reason} (${source}) ${JSON.stringify(prediction)}`,
+      );
+      const ends = ended
+        .filter(({ data }) => known.has(data.migration))
+        .map(
+          ({ type, data: { migration, vm, from, to, atMs, figures } }) =>
+            `${vm} ${atMs} ${migration} ${type} ${from} → ${to} ${JSON.stringify(figures)}`,
+        );
+      return { decisions: decisions.toSorted(), ends: ends.toSorted() };
+    },
+  };
+}
+
+function isTerminal(fact: Fact): fact is FactOf<TerminalType> {
+  return (TERMINAL_TYPES as readonly string[]).includes(fact.type);
+}
+
+const configOf = (policy: string): Config => parseConfig(JSON.stringify({ policy: { name: policy } }), 'test');
+
+async function simulated(policy: string, { sites, fixes, vms }: Played): Promise<Outcome> {
+  const { hear, heard } = listener(fixes.at(-1)!.atMs);
+  const { locations } = await run({
+    config: configOf(policy),
+    sites,
+    batches: [fixes],
+    observe: hear,
+    ...(vms && { vms }),
+  });
+  return { ...heard(), locations };
+}
+
+async function replayed(policy: string, speed: number, { sites, fixes, vms = [] }: Played): Promise<Outcome> {
+  const { hear, heard } = listener(fixes.at(-1)!.atMs);
+  const config: Config = { ...configOf(policy), sites: sites.map((site) => ({ ...site, draining: false })), vms };
+  const clock = pacedClock(fixes[0]!.atMs, speed);
+  const bus = memoryBus({ partitions: config.bus.partitions });
+  const system = createSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent') });
+  await bus.subscribe({ group: 'test', types: ['placement.decided.v1', ...TERMINAL_TYPES] }, async (batch) => {
+    for (const { event } of batch) hear(event);
+  });
+  try {
+    await system.start();
+    const settle = () => system.settle();
+    const personal = vms.length === 0 ? new PersonalVms(sites) : undefined;
+    await replay({ clock, ingest: system.ingest, settle, ...(personal && { personal }) }, [fixes]);
+    const lastMs = clock.now() + LAST_MOVES_MS;
+    while (clock.now() < lastMs && system.migrator.status().length > 0) await clock.paceTo(clock.now() + 1000, settle);
+    const locations = [...system.placement.counts, ...Object.entries(system.ingest.counts.implausible)];
+    return { ...heard(), locations: Object.fromEntries(locations) };
+  } finally {
+    await system.stop();
+  }
+}
+
+/** Both are asked, and both must have something to say. */
+async function bothAgree(policy: string, speed: number, played: Played): Promise<void> {
+  const simulation = await simulated(policy, played);
+  const live = await replayed(policy, speed, played);
+  expect(simulation.decisions.length).toBeGreaterThan(100);
+  expect(simulation.ends.length).toBeGreaterThan(100);
+  expect(live.decisions).toEqual(simulation.decisions);
+  expect(live.ends).toEqual(simulation.ends);
+  // What is told twice has one id, and the bus drops the second before anybody can judge it.
+  expect(live.locations).toEqual({ ...simulation.locations, duplicate: undefined });
+}
+
+describe(missing.length === 0 ? 'the evening of 25 cabs' : `the evening of 25 cabs [skipped: no ${missing}]`, () => {
+  test.skipIf(missing.length > 0).each([
+    ['tagalong', 600],
+    ['nearest', Number.POSITIVE_INFINITY],
+  ])(
+    'by %s, replayed %d times as fast as it was, is decided as in simulation',
+    async (policy, speed) => {
+      const fixes: Fix[] = [];
+      for await (const batch of (await openTrace(demo.trace)).batches()) fixes.push(...batch);
+      await bothAgree(policy, speed, { sites: await readSites(demo.sites), fixes });
+    },
+    180_000,
+  );
+});
+
+describe(`the shipped scenario, seed ${SEED}`, () => {
+  const { sites, vms, fixes } = northeastCorridor(SEED);
+
+  test.each(['tagalong', 'nearest'])(
+    'by %s, replayed as fast as it goes, is decided as in simulation',
+    async (policy) => {
+      await bothAgree(policy, Number.POSITIVE_INFINITY, { sites, vms, fixes: [...fixes()] });
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { assign, createMachine, transition } from 'xstate';
+import { PHASES } from '#shared/events/index.ts';
+import { stepper } from '#shared/machine/stepper.ts';
+import {
+  type Migration,
+  type MigrationEvent,
+  type MigrationState,
+  migrationMachine,
+  NOTHING_MEASURED,
+} from '#shared/migration/machine.ts';
+import { type MachineEvent, type Mind, newMind, type State, vmMachine } from '#shared/policy/machine.ts';
+
+const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
+console.info(`stepper: seed ${seed}`);
+
+const atMs = fc.integer({ min: 0, max: 10 });
+const choice = {
+  from: 'a',
+  site: 'b',
+  reason: 'better-site',
+  paths: ['a~b/x'],
+  raw: { durationMs: 1, interruptionMs: 1 },
+  prediction: { durationMs: 1, interruptionMs: 1, bytes: 1, costUserMs: 1, benefitUserMs: 1 },
+};
+const outlook = fc.record({
+  populated: fc.boolean(),
+  homeLost: fc.constantFrom(null, 'draining' as const, 'silent' as const),
+  advice: fc.oneof(
+    fc.constant({ kind: 'stay' as const, reason: 'home-is-best' }),
+    fc.constant({ kind: 'blocked' as const, reason: 'full' }),
+    atMs.map((readyAtMs) => ({ kind: 'move' as const, reason: 'better-site', choice, readyAtMs })),
+  ),
+  refuge: fc.constantFrom(undefined, choice),
+  targetGain: fc.constantFrom(-1, 0, 1),
+});
+const vmEvents: fc.Arbitrary<MachineEvent> = fc.oneof(
+  fc.record({ type: fc.constant('looked' as const), atMs, outlook }),
+  fc.record({ type: fc.constant('ordered' as const), atMs, choice: fc.constant(choice) }),
+  fc.record({
+    type: fc.constantFrom('switched' as const, 'completed' as const, 'failed' as const, 'cancelled' as const),
+    atMs,
+    decision: fc.constantFrom('vm:1', 'vm:2', 'vm:3'),
+  }),
+);
+
+const measured = fc.nat({ max: 3 }).map((bytes) => ({ ...NOTHING_MEASURED, bytes }));
+const step = fc.constantFrom(...PHASES);
+const migrationEvents: fc.Arbitrary<MigrationEvent> = fc.oneof(
+  fc.record({ type: fc.constantFrom('admitted' as const, 'overdue' as const, 'restarted' as const), atMs }),
+  fc.record({ type: fc.constant('done' as const), atMs, step, measured }),
+  fc.record({
+    type: fc.constant('stepFailed' as const),
+    atMs,
+    step: fc.constantFrom(...PHASES, 'abort' as const),
+    code: fc.constant('X'),
+    reason: fc.constant('x'),
+    measured,
+  }),
+  fc.record({ type: fc.constant('aborted' as const), atMs, measured }),
+  fc.record({
+    type: fc.constant('truth' as const),
+    atMs,
+    runsAt: fc.constantFrom('a', 'b', undefined),
+    done: fc.nat({ max: 6 }).map((n) => PHASES.slice(0, n)),
+    underWay: fc.option(step, { nil: undefined }),
+    measured,
+  }),
+  fc.record({ type: fc.constant('cancel' as const), atMs, by: fc.constant('me') }),
+);
+const migration: Migration = {
+  id: 'vm:1',
+  vm: 'vm',
+  seq: 1,
+  from: 'a',
+  to: 'b',
+  spec: { ramBytes: 1, dirtyRateBps: 1, workingSetBytes: 1, diskBytes: 0, downtimeLimitMs: 1, targetRttMs: 0 },
+  paths: [],
+  acceptedAtMs: 0,
+  startedAtMs: null,
+  phase: 'queue',
+  deadlineMs: 5,
+  measured: NOTHING_MEASURED,
+  switched: false,
+  undo: null,
+  retries: 0,
+  runsAt: 'a',
+};
+
+describe('the stepper does what xstate does', () => {
+  test('with the machine of a VM', () => {
+    const machine = vmMachine({ coolingMs: 3, backOffMs: 2, maxBackOffMs: 4 });
+    const ours = stepper<typeof machine, State, Mind>(machine);
+    fc.assert(
+      fc.property(fc.array(vmEvents, { maxLength: 30 }), (events) => {
+        let state: State = 'idle';
+        let mind = newMind('vm', 0, 0);
+        for (const event of events) {
+          const [next, actions] = transition(machine, machine.resolveState({ value: state, context: mind }), event);
+          const got = ours(state, mind, event);
+          expect(got.state).toBe(next.value);
+          expect(got.context).toEqual(next.context);
+          expect(got.actions).toEqual(actions.map(({ type, params }) => ({ type, params })));
+          [state, mind] = [got.state, got.context];
+        }
+      }),
+      { seed, numRuns: 300 },
+    );
+  });
+
+  test('with the machine of a migration', () => {
+    const machine = migrationMachine({ queueMs: 5, stepTimeoutMs: 5 });
+    const ours = stepper<typeof machine, MigrationState, Migration>(machine);
+    fc.assert(
+      fc.property(fc.array(migrationEvents, { maxLength: 40 }), (events) => {
+        let state: MigrationState = 'queued';
+        let context = migration;
+        for (const event of events) {
+          // What xstate makes of an event after the end is of no interest: nobody asks.
+          if (['completed', 'failed', 'cancelled'].includes(state)) return;
+          const [next, actions] = transition(machine, machine.resolveState({ value: state, context }), event);
+          const got = ours(state, context, event);
+          expect(got.state).toBe(next.value);
+          expect(got.context).toEqual(next.context);
+          expect(got.actions).toEqual(actions.map(({ type, params }) => ({ type, params })));
+          [state, context] = [got.state, got.context];
+        }
+      }),
+      { seed, numRuns: 500 },
+    );
+  });
+
+  test('and refuses machines that are more than it can do', () => {
+    const nested = createMachine({ initial: 'a', states: { a: { initial: 'b', states: { b: {} } } } });
+    const entered = createMachine({ initial: 'a', states: { a: { entry: assign({}) } } });
+    const delayed = createMachine({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } });
+    const eventless = createMachine({ initial: 'a', states: { a: { always: 'b' }, b: {} } });
+    for (const machine of [nested, entered, delayed, eventless]) expect(() => stepper(machine)).toThrow(/not flat/);
+  });
+});
