@@ -73,11 +73,11 @@ function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
 export function comparisonTable({ runs }: Comparison): string {
   const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
   const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)];
-  const userHours = (userMs: number) => digits(userMs / 1000);
+  const userSeconds = (userMs: number) => digits(userMs / 1000);
   return table(columns, [
-    row('cost, user-seconds', ({ cost }) => userHours(cost.totalUserMs)),
-    row('  of serving', ({ cost }) => userHours(cost.servingUserMs)),
-    row('  of moving', ({ cost }) => userHours(cost.movingUserMs)),
+    row('cost, user-seconds', ({ cost }) => userSeconds(cost.totalUserMs)),
+    row('  of serving', ({ cost }) => userSeconds(cost.servingUserMs)),
+    row('  of moving', ({ cost }) => userSeconds(cost.movingUserMs)),
     row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
     row('moves completed', ({ migrations }) => String(migrations.completed)),
     row('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
@@ -90,7 +90,9 @@ export function comparisonTable({ runs }: Comparison): string {
     ),
     row('data moved', ({ migrations }) => bytes(migrations.bytes)),
     row('locations that counted', ({ locations }) => String((locations.quiet ?? 0) + (locations.looked ?? 0))),
-    row('  implausible', ({ locations }) => implausible(locations)),
+    ...Object.keys(refusedLocations(runs)).map((code) =>
+      row(`  ${code}`, ({ locations }) => String(locations[code] ?? 0)),
+    ),
   ]);
 }
 
@@ -98,7 +100,8 @@ function sum(counts: Record<string, number>): number {
   return Object.values(counts).reduce((a, b) => a + b, 0);
 }
 
-function implausible({ quiet: _, looked: __, ...others }: Record<string, number>): string {
-  const named = Object.entries(others).map(([code, n]) => `${n} ${code}`);
-  return named.length === 0 ? 'none' : named.join(', ');
+/** What did not count in any of the runs, by why. */
+function refusedLocations(runs: readonly RunResult[]): Record<string, number> {
+  const { quiet: _, looked: __, ...refused } = Object.assign({}, ...runs.map(({ locations }) => locations));
+  return refused;
 }

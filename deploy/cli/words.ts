@@ -11,6 +11,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   silent: 'nothing has been heard of it for too long',
   full: 'it is full',
   'no-path': 'no network path leads there',
+  'just-left': 'the VM came from there only minutes ago',
   'move-budget-spent': 'the VM has moved often enough in the last hour',
   'source-busy': 'as many moves as are allowed leave or reach the home already',
   'destination-busy': 'as many moves as are allowed reach or leave it already',

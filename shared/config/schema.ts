@@ -146,7 +146,7 @@ const Limits = section({
   movesPerPath: count(2),
   /** How long an accepted move may wait for its turn. @default 60_000 */
   queueMs: amount(60_000),
-  /** The longest a step of a move may go without progress. @default 600_000 */
+  /** The longest a step of a move may go without progress. @default 60_000 */
   stepTimeoutMs: positive(60_000),
 });
 

@@ -69,7 +69,8 @@ export class SiteIndex {
     for (let from = hint, chances = 2; chances > 0 && from >= 0 && from < this.size; chances--) {
       const around = this.#aroundOf(from);
       const kept = this.#scan(probe, around.sites, count, found, km);
-      if (kept === count && km[kept - 1]! <= around.reachKm - this.distanceKm(probe, from)) return kept;
+      // Strictly: at the very reach there may be others, of which the first in the list would count.
+      if (kept === count && km[kept - 1]! < around.reachKm - this.distanceKm(probe, from)) return kept;
       if (found[0] === from) break;
       from = found[0]!;
     }

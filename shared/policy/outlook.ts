@@ -10,7 +10,7 @@ import type { Candidate, Prediction } from '../events/index.ts';
 import { unitVector } from '../geo/distance.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
-import { isSilent, type Rules, refusal } from './filters.ts';
+import { freeAgainMs, isSilent, type Rules, refusal } from './filters.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import { moveCostUserMs } from './price.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
@@ -272,6 +272,13 @@ export class Lookout {
     const km = slackUserMsPerS / (2 * msPerKm * detour * this.#survey.weight);
     return SAFETY * Math.min(km, this.#survey.voronoiKm);
   }
+}
+
+/** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
+export function recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, policy: PolicyConfig, atMs: number): number {
+  if (homeLost !== null) return atMs + policy.dwellMs;
+  if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
+  return advice.kind === 'blocked' ? freeAgainMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
 }
 
 /** A look in words. */

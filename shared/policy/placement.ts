@@ -12,9 +12,9 @@ import { nearKm2 } from '../geo/distance.ts';
 import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
-import { freeAgainMs } from './filters.ts';
+import { decided, explanation, refused } from './decided.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
-import { Lookout, type LookSettings, type Outlook } from './outlook.ts';
+import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Correction, type Site, SiteTable } from './sites.ts';
@@ -295,6 +295,7 @@ export class Placement {
         this.#send(vm, { type: 'cancelled', ...event });
         break;
     }
+    vm.reason = vm.state;
     this.#schedule(vm);
     if (fact.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
   }
@@ -336,20 +337,12 @@ export class Placement {
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
       const outlook = this.#lookout.look(vm, atMs);
-      vm.reason = outlook.advice.reason;
-      vm.recheckAtMs = this.#recheckAtMs(vm, outlook, atMs);
+      vm.reason = outlook.homeLost ? `home-${outlook.homeLost}` : outlook.advice.reason;
+      vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
       if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
       if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;
     }
     this.#schedule(vm);
-  }
-
-  /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
-  #recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, atMs: number): number {
-    if (homeLost !== null) return atMs + this.#settings.policy.dwellMs;
-    if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
-    if (advice.kind === 'blocked') return freeAgainMs(advice.reason, vm, this.#settings.policy, atMs);
-    return Number.POSITIVE_INFINITY;
   }
 
   /** Sends an event to the VM's machine and carries out what it wants said. True: the state changed. */
@@ -366,39 +359,17 @@ export class Placement {
   }
 
   /** Called while the VM still has the state it decided in. */
-  #decide(vm: Vm, { verdict, choice, source, reason }: DecideParams, seq: number, atMs: number): void {
-    const { move } = vm.mind;
-    this.#decided.push({
-      decision: `${vm.id}:${seq}`,
-      vm: vm.id,
-      seq,
-      atMs,
-      verdict,
-      from: vm.home.id,
-      to: choice?.site ?? move?.to ?? vm.home.id,
-      reason,
-      source,
-      ...(choice && { prediction: choice.prediction, spec: vm.spec }),
-      ...(verdict === 'cancel' && move && { cancels: move.decision }),
-      explanation: this.#explanation(vm, atMs, reason),
-    });
+  #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
+    const explanation = this.#explanation(vm, atMs, params.reason);
+    this.#decided.push(decided(vm, params, seq, atMs, explanation));
+    const { choice } = params;
     if (choice === undefined) return;
     vm.movesAtMs = [...vm.movesAtMs.filter((ms) => ms > atMs - HOUR_MS), atMs];
     this.sites.count(vm.home, this.sites.named(choice.site), choice.paths, 1);
   }
 
   #explanation(vm: Vm, nowMs: number, reason: string): Explanation {
-    const seen = this.#lookout.candidates(vm, nowMs);
-    return {
-      state: vm.state,
-      policy: this.policy.name,
-      reason,
-      sessions: seen.sessions,
-      homeServingUserMsPerS: seen.home,
-      expectedStayMs: seen.expectedStayMs,
-      oldestFixAgeMs: seen.oldestFixAgeMs,
-      candidates: seen.list,
-    };
+    return explanation(vm, this.policy.name, reason, this.#lookout.candidates(vm, nowMs));
   }
 
   /** Sets the next deadline: the end of a pause, the next look that is due, or the first session to fall silent. */
@@ -426,8 +397,4 @@ export class Placement {
     vm.changed = true;
     this.#changed.push(vm);
   }
-}
-
-function refused(vm: string, site: string, why: string): TagalongError {
-  return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }

@@ -42,13 +42,16 @@ export interface PolicyTuning {
 /** A gain that takes longer than this to pay for the move is not pursued. */
 const LONGEST_PAYBACK_S = 3600;
 
+/** A stay that has lasted so many times as long as usual is no usual one. */
+const HABIT_BROKEN = 1.5;
+
 /**
- * Time the users are expected to remain from now on: the rest of their usual stay or, once that is over, as long again
- * as they have been there.
+ * Time the users are expected to remain from now on: the rest of their usual stay; once that is clearly exceeded, as
+ * long again as they have been there.
  */
 export function expectedStayMs({ nowMs, bestSinceMs, usualStayMs }: Circumstances): number {
   const beenMs = nowMs - bestSinceMs;
-  return Math.max(usualStayMs - beenMs, beenMs);
+  return beenMs >= HABIT_BROKEN * usualStayMs ? beenMs : Math.max(0, usualStayMs - beenMs);
 }
 
 /** What a move is worth: the gain over the time the users are expected to stay after it has finished. */
@@ -59,8 +62,7 @@ export function benefitUserMs(option: Option, circumstances: Circumstances): num
 /**
  * The default. A move is ordered when the better site has lasted for the dwell time and the gain over the expected stay,
  * counted from the end of the move, exceeds the cost by the margin. Where the users' habits promise less, it waits
- * until they have been there long enough to prove otherwise: with margin 1 that is the ski-rental rule (Karlin et al.),
- * never worse than twice the optimum.
+ * until they have been there long enough to prove otherwise: the ski-rental rule (Karlin et al., Algorithmica 3, 1988).
  */
 function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
   return {
@@ -72,8 +74,8 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
       // How long they have to stay after the order for the move to be worth it.
       const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
       const beenMs = Math.max(dwellMs, nowMs - bestSinceMs);
-      const habitSuffices = usualStayMs - beenMs >= payingMs;
-      return bestSinceMs + (habitSuffices ? dwellMs : Math.max(dwellMs, Math.ceil(payingMs)));
+      if (usualStayMs - beenMs >= payingMs) return bestSinceMs + dwellMs;
+      return bestSinceMs + Math.ceil(Math.max(dwellMs, payingMs, HABIT_BROKEN * usualStayMs));
     },
   };
 }

@@ -1,0 +1,50 @@
+/** How a decision, a reason and a refusal are put into words for everybody else. */
+import { TagalongError } from '../errors.ts';
+import type { Data, Explanation } from '../events/index.ts';
+import type { DecideParams } from './machine.ts';
+import type { Prospects } from './outlook.ts';
+import type { Vm } from './vm.ts';
+
+/** The event of a decision. Its id follows from the VM and the number alone: the same, however often it is computed. */
+export function decided(
+  vm: Vm,
+  { verdict, choice, source, reason }: DecideParams,
+  seq: number,
+  atMs: number,
+  explanation: Explanation,
+): Data<'placement.decided.v1'> {
+  const { move } = vm.mind;
+  return {
+    decision: `${vm.id}:${seq}`,
+    vm: vm.id,
+    seq,
+    atMs,
+    verdict,
+    from: vm.home.id,
+    to: choice?.site ?? move?.to ?? vm.home.id,
+    reason,
+    source,
+    ...(choice && { prediction: choice.prediction, spec: vm.spec }),
+    ...(verdict === 'cancel' && move && { cancels: move.decision }),
+    explanation,
+  };
+}
+
+/** Why a VM is where it is. */
+export function explanation(vm: Vm, policy: string, reason: string, prospects: Prospects): Explanation {
+  return {
+    state: vm.state,
+    policy,
+    reason,
+    sessions: prospects.sessions,
+    homeServingUserMsPerS: prospects.home,
+    expectedStayMs: prospects.expectedStayMs,
+    oldestFixAgeMs: prospects.oldestFixAgeMs,
+    candidates: prospects.list,
+  };
+}
+
+/** An operator's order that cannot be followed. */
+export function refused(vm: string, site: string, why: string): TagalongError {
+  return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
+}

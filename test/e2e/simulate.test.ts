@@ -1,0 +1,222 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import type { Data, Fact } from '#shared/events/index.ts';
+import type { RunResult } from '#simulations/engine.ts';
+import type { Comparison } from '#simulations/simulate.ts';
+import { file, tagalong } from './cli.ts';
+
+const data = '../shared/data/sf-cabspotting';
+const demo = { trace: `${data}/cabs-demo-25.csv`, sites: `${data}/sites-demo-24.csv` };
+const weekday = { trace: `${data}/cabs-2008-05-21.csv.gz`, sites: `${data}/sites-enodeb-sf.csv` };
+
+/** A test of recorded positions, that says what is missing where it cannot run. */
+function testWith(pair: typeof demo, name: string, run: () => Promise<void>, timeoutMs?: number) {
+  const missing = Object.values(pair).filter((path) => !existsSync(path));
+  const title = missing.length === 0 ? name : `${name} [skipped: ${missing.join(', ')} is missing]`;
+  test.skipIf(missing.length > 0)(title, run, timeoutMs);
+}
+
+const simulate = (...args: string[]) => tagalong(['simulate', ...args]);
+const argsOf = ({ trace, sites }: typeof demo) => ['--trace', trace, '--sites', sites];
+
+async function comparisonOf(...args: string[]): Promise<Comparison> {
+  const { code, stdout, stderr } = await simulate(...args, '--json', '-');
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Comparison;
+}
+
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+
+/** Nothing is lost on the way: of positions, and of moves. */
+function expectToAddUp({ locations, decisions, migrations }: RunResult, rows: number): void {
+  expect(sum(locations)).toBe(rows);
+  const ordered = Object.entries(decisions).filter(([what]) => what.startsWith('move '));
+  const { completed, cancelled, failed } = migrations;
+  expect(completed + cancelled + sum(failed)).toBe(sum(Object.fromEntries(ordered)));
+  for (const { count } of [migrations.durationMs, migrations.pauseMs, migrations.interruptionMs]) {
+    expect(count).toBe(completed);
+  }
+}
+
+type Line = Fact & { readonly policy: string };
+
+async function linesOf(path: string): Promise<Line[]> {
+  const text = await readFile(path, 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** Of each VM, by policy: how long after the end of a move the next one was ordered, the shortest. */
+function shortestPauseMs(lines: readonly Line[], policy: string): number {
+  const endedMs = new Map<string, number>();
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const line of lines) {
+    if (line.policy !== policy) continue;
+    if (line.type === 'migration.completed.v1') endedMs.set(line.data.vm, line.data.atMs);
+    if (line.type !== 'placement.decided.v1' || line.data.verdict !== 'move') continue;
+    const { vm, atMs } = line.data;
+    shortest = Math.min(shortest, atMs - (endedMs.get(vm) ?? Number.NEGATIVE_INFINITY));
+  }
+  return shortest;
+}
+
+describe('an evening of 25 cabs', () => {
+  testWith(demo, 'is simulated to its end, and every figure adds up', async () => {
+    const { trace, runs, settings } = await comparisonOf(...argsOf(demo), '--policy', 'tagalong,nearest,never');
+    expect(trace).toEqual({ format: 'csv', rows: 6_920, bad: 0 });
+    expect(runs.map(({ policy }) => policy)).toEqual(['tagalong', 'nearest', 'never']);
+    for (const run of runs) {
+      expectToAddUp(run, 6_920);
+      expect(run).toMatchObject({ users: 25, vms: 25, sites: 24, fromMs: 1_211_418_001_000, toMs: 1_211_432_399_000 });
+      expect(run.cost.totalUserMs).toBe(run.cost.servingUserMs + run.cost.movingUserMs);
+    }
+    const [tagalong, nearest, never] = runs as [RunResult, RunResult, RunResult];
+    expect(tagalong.migrations.completed).toBeGreaterThan(100);
+    expect(tagalong.cost.totalUserMs).toBeLessThan(never.cost.totalUserMs);
+    expect(never.decisions).toEqual({});
+    expect(never.cost.movingUserMs).toBe(0);
+    // Nobody who goes at once is worse served, but moving is what that costs.
+    expect(nearest.cost.servingUserMs).toBeLessThan(tagalong.cost.servingUserMs);
+    expect(nearest.migrations.completed).toBeGreaterThan(tagalong.migrations.completed);
+    expect(settings.policy.name).toBe('tagalong');
+  });
+
+  testWith(demo, 'gives the same bytes again, on standard output and in a file', async () => {
+    const args = [...argsOf(demo), '--policy', 'tagalong,nearest', '--seed', '7'];
+    const out = await file('result.json', '');
+    const [first, second] = [await simulate(...args, '--json', '-'), await simulate(...args, '--json', out)];
+    expect(first.code, first.stderr).toBe(0);
+    expect(await readFile(out, 'utf8')).toBe(first.stdout);
+    expect(second.stdout).toMatch(/^cost, user-seconds /m);
+  });
+
+  testWith(demo, 'writes down every decision and every step of every move', async () => {
+    const out = await file('decisions.ndjson', '');
+    const policies = ['tagalong', 'nearest', 'never'];
+    const args = [...argsOf(demo), '--policy', policies.join(','), '--decisions', out];
+    const { runs, settings } = await comparisonOf(...args);
+    const lines = await linesOf(out);
+    for (const { policy, decisions, migrations } of runs) {
+      const own = lines.filter((line) => line.policy === policy);
+      const decided = own.flatMap(({ type, data }) => (type === 'placement.decided.v1' ? [data] : []));
+      const counted = Map.groupBy(decided, ({ verdict, reason }) => `${verdict} ${reason}`);
+      expect(Object.fromEntries([...counted].map(([what, { length }]) => [what, length]))).toEqual(decisions);
+      expect(new Set(decided.map(({ decision }) => decision)).size).toBe(decided.length);
+
+      const idsOf = (...types: string[]) =>
+        own
+          .filter(({ type }) => types.includes(type))
+          .map(({ data }) => (data as Data<'migration.accepted.v1'>).migration)
+          .sort();
+      const ordered = decided.filter(({ verdict }) => verdict === 'move').map(({ decision }) => decision);
+      expect(idsOf('migration.accepted.v1')).toEqual(ordered.sort());
+      // Each ends once.
+      const ends = idsOf('migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1');
+      expect(ends).toEqual(idsOf('migration.accepted.v1'));
+      expect(idsOf('migration.completed.v1')).toHaveLength(migrations.completed);
+      const times = own.map(({ data }) => data.atMs);
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+    }
+    expect(shortestPauseMs(lines, 'tagalong')).toBeGreaterThanOrEqual(settings.policy.coolingMs);
+    expect(shortestPauseMs(lines, 'nearest'), 'nearest comes without pauses').toBeLessThan(settings.policy.coolingMs);
+    expect(runs.map(({ migrations }) => migrations.pingPong > 0)).toEqual([false, true, false]);
+  });
+});
+
+describe('a weekday of 499 cabs', () => {
+  // It is to come to its end; how long that takes is for the benchmarks.
+  const timeoutMs = 900_000;
+  testWith(
+    weekday,
+    'is read from its gzip, simulated to its end, and following costs less than staying',
+    async () => {
+      const { trace, runs } = await comparisonOf(...argsOf(weekday), '--policy', 'tagalong,never');
+      expect(trace).toEqual({ format: 'csv', rows: 456_453, bad: 0 });
+      for (const run of runs) {
+        expectToAddUp(run, 456_453);
+        expect(run).toMatchObject({ users: 499, vms: 499, sites: 549 });
+      }
+      const [tagalong, never] = runs as [RunResult, RunResult];
+      expect(tagalong.migrations.completed).toBeGreaterThan(1_000);
+      expect(tagalong.migrations.failed).toEqual({});
+      expect(never.cost.totalUserMs).toBeGreaterThanOrEqual(tagalong.cost.totalUserMs);
+    },
+    timeoutMs,
+  );
+});
+
+describe('the shipped scenario', () => {
+  test('is simulated where no trace is given: a table, and the same bytes for the same seed', async () => {
+    const table = await simulate('--policy', 'tagalong, never');
+    expect(table.code, table.stderr).toBe(0);
+    expect(table.stdout).toMatch(/^ +tagalong +never\n/m);
+    expect(table.stdout).toMatch(/^moves completed +\d+ +0\n/m);
+    expect(table.stderr).toMatch(/^130 users, 7 sites, 2 policies, .* locations a second\n$/);
+    const [one, again, other] = [
+      await simulate('--json', '-'),
+      await simulate('--seed', '1', '--json', '-'),
+      await simulate('--seed', '2', '--json', '-'),
+    ];
+    expect(again.stdout).toBe(one.stdout);
+    expect(JSON.parse(other.stdout)).toMatchObject({ seed: 2, scenario: JSON.parse(one.stdout).scenario });
+    expect(JSON.parse(other.stdout).runs).not.toEqual(JSON.parse(one.stdout).runs);
+  });
+});
+
+describe('a trace of one user', () => {
+  const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
+  const HEADER = 'user,t,lat,lon';
+  /** In the west for an hour, then two hours on the way, then in the east. */
+  const rows = Array.from({ length: 300 }, (_, minute) => {
+    const share = Math.min(1, Math.max(0, (minute - 60) / 120));
+    return `ann,${1_700_000_000 + minute * 60},52,${(4 + 3 * share).toFixed(5)}`;
+  });
+  const pair = async (lines: readonly string[]) => ({
+    trace: await file('trace.csv', [HEADER, ...lines, ''].join('\n')),
+    sites: await file('sites.csv', SITES),
+  });
+
+  test('gzipped says the same as plain', async () => {
+    const plain = await pair(rows);
+    const gz = await file('trace.csv.gz', '');
+    await writeFile(gz, gzipSync(await readFile(plain.trace)));
+    const comparison = await comparisonOf(...argsOf(plain));
+    expect(comparison.runs[0]).toMatchObject({ users: 1, decisions: { 'move better-site': 1 } });
+    expect(await comparisonOf(...argsOf({ ...plain, trace: gz }))).toEqual(comparison);
+  });
+
+  test('is simulated without the rows that cannot be read; with --strict the first of them ends it', async () => {
+    const args = argsOf(await pair([...rows.slice(0, 2), 'ann,then,52,4', ...rows.slice(2), ',1,52,4']));
+    const { stderr, stdout } = await simulate(...args, '--json', '-');
+    const { trace, runs } = JSON.parse(stdout) as Comparison;
+    expect(trace).toMatchObject({ rows: 302, bad: 2, firstBad: expect.stringMatching(/trace\.csv:4: t: /) });
+    expectToAddUp(runs[0]!, 300);
+    expect(stderr).toMatch(/; 2 bad rows skipped, the first: .*trace\.csv:4: t: /);
+
+    const strict = await simulate(...args, '--strict', '--json', '-');
+    expect(strict).toMatchObject({ code: 2, stdout: '' });
+    expect(strict.stderr).toMatch(/^tagalong: TRACE_ROW_INVALID: .*trace\.csv:4: t: .*\n$/);
+  });
+});
+
+describe('is refused in one line, with exit status 2:', () => {
+  test.each<[string, string[], string]>([
+    [
+      'a policy that nobody wrote, before the trace is opened',
+      ['--policy', 'tagalong,always', '--trace', 'none.csv', '--sites', 'none.csv'],
+      'POLICY_UNKNOWN: policy "always" is not known; there are tagalong, ',
+    ],
+    ['a trace without sites', ['--trace', 'none.csv'], 'USAGE: --trace and --sites go together'],
+    ['sites without a trace', ['--sites', 'none.csv'], 'USAGE: --trace and --sites go together'],
+    ['a seed that is no number', ['--seed', 'one'], 'USAGE: --seed: a whole number would be right'],
+    ['a format that is none', ['--format', 'xml'], 'USAGE: '],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await simulate(...args);
+    expect({ code, stdout, lines: stderr.split('\n').length }).toEqual({ code: 2, stdout: '', lines: 2 });
+    expect(stderr).toContain(`tagalong: ${message}`);
+  });
+});

@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest';
+import { EVENT_TYPES } from '#shared/events/index.ts';
+import {
+  clock,
+  data,
+  fullSpec,
+  here,
+  logged,
+  NOW_MS,
+  published,
+  seen,
+  spec,
+  start,
+  store,
+  twoVmsAndAnn,
+} from './ingest-world.ts';
+
+const KEY = 'a key of sixteen or more';
+/** The first digits of HMAC-SHA256(KEY, 'alice'), as openssl computes it. */
+const ALICE = 'u9e666bf6061a7809';
+
+describe('users', () => {
+  test('appear under pseudonyms on the bus, in the store and nowhere by their ids, nor their positions in the log', async () => {
+    const { ask } = await start(`ingest: { pseudonymKey: ${KEY} }`);
+    expect((await ask('PUT', '/v1/vms/v1', { home: 'east', spec })).status).toBe(204);
+    expect((await ask('PUT', '/v1/vms/v1/sessions/alice')).status).toBe(204);
+    expect((await ask('PUT', '/v1/vms/v1/sessions/J%C3%BCrgen%20A.', { weight: 2 })).status).toBe(204);
+    for (const user of ['alice', 'Jürgen A.'])
+      expect((await ask('POST', '/v1/locations', { user, ...here })).body.accepted).toBe(1);
+    expect((await ask('POST', '/v1/locations', { user: '', ...here })).status).toBe(400);
+
+    expect(data(await published('location.reported.v1', 'session.attached.v1'))).toEqual([
+      { vm: 'v1', user: ALICE, atMs: NOW_MS, weight: 1 },
+      { vm: 'v1', user: expect.stringMatching(/^u[0-9a-f]{16}$/), atMs: NOW_MS, weight: 2 },
+      { vm: 'v1', user: ALICE, atMs: NOW_MS, ...here },
+      { vm: 'v1', user: expect.stringMatching(/^u[0-9a-f]{16}$/), atMs: NOW_MS, ...here },
+    ]);
+    const everything = JSON.stringify([seen, await store.list('')]) + logged.join('');
+    for (const id of ['alice', 'rgen']) expect(everything).not.toContain(id);
+    expect(logged.length).toBeGreaterThan(0);
+    for (const place of ['41.49', '81.69']) expect(logged.join('')).not.toContain(place);
+  });
+
+  test('keep their ids where there is no key', async () => {
+    const { ingest } = await start();
+    await twoVmsAndAnn(ingest);
+    expect((await published('session.attached.v1')).map((event) => event.data)).toContainEqual({
+      vm: 'v1',
+      user: 'ann',
+      atMs: NOW_MS,
+      weight: 1,
+    });
+  });
+});
+
+describe('VMs and sessions', () => {
+  test('are said once, however often they are asked for', async () => {
+    const { ask } = await start();
+    for (let i = 0; i < 3; i++) {
+      expect((await ask('PUT', '/v1/vms/v1', { spec, home: 'east' })).status).toBe(204);
+      expect((await ask('PUT', '/v1/vms/v1/sessions/ann', { weight: 3 })).status).toBe(204);
+      clock.advanceTo(clock.now() + 1000);
+    }
+    expect(data(await published('vm.declared.v1', 'session.attached.v1'))).toEqual([
+      { vm: 'v1', atMs: NOW_MS, home: 'east', spec: fullSpec },
+      { vm: 'v1', user: 'ann', atMs: NOW_MS, weight: 3 },
+    ]);
+    await ask('PUT', '/v1/vms/v1', { spec: { ...spec, ramBytes: 2e9 }, home: 'east' });
+    await ask('PUT', '/v1/vms/v1/sessions/ann', { weight: 1 });
+    expect(await published('vm.declared.v1', 'session.attached.v1')).toHaveLength(4);
+  });
+
+  test('outlive ingest', async () => {
+    const first = await start();
+    await twoVmsAndAnn(first.ingest);
+    await first.ingest.stop();
+    const { ingest } = await start();
+    expect(await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).toMatchObject({ events: 2 });
+    await twoVmsAndAnn(ingest);
+    expect(await published('vm.declared.v1', 'session.attached.v1')).toHaveLength(4);
+  });
+
+  test('a session ends when it is ended, once', async () => {
+    const { ingest, ask } = await start();
+    await twoVmsAndAnn(ingest);
+    await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }]);
+    for (let i = 0; i < 2; i++) expect((await ask('DELETE', '/v1/vms/v1/sessions/ann')).status).toBe(204);
+    expect(await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).toMatchObject({ events: 1 });
+    expect((await ask('DELETE', '/v1/vms/v2/sessions/ann')).status).toBe(204);
+    expect(await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).toMatchObject({ unattached: 1 });
+    expect(data(await published('session.detached.v1'))).toHaveLength(2);
+    expect(await store.list('ingest/user/')).toEqual([]);
+  });
+
+  test('one who comes back within a millisecond is attached again on the bus too', async () => {
+    const { ingest } = await start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    for (let i = 0; i < 3; i++) {
+      await ingest.attach('v1', 'ann', 1);
+      await ingest.detach('v1', 'ann');
+    }
+    expect(
+      (await published('session.attached.v1', 'session.detached.v1')).map(({ type }) => type.slice(8, 16)),
+    ).toEqual(Array(3).fill(['attached', 'detached']).flat());
+  });
+
+  test('a retired VM leaves nothing behind', async () => {
+    const { ingest, ask } = await start();
+    await twoVmsAndAnn(ingest);
+    expect((await ask('DELETE', '/v1/vms/v1')).status).toBe(204);
+    expect(await ask('DELETE', '/v1/vms/v1')).toMatchObject({ status: 404, body: { error: { code: 'VM_UNKNOWN' } } });
+    expect(await ask('PUT', '/v1/vms/v1/sessions/bob')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'VM_UNKNOWN' } },
+    });
+    expect(data(await published('vm.retired.v1'))).toEqual([{ vm: 'v1', atMs: NOW_MS }]);
+    expect(await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).toMatchObject({ events: 1 });
+    expect(JSON.stringify(await store.list(''))).not.toContain('v1');
+  });
+
+  test.each<[string, string, unknown, string]>([
+    ['/v1/vms/v1', 'no home', { spec }, 'home: is missing'],
+    ['/v1/vms/v1', 'an incomplete spec', { home: 'east', spec: { ramBytes: 1 } }, 'spec.dirtyRateBps: is missing'],
+    ['/v1/vms/v1', 'an unknown figure', { home: 'east', spec: { ...spec, cpus: 2 } }, 'spec.cpus: unknown key'],
+    ['/v1/vms/-', 'a name that is none', { home: 'east', spec }, 'vm: must match'],
+    ['/v1/vms/v1/sessions/ann', 'a weight of nothing', { weight: 0 }, 'weight: must be > 0'],
+    ['/v1/vms/v1/sessions/ann%20lee', 'a user that does not fit on the bus', {}, 'user: must match'],
+  ])('PUT %s with %s is refused', async (path, _fault, body, message) => {
+    const { ingest, ask } = await start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    expect(await ask('PUT', path, body)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'EVENT_INVALID', message: expect.stringContaining(message) } },
+    });
+    expect(await published(...EVENT_TYPES)).toHaveLength(1);
+  });
+
+  test('two processes that write one user at once lose nothing, and the bus has the last word of the store', async () => {
+    const [one, two] = [await start(), await start()];
+    const vms = Array.from({ length: 8 }, (_, i) => `v${i}`);
+    for (const vm of vms) await one.ingest.declareVm(vm, 'east', fullSpec);
+    await Promise.all(vms.map((vm, i) => (i % 2 ? one : two).ingest.attach(vm, 'ann', 1)));
+    expect((await two.ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).events).toBe(8);
+
+    for (let round = 0; round < 20; round++) {
+      await Promise.all([one.ingest.attach('v0', 'ann', round + 2), two.ingest.detach('v0', 'ann')]);
+      const last = (await published('session.attached.v1', 'session.detached.v1'))
+        .filter(({ subject }) => subject === 'v0')
+        .at(-1);
+      const kept = await store.get<{ sessions: { vm: string }[] }>('ingest/user/ann');
+      expect(last?.type === 'session.attached.v1').toBe(kept?.value.sessions.some(({ vm }) => vm === 'v0'));
+    }
+  });
+
+  test('a session that begins while a location is looked up is not overlooked afterwards', async () => {
+    const { ingest } = await start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    const get = store.get.bind(store);
+    let read = () => {};
+    const held = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    store.get = async <T>(key: string) => {
+      const record = await get<T>(key);
+      await held;
+      return record;
+    };
+    const early = ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }]);
+    store.get = get;
+    await ingest.attach('v1', 'ann', 1);
+    read();
+    expect(await early).toMatchObject({ unattached: 1 });
+    expect(await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }])).toMatchObject({ events: 1 });
+  });
+
+  test('a session of another process counts within ten seconds', async () => {
+    const [one, two] = [await start(), await start()];
+    await one.ingest.declareVm('v1', 'east', fullSpec);
+    const report = async () => (await two.ingest.locations([{ user: 'ann', ...here, atMs: clock.now() }])).events;
+    expect(await report()).toBe(0);
+    await one.ingest.attach('v1', 'ann', 1);
+    clock.advanceTo(NOW_MS + 10_000);
+    expect(await report()).toBe(1);
+  });
+});

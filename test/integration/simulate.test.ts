@@ -1,0 +1,200 @@
+/** The engine on whole inputs: what counts, what does not, and what it costs. */
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { DEFAULT_SITE, readSites, type SiteSpec } from '#services/ingest/sites.ts';
+import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { type Data, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { type RunResult, run } from '#simulations/engine.ts';
+import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
+import { simulate } from '#simulations/simulate.ts';
+
+const SEEDS = [1, 2, 3];
+const data = '../shared/data/sf-cabspotting';
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
+const configOf = (policy: string) => parseConfig(JSON.stringify({ policy: { name: policy } }), 'test');
+
+interface Observed {
+  readonly result: RunResult;
+  readonly facts: readonly Fact[];
+  readonly decided: readonly Data<'placement.decided.v1'>[];
+}
+
+async function observed(policy: string, input: Omit<Parameters<typeof run>[0], 'config' | 'observe'>) {
+  const facts: Fact[] = [];
+  const result = await run({ ...input, config: configOf(policy), observe: (fact) => facts.push(fact) });
+  const decided = facts.flatMap(({ type, data }) => (type === 'placement.decided.v1' ? [data] : []));
+  return { result, facts, decided } satisfies Observed;
+}
+
+describe('recorded cabs', () => {
+  /** Where San Francisco's cabs can be. */
+  const inTheBay = ({ lat, lon }: Fix) => lat > 37.2 && lat < 38.2 && lon > -123 && lon < -121.5;
+
+  for (const { when, trace, list, wild } of [
+    { when: 'of an evening', trace: `${data}/cabs-demo-25.csv`, list: `${data}/sites-demo-24.csv`, wild: 1 },
+    { when: 'of a day', trace: `${data}/cabs-2008-05-21.csv.gz`, list: `${data}/sites-enodeb-sf.csv`, wild: 5 },
+  ]) {
+    const missing = [trace, list].filter((path) => !existsSync(path));
+    const name = `the wild points ${when} are counted, and change nothing`;
+    test.skipIf(missing.length > 0)(
+      missing.length === 0 ? name : `${name} [skipped: ${missing.join(', ')} is missing]`,
+      async () => {
+        const fixes: Fix[] = [];
+        for await (const batch of (await openTrace(trace)).batches()) fixes.push(...batch);
+        const tame = fixes.filter(inTheBay);
+        expect(fixes.length - tame.length).toBe(wild);
+        const sites = await readSites(list);
+        const all = await observed('tagalong', { sites, batches: [fixes] });
+        const without = await observed('tagalong', { sites, batches: [tame] });
+        // No VM is anywhere else because of them: all that happens, from the first home on, is the same.
+        expect(JSON.stringify(all.facts) === JSON.stringify(without.facts)).toBe(true);
+        expect(all.result.vms).toBe(without.result.vms);
+        expect(all.result.cost).toEqual(without.result.cost);
+        const { teleport, ...counted } = all.result.locations;
+        const { teleport: others, ...same } = without.result.locations;
+        expect(teleport).toBe(others! + wild);
+        expect(counted).toEqual(same);
+      },
+      300_000,
+    );
+  }
+});
+
+describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
+  const scenario = northeastCorridor(seed);
+  const { sites, vms } = scenario;
+  const fixes = [...scenario.fixes()];
+  const play = (policy: string) => observed(policy, { sites, vms, batches: [fixes] });
+
+  test('every position is accounted for: the wild ones and the repeats as what they are', async () => {
+    const { locations } = (await play('tagalong')).result;
+    expect(sum(locations)).toBe(fixes.length);
+    const { duplicate, 'null-island': nowhere, teleport, quiet, looked, ...others } = locations;
+    expect(others).toEqual({});
+    expect(duplicate).toBe(scenario.duplicatePoints);
+    expect(nowhere! + teleport!).toBe(scenario.wildPoints);
+    expect(quiet! + looked!).toBe(fixes.length - scenario.duplicatePoints - scenario.wildPoints);
+  });
+
+  test.each(['tagalong', 'nearest'])('every move by %s ends once, in the order of time', async (policy) => {
+    const { result, facts, decided } = await play(policy);
+    const ordered = decided.filter(({ verdict }) => verdict === 'move').map(({ decision }) => decision);
+    const idsOf = (...types: readonly string[]) =>
+      facts.flatMap(({ type, data }) => (types.includes(type) && 'migration' in data ? [data.migration] : [])).sort();
+    expect(ordered.length).toBeGreaterThan(50);
+    expect(idsOf('migration.accepted.v1')).toEqual(ordered.sort());
+    expect(idsOf(...TERMINAL_TYPES)).toEqual(ordered);
+    const { completed, cancelled, failed } = result.migrations;
+    expect(completed + cancelled + sum(failed)).toBe(ordered.length);
+    const times = facts.map(({ data }) => data.atMs);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(sum(result.decisions)).toBe(decided.length);
+  });
+
+  test('staying costs more than following, and nobody is moved back at once', async () => {
+    const [tagalong, nearest, never] = [await play('tagalong'), await play('nearest'), await play('never')];
+    expect(never.result.cost.totalUserMs).toBeGreaterThanOrEqual(tagalong.result.cost.totalUserMs);
+    expect(never.facts).toEqual([]);
+    expect(tagalong.result.migrations.pingPong).toBe(0);
+    expect(nearest.result.migrations.completed).toBeGreaterThanOrEqual(tagalong.result.migrations.completed);
+    // How long users were there has nothing to do with where their VMs are, but for the instants of its ends.
+    expect(nearest.result.cost.userHours / never.result.cost.userHours).toBeCloseTo(1, 2);
+  });
+});
+
+describe('users', () => {
+  const site = (name: string, lon: number, slots: number): SiteSpec => ({
+    ...{ site: name, lat: 52, lon, slots },
+    uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })),
+  });
+  const START_MS = Date.UTC(2026, 2, 2, 12);
+  const fix = (user: string, minute: number, lon: number, lat = 52): Fix => ({
+    ...{ user, lat, lon },
+    atMs: START_MS + minute * 60_000,
+  });
+
+  test('who find no room have no VM, and their positions are counted as that', async () => {
+    const fixes = [fix('ann', 0, 4), fix('bob', 0, 4), fix('ann', 1, 4), fix('bob', 1, 4), fix('bob', 2, 4)];
+    const { result } = await observed('tagalong', { sites: [site('west', 4, 1)], batches: [fixes] });
+    expect(result).toMatchObject({ users: 1, vms: 1, locations: { looked: 1, quiet: 1, unattached: 3 } });
+  });
+
+  test('whose first position cannot be get their VM with the first that can', async () => {
+    const fixes = [fix('ann', 0, 0, 0), fix('ann', 1, 200), fix('ann', 2, 7), fix('ann', 3, 7)];
+    const { result, decided } = await observed('tagalong', {
+      sites: [site('west', 0, 5), site('east', 7, 5)],
+      batches: [fixes],
+    });
+    expect(result.locations).toMatchObject({ 'null-island': 1, 'out-of-range': 1 });
+    expect(sum(result.locations)).toBe(4);
+    // It began in the east: there is nowhere better to go.
+    expect(decided).toEqual([]);
+    expect(result.cost.servingUserMs).toBe(0);
+  });
+
+  test('who go back and forth are followed each time by nearest, which comes without pauses, and not by tagalong', async () => {
+    // Three kilometres and back, two minutes at a place.
+    const fixes = Array.from({ length: 24 }, (_, minute) => fix('ann', minute, Math.floor(minute / 2) % 2 ? 4.05 : 4));
+    const input = { sites: [site('west', 4, 5), site('east', 4.05, 5)], batches: [fixes] };
+    const { migrations } = (await observed('nearest', input)).result;
+    expect(migrations).toMatchObject({ completed: 11, cancelled: 0, pingPong: 10 });
+    const tagalong = (await observed('tagalong', input)).result;
+    expect(tagalong.migrations.pingPong).toBe(0);
+    expect(tagalong.migrations.completed).toBeLessThan(4);
+  });
+
+  test('of no positions cost nothing', async () => {
+    const { result } = await observed('tagalong', { sites: [site('west', 4, 1)], batches: [] });
+    expect(result).toMatchObject({ users: 0, vms: 0, locations: {}, decisions: {}, cost: { totalUserMs: 0 } });
+    expect(result.cost.meanExcessRttMs).toBe(0);
+  });
+
+  test('who stand still an hour at a far VM cost the excess of every second, and no more', async () => {
+    const fixes = Array.from({ length: 61 }, (_, minute) => fix('ann', minute, 7));
+    const vms = [
+      {
+        ...{ vm: 'v', home: 'west', sessions: [{ user: 'ann', weight: 2 }] },
+        spec: {
+          ramBytes: 1e9,
+          dirtyRateBps: 1e6,
+          workingSetBytes: 1e7,
+          diskBytes: 0,
+          downtimeLimitMs: 300,
+          targetRttMs: 10,
+        },
+      },
+    ];
+    const sites = [site('west', 4, 5), site('east', 7, 5)];
+    const { result } = await observed('never', { sites, vms, batches: [fixes] });
+    expect(result.cost.userHours).toBe(2);
+    expect(result.cost.servingUserMs).toBeCloseTo(7200 * result.cost.meanExcessRttMs, 6);
+    // 205 km of 2.1 × 0.01 ms, 2 ms for not being at the nearest site, 10 of access less 10 of target.
+    expect(result.cost.meanExcessRttMs).toBeCloseTo(205.4 * 0.021 + 2, 2);
+  });
+});
+
+describe('a comparison', () => {
+  test('runs the policies in the order in which they are named, each on the whole input, and shows each what it does', async () => {
+    const seen: string[] = [];
+    const policies = ['never', 'tagalong', 'never'];
+    const config = configOf('nearest');
+    const comparison = await simulate(
+      { scenario: northeastCorridor(1) },
+      { config, policies, seed: 1, observe: (policy) => seen.push(policy) },
+    );
+    expect(comparison.runs.map(({ policy }) => policy)).toEqual(policies);
+    expect(comparison.runs[0]).toEqual(comparison.runs[2]);
+    expect(new Set(seen)).toEqual(new Set(['tagalong']));
+    expect(comparison.settings.policy).toEqual(config.policy);
+  });
+
+  test('with a policy that nobody wrote is refused', async () => {
+    const subject = { scenario: northeastCorridor(1) };
+    await expect(simulate(subject, { config: configOf('never'), policies: ['always'], seed: 1 })).rejects.toMatchObject(
+      {
+        code: 'POLICY_UNKNOWN',
+      },
+    );
+  });
+});
