@@ -3,7 +3,8 @@
  *
  * A look costs some microseconds, so it is taken only when it can matter. Each look therefore also says how long it
  * holds: a user who moves by d km changes the cost of any site by at most weight × d × ms/km, so as long as all users
- * stay within the *quiet radius* of where they were, the outcome of another look is known without taking it.
+ * stay within the *quiet radius* of where they were, and each keeps the same nearest site, the outcome of another look is
+ * known without taking it.
  */
 import type { PolicyConfig } from '../config/schema.ts';
 import type { Candidate, Prediction } from '../events/index.ts';
@@ -15,8 +16,8 @@ import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Po
 import { moveCostUserMs } from './price.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
 import { learnStay, usualStayMs } from './stays.ts';
-import { Survey } from './survey.ts';
-import type { Vm } from './vm.ts';
+import { SAFETY, Survey } from './survey.ts';
+import type { Session, Vm } from './vm.ts';
 
 /** A legal site with what going there would take. */
 export interface Choice {
@@ -53,9 +54,6 @@ const GAIN_TOLERANCE = 0.2;
 const ABOUT_AS_WELL = 0.8;
 /** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
 const LEAST_SLACK = 0.01;
-/** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
-const SAFETY = 0.98;
-
 export interface LookSettings {
   readonly network: NetworkModel;
   readonly move: MoveModel;
@@ -265,12 +263,16 @@ export class Lookout {
     return chosen && choiceOf(chosen, circumstancesOf(vm, nowMs), `home-${homeLost}`);
   }
 
-  /** How far any user may go before a gain can change by the slack, or another site become nearest. */
+  /** Whether the site nearest to a user is still the one it was at the last look. */
+  sameNearest(session: Session): boolean {
+    return this.#survey.sameNearest(session);
+  }
+
+  /** How far any user may go before a gain can change by the slack. */
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
     // The home's cost and the other site's can both change, in opposite directions.
-    const km = slackUserMsPerS / (2 * msPerKm * detour * this.#survey.weight);
-    return SAFETY * Math.min(km, this.#survey.voronoiKm);
+    return (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
   }
 }
 

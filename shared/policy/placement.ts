@@ -18,7 +18,7 @@ import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Correction, type Site, SiteTable } from './sites.ts';
-import type { Vm } from './vm.ts';
+import type { Session, Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
@@ -159,16 +159,17 @@ export class Placement {
       for (const { site, rttMs } of fix.rtts) session.rtts[site] = { rttMs, atMs: fix.atMs };
     }
     this.#touch(vm);
-    if (
-      session.active &&
-      fix.rtts === undefined &&
-      nearKm2(session.anchorLat, session.anchorLon, session.anchorScale, fix.lat, fix.lon) <= vm.quietKm * vm.quietKm &&
-      vm.quietKm >= 0
-    ) {
-      return 'quiet';
-    }
+    if (session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
     this.#look(vm, vm.nowMs);
     return 'looked';
+  }
+
+  /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
+  #changesNothing({ quietKm }: Vm, session: Session): boolean {
+    const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
+    if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
+    if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
+    return this.#lookout.sameNearest(session);
   }
 
   /**

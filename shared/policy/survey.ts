@@ -9,6 +9,11 @@ const NEIGHBOURS = 6;
 /** Round-trip times measured longer ago than this say nothing of now. */
 const RTT_HOLDS_MS = 60_000;
 
+/** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
+export const SAFETY = 0.98;
+/** Farther than anything on the earth. */
+const ANYWHERE_KM = 1e6;
+
 /** One survey after the other, in the same place: what the last one found is overwritten by the next. */
 export class Survey {
   /** The VM's home first, then the sites near its users. */
@@ -19,8 +24,6 @@ export class Survey {
   readonly active: Session[] = [];
   /** Sum of their weights. */
   weight = 0;
-  /** How far any of them may go before another site can become nearest to one of them. */
-  voronoiKm = Number.POSITIVE_INFINITY;
   /** Time of the oldest position that counts. */
   oldestFixMs = 0;
   readonly #sites: SiteTable;
@@ -48,7 +51,6 @@ export class Survey {
     this.active.length = 0;
     this.#nearest.length = 0;
     this.weight = 0;
-    this.voronoiKm = Number.POSITIVE_INFINITY;
     this.oldestFixMs = nowMs;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
@@ -102,23 +104,44 @@ export class Survey {
     return this.#order;
   }
 
+  /**
+   * Whether the site nearest to a user is still the one it was; if so, says anew for how far. Costs a tenth of a survey,
+   * and is all that is to be known of a user who walks along the border between two sites.
+   */
+  sameNearest(session: Session): boolean {
+    const { near } = session;
+    const probe = this.#probe(0);
+    unitVector(session.track, probe);
+    this.#anchor(session, this.#sites.index.nearestFrom(near, probe, session.track, 2, this.#found, this.#km));
+    return session.near === near;
+  }
+
   #visit(session: Session): void {
     const { track } = session;
-    session.anchorLat = track.lat;
-    session.anchorLon = track.lon;
-    session.anchorScale = lonScale(track.lat);
     const probe = this.#probe(this.active.push(session) - 1);
     unitVector(track, probe);
+    const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
+    this.#anchor(session, count);
+    session.lookLat = track.lat;
+    session.lookLon = track.lon;
+    session.lookScale = session.anchorScale;
+    this.#nearest.push(session.near);
     this.weight += session.weight;
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
-    const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
-    session.near = this.#found[0]!;
-    this.#nearest.push(session.near);
-    if (count > 1) this.voronoiKm = Math.min(this.voronoiKm, (this.#km[1]! - this.#km[0]!) / 2);
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;
       if (!this.candidates.includes(site)) this.candidates.push(site);
     }
+  }
+
+  /** Half of what the second nearest site is farther away than the nearest: only beyond that can they change places. */
+  #anchor(session: Session, found: number): void {
+    const { track } = session;
+    session.anchorLat = track.lat;
+    session.anchorLon = track.lon;
+    session.anchorScale = lonScale(track.lat);
+    session.near = this.#found[0]!;
+    session.certainKm = found > 1 ? (SAFETY * (this.#km[1]! - this.#km[0]!)) / 2 : ANYWHERE_KM;
   }
 
   #probe(i: number): Float64Array {

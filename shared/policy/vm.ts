@@ -12,10 +12,15 @@ export interface Session {
   readonly attachedAtMs: number;
   track: Track;
   /** Where the user was when the VM was last looked at, and the cosine there. */
+  lookLat: number;
+  lookLon: number;
+  lookScale: number;
+  /** Where the user was when the nearest site was last asked for, and how far from there it certainly still is that. */
   anchorLat: number;
   anchorLon: number;
   anchorScale: number;
-  /** Index of the site that was nearest at the last look; -1: none yet. Only a hint. */
+  certainKm: number;
+  /** Index of the site that was nearest then; -1: none yet. */
   near: number;
   /** Counted at the last look: has a position, and has not fallen silent. */
   active: boolean;
@@ -37,7 +42,7 @@ export interface Vm {
   wakeAtMs: number;
   /** When a look would say something else although no user moves; Infinity: not by itself. */
   recheckAtMs: number;
-  /** How far each user may go from the anchor before a look could change anything; -1: look at the next event. */
+  /** How far each user may go from the last look before a gain could change enough; -1: look at the next event. */
   quietKm: number;
   /** The site that serves best now, and since when. */
   best: string | null;
@@ -97,9 +102,13 @@ export function newSession(user: string, weight: number, atMs: number): Session 
     weight,
     attachedAtMs: atMs,
     track: newTrack(),
+    lookLat: 0,
+    lookLon: 0,
+    lookScale: 1,
     anchorLat: 0,
     anchorLon: 0,
     anchorScale: 1,
+    certainKm: 0,
     near: -1,
     active: false,
   };

@@ -50,7 +50,9 @@ describe('recorded cabs', () => {
         // No VM is anywhere else because of them: all that happens, from the first home on, is the same.
         expect(JSON.stringify(all.facts) === JSON.stringify(without.facts)).toBe(true);
         expect(all.result.vms).toBe(without.result.vms);
-        expect(all.result.cost).toEqual(without.result.cost);
+        // Sums of the same time in other pieces: the last digits may differ.
+        expect(all.result.cost.totalUserMs / without.result.cost.totalUserMs).toBeCloseTo(1, 9);
+        expect(all.result.cost.userHours / without.result.cost.userHours).toBeCloseTo(1, 9);
         const { teleport, ...counted } = all.result.locations;
         const { teleport: others, ...same } = without.result.locations;
         expect(teleport).toBe(others! + wild);
@@ -134,14 +136,14 @@ describe('users', () => {
   });
 
   test('who go back and forth are followed each time by nearest, which comes without pauses, and not by tagalong', async () => {
-    // Three kilometres and back, two minutes at a place.
-    const fixes = Array.from({ length: 24 }, (_, minute) => fix('ann', minute, Math.floor(minute / 2) % 2 ? 4.05 : 4));
+    // Three kilometres and back, two minutes at a place; no more often than any VM may move in an hour.
+    const fixes = Array.from({ length: 12 }, (_, minute) => fix('ann', minute, Math.floor(minute / 2) % 2 ? 4.05 : 4));
     const input = { sites: [site('west', 4, 5), site('east', 4.05, 5)], batches: [fixes] };
     const { migrations } = (await observed('nearest', input)).result;
-    expect(migrations).toMatchObject({ completed: 11, cancelled: 0, pingPong: 10 });
+    expect(migrations).toMatchObject({ completed: 5, cancelled: 0, pingPong: 4 });
     const tagalong = (await observed('tagalong', input)).result;
     expect(tagalong.migrations.pingPong).toBe(0);
-    expect(tagalong.migrations.completed).toBeLessThan(4);
+    expect(tagalong.migrations.completed).toBeLessThan(3);
   });
 
   test('of no positions cost nothing', async () => {

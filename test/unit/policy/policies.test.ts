@@ -15,12 +15,16 @@ describe('tagalong', () => {
     // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second; and the dwell time has passed by then.
     const paying = 20_000 + 150_000;
     expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying }))).toBe(130_000);
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying - 1 }))).toBe(100_000 + paying);
+    // 1.5 times as long as usual, a stay is no usual one.
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying - 1 }))).toBe(
+      100_000 + Math.ceil(1.5 * (30_000 + paying - 1)),
+    );
+    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 60_000 }))).toBe(100_000 + paying);
   });
   test('judges by what is left of the stay at the look, where that comes later than the dwell time', () => {
     const later = { nowMs: 200_000 };
     expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 270_000 }))).toBe(130_000);
-    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 269_999 }))).toBe(270_000);
+    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 269_999 }))).toBe(100_000 + 404_999);
   });
   test('waits for the dwell time even where the proof would take less', () => {
     const cheap = option({ durationMs: 1_000, costUserMs: 1 });
@@ -73,12 +77,12 @@ test('never finds no gain large enough', () => {
   expect(never.readyAtMs(option(), at())).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('the rest of the usual stay is expected or, once that is over, as long again', () => {
+test('the rest of the usual stay is expected; once that is exceeded by half, as long again', () => {
   expect(expectedStayMs(at())).toBe(600_000);
   expect(expectedStayMs(at({ nowMs: 150_000 }))).toBe(550_000);
-  // Half of it has passed: both say the same.
-  expect(expectedStayMs(at({ nowMs: 400_000 }))).toBe(300_000);
-  expect(expectedStayMs(at({ nowMs: 800_000 }))).toBe(700_000);
+  expect(expectedStayMs(at({ nowMs: 700_000 }))).toBe(0);
+  expect(expectedStayMs(at({ nowMs: 999_999 }))).toBe(0);
+  expect(expectedStayMs(at({ nowMs: 1_000_000 }))).toBe(900_000);
 });
 
 test('a move that takes longer than the stay is worth nothing', () => {

@@ -55,7 +55,7 @@ test('while all users stay within the quiet radius another look says the same', 
         l.world.locate({ vm: 'v', user: `u${i}`, atMs: l.clock.now(), ...position });
       for (const i of places.keys()) l.attach('v', `u${i}`);
       for (const [i, [place, eastKm]] of places.entries()) locate(i, off(place, eastKm));
-      const { quietKm } = vm;
+      const quietKm = Math.min(vm.quietKm, ...vm.sessions.map(({ certainKm }) => certainKm));
       const before = adviceOf(vm);
       const bestBefore = vm.best!;
       const gainBefore = gainsOf(l, 'v').get(bestBefore)!;
