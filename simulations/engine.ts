@@ -49,7 +49,7 @@ export interface RunResult {
 }
 
 /** @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN */
-export async function run({ config, sites, batches, vms, observe = () => {} }: RunInput): Promise<RunResult> {
+export async function run({ config, sites, batches, vms, observe }: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
   const tally = new Tally(config.policy, (vm) => weightOf(world.placement.vms.get(vm)));
   /** VMs that have switched over: their users are served from elsewhere now. */
@@ -57,10 +57,11 @@ export async function run({ config, sites, batches, vms, observe = () => {} }: R
   const world = createWorld({
     config,
     clock,
+    explains: observe !== undefined,
     observe(fact) {
       tally.observe(fact);
       if (fact.type === 'migration.switched.v1') switched.push(fact.data.vm);
-      observe(fact);
+      observe?.(fact);
     },
   });
   const { placement } = world;
@@ -90,8 +91,7 @@ export async function run({ config, sites, batches, vms, observe = () => {} }: R
       fix.lon = lon;
       for (const vm of users.vmsOf(fix)) {
         fix.vm = vm;
-        world.locate(fix);
-        serving.turn(placement.vms.get(vm), atMs);
+        if (world.locate(fix)) serving.turn(placement.vms.get(vm), atMs);
       }
     }
   }

@@ -1,20 +1,14 @@
 /** What the users' distance from their VMs cost: the serving cost of every moment, added up. */
-import { lonScale, nearKm2, unitVector } from '#shared/geo/distance.ts';
+import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
-import type { Vm } from '#shared/policy/vm.ts';
+import type { Session, Vm } from '#shared/policy/vm.ts';
 
 /** A user between two positions. */
 interface Leg {
   sinceMs: number;
   excessMs: number;
   weight: number;
-  /** The site nearest to the user, and how far from the anchor it is certain to be that. */
-  nearest: number;
-  anchorLat: number;
-  anchorLon: number;
-  anchorScale: number;
-  certainKm: number;
 }
 
 export interface ServingTotals {
@@ -31,8 +25,6 @@ export class Serving {
   readonly #silentMs: number;
   readonly #legs = new Map<string, Map<string, Leg>>();
   readonly #probe = new Float64Array(3);
-  readonly #found = new Int32Array(2);
-  readonly #km = new Float64Array(2);
 
   /** @param silentMs after which a user who says nothing is taken to be gone */
   constructor(sites: SiteTable, network: NetworkModel, silentMs: number) {
@@ -49,26 +41,18 @@ export class Serving {
       legs = new Map();
       this.#legs.set(vm.id, legs);
     }
-    for (const { user, weight, track } of vm.sessions) {
+    for (const session of vm.sessions) {
+      const { user, weight, track } = session;
       if (track.atMs < 0) continue;
       let leg = legs.get(user);
       if (leg === undefined) {
-        leg = {
-          sinceMs: atMs,
-          excessMs: 0,
-          weight,
-          nearest: -1,
-          anchorLat: 0,
-          anchorLon: 0,
-          anchorScale: 1,
-          certainKm: -1,
-        };
+        leg = { sinceMs: atMs, excessMs: 0, weight };
         legs.set(user, leg);
       }
       this.#close(leg, atMs);
       leg.sinceMs = atMs;
       leg.weight = weight;
-      leg.excessMs = Math.max(0, this.#rttMs(leg, vm, track.lat, track.lon) - vm.spec.targetRttMs);
+      leg.excessMs = Math.max(0, this.#rttMs(vm, session) - vm.spec.targetRttMs);
     }
   }
 
@@ -78,18 +62,9 @@ export class Serving {
     this.totals.userMs += seconds * leg.excessMs;
   }
 
-  #rttMs(leg: Leg, vm: Vm, lat: number, lon: number): number {
-    unitVector({ lat, lon }, this.#probe);
-    const movedKm2 = nearKm2(leg.anchorLat, leg.anchorLon, leg.anchorScale, lat, lon);
-    if (leg.certainKm < 0 || movedKm2 > leg.certainKm * leg.certainKm) {
-      const count = this.#sites.index.nearestFrom(leg.nearest, this.#probe, { lat, lon }, 2, this.#found, this.#km);
-      leg.nearest = this.#found[0]!;
-      leg.certainKm = count > 1 ? (0.98 * (this.#km[1]! - this.#km[0]!)) / 2 : Number.POSITIVE_INFINITY;
-      leg.anchorLat = lat;
-      leg.anchorLon = lon;
-      leg.anchorScale = lonScale(lat);
-    }
+  #rttMs(vm: Vm, { track, near }: Session): number {
+    unitVector(track, this.#probe);
     const km = this.#sites.index.distanceKm(this.#probe, vm.home.index);
-    return userRttMs(this.#network, km, leg.nearest === vm.home.index);
+    return userRttMs(this.#network, km, near === vm.home.index);
   }
 }

@@ -18,8 +18,8 @@ export interface World {
   readonly hypervisor: SimulatedHypervisor;
   /** Hands a fact to whoever it concerns, and carries out all that follows from it at this instant. */
   tell(fact: Fact): void;
-  /** The same for a position: the hot path, without an object around it. */
-  locate(fix: Data<'location.reported.v1'>): void;
+  /** The same for a position: the hot path, without an object around it. True: it counted. */
+  locate(fix: Data<'location.reported.v1'>): boolean;
   declareSite(site: SiteSpec): void;
 }
 
@@ -27,14 +27,23 @@ export interface WorldOptions {
   readonly config: Config;
   readonly clock: VirtualClock;
   readonly faults?: Faults;
+  /** False: decisions come without their candidates. */
+  readonly explains?: boolean;
   /** Sees every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
 }
 
-export function createWorld({ config, clock, faults, observe = () => {} }: WorldOptions): World {
+export function createWorld({ config, clock, faults, explains = true, observe = () => {} }: WorldOptions): World {
   const { network, move, limits } = config;
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
-  const placement = new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
+  const placement = new Placement({
+    network,
+    move,
+    policy,
+    limits,
+    plausibility: config.ingest.plausibility,
+    explains,
+  });
   const migrations = new Migrations(limits);
   const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
   /** Events are in whole milliseconds. */
@@ -55,17 +64,16 @@ export function createWorld({ config, clock, faults, observe = () => {} }: World
 
   /** Passes decisions and migration events on until nobody has anything left to say. */
   function settle(): void {
-    for (let quiet = false; !quiet; ) {
-      quiet = true;
-      for (const data of placement.takeDecisions()) {
-        quiet = false;
+    for (;;) {
+      const decisions = placement.takeDecisions();
+      if (decisions.length === 0 && !migrations.pending) break;
+      for (const data of decisions) {
         const fact: Fact = { type: 'placement.decided.v1', data };
         observe(fact);
         migrations.apply(fact);
       }
       const { said, orders } = migrations.take();
       for (const { fact } of said) {
-        quiet = false;
         observe(fact);
         placement.apply(fact, nowMs());
       }
@@ -91,8 +99,10 @@ export function createWorld({ config, clock, faults, observe = () => {} }: World
       settle();
     },
     locate(fix) {
+      const outcome = placement.location(fix, nowMs());
       // A quiet position leaves nothing to settle, and nearly all of them are.
-      if (placement.location(fix, fix.atMs) === 'looked') settle();
+      if (outcome === 'looked') settle();
+      return outcome === 'looked' || outcome === 'quiet';
     },
     declareSite(site) {
       hypervisor.declareSite(site);

@@ -21,7 +21,9 @@ export function addBench(program: Command): void {
       if (bench === undefined) {
         throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
       }
-      const report = await bench(Number(options.seed));
+      const seed = Number(options.seed);
+      if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+      const report = await bench(seed);
       process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
     });
 }

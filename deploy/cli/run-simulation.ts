@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { openTrace, type TraceFormat } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
@@ -34,7 +33,13 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   // Before a long trace is read.
   for (const name of policies) policyNamed(name, config.policy);
   const subject = await subjectOf(options, seed);
-  const decisions = options.decisions === undefined ? undefined : createWriteStream(options.decisions);
+  // Also before: what cannot be written at the end should not be computed.
+  const result =
+    options.json === undefined || options.json === '-' ? undefined : await openOutput('--json', options.json);
+  const decisions =
+    options.decisions === undefined
+      ? undefined
+      : (await openOutput('--decisions', options.decisions)).createWriteStream();
   const observe =
     decisions && ((policy: string, fact: Fact) => void decisions.write(`${JSON.stringify({ policy, ...fact })}\n`));
 
@@ -47,8 +52,26 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   }
   process.stderr.write(summaryLine(comparison, tookMs));
   const json = `${JSON.stringify(comparison, null, 2)}\n`;
-  if (options.json !== undefined && options.json !== '-') await writeFile(options.json, json);
+  if (result) {
+    await result.writeFile(json);
+    await result.close();
+  }
   process.stdout.write(options.json === '-' ? json : comparisonTable(comparison));
+}
+
+async function openOutput(option: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'w');
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new TagalongError(
+      'USAGE',
+      `${option} ${path}: cannot be written (${why}); a file in a folder of yours would do`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {

@@ -175,6 +175,11 @@ export class Migrations {
     this.#admit(atMs);
   }
 
+  /** True: `take` would give something. */
+  get pending(): boolean {
+    return this.#changed.length > 0 || this.#said.length > 0 || this.#orders.length > 0;
+  }
+
   /** Everything that is to be recorded, then ordered and said, since the last call. */
   take(): { changed: Record[]; said: Said[]; orders: Order[] } {
     const taken = { changed: this.#changed, said: this.#said, orders: this.#orders };

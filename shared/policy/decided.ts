@@ -44,6 +44,13 @@ export function explanation(vm: Vm, policy: string, reason: string, prospects: P
   };
 }
 
+const NO_PROSPECTS: Prospects = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
+
+/** The state and the reason, and nothing that would have to be looked for. */
+export function unexplained(vm: Vm, policy: string, reason: string): Explanation {
+  return explanation(vm, policy, reason, NO_PROSPECTS);
+}
+
 /** An operator's order that cannot be followed. */
 export function refused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);

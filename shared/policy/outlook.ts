@@ -158,38 +158,44 @@ export class Lookout {
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
   #advise(vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
-    const { serving, candidates } = this.#survey;
+    const { serving } = this.#survey;
     const other = this.#survey.bestOther();
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
-    // The least gain that pays is above zero; what it is need not be asked where there is none at all.
     if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
-    const leastGain = this.#leastGain(vm, candidates[other]!);
-    if (mostGain < leastGain) {
-      return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: leastGain - mostGain };
+    const { chosen, blocked, missingGain } = this.#choose(vm, nowMs);
+    if (chosen === undefined && blocked === undefined) {
+      return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: missingGain };
     }
-    const { chosen, blocked } = this.#choose(vm, nowMs);
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
-    if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked }, slackUserMsPerS };
+    if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = circumstancesOf(vm, nowMs);
     const readyAtMs = this.#policy.readyAtMs(chosen.option, circumstances);
     const choice = choiceOf(chosen, circumstances, 'better-site');
     return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
   }
 
-  /** The legal site with the highest score, of those that serve about as well as the best legal one. */
-  #choose(vm: Vm, nowMs: number): { chosen: Weighed | undefined; blocked: string } {
+  /**
+   * The legal site with the highest score, of those that serve about as well as the best legal one; else the filter that
+   * stands in the way of the best one; else how much gain is missing for any to be worth it.
+   */
+  #choose(vm: Vm, nowMs: number): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
     const { candidates, serving } = this.#survey;
     const circumstances = circumstancesOf(vm, nowMs);
     let chosen: Weighed | undefined;
     let score = Number.NEGATIVE_INFINITY;
     let enough = 0;
     let blocked: string | undefined;
+    let missingGain = Number.POSITIVE_INFINITY;
     for (const i of this.#survey.ranked()) {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, nowMs, gain, false);
-      if (gain < this.#policy.leastGain(weighed.option.costUserMs)) continue;
+      const missing = this.#policy.leastGain(weighed.option.costUserMs) - gain;
+      if (missing > 0) {
+        missingGain = Math.min(missingGain, missing);
+        continue;
+      }
       if (weighed.rejected !== undefined) {
         blocked ??= weighed.rejected;
         continue;
@@ -200,12 +206,7 @@ export class Lookout {
       chosen = weighed;
       score = itsScore;
     }
-    return { chosen, blocked: blocked ?? 'gain-too-small' };
-  }
-
-  #leastGain(vm: Vm, to: Site): number {
-    const pair = this.#sites.pair(vm.home, to);
-    return this.#policy.leastGain(this.#price(pair, this.#predict(vm, pair)));
+    return { chosen, blocked, missingGain };
   }
 
   /** What a move would cost once, as moves of this pair have turned out. */

@@ -12,7 +12,7 @@ import { nearKm2 } from '../geo/distance.ts';
 import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
-import { decided, explanation, refused } from './decided.ts';
+import { decided, explanation, refused, unexplained } from './decided.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
@@ -23,6 +23,8 @@ import type { Session, Vm } from './vm.ts';
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
   readonly plausibility: PlausibilityLimits;
+  /** False: decisions come without their candidates, for who would throw them away: they cost as much as deciding. */
+  readonly explains?: boolean;
 }
 
 /** What became of a location event. */
@@ -34,10 +36,7 @@ export type LocationOutcome =
   | 'unattached';
 
 const HOUR_MS = 3_600_000;
-const NO_CHANGES: { readonly vms: Vm[]; readonly corrections: Map<string, Correction> } = {
-  vms: [],
-  corrections: new Map(),
-};
+const NO_CHANGES = { vms: [] as Vm[], corrections: new Map<string, Correction>() };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
 
@@ -64,9 +63,9 @@ export class Placement {
     this.#roster = new Roster(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: this.policy.cools ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
-    const rules = { sites: this.sites, ...settings, ...policy };
-    // Policies that are compared with as they were published come without our pauses.
-    if (!this.policy.cools) rules.returnPauseMs = 0;
+    // Policies that are compared with as they were published come without our pauses and budgets.
+    const bounds = this.policy.cools ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
+    const rules = { sites: this.sites, limits: settings.limits, siteSilentMs: policy.siteSilentMs, ...bounds };
     this.#lookout = new Lookout(this.sites, settings, this.policy, rules);
   }
 
@@ -89,7 +88,7 @@ export class Placement {
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
     const corrections = this.#corrected;
-    this.#corrected = new Map();
+    if (corrections.size > 0) this.#corrected = new Map();
     return { vms, corrections };
   }
 
@@ -148,8 +147,8 @@ export class Placement {
     const session = sessionOf(vm, fix.user);
     if (session === undefined) return 'unattached';
     const { plausibility } = this.#settings;
-    const implausible = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
-    if (implausible !== undefined) return implausible;
+    const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
+    if (fault !== undefined) return fault;
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     follow(session.track, fix);
@@ -177,7 +176,7 @@ export class Placement {
    * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refused it
    */
   order(vmId: string, siteId: string, nowMs: number): void {
-    const vm = this.#vm(vmId);
+    const vm = this.#roster.known(vmId);
     const site = this.sites.get(siteId);
     if (site === undefined || site.index < 0) {
       throw new TagalongError(
@@ -198,16 +197,10 @@ export class Placement {
    * @throws TagalongError VM_UNKNOWN
    */
   explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
-    const vm = this.#vm(vmId);
+    const vm = this.#roster.known(vmId);
     // A look for people must not become the anchor of a quiet radius: asking why changes nothing.
     const copy = { ...vm, sessions: vm.sessions.map((session) => ({ ...session })) };
     return { vm: vm.id, home: vm.home.id, ...this.#explanation(copy, Math.max(vm.nowMs, nowMs), vm.reason) };
-  }
-
-  #vm(id: string): Vm {
-    const vm = this.#roster.vms.get(id);
-    if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
-    return vm;
   }
 
   /** Puts a kept VM back, before any event of it. */
@@ -322,8 +315,9 @@ export class Placement {
     const atMs = vm.wakeAtMs;
     vm.nowMs = Math.max(vm.nowMs, atMs);
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
-    // Set for the first session to fall silent, but its user has been heard of since.
-    const nothingDue = vm.recheckAtMs > atMs && !(vm.mind.deadlineMs! <= atMs) && this.#silentFromMs(vm) > atMs;
+    // An earlier deadline that was left to stand, or a user who was heard of again.
+    const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
+    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, this.#silentFromMs(vm)) > atMs;
     if (nothingDue && vm.home.index >= 0) this.#schedule(vm);
     else this.#look(vm, vm.nowMs);
   }
@@ -361,8 +355,11 @@ export class Placement {
 
   /** Called while the VM still has the state it decided in. */
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
-    const explanation = this.#explanation(vm, atMs, params.reason);
-    this.#decided.push(decided(vm, params, seq, atMs, explanation));
+    const { explains = true } = this.#settings;
+    const why = explains
+      ? this.#explanation(vm, atMs, params.reason)
+      : unexplained(vm, this.policy.name, params.reason);
+    this.#decided.push(decided(vm, params, seq, atMs, why));
     const { choice } = params;
     if (choice === undefined) return;
     vm.movesAtMs = [...vm.movesAtMs.filter((ms) => ms > atMs - HOUR_MS), atMs];

@@ -1,4 +1,5 @@
 /** Which VMs there are and who uses them. Late and repeated facts change nothing. */
+import { TagalongError } from '../errors.ts';
 import type { Data, FactOf } from '../events/index.ts';
 import { newMind } from './machine.ts';
 import type { SiteTable } from './sites.ts';
@@ -32,6 +33,13 @@ export class Roster {
     }
     this.vms.set(vm.id, vm);
     vm.home.homes.add(vm);
+  }
+
+  /** @throws TagalongError VM_UNKNOWN */
+  known(id: string): Vm {
+    const vm = this.vms.get(id);
+    if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
+    return vm;
   }
 
   /** @returns the VM that changed; undefined: nothing did */

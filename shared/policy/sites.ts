@@ -20,8 +20,8 @@ export interface Site {
   reportedVms: number;
   /** The heartbeat all this is from. */
   report?: Data<'site.reported.v1'>;
-  /** Ways from here, made when first asked for. */
-  readonly pairs: Map<Site, Pair>;
+  /** Ways from here by the other site's index, made when first asked for. */
+  readonly pairs: Map<number, Pair>;
   /** VMs whose home this is, as far as this process has them. */
   readonly homes: Set<Vm>;
   /** Moves ordered to here that have not ended. */
@@ -139,7 +139,7 @@ export class SiteTable {
   }
 
   pair(from: Site, to: Site): Pair {
-    let pair = from.pairs.get(to);
+    let pair = from.pairs.get(to.index);
     if (pair === undefined || pair.generation !== this.#generation) {
       const key = `${from.id}~${to.id}`;
       pair = {
@@ -151,7 +151,7 @@ export class SiteTable {
         rttMs: siteRttMs(this.#network, this.index.betweenKm(from.index, to.index)),
         correction: this.#corrections.get(key) ?? UNCORRECTED,
       };
-      from.pairs.set(to, pair);
+      from.pairs.set(to.index, pair);
     }
     return pair;
   }
