@@ -33,7 +33,10 @@ export class Serving {
     this.#silentMs = silentMs;
   }
 
-  /** Closes the legs of a VM's users, and opens new ones from where the users and the VM are now. */
+  /**
+   * Closes the legs of a VM's users, and opens new ones from where the users and the VM are now. To be called after each
+   * position that counted, when the sessions' `near` is right.
+   */
   turn(vm: Vm | undefined, atMs: number): void {
     if (vm === undefined) return;
     let legs = this.#legs.get(vm.id);

@@ -4,7 +4,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { follow } from '#shared/geo/plausibility.ts';
 import { SiteTable } from '#shared/policy/sites.ts';
-import { newSession, type Vm } from '#shared/policy/vm.ts';
+import { newSession, type Session, type Vm } from '#shared/policy/vm.ts';
 import { Serving } from '#simulations/serving.ts';
 import { line, START_MS } from '../policy/world.ts';
 
@@ -35,8 +35,13 @@ beforeEach(() => {
 });
 
 const ann = () => vm.sessions[0]!;
-function report(afterMs: number, km: number, session = ann()): void {
+/** As placement leaves a session behind when a position has counted. */
+function place(session: Session, afterMs: number, km: number): void {
   follow(session.track, { atMs: START_MS + afterMs, ...northKm(km) });
+  session.near = Math.min(2, Math.round(km / KM));
+}
+function report(afterMs: number, km: number, session = ann()): void {
+  place(session, afterMs, km);
   serving.turn(vm, START_MS + afterMs);
 }
 
@@ -92,7 +97,7 @@ test('of several users each counts from where they are, and one without a positi
   vm.sessions.push(newSession('bob', 2, START_MS), newSession('eve', 5, START_MS));
   const [, bob] = vm.sessions;
   report(0, 10);
-  follow(bob!.track, { atMs: START_MS, ...northKm(150) });
+  place(bob!, 0, 150);
   serving.turn(vm, START_MS);
   report(10_000, 10);
   expect(serving.totals.userS).toBeCloseTo(30, 6);
