@@ -119,11 +119,18 @@ export class SiteIndex {
     km: Float64Array,
   ): number {
     let kept = 0;
+    let worst = Number.POSITIVE_INFINITY;
+    const vectors = this.#vectors;
+    const [px, py, pz] = [probe[0]!, probe[1]!, probe[2]!];
     const size = among === undefined ? this.size : among.length;
     for (let i = 0; i < size; i++) {
       const site = among === undefined ? i : among[i]!;
-      const d = this.#squaredChord(probe, site);
-      if (kept === count && !before(d, site, km[kept - 1]!, found[kept - 1]!)) continue;
+      const x = vectors[site * 3]! - px;
+      const y = vectors[site * 3 + 1]! - py;
+      const z = vectors[site * 3 + 2]! - pz;
+      const d = x * x + y * y + z * z;
+      // Nearly all are farther than the farthest kept; only equals need more than this.
+      if (kept === count && (d > worst || !before(d, site, worst, found[kept - 1]!))) continue;
       let at = kept < count ? kept++ : kept - 1;
       for (; at > 0 && before(d, site, km[at - 1]!, found[at - 1]!); at--) {
         km[at] = km[at - 1]!;
@@ -131,6 +138,7 @@ export class SiteIndex {
       }
       km[at] = d;
       found[at] = site;
+      worst = km[kept - 1]!;
     }
     for (let i = 0; i < kept; i++) km[i] = chordKm(km[i]!);
     return kept;
