@@ -268,8 +268,9 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: end('failed', measure, fault('VM_NOT_RUNNING', lostWords)),
             },
             { guard: tired, target: 'failed', actions: end('failed', measure) },
+            // Also where it runs nowhere: a VM that is stopped half-way through its switch-over is to run on at its source.
             {
-              guard: (args) => runsAtSource(args) && args.context.undo !== null,
+              guard: ({ context }) => context.undo !== null,
               target: 'undoing',
               actions: [change(measure, again, wait), { type: 'abort' } as const],
             },

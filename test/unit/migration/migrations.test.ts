@@ -180,6 +180,14 @@ describe('what is true is asked, not guessed', () => {
     expect(truth(migrations, 'a', undefined, 0)).toEqual(['abort']);
   });
 
+  test('a VM that was stopped by a switch-over that is to be undone runs on at its source, whoever was restarted', () => {
+    const migrations = inPhase('switch');
+    expect(failed(migrations, 'switch', 'BROKEN')).toEqual(['abort']);
+    migrations.resume(4);
+    heard(migrations);
+    expect(truth(migrations, undefined, 'switch', 4)).toEqual(['abort']);
+  });
+
   /** Time-outs of a step: each is answered by `answer`. */
   const silence = (migrations: Migrations, rounds: number, answer: (i: number) => void) => {
     const all: string[] = [];
