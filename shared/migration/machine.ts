@@ -83,16 +83,6 @@ export type MigrationAction =
       readonly params: { readonly what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' };
     };
 
-export const NOTHING_MEASURED: Measured = {
-  pauseMs: 0,
-  interruptionMs: 0,
-  bytes: 0,
-  bytesByPath: {},
-  rounds: 0,
-  subflows: 0,
-  degraded: [],
-};
-
 export const TERMINAL: readonly MigrationState[] = ['completed', 'failed', 'cancelled'];
 
 /** How often a release is tried, or a question asked, before it is given up. */

@@ -8,6 +8,7 @@ import { TagalongError } from '../errors.ts';
 import type { Data, Fact, Figures, Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
+import { NOTHING_MEASURED } from '../model/measured.ts';
 import { pathsBetween, type Uplink } from '../model/paths.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
@@ -17,7 +18,6 @@ import {
   type MigrationEvent,
   type MigrationState,
   migrationMachine,
-  NOTHING_MEASURED,
   TERMINAL,
 } from './machine.ts';
 

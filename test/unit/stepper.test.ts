@@ -8,8 +8,8 @@ import {
   type MigrationEvent,
   type MigrationState,
   migrationMachine,
-  NOTHING_MEASURED,
 } from '#shared/migration/machine.ts';
+import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 import { type MachineEvent, type Mind, newMind, type State, vmMachine } from '#shared/policy/machine.ts';
 
 const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));

@@ -70,14 +70,3 @@ export function measuredOf(active: ActiveMove): Measured {
     degraded,
   };
 }
-
-/** The totals of a move that was never begun. */
-export const NOTHING_MEASURED: Measured = {
-  pauseMs: 0,
-  interruptionMs: 0,
-  bytes: 0,
-  bytesByPath: {},
-  rounds: 0,
-  subflows: 0,
-  degraded: [],
-};

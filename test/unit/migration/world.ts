@@ -1,8 +1,8 @@
 /** The migrator's core alone; what the hypervisor would say is said by the test. */
 import type { Data, Fact, Phase } from '#shared/events/index.ts';
 import type { Measured } from '#shared/hypervisor/hypervisor.ts';
-import { NOTHING_MEASURED } from '#shared/migration/machine.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
+import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 
 export const LIMITS = { movesPerSite: 2, movesPerPath: 1, queueMs: 60_000, stepTimeoutMs: 10_000 };
 const UPLINKS = [{ provider: 'a', rateBps: 1e8 }];
