@@ -231,13 +231,9 @@ export type HttpConfig = Config['http'];
 export type IngestConfig = Config['ingest'];
 /** What is believed of a position. */
 export type PlausibilityLimits = IngestConfig['plausibility'];
-/** What a migration takes; fits `MoveModel`. */
-export type MoveConfig = Config['move'];
 /** When a VM follows its users. */
 export type PolicyConfig = Config['policy'];
 /** What may be under way at once, and how long. */
 export type LimitsConfig = Config['limits'];
 /** A place that can run VMs, as it is at the start. */
 export type SiteConfig = Config['sites'][number];
-/** A VM and its users, as they are at the start. */
-export type VmConfig = Config['vms'][number];

@@ -35,7 +35,7 @@ const FILTERS: Record<string, Filter> = {
   'no-path': ({ pair }) => pair.paths.length === 0,
   'just-left': ({ vm, pair, nowMs }, { returnPauseMs }) =>
     vm.left !== null && vm.left.site === pair.to.id && nowMs - vm.left.atMs < returnPauseMs,
-  'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movesInLastHour(vm, nowMs) >= maxMovesPerHour,
+  'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movesInLastHour(vm, nowMs).length >= maxMovesPerHour,
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
   // Where nothing leaves or reaches one of the sites, nothing can be on a path between the two.
@@ -66,19 +66,21 @@ export function freeAgainMs(
   nowMs: number,
 ): number {
   if (filter === 'just-left' && vm.left) return vm.left.atMs + policy.returnPauseMs;
-  if (filter === 'move-budget-spent') return (vm.movesAtMs.find((atMs) => atMs > nowMs - HOUR_MS) ?? nowMs) + HOUR_MS;
+  if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
   return nowMs + policy.dwellMs;
 }
 
+/** True: nothing was heard of the site for longer than that. */
 export function isSilent(site: Site, nowMs: number, siteSilentMs: number): boolean {
   return nowMs - site.reportedAtMs > siteSilentMs;
 }
 
 /** Room at a site: what it says it runs, or what we placed there, whichever is more; and what is on its way. */
-export function freeSlots(site: Site): number {
+function freeSlots(site: Site): number {
   return site.slots - Math.max(site.reportedVms, site.homes.size) - site.inbound;
 }
 
-export function movesInLastHour(vm: Vm, nowMs: number): number {
-  return vm.movesAtMs.reduce((n, atMs) => (atMs > nowMs - HOUR_MS ? n + 1 : n), 0);
+/** When the VM's moves of the last hour were ordered, the oldest first. */
+export function movesInLastHour(vm: Vm, nowMs: number): number[] {
+  return vm.movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS);
 }

@@ -31,8 +31,6 @@ export interface Mind {
   readonly vm: string;
   /** Number of the last decision. */
   readonly seq: number;
-  /** Since when it is in its state. */
-  readonly sinceMs: number;
   /** When the pause is over, in the states that are one. */
   readonly deadlineMs: number | null;
   /** The move under way. */
@@ -77,8 +75,8 @@ export interface Pauses {
 }
 
 /** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
-export function newMind(vm: string, atMs: number, seq: number): Mind {
-  return { vm, seq, sinceMs: atMs, deadlineMs: null, move: null, failures: 0 };
+export function newMind(vm: string, seq: number): Mind {
+  return { vm, seq, deadlineMs: null, move: null, failures: 0 };
 }
 
 /** Guards that the machine and its shortcut share. `mind` and `outlook` in, a fact about them out. */
@@ -133,11 +131,11 @@ export function vmMachine(pauses: Pauses) {
   const refuge = (args: Args) => outlook(args).refuge !== undefined;
   const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
-  /** Takes up a state: since now, and with the end of the pause where it is one. */
+  /** Takes up a state: with the end of the pause, where it is one. */
   const enter = (pauseMs: (mind: Mind) => number | null = () => null) =>
     assign(({ context, event }) => {
       const pause = pauseMs(context);
-      return { sinceMs: event.atMs, deadlineMs: pause === null ? null : event.atMs + pause };
+      return { deadlineMs: pause === null ? null : event.atMs + pause };
     });
   const cool = enter(() => pauses.coolingMs);
   const backOff = enter(({ failures }) => Math.min(pauses.maxBackOffMs, pauses.backOffMs * 2 ** failures));
@@ -149,7 +147,6 @@ export function vmMachine(pauses: Pauses) {
       const decision = `${args.context.vm}:${seq}`;
       return {
         seq,
-        sinceMs: args.event.atMs,
         deadlineMs: null,
         move: { decision, from, to: site, source, paths, raw, switched: false, cancelling: false },
       };

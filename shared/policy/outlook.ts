@@ -54,6 +54,8 @@ const GAIN_TOLERANCE = 0.2;
 const ABOUT_AS_WELL = 0.8;
 /** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
 const LEAST_SLACK = 0.01;
+
+/** What a look depends on beside the VM and the sites. */
 export interface LookSettings {
   readonly network: NetworkModel;
   readonly move: MoveModel;
@@ -80,6 +82,7 @@ export class Lookout {
   look(vm: Vm, nowMs: number): Outlook {
     const survey = this.#survey;
     survey.take(vm, nowMs);
+    survey.anchor(vm);
     const homeLost = this.#homeLost(vm.home, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (survey.active.length === 0) {

@@ -13,6 +13,7 @@ import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plau
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
+import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
@@ -35,7 +36,6 @@ export type LocationOutcome =
   | 'unknown-vm'
   | 'unattached';
 
-const HOUR_MS = 3_600_000;
 const NO_CHANGES = { vms: [] as Vm[], corrections: new Map<string, Correction>() };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -159,7 +159,7 @@ export class Placement {
     }
     this.#touch(vm);
     if (session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
-    this.#look(vm, vm.nowMs);
+    this.#look(vm, fix.atMs);
     return 'looked';
   }
 
@@ -193,14 +193,13 @@ export class Placement {
   }
 
   /**
-   * Why the VM is where it is: every candidate with its cost, its prediction, and what stands against it.
+   * Why the VM is where it is: every candidate with its cost, its prediction, and what stands against it. Asking changes
+   * nothing.
    * @throws TagalongError VM_UNKNOWN
    */
   explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
     const vm = this.#roster.known(vmId);
-    // A look for people must not become the anchor of a quiet radius: asking why changes nothing.
-    const copy = { ...vm, sessions: vm.sessions.map((session) => ({ ...session })) };
-    return { vm: vm.id, home: vm.home.id, ...this.#explanation(copy, Math.max(vm.nowMs, nowMs), vm.reason) };
+    return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
   }
 
   /** Puts a kept VM back, before any event of it. */
@@ -215,8 +214,7 @@ export class Placement {
   resume(nowMs: number): void {
     for (const vm of [...this.#roster.vms.values()]) {
       if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
-      vm.nowMs = Math.max(vm.nowMs, nowMs);
-      this.#look(vm, vm.nowMs);
+      this.#look(vm, nowMs);
     }
   }
 
@@ -229,8 +227,7 @@ export class Placement {
       this.#endMove(vm);
       this.#agenda.set(vm, Number.POSITIVE_INFINITY);
     } else if (fact.type === 'session.detached.v1') {
-      vm.nowMs = Math.max(vm.nowMs, fact.data.atMs);
-      this.#look(vm, vm.nowMs);
+      this.#look(vm, fact.data.atMs);
     }
   }
 
@@ -246,15 +243,12 @@ export class Placement {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
     for (const site of this.sites.list) {
-      if (nowMs - site.reportedAtMs > siteSilentMs) this.#lookAtAll(site, nowMs);
+      if (isSilent(site, nowMs, siteSilentMs)) this.#lookAtAll(site, nowMs);
     }
   }
 
   #lookAtAll(site: Site, atMs: number): void {
-    for (const vm of [...site.homes]) {
-      vm.nowMs = Math.max(vm.nowMs, atMs);
-      this.#look(vm, vm.nowMs);
-    }
+    for (const vm of [...site.homes]) this.#look(vm, atMs);
   }
 
   #migrated(fact: Extract<Fact, { type: `migration.${'switched' | 'completed' | 'failed' | 'cancelled'}.v1` }>): void {
@@ -300,8 +294,7 @@ export class Placement {
     for (const vm of site.homes) {
       if (vm.state !== 'evacuating') continue;
       if (site.moves >= this.#settings.limits.movesPerSite) return;
-      vm.nowMs = Math.max(vm.nowMs, atMs);
-      this.#look(vm, vm.nowMs);
+      this.#look(vm, atMs);
     }
   }
 
@@ -313,16 +306,20 @@ export class Placement {
   /** Meets a deadline, as of the deadline. */
   #wake(vm: Vm): void {
     const atMs = vm.wakeAtMs;
-    vm.nowMs = Math.max(vm.nowMs, atMs);
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
     // An earlier deadline that was left to stand, or a user who was heard of again.
     const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
     const nothingDue = Math.min(vm.recheckAtMs, pauseMs, this.#silentFromMs(vm)) > atMs;
-    if (nothingDue && vm.home.index >= 0) this.#schedule(vm);
-    else this.#look(vm, vm.nowMs);
+    if (nothingDue && vm.home.index >= 0) {
+      vm.nowMs = Math.max(vm.nowMs, atMs);
+      this.#schedule(vm);
+    } else this.#look(vm, atMs);
   }
 
-  #look(vm: Vm, atMs: number): void {
+  /** Looks at a VM at an instant, or at its own latest one where that is later. */
+  #look(vm: Vm, earliestMs: number): void {
+    const atMs = Math.max(vm.nowMs, earliestMs);
+    vm.nowMs = atMs;
     this.#touch(vm);
     if (vm.home.index < 0) {
       // The home's heartbeat is on its way on another partition.
@@ -362,7 +359,7 @@ export class Placement {
     this.#decided.push(decided(vm, params, seq, atMs, why));
     const { choice } = params;
     if (choice === undefined) return;
-    vm.movesAtMs = [...vm.movesAtMs.filter((ms) => ms > atMs - HOUR_MS), atMs];
+    vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];
     this.sites.count(vm.home, this.sites.named(choice.site), choice.paths, 1);
   }
 

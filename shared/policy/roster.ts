@@ -83,7 +83,7 @@ export class Roster {
       declaredAtMs: atMs,
       home: this.#sites.named(home),
       state: 'idle',
-      mind: newMind(id, atMs, departed?.seq ?? 0),
+      mind: newMind(id, departed?.seq ?? 0),
       sessions: [],
       nowMs: atMs,
       wakeAtMs: Number.POSITIVE_INFINITY,

@@ -31,8 +31,9 @@ export class Survey {
   readonly #sessionTimeoutMs: number;
   readonly #found = new Int32Array(NEIGHBOURS);
   readonly #km = new Float64Array(NEIGHBOURS);
-  /** The site nearest to each active user, and the unit vector of the user's position. */
+  /** The site nearest to each active user, how far that is certain, and the unit vector of the user's position. */
   readonly #nearest: number[] = [];
+  readonly #certainKm: number[] = [];
   readonly #probes: Float64Array[] = [];
   readonly #order: number[] = [];
   #targetRttMs = 0;
@@ -44,12 +45,13 @@ export class Survey {
     this.#sessionTimeoutMs = sessionTimeoutMs;
   }
 
-  /** Surveys a VM; moves its users' anchors to where they are. */
+  /** Surveys a VM, and changes nothing of it. */
   take(vm: Vm, nowMs: number): void {
     this.candidates.length = 0;
     this.serving.length = 0;
     this.active.length = 0;
     this.#nearest.length = 0;
+    this.#certainKm.length = 0;
     this.weight = 0;
     this.oldestFixMs = nowMs;
     this.#targetRttMs = vm.spec.targetRttMs;
@@ -57,10 +59,21 @@ export class Survey {
     this.candidates.push(vm.home);
     for (const session of vm.sessions) {
       const { track } = session;
-      session.active = track.atMs >= 0 && track.atMs > nowMs - this.#sessionTimeoutMs;
-      if (session.active) this.#visit(session);
+      if (track.atMs >= 0 && track.atMs > nowMs - this.#sessionTimeoutMs) this.#visit(session);
     }
     for (const site of this.candidates) this.serving.push(this.servingFrom(site));
+  }
+
+  /** Makes where the users are now what later positions of theirs are compared with. */
+  anchor(vm: Vm): void {
+    for (const session of vm.sessions) session.active = false;
+    this.active.forEach((session, i) => {
+      session.active = true;
+      anchor(session, this.#nearest[i]!, this.#certainKm[i]!);
+      session.lookLat = session.anchorLat;
+      session.lookLon = session.anchorLon;
+      session.lookScale = session.anchorScale;
+    });
   }
 
   /** Sum over the active users of weight × excess round-trip time, in user-milliseconds a second. */
@@ -109,10 +122,11 @@ export class Survey {
    * and is all that is to be known of a user who walks along the border between two sites.
    */
   sameNearest(session: Session): boolean {
-    const { near } = session;
+    const { near, track } = session;
     const probe = this.#probe(0);
-    unitVector(session.track, probe);
-    this.#anchor(session, this.#sites.index.nearestFrom(near, probe, session.track, 2, this.#found, this.#km));
+    unitVector(track, probe);
+    const count = this.#sites.index.nearestFrom(near, probe, track, 2, this.#found, this.#km);
+    anchor(session, this.#found[0]!, this.#certain(count));
     return session.near === near;
   }
 
@@ -121,11 +135,8 @@ export class Survey {
     const probe = this.#probe(this.active.push(session) - 1);
     unitVector(track, probe);
     const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
-    this.#anchor(session, count);
-    session.lookLat = track.lat;
-    session.lookLon = track.lon;
-    session.lookScale = session.anchorScale;
-    this.#nearest.push(session.near);
+    this.#nearest.push(this.#found[0]!);
+    this.#certainKm.push(this.#certain(count));
     this.weight += session.weight;
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
     for (let i = 0; i < count; i++) {
@@ -135,13 +146,8 @@ export class Survey {
   }
 
   /** Half of what the second nearest site is farther away than the nearest: only beyond that can they change places. */
-  #anchor(session: Session, found: number): void {
-    const { track } = session;
-    session.anchorLat = track.lat;
-    session.anchorLon = track.lon;
-    session.anchorScale = lonScale(track.lat);
-    session.near = this.#found[0]!;
-    session.certainKm = found > 1 ? (SAFETY * (this.#km[1]! - this.#km[0]!)) / 2 : ANYWHERE_KM;
+  #certain(found: number): number {
+    return found > 1 ? (SAFETY * (this.#km[1]! - this.#km[0]!)) / 2 : ANYWHERE_KM;
   }
 
   #probe(i: number): Float64Array {
@@ -152,6 +158,15 @@ export class Survey {
     }
     return probe;
   }
+}
+
+function anchor(session: Session, near: number, certainKm: number): void {
+  const { track } = session;
+  session.anchorLat = track.lat;
+  session.anchorLon = track.lon;
+  session.anchorScale = lonScale(track.lat);
+  session.near = near;
+  session.certainKm = certainKm;
 }
 
 function lowest(values: readonly number[], from: number): number {

@@ -95,7 +95,7 @@ describe('the stepper does what xstate does', () => {
     fc.assert(
       fc.property(fc.array(vmEvents, { maxLength: 30 }), (events) => {
         let state: State = 'idle';
-        let mind = newMind('vm', 0, 0);
+        let mind = newMind('vm', 0);
         for (const event of events) {
           const [next, actions] = transition(machine, machine.resolveState({ value: state, context: mind }), event);
           const got = ours(state, mind, event);

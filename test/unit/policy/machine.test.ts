@@ -49,7 +49,7 @@ const under = {
   switched: false,
   cancelling: false,
 } as const;
-const calm = newMind('v', 0, 0);
+const calm = newMind('v', 0);
 const moving: Mind = { ...calm, seq: 1, move: under };
 const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision = 'v:1'): MachineEvent => ({
   type,
