@@ -2,6 +2,7 @@
 import type { Ingest } from '#services/ingest/service.ts';
 import type { TraceReport } from '#services/ingest/traces/trace.ts';
 import type { PlacementService } from '#services/placement/service.ts';
+import { distribution } from '#simulations/statistics.ts';
 import type { EndedMove, OrderedMove, Outcome, Tally } from './tally.ts';
 
 /** Of a list of values: half of them are at most `p50`, 95 % at most `p95`. */
@@ -131,9 +132,8 @@ function predictionError(moves: readonly EndedMove[], measure: 'durationMs' | 'i
 /** By nearest rank: each of the figures is one of the values. Null where there are none. */
 export function spread(values: readonly number[]): Spread | null {
   if (values.length === 0) return null;
-  const sorted = values.toSorted((a, b) => a - b);
-  const rank = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
-  return { p50: rank(0.5), p95: rank(0.95), max: rank(1) };
+  const { p50, p95, max } = distribution(values);
+  return { p50, p95, max };
 }
 
 function sum(values: readonly number[]): number {

@@ -117,6 +117,21 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
     for (const kind of figures.degraded) metrics.degraded.inc({ kind: fewKinds(kind) });
   };
 
+  const byCallback =
+    (Kind: typeof Gauge | typeof Counter): Monitor['gauge'] =>
+    (name, help, labels, read) => {
+      new Kind({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const sample of read()) this.inc(sample.labels, sample.value);
+        },
+      });
+    };
+
   return {
     async start() {
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
@@ -128,30 +143,8 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
       subscription = undefined;
     },
     metrics: () => registry.metrics(),
-    gauge(name, help, labels, read) {
-      new Gauge({
-        name,
-        help,
-        labelNames: [...labels],
-        registers: [registry],
-        collect() {
-          this.reset();
-          for (const sample of read()) this.set(sample.labels, sample.value);
-        },
-      });
-    },
-    counter(name, help, labels, read) {
-      new Counter({
-        name,
-        help,
-        labelNames: [...labels],
-        registers: [registry],
-        collect() {
-          this.reset();
-          for (const sample of read()) this.inc(sample.labels, sample.value);
-        },
-      });
-    },
+    gauge: byCallback(Gauge),
+    counter: byCallback(Counter),
     registerHttp({ app, health }) {
       health('monitor', () => subscription !== undefined || 'not subscribed to the bus');
       // Without a rate limit: when much is asked of the process is when its metrics are wanted.
