@@ -2,8 +2,7 @@
  * The migrator service: decisions from the bus, orders to the hypervisor, what came of them back to the bus. The steps
  * and their rules are in shared/migration; here they are recorded before they are ordered.
  */
-import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
-import { alarm } from '#shared/clock/alarm.ts';
+import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { envelop } from '#shared/events/index.ts';
@@ -11,9 +10,8 @@ import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
 import type { Store } from '#shared/store/store.ts';
-import { followSites } from '../follow-sites.ts';
 import { type Change, Ledger } from '../ledger.ts';
-import { recorded } from '../recorded.ts';
+import { stateful } from '../stateful.ts';
 
 const SOURCE = '/tagalong/migrator';
 
@@ -62,17 +60,13 @@ export function createMigrator({
 }: MigratorOptions): MigratorService {
   const log = serviceLog(parent, 'migrator');
   const ledger = new Ledger(store, bus, 'migrator/vm/');
-  const subscriptions: Subscription[] = [];
   let core = new Migrations(config.limits);
-  let running = false;
-  let loaded = false;
   const nowMs = () => Math.round(clock.now());
   const load = async () => {
     const kept = await ledger.load<KeptMigration>();
     core = core.withoutMigrations();
     for (const { value } of kept) core.restore(value);
     core.resume(nowMs());
-    loaded = true;
   };
 
   const commit = async () => {
@@ -91,50 +85,36 @@ export function createMigrator({
     for (const { type, data } of events) {
       if (type !== 'migration.progressed.v1') log.info({ ...labels(data), event: type }, 'migration');
     }
-    if (!running) return;
+    if (!service.running) return;
     for (const order of orders) {
       if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
       else hypervisor[order.kind](order.move);
     }
   };
 
-  const state = recorded({ load, commit });
-  const wake = alarm(clock, () => {
-    // What is overdue stays so: the next change finds it.
-    work(() => core.advance(nowMs())).catch((err) => log.error({ err }, 'a deadline could not be met'));
+  const service = stateful({
+    ...{ group: 'migrator', types: ['placement.decided.v1'], bus, clock, log, load, commit },
+    apply(batch) {
+      for (const { event } of batch) core.apply(event);
+    },
+    nextWakeMs: () => core.nextWakeMs(),
+    advance: () => core.advance(nowMs()),
   });
-  const work = async <T>(change: () => T): Promise<T> => {
-    const result = await state.work(change);
-    if (running) wake(core.nextWakeMs());
-    return result;
-  };
-  const apply = (batch: readonly Delivery[]) => {
-    for (const { event } of batch) core.apply(event);
-  };
-  const handle = async (batch: readonly Delivery[]) => work(() => apply(batch));
 
   return {
     async start() {
-      running = true;
       hypervisor.listen((report) => {
-        if (!running) return;
+        if (!service.running) return;
         // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
-        void work(() => core.report(report, nowMs())).catch((err) => log.error({ err }, 'a report was not recorded'));
+        service
+          .work(() => core.report(report, nowMs()))
+          .catch((err) => log.error({ err }, 'a report was not recorded'));
       });
-      // Before the migrations are there a heartbeat changes nothing that has to be written.
-      const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
-      subscriptions.push(await followSites(bus, 'migrator-sites', learn));
-      await work(() => {});
-      subscriptions.push(await bus.subscribe({ group: 'migrator', types: ['placement.decided.v1'] }, handle));
+      await service.start();
     },
-    async stop() {
-      running = false;
-      wake(undefined);
-      await Promise.all(subscriptions.splice(0).map((subscription) => subscription.stop()));
-      await state.idle();
-    },
-    ready: () => (!running ? 'not running' : state.sound || 'its state could not be written'),
-    cancel: (id, by) => work(() => core.cancel(id, by, nowMs())),
+    stop: service.stop,
+    ready: service.ready,
+    cancel: (id, by) => service.work(() => core.cancel(id, by, nowMs())),
     status: () =>
       [...core.live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs } }) => ({
         migration: id,
@@ -147,9 +127,9 @@ export function createMigrator({
         acceptedAtMs,
       })),
     get busy() {
-      return state.busy;
+      return service.busy;
     },
-    idle: () => state.idle(),
+    idle: service.idle,
   };
 }
 

@@ -2,8 +2,7 @@
  * The placement service: events from the bus through the policy's core, decisions back to the bus. Everything that
  * decides is in shared/policy; here is only how it is fed, kept and woken.
  */
-import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
-import { alarm } from '#shared/clock/alarm.ts';
+import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type EventType, type Explanation, envelop } from '#shared/events/index.ts';
@@ -12,9 +11,8 @@ import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
 import type { Correction } from '#shared/policy/sites.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';
-import { followSites } from '../follow-sites.ts';
 import { type Change, Ledger } from '../ledger.ts';
-import { recorded } from '../recorded.ts';
+import { stateful } from '../stateful.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
 
 const SOURCE = '/tagalong/placement';
@@ -60,12 +58,9 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const log = serviceLog(parent, 'placement');
   const vms = new Ledger(store, bus, 'placement/vm/');
   const pairs = new Ledger(store, bus, 'placement/pair/');
-  const subscriptions: Subscription[] = [];
   const { network, move, policy, limits } = config;
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
-  let running = false;
-  let loaded = false;
   const nowMs = () => Math.round(clock.now());
   const load = async () => {
     const corrections = await pairs.load<Correction>();
@@ -78,7 +73,6 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
     core = next;
     core.resume(nowMs());
-    loaded = true;
   };
 
   const commit = async () => {
@@ -95,47 +89,29 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     }
   };
 
-  const state = recorded({ load, commit });
-  const wake = alarm(clock, () => {
-    // What is overdue stays so: the next change finds it.
-    work(() => core.advance(nowMs())).catch((err) => log.error({ err }, 'a deadline could not be met'));
+  const service = stateful({
+    ...{ group: 'placement', types: TYPES, bus, clock, log, load, commit },
+    apply(batch) {
+      const atMs = nowMs();
+      for (const { event } of batch) core.apply(event, atMs);
+    },
+    nextWakeMs: () => core.nextWakeMs(),
+    advance: () => core.advance(nowMs()),
   });
-  const work = async <T>(change: () => T): Promise<T> => {
-    const result = await state.work(change);
-    if (running) wake(core.nextWakeMs());
-    return result;
-  };
-  const apply = (batch: readonly Delivery[]) => {
-    const atMs = nowMs();
-    for (const { event } of batch) core.apply(event, atMs);
-  };
-  const handle = async (batch: readonly Delivery[]) => work(() => apply(batch));
 
   return {
-    async start() {
-      running = true;
-      // Before the VMs are there a heartbeat changes nothing that has to be written.
-      const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
-      subscriptions.push(await followSites(bus, 'placement-sites', learn));
-      await work(() => {});
-      subscriptions.push(await bus.subscribe({ group: 'placement', types: TYPES }, handle));
-    },
-    async stop() {
-      running = false;
-      wake(undefined);
-      await Promise.all(subscriptions.splice(0).map((subscription) => subscription.stop()));
-      await state.idle();
-    },
-    ready: () => (!running ? 'not running' : state.sound || 'its state could not be written'),
-    order: (vm, to) => work(() => core.order(vm, to, nowMs())),
-    explain: (vm) => work(() => core.explain(vm, nowMs())),
+    start: service.start,
+    stop: service.stop,
+    ready: service.ready,
+    order: (vm, to) => service.work(() => core.order(vm, to, nowMs())),
+    explain: (vm) => service.work(() => core.explain(vm, nowMs())),
     status: () => statusOf(core),
     get counts() {
       return core.counts;
     },
     get busy() {
-      return state.busy;
+      return service.busy;
     },
-    idle: () => state.idle(),
+    idle: service.idle,
   };
 }
