@@ -2,7 +2,6 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { nearest } from './nearest.ts';
-import { ConfigSchema } from './schema.ts';
 
 /** One fault and the key it is at. */
 export interface Fault {
@@ -25,28 +24,32 @@ interface Rule {
   readonly writeOnly?: boolean;
 }
 
-const validator = Compile(ConfigSchema as TSchema);
-
-/** Where a key does not fit its schema. Empty: the value is a {@link Config}, but for `crossFaults`. */
-export function schemaFaults(value: unknown): Fault[] {
-  if (validator.Check(value)) return [];
-  return [...validator.Errors(value)].flatMap((error): Fault[] => {
-    const path = error.instancePath.split('/').slice(1).map(unescapePointer);
-    const rule = ruleAt(path);
-    // An unknown key is said twice; the report of its parent has its name.
-    if (rule === undefined) return [];
-    const params = error.params as { additionalProperties?: string[]; requiredProperties?: string[] };
-    if (params.additionalProperties) {
-      return params.additionalProperties.map((key) => ({ path: [...path, key], message: unknownKey(key, rule) }));
-    }
-    if (params.requiredProperties) {
-      return params.requiredProperties.map((key) => ({
-        path: [...path, key],
-        message: `is missing; give ${expectation(rule.properties?.[key] ?? {})}`,
-      }));
-    }
-    return [{ path, message: `${finding(rule, valueAt(value, path))}; give ${expectation(rule)}` }];
-  });
+/**
+ * @param schema of the settings
+ * @returns where a value does not fit it; empty where it does
+ */
+export function schemaFaults(schema: TSchema): (value: unknown) => Fault[] {
+  const validator = Compile(schema);
+  return (value) => {
+    if (validator.Check(value)) return [];
+    return [...validator.Errors(value)].flatMap((error): Fault[] => {
+      const path = error.instancePath.split('/').slice(1).map(unescapePointer);
+      const rule = ruleAt(schema, path);
+      // An unknown key is said twice; the report of its parent has its name.
+      if (rule === undefined) return [];
+      const params = error.params as { additionalProperties?: string[]; requiredProperties?: string[] };
+      if (params.additionalProperties) {
+        return params.additionalProperties.map((key) => ({ path: [...path, key], message: unknownKey(key, rule) }));
+      }
+      if (params.requiredProperties) {
+        return params.requiredProperties.map((key) => ({
+          path: [...path, key],
+          message: `is missing; give ${expectation(rule.properties?.[key] ?? {})}`,
+        }));
+      }
+      return [{ path, message: `${finding(rule, valueAt(value, path))}; give ${expectation(rule)}` }];
+    });
+  };
 }
 
 function unknownKey(key: string, rule: Rule): string {
@@ -91,8 +94,8 @@ function finding(rule: Rule, value: unknown): string {
   return `is ${text.length > 60 ? `${text.slice(0, 57)}…` : text}`;
 }
 
-function ruleAt(path: readonly string[]): Rule | undefined {
-  let rule: Rule | undefined = ConfigSchema as Rule;
+function ruleAt(schema: TSchema, path: readonly string[]): Rule | undefined {
+  let rule: Rule | undefined = schema as Rule;
   for (const key of path) {
     rule = rule.items ?? (Object.hasOwn(rule.properties ?? {}, key) ? rule.properties?.[key] : undefined);
     if (rule === undefined) return undefined;

@@ -1,97 +1,20 @@
-import { readFile } from 'node:fs/promises';
-import { Default } from 'typebox/value';
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml';
-import { TagalongError } from '../errors.ts';
 import { crossFaults } from './checks.ts';
-import { type Fault, schemaFaults } from './faults.ts';
 import { type Config, ConfigSchema } from './schema.ts';
+import { settings } from './settings.ts';
+
+const configuration = settings(ConfigSchema, 'CONFIG_INVALID', crossFaults);
 
 /**
  * Reads a configuration file, YAML or JSON.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID
  */
-export async function loadConfig(path: string): Promise<Config> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${code}); name a YAML or JSON file`, {
-      cause,
-    });
-  }
-  return parseConfig(text, path);
-}
+export const loadConfig: (path: string) => Promise<Config> = configuration.load;
 
 /**
- * Checks a configuration and fills in the defaults. JSON is read as the YAML that it is. A key without a value counts
- * as not given.
- * @param fileName for the error: `FILE:LINE: key.path: what is wrong; what would be right`, the first one of the file
+ * Checks a configuration and fills in the defaults.
  * @throws TagalongError CONFIG_UNREADABLE where the text is not YAML, CONFIG_INVALID
  */
-export function parseConfig(text: string, fileName: string): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const value = plainValue(document, lines, fileName);
-  const faults = schemaFaults(value);
-  if (faults.length === 0) faults.push(...crossFaults(value as Config));
-  const placed = faults.map((fault) => ({ ...fault, line: lineOf(document, lines, fault) }));
-  const [first] = placed.sort((a, b) => a.line - b.line);
-  if (first !== undefined) {
-    const where = first.path.length === 0 ? '' : `${first.path.join('.')}: `;
-    throw new TagalongError('CONFIG_INVALID', `${fileName}:${first.line}: ${where}${first.message}`);
-  }
-  return deepFreeze(value as Config);
-}
-
-/** What the text says, with defaults, without line numbers. */
-function plainValue(document: Document.Parsed, lines: LineCounter, fileName: string): unknown {
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const { line } = lines.linePos(error.pos[0]);
-    const [what] = error.message.split('\n');
-    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}:${line}: not YAML: ${what}`, { cause: error });
-  }
-  try {
-    const given = document.toJS({
-      reviver(this: unknown, _key: unknown, value: unknown) {
-        return value === null && !Array.isArray(this) ? undefined : value;
-      },
-    });
-    return Default(ConfigSchema, given ?? {});
-  } catch (cause) {
-    // An alias without its anchor, or a few lines of aliases that stand for millions of keys.
-    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: not usable YAML: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
-/** The line of a key; of the nearest key around it where it is missing. */
-function lineOf(document: Document.Parsed, lines: LineCounter, { path }: Fault): number {
-  let node: ParsedNode | null = document.contents;
-  let offset = node?.range[0] ?? 0;
-  for (const key of path) {
-    if (isAlias(node)) node = (node.resolve(document) as ParsedNode | undefined) ?? null;
-    if (isMap(node)) {
-      const pair: (typeof node.items)[number] | undefined = node.items.find(
-        (item) => isScalar(item.key) && String(item.key.value) === key,
-      );
-      if (pair === undefined) break;
-      offset = pair.key.range[0];
-      node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(key)] ?? null;
-      offset = node?.range[0] ?? offset;
-    } else break;
-  }
-  return lines.linePos(offset).line || 1;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
-  return value;
-}
+export const parseConfig: (text: string, fileName: string) => Config = configuration.parse;
 
 /** The configuration of somebody who configures nothing. */
 export const DEFAULT_CONFIG: Config = parseConfig('', 'default configuration');

@@ -1,0 +1,114 @@
+/** Reading a file of settings, YAML or JSON, against a schema: defaults filled in, faults with their line. */
+import { readFile } from 'node:fs/promises';
+import type { Static, TSchema } from 'typebox';
+import { Default } from 'typebox/value';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml';
+import { type ErrorCode, TagalongError } from '../errors.ts';
+import { type Fault, schemaFaults } from './faults.ts';
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** One kind of settings file. */
+export interface Settings<T> {
+  /**
+   * Reads a file.
+   * @throws TagalongError CONFIG_UNREADABLE, or the code of the kind
+   */
+  load(path: string): Promise<T>;
+  /**
+   * Checks a text and fills in the defaults. JSON is read as the YAML that it is. A key without a value counts as not
+   * given. The result is frozen.
+   * @param fileName for the error: `FILE:LINE: key.path: what is wrong; what would be right`, the first one of the file
+   * @throws TagalongError CONFIG_UNREADABLE where the text is not YAML, or the code of the kind
+   */
+  parse(text: string, fileName: string): T;
+}
+
+/**
+ * @param schema what the file may say
+ * @param invalid the code of a file that does not fit
+ * @param crossFaults what a schema cannot say: how keys have to fit each other
+ */
+export function settings<S extends TSchema>(
+  schema: S,
+  invalid: ErrorCode,
+  crossFaults: (value: DeepReadonly<Static<S>>) => Fault[],
+): Settings<DeepReadonly<Static<S>>> {
+  type T = DeepReadonly<Static<S>>;
+  const faultsOf = schemaFaults(schema);
+  const parse = (text: string, fileName: string): T => {
+    const lines = new LineCounter();
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+    const value = plainValue(schema, document, lines, fileName);
+    const faults = faultsOf(value);
+    if (faults.length === 0) faults.push(...crossFaults(value as T));
+    const placed = faults.map((fault) => ({ ...fault, line: lineOf(document, lines, fault) }));
+    const [first] = placed.sort((a, b) => a.line - b.line);
+    if (first !== undefined) {
+      const where = first.path.length === 0 ? '' : `${first.path.join('.')}: `;
+      throw new TagalongError(invalid, `${fileName}:${first.line}: ${where}${first.message}`);
+    }
+    return deepFreeze(value as T);
+  };
+  return { parse, load: async (path) => parse(await textOf(path), path) };
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${code}); name a YAML or JSON file`, {
+      cause,
+    });
+  }
+}
+
+/** What the text says, with defaults, without line numbers. */
+function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCounter, fileName: string): unknown {
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line } = lines.linePos(error.pos[0]);
+    const [what] = error.message.split('\n');
+    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}:${line}: not YAML: ${what}`, { cause: error });
+  }
+  try {
+    const given = document.toJS({
+      reviver(this: unknown, _key: unknown, value: unknown) {
+        return value === null && !Array.isArray(this) ? undefined : value;
+      },
+    });
+    return Default(schema, given ?? {});
+  } catch (cause) {
+    // An alias without its anchor, or a few lines of aliases that stand for millions of keys.
+    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: not usable YAML: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** The line of a key; of the nearest key around it where it is missing. */
+function lineOf(document: Document.Parsed, lines: LineCounter, { path }: Fault): number {
+  let node: ParsedNode | null = document.contents;
+  let offset = node?.range[0] ?? 0;
+  for (const key of path) {
+    if (isAlias(node)) node = (node.resolve(document) as ParsedNode | undefined) ?? null;
+    if (isMap(node)) {
+      const pair: (typeof node.items)[number] | undefined = node.items.find(
+        (item) => isScalar(item.key) && String(item.key.value) === key,
+      );
+      if (pair === undefined) break;
+      offset = pair.key.range[0];
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)] ?? null;
+      offset = node?.range[0] ?? offset;
+    } else break;
+  }
+  return lines.linePos(offset).line || 1;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
+  return value;
+}
