@@ -2,12 +2,11 @@
 import type { MemoryBus } from '#shared/bus/memory.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
-import type { SimulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
-import { simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
+import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type SimulatedAgents, simulatedAgents } from './agent/simulated.ts';
+import { type Hosts, type SiteAgents, siteAgents } from './agent/agents.ts';
+import { simulatedMachines } from './agent/simulated.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { registerIngest } from './ingest/http.ts';
 import { createIngest, type Ingest } from './ingest/service.ts';
@@ -17,13 +16,20 @@ import { createMonitor, type Monitor } from './monitor/service.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
 
+/** What runs the VMs, and moves them. */
+export interface Machines {
+  readonly hypervisor: Hypervisor;
+  readonly hosts: Hosts;
+  /** Lets go of the hosts; the VMs run on. */
+  close(): void;
+}
+
 export interface System {
   readonly bus: MemoryBus;
-  readonly hypervisor: SimulatedHypervisor;
   readonly ingest: Ingest;
   readonly placement: PlacementService;
   readonly migrator: MigratorService;
-  readonly agents: SimulatedAgents;
+  readonly agents: SiteAgents;
   readonly monitor: Monitor;
   /** Starts everything, and declares the VMs of the configuration. */
   start(): Promise<void>;
@@ -41,28 +47,23 @@ export interface SystemOptions {
   readonly bus: MemoryBus;
   readonly store: Store;
   readonly log: Log;
-  readonly faults?: Faults;
+  /** @default simulated, on `clock` */
+  readonly machines?: Machines;
 }
 
-export function createSystem({ config, clock, bus, store, log, faults }: SystemOptions): System {
-  const hypervisor = simulatedHypervisor({
-    clock,
-    model: config.move,
-    network: config.network,
-    ...(faults && { faults }),
-  });
+export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
+  const { hypervisor, hosts, close } = rest.machines ?? simulatedMachines(config, clock);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
   const placement = createPlacement({ bus, store, clock, config, log });
   const migrator = createMigrator({ bus, store, clock, hypervisor, config, log });
   const { sites, heartbeatMs } = config;
-  const agents = simulatedAgents({ bus, clock, hypervisor, sites, heartbeatMs, log });
+  const agents = siteAgents({ bus, clock, hosts, sites, heartbeatMs, log });
   const monitor = createMonitor({ bus, clock, log });
   observe(monitor, ingest, placement);
   let http: HttpSurface | undefined;
 
   return {
     bus,
-    hypervisor,
     ingest,
     placement,
     migrator,
@@ -105,6 +106,7 @@ export function createSystem({ config, clock, bus, store, log, faults }: SystemO
       await placement.stop();
       await migrator.stop();
       await monitor.stop();
+      close();
       await bus.close();
       await store.close();
     },

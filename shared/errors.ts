@@ -21,6 +21,21 @@ export type ErrorCode =
   | 'POLICY_UNKNOWN' // no policy of that name
   | 'USAGE' // the command line does not make sense
   | 'SERVER_UNREACHABLE' // an operating command found nobody at the address
+  | 'TESTBED_MISSING' // something that the test bed needs is missing on this host
+  | 'TOPOLOGY_INVALID' // the description of a test bed has a fault
+  | 'IMAGE_UNKNOWN' // a site has no image of that name
+  | 'ORDER_REFUSED' // an agent's VM is not in the state that the order is for
+  | 'NO_SUCH_VM' // a site has no such VM
+  | 'VM_ELSEWHERE' // the VM is not here, or is another site's
+  | 'PAST_CANCEL' // the switch-over was made: it cannot be called off
+  | 'NOT_RECEIVED' // the destination has not got the whole VM
+  | 'COPY_FAILED' // memory or disk could not be copied
+  | 'NOT_CONVERGING' // the guest writes faster than the paths carry
+  | 'QEMU_GONE' // the QEMU process is no more
+  | 'QEMU_SILENT' // QEMU does not answer, or not with what was asked for
+  | 'GUEST_SILENT' // the helper in the guest does not answer
+  | 'GUEST_REFUSED' // the helper in the guest could not do it
+  | 'AGENT_UNREACHABLE' // a site's agent does not answer
   | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
 
 /** An error with a stable {@link ErrorCode}; its message is one line that says what, where, and what would be right. */

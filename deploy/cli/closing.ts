@@ -33,6 +33,9 @@ function totals(summary: Summary): [string, string][] {
     ['moves', `${moves.ordered}: ${outcomes(moves)}`],
     ['pause', inWords(summary.pauseMs, duration)],
     ['interruption', inWords(summary.interruptionMs, duration)],
+    // A hypervisor's own figure beside the others: it is too small, and whoever knows it from there should see by how much.
+    ...someWords("clients' gaps", summary.clientGapMs),
+    ...someWords("hypervisor's downtime", summary.hypervisorDowntimeMs),
     ['duration', inWords(summary.durationMs, duration)],
     ['worse than planned', listed(summary.degraded)],
     ['data moved', bytes(summary.movedBytes)],
@@ -60,6 +63,10 @@ function outcomes({ completed, failed, cancelled, underWay }: Summary['moves']):
 function inWords(spread: Spread | null, format: (value: number) => string): string {
   if (spread === null) return 'no move was completed';
   return `p50 ${format(spread.p50)}, p95 ${format(spread.p95)}, max ${format(spread.max)}`;
+}
+
+function someWords(name: string, spread: Spread | null): [string, string][] {
+  return spread === null ? [] : [[name, inWords(spread, duration)]];
 }
 
 function listed(counts: Readonly<Record<string, number>>): string {

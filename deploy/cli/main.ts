@@ -2,10 +2,12 @@
 /** The command line. Results go to standard output; progress, and the one line that says what is wrong, to standard error. */
 import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
+import { addAgent } from './agent.ts';
 import { addBench } from './bench.ts';
 import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
+import { addProbe } from './probe.ts';
 import { addReplay } from './replay.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
@@ -16,6 +18,7 @@ import { addUp } from './up.ts';
 const COMMANDS = [
   addStart,
   addUp,
+  addAgent,
   addReplay,
   addSimulate,
   addStatus,
@@ -23,6 +26,7 @@ const COMMANDS = [
   addMigrate,
   addDrain,
   addCancel,
+  addProbe,
   addBench,
 ];
 

@@ -1,3 +1,4 @@
+import { qemuMachines } from '#services/agent/remote.ts';
 import { createSystem } from '#services/system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
@@ -20,7 +21,8 @@ export async function runLive(path: string): Promise<void> {
   const stop = stopRequest();
   const bus = memoryBus({ partitions: config.bus.partitions });
   const log = createLog(config.log.level);
-  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log });
+  const machines = config.hypervisor.kind === 'qemu' ? { machines: await qemuMachines(config, log) } : {};
+  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log, ...machines });
   try {
     const url = await serve(system, config.http);
     await system.start();

@@ -44,6 +44,9 @@ export interface Summary {
   /** Of completed moves; null where there was none. */
   readonly pauseMs: Spread | null;
   readonly interruptionMs: Spread | null;
+  /** Of those of them of which clients, or the hypervisor, said something; null where there was none. */
+  readonly clientGapMs: Spread | null;
+  readonly hypervisorDowntimeMs: Spread | null;
   readonly durationMs: Spread | null;
   /** Sent by all moves that ended, however they did. */
   readonly movedBytes: number;
@@ -72,6 +75,8 @@ export function summarize({ fromMs, toMs, tally, taken, judged, sites, trace }: 
   const outcomes = { completed: 0, failed: 0, cancelled: 0 };
   for (const { outcome } of ended) outcomes[outcome]++;
   const spreadOf = (value: (move: EndedMove) => number) => spread(completed.map(value));
+  const spreadOfSome = (value: (move: EndedMove) => number | undefined) =>
+    spread(completed.map(value).filter((one) => one !== undefined));
   return {
     fromMs,
     toMs,
@@ -80,6 +85,8 @@ export function summarize({ fromMs, toMs, tally, taken, judged, sites, trace }: 
     moves: { ordered: tally.ordered.size, ...outcomes, underWay: tally.ordered.size - ended.length },
     pauseMs: spreadOf(({ figures }) => figures.pauseMs),
     interruptionMs: spreadOf(({ figures }) => figures.interruptionMs),
+    clientGapMs: spreadOfSome(({ figures }) => figures.clientGapMs),
+    hypervisorDowntimeMs: spreadOfSome(({ figures }) => figures.hypervisorDowntimeMs),
     durationMs: spreadOf(({ figures }) => figures.durationMs),
     movedBytes: ended.reduce((sum, { figures }) => sum + figures.bytes, 0),
     degraded: countBy(completed.flatMap(({ figures }) => figures.degraded)),

@@ -4,7 +4,14 @@ import { Compile } from 'typebox/compile';
 import { Default } from 'typebox/value';
 import { VmSpecInput } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { describeFault, LocationReported, SessionAttached, VmDeclared } from '#shared/events/index.ts';
+import {
+  describeFault,
+  InterruptionReported,
+  LocationReported,
+  SessionAttached,
+  VmDeclared,
+} from '#shared/events/index.ts';
+import type { Interruption } from './interruptions.ts';
 import type { Location } from './service.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -29,11 +36,11 @@ type SentLocation = Static<ReturnType<typeof locationSchema>>;
 /** Anything will do as an id that becomes a pseudonym; without one it has to fit on the bus as it is. */
 const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
 
-/**
- * Makes the reader of location bodies: one object, an array, or (as text) one object a line.
- * @param pseudonymous users become pseudonyms
- */
-export function locationReader(pseudonymous: boolean): (body: unknown, nowMs: number) => Location[] {
+/** Reads one object, an array, or (as text) one object a line. */
+type ListReader<T> = (body: unknown, nowMs: number) => T[];
+
+/** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
+export function locationReader(pseudonymous: boolean): ListReader<Location> {
   const validator = Compile(locationSchema(pseudonymous ? AnyUser : user) as TSchema);
   const read = (value: unknown, where: string, nowMs: number): Location => {
     if (!validator.Check(value)) throw invalid(`${where}${describeFault(validator, value)}`);
@@ -41,6 +48,33 @@ export function locationReader(pseudonymous: boolean): (body: unknown, nowMs: nu
     if (atMs !== undefined && t !== undefined) throw invalid(`${where}t: give atMs or t, not both`);
     return { ...rest, atMs: atMs ?? (t === undefined ? nowMs : Math.round(t * 1000)) };
   };
+  return listReader(read);
+}
+
+const gap = InterruptionReported.properties;
+const interruptionSchema = (userSchema: TSchema) =>
+  Type.Object(
+    {
+      ...gap,
+      user: userSchema as typeof gap.user,
+      atMs: Type.Optional(gap.atMs),
+      resets: Type.Optional(gap.resets),
+      lostBytes: Type.Optional(gap.lostBytes),
+    },
+    closed,
+  );
+type SentInterruption = Static<ReturnType<typeof interruptionSchema>>;
+
+/** Makes the reader of interruption bodies. @param pseudonymous users become pseudonyms */
+export function interruptionReader(pseudonymous: boolean): ListReader<Interruption> {
+  const validator = Compile(interruptionSchema(pseudonymous ? AnyUser : gap.user) as TSchema);
+  return listReader((value, where, nowMs) => {
+    if (!validator.Check(value)) throw invalid(`${where}${describeFault(validator, value)}`);
+    return { resets: 0, lostBytes: 0, atMs: Math.round(nowMs), ...(value as SentInterruption) };
+  });
+}
+
+function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T): ListReader<T> {
   return (body, nowMs) => {
     if (typeof body === 'string') {
       const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));

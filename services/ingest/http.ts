@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../http.ts';
-import { locationReader, readSession, readVm } from './body.ts';
+import { interruptionReader, locationReader, readSession, readVm } from './body.ts';
 import type { Ingest } from './service.ts';
 
 /**
@@ -10,6 +10,8 @@ import type { Ingest } from './service.ts';
  * - `POST /v1/locations`: `{user, lat, lon, atMs | t (seconds), rtts?}`, an array of them, or NDJSON. Without a time they
  *   are of now. 202 with the receipt when the bus has them; 400 names the first element that is wrong, and nothing was
  *   taken; 503 while the bus is too far behind.
+ * - `POST /v1/interruptions`: `{vm, user, gapMs, atMs?, resets?, lostBytes?}`, what a client saw go wrong, as it ends; in the
+ *   same forms and with the same limits and answers, and 404 for a VM that was not declared
  * - `PUT /v1/vms/:vm` `{home, spec}`, `DELETE /v1/vms/:vm`
  * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
  */
@@ -19,10 +21,16 @@ export function registerIngest(
 ): void {
   const { ingest, clock, config } = options;
   const readLocations = locationReader(config.pseudonymKey !== undefined);
+  const readInterruptions = interruptionReader(config.pseudonymKey !== undefined);
   health('ingest', () => ingest.ready());
 
   app.post('/v1/locations', async ({ body }, reply) => {
     const receipt = await ingest.locations(readLocations(body, clock.now()));
+    return reply.code(202).send(receipt);
+  });
+
+  app.post('/v1/interruptions', async ({ body }, reply) => {
+    const receipt = await ingest.interruptions(readInterruptions(body, clock.now()));
     return reply.code(202).send(receipt);
   });
 

@@ -11,6 +11,7 @@ import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import { createAttachments } from './attachments.ts';
+import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
 import { sayAndRecord } from './record.ts';
 
@@ -49,6 +50,11 @@ export interface Ingest {
    * @throws TagalongError BUS_OVERLOADED where too many events wait already; nothing is published then
    */
   locations(list: readonly Location[]): Promise<Receipt>;
+  /**
+   * Publishes what clients saw; resolves when the bus has it. A repeat has the id it had.
+   * @throws TagalongError BUS_OVERLOADED, VM_UNKNOWN; nothing is published then
+   */
+  interruptions(list: readonly Interruption[]): Promise<InterruptionReceipt>;
   /** Totals since the start, for the monitor. */
   readonly counts: Readonly<Receipt>;
 }
@@ -73,6 +79,8 @@ export function createIngest(options: {
   const log = serviceLog(options.log, 'ingest');
   const pseudonymOf = createPseudonyms(config.pseudonymKey);
   const attachments = createAttachments(store, clock);
+  const isDeclared = async (vm: string) => (await store.get(vmKey(vm))) !== undefined;
+  const publishInterruptions = createInterruptions({ ...options, source: SOURCE, pseudonymOf, isDeclared });
   const counts = newTally();
   const inHand = new Set<Promise<unknown>>();
   let running = false;
@@ -133,7 +141,7 @@ export function createIngest(options: {
     const user = pseudonymOf(id);
     const data = () => ({ vm, user, atMs: clock.now(), weight });
     refuseUnfit('session.attached.v1', data());
-    if ((await store.get(vmKey(vm))) === undefined) throw unknownVm(vm);
+    if (!(await isDeclared(vm))) throw unknownVm(vm);
     await attachments.attach(user, vm, weight, (revision) =>
       say({ type: 'session.attached.v1', data: data() }, revision),
     );
@@ -147,8 +155,7 @@ export function createIngest(options: {
   };
 
   const locations = async (list: readonly Location[]) => {
-    const waiting = mostWaiting(bus);
-    if (waiting > MAX_WAITING_EVENTS) throw new TagalongError('BUS_OVERLOADED', overloaded(waiting));
+    refuseOverload(bus);
     const tally = newTally();
     const nowMs = clock.now();
     const plausible: Location[] = [];
@@ -169,6 +176,11 @@ export function createIngest(options: {
     if (events.length > 0) await bus.publish(events);
     add(counts, tally);
     return tally;
+  };
+
+  const interruptions = (list: readonly Interruption[]) => {
+    refuseOverload(bus);
+    return publishInterruptions(list);
   };
 
   const vmsOfAll = async (list: readonly Location[]) => {
@@ -201,6 +213,7 @@ export function createIngest(options: {
     attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
     detach: (vm, user) => take(() => detach(vm, user)),
     locations: (list) => take(() => locations(list)),
+    interruptions: (list) => take(async () => interruptions(list)),
     counts,
   };
 }
@@ -228,6 +241,11 @@ function mostWaiting(bus: Bus): number {
   const byGroup = new Map<string, number>();
   for (const { group, events } of bus.lag()) byGroup.set(group, (byGroup.get(group) ?? 0) + events);
   return Math.max(0, ...byGroup.values());
+}
+
+function refuseOverload(bus: Bus): void {
+  const waiting = mostWaiting(bus);
+  if (waiting > MAX_WAITING_EVENTS) throw new TagalongError('BUS_OVERLOADED', overloaded(waiting));
 }
 
 function overloaded(waiting: number): string {

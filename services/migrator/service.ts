@@ -93,7 +93,15 @@ export function createMigrator({
   };
 
   const service = stateful({
-    ...{ group: 'migrator', types: ['placement.decided.v1'], bus, clock, log, load, commit },
+    ...{
+      group: 'migrator',
+      types: ['placement.decided.v1', 'interruption.reported.v1'],
+      bus,
+      clock,
+      log,
+      load,
+      commit,
+    },
     apply(batch) {
       for (const { event } of batch) core.apply(event);
     },

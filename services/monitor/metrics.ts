@@ -32,6 +32,24 @@ export function createMetrics(registry: Registry, read: Read) {
       buckets: [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30],
       registers,
     }),
+    hypervisorDowntime: new Histogram({
+      name: 'tagalong_migration_hypervisor_downtime_seconds',
+      help: 'What the hypervisor itself calls downtime, where it does; too small, it ends before the VM runs again.',
+      labelNames: ['outcome'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10],
+      registers,
+    }),
+    clientGap: new Histogram({
+      name: 'tagalong_client_gap_seconds',
+      help: 'Gaps in their traffic that clients reported, with a move under way or without.',
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30],
+      registers,
+    }),
+    clientResets: new Counter({
+      name: 'tagalong_client_resets_total',
+      help: 'Connections that clients reported as lost, with a move under way or without.',
+      registers,
+    }),
     duration: new Histogram({
       name: 'tagalong_migration_duration_seconds',
       help: 'A migration from its beginning to its end, whatever the end was.',

@@ -67,6 +67,12 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
         if (verdict === 'move' && prediction !== undefined) remember(decision, prediction);
         return;
       }
+      case 'interruption.reported.v1': {
+        const { gapMs, resets } = event.data;
+        if (gapMs > 0) metrics.clientGap.observe(gapMs / 1000);
+        metrics.clientResets.inc(resets);
+        return;
+      }
       case 'migration.accepted.v1':
       case 'migration.started.v1':
       case 'migration.progressed.v1':
@@ -112,6 +118,10 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
     if (completed || figures.pauseMs > 0) metrics.pause.observe({ outcome }, figures.pauseMs / 1000);
     if (completed || figures.interruptionMs > 0) {
       metrics.interruption.observe({ outcome }, figures.interruptionMs / 1000);
+    }
+    const { hypervisorDowntimeMs } = figures;
+    if (hypervisorDowntimeMs !== undefined) {
+      metrics.hypervisorDowntime.observe({ outcome }, hypervisorDowntimeMs / 1000);
     }
     metrics.bytes.inc(figures.bytes);
     for (const kind of figures.degraded) metrics.degraded.inc({ kind: fewKinds(kind) });

@@ -11,7 +11,13 @@ const userName = Compile(SessionAttached.properties.user as TSchema);
 
 /** @param config one that fits its schema */
 export function crossFaults(config: Config): Fault[] {
-  return [...urlFaults(config), ...limitFaults(config), ...siteFaults(config), ...vmFaults(config)];
+  return [
+    ...urlFaults(config),
+    ...limitFaults(config),
+    ...siteFaults(config),
+    ...vmFaults(config),
+    ...agentFaults(config),
+  ];
 }
 
 function* urlFaults({ http, bus, store }: Config): Generator<Fault> {
@@ -81,6 +87,22 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
     if (unfit >= 0) {
       const path = ['vms', `${i}`, 'sessions', `${unfit}`, 'user'];
       yield { path, message: `does not fit on the bus as it is; set ingest.pseudonymKey or give ${NAME}` };
+    }
+  }
+}
+
+/** QEMU is reached through the agents of the sites, and these want to know who gives them orders. */
+function* agentFaults({ hypervisor, sites }: Config): Generator<Fault> {
+  if (hypervisor.kind !== 'qemu') return;
+  if (hypervisor.tls === undefined) {
+    yield { path: ['hypervisor', 'tls'], message: 'is missing; give ca, cert and key for hypervisor.kind qemu' };
+  }
+  for (const [i, { site, agent }] of sites.entries()) {
+    if (agent === undefined) {
+      yield { path: ['sites', `${i}`, 'agent'], message: `is missing; give the address of ${site}'s agent` };
+    } else if (!/^unix:\/./.test(agent) && !/^https:\/\/[^/]+\/?$/.test(agent)) {
+      const message = `is ${JSON.stringify(agent)}; give https://host:port or unix:/path`;
+      yield { path: ['sites', `${i}`, 'agent'], message };
     }
   }
 }

@@ -150,9 +150,28 @@ const Limits = section({
   stepTimeoutMs: positive(60_000),
 });
 
+const Pem = Type.String({ minLength: 1, maxLength: 4096 });
+
+/** What a VM is made of, beyond its figures. */
+const Machine = section({
+  /** One of the images that the sites' agents have. @default default */
+  image: Type.String({ minLength: 1, maxLength: 128, default: 'default' }),
+  vcpus: count(1, 512),
+});
+
 const Hypervisor = section({
-  /** What runs the VMs. @default simulated */
-  kind: Type.Enum(['simulated'], { default: 'simulated' }),
+  /** What runs the VMs: nothing but arithmetic, or QEMU behind the agents of the sites. @default simulated */
+  kind: Type.Enum(['simulated', 'qemu'], { default: 'simulated' }),
+  /** PEM files: the authority of the agents' certificates, and a certificate of it for the name `control`. Only qemu. */
+  tls: Type.Optional(Type.Object({ ca: Pem, cert: Pem, key: Pem }, closed)),
+  /** What VMs are made of that say nothing themselves. Only qemu. */
+  machine: Machine,
+  /** Make before break, or the paper's order: the new address is announced before or after the move. @default before */
+  announce: Type.Enum(['before', 'after'], { default: 'before' }),
+  /** How long clients have to join the new address. @default 5000 */
+  joinMs: amount(5_000),
+  /** A copy that moves no byte for so long is given up. @default 15_000 */
+  stallMs: positive(15_000),
 });
 
 const Site = Type.Object(
@@ -165,6 +184,8 @@ const Site = Type.Object(
     /** True: no VM may come, and those that are there are to leave. @default false */
     draining: Type.Boolean({ default: false }),
     uplinks,
+    /** Where the site's agent takes orders: `https://host:port`, or `unix:/path` on the same host. Only qemu. */
+    agent: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
   },
   closed,
 );
@@ -198,6 +219,8 @@ const Vm = Type.Object(
     /** The site where the VM runs at first. */
     home: SiteName,
     spec: VmSpecInput,
+    /** What it is made of. Only qemu. @default hypervisor.machine */
+    machine: Type.Optional(Machine),
     sessions: Type.Array(Session, { default: [] }),
   },
   closed,

@@ -24,6 +24,12 @@ const EVENTS: Record<EventType, Described> = {
     senders: ['ingest'],
     receivers: ['placement', 'dashboard'],
   },
+  'interruption.reported.v1': {
+    title: 'Interruption reported',
+    summary: 'A client saw a gap in its traffic with a VM, or lost connections to it; said when it is over.',
+    senders: ['ingest'],
+    receivers: ['migrator', ...OBSERVERS],
+  },
   'session.attached.v1': {
     title: 'Session attached',
     summary: 'A user begins to use a VM, with the weight the user has among its users.',

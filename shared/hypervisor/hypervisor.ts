@@ -33,10 +33,14 @@ export interface Move {
   readonly spec: VmSpec;
 }
 
-/** Running totals of a move, as far as it has come. */
+/**
+ * Running totals of a move, as far as it has come. `interruptionMs` is what the adapter estimates that clients saw.
+ * `hypervisorDowntimeMs` is what the hypervisor itself calls downtime, where it says anything; `pauseMs` is never taken
+ * from it, because it ends before the VM runs at the destination.
+ */
 export type Measured = Pick<
   Figures,
-  'pauseMs' | 'interruptionMs' | 'bytes' | 'bytesByPath' | 'rounds' | 'subflows' | 'degraded'
+  'pauseMs' | 'interruptionMs' | 'hypervisorDowntimeMs' | 'bytes' | 'bytesByPath' | 'rounds' | 'subflows' | 'degraded'
 >;
 
 /** What came of an order, or how far it has come. */

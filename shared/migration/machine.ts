@@ -40,6 +40,10 @@ export interface Migration {
   /** When the state has waited long enough. */
   readonly deadlineMs: number | null;
   readonly measured: Measured;
+  /** When the switch-over was first ordered: from then on clients may have noticed. */
+  readonly switchAtMs: number | null;
+  /** The longest gap that a client reported since then; null where none did. */
+  readonly clientGapMs: number | null;
   readonly switched: boolean;
   /** Why it is being undone. */
   readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
@@ -122,7 +126,10 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   });
   const phase =
     (step: Phase): Patch =>
-    () => ({ phase: step });
+    ({ context: { switchAtMs }, event }) => {
+      const standsStill = step === 'switch' || step === 'release';
+      return { phase: step, switchAtMs: standsStill ? (switchAtMs ?? event.atMs) : switchAtMs };
+    };
   const fault =
     (code: string, reason: string): Patch =>
     () => ({ undo: { code, reason } });

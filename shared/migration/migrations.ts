@@ -5,7 +5,7 @@
  */
 import type { LimitsConfig } from '../config/schema.ts';
 import { TagalongError } from '../errors.ts';
-import type { Data, Fact, Figures, Phase } from '../events/index.ts';
+import type { Data, Fact, Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
@@ -20,6 +20,7 @@ import {
   migrationMachine,
   TERMINAL,
 } from './machine.ts';
+import { figures, names, type Said, said } from './said.ts';
 
 /** What the hypervisor is to do, once it has been recorded. */
 export type Order =
@@ -39,12 +40,6 @@ export interface Record {
 export interface KeptMigration {
   readonly state: MigrationState;
   readonly migration: Migration;
-}
-
-/** A fact with the id under which it is the same however often it is published. */
-export interface Said {
-  readonly id: string;
-  readonly fact: Fact;
 }
 
 export class Migrations {
@@ -87,6 +82,7 @@ export class Migrations {
       if (fact.data.verdict === 'move') this.#accept(fact.data);
       if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data);
     }
+    if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data);
   }
 
   /** Takes a report of the hypervisor. One about a migration that has ended changes nothing. */
@@ -248,6 +244,19 @@ export class Migrations {
     if (record?.migration.id === cancels) this.#send(record!, { type: 'cancel', atMs, by: `policy: ${reason}` });
   }
 
+  /**
+   * A gap belongs to the migration that was switching over, or had, when it ended. Any other has another cause, or comes
+   * too late: what was said of a migration that has ended stays as it was said.
+   */
+  #interrupted({ vm, atMs, gapMs }: Data<'interruption.reported.v1'>): void {
+    const record = this.#byVm.get(vm);
+    if (record === undefined || TERMINAL.includes(record.state)) return;
+    const { switchAtMs, clientGapMs } = record.migration;
+    if (switchAtMs === null || atMs < switchAtMs || gapMs <= (clientGapMs ?? 0)) return;
+    record.migration = { ...record.migration, clientGapMs: gapMs };
+    this.#touch(record);
+  }
+
   /** Starts what the limits allow, first come first served; one that has to wait does not hold up those behind it. */
   #admit(atMs: number): void {
     for (const record of [...this.#queue]) {
@@ -324,53 +333,11 @@ function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly str
     phase: 'queue',
     deadlineMs: null,
     measured: NOTHING_MEASURED,
+    switchAtMs: null,
+    clientGapMs: null,
     switched: false,
     undo: null,
     retries: 0,
     runsAt: decided.from,
   };
-}
-
-function names({ id, vm, from, to }: Migration) {
-  return { migration: id, vm, from, to };
-}
-
-function figures({ measured, startedAtMs }: Migration, atMs: number): Figures {
-  return { ...measured, durationMs: startedAtMs === null ? 0 : atMs - startedAtMs };
-}
-
-function said(
-  migration: Migration,
-  what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
-  atMs: number,
-): Said {
-  const { id, phase, undo, measured, paths, runsAt } = migration;
-  const data = { ...names(migration), atMs };
-  // One id for whichever end it is: a second one would be dropped as a repeat.
-  const end = { id: `${id}:end`, figures: figures(migration, atMs) };
-  switch (what) {
-    case 'started':
-      return { id: `${id}:started`, fact: { type: 'migration.started.v1', data: { ...data, paths: [...paths] } } };
-    case 'switched':
-      return {
-        id: `${id}:switched`,
-        fact: { type: 'migration.switched.v1', data: { ...data, pauseMs: measured.pauseMs } },
-      };
-    case 'completed':
-      return { id: end.id, fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } } };
-    case 'cancelled': {
-      const by = undo && 'by' in undo ? undo.by : 'unknown';
-      return {
-        id: end.id,
-        fact: { type: 'migration.cancelled.v1', data: { ...data, phase, by, figures: end.figures } },
-      };
-    }
-    case 'failed': {
-      const { code, reason } = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
-      return {
-        id: end.id,
-        fact: { type: 'migration.failed.v1', data: { ...data, phase, code, reason, runsAt, figures: end.figures } },
-      };
-    }
-  }
 }

@@ -83,6 +83,8 @@ export function hypervisorContract(
       await harness.settle();
       expect(answers('memory')).toEqual([]);
     };
+    /** What is true but for the totals, which go on while a guest runs that dirties memory. */
+    const standing = async () => ({ ...(await truth()), measured: undefined });
     const truth = async () => {
       const before = reports.length;
       order(() => hypervisor.inspect(move));
@@ -147,12 +149,12 @@ export function hypervisorContract(
       'begin of %s when it is done is harmless: it is said again, and nothing happens',
       async (step) => {
         await carryOutTo(step);
-        const before = await truth();
+        const before = await standing();
         order(() => hypervisor.begin(step, move));
         await harness.until(() => answers(step).length > 1);
         await harness.settle();
         expect(answers(step).map(({ kind }) => kind)).toEqual(['done', 'done']);
-        expect(await truth()).toEqual(before);
+        expect(await standing()).toEqual(before);
       },
     );
 
@@ -217,9 +219,9 @@ export function hypervisorContract(
       { after: 'memory', step: 'release' },
     ] as const)('$step after $after is refused and changes nothing', async ({ after, step }) => {
       if (after) await carryOutTo(after);
-      const before = await truth();
+      const before = await standing();
       expect(await refusal(() => hypervisor.begin(step, move))).toMatchObject({ step, code: 'BAD_ORDER' });
-      expect(await truth()).toEqual(before);
+      expect(await standing()).toEqual(before);
       expect(await running()).toEqual([move.from]);
     });
 

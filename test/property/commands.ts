@@ -53,6 +53,16 @@ const sessions = fc
     ),
   );
 
+/** A client of a VM says that it saw a gap, whatever the VM was doing. */
+const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 })).map(([i, gapMs]) =>
+  command(`u${i} saw a gap of ${gapMs} ms`, (h) =>
+    h.tell({
+      type: 'interruption.reported.v1',
+      data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs, gapMs, resets: 0, lostBytes: 0 },
+    }),
+  ),
+);
+
 const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>
   command(`${name} ${on ? 'drains' : 'is open'}`, async (h) => {
     await h.agents.drain(name, on);
@@ -116,6 +126,7 @@ export const undisturbed = fc.oneof(
   { arbitrary: order, weight: 2 },
   { arbitrary: sessions, weight: 1 },
   { arbitrary: late, weight: 1 },
+  { arbitrary: interruption, weight: 1 },
 );
 
 export const anything = fc.oneof(

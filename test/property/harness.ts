@@ -4,7 +4,8 @@
  * After every instant it is checked that no safety rule is broken.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type SimulatedAgents, simulatedAgents } from '#services/agent/simulated.ts';
+import { type SiteAgents, siteAgents } from '#services/agent/agents.ts';
+import { simulatedHosts } from '#services/agent/simulated.ts';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
@@ -84,7 +85,7 @@ export class Harness {
   readonly bus: MemoryBus = memoryBus({ partitions: 4 });
   readonly store: Store = memoryStore();
   readonly hypervisor: SimulatedHypervisor;
-  readonly agents: SimulatedAgents;
+  readonly agents: SiteAgents;
   readonly vms: readonly string[];
   /** Everything that was published, in order, each id once. */
   readonly said: Event[] = [];
@@ -108,10 +109,10 @@ export class Harness {
       faults: () => this.#faults.shift(),
     });
     const { sites, heartbeatMs } = config;
-    this.agents = simulatedAgents({
+    this.agents = siteAgents({
       bus: this.#tapped(),
       clock: this.clock,
-      hypervisor: this.hypervisor,
+      hosts: simulatedHosts(this.hypervisor, sites),
       sites,
       heartbeatMs,
       log,

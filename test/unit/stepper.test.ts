@@ -82,6 +82,8 @@ const migration: Migration = {
   phase: 'queue',
   deadlineMs: 5,
   measured: NOTHING_MEASURED,
+  switchAtMs: null,
+  clientGapMs: null,
   switched: false,
   undo: null,
   retries: 0,

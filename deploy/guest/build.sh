@@ -1,0 +1,130 @@
+#!/bin/sh
+# Builds the test bed's guest: OUTDIR/vmlinuz and OUTDIR/initrd.img, a machine that lives in RAM altogether, from packages
+# of Debian. They are kept in a folder beside OUTDIR (delete it to have newer ones); nothing is installed on this machine.
+# Does nothing where nothing has changed.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+outdir=${1:-$here/../../build/guest}
+KERNEL=linux-image-cloud-amd64
+PACKAGES='busybox iproute2 libmptcpwrap0'
+# What the kernel package brings as modules and the guest needs; what these depend on is found below.
+MODULES='virtio_pci virtio_net virtio_console virtio_blk tcp_diag mptcp_diag'
+
+die() {
+  echo "build.sh: $*" >&2
+  exit 1
+}
+
+for tool in apt-get apt-cache dpkg-deb gzip; do
+  command -v "$tool" >/dev/null || die "$tool is missing; the guest is built on Debian (or a container of it), for amd64"
+done
+[ "$(dpkg --print-architecture)" = amd64 ] || die 'the guest is built on amd64 only'
+
+mkdir -p "$outdir"
+outdir=$(cd "$outdir" && pwd)
+cache=$(dirname "$outdir")/guest-packages
+inputs=$(cd "$here" && cat build.sh tagalong-guest image/* verbs/* | sha256sum | cut -d ' ' -f 1)
+if [ -s "$outdir/vmlinuz" ] && [ -s "$outdir/initrd.img" ] && [ -d "$cache/root" ] &&
+  [ "$(cat "$outdir/inputs.sha256" 2>/dev/null)" = "$inputs" ]; then
+  echo "The guest is up to date: $outdir"
+  exit 0
+fi
+
+# Two builds at once would mix their files.
+mkdir "$outdir/lock" 2>/dev/null || die "another build is at work in $outdir; if none is, remove $outdir/lock"
+work=$(mktemp -d "$outdir/work.XXXXXX")
+trap 'rm -rf "$work" "$outdir/lock"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The package that the kernel's own name stands for, and all that the programs may load.
+wanted() {
+  apt-cache depends "$KERNEL" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+  # shellcheck disable=SC2086
+  apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+    $PACKAGES 2>/dev/null | grep '^lib'
+  printf '%s\n' $PACKAGES
+}
+
+download() {
+  wanted | sort -u >"$work/names"
+  grep -q '^linux-image-' "$work/names" && grep -q '^libc6' "$work/names" || return 1
+  # As root, apt would hand the download to a user who may not write here.
+  (cd "$work/debs" && xargs apt-get -q -o APT::Sandbox::User=root download <"$work/names") >"$work/log" 2>&1
+}
+
+if [ ! -d "$cache/root" ]; then
+  mkdir "$work/debs" "$work/root"
+  if ! download; then
+    # The lists of packages are absent or out of date.
+    [ "$(id -u)" -eq 0 ] || die "the packages cannot be had; try again after: apt-get update (as root)"
+    apt-get -q update >"$work/log" 2>&1 || true
+    download || die "the packages cannot be had: $(tail -n 1 "$work/log")"
+  fi
+  for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
+  rm -rf "$cache"
+  mkdir "$cache"
+  mv "$work/root" "$cache/root"
+fi
+root=$cache/root
+
+# The one file of the packages that ends in this path: distributions move things between / and /usr.
+unpacked() {
+  file=$(find "$root" \( -type f -o -type l \) -path "*/$1" | head -n 1)
+  [ -n "$file" ] || die "no package brings $1; delete $cache and try again"
+  echo "$file"
+}
+
+tree=$work/tree
+mkdir -p "$tree/bin" "$tree/lib64" "$tree/lib/x86_64-linux-gnu" "$tree/modules" "$tree/etc/tagalong/verbs.d" "$tree/www" \
+  "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp" "$tree/root"
+
+# Programs, and the libraries that the packages' own loader finds for them.
+busybox=$(unpacked bin/busybox)
+loader=$(unpacked x86_64-linux-gnu/ld-linux-x86-64.so.2)
+libraries=$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu
+run() { "$loader" --library-path "$libraries" "$@"; }
+cp -L "$loader" "$tree/lib64/"
+cp -L "$(unpacked libmptcpwrap.so.0)" "$tree/lib/"
+for program in "$busybox" "$(unpacked bin/ip)" "$(unpacked bin/ss)"; do
+  cp "$program" "$tree/bin/"
+  run --list "$program" >"$work/list"
+  ! grep 'not found' "$work/list" >&2 || die "a library of $program is missing; delete $cache and try again"
+  awk '$2 == "=>" && $1 !~ /\// { print $1, $3 }' "$work/list" >>"$work/libraries"
+done
+sort -u "$work/libraries" | while read -r name file; do cp -L "$file" "$tree/lib/x86_64-linux-gnu/$name"; done
+for applet in $(run "$busybox" --list); do
+  [ -e "$tree/bin/$applet" ] || ln -s busybox "$tree/bin/$applet"
+done
+
+# Modules in the order in which they can be loaded; one that is not there is built into the kernel.
+module() {
+  case " $seen " in *" $1 "*) return ;; esac
+  seen="$seen $1"
+  ko=$(find "$root" -type f -path '*/lib/modules/*' -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko*" | head -n 1)
+  [ -n "$ko" ] || return 0
+  case $ko in
+  *.xz) xz -dc "$ko" >"$tree/modules/$1.ko" ;;
+  *.zst) zstd -qdc "$ko" >"$tree/modules/$1.ko" ;;
+  *) cp "$ko" "$tree/modules/$1.ko" ;;
+  esac
+  for needed in $(tr '\0' '\n' <"$tree/modules/$1.ko" | sed -n 's/^depends=//p' | tr ',' ' '); do module "$needed"; done
+  echo "$1.ko" >>"$tree/modules/order"
+}
+seen=''
+for name in $MODULES; do module "$name"; done
+grep -q '^virtio_net.ko' "$tree/modules/order" || die 'the kernel package brings no virtio_net'
+
+install -m 755 "$here/image/init" "$tree/init"
+install -m 644 "$here/image/inittab" "$tree/etc/"
+install -m 644 "$here/image/index.html" "$tree/www/"
+install -m 755 "$here/tagalong-guest" "$tree/bin/"
+install -m 755 "$here"/verbs/* "$tree/etc/tagalong/verbs.d/"
+
+# Busybox packs its own image: one tool less to install here.
+(cd "$tree" && find . | sort | run "$busybox" cpio -o -H newc -R 0:0) 2>"$work/log" | gzip -n -9 >"$work/initrd.img" ||
+  die "packing failed: $(tail -n 1 "$work/log")"
+cp "$(unpacked "boot/vmlinuz-*")" "$work/vmlinuz"
+mv "$work/vmlinuz" "$work/initrd.img" "$outdir/"
+echo "$inputs" >"$outdir/inputs.sha256"
+echo "Built $outdir: kernel $(wc -c <"$outdir/vmlinuz") bytes, initrd $(wc -c <"$outdir/initrd.img") bytes"

@@ -1,0 +1,199 @@
+/**
+ * Sites, providers and clients as network namespaces of this host:
+ *
+ * ```
+ *   client ── access ── site ─┬─ provider ─┬─ site
+ *                             └─ provider ─┘
+ * ```
+ *
+ * Site number i has the LAN 10.i.0.0/24 on its bridge `lan0`, on provider number p the address 10.(100+p).i.2, on the
+ * access network 10.200.i.2; client number j has 10.201.j.2. A migration goes over the providers' paths; users reach
+ * the sites by the access network, so that copies and users do not share a path, but for stretched LANs.
+ */
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { claimRun, namespaceName, type RunFolder, removeRun, sweepRuns } from './runs.ts';
+import { rateLines, shapeLines } from './shape.ts';
+import type { Topology } from './topology.ts';
+
+const execute = promisify(execFile);
+
+/** VXLAN takes 50 bytes of every packet of a stretched LAN. */
+export const LAN_MTU = 1450;
+
+/** One site as its host sees it. */
+export interface SiteNetwork {
+  readonly namespace: string;
+  readonly lan: { readonly bridge: string; readonly subnet: string; readonly gateway: string; readonly mtu: number };
+  readonly endpoints: readonly { readonly provider: string; readonly address: string }[];
+}
+
+export interface Network {
+  readonly run: RunFolder;
+  site(name: string): SiteNetwork;
+  /** The namespace of a site, a provider, a client, or `access`. */
+  namespace(name: string): string;
+  /** Runs a program there and gives what it printed. */
+  exec(name: string, argv: readonly string[]): Promise<string>;
+  spawn(name: string, argv: readonly string[], options?: SpawnOptions): ChildProcess;
+  /** Nothing passes a site's uplink any more, in neither direction; nobody is told. */
+  cut(site: string, provider: string): Promise<void>;
+  mend(site: string, provider: string): Promise<void>;
+  setRate(site: string, provider: string, rateBps: number): Promise<void>;
+  /** Ends every process in the run's namespaces and removes them. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds a test bed. Linux, root.
+ * @param topology without delays: see `delay.ts`
+ */
+export async function openNetwork(topology: Topology): Promise<Network> {
+  await sweepRuns();
+  const run = await claimRun();
+  const { sites, clients } = topology;
+  const providers = [...new Set(sites.flatMap(({ uplinks }) => uplinks.map(({ provider }) => provider)))];
+  const ns = (name: string) => namespaceName(run.id, name);
+  const inside = (name: string, program: 'ip' | 'tc', lines: readonly string[]) => batch(ns(name), program, lines);
+  const exec = async (name: string, argv: readonly string[]) =>
+    (await execute('ip', ['netns', 'exec', ns(name), ...argv], { maxBuffer: 2 ** 26 })).stdout;
+
+  /** A cable between two namespaces. */
+  const cable = async (a: { name: string; device: string; address: string }, b: typeof a) => {
+    await inside(a.name, 'ip', [
+      `link add ${a.device} type veth peer name ${b.device} netns ${ns(b.name)}`,
+      `addr add ${a.address}/30 dev ${a.device}`,
+      `link set ${a.device} up`,
+    ]);
+    await inside(b.name, 'ip', [`addr add ${b.address}/30 dev ${b.device}`, `link set ${b.device} up`]);
+  };
+
+  const build = async () => {
+    const names = [...sites.map(({ site }) => site), ...providers, ...clients.map(({ client }) => client), 'access'];
+    for (const name of names) {
+      await execute('ip', ['netns', 'add', ns(name)]);
+      await inside(name, 'ip', ['link set lo up']);
+      await exec(name, ['sysctl', '-qw', ...SYSCTLS]);
+    }
+    for (const [i, { site, uplinks }] of sites.entries()) {
+      await cable(
+        { name: site, device: 'access', address: `10.200.${i + 1}.2` },
+        { name: 'access', device: `s${i + 1}`, address: `10.200.${i + 1}.1` },
+      );
+      await inside('access', 'ip', [`route add 10.${i + 1}.0.0/24 via 10.200.${i + 1}.2`]);
+      await inside(site, 'ip', [
+        `link add lan0 mtu ${LAN_MTU} type bridge forward_delay 0 stp_state 0`,
+        `addr add 10.${i + 1}.0.1/24 dev lan0`,
+        'link set lan0 up',
+        `route add default via 10.200.${i + 1}.1`,
+      ]);
+      for (const uplink of uplinks) await connect(site, i + 1, uplink);
+    }
+    for (const [j, { client }] of clients.entries()) {
+      await cable(
+        { name: client, device: 'access', address: `10.201.${j + 1}.2` },
+        { name: 'access', device: `c${j + 1}`, address: `10.201.${j + 1}.1` },
+      );
+      await inside(client, 'ip', [
+        `route add default via 10.201.${j + 1}.1`,
+        'mptcp limits set subflows 8 add_addr_accepted 8',
+      ]);
+    }
+  };
+
+  /** A site's uplink to a provider. */
+  const connect = async (site: string, i: number, uplink: Topology['sites'][number]['uplinks'][number]) => {
+    const { provider } = uplink;
+    const p = providers.indexOf(provider) + 1;
+    const [near, far] = [`10.${100 + p}.${i}.2`, `10.${100 + p}.${i}.1`];
+    await cable({ name: site, device: provider, address: near }, { name: provider, device: `s${i}`, address: far });
+    await inside(site, 'tc', shapeLines(provider, uplink));
+    await inside(provider, 'tc', shapeLines(`s${i}`, uplink));
+    await inside(site, 'ip', [
+      `route add 10.${100 + p}.0.0/16 via ${far} dev ${provider}`,
+      // Each path on its own: what comes from a provider's address leaves by that provider.
+      `rule add from ${near} lookup ${100 + p}`,
+      `route add default via ${far} dev ${provider} table ${100 + p}`,
+      'mptcp limits set subflows 8 add_addr_accepted 8',
+    ]);
+    // The first address is the one that is connected to; the receiver announces the others.
+    if (sites[i - 1]!.uplinks[0] !== uplink) {
+      await inside(site, 'ip', [`mptcp endpoint add ${near} dev ${provider} signal`]);
+    }
+  };
+
+  const devices = (site: string, provider: string) =>
+    [
+      { name: site, device: provider },
+      { name: provider, device: `s${sites.findIndex((other) => other.site === site) + 1}` },
+    ] as const;
+
+  const dropRules = (site: string, provider: string) => {
+    const [, { device }] = devices(site, provider);
+    const [p, i] = [providers.indexOf(provider) + 1, device.slice(1)];
+    return [`pref 1 iif ${device} blackhole`, `pref 1 to 10.${100 + p}.${i}.0/30 blackhole`];
+  };
+
+  const network: Network = {
+    run,
+    namespace: ns,
+    exec,
+    spawn: (name, [program, ...args], options = {}) =>
+      spawn('ip', ['netns', 'exec', ns(name), program!, ...args], options),
+    site(name) {
+      const i = sites.findIndex(({ site }) => site === name) + 1;
+      return {
+        namespace: ns(name),
+        lan: { bridge: 'lan0', subnet: `10.${i}.0.0/24`, gateway: `10.${i}.0.1`, mtu: LAN_MTU },
+        endpoints: sites[i - 1]!.uplinks.map(({ provider }) => ({
+          provider,
+          address: `10.${100 + providers.indexOf(provider) + 1}.${i}.2`,
+        })),
+      };
+    },
+    // At the provider, which drops without a word: the site's own device stays up, as with a path that breaks far away.
+    async cut(site, provider) {
+      await inside(
+        provider,
+        'ip',
+        dropRules(site, provider).map((rule) => `rule add ${rule}`),
+      );
+    },
+    async mend(site, provider) {
+      await inside(
+        provider,
+        'ip',
+        dropRules(site, provider).map((rule) => `rule del ${rule}`),
+      );
+    },
+    async setRate(site, provider, rateBps) {
+      for (const { name, device } of devices(site, provider)) await inside(name, 'tc', rateLines(device, rateBps));
+    },
+    close: () => removeRun(run.id),
+  };
+  try {
+    await build();
+  } catch (error) {
+    await network.close();
+    throw error;
+  }
+  return network;
+}
+
+const SYSCTLS = [
+  'net.mptcp.enabled=1',
+  'net.ipv4.ip_forward=1',
+  'net.ipv4.conf.all.rp_filter=0',
+  'net.ipv4.conf.default.rp_filter=0',
+  'net.ipv6.conf.all.disable_ipv6=1',
+  'net.ipv6.conf.default.disable_ipv6=1',
+];
+
+async function batch(namespace: string, program: 'ip' | 'tc', lines: readonly string[]): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const child = execFile('ip', ['netns', 'exec', namespace, program, '-batch', '-'], (error, _out, err) =>
+      error ? reject(new Error(`${namespace}: ${program}: ${err.trim()}\n${lines.join('\n')}`)) : resolve(),
+    );
+    child.stdin!.end(`${lines.join('\n')}\n`);
+  });
+}

@@ -1,0 +1,72 @@
+/** What a run of the test bed leaves on the host, by the run's id: so that it can be removed, also by a later run. */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const RUNS = '/run/tagalong';
+
+/** A run's folder, which names its owner. */
+export interface RunFolder {
+  readonly id: string;
+  readonly path: string;
+}
+
+/** Claims a new run for this process. */
+export async function claimRun(): Promise<RunFolder> {
+  const id = randomBytes(2).toString('hex');
+  const path = `${RUNS}/${id}`;
+  await mkdir(RUNS, { recursive: true, mode: 0o755 });
+  await mkdir(path, { mode: 0o700 });
+  await writeFile(`${path}/owner`, `${process.pid} ${await startTicks(process.pid)}`);
+  return { id, path };
+}
+
+/** The name of a namespace of a run. */
+export function namespaceName(id: string, name: string): string {
+  return `tg-${id}-${name}`;
+}
+
+/** Ends every process in a run's namespaces, removes these and the run's folder. Harmless where nothing is left. */
+export async function removeRun(id: string): Promise<void> {
+  const prefix = namespaceName(id, '');
+  const namespaces = (await namespacesNow()).filter((name) => name.startsWith(prefix));
+  for (const name of namespaces) {
+    const { stdout } = await run('ip', ['netns', 'pids', name]).catch(() => ({ stdout: '' }));
+    for (const pid of stdout.split('\n').filter(Boolean)) kill(Number(pid));
+  }
+  for (const name of namespaces) await run('ip', ['netns', 'del', name]).catch(() => {});
+  await rm(`${RUNS}/${id}`, { recursive: true, force: true });
+}
+
+/** Removes what runs left whose owner is no more. @returns their ids */
+export async function sweepRuns(): Promise<string[]> {
+  const swept: string[] = [];
+  for (const id of await readdir(RUNS).catch(() => [] as string[])) {
+    const [pid, ticks] = (await readFile(`${RUNS}/${id}/owner`, 'utf8').catch(() => '')).split(' ');
+    if (pid && (await startTicks(Number(pid))) === ticks) continue;
+    await removeRun(id);
+    swept.push(id);
+  }
+  return swept;
+}
+
+async function namespacesNow(): Promise<string[]> {
+  const { stdout } = await run('ip', ['netns', 'list']);
+  return stdout.split('\n').map((line) => line.split(' ')[0]!);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself meanwhile.
+  }
+}
+
+/** When a process began, in ticks since boot: tells it from a later one with the same id. */
+async function startTicks(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}

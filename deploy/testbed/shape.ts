@@ -1,0 +1,39 @@
+/** Rates on the devices of a test bed: what the operators of the wide-area paths do. */
+import type { Topology } from './topology.ts';
+
+type Rate = Pick<Topology['sites'][number]['uplinks'][number], 'rateBps'>;
+
+/** A burst that keeps a timer of 1 kHz busy, and holds a few of the largest segments. */
+const LEAST_BURST_BYTES = 64 * 1024;
+/** A queue of so long, as routers have it. */
+const QUEUE_MS = 40;
+
+/**
+ * `tc -batch` lines that limit what leaves a device. Tunnels of stretched LANs (VXLAN) go first: they carry users, the
+ * rest are copies.
+ */
+export function shapeLines(device: string, { rateBps }: Rate): string[] {
+  const rate = `${Math.round(rateBps * 8)}bit`;
+  const burst = Math.max(LEAST_BURST_BYTES, Math.round(rateBps / 500));
+  const queue = Math.max(LEAST_BURST_BYTES * 2, Math.round((rateBps * QUEUE_MS) / 1000));
+  const leaf = (id: string, share: string, first: boolean) => [
+    `class add dev ${device} parent 1:1 classid 1:${id} htb rate ${share} ceil ${rate} burst ${burst} cburst ${burst} quantum 60000 prio ${first ? 0 : 1}`,
+    `qdisc add dev ${device} parent 1:${id} handle ${id}: bfifo limit ${queue}`,
+  ];
+  return [
+    `qdisc replace dev ${device} root handle 1: htb default 20`,
+    `class add dev ${device} parent 1: classid 1:1 htb rate ${rate} burst ${burst} cburst ${burst} quantum 60000`,
+    ...leaf('10', `${Math.round(rateBps * 0.8)}bit`, true),
+    ...leaf('20', `${Math.round(rateBps * 7.2)}bit`, false),
+    `filter add dev ${device} parent 1: protocol ip prio 1 u32 match ip protocol 17 0xff match ip dport 4789 0xffff flowid 1:10`,
+  ];
+}
+
+/** `tc -batch` lines that set another rate; 0 is next to nothing, because a class must have one. */
+export function rateLines(device: string, rateBps: number): string[] {
+  const bits = Math.max(8000, Math.round(rateBps * 8));
+  const burst = Math.max(LEAST_BURST_BYTES, Math.round(rateBps / 500));
+  const change = (id: string, parent: string, share: number, prio: string) =>
+    `class change dev ${device} parent ${parent} classid 1:${id} htb rate ${Math.round(bits * share)}bit ceil ${bits}bit burst ${burst} cburst ${burst} quantum 60000${prio}`;
+  return [change('1', '1:', 1, ''), change('10', '1:1', 0.1, ' prio 0'), change('20', '1:1', 0.9, ' prio 1')];
+}

@@ -1,0 +1,161 @@
+/** A test bed with everything on it: network, guest image, certificates, and an agent at each site. */
+import type { ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { readCredentials } from '#services/agent/remote.ts';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
+import { type Network, openNetwork } from './network.ts';
+import type { Topology } from './topology.ts';
+
+const run = promisify(execFile);
+const ROOT = new URL('../../', import.meta.url).pathname;
+
+export interface TestBed {
+  readonly topology: Topology;
+  readonly network: Network;
+  /** The agents by site. */
+  readonly agents: ReadonlyMap<string, AgentClient>;
+  /** What a configuration has to say to use this test bed. */
+  readonly sites: readonly object[];
+  readonly hypervisor: { readonly kind: 'qemu'; readonly tls: Record<'ca' | 'cert' | 'key', string> };
+  /** Ends an agent at once, as a crash does; its VMs run on. */
+  killAgent(site: string): Promise<void>;
+  /** Starts a site's agent and waits until it takes orders. */
+  startAgent(site: string): Promise<void>;
+  /** Ends a VM's QEMU at a site, as a crash does. */
+  killQemu(site: string, vm: string): Promise<void>;
+  /** Waits until the helper in a guest has its address. @returns the address */
+  ready(site: string, vm: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface TestBedOptions {
+  /** What all agents do alike beside the usual, as MPTCP off to compare. */
+  readonly qemu?: Partial<AgentConfig['qemu']>;
+}
+
+/** How long a guest may take to boot under software emulation. */
+const BOOT_MS = 60_000;
+
+/**
+ * Builds a test bed; `close` removes everything of it.
+ * @throws TagalongError TESTBED_MISSING
+ */
+export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOptions = {}): Promise<TestBed> {
+  const image = await guestImage();
+  const network = await openNetwork(topology);
+  const { path } = network.run;
+  const processes = new Map<string, ChildProcess>();
+  const agents = new Map<string, AgentClient>();
+  const names = topology.sites.map(({ site }) => site);
+  const socketOf = (site: string) => `${path}/${site}.sock`;
+
+  const writeConfig = async (site: string) => {
+    const { lan, endpoints } = network.site(site);
+    const config = {
+      site,
+      listen: { socket: socketOf(site) },
+      tls: { ca: `${path}/tls/ca.pem`, cert: `${path}/tls/${site}.pem`, key: `${path}/tls/${site}.key` },
+      stateDir: `${path}/${site}`,
+      lan,
+      endpoints,
+      qemu: { images: { default: image }, ...qemu },
+      log: { level: 'info' },
+    };
+    await writeFile(`${path}/${site}.yaml`, JSON.stringify(config));
+  };
+
+  const startAgent = async (site: string) => {
+    const child = network.spawn(
+      site,
+      [process.execPath, `${ROOT}deploy/cli/main.ts`, 'agent', '--config', `${path}/${site}.yaml`],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    processes.set(site, child);
+    let said = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4000);
+    });
+    const agent = agents.get(site)!;
+    for (let i = 0; ; i++) {
+      const answer = await agent.status().catch(() => undefined);
+      if (answer) return;
+      if (child.exitCode !== null || i > 600) {
+        throw new TagalongError(
+          'AGENT_UNREACHABLE',
+          `${site}: its agent did not start: ${said.trim().split('\n').at(-1)}`,
+        );
+      }
+      await sleep(50);
+    }
+  };
+
+  const bed: TestBed = {
+    topology,
+    network,
+    agents,
+    sites: topology.sites.map(({ uplinks, ...site }) => ({
+      ...site,
+      uplinks: uplinks.map(({ provider, rateBps }) => ({ provider, rateBps })),
+      agent: `unix:${socketOf(site.site)}`,
+    })),
+    hypervisor: {
+      kind: 'qemu',
+      tls: { ca: `${path}/tls/ca.pem`, cert: `${path}/tls/control.pem`, key: `${path}/tls/control.key` },
+    },
+    async killAgent(site) {
+      const child = processes.get(site)!;
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+    },
+    startAgent,
+    async killQemu(site, vm) {
+      const { stdout } = await run('ip', ['netns', 'pids', network.namespace(site)]);
+      for (const pid of stdout.split('\n').filter(Boolean)) {
+        const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+        if (words[words.indexOf('-name') + 1]?.startsWith(`${vm},`)) process.kill(Number(pid), 'SIGKILL');
+      }
+    },
+    async ready(site, vm) {
+      const agent = agents.get(site)!;
+      for (const untilMs = Date.now() + BOOT_MS; ; await sleep(100)) {
+        const said = await agent.guest(vm, ['addresses']).catch(() => '');
+        const address = /=([\d.]+)\//.exec(said)?.[1];
+        if (address) return address;
+        if (Date.now() > untilMs) throw new TagalongError('GUEST_SILENT', `${vm} did not come up at ${site}`);
+      }
+    },
+    async close() {
+      for (const agent of agents.values()) agent.close();
+      await network.close();
+    },
+  };
+  try {
+    await run('sh', [`${ROOT}deploy/certificates.sh`, `${path}/tls`, 'control', ...names]);
+    const credentials = await readCredentials(bed.hypervisor.tls);
+    for (const site of names) {
+      await writeConfig(site);
+      agents.set(site, agentClient(site, `unix:${socketOf(site)}`, credentials));
+    }
+    await Promise.all(names.map(startAgent));
+  } catch (error) {
+    await bed.close();
+    throw error;
+  }
+  return bed;
+}
+
+/** Builds the guest image where it is not there yet. */
+async function guestImage(): Promise<AgentConfig['qemu']['images'][string]> {
+  const out = `${ROOT}build/guest`;
+  await run('sh', [`${ROOT}deploy/guest/build.sh`, out], { maxBuffer: 2 ** 26 }).catch((error: { stderr?: string }) => {
+    const last = error.stderr?.trim().split('\n').at(-1) ?? 'build.sh failed';
+    throw new TagalongError('TESTBED_MISSING', `the guest image could not be built: ${last}`);
+  });
+  return { kernel: `${out}/vmlinuz`, initrd: `${out}/initrd.img`, append: 'console=ttyS0 quiet' };
+}

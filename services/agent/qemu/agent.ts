@@ -1,0 +1,253 @@
+/** The agent of one site: owns its QEMU processes, starts VMs, takes them in and gives them away. */
+import { randomBytes } from 'node:crypto';
+import { access, mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type {
+  LanAddress,
+  Landing,
+  OrderAnswer,
+  OrderBody,
+  OrderName,
+  ReceiveOrder,
+  SiteStatus,
+} from '#shared/hypervisor/qemu/protocol.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import { chooseAccel } from './accel.ts';
+import { commandLine, qemuFiles } from './command-line.ts';
+import { createDisk } from './disk.ts';
+import { clearSockets, Instance, type InstanceContext } from './instance.ts';
+import { plug, stretch } from './lan.ts';
+import { shortName } from './names.ts';
+import { startDetached } from './process.ts';
+import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
+
+export interface QemuAgent {
+  /** Finds the VMs again that an agent before this one started. */
+  start(): Promise<void>;
+  /** Lets go of everything; the VMs run on. */
+  stop(): Promise<void>;
+  status(): Promise<SiteStatus>;
+  /** Carries out one order. @throws TagalongError what the order's instance says, NO_SUCH_VM */
+  order<O extends OrderName>(vm: string, name: O, body: OrderBody<O>): Promise<OrderAnswer>;
+  /** What is true of a VM here. */
+  instance(vm: string): Promise<OrderAnswer>;
+  /** Has the helper in a guest do something, and gives its answer. */
+  guest(vm: string, words: readonly string[]): Promise<string>;
+}
+
+/** Addresses below are the network's own: gateways, hosts, proxies. */
+const FIRST_ADDRESS = 10;
+
+export function qemuAgent({ config: given, log: parent }: { config: AgentConfig; log: Log }): QemuAgent {
+  const log = serviceLog(parent, 'agent');
+  const records = new Records(given.stateDir);
+  const instances = new Map<string, Instance>();
+  /** One order at a time for each VM. */
+  const queues = new Map<string, Promise<unknown>>();
+  let config = given;
+  const context: InstanceContext = {
+    get config() {
+      return config;
+    },
+    records,
+    log,
+  };
+
+  const inTurn = <T>(vm: string, work: () => Promise<T>): Promise<T> => {
+    const turn = (queues.get(vm) ?? Promise.resolve()).then(work, work);
+    queues.set(
+      vm,
+      turn.catch(() => {}),
+    );
+    return turn;
+  };
+
+  const launch = async (base: Omit<InstanceRecord, 'qemu'>, incoming: boolean): Promise<Instance> => {
+    const { vm, machine, nic } = base;
+    const folder = records.folder(vm);
+    const files = qemuFiles(folder);
+    // What it cannot be started with is found before anything is made.
+    const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, incoming);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await clearSockets(files);
+    const { diskBytes } = machine.spec;
+    if (diskBytes > 0 && (incoming || !(await exists(files.disk)))) {
+      await createDisk(files.disk, diskBytes, incoming ? undefined : config.qemu.images[machine.image]!.disk);
+    }
+    await plug(config.lan, vm, nic);
+    const record: InstanceRecord = { ...base, qemu: await startDetached(config.qemu.binary, args, files.log) };
+    await records.save(record);
+    const instance = new Instance(context, record);
+    instances.set(vm, instance);
+    return instance;
+  };
+
+  const lanAddress = (vm: string): LanAddress => {
+    const [network, bits] = config.lan.subnet.split('/') as [string, string];
+    const taken = new Set([...instances.values()].map(({ record }) => record.lan.address));
+    const base = network.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+    const room = 2 ** (32 - Number(bits)) - 1 - FIRST_ADDRESS;
+    // The same one each time it comes, where that is free.
+    const wish = Number.parseInt(shortName(vm).slice(0, 6), 16) % room;
+    for (let i = 0; i < room; i++) {
+      const number = base + FIRST_ADDRESS + ((wish + i) % room);
+      const address = [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+      if (!taken.has(address)) return { address, prefix: Number(bits), gateway: config.lan.gateway };
+    }
+    throw new TagalongError('ORDER_REFUSED', `${config.lan.subnet} has no address left for ${vm}`);
+  };
+
+  const start = async (vm: string, { machine }: OrderBody<'start'>) => {
+    const present = instances.get(vm);
+    if (present) {
+      const { state } = await present.status();
+      if (present.record.ownership !== 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is another site's`);
+      // What died here is started again from its disk: nobody else has it.
+      if (state !== 'dead') return;
+      present.close();
+    }
+    const base = { vm, machine, nic: 0, lan: present?.record.lan ?? lanAddress(vm), ownership: 'home' } as const;
+    const instance = await launch(base, false);
+    if (!(await instance.adopt())) throw await instance.whyGone();
+    log.info({ vm }, 'VM started');
+  };
+
+  const receive = async (vm: string, order: ReceiveOrder): Promise<Landing> => {
+    const { migration, from, machine, nic, stretch: remote, providers } = order;
+    const present = instances.get(vm);
+    if (present) {
+      const { move, ownership } = present.record;
+      if (ownership === 'incoming' && move?.migration === migration && (await present.status()).state !== 'dead') {
+        return move.landing;
+      }
+      if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is at home here already`);
+      // Left over from a move that is over: it was handed over, or given up.
+      await present.remove();
+      instances.delete(vm);
+    }
+    const endpoints = config.endpoints.filter(({ provider }) => providers.includes(provider));
+    if (endpoints.length === 0) throw new TagalongError('ORDER_REFUSED', `no provider of ${providers.join(', ')} here`);
+    const [memoryPort, diskPort] = await freePorts(2);
+    const lan = lanAddress(vm);
+    const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
+    const landing: Landing = { token, endpoints, memoryPort: memoryPort!, diskPort: diskPort!, lan };
+    const move: MoveRecord = {
+      ...{ migration, role: 'destination', peer: from, landing, done: [], unjoined: 0 },
+      stretch: { remote, local: endpoints[0]!.address },
+    };
+    const instance = await launch({ vm, machine, nic, lan, ownership: 'incoming', move }, true);
+    try {
+      await stretch(config.lan, { vm, nic }, move);
+      await instance.listen(landing);
+    } catch (error) {
+      instances.delete(vm);
+      await instance.remove();
+      throw error;
+    }
+    return landing;
+  };
+
+  const remove = async (vm: string) => {
+    await instances.get(vm)?.remove();
+    instances.delete(vm);
+  };
+
+  /** Ends what is left of a move at the destination (`discard`) or at the source (`release`). */
+  const giveUp = async (vm: string, migration: string, ownership: InstanceRecord['ownership']) => {
+    const present = instances.get(vm);
+    if (present === undefined) return;
+    const { record } = present;
+    if (record.ownership === 'home' && record.arrivedBy === migration) {
+      throw new TagalongError('PAST_CANCEL', `${vm} has been resumed here`);
+    }
+    // It may have come back, or be awaited, by a later move.
+    if (record.move?.migration !== migration) return;
+    if (record.ownership !== ownership) throw new TagalongError('ORDER_REFUSED', `${vm} is ${record.ownership} here`);
+    await remove(vm);
+  };
+
+  const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Landing | undefined> => {
+    switch (name) {
+      case 'start':
+        return void (await start(vm, body as OrderBody<'start'>));
+      case 'receive':
+        return receive(vm, body as ReceiveOrder);
+      case 'discard':
+        return void (await giveUp(vm, (body as OrderBody<'discard'>).migration, 'incoming'));
+      case 'release':
+        return void (await giveUp(vm, (body as OrderBody<'release'>).migration, 'handed-over'));
+      case 'remove':
+        return void (await remove(vm));
+      default: {
+        const instance = instances.get(vm);
+        if (instance === undefined) throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${config.site}`);
+        await instance[name](body as never);
+        return undefined;
+      }
+    }
+  };
+
+  const answer = async (vm: string): Promise<OrderAnswer> => {
+    const instance = await instances.get(vm)?.status();
+    return { atMs: Date.now(), ...(instance && { instance }) };
+  };
+
+  return {
+    async start() {
+      config = { ...given, qemu: { ...given.qemu, accel: await chooseAccel(given.qemu) } };
+      for (const record of await records.load()) {
+        const instance = new Instance(context, record);
+        instances.set(record.vm, instance);
+        await instance.adopt();
+        log.info({ vm: record.vm, ownership: record.ownership }, 'VM found again');
+      }
+      log.info({ site: config.site, accel: config.qemu.accel }, 'agent started');
+    },
+    async stop() {
+      for (const instance of instances.values()) instance.close();
+    },
+    async status() {
+      const all = await Promise.all([...instances.values()].map((instance) => instance.status()));
+      const accel = config.qemu.accel === 'kvm' ? 'kvm' : 'tcg';
+      return { site: config.site, atMs: Date.now(), endpoints: config.endpoints, accel, instances: all };
+    },
+    async order(vm, name, body) {
+      // Whoever is waiting for clients or for the guest is told at once, not when it is the abort's turn.
+      if (name === 'abort' || name === 'discard' || name === 'remove') instances.get(vm)?.abandon();
+      log.debug({ vm, order: name }, 'order');
+      const landing = await inTurn(vm, () => carryOut(vm, name, body));
+      return { ...(await answer(vm)), ...(landing && { landing }) };
+    },
+    instance: answer,
+    async guest(vm, words) {
+      const instance = instances.get(vm);
+      if (instance === undefined) throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${config.site}`);
+      return instance.guest(words);
+    },
+  };
+}
+
+/** Ports that nobody listens on at the moment. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once('error', reject);
+          server.listen(0, '0.0.0.0', () => resolve((server.address() as { port: number }).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,62 @@
+/** What the kernel says of the connections that carry a move: bytes by path, subflows, and whether it is MPTCP at all. */
+import type { Carriage, Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
+import { run } from './process.ts';
+
+/** Subflows join one after the other; fewer than all mean nothing before that. */
+const JOINING_MS = 1000;
+/** Lines of `ss` are read at most so often. */
+const LOOK_MS = 200;
+
+export class CarriageWatch {
+  readonly #ports: readonly number[];
+  readonly #endpoints: readonly Endpoint[];
+  /** Bytes of each subflow that was seen, by its two ends: a closed one keeps what it carried. */
+  readonly #bytes = new Map<string, { readonly provider: string; bytes: number }>();
+  #subflows = 0;
+  #fewest = Number.POSITIVE_INFINITY;
+  #plainTcp = false;
+  #upSinceMs: number | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ports: readonly number[], endpoints: readonly Endpoint[]) {
+    this.#ports = ports;
+    this.#endpoints = endpoints;
+  }
+
+  /** Reads the kernel's figures, unless that was done just now. */
+  async look(nowMs = performance.now()): Promise<void> {
+    if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    const filter = this.#ports.map((port) => `dport = :${port}`).join(' or ');
+    const { stdout } = await run('ss', ['-tniHO', 'state', 'established', `( ${filter} )`]);
+    this.take(stdout, nowMs);
+  }
+
+  /** Takes in what `ss -tniHO` printed. */
+  take(text: string, nowMs: number): void {
+    const providers = new Set<string>();
+    for (const line of text.split('\n')) {
+      if (line.trim() === '') continue;
+      const [, , near, far] = line.trim().split(/\s+/);
+      const address = near!.slice(0, near!.lastIndexOf(':')).replace(/^\[?(::ffff:)?|\]$/g, '');
+      const provider = this.#endpoints.find((endpoint) => endpoint.address === address)?.provider ?? 'other';
+      const bytes = Number(/\bbytes_acked:(\d+)/.exec(line)?.[1] ?? 0);
+      this.#bytes.set(`${near}>${far}`, { provider, bytes });
+      providers.add(provider);
+      if (!line.includes('tcp-ulp-mptcp')) this.#plainTcp = true;
+    }
+    if (providers.size === 0) return;
+    this.#upSinceMs ??= nowMs;
+    const joined = nowMs - this.#upSinceMs >= JOINING_MS;
+    this.#subflows = joined ? Math.min(this.#fewest, providers.size) : providers.size;
+    if (joined) this.#fewest = this.#subflows;
+  }
+
+  get carriage(): Carriage {
+    const bytesByProvider: Record<string, number> = {};
+    for (const { provider, bytes } of this.#bytes.values()) {
+      bytesByProvider[provider] = (bytesByProvider[provider] ?? 0) + bytes;
+    }
+    return { bytesByProvider, subflows: this.#subflows, plainTcp: this.#plainTcp };
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * A disk that the sites do not share: mirrored over NBD while the VM runs, in the order that was found to work (the
+ * destination's NBD server is stopped before the last of the memory is sent, or the image is written by two).
+ */
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
+import { tcp } from './memory.ts';
+import { run } from './process.ts';
+import type { Qmp } from './qmp.ts';
+
+/** Makes a disk: a copy of an image, or an empty one. */
+export async function createDisk(path: string, diskBytes: number, image: string | undefined): Promise<void> {
+  await rm(path, { force: true });
+  if (image) {
+    await run('qemu-img', ['convert', '-O', 'qcow2', image, path]);
+    await run('qemu-img', ['resize', '-q', path, `${diskBytes}`]);
+  } else await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, `${diskBytes}`]);
+}
+
+/** Destination: takes the disk in. */
+export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean): Promise<void> {
+  // The one command that still wants the address wrapped in an older form.
+  const data = { host: '0.0.0.0', port: `${port}`, ...(mptcp && { mptcp }) };
+  await qmp.execute('nbd-server-start', { addr: { type: 'inet', data } });
+  await qmp.execute('block-export-add', {
+    type: 'nbd',
+    id: 'export0',
+    'node-name': 'disk0',
+    writable: true,
+    name: 'disk0',
+  });
+}
+
+/** Destination: takes no more of it. Harmless where it was done. */
+export async function closeDisk(qmp: Qmp): Promise<void> {
+  await qmp.execute('nbd-server-stop').catch(() => {});
+}
+
+interface Job {
+  readonly id: string;
+  readonly status: string;
+  readonly 'current-progress': number;
+  readonly 'total-progress': number;
+  readonly error?: string;
+}
+
+/** Source: the disk on its way. */
+export class DiskCopy {
+  readonly #qmp: Qmp;
+  #job: Job | undefined;
+  #movedAtMs = performance.now();
+  readonly #begunMs = performance.now();
+  readonly #stallMs: number;
+
+  constructor(qmp: Qmp, stallMs: number) {
+    this.#qmp = qmp;
+    this.#stallMs = stallMs;
+  }
+
+  /** Begins, or watches what is under way. */
+  async begin({ endpoints, diskPort }: Landing, mptcp: boolean): Promise<void> {
+    if (await this.#find()) return;
+    const server = tcp(endpoints[0]!.address, diskPort, mptcp);
+    await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0' });
+    await this.#qmp.execute('blockdev-mirror', {
+      'job-id': 'mirror0',
+      device: 'disk0',
+      target: 'far0',
+      sync: 'full',
+      // The guest's writes go to both once the first pass is over it: a busy disk converges.
+      'copy-mode': 'write-blocking',
+      'auto-dismiss': false,
+    });
+  }
+
+  /** How far it is. */
+  async status(): Promise<CopyStatus> {
+    const before = this.#job?.['current-progress'] ?? 0;
+    const job = await this.#find();
+    const sentBytes = job?.['current-progress'] ?? before;
+    const nowMs = performance.now();
+    if (sentBytes > before) this.#movedAtMs = nowMs;
+    const base = {
+      sentBytes,
+      remainingBytes: Math.max(0, (job?.['total-progress'] ?? 0) - sentBytes),
+      rounds: 0,
+      rateBps: (sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000,
+    };
+    const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
+    if (job === undefined) return failed('COPY_FAILED', 'the mirror is no more');
+    if (job.error !== undefined) return failed('COPY_FAILED', job.error);
+    if (job.status === 'ready') return { ...base, state: 'ready' };
+    if (job.status === 'concluded' || job.status === 'null') return failed('COPY_FAILED', 'the mirror ended early');
+    if (nowMs - this.#movedAtMs > this.#stallMs) return failed('STALLED', 'the disk gets no further');
+    return { ...base, state: 'copying' };
+  }
+
+  /** Ends the mirror with both sides equal; the VM stands still. */
+  async complete(): Promise<void> {
+    // Graceful: what is in flight is written first.
+    await this.#end(false);
+  }
+
+  /** Ends the mirror as it is. Harmless where there is none. */
+  async cancel(): Promise<void> {
+    await this.#end(true).catch(() => {});
+  }
+
+  async #end(force: boolean): Promise<void> {
+    const qmp = this.#qmp;
+    if (await this.#find()) {
+      await qmp.execute('block-job-cancel', { device: 'mirror0', force }).catch(() => {});
+      for (;;) {
+        const job = await this.#find();
+        if (job === undefined) break;
+        if (job.status === 'concluded') {
+          if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${job.error}`);
+          await qmp.execute('job-dismiss', { id: 'mirror0' });
+          break;
+        }
+        await sleep(2);
+      }
+    }
+    await qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
+  }
+
+  async #find(): Promise<Job | undefined> {
+    const jobs = await this.#qmp.execute<Job[]>('query-jobs');
+    const job = jobs.find(({ id }) => id === 'mirror0');
+    if (job) this.#job = job;
+    return job;
+  }
+}

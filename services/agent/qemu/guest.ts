@@ -1,0 +1,47 @@
+/** Asking the helper in the guest over the VM's virtio-serial port; its protocol is described in deploy/guest. */
+import { createConnection } from 'node:net';
+import { TagalongError } from '#shared/errors.ts';
+
+let lastId = 0;
+
+/**
+ * @param path the port's socket on this host
+ * @param words a verb and its arguments
+ * @returns what follows `ok`
+ * @throws TagalongError GUEST_SILENT, GUEST_REFUSED
+ */
+export async function askGuest(path: string, words: readonly string[], answerMs = 5000): Promise<string> {
+  const id = `${process.pid}.${++lastId}`;
+  const socket = createConnection(path);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const timer = setTimeout(
+    () =>
+      reject(
+        new TagalongError('GUEST_SILENT', `no answer to "${words[0]}" within ${answerMs} ms; does its helper run?`),
+      ),
+    answerMs,
+  );
+  let rest = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) {
+      // Answers to somebody who has gone are still in the port.
+      if (!line.startsWith(`${id} `)) continue;
+      const answer = line.slice(id.length + 1).trimEnd();
+      if (answer === 'ok' || answer.startsWith('ok ')) resolve(answer.slice(3));
+      else reject(new TagalongError('GUEST_REFUSED', `${words.join(' ')}: ${answer.replace(/^error /, '')}`));
+    }
+  });
+  socket.on('error', (cause) => reject(new TagalongError('GUEST_SILENT', 'its port is closed', { cause })));
+  socket.on('close', () => reject(new TagalongError('GUEST_SILENT', 'its port was closed')));
+  // A leading line end completes whatever half a line somebody before left behind.
+  socket.write(`\n${[id, ...words].join(' ')}\n`);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}

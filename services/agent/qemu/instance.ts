@@ -1,0 +1,455 @@
+/**
+ * One VM at one site: its record, its QEMU, and what is done to it. Each order is written down before it has
+ * consequences, may be repeated, and is refused where it does not fit what is true.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { InstanceStatus, Landing, LeaveOrder, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Log } from '#shared/log.ts';
+import { CarriageWatch } from './carriage.ts';
+import { type QemuFiles, qemuFiles } from './command-line.ts';
+import { closeDisk, DiskCopy, serveDisk } from './disk.ts';
+import { askGuest } from './guest.ts';
+import { point, relax, stretch, unplug, unpoint } from './lan.ts';
+import {
+  capabilities,
+  isOutgoing,
+  MemoryCopy,
+  type MigrateInfo,
+  parameters,
+  sendRest,
+  stopAtSource,
+  tcp,
+} from './memory.ts';
+import { macAddress } from './names.ts';
+import { end, isAlive } from './process.ts';
+import { openQmp, type Qmp } from './qmp.ts';
+import type { InstanceRecord, MoveRecord, Records } from './record.ts';
+
+export interface InstanceContext {
+  readonly config: AgentConfig;
+  readonly records: Records;
+  readonly log: Log;
+}
+
+type Step = MoveRecord['done'][number];
+
+/** How long a destination may load the last of what was sent. */
+const LOAD_MS = 30_000;
+
+const refused = (reason: string) => new TagalongError('ORDER_REFUSED', reason);
+
+export class Instance {
+  #record: InstanceRecord;
+  readonly #context: InstanceContext;
+  readonly #files: QemuFiles;
+  #qmp: Qmp | undefined;
+  #memory: MemoryCopy | undefined;
+  #disk: DiskCopy | undefined;
+  #carriage: CarriageWatch | undefined;
+  /** Says to whoever waits that the move is given up. */
+  #abandoned = false;
+  #removed = false;
+
+  constructor(context: InstanceContext, record: InstanceRecord) {
+    this.#context = context;
+    this.#record = record;
+    this.#files = qemuFiles(context.records.folder(record.vm));
+  }
+
+  get record(): InstanceRecord {
+    return this.#record;
+  }
+
+  /** Opens the monitor and goes on where a crashed agent left off. False: QEMU is no more. */
+  async adopt(): Promise<boolean> {
+    const qmp = await this.#open();
+    if (qmp === undefined) return false;
+    const { ownership, move } = this.#record;
+    if (ownership === 'home') {
+      const { status } = await qmp.execute<{ status: string }>('query-status');
+      // Written down as ours, but the crash came before it was let run.
+      if (move?.role === 'destination' && status !== 'running') await this.#run(qmp);
+      if (move?.role === 'source') await this.#rejoin(qmp, move);
+    }
+    void this.#settleIn();
+    return true;
+  }
+
+  /** Destination: makes QEMU wait for the VM. */
+  async listen({ memoryPort, diskPort }: Landing): Promise<void> {
+    const qmp = await this.#open();
+    if (qmp === undefined) throw await this.whyGone();
+    const { qemu } = this.#context.config;
+    await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(qemu, 'destination') });
+    await qmp.execute('migrate-set-parameters', parameters(qemu));
+    const addr = { ...tcp('0.0.0.0', memoryPort, qemu.mptcp), transport: 'socket' };
+    const channels = [{ 'channel-type': 'main', addr }];
+    await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
+    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp);
+  }
+
+  /** What is to be said of a QEMU that ended: the last it said itself. */
+  async whyGone(): Promise<TagalongError> {
+    const said = await readFile(this.#files.log, 'utf8').catch(() => '');
+    const last = said.trim().split('\n').at(-1) || 'it said nothing';
+    return new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU ended: ${last}`);
+  }
+
+  /** What is true of it now. */
+  async status(): Promise<InstanceStatus> {
+    const { vm, machine, nic, lan, move, arrivedBy, stoppedAtMs, resumedAtMs, sent } = this.#record;
+    if (this.#memory || this.#disk) await this.#carriage?.look().catch(() => {});
+    return {
+      vm,
+      machine,
+      nic,
+      lan,
+      state: await this.#state(),
+      done: move?.done ?? [],
+      ...(move && { migration: move.migration, role: move.role, unjoined: move.unjoined }),
+      ...(move?.role === 'destination' && { token: move.landing.token }),
+      ...(arrivedBy !== undefined && { arrivedBy }),
+      ...(this.#memory && { copy: this.#memory.status }),
+      ...(this.#disk && { disk: await this.#disk.status() }),
+      ...(this.#carriage && { carriage: this.#carriage.carriage }),
+      ...(stoppedAtMs !== undefined && { stoppedAtMs }),
+      ...(resumedAtMs !== undefined && { resumedAtMs }),
+      ...sent,
+    };
+  }
+
+  /** Source: the far ends of the stretched LANs. */
+  async leave({ migration, to, landing }: LeaveOrder): Promise<void> {
+    const { move, ownership } = this.#record;
+    if (move?.migration === migration && move.landing.token === landing.token) return;
+    if (ownership !== 'home') throw refused('it is not this site to leave from');
+    if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
+    const { endpoints } = this.#context.config;
+    const [first] = landing.endpoints;
+    const local = endpoints.find(({ provider }) => provider === first!.provider)!.address;
+    const next: MoveRecord = {
+      ...{ migration, role: 'source', peer: to, landing, stretch: { local, remote: first!.address } },
+      ...{ done: ['leave'], unjoined: 0 },
+    };
+    this.#abandoned = false;
+    await this.#save({ move: next });
+    await stretch(this.#context.config.lan, this.#record, next);
+    this.#watch(next);
+  }
+
+  /** The guest takes an address on its other card, and its clients join it. */
+  async announce({ migration, joinMs, later }: OrderBody<'announce'>): Promise<void> {
+    const move = this.#moveOf(migration);
+    if (move.done.includes('announce')) return;
+    if (later) return this.#done('announce');
+    const { vm, nic } = this.#record;
+    const { lan } = move.landing;
+    const card = move.role === 'source' ? other(nic) : nic;
+    await this.#take(macAddress(vm, card), lan, 10_000);
+    let unjoined = 0;
+    for (const untilMs = performance.now() + joinMs; ; await sleep(20)) {
+      // A plain connection cannot join, whatever the guest waits for.
+      const [joined = 0, total = 0, plain = 0] = (await this.#ask(['joined', lan.address])).split(' ').map(Number);
+      unjoined = total - joined + plain;
+      if (joined >= total || this.#abandoned || performance.now() > untilMs) break;
+    }
+    await this.#done('announce', { unjoined });
+  }
+
+  /** Source: the disk, where the machine has one. */
+  async mirror({ migration, stallMs }: OrderBody<'mirror'>): Promise<void> {
+    const move = this.#moveOf(migration);
+    if (this.#record.machine.spec.diskBytes === 0) return this.#done('disk');
+    this.#disk ??= new DiskCopy(this.#live(), stallMs);
+    await this.#disk.begin(move.landing, this.#context.config.qemu.mptcp);
+    if ((await this.#disk.status()).state === 'ready') await this.#done('disk');
+  }
+
+  /** Source: the memory. */
+  async copy(order: OrderBody<'copy'>): Promise<void> {
+    const move = this.#moveOf(order.migration);
+    if (this.#memory && this.#memory.status.state !== 'failed') {
+      const { state } = this.#memory.status;
+      if (state !== 'copying') await this.#done('memory');
+      return;
+    }
+    this.#memory?.stop();
+    const qmp = this.#live();
+    await this.#save({ move: { ...move, copy: order } });
+    this.#memory = new MemoryCopy(qmp, order, this.#record.machine.spec.downtimeLimitMs);
+    await this.#memory.begin(this.#context.config.qemu, move.landing);
+  }
+
+  /** Source: the VM stands still from here on. */
+  async stop({ migration, maxPauseMs, force }: OrderBody<'stop'>): Promise<void> {
+    this.#moveOf(migration);
+    // A QEMU that is no more stands still as well.
+    if (this.#record.ownership === 'handed-over' || !(await isAlive(this.#record.qemu))) return;
+    if (this.#memory === undefined) throw refused('its memory is not being copied');
+    const { downtimeLimitMs } = this.#record.machine.spec;
+    await stopAtSource(this.#live(), this.#memory, force ? maxPauseMs : downtimeLimitMs, () => this.#abandoned);
+    if (this.#record.stoppedAtMs === undefined) this.#stamp({ stoppedAtMs: Date.now() });
+    await point(this.#record, 'source');
+    await this.#disk?.complete();
+  }
+
+  /** Source: the rest is sent. Once this is written down the VM never runs on from here, unless it is given back. */
+  async handOver({ migration }: OrderBody<'handOver'>): Promise<void> {
+    this.#moveOf(migration);
+    if (this.#record.ownership === 'handed-over') return;
+    if (this.#qmp?.isOpen) {
+      if (this.#memory === undefined) throw refused('its memory is not being copied');
+      await sendRest(this.#qmp, this.#memory);
+    } else if (await isAlive(this.#record.qemu)) throw refused('its monitor does not answer');
+    // A QEMU that is no more cannot run the VM either: whether all of it has arrived is for the destination to say.
+    await this.#carriage?.look().catch(() => {});
+    const qemuDowntimeMs = this.#memory?.downtimeMs;
+    const sent = {
+      ...(this.#memory && { copy: this.#memory.status }),
+      ...(this.#disk && { disk: await this.#disk.status() }),
+      ...(this.#carriage && { carriage: this.#carriage.carriage }),
+      ...(qemuDowntimeMs !== undefined && { qemuDowntimeMs }),
+    };
+    await this.#save({ ownership: 'handed-over', sent });
+  }
+
+  /** Destination: its LAN sends the VM's packets here from now on. */
+  async expect({ migration }: OrderBody<'expect'>): Promise<void> {
+    this.#moveOf(migration);
+    // What is mirrored has to be let go of before the last of the memory comes.
+    if (this.#record.machine.spec.diskBytes > 0) await closeDisk(this.#live());
+    await point(this.#record, 'destination');
+  }
+
+  /** Destination: it runs, from here on here. */
+  async resume({ migration, token }: OrderBody<'resume'>): Promise<void> {
+    const move = this.#moveOf(migration);
+    if (move.landing.token !== token) throw refused(`the token ${token} is void`);
+    if (this.#record.ownership === 'home') return;
+    const qmp = this.#live();
+    await this.#received(qmp);
+    await this.#save({ ownership: 'home', arrivedBy: migration });
+    await this.#run(qmp);
+  }
+
+  /** Destination: the old address is taken back, the stretched LANs go. */
+  async settle({ migration }: OrderBody<'settle'>): Promise<void> {
+    const { move, arrivedBy, vm, nic } = this.#record;
+    if (move === undefined && arrivedBy === migration) return;
+    this.#moveOf(migration);
+    const addresses = (await this.#ask(['addresses'])).split(' ').filter((word) => word !== '');
+    for (const entry of addresses) {
+      const [mac, address] = entry.split('=');
+      if (mac !== macAddress(vm, nic)) await this.#ask(['retract', address!.split('/')[0]!]);
+    }
+    await relax(vm);
+    await unpoint({ vm, nic });
+    await this.#save({ move: undefined });
+  }
+
+  /** Source: takes everything of the move back; the VM runs on here. `voided`: the destination has given it up for good. */
+  async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
+    const { move, ownership, vm, nic } = this.#record;
+    if (move === undefined || move.migration !== migration) return;
+    if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
+    const copied = this.#memory?.status.state;
+    this.#memory?.stop();
+    // Ours again before it runs: a crash in between must not leave it to nobody.
+    await this.#save({ ownership: 'home', sent: undefined });
+    if (this.#qmp?.isOpen) {
+      await this.#qmp.execute('migrate_cancel').catch(() => {});
+      await this.#disk?.cancel();
+      await this.#letRunOn(this.#qmp, copied);
+    }
+    this.#memory = undefined;
+    this.#disk = undefined;
+    this.#carriage = undefined;
+    await unpoint({ vm, nic });
+    if (move.done.includes('announce')) await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
+    await relax(vm);
+    await this.#save({ move: undefined, stoppedAtMs: undefined });
+  }
+
+  /** Tells who waits for clients or for the guest to stand still that there is no point any more. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
+  /** Ends QEMU and forgets the VM, its disk included. */
+  async remove(): Promise<void> {
+    this.#removed = true;
+    this.#abandoned = true;
+    this.#memory?.stop();
+    this.#qmp?.close();
+    await end(this.#record.qemu);
+    await unplug(this.#record.vm);
+    await this.#context.records.delete(this.#record.vm);
+  }
+
+  async #letRunOn(qmp: Qmp, copied: string | undefined): Promise<void> {
+    for (let i = 0; ; i++) {
+      const { status } = await qmp.execute<{ status: string }>('query-status');
+      if (status === 'running') return;
+      // A migration that was cancelled goes back to running by itself; one that had been sent whole does not.
+      const { status: migration } = await qmp.execute<MigrateInfo>('query-migrate');
+      const still = migration === 'cancelling' || migration === 'active' || migration === 'pre-switchover';
+      if (!still && (copied === 'sent' || i > 50)) {
+        await qmp.execute('cont');
+        return;
+      }
+      if (i > 1000) throw new TagalongError('QEMU_SILENT', `it stays ${status} although the move was called off`);
+      await sleep(10);
+    }
+  }
+
+  /** The source may be done with sending long before the destination is with loading. */
+  async #received(qmp: Qmp): Promise<void> {
+    for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
+      const { status = 'none' } = await qmp.execute<MigrateInfo>('query-migrate');
+      if (status === 'completed') return;
+      if (status === 'failed' || status === 'none' || performance.now() > untilMs) {
+        throw new TagalongError('NOT_RECEIVED', `${this.#record.vm}: not all of it is here (QEMU says ${status})`);
+      }
+    }
+  }
+
+  async #run(qmp: Qmp): Promise<void> {
+    await qmp.execute('cont');
+    for (let i = 0; this.#record.resumedAtMs === undefined && i < 100; i++) await sleep(1);
+    if (this.#record.resumedAtMs === undefined) this.#stamp({ resumedAtMs: Date.now() });
+    await this.#save({});
+  }
+
+  async #open(): Promise<Qmp | undefined> {
+    if (this.#qmp?.isOpen) return this.#qmp;
+    for (let i = 0; await isAlive(this.#record.qemu); i++) {
+      try {
+        const qmp = await openQmp(this.#files.monitor);
+        qmp.onEvent(({ event, atMs }) => this.#hear(event, atMs));
+        this.#qmp = qmp;
+        return qmp;
+      } catch (error) {
+        // A QEMU that was started just now has no monitor yet.
+        if (i > 500) throw error;
+        await sleep(10);
+      }
+    }
+    return undefined;
+  }
+
+  #hear(event: string, atMs: number): void {
+    const { move, ownership } = this.#record;
+    if (event === 'STOP' && move?.role === 'source') this.#stamp({ stoppedAtMs: atMs });
+    if (event === 'RESUME' && move?.role === 'destination' && ownership === 'home') this.#stamp({ resumedAtMs: atMs });
+  }
+
+  #stamp(times: Pick<InstanceRecord, 'stoppedAtMs' | 'resumedAtMs'>): void {
+    this.#record = { ...this.#record, ...times };
+  }
+
+  #live(): Qmp {
+    if (this.#qmp?.isOpen) return this.#qmp;
+    throw new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU is no more; ${this.#files.log} may say why`);
+  }
+
+  async #state(): Promise<InstanceStatus['state']> {
+    const { ownership, qemu } = this.#record;
+    if (!(await isAlive(qemu))) return ownership === 'handed-over' ? 'handed-over' : 'dead';
+    if (ownership === 'handed-over') return 'handed-over';
+    if (!this.#qmp?.isOpen) return ownership === 'home' ? 'stopped' : 'receiving';
+    // It may end while it is asked.
+    return this.#askState(this.#qmp, ownership).catch(() => 'dead');
+  }
+
+  async #askState(qmp: Qmp, ownership: 'home' | 'incoming'): Promise<InstanceStatus['state']> {
+    const { status } = await qmp.execute<{ status: string }>('query-status');
+    if (ownership === 'home') return status === 'running' ? 'running' : 'stopped';
+    if (status !== 'paused') return 'receiving';
+    const { status: migration } = await qmp.execute<MigrateInfo>('query-migrate');
+    return migration === 'completed' ? 'received' : 'receiving';
+  }
+
+  #moveOf(migration: string): MoveRecord {
+    const { move } = this.#record;
+    if (move?.migration === migration) return move;
+    throw refused(`${this.#record.vm} does not take part in ${migration} here`);
+  }
+
+  /** Watches again what was under way when the agent before this one ended. */
+  async #rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
+    this.#watch(move);
+    const { spec } = this.#record.machine;
+    if (spec.diskBytes > 0 && move.done.includes('announce'))
+      this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? 60_000);
+    if (move.copy && isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
+      this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs);
+      await this.#memory.begin(this.#context.config.qemu, move.landing);
+    }
+  }
+
+  #watch({ landing }: MoveRecord): void {
+    const { endpoints } = this.#context.config;
+    this.#carriage = new CarriageWatch([landing.memoryPort, landing.diskPort], endpoints);
+  }
+
+  /** A VM that has just begun gets its address as soon as the helper in it answers. */
+  async #settleIn(): Promise<void> {
+    const { vm, nic } = this.#record;
+    while (!this.#removed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined) {
+      if (!(await isAlive(this.#record.qemu))) return;
+      try {
+        return await this.#take(macAddress(vm, nic), this.#record.lan, 2000);
+      } catch {
+        await sleep(100);
+      }
+    }
+  }
+
+  /** Waits until it has been given its address. @throws TagalongError GUEST_SILENT */
+  async guestReady(): Promise<void> {
+    await this.#settleIn();
+  }
+
+  async #take(mac: string, { address, prefix, gateway }: InstanceRecord['lan'], answerMs: number): Promise<void> {
+    await this.#ask(['take', mac, `${address}/${prefix}`, gateway], answerMs);
+  }
+
+  #ask(words: readonly string[], answerMs?: number): Promise<string> {
+    return askGuest(this.#files.guest, words, answerMs);
+  }
+
+  /** Has the helper in the guest do something. */
+  guest(words: readonly string[]): Promise<string> {
+    return this.#ask(words, 60_000);
+  }
+
+  async #done(step: Step, more: Partial<Pick<MoveRecord, 'unjoined'>> = {}): Promise<void> {
+    const move = this.#record.move!;
+    if (!move.done.includes(step)) await this.#save({ move: { ...move, ...more, done: [...move.done, step] } });
+  }
+
+  async #save(changes: { [K in keyof InstanceRecord]?: InstanceRecord[K] | undefined }): Promise<void> {
+    // A key that is undefined is left out of JSON.
+    this.#record = { ...this.#record, ...changes } as InstanceRecord;
+    await this.#context.records.save(this.#record);
+  }
+
+  /** Lets go of the monitor; QEMU runs on. */
+  close(): void {
+    this.#removed = true;
+    this.#memory?.stop();
+    this.#qmp?.close();
+  }
+}
+
+function other(nic: 0 | 1): 0 | 1 {
+  return nic === 0 ? 1 : 0;
+}
+
+/** Removes what a QEMU before this one left in the folder. */
+export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void> {
+  await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
+}

@@ -1,0 +1,89 @@
+/**
+ * A VM's two network cards at a site. One is on the site's LAN. The other is free, but during a move it is on the other
+ * site's LAN, which is stretched to here by a VXLAN tunnel of its own:
+ *
+ * ```
+ *   source                                         destination
+ *   LAN ─┬─ tap of the old card                    tap of the old card ─ bridge ─ tunnel ┐
+ *        └─ tunnel (old LAN) ─────────────────────────────────────────────────────────── ┘
+ *        ┌─ tunnel (new LAN) ────────────────────────────────────────── tunnel (new LAN) ─┬─ LAN
+ *   bridge ─ tap of the new card                                       tap of the new card ┘
+ * ```
+ */
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { deviceNames, macAddress, stretchIds } from './names.ts';
+import { batch } from './process.ts';
+import type { InstanceRecord, MoveRecord } from './record.ts';
+
+type Lan = AgentConfig['lan'];
+
+/** Makes the taps of a VM and puts one card on the site's LAN. What is left of an earlier try goes first. */
+export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
+  await unplug(vm);
+  const { taps } = deviceNames(vm);
+  await batch('ip', [
+    ...taps.map((tap) => `tuntap add dev ${tap} mode tap`),
+    ...taps.map((tap) => `link set ${tap} mtu ${lan.mtu} up`),
+    `link set ${taps[nic]} master ${lan.bridge}`,
+  ]);
+}
+
+/** Removes everything a VM has here. */
+export async function unplug(vm: string): Promise<void> {
+  const { taps, bridge, newLan, oldLan } = deviceNames(vm);
+  await batch(
+    'ip',
+    [newLan, oldLan, bridge, ...taps].map((device) => `link del ${device}`),
+    true,
+  );
+}
+
+/** Stretches both LANs between the two sites of a move. Harmless where it was done. */
+export async function stretch(
+  lan: Lan,
+  { vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>,
+  move: MoveRecord,
+): Promise<void> {
+  const { taps, bridge, newLan, oldLan } = deviceNames(vm);
+  const ids = stretchIds(move.migration);
+  const [here, away] = move.role === 'source' ? [oldLan, newLan] : [newLan, oldLan];
+  const { local, remote } = move.stretch;
+  const tunnel = (device: string, id: number) =>
+    `link add ${device} mtu ${lan.mtu} type vxlan id ${id} local ${local} remote ${remote} dstport 4789`;
+  await relax(vm);
+  await batch('ip', [
+    tunnel(newLan, ids.newLan),
+    tunnel(oldLan, ids.oldLan),
+    `link add ${bridge} mtu ${lan.mtu} type bridge forward_delay 0 stp_state 0`,
+    `link set ${here} master ${lan.bridge} up`,
+    `link set ${away} master ${bridge} up`,
+    `link set ${taps[nic === 0 ? 1 : 0]} master ${bridge}`,
+    `link set ${bridge} up`,
+  ]);
+}
+
+/** Takes the stretched LANs down. */
+export async function relax(vm: string): Promise<void> {
+  const { bridge, newLan, oldLan } = deviceNames(vm);
+  await batch('ip', [`link del ${newLan}`, `link del ${oldLan}`, `link del ${bridge}`], true);
+}
+
+/**
+ * Tells the site's LAN where the VM is from now on: at the destination its own tap, at the source the tunnel. Packets of
+ * the pause then wait in the destination's tap instead of being sent where nobody takes them.
+ */
+export async function point({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
+  const { taps, oldLan } = deviceNames(vm);
+  const device = role === 'destination' ? taps[nic] : oldLan;
+  await batch('bridge', [`fdb replace ${macAddress(vm, nic)} dev ${device} master static`]);
+}
+
+/** Lets the site's LAN learn again where the VM is. */
+export async function unpoint({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>): Promise<void> {
+  const { taps, oldLan } = deviceNames(vm);
+  await batch(
+    'bridge',
+    [taps[nic], oldLan].map((device) => `fdb del ${macAddress(vm, nic)} dev ${device} master`),
+    true,
+  );
+}

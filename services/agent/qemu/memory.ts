@@ -1,0 +1,253 @@
+/**
+ * The copy of a running VM's memory, as its source QEMU does it, watched. What QEMU says of its own state is not enough:
+ * a dead path looks `active` at full speed, so bytes that really went are what counts.
+ *
+ * QEMU is kept from switching over by itself: it is told of a switch-over bandwidth of next to nothing, so that it goes
+ * on copying until the order to stop comes; only a guest that dirtied nothing at all during a round slips through, and
+ * then stands still at `pre-switchover` until the order comes.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { CopyOrder, CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
+import { afterRound } from '#shared/model/pre-copy.ts';
+import type { Qmp } from './qmp.ts';
+
+/** `query-migrate`, as far as it is used. */
+export interface MigrateInfo {
+  readonly status?: string;
+  readonly ram?: {
+    readonly transferred: number;
+    readonly remaining: number;
+    readonly 'dirty-sync-count': number;
+  };
+  readonly downtime?: number;
+  readonly 'error-desc'?: string;
+}
+
+const POLL_MS = 50;
+/** Little enough that QEMU never thinks the rest is small, more than nothing: at 0 it would not look at all. */
+const NEXT_TO_NOTHING_BPS = 1000;
+/** A page a second. */
+const HARDLY_BPS = 4096;
+/** As much as QEMU takes: the paths are the limit, not this number, whose default is 1.07 Gbit/s. */
+const NO_LIMIT_BPS = 2 ** 40;
+
+/** What both ends of a move have to agree on. */
+export function capabilities(
+  { autoConverge, compression }: AgentConfig['qemu'],
+  end: 'source' | 'destination',
+): object[] {
+  const on = (capability: string, state = true) => ({ capability, state });
+  return [
+    on('events'),
+    on('auto-converge', autoConverge),
+    on('multifd', compression !== 'none'),
+    ...(end === 'source' ? [on('pause-before-switchover')] : []),
+  ];
+}
+
+/** Parameters that both ends have to agree on. */
+export function parameters({ compression }: AgentConfig['qemu']): object {
+  // Each channel is an MPTCP connection of its own with all its subflows; few are enough.
+  return compression === 'none' ? {} : { 'multifd-compression': compression, 'multifd-channels': 2 };
+}
+
+/** True: QEMU is sending a VM, or has sent it. One that was sent here is `completed` as well, but counted no bytes. */
+export function isOutgoing({ status, ram }: MigrateInfo): boolean {
+  if (status === 'completed') return ram !== undefined && ram.transferred > 0;
+  return status !== undefined && ['setup', 'active', 'pre-switchover', 'device'].includes(status);
+}
+
+/** An address in QEMU's words; with `mptcp` over as many paths as there are. */
+export function tcp(host: string, port: number, mptcp: boolean): object {
+  return { type: 'inet', host, port: `${port}`, ...(mptcp && { mptcp }) };
+}
+
+export class MemoryCopy {
+  readonly #qmp: Qmp;
+  readonly #order: CopyOrder;
+  readonly #downtimeLimitMs: number;
+  readonly #nowMs: () => number;
+  #state: CopyStatus['state'] = 'copying';
+  #failure: CopyStatus['failure'];
+  #info: MigrateInfo = {};
+  #rateBps = 0;
+  #movedAtMs: number;
+  #roundAt = { ms: 0, bytes: 0, round: 0 };
+  #asking = false;
+  #begun = false;
+  #over = false;
+  readonly #begunMs: number;
+
+  constructor(qmp: Qmp, order: CopyOrder, downtimeLimitMs: number, nowMs: () => number = () => performance.now()) {
+    this.#qmp = qmp;
+    this.#order = order;
+    this.#downtimeLimitMs = downtimeLimitMs;
+    this.#nowMs = nowMs;
+    this.#begunMs = nowMs();
+    this.#movedAtMs = this.#begunMs;
+    this.#roundAt.ms = this.#begunMs;
+    qmp.onEvent(({ event }) => {
+      // At the end of a round only, `remaining` is what the guest has dirtied since the one before.
+      if (event === 'MIGRATION_PASS' || event === 'MIGRATION') void this.look();
+    });
+  }
+
+  /** Begins; where a copy is under way already, as after a restart of the agent, watches that one. */
+  async begin(settings: AgentConfig['qemu'], { endpoints, memoryPort }: Landing): Promise<void> {
+    const qmp = this.#qmp;
+    if (!isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
+      await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'source') });
+      await qmp.execute('migrate-set-parameters', {
+        ...parameters(settings),
+        'max-bandwidth': NO_LIMIT_BPS,
+        'downtime-limit': 1,
+        'avail-switchover-bandwidth': NEXT_TO_NOTHING_BPS,
+      });
+      const addr = { ...tcp(endpoints[0]!.address, memoryPort, settings.mptcp), transport: 'socket' };
+      await qmp.execute('migrate', { channels: [{ 'channel-type': 'main', addr }] });
+    }
+    this.#begun = true;
+    void this.#watch();
+  }
+
+  get status(): CopyStatus {
+    const { transferred = 0, remaining = 0, 'dirty-sync-count': rounds = 0 } = this.#info.ram ?? {};
+    return {
+      state: this.#state,
+      sentBytes: transferred,
+      remainingBytes: remaining,
+      rounds,
+      rateBps: this.#rateBps,
+      ...(this.#failure && { failure: this.#failure }),
+    };
+  }
+
+  /** What QEMU calls downtime, once it is over. */
+  get downtimeMs(): number | undefined {
+    return this.#info.downtime;
+  }
+
+  /** Asks QEMU once and draws the conclusions. */
+  async look(): Promise<void> {
+    // Before it has begun, QEMU speaks of an earlier migration, also of the one by which the VM came here.
+    if (!this.#begun || this.#asking || this.#over) return;
+    this.#asking = true;
+    try {
+      this.#conclude(await this.#qmp.execute<MigrateInfo>('query-migrate'));
+    } catch (error) {
+      this.#fail('QEMU_GONE', (error as Error).message);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** Stops watching. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#over && this.#state !== 'sent' && this.#state !== 'failed') {
+      await this.look();
+      await sleep(POLL_MS);
+    }
+  }
+
+  #conclude(info: MigrateInfo): void {
+    const before = this.#info.ram?.transferred ?? 0;
+    this.#info = info;
+    const { status = 'none', ram } = info;
+    const nowMs = this.#nowMs();
+    if ((ram?.transferred ?? 0) > before) this.#movedAtMs = nowMs;
+    if (status === 'failed' || status === 'cancelled') {
+      this.#fail('COPY_FAILED', info['error-desc'] ?? `QEMU says: ${status}`);
+    } else if (status === 'completed') this.#state = 'sent';
+    else if (status === 'pre-switchover' || status === 'device') this.#state = 'stopped';
+    else if (this.#state === 'copying' && ram) this.#judge(ram, nowMs);
+  }
+
+  #judge(ram: NonNullable<MigrateInfo['ram']>, nowMs: number): void {
+    const { maxRounds, maxPauseMs, stallMs } = this.#order;
+    const round = ram['dirty-sync-count'];
+    const elapsedMs = nowMs - this.#begunMs;
+    if (elapsedMs > 0) this.#rateBps = (ram.transferred / elapsedMs) * 1000;
+    if (nowMs - this.#movedAtMs > stallMs) {
+      this.#fail('STALLED', `no byte for ${Math.round(nowMs - this.#movedAtMs)} ms, whatever QEMU says`);
+      return;
+    }
+    // The first count is of the round that begins with everything.
+    if (round <= Math.max(1, this.#roundAt.round)) return;
+    const roundMs = nowMs - this.#roundAt.ms;
+    const roundBps = ((ram.transferred - this.#roundAt.bytes) / roundMs) * 1000;
+    this.#roundAt = { ms: nowMs, bytes: ram.transferred, round };
+    // A short round says little about the paths: it may have been over before they were full.
+    const rateBps = Math.max(roundBps, this.#rateBps);
+    const limits = { maxRounds, maxPauseMs };
+    const verdict = afterRound({ downtimeLimitMs: this.#downtimeLimitMs }, limits, round - 1, ram.remaining, rateBps);
+    if (verdict === 'switch' || verdict === 'force') {
+      this.#state = verdict === 'switch' ? 'ready' : 'forced';
+      // Waits for the order with the rest unsent: at full speed it would soon have nothing left to send, and stop.
+      void this.#qmp.execute('migrate-set-parameters', { 'max-bandwidth': HARDLY_BPS }).catch(() => {});
+    } else if (verdict === 'give-up') {
+      const seconds = (ram.remaining / rateBps).toFixed(1);
+      this.#fail('NOT_CONVERGING', `after ${round - 1} rounds the rest would still stop the VM for ${seconds} s`);
+    }
+  }
+
+  #fail(code: string, reason: string): void {
+    if (this.#state === 'sent' || this.#over) return;
+    this.#state = 'failed';
+    this.#failure = { code, reason };
+  }
+}
+
+/** How long QEMU may need to stop the VM once it is allowed to: it looks at its limits ten times a second. */
+const STOP_MS = 10_000;
+
+/**
+ * Lets QEMU stop the VM, and waits until it stands still at `pre-switchover`.
+ * @param limitMs how long the last copy may take
+ * @throws TagalongError NOT_CONVERGING, COPY_FAILED
+ */
+export async function stopAtSource(
+  qmp: Qmp,
+  copy: MemoryCopy,
+  limitMs: number,
+  abandoned: () => boolean,
+): Promise<void> {
+  await qmp.execute('migrate-set-parameters', {
+    'max-bandwidth': NO_LIMIT_BPS,
+    'downtime-limit': Math.max(1, Math.round(limitMs)),
+    'avail-switchover-bandwidth': Math.max(1, Math.round(copy.status.rateBps)),
+  });
+  const untilMs = performance.now() + STOP_MS;
+  for (;;) {
+    await copy.look();
+    const { state, failure } = copy.status;
+    if (state === 'stopped' || state === 'sent') return;
+    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+    if (abandoned()) throw new TagalongError('COPY_FAILED', 'it was called off');
+    if (performance.now() > untilMs) {
+      throw new TagalongError('NOT_CONVERGING', `the guest dirties more than can be sent in ${Math.round(limitMs)} ms`);
+    }
+    await sleep(2);
+  }
+}
+
+/**
+ * Lets QEMU send the rest and waits until it has.
+ * @throws TagalongError COPY_FAILED: the VM runs on at the source
+ */
+export async function sendRest(qmp: Qmp, copy: MemoryCopy): Promise<void> {
+  const { status } = await qmp.execute<MigrateInfo>('query-migrate');
+  if (status === 'pre-switchover') await qmp.execute('migrate-continue', { state: 'pre-switchover' });
+  for (;;) {
+    await copy.look();
+    const { state, failure } = copy.status;
+    if (state === 'sent') return;
+    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+    await sleep(2);
+  }
+}

@@ -1,0 +1,63 @@
+/** QEMU processes: they outlive the agent that started them, and are found again by id and start time. */
+import { execFile, spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+export const run = promisify(execFile);
+
+/** A process that cannot be mistaken for a later one with the same id. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Ticks since boot (field 22 of /proc/PID/stat). */
+  readonly startTicks: number;
+}
+
+/** Starts a program that goes on when its parent ends; what it prints goes to a file. */
+export async function startDetached(program: string, args: readonly string[], logPath: string): Promise<ProcessId> {
+  const log = await open(logPath, 'a', 0o600);
+  try {
+    const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    return { pid: child.pid!, startTicks: (await startTicks(child.pid!)) ?? 0 };
+  } finally {
+    await log.close();
+  }
+}
+
+/** True while that very process runs; a zombie does not. */
+export async function isAlive({ pid, startTicks: began }: ProcessId): Promise<boolean> {
+  return (await startTicks(pid)) === began;
+}
+
+/** Ends a process and waits until it is gone. */
+export async function end(id: ProcessId): Promise<void> {
+  for (let i = 0; await isAlive(id); i++) {
+    // Nothing of a QEMU that is ended is to be kept: it has no chance to flush.
+    if (i === 0) process.kill(id.pid, 'SIGKILL');
+    await sleep(5);
+  }
+}
+
+async function startTicks(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (stat === undefined) return undefined;
+  // The name in parentheses may hold anything; the fields after it do not.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+}
+
+/** Runs `ip -batch` (or `bridge -batch`) on some lines; with `force`, past lines that fail. */
+export async function batch(program: 'ip' | 'bridge', lines: readonly string[], force = false): Promise<void> {
+  const args = [...(force ? ['-force'] : []), '-batch', '-'];
+  await new Promise<void>((resolve, reject) => {
+    const child = execFile(program, args, (error, _out, err) =>
+      error && !force ? reject(new Error(`${program}: ${err.trim()}`)) : resolve(),
+    );
+    child.stdin!.end(`${lines.join('\n')}\n`);
+  });
+}

@@ -1,0 +1,143 @@
+/**
+ * A client of QEMU's monitor: JSON lines over a Unix socket (QEMU's qmp-spec). One client at a time is served; who comes
+ * after a crashed one gets the monitor at once, because the socket was closed with the process.
+ */
+import { createConnection, type Socket } from 'node:net';
+import { TagalongError } from '#shared/errors.ts';
+
+/** What QEMU says by itself. `atMs` is QEMU's own stamp, on the host's clock. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly atMs: number;
+}
+
+export interface Qmp {
+  /**
+   * Has one command carried out.
+   * @throws QmpError what QEMU refused, with its class
+   * @throws TagalongError QEMU_GONE where the monitor is closed, QEMU_SILENT where it does not answer in time
+   */
+  execute<T = Record<string, unknown>>(command: string, args?: object): Promise<T>;
+  /** Called for each event, in order, until the monitor is closed. */
+  onEvent(listener: (event: QmpEvent) => void): void;
+  /** Resolves when the monitor is closed, by whichever side. */
+  readonly closed: Promise<void>;
+  readonly isOpen: boolean;
+  close(): void;
+}
+
+/** A command that QEMU refused. */
+export class QmpError extends Error {
+  override readonly name = 'QmpError';
+  readonly qmpClass: string;
+
+  constructor(command: string, qmpClass: string, description: string) {
+    super(`${command}: ${description}`);
+    this.qmpClass = qmpClass;
+  }
+}
+
+interface Message {
+  readonly QMP?: object;
+  readonly event?: string;
+  readonly data?: Record<string, unknown>;
+  readonly timestamp?: { readonly seconds: number; readonly microseconds: number };
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly class: string; readonly desc: string };
+}
+
+interface Pending {
+  readonly command: string;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** QEMU under software emulation on a busy host can take its time; minutes of silence mean that it hangs. */
+const ANSWER_MS = 20_000;
+
+/**
+ * Opens the monitor at `path` and negotiates.
+ * @throws TagalongError QEMU_GONE where nobody listens there
+ */
+export async function openQmp(path: string): Promise<Qmp> {
+  const socket = createConnection(path);
+  const qmp = client(socket, path);
+  try {
+    await qmp.greeted;
+    await qmp.execute('qmp_capabilities');
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return qmp;
+}
+
+function client(socket: Socket, path: string): Qmp & { readonly greeted: Promise<void> } {
+  const pending = new Map<number, Pending>();
+  const listeners: ((event: QmpEvent) => void)[] = [];
+  const greeting = Promise.withResolvers<void>();
+  const closing = Promise.withResolvers<void>();
+  let lastId = 0;
+  let isOpen = true;
+  let rest = '';
+
+  const gone = () => new TagalongError('QEMU_GONE', `${path}: the monitor is closed`);
+  const take = (line: string) => {
+    const message = JSON.parse(line) as Message;
+    if (message.QMP) return greeting.resolve();
+    if (message.event !== undefined) {
+      const { seconds, microseconds } = message.timestamp!;
+      const event = { event: message.event, data: message.data ?? {}, atMs: seconds * 1000 + microseconds / 1000 };
+      for (const listener of listeners) listener(event);
+      return;
+    }
+    const asked = pending.get(message.id!);
+    if (asked === undefined) return;
+    pending.delete(message.id!);
+    clearTimeout(asked.timer);
+    if (message.error) asked.reject(new QmpError(asked.command, message.error.class, message.error.desc));
+    else asked.resolve(message.return);
+  };
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) if (line.trim() !== '') take(line);
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    isOpen = false;
+    greeting.reject(gone());
+    for (const { reject, timer } of pending.values()) {
+      clearTimeout(timer);
+      reject(gone());
+    }
+    pending.clear();
+    closing.resolve();
+  });
+
+  return {
+    greeted: greeting.promise,
+    closed: closing.promise,
+    get isOpen() {
+      return isOpen;
+    },
+    execute<T>(command: string, args?: object): Promise<T> {
+      if (!isOpen) return Promise.reject(gone());
+      const id = ++lastId;
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        reject(new TagalongError('QEMU_SILENT', `${path}: no answer to ${command} within ${ANSWER_MS} ms`));
+      }, ANSWER_MS);
+      pending.set(id, { command, resolve, reject, timer });
+      socket.write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }), id })}\n`);
+      return promise as Promise<T>;
+    },
+    onEvent: (listener) => void listeners.push(listener),
+    close: () => socket.destroy(),
+  };
+}

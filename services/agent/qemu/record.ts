@@ -1,0 +1,99 @@
+/** What an agent writes down of each VM before it acts, so that it knows after a crash whose the VM is. */
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CopyOrder, InstanceStatus, LanAddress, Landing, Machine } from '#shared/hypervisor/qemu/protocol.ts';
+import { shortName } from './names.ts';
+
+/** A part that this site has in a migration. */
+export interface MoveRecord {
+  readonly migration: string;
+  readonly role: 'source' | 'destination';
+  /** The other site. */
+  readonly peer: string;
+  readonly landing: Landing;
+  /** The far and the near end of the stretched LANs. */
+  readonly stretch: { readonly remote: string; readonly local: string };
+  readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];
+  readonly unjoined: number;
+  /** The order by which its memory is copied. */
+  readonly copy?: CopyOrder;
+}
+
+/** One VM at this site. */
+export interface InstanceRecord {
+  readonly vm: string;
+  readonly machine: Machine;
+  readonly nic: 0 | 1;
+  readonly lan: LanAddress;
+  /** The QEMU process: its id, and when it began in ticks since boot, which tells it from a later one of that id. */
+  readonly qemu: { readonly pid: number; readonly startTicks: number };
+  /**
+   * Whose the VM is. `home`: this site's, it runs here or may be run. `incoming`: another's. `handed-over`: it was this
+   * site's and is another's for good.
+   */
+  readonly ownership: 'home' | 'incoming' | 'handed-over';
+  readonly move?: MoveRecord;
+  readonly arrivedBy?: string;
+  readonly stoppedAtMs?: number;
+  readonly resumedAtMs?: number;
+  /** What the move took, as the source saw it. */
+  readonly sent?: Pick<InstanceStatus, 'copy' | 'disk' | 'carriage' | 'qemuDowntimeMs'>;
+}
+
+/** The records of one agent, and a folder for each VM. */
+export class Records {
+  readonly #dir: string;
+
+  constructor(stateDir: string) {
+    this.#dir = stateDir;
+  }
+
+  /** Where a VM's sockets, logs and disk are. Short, because the path of a Unix socket may have 107 bytes. */
+  folder(vm: string): string {
+    return join(this.#dir, shortName(vm));
+  }
+
+  async load(): Promise<InstanceRecord[]> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const records: InstanceRecord[] = [];
+    for (const { name } of await readdir(this.#dir, { withFileTypes: true })) {
+      const text = await readFile(join(this.#dir, name, 'record.json'), 'utf8').catch(() => undefined);
+      if (text !== undefined) records.push(JSON.parse(text) as InstanceRecord);
+    }
+    return records;
+  }
+
+  /** Resolves when the record is on the disk. */
+  async save(record: InstanceRecord): Promise<void> {
+    const folder = this.folder(record.vm);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, 'record.json');
+    const file = await open(`${path}.new`, 'w', 0o600);
+    try {
+      await file.writeFile(JSON.stringify(record));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${path}.new`, path);
+    await this.#sync(folder);
+  }
+
+  /** Forgets a VM, its disk included. Resolves when that is on the disk. */
+  async delete(vm: string): Promise<void> {
+    const folder = this.folder(vm);
+    // The record first: without it the rest means nothing.
+    await rm(join(folder, 'record.json'), { force: true });
+    await this.#sync(folder).catch(() => {});
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  async #sync(folder: string): Promise<void> {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}

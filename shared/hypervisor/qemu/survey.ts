@@ -1,0 +1,113 @@
+/** What two agents say of one move, and what follows from it. Pure. */
+import { PHASES, type Phase } from '../../events/index.ts';
+import type { Path } from '../../model/paths.ts';
+import type { Measured, Move } from '../hypervisor.ts';
+import type { InstanceStatus } from './protocol.ts';
+
+/** The VM at both ends; missing where the site has none of that name. */
+export interface Survey {
+  readonly source: InstanceStatus | undefined;
+  readonly destination: InstanceStatus | undefined;
+}
+
+/** True: the VM is the destination's, whether it runs or not. */
+export function hasArrived({ destination }: Survey, { id }: Move): boolean {
+  return destination?.arrivedBy === id && destination.state !== 'handed-over';
+}
+
+/** The steps of a move that are done, in order. */
+export function doneSteps(survey: Survey, move: Move): Phase[] {
+  const { source, destination } = survey;
+  const { id } = move;
+  if (hasArrived(survey, move)) {
+    const released = destination!.migration !== id && source?.migration !== id;
+    return PHASES.slice(0, released ? PHASES.length : PHASES.length - 1);
+  }
+  if (source?.migration !== id || destination?.migration !== id) return [];
+  const inOrder = ['leave', 'announce', 'disk', 'memory'] as const;
+  const missing = inOrder.findIndex((step) => !source.done.includes(step));
+  return PHASES.slice(0, missing < 0 ? inOrder.length : missing);
+}
+
+/** The site where the VM runs; undefined where it runs nowhere. */
+export function runsAt({ source, destination }: Survey, { from, to }: Move): string | undefined {
+  if (source?.state === 'running') return from;
+  return destination?.state === 'running' ? to : undefined;
+}
+
+/** True: the VM stands still between the two sites; only whoever carries the switch-over on can tell how it ends. */
+export function standsBetween(survey: Survey, move: Move): boolean {
+  const { source } = survey;
+  if (hasArrived(survey, move) || source?.migration !== move.id) return false;
+  return source.state === 'handed-over' || source.state === 'stopped';
+}
+
+/**
+ * Why a move cannot begin; undefined where it can.
+ * @param underWay whether a migration that the VM takes part in is still being carried out
+ */
+export function objection(
+  { source, destination }: Survey,
+  { vm, from, to, id }: Move,
+  paths: readonly Path[],
+  underWay: (migration: string) => boolean,
+): { readonly code: string; readonly reason: string } | undefined {
+  if (!source && !destination) return { code: 'NO_SUCH_VM', reason: `neither ${from} nor ${to} has a VM ${vm}` };
+  if (source?.state !== 'running') {
+    const where = destination?.state === 'running' ? to : 'no site';
+    return { code: 'VM_ELSEWHERE', reason: `${vm} is to leave ${from}, but runs at ${where}` };
+  }
+  if (source.migration !== undefined && source.migration !== id && underWay(source.migration)) {
+    return { code: 'BAD_ORDER', reason: `${vm} is being moved by ${source.migration}: that has to end first` };
+  }
+  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is at ${to} already` };
+  if (paths.length === 0) return { code: 'NO_PATH', reason: `${from} and ${to} have no provider in common` };
+  return undefined;
+}
+
+/**
+ * What a move has cost so far. Totals never go back, also where an agent was restarted and began to count anew.
+ * @param before what was measured before
+ * @param clocksMs how far the clocks of source and destination are ahead of ours
+ */
+export function measure(
+  before: Measured,
+  { source, destination }: Survey,
+  paths: readonly Path[],
+  clocksMs: { readonly source: number; readonly destination: number },
+): Measured {
+  const { copy, disk, carriage, unjoined = 0 } = source ?? {};
+  const bytes = Math.max(before.bytes, (copy?.sentBytes ?? 0) + (disk?.sentBytes ?? 0));
+  const stoppedAtMs = source?.stoppedAtMs === undefined ? undefined : source.stoppedAtMs - clocksMs.source;
+  const resumedAtMs =
+    destination?.resumedAtMs === undefined ? undefined : destination.resumedAtMs - clocksMs.destination;
+  const paused = stoppedAtMs !== undefined && resumedAtMs !== undefined ? Math.max(0, resumedAtMs - stoppedAtMs) : 0;
+  const pauseMs = Math.max(before.pauseMs, paused);
+  const downtimeMs = source?.qemuDowntimeMs ?? before.hypervisorDowntimeMs;
+  const degraded = new Set(before.degraded);
+  if (carriage?.plainTcp) degraded.add('plain-tcp');
+  else if (carriage?.subflows === 1) degraded.add('single-path');
+  if (copy?.state === 'forced') degraded.add('forced-stop');
+  if (unjoined > 0) degraded.add('clients-unjoined');
+  return {
+    pauseMs,
+    interruptionMs: Math.max(before.interruptionMs, pauseMs),
+    bytes,
+    bytesByPath: carriage ? shared(bytes, carriage.bytesByProvider, paths) : before.bytesByPath,
+    rounds: Math.max(before.rounds, copy?.rounds ?? 0),
+    subflows: carriage?.subflows || before.subflows,
+    degraded: [...degraded],
+    ...(downtimeMs !== undefined && { hypervisorDowntimeMs: downtimeMs }),
+  };
+}
+
+/** The bytes by path: what the kernel counted by provider includes headers and what was sent twice, so as shares. */
+function shared(bytes: number, byProvider: Readonly<Record<string, number>>, paths: readonly Path[]) {
+  const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
+  const result: Record<string, number> = {};
+  for (const [provider, each] of Object.entries(byProvider)) {
+    const id = paths.find((path) => path.provider === provider)?.id ?? provider;
+    result[id] = counted === 0 ? 0 : (bytes * each) / counted;
+  }
+  return result;
+}

@@ -1,0 +1,28 @@
+/** Whether real VMs can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
+import { execFileSync } from 'node:child_process';
+import { describe, test } from 'vitest';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+
+/** Why real VMs cannot be run here; undefined where they can. */
+export function missing(): string | undefined {
+  if (process.platform !== 'linux') return 'needs Linux';
+  if (process.getuid?.() !== 0) return 'needs root';
+  try {
+    execFileSync('sh', [`${ROOT}deploy/testbed/prerequisites.sh`, '--check'], { encoding: 'utf8' });
+    return undefined;
+  } catch (error) {
+    return (error as { stdout: string }).stdout.trim().split('\n').join(' ');
+  }
+}
+
+/** Tests that need real VMs. */
+export function onTestBed(name: string, tests: () => void): void {
+  const why = missing();
+  if (why === undefined) describe(name, tests);
+  else if (process.env.CI === 'true') {
+    test(`${name}: what real VMs need is here`, () => {
+      throw new Error(why);
+    });
+  } else describe.skip(`${name} (skipped: ${why})`, tests);
+}
