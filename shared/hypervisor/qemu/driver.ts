@@ -23,6 +23,10 @@ export interface Run {
   readonly destination: AgentClient;
   readonly paths: readonly Path[];
   underWay: Phase | undefined;
+  /** Released: nothing more is to come of it. */
+  isOver: boolean;
+  /** When it was last asked for anything. */
+  touchedAtMs: number;
   measured: Measured;
   /** Aborted: nothing more is ordered, nothing more is reported. */
   stop: AbortController;
@@ -46,6 +50,9 @@ const RETRY_MS = 100;
 /** An agent that is silent for longer is not waited for. */
 const UNREACHABLE_MS = 300_000;
 
+/** A move that nobody has asked for anything for so long was given up without a word. */
+const FORGOTTEN_MS = 600_000;
+
 /** What refuses has the codes of the port, and those of the agents (`shared/errors.ts`). */
 export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions): QemuHypervisor {
   const runs = new Map<string, Run>();
@@ -58,7 +65,10 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
 
   const runOf = (move: Move): Run => {
     const known = runs.get(move.id);
-    if (known) return known;
+    if (known) {
+      known.touchedAtMs = Date.now();
+      return known;
+    }
     const [from, to] = [move.from, move.to].map((site) => sites.find((other) => other.site === site));
     const [source, destination] = [agents.get(move.from), agents.get(move.to)];
     if (!from || !to || !source || !destination) {
@@ -74,11 +84,13 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
       destination,
       paths,
       underWay: undefined,
+      isOver: false,
+      touchedAtMs: Date.now(),
       measured: NOTHING_MEASURED,
       stop: new AbortController(),
     };
-    // The move before this one has ended, or this one would not be asked for; what it cost is not asked for any more.
-    for (const [id, other] of runs) if (other.move.vm === move.vm && other.underWay === undefined) runs.delete(id);
+    // What an earlier move of the VM cost is not asked for any more once it is over, or nobody has asked for it for long.
+    for (const [id, other] of runs) if (other.move.vm === move.vm && !isUnderWay(id)) runs.delete(id);
     runs.set(move.id, run);
     return run;
   };
@@ -145,13 +157,18 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
       }
       const measured = measureOf(run, await patiently(run, () => surveyOf(run)));
       run.underWay = undefined;
+      run.isOver = step === 'release';
       say({ kind: 'done', id, step, measured });
     } catch (error) {
       if (error instanceof CalledOff) return;
       fail(codeOf(error), (error as Error).message);
     }
   };
-  const isUnderWay = (migration: string) => runs.has(migration);
+  const isUnderWay = (migration: string) => {
+    const run = runs.get(migration);
+    if (run === undefined || run.isOver) return false;
+    return run.underWay !== undefined || Date.now() - run.touchedAtMs < FORGOTTEN_MS;
+  };
 
   const undo = async (run: Run) => {
     const { move, source, destination } = run;
