@@ -1,10 +1,33 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that move real VMs: one file at a time, when nothing else wants the processors. */
+const REAL = ['test/testbed/**/*.test.ts', 'test/contract/hypervisor.qemu.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'usual',
+          include: ['test/**/*.test.ts'],
+          exclude: REAL,
+          testTimeout: 30_000,
+          // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'real VMs',
+          include: REAL,
+          testTimeout: 90_000,
+          hookTimeout: 180_000,
+          maxWorkers: 1,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

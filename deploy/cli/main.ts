@@ -12,6 +12,7 @@ import { addReplay } from './replay.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
+import { addTestBed } from './testbed.ts';
 import { addUp } from './up.ts';
 
 /** In the order in which the help lists them. */
@@ -27,6 +28,7 @@ const COMMANDS = [
   addDrain,
   addCancel,
   addProbe,
+  addTestBed,
   addBench,
 ];
 

@@ -7,7 +7,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 outdir=${1:-$here/../../build/guest}
 KERNEL=linux-image-cloud-amd64
-PACKAGES='busybox iproute2 libmptcpwrap0'
+PACKAGES='busybox ipsvd iproute2 libmptcpwrap0'
 # What the kernel package brings as modules and the guest needs; what these depend on is found below.
 MODULES='virtio_pci virtio_net virtio_console virtio_blk tcp_diag mptcp_diag'
 
@@ -86,7 +86,7 @@ libraries=$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu
 run() { "$loader" --library-path "$libraries" "$@"; }
 cp -L "$loader" "$tree/lib64/"
 cp -L "$(unpacked libmptcpwrap.so.0)" "$tree/lib/"
-for program in "$busybox" "$(unpacked bin/ip)" "$(unpacked bin/ss)"; do
+for program in "$busybox" "$(unpacked bin/tcpsvd)" "$(unpacked bin/ip)" "$(unpacked bin/ss)"; do
   cp "$program" "$tree/bin/"
   run --list "$program" >"$work/list"
   ! grep 'not found' "$work/list" >&2 || die "a library of $program is missing; delete $cache and try again"

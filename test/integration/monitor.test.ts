@@ -178,6 +178,27 @@ describe('a migration', () => {
   });
 });
 
+test('what clients and the hypervisor say of an interruption stands beside the pause', async () => {
+  const gap = (gapMs: number, resets: number): Fact => ({
+    type: 'interruption.reported.v1',
+    data: { vm: 'v1', user: 'somebody', atMs: NOW_MS, gapMs, resets, lostBytes: 0 },
+  });
+  await happens(gap(431, 0), gap(60, 1), gap(0, 2));
+  const none = await scrape();
+  expect(none.value('tagalong_client_gap_seconds_count')).toBe(2);
+  expect(none.value('tagalong_client_gap_seconds_sum')).toBeCloseTo(0.491);
+  expect(none.value('tagalong_client_resets_total')).toBe(3);
+  expect(none.text, 'no users in metrics').not.toContain('somebody');
+  await happens(completed);
+  const downtime = 'tagalong_migration_hypervisor_downtime_seconds';
+  expect((await scrape()).value(`${downtime}_count{outcome="completed"}`), 'says nothing').toBeUndefined();
+  await happens({
+    ...completed,
+    data: { ...migration, migration: 'v1:2', figures: { ...figures, hypervisorDowntimeMs: 6 } },
+  });
+  expect((await scrape()).value(`${downtime}_sum{outcome="completed"}`)).toBe(0.006);
+});
+
 test('decisions are counted by verdict, reason and who asked', async () => {
   await happens(
     decided(),

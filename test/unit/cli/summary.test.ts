@@ -172,6 +172,17 @@ test('the closing table shows the summary', () => {
   expect(text).toMatch(/^data moved +2\.50 GB$/m);
 });
 
+test('what clients and the hypervisor say of an interruption is shown where they say something', () => {
+  const quiet = closingTable(summaryOf(STORY));
+  expect(quiet).not.toMatch(/clients' gaps|downtime/);
+  const move = completed('a', 1, 'west', 'east', { clientGapMs: 431, hypervisorDowntimeMs: 6, interruptionMs: 431 });
+  const summary = summaryOf([decided('a', 1, 'west', 'east'), move]);
+  expect(summary).toMatchObject({ clientGapMs: { max: 431 }, hypervisorDowntimeMs: { max: 6 } });
+  const text = closingTable(summary);
+  expect(text).toMatch(/^clients' gaps +p50 431 ms/m);
+  expect(text).toMatch(/^hypervisor's downtime +p50 6 ms/m);
+});
+
 test('each move that ended has a line that says how', () => {
   const [done, failed, cancelled] = told(STORY).moves.map((move) => moveLine(move).replaceAll(/ +/g, ' '));
   expect(done).toBe(

@@ -1,0 +1,30 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { TagalongError } from '#shared/errors.ts';
+
+/**
+ * Goes on as the same command under `mptcpize`, where the process does not run under it yet: Node itself can only open
+ * plain TCP. The process stays the same one, so that signals and pipes reach it as before.
+ * @throws TagalongError USAGE where there is no mptcpize
+ */
+export function underMptcpize(): void {
+  if (/mptcpwrap/.test(process.env.LD_PRELOAD ?? '')) return;
+  const mptcpize = inPath('mptcpize');
+  if (mptcpize === undefined || process.execve === undefined) {
+    throw new TagalongError('USAGE', '--mptcp: there is no mptcpize here; "apt-get install mptcpize" brings it');
+  }
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve(mptcpize, ['mptcpize', 'run', ...command], process.env);
+}
+
+function inPath(program: string): string | undefined {
+  const paths = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
+  return paths.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,53 @@
+import { isIP } from 'node:net';
+
+/** Where something listens, by its IP address. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How HAProxy is brought to speak MPTCP to the VM: by its own means, or because `mptcpize` opens its sockets. */
+export type Means = 'native' | 'mptcpize';
+
+/** @param versionText what `haproxy -v` says; `mptcp@` addresses are known from 3.1 on */
+export function meansOf(versionText: string): Means {
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(versionText) ?? [];
+  return Number(major) * 1000 + Number(minor) >= 3001 ? 'native' : 'mptcpize';
+}
+
+/**
+ * The configuration of a proxy: bytes are passed on as they are. The VM is not checked on: it stands still for a moment
+ * when it moves, and no connection is to be closed for that. Nor is one closed because nothing is said on it for a while.
+ */
+export function haproxyConfig(listen: Address, server: Address, socketPath: string, means: Means): string {
+  const mptcp = means === 'native' ? `mptcp${isIP(server.host)}@` : '';
+  return `global
+  # Else a second proxy could take the same port, and half of the connections.
+  noreuseport
+  stats socket ${quoted(socketPath)} mode 600 level admin
+
+defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 24h
+  timeout server 24h
+  option clitcpka
+  option srvtcpka
+
+frontend clients
+  bind ${inUrl(listen)}
+  default_backend vm
+
+backend vm
+  server vm ${mptcp}${inUrl(server)}
+`;
+}
+
+function inUrl({ host, port }: Address): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** What stands between double quotes is one word, but for these. */
+function quoted(text: string): string {
+  return `"${text.replaceAll(/["\\$]/g, (character) => `\\${character}`)}"`;
+}

@@ -1,0 +1,20 @@
+/** HAProxy's runtime API: one command a connection to its stats socket, and the answer until it closes. */
+import { createConnection } from 'node:net';
+
+const ANSWER_MS = 5000;
+
+/** Rejects where nobody answers, or not in time. */
+export function runtimeCommand(socketPath: string, command: string): Promise<string> {
+  return new Promise((answered, failed) => {
+    const socket = createConnection(socketPath);
+    let text = '';
+    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`no answer to "${command}"`)));
+    socket.setEncoding('utf8');
+    socket.on('data', (part) => {
+      text += part;
+    });
+    socket.on('error', failed);
+    socket.on('end', () => answered(text.trim()));
+    socket.write(`${command}\n`);
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * Users ride past the sites of a test bed, and a real VM follows: positions from a trace, the policy's decisions, moves
+ * over MPTCP, and a client that holds one connection all the while.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { qemuMachines } from '#services/agent/remote.ts';
+import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { ProbeReport, Transport } from '#services/probe/probe.ts';
+import { createSystem, type System } from '#services/system.ts';
+import type { Bus } from '#shared/bus/bus.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Log } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { bedClient } from './client.ts';
+import type { TestBed } from './world.ts';
+
+export const VM = 'vm1';
+/** What the VM of a ride is like: small, so that it boots and moves in seconds. */
+export const SPEC = {
+  ramBytes: 128 * 2 ** 20,
+  dirtyRateBps: 200_000,
+  workingSetBytes: 4_000_000,
+  diskBytes: 0,
+  downtimeLimitMs: 100,
+  targetRttMs: 10,
+};
+
+/** How a ride differs from an installation: minutes instead of hours, so the waits between moves are short as well. */
+const HASTE = {
+  policy: { dwellMs: 2_000, coolingMs: 4_000, returnPauseMs: 8_000, maxMovesPerHour: 120, siteSilentMs: 10_000 },
+  // Who is served by another site than the nearest goes through the core network.
+  network: { transitMs: 20 },
+  limits: { stepTimeoutMs: 20_000 },
+  heartbeatMs: 2_000,
+};
+
+export interface RideOptions {
+  readonly bed: TestBed;
+  /** Ascending in time. */
+  readonly fixes: readonly Fix[];
+  /** How many seconds pass in one of the machine's. */
+  readonly speed: number;
+  readonly log: Log;
+  /** Called when everything runs and before the first position. */
+  begun(ride: {
+    readonly system: System;
+    readonly bus: Bus;
+    readonly url: string;
+    readonly transport: Transport;
+  }): Promise<void>;
+  readonly stopped: () => boolean;
+}
+
+/** Longest that moves under way at the end are waited for. */
+const LAST_MOVES_MS = 60_000;
+
+/** The configuration under which a VM follows the users of a trace on this test bed. */
+export function rideConfig(bed: TestBed, users: readonly string[], home: string): Config {
+  const vms = [{ vm: VM, home, spec: SPEC, sessions: users.map((user) => ({ user })) }];
+  const { sites, hypervisor } = bed;
+  return parseConfig(JSON.stringify({ ...HASTE, http: { port: 0 }, sites, hypervisor, vms }), 'test bed');
+}
+
+/** Plays the ride. @returns what the client saw */
+export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptions): Promise<ProbeReport> {
+  const users = [...new Set(fixes.map(({ user }) => user))];
+  const home = bed.topology.sites[0]!.site;
+  const config = rideConfig(bed, users, home);
+  const bus = memoryBus({ partitions: config.bus.partitions });
+  const machines = await qemuMachines(config, log);
+  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log, machines });
+  try {
+    const { url } = await system.listen();
+    await system.start();
+    const host = await bed.ready(home, VM);
+    const client = bedClient(bed.network, { at: bed.topology.clients[0]!.client, host, mptcp: true });
+    // What the client sees goes back to the policy, as in an installation.
+    client.onGap((gap) => void system.ingest.interruptions([{ vm: VM, user: users[0]!, ...gap }]).catch(() => {}));
+    await begun({ system, bus, url, transport: await client.connected });
+    await playFixes(system, fixes, speed, stopped);
+    const untilMs = Date.now() + LAST_MOVES_MS;
+    while (!stopped() && system.migrator.status().length > 0 && Date.now() < untilMs) await sleep(100);
+    return await client.stop();
+  } finally {
+    await system.stop();
+  }
+}
+
+/** Says each position when it is due, as if it were taken now. */
+async function playFixes(system: System, fixes: readonly Fix[], speed: number, stopped: () => boolean): Promise<void> {
+  const beganMs = Date.now();
+  const firstMs = fixes[0]!.atMs;
+  for (const fix of fixes) {
+    const dueMs = beganMs + (fix.atMs - firstMs) / speed;
+    while (Date.now() < dueMs && !stopped()) await sleep(Math.min(200, dueMs - Date.now()));
+    if (stopped()) return;
+    await system.ingest.locations([{ ...fix, atMs: Math.round(dueMs) }]);
+  }
+}

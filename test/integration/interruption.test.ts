@@ -1,0 +1,167 @@
+/** What a client saw, from its report to the figures of the move that was the cause. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHttp } from '#services/http.ts';
+import { registerIngest } from '#services/ingest/http.ts';
+import { createIngest } from '#services/ingest/service.ts';
+import { createMonitor } from '#services/monitor/service.ts';
+import type { Data, Event } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { Harness, SPEC } from '../property/harness.ts';
+import { bus, data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
+
+const said = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets: 1, lostBytes: 64 };
+
+async function oneVm(yaml = '') {
+  const world = await start(yaml);
+  await world.ingest.declareVm('v1', 'east', fullSpec);
+  return world;
+}
+
+describe('POST /v1/interruptions', () => {
+  test('is published under the key of the VM; a repeat has the id it had, and the bus drops it', async () => {
+    const { ask } = await oneVm();
+    const answer = { status: 202, body: { accepted: 1, implausible: {} } };
+    expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
+    expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
+    const events = await published('interruption.reported.v1');
+    expect(events.map(({ partitionkey, data }) => ({ partitionkey, data }))).toEqual([
+      { partitionkey: 'v1', data: said },
+    ]);
+    // Another of the same instant is another.
+    await ask('POST', '/v1/interruptions', { ...said, gapMs: 90 });
+    expect(await published('interruption.reported.v1')).toHaveLength(2);
+  });
+
+  test('is of now, with nothing lost, where no more is said; an array and NDJSON will do', async () => {
+    const { ask } = await oneVm();
+    const little = { vm: 'v1', user: 'ann', gapMs: 60 };
+    const list = [little, { ...little, user: 'bob' }];
+    expect((await ask('POST', '/v1/interruptions', list)).body).toEqual({ accepted: 2, implausible: {} });
+    const lines = `${JSON.stringify({ ...little, user: 'cy' })}\n`;
+    expect((await ask('POST', '/v1/interruptions', lines, 'application/x-ndjson')).body).toMatchObject({ accepted: 1 });
+    expect(data(await published('interruption.reported.v1'))).toEqual(
+      ['ann', 'bob', 'cy'].map((user) => ({ vm: 'v1', user, atMs: NOW_MS, gapMs: 60, resets: 0, lostBytes: 0 })),
+    );
+  });
+
+  test('has users by their pseudonyms, the same as with locations', async () => {
+    const { ingest, ask } = await oneVm('ingest: { pseudonymKey: a key of sixteen or more }');
+    await ingest.attach('v1', 'Jürgen A.', 1);
+    expect((await ask('POST', '/v1/interruptions', { ...said, user: 'Jürgen A.' })).status).toBe(202);
+    const [attached] = await published('session.attached.v1');
+    const [reported] = await published('interruption.reported.v1');
+    const { user } = reported!.data as Data<'interruption.reported.v1'>;
+    expect(user).toMatch(/^u[0-9a-f]{16}$/);
+    expect(user).toBe((attached!.data as Data<'session.attached.v1'>).user);
+  });
+
+  test.each<[string, unknown, number, string]>([
+    ['a missing field', { vm: 'v1', user: 'ann' }, 400, 'EVENT_INVALID'],
+    ['a gap below nothing', { ...said, gapMs: -1 }, 400, 'EVENT_INVALID'],
+    ['an unknown key', { ...said, lat: 3 }, 400, 'EVENT_INVALID'],
+    ['half a reset', { ...said, resets: 0.5 }, 400, 'EVENT_INVALID'],
+    ['a VM that was not declared', { ...said, vm: 'v9' }, 404, 'VM_UNKNOWN'],
+  ])('%s refuses all, and nothing is published', async (_fault, wrong, status, code) => {
+    const { ask } = await oneVm();
+    expect(await ask('POST', '/v1/interruptions', [said, wrong])).toMatchObject({ status, body: { error: { code } } });
+    expect(await published('interruption.reported.v1')).toEqual([]);
+  });
+
+  test('that is of the future, or too old, is counted and not published', async () => {
+    const { ask } = await oneVm();
+    const list = [
+      { ...said, atMs: NOW_MS + 60_001 },
+      { ...said, atMs: NOW_MS - 600_001 },
+    ];
+    const receipt = { accepted: 0, implausible: { future: 1, stale: 1 } };
+    expect(await ask('POST', '/v1/interruptions', list)).toEqual({ status: 202, body: receipt });
+    expect(await published('interruption.reported.v1')).toEqual([]);
+  });
+
+  test('is not taken while ingest does not run', async () => {
+    const { ingest, ask } = await oneVm();
+    await ingest.stop();
+    expect(await ask('POST', '/v1/interruptions', said)).toMatchObject({ status: 503 });
+    await bus.idle();
+  });
+});
+
+describe('a move', () => {
+  const closers: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  /** Placement, migrator and machines, with clients that can say something over HTTP, and a monitor. */
+  async function world() {
+    const harness = await Harness.create({ vms: 1 });
+    const { bus, clock, config } = harness;
+    const log = createLog('silent');
+    const ingest = createIngest({ bus, store: memoryStore(), clock, config: config.ingest, log });
+    const monitor = createMonitor({ bus, clock, log });
+    const http = await createHttp({ config: { ...config.http, port: 0 }, log });
+    registerIngest(http, { ingest, clock, config: config.ingest });
+    await monitor.start();
+    await ingest.start();
+    await ingest.declareVm('v0', 's0', SPEC);
+    const { url } = await http.listen();
+    const reported: Event[] = [];
+    await bus.subscribe({ group: 'test', types: ['interruption.reported.v1'] }, async (batch) => {
+      reported.push(...batch.map(({ event }) => event));
+    });
+    closers.push(
+      () => harness.close(),
+      () => ingest.stop(),
+      () => monitor.stop(),
+      () => http.close(),
+    );
+    const report = async (gapMs: number) => {
+      const body = JSON.stringify({ vm: 'v0', user: 'u0', gapMs });
+      const headers = { 'content-type': 'application/json' };
+      expect((await fetch(`${url}/v1/interruptions`, { method: 'POST', headers, body })).status).toBe(202);
+      await harness.settle();
+    };
+    await harness.ask(() => harness.placement?.order('v0', 's1'));
+    return { harness, monitor, report, reported };
+  }
+
+  test('costs its clients what the one that waited longest says, not what the hypervisor thinks', async () => {
+    const { harness, monitor, report } = await world();
+    await harness.approach('memory');
+    await report(5_000);
+    await harness.approach('switch');
+    await report(431);
+    await harness.approach('release');
+    await report(400);
+    await harness.rest();
+    await report(9_000);
+    const ends = harness.of('migration.completed.v1').map(({ data }) => data.figures);
+    expect(ends).toMatchObject([{ clientGapMs: 431, interruptionMs: 431 }]);
+    expect(ends[0]!.pauseMs).toBeGreaterThan(0);
+    const text = await monitor.metrics();
+    expect(text).toMatch(/^tagalong_client_gap_seconds_count 4$/m);
+    expect(text).toMatch(/^tagalong_migration_interruption_seconds_sum\{outcome="completed"\} 0\.431$/m);
+  });
+
+  test('of which no client says anything has the hypervisor’s estimate', async () => {
+    const { harness } = await world();
+    await harness.rest();
+    const [end] = harness.of('migration.completed.v1').map(({ data }) => data.figures);
+    expect(end).not.toHaveProperty('clientGapMs');
+    expect(end!.interruptionMs).toBeGreaterThan(end!.pauseMs);
+  });
+
+  test.each(['switch', 'release'])(
+    'keeps what was said in %s over a restart of the migrator, also where it comes again',
+    async (state) => {
+      const { harness, report, reported } = await world();
+      await harness.approach(state);
+      await report(431);
+      await harness.stop('migrator', 0);
+      await harness.repeat(reported[0]!);
+      await harness.rest();
+      expect(harness.of('migration.completed.v1').map(({ data }) => data.figures.clientGapMs)).toEqual([431]);
+    },
+  );
+});

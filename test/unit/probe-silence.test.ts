@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { OwnDelay, Silence } from '#services/probe/silence.ts';
+
+/** The gaps of a stream whose message k is sent at k × interval, and answered when `arrival` says; undefined: never. */
+function gaps(count: number, intervalMs: number, arrival: (sentMs: number) => number | undefined): number[] {
+  const silence = new Silence();
+  const messages = Array.from({ length: count }, (_, k) => ({ sentMs: k * intervalMs, atMs: arrival(k * intervalMs) }));
+  const happenings = messages.flatMap(({ sentMs, atMs }, k) => [
+    { atMs: sentMs, k, echo: false },
+    ...(atMs === undefined ? [] : [{ atMs, k, echo: true }]),
+  ]);
+  // Stable: what happens at one instant happens in the order of the messages.
+  happenings.sort((a, b) => a.atMs - b.atMs);
+  const waiting = new Map<number, number>();
+  const found: number[] = [];
+  for (const { atMs, k, echo } of happenings) {
+    if (echo) {
+      for (const other of waiting.keys()) if (other <= k) waiting.delete(other);
+      found.push(silence.echo(atMs, k * intervalMs, waiting.values().next().value, 0));
+    } else {
+      waiting.set(k, atMs);
+      silence.sent(atMs);
+    }
+  }
+  return found;
+}
+
+describe('a gap', () => {
+  test('is none in a steady stream, whatever the interval and however long the way', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 0, max: 500 }), (intervalMs, wayMs) => {
+        expect(Math.max(...gaps(50, intervalMs, (sentMs) => sentMs + wayMs))).toBe(0);
+      }),
+    );
+  });
+
+  test('is as long as the path was dead, to within one interval, and is one', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 0, max: 100 }),
+        fc.integer({ min: 30, max: 1000 }),
+        (intervalMs, wayMs, deadMs) => {
+          const from = 10 * intervalMs + wayMs;
+          // What would arrive while the path is dead arrives when it is not.
+          const arrival = (sentMs: number) =>
+            sentMs + wayMs >= from && sentMs + wayMs < from + deadMs ? from + deadMs : sentMs + wayMs;
+          const found = gaps(2000 / intervalMs, intervalMs, arrival).filter((gapMs) => gapMs > 0);
+          expect(found.length).toBe(1);
+          expect(found[0]).toBeLessThanOrEqual(deadMs);
+          expect(found[0]).toBeGreaterThan(deadMs - intervalMs);
+        },
+      ),
+    );
+  });
+
+  test('is there too where the messages of that time are never answered', () => {
+    const found = gaps(100, 5, (sentMs) => (sentMs > 100 && sentMs <= 300 ? undefined : sentMs + 1));
+    expect(Math.max(...found)).toBe(200);
+  });
+
+  test('is not over as long as nothing comes', () => {
+    const silence = new Silence();
+    silence.sent(0);
+    silence.echo(1, 0, undefined, 0);
+    expect(silence.until(1000), 'nothing is owed').toBe(0);
+    silence.sent(5);
+    expect(silence.until(505)).toBe(499);
+  });
+
+  test('is not credited as far as the probe itself was late', () => {
+    const silence = new Silence();
+    silence.sent(0);
+    silence.echo(1, 0, undefined, 0);
+    silence.sent(5);
+    expect(silence.echo(206, 5, undefined, 180)).toBe(20);
+  });
+});
+
+describe('own delay', () => {
+  test('is how long the timer is overdue when something is read, or was, until all has been read', () => {
+    const own = new OwnDelay();
+    own.expect(10);
+    expect(own.at(9)).toBe(0);
+    expect(own.at(60), 'read before the timer').toBe(50);
+    own.fired(70);
+    expect(own.at(71), 'read after the timer').toBe(60);
+    own.expect(75);
+    own.polled();
+    expect(own.at(74), 'nothing had been left unread').toBe(0);
+    expect(own.longestMs).toBe(60);
+  });
+});

@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Frame, MAX_FRAME_BYTES, MIN_FRAME_BYTES, newFrame } from '#services/probe/frames.ts';
+import { difference, type Tally, Verifier } from '#services/probe/verifier.ts';
+
+/** A verifier that was sent some messages, with what it has counted. */
+function sent(lengths: readonly number[]) {
+  const tally: Tally = { sentBytes: 0, intactBytes: 0, lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
+  const echoed: number[] = [];
+  const verifier = new Verifier(tally, ({ seq }) => echoed.push(seq));
+  const frames = lengths.map((length, seq) => newFrame(seq, seq * 5, length));
+  for (const frame of frames) verifier.sent(frame);
+  return { verifier, tally, echoed, frames, stream: join(frames) };
+}
+
+const join = (frames: readonly Frame[]) => Buffer.concat(frames.map(({ bytes }) => bytes));
+const faults = ({ lostBytes, reorderedBytes, corruptedBytes }: Tally) => ({
+  lostBytes,
+  reorderedBytes,
+  corruptedBytes,
+});
+const NONE = { lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
+const lengths = fc.array(fc.integer({ min: MIN_FRAME_BYTES, max: 300 }), { minLength: 1, maxLength: 40 });
+
+describe('what comes back', () => {
+  test('as it was sent is intact, however it is cut up on its way', () => {
+    fc.assert(
+      fc.property(lengths, fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), (sizes, cuts) => {
+        const { verifier, tally, echoed, stream } = sent(sizes);
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const end = at + cuts[i % cuts.length]!;
+          verifier.take(stream.subarray(at, end));
+          at = end;
+        }
+        expect(verifier.outstandingBytes).toBe(0);
+        verifier.end();
+        expect(tally).toEqual({ sentBytes: stream.length, intactBytes: stream.length, ...NONE });
+        expect(echoed).toEqual(sizes.map((_, seq) => seq));
+      }),
+    );
+  });
+
+  test('with any one byte changed is corrupted by one byte', () => {
+    fc.assert(
+      fc.property(lengths, fc.nat(), fc.integer({ min: 1, max: 255 }), (sizes, place, mask) => {
+        const { verifier, tally, echoed, stream } = sent(sizes);
+        const at = place % stream.length;
+        stream[at]! ^= mask;
+        verifier.take(stream);
+        verifier.end();
+        expect(faults(tally)).toEqual({ ...NONE, corruptedBytes: 1 });
+        expect(tally.intactBytes).toBe(stream.length - 1);
+        expect(echoed.length).toBe(sizes.length);
+      }),
+    );
+  });
+
+  test('without a piece of any size is lost by so many bytes', () => {
+    fc.assert(
+      fc.property(lengths, fc.nat(), fc.nat(), (sizes, from, size) => {
+        const { verifier, tally, stream } = sent(sizes);
+        const begin = from % stream.length;
+        const end = begin + 1 + (size % (stream.length - begin));
+        verifier.take(Buffer.concat([stream.subarray(0, begin), stream.subarray(end)]));
+        verifier.end();
+        expect(tally.lostBytes).toBe(end - begin);
+        expect(tally.intactBytes + tally.corruptedBytes).toBe(stream.length - (end - begin));
+        // Where the ends of what is missing lie in two messages, some of what is left cannot be told from damage.
+        expect(tally.corruptedBytes).toBeLessThan(600);
+      }),
+    );
+  });
+
+  test('in another order is reordered, and none of it lost in the end', () => {
+    const { verifier, tally, frames, echoed } = sent([32, 32, 64, 32, 32]);
+    const [a, b, c, d, e] = frames as [Frame, Frame, Frame, Frame, Frame];
+    verifier.take(join([a, c]));
+    expect(tally.lostBytes, 'not here yet').toBe(32);
+    verifier.take(join([d, b, e]));
+    verifier.end();
+    expect(faults(tally)).toEqual({ ...NONE, reorderedBytes: 32 });
+    expect(echoed).toEqual([0, 2, 3, 1, 4]);
+  });
+
+  test('twice, or without ever having been sent, is corrupted', () => {
+    const { verifier, tally, frames } = sent([32, 32]);
+    const [a, b] = frames as [Frame, Frame];
+    verifier.take(join([a, a, b]));
+    verifier.take(Buffer.from('and another thing'));
+    verifier.end();
+    expect(faults(tally)).toEqual({ ...NONE, corruptedBytes: 32 + 17 });
+  });
+
+  test('is nothing: all of it is lost', () => {
+    const { verifier, tally, stream } = sent([32, 300]);
+    verifier.take(stream.subarray(0, 40));
+    verifier.end();
+    expect(faults(tally)).toEqual({ ...NONE, lostBytes: 292 });
+  });
+
+  test('is garbage without end: it does not fill the memory, and what follows is recognised again', () => {
+    const { verifier, tally, echoed, frames } = sent([MAX_FRAME_BYTES, MAX_FRAME_BYTES]);
+    for (let i = 0; i < 100; i++) verifier.take(Buffer.alloc(MAX_FRAME_BYTES, 7));
+    expect(tally.corruptedBytes).toBeGreaterThan(200_000);
+    const next = newFrame(99, 0, 32);
+    verifier.sent(next);
+    verifier.take(Buffer.concat([next.bytes]));
+    verifier.end();
+    expect(echoed).toContain(99);
+    expect(frames.length).toBe(2);
+  });
+});
+
+test('messages of different numbers differ in nearly all of their filler', () => {
+  const [a, b] = [newFrame(1, 0, MAX_FRAME_BYTES).bytes, newFrame(2, 0, MAX_FRAME_BYTES).bytes];
+  expect(difference(a, b).corrupted).toBeGreaterThan(0.98 * (MAX_FRAME_BYTES - 24));
+});
