@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'SERVER_UNREACHABLE' // an operating command found nobody at the address
   | 'TESTBED_MISSING' // something that the test bed needs is missing on this host
   | 'TOPOLOGY_INVALID' // the description of a test bed has a fault
+  | 'MPTCP_UNAVAILABLE' // the kernel has no multipath TCP, or has it switched off
   | 'IMAGE_UNKNOWN' // a site has no image of that name
   | 'ORDER_REFUSED' // an agent's VM is not in the state that the order is for
   | 'NO_SUCH_VM' // a site has no such VM

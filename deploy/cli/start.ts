@@ -1,6 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { TagalongError } from '#shared/errors.ts';
 import { portOption, speedOption } from './options.ts';
 import type { ScenarioOptions } from './play-scenario.ts';
+import type { LiveOptions } from './run-live.ts';
 
 /** The five hours of the scenario in two and a half minutes. */
 const SPEED = 120;
@@ -15,7 +17,18 @@ export function addStart(program: Command): void {
     .option('--once', 'end when the scenario has ended')
     .option('--json', 'print the closing table as JSON')
     .option('--log <file>', 'write the log to a file, - for standard error')
-    .action(async (options: ScenarioOptions) => {
+    .option('--config <file>', 'your own sites and VMs instead, until stopped; as "tagalong up"')
+    .addOption(
+      new Option('--hypervisor <kind>', 'what runs the VMs; only with --config').choices(['simulated', 'qemu']),
+    )
+    .action(async ({ config, hypervisor, ...options }: ScenarioOptions & Partial<LiveOptions>) => {
+      if (config !== undefined) {
+        const { runLive } = await import('./run-live.ts');
+        return runLive({ config, ...(hypervisor && { hypervisor }) });
+      }
+      if (hypervisor === 'qemu') {
+        throw new TagalongError('USAGE', '--hypervisor qemu: the shipped scenario is simulated; give --config FILE');
+      }
       // The services are loaded by those who run them: commands that only ask a process are to answer at once.
       const { playScenario } = await import('./play-scenario.ts');
       await playScenario(options);

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { LiveOptions } from './run-live.ts';
 
 /** `tagalong up`: a configuration of one's own, on the real clock, until stopped. */
 export function addUp(program: Command): void {
@@ -6,8 +7,11 @@ export function addUp(program: Command): void {
     .command('up')
     .description('run with your own sites and VMs, until stopped')
     .requiredOption('--config <file>', 'sites, VMs and settings, in YAML or JSON')
-    .action(async ({ config }: { readonly config: string }) => {
+    .addOption(
+      new Option('--hypervisor <kind>', 'what runs the VMs, whatever the file says').choices(['simulated', 'qemu']),
+    )
+    .action(async (options: LiveOptions) => {
       const { runLive } = await import('./run-live.ts');
-      await runLive(config);
+      await runLive(options);
     });
 }

@@ -114,12 +114,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
       // Each path on its own: what comes from a provider's address leaves by that provider.
       `rule add from ${near} lookup ${100 + p}`,
       `route add default via ${far} dev ${provider} table ${100 + p}`,
-      'mptcp limits set subflows 8 add_addr_accepted 8',
     ]);
-    // The first address is the one that is connected to; the receiver announces the others.
-    if (sites[i - 1]!.uplinks[0] !== uplink) {
-      await inside(site, 'ip', [`mptcp endpoint add ${near} dev ${provider} signal`]);
-    }
   };
 
   const devices = (site: string, provider: string) =>

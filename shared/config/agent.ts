@@ -62,6 +62,8 @@ export const AgentSchema = Type.Object(
         autoConverge: Type.Boolean({ default: true }),
         /** zstd sends less over slow paths and costs processor time; it uses several channels. @default none */
         compression: Type.Enum(['none', 'zstd'], { default: 'none' }),
+        /** TLS on memory and disks that go to other sites, with the agents' certificates. @default true */
+        encrypt: Type.Boolean({ default: true }),
         /** False for plain TCP: to compare, or where a middlebox breaks MPTCP. @default true */
         mptcp: Type.Boolean({ default: true }),
         /** Images by name. */

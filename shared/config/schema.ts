@@ -156,6 +156,7 @@ const Pem = Type.String({ minLength: 1, maxLength: 4096 });
 const Machine = section({
   /** One of the images that the sites' agents have. @default default */
   image: Type.String({ minLength: 1, maxLength: 128, default: 'default' }),
+  /** Processors. @default 1 */
   vcpus: count(1, 512),
 });
 

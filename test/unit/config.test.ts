@@ -125,7 +125,8 @@ describe('refusals', () => {
       ['log: { level: loud }', ':1: log.level: is "loud"; give one of trace, '],
       ['bus:\n  url: nats://host', ':2: bus.url: there is no bus for "nats://host"; give memory:'],
       ['store: { url: "kafka:" }', ':1: store.url: there is no store for "kafka:"; give memory:'],
-      ['hypervisor: { kind: qemu }', ':1: hypervisor.kind: is "qemu"; give simulated'],
+      ['hypervisor: { kind: xen }', ':1: hypervisor.kind: is "xen"; give one of simulated, qemu'],
+      ['hypervisor: { kind: qemu }', ':1: hypervisor.tls: is missing; give ca, cert and key for hypervisor.kind qemu'],
       [
         'http: { host: 0.0.0.0 }',
         ':1: http.host: 0.0.0.0 can be reached from other machines and there is no http.token',

@@ -17,9 +17,11 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
 import { commandLine, qemuFiles } from './command-line.ts';
 import { createDisk } from './disk.ts';
+import { layOutCertificates } from './encryption.ts';
 import { clearSockets, Instance, type InstanceContext } from './instance.ts';
 import { plug, stretch } from './lan.ts';
 import { shortName } from './names.ts';
+import { preparePaths } from './paths.ts';
 import { startDetached } from './process.ts';
 import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
 
@@ -47,9 +49,13 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   /** One order at a time for each VM. */
   const queues = new Map<string, Promise<unknown>>();
   let config = given;
+  let certificates: string | undefined;
   const context: InstanceContext = {
     get config() {
       return config;
+    },
+    get certificates() {
+      return certificates;
     },
     records,
     log,
@@ -197,6 +203,9 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   return {
     async start() {
       config = { ...given, qemu: { ...given.qemu, accel: await chooseAccel(given.qemu) } };
+      await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+      if (config.qemu.encrypt) certificates = await layOutCertificates(config);
+      await preparePaths(config);
       for (const record of await records.load()) {
         const instance = new Instance(context, record);
         instances.set(record.vm, instance);

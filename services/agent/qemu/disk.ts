@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
-import { tcp } from './memory.ts';
+import { type Tls, tcp } from './memory.ts';
 import { run } from './process.ts';
 import type { Qmp } from './qmp.ts';
 
@@ -20,10 +20,10 @@ export async function createDisk(path: string, diskBytes: number, image: string 
 }
 
 /** Destination: takes the disk in. */
-export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean): Promise<void> {
+export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, creds: string): Promise<void> {
   // The one command that still wants the address wrapped in an older form.
   const data = { host: '0.0.0.0', port: `${port}`, ...(mptcp && { mptcp }) };
-  await qmp.execute('nbd-server-start', { addr: { type: 'inet', data } });
+  await qmp.execute('nbd-server-start', { addr: { type: 'inet', data }, ...(creds && { 'tls-creds': creds }) });
   await qmp.execute('block-export-add', {
     type: 'nbd',
     id: 'export0',
@@ -60,10 +60,11 @@ export class DiskCopy {
   }
 
   /** Begins, or watches what is under way. */
-  async begin({ endpoints, diskPort }: Landing, mptcp: boolean): Promise<void> {
+  async begin({ endpoints, diskPort }: Landing, mptcp: boolean, { creds, peer }: Tls): Promise<void> {
     if (await this.#find()) return;
     const server = tcp(endpoints[0]!.address, diskPort, mptcp);
-    await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0' });
+    const tls = creds ? { 'tls-creds': creds, 'tls-hostname': peer } : {};
+    await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0', ...tls });
     await this.#qmp.execute('blockdev-mirror', {
       'job-id': 'mirror0',
       device: 'disk0',

@@ -11,6 +11,7 @@ import type { Log } from '#shared/log.ts';
 import { CarriageWatch } from './carriage.ts';
 import { type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeDisk, DiskCopy, serveDisk } from './disk.ts';
+import { credentials } from './encryption.ts';
 import { askGuest } from './guest.ts';
 import { point, relax, stretch, unplug, unpoint } from './lan.ts';
 import {
@@ -21,6 +22,7 @@ import {
   parameters,
   sendRest,
   stopAtSource,
+  type Tls,
   tcp,
 } from './memory.ts';
 import { macAddress } from './names.ts';
@@ -31,6 +33,8 @@ import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 export interface InstanceContext {
   readonly config: AgentConfig;
   readonly records: Records;
+  /** The folder with the certificates that QEMU shows to QEMU; undefined where it shows none. */
+  readonly certificates: string | undefined;
   readonly log: Log;
 }
 
@@ -84,11 +88,12 @@ export class Instance {
     if (qmp === undefined) throw await this.whyGone();
     const { qemu } = this.#context.config;
     await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(qemu, 'destination') });
-    await qmp.execute('migrate-set-parameters', parameters(qemu));
+    const creds = await credentials(qmp, this.#context.certificates, 'server');
+    await qmp.execute('migrate-set-parameters', { ...parameters(qemu), 'tls-creds': creds });
     const addr = { ...tcp('0.0.0.0', memoryPort, qemu.mptcp), transport: 'socket' };
     const channels = [{ 'channel-type': 'main', addr }];
     await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
-    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp);
+    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp, creds);
   }
 
   /** What is to be said of a QEMU that ended: the last it said itself. */
@@ -164,7 +169,7 @@ export class Instance {
     const move = this.#moveOf(migration);
     if (this.#record.machine.spec.diskBytes === 0) return this.#done('disk');
     this.#disk ??= new DiskCopy(this.#live(), stallMs);
-    await this.#disk.begin(move.landing, this.#context.config.qemu.mptcp);
+    await this.#disk.begin(move.landing, this.#context.config.qemu.mptcp, await this.#tls(move));
     if ((await this.#disk.status()).state === 'ready') await this.#done('disk');
   }
 
@@ -180,7 +185,7 @@ export class Instance {
     const qmp = this.#live();
     await this.#save({ move: { ...move, copy: order } });
     this.#memory = new MemoryCopy(qmp, order, this.#record.machine.spec.downtimeLimitMs);
-    await this.#memory.begin(this.#context.config.qemu, move.landing);
+    await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
   }
 
   /** Source: the VM stands still from here on. */
@@ -386,8 +391,13 @@ export class Instance {
       this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? 60_000);
     if (move.copy && isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
       this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs);
-      await this.#memory.begin(this.#context.config.qemu, move.landing);
+      await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
     }
+  }
+
+  /** What this QEMU shows to, and asks of, the one it sends to. */
+  async #tls({ peer }: MoveRecord): Promise<Tls> {
+    return { creds: await credentials(this.#live(), this.#context.certificates, 'client'), peer };
   }
 
   #watch({ landing }: MoveRecord): void {

@@ -64,6 +64,12 @@ export function tcp(host: string, port: number, mptcp: boolean): object {
   return { type: 'inet', host, port: `${port}`, ...(mptcp && { mptcp }) };
 }
 
+/** Certificates that QEMU was given, none where `creds` is empty, and the name of the site that is to show its own. */
+export interface Tls {
+  readonly creds: string;
+  readonly peer: string;
+}
+
 export class MemoryCopy {
   readonly #qmp: Qmp;
   readonly #order: CopyOrder;
@@ -95,7 +101,7 @@ export class MemoryCopy {
   }
 
   /** Begins; where a copy is under way already, as after a restart of the agent, watches that one. */
-  async begin(settings: AgentConfig['qemu'], { endpoints, memoryPort }: Landing): Promise<void> {
+  async begin(settings: AgentConfig['qemu'], { endpoints, memoryPort }: Landing, tls: Tls): Promise<void> {
     const qmp = this.#qmp;
     if (!isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
       await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'source') });
@@ -104,6 +110,8 @@ export class MemoryCopy {
         'max-bandwidth': NO_LIMIT_BPS,
         'downtime-limit': 1,
         'avail-switchover-bandwidth': NEXT_TO_NOTHING_BPS,
+        'tls-creds': tls.creds,
+        'tls-hostname': tls.creds && tls.peer,
       });
       const addr = { ...tcp(endpoints[0]!.address, memoryPort, settings.mptcp), transport: 'socket' };
       await qmp.execute('migrate', { channels: [{ 'channel-type': 'main', addr }] });

@@ -32,11 +32,13 @@ export interface Run {
   stop: AbortController;
 }
 
+/** Real VMs, behind the port. */
 export interface QemuHypervisor extends Hypervisor {
   /** Gives no more orders and reports no more; what is under way at the sites goes on. */
   close(): void;
 }
 
+/** Whom it orders, and how. */
 export interface QemuHypervisorOptions {
   /** The agents by site. */
   readonly agents: ReadonlyMap<string, AgentClient>;

@@ -39,6 +39,7 @@ export type Machine = Static<typeof Machine>;
 
 /** One end of a migration's path. */
 const Endpoint = Type.Object({ provider: Name, address: Text }, closed);
+/** One end of a migration's path: a provider, and a host's address there. */
 export type Endpoint = Static<typeof Endpoint>;
 
 /** A guest's address on a site's LAN. */
@@ -46,6 +47,7 @@ const LanAddress = Type.Object(
   { address: Text, prefix: Type.Integer({ minimum: 0, maximum: 128 }), gateway: Text },
   closed,
 );
+/** A guest's address on a site's LAN. */
 export type LanAddress = Static<typeof LanAddress>;
 
 const move = { migration: Name };
@@ -65,6 +67,7 @@ export const ReceiveOrder = Type.Object(
   },
   closed,
 );
+/** A VM is to come here. */
 export type ReceiveOrder = Static<typeof ReceiveOrder>;
 
 /** Where the VM is awaited. */
@@ -79,10 +82,12 @@ export const Landing = Type.Object(
   },
   closed,
 );
+/** Where the VM is awaited. */
 export type Landing = Static<typeof Landing>;
 
 /** The VM at this site is to go there. */
 export const LeaveOrder = Type.Object({ ...move, to: Name, landing: Landing }, closed);
+/** The VM at this site is to go there. */
 export type LeaveOrder = Static<typeof LeaveOrder>;
 
 /** When a copy is over, or to be given up. */
@@ -96,6 +101,7 @@ export const CopyOrder = Type.Object(
   },
   closed,
 );
+/** When a copy is over, or to be given up. */
 export type CopyOrder = Static<typeof CopyOrder>;
 
 /** An order that needs nothing but its migration. */
