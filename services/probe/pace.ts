@@ -56,7 +56,7 @@ export class Pace {
 
   #wait(dueMs: number, beat: () => void): void {
     this.#ownDelay.expect(dueMs);
-    this.#timer = setTimeout(beat, Math.ceil(dueMs - performance.now()));
+    this.#timer = setTimeout(beat, Math.max(1, Math.ceil(dueMs - performance.now())));
   }
 }
 

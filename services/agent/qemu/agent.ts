@@ -15,10 +15,10 @@ import type {
 } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
-import { commandLine, qemuFiles } from './command-line.ts';
+import { clearSockets, commandLine, qemuFiles } from './command-line.ts';
 import { createDisk } from './disk.ts';
 import { layOutCertificates } from './encryption.ts';
-import { clearSockets, Instance, type InstanceContext } from './instance.ts';
+import { Instance, type InstanceContext } from './instance.ts';
 import { plug, stretch } from './lan.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';

@@ -1,4 +1,5 @@
 /** How QEMU is started. Source and destination of a move get the same devices in the same order. */
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -25,6 +26,17 @@ export function qemuFiles(folder: string): QemuFiles {
     log: join(folder, 'qemu.log'),
     disk: join(folder, 'disk.qcow2'),
   };
+}
+
+/** Removes what a QEMU before this one left. */
+export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void> {
+  await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
+}
+
+/** The last line that a QEMU said. */
+export async function lastWords({ log }: QemuFiles): Promise<string> {
+  const said = await readFile(log, 'utf8').catch(() => '');
+  return said.trim().split('\n').at(-1) || 'it said nothing';
 }
 
 /**

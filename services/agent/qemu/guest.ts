@@ -1,5 +1,6 @@
 /** Asking the helper in the guest over the VM's virtio-serial port; its protocol is described in deploy/guest. */
 import { createConnection } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 
 let lastId = 0;
@@ -43,5 +44,30 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
   } finally {
     clearTimeout(timer);
     socket.destroy();
+  }
+}
+
+/**
+ * Waits until all connections of a guest have joined an address.
+ * @param joinMs the longest wait
+ * @returns how many have not: some clients do not accept announced addresses, and plain TCP has none
+ */
+export async function untilJoined(
+  path: string,
+  address: string,
+  joinMs: number,
+  abandoned: () => boolean,
+): Promise<number> {
+  for (const untilMs = performance.now() + joinMs; ; await sleep(20)) {
+    const [joined = 0, total = 0, plain = 0] = (await askGuest(path, ['joined', address])).split(' ').map(Number);
+    if (joined >= total || abandoned() || performance.now() > untilMs) return total - joined + plain;
+  }
+}
+
+/** Has a guest take back the addresses of all its cards but one. */
+export async function retractAllBut(path: string, mac: string): Promise<void> {
+  for (const entry of (await askGuest(path, ['addresses'])).split(' ')) {
+    const [card, address] = entry.split('=');
+    if (address !== undefined && card !== mac) await askGuest(path, ['retract', address.split('/')[0]!]);
   }
 }

@@ -2,17 +2,16 @@
  * One VM at one site: its record, its QEMU, and what is done to it. Each order is written down before it has
  * consequences, may be repeated, and is refused where it does not fit what is true.
  */
-import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, Landing, LeaveOrder, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
 import type { Log } from '#shared/log.ts';
 import { CarriageWatch } from './carriage.ts';
-import { type QemuFiles, qemuFiles } from './command-line.ts';
+import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeDisk, DiskCopy, serveDisk } from './disk.ts';
 import { credentials } from './encryption.ts';
-import { askGuest } from './guest.ts';
+import { askGuest, retractAllBut, untilJoined } from './guest.ts';
 import { point, relax, stretch, unplug, unpoint } from './lan.ts';
 import {
   capabilities,
@@ -29,6 +28,7 @@ import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
 import { openQmp, type Qmp } from './qmp.ts';
 import type { InstanceRecord, MoveRecord, Records } from './record.ts';
+import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
 
 export interface InstanceContext {
   readonly config: AgentConfig;
@@ -39,9 +39,6 @@ export interface InstanceContext {
 }
 
 type Step = MoveRecord['done'][number];
-
-/** How long a destination may load the last of what was sent. */
-const LOAD_MS = 30_000;
 
 const refused = (reason: string) => new TagalongError('ORDER_REFUSED', reason);
 
@@ -73,9 +70,8 @@ export class Instance {
     if (qmp === undefined) return false;
     const { ownership, move } = this.#record;
     if (ownership === 'home') {
-      const { status } = await qmp.execute<{ status: string }>('query-status');
       // Written down as ours, but the crash came before it was let run.
-      if (move?.role === 'destination' && status !== 'running') await this.#run(qmp);
+      if (move?.role === 'destination' && !(await isRunning(qmp))) await this.#run(qmp);
       if (move?.role === 'source') await this.#rejoin(qmp, move);
     }
     void this.#settleIn();
@@ -98,9 +94,7 @@ export class Instance {
 
   /** What is to be said of a QEMU that ended: the last it said itself. */
   async whyGone(): Promise<TagalongError> {
-    const said = await readFile(this.#files.log, 'utf8').catch(() => '');
-    const last = said.trim().split('\n').at(-1) || 'it said nothing';
-    return new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU ended: ${last}`);
+    return new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU ended: ${await lastWords(this.#files)}`);
   }
 
   /** What is true of it now. */
@@ -140,6 +134,8 @@ export class Instance {
       ...{ done: ['leave'], unjoined: 0 },
     };
     this.#abandoned = false;
+    this.#memory?.stop();
+    this.#memory = undefined;
     await this.#save({ move: next });
     await stretch(this.#context.config.lan, this.#record, next);
     this.#watch(next);
@@ -154,13 +150,7 @@ export class Instance {
     const { lan } = move.landing;
     const card = move.role === 'source' ? other(nic) : nic;
     await this.#take(macAddress(vm, card), lan, 10_000);
-    let unjoined = 0;
-    for (const untilMs = performance.now() + joinMs; ; await sleep(20)) {
-      // A plain connection cannot join, whatever the guest waits for.
-      const [joined = 0, total = 0, plain = 0] = (await this.#ask(['joined', lan.address])).split(' ').map(Number);
-      unjoined = total - joined + plain;
-      if (joined >= total || this.#abandoned || performance.now() > untilMs) break;
-    }
+    const unjoined = await untilJoined(this.#files.guest, lan.address, joinMs, () => this.#abandoned);
     await this.#done('announce', { unjoined });
   }
 
@@ -233,11 +223,13 @@ export class Instance {
   async resume({ migration, token }: OrderBody<'resume'>): Promise<void> {
     const move = this.#moveOf(migration);
     if (move.landing.token !== token) throw refused(`the token ${token} is void`);
-    if (this.#record.ownership === 'home') return;
     const qmp = this.#live();
-    await this.#received(qmp);
-    await this.#save({ ownership: 'home', arrivedBy: migration });
-    await this.#run(qmp);
+    if (this.#record.ownership !== 'home') {
+      await untilReceived(qmp, this.#record.vm);
+      // Ours, before it runs: an agent that crashes in between knows that it is to let it run.
+      await this.#save({ ownership: 'home', arrivedBy: migration });
+    }
+    if (!(await isRunning(qmp))) await this.#run(qmp);
   }
 
   /** Destination: the old address is taken back, the stretched LANs go. */
@@ -245,11 +237,7 @@ export class Instance {
     const { move, arrivedBy, vm, nic } = this.#record;
     if (move === undefined && arrivedBy === migration) return;
     this.#moveOf(migration);
-    const addresses = (await this.#ask(['addresses'])).split(' ').filter((word) => word !== '');
-    for (const entry of addresses) {
-      const [mac, address] = entry.split('=');
-      if (mac !== macAddress(vm, nic)) await this.#ask(['retract', address!.split('/')[0]!]);
-    }
+    await retractAllBut(this.#files.guest, macAddress(vm, nic));
     await relax(vm);
     await unpoint({ vm, nic });
     await this.#save({ move: undefined });
@@ -260,14 +248,12 @@ export class Instance {
     const { move, ownership, vm, nic } = this.#record;
     if (move === undefined || move.migration !== migration) return;
     if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
-    const copied = this.#memory?.status.state;
     this.#memory?.stop();
     // Ours again before it runs: a crash in between must not leave it to nobody.
     await this.#save({ ownership: 'home', sent: undefined });
     if (this.#qmp?.isOpen) {
-      await this.#qmp.execute('migrate_cancel').catch(() => {});
       await this.#disk?.cancel();
-      await this.#letRunOn(this.#qmp, copied);
+      await runOnAtSource(this.#qmp, vm);
     }
     this.#memory = undefined;
     this.#disk = undefined;
@@ -292,33 +278,6 @@ export class Instance {
     await end(this.#record.qemu);
     await unplug(this.#record.vm);
     await this.#context.records.delete(this.#record.vm);
-  }
-
-  async #letRunOn(qmp: Qmp, copied: string | undefined): Promise<void> {
-    for (let i = 0; ; i++) {
-      const { status } = await qmp.execute<{ status: string }>('query-status');
-      if (status === 'running') return;
-      // A migration that was cancelled goes back to running by itself; one that had been sent whole does not.
-      const { status: migration } = await qmp.execute<MigrateInfo>('query-migrate');
-      const still = migration === 'cancelling' || migration === 'active' || migration === 'pre-switchover';
-      if (!still && (copied === 'sent' || i > 50)) {
-        await qmp.execute('cont');
-        return;
-      }
-      if (i > 1000) throw new TagalongError('QEMU_SILENT', `it stays ${status} although the move was called off`);
-      await sleep(10);
-    }
-  }
-
-  /** The source may be done with sending long before the destination is with loading. */
-  async #received(qmp: Qmp): Promise<void> {
-    for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
-      const { status = 'none' } = await qmp.execute<MigrateInfo>('query-migrate');
-      if (status === 'completed') return;
-      if (status === 'failed' || status === 'none' || performance.now() > untilMs) {
-        throw new TagalongError('NOT_RECEIVED', `${this.#record.vm}: not all of it is here (QEMU says ${status})`);
-      }
-    }
   }
 
   async #run(qmp: Qmp): Promise<void> {
@@ -366,15 +325,7 @@ export class Instance {
     if (ownership === 'handed-over') return 'handed-over';
     if (!this.#qmp?.isOpen) return ownership === 'home' ? 'stopped' : 'receiving';
     // It may end while it is asked.
-    return this.#askState(this.#qmp, ownership).catch(() => 'dead');
-  }
-
-  async #askState(qmp: Qmp, ownership: 'home' | 'incoming'): Promise<InstanceStatus['state']> {
-    const { status } = await qmp.execute<{ status: string }>('query-status');
-    if (ownership === 'home') return status === 'running' ? 'running' : 'stopped';
-    if (status !== 'paused') return 'receiving';
-    const { status: migration } = await qmp.execute<MigrateInfo>('query-migrate');
-    return migration === 'completed' ? 'received' : 'receiving';
+    return stateOf(this.#qmp, ownership).catch(() => 'dead');
   }
 
   #moveOf(migration: string): MoveRecord {
@@ -418,11 +369,6 @@ export class Instance {
     }
   }
 
-  /** Waits until it has been given its address. @throws TagalongError GUEST_SILENT */
-  async guestReady(): Promise<void> {
-    await this.#settleIn();
-  }
-
   async #take(mac: string, { address, prefix, gateway }: InstanceRecord['lan'], answerMs: number): Promise<void> {
     await this.#ask(['take', mac, `${address}/${prefix}`, gateway], answerMs);
   }
@@ -457,9 +403,4 @@ export class Instance {
 
 function other(nic: 0 | 1): 0 | 1 {
   return nic === 0 ? 1 : 0;
-}
-
-/** Removes what a QEMU before this one left in the folder. */
-export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void> {
-  await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
 }

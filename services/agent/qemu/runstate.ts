@@ -1,0 +1,65 @@
+/** Whether a QEMU runs its VM, and how it comes to. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { MigrateInfo } from './memory.ts';
+import type { Qmp } from './qmp.ts';
+import type { InstanceRecord } from './record.ts';
+
+/** How long a destination may load the last of what was sent. */
+const LOAD_MS = 30_000;
+/** A source that was told to stop a migration goes back to running by itself; later than that it is told to. */
+const BACK_MS = 500;
+const STUCK_MS = 10_000;
+
+const statusOf = async (qmp: Qmp) => (await qmp.execute<{ status: string }>('query-status')).status;
+const migrationOf = async (qmp: Qmp) => (await qmp.execute<MigrateInfo>('query-migrate')).status ?? 'none';
+
+/** True: the VM's processors run. */
+export async function isRunning(qmp: Qmp): Promise<boolean> {
+  return (await statusOf(qmp)) === 'running';
+}
+
+/** What a living QEMU makes of a VM that is this site's, or awaited here. */
+export async function stateOf(
+  qmp: Qmp,
+  ownership: Exclude<InstanceRecord['ownership'], 'handed-over'>,
+): Promise<InstanceStatus['state']> {
+  const status = await statusOf(qmp);
+  if (ownership === 'home') return status === 'running' ? 'running' : 'stopped';
+  return status === 'paused' && (await migrationOf(qmp)) === 'completed' ? 'received' : 'receiving';
+}
+
+/**
+ * Waits until all of a VM is here: the source may be done with sending long before the destination is with loading.
+ * @throws TagalongError NOT_RECEIVED
+ */
+export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
+  for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
+    const status = await migrationOf(qmp);
+    if (status === 'completed') return;
+    if (status === 'failed' || status === 'none' || performance.now() > untilMs) {
+      throw new TagalongError('NOT_RECEIVED', `${vm}: not all of it is here (QEMU says ${status})`);
+    }
+  }
+}
+
+/**
+ * Calls a migration off at its source, and has the VM run on.
+ * @throws TagalongError QEMU_SILENT
+ */
+export async function runOnAtSource(qmp: Qmp, vm: string): Promise<void> {
+  const wasSent = (await migrationOf(qmp)) === 'completed';
+  await qmp.execute('migrate_cancel').catch(() => {});
+  for (const beganMs = performance.now(); ; await sleep(10)) {
+    const status = await statusOf(qmp);
+    if (status === 'running') return;
+    const isOver = !['cancelling', 'active', 'pre-switchover', 'device'].includes(await migrationOf(qmp));
+    const waitedMs = performance.now() - beganMs;
+    // One that had been sent whole does not come back by itself.
+    if (isOver && (wasSent || waitedMs > BACK_MS)) await qmp.execute('cont');
+    else if (waitedMs > STUCK_MS) {
+      throw new TagalongError('QEMU_SILENT', `${vm} stays ${status} although its move was called off`);
+    }
+  }
+}
