@@ -210,7 +210,9 @@ export const Figures = Type.Object(
     bytesByPath: Type.Record(Type.String(), Amount),
     rounds: Count,
     subflows: Count,
-    /** What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`. */
+    /**
+     * What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`,
+     * `clients-unjoined`. */
     degraded: Type.Array(Type.String()),
   },
   closed,

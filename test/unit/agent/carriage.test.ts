@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { CarriageWatch } from '#services/agent/qemu/carriage.ts';
+
+const ENDPOINTS = [
+  { provider: 'north', address: '10.101.1.2' },
+  { provider: 'south', address: '10.102.1.2' },
+];
+/** A line as `ss -tniHO` of iproute2 prints it, shortened. */
+const line = (near: string, bytes: number, mptcp = true) =>
+  `0 0 ${near} 10.101.2.2:49152 cubic wscale:7,7 rto:204 bytes_sent:${bytes + 9} bytes_acked:${bytes} segs_out:9${
+    mptcp ? ' tcp-ulp-mptcp flags:Mmec token:0000(id:0)/9f(id:0)' : ''
+  }\n`;
+const watch = () => new CarriageWatch([49152], ENDPOINTS);
+const NORTH = '10.101.1.2:40000';
+const SOUTH = '10.102.1.2:40001';
+
+// `ss` leaves the state out where it was asked for one state only; so the addresses are the third and fourth words.
+test('bytes are counted by the provider of the near end', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
+  carriage.take(line(NORTH, 300) + line(SOUTH, 150), 2000);
+  expect(carriage.carriage).toEqual({ bytesByProvider: { north: 300, south: 150 }, subflows: 2, plainTcp: false });
+});
+
+test('a subflow that closes keeps what it carried, and is missed from then on', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
+  carriage.take(line(NORTH, 700), 2000);
+  expect(carriage.carriage).toEqual({ bytesByProvider: { north: 700, south: 50 }, subflows: 1, plainTcp: false });
+});
+
+test('subflows that join during the first second are not counted as having been missing', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100), 0);
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 500);
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
+  expect(carriage.carriage.subflows).toBe(2);
+});
+
+test('a connection that is no MPTCP is told as such', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100, false), 0);
+  expect(carriage.carriage).toMatchObject({ plainTcp: true, subflows: 1 });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { doneSteps, measure, objection, runsAt, standsBetween } from '#shared/hypervisor/qemu/survey.ts';
+import { NOTHING_MEASURED } from '#shared/model/measured.ts';
+
+const spec = {
+  ramBytes: 1e8,
+  dirtyRateBps: 0,
+  workingSetBytes: 0,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+const move = { id: 'vm1:7', vm: 'vm1', from: 'oslo', to: 'bonn', spec };
+const paths = [
+  { id: 'bonn~oslo/north', provider: 'north', rateBps: 1e7 },
+  { id: 'bonn~oslo/south', provider: 'south', rateBps: 1e7 },
+];
+const at = (more: Partial<InstanceStatus>): InstanceStatus => ({
+  vm: 'vm1',
+  machine: { image: 'default', vcpus: 1, spec },
+  state: 'running',
+  nic: 0,
+  lan: { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' },
+  done: [],
+  ...more,
+});
+const leaving = (more: Partial<InstanceStatus> = {}) =>
+  at({ migration: move.id, role: 'source', done: ['leave', 'announce', 'disk', 'memory'], ...more });
+const awaited = (more: Partial<InstanceStatus> = {}) =>
+  at({ state: 'receiving', migration: move.id, role: 'destination', token: 'x', ...more });
+const arrived = (more: Partial<InstanceStatus> = {}) => at({ arrivedBy: move.id, ...more });
+
+describe('the steps that are done', () => {
+  test.each([
+    ['nothing, before it began', at({}), undefined, 0],
+    ['nothing, while only one site knows of it', leaving({ done: ['leave'] }), undefined, 0],
+    ['prepare', leaving({ done: ['leave'] }), awaited(), 1],
+    ['announce, whatever else was done out of order', leaving({ done: ['leave', 'announce', 'memory'] }), awaited(), 2],
+    ['all that can be undone', leaving(), awaited(), 4],
+    ['also while the VM is between the sites', leaving({ state: 'handed-over' }), awaited({ state: 'received' }), 4],
+    ['the switch', leaving({ state: 'handed-over' }), arrived({ migration: move.id }), 5],
+    ['the switch, while the source is not freed', leaving({ state: 'handed-over' }), arrived(), 5],
+    ['everything', undefined, arrived(), 6],
+    ['nothing, by an earlier migration', at({ migration: 'vm1:6' }), awaited({ migration: 'vm1:6' }), 0],
+  ])('%s', (_name, source, destination, count) => {
+    expect(doneSteps({ source, destination }, move)).toHaveLength(count);
+  });
+});
+
+test('a VM that stands still between two sites is the switch-over that somebody has to carry on', () => {
+  const received = awaited({ state: 'received' });
+  for (const state of ['stopped', 'handed-over'] as const) {
+    const survey = { source: leaving({ state }), destination: received };
+    expect(standsBetween(survey, move)).toBe(true);
+    expect(runsAt(survey, move)).toBeUndefined();
+  }
+  expect(standsBetween({ source: leaving(), destination: received }, move)).toBe(false);
+  expect(standsBetween({ source: leaving({ state: 'handed-over' }), destination: arrived() }, move)).toBe(false);
+});
+
+test.each([
+  ['NO_SUCH_VM', undefined, undefined, paths, true],
+  ['VM_ELSEWHERE', undefined, at({}), paths, true],
+  ['VM_ELSEWHERE', at({ state: 'dead' }), undefined, paths, true],
+  ['BAD_ORDER', at({ migration: 'vm1:6' }), undefined, paths, true],
+  ['NO_PATH', at({}), undefined, [], true],
+  [undefined, at({ migration: 'vm1:6' }), undefined, paths, false],
+  [undefined, at({}), undefined, paths, true],
+])('%s', (code, source, destination, between, underWay) => {
+  expect(objection({ source, destination }, move, between, () => underWay)?.code).toBe(code);
+});
+
+describe('what a move has cost', () => {
+  const copy = { state: 'sent', sentBytes: 900, remainingBytes: 0, rounds: 3, rateBps: 1 } as const;
+  const carriage = { bytesByProvider: { north: 600, south: 400 }, subflows: 2, plainTcp: false };
+  const none = { source: 0, destination: 0 };
+
+  test('bytes are shared out as the kernel counted them', () => {
+    const { bytes, bytesByPath } = measure(
+      NOTHING_MEASURED,
+      { source: leaving({ copy, carriage }), destination: undefined },
+      paths,
+      none,
+    );
+    expect(bytes).toBe(900);
+    expect(bytesByPath).toEqual({ 'bonn~oslo/north': 540, 'bonn~oslo/south': 360 });
+  });
+
+  test('the pause is from the source stopping to the destination running, on one clock', () => {
+    const source = leaving({ state: 'handed-over', stoppedAtMs: 10_000, qemuDowntimeMs: 5 });
+    const destination = arrived({ resumedAtMs: 9_200 });
+    const measured = measure(NOTHING_MEASURED, { source, destination }, paths, { source: 1000, destination: 50 });
+    expect(measured).toMatchObject({ pauseMs: 150, interruptionMs: 150, hypervisorDowntimeMs: 5 });
+  });
+
+  test('totals never go back, also where an agent counts anew', () => {
+    const before = measure(
+      NOTHING_MEASURED,
+      { source: leaving({ copy, carriage }), destination: undefined },
+      paths,
+      none,
+    );
+    expect(measure(before, { source: undefined, destination: arrived() }, paths, none)).toMatchObject({
+      bytes: 900,
+      rounds: 3,
+      subflows: 2,
+    });
+  });
+
+  test.each([
+    [['plain-tcp'], { carriage: { ...carriage, plainTcp: true, subflows: 1 } }],
+    [['single-path'], { carriage: { ...carriage, subflows: 1 } }],
+    [['forced-stop'], { copy: { ...copy, state: 'forced' as const } }],
+    [['clients-unjoined'], { unjoined: 2 }],
+    [[], { carriage, copy }],
+  ])('what is worse than planned is named: %j', (degraded, more) => {
+    const survey = { source: leaving(more), destination: undefined };
+    expect(measure(NOTHING_MEASURED, survey, paths, none).degraded).toEqual(degraded);
+  });
+});
