@@ -25,17 +25,30 @@ mkdir -p "$outdir"
 outdir=$(cd "$outdir" && pwd)
 cache=$(dirname "$outdir")/guest-packages
 inputs=$(cd "$here" && cat build.sh tagalong-guest image/* verbs/* | sha256sum | cut -d ' ' -f 1)
-if [ -s "$outdir/vmlinuz" ] && [ -s "$outdir/initrd.img" ] && [ -d "$cache/root" ] &&
-  [ "$(cat "$outdir/inputs.sha256" 2>/dev/null)" = "$inputs" ]; then
+done_already() {
+  [ -s "$outdir/vmlinuz" ] && [ -s "$outdir/initrd.img" ] && [ -d "$cache/root" ] &&
+    [ "$(cat "$outdir/inputs.sha256" 2>/dev/null)" = "$inputs" ]
+}
+if done_already; then
   echo "The guest is up to date: $outdir"
   exit 0
 fi
 
 # Two builds at once would mix their files.
-mkdir "$outdir/lock" 2>/dev/null || die "another build is at work in $outdir; if none is, remove $outdir/lock"
+tries=0
+until mkdir "$outdir/lock" 2>/dev/null; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 120 ] || die "another build is at work in $outdir; if none is, remove $outdir/lock"
+  sleep 1
+done
+trap 'rm -rf "$outdir/lock"' EXIT
+trap 'exit 1' HUP INT TERM
+if done_already; then
+  echo "The guest is up to date: $outdir"
+  exit 0
+fi
 work=$(mktemp -d "$outdir/work.XXXXXX")
 trap 'rm -rf "$work" "$outdir/lock"' EXIT
-trap 'exit 1' HUP INT TERM
 
 # The package that the kernel's own name stands for, and all that the programs may load.
 wanted() {

@@ -1,0 +1,112 @@
+/** What becomes of the connections of a real VM's clients when it moves. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startProxy } from '#deploy/proxy/proxy.ts';
+import { bedClient } from '#deploy/testbed/client.ts';
+import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { moveVm, RULES, startVm, twoSites } from './moves.ts';
+import { onTestBed } from './needs.ts';
+
+const PROXY_PORT = 7000;
+/** How long a client goes on after the move, so that what broke shows. */
+const AFTERWARDS_MS = 2500;
+
+onTestBed('clients of a real VM', () => {
+  let bed: TestBed;
+  let serial = 0;
+  beforeAll(async () => {
+    bed = await openTestBed(twoSites(25e6, 'phone', 'edge'));
+  });
+  afterAll(() => bed?.close());
+
+  const withVm = async (work: (vm: string, host: string) => Promise<void>) => {
+    const vm = `vm${++serial}`;
+    try {
+      await work(vm, await startVm(bed, vm, 'oslo'));
+    } finally {
+      for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
+    }
+  };
+
+  test('over MPTCP: one connection follows the VM there and back, and no byte is lost', () =>
+    withVm(async (vm, host) => {
+      const client = bedClient(bed.network, { at: 'phone', host, mptcp: true, loadBps: 100_000 });
+      expect(await client.connected).toMatchObject({ transport: 'mptcp' });
+      const there = await moveVm(bed, vm, 'oslo', 'bonn');
+      const back = await moveVm(bed, vm, 'bonn', 'oslo');
+      await sleep(AFTERWARDS_MS);
+      const report = await client.stop();
+      expect(report).toMatchObject({ ended: 'stopped', connections: 1, resets: 0 });
+      expect(report).toMatchObject({ lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 });
+      expect(report.intactBytes).toBe(report.sentBytes);
+      expect(there.degraded).toEqual([]);
+      expect(back.degraded).toEqual([]);
+      // Both moves stood still, and the client noticed no more than a few pauses' worth of it.
+      expect(Math.min(there.pauseMs, back.pauseMs)).toBeGreaterThan(0);
+      expect(report.longestGapMs).toBeLessThan(3000);
+    }));
+
+  test('over plain TCP through the edge proxy: the connection lives on as well', () =>
+    withVm(async (vm, host) => {
+      const proxy = await startProxy({
+        listen: { host: '10.201.2.2', port: PROXY_PORT },
+        server: { host, port: 7 },
+        runDir: `${bed.network.run.path}/proxy`,
+        spawn: (program, args) => bed.network.spawn('edge', [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }),
+      });
+      try {
+        const client = bedClient(bed.network, { at: 'phone', host: '10.201.2.2', port: PROXY_PORT, mptcp: false });
+        expect(await client.connected).toMatchObject({ transport: 'tcp' });
+        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn');
+        await sleep(AFTERWARDS_MS);
+        expect(await client.stop()).toMatchObject({ ended: 'stopped', resets: 0, lostBytes: 0, corruptedBytes: 0 });
+        expect(degraded).toEqual([]);
+        // Who comes now is led to the new address.
+        const { instance } = await bed.agents.get('bonn')!.instance(vm);
+        await proxy.pointTo(instance!.lan.address, 7);
+        const later = bedClient(bed.network, { at: 'phone', host: '10.201.2.2', port: PROXY_PORT, mptcp: false });
+        await later.connected;
+        expect(await later.stop()).toMatchObject({ ended: 'stopped', resets: 0 });
+      } finally {
+        await proxy.stop();
+      }
+    }));
+
+  describe('who cannot follow is not left unmentioned', () => {
+    test('a plain TCP connection to the VM itself falls silent, and the move is degraded', () =>
+      withVm(async (vm, host) => {
+        const client = bedClient(bed.network, { at: 'phone', host, mptcp: false });
+        expect(await client.connected).toMatchObject({ transport: 'tcp' });
+        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, joinMs: 500 } });
+        expect(degraded).toContain('clients-unjoined');
+        await sleep(AFTERWARDS_MS);
+        const report = await client.stop();
+        expect(report.intactBytes).toBeLessThan(report.sentBytes);
+      }));
+
+    test('a client that accepts no announced address is counted', () =>
+      withVm(async (vm, host) => {
+        await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '0']);
+        try {
+          const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
+          await client.connected;
+          const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, joinMs: 500 } });
+          expect(degraded).toEqual(['clients-unjoined']);
+          await client.stop();
+        } finally {
+          await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '8']);
+        }
+      }));
+  });
+
+  test("the paper's order, announcing after the move, costs the client more than the pause", () =>
+    withVm(async (vm, host) => {
+      const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
+      await client.connected;
+      const { pauseMs } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, announce: 'after' } });
+      await sleep(AFTERWARDS_MS);
+      const report = await client.stop();
+      expect(report).toMatchObject({ ended: 'stopped', resets: 0, lostBytes: 0 });
+      expect(report.longestGapMs).toBeGreaterThan(pauseMs);
+    }));
+});

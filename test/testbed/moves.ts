@@ -1,0 +1,83 @@
+/** Carrying out real moves step by step, without a migrator. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { topologies } from '#deploy/testbed/topology.ts';
+import type { TestBed } from '#deploy/testbed/world.ts';
+import { PHASES } from '#shared/events/index.ts';
+import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
+import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+
+export const RULES = { announce: 'before', joinMs: 3000, stallMs: 5000, maxRounds: 30, maxPauseMs: 5000 } as const;
+
+/** Two sites with two paths, and some clients. */
+export function twoSites(rateBps: number, ...clients: string[]) {
+  const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps }));
+  const sites = ['oslo', 'bonn'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 4, uplinks }));
+  const named = (clients.length > 0 ? clients : ['phone']).map((client) => ({ client }));
+  return topologies.parse(JSON.stringify({ sites, clients: named }), 'topology');
+}
+
+export function specOf(more: { readonly ramBytes?: number; readonly diskBytes?: number } = {}) {
+  const usual = { ramBytes: 128 * 2 ** 20, dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0 };
+  return { ...usual, downtimeLimitMs: 300, targetRttMs: 10, ...more };
+}
+
+/** Starts a VM and waits until its guest is up. @returns its address */
+export async function startVm(bed: TestBed, vm: string, site: string, spec = specOf()): Promise<string> {
+  await bed.agents.get(site)!.order(vm, 'start', { machine: { image: 'default', vcpus: 1, spec } });
+  return bed.ready(site, vm);
+}
+
+let serial = 0;
+
+/**
+ * Moves a VM through all steps.
+ * @param before called before each step
+ * @returns what it cost
+ * @throws Error with the code of the step that failed; the move is undone then
+ */
+export async function moveVm(
+  bed: TestBed,
+  vm: string,
+  from: string,
+  to: string,
+  {
+    rules = RULES,
+    spec = specOf(),
+    before = async () => {},
+  }: {
+    readonly rules?: Parameters<typeof qemuHypervisor>[0]['rules'];
+    readonly spec?: ReturnType<typeof specOf>;
+    readonly before?: (step: (typeof PHASES)[number]) => Promise<void>;
+  } = {},
+): Promise<Measured> {
+  const hypervisor = qemuHypervisor({ agents: bed.agents, sites: bed.topology.sites, rules });
+  const move = { id: `${vm}:${Date.now()}${++serial}`, vm, from, to, spec };
+  try {
+    const answer = (give: () => void) =>
+      new Promise<Report>((resolve) => {
+        hypervisor.listen((report) => report.kind !== 'progress' && resolve(report));
+        give();
+      });
+    let measured: Measured | undefined;
+    for (const step of PHASES) {
+      await before(step);
+      const report = await answer(() => hypervisor.begin(step, move));
+      measured = report.measured;
+      if (report.kind === 'done') continue;
+      await answer(() => hypervisor.abort(move));
+      throw Object.assign(new Error(`${step}: ${JSON.stringify(report)}`), {
+        code: (report as { code?: string }).code,
+      });
+    }
+    return measured!;
+  } finally {
+    hypervisor.close();
+  }
+}
+
+/** Waits until something is so. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+  for (const untilMs = Date.now() + withinMs; !(await condition()); await sleep(20)) {
+    if (Date.now() > untilMs) throw new Error('it did not come to be');
+  }
+}
