@@ -10,7 +10,7 @@ set -eu
 LEAST_QEMU=10
 
 # command:package
-NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy xz:xz-utils'
+NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables'
 
 missing=''
 for pair in $NEEDED; do

@@ -28,12 +28,21 @@ export class CarriageWatch {
     if (nowMs - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = nowMs;
     const filter = this.#ports.map((port) => `dport = :${port}`).join(' or ');
-    const { stdout } = await run('ss', ['-tniHO', 'state', 'established', `( ${filter} )`]);
-    this.take(stdout, nowMs);
+    const established = ['state', 'established', `( ${filter} )`];
+    const [tcp, mptcp] = await Promise.all([
+      run('ss', ['-tniHO', ...established]),
+      run('ss', ['-MniHO', ...established]),
+    ]);
+    this.take(tcp.stdout, nowMs, mptcp.stdout);
   }
 
-  /** Takes in what `ss -tniHO` printed. */
-  take(text: string, nowMs: number): void {
+  /**
+   * Takes in what `ss` printed.
+   * @param text of the TCP sockets (`ss -tniHO`)
+   * @param mptcp of the MPTCP sockets: only these tell that one has fallen back
+   */
+  take(text: string, nowMs: number, mptcp = ''): void {
+    if (/\bfallback\b/.test(mptcp)) this.#plainTcp = true;
     const providers = new Set<string>();
     for (const line of text.split('\n')) {
       if (line.trim() === '') continue;

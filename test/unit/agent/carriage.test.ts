@@ -43,3 +43,9 @@ test('a connection that is no MPTCP is told as such', () => {
   carriage.take(line(NORTH, 100, false), 0);
   expect(carriage.carriage).toMatchObject({ plainTcp: true, subflows: 1 });
 });
+
+test('so is one that was MPTCP and fell back', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100), 0, `0 0 ${NORTH} 10.101.2.2:49152 fallback flags:0x1 token:9f`);
+  expect(carriage.carriage.plainTcp).toBe(true);
+});
