@@ -4,6 +4,8 @@
 # of it is other data.
 NOISE=/run/noise
 NOISE_OFFSETS=65536
+# Each round over a file begins so much later in it.
+OFFSET_STEP=4099
 LARGEST_PIECE=1048576
 SMALLEST_PIECE=65536
 
@@ -37,7 +39,7 @@ require_free() {
 stop() { # name
   [ -s "/run/$1.pid" ] || return 0
   read -r pid <"/run/$1.pid"
-  rm -f "/run/$1.pid" "/run/$1.total"
+  rm -f "/run/$1.pid"
   kill "$pid" 2>/dev/null || return 0
   # Its last write has ended, too, when this returns.
   while [ -d "/proc/$pid" ]; do usleep 20000; done
@@ -56,6 +58,8 @@ rewrite() { # name, rate, file, size, conversions of dd
   [ "$piece" -le "$LARGEST_PIECE" ] || piece=$LARGEST_PIECE
   pieces=$(($4 / piece))
   [ "$pieces" -gt 0 ] || fail "the size is to be $piece bytes at least at this rate"
+  echo 0 >"/run/$1.total"
+  echo "$piece $pieces" >"/run/$1.shape"
   (
     # By exec: with a redirection of its own, the function would keep the verb's output open, and its answer would not end.
     exec </dev/null >/dev/null 2>&1
@@ -78,7 +82,7 @@ rewrite_forever() { # as above
     at=$((at + 1))
     if [ "$at" -ge "$pieces" ]; then
       at=0
-      offset=$(((offset + 4099) % NOISE_OFFSETS))
+      offset=$(((offset + OFFSET_STEP) % NOISE_OFFSETS))
     fi
     written=$((written + piece))
     total=$((total + piece))

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type {
@@ -22,7 +23,7 @@ import { Instance, type InstanceContext } from './instance.ts';
 import { plug, stretch } from './lan.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';
-import { startDetached } from './process.ts';
+import { end, findByArgument, startDetached } from './process.ts';
 import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
 
 export interface QemuAgent {
@@ -125,7 +126,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     const present = instances.get(vm);
     if (present) {
       const { move, ownership } = present.record;
-      if (ownership === 'incoming' && move?.migration === migration && (await present.status()).state !== 'dead') {
+      // One that an agent before this one did not get as far as to wait is made anew, with a token of its own.
+      if (ownership === 'incoming' && move?.migration === migration && (await present.isListening())) {
         return move.landing;
       }
       if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is at home here already`);
@@ -206,7 +208,9 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
       if (config.qemu.encrypt) certificates = await layOutCertificates(config);
       await preparePaths(config);
-      for (const record of await records.load()) {
+      const known = await records.load();
+      await endUnknown(given.stateDir, known);
+      for (const record of known) {
         const instance = new Instance(context, record);
         instances.set(record.vm, instance);
         await instance.adopt();
@@ -236,6 +240,15 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       return instance.guest(words);
     },
   };
+}
+
+/** Ends what an agent started that ended before it had written it down: nobody would ever ask for it again. */
+async function endUnknown(stateDir: string, known: readonly InstanceRecord[]): Promise<void> {
+  const monitor = `unix:${join(stateDir, '/')}`;
+  const ours = await findByArgument((word) => word.startsWith(monitor) && word.includes('/qmp.sock,'));
+  for (const id of ours) {
+    if (!known.some(({ qemu }) => qemu.pid === id.pid && qemu.startTicks === id.startTicks)) await end(id);
+  }
 }
 
 /** Ports that nobody listens on at the moment. */

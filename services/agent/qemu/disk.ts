@@ -64,6 +64,8 @@ export class DiskCopy {
     if (await this.#find()) return;
     const server = tcp(endpoints[0]!.address, diskPort, mptcp);
     const tls = creds ? { 'tls-creds': creds, 'tls-hostname': peer } : {};
+    // Left by an agent that ended before it began the mirror.
+    await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
     await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0', ...tls });
     await this.#qmp.execute('blockdev-mirror', {
       'job-id': 'mirror0',
@@ -79,7 +81,11 @@ export class DiskCopy {
   /** How far it is. */
   async status(): Promise<CopyStatus> {
     const before = this.#job?.['current-progress'] ?? 0;
-    const job = await this.#find();
+    let silence: Error | undefined;
+    const job = await this.#find().catch((error: Error) => {
+      silence = error;
+      return undefined;
+    });
     const sentBytes = job?.['current-progress'] ?? before;
     const nowMs = performance.now();
     if (sentBytes > before) this.#movedAtMs = nowMs;
@@ -90,6 +96,8 @@ export class DiskCopy {
       rateBps: (sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000,
     };
     const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
+    // What is true of the VM can be said also where its QEMU is no more.
+    if (silence) return failed('QEMU_GONE', silence.message);
     if (job === undefined) return failed('COPY_FAILED', 'the mirror is no more');
     if (job.error !== undefined) return failed('COPY_FAILED', job.error);
     if (job.status === 'ready') return { ...base, state: 'ready' };
@@ -106,6 +114,9 @@ export class DiskCopy {
 
   /** Ends the mirror as it is. Harmless where there is none. */
   async cancel(): Promise<void> {
+    // What is in flight over a dead path would be waited for, and the guest's own writes behind it.
+    const instances = [{ type: 'block-node', 'node-name': 'far0' }];
+    await this.#qmp.execute('yank', { instances }).catch(() => {});
     await this.#end(true).catch(() => {});
   }
 
@@ -113,13 +124,17 @@ export class DiskCopy {
     const qmp = this.#qmp;
     if (await this.#find()) {
       await qmp.execute('block-job-cancel', { device: 'mirror0', force }).catch(() => {});
-      for (;;) {
+      for (const beganMs = performance.now(); ; ) {
         const job = await this.#find();
         if (job === undefined) break;
         if (job.status === 'concluded') {
           if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${job.error}`);
           await qmp.execute('job-dismiss', { id: 'mirror0' });
           break;
+        }
+        // The VM stands still meanwhile.
+        if (performance.now() - beganMs > this.#stallMs) {
+          throw new TagalongError('COPY_FAILED', 'disk: what was on its way does not arrive');
         }
         await sleep(2);
       }

@@ -86,10 +86,17 @@ export class Instance {
     await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(qemu, 'destination') });
     const creds = await credentials(qmp, this.#context.certificates, 'server');
     await qmp.execute('migrate-set-parameters', { ...parameters(qemu), 'tls-creds': creds });
+    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp, creds);
     const addr = { ...tcp('0.0.0.0', memoryPort, qemu.mptcp), transport: 'socket' };
     const channels = [{ 'channel-type': 'main', addr }];
+    // Last: whoever finds it waiting knows that all the rest was done.
     await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
-    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp, creds);
+  }
+
+  /** Destination: true while QEMU waits for the VM, or takes it in. */
+  async isListening(): Promise<boolean> {
+    const info = await this.#qmp?.execute<MigrateInfo>('query-migrate').catch(() => undefined);
+    return !['none', 'failed'].includes(info?.status ?? 'none');
   }
 
   /** What is to be said of a QEMU that ended: the last it said itself. */
@@ -123,7 +130,7 @@ export class Instance {
   /** Source: the far ends of the stretched LANs. */
   async leave({ migration, to, landing }: LeaveOrder): Promise<void> {
     const { move, ownership } = this.#record;
-    if (move?.migration === migration && move.landing.token === landing.token) return;
+    if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
     if (ownership !== 'home') throw refused('it is not this site to leave from');
     if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
     const { endpoints } = this.#context.config;
@@ -131,13 +138,14 @@ export class Instance {
     const local = endpoints.find(({ provider }) => provider === first!.provider)!.address;
     const next: MoveRecord = {
       ...{ migration, role: 'source', peer: to, landing, stretch: { local, remote: first!.address } },
-      ...{ done: ['leave'], unjoined: 0 },
+      ...{ done: [], unjoined: 0 },
     };
     this.#abandoned = false;
     this.#memory?.stop();
     this.#memory = undefined;
     await this.#save({ move: next });
     await stretch(this.#context.config.lan, this.#record, next);
+    await this.#done('leave');
     this.#watch(next);
   }
 
@@ -197,7 +205,7 @@ export class Instance {
     if (this.#record.ownership === 'handed-over') return;
     if (this.#qmp?.isOpen) {
       if (this.#memory === undefined) throw refused('its memory is not being copied');
-      await sendRest(this.#qmp, this.#memory);
+      await sendRest(this.#qmp, this.#memory, () => this.#abandoned);
     } else if (await isAlive(this.#record.qemu)) throw refused('its monitor does not answer');
     // A QEMU that is no more cannot run the VM either: whether all of it has arrived is for the destination to say.
     await this.#carriage?.look().catch(() => {});
@@ -259,7 +267,8 @@ export class Instance {
     this.#disk = undefined;
     this.#carriage = undefined;
     await unpoint({ vm, nic });
-    if (move.done.includes('announce')) await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
+    // Also where it is not written down that it has it: the agent may have ended just then.
+    await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
     await this.#save({ move: undefined, stoppedAtMs: undefined });
   }
@@ -323,9 +332,10 @@ export class Instance {
     const { ownership, qemu } = this.#record;
     if (!(await isAlive(qemu))) return ownership === 'handed-over' ? 'handed-over' : 'dead';
     if (ownership === 'handed-over') return 'handed-over';
-    if (!this.#qmp?.isOpen) return ownership === 'home' ? 'stopped' : 'receiving';
-    // It may end while it is asked.
-    return stateOf(this.#qmp, ownership).catch(() => 'dead');
+    const silent = ownership === 'home' ? 'stopped' : 'receiving';
+    if (!this.#qmp?.isOpen) return silent;
+    // It may end while it is asked; that it does not answer does not mean that it has.
+    return stateOf(this.#qmp, ownership).catch(async () => ((await isAlive(qemu)) ? silent : 'dead'));
   }
 
   #moveOf(migration: string): MoveRecord {

@@ -78,6 +78,7 @@ export class MemoryCopy {
   #state: CopyStatus['state'] = 'copying';
   #failure: CopyStatus['failure'];
   #info: MigrateInfo = {};
+  #status = 'none';
   #rateBps = 0;
   #movedAtMs: number;
   #roundAt = { ms: 0, bytes: 0, round: 0 };
@@ -168,23 +169,24 @@ export class MemoryCopy {
     this.#info = info;
     const { status = 'none', ram } = info;
     const nowMs = this.#nowMs();
-    if ((ram?.transferred ?? 0) > before) this.#movedAtMs = nowMs;
+    // While QEMU waits for the order to go on, no byte is due.
+    if ((ram?.transferred ?? 0) > before || status !== this.#status) this.#movedAtMs = nowMs;
+    this.#status = status;
     if (status === 'failed' || status === 'cancelled') {
       this.#fail('COPY_FAILED', info['error-desc'] ?? `QEMU says: ${status}`);
     } else if (status === 'completed') this.#state = 'sent';
+    // Also on the way to a path that is dead from the start, and with the last bytes, while the VM stands still.
+    else if ((status === 'setup' || status === 'device') && this.#stalled(nowMs)) return;
     else if (status === 'pre-switchover' || status === 'device') this.#state = 'stopped';
     else if (this.#state === 'copying' && ram) this.#judge(ram, nowMs);
   }
 
   #judge(ram: NonNullable<MigrateInfo['ram']>, nowMs: number): void {
-    const { maxRounds, maxPauseMs, stallMs } = this.#order;
+    const { maxRounds, maxPauseMs } = this.#order;
     const round = ram['dirty-sync-count'];
     const elapsedMs = nowMs - this.#begunMs;
     if (elapsedMs > 0) this.#rateBps = (ram.transferred / elapsedMs) * 1000;
-    if (nowMs - this.#movedAtMs > stallMs) {
-      this.#fail('STALLED', `no byte for ${Math.round(nowMs - this.#movedAtMs)} ms, whatever QEMU says`);
-      return;
-    }
+    if (this.#stalled(nowMs)) return;
     // The first count is of the round that begins with everything.
     if (round <= Math.max(1, this.#roundAt.round)) return;
     const roundMs = nowMs - this.#roundAt.ms;
@@ -202,6 +204,13 @@ export class MemoryCopy {
       const seconds = (ram.remaining / rateBps).toFixed(1);
       this.#fail('NOT_CONVERGING', `after ${round - 1} rounds the rest would still stop the VM for ${seconds} s`);
     }
+  }
+
+  #stalled(nowMs: number): boolean {
+    const standsMs = nowMs - this.#movedAtMs;
+    if (standsMs <= this.#order.stallMs) return false;
+    this.#fail('STALLED', `no byte for ${Math.round(standsMs)} ms, whatever QEMU says`);
+    return true;
   }
 
   #fail(code: string, reason: string): void {
@@ -248,7 +257,7 @@ export async function stopAtSource(
  * Lets QEMU send the rest and waits until it has.
  * @throws TagalongError COPY_FAILED: the VM runs on at the source
  */
-export async function sendRest(qmp: Qmp, copy: MemoryCopy): Promise<void> {
+export async function sendRest(qmp: Qmp, copy: MemoryCopy, abandoned: () => boolean): Promise<void> {
   const { status } = await qmp.execute<MigrateInfo>('query-migrate');
   if (status === 'pre-switchover') await qmp.execute('migrate-continue', { state: 'pre-switchover' });
   for (;;) {
@@ -256,6 +265,7 @@ export async function sendRest(qmp: Qmp, copy: MemoryCopy): Promise<void> {
     const { state, failure } = copy.status;
     if (state === 'sent') return;
     if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+    if (abandoned()) throw new TagalongError('COPY_FAILED', 'it was called off');
     await sleep(2);
   }
 }

@@ -1,6 +1,6 @@
 /** QEMU processes: they outlive the agent that started them, and are found again by id and start time. */
 import { execFile, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -41,6 +41,19 @@ export async function end(id: ProcessId): Promise<void> {
     if (i === 0) process.kill(id.pid, 'SIGKILL');
     await sleep(5);
   }
+}
+
+/** The processes that were started with such an argument, whoever started them. */
+export async function findByArgument(isIt: (word: string) => boolean): Promise<ProcessId[]> {
+  const found: ProcessId[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const words = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (!words.split('\0').some(isIt)) continue;
+    const ticks = await startTicks(Number(name));
+    if (ticks !== undefined) found.push({ pid: Number(name), startTicks: ticks });
+  }
+  return found;
 }
 
 async function startTicks(pid: number): Promise<number | undefined> {
