@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { refuseWhereMissing } from '#deploy/testbed/needs.ts';
 import { ride } from '#deploy/testbed/ride.ts';
 import { sweepRuns } from '#deploy/testbed/runs.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
@@ -75,15 +74,6 @@ async function fixesOf(path: string): Promise<Fix[]> {
   for await (const batch of trace.batches()) fixes.push(...batch);
   if (fixes.length > 0) return fixes;
   throw new TagalongError('TRACE_UNREADABLE', trace.report.firstBad ?? `${path}: no position in it`);
-}
-
-/** One line that says what is missing, and how to install it. */
-async function refuseWhereMissing(): Promise<void> {
-  if (process.platform !== 'linux') throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux');
-  if (process.getuid?.() !== 0) throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run it with sudo');
-  await promisify(execFile)('sh', [`${HERE}prerequisites.sh`, '--check']).catch(({ stdout }: { stdout: string }) => {
-    throw new TagalongError('TESTBED_MISSING', stdout.trim().split('\n').join(' ').replaceAll('Test bed: ', ''));
-  });
 }
 
 /** What each move cost, beside what was predicted of it. */

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startProxy } from '#deploy/proxy/proxy.ts';
 import { bedClient } from '#deploy/testbed/client.ts';
+import { moveVm, RULES, startVm, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { moveVm, RULES, startVm, twoSites } from './moves.ts';
 import { onTestBed } from './needs.ts';
 
 const PROXY_PORT = 7000;

@@ -1,8 +1,8 @@
 /** What becomes of a real move when its paths are not what they should be. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { moveVm, RULES, specOf, startVm, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { moveVm, RULES, specOf, startVm, twoSites } from './moves.ts';
 import { onTestBed } from './needs.ts';
 
 const RATE_BPS = 12.5e6;

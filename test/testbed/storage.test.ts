@@ -1,7 +1,7 @@
 /** A disk that the sites do not share goes along with its VM, while the guest writes to it. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { moveVm, RULES, specOf, startVm, twoSites, until } from './moves.ts';
 import { onTestBed } from './needs.ts';
 
 const DISK_BYTES = 32 * 2 ** 20;

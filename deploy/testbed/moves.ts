@@ -1,21 +1,26 @@
 /** Carrying out real moves step by step, without a migrator. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { topologies } from '#deploy/testbed/topology.ts';
-import type { TestBed } from '#deploy/testbed/world.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+import { topologies } from './topology.ts';
+import type { TestBed } from './world.ts';
 
+/** How moves are carried out here: make before break, and a watchdog with little patience. */
 export const RULES = { announce: 'before', joinMs: 3000, stallMs: 5000, maxRounds: 30, maxPauseMs: 5000 } as const;
 
-/** Two sites with two paths, and some clients. */
-export function twoSites(rateBps: number, ...clients: string[]) {
-  const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps }));
+const PROVIDERS = ['north', 'south', 'east', 'west'];
+
+/** Two sites with one path for each rate (two paths of one rate, where one is given), and some clients. */
+export function twoSites(rates: number | readonly number[], ...clients: string[]) {
+  const each = typeof rates === 'number' ? [rates, rates] : rates;
+  const uplinks = each.map((rateBps, i) => ({ provider: PROVIDERS[i]!, rateBps }));
   const sites = ['oslo', 'bonn'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 4, uplinks }));
   const named = (clients.length > 0 ? clients : ['phone']).map((client) => ({ client }));
   return topologies.parse(JSON.stringify({ sites, clients: named }), 'topology');
 }
 
+/** A small guest's figures. */
 export function specOf(more: { readonly ramBytes?: number; readonly diskBytes?: number } = {}) {
   const usual = { ramBytes: 128 * 2 ** 20, dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0 };
   return { ...usual, downtimeLimitMs: 300, targetRttMs: 10, ...more };

@@ -1,0 +1,18 @@
+/** What real VMs on this host need. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { TagalongError } from '#shared/errors.ts';
+
+const PREREQUISITES = new URL('prerequisites.sh', import.meta.url).pathname;
+
+/**
+ * Says in one line what is missing, and how to install it.
+ * @throws TagalongError TESTBED_MISSING
+ */
+export async function refuseWhereMissing(): Promise<void> {
+  if (process.platform !== 'linux') throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux');
+  if (process.getuid?.() !== 0) throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run it with sudo');
+  await promisify(execFile)('sh', [PREREQUISITES, '--check']).catch(({ stdout }: { stdout: string }) => {
+    throw new TagalongError('TESTBED_MISSING', stdout.trim().split('\n').join(' ').replaceAll('Test bed: ', ''));
+  });
+}
