@@ -30,6 +30,8 @@ export interface Timed extends Measured {
   readonly durationMs: number;
   /** From the first byte of memory to the VM running at the destination. */
   readonly copyMs: number;
+  /** Of that, while the VM ran at the source. */
+  readonly memoryMs: number;
   readonly predicted: ReturnType<typeof predictMove>;
 }
 
@@ -61,12 +63,14 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
       async move(more = {}, before = async () => {}) {
         const began = performance.now();
         let copyBegan = began;
+        let stopBegan = began;
         let copyEnded = began;
         const measured = await moveVm(bed, VM, at, away, {
           spec,
           rules: { ...RULES, ...more },
           async before(step) {
             if (step === 'memory') copyBegan = performance.now();
+            if (step === 'switch') stopBegan = performance.now();
             if (step === 'release') copyEnded = performance.now();
             await before(step);
           },
@@ -74,7 +78,8 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
         const ended = performance.now();
         const predicted = predict(bed, { ...spec, ramBytes: measured.bytes - diskBytes });
         [at, away] = [away, at];
-        return { ...measured, durationMs: ended - began, copyMs: copyEnded - copyBegan, predicted };
+        const times = { durationMs: ended - began, copyMs: copyEnded - copyBegan, memoryMs: stopBegan - copyBegan };
+        return { ...measured, ...times, predicted };
       },
     });
   } finally {

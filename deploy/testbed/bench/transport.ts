@@ -26,8 +26,8 @@ async function pair(options: LabOptions, moves: number): Promise<Pair> {
 }
 
 const ratio = ({ tcp, mptcp }: Pair) => tcp.copyMs / mptcp.copyMs;
-const share = ({ bytes, copyMs }: Timed, ratesBps: readonly number[]) =>
-  bytes / (copyMs / 1000) / ratesBps.reduce((sum, each) => sum + each, 0);
+const share = ({ bytes, memoryMs }: Timed, ratesBps: readonly number[]) =>
+  bytes / (memoryMs / 1000) / ratesBps.reduce((sum, each) => sum + each, 0);
 const seconds = (ms: number) => ms / 1000;
 
 /** Equal paths, two and four; unequal ones. */
@@ -40,7 +40,7 @@ export async function benchPaths(moves: number): Promise<BenchRow[]> {
     rows.push(plain(`${name}: over MPTCP`, seconds(both.mptcp.copyMs), 's'));
     const label = `${name}: TCP ÷ MPTCP`;
     rows.push(aim === undefined ? plain(label, ratio(both), 'x') : atLeast(label, ratio(both), 'x', aim));
-    rows.push(atLeast(`${name}: bytes a second ÷ sum of the rates`, share(both.mptcp, ratesBps), '', 0.92));
+    rows.push(atLeast(`${name}: bytes a second of the copy ÷ sum of the rates`, share(both.mptcp, ratesBps), '', 0.92));
     rows.push(plain(`${name}: whole move, predicted`, seconds(both.mptcp.predicted.durationMs), 's'));
     rows.push(plain(`${name}: whole move, measured`, seconds(both.mptcp.durationMs), 's'));
     rows.push(plain(`${name}: pause, predicted`, both.mptcp.predicted.interruptionMs, 'ms'));
