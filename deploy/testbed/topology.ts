@@ -41,6 +41,9 @@ export type Topology = DeepReadonly<Static<typeof TopologySchema>>;
 /** @throws TagalongError CONFIG_UNREADABLE, TOPOLOGY_INVALID */
 export const topologies: Settings<Topology> = settings(TopologySchema, 'TOPOLOGY_INVALID', faults);
 
+/** Rather than to measure without it what was to be measured with it. */
+const NOT_YET = 'packets cannot be delayed or lost here yet; give 0';
+
 function faults({ sites, clients }: Topology): Fault[] {
   const found: Fault[] = [];
   const names = new Set(['access', ...sites.flatMap(({ uplinks }) => uplinks.map(({ provider }) => provider))]);
@@ -58,6 +61,16 @@ function faults({ sites, clients }: Topology): Fault[] {
       if (own.findIndex((other) => other.provider === provider) < j) found.push({ path, message: 'is given twice' });
       if (provider.length > 12) found.push({ path, message: 'is too long for a device; give at most 12 characters' });
     }
+  }
+  for (const [i, { uplinks: own }] of sites.entries()) {
+    for (const [j, { delayMs: delay, lossPercent }] of own.entries()) {
+      const path = ['sites', `${i}`, 'uplinks', `${j}`];
+      if (delay > 0) found.push({ path: [...path, 'delayMs'], message: NOT_YET });
+      if (lossPercent > 0) found.push({ path: [...path, 'lossPercent'], message: NOT_YET });
+    }
+  }
+  for (const [i, { delayMs: delay }] of clients.entries()) {
+    if (delay > 0) found.push({ path: ['clients', `${i}`, 'delayMs'], message: NOT_YET });
   }
   for (const [i, { client }] of clients.entries()) claim(['clients', `${i}`, 'client'], client);
   return found;

@@ -212,7 +212,8 @@ export const Figures = Type.Object(
     subflows: Count,
     /**
      * What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`,
-     * `clients-unjoined`. */
+     * `clients-unjoined`, `vm-died` (at its destination, before the move had ended).
+     */
     degraded: Type.Array(Type.String()),
   },
   closed,

@@ -9,24 +9,15 @@ import type { InstanceStatus, Landing, LeaveOrder, OrderBody } from '#shared/hyp
 import type { Log } from '#shared/log.ts';
 import { CarriageWatch } from './carriage.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
-import { closeDisk, DiskCopy, serveDisk } from './disk.ts';
+import { closeDisk, DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
 import { askGuest, retractAllBut, untilJoined } from './guest.ts';
 import { point, relax, stretch, unplug, unpoint } from './lan.ts';
-import {
-  capabilities,
-  isOutgoing,
-  MemoryCopy,
-  type MigrateInfo,
-  parameters,
-  sendRest,
-  stopAtSource,
-  type Tls,
-  tcp,
-} from './memory.ts';
+import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
 import { openQmp, type Qmp } from './qmp.ts';
+import { isListening, listen } from './receiver.ts';
 import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
 
@@ -79,24 +70,16 @@ export class Instance {
   }
 
   /** Destination: makes QEMU wait for the VM. */
-  async listen({ memoryPort, diskPort }: Landing): Promise<void> {
+  async listen(landing: Landing): Promise<void> {
     const qmp = await this.#open();
     if (qmp === undefined) throw await this.whyGone();
-    const { qemu } = this.#context.config;
-    await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(qemu, 'destination') });
-    const creds = await credentials(qmp, this.#context.certificates, 'server');
-    await qmp.execute('migrate-set-parameters', { ...parameters(qemu), 'tls-creds': creds });
-    if (this.#record.machine.spec.diskBytes > 0) await serveDisk(qmp, diskPort, qemu.mptcp, creds);
-    const addr = { ...tcp('0.0.0.0', memoryPort, qemu.mptcp), transport: 'socket' };
-    const channels = [{ 'channel-type': 'main', addr }];
-    // Last: whoever finds it waiting knows that all the rest was done.
-    await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
+    const { config, certificates } = this.#context;
+    await listen(qmp, config.qemu, certificates, landing, this.#record.machine.spec.diskBytes > 0);
   }
 
-  /** Destination: true while QEMU waits for the VM, or takes it in. */
-  async isListening(): Promise<boolean> {
-    const info = await this.#qmp?.execute<MigrateInfo>('query-migrate').catch(() => undefined);
-    return !['none', 'failed'].includes(info?.status ?? 'none');
+  /** Destination: whether it waits for the VM, or takes it in. */
+  isListening(): Promise<boolean> {
+    return isListening(this.#qmp);
   }
 
   /** What is to be said of a QEMU that ended: the last it said itself. */
@@ -245,7 +228,8 @@ export class Instance {
     const { move, arrivedBy, vm, nic } = this.#record;
     if (move === undefined && arrivedBy === migration) return;
     this.#moveOf(migration);
-    await retractAllBut(this.#files.guest, macAddress(vm, nic));
+    // A VM that has died here is no reason to keep the source waiting.
+    if (await isAlive(this.#record.qemu)) await retractAllBut(this.#files.guest, macAddress(vm, nic));
     await relax(vm);
     await unpoint({ vm, nic });
     await this.#save({ move: undefined });

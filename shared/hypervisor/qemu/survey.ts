@@ -89,6 +89,8 @@ export function measure(
   else if (carriage?.subflows === 1) degraded.add('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
   if (unjoined > 0) degraded.add('clients-unjoined');
+  // It came, and its QEMU ended before the move did: it is to be started again there.
+  if (destination?.state === 'dead' && destination.arrivedBy !== undefined) degraded.add('vm-died');
   return {
     pauseMs,
     interruptionMs: Math.max(before.interruptionMs, pauseMs),

@@ -1,0 +1,190 @@
+/** One move of one real VM by the real migrator, with one thing that breaks on the way, and who watches the rules. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestBed } from '#deploy/testbed/world.ts';
+import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { type Data, type Event, envelop, type Phase, TERMINAL_TYPES, type VmSpec } from '#shared/events/index.ts';
+import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import { type QemuHypervisor, qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { Life } from '../property/life.ts';
+import { decided } from '../unit/migration/world.ts';
+
+const LOOK_MS = 30;
+/** The longest that anything may take here: a copy that stalls is asked for several times before it is given up. */
+const PATIENCE_MS = 45_000;
+const log = createLog('silent');
+
+type Terminal = Extract<Event, { type: (typeof TERMINAL_TYPES)[number] }>;
+/** What is done once, when a step has been ordered. */
+export type Break = (world: FaultWorld) => Promise<void>;
+
+export class FaultWorld {
+  readonly bed: TestBed;
+  readonly vm: string;
+  readonly spec: VmSpec;
+  /** What was said of the VM's migrations. */
+  readonly said: Event[] = [];
+  /** Every time it was seen to run at two sites, in words. */
+  readonly twice: string[] = [];
+  /** How often it was seen to run at all. */
+  sightings = 0;
+  readonly #bus = memoryBus({ partitions: 1 });
+  readonly #store = memoryStore();
+  #running: { life: Life; driver: QemuHypervisor; service: MigratorService } | undefined;
+  #planned: { step: Phase; fault: Break } | undefined;
+  #fault: Promise<void> | undefined;
+  #seq = 0;
+  #watching = true;
+  #watcher: Promise<void> = Promise.resolve();
+
+  constructor(bed: TestBed, vm: string, spec: VmSpec) {
+    this.bed = bed;
+    this.vm = vm;
+    this.spec = spec;
+  }
+
+  async open(): Promise<void> {
+    const atMs = Date.now();
+    for (const site of this.bed.topology.sites) {
+      const data = { ...site, atMs, vms: [], draining: false, uplinks: uplinksOf(site) };
+      await this.#bus.publish([envelop({ type: 'site.reported.v1', data }, `site:${site.site}`, '/test')]);
+    }
+    const types = [
+      'migration.accepted.v1',
+      'migration.started.v1',
+      'migration.switched.v1',
+      ...TERMINAL_TYPES,
+    ] as const;
+    await this.#bus.subscribe({ group: 'test', types: [...types] }, async (batch) => {
+      for (const { event } of batch) this.said.push(event);
+    });
+    await this.startMigrator();
+    this.#watcher = this.#watch();
+  }
+
+  async startMigrator(): Promise<void> {
+    const { topology, agents, sites, hypervisor } = this.bed;
+    const rules = { announce: 'before', joinMs: 500, stallMs: 3000, maxRounds: 30, maxPauseMs: 5000 } as const;
+    const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
+    const life = new Life();
+    const config = parseConfig(JSON.stringify({ sites, hypervisor, limits: { stepTimeoutMs: 3000 } }), 'faults');
+    const service = createMigrator({
+      ...{ bus: life.bus(this.#bus), store: life.store(this.#store), clock: life.clock(realClock()) },
+      ...{ hypervisor: life.hypervisor(this.#breaking(driver)), config, log },
+    });
+    this.#running = { life, driver, service };
+    await service.start();
+  }
+
+  /** Ends the migrator as a crash does: nothing it has in hand has an effect any more. */
+  killMigrator(): void {
+    this.#running?.life.end();
+    this.#running?.driver.close();
+    this.#running = undefined;
+  }
+
+  /** Has the VM moved. @returns the terminal event, once whatever broke on the way is whole again */
+  async move(from: string, to: string, broken?: { step: Phase; fault: Break }): Promise<Terminal> {
+    const seq = ++this.#seq;
+    this.#planned = broken;
+    this.#fault = undefined;
+    const fact = decided(this.vm, seq, { from, to, atMs: Date.now(), spec: this.spec });
+    await this.#bus.publish([envelop(fact, `${this.vm}:${seq}`, '/test')]);
+    const end = await until(() => this.ends(seq)[0], `the end of ${from} > ${to}`);
+    await this.#fault;
+    return end;
+  }
+
+  get broke(): boolean {
+    return this.#fault !== undefined;
+  }
+
+  ends(seq: number): Terminal[] {
+    return this.said.filter(
+      (event): event is Terminal =>
+        (TERMINAL_TYPES as readonly string[]).includes(event.type) &&
+        (event.data as Data<'migration.failed.v1'>).migration === `${this.vm}:${seq}`,
+    );
+  }
+
+  async at(site: string): Promise<InstanceStatus | undefined> {
+    return (await this.bed.agents.get(site)!.instance(this.vm)).instance;
+  }
+
+  /** What the sites have of it: the states by site. */
+  async states(): Promise<Record<string, string>> {
+    const states: Record<string, string> = {};
+    for (const { site } of this.bed.topology.sites) {
+      const instance = await this.at(site);
+      if (instance) states[site] = instance.state + (instance.migration === undefined ? '' : `, ${instance.role}`);
+    }
+    return states;
+  }
+
+  async close(): Promise<void> {
+    this.#watching = false;
+    await this.#watcher;
+    const { life, driver, service } = this.#running ?? {};
+    await service?.stop();
+    life?.end();
+    driver?.close();
+    await this.#bus.close();
+    for (const agent of this.bed.agents.values()) await agent.order(this.vm, 'remove', {});
+  }
+
+  /** The driver, but that something breaks when the planned step is ordered for the first time. */
+  #breaking(driver: QemuHypervisor): Hypervisor {
+    return {
+      listen: (listener) => driver.listen(listener),
+      begin: (step, move) => {
+        driver.begin(step, move);
+        if (this.#planned?.step !== step) return;
+        const { fault } = this.#planned;
+        this.#planned = undefined;
+        this.#fault = fault(this);
+        // Who waits for the end hears of it then.
+        this.#fault.catch(() => {});
+      },
+      abort: (move) => driver.abort(move),
+      inspect: (move) => driver.inspect(move),
+    };
+  }
+
+  async #watch(): Promise<void> {
+    const sites = this.bed.topology.sites.map(({ site }) => site);
+    const look = async () => {
+      // A site without an agent says nothing; the other one still does.
+      const states = await Promise.all(sites.map((site) => this.at(site).catch(() => undefined)));
+      return sites.filter((_, i) => states[i]?.state === 'running');
+    };
+    while (this.#watching) {
+      const running = await look();
+      this.sightings += running.length;
+      // The two were not asked in the same instant. What runs twice goes on to.
+      if (running.length > 1 && (await look()).length > 1) this.twice.push(`at ${running.join(' and ')}`);
+      await sleep(LOOK_MS);
+    }
+  }
+}
+
+/** Waits until there is something. */
+export async function until<T>(
+  get: () => T | undefined | Promise<T | undefined>,
+  what: string,
+  ms = PATIENCE_MS,
+): Promise<T> {
+  for (const untilMs = Date.now() + ms; ; await sleep(20)) {
+    const got = await get();
+    if (got !== undefined) return got;
+    if (Date.now() > untilMs) throw new Error(`${what} did not come within ${ms} ms`);
+  }
+}
+
+function uplinksOf({ uplinks }: TestBed['topology']['sites'][number]) {
+  return uplinks.map(({ provider, rateBps }) => ({ provider, rateBps }));
+}
