@@ -301,5 +301,5 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
 
 const stuckWords = 'the step does not end and moves no bytes';
 const lostWords =
-  'it runs at neither site; start it again at its source, whose disk and memory image are the last whole ones';
+  'it runs at neither site; start it again, from its disk, by declaring it at the one of the two that still has it';
 const silentWords = 'nobody answers for it; look at both sites, then declare the VM where it runs';

@@ -8,7 +8,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Tls, tcp } from './memory.ts';
 import { run } from './process.ts';
-import type { Qmp } from './qmp.ts';
+import { type Qmp, QmpError } from './qmp.ts';
 
 /** Makes a disk: a copy of an image, or an empty one. */
 export async function createDisk(path: string, diskBytes: number, image: string | undefined): Promise<void> {
@@ -38,6 +38,8 @@ export async function closeDisk(qmp: Qmp): Promise<void> {
   await qmp.execute('nbd-server-stop').catch(() => {});
 }
 
+const CONNECT_TRIES = 3;
+
 interface Job {
   readonly id: string;
   readonly status: string;
@@ -66,7 +68,17 @@ export class DiskCopy {
     const tls = creds ? { 'tls-creds': creds, 'tls-hostname': peer } : {};
     // Left by an agent that ended before it began the mirror.
     await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
-    await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0', ...tls });
+    const far = { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0', ...tls };
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#qmp.execute('blockdev-add', far);
+        break;
+      } catch (error) {
+        // The receiver sometimes ends the first connection during its handshake (QEMU 10.0.2, about once in 60 moves).
+        if (tries === CONNECT_TRIES || !(error instanceof QmpError)) throw error;
+        await sleep(100);
+      }
+    }
     await this.#qmp.execute('blockdev-mirror', {
       'job-id': 'mirror0',
       device: 'disk0',
