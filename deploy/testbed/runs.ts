@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { startTicks } from '#services/agent/qemu/process.ts';
 
 const run = promisify(execFile);
 const RUNS = '/run/tagalong';
@@ -45,7 +46,7 @@ export async function sweepRuns(): Promise<string[]> {
   const swept: string[] = [];
   for (const id of await readdir(RUNS).catch(() => [] as string[])) {
     const [pid, ticks] = (await readFile(`${RUNS}/${id}/owner`, 'utf8').catch(() => '')).split(' ');
-    if (pid && (await startTicks(Number(pid))) === ticks) continue;
+    if (pid && String(await startTicks(Number(pid))) === ticks) continue;
     await removeRun(id);
     swept.push(id);
   }
@@ -63,10 +64,4 @@ function kill(pid: number): void {
   } catch {
     // It ended by itself meanwhile.
   }
-}
-
-/** When a process began, in ticks since boot: tells it from a later one with the same id. */
-async function startTicks(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }

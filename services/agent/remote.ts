@@ -1,12 +1,12 @@
 /** Hosts whose VMs are real: QEMU behind the agents of the sites. */
-import { readFile } from 'node:fs/promises';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type AgentClient, agentClient, type Credentials } from '#shared/hypervisor/qemu/client.ts';
+import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Machines } from '../system.ts';
 import type { Hosts } from './agents.ts';
+import { readCredentials } from './credentials.ts';
 
 /**
  * Everything that runs VMs, real.
@@ -28,18 +28,6 @@ export async function qemuMachines(config: Config, log: Log): Promise<Machines> 
       for (const agent of agents.values()) agent.close();
     },
   };
-}
-
-/** @throws TagalongError CONFIG_UNREADABLE */
-export async function readCredentials(files: Record<'ca' | 'cert' | 'key', string>): Promise<Credentials> {
-  const read = async (path: string) =>
-    readFile(path).catch((cause: NodeJS.ErrnoException) => {
-      throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${cause.code}); name a PEM file`, {
-        cause,
-      });
-    });
-  const [ca, cert, key] = await Promise.all([read(files.ca), read(files.cert), read(files.key)]);
-  return { ca, cert, key };
 }
 
 function remoteHosts(agents: ReadonlyMap<string, AgentClient>, config: Config, parent: Log): Hosts {

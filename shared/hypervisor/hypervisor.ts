@@ -8,7 +8,8 @@
  * An adapter promises: each `begin` is answered by exactly one `done` or `failed` for that step, unless an `abort` takes
  * its place (then `aborted`) or the adapter dies; never inside the call that asked. `begin` of a step that is already
  * done, or under way, is harmless. Until `switch` is done the VM runs at `from`, after that it runs at `to`, and at no
- * moment at both; it may stand still from the end of `memory` on, where the guest is so idle that nothing is left to copy; `abort` is refused (`failed`, code `PAST_CANCEL`) once the switch-over has been made.
+ * moment at both; it may stand still from the end of `memory` on, where the guest is so idle that nothing is left to
+ * copy; `abort` is refused (`failed`, code `PAST_CANCEL`) once the switch-over has been made.
  */
 import type { Figures, Phase, VmSpec } from '../events/index.ts';
 

@@ -1,5 +1,7 @@
 /** Whether guests can run under KVM here. That the device is there does not say so: a nested one may run no guest. */
-import { access, constants } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { run } from './process.ts';
 
@@ -16,9 +18,6 @@ export async function kvmWorks(binary: string): Promise<boolean> {
   } catch {
     return false;
   }
-  const { mkdtemp, writeFile, rm } = await import('node:fs/promises');
-  const { tmpdir } = await import('node:os');
-  const { join } = await import('node:path');
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-kvm-'));
   try {
     const sector = Buffer.alloc(512);

@@ -1,5 +1,5 @@
 /** How an agent is given orders: HTTP and JSON with mutual TLS. Who has no certificate for `control` is not heard. */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import Fastify from 'fastify';
@@ -9,6 +9,7 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { ORDERS, type OrderBody, type OrderName } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { readCredentials } from '../credentials.ts';
 import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
 
@@ -23,9 +24,9 @@ const checks = new Map(Object.entries(ORDERS).map(([name, schema]) => [name, Com
  */
 export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentConfig, parent: Log) {
   const log = serviceLog(parent, 'agent');
-  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(pem));
+  const credentials = await readCredentials(tls);
   const app = Fastify({
-    https: { ca: ca!, cert: cert!, key: key!, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
+    https: { ...credentials, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
     routerOptions: { maxParamLength: 1024 },
     // Connections are kept open so that an order to stop or resume a VM pays for no handshake.
     keepAliveTimeout: 300_000,
@@ -84,10 +85,4 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
     );
   }
   return { close: () => app.close() };
-}
-
-async function pem(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${cause.code}); name a PEM file`, { cause });
-  });
 }

@@ -56,7 +56,8 @@ export async function findByArgument(isIt: (word: string) => boolean): Promise<P
   return found;
 }
 
-async function startTicks(pid: number): Promise<number | undefined> {
+/** When a process began, in ticks since boot; undefined where it is no more. */
+export async function startTicks(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return undefined;
   // The name in parentheses may hold anything; the fields after it do not.
