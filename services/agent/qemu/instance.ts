@@ -12,7 +12,7 @@ import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeDisk, DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
 import { askGuest, retractAllBut, untilJoined } from './guest.ts';
-import { point, relax, stretch, unplug, unpoint } from './lan.ts';
+import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
 import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
@@ -169,16 +169,21 @@ export class Instance {
     await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
   }
 
-  /** Source: the VM stands still from here on. */
-  async stop({ migration, maxPauseMs, force }: OrderBody<'stop'>): Promise<void> {
+  /** Source: the VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
+  async stop({ migration, maxPauseMs, force, handOver }: OrderBody<'stop'>): Promise<void> {
+    await this.#stop(migration, force ? maxPauseMs : this.#record.machine.spec.downtimeLimitMs);
+    // An order of its own would be on its way while the VM stands still.
+    if (handOver) await this.handOver({ migration });
+  }
+
+  async #stop(migration: string, limitMs: number): Promise<void> {
     this.#moveOf(migration);
     // A QEMU that is no more stands still as well.
     if (this.#record.ownership === 'handed-over' || !(await isAlive(this.#record.qemu))) return;
     if (this.#memory === undefined) throw refused('its memory is not being copied');
-    const { downtimeLimitMs } = this.#record.machine.spec;
-    await stopAtSource(this.#live(), this.#memory, force ? maxPauseMs : downtimeLimitMs, () => this.#abandoned);
+    await mirror(this.#record, 'source');
+    await stopAtSource(this.#live(), this.#memory, limitMs, () => this.#abandoned);
     if (this.#record.stoppedAtMs === undefined) this.#stamp({ stoppedAtMs: Date.now() });
-    await point(this.#record, 'source');
     await this.#disk?.complete();
   }
 
@@ -202,12 +207,16 @@ export class Instance {
     await this.#save({ ownership: 'handed-over', sent });
   }
 
-  /** Destination: its LAN sends the VM's packets here from now on. */
+  /** Destination: what its LAN sends to the VM comes here as well from now on. */
   async expect({ migration }: OrderBody<'expect'>): Promise<void> {
     this.#moveOf(migration);
-    // What is mirrored has to be let go of before the last of the memory comes.
-    if (this.#record.machine.spec.diskBytes > 0) await closeDisk(this.#live());
-    await point(this.#record, 'destination');
+    await mirror(this.#record, 'destination');
+  }
+
+  /** Destination: the mirrored disk is let go of, as it has to be before the last of the memory comes. */
+  async closeDisk({ migration }: OrderBody<'closeDisk'>): Promise<void> {
+    this.#moveOf(migration);
+    await closeDisk(this.#live());
   }
 
   /** Destination: it runs, from here on here. */
@@ -230,14 +239,14 @@ export class Instance {
     this.#moveOf(migration);
     // A VM that has died here is no reason to keep the source waiting.
     if (await isAlive(this.#record.qemu)) await retractAllBut(this.#files.guest, macAddress(vm, nic));
+    await unmirror(vm);
     await relax(vm);
-    await unpoint({ vm, nic });
     await this.#save({ move: undefined });
   }
 
   /** Source: takes everything of the move back; the VM runs on here. `voided`: the destination has given it up for good. */
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
-    const { move, ownership, vm, nic } = this.#record;
+    const { move, ownership, vm } = this.#record;
     if (move === undefined || move.migration !== migration) return;
     if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
     this.#memory?.stop();
@@ -250,7 +259,7 @@ export class Instance {
     this.#memory = undefined;
     this.#disk = undefined;
     this.#carriage = undefined;
-    await unpoint({ vm, nic });
+    await unmirror(vm);
     // Also where it is not written down that it has it: the agent may have ended just then.
     await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
