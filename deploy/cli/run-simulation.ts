@@ -11,7 +11,7 @@ import { type Comparison, type Subject, simulate } from '#simulations/simulate.t
 import { bytes, counted, digits, duration, percent } from './format.ts';
 import { table } from './table.ts';
 import { type TraceReading, traceOf } from './trace-options.ts';
-import { lossWords, samplingWords } from './trace-words.ts';
+import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
 export interface SimulateOptions extends TraceReading {
   readonly trace?: string;
@@ -86,8 +86,9 @@ function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
   const first = runs[0]!;
   const events = runs.reduce((sum, { locations }) => sum + Object.values(locations).reduce((a, b) => a + b, 0), 0);
   const read = trace ? `, positions ${samplingWords(trace)}${lossWords(trace)}` : '';
+  const hint = placeHint(first.locations, sum(first.locations));
   const rate = Math.round((events / tookMs) * 1000).toLocaleString('en');
-  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${read}\n`;
+  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${read}${hint ? `; ${hint}` : ''}\n`;
 }
 
 /** One column a policy. */

@@ -17,3 +17,9 @@ export function lossWords({ bad, firstBad, others = 0 }: TraceReport): string {
   ];
   return words.map((word) => `; ${word}`).join('');
 }
+
+/** Said where most of the positions are none: coordinates of a plane, or of another order, look like any other numbers. */
+export function placeHint(counts: Readonly<Record<string, number>>, given: number): string | undefined {
+  if ((counts['out-of-range'] ?? 0) <= given / 2) return undefined;
+  return 'most positions are not on the earth: latitude and longitude in degrees would be right';
+}

@@ -208,6 +208,14 @@ describe('a trace of one user', () => {
     );
   });
 
+  test('in metres of a plane is told so', async () => {
+    const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /; most positions are not on the earth: latitude and longitude in degrees would be right\n$/,
+    );
+  });
+
   test('is simulated without the rows that cannot be read; with --strict the first of them ends it', async () => {
     const args = argsOf(await pair([...rows.slice(0, 2), 'ann,then,52,4', ...rows.slice(2), ',1,52,4']));
     const { stderr, stdout } = await simulate(...args, '--json', '-');

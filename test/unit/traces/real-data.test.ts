@@ -11,6 +11,7 @@ const data = '../shared/data';
 const sf = 'sf-cabspotting';
 const lust = 'luxembourg-lust';
 const bologna = 'bologna-sumo';
+const liverpool = 'liverpool-bus14/route14_outbound.csv';
 const folder = temporaryFolder();
 
 /** A test that says what is missing where it cannot run. */
@@ -105,7 +106,7 @@ describe('Bologna', () => {
 
 describe('Liverpool', () => {
   const columns = { user: 'vehicle_id', t: 'timestamp', lat: 'latitude', lon: 'longitude' };
-  testWith('liverpool-bus14/route14_outbound.csv', '8 buses on line 14 have 1,533 fixes', async (path) => {
+  testWith(liverpool, '8 buses on line 14 have 1,533 fixes', async (path) => {
     const counted = { format: 'csv', rows: 1_533, bad: 0, fixes: 1_533, users: 8 };
     const { firstMs, lastMs, ...rest } = await countedIn(path, { columns });
     expect(rest).toEqual(counted);
@@ -114,6 +115,13 @@ describe('Liverpool', () => {
       '2026-01-26T18:19',
     ]);
     expect((await countedIn(path, { columns: { ...columns, user: 'trip_id' } })).users).toBe(16);
+  });
+
+  testWith(liverpool, 'its 16 trips are the sessions between silences of five minutes', async (path) => {
+    const sampling = { everyMs: 10_000, gapMs: 300_000 };
+    const { fixes, report } = await readAll(path, { columns, sampling });
+    expect(report.sampling).toEqual({ ...sampling, sessions: 16, positions: fixes.length });
+    expect(fixes.length).toBeGreaterThan(2 * 1_533);
   });
 });
 
