@@ -1,5 +1,4 @@
 import { TagalongError } from '#shared/errors.ts';
-import { filesOf } from './files.ts';
 import { decimal, type Rows } from './row.ts';
 import type { Fix, OpenFormat } from './trace.ts';
 import { readXml } from './xml.ts';
@@ -12,12 +11,7 @@ const MOVING = new Set(['vehicle', 'person']);
  * longitude and y the latitude. Time is the simulation's, in seconds; it is taken for seconds since 1970.
  * @throws TagalongError TRACE_UNREADABLE where positions are metres of the network (written without `--fcd-output.geo`)
  */
-export const openSumoFcd: OpenFormat = async (path) => {
-  const files = await filesOf(path, /fcd.*\.xml(\.gz)?$/i, 'files *fcd*.xml');
-  return async function* (rows) {
-    for (const file of files) yield* fixesIn(file, rows);
-  };
-};
+export const openSumoFcd: OpenFormat = async (path) => (rows) => fixesIn(path, rows);
 
 async function* fixesIn(file: string, rows: Rows): AsyncGenerator<readonly Fix[], void, void> {
   let fixes: Fix[] = [];
