@@ -2,6 +2,7 @@
 import { bytes, duration, instant, percent } from './format.ts';
 import type { Spread, Summary } from './summary.ts';
 import { table } from './table.ts';
+import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
 /** The summary as two tables: what became of each site, and the run as a whole. */
 export function closingTable(summary: Summary): string {
@@ -43,8 +44,10 @@ function totals(summary: Summary): [string, string][] {
     ['interruption off prediction', inWords(predictionError.interruption, percent)],
   ];
   if (trace !== undefined) {
-    const first = trace.firstBad === undefined ? '' : `; the first: ${trace.firstBad}`;
-    rows.push(['rows of the trace', `${trace.rows} (${trace.format}), ${trace.bad} skipped${first}`]);
+    rows.push(['rows of the trace', `${trace.rows} (${trace.format})${lossWords(trace)}`]);
+    rows.push(['its positions', samplingWords(trace)]);
+    const hint = placeHint(locations.implausible, locations.given);
+    if (hint) rows.push(['', hint]);
     if (isUnordered(summary))
       rows.push(['', 'most rows come too late to count: a trace in order of time would be right']);
   }

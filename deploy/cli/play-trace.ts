@@ -1,21 +1,20 @@
 import { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { readSites } from '#services/ingest/sites.ts';
-import { type Fix, openTrace, type Trace, type TraceFormat } from '#services/ingest/traces/trace.ts';
+import type { Fix, Trace } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { counted } from './format.ts';
 import { runLog } from './logging.ts';
 import { play } from './run.ts';
+import { type TraceReading, traceOf } from './trace-options.ts';
 
 /** The options of `tagalong replay`. */
-export interface TraceOptions {
+export interface ReplayOptions extends TraceReading {
   readonly trace: string;
   readonly speed: number;
   readonly config?: string;
   readonly sites?: string;
-  readonly format?: TraceFormat;
-  readonly strict?: boolean;
   readonly port?: number;
   readonly once?: boolean;
   readonly json?: boolean;
@@ -26,10 +25,10 @@ export interface TraceOptions {
  * Plays a recorded trace.
  * @throws TagalongError USAGE, PORT_UNAVAILABLE, and what reading the files throws
  */
-export async function playTrace(options: TraceOptions): Promise<void> {
-  const { speed, format, strict = false, once = false, json = false } = options;
+export async function playTrace(options: ReplayOptions): Promise<void> {
+  const { speed, once = false, json = false } = options;
   const config = await configOf(options);
-  const trace = await openTrace(options.trace, { strict, ...(format && { format }) });
+  const trace = await traceOf(options.trace, options);
   const { startMs, batches } = await begin(trace, options.trace);
   // Whoever declares VMs says whose they are.
   const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
@@ -48,7 +47,7 @@ export async function playTrace(options: TraceOptions): Promise<void> {
   });
 }
 
-async function configOf({ config: path, sites: sitesPath, port }: TraceOptions): Promise<Config> {
+async function configOf({ config: path, sites: sitesPath, port }: ReplayOptions): Promise<Config> {
   const given = path === undefined ? DEFAULT_CONFIG : await loadConfig(path);
   if (sitesPath !== undefined && given.vms.length > 0) {
     throw new TagalongError('USAGE', `--sites: the VMs of ${path} name its own sites; leave out the one or the other`);

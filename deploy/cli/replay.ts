@@ -1,25 +1,26 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { portOption, speedOption } from './options.ts';
-import type { TraceOptions } from './play-trace.ts';
+import type { ReplayOptions } from './play-trace.ts';
+import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
 
 /** `tagalong replay`: recorded positions through ingest and all services of one process. */
 export function addReplay(program: Command): void {
-  program
+  const command = program
     .command('replay')
     .description('play a recorded trace, with everything in one process')
-    .requiredOption('--trace <file>', 'CSV with user,t,lat,lon; GPX; or Cabspotting, a file or a folder')
+    .requiredOption('--trace <path>', TRACE_HELP)
     .requiredOption('--speed <n>', 'how many times as fast as the clock, or max', speedOption)
     .option('--config <file>', 'settings, and sites and VMs where there are any')
-    .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, instead of sites in the configuration')
-    .addOption(
-      new Option('--format <name>', 'overrules what the trace looks like').choices(['csv', 'cabspotting', 'gpx']),
-    )
-    .option('--strict', 'end at the first row that cannot be read')
+    .option(
+      '--sites <file>',
+      'CSV with site,lat,lon and perhaps slots, or GeoJSON, instead of sites in the configuration',
+    );
+  addTraceOptions(command)
     .option('--port <n>', 'where to answer requests (default: http.port of the configuration)', portOption)
     .option('--once', 'end when the trace has ended')
     .option('--json', 'print the closing table as JSON')
     .option('--log <file>', 'write the log to a file, - for standard error')
-    .action(async (options: TraceOptions) => {
+    .action(async (options: ReplayOptions) => {
       const { playTrace } = await import('./play-trace.ts');
       await playTrace(options);
     });

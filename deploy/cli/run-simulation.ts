@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
-import { openTrace, type TraceFormat } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Fact } from '#shared/events/index.ts';
@@ -11,15 +10,15 @@ import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts'
 import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
 import { bytes, counted, digits, duration, percent } from './format.ts';
 import { table } from './table.ts';
+import { type TraceReading, traceOf } from './trace-options.ts';
+import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
-export interface SimulateOptions {
+export interface SimulateOptions extends TraceReading {
   readonly trace?: string;
   readonly sites?: string;
   readonly policy: string;
   readonly seed: string;
   readonly config?: string;
-  readonly format?: TraceFormat;
-  readonly strict?: boolean;
   readonly json?: string;
   readonly decisions?: string;
 }
@@ -75,21 +74,21 @@ async function openOutput(option: string, path: string): Promise<FileHandle> {
 }
 
 async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {
-  const { trace, sites, format, strict } = options;
+  const { trace, sites } = options;
   if (trace === undefined && sites === undefined) return { scenario: northeastCorridor(seed) };
   if (trace === undefined || sites === undefined) {
     throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
   }
-  const reading = { ...(format && { format }), ...(strict && { strict }) };
-  return { sites: await readSites(sites), trace: await openTrace(trace, reading) };
+  return { sites: await readSites(sites), trace: await traceOf(trace, options) };
 }
 
 function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
   const first = runs[0]!;
   const events = runs.reduce((sum, { locations }) => sum + Object.values(locations).reduce((a, b) => a + b, 0), 0);
-  const bad = trace?.bad ? `; ${counted(trace.bad, 'bad row')} skipped, the first: ${trace.firstBad}` : '';
+  const read = trace ? `, positions ${samplingWords(trace)}${lossWords(trace)}` : '';
+  const hint = placeHint(first.locations, sum(first.locations));
   const rate = Math.round((events / tookMs) * 1000).toLocaleString('en');
-  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${bad}\n`;
+  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${read}${hint ? `; ${hint}` : ''}\n`;
 }
 
 /** One column a policy. */

@@ -1,8 +1,10 @@
 /** Site lists: where virtual machines can run, for simulations and replays that have no sites reporting themselves. */
 import { TagalongError } from '#shared/errors.ts';
 import { type CsvRecord, csvRecords, isBlank } from './traces/csv-records.ts';
+import { peekText } from './traces/files.ts';
+import { featuresIn } from './traces/geojson.ts';
 import { fitName } from './traces/names.ts';
-import { decimal, shortened } from './traces/row.ts';
+import { decimal, fieldOf, shortened } from './traces/row.ts';
 
 export interface SiteSpec {
   site: string;
@@ -28,22 +30,17 @@ export const DEFAULT_SITE = {
 } as const;
 
 /**
- * Reads a CSV file with the columns site, lat, lon and, where wanted, slots; others are ignored; it may be gzipped. Names
+ * Reads a CSV file with the columns site, lat, lon and, where wanted, slots; others are ignored. Or GeoJSON: Points whose
+ * name is the property `site` or `name`, else their id, with a property `slots` where wanted. Either may be gzipped. Names
  * are made fit as users' are (`fitName`).
  * @throws TagalongError SITES_INVALID, as `FILE:LINE: field: what is wrong, what would be right`
  */
 export async function readSites(path: string): Promise<SiteSpec[]> {
-  const [header, ...rows] = await readRecords(path);
-  const columns = header?.fields.map((field) => field.trim()) ?? [];
-  for (const column of ['site', 'lat', 'lon']) {
-    if (!columns.includes(column)) {
-      throw invalid(path, 1, `no column "${column}" in the header, one with site,lat,lon would be right`);
-    }
-  }
+  const rows = await readRows(path);
   const lineOf = new Map<string, number>();
-  const sites = rows.map(({ fields, line }) => {
-    const text = Object.fromEntries(columns.map((column, i) => [column, fields[i]?.trim() ?? '']));
-    const site = siteIn(text, (fault) => invalid(path, line, fault));
+  const sites = rows.map((row) => {
+    const { line } = row;
+    const site = siteIn(row, (fault) => invalid(path, line, fault));
     const before = lineOf.get(site.site);
     if (before !== undefined) {
       throw invalid(path, line, `site: "${site.site}" is already in line ${before}, one line a site would be right`);
@@ -55,7 +52,52 @@ export async function readSites(path: string): Promise<SiteSpec[]> {
   return sites;
 }
 
-function siteIn(text: Record<string, string>, fail: (fault: string) => Error): SiteSpec {
+/** A site as it stands in the file. */
+interface Row {
+  readonly line: number;
+  readonly fields: Readonly<Record<string, string | undefined>>;
+}
+
+async function readRows(path: string): Promise<Row[]> {
+  try {
+    return (await peekText(path)).trimStart().startsWith('{') ? await featureRows(path) : await csvRows(path);
+  } catch (cause) {
+    if (!(cause instanceof TagalongError) || cause.code === 'SITES_INVALID') throw cause;
+    throw new TagalongError('SITES_INVALID', cause.message, { cause });
+  }
+}
+
+async function csvRows(path: string): Promise<Row[]> {
+  const records: CsvRecord[] = [];
+  for await (const batch of csvRecords(path)) records.push(...batch.filter(({ fields }) => !isBlank(fields)));
+  const [header, ...rows] = records;
+  const columns = header?.fields.map((field) => field.trim()) ?? [];
+  for (const column of ['site', 'lat', 'lon']) {
+    if (!columns.includes(column)) {
+      throw invalid(path, 1, `no column "${column}" in the header, one with site,lat,lon would be right`);
+    }
+  }
+  return rows.map(({ fields, line }) => ({
+    line,
+    fields: Object.fromEntries(columns.map((column, i) => [column, fields[i]?.trim() ?? ''])),
+  }));
+}
+
+async function featureRows(path: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const features of featuresIn(path)) {
+    for (const { id, properties, type, coordinates, line } of features) {
+      if (type !== 'Point') throw invalid(path, line, 'geometry: no Point, one for each site would be right');
+      const [lon, lat] = Array.isArray(coordinates) ? coordinates : [];
+      const site = fieldOf(properties.site) ?? fieldOf(properties.name) ?? fieldOf(id);
+      const slots = fieldOf(properties.slots);
+      rows.push({ line, fields: { site, lat: fieldOf(lat), lon: fieldOf(lon), slots } });
+    }
+  }
+  return rows;
+}
+
+function siteIn({ fields: text }: Row, fail: (fault: string) => Error): SiteSpec {
   const number = (field: string, right: string, fits: (value: number) => boolean) => {
     const value = decimal(text[field]);
     if (fits(value)) return value;
@@ -72,16 +114,6 @@ function siteIn(text: Record<string, string>, fail: (fault: string) => Error): S
       : DEFAULT_SITE.slots,
     uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })),
   };
-}
-
-async function readRecords(path: string): Promise<CsvRecord[]> {
-  try {
-    const records: CsvRecord[] = [];
-    for await (const batch of csvRecords(path)) records.push(...batch);
-    return records.filter(({ fields }) => !isBlank(fields));
-  } catch (cause) {
-    throw new TagalongError('SITES_INVALID', (cause as Error).message, { cause });
-  }
 }
 
 function invalid(path: string, line: number, fault: string): TagalongError {

@@ -95,7 +95,10 @@ test('rows that cannot be read are counted, and the first is named; with --stric
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
   const lenient = await tagalong(args);
   expect(lenient.code, lenient.stderr).toBe(0);
-  expect(lenient.stdout).toMatch(/^rows of the trace +4 \(csv\), 2 skipped; the first: .*trace\.csv:3: lat: /m);
+  expect(lenient.stdout).toMatch(
+    /^rows of the trace +4 \(csv\); 2 bad rows skipped, the first: .*trace\.csv:3: lat: /m,
+  );
+  expect(lenient.stdout).toMatch(/^its positions +as recorded$/m);
 
   const strict = await tagalong([...args, '--strict']);
   expect(strict.code).toBe(2);

@@ -67,7 +67,7 @@ function shortestPauseMs(lines: readonly Line[], policy: string): number {
 describe('an evening of 25 cabs', () => {
   testWith(demo, 'is simulated to its end, and every figure adds up', async () => {
     const { trace, runs, settings } = await comparisonOf(...argsOf(demo), '--policy', 'tagalong,nearest,never');
-    expect(trace).toEqual({ format: 'csv', rows: 6_920, bad: 0 });
+    expect(trace).toEqual({ format: 'csv', rows: 6_920, bad: 0, sampling: { everyMs: null } });
     expect(runs.map(({ policy }) => policy)).toEqual(['tagalong', 'nearest', 'never']);
     for (const run of runs) {
       expectToAddUp(run, 6_920);
@@ -135,7 +135,7 @@ describe('a weekday of 499 cabs', () => {
     'is read from its gzip, simulated to its end, and following costs less than staying',
     async () => {
       const { trace, runs } = await comparisonOf(...argsOf(weekday), '--policy', 'tagalong,never');
-      expect(trace).toEqual({ format: 'csv', rows: 456_453, bad: 0 });
+      expect(trace).toMatchObject({ format: 'csv', rows: 456_453, bad: 0 });
       for (const run of runs) {
         expectToAddUp(run, 456_453);
         expect(run).toMatchObject({ users: 499, vms: 499, sites: 549 });
@@ -187,6 +187,33 @@ describe('a trace of one user', () => {
     const comparison = await comparisonOf(...argsOf(plain));
     expect(comparison.runs[0]).toMatchObject({ users: 1, decisions: { 'move better-site': 1 } });
     expect(await comparisonOf(...argsOf({ ...plain, trace: gz }))).toEqual(comparison);
+  });
+
+  test('may have columns of other names, and be played at steady positions, which the result says', async () => {
+    const { trace, sites } = await pair(rows);
+    const other = await file(
+      'other.csv',
+      (await readFile(trace, 'utf8')).replace(HEADER, 'cab_id,ts,latitude,longitude'),
+    );
+    const args = ['--trace', other, '--sites', sites, '--columns', 'user=cab_id,t=ts,lat=latitude,lon=longitude'];
+    expect((await comparisonOf(...args)).runs).toEqual((await comparisonOf(...argsOf({ trace, sites }))).runs);
+
+    const steady = await comparisonOf(...args, '--every-seconds', '30');
+    const sampling = { everyMs: 30_000, gapMs: 300_000, sessions: 1, positions: 599 };
+    expect(steady.trace).toMatchObject({ rows: 300, sampling });
+    expectToAddUp(steady.runs[0]!, 599);
+    const { stderr } = await simulate(...args, '--every-seconds', '30', '--gap-seconds', '20');
+    expect(stderr).toMatch(
+      /, positions every 30\.0 s, silences over 20\.0 s left open: 300 positions in 300 sessions\n$/,
+    );
+  });
+
+  test('in metres of a plane is told so', async () => {
+    const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(
+      /; most positions are not on the earth: latitude and longitude in degrees would be right\n$/,
+    );
   });
 
   test('is simulated without the rows that cannot be read; with --strict the first of them ends it', async () => {

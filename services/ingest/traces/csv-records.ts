@@ -9,6 +9,7 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { TagalongError } from '#shared/errors.ts';
 import { readText } from './files.ts';
+import { LONGEST_LINE, tooLong } from './lines.ts';
 
 export interface CsvRecord {
   /** Where the record begins in the file, from 1. */
@@ -16,8 +17,6 @@ export interface CsvRecord {
   readonly fields: readonly string[];
 }
 
-/** No record is that long; a file without line ends would fill the memory. */
-const LONGEST_RECORD = 1024 * 1024;
 const RECORDS_PER_BATCH = 4096;
 
 /**
@@ -38,7 +37,7 @@ export async function* csvRecords(path: string): AsyncGenerator<CsvRecord[], voi
       line += records.length;
       open = text.slice(end);
       if (quote >= 0) return yield* quotedRecords(path, open, chunks, line);
-      if (open.length > LONGEST_RECORD) throw tooLong(path, line);
+      if (open.length > LONGEST_LINE) throw tooLong(path, line);
     }
     if (open !== '') yield splitLines(`${open}\n`, line);
   } finally {
@@ -76,7 +75,7 @@ async function* quotedRecords(
     record_delimiter: ['\r\n', '\n'],
     relax_column_count: true,
     relax_quotes: true,
-    max_record_size: LONGEST_RECORD,
+    max_record_size: LONGEST_LINE,
   });
   // csv-parse's own count takes CRLF within quotes for two lines.
   let line = firstLine;
@@ -102,11 +101,4 @@ async function* quotedRecords(
 
 function lineEnds(field: string): number {
   return field.includes('\n') ? field.split('\n').length - 1 : 0;
-}
-
-function tooLong(path: string, line: number): TagalongError {
-  return new TagalongError(
-    'TRACE_UNREADABLE',
-    `${path}:${line}: a record of more than ${LONGEST_RECORD} characters, one line a row would be right`,
-  );
 }

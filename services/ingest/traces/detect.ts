@@ -1,12 +1,45 @@
+import { basename } from 'node:path';
 import { TagalongError } from '#shared/errors.ts';
 import { CABSPOTTING_FILE, CABSPOTTING_LINE } from './cabspotting.ts';
 import { namesIn, peekText } from './files.ts';
+import type { TraceFormat } from './formats.ts';
+import { GEOJSON_FILE } from './geojson.ts';
+import { GEOLIFE_FILE, GEOLIFE_LINE } from './geolife.ts';
 import { GPX_FILE } from './gpx.ts';
+import { ROME_LINE } from './rome.ts';
 import { shortened } from './row.ts';
-import type { TraceFormat } from './trace.ts';
+import { TDRIVE_FILE, TDRIVE_LINE } from './tdrive.ts';
 
 const KNOWN =
-  'known are csv (a header with user,t,lat,lon), cabspotting (a folder of new_<cab>.txt) and gpx (a file, or a folder of *.gpx), each also gzipped';
+  'known are csv (a header with user,t,lat,lon), events (CloudEvents, one a line), cabspotting (new_<cab>.txt), gpx (*.gpx), geolife (*.plt), tdrive (<taxi>.txt), porto (CSV with POLYLINE), rome (taxi;time;POINT(lat lon)), sumo-fcd (XML), owntracks (JSON) and geojson, each also gzipped; --format says which';
+
+/** The formats that come as a folder, by the names of their files. */
+const FOLDERS: readonly (readonly [TraceFormat, RegExp])[] = [
+  ['cabspotting', CABSPOTTING_FILE],
+  ['gpx', GPX_FILE],
+  ['geolife', GEOLIFE_FILE],
+  ['tdrive', TDRIVE_FILE],
+  ['geojson', GEOJSON_FILE],
+];
+
+/** The formats with a row a line, by their first line. CSV is the last: lines of others have commas, too. */
+const LINES: readonly (readonly [TraceFormat, RegExp])[] = [
+  ['cabspotting', CABSPOTTING_LINE],
+  ['geolife', GEOLIFE_LINE],
+  ['tdrive', TDRIVE_LINE],
+  ['rome', ROME_LINE],
+  ['porto', /^(?=.*TIMESTAMP).*POLYLINE/],
+  ['csv', /,/],
+];
+
+const ROOTS: Readonly<Record<string, TraceFormat>> = { gpx: 'gpx', 'fcd-export': 'sumo-fcd' };
+
+/** The formats in JSON, by what each file of them has. */
+const MEMBERS: readonly (readonly [TraceFormat, RegExp])[] = [
+  ['geojson', /"type"\s*:\s*"FeatureCollection"|"features"\s*:\s*\[/],
+  ['events', /"specversion"\s*:/],
+  ['owntracks', /"_type"\s*:/],
+];
 
 /**
  * Tells the format of a trace by what is in it.
@@ -18,22 +51,36 @@ export async function detectFormat(path: string): Promise<TraceFormat> {
 }
 
 function formatOfFolder(path: string, names: readonly string[]): TraceFormat {
-  const cabs = names.filter((name) => CABSPOTTING_FILE.test(name)).length;
-  const gpx = names.filter((name) => GPX_FILE.test(name)).length;
-  if (cabs > 0 && gpx === 0) return 'cabspotting';
-  if (gpx > 0 && cabs === 0) return 'gpx';
-  if (cabs > 0) throw unknown(path, `both new_<cab>.txt (${cabs}) and *.gpx (${gpx})`);
-  throw unknown(path, `a folder of ${names.length} other files`);
+  const found = FOLDERS.map(([format, file]) => ({
+    format,
+    files: names.filter((name) => file.test(basename(name))).length,
+  })).filter(({ files }) => files > 0);
+  if (found.length === 1) return found[0]!.format;
+  if (found.length === 0) throw unknown(path, `a folder of ${names.length} other files`);
+  throw unknown(path, `files of ${found.map(({ format, files }) => `${format} (${files})`).join(' and ')}`);
 }
 
 function formatOfText(path: string, text: string): TraceFormat {
   if (text === '') throw unknown(path, 'an empty file');
   if (text.includes('\0')) throw unknown(path, 'binary data');
-  if (/^\s*</.test(text)) return 'gpx';
+  const begin = text.trimStart();
+  if (begin.startsWith('<')) return formatOfXml(path, begin);
+  if (begin.startsWith('{') || begin.startsWith('[')) {
+    const format = MEMBERS.find(([, member]) => member.test(begin))?.[0];
+    if (format !== undefined) return format;
+    throw unknown(path, `JSON ${JSON.stringify(shortened(begin))}`);
+  }
   const line = text.slice(0, text.search(/\r?\n|$/));
-  if (CABSPOTTING_LINE.test(line)) return 'cabspotting';
-  if (line.includes(',')) return 'csv';
+  const format = LINES.find(([, like]) => like.test(line))?.[0];
+  if (format !== undefined) return format;
   throw unknown(path, `a first line ${JSON.stringify(shortened(line))}`);
+}
+
+function formatOfXml(path: string, text: string): TraceFormat {
+  const root = /<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)/.exec(text.replaceAll(/<!--[\s\S]*?(-->|$)/g, ''))?.[1] ?? '';
+  const format = ROOTS[root];
+  if (format !== undefined) return format;
+  throw unknown(path, `XML with the root <${shortened(root)}>`);
 }
 
 function unknown(path: string, found: string): TagalongError {

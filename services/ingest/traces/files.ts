@@ -42,13 +42,28 @@ export async function peekText(path: string): Promise<string> {
   return '';
 }
 
-/** The names in a folder, in order; undefined where the path is not a folder. */
+/** How many folders deep files are looked for: as deep as published data sets have them. */
+const DEEPEST = 4;
+
+/** The names of the files in a folder and in those within it, in order; undefined where the path is not a folder. */
 export async function namesIn(path: string): Promise<string[] | undefined> {
   try {
-    return (await stat(path)).isDirectory() ? (await readdir(path)).sort() : undefined;
+    return (await stat(path)).isDirectory() ? await namesBelow(path, DEEPEST) : undefined;
   } catch (cause) {
     throw unreadable(path, cause);
   }
+}
+
+async function namesBelow(path: string, depth: number): Promise<string[]> {
+  const names: string[] = [];
+  const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    if (!entry.isDirectory()) names.push(entry.name);
+    else if (depth > 0 && !entry.name.startsWith('.')) {
+      for (const name of await namesBelow(join(path, entry.name), depth - 1)) names.push(join(entry.name, name));
+    }
+  }
+  return names;
 }
 
 /**
@@ -58,7 +73,7 @@ export async function namesIn(path: string): Promise<string[] | undefined> {
 export async function filesOf(path: string, pattern: RegExp, wanted: string): Promise<string[]> {
   const names = await namesIn(path);
   if (names === undefined) return [path];
-  const files = names.filter((name) => pattern.test(name)).map((name) => join(path, name));
+  const files = names.filter((name) => pattern.test(basename(name))).map((name) => join(path, name));
   if (files.length > 0) return files;
   throw new TagalongError(
     'TRACE_UNREADABLE',

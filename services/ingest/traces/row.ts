@@ -11,32 +11,57 @@ export interface RawRow {
   readonly lon: string | undefined;
 }
 
-/** Reads one row; undefined where it is bad, which has then been counted. */
-export type ReadRow = (row: RawRow, file: string, line: number) => Fix | undefined;
+/** Takes what a reader finds, and counts it: nothing that is in a file goes without being counted. */
+export interface Rows {
+  /** Reads one row; undefined where it is bad. */
+  read(row: RawRow, file: string, line: number): Fix | undefined;
+  /** A row that cannot even be taken apart. @param fault what is wrong, what would be right */
+  bad(file: string, line: number, fault: string): void;
+  /** A record that is something else than a position, as its format allows; it is not a row. */
+  other(): void;
+}
 
-/** @throws TagalongError (the function it returns) TRACE_ROW_INVALID at a bad row, if `strict` */
-export function rowReader(report: TraceReport, strict: boolean): ReadRow {
+/** @throws TagalongError (the functions of what it returns) TRACE_ROW_INVALID at a bad row, if `strict` */
+export function rowReader(report: TraceReport, strict: boolean): Rows {
   const nameOf = userNames();
-  return (row, file, line) => {
-    report.rows++;
-    const user = row.user?.trim();
-    const atMs = timeMs(row.t);
-    const lat = decimal(row.lat);
-    const lon = decimal(row.lon);
-    if (user && !Number.isNaN(atMs) && Number.isFinite(lat) && Number.isFinite(lon)) {
-      return { user: nameOf(user), atMs, lat, lon };
-    }
+  const count = (file: string, line: number, fault: string) => {
     report.bad++;
-    if (strict || report.firstBad === undefined) {
-      const fault = `${file}:${line}: ${faultIn(row)}`;
-      if (strict) throw new TagalongError('TRACE_ROW_INVALID', fault);
-      report.firstBad = fault;
-    }
-    return undefined;
+    if (!strict && report.firstBad !== undefined) return;
+    const where = `${file}:${line}: ${fault.slice(0, LONGEST_FAULT)}`;
+    if (strict) throw new TagalongError('TRACE_ROW_INVALID', where);
+    report.firstBad = where;
+  };
+  return {
+    read(row, file, line) {
+      report.rows++;
+      const user = row.user?.trim();
+      const atMs = timeMs(row.t);
+      const lat = decimal(row.lat);
+      const lon = decimal(row.lon);
+      if (user && user.length <= LONGEST_NAME && !Number.isNaN(atMs) && Number.isFinite(lat) && Number.isFinite(lon)) {
+        return { user: nameOf(user), atMs, lat, lon };
+      }
+      count(file, line, faultIn(row));
+      return undefined;
+    },
+    bad(file, line, fault) {
+      report.rows++;
+      count(file, line, fault);
+    },
+    other() {
+      report.others = (report.others ?? 0) + 1;
+    },
   };
 }
 
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** A fault quotes what is in the file, and that may be anything. */
+const LONGEST_FAULT = 400;
+
+/** Names are held as long as the trace is read; a longer one is no name. */
+const LONGEST_NAME = 1000;
+
+// No two parts of it can take the same digits: a field of a megabyte is refused as fast as a short one.
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
 /** A decimal number; NaN for all else, also for what `Number` would take (nothing at all, hexadecimal). */
 export function decimal(text: string | undefined): number {
@@ -67,9 +92,16 @@ function isoMs(text: string): number {
   return Date.parse(`${date}T${time}${hours === undefined ? 'Z' : `${hours}:${minutes ?? '00'}`}`);
 }
 
+/** A number or a text of JSON as a field of a row; undefined for all else. */
+export function fieldOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
 /** Words for the first field that is wrong. */
 function faultIn(row: RawRow): string {
-  if (!row.user?.trim()) return fault('user', row.user, 'is not a name', 'one or more characters');
+  if (!row.user?.trim() || row.user.trim().length > LONGEST_NAME) {
+    return fault('user', row.user, 'is not a name', `1 to ${LONGEST_NAME} characters`);
+  }
   if (Number.isNaN(timeMs(row.t))) {
     return fault('t', row.t, 'is not a time from 1970 to 9999', 'Unix seconds or ISO 8601');
   }

@@ -75,6 +75,30 @@ describe('a CSV trace', () => {
   });
 });
 
+describe('columns of other names', () => {
+  const text = 'ts,cab_id,latitude,longitude,t\n1700000000,ann,48.1,11.5,7\n';
+
+  it('are those that were named; the others keep their own', async () => {
+    const path = folder.write('named.csv', text);
+    const names = { user: 'cab_id', t: 'ts', lat: 'latitude', lon: 'longitude' };
+    expect((await readAll(path, { columns: names })).fixes).toEqual([ANN]);
+    const { t: _, ...others } = names;
+    expect((await readAll(path, { columns: others })).fixes).toEqual([{ ...ANN, atMs: 7000 }]);
+  });
+
+  it('are refused where the file has none of that name', async () => {
+    await expect(readAll(folder.write('named.csv', text), { columns: { user: 'taxi' } })).rejects.toMatchObject({
+      code: 'TRACE_UNREADABLE',
+      message: expect.stringMatching(/named\.csv:1: no column "taxi" in the header, one with taxi,t,lat,lon would be/),
+    });
+  });
+
+  it('are for CSV only', async () => {
+    const path = folder.write('named.csv', text);
+    await expect(openTrace(path, { columns: { user: 'a' }, format: 'gpx' })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
 describe('the time of a row', () => {
   it.each([
     ['0', 0],
@@ -112,6 +136,9 @@ describe('bad rows', () => {
     ['ann,1,2,Infinity', 'lon'],
     ['ann,1,2,1e999', 'lon'],
     ['ann,1,2,0x1f', 'lon'],
+    [`${'x'.repeat(1001)},1,2,3`, 'user'],
+    // In no time, where digits could be told apart in many ways it would take hours.
+    [`ann,1,2,${'1'.repeat(900_000)}x`, 'lon'],
   ];
 
   it.each(bad)('%s is skipped, counted and described by its field, %s', async (row, field) => {

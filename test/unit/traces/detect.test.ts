@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { detectFormat } from '#services/ingest/traces/detect.ts';
+import { TRACE_FORMATS } from '#services/ingest/traces/formats.ts';
 import { openTrace } from '#services/ingest/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
@@ -7,6 +9,8 @@ const folder = temporaryFolder();
 it.each([
   ['an empty file', '', /found an empty file/],
   ['binary data', Uint8Array.of(1, 0, 2, 0), /found binary data/],
+  ['JSON of another kind', '{"name": "ann"}', /found JSON "{/],
+  ['XML of another kind', '<?xml version="1.0"?>\n<!-- <gpx> -->\n<k:kml/>', /found XML with the root <kml>/],
   ['prose', 'Once upon a time\n', /found a first line "Once upon a time"/],
 ])('%s is no trace: the error says what was found and what is known', async (_, content, found) => {
   const path = folder.write('unknown', content);
@@ -14,7 +18,8 @@ it.each([
     code: 'TRACE_UNREADABLE',
     message: expect.stringMatching(found),
   });
-  await expect(openTrace(path)).rejects.toThrow(/^[^\n]*csv [^\n]*cabspotting [^\n]*gpx [^\n]*$/);
+  const said = await openTrace(path).catch((error: Error) => error.message);
+  expect(TRACE_FORMATS.filter((format) => !new RegExp(`known are .*\\b${format}\\b`).test(String(said)))).toEqual([]);
 });
 
 it('a folder is no trace where it holds none, or two kinds', async () => {
@@ -30,6 +35,25 @@ it('a folder is no trace where it holds none, or two kinds', async () => {
     code: 'TRACE_UNREADABLE',
   });
   await expect(openTrace(`${folder.path}/both`, { format: 'csv' })).rejects.toMatchObject({ code: 'TRACE_UNREADABLE' });
+});
+
+it.each([
+  ['cabspotting', '37.75 -122.39 0 1300\n'],
+  ['csv', 'time,user,t,lat,lon\n'],
+  ['events', '{"specversion":"1.0","type":"site.reported.v1"}\n'],
+  ['events', '{\n"type":"site.reported.v1","specversion" : "1.0"'],
+  ['geojson', '{"name":"x","features" : [{"_type":1}'],
+  ['geojson', '\n{"type": "FeatureCollection"'],
+  ['geolife', 'Geolife trajectory\r\nWGS 84\r\n'],
+  ['gpx', '<?xml version="1.0"?>\n<!-- <fcd-export> --><g:gpx>'],
+  ['owntracks', '[{"_type":"location"'],
+  ['owntracks', '{"tst":7,"_type":"lwt"}\n'],
+  ['porto', '"TRIP_ID","TAXI_ID","TIMESTAMP","POLYLINE"\r\n'],
+  ['rome', '21;2014-02-01 00:00:00.250999+01;POINT(41.88 12.48)\n'],
+  ['sumo-fcd', '<?xml version="1.0"?>\n\n<!-- <a/>\n <b/> -->\n<fcd-export xmlns:xsi="x">'],
+  ['tdrive', '1,2008-02-03 12:30:08,116.41,39.91\r\n'],
+])('%s is told by %j', async (format, text) => {
+  expect(await detectFormat(folder.write('some', text))).toBe(format);
 });
 
 it('a path that is not there is unreadable', async () => {

@@ -62,10 +62,12 @@ describe('a GPX trace', () => {
   it.each([
     ['not well-formed', '<gpx><trk></gpx>'],
     ['cut off', '<gpx><trk><trkseg>'],
+    ['empty', ' '],
+    ['nested without end', `<gpx>${'<x>'.repeat(1000)}`],
     ['another kind of XML', '<?xml version="1.0"?><kml></kml>'],
   ])('is refused where it is %s', async (_, text) => {
     const path = folder.write('broken.gpx', text);
-    await expect(readAll(path)).rejects.toMatchObject({
+    await expect(readAll(path, { format: 'gpx' })).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',
       message: expect.stringMatching(/^.*broken\.gpx:1: .* would be right$/),
     });

@@ -51,6 +51,48 @@ describe('a site list', () => {
     });
   });
 
+  describe('in GeoJSON', () => {
+    const point = (coordinates: unknown, properties: object | null, id?: string) => ({
+      type: 'Feature',
+      id,
+      geometry: { type: 'Point', coordinates },
+      properties,
+    });
+    const write = (...features: object[]) =>
+      folder.write('sites.geojson', JSON.stringify({ type: 'FeatureCollection', features }, null, 1));
+
+    it('is read by names or ids, longitude first', async () => {
+      const path = write(
+        point([-122.4, 37.7, 12], { site: 'enb-1', slots: 3 }),
+        point([11.5, 48.1], { name: 'bus stop#2' }),
+        point([11.6, 48.1], null, 'enb-3'),
+      );
+      expect(await readSites(path)).toEqual([
+        { site: 'enb-1', lat: 37.7, lon: -122.4, ...DEFAULT_SITE, slots: 3 },
+        { site: 'bus-stop-2', lat: 48.1, lon: 11.5, ...DEFAULT_SITE },
+        { site: 'enb-3', lat: 48.1, lon: 11.6, ...DEFAULT_SITE },
+      ]);
+    });
+
+    it.each([
+      ['no name', point([1, 2], {}), /: site: is missing/],
+      ['coordinates the wrong way round', point([37.7, -122.4], { site: 'a' }), /: lat: "-122.4" does not do/],
+      ['no coordinates', point(null, { site: 'a' }), /: lat: is missing/],
+      ['another geometry', { type: 'Feature', geometry: { type: 'Polygon', coordinates: [] } }, /: geometry: no Point/],
+    ])('with %s is refused with its line', async (_, feature, message) => {
+      await expect(readSites(write(feature))).rejects.toMatchObject({
+        code: 'SITES_INVALID',
+        message: expect.stringMatching(new RegExp(`geojson:\\d+${message.source}`)),
+      });
+    });
+
+    it('with no features, or cut off, is refused', async () => {
+      for (const text of ['{"features":[]}', '{"features":[{"type":']) {
+        await expect(readSites(folder.write('none.geojson', text))).rejects.toMatchObject({ code: 'SITES_INVALID' });
+      }
+    });
+  });
+
   it('that is not there is refused', async () => {
     await expect(readSites(`${folder.path}/nothing.csv`)).rejects.toMatchObject({ code: 'SITES_INVALID' });
   });

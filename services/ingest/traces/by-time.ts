@@ -1,0 +1,172 @@
+/**
+ * Puts fixes in order of time in bounded memory: runs of a million fixes are sorted, and where there are more than one
+ * they wait in a file, to be merged (an external merge sort; Knuth, The Art of Computer Programming 3, 5.4).
+ */
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import TinyQueue from 'tinyqueue';
+import type { Fix } from './trace.ts';
+
+/** 32 MB a run. */
+const RUN_FIXES = 2 ** 20;
+const FIRST_FIXES = 2 ** 13;
+/** What is read of a run at a time, and handed on at a time. */
+const BLOCK_FIXES = 4096;
+
+/** Numbers a fix: user, time, latitude, longitude. */
+const WIDTH = 4;
+
+/**
+ * The same fixes by time; those of the same instant keep their order.
+ * @param runFixes how many are held in memory
+ */
+export async function* byTime(
+  batches: AsyncIterable<readonly Fix[]>,
+  runFixes = RUN_FIXES,
+): AsyncGenerator<readonly Fix[], void, void> {
+  const users = new Users();
+  // Most traces are far shorter than a run.
+  let run = new Float64Array(Math.min(FIRST_FIXES, runFixes) * WIDTH);
+  let size = 0;
+  let runs: Runs | undefined;
+  try {
+    for await (const batch of batches) {
+      for (const fix of batch) {
+        if (size === runFixes) {
+          runs ??= await openRuns();
+          await runs.write(sorted(run, size));
+          size = 0;
+        }
+        const at = size * WIDTH;
+        if (at === run.length) run = resized(run, Math.min(2 * at, runFixes * WIDTH));
+        run[at] = users.numberOf(fix.user);
+        run[at + 1] = fix.atMs;
+        run[at + 2] = fix.lat;
+        run[at + 3] = fix.lon;
+        size++;
+      }
+    }
+    if (runs === undefined) {
+      for (const block of sorted(run, size)) yield fixesIn(block, users.names);
+      return;
+    }
+    await runs.write(sorted(run, size));
+    for await (const block of runs.merge()) yield fixesIn(block, users.names);
+  } finally {
+    await runs?.close();
+  }
+}
+
+/** Users by number, in the order in which they appear. */
+class Users {
+  readonly names: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  numberOf(user: string): number {
+    const known = this.#numbers.get(user);
+    if (known !== undefined) return known;
+    this.#numbers.set(user, this.names.length);
+    return this.names.push(user) - 1;
+  }
+}
+
+function resized(run: Float64Array, length: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(length);
+  larger.set(run);
+  return larger;
+}
+
+/** The first fixes of a run by time, in blocks. */
+function* sorted(run: Float64Array, size: number): Generator<Float64Array, void, void> {
+  const timeOf = (fix: number) => run[fix * WIDTH + 1]!;
+  // Tracks stand one behind another in most files, each in order, and a sort of arrays makes use of that.
+  const order = Array.from({ length: size }, (_, fix) => fix).sort((a, b) => timeOf(a) - timeOf(b));
+  for (let from = 0; from < size; from += BLOCK_FIXES) {
+    const fixes = order.slice(from, from + BLOCK_FIXES);
+    const block = new Float64Array(fixes.length * WIDTH);
+    for (const [i, fix] of fixes.entries()) block.set(run.subarray(fix * WIDTH, (fix + 1) * WIDTH), i * WIDTH);
+    yield block;
+  }
+}
+
+function fixesIn(block: Float64Array, users: readonly string[]): Fix[] {
+  const fixes: Fix[] = [];
+  for (let i = 0; i < block.length; i += WIDTH) {
+    fixes.push({ user: users[block[i]!]!, atMs: block[i + 1]!, lat: block[i + 2]!, lon: block[i + 3]! });
+  }
+  return fixes;
+}
+
+interface Runs {
+  write(blocks: Iterable<Float64Array>): Promise<void>;
+  /** All runs as one, in blocks; the earlier run first where times are equal. */
+  merge(): AsyncGenerator<Float64Array, void, void>;
+  close(): Promise<void>;
+}
+
+/** Where a run is in the file, in bytes. */
+interface Extent {
+  from: number;
+  readonly to: number;
+}
+
+/** Runs in a file that has no name any more: it is gone when it is closed, also by a crash. */
+async function openRuns(): Promise<Runs> {
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-'));
+  const file = await open(join(folder, 'runs'), 'wx+', 0o600);
+  await rm(folder, { recursive: true });
+  const extents: Extent[] = [];
+  let end = 0;
+  return {
+    async write(blocks) {
+      const from = end;
+      for (const block of blocks) {
+        await file.write(new Uint8Array(block.buffer), 0, block.byteLength, end);
+        end += block.byteLength;
+      }
+      extents.push({ from, to: end });
+    },
+    merge: () => mergeRuns(file, extents),
+    close: () => file.close(),
+  };
+}
+
+async function* mergeRuns(file: FileHandle, extents: readonly Extent[]): AsyncGenerator<Float64Array, void, void> {
+  const heads = await Promise.all(
+    extents.map(async (rest, run) => ({ rest, run, block: await nextBlock(file, rest), at: 0 })),
+  );
+  type Head = (typeof heads)[number];
+  const timeOf = ({ block, at }: Head) => block[at + 1]!;
+  const queue = new TinyQueue(heads, (a, b) => timeOf(a) - timeOf(b) || a.run - b.run);
+
+  let merged = new Float64Array(BLOCK_FIXES * WIDTH);
+  let size = 0;
+  for (let head = queue.pop(); head !== undefined; head = queue.pop()) {
+    merged.set(head.block.subarray(head.at, head.at + WIDTH), size);
+    size += WIDTH;
+    head.at += WIDTH;
+    if (head.at === head.block.length) {
+      head.block = await nextBlock(file, head.rest);
+      head.at = 0;
+    }
+    if (head.block.length > 0) queue.push(head);
+    if (size < merged.length) continue;
+    yield merged;
+    merged = new Float64Array(BLOCK_FIXES * WIDTH);
+    size = 0;
+  }
+  if (size > 0) yield merged.subarray(0, size);
+}
+
+/** The next block of a run, empty where it has ended. */
+async function nextBlock(file: FileHandle, rest: Extent): Promise<Float64Array> {
+  const bytes = new Uint8Array(Math.min(BLOCK_FIXES * WIDTH * 8, rest.to - rest.from));
+  for (let read = 0; read < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, read, bytes.length - read, rest.from + read);
+    if (bytesRead === 0) throw new Error('the file of sorted runs is shorter than what was written to it');
+    read += bytesRead;
+  }
+  rest.from += bytes.length;
+  return new Float64Array(bytes.buffer);
+}

@@ -1,0 +1,44 @@
+import { TagalongError } from '#shared/errors.ts';
+import { type CsvRecord, csvRecords } from './csv-records.ts';
+
+/** A CSV file by the names in its header. */
+export interface Columns<C extends string> {
+  /** Where in a record each column is. */
+  readonly places: Readonly<Record<C, number>>;
+  /** The records behind the header from the first, blank ones among them; can be asked for again. */
+  records(): AsyncGenerator<readonly CsvRecord[], void, void>;
+}
+
+/**
+ * Reads the header of a CSV file.
+ * @param names what a column is called in this file, where that is not its own name
+ * @throws TagalongError TRACE_UNREADABLE where a column is missing
+ */
+export async function readColumns<C extends string>(
+  path: string,
+  columns: readonly C[],
+  names: Readonly<Partial<Record<C, string>>>,
+): Promise<Columns<C>> {
+  const wanted = columns.map((column) => names[column] ?? column);
+  for await (const [header] of csvRecords(path)) {
+    const found = header!.fields.map((field) => field.trim());
+    const missing = wanted.find((name) => !found.includes(name));
+    if (missing === undefined) {
+      const places = Object.fromEntries(columns.map((column, i) => [column, found.indexOf(wanted[i]!)]));
+      return { places: places as Record<C, number>, records: () => recordsIn(path) };
+    }
+    throw new TagalongError(
+      'TRACE_UNREADABLE',
+      `${path}:1: no column "${missing}" in the header, one with ${wanted.join(',')} would be right`,
+    );
+  }
+  throw new TagalongError('TRACE_UNREADABLE', `${path}:1: empty, a header with ${wanted.join(',')} would be right`);
+}
+
+async function* recordsIn(path: string): AsyncGenerator<readonly CsvRecord[], void, void> {
+  let header = true;
+  for await (const records of csvRecords(path)) {
+    yield header ? records.slice(1) : records;
+    header = false;
+  }
+}

@@ -1,0 +1,27 @@
+import { filesOf } from './files.ts';
+import { linesOf } from './lines.ts';
+import type { Rows } from './row.ts';
+import type { Fix, OpenFormat } from './trace.ts';
+
+/** Reads one line that is not empty; undefined where there is no fix in it, which has then been counted. */
+export type ReadLine = (line: string, file: string, number: number, rows: Rows) => Fix | undefined;
+
+/** A format with a row a line, in one file or in the files of a folder whose names fit. */
+export function lineFormat(pattern: RegExp, wanted: string, read: ReadLine): OpenFormat {
+  return async (path) => {
+    const files = await filesOf(path, pattern, wanted);
+    return async function* (rows) {
+      for (const file of files) {
+        for await (const { first, lines } of linesOf(file)) {
+          const fixes: Fix[] = [];
+          for (const [i, line] of lines.entries()) {
+            if (line.trim() === '') continue;
+            const fix = read(line, file, first + i, rows);
+            if (fix !== undefined) fixes.push(fix);
+          }
+          if (fixes.length > 0) yield fixes;
+        }
+      }
+    };
+  };
+}

@@ -1,0 +1,42 @@
+/** Text as lines, in bounded memory. */
+import { TagalongError } from '#shared/errors.ts';
+import { readText } from './files.ts';
+
+/** No line of a trace is that long; a file without line ends would fill the memory. */
+export const LONGEST_LINE = 1024 * 1024;
+
+export interface Lines {
+  /** Where the first of them is in the file, from 1. */
+  readonly first: number;
+  /** Without their ends, LF or CRLF. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * All lines of a file in order, some thousand at a time, the empty ones among them.
+ * @throws TagalongError TRACE_UNREADABLE
+ */
+export async function* linesOf(path: string): AsyncGenerator<Lines, void, void> {
+  let open = '';
+  let first = 1;
+  for await (const text of readText(path)) {
+    const lines = (open + text).split('\n');
+    open = lines.pop()!;
+    if (open.length > LONGEST_LINE) throw tooLong(path, first + lines.length);
+    if (lines.length > 0) yield { first, lines: lines.map(withoutReturn) };
+    first += lines.length;
+  }
+  if (open !== '') yield { first, lines: [withoutReturn(open)] };
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
+}
+
+/** What is said of a line that does not end. */
+export function tooLong(path: string, line: number): TagalongError {
+  return new TagalongError(
+    'TRACE_UNREADABLE',
+    `${path}:${line}: a record of more than ${LONGEST_LINE} characters, one line a row would be right`,
+  );
+}

@@ -1,0 +1,52 @@
+import { filesOf, peekText, stem } from './files.ts';
+import { type JsonValue, jsonValues } from './json-values.ts';
+import { linesOf } from './lines.ts';
+import { fieldOf, type Rows } from './row.ts';
+import type { Fix, OpenFormat } from './trace.ts';
+
+/**
+ * What OwnTracks publishes, a JSON object a line, or a JSON array of them. Positions have `_type` `location`, `lat`, `lon`
+ * and `tst` (Unix seconds); all other types are counted as others. The user is the end of `topic`
+ * (`owntracks/<user>/<device>`), else the tracker id `tid`, else the file's name.
+ */
+export const openOwntracks: OpenFormat = async (path) => {
+  const files = await filesOf(path, /\.(json|ndjson|jsonl)(\.gz)?$/i, 'files *.json');
+  return async function* (rows) {
+    for (const file of files) {
+      const values = (await peekText(file)).trimStart().startsWith('[') ? jsonValues(file, '$.*') : valuesByLine(file);
+      for await (const some of values) {
+        const fixes = some.map((value) => fixOf(value, file, rows)).filter((fix) => fix !== undefined);
+        if (fixes.length > 0) yield fixes;
+      }
+    }
+  };
+};
+
+/** A value a line; undefined where it is no JSON, which JSON itself cannot say. */
+async function* valuesByLine(file: string): AsyncGenerator<readonly JsonValue[], void, void> {
+  for await (const { first, lines } of linesOf(file)) {
+    yield lines.map((text, i) => ({ value: parsed(text), line: first + i })).filter((_, i) => lines[i]!.trim() !== '');
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fixOf({ value, line }: JsonValue, file: string, rows: Rows): Fix | undefined {
+  if (typeof value !== 'object' || value === null) {
+    rows.bad(file, line, 'no JSON object, one with _type would be right');
+    return undefined;
+  }
+  const { _type, topic, tid, tst, lat, lon } = value as Record<string, unknown>;
+  if (_type !== 'location') {
+    rows.other();
+    return undefined;
+  }
+  const user = fieldOf(topic)?.split('/').slice(-2).join('/') ?? fieldOf(tid) ?? stem(file);
+  return rows.read({ user, t: fieldOf(tst), lat: fieldOf(lat), lon: fieldOf(lon) }, file, line);
+}

@@ -1,0 +1,65 @@
+import { readColumns } from './columns.ts';
+import { isBlank } from './csv-records.ts';
+import { fieldOf, type Rows, shortened, timeMs } from './row.ts';
+import type { Fix, OpenFormat } from './trace.ts';
+
+const COLUMNS = ['TAXI_ID', 'TIMESTAMP', 'POLYLINE'] as const;
+
+/** Between two points of a trip. */
+const EVERY_S = 15;
+
+/**
+ * Porto's taxis of 2013/14 (ECML/PKDD 2015 challenge): CSV with a trip a record; POLYLINE is a JSON array of [lon, lat], a
+ * point every 15 s from TIMESTAMP (Unix seconds) on. Each point is a row here. Trips without points are counted as others.
+ * Where MISSING_DATA is True some points are left out, and nobody knows which: those behind them come too early.
+ */
+export const openPorto: OpenFormat = async (path) => {
+  const columns = await readColumns(path, COLUMNS, {});
+  return async function* (rows) {
+    for await (const records of columns.records()) {
+      const fixes: Fix[] = [];
+      for (const { fields, line } of records) {
+        if (isBlank(fields)) continue;
+        const [user, t, polyline] = COLUMNS.map((column) => fields[columns.places[column]]);
+        const points = pointsIn(polyline);
+        if (points === undefined) {
+          rows.bad(
+            path,
+            line,
+            `POLYLINE: ${JSON.stringify(shortened(polyline ?? ''))} is none, [[lon,lat],…] would be right`,
+          );
+        } else if (points.length === 0) {
+          rows.other();
+        } else fixes.push(...fixesOf({ user, t }, points, path, line, rows));
+      }
+      if (fixes.length > 0) yield fixes;
+    }
+  };
+};
+
+function pointsIn(polyline: string | undefined): unknown[] | undefined {
+  try {
+    const points: unknown = JSON.parse(polyline ?? '');
+    return Array.isArray(points) ? points : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fixesOf(
+  trip: { readonly user: string | undefined; readonly t: string | undefined },
+  points: readonly unknown[],
+  path: string,
+  line: number,
+  rows: Rows,
+): Fix[] {
+  const startMs = timeMs(trip.t);
+  // A time that is none stays as it is in the file, to be told so.
+  const timeOf = (i: number) => (Number.isNaN(startMs) ? trip.t : String(startMs / 1000 + i * EVERY_S));
+  return points
+    .map((point, i) => {
+      const [lon, lat] = Array.isArray(point) ? point : [];
+      return rows.read({ user: trip.user, t: timeOf(i), lat: fieldOf(lat), lon: fieldOf(lon) }, path, line);
+    })
+    .filter((fix) => fix !== undefined);
+}
