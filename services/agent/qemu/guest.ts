@@ -2,6 +2,7 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
+import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
 
 let lastId = 0;
 
@@ -45,6 +46,16 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
     clearTimeout(timer);
     socket.destroy();
   }
+}
+
+/** Has a guest take an address on one of its cards, and announce it. */
+export async function takeAddress(
+  path: string,
+  mac: string,
+  { address, prefix, gateway }: LanAddress,
+  answerMs: number,
+): Promise<void> {
+  await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
 }
 
 /**
