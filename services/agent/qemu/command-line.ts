@@ -43,10 +43,11 @@ export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void>
   await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
 }
 
-/** The last line that a QEMU said. */
+/** The last line that a QEMU said; what it only warned of does not end it. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
   const said = await readFile(log, 'utf8').catch(() => '');
-  return said.trim().split('\n').at(-1) || 'it said nothing';
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
+  return lines.at(-1) ?? 'it said nothing';
 }
 
 /**

@@ -20,10 +20,10 @@ interface Bitmap {
 
 /** Of the smallest piece that is counted as one: a cluster of the image. */
 const LEAST_BYTES = 2 ** 16;
-/** Bitmaps are sent while the VM stands still, and QEMU takes a piece for a byte when it estimates how long that takes. */
-const MOST_PIECES = 2 ** 18;
+/** Bitmaps are sent while the VM stands still, and QEMU holds a piece for a byte of what is left to be sent. */
+const MOST_PIECES = 2 ** 17;
 
-/** How large the pieces are that are counted, for a disk of that size: a power of two, 64 KiB up to 16 GiB. */
+/** How large the pieces are that are counted, for a disk of that size: a power of two, 64 KiB up to 8 GiB. */
 export function pieceBytes(diskBytes: number): number {
   return Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(diskBytes / MOST_PIECES)));
 }
@@ -62,14 +62,29 @@ export async function forgetCounts(qmp: Qmp | undefined, here: string, from: str
   }
 }
 
+/** How many bytes QEMU holds the bitmaps for, in what it says is left to be sent: they go last, so that is never less. */
+export async function countedPieces(qmp: Qmp): Promise<number> {
+  const top = await topNode(qmp);
+  const pieces = (top?.['dirty-bitmaps'] ?? []).map((each) => Math.ceil(top!.image['virtual-size'] / each.granularity));
+  return pieces.reduce((sum, each) => sum + each, 0);
+}
+
 /** Neither has a slash in it. */
 function nameOf(site: string, token: string): string {
   return `${site}/${token}`;
 }
 
+interface BlockNode {
+  readonly 'node-name': string;
+  readonly 'dirty-bitmaps'?: readonly Bitmap[];
+  readonly image: { readonly 'virtual-size': number };
+}
+
+async function topNode(qmp: Qmp): Promise<BlockNode | undefined> {
+  const nodes = await qmp.execute<BlockNode[]>('query-named-block-nodes', { flat: true });
+  return nodes.find((node) => node['node-name'] === NODE);
+}
+
 async function bitmaps(qmp: Qmp): Promise<readonly Bitmap[]> {
-  const nodes = await qmp.execute<{ 'node-name': string; 'dirty-bitmaps'?: Bitmap[] }[]>('query-named-block-nodes', {
-    flat: true,
-  });
-  return nodes.find((node) => node['node-name'] === NODE)?.['dirty-bitmaps'] ?? [];
+  return (await topNode(qmp))?.['dirty-bitmaps'] ?? [];
 }
