@@ -58,6 +58,22 @@ export async function takeAddress(
   await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
 }
 
+/** Has a guest take its address as soon as the helper in it answers, for as long as that is wanted. */
+export async function untilTaken(
+  path: string,
+  mac: string,
+  lan: LanAddress,
+  isWanted: () => Promise<boolean>,
+): Promise<void> {
+  while (await isWanted()) {
+    try {
+      return await takeAddress(path, mac, lan, 2000);
+    } catch {
+      await sleep(100);
+    }
+  }
+}
+
 /**
  * Waits until all connections of a guest have joined an address.
  * @param joinMs the longest wait

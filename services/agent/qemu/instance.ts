@@ -11,9 +11,9 @@ import { CarriageWatch } from './carriage.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeDisk, DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
-import { askGuest, retractAllBut, takeAddress, untilJoined } from './guest.ts';
+import { askGuest, retractAllBut, takeAddress, untilJoined, untilTaken } from './guest.ts';
 import { keepDisk } from './kept.ts';
-import { point, relax, stretch, unplug, unpoint } from './lan.ts';
+import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
 import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
@@ -172,16 +172,21 @@ export class Instance {
     await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
   }
 
-  /** Source: the VM stands still from here on. */
-  async stop({ migration, maxPauseMs, force }: OrderBody<'stop'>): Promise<void> {
+  /** Source: the VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
+  async stop({ migration, maxPauseMs, force, handOver }: OrderBody<'stop'>): Promise<void> {
+    await this.#stop(migration, force ? maxPauseMs : this.#record.machine.spec.downtimeLimitMs);
+    // An order of its own would be on its way while the VM stands still.
+    if (handOver) await this.handOver({ migration });
+  }
+
+  async #stop(migration: string, limitMs: number): Promise<void> {
     this.#moveOf(migration);
     // A QEMU that is no more stands still as well.
     if (this.#record.ownership === 'handed-over' || !(await isAlive(this.#record.qemu))) return;
     if (this.#memory === undefined) throw refused('its memory is not being copied');
-    const { downtimeLimitMs } = this.#record.machine.spec;
-    await stopAtSource(this.#live(), this.#memory, force ? maxPauseMs : downtimeLimitMs, () => this.#abandoned);
+    await mirror(this.#record, 'source');
+    await stopAtSource(this.#live(), this.#memory, limitMs, () => this.#abandoned);
     if (this.#record.stoppedAtMs === undefined) this.#stamp({ stoppedAtMs: Date.now() });
-    await point(this.#record, 'source');
     await this.#disk?.complete();
   }
 
@@ -205,12 +210,16 @@ export class Instance {
     await this.#save({ ownership: 'handed-over', sent });
   }
 
-  /** Destination: its LAN sends the VM's packets here from now on. */
+  /** Destination: what its LAN sends to the VM comes here as well from now on. */
   async expect({ migration }: OrderBody<'expect'>): Promise<void> {
     this.#moveOf(migration);
-    // What is mirrored has to be let go of before the last of the memory comes.
-    if (this.#record.machine.spec.diskBytes > 0) await closeDisk(this.#live());
-    await point(this.#record, 'destination');
+    await mirror(this.#record, 'destination');
+  }
+
+  /** Destination: the mirrored disk is let go of, as it has to be before the last of the memory comes. */
+  async closeDisk({ migration }: OrderBody<'closeDisk'>): Promise<void> {
+    this.#moveOf(migration);
+    await closeDisk(this.#live());
   }
 
   /** Destination: it runs, from here on here. */
@@ -235,14 +244,14 @@ export class Instance {
     // A VM that has died here is no reason to keep the source waiting.
     if (await isAlive(this.#record.qemu)) await retractAllBut(this.#files.guest, macAddress(vm, nic));
     await forgetCounts(this.#qmp, this.#context.config.site, peer, landing.token);
+    await unmirror(vm);
     await relax(vm);
-    await unpoint({ vm, nic });
     await this.#save({ move: undefined });
   }
 
   /** Source: takes everything of the move back; the VM runs on here. `voided`: the destination has given it up for good. */
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
-    const { move, ownership, vm, nic } = this.#record;
+    const { move, ownership, vm } = this.#record;
     if (move === undefined || move.migration !== migration) return;
     if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
     this.#memory?.stop();
@@ -255,7 +264,7 @@ export class Instance {
     this.#memory = undefined;
     this.#disk = undefined;
     this.#carriage = undefined;
-    await unpoint({ vm, nic });
+    await unmirror(vm);
     // Also where it is not written down that it has it: the agent may have ended just then.
     await askGuest(this.#files.guest, ['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
@@ -277,11 +286,9 @@ export class Instance {
   async release(): Promise<void> {
     const { config, records, log } = this.#context;
     await this.#end();
-    const kept = await keepDisk(this.#files, this.#record, config).catch((err) => {
-      log.warn({ err }, 'a disk could not be kept');
-      return [];
-    });
-    await records.delete(this.#record.vm, kept);
+    const keeping = keepDisk(this.#files, this.#record, config);
+    const kept = await keeping.catch((err) => void log.warn({ err }, 'a disk could not be kept'));
+    await records.delete(this.#record.vm, kept ?? []);
   }
 
   async #end(): Promise<void> {
@@ -362,15 +369,9 @@ export class Instance {
 
   /** A VM that has just begun gets its address as soon as the helper in it answers. */
   async #settleIn(): Promise<void> {
-    const { vm, nic } = this.#record;
-    while (!this.#removed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined) {
-      if (!(await isAlive(this.#record.qemu))) return;
-      try {
-        return await takeAddress(this.#files.guest, macAddress(vm, nic), this.#record.lan, 2000);
-      } catch {
-        await sleep(100);
-      }
-    }
+    const { vm, nic, lan } = this.#record;
+    const begins = () => !this.#removed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined;
+    await untilTaken(this.#files.guest, macAddress(vm, nic), lan, async () => begins() && isAlive(this.#record.qemu));
   }
 
   /** Has the helper in the guest do something. */
