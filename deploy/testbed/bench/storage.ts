@@ -1,10 +1,13 @@
 /** A disk that goes along while its guest writes to it, and comes back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchRow } from '#simulations/bench/bench.ts';
+import { until } from '../moves.ts';
 import { atMost, exactly, inLab, plain, say, type Timed } from './lab.ts';
 
 const MBIT = 125_000;
 const WRITTEN_BPS = 4_000_000;
+const AS_FAST_AS_CAN_BE_BPS = 1e9;
+const FILL_MS = 200_000;
 /** How long the guest writes before each move. */
 const WRITES_MS = 5000;
 
@@ -14,6 +17,9 @@ export async function benchStorage(diskBytes: number): Promise<BenchRow[]> {
   say(`a ${name}, moved there and back`);
   return inLab({ ratesBps: [200 * MBIT, 200 * MBIT], diskBytes }, async ({ guest, move }) => {
     const written = async () => Number(await guest('disk-write'));
+    // Full of data: what was never written would not be sent.
+    await guest('disk-write', `${AS_FAST_AS_CAN_BE_BPS}`);
+    await until(async () => (await written()) >= diskBytes, FILL_MS);
     await guest('disk-write', `${WRITTEN_BPS}`);
     await sleep(WRITES_MS);
     const out = await move();
