@@ -285,10 +285,11 @@ export class Instance {
   /** Source, once the VM runs elsewhere: the same, but that its disk is kept for its return. */
   async release(): Promise<void> {
     const { config, records, log } = this.#context;
+    const { vm } = this.#record;
     await this.#end();
     const keeping = keepDisk(this.#files, this.#record, config);
-    const kept = await keeping.catch((err) => void log.warn({ err }, 'a disk could not be kept'));
-    await records.delete(this.#record.vm, kept ?? []);
+    const kept = await keeping.catch((err) => void log.warn({ vm, err }, 'its disk could not be kept'));
+    await records.delete(vm, kept ?? []);
   }
 
   async #end(): Promise<void> {
