@@ -99,7 +99,7 @@ export class Instance {
       machine,
       nic,
       lan,
-      state: await this.#state(),
+      state: await stateOf(this.#record, this.#qmp),
       done: move?.done ?? [],
       ...(move && { migration: move.migration, role: move.role, unjoined: move.unjoined }),
       ...(move?.role === 'destination' && { token: move.landing.token }),
@@ -326,16 +326,6 @@ export class Instance {
   #live(): Qmp {
     if (this.#qmp?.isOpen) return this.#qmp;
     throw new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU is no more; ${this.#files.log} may say why`);
-  }
-
-  async #state(): Promise<InstanceStatus['state']> {
-    const { ownership, qemu } = this.#record;
-    if (!(await isAlive(qemu))) return ownership === 'handed-over' ? 'handed-over' : 'dead';
-    if (ownership === 'handed-over') return 'handed-over';
-    const silent = ownership === 'home' ? 'stopped' : 'receiving';
-    if (!this.#qmp?.isOpen) return silent;
-    // It may end while it is asked; that it does not answer does not mean that it has.
-    return stateOf(this.#qmp, ownership).catch(async () => ((await isAlive(qemu)) ? silent : 'dead'));
   }
 
   #moveOf(migration: string): MoveRecord {
