@@ -34,6 +34,11 @@ export const AgentSchema = Type.Object(
     tls: Type.Object({ ca: Path, cert: Path, key: Path }, closed),
     /** Records, sockets, logs and disks of the VMs. Must outlive the host's restart. @default /var/lib/tagalong */
     stateDir: Type.String({ minLength: 1, default: '/var/lib/tagalong' }),
+    /**
+     * What the disks of VMs that have moved on may take here, so that they need not come whole when they return; beyond it
+     * the oldest go. 0 keeps none. @default 50000000000
+     */
+    keptDisksBytes: Type.Integer({ minimum: 0, default: 50_000_000_000 }),
     lan: Type.Object(
       {
         /** The bridge that the VMs are on. */

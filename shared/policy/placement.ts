@@ -266,7 +266,10 @@ export class Placement {
         break;
       case 'migration.completed.v1': {
         this.#roster.rehome(vm, to);
-        const learned = this.sites.learn(this.sites.named(from), this.sites.named(to), move.raw, fact.data.figures);
+        const { durationMs, interruptionMs, bytes } = fact.data.figures;
+        // Less than its disk: the site had kept that from when the VM left it. What was predicted is all of it.
+        const measured = bytes < vm.spec.diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
+        const learned = this.sites.learn(this.sites.named(from), this.sites.named(to), move.raw, measured);
         vm.left = { site: from, atMs: vm.nowMs };
         this.#corrected.set(learned.key, learned.correction);
         this.#endMove(vm);

@@ -175,19 +175,21 @@ export class SiteTable {
   /**
    * Learns from a finished move.
    * @param raw what the model had predicted, before correction
+   * @param measured without a duration where that says nothing of what was predicted
    * @returns the pair's key and its new correction, to be kept
    */
   learn(
     from: Site,
     to: Site,
     raw: { readonly durationMs: number; readonly interruptionMs: number },
-    measured: { readonly durationMs: number; readonly interruptionMs: number },
+    measured: { readonly durationMs?: number; readonly interruptionMs: number },
   ): { key: string; correction: Correction } {
     const pair = this.pair(from, to);
     const { duration, interruption, samples } = pair.correction;
     const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
     pair.correction = {
-      duration: smooth(duration, measured.durationMs / raw.durationMs, weight),
+      duration:
+        measured.durationMs === undefined ? duration : smooth(duration, measured.durationMs / raw.durationMs, weight),
       interruption: smooth(interruption, measured.interruptionMs / raw.interruptionMs, weight),
       samples: samples + 1,
     };

@@ -1,74 +1,185 @@
 /** A disk that the sites do not share goes along with its VM, while the guest writes to it. */
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
+import { moveVm, RULES, specOf, startVm, until } from '#deploy/testbed/moves.ts';
+import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { qemuFiles } from '#services/agent/qemu/command-line.ts';
+import { shortName } from '#services/agent/qemu/names.ts';
 import { onTestBed } from './needs.ts';
 
 const DISK_BYTES = 32 * 2 ** 20;
-const WRITTEN_BPS = 3_000_000;
+/** Little enough that it takes a while until all of the disk has been written anew. */
+const WRITTEN_BPS = 1_000_000;
+const MUCH_BPS = 3_000_000;
+/** A return sends what was written meanwhile: far less than the disk. */
+const FEW_BYTES = DISK_BYTES / 2;
+const PROVIDERS = ['north', 'south'];
+const uplinks = PROVIDERS.map((provider) => ({ provider, rateBps: 25e6 }));
+const topology = topologies.parse(
+  JSON.stringify({
+    sites: ['oslo', 'bonn', 'kiel'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 4, uplinks })),
+    clients: [{ client: 'phone' }],
+  }),
+  'topology',
+);
 
 onTestBed('storage of a real VM', () => {
   let bed: TestBed;
   beforeAll(async () => {
-    bed = await openTestBed(twoSites(25e6));
+    bed = await openTestBed(topology);
   });
   afterAll(() => bed?.close());
 
   let vm = '';
-  const guest = (site: string, ...words: string[]) => bed.agents.get(site)!.guest(vm, words);
-  const written = async (site: string) => Number(await guest(site, 'disk-write'));
+  let at = '';
   const spec = specOf({ diskBytes: DISK_BYTES });
-  const begin = async (name: string) => {
-    vm = name;
-    await startVm(bed, vm, 'oslo', spec);
-    await guest('oslo', 'disk-write', `${WRITTEN_BPS}`);
+  const instance = async (site: string) => (await bed.agents.get(site)!.instance(vm)).instance;
+  const guest = (...words: string[]) => bed.agents.get(at)!.guest(vm, words);
+  const written = async () => Number(await guest('disk-write'));
+  const writes = async (bytes: number, withinMs?: number) => {
+    const before = await written();
+    await until(async () => (await written()) - before > bytes, withinMs);
   };
+  const verified = async () => (await guest('disk-verify')).split(' ').map(Number) as [number, number];
+  const filesAt = (site: string) => qemuFiles(`${bed.network.run.path}/${site}/${shortName(vm)}`);
+  const begin = async (name: string, writtenBps = WRITTEN_BPS) => {
+    [vm, at] = [name, 'oslo'];
+    await startVm(bed, vm, at, spec);
+    await guest('disk-write', `${writtenBps}`);
+    await writes(2_000_000);
+  };
+  /** Moves the VM. @returns what it cost, and how much of the disk was sent until it was equal */
+  const go = async (to: string, more: Parameters<typeof moveVm>[4] = {}) => {
+    const from = at;
+    let diskBytes = Number.NaN;
+    const measured = await moveVm(bed, vm, from, to, {
+      spec,
+      ...more,
+      async before(step) {
+        await more.before?.(step);
+        if (step === 'memory') diskBytes = (await instance(from))!.disk!.sentBytes;
+      },
+    });
+    at = to;
+    return { ...measured, diskBytes };
+  };
+  /** Moves a VM whose guest writes nothing any more. @returns how many bytes of its disk went, which is the same after */
+  const goUnchanged = async (to: string) => {
+    const sum = await guest('disk-sum');
+    const { diskBytes } = await go(to);
+    expect(await guest('disk-sum'), 'the content of the disk').toBe(sum);
+    return diskBytes;
+  };
+  const cutAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.cut('bonn', provider)));
+  const mendAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.mend('bonn', provider)));
   afterEach(async () => {
     for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
+    for (const site of bed.agents.keys()) {
+      await expect(stat(filesAt(site).folder), `what is kept at ${site} of a VM that is no more`).rejects.toThrow();
+    }
   });
 
-  test('moved there and back while the guest writes: everything it wrote is on the disk, and its memory is intact', async () => {
-    await begin('vm1');
-    await guest('oslo', 'fill', '20000000');
-    const memory = await guest('oslo', 'checksum');
+  test('there and back while the guest writes: all it wrote is on the disk, its memory is intact, and what was there already was not sent again', async () => {
+    await begin('vm1', MUCH_BPS);
+    await guest('fill', '20000000');
+    const memory = await guest('checksum');
     // Into the second round: the disk is full of what was written.
-    await until(async () => (await written('oslo')) > DISK_BYTES * 1.1, 80_000);
+    await writes(DISK_BYTES * 1.1, 80_000);
 
-    const before = await written('oslo');
-    const there = await moveVm(bed, vm, 'oslo', 'bonn', { spec });
-    const between = await written('bonn');
-    const back = await moveVm(bed, vm, 'bonn', 'oslo', { spec });
+    const before = await written();
+    const there = await go('bonn');
+    const between = await written();
+    const back = await go('oslo');
+    const again = await go('bonn');
     expect(between).toBeGreaterThan(before);
-    expect(await written('oslo')).toBeGreaterThan(between);
-    for (const { bytes, degraded } of [there, back]) {
-      expect(bytes).toBeGreaterThan(DISK_BYTES);
-      expect(degraded).toEqual([]);
+    expect(await written()).toBeGreaterThan(between);
+    for (const { degraded } of [there, back, again]) expect(degraded).toEqual([]);
+    expect(there.diskBytes).toBeGreaterThanOrEqual(DISK_BYTES);
+    for (const { diskBytes } of [back, again]) {
+      expect(diskBytes).toBeGreaterThan(0);
+      expect(diskBytes).toBeLessThan(FEW_BYTES);
     }
 
-    const [checked, rounds] = (await guest('oslo', 'disk-verify')).split(' ').map(Number);
+    const [checked, rounds] = await verified();
     expect(checked).toBeGreaterThan(10);
     expect(rounds).toBeGreaterThan(0);
-    expect(await guest('oslo', 'checksum')).toBe(memory);
+    expect(await guest('checksum')).toBe(memory);
   }, 240_000);
 
-  test('a mirror that stalls is given up: the VM runs on at its source, with its disk', async () => {
+  test('back by way of a third site: what was written at both is what is sent', async () => {
     await begin('vm2');
+    await go('bonn');
+    await writes(2_000_000);
+    expect((await go('kiel')).diskBytes).toBeGreaterThanOrEqual(DISK_BYTES);
+    await writes(2_000_000);
+    const diskBytes = await goUnchanged('oslo');
+    expect(diskBytes).toBeGreaterThan(4_000_000);
+    expect(diskBytes).toBeLessThan(DISK_BYTES);
+    // The one in the middle has kept its copy as well.
+    expect(await goUnchanged('bonn')).toBeLessThan(DISK_BYTES);
+  }, 120_000);
+
+  test('only what is known for certain to be there is left out', async () => {
+    await begin('vm3');
+    await go('bonn');
+    await appendFile(filesAt('oslo').kept, 'x');
+    expect(await goUnchanged('oslo'), 'a kept disk that was touched').toBeGreaterThanOrEqual(DISK_BYTES);
+
+    // Now something else is on the kept one; larger pieces are other data.
+    await guest('disk-write', `${MUCH_BPS}`);
+    await writes(2_000_000);
+    const { note } = filesAt('bonn');
+    const { token, ...rest } = JSON.parse(await readFile(note, 'utf8'));
+    await writeFile(note, JSON.stringify({ token: `${token}x`, ...rest }));
+    expect(await goUnchanged('bonn'), 'one of another hand-over').toBeGreaterThanOrEqual(DISK_BYTES);
+
+    for (const site of ['oslo', 'bonn']) {
+      await bed.killAgent(site);
+      await bed.startAgent(site);
+    }
+    expect(await goUnchanged('oslo'), 'one whose agents were restarted').toBeLessThan(FEW_BYTES);
+
+    await bed.killQemu('oslo', vm);
+    await until(async () => (await instance('oslo'))?.state === 'dead');
+    await startVm(bed, vm, 'oslo', spec);
+    expect(await goUnchanged('bonn'), 'one from before QEMU was started anew').toBeGreaterThanOrEqual(DISK_BYTES);
+  }, 120_000);
+
+  test('a return that is called off: the VM runs on with all it wrote, and the next return is whole', async () => {
+    await begin('vm4', MUCH_BPS);
+    await go('bonn');
     const cut = async (step: string) => {
-      if (step !== 'disk') return;
-      setTimeout(() => {
-        for (const provider of ['north', 'south']) void bed.network.cut('bonn', provider);
-      }, 300);
+      if (step === 'memory') setTimeout(() => void cutAll(), 300);
     };
     try {
-      const moving = moveVm(bed, vm, 'oslo', 'bonn', { spec, before: cut, rules: { ...RULES, stallMs: 2500 } });
+      const moving = go('oslo', { before: cut, rules: { ...RULES, stallMs: 2500 } });
       await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
     } finally {
-      for (const provider of ['north', 'south']) await bed.network.mend('bonn', provider);
+      await mendAll();
     }
-    expect((await bed.agents.get('oslo')!.instance(vm)).instance?.state).toBe('running');
+    expect((await instance('bonn'))?.state).toBe('running');
+    await writes(2_000_000);
+    expect((await verified())[0]).toBeGreaterThan(3);
+    expect(await goUnchanged('oslo')).toBeGreaterThanOrEqual(DISK_BYTES);
+    // What bonn has kept was in two layers.
+    expect(await goUnchanged('bonn')).toBeLessThan(FEW_BYTES);
+  }, 120_000);
+
+  test('a mirror that stalls is given up: the VM runs on at its source, with its disk', async () => {
+    await begin('vm5', MUCH_BPS);
+    const cut = async (step: string) => {
+      if (step === 'disk') setTimeout(() => void cutAll(), 300);
+    };
+    try {
+      const moving = go('bonn', { before: cut, rules: { ...RULES, stallMs: 2500 } });
+      await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
+    } finally {
+      await mendAll();
+    }
+    expect((await instance('oslo'))?.state).toBe('running');
     // The guest's writes go on, and none of them was lost.
-    const before = await written('oslo');
-    await until(async () => (await written('oslo')) > before + 2_000_000);
-    expect((await guest('oslo', 'disk-verify')).split(' ').map(Number)[0]).toBeGreaterThan(3);
-  });
+    await writes(2_000_000);
+    expect((await verified())[0]).toBeGreaterThan(3);
+  }, 120_000);
 });

@@ -13,6 +13,7 @@ qemu: { images: { default: { disk: debian.qcow2 } } }
 test('what has a usual value may be left out', () => {
   expect(agentSettings.parse(ok, 'oslo.yaml')).toMatchObject({
     stateDir: '/var/lib/tagalong',
+    keptDisksBytes: 50_000_000_000,
     lan: { mtu: 1450 },
     qemu: { binary: 'qemu-system-x86_64', accel: 'auto', mptcp: true, compression: 'none', autoConverge: true },
     log: { level: 'info' },

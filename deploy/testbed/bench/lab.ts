@@ -32,6 +32,8 @@ export interface Timed extends Measured {
   readonly copyMs: number;
   /** Of that, while the VM ran at the source. */
   readonly memoryMs: number;
+  /** Of the bytes, those of the disk. */
+  readonly diskSentBytes: number;
   readonly predicted: ReturnType<typeof predictMove>;
 }
 
@@ -65,21 +67,26 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
         let copyBegan = began;
         let stopBegan = began;
         let copyEnded = began;
+        let diskSentBytes = 0;
         const measured = await moveVm(bed, VM, at, away, {
           spec,
           rules: { ...RULES, ...more },
           async before(step) {
             if (step === 'memory') copyBegan = performance.now();
-            if (step === 'switch') stopBegan = performance.now();
+            if (step === 'switch') {
+              const { instance } = await bed.agents.get(at)!.instance(VM);
+              diskSentBytes = instance?.disk?.sentBytes ?? 0;
+              stopBegan = performance.now();
+            }
             if (step === 'release') copyEnded = performance.now();
             await before(step);
           },
         });
         const ended = performance.now();
-        const predicted = predict(bed, { ...spec, ramBytes: measured.bytes - diskBytes });
+        const predicted = predict(bed, { ...spec, ramBytes: measured.bytes - diskSentBytes });
         [at, away] = [away, at];
         const times = { durationMs: ended - began, copyMs: copyEnded - copyBegan, memoryMs: stopBegan - copyBegan };
-        return { ...measured, ...times, predicted };
+        return { ...measured, ...times, diskSentBytes, predicted };
       },
     });
   } finally {

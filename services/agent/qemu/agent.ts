@@ -1,6 +1,6 @@
 /** The agent of one site: owns its QEMU processes, starts VMs, takes them in and gives them away. */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
@@ -17,10 +17,11 @@ import type {
 import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
 import { clearSockets, commandLine, qemuFiles } from './command-line.ts';
-import { createDisk } from './disk.ts';
 import { layOutCertificates } from './encryption.ts';
 import { Instance, type InstanceContext } from './instance.ts';
+import { boundKeptDisks, takeKeptDisk } from './kept.ts';
 import { plug, stretch } from './lan.ts';
+import { createDisk, topLayer } from './layers.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';
 import { end, findByArgument, startDetached } from './process.ts';
@@ -75,13 +76,16 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     const { vm, machine, nic } = base;
     const folder = records.folder(vm);
     const files = qemuFiles(folder);
+    const { diskBytes } = machine.spec;
+    // What lies here is the disk of a VM that is awaited only where it was kept for it.
+    const present = incoming && base.move?.landing.kept === undefined ? undefined : await topLayer(files);
+    const how = { incoming, disk: present ?? files.disk };
     // What it cannot be started with is found before anything is made.
-    const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, incoming);
+    const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, how);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await clearSockets(files);
-    const { diskBytes } = machine.spec;
-    if (diskBytes > 0 && (incoming || !(await exists(files.disk)))) {
-      await createDisk(files.disk, diskBytes, incoming ? undefined : config.qemu.images[machine.image]!.disk);
+    if (diskBytes > 0 && present === undefined) {
+      await createDisk(files, diskBytes, incoming ? undefined : config.qemu.images[machine.image]!.disk);
     }
     await plug(config.lan, vm, nic);
     const record: InstanceRecord = { ...base, qemu: await startDetached(config.qemu.binary, args, files.log) };
@@ -114,6 +118,9 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       // What died here is started again from its disk: nobody else has it.
       if (state !== 'dead') return;
       present.close();
+    } else {
+      // A disk that lies here without a record is none that it has now.
+      await records.delete(vm);
     }
     const base = { vm, machine, nic: 0, lan: present?.record.lan ?? lanAddress(vm), ownership: 'home' } as const;
     const instance = await launch(base, false);
@@ -132,7 +139,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       }
       if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is at home here already`);
       // Left over from a move that is over: it was handed over, or given up.
-      await present.remove();
+      await (ownership === 'handed-over' ? present.release() : present.remove());
       instances.delete(vm);
     }
     const endpoints = config.endpoints.filter(({ provider }) => providers.includes(provider));
@@ -140,7 +147,11 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     const [memoryPort, diskPort] = await freePorts(2);
     const lan = lanAddress(vm);
     const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
-    const landing: Landing = { token, endpoints, memoryPort: memoryPort!, diskPort: diskPort!, lan };
+    const kept = await takeKeptDisk(qemuFiles(records.folder(vm)), machine.spec.diskBytes);
+    const landing: Landing = {
+      ...{ token, endpoints, memoryPort: memoryPort!, diskPort: diskPort!, lan },
+      ...(kept !== undefined && { kept }),
+    };
     const move: MoveRecord = {
       ...{ migration, role: 'destination', peer: from, landing, done: [], unjoined: 0 },
       stretch: { remote, local: endpoints[0]!.address },
@@ -160,6 +171,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   const remove = async (vm: string) => {
     await instances.get(vm)?.remove();
     instances.delete(vm);
+    // Also what is kept of one that is elsewhere.
+    await records.delete(vm);
   };
 
   /** Ends what is left of a move at the destination (`discard`) or at the source (`release`). */
@@ -173,7 +186,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     // It may have come back, or be awaited, by a later move.
     if (record.move?.migration !== migration) return;
     if (record.ownership !== ownership) throw new TagalongError('ORDER_REFUSED', `${vm} is ${record.ownership} here`);
-    await remove(vm);
+    await (ownership === 'handed-over' ? present.release() : present.remove());
+    instances.delete(vm);
   };
 
   const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Landing | undefined> => {
@@ -208,6 +222,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
       if (config.qemu.encrypt) certificates = await layOutCertificates(config);
       await preparePaths(config);
+      await boundKeptDisks(config.stateDir, config.keptDisksBytes);
       const known = await records.load();
       await endUnknown(given.stateDir, known);
       for (const record of known) {
@@ -265,11 +280,4 @@ async function freePorts(count: number): Promise<number[]> {
   );
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -10,21 +10,31 @@ import { deviceNames, macAddress } from './names.ts';
 const GUEST_PORT = 'org.tagalong.guest';
 
 export interface QemuFiles {
+  readonly folder: string;
   readonly monitor: string;
   readonly guest: string;
   readonly console: string;
   readonly log: string;
   readonly disk: string;
+  /** Above the disk, where there is one. */
+  readonly overlay: string;
+  /** What is kept of the disk of a VM that has moved on, and what is written down of it. */
+  readonly kept: string;
+  readonly note: string;
 }
 
 /** Where a VM's files are in its folder. */
 export function qemuFiles(folder: string): QemuFiles {
   return {
+    folder,
     monitor: join(folder, 'qmp.sock'),
     guest: join(folder, 'guest.sock'),
     console: join(folder, 'console.log'),
     log: join(folder, 'qemu.log'),
     disk: join(folder, 'disk.qcow2'),
+    overlay: join(folder, 'overlay.qcow2'),
+    kept: join(folder, 'kept.qcow2'),
+    note: join(folder, 'kept.json'),
   };
 }
 
@@ -33,22 +43,24 @@ export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void>
   await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
 }
 
-/** The last line that a QEMU said. */
+/** The last line that a QEMU said; what it only warned of does not end it. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
   const said = await readFile(log, 'utf8').catch(() => '');
-  return said.trim().split('\n').at(-1) || 'it said nothing';
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
+  return lines.at(-1) ?? 'it said nothing';
 }
 
 /**
  * The arguments of QEMU for one VM.
- * @param incoming true: waits to be sent a running VM, and stands still when it has got it
+ * @param how.incoming true: waits to be sent a running VM, and stands still when it has got it
+ * @param how.disk the file at the top of its disk
  * @throws TagalongError IMAGE_UNKNOWN
  */
 export function commandLine(
   { accel, cpu, images }: AgentConfig['qemu'],
   { vm, machine, mtu }: { readonly vm: string; readonly machine: Machine; readonly mtu: number },
   files: QemuFiles,
-  incoming: boolean,
+  { incoming, disk: filename }: { readonly incoming: boolean; readonly disk: string },
 ): string[] {
   const image = images[machine.image];
   if (image === undefined) {
@@ -63,9 +75,13 @@ export function commandLine(
       `virtio-net-pci,id=nic${nic},netdev=net${nic},mac=${macAddress(vm, nic)},host_mtu=${mtu},romfile=,bus=pcie.0,addr=${4 + nic}`,
     ],
   ];
+  // The node at the top only passes on: it stays where it is when a layer is put in below it, and counts what is written.
+  const top = { driver: 'throttle', 'throttle-group': 'unlimited', file: 'image0', 'node-name': 'disk0' };
   const disk = [
-    ...['-blockdev', JSON.stringify({ driver: 'file', filename: files.disk, 'node-name': 'file0' })],
-    ...['-blockdev', JSON.stringify({ driver: 'qcow2', file: 'file0', 'node-name': 'disk0' })],
+    ...['-object', 'throttle-group,id=unlimited'],
+    ...['-blockdev', JSON.stringify({ driver: 'file', filename, 'node-name': 'file0' })],
+    ...['-blockdev', JSON.stringify({ driver: 'qcow2', file: 'file0', 'node-name': 'image0' })],
+    ...['-blockdev', JSON.stringify(top)],
     ...['-device', 'virtio-blk-pci,id=vda,drive=disk0,bus=pcie.0,addr=6'],
   ];
   return [

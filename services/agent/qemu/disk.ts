@@ -1,29 +1,28 @@
 /**
  * A disk that the sites do not share: mirrored over NBD while the VM runs, in the order that was found to work (the
  * destination's NBD server is stopped before the last of the memory is sent, or the image is written by two).
+ *
+ * Where the destination has kept the disk from when the VM left it, only what was written since goes there. QEMU 10.0's
+ * mirror takes no bitmap; its backup does, but has the guest's writes wait for the far end, and fail with it. So a
+ * layer is put in above the image first: below it nothing changes any more, and the backup is in nobody's way. When that is
+ * over, a mirror of the layer alone follows, by which the guest's writes go to both. The two never write at the same time.
  */
-import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
-import type { CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
+import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { QemuFiles } from './command-line.ts';
+import { createOverlay, exists } from './layers.ts';
 import { type Tls, tcp } from './memory.ts';
-import { run } from './process.ts';
 import { type Qmp, QmpError } from './qmp.ts';
-
-/** Makes a disk: a copy of an image, or an empty one. */
-export async function createDisk(path: string, diskBytes: number, image: string | undefined): Promise<void> {
-  await rm(path, { force: true });
-  if (image) {
-    await run('qemu-img', ['convert', '-O', 'qcow2', image, path]);
-    await run('qemu-img', ['resize', '-q', path, `${diskBytes}`]);
-  } else await run('qemu-img', ['create', '-q', '-f', 'qcow2', path, `${diskBytes}`]);
-}
+import type { MoveRecord } from './record.ts';
+import { carryCounts, writtenSince } from './written.ts';
 
 /** Destination: takes the disk in. */
 export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, creds: string): Promise<void> {
   // The one command that still wants the address wrapped in an older form.
   const data = { host: '0.0.0.0', port: `${port}`, ...(mptcp && { mptcp }) };
   await qmp.execute('nbd-server-start', { addr: { type: 'inet', data }, ...(creds && { 'tls-creds': creds }) });
+  await carryCounts(qmp);
   await qmp.execute('block-export-add', {
     type: 'nbd',
     id: 'export0',
@@ -39,6 +38,13 @@ export async function closeDisk(qmp: Qmp): Promise<void> {
 }
 
 const CONNECT_TRIES = 3;
+const POLL_MS = 20;
+
+/** The jobs by which it goes: what was written before, where that is enough, and the mirror. */
+const BACKUP = 'backup0';
+const MIRROR = 'mirror0';
+/** The bitmap of what the backup sends. */
+const DELTA = { node: 'image0', name: 'delta0' };
 
 interface Job {
   readonly id: string;
@@ -51,10 +57,14 @@ interface Job {
 /** Source: the disk on its way. */
 export class DiskCopy {
   readonly #qmp: Qmp;
-  #job: Job | undefined;
+  /** As they were last seen: what was sent stays sent when a job is no more. */
+  readonly #seen = new Map<string, Job>();
   #movedAtMs = performance.now();
   readonly #begunMs = performance.now();
   readonly #stallMs: number;
+  #following = false;
+  #isOff = false;
+  #failure: Error | undefined;
 
   constructor(qmp: Qmp, stallMs: number) {
     this.#qmp = qmp;
@@ -62,102 +72,177 @@ export class DiskCopy {
   }
 
   /** Begins, or watches what is under way. */
-  async begin({ endpoints, diskPort }: Landing, mptcp: boolean, { creds, peer }: Tls): Promise<void> {
-    if (await this.#find()) return;
-    const server = tcp(endpoints[0]!.address, diskPort, mptcp);
-    const tls = creds ? { 'tls-creds': creds, 'tls-hostname': peer } : {};
-    // Left by an agent that ended before it began the mirror.
-    await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
-    const far = { 'node-name': 'far0', driver: 'nbd', server, export: 'disk0', ...tls };
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#qmp.execute('blockdev-add', far);
-        break;
-      } catch (error) {
-        // The receiver sometimes ends the first connection during its handshake (QEMU 10.0.2, about once in 60 moves).
-        if (tries === CONNECT_TRIES || !(error instanceof QmpError)) throw error;
-        await sleep(100);
-      }
-    }
-    await this.#qmp.execute('blockdev-mirror', {
-      'job-id': 'mirror0',
-      device: 'disk0',
-      target: 'far0',
-      sync: 'full',
-      // The guest's writes go to both once the first pass is over it: a busy disk converges.
-      'copy-mode': 'write-blocking',
-      'auto-dismiss': false,
+  async begin({ landing, peer }: MoveRecord, mptcp: boolean, tls: Tls, files: QemuFiles): Promise<void> {
+    if (await this.resume()) return;
+    const qmp = this.#qmp;
+    await carryCounts(qmp);
+    const server = tcp(landing.endpoints[0]!.address, landing.diskPort, mptcp);
+    await this.#connect({ server, ...(tls.creds && { 'tls-creds': tls.creds, 'tls-hostname': tls.peer }) });
+    // A second layer is there once, for whoever began a return before: it may be the disk.
+    const { kept } = landing;
+    const written = kept && !(await exists(files.overlay)) ? await writtenSince(qmp, peer, kept) : undefined;
+    if (written === undefined) return this.#mirror('full');
+    await createOverlay(files);
+    const file = { driver: 'file', filename: files.overlay };
+    await qmp.execute('blockdev-add', { 'node-name': 'layer0', driver: 'qcow2', file, backing: null });
+    await qmp.execute('blockdev-snapshot', { node: DELTA.node, overlay: 'layer0' });
+    // After the layer: what is written in between is sent twice, not left out.
+    const { name, granularity } = written;
+    await qmp.execute('block-dirty-bitmap-add', { ...DELTA, granularity, disabled: true });
+    const merge = { node: DELTA.node, target: DELTA.name, bitmaps: [{ node: 'disk0', name }] };
+    await qmp.execute('block-dirty-bitmap-merge', merge);
+    await qmp.execute('blockdev-backup', {
+      ...{ 'job-id': BACKUP, device: DELTA.node, target: 'far0', sync: 'bitmap', bitmap: DELTA.name },
+      ...{ 'bitmap-mode': 'never', 'auto-dismiss': false },
     });
+    void this.#thenMirror();
+  }
+
+  /** Goes on with what is under way, as after a restart of the agent. False: nothing is. */
+  async resume(): Promise<boolean> {
+    const { backup, mirror } = await this.#look();
+    if (backup && !mirror) void this.#thenMirror();
+    return (backup ?? mirror) !== undefined;
   }
 
   /** How far it is. */
   async status(): Promise<CopyStatus> {
-    const before = this.#job?.['current-progress'] ?? 0;
-    let silence: Error | undefined;
-    const job = await this.#find().catch((error: Error) => {
+    const before = this.#sentBytes;
+    let silence = this.#failure;
+    const { backup, mirror } = await this.#look().catch((error: Error) => {
       silence = error;
-      return undefined;
+      return { backup: undefined, mirror: undefined };
     });
-    const sentBytes = job?.['current-progress'] ?? before;
+    const sentBytes = this.#sentBytes;
     const nowMs = performance.now();
     if (sentBytes > before) this.#movedAtMs = nowMs;
     const base = {
       sentBytes,
-      remainingBytes: Math.max(0, (job?.['total-progress'] ?? 0) - sentBytes),
+      remainingBytes: Math.max(0, this.#sum('total-progress') - sentBytes),
       rounds: 0,
       rateBps: (sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000,
     };
     const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
     // What is true of the VM can be said also where its QEMU is no more.
-    if (silence) return failed('QEMU_GONE', silence.message);
+    if (silence) return failed(silence instanceof TagalongError ? 'QEMU_GONE' : 'COPY_FAILED', silence.message);
+    const job = mirror ?? backup;
     if (job === undefined) return failed('COPY_FAILED', 'the mirror is no more');
     if (job.error !== undefined) return failed('COPY_FAILED', job.error);
-    if (job.status === 'ready') return { ...base, state: 'ready' };
-    if (job.status === 'concluded' || job.status === 'null') return failed('COPY_FAILED', 'the mirror ended early');
+    if (mirror?.status === 'ready') return { ...base, state: 'ready' };
+    const isOver = mirror?.status === 'concluded' || mirror?.status === 'null';
+    if (isOver) return failed('COPY_FAILED', 'the mirror ended early');
     if (nowMs - this.#movedAtMs > this.#stallMs) return failed('STALLED', 'the disk gets no further');
     return { ...base, state: 'copying' };
   }
 
   /** Ends the mirror with both sides equal; the VM stands still. */
   async complete(): Promise<void> {
+    const { backup, mirror } = await this.#look();
+    if (backup && !mirror) throw new TagalongError('COPY_FAILED', 'disk: what was written before is still being sent');
     // Graceful: what is in flight is written first.
     await this.#end(false);
   }
 
   /** Ends the mirror as it is. Harmless where there is none. */
   async cancel(): Promise<void> {
+    this.#isOff = true;
     // What is in flight over a dead path would be waited for, and the guest's own writes behind it.
     const instances = [{ type: 'block-node', 'node-name': 'far0' }];
     await this.#qmp.execute('yank', { instances }).catch(() => {});
     await this.#end(true).catch(() => {});
+    await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
+  }
+
+  /** Waits for the backup, then has the layer above follow. What it fails with is for `status` to say. */
+  async #thenMirror(): Promise<void> {
+    if (this.#following) return;
+    this.#following = true;
+    try {
+      for (;;) {
+        const { backup } = await this.#look();
+        if (backup === undefined || backup.error !== undefined) return;
+        if (backup.status === 'concluded') break;
+        await sleep(POLL_MS);
+      }
+      // It would go along with the memory.
+      await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
+      if (this.#isOff) return;
+      await this.#mirror('top');
+      // Last: while it is there without a mirror, whoever comes after a crash knows what comes next.
+      await this.#qmp.execute('job-dismiss', { id: BACKUP });
+    } catch (error) {
+      this.#failure = error as Error;
+    } finally {
+      this.#following = false;
+    }
+  }
+
+  /** @param sync all of the disk, or only the layer at its top */
+  async #mirror(sync: 'full' | 'top'): Promise<void> {
+    await this.#qmp.execute('blockdev-mirror', {
+      ...{ 'job-id': MIRROR, device: 'disk0', target: 'far0', sync, 'auto-dismiss': false },
+      // The guest's writes go to both once the first pass is over it: a busy disk converges.
+      'copy-mode': 'write-blocking',
+    });
+  }
+
+  async #connect(to: object): Promise<void> {
+    // Left by an agent that ended before it began.
+    await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
+    await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', export: 'disk0', ...to });
+        return;
+      } catch (error) {
+        // The receiver sometimes ends the first connection during its handshake (QEMU 10.0.2, about once in 60 moves).
+        if (tries === CONNECT_TRIES || !(error instanceof QmpError)) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   async #end(force: boolean): Promise<void> {
-    const qmp = this.#qmp;
-    if (await this.#find()) {
-      await qmp.execute('block-job-cancel', { device: 'mirror0', force }).catch(() => {});
-      for (const beganMs = performance.now(); ; ) {
-        const job = await this.#find();
-        if (job === undefined) break;
-        if (job.status === 'concluded') {
-          if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${job.error}`);
-          await qmp.execute('job-dismiss', { id: 'mirror0' });
-          break;
-        }
-        // The VM stands still meanwhile.
-        if (performance.now() - beganMs > this.#stallMs) {
-          throw new TagalongError('COPY_FAILED', 'disk: what was on its way does not arrive');
-        }
-        await sleep(2);
-      }
-    }
-    await qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
+    await this.#endJob(BACKUP, force);
+    await this.#endJob(MIRROR, force);
+    await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
   }
 
-  async #find(): Promise<Job | undefined> {
+  async #endJob(id: string, force: boolean): Promise<void> {
+    const qmp = this.#qmp;
+    if (!(await this.#find(id))) return;
+    await qmp.execute('block-job-cancel', { device: id, force }).catch(() => {});
+    for (const beganMs = performance.now(); ; await sleep(2)) {
+      const job = await this.#find(id);
+      if (job === undefined) return;
+      if (job.status === 'concluded') {
+        if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${job.error}`);
+        await qmp.execute('job-dismiss', { id });
+        return;
+      }
+      // The VM stands still meanwhile.
+      if (performance.now() - beganMs > this.#stallMs) {
+        throw new TagalongError('COPY_FAILED', 'disk: what was on its way does not arrive');
+      }
+    }
+  }
+
+  async #look(): Promise<{ readonly backup: Job | undefined; readonly mirror: Job | undefined }> {
     const jobs = await this.#qmp.execute<Job[]>('query-jobs');
-    const job = jobs.find(({ id }) => id === 'mirror0');
-    if (job) this.#job = job;
-    return job;
+    for (const job of jobs) this.#seen.set(job.id, job);
+    return { backup: jobs.find(({ id }) => id === BACKUP), mirror: jobs.find(({ id }) => id === MIRROR) };
+  }
+
+  async #find(which: string): Promise<Job | undefined> {
+    const { backup, mirror } = await this.#look();
+    return which === BACKUP ? backup : mirror;
+  }
+
+  #sum(progress: 'current-progress' | 'total-progress'): number {
+    return [...this.#seen.values()].reduce((sum, job) => sum + job[progress], 0);
+  }
+
+  get #sentBytes(): number {
+    return this.#sum('current-progress');
   }
 }

@@ -2,6 +2,7 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
+import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
 
 let lastId = 0;
 
@@ -44,6 +45,32 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
   } finally {
     clearTimeout(timer);
     socket.destroy();
+  }
+}
+
+/** Has a guest take an address on one of its cards, and announce it. */
+export async function takeAddress(
+  path: string,
+  mac: string,
+  { address, prefix, gateway }: LanAddress,
+  answerMs: number,
+): Promise<void> {
+  await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
+}
+
+/** Has a guest take its address as soon as the helper in it answers, for as long as that is wanted. */
+export async function untilTaken(
+  path: string,
+  mac: string,
+  lan: LanAddress,
+  isWanted: () => Promise<boolean>,
+): Promise<void> {
+  while (await isWanted()) {
+    try {
+      return await takeAddress(path, mac, lan, 2000);
+    } catch {
+      await sleep(100);
+    }
   }
 }
 

@@ -11,15 +11,17 @@ import { CarriageWatch } from './carriage.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { closeDisk, DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
-import { askGuest, retractAllBut, untilJoined } from './guest.ts';
+import { askGuest, retractAllBut, takeAddress, untilJoined, untilTaken } from './guest.ts';
+import { keepDisk } from './kept.ts';
 import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
 import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
-import { openQmp, type Qmp } from './qmp.ts';
+import { openQmpOf, type Qmp } from './qmp.ts';
 import { isListening, listen } from './receiver.ts';
 import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
+import { countWrites, forgetCounts } from './written.ts';
 
 export interface InstanceContext {
   readonly config: AgentConfig;
@@ -31,6 +33,7 @@ export interface InstanceContext {
 
 type Step = MoveRecord['done'][number];
 
+const other = (nic: 0 | 1) => (nic === 0 ? 1 : 0);
 const refused = (reason: string) => new TagalongError('ORDER_REFUSED', reason);
 
 export class Instance {
@@ -96,7 +99,7 @@ export class Instance {
       machine,
       nic,
       lan,
-      state: await this.#state(),
+      state: await stateOf(this.#record, this.#qmp),
       done: move?.done ?? [],
       ...(move && { migration: move.migration, role: move.role, unjoined: move.unjoined }),
       ...(move?.role === 'destination' && { token: move.landing.token }),
@@ -140,7 +143,7 @@ export class Instance {
     const { vm, nic } = this.#record;
     const { lan } = move.landing;
     const card = move.role === 'source' ? other(nic) : nic;
-    await this.#take(macAddress(vm, card), lan, 10_000);
+    await takeAddress(this.#files.guest, macAddress(vm, card), lan, 10_000);
     const unjoined = await untilJoined(this.#files.guest, lan.address, joinMs, () => this.#abandoned);
     await this.#done('announce', { unjoined });
   }
@@ -150,7 +153,7 @@ export class Instance {
     const move = this.#moveOf(migration);
     if (this.#record.machine.spec.diskBytes === 0) return this.#done('disk');
     this.#disk ??= new DiskCopy(this.#live(), stallMs);
-    await this.#disk.begin(move.landing, this.#context.config.qemu.mptcp, await this.#tls(move));
+    await this.#disk.begin(move, this.#context.config.qemu.mptcp, await this.#tls(move), this.#files);
     if ((await this.#disk.status()).state === 'ready') await this.#done('disk');
   }
 
@@ -226,6 +229,7 @@ export class Instance {
     const qmp = this.#live();
     if (this.#record.ownership !== 'home') {
       await untilReceived(qmp, this.#record.vm);
+      await countWrites(qmp, move.peer, token, this.#record.machine.spec.diskBytes);
       // Ours, before it runs: an agent that crashes in between knows that it is to let it run.
       await this.#save({ ownership: 'home', arrivedBy: migration });
     }
@@ -236,9 +240,10 @@ export class Instance {
   async settle({ migration }: OrderBody<'settle'>): Promise<void> {
     const { move, arrivedBy, vm, nic } = this.#record;
     if (move === undefined && arrivedBy === migration) return;
-    this.#moveOf(migration);
+    const { peer, landing } = this.#moveOf(migration);
     // A VM that has died here is no reason to keep the source waiting.
     if (await isAlive(this.#record.qemu)) await retractAllBut(this.#files.guest, macAddress(vm, nic));
+    await forgetCounts(this.#qmp, this.#context.config.site, peer, landing.token);
     await unmirror(vm);
     await relax(vm);
     await this.#save({ move: undefined });
@@ -261,7 +266,7 @@ export class Instance {
     this.#carriage = undefined;
     await unmirror(vm);
     // Also where it is not written down that it has it: the agent may have ended just then.
-    await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
+    await askGuest(this.#files.guest, ['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
     await this.#save({ move: undefined, stoppedAtMs: undefined });
   }
@@ -273,13 +278,25 @@ export class Instance {
 
   /** Ends QEMU and forgets the VM, its disk included. */
   async remove(): Promise<void> {
-    this.#removed = true;
+    await this.#end();
+    await this.#context.records.delete(this.#record.vm);
+  }
+
+  /** Source, once the VM runs elsewhere: the same, but that its disk is kept for its return. */
+  async release(): Promise<void> {
+    const { config, records, log } = this.#context;
+    const { vm } = this.#record;
+    await this.#end();
+    const keeping = keepDisk(this.#files, this.#record, config);
+    const kept = await keeping.catch((err) => void log.warn({ vm, err }, 'its disk could not be kept'));
+    await records.delete(vm, kept ?? []);
+  }
+
+  async #end(): Promise<void> {
+    this.close();
     this.#abandoned = true;
-    this.#memory?.stop();
-    this.#qmp?.close();
     await end(this.#record.qemu);
     await unplug(this.#record.vm);
-    await this.#context.records.delete(this.#record.vm);
   }
 
   async #run(qmp: Qmp): Promise<void> {
@@ -291,19 +308,9 @@ export class Instance {
 
   async #open(): Promise<Qmp | undefined> {
     if (this.#qmp?.isOpen) return this.#qmp;
-    for (let i = 0; await isAlive(this.#record.qemu); i++) {
-      try {
-        const qmp = await openQmp(this.#files.monitor);
-        qmp.onEvent(({ event, atMs }) => this.#hear(event, atMs));
-        this.#qmp = qmp;
-        return qmp;
-      } catch (error) {
-        // A QEMU that was started just now has no monitor yet.
-        if (i > 500) throw error;
-        await sleep(10);
-      }
-    }
-    return undefined;
+    this.#qmp = await openQmpOf(this.#record.qemu, this.#files.monitor);
+    this.#qmp?.onEvent(({ event, atMs }) => this.#hear(event, atMs));
+    return this.#qmp;
   }
 
   #hear(event: string, atMs: number): void {
@@ -321,16 +328,6 @@ export class Instance {
     throw new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU is no more; ${this.#files.log} may say why`);
   }
 
-  async #state(): Promise<InstanceStatus['state']> {
-    const { ownership, qemu } = this.#record;
-    if (!(await isAlive(qemu))) return ownership === 'handed-over' ? 'handed-over' : 'dead';
-    if (ownership === 'handed-over') return 'handed-over';
-    const silent = ownership === 'home' ? 'stopped' : 'receiving';
-    if (!this.#qmp?.isOpen) return silent;
-    // It may end while it is asked; that it does not answer does not mean that it has.
-    return stateOf(this.#qmp, ownership).catch(async () => ((await isAlive(qemu)) ? silent : 'dead'));
-  }
-
   #moveOf(migration: string): MoveRecord {
     const { move } = this.#record;
     if (move?.migration === migration) return move;
@@ -341,8 +338,10 @@ export class Instance {
   async #rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
     this.#watch(move);
     const { spec } = this.#record.machine;
-    if (spec.diskBytes > 0 && move.done.includes('announce'))
+    if (spec.diskBytes > 0 && move.done.includes('announce')) {
       this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? 60_000);
+      await this.#disk.resume();
+    }
     if (move.copy && isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
       this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs);
       await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
@@ -361,28 +360,14 @@ export class Instance {
 
   /** A VM that has just begun gets its address as soon as the helper in it answers. */
   async #settleIn(): Promise<void> {
-    const { vm, nic } = this.#record;
-    while (!this.#removed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined) {
-      if (!(await isAlive(this.#record.qemu))) return;
-      try {
-        return await this.#take(macAddress(vm, nic), this.#record.lan, 2000);
-      } catch {
-        await sleep(100);
-      }
-    }
-  }
-
-  async #take(mac: string, { address, prefix, gateway }: InstanceRecord['lan'], answerMs: number): Promise<void> {
-    await this.#ask(['take', mac, `${address}/${prefix}`, gateway], answerMs);
-  }
-
-  #ask(words: readonly string[], answerMs?: number): Promise<string> {
-    return askGuest(this.#files.guest, words, answerMs);
+    const { vm, nic, lan } = this.#record;
+    const begins = () => !this.#removed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined;
+    await untilTaken(this.#files.guest, macAddress(vm, nic), lan, async () => begins() && isAlive(this.#record.qemu));
   }
 
   /** Has the helper in the guest do something. */
   guest(words: readonly string[]): Promise<string> {
-    return this.#ask(words, 60_000);
+    return askGuest(this.#files.guest, words, 60_000);
   }
 
   async #done(step: Step, more: Partial<Pick<MoveRecord, 'unjoined'>> = {}): Promise<void> {
@@ -402,8 +387,4 @@ export class Instance {
     this.#memory?.stop();
     this.#qmp?.close();
   }
-}
-
-function other(nic: 0 | 1): 0 | 1 {
-  return nic === 0 ? 1 : 0;
 }

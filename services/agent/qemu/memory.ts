@@ -12,6 +12,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { CopyOrder, CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
 import { afterRound } from '#shared/model/pre-copy.ts';
 import type { Qmp } from './qmp.ts';
+import { countedPieces } from './written.ts';
 
 /** `query-migrate`, as far as it is used. */
 export interface MigrateInfo {
@@ -110,7 +111,8 @@ export class MemoryCopy {
         ...parameters(settings),
         'max-bandwidth': NO_LIMIT_BPS,
         'downtime-limit': 1,
-        'avail-switchover-bandwidth': NEXT_TO_NOTHING_BPS,
+        // For a round to end, no more may be left than the bitmaps of disks, and a byte.
+        'avail-switchover-bandwidth': NEXT_TO_NOTHING_BPS * (1 + (await countedPieces(qmp))),
         'tls-creds': tls.creds,
         'tls-hostname': tls.creds && tls.peer,
       });

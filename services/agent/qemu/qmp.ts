@@ -3,7 +3,9 @@
  * after a crashed one gets the monitor at once, because the socket was closed with the process.
  */
 import { createConnection, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
+import { isAlive, type ProcessId } from './process.ts';
 
 /** What QEMU says by itself. `atMs` is QEMU's own stamp, on the host's clock. */
 export interface QmpEvent {
@@ -73,6 +75,20 @@ export async function openQmp(path: string): Promise<Qmp> {
     throw error;
   }
   return qmp;
+}
+
+/** Opens the monitor of a QEMU that may have been started just now; undefined where that QEMU is no more. */
+export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp | undefined> {
+  for (let i = 0; await isAlive(process); i++) {
+    try {
+      return await openQmp(path);
+    } catch (error) {
+      // One that was started just now has no monitor yet.
+      if (i > 500) throw error;
+      await sleep(10);
+    }
+  }
+  return undefined;
 }
 
 function client(socket: Socket, path: string): Qmp & { readonly greeted: Promise<void> } {

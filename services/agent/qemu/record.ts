@@ -76,24 +76,29 @@ export class Records {
       await file.close();
     }
     await rename(`${path}.new`, path);
-    await this.#sync(folder);
+    await syncFolder(folder);
   }
 
-  /** Forgets a VM, its disk included. Resolves when that is on the disk. */
-  async delete(vm: string): Promise<void> {
+  /** Forgets a VM and removes its files, those excepted that are to be kept. Resolves when that is on the disk. */
+  async delete(vm: string, kept: readonly string[] = []): Promise<void> {
     const folder = this.folder(vm);
     // The record first: without it the rest means nothing.
     await rm(join(folder, 'record.json'), { force: true });
-    await this.#sync(folder).catch(() => {});
-    await rm(folder, { recursive: true, force: true });
-  }
-
-  async #sync(folder: string): Promise<void> {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+    await syncFolder(folder).catch(() => {});
+    if (kept.length === 0) return rm(folder, { recursive: true, force: true });
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      if (!kept.includes(path)) await rm(path, { recursive: true, force: true });
     }
+  }
+}
+
+/** Resolves when the names in a folder are on the disk. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import type { MigrateInfo } from './memory.ts';
+import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -20,8 +21,19 @@ export async function isRunning(qmp: Qmp): Promise<boolean> {
   return (await statusOf(qmp)) === 'running';
 }
 
+/** The state of a VM here, by its record and by what its QEMU says. */
+export async function stateOf(record: InstanceRecord, qmp: Qmp | undefined): Promise<InstanceStatus['state']> {
+  const { ownership, qemu } = record;
+  if (!(await isAlive(qemu))) return ownership === 'handed-over' ? 'handed-over' : 'dead';
+  if (ownership === 'handed-over') return 'handed-over';
+  const silent = ownership === 'home' ? 'stopped' : 'receiving';
+  if (!qmp?.isOpen) return silent;
+  // It may end while it is asked; that it does not answer does not mean that it has.
+  return saidState(qmp, ownership).catch(async () => ((await isAlive(qemu)) ? silent : 'dead'));
+}
+
 /** What a living QEMU makes of a VM that is this site's, or awaited here. */
-export async function stateOf(
+async function saidState(
   qmp: Qmp,
   ownership: Exclude<InstanceRecord['ownership'], 'handed-over'>,
 ): Promise<InstanceStatus['state']> {

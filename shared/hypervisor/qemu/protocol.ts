@@ -79,6 +79,8 @@ export const Landing = Type.Object(
     memoryPort: Port,
     diskPort: Port,
     lan: LanAddress,
+    /** The token of the landing by which the VM left here: what is to receive its disk is what the disk was then. */
+    kept: Type.Optional(Name),
   },
   closed,
 );
