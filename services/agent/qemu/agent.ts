@@ -24,6 +24,7 @@ import { plug, stretch } from './lan.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';
 import { end, findByArgument, startDetached } from './process.ts';
+import { answerCalls, reachable } from './reach.ts';
 import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
 
 export interface QemuAgent {
@@ -51,6 +52,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   const queues = new Map<string, Promise<unknown>>();
   let config = given;
   let certificates: string | undefined;
+  let callers: Awaited<ReturnType<typeof answerCalls>> | undefined;
   const context: InstanceContext = {
     get config() {
       return config;
@@ -121,8 +123,20 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     log.info({ vm }, 'VM started');
   };
 
+  /** This site's addresses on the paths of a move, the one first over which the source answers, and its address there. */
+  const meet = async ({ from, sources, answerPort, stallMs }: ReceiveOrder) => {
+    const hereOn = (provider: string) => config.endpoints.find((endpoint) => endpoint.provider === provider);
+    const common = sources.filter(({ provider }) => hereOn(provider) !== undefined);
+    if (common.length === 0) {
+      const providers = sources.map(({ provider }) => provider).join(', ');
+      throw new TagalongError('ORDER_REFUSED', `none of ${from}'s providers is here: ${providers}`);
+    }
+    const met = await reachable(common, answerPort, stallMs, () => false);
+    return { endpoints: met.map(({ provider }) => hereOn(provider)!), remote: met[0]!.address };
+  };
+
   const receive = async (vm: string, order: ReceiveOrder): Promise<Landing> => {
-    const { migration, from, machine, nic, stretch: remote, providers } = order;
+    const { migration, from, machine, nic } = order;
     const present = instances.get(vm);
     if (present) {
       const { move, ownership } = present.record;
@@ -135,12 +149,12 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await present.remove();
       instances.delete(vm);
     }
-    const endpoints = config.endpoints.filter(({ provider }) => providers.includes(provider));
-    if (endpoints.length === 0) throw new TagalongError('ORDER_REFUSED', `no provider of ${providers.join(', ')} here`);
+    const { endpoints, remote } = await meet(order);
     const [memoryPort, diskPort] = await freePorts(2);
     const lan = lanAddress(vm);
     const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
-    const landing: Landing = { token, endpoints, memoryPort: memoryPort!, diskPort: diskPort!, lan };
+    const ports = { memoryPort: memoryPort!, diskPort: diskPort!, answerPort: callers!.port };
+    const landing: Landing = { token, endpoints, ...ports, lan };
     const move: MoveRecord = {
       ...{ migration, role: 'destination', peer: from, landing, done: [], unjoined: 0 },
       stretch: { remote, local: endpoints[0]!.address },
@@ -208,6 +222,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
       if (config.qemu.encrypt) certificates = await layOutCertificates(config);
       await preparePaths(config);
+      callers = await answerCalls();
       const known = await records.load();
       await endUnknown(given.stateDir, known);
       for (const record of known) {
@@ -219,12 +234,14 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       log.info({ site: config.site, accel: config.qemu.accel }, 'agent started');
     },
     async stop() {
+      callers?.close();
       for (const instance of instances.values()) instance.close();
     },
     async status() {
       const all = await Promise.all([...instances.values()].map((instance) => instance.status()));
       const accel = config.qemu.accel === 'kvm' ? 'kvm' : 'tcg';
-      return { site: config.site, atMs: Date.now(), endpoints: config.endpoints, accel, instances: all };
+      const { site, endpoints } = config;
+      return { site, atMs: Date.now(), endpoints, answerPort: callers!.port, accel, instances: all };
     },
     async order(vm, name, body) {
       // Whoever is waiting for clients or for the guest is told at once, not when it is the abort's turn.

@@ -17,6 +17,7 @@ import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type 
 import { macAddress } from './names.ts';
 import { end, isAlive } from './process.ts';
 import { openQmp, type Qmp } from './qmp.ts';
+import { reachable } from './reach.ts';
 import { isListening, listen } from './receiver.ts';
 import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
@@ -149,8 +150,13 @@ export class Instance {
   async mirror({ migration, stallMs }: OrderBody<'mirror'>): Promise<void> {
     const move = this.#moveOf(migration);
     if (this.#record.machine.spec.diskBytes === 0) return this.#done('disk');
-    this.#disk ??= new DiskCopy(this.#live(), stallMs);
-    await this.#disk.begin(move.landing, this.#context.config.qemu.mptcp, await this.#tls(move));
+    let { landing } = move;
+    // What is under way is only watched.
+    if (this.#disk === undefined || (await this.#disk.status()).state === 'failed') {
+      landing = await this.#reach(move, stallMs);
+      this.#disk = new DiskCopy(this.#live(), stallMs);
+    }
+    await this.#disk.begin(landing, this.#context.config.qemu.mptcp, await this.#tls(move));
     if ((await this.#disk.status()).state === 'ready') await this.#done('disk');
   }
 
@@ -164,9 +170,10 @@ export class Instance {
     }
     this.#memory?.stop();
     const qmp = this.#live();
+    const landing = await this.#reach(move, order.stallMs);
     await this.#save({ move: { ...move, copy: order } });
     this.#memory = new MemoryCopy(qmp, order, this.#record.machine.spec.downtimeLimitMs);
-    await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
+    await this.#memory.begin(this.#context.config.qemu, landing, await this.#tls(move));
   }
 
   /** Source: the VM stands still from here on. */
@@ -343,6 +350,12 @@ export class Instance {
   /** What this QEMU shows to, and asks of, the one it sends to. */
   async #tls({ peer }: MoveRecord): Promise<Tls> {
     return { creds: await credentials(this.#live(), this.#context.certificates, 'client'), peer };
+  }
+
+  /** Where a copy is to be sent: first to an address that answers now. */
+  async #reach({ landing }: MoveRecord, stallMs: number): Promise<Landing> {
+    const { endpoints, answerPort } = landing;
+    return { ...landing, endpoints: await reachable(endpoints, answerPort, stallMs, () => this.#abandoned) };
   }
 
   #watch({ landing }: MoveRecord): void {

@@ -61,9 +61,12 @@ export const ReceiveOrder = Type.Object(
     from: Name,
     machine: Machine,
     nic: Type.Union([Type.Literal(0), Type.Literal(1)]),
-    /** Where the source ends its stretched LANs: its address on the first common path. */
-    stretch: Text,
-    providers: Type.Array(Name, { minItems: 1 }),
+    /** The source's addresses on the common paths, the preferred one first; the LANs are stretched over the first that answers. */
+    sources: Type.Array(Endpoint, { minItems: 1 }),
+    /** Where the source answers who asks whether it can be reached. */
+    answerPort: Port,
+    /** How long none of them has to answer for the move to be given up. */
+    stallMs: Amount,
   },
   closed,
 );
@@ -74,8 +77,10 @@ export type ReceiveOrder = Static<typeof ReceiveOrder>;
 export const Landing = Type.Object(
   {
     token: Name,
-    /** First the one that is connected to; the others are announced by multipath TCP itself. */
+    /** The first that answers is connected to; the others are announced by multipath TCP itself. */
     endpoints: Type.Array(Endpoint, { minItems: 1 }),
+    /** Where this site answers who asks whether it can be reached. */
+    answerPort: Port,
     memoryPort: Port,
     diskPort: Port,
     lan: LanAddress,
@@ -172,6 +177,8 @@ export interface SiteStatus {
   /** The host's clock, for whoever compares times of several hosts. */
   readonly atMs: number;
   readonly endpoints: readonly Endpoint[];
+  /** Where it answers who asks whether it can be reached. */
+  readonly answerPort: number;
   readonly accel: 'kvm' | 'tcg';
   readonly instances: readonly InstanceStatus[];
 }

@@ -15,6 +15,11 @@ export function hasArrived({ destination }: Survey, { id }: Move): boolean {
   return destination?.arrivedBy === id && destination.state !== 'handed-over';
 }
 
+/** True: the VM is the destination's, and its QEMU there is no more. */
+export function hasDied(survey: Survey, move: Move): boolean {
+  return hasArrived(survey, move) && survey.destination!.state === 'dead';
+}
+
 /** The steps of a move that are done, in order. */
 export function doneSteps(survey: Survey, move: Move): Phase[] {
   const { source, destination } = survey;
@@ -69,15 +74,18 @@ export function objection(
  * What a move has cost so far. Totals never go back, also where an agent was restarted and began to count anew.
  * @param before what was measured before
  * @param clocksMs how far the clocks of source and destination are ahead of ours
+ * @param earlier what was sent before the move was begun again over another path
  */
 export function measure(
   before: Measured,
   { source, destination }: Survey,
   paths: readonly Path[],
   clocksMs: { readonly source: number; readonly destination: number },
+  earlier: Pick<Measured, 'bytes' | 'bytesByPath'> = { bytes: 0, bytesByPath: {} },
 ): Measured {
   const { copy, disk, carriage, unjoined = 0 } = source ?? {};
-  const bytes = Math.max(before.bytes, (copy?.sentBytes ?? 0) + (disk?.sentBytes ?? 0));
+  const sentBytes = (copy?.sentBytes ?? 0) + (disk?.sentBytes ?? 0);
+  const bytes = Math.max(before.bytes, earlier.bytes + sentBytes);
   const stoppedAtMs = source?.stoppedAtMs === undefined ? undefined : source.stoppedAtMs - clocksMs.source;
   const resumedAtMs =
     destination?.resumedAtMs === undefined ? undefined : destination.resumedAtMs - clocksMs.destination;
@@ -95,7 +103,9 @@ export function measure(
     pauseMs,
     interruptionMs: Math.max(before.interruptionMs, pauseMs),
     bytes,
-    bytesByPath: carriage ? shared(bytes, carriage.bytesByProvider, paths) : before.bytesByPath,
+    bytesByPath: carriage
+      ? shared(bytes - earlier.bytes, carriage.bytesByProvider, paths, earlier.bytesByPath)
+      : before.bytesByPath,
     rounds: Math.max(before.rounds, copy?.rounds ?? 0),
     subflows: carriage?.subflows || before.subflows,
     degraded: [...degraded],
@@ -104,12 +114,17 @@ export function measure(
 }
 
 /** The bytes by path: what the kernel counted by provider includes headers and what was sent twice, so as shares. */
-function shared(bytes: number, byProvider: Readonly<Record<string, number>>, paths: readonly Path[]) {
+function shared(
+  bytes: number,
+  byProvider: Readonly<Record<string, number>>,
+  paths: readonly Path[],
+  earlier: Readonly<Record<string, number>>,
+) {
   const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
-  const result: Record<string, number> = {};
+  const result: Record<string, number> = { ...earlier };
   for (const [provider, each] of Object.entries(byProvider)) {
     const id = paths.find((path) => path.provider === provider)?.id ?? provider;
-    result[id] = counted === 0 ? 0 : (bytes * each) / counted;
+    result[id] = (result[id] ?? 0) + (counted === 0 ? 0 : (bytes * each) / counted);
   }
   return result;
 }

@@ -108,6 +108,14 @@ describe('what a move has cost', () => {
     });
   });
 
+  test('what was sent before it was begun again over another path counts as well', () => {
+    const earlier = { bytes: 500, bytesByPath: { 'bonn~oslo/north': 500 } };
+    const survey = { source: leaving({ copy, carriage }), destination: undefined };
+    const { bytes, bytesByPath } = measure(NOTHING_MEASURED, survey, paths, none, earlier);
+    expect(bytes).toBe(1400);
+    expect(bytesByPath).toEqual({ 'bonn~oslo/north': 1040, 'bonn~oslo/south': 360 });
+  });
+
   test.each([
     [['plain-tcp'], { carriage: { ...carriage, plainTcp: true, subflows: 1 } }],
     [['single-path'], { carriage: { ...carriage, subflows: 1 } }],
