@@ -136,7 +136,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   };
 
   const receive = async (vm: string, order: ReceiveOrder): Promise<Landing> => {
-    const { migration, from, machine, nic } = order;
+    const { migration, from, machine, nic, postCopy } = order;
+    const { compression } = config.qemu;
     const present = instances.get(vm);
     if (present) {
       const { move, ownership } = present.record;
@@ -149,12 +150,16 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await present.remove();
       instances.delete(vm);
     }
+    if (postCopy && compression !== 'none') {
+      const both = `hypervisor.postCopy does not go with qemu.compression ${compression} at ${config.site}`;
+      throw new TagalongError('ORDER_REFUSED', `${both}, which takes several channels; choose one of the two`);
+    }
     const { endpoints, remote } = await meet(order);
     const [memoryPort, diskPort] = await freePorts(2);
     const lan = lanAddress(vm);
     const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
     const ports = { memoryPort: memoryPort!, diskPort: diskPort!, answerPort: callers!.port };
-    const landing: Landing = { token, endpoints, ...ports, lan };
+    const landing: Landing = { token, endpoints, ...ports, lan, postCopy, compression };
     const move: MoveRecord = {
       ...{ migration, role: 'destination', peer: from, landing, done: [], unjoined: 0 },
       stretch: { remote, local: endpoints[0]!.address },
@@ -190,12 +195,12 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     await remove(vm);
   };
 
-  const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Landing | undefined> => {
+  const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Partial<OrderAnswer> | undefined> => {
     switch (name) {
       case 'start':
         return void (await start(vm, body as OrderBody<'start'>));
       case 'receive':
-        return receive(vm, body as ReceiveOrder);
+        return { landing: await receive(vm, body as ReceiveOrder) };
       case 'discard':
         return void (await giveUp(vm, (body as OrderBody<'discard'>).migration, 'incoming'));
       case 'release':
@@ -205,6 +210,11 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       default: {
         const instance = instances.get(vm);
         if (instance === undefined) throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${config.site}`);
+        if (name === 'recover') {
+          const [port] = await freePorts(1);
+          await instance.recover(body as OrderBody<'recover'>, port!);
+          return { port: port! };
+        }
         await instance[name](body as never);
         return undefined;
       }
@@ -247,8 +257,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       // Whoever is waiting for clients or for the guest is told at once, not when it is the abort's turn.
       if (name === 'abort' || name === 'discard' || name === 'remove') instances.get(vm)?.abandon();
       log.debug({ vm, order: name }, 'order');
-      const landing = await inTurn(vm, () => carryOut(vm, name, body));
-      return { ...(await answer(vm)), ...(landing && { landing }) };
+      const more = await inTurn(vm, () => carryOut(vm, name, body));
+      return { ...(await answer(vm)), ...more };
     },
     instance: answer,
     async guest(vm, words) {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
-import type { MigrateInfo } from './memory.ts';
+import { isPostCopy, type MigrateInfo } from './memory.ts';
 import type { Qmp } from './qmp.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -27,17 +27,23 @@ export async function stateOf(
 ): Promise<InstanceStatus['state']> {
   const status = await statusOf(qmp);
   if (ownership === 'home') return status === 'running' ? 'running' : 'stopped';
-  return status === 'paused' && (await migrationOf(qmp)) === 'completed' ? 'received' : 'receiving';
+  return status === 'paused' && (await canRun(qmp, status)) ? 'received' : 'receiving';
+}
+
+/** Whether a VM that was awaited can be let run: it is here as a whole, or by post-copy all of it but memory. */
+async function canRun(qmp: Qmp, status: string): Promise<boolean> {
+  const migration = await migrationOf(qmp);
+  return migration === 'completed' || (status === 'paused' && isPostCopy(migration));
 }
 
 /**
- * Waits until all of a VM is here: the source may be done with sending long before the destination is with loading.
+ * Waits until a VM can be let run: the source may be done with sending long before the destination is with loading.
  * @throws TagalongError NOT_RECEIVED
  */
 export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
   for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
+    if (await canRun(qmp, await statusOf(qmp))) return;
     const status = await migrationOf(qmp);
-    if (status === 'completed') return;
     if (status === 'failed' || status === 'none' || performance.now() > untilMs) {
       throw new TagalongError('NOT_RECEIVED', `${vm}: not all of it is here (QEMU says ${status})`);
     }
@@ -49,15 +55,17 @@ export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
  * @throws TagalongError QEMU_SILENT
  */
 export async function runOnAtSource(qmp: Qmp, vm: string): Promise<void> {
-  const wasSent = (await migrationOf(qmp)) === 'completed';
-  await qmp.execute('migrate_cancel').catch(() => {});
+  const migration = await migrationOf(qmp);
+  const wasSent = migration === 'completed' || isPostCopy(migration);
+  // In post-copy nothing is to be called off, and nothing has to be: that the VM never ran elsewhere is known.
+  if (!wasSent) await qmp.execute('migrate_cancel').catch(() => {});
   for (const beganMs = performance.now(); ; await sleep(10)) {
     const status = await statusOf(qmp);
     if (status === 'running') return;
     const isOver = !['cancelling', 'active', 'pre-switchover', 'device'].includes(await migrationOf(qmp));
     const waitedMs = performance.now() - beganMs;
-    // One that had been sent whole does not come back by itself.
-    if (isOver && (wasSent || waitedMs > BACK_MS)) await qmp.execute('cont');
+    // One that had been sent whole, or was stopped by us, does not come back by itself.
+    if (isOver && (wasSent || status === 'paused' || waitedMs > BACK_MS)) await qmp.execute('cont');
     else if (waitedMs > STUCK_MS) {
       throw new TagalongError('QEMU_SILENT', `${vm} stays ${status} although its move was called off`);
     }

@@ -26,6 +26,8 @@ export interface Run {
   underWay: Phase | undefined;
   /** Released: nothing more is to come of it. */
   isOver: boolean;
+  /** Why its VM was ended at its destination. */
+  died?: string;
   /** When it was last asked for anything. */
   touchedAtMs: number;
   measured: Measured;
@@ -164,7 +166,7 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
       const after = await patiently(run, () => surveyOf(run));
       const measured = measureOf(run, after);
       run.isOver = step === 'release';
-      if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', deadWords(move));
+      if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', deadWords(run));
       run.underWay = undefined;
       say({ kind: 'done', id, step, measured });
     } catch (error) {
@@ -271,8 +273,9 @@ class CalledOff extends Error {
   override readonly name = 'CalledOff';
 }
 
-const deadWords = ({ vm, to }: Move) =>
-  `${vm}: its QEMU at ${to} is no more; start it again, from its disk, by declaring it at ${to}`;
+function deadWords({ move: { vm, to }, died = `its QEMU at ${to} is no more` }: Run): string {
+  return `${vm}: ${died}; start it again, from its disk, by declaring it at ${to}`;
+}
 
 function codeOf(error: unknown): string {
   return error instanceof RefusedOrder || error instanceof TagalongError ? error.code : 'INTERNAL';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Phase } from '../../events/index.ts';
 import { RefusedOrder } from './client.ts';
 import type { Run } from './driver.ts';
+import { untilWhole } from './post-copy.ts';
 import type { CopyStatus } from './protocol.ts';
 import type { Survey } from './survey.ts';
 
@@ -14,8 +15,10 @@ export interface DriverRules {
   readonly announce: 'before' | 'after';
   /** How long clients have to join the new address. */
   readonly joinMs: number;
-  /** A copy that moves no byte for so long is given up. */
+  /** A copy that moves no byte for so long is begun again over another path, or given up. */
   readonly stallMs: number;
+  /** Whether a guest that writes faster than the paths carry may be resumed before all of its memory is there. */
+  readonly postCopy: boolean;
   readonly maxRounds: number;
   readonly maxPauseMs: number;
 }
@@ -38,7 +41,7 @@ const PROGRESS_MS = 250;
 
 /** The steps. They end when the step is done, and throw what stopped it. */
 export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
-  async prepare({ run: { move, source, destination, paths }, rules: { stallMs }, survey, patiently }) {
+  async prepare({ run: { move, source, destination, paths }, rules: { stallMs, postCopy }, survey, patiently }) {
     const { id: migration, vm, from, to } = move;
     const { machine, nic, migration: earlier } = survey.source!;
     // Left by a move that nobody carries out any more.
@@ -47,7 +50,8 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     }
     const { endpoints, answerPort } = await patiently(() => source.status());
     const sources = paths.flatMap(({ provider }) => endpoints.filter((endpoint) => endpoint.provider === provider));
-    const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, sources, answerPort, stallMs } as const;
+    const where = { sources, answerPort, stallMs, postCopy };
+    const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, ...where } as const;
     const { landing } = await patiently(() => destination.order(vm, 'receive', order));
     await patiently(() => source.order(vm, 'leave', { migration, to, landing: landing! }));
   },
@@ -84,7 +88,11 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     await patiently(() => destination.order(vm, 'resume', { migration, token: token! }));
   },
 
-  async release({ run: { move, source, destination }, rules: { announce, joinMs }, look, patiently }) {
+  async release(world) {
+    const { run, rules, look, patiently } = world;
+    const { move, source, destination } = run;
+    const { announce, joinMs } = rules;
+    await untilWhole(world);
     const { id: migration, vm } = move;
     // What the source knows of the move goes with it.
     const { destination: there } = await look();

@@ -96,6 +96,7 @@ export function measure(
   if (carriage?.plainTcp) degraded.add('plain-tcp');
   else if (carriage?.subflows === 1) degraded.add('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
+  if (source?.postCopy !== undefined) degraded.add('post-copy');
   if (unjoined > 0) degraded.add('clients-unjoined');
   // It came, and its QEMU ended before the move did: it is to be started again there.
   if (destination?.state === 'dead' && destination.arrivedBy !== undefined) degraded.add('vm-died');

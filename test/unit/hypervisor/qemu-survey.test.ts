@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
-import { doneSteps, measure, objection, runsAt, standsBetween } from '#shared/hypervisor/qemu/survey.ts';
+import { doneSteps, hasDied, measure, objection, runsAt, standsBetween } from '#shared/hypervisor/qemu/survey.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 
 const spec = {
@@ -46,6 +46,14 @@ describe('the steps that are done', () => {
   ])('%s', (_name, source, destination, count) => {
     expect(doneSteps({ source, destination }, move)).toHaveLength(count);
   });
+});
+
+test("a VM has died at its destination only where it is the destination's", () => {
+  const source = leaving({ state: 'handed-over' });
+  expect(hasDied({ source, destination: arrived({ state: 'dead' }) }, move)).toBe(true);
+  expect(hasDied({ source, destination: arrived() }, move)).toBe(false);
+  expect(hasDied({ source, destination: awaited({ state: 'dead' }) }, move)).toBe(false);
+  expect(hasDied({ source, destination: undefined }, move)).toBe(false);
 });
 
 test('a VM that stands still between two sites is the switch-over that somebody has to carry on', () => {
@@ -120,6 +128,7 @@ describe('what a move has cost', () => {
     [['plain-tcp'], { carriage: { ...carriage, plainTcp: true, subflows: 1 } }],
     [['single-path'], { carriage: { ...carriage, subflows: 1 } }],
     [['forced-stop'], { copy: { ...copy, state: 'forced' as const } }],
+    [['post-copy'], { state: 'handed-over' as const, postCopy: 'under-way' as const }],
     [['clients-unjoined'], { unjoined: 2 }],
     [[], { carriage, copy }],
   ])('what is worse than planned is named: %j', (degraded, more) => {

@@ -55,6 +55,9 @@ describe('after a round', () => {
     { round: 30, pendingBytes: 5e6 + 1, verdict: 'give-up' },
   ])('$round with $pendingBytes bytes pending: $verdict', ({ round, pendingBytes, verdict }) => {
     expect(afterRound(GUEST, LIMITS, round, pendingBytes, 1e6)).toBe(verdict);
+    // Post-copy, where it is allowed, takes the place of giving up, and of nothing else.
+    const expected = verdict === 'give-up' ? 'post-copy' : verdict;
+    expect(afterRound(GUEST, { ...LIMITS, postCopy: true }, round, pendingBytes, 1e6)).toBe(expected);
   });
 });
 
