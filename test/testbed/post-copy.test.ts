@@ -1,7 +1,7 @@
 /** A guest that writes faster than the paths carry is moved by post-copy where that is allowed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { moveVm, RULES, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
+import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { onTestBed } from './needs.ts';
 
@@ -21,10 +21,13 @@ onTestBed('post-copy of a real VM', () => {
   const guest = (site: string, vm: string, ...words: string[]) => bed.agents.get(site)!.guest(vm, words);
   const at = async (site: string, vm: string) => (await bed.agents.get(site)!.instance(vm)).instance;
   /** Does something with a VM that writes all the time. `intact` checks its memory where it is by then. */
-  const withBusyVm = async (work: (vm: string, intact: (site: string) => Promise<void>) => Promise<void>) => {
+  const withBusyVm = async (
+    work: (vm: string, intact: (site: string) => Promise<void>) => Promise<void>,
+    spec = specOf(),
+  ) => {
     const vm = `vm${++serial}`;
     try {
-      await startVm(bed, vm, 'oslo');
+      await startVm(bed, vm, 'oslo', spec);
       await guest('oslo', vm, 'fill', '16000000');
       const memory = await guest('oslo', vm, 'checksum');
       await guest('oslo', vm, 'dirty', '40000000', '32000000');
@@ -56,6 +59,18 @@ onTestBed('post-copy of a real VM', () => {
       expect((await moveVm(bed, vm, 'bonn', 'oslo', { rules })).degraded).toEqual([]);
       await intact('oslo');
     }));
+
+  test('its disk goes along, and is whole before it runs', () => {
+    const spec = specOf({ diskBytes: 16 * 2 ** 20 });
+    return withBusyVm(async (vm, intact) => {
+      await guest('oslo', vm, 'disk-write', '1000000');
+      const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, spec });
+      expect(degraded).toEqual(['post-copy']);
+      await intact('bonn');
+      const [checked] = (await guest('bonn', vm, 'disk-verify')).split(' ').map(Number);
+      expect(checked).toBeGreaterThan(0);
+    }, spec);
+  });
 
   test('one path dies in post-copy: the other carries the rest', () =>
     withBusyVm(async (vm, intact) => {

@@ -249,10 +249,8 @@ export class Instance {
 
   /** Ends QEMU and forgets the VM, its disk included. */
   async remove(): Promise<void> {
-    this.#removed = true;
+    this.close();
     this.#abandoned = true;
-    this.#departure.close();
-    this.#qmp?.close();
     await end(this.#record.qemu);
     await unplug(this.#record.vm);
     await this.#context.records.delete(this.#record.vm);
@@ -385,6 +383,7 @@ export class Instance {
   close(): void {
     this.#removed = true;
     this.#departure.close();
+    this.#arrival?.close();
     this.#qmp?.close();
   }
 }

@@ -3,6 +3,7 @@
  * disk's holds up the whole VM meanwhile, and nothing takes it back.
  */
 import { connect, createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
 
@@ -33,19 +34,13 @@ export async function reachable(
   patienceMs: number,
   abandoned: () => boolean,
 ): Promise<Endpoint[]> {
-  for (
-    const untilMs = performance.now() + patienceMs;
-    ;
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
-  ) {
+  for (const untilMs = performance.now() + patienceMs; ; await sleep(AGAIN_MS)) {
     const answered = await Promise.all(endpoints.map(({ address }) => answers(address, port)));
-    if (answered.includes(true)) return endpoints.toSorted((a, b) => rank(a) - rank(b));
+    const there = endpoints.filter((_, i) => answered[i]);
+    if (there.length > 0) return [...there, ...endpoints.filter((_, i) => !answered[i])];
     if (abandoned() || performance.now() > untilMs) {
       const all = endpoints.map(({ address }) => address).join(', ');
       throw new TagalongError('STALLED', `none of ${all} answers for ${Math.round(patienceMs)} ms`);
-    }
-    function rank(endpoint: Endpoint): number {
-      return answered[endpoints.indexOf(endpoint)] ? 0 : 1;
     }
   }
 }
