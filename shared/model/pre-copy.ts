@@ -75,8 +75,11 @@ export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, limits
     pendingBytes = dirtiedBytes(spec, roundMs);
     const verdict = afterRound(spec, limits, round, pendingBytes, measuredBps);
     if (verdict !== 'again') {
-      const stopCopyMs = (pendingBytes / rateBps) * 1000 + latencyMs;
-      return { copyMs, stopCopyMs, bytes: bytes + pendingBytes, rounds: round, verdict };
+      const restMs = (pendingBytes / rateBps) * 1000;
+      // In post-copy it stands still for next to nothing, and runs while the rest is copied.
+      const [whileItRunsMs, whileItStandsMs] = verdict === 'post-copy' ? [restMs, 0] : [0, restMs];
+      const times = { copyMs: copyMs + whileItRunsMs, stopCopyMs: whileItStandsMs + latencyMs };
+      return { ...times, bytes: bytes + pendingBytes, rounds: round, verdict };
     }
   }
 }

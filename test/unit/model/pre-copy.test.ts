@@ -72,6 +72,16 @@ describe('pre-copy', () => {
     });
   });
 
+  test('of a guest that never converges ends in post-copy where that is allowed: it stands still for the latency alone', () => {
+    const guest = { ...GUEST, dirtyRateBps: 1e9, workingSetBytes: 1e9 };
+    const given = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100 });
+    const moved = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100, postCopy: true });
+    expect([given.verdict, moved.verdict]).toEqual(['give-up', 'post-copy']);
+    expect(moved.stopCopyMs).toBe(5);
+    expect(moved.copyMs + moved.stopCopyMs).toBeCloseTo(given.copyMs + given.stopCopyMs, 6);
+    expect(moved.bytes).toBe(given.bytes);
+  });
+
   test('pauses within the downtime limit and one latency where it converges', () => {
     fc.assert(
       fc.property(
