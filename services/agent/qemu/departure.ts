@@ -6,7 +6,7 @@ import { DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
 import type { InstanceContext } from './instance.ts';
 import { point } from './lan.ts';
-import { isOutgoing, isPostCopy, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
+import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { beginPostCopy, reconnect, stopForPostCopy } from './post-copy.ts';
 import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
@@ -41,13 +41,11 @@ export class Departure {
   }
 
   /** @throws TagalongError ORDER_REFUSED where QEMU could not send it there */
-  async check({ compression }: Landing, to: string): Promise<void> {
+  check({ compression }: Landing, to: string): void {
     const { qemu } = this.#of.context.config;
     if (compression !== qemu.compression) {
       throw refused(`qemu.compression is ${qemu.compression} here and ${compression} at ${to}; set both alike`);
     }
-    const { status = 'none' } = await this.#of.live().execute<MigrateInfo>('query-migrate');
-    if (isPostCopy(status)) throw refused('its QEMU is held by a post-copy that was given up; start the VM anew first');
   }
 
   /** A new move begins. */

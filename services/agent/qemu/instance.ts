@@ -120,7 +120,7 @@ export class Instance {
     if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
     if (ownership !== 'home') throw refused('it is not this site to leave from');
     if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
-    await this.#departure.check(landing, to);
+    this.#departure.check(landing, to);
     const { endpoints } = this.#context.config;
     const [first] = landing.endpoints;
     const local = endpoints.find(({ provider }) => provider === first!.provider)!.address;
@@ -226,13 +226,17 @@ export class Instance {
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
     const { move, ownership, vm, nic } = this.#record;
     if (move === undefined || move.migration !== migration) return;
+    if ((await this.#state()).postCopy === 'under-way' && move.role === 'destination') {
+      throw refused('not all of its memory is here yet');
+    }
     if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
     this.#departure.close();
     // Ours again before it runs: a crash in between must not leave it to nobody.
     await this.#save({ ownership: 'home', sent: undefined });
     if (this.#qmp?.isOpen) {
       await this.#departure.cancelMirror();
-      await runOnAtSource(this.#qmp, vm);
+      // It has all of it, but never runs again: what is left of it is in the way of starting it anew.
+      if (!(await runOnAtSource(this.#qmp, vm))) await end(this.#record.qemu);
     }
     this.#departure.forget();
     await unpoint({ vm, nic });

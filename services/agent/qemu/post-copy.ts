@@ -1,6 +1,6 @@
 /**
  * Post-copy: the VM runs at its destination while what is missing of its memory follows, and a page that it needs is sent
- * at once. From there only forward: neither side has all of it. Until the destination lets it run, the source still has.
+ * at once. Once QEMU has begun with it there is only forward: nothing is called off, and the source lets it run no more.
  *
  * A path that breaks is mended over another: both QEMUs let go of the connection, the destination waits at a new port, and
  * the source goes on sending there.
@@ -44,7 +44,7 @@ export async function stopForPostCopy(qmp: Qmp, copy: MemoryCopy, abandoned: () 
 
 /**
  * Source: sends all but the missing memory. Must be written down as handed over before.
- * @throws TagalongError COPY_FAILED: it has not been sent, and may be taken back once the destination has given it up
+ * @throws TagalongError COPY_FAILED: QEMU has not begun, and it may be taken back once the destination has given it up
  */
 export async function beginPostCopy(qmp: Qmp, copy: MemoryCopy, abandoned: () => boolean): Promise<void> {
   for (let told = false; ; await sleep(2)) {

@@ -14,7 +14,17 @@ import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
 import { type AgentClient, RefusedOrder } from './client.ts';
 import { type DriverRules, STEPS } from './steps.ts';
-import { doneSteps, hasArrived, hasDied, measure, objection, runsAt, type Survey, standsBetween } from './survey.ts';
+import {
+  doneSteps,
+  goesForward,
+  hasArrived,
+  hasDied,
+  measure,
+  objection,
+  runsAt,
+  type Survey,
+  standsBetween,
+} from './survey.ts';
 
 /** A move as this process carries it out. */
 export interface Run {
@@ -190,7 +200,8 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
     };
     try {
       const before = await patiently(run, () => surveyOf(run));
-      if (hasArrived(before, move)) return fail('PAST_CANCEL', `${vm} has left ${from} for ${to}`);
+      if (hasArrived(before, move) || goesForward(before, move))
+        return fail('PAST_CANCEL', `${vm} has left ${from} for ${to}`);
       measureOf(run, before);
       await patiently(run, () => destination.order(vm, 'discard', { migration: id }));
       // The destination will never run it now, whatever comes late: the source may.

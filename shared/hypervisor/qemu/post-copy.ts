@@ -6,9 +6,32 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { RefusedOrder } from './client.ts';
 import type { StepWorld } from './steps.ts';
+import { goesForward, hasArrived } from './survey.ts';
 
 const POLL_MS = 40;
 const PROGRESS_MS = 250;
+
+/** Has the VM run at its destination. Once its source has begun with post-copy there is no other way, however long it takes. */
+export async function untilResumed({ run, look, progress, patiently }: StepWorld, token: string): Promise<void> {
+  const { move, destination } = run;
+  const { id: migration, vm } = move;
+  for (;;) {
+    try {
+      return void (await patiently(() => destination.order(vm, 'resume', { migration, token })));
+    } catch (error) {
+      const survey = await look();
+      if (!(error instanceof RefusedOrder) || !goesForward(survey, move)) throw error;
+      if (error.code === 'COPY_FAILED') {
+        // It came to nothing there: without its receiver the move can be given up.
+        await patiently(() => destination.order(vm, 'end', { migration }));
+      }
+      if (error.code !== 'NOT_RECEIVED' && error.code !== 'QEMU_SILENT') throw error;
+      // Its own by now: it waits for its first pages, and answers nobody.
+      if (hasArrived(survey, move)) return;
+      progress(survey.source?.copy?.remainingBytes ?? 0, 0);
+    }
+  }
+}
 
 /** Follows a VM until all of it is at its destination, or its memory is lost: then it is ended there. */
 export async function untilWhole(world: StepWorld): Promise<void> {

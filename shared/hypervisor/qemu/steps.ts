@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Phase } from '../../events/index.ts';
 import { RefusedOrder } from './client.ts';
 import type { Run } from './driver.ts';
-import { untilWhole } from './post-copy.ts';
+import { untilResumed, untilWhole } from './post-copy.ts';
 import type { CopyStatus } from './protocol.ts';
 import type { Survey } from './survey.ts';
 
@@ -73,7 +73,10 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     );
   },
 
-  async switch({ run: { move, source, destination }, rules: { maxPauseMs }, survey, patiently }) {
+  async switch(world) {
+    const { run, rules, survey, patiently } = world;
+    const { move, source, destination } = run;
+    const { maxPauseMs } = rules;
     const { id: migration, vm } = move;
     const force = survey.source?.copy?.state === 'forced';
     const { token } = survey.destination!;
@@ -85,7 +88,7 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
       await expect();
       await handOver();
     } else await Promise.all([expect(), handOver()]);
-    await patiently(() => destination.order(vm, 'resume', { migration, token: token! }));
+    await untilResumed(world, token!);
   },
 
   async release(world) {

@@ -40,6 +40,12 @@ export function runsAt({ source, destination }: Survey, { from, to }: Move): str
   return destination?.state === 'running' ? to : undefined;
 }
 
+/** True: its source has begun with post-copy, so that it can only run at its destination; and that may still come about. */
+export function goesForward({ source, destination }: Survey, { id }: Move): boolean {
+  if (source?.migration !== id || destination?.migration !== id || destination.state === 'dead') return false;
+  return source.postCopy === 'under-way' || source.postCopy === 'broken';
+}
+
 /** True: the VM stands still between the two sites; only whoever carries the switch-over on can tell how it ends. */
 export function standsBetween(survey: Survey, move: Move): boolean {
   const { source } = survey;

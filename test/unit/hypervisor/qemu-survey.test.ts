@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
-import { doneSteps, hasDied, measure, objection, runsAt, standsBetween } from '#shared/hypervisor/qemu/survey.ts';
+import {
+  doneSteps,
+  goesForward,
+  hasDied,
+  measure,
+  objection,
+  runsAt,
+  standsBetween,
+} from '#shared/hypervisor/qemu/survey.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 
 const spec = {
@@ -46,6 +54,17 @@ describe('the steps that are done', () => {
   ])('%s', (_name, source, destination, count) => {
     expect(doneSteps({ source, destination }, move)).toHaveLength(count);
   });
+});
+
+test('a VM whose source has begun with post-copy can only go forward, as long as both sides may bring it about', () => {
+  const between = (postCopy: InstanceStatus['postCopy'], destination?: InstanceStatus) =>
+    goesForward({ source: leaving({ state: 'handed-over', ...(postCopy && { postCopy }) }), destination }, move);
+  expect(between('under-way', awaited())).toBe(true);
+  expect(between('broken', awaited({ state: 'received' }))).toBe(true);
+  expect(between('lost', awaited())).toBe(false);
+  expect(between('under-way', awaited({ state: 'dead' }))).toBe(false);
+  expect(between('under-way', undefined)).toBe(false);
+  expect(between(undefined, awaited({ state: 'received' }))).toBe(false);
 });
 
 test("a VM has died at its destination only where it is the destination's", () => {
