@@ -74,5 +74,7 @@ export type Report =
       readonly done: readonly Phase[];
       /** The step under way, if any: its answer is still to come. */
       readonly underWay: Phase | undefined;
+      /** True: it stands still in its switch-over, which can be carried on but not taken back. */
+      readonly onlyForward?: boolean;
       readonly measured: Measured;
     };

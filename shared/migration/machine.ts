@@ -73,6 +73,7 @@ export type MigrationEvent =
       readonly runsAt: string | undefined;
       readonly done: readonly Phase[];
       readonly underWay: Phase | undefined;
+      readonly onlyForward?: boolean;
       readonly measured: Measured;
     }
   | { readonly type: 'cancel'; readonly atMs: number; readonly by: string }
@@ -141,6 +142,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   };
   const cancelledBy: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
   const arrived: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
+  const notUndone: Patch = () => ({ undo: null });
   const started: Patch = ({ event }) => ({ startedAtMs: event.atMs });
   const over: Patch = () => ({ deadlineMs: null });
   const releaseIncomplete: Patch = ({ context, event }) => {
@@ -260,6 +262,11 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: switchedOver,
             },
             { guard: runsAtDestination, target: 'release', actions: begin('release', measure) },
+            {
+              guard: (args) => truth(args).onlyForward === true,
+              target: 'switch',
+              actions: begin('switch', measure, notUndone),
+            },
             // It has arrived and died there. What is left of the move goes, and that says what is to be done.
             {
               guard: (args) => truth(args).runsAt === undefined && truth(args).underWay === 'release',

@@ -263,6 +263,7 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
             runsAt: runsAt(survey, move),
             done: doneSteps(survey, move),
             underWay: run.underWay ?? between,
+            onlyForward: goesForward(survey, move),
             measured: measureOf(run, survey),
           });
         } catch {

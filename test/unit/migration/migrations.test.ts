@@ -239,6 +239,17 @@ describe('what is true is asked, not guessed', () => {
     expect(silence(migrations, 50, () => {}).at(-1)).toBe('failed');
   });
 
+  test('a switch-over that cannot be taken back is carried on, also where it was to be undone', () => {
+    const migrations = inPhase('switch');
+    failed(migrations, 'switch');
+    expect(failed(migrations, 'abort')).toEqual(['inspect']);
+    const done = PHASES.slice(0, 4);
+    const truth = { kind: 'truth', id: 'v:1', runsAt: undefined, done, underWay: 'switch', onlyForward: true } as const;
+    migrations.report({ ...truth, measured: measured(1) }, 5);
+    expect(heard(migrations)).toEqual(['begin switch']);
+    expect(state(migrations)).toBe('switch');
+  });
+
   test('a VM that has died where it arrived is released, and not undone', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
