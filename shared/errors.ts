@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'PAST_CANCEL' // the switch-over was made: it cannot be called off
   | 'NOT_RECEIVED' // the destination has not got the whole VM
   | 'COPY_FAILED' // memory or disk could not be copied
+  | 'STALLED' // no byte passes between two sites, or nobody answers there
   | 'NOT_CONVERGING' // the guest writes faster than the paths carry
   | 'QEMU_GONE' // the QEMU process is no more
   | 'QEMU_SILENT' // QEMU does not answer, or not with what was asked for

@@ -7,7 +7,14 @@ import { topologies } from './topology.ts';
 import type { TestBed } from './world.ts';
 
 /** How moves are carried out here: make before break, and a watchdog with little patience. */
-export const RULES = { announce: 'before', joinMs: 3000, stallMs: 5000, maxRounds: 30, maxPauseMs: 5000 } as const;
+export const RULES = {
+  announce: 'before',
+  joinMs: 3000,
+  stallMs: 5000,
+  maxRounds: 30,
+  maxPauseMs: 5000,
+  postCopy: false,
+} as const;
 
 const PROVIDERS = ['north', 'south', 'east', 'west'];
 

@@ -14,11 +14,11 @@ import { readCredentials } from './credentials.ts';
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read
  */
 export async function qemuMachines(config: Config, log: Log): Promise<Machines> {
-  const { tls, announce, joinMs, stallMs } = config.hypervisor;
+  const { tls, announce, joinMs, stallMs, postCopy } = config.hypervisor;
   const credentials = await readCredentials(tls!);
   const agents = new Map(config.sites.map(({ site, agent }) => [site, agentClient(site, agent!, credentials)]));
   const { maxRounds, maxPauseMs } = config.move;
-  const rules = { announce, joinMs, stallMs, maxRounds, maxPauseMs };
+  const rules = { announce, joinMs, stallMs, postCopy, maxRounds, maxPauseMs };
   const hypervisor = qemuHypervisor({ agents, sites: config.sites, rules });
   return {
     hypervisor,

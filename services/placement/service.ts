@@ -58,7 +58,8 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const log = serviceLog(parent, 'placement');
   const vms = new Ledger(store, bus, 'placement/vm/');
   const pairs = new Ledger(store, bus, 'placement/pair/');
-  const { network, move, policy, limits } = config;
+  const { network, policy, limits, hypervisor } = config;
+  const move = { ...config.move, postCopy: hypervisor.kind === 'qemu' && hypervisor.postCopy };
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
   const nowMs = () => Math.round(clock.now());

@@ -51,7 +51,7 @@ export const AgentSchema = Type.Object(
       },
       closed,
     ),
-    /** The address of this host on each provider's network; the first one carries the tunnels as well. */
+    /** The address of this host on each provider's network. Copies and tunnels begin at one that the other site can reach. */
     endpoints: Type.Array(Type.Object({ provider: uplinks.items.properties.provider, address: Address }, closed), {
       minItems: 1,
     }),
@@ -65,7 +65,7 @@ export const AgentSchema = Type.Object(
         cpu: Type.String({ minLength: 1, default: 'max' }),
         /** Lets QEMU slow a guest down that dirties memory faster than the paths carry. @default true */
         autoConverge: Type.Boolean({ default: true }),
-        /** zstd sends less over slow paths and costs processor time; it uses several channels. @default none */
+        /** zstd sends less over slow paths and costs processor time. The same at all sites; no post-copy with it. @default none */
         compression: Type.Enum(['none', 'zstd'], { default: 'none' }),
         /** TLS on memory and disks that go to other sites, with the agents' certificates. @default true */
         encrypt: Type.Boolean({ default: true }),

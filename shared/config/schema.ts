@@ -171,8 +171,13 @@ const Hypervisor = section({
   announce: Type.Enum(['before', 'after'], { default: 'before' }),
   /** How long clients have to join the new address. @default 5000 */
   joinMs: amount(5_000),
-  /** A copy that moves no byte for so long is given up. @default 15_000 */
+  /** A copy that moves no byte for so long is begun again over another path, or given up. @default 15_000 */
   stallMs: positive(15_000),
+  /**
+   * Lets a VM that writes faster than the paths carry run on at its destination before all of its memory is there, where its
+   * move would be given up otherwise. A QEMU that dies then, at either end, takes what was in the VM's memory with it. Not
+   * with the agents' `qemu.compression`. Only qemu. @default false */
+  postCopy: Type.Boolean({ default: false }),
 });
 
 const Site = Type.Object(

@@ -212,7 +212,9 @@ export const Figures = Type.Object(
     subflows: Count,
     /**
      * What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`,
-     * `clients-unjoined`, `vm-died` (at its destination, before the move had ended).
+     * `retargeted` (a copy stalled, and was begun again over another path), `post-copy` (it ran before all of its memory
+     * was there: slower until then, and `pauseMs` is not all that was waited for), `clients-unjoined`, `vm-died` (at its
+     * destination, before the move had ended).
      */
     degraded: Type.Array(Type.String()),
   },

@@ -9,7 +9,8 @@
  * its place (then `aborted`) or the adapter dies; never inside the call that asked. `begin` of a step that is already
  * done, or under way, is harmless. Until `switch` is done the VM runs at `from`, after that it runs at `to`, and at no
  * moment at both; it may stand still from the end of `memory` on, where the guest is so idle that nothing is left to
- * copy; `abort` is refused (`failed`, code `PAST_CANCEL`) once the switch-over has been made.
+ * copy; `release` fails with the code `VM_NOT_RUNNING` where everything was released but the VM has died at `to`;
+ * `abort` is refused (`failed`, code `PAST_CANCEL`) once the switch-over has been made.
  */
 import type { Figures, Phase, VmSpec } from '../events/index.ts';
 
@@ -73,5 +74,7 @@ export type Report =
       readonly done: readonly Phase[];
       /** The step under way, if any: its answer is still to come. */
       readonly underWay: Phase | undefined;
+      /** True: it stands still in its switch-over, which can be carried on but not taken back. */
+      readonly onlyForward?: boolean;
       readonly measured: Measured;
     };

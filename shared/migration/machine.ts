@@ -7,6 +7,8 @@
  *     │                                         ▼       │ └─► asking ─► …
  *     └────────────────────────────────────► undoing ◄──┘
  *                                               └─► failed | cancelled
+ *
+ *  release ─► failed, where the VM died at its destination
  * ```
  *
  * - **queued**: waits until the limits of both sites and of all paths allow it.
@@ -71,6 +73,7 @@ export type MigrationEvent =
       readonly runsAt: string | undefined;
       readonly done: readonly Phase[];
       readonly underWay: Phase | undefined;
+      readonly onlyForward?: boolean;
       readonly measured: Measured;
     }
   | { readonly type: 'cancel'; readonly atMs: number; readonly by: string }
@@ -139,6 +142,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   };
   const cancelledBy: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
   const arrived: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
+  const notUndone: Patch = () => ({ undo: null });
   const started: Patch = ({ event }) => ({ startedAtMs: event.atMs });
   const over: Patch = () => ({ deadlineMs: null });
   const releaseIncomplete: Patch = ({ context, event }) => {
@@ -162,6 +166,9 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const doneWith = (step: Phase) => (args: Args) => args.event.type === 'done' && args.event.step === step;
   const failedAt = (step: Phase | 'abort') => (args: Args) =>
     args.event.type === 'stepFailed' && args.event.step === step;
+
+  const died = (args: Args) =>
+    failedAt('release')(args) && (args.event as EventOf<'stepFailed'>).code === 'VM_NOT_RUNNING';
 
   /** A step from which everything can still be taken back. */
   const reversible = (step: Phase, next: Phase) => ({
@@ -218,6 +225,8 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           done: { guard: doneWith('release'), target: 'completed', actions: end('completed', measure) },
           stepFailed: [
+            // It has arrived, and died there: trying again does not bring it back.
+            { guard: died, target: 'failed', actions: end('failed', measure, faultOfStep) },
             { guard: tired, target: 'completed', actions: end('completed', releaseIncomplete) },
             { guard: failedAt('release'), actions: releaseAgain },
           ],
@@ -253,6 +262,17 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: switchedOver,
             },
             { guard: runsAtDestination, target: 'release', actions: begin('release', measure) },
+            {
+              guard: (args) => truth(args).onlyForward === true,
+              target: 'switch',
+              actions: begin('switch', measure, notUndone),
+            },
+            // It has arrived and died there. What is left of the move goes, and that says what is to be done.
+            {
+              guard: (args) => truth(args).runsAt === undefined && truth(args).underWay === 'release',
+              target: 'release',
+              actions: begin('release', measure, arrived),
+            },
             // Asked often enough. What was not to be undone is now; what could not be undone is reported as it stands.
             {
               guard: (args) => tired(args) && args.context.undo === null,

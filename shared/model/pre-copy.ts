@@ -17,7 +17,7 @@ export function dirtiedBytes(spec: Pick<VmSpec, 'ramBytes' | 'dirtyRateBps' | 'w
   return Math.min(touched, ramBytes);
 }
 
-export type RoundVerdict = 'again' | 'switch' | 'force' | 'give-up';
+export type RoundVerdict = 'again' | 'switch' | 'force' | 'post-copy' | 'give-up';
 
 /** When to stop copying, beside convergence. */
 export interface RoundLimits {
@@ -25,6 +25,8 @@ export interface RoundLimits {
   readonly maxRounds: number;
   /** The longest pause a forced stop may take; where it would take longer the move is given up. */
   readonly maxPauseMs: number;
+  /** Whether what would be given up may run on at its destination before all of its memory is there. */
+  readonly postCopy?: boolean;
 }
 
 /**
@@ -42,7 +44,8 @@ export function afterRound(
 ): RoundVerdict {
   if (pendingBytes * 1000 <= measuredBps * spec.downtimeLimitMs) return 'switch';
   if (round < limits.maxRounds) return 'again';
-  return pendingBytes * 1000 <= measuredBps * limits.maxPauseMs ? 'force' : 'give-up';
+  if (pendingBytes * 1000 <= measuredBps * limits.maxPauseMs) return 'force';
+  return limits.postCopy ? 'post-copy' : 'give-up';
 }
 
 export interface PreCopy {
@@ -72,8 +75,11 @@ export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, limits
     pendingBytes = dirtiedBytes(spec, roundMs);
     const verdict = afterRound(spec, limits, round, pendingBytes, measuredBps);
     if (verdict !== 'again') {
-      const stopCopyMs = (pendingBytes / rateBps) * 1000 + latencyMs;
-      return { copyMs, stopCopyMs, bytes: bytes + pendingBytes, rounds: round, verdict };
+      const restMs = (pendingBytes / rateBps) * 1000;
+      // In post-copy it stands still for next to nothing, and runs while the rest is copied.
+      const [whileItRunsMs, whileItStandsMs] = verdict === 'post-copy' ? [restMs, 0] : [0, restMs];
+      const times = { copyMs: copyMs + whileItRunsMs, stopCopyMs: whileItStandsMs + latencyMs };
+      return { ...times, bytes: bytes + pendingBytes, rounds: round, verdict };
     }
   }
 }

@@ -25,7 +25,14 @@ onTestBed('real VMs', () => {
 
   const harness = () => {
     const vm = `vm${++serial}`;
-    const rules = { announce: 'before', joinMs: 2000, stallMs: 10_000, maxRounds: 30, maxPauseMs: 5000 } as const;
+    const rules = {
+      announce: 'before',
+      joinMs: 2000,
+      stallMs: 10_000,
+      maxRounds: 30,
+      maxPauseMs: 5000,
+      postCopy: false,
+    } as const;
     const hypervisor = qemuHypervisor({ agents: bed.agents, sites: topology.sites, rules });
     const spec = { dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0, downtimeLimitMs: 300, targetRttMs: 10 };
     return {

@@ -69,7 +69,14 @@ export class FaultWorld {
 
   async startMigrator(): Promise<void> {
     const { topology, agents, sites, hypervisor } = this.bed;
-    const rules = { announce: 'before', joinMs: 500, stallMs: 3000, maxRounds: 30, maxPauseMs: 5000 } as const;
+    const rules = {
+      announce: 'before',
+      joinMs: 500,
+      stallMs: 3000,
+      maxRounds: 30,
+      maxPauseMs: 5000,
+      postCopy: false,
+    } as const;
     const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
     const life = new Life();
     const config = parseConfig(JSON.stringify({ sites, hypervisor, limits: { stepTimeoutMs: 3000 } }), 'faults');

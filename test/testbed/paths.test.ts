@@ -56,6 +56,64 @@ onTestBed('paths of a real move', () => {
       }),
   );
 
+  test.each(['prepare', 'memory'])(
+    'the first path is dead before %s begins: the move is made over the second',
+    (dead) =>
+      withVm(async (vm) => {
+        const cut = async (step: string) => {
+          if (step === dead) await bed.network.cut('bonn', 'north');
+        };
+        try {
+          const { bytesByPath, degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { before: cut });
+          expect(await runsAt(vm)).toEqual(['bonn']);
+          expect(degraded).toEqual(['single-path']);
+          expect(bytesByPath['bonn~oslo/south']).toBeGreaterThan(20e6);
+          expect(bytesByPath['bonn~oslo/north'] ?? 0).toBe(0);
+        } finally {
+          await mend(['north']);
+        }
+      }),
+  );
+
+  test('both paths are dead before the memory is copied: it is given up, and the VM runs on where it was', () =>
+    withVm(async (vm) => {
+      const cut = async (step: string) => {
+        if (step === 'memory') for (const provider of ['north', 'south']) await bed.network.cut('bonn', provider);
+      };
+      try {
+        const moving = moveVm(bed, vm, 'oslo', 'bonn', { before: cut, rules: { ...RULES, stallMs: 1000 } });
+        await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
+        expect(await runsAt(vm)).toEqual(['oslo']);
+      } finally {
+        await mend(['north', 'south']);
+      }
+      expect((await moveVm(bed, vm, 'oslo', 'bonn')).degraded).toEqual([]);
+    }));
+
+  test('the only path that a copy has got dies: it is begun again over the other, and says so', () =>
+    withVm(async (vm) => {
+      const strip =
+        'add chain ip box strip { type filter hook forward priority 0; }; add rule ip box strip reset tcp option mptcp';
+      await bed.network.exec('north', ['nft', `add table ip box; ${strip}`]);
+      try {
+        const rules = { ...RULES, stallMs: 2000 };
+        const { bytes, bytesByPath, degraded } = await moveVm(bed, vm, 'oslo', 'bonn', {
+          before: cutting(['north']),
+          rules,
+        });
+        expect(await runsAt(vm)).toEqual(['bonn']);
+        expect(degraded.toSorted()).toEqual(['plain-tcp', 'retargeted', 'single-path']);
+        // What was sent in vain counts as well.
+        const [north, south] = ['north', 'south'].map((provider) => bytesByPath[`bonn~oslo/${provider}`]!);
+        expect(north).toBeGreaterThan(1e6);
+        expect(south).toBeGreaterThan(20e6);
+        expect(north! + south!).toBeCloseTo(bytes, -1);
+      } finally {
+        await mend(['north']);
+        await bed.network.exec('north', ['nft', 'delete table ip box']);
+      }
+    }));
+
   test('all paths are cut for good: the watchdog gives the move up, and the VM runs on where it was', () =>
     withVm(async (vm) => {
       try {

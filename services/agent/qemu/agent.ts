@@ -25,6 +25,7 @@ import { createDisk, topLayer } from './layers.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';
 import { end, findByArgument, startDetached } from './process.ts';
+import { answerCalls, reachable } from './reach.ts';
 import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
 
 export interface QemuAgent {
@@ -52,6 +53,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   const queues = new Map<string, Promise<unknown>>();
   let config = given;
   let certificates: string | undefined;
+  let callers: Awaited<ReturnType<typeof answerCalls>> | undefined;
   const context: InstanceContext = {
     get config() {
       return config;
@@ -128,8 +130,21 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     log.info({ vm }, 'VM started');
   };
 
+  /** This site's addresses on the paths of a move, the one first over which the source answers, and its address there. */
+  const meet = async ({ from, sources, answerPort, stallMs }: ReceiveOrder) => {
+    const hereOn = (provider: string) => config.endpoints.find((endpoint) => endpoint.provider === provider);
+    const common = sources.filter(({ provider }) => hereOn(provider) !== undefined);
+    if (common.length === 0) {
+      const providers = sources.map(({ provider }) => provider).join(', ');
+      throw new TagalongError('ORDER_REFUSED', `none of ${from}'s providers is here: ${providers}`);
+    }
+    const met = await reachable(common, answerPort, stallMs, () => false);
+    return { endpoints: met.map(({ provider }) => hereOn(provider)!), remote: met[0]!.address };
+  };
+
   const receive = async (vm: string, order: ReceiveOrder): Promise<Landing> => {
-    const { migration, from, machine, nic, stretch: remote, providers } = order;
+    const { migration, from, machine, nic, postCopy } = order;
+    const { compression } = config.qemu;
     const present = instances.get(vm);
     if (present) {
       const { move, ownership } = present.record;
@@ -142,14 +157,18 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await (ownership === 'handed-over' ? present.release() : present.remove());
       instances.delete(vm);
     }
-    const endpoints = config.endpoints.filter(({ provider }) => providers.includes(provider));
-    if (endpoints.length === 0) throw new TagalongError('ORDER_REFUSED', `no provider of ${providers.join(', ')} here`);
+    if (postCopy && compression !== 'none') {
+      const both = `hypervisor.postCopy does not go with qemu.compression ${compression} at ${config.site}`;
+      throw new TagalongError('ORDER_REFUSED', `${both}, which takes several channels; choose one of the two`);
+    }
+    const { endpoints, remote } = await meet(order);
     const [memoryPort, diskPort] = await freePorts(2);
     const lan = lanAddress(vm);
     const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
+    const ports = { memoryPort: memoryPort!, diskPort: diskPort!, answerPort: callers!.port };
     const kept = await takeKeptDisk(qemuFiles(records.folder(vm)), machine.spec.diskBytes);
     const landing: Landing = {
-      ...{ token, endpoints, memoryPort: memoryPort!, diskPort: diskPort!, lan },
+      ...{ token, endpoints, ...ports, lan, postCopy, compression },
       ...(kept !== undefined && { kept }),
     };
     const move: MoveRecord = {
@@ -190,12 +209,12 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
     instances.delete(vm);
   };
 
-  const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Landing | undefined> => {
+  const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Partial<OrderAnswer> | undefined> => {
     switch (name) {
       case 'start':
         return void (await start(vm, body as OrderBody<'start'>));
       case 'receive':
-        return receive(vm, body as ReceiveOrder);
+        return { landing: await receive(vm, body as ReceiveOrder) };
       case 'discard':
         return void (await giveUp(vm, (body as OrderBody<'discard'>).migration, 'incoming'));
       case 'release':
@@ -205,6 +224,11 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       default: {
         const instance = instances.get(vm);
         if (instance === undefined) throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${config.site}`);
+        if (name === 'recover') {
+          const [port] = await freePorts(1);
+          await instance.recover(body as OrderBody<'recover'>, port!);
+          return { port: port! };
+        }
         await instance[name](body as never);
         return undefined;
       }
@@ -223,6 +247,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       if (config.qemu.encrypt) certificates = await layOutCertificates(config);
       await preparePaths(config);
       await boundKeptDisks(config.stateDir, config.keptDisksBytes);
+      callers = await answerCalls();
       const known = await records.load();
       await endUnknown(given.stateDir, known);
       for (const record of known) {
@@ -234,19 +259,21 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       log.info({ site: config.site, accel: config.qemu.accel }, 'agent started');
     },
     async stop() {
+      callers?.close();
       for (const instance of instances.values()) instance.close();
     },
     async status() {
       const all = await Promise.all([...instances.values()].map((instance) => instance.status()));
       const accel = config.qemu.accel === 'kvm' ? 'kvm' : 'tcg';
-      return { site: config.site, atMs: Date.now(), endpoints: config.endpoints, accel, instances: all };
+      const { site, endpoints } = config;
+      return { site, atMs: Date.now(), endpoints, answerPort: callers!.port, accel, instances: all };
     },
     async order(vm, name, body) {
       // Whoever is waiting for clients or for the guest is told at once, not when it is the abort's turn.
       if (name === 'abort' || name === 'discard' || name === 'remove') instances.get(vm)?.abandon();
       log.debug({ vm, order: name }, 'order');
-      const landing = await inTurn(vm, () => carryOut(vm, name, body));
-      return { ...(await answer(vm)), ...(landing && { landing }) };
+      const more = await inTurn(vm, () => carryOut(vm, name, body));
+      return { ...(await answer(vm)), ...more };
     },
     instance: answer,
     async guest(vm, words) {

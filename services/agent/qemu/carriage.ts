@@ -8,7 +8,7 @@ const JOINING_MS = 1000;
 const LOOK_MS = 200;
 
 export class CarriageWatch {
-  readonly #ports: readonly number[];
+  readonly #ports: number[];
   readonly #endpoints: readonly Endpoint[];
   /** Bytes of each subflow that was seen, by its two ends: a closed one keeps what it carried. */
   readonly #bytes = new Map<string, { readonly provider: string; bytes: number }>();
@@ -19,8 +19,13 @@ export class CarriageWatch {
   #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: readonly number[], endpoints: readonly Endpoint[]) {
-    this.#ports = ports;
+    this.#ports = [...ports];
     this.#endpoints = endpoints;
+  }
+
+  /** A connection to this port carries the rest. */
+  follow(port: number): void {
+    this.#ports.push(port);
   }
 
   /** Reads the kernel's figures, unless that was done just now. */

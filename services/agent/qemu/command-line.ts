@@ -12,6 +12,8 @@ const GUEST_PORT = 'org.tagalong.guest';
 export interface QemuFiles {
   readonly folder: string;
   readonly monitor: string;
+  /** A second monitor, for what has to be carried out while QEMU is held up. */
+  readonly urgent: string;
   readonly guest: string;
   readonly console: string;
   readonly log: string;
@@ -28,6 +30,7 @@ export function qemuFiles(folder: string): QemuFiles {
   return {
     folder,
     monitor: join(folder, 'qmp.sock'),
+    urgent: join(folder, 'urgent.sock'),
     guest: join(folder, 'guest.sock'),
     console: join(folder, 'console.log'),
     log: join(folder, 'qemu.log'),
@@ -39,8 +42,8 @@ export function qemuFiles(folder: string): QemuFiles {
 }
 
 /** Removes what a QEMU before this one left. */
-export async function clearSockets({ monitor, guest }: QemuFiles): Promise<void> {
-  await Promise.all([monitor, guest].map((path) => rm(path, { force: true })));
+export async function clearSockets({ monitor, urgent, guest }: QemuFiles): Promise<void> {
+  await Promise.all([monitor, urgent, guest].map((path) => rm(path, { force: true })));
 }
 
 /** The last line that a QEMU said; what it only warned of does not end it. */
@@ -93,6 +96,7 @@ export function commandLine(
     ...(image.append ? ['-append', image.append] : []),
     ...['-serial', `file:${files.console}`],
     ...['-qmp', `unix:${files.monitor},server=on,wait=off`],
+    ...['-qmp', `unix:${files.urgent},server=on,wait=off`],
     ...['-device', 'virtio-serial-pci,id=ports,bus=pcie.0,addr=3'],
     ...['-chardev', `socket,id=guest,path=${files.guest},server=on,wait=off`],
     ...['-device', `virtserialport,bus=ports.0,chardev=guest,name=${GUEST_PORT}`],

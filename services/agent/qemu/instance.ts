@@ -7,17 +7,16 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, Landing, LeaveOrder, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
 import type { Log } from '#shared/log.ts';
-import { CarriageWatch } from './carriage.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
-import { closeDisk, DiskCopy } from './disk.ts';
-import { credentials } from './encryption.ts';
+import { Departure, type Leaving } from './departure.ts';
+import { closeDisk } from './disk.ts';
 import { askGuest, retractAllBut, takeAddress, untilJoined, untilTaken } from './guest.ts';
 import { keepDisk } from './kept.ts';
 import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
-import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { macAddress } from './names.ts';
+import { Arrival } from './post-copy.ts';
 import { end, isAlive } from './process.ts';
-import { openQmpOf, type Qmp } from './qmp.ts';
+import { openQmp, openQmpOf, type Qmp } from './qmp.ts';
 import { isListening, listen } from './receiver.ts';
 import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
@@ -41,9 +40,10 @@ export class Instance {
   readonly #context: InstanceContext;
   readonly #files: QemuFiles;
   #qmp: Qmp | undefined;
-  #memory: MemoryCopy | undefined;
-  #disk: DiskCopy | undefined;
-  #carriage: CarriageWatch | undefined;
+  /** Source: what is being sent. */
+  readonly #departure: Departure;
+  /** Destination: since it runs here, where not all of its memory may be. */
+  #arrival: Arrival | undefined;
   /** Says to whoever waits that the move is given up. */
   #abandoned = false;
   #removed = false;
@@ -52,6 +52,7 @@ export class Instance {
     this.#context = context;
     this.#record = record;
     this.#files = qemuFiles(context.records.folder(record.vm));
+    this.#departure = new Departure(this.#leaving());
   }
 
   get record(): InstanceRecord {
@@ -60,13 +61,19 @@ export class Instance {
 
   /** Opens the monitor and goes on where a crashed agent left off. False: QEMU is no more. */
   async adopt(): Promise<boolean> {
+    const { ownership, move } = this.#record;
+    if (ownership === 'home' && move?.role === 'destination' && move.landing.postCopy) {
+      // It may wait for a page, and answer nobody until it has it.
+      void this.#runOn().catch((err) => this.#context.log.error({ err, vm: this.#record.vm }, 'it cannot be asked'));
+      return isAlive(this.#record.qemu);
+    }
     const qmp = await this.#open();
     if (qmp === undefined) return false;
-    const { ownership, move } = this.#record;
+    if (ownership === 'handed-over' && move?.postCopy) await this.#departure.rejoin(qmp, move);
     if (ownership === 'home') {
       // Written down as ours, but the crash came before it was let run.
       if (move?.role === 'destination' && !(await isRunning(qmp))) await this.#run(qmp);
-      if (move?.role === 'source') await this.#rejoin(qmp, move);
+      if (move?.role === 'source') await this.#departure.rejoin(qmp, move);
     }
     void this.#settleIn();
     return true;
@@ -93,20 +100,17 @@ export class Instance {
   /** What is true of it now. */
   async status(): Promise<InstanceStatus> {
     const { vm, machine, nic, lan, move, arrivedBy, stoppedAtMs, resumedAtMs, sent } = this.#record;
-    if (this.#memory || this.#disk) await this.#carriage?.look().catch(() => {});
     return {
       vm,
       machine,
       nic,
       lan,
-      state: await stateOf(this.#record, this.#qmp),
+      ...(await this.#state()),
       done: move?.done ?? [],
       ...(move && { migration: move.migration, role: move.role, unjoined: move.unjoined }),
       ...(move?.role === 'destination' && { token: move.landing.token }),
       ...(arrivedBy !== undefined && { arrivedBy }),
-      ...(this.#memory && { copy: this.#memory.status }),
-      ...(this.#disk && { disk: await this.#disk.status() }),
-      ...(this.#carriage && { carriage: this.#carriage.carriage }),
+      ...(await this.#departure.status()),
       ...(stoppedAtMs !== undefined && { stoppedAtMs }),
       ...(resumedAtMs !== undefined && { resumedAtMs }),
       ...sent,
@@ -119,6 +123,7 @@ export class Instance {
     if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
     if (ownership !== 'home') throw refused('it is not this site to leave from');
     if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
+    this.#departure.check(landing, to);
     const { endpoints } = this.#context.config;
     const [first] = landing.endpoints;
     const local = endpoints.find(({ provider }) => provider === first!.provider)!.address;
@@ -127,12 +132,10 @@ export class Instance {
       ...{ done: [], unjoined: 0 },
     };
     this.#abandoned = false;
-    this.#memory?.stop();
-    this.#memory = undefined;
     await this.#save({ move: next });
     await stretch(this.#context.config.lan, this.#record, next);
     await this.#done('leave');
-    this.#watch(next);
+    this.#departure.begin();
   }
 
   /** The guest takes an address on its other card, and its clients join it. */
@@ -149,65 +152,30 @@ export class Instance {
   }
 
   /** Source: the disk, where the machine has one. */
-  async mirror({ migration, stallMs }: OrderBody<'mirror'>): Promise<void> {
-    const move = this.#moveOf(migration);
-    if (this.#record.machine.spec.diskBytes === 0) return this.#done('disk');
-    this.#disk ??= new DiskCopy(this.#live(), stallMs);
-    await this.#disk.begin(move, this.#context.config.qemu.mptcp, await this.#tls(move), this.#files);
-    if ((await this.#disk.status()).state === 'ready') await this.#done('disk');
+  mirror(order: OrderBody<'mirror'>): Promise<void> {
+    return this.#departure.mirror(order);
   }
 
   /** Source: the memory. */
-  async copy(order: OrderBody<'copy'>): Promise<void> {
-    const move = this.#moveOf(order.migration);
-    if (this.#memory && this.#memory.status.state !== 'failed') {
-      const { state } = this.#memory.status;
-      if (state !== 'copying') await this.#done('memory');
-      return;
-    }
-    this.#memory?.stop();
-    const qmp = this.#live();
-    await this.#save({ move: { ...move, copy: order } });
-    this.#memory = new MemoryCopy(qmp, order, this.#record.machine.spec.downtimeLimitMs);
-    await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
+  copy(order: OrderBody<'copy'>): Promise<void> {
+    return this.#departure.copy(order);
   }
 
   /** Source: the VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
-  async stop({ migration, maxPauseMs, force, handOver }: OrderBody<'stop'>): Promise<void> {
-    await this.#stop(migration, force ? maxPauseMs : this.#record.machine.spec.downtimeLimitMs);
+  async stop(order: OrderBody<'stop'>): Promise<void> {
+    await this.#departure.stop(order);
     // An order of its own would be on its way while the VM stands still.
-    if (handOver) await this.handOver({ migration });
-  }
-
-  async #stop(migration: string, limitMs: number): Promise<void> {
-    this.#moveOf(migration);
-    // A QEMU that is no more stands still as well.
-    if (this.#record.ownership === 'handed-over' || !(await isAlive(this.#record.qemu))) return;
-    if (this.#memory === undefined) throw refused('its memory is not being copied');
-    await mirror(this.#record, 'source');
-    await stopAtSource(this.#live(), this.#memory, limitMs, () => this.#abandoned);
-    if (this.#record.stoppedAtMs === undefined) this.#stamp({ stoppedAtMs: Date.now() });
-    await this.#disk?.complete();
+    if (order.handOver) await this.#departure.handOver(order);
   }
 
   /** Source: the rest is sent. Once this is written down the VM never runs on from here, unless it is given back. */
-  async handOver({ migration }: OrderBody<'handOver'>): Promise<void> {
-    this.#moveOf(migration);
-    if (this.#record.ownership === 'handed-over') return;
-    if (this.#qmp?.isOpen) {
-      if (this.#memory === undefined) throw refused('its memory is not being copied');
-      await sendRest(this.#qmp, this.#memory, () => this.#abandoned);
-    } else if (await isAlive(this.#record.qemu)) throw refused('its monitor does not answer');
-    // A QEMU that is no more cannot run the VM either: whether all of it has arrived is for the destination to say.
-    await this.#carriage?.look().catch(() => {});
-    const qemuDowntimeMs = this.#memory?.downtimeMs;
-    const sent = {
-      ...(this.#memory && { copy: this.#memory.status }),
-      ...(this.#disk && { disk: await this.#disk.status() }),
-      ...(this.#carriage && { carriage: this.#carriage.carriage }),
-      ...(qemuDowntimeMs !== undefined && { qemuDowntimeMs }),
-    };
-    await this.#save({ ownership: 'handed-over', sent });
+  handOver(order: OrderBody<'handOver'>): Promise<void> {
+    return this.#departure.handOver(order);
+  }
+
+  /** Source: what is missing in post-copy goes on over another connection. */
+  reconnect(order: OrderBody<'reconnect'>): Promise<void> {
+    return this.#departure.reconnect(order);
   }
 
   /** Destination: what its LAN sends to the VM comes here as well from now on. */
@@ -233,7 +201,21 @@ export class Instance {
       // Ours, before it runs: an agent that crashes in between knows that it is to let it run.
       await this.#save({ ownership: 'home', arrivedBy: migration });
     }
+    if (move.landing.postCopy) await this.#arrive(qmp);
     if (!(await isRunning(qmp))) await this.#run(qmp);
+  }
+
+  /** Destination: waits at another port for what is missing in post-copy. */
+  async recover({ migration }: OrderBody<'recover'>, port: number): Promise<void> {
+    this.#moveOf(migration);
+    if (this.#arrival === undefined) throw refused('nothing is missing, or its QEMU cannot be asked');
+    await this.#arrival.recover(port, this.#context.config.qemu.mptcp);
+  }
+
+  /** Destination: it will never be whole. */
+  async end({ migration }: OrderBody<'end'>): Promise<void> {
+    this.#moveOf(migration);
+    await end(this.#record.qemu);
   }
 
   /** Destination: the old address is taken back, the stretched LANs go. */
@@ -246,6 +228,8 @@ export class Instance {
     await forgetCounts(this.#qmp, this.#context.config.site, peer, landing.token);
     await unmirror(vm);
     await relax(vm);
+    this.#arrival?.close();
+    this.#arrival = undefined;
     await this.#save({ move: undefined });
   }
 
@@ -253,17 +237,19 @@ export class Instance {
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
     const { move, ownership, vm } = this.#record;
     if (move === undefined || move.migration !== migration) return;
+    if ((await this.#state()).postCopy === 'under-way' && move.role === 'destination') {
+      throw refused('not all of its memory is here yet');
+    }
     if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
-    this.#memory?.stop();
+    this.#departure.close();
     // Ours again before it runs: a crash in between must not leave it to nobody.
     await this.#save({ ownership: 'home', sent: undefined });
     if (this.#qmp?.isOpen) {
-      await this.#disk?.cancel();
-      await runOnAtSource(this.#qmp, vm);
+      await this.#departure.cancelMirror();
+      // It has all of it, but never runs again: what is left of it is in the way of starting it anew.
+      if (!(await runOnAtSource(this.#qmp, vm))) await end(this.#record.qemu);
     }
-    this.#memory = undefined;
-    this.#disk = undefined;
-    this.#carriage = undefined;
+    this.#departure.forget();
     await unmirror(vm);
     // Also where it is not written down that it has it: the agent may have ended just then.
     await askGuest(this.#files.guest, ['retract', move.landing.lan.address]).catch(() => {});
@@ -299,6 +285,17 @@ export class Instance {
     await unplug(this.#record.vm);
   }
 
+  async #arrive(qmp: Qmp): Promise<void> {
+    this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
+  }
+
+  async #runOn(): Promise<void> {
+    const qmp = await this.#open();
+    if (qmp === undefined) return;
+    await this.#arrive(qmp);
+    if (!(await isRunning(qmp))) await this.#run(qmp);
+  }
+
   async #run(qmp: Qmp): Promise<void> {
     await qmp.execute('cont');
     for (let i = 0; this.#record.resumedAtMs === undefined && i < 100; i++) await sleep(1);
@@ -323,39 +320,41 @@ export class Instance {
     this.#record = { ...this.#record, ...times };
   }
 
+  #leaving(): Leaving {
+    return {
+      context: this.#context,
+      files: this.#files,
+      record: () => this.#record,
+      abandoned: () => this.#abandoned,
+      live: () => this.#live(),
+      moveOf: (migration) => this.#moveOf(migration),
+      done: (step) => this.#done(step),
+      save: (changes) => this.#save(changes),
+      stoppedAt: (atMs) => this.#stamp({ stoppedAtMs: atMs }),
+    };
+  }
+
   #live(): Qmp {
     if (this.#qmp?.isOpen) return this.#qmp;
     throw new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU is no more; ${this.#files.log} may say why`);
+  }
+
+  async #state(): Promise<Pick<InstanceStatus, 'state' | 'postCopy'>> {
+    const { ownership, qemu, move } = this.#record;
+    if (ownership === 'handed-over' && move?.postCopy) {
+      return { state: 'handed-over', postCopy: this.#departure.postCopy(await isAlive(qemu)) };
+    }
+    const arriving = ownership === 'home' && move?.role === 'destination' && move.landing.postCopy;
+    if ((this.#arrival || arriving) && (await isAlive(qemu))) {
+      return this.#arrival?.status() ?? { state: 'running', postCopy: 'under-way' };
+    }
+    return { state: await stateOf(this.#record, this.#qmp) };
   }
 
   #moveOf(migration: string): MoveRecord {
     const { move } = this.#record;
     if (move?.migration === migration) return move;
     throw refused(`${this.#record.vm} does not take part in ${migration} here`);
-  }
-
-  /** Watches again what was under way when the agent before this one ended. */
-  async #rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
-    this.#watch(move);
-    const { spec } = this.#record.machine;
-    if (spec.diskBytes > 0 && move.done.includes('announce')) {
-      this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? 60_000);
-      await this.#disk.resume();
-    }
-    if (move.copy && isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
-      this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs);
-      await this.#memory.begin(this.#context.config.qemu, move.landing, await this.#tls(move));
-    }
-  }
-
-  /** What this QEMU shows to, and asks of, the one it sends to. */
-  async #tls({ peer }: MoveRecord): Promise<Tls> {
-    return { creds: await credentials(this.#live(), this.#context.certificates, 'client'), peer };
-  }
-
-  #watch({ landing }: MoveRecord): void {
-    const { endpoints } = this.#context.config;
-    this.#carriage = new CarriageWatch([landing.memoryPort, landing.diskPort], endpoints);
   }
 
   /** A VM that has just begun gets its address as soon as the helper in it answers. */
@@ -384,7 +383,8 @@ export class Instance {
   /** Lets go of the monitor; QEMU runs on. */
   close(): void {
     this.#removed = true;
-    this.#memory?.stop();
+    this.#departure.close();
+    this.#arrival?.close();
     this.#qmp?.close();
   }
 }

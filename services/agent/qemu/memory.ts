@@ -32,18 +32,20 @@ const NEXT_TO_NOTHING_BPS = 1000;
 /** A page a second. */
 const HARDLY_BPS = 4096;
 /** As much as QEMU takes: the paths are the limit, not this number, whose default is 1.07 Gbit/s. */
-const NO_LIMIT_BPS = 2 ** 40;
+export const NO_LIMIT_BPS = 2 ** 40;
 
 /** What both ends of a move have to agree on. */
 export function capabilities(
   { autoConverge, compression }: AgentConfig['qemu'],
   end: 'source' | 'destination',
+  postCopy: boolean,
 ): object[] {
   const on = (capability: string, state = true) => ({ capability, state });
   return [
     on('events'),
     on('auto-converge', autoConverge),
     on('multifd', compression !== 'none'),
+    on('postcopy-ram', postCopy),
     ...(end === 'source' ? [on('pause-before-switchover')] : []),
   ];
 }
@@ -54,10 +56,16 @@ export function parameters({ compression }: AgentConfig['qemu']): object {
   return compression === 'none' ? {} : { 'multifd-compression': compression, 'multifd-channels': 2 };
 }
 
+/** True: the VM may run at the destination while QEMU still sends its memory. Nothing is called off any more. */
+export function isPostCopy(status: string): boolean {
+  return status.startsWith('postcopy-');
+}
+
 /** True: QEMU is sending a VM, or has sent it. One that was sent here is `completed` as well, but counted no bytes. */
 export function isOutgoing({ status, ram }: MigrateInfo): boolean {
   if (status === 'completed') return ram !== undefined && ram.transferred > 0;
-  return status !== undefined && ['setup', 'active', 'pre-switchover', 'device'].includes(status);
+  if (status === undefined) return false;
+  return ['setup', 'active', 'pre-switchover', 'device'].includes(status) || isPostCopy(status);
 }
 
 /** An address in QEMU's words; with `mptcp` over as many paths as there are. */
@@ -75,7 +83,7 @@ export class MemoryCopy {
   readonly #qmp: Qmp;
   readonly #order: CopyOrder;
   readonly #downtimeLimitMs: number;
-  readonly #nowMs: () => number;
+  readonly #postCopy: boolean;
   #state: CopyStatus['state'] = 'copying';
   #failure: CopyStatus['failure'];
   #info: MigrateInfo = {};
@@ -88,12 +96,13 @@ export class MemoryCopy {
   #over = false;
   readonly #begunMs: number;
 
-  constructor(qmp: Qmp, order: CopyOrder, downtimeLimitMs: number, nowMs: () => number = () => performance.now()) {
+  /** @param postCopy whether it may be finished so */
+  constructor(qmp: Qmp, order: CopyOrder, downtimeLimitMs: number, postCopy: boolean) {
     this.#qmp = qmp;
     this.#order = order;
     this.#downtimeLimitMs = downtimeLimitMs;
-    this.#nowMs = nowMs;
-    this.#begunMs = nowMs();
+    this.#postCopy = postCopy;
+    this.#begunMs = performance.now();
     this.#movedAtMs = this.#begunMs;
     this.#roundAt.ms = this.#begunMs;
     qmp.onEvent(({ event }) => {
@@ -106,7 +115,7 @@ export class MemoryCopy {
   async begin(settings: AgentConfig['qemu'], { endpoints, memoryPort }: Landing, tls: Tls): Promise<void> {
     const qmp = this.#qmp;
     if (!isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
-      await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'source') });
+      await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'source', this.#postCopy) });
       await qmp.execute('migrate-set-parameters', {
         ...parameters(settings),
         'max-bandwidth': NO_LIMIT_BPS,
@@ -135,6 +144,12 @@ export class MemoryCopy {
     };
   }
 
+  /** True: it is finished by post-copy, and what is missing does not get to the destination. */
+  get isBroken(): boolean {
+    const standsMs = performance.now() - this.#movedAtMs;
+    return this.#state === 'post-copy' && (this.#status === 'postcopy-paused' || standsMs > this.#order.stallMs);
+  }
+
   /** What QEMU calls downtime, once it is over. */
   get downtimeMs(): number | undefined {
     return this.#info.downtime;
@@ -148,7 +163,8 @@ export class MemoryCopy {
     try {
       this.#conclude(await this.#qmp.execute<MigrateInfo>('query-migrate'));
     } catch (error) {
-      this.#fail('QEMU_GONE', (error as Error).message);
+      // Of a VM that runs elsewhere by now, silence decides nothing.
+      if (!isPostCopy(this.#status)) this.#fail('QEMU_GONE', (error as Error).message);
     } finally {
       this.#asking = false;
     }
@@ -170,13 +186,14 @@ export class MemoryCopy {
     const before = this.#info.ram?.transferred ?? 0;
     this.#info = info;
     const { status = 'none', ram } = info;
-    const nowMs = this.#nowMs();
+    const nowMs = performance.now();
     // While QEMU waits for the order to go on, no byte is due.
     if ((ram?.transferred ?? 0) > before || status !== this.#status) this.#movedAtMs = nowMs;
     this.#status = status;
     if (status === 'failed' || status === 'cancelled') {
       this.#fail('COPY_FAILED', info['error-desc'] ?? `QEMU says: ${status}`);
     } else if (status === 'completed') this.#state = 'sent';
+    else if (isPostCopy(status)) this.#state = 'post-copy';
     // Also on the way to a path that is dead from the start, and with the last bytes, while the VM stands still.
     else if ((status === 'setup' || status === 'device') && this.#stalled(nowMs)) return;
     else if (status === 'pre-switchover' || status === 'device') this.#state = 'stopped';
@@ -196,10 +213,10 @@ export class MemoryCopy {
     this.#roundAt = { ms: nowMs, bytes: ram.transferred, round };
     // A short round says little about the paths: it may have been over before they were full.
     const rateBps = Math.max(roundBps, this.#rateBps);
-    const limits = { maxRounds, maxPauseMs };
+    const limits = { maxRounds, maxPauseMs, postCopy: this.#postCopy };
     const verdict = afterRound({ downtimeLimitMs: this.#downtimeLimitMs }, limits, round - 1, ram.remaining, rateBps);
-    if (verdict === 'switch' || verdict === 'force') {
-      this.#state = verdict === 'switch' ? 'ready' : 'forced';
+    if (verdict === 'switch' || verdict === 'force' || verdict === 'post-copy') {
+      this.#state = ({ switch: 'ready', force: 'forced', 'post-copy': 'post-copy' } as const)[verdict];
       // Waits for the order with the rest unsent: at full speed it would soon have nothing left to send, and stop.
       void this.#qmp.execute('migrate-set-parameters', { 'max-bandwidth': HARDLY_BPS }).catch(() => {});
     } else if (verdict === 'give-up') {
@@ -241,17 +258,24 @@ export async function stopAtSource(
     'downtime-limit': Math.max(1, Math.round(limitMs)),
     'avail-switchover-bandwidth': Math.max(1, Math.round(copy.status.rateBps)),
   });
-  const untilMs = performance.now() + STOP_MS;
-  for (;;) {
+  await untilStopped(copy, abandoned, () => {
+    throw new TagalongError('NOT_CONVERGING', `the guest dirties more than can be sent in ${Math.round(limitMs)} ms`);
+  });
+}
+
+/**
+ * Waits until a VM stands still at `pre-switchover`.
+ * @param late called where that takes too long; throws
+ * @throws TagalongError COPY_FAILED
+ */
+export async function untilStopped(copy: MemoryCopy, abandoned: () => boolean, late: () => never): Promise<void> {
+  for (const untilMs = performance.now() + STOP_MS; ; await sleep(2)) {
     await copy.look();
     const { state, failure } = copy.status;
     if (state === 'stopped' || state === 'sent') return;
     if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
     if (abandoned()) throw new TagalongError('COPY_FAILED', 'it was called off');
-    if (performance.now() > untilMs) {
-      throw new TagalongError('NOT_CONVERGING', `the guest dirties more than can be sent in ${Math.round(limitMs)} ms`);
-    }
-    await sleep(2);
+    if (performance.now() > untilMs) late();
   }
 }
 

@@ -57,19 +57,26 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
+/** What comes before the first command. */
+interface Opening {
+  readonly greeted: Promise<void>;
+  negotiate(): Promise<void>;
+}
+
 /** QEMU under software emulation on a busy host can take its time; minutes of silence mean that it hangs. */
 const ANSWER_MS = 20_000;
 
 /**
  * Opens the monitor at `path` and negotiates.
+ * @param outOfBand commands are carried out also while QEMU itself is held up; it takes few that way
  * @throws TagalongError QEMU_GONE where nobody listens there
  */
-export async function openQmp(path: string): Promise<Qmp> {
+export async function openQmp(path: string, outOfBand = false): Promise<Qmp> {
   const socket = createConnection(path);
-  const qmp = client(socket, path);
+  const qmp = client(socket, path, outOfBand);
   try {
     await qmp.greeted;
-    await qmp.execute('qmp_capabilities');
+    await qmp.negotiate();
   } catch (error) {
     socket.destroy();
     throw error;
@@ -91,7 +98,7 @@ export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp |
   return undefined;
 }
 
-function client(socket: Socket, path: string): Qmp & { readonly greeted: Promise<void> } {
+function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening {
   const pending = new Map<number, Pending>();
   const listeners: ((event: QmpEvent) => void)[] = [];
   const greeting = Promise.withResolvers<void>();
@@ -135,24 +142,29 @@ function client(socket: Socket, path: string): Qmp & { readonly greeted: Promise
     closing.resolve();
   });
 
+  const send = <T>(kind: 'execute' | 'exec-oob', command: string, args?: object): Promise<T> => {
+    if (!isOpen) return Promise.reject(gone());
+    const id = ++lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(() => {
+      pending.delete(id);
+      reject(new TagalongError('QEMU_SILENT', `${path}: no answer to ${command} within ${ANSWER_MS} ms`));
+    }, ANSWER_MS);
+    pending.set(id, { command, resolve, reject, timer });
+    socket.write(`${JSON.stringify({ [kind]: command, ...(args && { arguments: args }), id })}\n`);
+    return promise as Promise<T>;
+  };
+
   return {
     greeted: greeting.promise,
+    async negotiate() {
+      await send('execute', 'qmp_capabilities', outOfBand ? { enable: ['oob'] } : undefined);
+    },
     closed: closing.promise,
     get isOpen() {
       return isOpen;
     },
-    execute<T>(command: string, args?: object): Promise<T> {
-      if (!isOpen) return Promise.reject(gone());
-      const id = ++lastId;
-      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      const timer = setTimeout(() => {
-        pending.delete(id);
-        reject(new TagalongError('QEMU_SILENT', `${path}: no answer to ${command} within ${ANSWER_MS} ms`));
-      }, ANSWER_MS);
-      pending.set(id, { command, resolve, reject, timer });
-      socket.write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }), id })}\n`);
-      return promise as Promise<T>;
-    },
+    execute: (command, args) => send(outOfBand ? 'exec-oob' : 'execute', command, args),
     onEvent: (listener) => void listeners.push(listener),
     close: () => socket.destroy(),
   };

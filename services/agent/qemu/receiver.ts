@@ -11,10 +11,10 @@ export async function listen(
   qmp: Qmp,
   settings: AgentConfig['qemu'],
   certificates: string | undefined,
-  { memoryPort, diskPort }: Landing,
+  { memoryPort, diskPort, postCopy }: Landing,
   hasDisk: boolean,
 ): Promise<void> {
-  await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'destination') });
+  await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'destination', postCopy) });
   const creds = await credentials(qmp, certificates, 'server');
   await qmp.execute('migrate-set-parameters', { ...parameters(settings), 'tls-creds': creds });
   if (hasDisk) await serveDisk(qmp, diskPort, settings.mptcp, creds);

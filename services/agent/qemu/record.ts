@@ -15,6 +15,8 @@ export interface MoveRecord {
   readonly stretch: { readonly remote: string; readonly local: string };
   readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];
   readonly unjoined: number;
+  /** Source: what is missing of its memory follows it. Written down before the VM stands still for that. */
+  readonly postCopy?: boolean;
   /** The order by which its memory is copied. */
   readonly copy?: CopyOrder;
 }

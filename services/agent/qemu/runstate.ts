@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
-import type { MigrateInfo } from './memory.ts';
+import { isPostCopy, type MigrateInfo } from './memory.ts';
 import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import type { InstanceRecord } from './record.ts';
@@ -39,37 +39,49 @@ async function saidState(
 ): Promise<InstanceStatus['state']> {
   const status = await statusOf(qmp);
   if (ownership === 'home') return status === 'running' ? 'running' : 'stopped';
-  return status === 'paused' && (await migrationOf(qmp)) === 'completed' ? 'received' : 'receiving';
+  return status === 'paused' && (await canRun(qmp, status)) ? 'received' : 'receiving';
+}
+
+/** Whether a VM that was awaited can be let run: it is here as a whole, or by post-copy all of it but memory. */
+async function canRun(qmp: Qmp, status: string): Promise<boolean> {
+  const migration = await migrationOf(qmp);
+  return migration === 'completed' || (status === 'paused' && isPostCopy(migration));
 }
 
 /**
- * Waits until all of a VM is here: the source may be done with sending long before the destination is with loading.
- * @throws TagalongError NOT_RECEIVED
+ * Waits until a VM can be let run: the source may be done with sending long before the destination is with loading.
+ * @throws TagalongError NOT_RECEIVED where it is not here yet, COPY_FAILED where it never will be
  */
 export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
   for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
+    if (await canRun(qmp, await statusOf(qmp))) return;
     const status = await migrationOf(qmp);
-    if (status === 'completed') return;
-    if (status === 'failed' || status === 'none' || performance.now() > untilMs) {
-      throw new TagalongError('NOT_RECEIVED', `${vm}: not all of it is here (QEMU says ${status})`);
+    const failed = status === 'failed' || status === 'none';
+    if (failed || performance.now() > untilMs) {
+      const code = failed ? 'COPY_FAILED' : 'NOT_RECEIVED';
+      throw new TagalongError(code, `${vm}: not all of it is here (QEMU says ${status})`);
     }
   }
 }
 
 /**
  * Calls a migration off at its source, and has the VM run on.
+ * @returns false where it cannot: in post-copy QEMU calls nothing off, and lets the VM run no more
  * @throws TagalongError QEMU_SILENT
  */
-export async function runOnAtSource(qmp: Qmp, vm: string): Promise<void> {
-  const wasSent = (await migrationOf(qmp)) === 'completed';
-  await qmp.execute('migrate_cancel').catch(() => {});
+export async function runOnAtSource(qmp: Qmp, vm: string): Promise<boolean> {
+  const migration = await migrationOf(qmp);
+  const wasSent = migration === 'completed';
+  if (!isPostCopy(migration)) await qmp.execute('migrate_cancel').catch(() => {});
   for (const beganMs = performance.now(); ; await sleep(10)) {
     const status = await statusOf(qmp);
-    if (status === 'running') return;
-    const isOver = !['cancelling', 'active', 'pre-switchover', 'device'].includes(await migrationOf(qmp));
+    if (status === 'running') return true;
+    const now = await migrationOf(qmp);
+    if (isPostCopy(now)) return false;
+    const isOver = !['cancelling', 'active', 'pre-switchover', 'device'].includes(now);
     const waitedMs = performance.now() - beganMs;
-    // One that had been sent whole does not come back by itself.
-    if (isOver && (wasSent || waitedMs > BACK_MS)) await qmp.execute('cont');
+    // One that had been sent whole, or was stopped by us, does not come back by itself.
+    if (isOver && (wasSent || status === 'paused' || waitedMs > BACK_MS)) await qmp.execute('cont');
     else if (waitedMs > STUCK_MS) {
       throw new TagalongError('QEMU_SILENT', `${vm} stays ${status} although its move was called off`);
     }

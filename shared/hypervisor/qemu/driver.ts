@@ -14,20 +14,35 @@ import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
 import { type AgentClient, RefusedOrder } from './client.ts';
 import { type DriverRules, STEPS } from './steps.ts';
-import { doneSteps, hasArrived, measure, objection, runsAt, type Survey, standsBetween } from './survey.ts';
+import {
+  doneSteps,
+  goesForward,
+  hasArrived,
+  hasDied,
+  measure,
+  objection,
+  runsAt,
+  type Survey,
+  standsBetween,
+} from './survey.ts';
 
 /** A move as this process carries it out. */
 export interface Run {
   readonly move: Move;
   readonly source: AgentClient;
   readonly destination: AgentClient;
-  readonly paths: readonly Path[];
+  /** The preferred one first. */
+  paths: readonly Path[];
   underWay: Phase | undefined;
   /** Released: nothing more is to come of it. */
   isOver: boolean;
+  /** Why its VM was ended at its destination. */
+  died?: string;
   /** When it was last asked for anything. */
   touchedAtMs: number;
   measured: Measured;
+  /** What was sent before it was begun again over another path. */
+  earlier: Pick<Measured, 'bytes' | 'bytesByPath'>;
   /** Aborted: nothing more is ordered, nothing more is reported. */
   stop: AbortController;
 }
@@ -89,6 +104,7 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
       isOver: false,
       touchedAtMs: Date.now(),
       measured: NOTHING_MEASURED,
+      earlier: NOTHING_MEASURED,
       stop: new AbortController(),
     };
     // What an earlier move of the VM cost is not asked for any more once it is over, or nobody has asked for it for long.
@@ -105,7 +121,7 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
     const clocks = { source: run.source.clockAheadMs, destination: run.destination.clockAheadMs };
     // Of a source that is gone, or has come back by a later move, nothing can be read any more.
     const own = survey.source?.migration === run.move.id ? survey.source : undefined;
-    run.measured = measure(run.measured, { ...survey, source: own }, run.paths, clocks);
+    run.measured = measure(run.measured, { ...survey, source: own }, run.paths, clocks, run.earlier);
     return run.measured;
   };
 
@@ -157,9 +173,11 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
           },
         });
       }
-      const measured = measureOf(run, await patiently(run, () => surveyOf(run)));
-      run.underWay = undefined;
+      const after = await patiently(run, () => surveyOf(run));
+      const measured = measureOf(run, after);
       run.isOver = step === 'release';
+      if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', deadWords(run));
+      run.underWay = undefined;
       say({ kind: 'done', id, step, measured });
     } catch (error) {
       if (error instanceof CalledOff) return;
@@ -182,7 +200,8 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
     };
     try {
       const before = await patiently(run, () => surveyOf(run));
-      if (hasArrived(before, move)) return fail('PAST_CANCEL', `${vm} has left ${from} for ${to}`);
+      if (hasArrived(before, move) || goesForward(before, move))
+        return fail('PAST_CANCEL', `${vm} has left ${from} for ${to}`);
       measureOf(run, before);
       await patiently(run, () => destination.order(vm, 'discard', { migration: id }));
       // The destination will never run it now, whatever comes late: the source may.
@@ -237,13 +256,14 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
         try {
           const run = runOf(move);
           const survey = await patiently({ ...run, stop: new AbortController() }, () => surveyOf(run));
-          const between = standsBetween(survey, move) ? 'switch' : undefined;
+          const between = standsBetween(survey, move) ? 'switch' : hasDied(survey, move) ? 'release' : undefined;
           say({
             kind: 'truth',
             id,
             runsAt: runsAt(survey, move),
             done: doneSteps(survey, move),
             underWay: run.underWay ?? between,
+            onlyForward: goesForward(survey, move),
             measured: measureOf(run, survey),
           });
         } catch {
@@ -263,6 +283,10 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
 /** A step that is to end without an answer. */
 class CalledOff extends Error {
   override readonly name = 'CalledOff';
+}
+
+function deadWords({ move: { vm, to }, died = `its QEMU at ${to} is no more` }: Run): string {
+  return `${vm}: ${died}; start it again, from its disk, by declaring it at ${to}`;
 }
 
 function codeOf(error: unknown): string {

@@ -13,6 +13,7 @@
  *  stop      the VM stands still   expect    point the LANs at the destination
  *  handOver  last pages; for good
  *                                  resume    with the token: it runs
+ *  [reconnect                      recover   post-copy whose path broke, over another]
  *  release   what is left goes     settle    the old address is taken back
  * ```
  *
@@ -61,9 +62,14 @@ export const ReceiveOrder = Type.Object(
     from: Name,
     machine: Machine,
     nic: Type.Union([Type.Literal(0), Type.Literal(1)]),
-    /** Where the source ends its stretched LANs: its address on the first common path. */
-    stretch: Text,
-    providers: Type.Array(Name, { minItems: 1 }),
+    /** The source's addresses on the common paths, the preferred one first; the LANs are stretched over the first that answers. */
+    sources: Type.Array(Endpoint, { minItems: 1 }),
+    /** Where the source answers who asks whether it can be reached. */
+    answerPort: Port,
+    /** How long none of them has to answer for the move to be given up. */
+    stallMs: Amount,
+    /** Whether the VM may be resumed before all of its memory is here. */
+    postCopy: Type.Boolean(),
   },
   closed,
 );
@@ -74,13 +80,18 @@ export type ReceiveOrder = Static<typeof ReceiveOrder>;
 export const Landing = Type.Object(
   {
     token: Name,
-    /** First the one that is connected to; the others are announced by multipath TCP itself. */
+    /** The first that answers is connected to; the others are announced by multipath TCP itself. */
     endpoints: Type.Array(Endpoint, { minItems: 1 }),
+    /** Where this site answers who asks whether it can be reached. */
+    answerPort: Port,
     memoryPort: Port,
     diskPort: Port,
     lan: LanAddress,
     /** The token of the landing by which the VM left here: what is to receive its disk is what the disk was then. */
     kept: Type.Optional(Name),
+    /** What both QEMUs have to do alike. */
+    postCopy: Type.Boolean(),
+    compression: Type.Union([Type.Literal('none'), Type.Literal('zstd')]),
   },
   closed,
 );
@@ -106,6 +117,9 @@ export const CopyOrder = Type.Object(
 /** When a copy is over, or to be given up. */
 export type CopyOrder = Static<typeof CopyOrder>;
 
+/** Source: what is missing of a VM in post-copy is to be sent to another port. */
+const ReconnectOrder = Type.Object({ ...move, port: Port, stallMs: Amount }, closed);
+
 /** An order that needs nothing but its migration. */
 export const MoveOrder = Type.Object(move, closed);
 /** An order to the receiving side; the token says which receiver is meant. */
@@ -114,10 +128,11 @@ export const TokenOrder = Type.Object({ ...move, token: Name }, closed);
 /** How far memory or disk has been copied. Bytes since this copy began. */
 export interface CopyStatus {
   /**
-   * `copying`; `ready`: the rest is small enough to stop for; `forced`: it is not, but is to be stopped for; `stopped`:
-   * the VM stands still for the rest; `sent`: all of it is at the destination; `failed`.
+   * `copying`; `ready`: the rest is small enough to stop for; `forced`: it is not, but is to be stopped for; `post-copy`:
+   * the rest is to follow, or follows, the VM; `stopped`: the VM stands still for the rest; `sent`: all of it is at the
+   * destination; `failed`.
    */
-  readonly state: 'copying' | 'ready' | 'forced' | 'stopped' | 'sent' | 'failed';
+  readonly state: 'copying' | 'ready' | 'forced' | 'post-copy' | 'stopped' | 'sent' | 'failed';
   readonly sentBytes: number;
   readonly remainingBytes: number;
   readonly rounds: number;
@@ -157,6 +172,12 @@ export interface InstanceStatus {
   /** The migration by which it came here. */
   readonly arrivedBy?: string;
   readonly copy?: CopyStatus;
+  /**
+   * Only once it has been handed over by post-copy, or came from where that is allowed. `under-way`: not all of its memory
+   * is at the destination; `broken`: what is missing does not get there over the present connection; `whole`; `lost`: what
+   * is missing is no more.
+   */
+  readonly postCopy?: 'under-way' | 'broken' | 'whole' | 'lost';
   readonly disk?: CopyStatus;
   readonly carriage?: Carriage;
   /** MPTCP connections of the guest that have not joined the new address, when the wait was over; and plain ones. */
@@ -174,6 +195,8 @@ export interface SiteStatus {
   /** The host's clock, for whoever compares times of several hosts. */
   readonly atMs: number;
   readonly endpoints: readonly Endpoint[];
+  /** Where it answers who asks whether it can be reached. */
+  readonly answerPort: number;
   readonly accel: 'kvm' | 'tcg';
   readonly instances: readonly InstanceStatus[];
 }
@@ -184,6 +207,8 @@ export interface OrderAnswer {
   readonly instance?: InstanceStatus;
   /** Only of `receive`. */
   readonly landing?: Landing;
+  /** Only of `recover`: where the rest of the memory is awaited now. */
+  readonly port?: number;
 }
 
 /** Orders by name, with what they carry: `POST /v1/vms/<vm>/<order>`. */
@@ -201,6 +226,11 @@ export const ORDERS = {
   closeDisk: TokenOrder,
   handOver: MoveOrder,
   resume: TokenOrder,
+  /** Destination: what is missing of a VM in post-copy is awaited at another port. */
+  recover: TokenOrder,
+  reconnect: ReconnectOrder,
+  /** Destination: a VM in post-copy whose source is no more can never be whole, and is ended. */
+  end: MoveOrder,
   settle: MoveOrder,
   release: MoveOrder,
   discard: MoveOrder,

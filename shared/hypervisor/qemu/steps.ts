@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Phase } from '../../events/index.ts';
 import { RefusedOrder } from './client.ts';
 import type { Run } from './driver.ts';
+import { untilResumed, untilWhole } from './post-copy.ts';
 import type { CopyStatus } from './protocol.ts';
 import type { Survey } from './survey.ts';
 
@@ -14,8 +15,10 @@ export interface DriverRules {
   readonly announce: 'before' | 'after';
   /** How long clients have to join the new address. */
   readonly joinMs: number;
-  /** A copy that moves no byte for so long is given up. */
+  /** A copy that moves no byte for so long is begun again over another path, or given up. */
   readonly stallMs: number;
+  /** Whether a guest that writes faster than the paths carry may be resumed before all of its memory is there. */
+  readonly postCopy: boolean;
   readonly maxRounds: number;
   readonly maxPauseMs: number;
 }
@@ -38,17 +41,17 @@ const PROGRESS_MS = 250;
 
 /** The steps. They end when the step is done, and throw what stopped it. */
 export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
-  async prepare({ run: { move, source, destination, paths }, survey, patiently }) {
+  async prepare({ run: { move, source, destination, paths }, rules: { stallMs, postCopy }, survey, patiently }) {
     const { id: migration, vm, from, to } = move;
     const { machine, nic, migration: earlier } = survey.source!;
     // Left by a move that nobody carries out any more.
     if (earlier !== undefined && earlier !== migration) {
       await patiently(() => source.order(vm, 'abort', { migration: earlier, voided: false }));
     }
-    const { endpoints } = await patiently(() => source.status());
-    const providers = paths.map(({ provider }) => provider);
-    const stretch = endpoints.find(({ provider }) => provider === providers[0])!.address;
-    const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, stretch, providers } as const;
+    const { endpoints, answerPort } = await patiently(() => source.status());
+    const sources = paths.flatMap(({ provider }) => endpoints.filter((endpoint) => endpoint.provider === provider));
+    const where = { sources, answerPort, stallMs, postCopy };
+    const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, ...where } as const;
     const { landing } = await patiently(() => destination.order(vm, 'receive', order));
     await patiently(() => source.order(vm, 'leave', { migration, to, landing: landing! }));
   },
@@ -59,23 +62,21 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
   },
 
   async disk(world) {
-    const { run, rules, patiently } = world;
-    const { move, source } = run;
-    const order = { migration: move.id, stallMs: rules.stallMs };
-    await patiently(() => source.order(move.vm, 'mirror', order));
-    await follow(world, 'disk', () => patiently(() => source.order(move.vm, 'mirror', order)));
+    await overOnePathOrAnother(world, () => copyDisk(world));
   },
 
   async memory(world) {
-    const { run, rules, patiently } = world;
-    const { move, source } = run;
-    const { maxRounds, maxPauseMs, stallMs } = rules;
-    const order = { migration: move.id, maxRounds, maxPauseMs, stallMs };
-    await patiently(() => source.order(move.vm, 'copy', order));
-    await follow(world, 'copy', () => patiently(() => source.order(move.vm, 'copy', order)));
+    await overOnePathOrAnother(
+      world,
+      () => copyMemory(world),
+      () => copyDisk(world),
+    );
   },
 
-  async switch({ run: { move, source, destination }, rules: { maxPauseMs }, survey, patiently }) {
+  async switch(world) {
+    const { run, rules, survey, patiently } = world;
+    const { move, source, destination } = run;
+    const { maxPauseMs } = rules;
     const { id: migration, vm } = move;
     const force = survey.source?.copy?.state === 'forced';
     const { token, machine } = survey.destination!;
@@ -88,15 +89,19 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
       await patiently(() => destination.order(vm, 'closeDisk', here));
       await patiently(() => source.order(vm, 'handOver', { migration }));
     }
-    await patiently(() => destination.order(vm, 'resume', here));
+    await untilResumed(world, token!);
   },
 
-  async release({ run: { move, source, destination }, rules: { announce, joinMs }, look, patiently }) {
+  async release(world) {
+    const { run, rules, look, patiently } = world;
+    const { move, source, destination } = run;
+    const { announce, joinMs } = rules;
+    await untilWhole(world);
     const { id: migration, vm } = move;
     // What the source knows of the move goes with it.
     const { destination: there } = await look();
     if (there?.migration === migration) {
-      if (announce === 'after') {
+      if (announce === 'after' && there.state !== 'dead') {
         await patiently(() => destination.order(vm, 'announce', { migration, joinMs, later: false }));
       }
       await patiently(() => destination.order(vm, 'settle', { migration }));
@@ -104,6 +109,58 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     await patiently(() => source.order(vm, 'release', { migration }));
   },
 };
+
+async function copyDisk(world: StepWorld): Promise<void> {
+  const { run, rules, patiently } = world;
+  const { move, source } = run;
+  const order = { migration: move.id, stallMs: rules.stallMs };
+  const mirror = () => patiently(() => source.order(move.vm, 'mirror', order));
+  await mirror();
+  await follow(world, 'disk', mirror);
+}
+
+async function copyMemory(world: StepWorld): Promise<void> {
+  const { run, rules, patiently } = world;
+  const { move, source } = run;
+  const { maxRounds, maxPauseMs, stallMs } = rules;
+  const order = { migration: move.id, maxRounds, maxPauseMs, stallMs };
+  const copy = () => patiently(() => source.order(move.vm, 'copy', order));
+  await copy();
+  await follow(world, 'copy', copy);
+}
+
+/**
+ * Retargeting: a copy that stalls is begun again over the next path, as often as there are paths. A receiver takes one
+ * connection, so that means a new receiver, and all that was done for the one before.
+ * @param first copies that have to be made again before this one
+ */
+async function overOnePathOrAnother(
+  world: StepWorld,
+  copy: () => Promise<void>,
+  first: () => Promise<void> = async () => {},
+): Promise<void> {
+  const { run, patiently } = world;
+  const { move, source, destination } = run;
+  const { id: migration, vm } = move;
+  for (let tries = 1; ; tries++) {
+    try {
+      if (tries > 1) {
+        await patiently(() => destination.order(vm, 'discard', { migration }));
+        await patiently(() => source.order(vm, 'abort', { migration, voided: true }));
+        run.paths = [...run.paths.slice(1), run.paths[0]!];
+        run.earlier = run.measured;
+        run.measured = { ...run.measured, degraded: [...new Set([...run.measured.degraded, 'retargeted'])] };
+        await STEPS.prepare(world);
+        await STEPS.announce(world);
+        await first();
+      }
+      return await copy();
+    } catch (error) {
+      const stalled = error instanceof RefusedOrder && error.code === 'STALLED';
+      if (!stalled || tries >= run.paths.length) throw error;
+    }
+  }
+}
 
 /** Follows a copy until the rest of it is small, or it fails. `confirm` has the source write down that it is done. */
 async function follow(world: StepWorld, which: 'copy' | 'disk', confirm: () => Promise<unknown>): Promise<void> {

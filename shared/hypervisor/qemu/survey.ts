@@ -15,6 +15,11 @@ export function hasArrived({ destination }: Survey, { id }: Move): boolean {
   return destination?.arrivedBy === id && destination.state !== 'handed-over';
 }
 
+/** True: the VM is the destination's, and its QEMU there is no more. */
+export function hasDied(survey: Survey, move: Move): boolean {
+  return hasArrived(survey, move) && survey.destination!.state === 'dead';
+}
+
 /** The steps of a move that are done, in order. */
 export function doneSteps(survey: Survey, move: Move): Phase[] {
   const { source, destination } = survey;
@@ -33,6 +38,12 @@ export function doneSteps(survey: Survey, move: Move): Phase[] {
 export function runsAt({ source, destination }: Survey, { from, to }: Move): string | undefined {
   if (source?.state === 'running') return from;
   return destination?.state === 'running' ? to : undefined;
+}
+
+/** True: its source has begun with post-copy, so that it can only run at its destination; and that may still come about. */
+export function goesForward({ source, destination }: Survey, { id }: Move): boolean {
+  if (source?.migration !== id || destination?.migration !== id || destination.state === 'dead') return false;
+  return source.postCopy === 'under-way' || source.postCopy === 'broken';
 }
 
 /** True: the VM stands still between the two sites; only whoever carries the switch-over on can tell how it ends. */
@@ -69,15 +80,18 @@ export function objection(
  * What a move has cost so far. Totals never go back, also where an agent was restarted and began to count anew.
  * @param before what was measured before
  * @param clocksMs how far the clocks of source and destination are ahead of ours
+ * @param earlier what was sent before the move was begun again over another path
  */
 export function measure(
   before: Measured,
   { source, destination }: Survey,
   paths: readonly Path[],
   clocksMs: { readonly source: number; readonly destination: number },
+  earlier: Pick<Measured, 'bytes' | 'bytesByPath'> = { bytes: 0, bytesByPath: {} },
 ): Measured {
   const { copy, disk, carriage, unjoined = 0 } = source ?? {};
-  const bytes = Math.max(before.bytes, (copy?.sentBytes ?? 0) + (disk?.sentBytes ?? 0));
+  const sentBytes = (copy?.sentBytes ?? 0) + (disk?.sentBytes ?? 0);
+  const bytes = Math.max(before.bytes, earlier.bytes + sentBytes);
   const stoppedAtMs = source?.stoppedAtMs === undefined ? undefined : source.stoppedAtMs - clocksMs.source;
   const resumedAtMs =
     destination?.resumedAtMs === undefined ? undefined : destination.resumedAtMs - clocksMs.destination;
@@ -88,6 +102,7 @@ export function measure(
   if (carriage?.plainTcp) degraded.add('plain-tcp');
   else if (carriage?.subflows === 1) degraded.add('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
+  if (source?.postCopy !== undefined) degraded.add('post-copy');
   if (unjoined > 0) degraded.add('clients-unjoined');
   // It came, and its QEMU ended before the move did: it is to be started again there.
   if (destination?.state === 'dead' && destination.arrivedBy !== undefined) degraded.add('vm-died');
@@ -95,7 +110,9 @@ export function measure(
     pauseMs,
     interruptionMs: Math.max(before.interruptionMs, pauseMs),
     bytes,
-    bytesByPath: carriage ? shared(bytes, carriage.bytesByProvider, paths) : before.bytesByPath,
+    bytesByPath: carriage
+      ? shared(bytes - earlier.bytes, carriage.bytesByProvider, paths, earlier.bytesByPath)
+      : before.bytesByPath,
     rounds: Math.max(before.rounds, copy?.rounds ?? 0),
     subflows: carriage?.subflows || before.subflows,
     degraded: [...degraded],
@@ -104,12 +121,17 @@ export function measure(
 }
 
 /** The bytes by path: what the kernel counted by provider includes headers and what was sent twice, so as shares. */
-function shared(bytes: number, byProvider: Readonly<Record<string, number>>, paths: readonly Path[]) {
+function shared(
+  bytes: number,
+  byProvider: Readonly<Record<string, number>>,
+  paths: readonly Path[],
+  earlier: Readonly<Record<string, number>>,
+) {
   const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
-  const result: Record<string, number> = {};
+  const result: Record<string, number> = { ...earlier };
   for (const [provider, each] of Object.entries(byProvider)) {
     const id = paths.find((path) => path.provider === provider)?.id ?? provider;
-    result[id] = counted === 0 ? 0 : (bytes * each) / counted;
+    result[id] = (result[id] ?? 0) + (counted === 0 ? 0 : (bytes * each) / counted);
   }
   return result;
 }

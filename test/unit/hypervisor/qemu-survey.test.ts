@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
-import { doneSteps, measure, objection, runsAt, standsBetween } from '#shared/hypervisor/qemu/survey.ts';
+import {
+  doneSteps,
+  goesForward,
+  hasDied,
+  measure,
+  objection,
+  runsAt,
+  standsBetween,
+} from '#shared/hypervisor/qemu/survey.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 
 const spec = {
@@ -46,6 +54,25 @@ describe('the steps that are done', () => {
   ])('%s', (_name, source, destination, count) => {
     expect(doneSteps({ source, destination }, move)).toHaveLength(count);
   });
+});
+
+test('a VM whose source has begun with post-copy can only go forward, as long as both sides may bring it about', () => {
+  const between = (postCopy: InstanceStatus['postCopy'], destination?: InstanceStatus) =>
+    goesForward({ source: leaving({ state: 'handed-over', ...(postCopy && { postCopy }) }), destination }, move);
+  expect(between('under-way', awaited())).toBe(true);
+  expect(between('broken', awaited({ state: 'received' }))).toBe(true);
+  expect(between('lost', awaited())).toBe(false);
+  expect(between('under-way', awaited({ state: 'dead' }))).toBe(false);
+  expect(between('under-way', undefined)).toBe(false);
+  expect(between(undefined, awaited({ state: 'received' }))).toBe(false);
+});
+
+test("a VM has died at its destination only where it is the destination's", () => {
+  const source = leaving({ state: 'handed-over' });
+  expect(hasDied({ source, destination: arrived({ state: 'dead' }) }, move)).toBe(true);
+  expect(hasDied({ source, destination: arrived() }, move)).toBe(false);
+  expect(hasDied({ source, destination: awaited({ state: 'dead' }) }, move)).toBe(false);
+  expect(hasDied({ source, destination: undefined }, move)).toBe(false);
 });
 
 test('a VM that stands still between two sites is the switch-over that somebody has to carry on', () => {
@@ -108,10 +135,19 @@ describe('what a move has cost', () => {
     });
   });
 
+  test('what was sent before it was begun again over another path counts as well', () => {
+    const earlier = { bytes: 500, bytesByPath: { 'bonn~oslo/north': 500 } };
+    const survey = { source: leaving({ copy, carriage }), destination: undefined };
+    const { bytes, bytesByPath } = measure(NOTHING_MEASURED, survey, paths, none, earlier);
+    expect(bytes).toBe(1400);
+    expect(bytesByPath).toEqual({ 'bonn~oslo/north': 1040, 'bonn~oslo/south': 360 });
+  });
+
   test.each([
     [['plain-tcp'], { carriage: { ...carriage, plainTcp: true, subflows: 1 } }],
     [['single-path'], { carriage: { ...carriage, subflows: 1 } }],
     [['forced-stop'], { copy: { ...copy, state: 'forced' as const } }],
+    [['post-copy'], { state: 'handed-over' as const, postCopy: 'under-way' as const }],
     [['clients-unjoined'], { unjoined: 2 }],
     [[], { carriage, copy }],
   ])('what is worse than planned is named: %j', (degraded, more) => {

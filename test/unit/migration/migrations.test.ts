@@ -120,6 +120,20 @@ describe('a migration', () => {
     const fact = migrations.take().said[0]!.fact as FactOf<'migration.completed.v1'>;
     expect(fact.data.figures.degraded).toEqual(['release-incomplete']);
   });
+
+  test('a VM that has arrived and died there has failed, at its destination, and says what to do', () => {
+    const migrations = inPhase('release');
+    const code = 'VM_NOT_RUNNING';
+    migrations.report(
+      { kind: 'failed', id: 'v:1', step: 'release', code, reason: 'start it again', measured: measured(2) },
+      5,
+    );
+    const { said, orders } = migrations.take();
+    expect(orders).toEqual([]);
+    expect(said).toMatchObject([
+      { fact: { type: 'migration.failed.v1', data: { code, reason: 'start it again', runsAt: 'b' } } },
+    ]);
+  });
 });
 
 describe('what is true is asked, not guessed', () => {
@@ -223,6 +237,27 @@ describe('what is true is asked, not guessed', () => {
   test('nobody who answers: it has failed, and says so', () => {
     const migrations = inPhase('memory');
     expect(silence(migrations, 50, () => {}).at(-1)).toBe('failed');
+  });
+
+  test('a switch-over that cannot be taken back is carried on, also where it was to be undone', () => {
+    const migrations = inPhase('switch');
+    failed(migrations, 'switch');
+    expect(failed(migrations, 'abort')).toEqual(['inspect']);
+    const done = PHASES.slice(0, 4);
+    const truth = { kind: 'truth', id: 'v:1', runsAt: undefined, done, underWay: 'switch', onlyForward: true } as const;
+    migrations.report({ ...truth, measured: measured(1) }, 5);
+    expect(heard(migrations)).toEqual(['begin switch']);
+    expect(state(migrations)).toBe('switch');
+  });
+
+  test('a VM that has died where it arrived is released, and not undone', () => {
+    const migrations = inPhase('switch');
+    migrations.resume(4);
+    migrations.take();
+    const done = PHASES.slice(0, 5);
+    const truth = { kind: 'truth', id: 'v:1', runsAt: undefined, done, underWay: 'release' } as const;
+    migrations.report({ ...truth, measured: measured(1) }, 5);
+    expect(heard(migrations)).toEqual(['begin release']);
   });
 
   test('a VM that runs nowhere is undone, and where that does not help, reported as lost with what to do', () => {

@@ -55,6 +55,9 @@ describe('after a round', () => {
     { round: 30, pendingBytes: 5e6 + 1, verdict: 'give-up' },
   ])('$round with $pendingBytes bytes pending: $verdict', ({ round, pendingBytes, verdict }) => {
     expect(afterRound(GUEST, LIMITS, round, pendingBytes, 1e6)).toBe(verdict);
+    // Post-copy, where it is allowed, takes the place of giving up, and of nothing else.
+    const expected = verdict === 'give-up' ? 'post-copy' : verdict;
+    expect(afterRound(GUEST, { ...LIMITS, postCopy: true }, round, pendingBytes, 1e6)).toBe(expected);
   });
 });
 
@@ -67,6 +70,16 @@ describe('pre-copy', () => {
       rounds: 1,
       verdict: 'switch',
     });
+  });
+
+  test('of a guest that never converges ends in post-copy where that is allowed: it stands still for the latency alone', () => {
+    const guest = { ...GUEST, dirtyRateBps: 1e9, workingSetBytes: 1e9 };
+    const given = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100 });
+    const moved = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100, postCopy: true });
+    expect([given.verdict, moved.verdict]).toEqual(['give-up', 'post-copy']);
+    expect(moved.stopCopyMs).toBe(5);
+    expect(moved.copyMs + moved.stopCopyMs).toBeCloseTo(given.copyMs + given.stopCopyMs, 6);
+    expect(moved.bytes).toBe(given.bytes);
   });
 
   test('pauses within the downtime limit and one latency where it converges', () => {

@@ -1,0 +1,158 @@
+/** A guest that writes faster than the paths carry is moved by post-copy where that is allowed. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
+import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { onTestBed } from './needs.ts';
+
+const RATE_BPS = 12.5e6;
+const BOTH = ['north', 'south'] as const;
+/** Given up after two rounds, were it not for post-copy. */
+const rules = { ...RULES, stallMs: 1500, maxRounds: 2, maxPauseMs: 10, postCopy: true };
+
+onTestBed('post-copy of a real VM', () => {
+  let bed: TestBed;
+  let serial = 0;
+  beforeAll(async () => {
+    bed = await openTestBed(twoSites(RATE_BPS));
+  });
+  afterAll(() => bed?.close());
+
+  const guest = (site: string, vm: string, ...words: string[]) => bed.agents.get(site)!.guest(vm, words);
+  const at = async (site: string, vm: string) => (await bed.agents.get(site)!.instance(vm)).instance;
+  /** Does something with a VM that writes all the time. `intact` checks its memory where it is by then. */
+  const withBusyVm = async (
+    work: (vm: string, intact: (site: string) => Promise<void>) => Promise<void>,
+    spec = specOf(),
+  ) => {
+    const vm = `vm${++serial}`;
+    try {
+      await startVm(bed, vm, 'oslo', spec);
+      await guest('oslo', vm, 'fill', '16000000');
+      const memory = await guest('oslo', vm, 'checksum');
+      await guest('oslo', vm, 'dirty', '40000000', '32000000');
+      await work(vm, async (site) => expect(await guest(site, vm, 'checksum')).toBe(memory));
+    } finally {
+      for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
+    }
+  };
+  /** Lets something break once the VM runs at its destination, and most of its memory is still to come. */
+  const inPostCopy = (vm: string, breaks: () => Promise<void>) => async (step: string) => {
+    if (step !== 'release') return;
+    expect(await at('bonn', vm)).toMatchObject({ state: 'running', postCopy: 'under-way' });
+    await breaks();
+  };
+  const cut = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.cut('bonn', each)));
+  const mend = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.mend('bonn', each)));
+
+  test('it runs on at its destination before all of its memory is there, stands still for little, and is whole in the end', () =>
+    withBusyVm(async (vm, intact) => {
+      const { degraded, pauseMs, bytes } = await moveVm(bed, vm, 'oslo', 'bonn', { rules });
+      expect(degraded).toEqual(['post-copy']);
+      expect(pauseMs).toBeGreaterThan(0);
+      expect(pauseMs).toBeLessThan(2000);
+      expect(bytes).toBeGreaterThan(60e6);
+      expect(await at('oslo', vm)).toBeUndefined();
+      await intact('bonn');
+      // Nothing of it is in the way of the next one.
+      await guest('bonn', vm, 'dirty', '0');
+      expect((await moveVm(bed, vm, 'bonn', 'oslo', { rules })).degraded).toEqual([]);
+      await intact('oslo');
+    }));
+
+  test('its disk goes along, and is whole before it runs', () => {
+    const spec = specOf({ diskBytes: 16 * 2 ** 20 });
+    return withBusyVm(async (vm, intact) => {
+      await guest('oslo', vm, 'disk-write', '1000000');
+      const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, spec });
+      expect(degraded).toEqual(['post-copy']);
+      await intact('bonn');
+      const [checked] = (await guest('bonn', vm, 'disk-verify')).split(' ').map(Number);
+      expect(checked).toBeGreaterThan(0);
+    }, spec);
+  });
+
+  test('the only path that it has got dies in post-copy: the rest goes over the other', () =>
+    withBusyVm(async (vm, intact) => {
+      // Without MPTCP on the first path there is no second one for the connection to go on over.
+      const strip = 'add chain ip box strip { type filter hook forward priority 0; }';
+      const rule = 'add rule ip box strip reset tcp option mptcp';
+      await bed.network.exec('north', ['nft', `add table ip box; ${strip}; ${rule}`]);
+      try {
+        const before = inPostCopy(vm, async () => {
+          await cut(['north']);
+          await until(async () => (await at('oslo', vm))?.postCopy === 'broken');
+        });
+        const { degraded, bytesByPath } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+        expect(degraded).toEqual(expect.arrayContaining(['plain-tcp', 'post-copy']));
+        expect(bytesByPath['bonn~oslo/south']).toBeGreaterThan(1e6);
+        await intact('bonn');
+      } finally {
+        await mend(['north']);
+        await bed.network.exec('north', ['nft', 'delete table ip box']);
+      }
+    }));
+
+  test('both paths die in post-copy, and one comes back: the rest goes over that one', () =>
+    withBusyVm(async (vm, intact) => {
+      try {
+        const before = inPostCopy(vm, async () => {
+          await cut(BOTH);
+          setTimeout(() => void mend(['south']), 4000);
+        });
+        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+        expect(degraded).toContain('post-copy');
+        await intact('bonn');
+      } finally {
+        await mend(['north']);
+      }
+    }));
+
+  test('an agent that dies in post-copy, at either end, changes nothing', () =>
+    withBusyVm(async (vm, intact) => {
+      const before = inPostCopy(vm, async () => {
+        for (const site of ['oslo', 'bonn']) {
+          await bed.killAgent(site);
+          await bed.startAgent(site);
+        }
+      });
+      expect((await moveVm(bed, vm, 'oslo', 'bonn', { rules, before })).degraded).toContain('post-copy');
+      await intact('bonn');
+    }));
+
+  test.each(['oslo', 'bonn'])(
+    'the QEMU at %s dies in post-copy: what to do is said, and it can be started again',
+    (site) =>
+      withBusyVm(async (vm) => {
+        const before = inPostCopy(vm, () => bed.killQemu(site, vm));
+        await expect(moveVm(bed, vm, 'oslo', 'bonn', { rules, before })).rejects.toMatchObject({
+          code: 'VM_NOT_RUNNING',
+          message: expect.stringContaining('start it again'),
+        });
+        expect(await at('oslo', vm)).toBeUndefined();
+        expect(await at('bonn', vm)).toMatchObject({ state: 'dead' });
+        await startVm(bed, vm, 'bonn');
+        expect(await at('bonn', vm)).toMatchObject({ state: 'running' });
+      }),
+  );
+
+  test('the receiver dies as the VM is handed over: it runs nowhere, and can be started again at the site that has it', () =>
+    withBusyVm(async (vm) => {
+      let died: Promise<void> | undefined;
+      const before = async (step: string) => {
+        if (step !== 'switch') return;
+        // As soon as the source has handed over.
+        const handedOver = async () => (await at('oslo', vm))?.state === 'handed-over';
+        died = until(handedOver).then(() => bed.killQemu('bonn', vm));
+      };
+      const moving = moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+      await expect(moving).rejects.toThrow();
+      await died;
+      // Whether it is met before the VM became the destination's or after, it is one site's alone, and dead there.
+      const states = { oslo: (await at('oslo', vm))?.state, bonn: (await at('bonn', vm))?.state };
+      const home = states.bonn === undefined ? 'oslo' : 'bonn';
+      expect(states[home]).toBe('dead');
+      expect(Object.values(states)).not.toContain('running');
+      await startVm(bed, vm, home);
+      expect(await at(home, vm)).toMatchObject({ state: 'running' });
+    }));
+});
