@@ -7,7 +7,6 @@ import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { EventType } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
-import { followSites } from './follow-sites.ts';
 import { type RecordedParts, recorded } from './recorded.ts';
 
 export interface Stateful {
@@ -68,7 +67,9 @@ export function stateful(parts: StatefulParts): Stateful {
       // The sites first: most of what follows can only be judged when they are known. Before the rest has been loaded a
       // heartbeat changes nothing that has to be written.
       const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
-      subscriptions.push(await followSites(bus, `${group}-sites`, learn));
+      subscriptions.push(
+        await bus.subscribe({ group: `${group}-sites`, types: ['site.reported.v1'], latest: true }, learn),
+      );
       await work(() => {});
       subscriptions.push(await bus.subscribe({ group, types }, handle));
     },

@@ -19,10 +19,11 @@ export interface Bus {
   publish(events: readonly Event[]): Promise<void>;
   /**
    * Begins to hand events to `handler`. Members of one group share the partitions; each group sees all events. A group
-   * that has subscribed once keeps its place while nobody of it is there.
+   * that has subscribed once keeps its place while nobody of it is there. Resolves when the member takes part: it has
+   * been told its partitions, and has handled the latest events where it asked for them.
    */
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
-  /** Events not yet handled, by group and partition. */
+  /** Events not yet handled, by group and partition; as far as known: an adapter may look once a second. */
   lag(): Lag[];
   close(): Promise<void>;
 }
@@ -36,6 +37,14 @@ export interface Subscribe {
    * every process must know (the sites); the group is then one process's own.
    */
   readonly latest?: boolean;
+  /** True: one member has all partitions, and the others stand by. For who judges by all keys at once. */
+  readonly exclusive?: boolean;
+  /**
+   * Told all the partitions that are this member's, whenever they change: before anything of a new one is delivered.
+   * One that is gone may have changed hands while its last batch was in hand: what is written of it has to be written by
+   * compare-and-set.
+   */
+  readonly assigned?: (partitions: readonly number[]) => void;
 }
 
 /** Events of one partition, in order. Resolve: they are acknowledged. Reject: they come again. */

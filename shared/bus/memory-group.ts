@@ -1,5 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { EventType } from '../events/index.ts';
-import type { Delivery, Handler, Subscription } from './bus.ts';
+import type { Delivery, Handler, Subscribe, Subscription } from './bus.ts';
 import { PartitionQueue } from './partition-queue.ts';
 
 /** What a group needs of its bus. */
@@ -16,6 +17,7 @@ export interface Surroundings {
 
 interface Member {
   readonly handler: Handler;
+  readonly assigned: Subscribe['assigned'];
   awake: boolean;
   /** The partition it took from last, so that each gets its turn. */
   partition: number;
@@ -27,6 +29,8 @@ export class MemoryGroup {
   readonly name: string;
   readonly queues: readonly PartitionQueue[];
   types: ReadonlySet<EventType> = new Set();
+  /** True: the member that has been there longest has all partitions. */
+  exclusive = false;
   readonly #bus: Surroundings;
   #members: Member[] = [];
 
@@ -56,21 +60,33 @@ export class MemoryGroup {
     });
   }
 
-  join(handler: Handler): Subscription {
-    const member: Member = { handler, awake: false, partition: -1, drained: Promise.resolve() };
-    this.#members = [...this.#members, member];
-    this.#wakeAll();
+  join(handler: Handler, assigned: Subscribe['assigned']): Subscription {
+    const member: Member = { handler, assigned, awake: false, partition: -1, drained: Promise.resolve() };
+    this.#assign([...this.#members, member]);
     return {
       stop: async () => {
-        this.#members = this.#members.filter((other) => other !== member);
-        this.#wakeAll();
+        this.#assign(this.#members.filter((other) => other !== member));
         await member.drained;
       },
     };
   }
 
+  /** Resolves when nothing waits that was there before, or nobody is there to take it. */
+  async caughtUp(): Promise<void> {
+    while (!this.deserted && this.queues.some(({ size }) => size > 0)) await turn();
+  }
+
+  #assign(members: Member[]): void {
+    this.#members = members;
+    for (const member of members) {
+      const partitions = this.queues.keys().filter((partition) => this.#owner(partition) === member);
+      member.assigned?.([...partitions]);
+    }
+    this.#wakeAll();
+  }
+
   #owner(partition: number): Member | undefined {
-    return this.#members[partition % this.#members.length];
+    return this.#members[this.exclusive ? 0 : partition % this.#members.length];
   }
 
   #wakeAll(): void {

@@ -66,6 +66,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       const group = groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
       groups.set(options.group, group);
       group.types = new Set(options.types);
+      group.exclusive = options.exclusive ?? false;
       wanting = byType(groups.values());
 
       // Who begins with the latest needs none of the earlier ones that were kept for the group while it was away.
@@ -73,8 +74,9 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       const begin = kept.flatMap((type) => [...latest.get(type)!.values()].map(first));
       group.beginWith(begin, ({ event }) => group.types.has(event.type) && !kept.includes(event.type));
 
-      const subscription = group.join(handler);
+      const subscription = group.join(handler, options.assigned);
       subscriptions.add(subscription);
+      if (options.latest) await group.caughtUp();
       return {
         async stop() {
           await subscription.stop();

@@ -11,7 +11,7 @@ import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
 import { Departure, type Leaving } from './departure.ts';
 import { closeDisk } from './disk.ts';
 import { askGuest, retractAllBut, untilJoined } from './guest.ts';
-import { point, relax, stretch, unplug, unpoint } from './lan.ts';
+import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
 import { macAddress } from './names.ts';
 import { Arrival } from './post-copy.ts';
 import { end, isAlive } from './process.ts';
@@ -158,7 +158,7 @@ export class Instance {
     return this.#departure.copy(order);
   }
 
-  /** Source: the VM stands still from here on. */
+  /** Source: the VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
   stop(order: OrderBody<'stop'>): Promise<void> {
     return this.#departure.stop(order);
   }
@@ -173,12 +173,16 @@ export class Instance {
     return this.#departure.reconnect(order);
   }
 
-  /** Destination: its LAN sends the VM's packets here from now on. */
+  /** Destination: what its LAN sends to the VM comes here as well from now on. */
   async expect({ migration }: OrderBody<'expect'>): Promise<void> {
     this.#moveOf(migration);
-    // What is mirrored has to be let go of before the last of the memory comes.
-    if (this.#record.machine.spec.diskBytes > 0) await closeDisk(this.#live());
-    await point(this.#record, 'destination');
+    await mirror(this.#record, 'destination');
+  }
+
+  /** Destination: the mirrored disk is let go of, as it has to be before the last of the memory comes. */
+  async closeDisk({ migration }: OrderBody<'closeDisk'>): Promise<void> {
+    this.#moveOf(migration);
+    await closeDisk(this.#live());
   }
 
   /** Destination: it runs, from here on here. */
@@ -191,7 +195,7 @@ export class Instance {
       // Ours, before it runs: an agent that crashes in between knows that it is to let it run.
       await this.#save({ ownership: 'home', arrivedBy: migration });
     }
-    if (move.landing.postCopy) await this.#arrive(qmp);
+    if (move.landing.postCopy) this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
     if (!(await isRunning(qmp))) await this.#run(qmp);
   }
 
@@ -215,8 +219,8 @@ export class Instance {
     this.#moveOf(migration);
     // A VM that has died here is no reason to keep the source waiting.
     if (await isAlive(this.#record.qemu)) await retractAllBut(this.#files.guest, macAddress(vm, nic));
+    await unmirror(vm);
     await relax(vm);
-    await unpoint({ vm, nic });
     this.#arrival?.close();
     this.#arrival = undefined;
     await this.#save({ move: undefined });
@@ -224,7 +228,7 @@ export class Instance {
 
   /** Source: takes everything of the move back; the VM runs on here. `voided`: the destination has given it up for good. */
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
-    const { move, ownership, vm, nic } = this.#record;
+    const { move, ownership, vm } = this.#record;
     if (move === undefined || move.migration !== migration) return;
     if ((await this.#state()).postCopy === 'under-way' && move.role === 'destination') {
       throw refused('not all of its memory is here yet');
@@ -239,7 +243,7 @@ export class Instance {
       if (!(await runOnAtSource(this.#qmp, vm))) await end(this.#record.qemu);
     }
     this.#departure.forget();
-    await unpoint({ vm, nic });
+    await unmirror(vm);
     // Also where it is not written down that it has it: the agent may have ended just then.
     await this.#ask(['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
@@ -260,14 +264,10 @@ export class Instance {
     await this.#context.records.delete(this.#record.vm);
   }
 
-  async #arrive(qmp: Qmp): Promise<void> {
-    this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
-  }
-
   async #runOn(): Promise<void> {
     const qmp = await this.#open();
     if (qmp === undefined) return;
-    await this.#arrive(qmp);
+    this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
     if (!(await isRunning(qmp))) await this.#run(qmp);
   }
 

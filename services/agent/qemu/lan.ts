@@ -11,8 +11,8 @@
  * ```
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
-import { deviceNames, macAddress, stretchIds } from './names.ts';
-import { batch } from './process.ts';
+import { deviceNames, macAddress, shortName, stretchIds } from './names.ts';
+import { batch, feed } from './process.ts';
 import type { InstanceRecord, MoveRecord } from './record.ts';
 
 type Lan = AgentConfig['lan'];
@@ -30,6 +30,7 @@ export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
 
 /** Removes everything a VM has here. */
 export async function unplug(vm: string): Promise<void> {
+  await unmirror(vm);
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
   await batch(
     'ip',
@@ -69,21 +70,33 @@ export async function relax(vm: string): Promise<void> {
 }
 
 /**
- * Tells the site's LAN where the VM is from now on: at the destination its own tap, at the source the tunnel. Packets of
- * the pause then wait in the destination's tap instead of being sent where nobody takes them.
+ * Has what this site's LAN sends to the VM go to both places from now on: on its way to the source's tap it is sent on
+ * through the tunnel as well, on its way into the tunnel it is put into the destination's tap as well. Begun before the
+ * VM stops: nothing that comes between the stop and the resume is lost, it waits in the destination's tap. What comes
+ * before the stop is seen twice, as a network may do it. Ends by itself: the first packet that the VM sends from its
+ * new place teaches the bridges where it is. Harmless where it was done.
  */
-export async function point({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
-  const { taps, oldLan } = deviceNames(vm);
-  const device = role === 'destination' ? taps[nic] : oldLan;
-  await batch('bridge', [`fdb replace ${macAddress(vm, nic)} dev ${device} master static`]);
+export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
+  const { taps, newLan, oldLan } = deviceNames(vm);
+  const [from, to] = role === 'source' ? [taps[nic], oldLan] : [newLan, taps[nic]];
+  await nft([
+    ...forget(vm),
+    `add table netdev ${tableName(vm)}`,
+    `add chain netdev ${tableName(vm)} out { type filter hook egress device "${from}" priority 0; }`,
+    `add rule netdev ${tableName(vm)} out ether daddr ${macAddress(vm, nic)} dup to "${to}"`,
+  ]);
 }
 
-/** Lets the site's LAN learn again where the VM is. */
-export async function unpoint({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>): Promise<void> {
-  const { taps, oldLan } = deviceNames(vm);
-  await batch(
-    'bridge',
-    [taps[nic], oldLan].map((device) => `fdb del ${macAddress(vm, nic)} dev ${device} master`),
-    true,
-  );
+/** Ends that. Harmless where it was not done. */
+export async function unmirror(vm: string): Promise<void> {
+  await nft(forget(vm));
+}
+
+const tableName = (vm: string) => `tagalong-${shortName(vm)}`;
+/** A table can be removed only where it is there. */
+const forget = (vm: string) => [`add table netdev ${tableName(vm)}`, `delete table netdev ${tableName(vm)}`];
+
+/** All of it or nothing. */
+async function nft(lines: readonly string[]): Promise<void> {
+  await feed('nft', ['-f', '-'], lines);
 }

@@ -65,12 +65,17 @@ export async function startTicks(pid: number): Promise<number | undefined> {
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
 }
 
-/** Runs `ip -batch` (or `bridge -batch`) on some lines; with `force`, past lines that fail. */
-export async function batch(program: 'ip' | 'bridge', lines: readonly string[], force = false): Promise<void> {
-  const args = [...(force ? ['-force'] : []), '-batch', '-'];
+/** Runs `ip -batch` on some lines; with `force`, past lines that fail. */
+export async function batch(program: 'ip', lines: readonly string[], force = false): Promise<void> {
+  if (force) await feed(program, ['-force', '-batch', '-'], lines).catch(() => {});
+  else await feed(program, ['-batch', '-'], lines);
+}
+
+/** Runs a program that reads lines from its standard input. */
+export async function feed(program: string, args: readonly string[], lines: readonly string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = execFile(program, args, (error, _out, err) =>
-      error && !force ? reject(new Error(`${program}: ${err.trim()}`)) : resolve(),
+      error ? reject(new Error(`${program}: ${err.trim()}`)) : resolve(),
     );
     child.stdin!.end(`${lines.join('\n')}\n`);
   });

@@ -218,8 +218,10 @@ export const ORDERS = {
   announce: Type.Object({ ...move, joinMs: Amount, later: Type.Boolean() }, closed),
   mirror: Type.Object({ ...move, stallMs: Amount }, closed),
   copy: CopyOrder,
-  stop: Type.Object({ ...move, maxPauseMs: Amount, force: Type.Boolean() }, closed),
   expect: TokenOrder,
+  /** `handOver`: the rest is sent at once, as by that order. */
+  stop: Type.Object({ ...move, maxPauseMs: Amount, force: Type.Boolean(), handOver: Type.Boolean() }, closed),
+  closeDisk: TokenOrder,
   handOver: MoveOrder,
   resume: TokenOrder,
   /** Destination: what is missing of a VM in post-copy is awaited at another port. */

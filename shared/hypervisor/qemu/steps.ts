@@ -79,16 +79,17 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     const { maxPauseMs } = rules;
     const { id: migration, vm } = move;
     const force = survey.source?.copy?.state === 'forced';
-    const { token } = survey.destination!;
-    await patiently(() => source.order(vm, 'stop', { migration, maxPauseMs, force }));
-    const expect = () => patiently(() => destination.order(vm, 'expect', { migration, token: token! }));
-    const handOver = () => patiently(() => source.order(vm, 'handOver', { migration }));
-    if (survey.destination!.machine.spec.diskBytes > 0) {
-      // The destination has to let go of the mirrored disk before the last of the memory arrives.
-      await expect();
-      await handOver();
-    } else await Promise.all([expect(), handOver()]);
-    await untilResumed(world, token!);
+    const { token, machine } = survey.destination!;
+    const here = { migration, token: token! };
+    // The destination has to let go of a mirrored disk before the last of the memory arrives.
+    const hasDisk = machine.spec.diskBytes > 0;
+    await patiently(() => destination.order(vm, 'expect', here));
+    await patiently(() => source.order(vm, 'stop', { migration, maxPauseMs, force, handOver: !hasDisk }));
+    if (hasDisk) {
+      await patiently(() => destination.order(vm, 'closeDisk', here));
+      await patiently(() => source.order(vm, 'handOver', { migration }));
+    }
+    await untilResumed(world, here.token);
   },
 
   async release(world) {

@@ -1,0 +1,106 @@
+/** Who is heard by a site's agent over https, and what the others are told. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readCredentials } from '#services/agent/credentials.ts';
+import { qemuAgent } from '#services/agent/qemu/agent.ts';
+import { serveAgent } from '#services/agent/qemu/http.ts';
+import { agentSettings } from '#shared/config/agent.ts';
+import { type AgentClient, agentClient, type Credentials } from '#shared/hypervisor/qemu/client.ts';
+import { createLog } from '#shared/log.ts';
+
+const run = promisify(execFile);
+const SCRIPT = new URL('../../deploy/certificates.sh', import.meta.url).pathname;
+
+describe('a site’s agent over https, with mutual TLS', () => {
+  let folder: string;
+  let url: string;
+  let close: () => Promise<void>;
+  const clients: AgentClient[] = [];
+
+  const certificate = async (authority: string, name: string): Promise<Credentials> =>
+    readCredentials({
+      ca: `${folder}/${authority}/ca.pem`,
+      cert: `${folder}/${authority}/${name}.pem`,
+      key: `${folder}/${authority}/${name}.key`,
+    });
+  const as = (credentials: Credentials, site = 'oslo') => {
+    const client = agentClient(site, url, credentials);
+    clients.push(client);
+    return client;
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tagalong-agent-'));
+    await run('sh', [SCRIPT, `${folder}/ours`, 'control', 'oslo=127.0.0.1', 'bonn=127.0.0.1']);
+    await run('sh', [SCRIPT, `${folder}/strangers`, 'control']);
+    const port = await freePort();
+    const config = agentSettings.parse(
+      JSON.stringify({
+        site: 'oslo',
+        listen: { host: '127.0.0.1', port },
+        tls: { ca: `${folder}/ours/ca.pem`, cert: `${folder}/ours/oslo.pem`, key: `${folder}/ours/oslo.key` },
+        stateDir: `${folder}/state`,
+        lan: { bridge: 'lan0', subnet: '10.1.0.0/24', gateway: '10.1.0.1' },
+        endpoints: [{ provider: 'north', address: '10.101.1.2' }],
+        qemu: { images: {} },
+      }),
+      'agent',
+    );
+    const log = createLog('silent');
+    // Not started: it owns no VM, and what it says of itself is all that is asked for here.
+    ({ close } = await serveAgent(qemuAgent({ config, log }), config, log));
+    url = `https://127.0.0.1:${port}`;
+  });
+  afterAll(async () => {
+    for (const client of clients) client.close();
+    await close?.();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('control is heard', async () => {
+    const control = as(await certificate('ours', 'control'));
+    expect(await control.status()).toMatchObject({ site: 'oslo', instances: [] });
+    const order = control.order('vm1', 'release', { migration: 'vm1:1' });
+    await expect(order).resolves.toMatchObject({ atMs: expect.any(Number) });
+    const unknown = control.order('vm1', 'copy', { migration: 'vm1:1', maxRounds: 1, maxPauseMs: 1, stallMs: 1 });
+    await expect(unknown).rejects.toMatchObject({ code: 'NO_SUCH_VM' });
+    await expect(control.order('vm1', 'copy', {} as never)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+  });
+
+  test('another site is not, though its certificate is of the same authority', async () => {
+    const bonn = as(await certificate('ours', 'bonn'));
+    await expect(bonn.status()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(bonn.order('vm1', 'remove', {})).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  test('a stranger’s control is not, whichever authority it believes in', async () => {
+    const stranger = await certificate('strangers', 'control');
+    await expect(as(stranger).status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    const { ca } = await certificate('ours', 'control');
+    await expect(as({ ...stranger, ca }).status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+
+  test('who shows no certificate is not', async () => {
+    const { ca } = await certificate('ours', 'control');
+    const nobody = as({ ca } as Credentials);
+    await expect(nobody.status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+
+  test('an agent that shows another site’s certificate is not spoken to', async () => {
+    const control = as(await certificate('ours', 'control'), 'bonn');
+    await expect(control.status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
