@@ -9,6 +9,7 @@ import { type Data, type Event, envelop, type Phase, TERMINAL_TYPES, type VmSpec
 import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import { type QemuHypervisor, qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { DriverRules } from '#shared/hypervisor/qemu/steps.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { Life } from '../property/life.ts';
@@ -18,6 +19,9 @@ const LOOK_MS = 30;
 /** The longest that anything may take here: a copy that stalls is asked for several times before it is given up. */
 const PATIENCE_MS = 45_000;
 const log = createLog('silent');
+const RULES: DriverRules = {
+  ...{ announce: 'before', joinMs: 500, stallMs: 3000, maxRounds: 30, maxPauseMs: 5000, postCopy: false },
+};
 
 type Terminal = Extract<Event, { type: (typeof TERMINAL_TYPES)[number] }>;
 /** What is done once, when a step has been ordered. */
@@ -27,6 +31,7 @@ export class FaultWorld {
   readonly bed: TestBed;
   readonly vm: string;
   readonly spec: VmSpec;
+  readonly rules: DriverRules;
   /** What was said of the VM's migrations. */
   readonly said: Event[] = [];
   /** Every time it was seen to run at two sites, in words. */
@@ -42,7 +47,8 @@ export class FaultWorld {
   #watching = true;
   #watcher: Promise<void> = Promise.resolve();
 
-  constructor(bed: TestBed, vm: string, spec: VmSpec) {
+  constructor(bed: TestBed, vm: string, spec: VmSpec, rules: Partial<DriverRules> = {}) {
+    this.rules = { ...RULES, ...rules };
     this.bed = bed;
     this.vm = vm;
     this.spec = spec;
@@ -69,14 +75,7 @@ export class FaultWorld {
 
   async startMigrator(): Promise<void> {
     const { topology, agents, sites, hypervisor } = this.bed;
-    const rules = {
-      announce: 'before',
-      joinMs: 500,
-      stallMs: 3000,
-      maxRounds: 30,
-      maxPauseMs: 5000,
-      postCopy: false,
-    } as const;
+    const { rules } = this;
     const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
     const life = new Life();
     const config = parseConfig(JSON.stringify({ sites, hypervisor, limits: { stepTimeoutMs: 3000 } }), 'faults');
@@ -133,7 +132,14 @@ export class FaultWorld {
     return states;
   }
 
+  /** Ends what watches and moves, and has the VM removed. */
   async close(): Promise<void> {
+    await this.leave();
+    for (const agent of this.bed.agents.values()) await agent.order(this.vm, 'remove', {});
+  }
+
+  /** Ends what watches and moves. */
+  async leave(): Promise<void> {
     this.#watching = false;
     await this.#watcher;
     const { life, driver, service } = this.#running ?? {};
@@ -141,7 +147,6 @@ export class FaultWorld {
     life?.end();
     driver?.close();
     await this.#bus.close();
-    for (const agent of this.bed.agents.values()) await agent.order(this.vm, 'remove', {});
   }
 
   /** The driver, but that something breaks when the planned step is ordered for the first time. */

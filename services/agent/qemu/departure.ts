@@ -101,13 +101,18 @@ export class Departure {
     await this.#memory.begin(this.#of.context.config.qemu, landing, await this.#tls(move));
   }
 
-  /** The VM stands still from here on. */
-  async stop({ migration, maxPauseMs, force }: OrderBody<'stop'>): Promise<void> {
+  /** The VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
+  async stop({ migration, maxPauseMs, force, handOver }: OrderBody<'stop'>): Promise<void> {
+    await this.#stop(migration, force ? maxPauseMs : this.#of.record().machine.spec.downtimeLimitMs);
+    // An order of its own would be on its way while the VM stands still.
+    if (handOver) await this.handOver({ migration });
+  }
+
+  async #stop(migration: string, limitMs: number): Promise<void> {
     const move = this.#of.moveOf(migration);
-    const { ownership, qemu, machine } = this.#of.record();
+    const { ownership, qemu } = this.#of.record();
     // A QEMU that is no more stands still as well.
     if (ownership === 'handed-over' || !(await isAlive(qemu))) return;
-    const limitMs = force ? maxPauseMs : machine.spec.downtimeLimitMs;
     await mirror(this.#of.record(), 'source');
     if (!(await this.#stopForPreCopy(move, limitMs))) {
       await this.#of.save({ move: { ...move, postCopy: true } });

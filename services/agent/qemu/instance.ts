@@ -162,10 +162,8 @@ export class Instance {
   }
 
   /** Source: the VM stands still from here on; where the destination waits for nothing else, the rest is sent at once. */
-  async stop(order: OrderBody<'stop'>): Promise<void> {
-    await this.#departure.stop(order);
-    // An order of its own would be on its way while the VM stands still.
-    if (order.handOver) await this.#departure.handOver(order);
+  stop(order: OrderBody<'stop'>): Promise<void> {
+    return this.#departure.stop(order);
   }
 
   /** Source: the rest is sent. Once this is written down the VM never runs on from here, unless it is given back. */
@@ -201,7 +199,7 @@ export class Instance {
       // Ours, before it runs: an agent that crashes in between knows that it is to let it run.
       await this.#save({ ownership: 'home', arrivedBy: migration });
     }
-    if (move.landing.postCopy) await this.#arrive(qmp);
+    if (move.landing.postCopy) this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
     if (!(await isRunning(qmp))) await this.#run(qmp);
   }
 
@@ -285,14 +283,10 @@ export class Instance {
     await unplug(this.#record.vm);
   }
 
-  async #arrive(qmp: Qmp): Promise<void> {
-    this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
-  }
-
   async #runOn(): Promise<void> {
     const qmp = await this.#open();
     if (qmp === undefined) return;
-    await this.#arrive(qmp);
+    this.#arrival ??= new Arrival(qmp, await openQmp(this.#files.urgent, true));
     if (!(await isRunning(qmp))) await this.#run(qmp);
   }
 

@@ -89,7 +89,7 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
       await patiently(() => destination.order(vm, 'closeDisk', here));
       await patiently(() => source.order(vm, 'handOver', { migration }));
     }
-    await untilResumed(world, token!);
+    await untilResumed(world, here.token);
   },
 
   async release(world) {
