@@ -63,7 +63,7 @@ export function commandLine(
   { accel, cpu, images }: AgentConfig['qemu'],
   { vm, machine, mtu }: { readonly vm: string; readonly machine: Machine; readonly mtu: number },
   files: QemuFiles,
-  { incoming, disk: filename }: { readonly incoming: boolean; readonly disk: string },
+  { incoming, disk }: { readonly incoming: boolean; readonly disk: string },
 ): string[] {
   const image = images[machine.image];
   if (image === undefined) {
@@ -77,15 +77,6 @@ export function commandLine(
       '-device',
       `virtio-net-pci,id=nic${nic},netdev=net${nic},mac=${macAddress(vm, nic)},host_mtu=${mtu},romfile=,bus=pcie.0,addr=${4 + nic}`,
     ],
-  ];
-  // The node at the top only passes on: it stays where it is when a layer is put in below it, and counts what is written.
-  const top = { driver: 'throttle', 'throttle-group': 'unlimited', file: 'image0', 'node-name': 'disk0' };
-  const disk = [
-    ...['-object', 'throttle-group,id=unlimited'],
-    ...['-blockdev', JSON.stringify({ driver: 'file', filename, 'node-name': 'file0' })],
-    ...['-blockdev', JSON.stringify({ driver: 'qcow2', file: 'file0', 'node-name': 'image0' })],
-    ...['-blockdev', JSON.stringify(top)],
-    ...['-device', 'virtio-blk-pci,id=vda,drive=disk0,bus=pcie.0,addr=6'],
   ];
   return [
     ...['-name', `${vm},process=tagalong-${vm.slice(0, 5)}`, '-nodefaults', '-no-user-config', '-display', 'none'],
@@ -102,7 +93,20 @@ export function commandLine(
     ...['-device', `virtserialport,bus=ports.0,chardev=guest,name=${GUEST_PORT}`],
     ...card(0),
     ...card(1),
-    ...(machine.spec.diskBytes > 0 ? disk : []),
+    ...(machine.spec.diskBytes > 0 ? diskArguments(disk) : []),
     ...(incoming ? ['-S', '-incoming', 'defer'] : []),
+  ];
+}
+
+/** The arguments for a disk of which that file is the top. */
+export function diskArguments(filename: string): string[] {
+  // The node at the top only passes on: it stays where it is when a layer is put in below it, and counts what is written.
+  const top = { driver: 'throttle', 'throttle-group': 'unlimited', file: 'image0', 'node-name': 'disk0' };
+  return [
+    ...['-object', 'throttle-group,id=unlimited'],
+    ...['-blockdev', JSON.stringify({ driver: 'file', filename, 'node-name': 'file0' })],
+    ...['-blockdev', JSON.stringify({ driver: 'qcow2', file: 'file0', 'node-name': 'image0' })],
+    ...['-blockdev', JSON.stringify(top)],
+    ...['-device', 'virtio-blk-pci,id=vda,drive=disk0,bus=pcie.0,addr=6'],
   ];
 }
