@@ -16,7 +16,7 @@ const READY = `${SAYS}ready`;
 /** Usual is a second. */
 const BOOT_MS = 30_000;
 /** A kernel is told its devices by its command line, which has 4096 characters at most. */
-const CABLES_EACH = 32;
+export const CABLES_EACH = 32;
 const KERNEL_BYTES = 64 * 2 ** 20;
 /** Memory that a packet takes while it is under way, by its length. */
 const MEMORY_FACTOR = 4;
@@ -74,7 +74,12 @@ export async function startUml(
 /** A cable's devices inside. */
 const devices = (cable: number) => [`vec${2 * cable}`, `vec${2 * cable + 1}`] as const;
 
-function commandLine(path: string, cables: readonly Impairment[], first: number): string[] {
+/**
+ * What a kernel is told when it starts.
+ * @param path its folder
+ * @param first number of the first of its cables
+ */
+export function commandLine(path: string, cables: readonly Impairment[], first: number): string[] {
   const underWay = cables.reduce((sum, { rateBps, delayMs }) => sum + (2 * rateBps * delayMs) / 1000, 0);
   const taps = cables.flatMap((_, i) =>
     looseEnds(first + i).map((end, k) => `${devices(i)[k]}:transport=tap,ifname=${end},gro=1`),
