@@ -130,7 +130,7 @@ onTestBed(
     });
 
     test('a VM moves, and the client who holds a connection loses nothing', async () => {
-      const apart = { rttMs: 20, lossPercent: 0.05, clientRttMs: 10 };
+      const apart = { rttMs: 20, lossPercent: 0.02, clientRttMs: 10 };
       const bed = await openTestBed(farApart(twoSites(25e6), apart));
       try {
         const host = await startVm(bed, 'vm1', 'oslo');
