@@ -23,7 +23,7 @@ export function addBench(program: Command): void {
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
     .option('--quick', 'migration: few repeats')
-    .option('--only <parts>', 'migration: paths, rates, sizes, cut, gap, moves, storage')
+    .option('--only <parts>', 'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage')
     .option('--json <file>', 'only - : print the result as JSON')
     .action(async (name: string, options: { seed: string; quick?: true; only?: string; json?: string }) => {
       const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;

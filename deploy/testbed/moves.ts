@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PHASES } from '#shared/events/index.ts';
 import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
-import { topologies } from './topology.ts';
+import { type Topology, topologies } from './topology.ts';
 import type { TestBed } from './world.ts';
 
 /** How moves are carried out here: make before break, and a watchdog with little patience. */
@@ -25,6 +25,23 @@ export function twoSites(rates: number | readonly number[], ...clients: string[]
   const sites = ['oslo', 'bonn'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 4, uplinks }));
   const named = (clients.length > 0 ? clients : ['phone']).map((client) => ({ client }));
   return topologies.parse(JSON.stringify({ sites, clients: named }), 'topology');
+}
+
+/** How far apart: round trips between the sites and from a client to a site, and what each uplink loses. */
+export interface Apart {
+  readonly rttMs?: number;
+  readonly lossPercent?: number;
+  readonly clientRttMs?: number;
+}
+
+/** The same sites and clients, farther apart. */
+export function farApart(topology: Topology, { rttMs = 0, lossPercent = 0, clientRttMs = 0 }: Apart): Topology {
+  // Both ends of a path pay, there and back.
+  const far = { delayMs: rttMs / 4, lossPercent };
+  return {
+    sites: topology.sites.map((site) => ({ ...site, uplinks: site.uplinks.map((uplink) => ({ ...uplink, ...far })) })),
+    clients: topology.clients.map((client) => ({ ...client, delayMs: clientRttMs / 2 })),
+  };
 }
 
 /** A small guest's figures. */

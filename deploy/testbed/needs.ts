@@ -12,7 +12,19 @@ const PREREQUISITES = new URL('prerequisites.sh', import.meta.url).pathname;
 export async function refuseWhereMissing(): Promise<void> {
   if (process.platform !== 'linux') throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux');
   if (process.getuid?.() !== 0) throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run it with sudo');
-  await promisify(execFile)('sh', [PREREQUISITES, '--check']).catch(({ stdout }: { stdout: string }) => {
+  await check();
+}
+
+/**
+ * The same for paths with delay or loss.
+ * @throws TagalongError TESTBED_MISSING
+ */
+export async function refuseWhereNoDelay(): Promise<void> {
+  await check('delay');
+}
+
+async function check(...what: readonly string[]): Promise<void> {
+  await promisify(execFile)('sh', [PREREQUISITES, '--check', ...what]).catch(({ stdout }: { stdout: string }) => {
     throw new TagalongError('TESTBED_MISSING', stdout.trim().split('\n').join(' ').replaceAll('Test bed: ', ''));
   });
 }

@@ -12,9 +12,12 @@
  */
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { batch } from './batch.ts';
+import { makeCables } from './delay.ts';
+import { looseEnds } from './netem.ts';
 import { claimRun, namespaceName, type RunFolder, removeRun, sweepRuns } from './runs.ts';
-import { rateLines, shapeLines } from './shape.ts';
-import type { Topology } from './topology.ts';
+import { queueMs, rateLines, shapeLines } from './shape.ts';
+import { impairments, longestRttMs, type Topology } from './topology.ts';
 
 const execute = promisify(execFile);
 
@@ -46,7 +49,7 @@ export interface Network {
 
 /**
  * Builds a test bed. Linux, root.
- * @param topology without delays: see `delay.ts`
+ * @throws TagalongError TESTBED_MISSING where packets are to be delayed or lost, and cannot be
  */
 export async function openNetwork(topology: Topology): Promise<Network> {
   await sweepRuns();
@@ -58,25 +61,44 @@ export async function openNetwork(topology: Topology): Promise<Network> {
   const exec = async (name: string, argv: readonly string[]) =>
     (await execute('ip', ['netns', 'exec', ns(name), ...argv], { maxBuffer: 2 ** 26 })).stdout;
 
-  /** A cable between two namespaces. */
-  const cable = async (a: { name: string; device: string; address: string }, b: typeof a) => {
-    await inside(a.name, 'ip', [
-      `link add ${a.device} type veth peer name ${b.device} netns ${ns(b.name)}`,
-      `addr add ${a.address}/30 dev ${a.device}`,
-      `link set ${a.device} up`,
-    ]);
-    await inside(b.name, 'ip', [`addr add ${b.address}/30 dev ${b.device}`, `link set ${b.device} up`]);
+  const impaired = impairments(topology);
+  const keys = [...impaired.keys()];
+  let endCables = () => {};
+
+  /** A cable between two namespaces, a plain one unless `impaired` has its key. */
+  const cable = async (key: string, a: { name: string; device: string; address: string }, b: typeof a) => {
+    const made = keys.indexOf(key);
+    if (made < 0) {
+      await inside(a.name, 'ip', [`link add ${a.device} type veth peer name ${b.device} netns ${ns(b.name)}`]);
+    } else {
+      const ends = looseEnds(made);
+      const moved = [a, b].map(({ name, device }, k) => `link set ${ends[k]} netns ${ns(name)} name ${device}`);
+      await inside('delay', 'ip', moved);
+    }
+    // One packet a segment where packets are lost, or a loss would take dozens of them at once.
+    const single = (impaired.get(key)?.lossPercent ?? 0) > 0 ? ' gso_max_segs 1' : '';
+    for (const { name, device, address } of [a, b]) {
+      await inside(name, 'ip', [`addr add ${address}/30 dev ${device}`, `link set ${device} up${single}`]);
+    }
   };
 
   const build = async () => {
+    if (impaired.size > 0) {
+      await execute('ip', ['netns', 'add', ns('delay')]);
+      endCables = await makeCables({ namespace: ns('delay'), folder: run.path }, [...impaired.values()]);
+    }
     const names = [...sites.map(({ site }) => site), ...providers, ...clients.map(({ client }) => client), 'access'];
+    const buffers = bufferBytes(topology);
+    const sizes =
+      buffers === 0 ? [] : [`net.ipv4.tcp_rmem=4096 131072 ${buffers}`, `net.ipv4.tcp_wmem=4096 16384 ${buffers}`];
     for (const name of names) {
       await execute('ip', ['netns', 'add', ns(name)]);
       await inside(name, 'ip', ['link set lo up']);
-      await exec(name, ['sysctl', '-qw', ...SYSCTLS]);
+      await exec(name, ['sysctl', '-qw', ...SYSCTLS, ...sizes]);
     }
     for (const [i, { site, uplinks }] of sites.entries()) {
       await cable(
+        site,
         { name: site, device: 'access', address: `10.200.${i + 1}.2` },
         { name: 'access', device: `s${i + 1}`, address: `10.200.${i + 1}.1` },
       );
@@ -91,6 +113,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
     }
     for (const [j, { client }] of clients.entries()) {
       await cable(
+        client,
         { name: client, device: 'access', address: `10.201.${j + 1}.2` },
         { name: 'access', device: `c${j + 1}`, address: `10.201.${j + 1}.1` },
       );
@@ -106,9 +129,14 @@ export async function openNetwork(topology: Topology): Promise<Network> {
     const { provider } = uplink;
     const p = providers.indexOf(provider) + 1;
     const [near, far] = [`10.${100 + p}.${i}.2`, `10.${100 + p}.${i}.1`];
-    await cable({ name: site, device: provider, address: near }, { name: provider, device: `s${i}`, address: far });
-    await inside(site, 'tc', shapeLines(provider, uplink));
-    await inside(provider, 'tc', shapeLines(`s${i}`, uplink));
+    await cable(
+      `${site}/${provider}`,
+      { name: site, device: provider, address: near },
+      { name: provider, device: `s${i}`, address: far },
+    );
+    const rttMs = longestRttMs(topology, site, provider);
+    await inside(site, 'tc', shapeLines(provider, uplink, rttMs));
+    await inside(provider, 'tc', shapeLines(`s${i}`, uplink, rttMs));
     await inside(site, 'ip', [
       `route add 10.${100 + p}.0.0/16 via ${far} dev ${provider}`,
       // Each path on its own: what comes from a provider's address leaves by that provider.
@@ -164,7 +192,10 @@ export async function openNetwork(topology: Topology): Promise<Network> {
     async setRate(site, provider, rateBps) {
       for (const { name, device } of devices(site, provider)) await inside(name, 'tc', rateLines(device, rateBps));
     },
-    close: () => removeRun(run.id),
+    async close() {
+      endCables();
+      await removeRun(run.id);
+    },
   };
   try {
     await build();
@@ -174,6 +205,9 @@ export async function openNetwork(topology: Topology): Promise<Network> {
   }
   return network;
 }
+
+/** Not less than kernels have by themselves. */
+const LEAST_BUFFER_BYTES = 8 * 2 ** 20;
 
 const SYSCTLS = [
   'net.mptcp.enabled=1',
@@ -186,11 +220,18 @@ const SYSCTLS = [
   'net.ipv6.conf.default.disable_ipv6=1',
 ];
 
-async function batch(namespace: string, program: 'ip' | 'tc', lines: readonly string[]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const child = execFile('ip', ['netns', 'exec', namespace, program, '-batch', '-'], (error, _out, err) =>
-      error ? reject(new Error(`${namespace}: ${program}: ${err.trim()}\n${lines.join('\n')}`)) : resolve(),
-    );
-    child.stdin!.end(`${lines.join('\n')}\n`);
+/**
+ * What sockets may hold where there are delays, or 0: twice what a site's paths and their queues hold, as the kernel
+ * counts a packet's management as well. The guests' own, and the kernel's `tcp_mem` for all together, are not touched.
+ */
+function bufferBytes(topology: Topology): number {
+  const held = topology.sites.map(({ site, uplinks }) => {
+    const each = uplinks.map(({ provider, rateBps }) => {
+      const rttMs = longestRttMs(topology, site, provider);
+      return rttMs === 0 ? 0 : (rateBps * (rttMs + queueMs(rttMs))) / 1000;
+    });
+    return each.reduce((sum, bytes) => sum + bytes, 0);
   });
+  const most = Math.max(...held);
+  return most === 0 ? 0 : Math.max(LEAST_BUFFER_BYTES, Math.ceil(2 * most));
 }

@@ -1,32 +1,50 @@
 #!/bin/sh
 # Installs what real VMs on this host need, with the distribution's package manager: QEMU of at least 10.0 (from the
 # backports suite where the distribution's own is older), MPTCP for programs that do not know it, a proxy
-# for clients that do not. Does nothing where nothing is missing.
+# for clients that do not; and where the kernel has no netem, one that has it and runs as a process. Does nothing where
+# nothing is missing.
 #
-#   sh deploy/testbed/prerequisites.sh [--check]
+#   sh deploy/testbed/prerequisites.sh [--check [delay]]
 #
-# With --check it only says what is missing and how to install it, and fails if something is.
+# With --check it only says what is missing and how to install it, and fails if something is; what only paths with delay
+# or loss need is no reason to fail unless they are asked for.
 set -eu
 LEAST_QEMU=10
 
 # command:package
 NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables'
 
-missing=''
-for pair in $NEEDED; do
-  command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
-done
+NEEDED_FOR_DELAY='linux.uml:user-mode-linux insmod:kmod'
+
+not_here() {
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || printf ' %s' "${pair#*:}"
+  done
+}
+# shellcheck disable=SC2086
+missing=$(not_here $NEEDED)
+
+# Only root can tell whether the kernel has it.
+not_here_for_delay() {
+  [ "$(id -u)" -eq 0 ] && ! unshare --net tc qdisc add dev lo root netem delay 1ms 2>/dev/null || return 0
+  # shellcheck disable=SC2086
+  not_here $NEEDED_FOR_DELAY
+}
+missing_for_delay=$(not_here_for_delay)
 
 qemu_version() { qemu-system-x86_64 --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9]*\).*/\1/p'; }
 have=$(qemu_version)
 old_qemu=''
 [ "${have:-0}" -ge $LEAST_QEMU ] && command -v qemu-img >/dev/null 2>&1 || old_qemu=yes
 
-if [ -z "$missing$old_qemu" ]; then
+if [ -z "$missing$old_qemu$missing_for_delay" ]; then
   echo 'Test bed: nothing is missing.'
   exit 0
 fi
 if [ "${1:-}" = --check ]; then
+  [ -z "$missing_for_delay" ] ||
+    echo "Test bed: packets cannot be delayed or lost: the kernel has no sch_netem, and missing are$missing_for_delay."
+  [ -n "$missing$old_qemu" ] || [ "${2:-}" = delay ] || exit 0
   [ -z "$missing" ] || echo "Test bed: missing are$missing."
   [ -z "$old_qemu" ] || echo "Test bed: QEMU is ${have:-not there}; at least $LEAST_QEMU.0 is needed."
   echo 'Install them, as root, with: sh deploy/testbed/prerequisites.sh'
@@ -37,7 +55,7 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 1
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-  echo "Test bed: no apt-get here; install by hand:$missing${old_qemu:+ qemu-system-x86 >= $LEAST_QEMU.0 and qemu-img}" >&2
+  echo "Test bed: no apt-get here; install by hand:$missing$missing_for_delay${old_qemu:+ qemu-system-x86 >= $LEAST_QEMU.0 and qemu-img}" >&2
   exit 1
 fi
 
@@ -91,4 +109,12 @@ if [ -n "$old_qemu" ]; then
 fi
 # shellcheck disable=SC2086
 [ -z "$missing" ] || apt-get install -y -q --no-install-recommends $missing
+
+# A test bed without delay can be had without them.
+missing_for_delay=$(not_here_for_delay)
+if [ -n "$missing_for_delay" ]; then
+  # shellcheck disable=SC2086
+  apt-get install -y -q --no-install-recommends $missing_for_delay ||
+    echo "Test bed:$missing_for_delay could not be installed" >&2
+fi
 exec sh "$0" --check

@@ -5,17 +5,26 @@ type Rate = Pick<Topology['sites'][number]['uplinks'][number], 'rateBps'>;
 
 /** A burst that keeps a timer of 1 kHz busy, and holds a few of the largest segments. */
 const LEAST_BURST_BYTES = 64 * 1024;
-/** A queue of so long, as routers have it. */
+/** The shortest queue, as routers have it. */
 const QUEUE_MS = 40;
+
+/**
+ * How long the queue before a path is: at least a round trip, because Reno halves its window where the queue overflows, and
+ * what is left has to fill the path.
+ */
+export function queueMs(rttMs: number): number {
+  return Math.max(QUEUE_MS, rttMs);
+}
 
 /**
  * `tc -batch` lines that limit what leaves a device. Tunnels of stretched LANs (VXLAN) go first: they carry users, the
  * rest are copies.
+ * @param rttMs round trip of the longest path from here
  */
-export function shapeLines(device: string, { rateBps }: Rate): string[] {
+export function shapeLines(device: string, { rateBps }: Rate, rttMs: number): string[] {
   const rate = `${Math.round(rateBps * 8)}bit`;
   const burst = Math.max(LEAST_BURST_BYTES, Math.round(rateBps / 500));
-  const queue = Math.max(LEAST_BURST_BYTES * 2, Math.round((rateBps * QUEUE_MS) / 1000));
+  const queue = Math.max(LEAST_BURST_BYTES * 2, Math.round((rateBps * queueMs(rttMs)) / 1000));
   const leaf = (id: string, share: string, first: boolean) => [
     `class add dev ${device} parent 1:1 classid 1:${id} htb rate ${share} ceil ${rate} burst ${burst} cburst ${burst} quantum 60000 prio ${first ? 0 : 1}`,
     `qdisc add dev ${device} parent 1:${id} handle ${id}: bfifo limit ${queue}`,

@@ -41,12 +41,13 @@ export type Topology = DeepReadonly<Static<typeof TopologySchema>>;
 /** @throws TagalongError CONFIG_UNREADABLE, TOPOLOGY_INVALID */
 export const topologies: Settings<Topology> = settings(TopologySchema, 'TOPOLOGY_INVALID', faults);
 
-/** Rather than to measure without it what was to be measured with it. */
-const NOT_YET = 'packets cannot be delayed or lost here yet; give 0';
-
 function faults({ sites, clients }: Topology): Fault[] {
   const found: Fault[] = [];
-  const names = new Set(['access', ...sites.flatMap(({ uplinks }) => uplinks.map(({ provider }) => provider))]);
+  const names = new Set([
+    'access',
+    'delay',
+    ...sites.flatMap(({ uplinks }) => uplinks.map(({ provider }) => provider)),
+  ]);
   const claim = (path: string[], name: string) => {
     if (names.has(name))
       found.push({ path, message: `"${name}" names something else as well; give each its own name` });
@@ -62,16 +63,38 @@ function faults({ sites, clients }: Topology): Fault[] {
       if (provider.length > 12) found.push({ path, message: 'is too long for a device; give at most 12 characters' });
     }
   }
-  for (const [i, { uplinks: own }] of sites.entries()) {
-    for (const [j, { delayMs: delay, lossPercent }] of own.entries()) {
-      const path = ['sites', `${i}`, 'uplinks', `${j}`];
-      if (delay > 0) found.push({ path: [...path, 'delayMs'], message: NOT_YET });
-      if (lossPercent > 0) found.push({ path: [...path, 'lossPercent'], message: NOT_YET });
-    }
-  }
-  for (const [i, { delayMs: delay }] of clients.entries()) {
-    if (delay > 0) found.push({ path: ['clients', `${i}`, 'delayMs'], message: NOT_YET });
-  }
   for (const [i, { client }] of clients.entries()) claim(['clients', `${i}`, 'client'], client);
   return found;
+}
+
+/** What a cable does to packets, in each direction. */
+export interface Impairment {
+  readonly delayMs: number;
+  readonly lossPercent: number;
+  /** The most that enters it, bytes a second. */
+  readonly rateBps: number;
+}
+
+/** More than users cause: their access has no rate. */
+const ACCESS_BPS = 125e6;
+
+/** The cables that are more than a cable: `SITE/PROVIDER`, or a client's name. */
+export function impairments({ sites, clients }: Topology): Map<string, Impairment> {
+  const uplinks = sites.flatMap(({ site: name, uplinks: own }) =>
+    own.map(({ provider, ...cable }) => [`${name}/${provider}`, cable] as const),
+  );
+  const access = clients.map(
+    ({ client, delayMs: delay }) => [client, { delayMs: delay, lossPercent: 0, rateBps: ACCESS_BPS }] as const,
+  );
+  return new Map([...uplinks, ...access].filter(([, cable]) => cable.delayMs > 0 || cable.lossPercent > 0));
+}
+
+/** Round trip of a site's longest path over a provider. */
+export function longestRttMs({ sites }: Topology, from: string, provider: string): number {
+  const delays = (own: boolean) =>
+    sites
+      .filter(({ site: name }) => (name === from) === own)
+      .flatMap(({ uplinks: all }) => all.filter((uplink) => uplink.provider === provider))
+      .map((uplink) => uplink.delayMs);
+  return 2 * (Math.max(0, ...delays(true)) + Math.max(0, ...delays(false)));
 }

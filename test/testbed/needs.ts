@@ -4,12 +4,20 @@ import { describe, test } from 'vitest';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
+/** What a test needs beside real VMs. */
+export interface Needs {
+  /** Paths with delay or loss. */
+  readonly delay?: boolean;
+}
+
 /** Why real VMs cannot be run here; undefined where they can. */
-export function missing(): string | undefined {
+export function missing({ delay = false }: Needs = {}): string | undefined {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
   try {
-    execFileSync('sh', [`${ROOT}deploy/testbed/prerequisites.sh`, '--check'], { encoding: 'utf8' });
+    execFileSync('sh', [`${ROOT}deploy/testbed/prerequisites.sh`, '--check', ...(delay ? ['delay'] : [])], {
+      encoding: 'utf8',
+    });
     return undefined;
   } catch (error) {
     return (error as { stdout: string }).stdout.trim().split('\n').join(' ');
@@ -17,8 +25,8 @@ export function missing(): string | undefined {
 }
 
 /** Tests that need real VMs. */
-export function onTestBed(name: string, tests: () => void): void {
-  const why = missing();
+export function onTestBed(name: string, tests: () => void, needs: Needs = {}): void {
+  const why = missing(needs);
   if (why === undefined) describe(name, tests);
   else if (process.env.CI === 'true') {
     test(`${name}: what real VMs need is here`, () => {

@@ -41,21 +41,35 @@ async function watched(
   return seen;
 }
 
-/** The client's gap beside the pause: make before break, the paper's order, and a client that cannot follow. */
-export async function benchGap(moves: number): Promise<BenchRow[]> {
+/** The client's gap beside the pause: make before break, and the paper's order. */
+async function gapRows(where: string, rttMs: number, moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const announce of ['before', 'after'] as const) {
-    const name = announce === 'before' ? 'make before break' : "the paper's order";
+    const name = `${announce === 'before' ? 'make before break' : "the paper's order"}${where}`;
     say(`${name}: ${moves} moves with a client on the line`);
-    const seen = await inLab({ ratesBps: RATES_BPS }, (lab) => watched(lab, moves, announce));
+    const options = { ratesBps: RATES_BPS, rttMs, clientRttMs: rttMs };
+    const seen = await inLab(options, (lab) => watched(lab, moves, announce));
     rows.push(plain(`${name}: pause (STOP to RESUME), median`, median(seen.map(({ pauseMs }) => pauseMs)), 'ms'));
     rows.push(plain(`${name}: client's longest gap, median`, median(seen.map(({ gapMs }) => gapMs)), 'ms'));
     rows.push(plain(`${name}: what QEMU calls downtime, median`, median(seen.map(({ qemuMs }) => qemuMs)), 'ms'));
     rows.push(plain(`${name}: gap - pause, median`, median(seen.map(({ gapMs, pauseMs }) => gapMs - pauseMs)), 'ms'));
-    const ratios = seen.map(({ gapMs, pauseMs }) => gapMs / pauseMs);
-    const label = `${name}: gap ÷ pause, median`;
+    const ratios = seen.map(({ gapMs, pauseMs }) => (gapMs - rttMs) / pauseMs);
+    const label = `${name}: ${rttMs > 0 ? '(gap - RTT)' : 'gap'} ÷ pause, median`;
     rows.push(announce === 'before' ? atMost(label, median(ratios), 'x', 1.3) : plain(label, median(ratios), 'x'));
   }
+  return rows;
+}
+
+/** Where sites and client are far apart, the order in which a new address is announced has to show. */
+export async function benchFarGap(moves: number): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const rttMs of [20, 60]) rows.push(...(await gapRows(`, RTT ${rttMs} ms`, rttMs, moves)));
+  return rows;
+}
+
+/** The same on one spot, and a client that cannot follow. */
+export async function benchGap(moves: number): Promise<BenchRow[]> {
+  const rows = await gapRows('', 0, moves);
   say('plain TCP and a changed address');
   const lost = await inLab({ ratesBps: RATES_BPS }, async ({ bed, host, move }) => {
     const client = bedClient(bed.network, { at: 'phone', host, mptcp: false });

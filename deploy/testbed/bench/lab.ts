@@ -7,14 +7,14 @@ import { DEFAULT_MOVE_MODEL, predictMove } from '#shared/model/move-model.ts';
 import { DEFAULT_NETWORK, siteRttMs } from '#shared/model/network.ts';
 import { pathsBetween } from '#shared/model/paths.ts';
 import type { BenchRow } from '#simulations/bench/bench.ts';
-import { moveVm, RULES, specOf, startVm, twoSites } from '../moves.ts';
+import { type Apart, farApart, moveVm, RULES, specOf, startVm, twoSites } from '../moves.ts';
 import { openTestBed, type TestBed } from '../world.ts';
 
 export const VM = 'vm1';
 const MB = 2 ** 20;
 
 /** What a measurement is made on. */
-export interface LabOptions {
+export interface LabOptions extends Apart {
   readonly ratesBps: readonly number[];
   readonly ramBytes?: number;
   readonly diskBytes?: number;
@@ -49,7 +49,7 @@ export interface Lab {
 /** Builds a bed with a VM, does some work on it, and removes it. */
 export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<T>): Promise<T> {
   const { ratesBps, ramBytes = 128 * MB, diskBytes = 0, fillBytes = 0, mptcp = true, clients = ['phone'] } = options;
-  const bed = await openTestBed(twoSites(ratesBps, ...clients), { qemu: { mptcp } });
+  const bed = await openTestBed(farApart(twoSites(ratesBps, ...clients), options), { qemu: { mptcp } });
   const removed = () => void bed.close().then(() => process.exit(130));
   process.once('SIGINT', removed);
   try {
@@ -83,7 +83,7 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
           },
         });
         const ended = performance.now();
-        const predicted = predict(bed, { ...spec, ramBytes: measured.bytes - diskSentBytes });
+        const predicted = predict(bed, { ...spec, ramBytes: measured.bytes - diskSentBytes }, options.rttMs ?? 0);
         [at, away] = [away, at];
         const times = { durationMs: ended - began, copyMs: copyEnded - copyBegan, memoryMs: stopBegan - copyBegan };
         return { ...measured, ...times, diskSentBytes, predicted };
@@ -96,10 +96,10 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
 }
 
 /** What the policy would have expected of a move that sends so much. */
-function predict({ topology }: TestBed, spec: ReturnType<typeof specOf>) {
+function predict({ topology }: TestBed, spec: ReturnType<typeof specOf>, addedMs: number) {
   const [from, to] = [topology.sites[0]!, topology.sites[1]!];
-  // Both namespaces are on one host: there is no distance.
-  const rttMs = siteRttMs(DEFAULT_NETWORK, distanceKm(from, from));
+  // Both namespaces are on one host: there is no distance but what the paths add.
+  const rttMs = siteRttMs(DEFAULT_NETWORK, distanceKm(from, from)) + addedMs;
   return predictMove(DEFAULT_MOVE_MODEL, spec, pathsBetween(from, to), rttMs);
 }
 

@@ -2,9 +2,9 @@
 import { TagalongError } from '#shared/errors.ts';
 import { type BenchReport, type BenchRow, benchReport } from '#simulations/bench/bench.ts';
 import { refuseWhereMissing } from '../needs.ts';
-import { benchGap, benchToAndFro } from './clients.ts';
+import { benchFarGap, benchGap, benchToAndFro } from './clients.ts';
 import { benchStorage } from './storage.ts';
-import { benchCut, benchPaths, benchRates, benchSizes } from './transport.ts';
+import { benchCut, benchPaths, benchRates, benchRtts, benchSizes } from './transport.ts';
 
 /** How much is measured. */
 export interface MigrationBenchOptions {
@@ -18,8 +18,10 @@ const PARTS: Record<string, (quick: boolean) => Promise<BenchRow[]>> = {
   paths: (quick) => benchPaths(quick ? 1 : 3),
   rates: (quick) => benchRates(quick ? 1 : 3),
   sizes: (quick) => benchSizes(1 + (quick ? 0 : 2)),
+  rtts: (quick) => benchRtts(quick ? 1 : 3, (quick ? 80 : 160) * 2 ** 20),
   cut: () => benchCut(),
   gap: (quick) => benchGap(quick ? 3 : 9),
+  'far-gap': (quick) => benchFarGap(quick ? 3 : 9),
   moves: (quick) => benchToAndFro(quick ? 6 : 50),
   storage: (quick) => benchStorage(quick ? 2 ** 27 : 2 ** 30),
 };

@@ -57,6 +57,9 @@ export async function benchPaths(moves: number): Promise<BenchRow[]> {
   return rows;
 }
 
+/** Round trip of the paper's Figures 10 and 11. */
+const PAPER_RTT_MS = 60;
+
 /** Two equal paths at some rates: beside the paper's Figure 10, whose rates are per path as well. */
 export async function benchRates(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
@@ -65,10 +68,40 @@ export async function benchRates(moves: number): Promise<BenchRow[]> {
     [250, 10.1 / 5.7],
   ] as const) {
     say(`${mbit} Mbit/s a path`);
-    const both = await pair({ ratesBps: [mbit * MBIT, mbit * MBIT], fillBytes: 40 * MB }, moves);
+    // As much as a path has to warm up for: most of the time is to be spent at its rate.
+    const load = { ramBytes: 184 * MB, fillBytes: 100 * MB, rttMs: PAPER_RTT_MS };
+    const both = await pair({ ratesBps: [mbit * MBIT, mbit * MBIT], ...load }, moves);
     rows.push(plain(`${mbit} Mbit/s a path: TCP ÷ MPTCP`, ratio(both), 'x'));
     rows.push(plain(`${mbit} Mbit/s a path: the paper's Figure 10`, paper, 'x'));
   }
+  return rows;
+}
+
+/**
+ * Round trips, with their queues and buffers: beside the paper's Figure 9 (500 Mb/s a path, 16 GB, minutes read off it:
+ * TCP 4.85 at every RTT; MPTCP 2.55 up to 60 ms, 3.4 at 100 ms with a 90 % interval of 2.25 to 4.6).
+ */
+export async function benchRtts(moves: number, fillBytes: number): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  const ramBytes = fillBytes + 84 * MB;
+  const measure = async (name: string, rttMs: number, ratesBps: readonly number[]) => {
+    say(`${name}: over MPTCP and over TCP`);
+    const both = await pair({ ratesBps, ramBytes, fillBytes, rttMs }, moves);
+    rows.push(plain(`${name}: over TCP`, seconds(both.tcp.copyMs), 's'));
+    rows.push(plain(`${name}: over MPTCP`, seconds(both.mptcp.copyMs), 's'));
+    rows.push(plain(`${name}: TCP ÷ MPTCP`, ratio(both), 'x'));
+    rows.push(plain(`${name}: bytes a second of the copy ÷ sum of the rates`, share(both.mptcp, ratesBps), ''));
+  };
+  for (const [rttMs, paper] of [
+    [0, 4.85 / 2.55],
+    [20, 4.85 / 2.55],
+    [60, 4.85 / 2.55],
+    [100, 4.85 / 3.4],
+  ] as const) {
+    await measure(`RTT ${rttMs} ms`, rttMs, [100 * MBIT, 100 * MBIT]);
+    rows.push(plain(`RTT ${rttMs} ms: the paper's Figure 9`, paper, 'x'));
+  }
+  await measure('RTT 60 ms, 50 and 150 Mbit/s', 60, [50 * MBIT, 150 * MBIT]);
   return rows;
 }
 
@@ -81,8 +114,8 @@ export async function benchSizes(moves: number): Promise<BenchRow[]> {
     [512, 8, 148 / 83],
   ] as const) {
     say(`${ramMb} MB of RAM`);
-    const options = { ratesBps: [100 * MBIT, 100 * MBIT], ramBytes: ramMb * MB, fillBytes: (ramMb - 84) * MB };
-    const both = await pair(options, moves);
+    const load = { ramBytes: ramMb * MB, fillBytes: (ramMb - 84) * MB, rttMs: PAPER_RTT_MS };
+    const both = await pair({ ratesBps: [100 * MBIT, 100 * MBIT], ...load }, moves);
     rows.push(plain(`${ramMb} MB of RAM: whole move over MPTCP`, seconds(both.mptcp.durationMs), 's'));
     rows.push(plain(`${ramMb} MB of RAM: whole move, TCP ÷ MPTCP`, both.tcp.durationMs / both.mptcp.durationMs, 'x'));
     rows.push(plain(`${ramMb} MB of RAM: the paper's Figure 11, ${paperGb} GB`, paper, 'x'));

@@ -1,0 +1,21 @@
+#!/bin/sh
+# First process of the user-mode-linux that delays packets: what it lacks as modules, then its cables.
+#
+#   uml-init.sh FOLDER     FOLDER/ip and FOLDER/tc are batches of these
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+fail() {
+  echo "delay: $*"
+  exec sleep 1 # the end of the first process is the kernel's; what was said has to be out by then
+}
+
+mount -t proc proc /proc || fail 'no /proc'
+modules=/usr/lib/uml/modules/$(uname -r)/kernel/net/sched
+for module in sch_netem sch_ingress cls_u32 act_mirred; do
+  insmod "$modules/$module.ko" || fail "no module $modules/$module.ko"
+done
+said=$(ip -batch "$1/ip" 2>&1) || fail "ip: $said"
+said=$(tc -batch "$1/tc" 2>&1) || fail "tc: $said"
+echo 'delay: ready'
+# Until whoever started it goes.
+read -r _

@@ -1,0 +1,123 @@
+/**
+ * Delayed cables where the host's kernel has no `netem`: Debian's user-mode-linux is a kernel with it that runs as an
+ * ordinary process. A cable's two ends are its taps. It hands on segments as large as the sender's (`gro=1`), which
+ * is what makes it fast.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { TagalongError } from '#shared/errors.ts';
+import { delayLines, looseEnds } from './netem.ts';
+import type { Impairment } from './topology.ts';
+
+const INIT = new URL('uml-init.sh', import.meta.url).pathname;
+/** What `uml-init.sh` says when packets pass, and before what went wrong. */
+const SAYS = 'delay: ';
+const READY = `${SAYS}ready`;
+/** Usual is a second. */
+const BOOT_MS = 30_000;
+/** A kernel is told its devices by its command line, which has 4096 characters at most. */
+export const CABLES_EACH = 32;
+const KERNEL_BYTES = 64 * 2 ** 20;
+/** Memory that a packet takes while it is under way, by its length. */
+const MEMORY_FACTOR = 4;
+
+/**
+ * Starts as many kernels as the cables need, one for 32 of them.
+ * @returns ends them
+ * @throws TagalongError TESTBED_MISSING where one does not come up
+ */
+export async function startUml(
+  { namespace, folder }: { readonly namespace: string; readonly folder: string },
+  cables: readonly Impairment[],
+): Promise<() => void> {
+  const kernels: ChildProcess[] = [];
+  let wanted = true;
+  const end = () => {
+    wanted = false;
+    for (const kernel of kernels) kernel.kill('SIGKILL');
+  };
+  const start = async (first: number) => {
+    const own = cables.slice(first, first + CABLES_EACH);
+    const path = `${folder}/uml${first / CABLES_EACH}`;
+    await mkdir(path, { recursive: true });
+    await copyFile(INIT, `${path}/init`);
+    await writeFile(
+      `${path}/ip`,
+      own
+        .map((_, i) =>
+          devices(i)
+            .map((name) => `link set ${name} up\n`)
+            .join(''),
+        )
+        .join(''),
+    );
+    await writeFile(`${path}/tc`, own.map((cable, i) => `${delayLines(devices(i), cable).join('\n')}\n`).join(''));
+    // Its clock is the packets' clock: it must not wait for the guests to give up a processor.
+    const nice = ['nice', '-n', '-10', 'linux.uml', ...commandLine(path, own, first)];
+    const kernel = spawn('ip', ['netns', 'exec', namespace, ...nice], { stdio: ['pipe', 'pipe', 'pipe'] });
+    kernels.push(kernel);
+    await untilReady(kernel);
+    kernel.once('exit', () => {
+      if (wanted) process.emitWarning('user-mode-linux has ended: the delayed paths of this test bed are gone');
+    });
+  };
+  try {
+    const firsts = cables.map((_, i) => i).filter((i) => i % CABLES_EACH === 0);
+    await Promise.all(firsts.map(start));
+  } catch (error) {
+    end();
+    throw error;
+  }
+  return end;
+}
+
+/** A cable's devices inside. */
+const devices = (cable: number) => [`vec${2 * cable}`, `vec${2 * cable + 1}`] as const;
+
+/**
+ * What a kernel is told when it starts.
+ * @param path its folder
+ * @param first number of the first of its cables
+ */
+export function commandLine(path: string, cables: readonly Impairment[], first: number): string[] {
+  const underWay = cables.reduce((sum, { rateBps, delayMs }) => sum + (2 * rateBps * delayMs) / 1000, 0);
+  const taps = cables.flatMap((_, i) =>
+    looseEnds(first + i).map((end, k) => `${devices(i)[k]}:transport=tap,ifname=${end},gro=1`),
+  );
+  return [
+    `mem=${Math.ceil((KERNEL_BYTES + MEMORY_FACTOR * underWay) / 2 ** 20)}M`,
+    // Its disk is the host's, read-only: it runs the host's own ip and tc.
+    ...['root=/dev/root', 'rootfstype=hostfs', 'ro', 'quiet', `uml_dir=${path}/`],
+    // Its console is a pair of pipes. When the first closes, because this process is gone, its end has come as well.
+    ...['con=null', 'ssl=null', 'con0=fd:0,fd:1'],
+    ...taps,
+    ...['init=/bin/sh', '--', `${path}/init`, path],
+  ];
+}
+
+async function untilReady(kernel: ChildProcess): Promise<void> {
+  const said: string[] = [];
+  const why = await new Promise<string | undefined>((resolve) => {
+    const late = setTimeout(() => resolve(`it was not ready after ${BOOT_MS / 1000} s`), BOOT_MS);
+    const settle = (answer?: string) => {
+      clearTimeout(late);
+      resolve(answer);
+    };
+    for (const stream of [kernel.stdout!, kernel.stderr!]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop()!;
+        said.push(...lines.map((line) => line.trim()).filter(Boolean));
+        if (said.includes(READY)) settle();
+      });
+    }
+    kernel.once('error', ({ message }) => settle(message));
+    kernel.once('close', () =>
+      settle(said.find((line) => line.startsWith(SAYS))?.slice(SAYS.length) ?? said.at(-1) ?? 'it said nothing'),
+    );
+  });
+  if (why !== undefined) {
+    throw new TagalongError('TESTBED_MISSING', `packets cannot be delayed, user-mode-linux did not come up: ${why}`);
+  }
+}
