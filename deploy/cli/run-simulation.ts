@@ -7,6 +7,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { policyNamed } from '#shared/policy/policies.ts';
 import type { RunResult } from '#simulations/engine.ts';
+import { generate } from '#simulations/generators/generate.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
 import { bytes, counted, digits, duration, percent } from './format.ts';
@@ -14,6 +15,7 @@ import { table } from './table.ts';
 
 export interface SimulateOptions {
   readonly trace?: string;
+  readonly generate?: string;
   readonly sites?: string;
   readonly policy: string;
   readonly seed: string;
@@ -75,7 +77,13 @@ async function openOutput(option: string, path: string): Promise<FileHandle> {
 }
 
 async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {
-  const { trace, sites, format, strict } = options;
+  const { trace, generate: generated, sites, format, strict } = options;
+  if (generated !== undefined) {
+    if (trace !== undefined) {
+      throw new TagalongError('USAGE', '--trace and --generate: one of them would be right');
+    }
+    return generate(generated, seed, sites === undefined ? undefined : await readSites(sites));
+  }
   if (trace === undefined && sites === undefined) return { scenario: northeastCorridor(seed) };
   if (trace === undefined || sites === undefined) {
     throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');

@@ -7,7 +7,7 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, migration\n`,
+      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, migration, policy\n`,
     });
   }
 });

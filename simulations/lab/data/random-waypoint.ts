@@ -15,14 +15,17 @@ const HOP_M = 1000;
 export interface RandomWaypoint {
   readonly map: CellMap;
   readonly trace: CellTrace;
-  /** Site of each row by the file, and by the position in it; both from 0. */
+  /** Nearest site by the file, from 0, ordered as the trace's cells, which are computed from the positions. */
   readonly stated: Int16Array;
   /** How often a user's nearest site changes, by the file. */
   readonly statedChanges: number;
 }
 
-/** @param path without `.csv.gz` */
-export async function readRandomWaypoint(path: string): Promise<RandomWaypoint> {
+/**
+ * @param path without `.csv.gz`
+ * @param every how many steps make a slot, which has the position of its first step
+ */
+export async function readRandomWaypoint(path: string, every = 1): Promise<RandomWaypoint> {
   const unpacked = async (end: string) => gunzipSync(await readFile(path + end)).toString();
   const scenario = JSON.parse(await unpacked('.json.gz')) as {
     readonly sites: readonly { readonly x: number; readonly y: number }[];
@@ -35,14 +38,16 @@ export async function readRandomWaypoint(path: string): Promise<RandomWaypoint> 
     x: Float64Array.from(sites, ({ x }) => x / HOP_M),
     y: Float64Array.from(sites, ({ y }) => y / HOP_M),
   };
-  const cells = new Int16Array(users * steps);
-  const stated = new Int16Array(users * steps);
+  const slots = Math.floor(steps / every);
+  const cells = new Int16Array(users * slots);
+  const stated = new Int16Array(users * slots);
   const rows = (await unpacked('.csv.gz')).trimEnd().split('\n').slice(1);
   for (const row of rows) {
     const [step, user, x, y, nearest] = row.split(',').map(Number) as [number, number, number, number, number];
-    const i = step * users + user - 1;
+    if (step % every !== 0 || step / every >= slots) continue;
+    const i = (step / every) * users + user - 1;
     cells[i] = nearestOf(map, x / HOP_M, y / HOP_M);
     stated[i] = nearest - 1;
   }
-  return { map, trace: cellTrace(users, steps, cells), stated, statedChanges: scenario.handovers_nearest_site };
+  return { map, trace: cellTrace(users, slots, cells), stated, statedChanges: scenario.handovers_nearest_site };
 }

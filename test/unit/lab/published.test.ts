@@ -15,8 +15,8 @@ import { folderOf, testWith } from './data.ts';
 const WANG = ['wang-mdp/cells.csv', 'wang-mdp/cell-of-user-by-slot.csv.gz'];
 
 async function wang(sites: number, costs: HopCosts) {
-  const { map, trace } = await readWang(folderOf('wang-mdp'));
-  return { world: makeWorld(map, everyNth(map.x.length, sites), costs), trace };
+  const { plane, trace } = await readWang(folderOf('wang-mdp'));
+  return { world: makeWorld(plane.map, everyNth(plane.map.x.length, sites), costs), trace };
 }
 
 /** Cost over optimum with 200, 100, 30 sites, then with 100 at constant cost; moves where they are known. */
@@ -32,6 +32,7 @@ const RATIOS = [
   { policy: hysteresis(5), ratios: [1.5, 1.211, 1.067, 1.203], moves: [] },
   { policy: skiRental(0.5), ratios: [1.321, 1.149, 1.068, 1.017], moves: [] },
   { policy: skiRental(1), ratios: [1.412, 1.184, 1.066, 1.017], moves: [] },
+  // biome-ignore lint/suspicious/noApproximativeNumericConstant: a measured ratio, not log2(e).
   { policy: skiRental(2), ratios: [1.442, 1.217, 1.074, 1.092], moves: [] },
   { policy: lookAhead(5), ratios: [1.122, 1.099, 1.051, 1.026], moves: [] },
   { policy: lookAhead(15), ratios: [1.038, 1.02, 1.01, 1.005], moves: [] },

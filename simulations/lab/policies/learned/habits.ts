@@ -33,9 +33,9 @@ export class Habits {
   /** The same without origin; of those, itself. */
   readonly #general: number[];
   readonly #withOrigin = new Map<number, number>();
-  /** By class of dwell, over all cells: how often anything was seen to follow, and how often it was to be gone. */
+  /** By class of dwell, over all cells: how often anything was seen to follow, and how often it was to stay. */
   readonly #followed = new Float64Array(DWELLS).fill(1);
-  readonly #gone = new Float64Array(DWELLS);
+  readonly #stayed = new Float64Array(DWELLS).fill(1);
 
   constructor(cells: number) {
     this.#cells = cells;
@@ -77,7 +77,7 @@ export class Habits {
     add(this.#seen[situation]!, next);
     if (general !== situation) add(this.#seen[general]!, next);
     this.#followed[general % DWELLS]!++;
-    if (next === GONE) this.#gone[general % DWELLS]!++;
+    if (next !== GONE && this.cellOf(next) === this.cellOf(situation)) this.#stayed[general % DWELLS]!++;
   }
 
   /** Calls back with each situation that may follow, and its probability; what is missing to 1 is being gone. */
@@ -86,9 +86,10 @@ export class Habits {
     let rest = 1;
     if (general !== situation) rest = share(this.#seen[situation]!, rest, PRIOR_WITH_ORIGIN, call);
     rest = share(this.#seen[general]!, rest, PRIOR, call);
-    // Of whom nothing is known we take it that they stay, unless they disappear as others do.
+    // Of whom nothing is known we take it that they stay as others do elsewhere. Those who leave may go anywhere, which
+    // promises as little as being gone.
     const dwell = general % DWELLS;
-    const stays = 1 - this.#gone[dwell]! / this.#followed[dwell]!;
+    const stays = this.#stayed[dwell]! / this.#followed[dwell]!;
     call(dwell === DWELLS - 1 ? general : general + 1, rest * stays);
   }
 }
