@@ -1,6 +1,7 @@
 /** Recorded positions as a trace of cells: any trace and any list of sites that `tagalong simulate` reads. */
 import { readSites } from '#services/ingest/sites.ts';
 import { openTrace } from '#services/ingest/traces/trace.ts';
+import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
 import { nearestOf } from './nearest.ts';
@@ -20,8 +21,6 @@ export interface Plane {
   x(lat: number, lon: number): number;
   y(lat: number, lon: number): number;
 }
-
-const KM_PER_DEGREE = 111.32;
 
 /** A plane around a list of sites, each of which is a cell. @param hopKm kilometres a hop */
 export async function planeOfSites(path: string, hopKm: number): Promise<Plane> {
