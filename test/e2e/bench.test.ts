@@ -17,3 +17,11 @@ test('what can be measured is in the help', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/measure: engine\b/);
 });
+
+test('where recorded movements are missing, policies are not compared, and one line says what would be right', async () => {
+  const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp: cells\.csv and .* would be right .*\n$/);
+  const unknown = await tagalong(['bench', 'policy', '--only', 'wang,else']);
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });
+});
