@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
-import type { BenchReport } from '#simulations/bench/bench.ts';
+import type { BenchReport, BenchRow } from '#simulations/bench/bench.ts';
 import { digits } from './format.ts';
 import { table } from './table.ts';
 
@@ -8,12 +8,15 @@ import { table } from './table.ts';
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
+  policy: async ({ data, only }) => (await import('#simulations/bench/policy.ts')).benchPolicy(data, only),
 };
 
 interface BenchOptions {
   readonly seed: number;
   readonly quick: boolean;
   readonly only: readonly string[];
+  /** Folder of recorded data. */
+  readonly data: string;
 }
 
 /** `tagalong bench`: measures on this machine. A missed aim is shown, and is no failure. */
@@ -23,22 +26,40 @@ export function addBench(program: Command): void {
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
     .option('--quick', 'migration: few repeats')
-    .option('--only <parts>', 'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage')
+    .option(
+      '--only <parts>',
+      'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others',
+    )
+    .option('--data <folder>', 'policy: recorded movements', '../shared/data')
     .option('--json <file>', 'only - : print the result as JSON')
-    .action(async (name: string, options: { seed: string; quick?: true; only?: string; json?: string }) => {
-      const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-      if (bench === undefined) {
-        throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
-      }
-      const seed = Number(options.seed);
-      if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
-      const only = options.only?.split(',') ?? [];
-      const report = await bench({ seed, quick: options.quick ?? false, only });
-      process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
-    });
+    .action(
+      async (name: string, options: { seed: string; quick?: true; only?: string; data: string; json?: string }) => {
+        const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+        if (bench === undefined) {
+          throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+        }
+        const seed = Number(options.seed);
+        if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+        const only = options.only?.split(',') ?? [];
+        const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data });
+        process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
+      },
+    );
 }
 
+/** Rows as they are; those of several set-ups with a column for each. */
 function benchTable({ bench, host, rows }: BenchReport): string {
+  const plain = rows.filter(({ setUp }) => setUp === undefined);
+  const byUnit = Map.groupBy(
+    rows.filter(({ setUp }) => setUp !== undefined),
+    ({ unit }) => unit,
+  );
+  const tables = [...byUnit].map(([unit, of]) => setUpTable(`${bench}, ${unit}`, of));
+  if (plain.length > 0) tables.unshift(rowTable(bench, plain));
+  return `${tables.join('\n')}${host.cpu}, ${host.cores} cores, ${host.arch}, Node ${host.node}\n`;
+}
+
+function rowTable(bench: string, rows: readonly BenchRow[]): string {
   const columns = [
     { head: bench },
     { head: 'value', align: 'right' as const },
@@ -51,7 +72,24 @@ function benchTable({ bench, host, rows }: BenchReport): string {
     value >= 1000 ? Math.round(value).toLocaleString('en') : digits(value),
     unit,
     aim ?? '',
-    met === undefined ? '' : met ? 'met' : 'missed',
+    verdict(met),
   ]);
-  return `${table(columns, lines)}${host.cpu}, ${host.cores} cores, ${host.arch}, Node ${host.node}\n`;
+  return table(columns, lines);
+}
+
+function setUpTable(head: string, rows: readonly BenchRow[]): string {
+  const setUps = [...new Set(rows.map(({ setUp }) => setUp!))];
+  const columns = [{ head }, ...setUps.map((setUp) => ({ head: setUp, align: 'right' as const }))];
+  const lines = [...Map.groupBy(rows, ({ metric }) => metric)].flatMap(([metric, of]) => {
+    const cells = (text: (row: BenchRow) => string) =>
+      setUps.map((setUp) => of.filter((row) => row.setUp === setUp).map(text)[0] ?? '');
+    const values = [metric, ...cells(({ value }) => value.toFixed(3))];
+    if (of.every(({ aim }) => aim === undefined)) return [values];
+    return [values, ['  aim', ...cells(({ aim, met }) => (aim === undefined ? '' : `${aim} ${verdict(met)}`))]];
+  });
+  return table(columns, lines);
+}
+
+function verdict(met: boolean | undefined): string {
+  return met === undefined ? '' : met ? 'met' : 'missed';
 }

@@ -6,6 +6,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { policyNamed } from '#shared/policy/policies.ts';
 import type { RunResult } from '#simulations/engine.ts';
+import { generate } from '#simulations/generators/generate.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
 import { bytes, counted, digits, duration, percent } from './format.ts';
@@ -15,6 +16,7 @@ import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
 export interface SimulateOptions extends TraceReading {
   readonly trace?: string;
+  readonly generate?: string;
   readonly sites?: string;
   readonly policy: string;
   readonly seed: string;
@@ -74,7 +76,13 @@ async function openOutput(option: string, path: string): Promise<FileHandle> {
 }
 
 async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {
-  const { trace, sites } = options;
+  const { trace, generate: generated, sites } = options;
+  if (generated !== undefined) {
+    if (trace !== undefined) {
+      throw new TagalongError('USAGE', '--trace and --generate: one of them would be right');
+    }
+    return generate(generated, seed, sites === undefined ? undefined : await readSites(sites));
+  }
   if (trace === undefined && sites === undefined) return { scenario: northeastCorridor(seed) };
   if (trace === undefined || sites === undefined) {
     throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');

@@ -8,6 +8,7 @@ export function addSimulate(program: Command): void {
     .command('simulate')
     .description('compare policies on a trace, or on the shipped scenario where none is given')
     .option('--trace <path>', TRACE_HELP)
+    .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
     .option('--policy <names>', 'policies, separated by commas', 'tagalong')
     .option('--seed <n>', 'seed of whatever is left to chance', '1')

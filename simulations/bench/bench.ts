@@ -4,6 +4,8 @@ import { arch, availableParallelism, cpus } from 'node:os';
 /** One measured figure. */
 export interface BenchRow {
   readonly metric: string;
+  /** Where the same is measured under several circumstances, under which; tables have a column for each. */
+  readonly setUp?: string;
   readonly value: number;
   readonly unit: string;
   /** What is wanted, in words: `>= 500000`. */
@@ -27,6 +29,11 @@ export function benchReport(bench: string, rows: readonly BenchRow[]): BenchRepo
 /** A row with an aim that the value is to reach. */
 export function atLeast(metric: string, value: number, unit: string, aim: number): BenchRow {
   return { metric, value, unit, aim: `>= ${aim}`, met: value >= aim };
+}
+
+/** A row with an aim that the value is not to exceed. */
+export function atMost(metric: string, value: number, unit: string, aim: number): BenchRow {
+  return { metric, value, unit, aim: `<= ${aim}`, met: value <= aim };
 }
 
 /** The middle one of repeated measurements. */

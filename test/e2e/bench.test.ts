@@ -7,7 +7,7 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, migration\n`,
+      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, migration, policy\n`,
     });
   }
 });
@@ -16,4 +16,12 @@ test('what can be measured is in the help', async () => {
   const { code, stdout } = await tagalong(['bench', '--help']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/measure: engine\b/);
+});
+
+test('where recorded movements are missing, policies are not compared, and one line says what would be right', async () => {
+  const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp: cells\.csv and .* would be right .*\n$/);
+  const unknown = await tagalong(['bench', 'policy', '--only', 'wang,else']);
+  expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });
 });

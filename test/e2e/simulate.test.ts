@@ -167,6 +167,41 @@ describe('the shipped scenario', () => {
   });
 });
 
+describe('made-up users', () => {
+  const few = 'random-waypoint,users=20,steps=300,sites=25,spacingM=500';
+
+  test('are simulated with sites of their own: the same bytes for the same seed, and what they are is in the result', async () => {
+    const args = ['--generate', few, '--policy', 'nearest,never', '--json', '-'];
+    const [one, again, other] = [
+      await simulate(...args, '--seed', '3'),
+      await simulate(...args, '--seed', '3'),
+      await simulate(...args, '--seed', '4'),
+    ];
+    expect(one.code, one.stderr).toBe(0);
+    expect(again.stdout).toBe(one.stdout);
+    expect(other.stdout).not.toBe(one.stdout);
+    const { seed, trace, runs } = JSON.parse(one.stdout) as Comparison;
+    const format = `generated random-waypoint,users=20,steps=300,stepS=1,fromMps=8,toMps=20,sites=25,spacingM=500`;
+    expect({ seed, trace }).toEqual({ seed: 3, trace: { format, rows: 6_000, bad: 0 } });
+    expect(runs[0]).toMatchObject({ users: 20, sites: 25 });
+    expectToAddUp(runs[0]!, 6_000);
+  });
+
+  test('move among sites that are given', async () => {
+    const sites = await file('sites.csv', 'site,lat,lon\nwest,52,4\neast,52,5\n');
+    const { runs } = await comparisonOf(
+      '--generate',
+      'ferry,users=10,steps=800',
+      '--sites',
+      sites,
+      '--policy',
+      'nearest',
+    );
+    expect(runs[0]).toMatchObject({ users: 10, sites: 2 });
+    expect(runs[0]!.migrations.completed).toBeGreaterThanOrEqual(10);
+  });
+});
+
 describe('a trace of one user', () => {
   const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
   const HEADER = 'user,t,lat,lon';
@@ -239,6 +274,12 @@ describe('is refused in one line, with exit status 2:', () => {
     ],
     ['a trace without sites', ['--trace', 'none.csv'], 'USAGE: --trace and --sites go together'],
     ['sites without a trace', ['--sites', 'none.csv'], 'USAGE: --trace and --sites go together'],
+    ['a trace and made-up users', ['--trace', 'none.csv', '--generate', 'ferry'], 'USAGE: --trace and --generate'],
+    [
+      'a generator that nobody wrote',
+      ['--generate', 'bees'],
+      'USAGE: --generate: no "bees"; there are random-waypoint, ',
+    ],
     ['a seed that is no number', ['--seed', 'one'], 'USAGE: --seed: a whole number would be right'],
     ['a format that is none', ['--format', 'xml'], 'USAGE: '],
   ])('%s', async (_, args, message) => {

@@ -1,0 +1,64 @@
+/** Where generated users move: a rectangle in metres, on the map. */
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import { DEFAULT_SITE } from '#services/ingest/sites.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
+
+/** Metres east and north of the south-western corner. */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Area {
+  readonly widthM: number;
+  readonly heightM: number;
+  /** Degrees, to 10 cm. */
+  degrees(place: Place): { readonly lat: number; readonly lon: number };
+}
+
+/** Somewhere in no sea and on no border of the map; nothing depends on it. */
+const CORNER = { lat: 45, lon: 10 };
+
+/** The area that the sites span. @throws TagalongError USAGE where they span none */
+export function areaOf(sites: readonly SiteSpec[]): Area {
+  const [lats, lons] = [sites.map(({ lat }) => lat), sites.map(({ lon }) => lon)];
+  const corner = { lat: Math.min(...lats), lon: Math.min(...lons) };
+  const metres = metresPerDegree(corner.lat);
+  const widthM = (Math.max(...lons) - corner.lon) * metres.lon;
+  const heightM = (Math.max(...lats) - corner.lat) * metres.lat;
+  if (widthM === 0 && heightM === 0) {
+    throw new TagalongError('USAGE', '--generate: all sites are at one place; two places or more would be right');
+  }
+  return { widthM, heightM, degrees: projection(corner) };
+}
+
+/**
+ * Sites on a grid, row by row from the south-west: 5 columns for 10 or 25 sites, 10 for 100, 20 for 400, else the root
+ * rounded up.
+ * @throws TagalongError USAGE where the rows are not full
+ */
+export function gridSites(count: number, spacingM: number): SiteSpec[] {
+  const columns = { 10: 5, 25: 5, 100: 10, 400: 20 }[count] ?? Math.ceil(Math.sqrt(count));
+  if (count < 2 || count % columns !== 0) {
+    throw new TagalongError('USAGE', `--generate: no grid of ${count} sites; 10, 25, 100 or a square would be right`);
+  }
+  const degrees = projection(CORNER);
+  return Array.from({ length: count }, (_, i) => ({
+    site: `site-${String(i + 1).padStart(3, '0')}`,
+    ...degrees({ x: (i % columns) * spacingM, y: Math.floor(i / columns) * spacingM }),
+    slots: DEFAULT_SITE.slots,
+    uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })),
+  }));
+}
+
+function metresPerDegree(lat: number) {
+  const one = KM_PER_DEGREE * 1000;
+  return { lat: one, lon: one * Math.cos((lat * Math.PI) / 180) };
+}
+
+function projection(corner: { lat: number; lon: number }): Area['degrees'] {
+  const metres = metresPerDegree(corner.lat);
+  const rounded = (degrees: number) => Math.round(degrees * 1e6) / 1e6;
+  return ({ x, y }) => ({ lat: rounded(corner.lat + y / metres.lat), lon: rounded(corner.lon + x / metres.lon) });
+}

@@ -1,0 +1,38 @@
+import type { Area, Place } from './area.ts';
+import type { Generator } from './generator.ts';
+import { type Leg, legAt, placesOn } from './itinerary.ts';
+
+/**
+ * Shuttles to and fro between the western and the eastern end of their line, with a stop at either. Lines are spread over
+ * the height of the area, and the boats of a run begin it one after the other. Passengers of one boat move as one.
+ */
+export const ferry: Generator = {
+  model: 'ferries on fixed routes (W. Zhao, M. Ammar, FTDCS, 2003): a line, a constant speed, stops at the ends',
+  defaults: { users: 60, steps: 1440, stepS: 10, passengers: 10, lines: 2, speedMps: 10, stopS: 300 },
+  walk({ users, steps, stepS, passengers, lines, speedMps, stopS }, area, _, user) {
+    const boat = Math.floor(user / passengers!);
+    const boats = Math.ceil(users! / passengers!);
+    const [west, east] = endsOf(boat % lines!, lines!, area);
+    const runS = area.widthM / speedMps! + stopS!;
+    // Evenly over a round trip, which is two runs.
+    const lateS = (2 * runS * boat) / boats;
+    return placesOn(timetable(west, east, runS, lateS, steps! * stepS!, speedMps!), steps!, stepS!);
+  },
+};
+
+function endsOf(line: number, lines: number, { widthM, heightM }: Area): [Place, Place] {
+  const y = (heightM * (line + 0.5)) / lines;
+  return [
+    { x: 0, y },
+    { x: widthM, y },
+  ];
+}
+
+/** Runs from before the beginning up to the end. */
+function timetable(west: Place, east: Place, runS: number, lateS: number, endS: number, speedMps: number): Leg[] {
+  const legs: Leg[] = [];
+  for (let run = 0, departsS = lateS - 2 * runS; departsS <= endS; run++, departsS += runS) {
+    legs.push(run % 2 === 0 ? legAt(departsS, west, east, speedMps) : legAt(departsS, east, west, speedMps));
+  }
+  return legs;
+}

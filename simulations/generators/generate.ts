@@ -1,0 +1,96 @@
+/** Made-up traces, from standard models of mobility: `--generate NAME[,key=value...]`. */
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { Fix, Trace } from '#services/ingest/traces/trace.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { seededRandom } from '#shared/random/random.ts';
+import { areaOf, gridSites } from './area.ts';
+import { commuters } from './commuters.ts';
+import { ferry } from './ferry.ts';
+import { flashCrowd } from './flash-crowd.ts';
+import type { Generator, Parameters } from './generator.ts';
+import { randomWaypoint } from './random-waypoint.ts';
+
+const GENERATORS: Record<string, Generator> = {
+  'random-waypoint': randomWaypoint,
+  commuters,
+  'flash-crowd': flashCrowd,
+  ferry,
+};
+/** Of the sites, where they are made, too. */
+const GRID = { sites: 100, spacingM: 1000 };
+const START_MS = Date.UTC(2026, 0, 1);
+
+export const GENERATOR_NAMES = Object.keys(GENERATORS);
+
+/** Made-up users with the sites that they move among. */
+export interface Generated {
+  readonly trace: Trace;
+  readonly sites: readonly SiteSpec[];
+}
+
+/**
+ * @param text `NAME`, or `NAME,key=value,…`
+ * @param seed the same gives the same trace, byte by byte
+ * @param sites the area is what they span; without them they are made, on a grid
+ * @throws TagalongError USAGE
+ */
+export function generate(text: string, seed: number, sites?: readonly SiteSpec[]): Generated {
+  const [name = '', ...settings] = text.split(',').map((part) => part.trim());
+  const generator = Object.hasOwn(GENERATORS, name) ? GENERATORS[name] : undefined;
+  if (generator === undefined) {
+    throw new TagalongError('USAGE', `--generate: no "${name}"; there are ${GENERATOR_NAMES.join(', ')}`);
+  }
+  const parameters = parsed(settings, { ...generator.defaults, ...(sites ? {} : GRID) });
+  const among = sites ?? gridSites(parameters.sites!, parameters.spacingM!);
+  const said = Object.entries(parameters).map(([key, value]) => `,${key}=${value}`);
+  const report = { format: `generated ${name}${said.join('')}`, rows: 0, bad: 0 };
+  return {
+    sites: among,
+    trace: {
+      report,
+      async *batches() {
+        report.rows = 0;
+        for (const batch of fixesOf(generator, parameters, among, seed)) {
+          report.rows += batch.length;
+          yield batch;
+        }
+      },
+    },
+  };
+}
+
+function parsed(settings: readonly string[], defaults: Parameters): Parameters {
+  const given = settings.map((setting): [string, number] => {
+    const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(setting) ?? [];
+    if (!Object.hasOwn(defaults, key)) {
+      const right = Object.keys(defaults).join(', ');
+      throw new TagalongError('USAGE', `--generate: "${setting}"; key=value with one of ${right} would be right`);
+    }
+    const whole = Number.isInteger(defaults[key]) && ['users', 'steps', 'sites', 'passengers', 'lines'].includes(key);
+    if (!(Number(value) > 0) || !Number.isFinite(Number(value)) || (whole && !Number.isInteger(Number(value)))) {
+      const right = whole ? 'a whole number above 0' : 'a number above 0';
+      throw new TagalongError('USAGE', `--generate: ${key}: "${value}"; ${right} would be right`);
+    }
+    return [key, Number(value)];
+  });
+  return { ...defaults, ...Object.fromEntries(given) };
+}
+
+/** All users of a step, step by step, though each is drawn to its end before the next one begins. */
+function* fixesOf(
+  generator: Generator,
+  parameters: Parameters,
+  sites: readonly SiteSpec[],
+  seed: number,
+): Iterable<Fix[]> {
+  const random = seededRandom(seed);
+  const area = areaOf(sites);
+  const { users, steps, stepS } = parameters;
+  const ways = Array.from({ length: users! }, (_, user) => generator.walk(parameters, area, random, user));
+  const width = String(users!).length;
+  const names = ways.map((_, user) => `user-${String(user + 1).padStart(width, '0')}`);
+  for (let step = 0; step < steps!; step++) {
+    const atMs = START_MS + Math.round(step * stepS! * 1000);
+    yield ways.map((way, user) => ({ user: names[user]!, atMs, ...area.degrees(way[step]!) }));
+  }
+}

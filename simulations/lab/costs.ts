@@ -1,0 +1,39 @@
+/**
+ * The abstract costs of Wang et al. (IFIP Networking 2015; IEEE/ACM ToN 27(3), 2019, arXiv 1506.05261), by hops, in
+ * units of the slot's load factor. No cost has a unit of its own: only ratios between policies mean something.
+ */
+
+/** Base of the powers by which costs saturate with the distance (mu = theta in the publication). */
+const DECAY = 0.8;
+
+/** What a slot costs at so many hops, before the load factor. */
+export interface HopCosts {
+  readonly name: 'distance' | 'constant';
+  /** c_m: moving to another site so many hops away. At 0 hops it is the price of a first placement. */
+  move(hops: number): number;
+  /** c_d: being served from so many hops away for one slot. */
+  serve(hops: number): number;
+}
+
+/** c_m(x) = 2 - 0.8^x and c_d(x) = 1 - 0.8^x: beta_c = 2, delta_c = 1, beta_l = delta_l = -1 in the authors' terms. */
+export const DISTANCE_COSTS: HopCosts = {
+  name: 'distance',
+  move: (hops) => 2 - DECAY ** hops,
+  serve: (hops) => 1 - DECAY ** hops,
+};
+
+/** The authors' variant without a distance term: 1 each, whatever the distance. */
+export const CONSTANT_COSTS: HopCosts = {
+  name: 'constant',
+  move: () => 1,
+  serve: (hops) => (hops === 0 ? 0 : 1),
+};
+
+/**
+ * The load factor g of each slot, by which all its costs are multiplied: 1 / (1 - U / (1.5 U_max)) with U users present.
+ * @param spare 1.5: capacity as a multiple of the largest number of users
+ */
+export function loadFactors(usersBySlot: ArrayLike<number>, spare = 1.5): Float64Array {
+  const most = Array.from(usersBySlot).reduce((a, b) => Math.max(a, b), 0);
+  return Float64Array.from(usersBySlot, (users) => (most === 0 ? 1 : 1 / (1 - users / (spare * most))));
+}

@@ -1,0 +1,68 @@
+/** Recorded positions as a trace of cells: any trace and any list of sites that `tagalong simulate` reads. */
+import { readSites } from '#services/ingest/sites.ts';
+import { openTrace } from '#services/ingest/traces/trace.ts';
+import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
+import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
+import type { CellMap } from '../world.ts';
+import { nearestOf } from './nearest.ts';
+
+/** How positions become slots. */
+export interface Slotting {
+  readonly slotMs: number;
+  /** A user of whom nothing was heard for longer than this is absent. */
+  readonly silentMs: number;
+  /** A position farther than this from every cell is none. */
+  readonly farthestHops: number;
+}
+
+/** Where the cells are, in hops; and from degrees to the same plane. */
+export interface Plane {
+  readonly map: CellMap;
+  x(lat: number, lon: number): number;
+  y(lat: number, lon: number): number;
+}
+
+/** A plane around a list of sites, each of which is a cell. @param hopKm kilometres a hop */
+export async function planeOfSites(path: string, hopKm: number): Promise<Plane> {
+  const sites = await readSites(path);
+  const shrink = Math.cos((sites[0]!.lat * Math.PI) / 180);
+  const x = (lat: number) => (lat * KM_PER_DEGREE) / hopKm;
+  const y = (_: number, lon: number) => (lon * KM_PER_DEGREE * shrink) / hopKm;
+  const map = {
+    x: Float64Array.from(sites, ({ lat }) => x(lat)),
+    y: Float64Array.from(sites, ({ lat, lon }) => y(lat, lon)),
+  };
+  return { map, x, y };
+}
+
+/** Each slot has the last position known by its end. @throws TagalongError what reading the trace throws */
+export async function readRecorded(path: string, plane: Plane, slotting: Slotting): Promise<CellTrace> {
+  const { slotMs, silentMs, farthestHops } = slotting;
+  const fixes = new Map<string, { atMs: number[]; cell: number[] }>();
+  const trace = await openTrace(path);
+  let [startMs, endMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for await (const batch of trace.batches()) {
+    for (const { user, atMs, lat, lon } of batch) {
+      const [x, y] = [plane.x(lat, lon), plane.y(lat, lon)];
+      const cell = nearestOf(plane.map, x, y);
+      if (Math.hypot(plane.map.x[cell]! - x, plane.map.y[cell]! - y) > farthestHops) continue;
+      const own = fixes.get(user) ?? { atMs: [], cell: [] };
+      fixes.set(user, own);
+      own.atMs.push(atMs);
+      own.cell.push(cell);
+      startMs = Math.min(startMs, atMs);
+      endMs = Math.max(endMs, atMs);
+    }
+  }
+  const slots = Math.floor((endMs - startMs) / slotMs) + 1;
+  const cells = new Int16Array(slots * fixes.size).fill(ABSENT);
+  [...fixes.values()].forEach(({ atMs, cell }, user) => {
+    let last = -1;
+    for (let slot = 0; slot < slots; slot++) {
+      const untilMs = startMs + (slot + 1) * slotMs;
+      while (last + 1 < atMs.length && atMs[last + 1]! < untilMs) last++;
+      if (last >= 0 && untilMs - atMs[last]! <= silentMs) cells[slot * fixes.size + user] = cell[last]!;
+    }
+  });
+  return cellTrace(fixes.size, slots, cells);
+}

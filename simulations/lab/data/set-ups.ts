@@ -1,0 +1,51 @@
+/** Where policies are compared: recorded and made-up movements, each with sites and costs. */
+import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '../costs.ts';
+import type { CellTrace } from '../trace.ts';
+import { type CellMap, everyNth, makeWorld, type World } from '../world.ts';
+import { readRandomWaypoint } from './random-waypoint.ts';
+import { planeOfSites, readRecorded } from './recorded.ts';
+import { readWang } from './wang.ts';
+
+/** A world and a trace in it. */
+export interface SetUp {
+  readonly name: string;
+  readonly world: World;
+  readonly trace: CellTrace;
+}
+
+/** The authors' day of taxis: 200, 100, 30 sites, and 100 at constant cost. @param data folder of all data */
+export async function wangSetUps(data: string): Promise<SetUp[]> {
+  const { plane, trace } = await readWang(`${data}/wang-mdp`);
+  const setUp = (sites: number, costs: HopCosts) => ({
+    name: `${sites} sites, ${costs.name}`,
+    world: makeWorld(plane.map, everyNth(plane.map.x.length, sites), costs),
+    trace,
+  });
+  return [...[200, 100, 30].map((sites) => setUp(sites, DISTANCE_COSTS)), setUp(100, CONSTANT_COSTS)];
+}
+
+/** Movements of other kinds, on other days and in other places, one after the other: some are large. */
+export async function* otherSetUps(data: string): AsyncGenerator<SetUp> {
+  const { plane } = await readWang(`${data}/wang-mdp`);
+  for (const day of ['21', '24']) {
+    const path = `${data}/sf-cabspotting/cabs-2008-05-${day}.csv.gz`;
+    const trace = await readRecorded(path, plane, { slotMs: 60_000, silentMs: 240_000, farthestHops: 3 });
+    yield atEvery(2, `taxis of ${day} May`, plane.map, trace);
+  }
+  const luxembourg = await planeOfSites(`${data}/luxembourg-lust/sites-tango-lte-38.csv`, 0.7);
+  const cars = `${data}/luxembourg-lust/lust-500cars-1hz.csv.gz`;
+  const inLuxembourg = await readRecorded(cars, luxembourg, { slotMs: 20_000, silentMs: 60_000, farthestHops: 20 });
+  yield atEvery(1, 'Luxembourg', luxembourg.map, inLuxembourg);
+  const bologna = await planeOfSites(`${data}/bologna-sumo/candidate-sites-bus-stops.csv`, 0.3);
+  const traffic = `${data}/bologna-sumo/bologna-joined-fcd-5s.csv.gz`;
+  const inBologna = await readRecorded(traffic, bologna, { slotMs: 15_000, silentMs: 45_000, farthestHops: 20 });
+  yield atEvery(2, 'Bologna', bologna.map, inBologna);
+  const walk = await readRandomWaypoint(`${data}/random-waypoint/u100_s100_t3600_seed42`, 20);
+  yield atEvery(1, 'random waypoint', walk.map, walk.trace);
+}
+
+/** With a site in every so-manieth cell. */
+function atEvery(step: number, name: string, map: CellMap, trace: CellTrace): SetUp {
+  const sites = Math.floor(map.x.length / step);
+  return { name, world: makeWorld(map, everyNth(map.x.length, sites), DISTANCE_COSTS), trace };
+}

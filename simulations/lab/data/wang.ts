@@ -1,0 +1,63 @@
+/**
+ * The set-up of S. Wang et al. (IEEE/ACM ToN 27(3), 2019): a day of San Francisco taxis, 60 s a slot, in 209 cells. The
+ * files are not part of the repository: `cells.csv` (cell,lat,lon) and `cell-of-user-by-slot.csv.gz` (slot,user,cell).
+ */
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { TagalongError } from '#shared/errors.ts';
+import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
+import type { CellMap } from '../world.ts';
+import type { Plane } from './recorded.ts';
+
+/** A hop, in degrees of latitude and longitude alike, as the authors measure. */
+const HOP_DEGREES = 0.01;
+
+const FILES = ['cells.csv', 'cell-of-user-by-slot.csv.gz'] as const;
+
+/**
+ * @param folder with the two files
+ * @throws TagalongError TRACE_UNREADABLE
+ */
+export async function readWang(folder: string): Promise<{ plane: Plane; trace: CellTrace }> {
+  try {
+    return { plane: await wangPlane(folder), trace: await readCells(`${folder}/${FILES[1]}`) };
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new TagalongError('TRACE_UNREADABLE', `${folder}: ${FILES.join(' and ')} would be right (${why})`, { cause });
+  }
+}
+
+/** The cells, and degrees to hops. */
+async function wangPlane(folder: string): Promise<Plane> {
+  const rows = (await readFile(`${folder}/${FILES[0]}`, 'utf8')).trim().split('\n').slice(1);
+  const places = rows.map((row) => row.split(',').map(Number));
+  const x = (lat: number) => lat / HOP_DEGREES;
+  const y = (_: number, lon: number) => lon / HOP_DEGREES;
+  const map: CellMap = {
+    x: Float64Array.from(places, ([, lat]) => x(lat!)),
+    y: Float64Array.from(places, ([, , lon]) => y(0, lon!)),
+  };
+  return { map, x, y };
+}
+
+async function readCells(path: string): Promise<CellTrace> {
+  const slotOf: number[] = [];
+  const userOf: number[] = [];
+  const cellOf: number[] = [];
+  for (const line of gunzipSync(await readFile(path))
+    .toString()
+    .split('\n')) {
+    const [slot, user, cell] = line.split(',').map(Number);
+    if (line === '' || Number.isNaN(slot)) continue; // the end, the header
+    slotOf.push(slot!);
+    userOf.push(user! - 1);
+    cellOf.push(cell! - 1);
+  }
+  const slots = slotOf.reduce((a, b) => Math.max(a, b), -1) + 1;
+  const users = userOf.reduce((a, b) => Math.max(a, b), -1) + 1;
+  const cells = new Int16Array(slots * users).fill(ABSENT);
+  slotOf.forEach((slot, i) => {
+    cells[slot * users + userOf[i]!] = cellOf[i]!;
+  });
+  return cellTrace(users, slots, cells);
+}

@@ -1,0 +1,27 @@
+/** All policies that are compared, in the order in which tables list them. */
+import type { LabPolicy } from '../policy.ts';
+import { lookAhead } from './foresight.ts';
+import { learnedMdp } from './learned/learned-mdp.ts';
+import { lyapunov } from './lyapunov.ts';
+import { mdp, mdpOnline } from './mdp.ts';
+import { hysteresis, myopic, nearest, never } from './simple.ts';
+import { skiRental } from './ski-rental.ts';
+import { workFunction } from './work-function.ts';
+
+/** The one that is to become the basis of a default. */
+export const OWN = learnedMdp('freely');
+
+export const POLICIES: readonly LabPolicy[] = [
+  never,
+  nearest,
+  myopic,
+  mdp,
+  mdpOnline,
+  ...[1, 2, 3, 4, 5].map(hysteresis),
+  ...[0.5, 1, 2].map(skiRental),
+  lyapunov(1, 0.1),
+  workFunction,
+  OWN,
+  learnedMdp('nearest'),
+  ...[5, 15, 60].map(lookAhead),
+];

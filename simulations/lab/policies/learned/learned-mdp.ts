@@ -1,0 +1,84 @@
+import type { LabPolicy } from '../../policy.ts';
+import { ABSENT } from '../../trace.ts';
+import { GONE, Habits } from './habits.ts';
+import { Values } from './values.ts';
+
+/** How often values are brought up to date, in slots. */
+const SWEEP_EVERY = 5;
+
+/**
+ * Our own. Like Wang et al. a Markov decision process, but over the real cells and sites instead of a distance: where
+ * users go next is learned online from all of them (`habits.ts`), and what that means for a service at each site is
+ * kept up to date by value iteration (`values.ts`). Nothing is known beforehand; everything is learned in the run.
+ *
+ * The load factor is left out, as it multiplies all costs of a slot and hardly changes from one to the next.
+ * @param places `freely`: it also chooses the first site, as the optimum does; `nearest`: as the published rules do
+ */
+export function learnedMdp(places: 'freely' | 'nearest'): LabPolicy {
+  return {
+    name: places === 'freely' ? 'learned-mdp' : 'learned-mdp(nearest first)',
+    source: 'our own: asynchronous value iteration (Bertsekas, 1982) over habits learned online',
+    sees: 'past',
+    begin({ world, users }) {
+      const { sites, move, nearest } = world;
+      const habits = new Habits(world.cells);
+      const values = new Values(world, habits);
+      const watch = new Watch(users, habits);
+      return {
+        show(slot, cells) {
+          watch.see(cells);
+          if (slot % SWEEP_EVERY === 0) values.sweep();
+        },
+        place(user, cell) {
+          if (places === 'nearest') return nearest[cell]!;
+          const ahead = values.ahead(watch.situations[user]!);
+          let best = 0;
+          for (let site = 1; site < sites; site++) if (ahead[site]! < ahead[best]!) best = site;
+          return best;
+        },
+        choose(user, _, at) {
+          const ahead = values.ahead(watch.situations[user]!);
+          let [best, least] = [at, ahead[at]!];
+          for (let site = 0; site < sites; site++) {
+            const cost = ahead[site]! + move[at * sites + site]!;
+            if (cost < least) [best, least] = [site, cost];
+          }
+          return best;
+        },
+      };
+    },
+  };
+}
+
+/** Follows all users through their cells, and counts. */
+class Watch {
+  /** Of each user now; {@link GONE} where absent. */
+  readonly situations: Int32Array;
+  readonly #habits: Habits;
+  readonly #cell: Int16Array;
+  readonly #origin: Int16Array;
+  readonly #dwell: Int32Array;
+
+  constructor(users: number, habits: Habits) {
+    this.#habits = habits;
+    this.situations = new Int32Array(users).fill(GONE);
+    this.#cell = new Int16Array(users).fill(ABSENT);
+    this.#origin = new Int16Array(users).fill(ABSENT);
+    this.#dwell = new Int32Array(users);
+  }
+
+  see(cells: Int16Array): void {
+    cells.forEach((cell, user) => {
+      const before = this.situations[user]!;
+      if (cell !== this.#cell[user]) {
+        this.#origin[user] = cell === ABSENT ? ABSENT : this.#cell[user]!;
+        this.#dwell[user] = 0;
+        this.#cell[user] = cell;
+      }
+      this.#dwell[user]!++;
+      const now = cell === ABSENT ? GONE : this.#habits.situation(cell, this.#origin[user]!, this.#dwell[user]!);
+      if (before !== GONE) this.#habits.count(before, now);
+      this.situations[user] = now;
+    });
+  }
+}
