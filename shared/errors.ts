@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'BUS_CLOSED' // publish or subscribe after close
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
   | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
+  | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for
   | 'VM_UNKNOWN' // no VM of that name was declared
   | 'SITE_UNKNOWN' // no site of that name was reported
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way

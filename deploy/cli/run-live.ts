@@ -43,6 +43,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   try {
     const url = await serve(system, config.http);
     await system.start();
+    await system.declare();
     process.stdout.write(`${url}\n`);
     await aborted(stop);
   } finally {

@@ -81,6 +81,10 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
         async stop() {
           await subscription.stop();
           subscriptions.delete(subscription);
+          // Whoever comes back is told the latest, so that nothing has to wait for it.
+          if (!options.latest || !group.deserted || !options.types.every((type) => LATEST_KEPT.includes(type))) return;
+          groups.delete(group.name);
+          wanting = byType(groups.values());
         },
       };
     },

@@ -27,6 +27,7 @@ const log = createLog('silent');
 /** Four sites on a line, 100 km from one to the next, two ways between any two. */
 export const SITES = ['s0', 's1', 's2', 's3'] as const;
 export const KM_APART = 100;
+const PARTITIONS = 4;
 const DEGREES_APART = KM_APART / 111.19;
 
 export function positionAt(place: number): { lat: number; lon: number } {
@@ -57,6 +58,7 @@ export function configFor(limits: { movesPerSite?: number; movesPerPath?: number
     JSON.stringify({
       sites,
       heartbeatMs: 20_000,
+      bus: { partitions: PARTITIONS },
       ingest: { plausibility: { maxSpeedMps: 1e6 } },
       policy: { siteSilentMs: 70_000, coolingMs: 30_000, backOffMs: 10_000, maxMovesPerHour: 60 },
       limits: { movesPerSite: 1, movesPerPath: 1, queueMs: 30_000, stepTimeoutMs: 10_000, ...limits },
@@ -82,7 +84,7 @@ export interface HarnessOptions {
 export class Harness {
   readonly config: Config;
   readonly clock: VirtualClock = virtualClock(START_MS);
-  readonly bus: MemoryBus = memoryBus({ partitions: 4 });
+  readonly bus: MemoryBus = memoryBus({ partitions: PARTITIONS });
   readonly store: Store = memoryStore();
   readonly hypervisor: SimulatedHypervisor;
   readonly agents: SiteAgents;
@@ -111,6 +113,7 @@ export class Harness {
     const { sites, heartbeatMs } = config;
     this.agents = siteAgents({
       bus: this.#tapped(),
+      store: this.store,
       clock: this.clock,
       hosts: simulatedHosts(this.hypervisor, sites),
       sites,
