@@ -1,5 +1,6 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
 import type { Ingest } from './ingest/service.ts';
+import type { MigratorService } from './migrator/service.ts';
 import type { Exposition } from './monitor/exposition.ts';
 import type { PlacementService } from './placement/service.ts';
 
@@ -15,4 +16,10 @@ export function observePlacement({ counter }: Exposition, placement: PlacementSe
   counter('tagalong_placement_locations_total', 'Location events, by what became of them', ['outcome'], () =>
     [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
   );
+}
+
+export function observeDuty({ gauge }: Exposition, migrator: MigratorService): void {
+  gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by', [], () => [
+    { labels: {}, value: migrator.onDuty ? 1 : 0 },
+  ]);
 }

@@ -14,7 +14,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
-import { observeIngest, observePlacement } from './observe.ts';
+import { observeDuty, observeIngest, observePlacement } from './observe.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
 
@@ -53,6 +53,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const monitor = createMonitor({ bus, clock, log });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
+  observeDuty(monitor, migrator);
   let http: HttpSurface | undefined;
 
   return {

@@ -9,6 +9,7 @@ import { failureOf } from './failure.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
 import { addProbe } from './probe.ts';
 import { addReplay } from './replay.ts';
+import { addServices } from './service.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
@@ -19,6 +20,7 @@ import { addUp } from './up.ts';
 const COMMANDS = [
   addStart,
   addUp,
+  addServices,
   addAgent,
   addReplay,
   addSimulate,

@@ -10,7 +10,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { envelop } from '#shared/events/index.ts';
-import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -77,12 +77,19 @@ export function createMigrator({
     if (isMine !== onDuty) {
       log.info({ onDuty: isMine }, isMine ? 'on duty' : 'standing by');
       await duty(isMine);
+      if (isMine) hypervisor.listen(hear);
       onDuty = isMine;
     }
     const kept = isMine ? await ledger.load<KeptMigration>() : [];
     core = core.withoutMigrations();
     for (const { value } of kept) core.restore(value);
     core.resume(nowMs());
+  };
+
+  const hear = (report: Report) => {
+    if (!service.running) return;
+    // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
+    service.work(() => core.report(report, nowMs())).catch((err) => log.error({ err }, 'a report was not recorded'));
   };
 
   const commit = async () => {
@@ -127,16 +134,7 @@ export function createMigrator({
   });
 
   return {
-    async start() {
-      hypervisor.listen((report) => {
-        if (!service.running) return;
-        // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
-        service
-          .work(() => core.report(report, nowMs()))
-          .catch((err) => log.error({ err }, 'a report was not recorded'));
-      });
-      await service.start();
-    },
+    start: service.start,
     async stop() {
       await service.stop();
       if (onDuty) await duty(false);

@@ -148,7 +148,11 @@ export class Placement {
     if (session === undefined) return 'unattached';
     const { plausibility } = this.#settings;
     const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
-    if (fault !== undefined) return fault;
+    if (fault !== undefined) {
+      // What contradicts the track is remembered: some more of it, and it was the track that was wrong.
+      if (fault === 'teleport') this.#touch(vm);
+      return fault;
+    }
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     follow(session.track, fix);
