@@ -46,9 +46,7 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
     counters: link.counters,
     async get<T>(key: string) {
       const message = await lastOf(link, bucket, tokensOf(key));
-      return message === undefined || message.data.length === 0
-        ? undefined
-        : stored<T>(key, message.data, message.seq);
+      return message === undefined || message.data.length === 0 ? undefined : stored<T>(key, message.data, message.seq);
     },
     list: <T>(prefix: string) => reading(bucket, () => list<T>(link, bucket, prefix)),
     put: (writes) => put(link, sender, bucket, writes),

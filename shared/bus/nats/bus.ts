@@ -12,12 +12,15 @@ import { Member } from './member.ts';
 import { type Names, namesOf } from './names.ts';
 import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
 import { Publisher } from './publisher.ts';
+import { writeRecord } from './record.ts';
 import { Sender } from './sender.ts';
-import { bucketStream, ensureStream, eventStream } from './streams.ts';
+import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from './streams.ts';
 import { View } from './view.ts';
 
 /** A sign of life is kept this long. */
 const SIGN_MS = 10_000;
+/** In the bucket of places, whose keys have two tokens. */
+const PARTITIONS_KEY = 'partitions';
 
 /** The bus, with what happens to its connection. */
 export interface NatsBus extends Bus {
@@ -35,6 +38,7 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   try {
     await ensureStreams(link, names, settings);
     const sender = new Sender(link);
+    await fixPartitions(sender, link, names, settings.partitions);
     const view = await View.open(link, sender, names);
     return busOn(link, names, settings.partitions, sender, view);
   } catch (error) {
@@ -52,6 +56,18 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
   await ensureStream(link.jsm, events);
   await ensureStream(link.jsm, bucketStream({ bucket: names.places, storage, replicas }));
   await ensureStream(link.jsm, bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: SIGN_MS }));
+}
+
+/** Writes down into how many partitions keys are divided, or looks whether it is what is written there. */
+async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
+  const record = { bucket: names.places, key: PARTITIONS_KEY, text: JSON.stringify({ partitions }), expected: 0 };
+  if ((await writeRecord(sender, record)) !== undefined) return;
+  const subject = bucketSubject(names.places, PARTITIONS_KEY);
+  const { data } = await link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject });
+  const begun = JSON.parse(new TextDecoder().decode(data)) as { partitions: number };
+  if (begun.partitions === partitions) return;
+  const message = `partitions: ${partitions}, but ${names.events} was begun with ${begun.partitions}; keys would change places`;
+  throw new TagalongError('CONFIG_INVALID', message);
 }
 
 function busOn(link: Link, names: Names, partitions: number, sender: Sender, view: View): NatsBus {

@@ -1,4 +1,5 @@
-/** A connection to NATS that stays: lost, it is made again for ever. Only here and in the test is the client configured. */
+/** A connection to NATS that stays: lost, it is made again for ever. */
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import {
   type Authenticator,
   connect,
@@ -8,6 +9,7 @@ import {
   type NatsConnection,
   NatsError,
   nkeyAuthenticator,
+  type TlsOptions,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from 'nats';
@@ -50,7 +52,7 @@ export async function openLink({ servers, credentials = {}, name = 'tagalong' }:
     name,
     timeout: CONNECT_TIMEOUT_MS,
     authenticator: authenticatorOf(credentials),
-    tls: tls && { ca: text(tls.ca), cert: text(tls.cert), key: text(tls.key) },
+    tls: tls && tlsOptions(tls, urls),
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT_MS,
     noAsyncTraces: true,
@@ -121,12 +123,24 @@ function authenticatorOf(credentials: NatsCredentials): Authenticator | undefine
   return undefined;
 }
 
-function bytes(value: string | Uint8Array): Uint8Array {
-  return typeof value === 'string' ? new TextEncoder().encode(value) : value;
+/** The client tells TLS no name for a server that is given by its address: its certificate has to be one of our URLs'. */
+function tlsOptions({ ca, cert, key }: NonNullable<NatsCredentials['tls']>, urls: readonly string[]): TlsOptions {
+  const ours = urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''));
+  const options = {
+    ca: ca?.toString(),
+    cert: cert?.toString(),
+    key: key?.toString(),
+    checkServerIdentity(host: string, certificate: PeerCertificate) {
+      const hosts = host === 'localhost' ? ours : [host];
+      const faults = hosts.map((name) => checkServerIdentity(name, certificate));
+      return faults.includes(undefined) ? undefined : faults[0];
+    },
+  };
+  return options;
 }
 
-function text(value: string | Buffer | undefined): string | undefined {
-  return value?.toString();
+function bytes(value: string | Uint8Array): Uint8Array {
+  return typeof value === 'string' ? new TextEncoder().encode(value) : value;
 }
 
 /** A URL may carry a password; a message must not. */

@@ -155,7 +155,7 @@ export class View {
 
   #hearPlace(token: string, partition: string, { data, seq }: Received): void {
     const group = unescapeToken(token);
-    if (group === undefined || data.length === 0) return;
+    if (group === undefined || partition === '' || data.length === 0) return;
     const key = placeKey(group, Number(partition));
     if ((this.#places.get(key)?.revision ?? 0) >= seq) return;
     this.#places.set(key, { place: JSON.parse(decoder.decode(data)) as Place, revision: seq });
