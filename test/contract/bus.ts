@@ -21,7 +21,7 @@ export interface BusHarness {
 }
 
 const LOCATIONS = ['location.reported.v1'] as const;
-/** How long partitions may take to change hands. */
+/** How long partitions may take to change hands, and lag to be looked up. */
 const PATIENTLY = { timeout: 20_000, interval: 20 };
 const vms = Array.from({ length: 64 }, (_, i) => `vm-${i}`);
 
@@ -106,7 +106,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       });
       await bus.publish([locationOf('vm-1', 1)]);
       await begun.opened;
-      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(1));
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(1), PATIENTLY);
 
       let stopped = false;
       const stopping = first.stop().then(() => {
@@ -123,7 +123,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await harness.settle();
       expect(seen.of('vm-1')).toEqual([1]);
       expect(seen.deliveries[0]?.attempt).toBeGreaterThan(1);
-      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0));
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0), PATIENTLY);
     });
 
     test('nothing is delivered after stop has resolved', async () => {
@@ -203,7 +203,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       });
       await subscribe('quick', quick.handler);
       await bus.publish(vms.map((vm) => locationOf(vm, 1)));
-      await vi.waitFor(() => expect(quick.vms().length).toBe(vms.length));
+      await vi.waitFor(() => expect(quick.vms().length).toBe(vms.length), PATIENTLY);
       expect(slow.deliveries).toEqual([]);
       stuck.open();
       await harness.settle();
