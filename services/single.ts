@@ -4,9 +4,11 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
+import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
+import { listenersKnown } from './ingest/listeners.ts';
 import { createIngest } from './ingest/service.ts';
 import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
@@ -49,13 +51,19 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   async ingest({ bus, store, clock, config, log }) {
     const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
     const exposition = createExposition();
+    const stopped = new AbortController();
     observeIngest(exposition, ingest);
     return {
       async start() {
+        await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
+        if (stopped.signal.aborted) return;
         await ingest.start();
         await declareVms(ingest, config.vms);
       },
-      stop: ingest.stop,
+      async stop() {
+        stopped.abort();
+        await ingest.stop();
+      },
       register(surface) {
         registerIngest(surface, { ingest, clock, config: config.ingest });
         exposition.registerMetrics(surface);
@@ -94,7 +102,19 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   },
   async monitor(options) {
     const monitor = createMonitor(options);
-    return { ...monitor, register: monitor.registerHttp };
+    const { retentionMs } = options.config.bus;
+    const letters = createDeadLetters({ ...options, retentionMs });
+    return {
+      async start() {
+        await letters.start();
+        await monitor.start();
+      },
+      async stop() {
+        await monitor.stop();
+        await letters.stop();
+      },
+      register: monitor.registerHttp,
+    };
   },
 };
 

@@ -5,7 +5,6 @@
  * It holds the partitions that the bus gives it and no others. When they change, the core is loaded anew, in the service's
  * own turn: what was in hand is finished first, and nothing of a partition is touched before its state is here.
  */
-import { randomUUID } from 'node:crypto';
 import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -102,9 +101,9 @@ export function stateful(parts: StatefulParts): Stateful {
       // The sites first: most of what follows can only be judged when they are known. Before the rest has been loaded a
       // heartbeat changes nothing that has to be written.
       const learn = async (batch: readonly Delivery[]) => (held ? handle(batch) : apply(batch));
-      // Each process has to know all sites, so each is a group of its own.
-      const own = `${group}-sites-${randomUUID()}`;
-      subscriptions.push(await bus.subscribe({ group: own, types: ['site.reported.v1'], latest: true }, learn));
+      subscriptions.push(
+        await bus.subscribe({ group: `${group}-sites`, types: ['site.reported.v1'], latest: true }, learn),
+      );
       const assigned = (mine: readonly number[]) => {
         partitions = mine;
         state.outdate();

@@ -6,6 +6,7 @@ import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { SiteAgents } from './agent/agents.ts';
 import { simulatedMachines } from './agent/simulated.ts';
+import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
@@ -51,6 +52,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const placement = createPlacement({ bus, store, clock, config, log });
   const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
   const monitor = createMonitor({ bus, clock, log });
+  const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeDuty(monitor, migrator);
@@ -65,6 +67,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     monitor,
     async start() {
       // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
+      await letters.start();
       await monitor.start();
       await migrator.start();
       await placement.start();
@@ -86,6 +89,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await placement.stop();
       await migrator.stop();
       await monitor.stop();
+      await letters.stop();
       machines.close();
       await bus.close();
       await store.close();

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
 import { addAgent } from './agent.ts';
 import { addBench } from './bench.ts';
+import { addDeadLetters } from './dead-letters.ts';
 import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
@@ -29,6 +30,7 @@ const COMMANDS = [
   addMigrate,
   addDrain,
   addCancel,
+  addDeadLetters,
   addProbe,
   addTestBed,
   addBench,

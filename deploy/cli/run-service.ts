@@ -33,7 +33,9 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
   const service = await createSingle(name, { config, clock, bus, store, log, machines });
   try {
     const url = await serve(service, config.http);
-    await service.start();
+    // It may have to wait for others, for as long as they are not there.
+    await Promise.race([service.start(), aborted(stop)]);
+    if (stop.aborted) return;
     process.stdout.write(`${url}\n`);
     await aborted(stop);
   } finally {

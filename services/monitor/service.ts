@@ -1,5 +1,6 @@
 /** Monitor: what happens on the bus, as metrics for Prometheus. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
@@ -119,7 +120,7 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
     ...exposition,
     async start() {
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
-        for (const { event } of batch) if (isNew(event.id)) observe(event);
+        for (const { event } of batch) if (isNew(originalId(event.id))) observe(event);
       });
     },
     async stop() {
