@@ -5,8 +5,8 @@
  * What `put` has resolved for is in the stream, on as many servers as `replicas` says. A deleted record leaves a marker;
  * its revision is given as a negative number, which fits no record ever again.
  */
-import { nuid } from 'nats';
-import { apiCode, type Link, openLink, reasonOf } from '../bus/nats/connection.ts';
+import { ErrorCode, NatsError, nuid } from 'nats';
+import { apiCode, type Link, openLink, patiently, reasonOf } from '../bus/nats/connection.ts';
 import type { NatsCounters } from '../bus/nats/counters.ts';
 import { escapeToken, unescapeToken } from '../bus/nats/names.ts';
 import type { NatsStoreOptions } from '../bus/nats/options.ts';
@@ -18,8 +18,6 @@ import { TagalongError } from '../errors.ts';
 import type { Store, Stored, Write } from './store.ts';
 
 const NO_MESSAGE = 10037;
-const READ_TIMEOUT_MS = 15_000;
-const RETRY_MS = 250;
 
 /** The store, with what happens to its connection. */
 export interface NatsStore extends Store {
@@ -35,9 +33,10 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
   const bucket = `${prefix}_records`;
   const link = await openLink(options);
   try {
-    await ensureStream(link.jsm, bucketStream({ bucket, storage, replicas }));
+    await patiently(bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
   } catch (error) {
     await link.close();
+    if (error instanceof TagalongError) throw error;
     const message = `${bucket}: the bucket could not be made (${reasonOf(error)})`;
     throw new TagalongError('BUS_UNFIT', message, { cause: error });
   }
@@ -48,7 +47,7 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
       const message = await lastOf(link, bucket, tokensOf(key));
       return message === undefined || message.data.length === 0 ? undefined : stored<T>(key, message.data, message.seq);
     },
-    list: <T>(prefix: string) => reading(bucket, () => list<T>(link, bucket, prefix)),
+    list: <T>(prefix: string) => patiently(bucket, () => list<T>(link, bucket, prefix)),
     put: (writes) => put(link, sender, bucket, writes),
     async close() {
       sender.close();
@@ -90,7 +89,7 @@ async function writeOne(
 
 /** The last message of a record, a marker also. */
 async function lastOf(link: Link, bucket: string, key: string) {
-  return reading(bucket, async () => {
+  return patiently(bucket, async () => {
     try {
       return await link.jsm.streams.getMessage(bucketName(bucket), { last_by_subj: bucketSubject(bucket, key) });
     } catch (error) {
@@ -98,22 +97,6 @@ async function lastOf(link: Link, bucket: string, key: string) {
       throw error;
     }
   });
-}
-
-/** Reads again until the server answers. @throws TagalongError BUS_UNREACHABLE, BUS_CLOSED */
-async function reading<T>(bucket: string, read: () => Promise<T>): Promise<T> {
-  const giveUpMs = performance.now() + READ_TIMEOUT_MS;
-  for (;;) {
-    try {
-      return await read();
-    } catch (error) {
-      if (performance.now() > giveUpMs) {
-        const message = `${bucket}: NATS does not answer (${reasonOf(error)}); look after the server`;
-        throw new TagalongError('BUS_UNREACHABLE', message, { cause: error });
-      }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
 }
 
 /**
@@ -143,7 +126,7 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
       }
       if (pending === 0) resolve();
     },
-    onBroken: () => reject(new Error('the connection was lost')),
+    onBroken: () => reject(NatsError.errorForCode(ErrorCode.Disconnect)),
   });
   try {
     if (source.pending > 0) await complete;

@@ -4,7 +4,7 @@
  */
 import { TagalongError } from '../../errors.ts';
 import type { Bus, Subscribe, Subscription } from '../bus.ts';
-import { type Link, openLink, reasonOf } from './connection.ts';
+import { type Link, openLink, patiently, reasonOf } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
@@ -39,7 +39,7 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
     await ensureStreams(link, names, settings);
     const sender = new Sender(link);
     await fixPartitions(sender, link, names, settings.partitions);
-    const view = await View.open(link, sender, names);
+    const view = await patiently(names.places, () => View.open(link, sender, names));
     return busOn(link, names, settings.partitions, sender, view);
   } catch (error) {
     await link.close();
@@ -53,9 +53,11 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
   const { storage, replicas, maxAgeMs, maxBytes } = settings;
   const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS };
   const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
-  await ensureStream(link.jsm, events);
-  await ensureStream(link.jsm, bucketStream({ bucket: names.places, storage, replicas }));
-  await ensureStream(link.jsm, bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: SIGN_MS }));
+  const places = bucketStream({ bucket: names.places, storage, replicas });
+  const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: SIGN_MS });
+  for (const stream of [events, places, members]) {
+    await patiently(stream.name, () => ensureStream(link.jsm, stream));
+  }
 }
 
 /** Writes down into how many partitions keys are divided, or looks whether it is what is written there. */
@@ -81,7 +83,7 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     if (closed) throw closedError('publish');
     await publisher.publish(events);
   };
-  const end = async () => (await link.jsm.streams.info(names.events)).state.last_seq;
+  const end = () => patiently(names.events, async () => (await link.jsm.streams.info(names.events)).state.last_seq);
   const open = async (
     { group, types, latest, exclusive, assigned }: Subscribe,
     handler: Parameters<Bus['subscribe']>[1],

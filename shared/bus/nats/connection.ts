@@ -1,4 +1,5 @@
 /** A connection to NATS that stays: lost, it is made again for ever. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import {
   type Authenticator,
@@ -20,8 +21,12 @@ import type { NatsCredentials, NatsServer } from './options.ts';
 /** The oldest server that can create consumers by name. */
 const LEAST_VERSION = [2, 9] as const;
 const CONNECT_TIMEOUT_MS = 5_000;
-const API_TIMEOUT_MS = 5_000;
+const API_TIMEOUT_MS = 3_000;
 const RECONNECT_WAIT_MS = 250;
+const PATIENCE_MS = 20_000;
+const RETRY_MS = 250;
+/** JetStream is off, for the server or for the account. */
+const NOT_ENABLED: readonly number[] = [10039, 10076];
 /** A connection that is dead without having been closed is noticed after three of these. */
 const PING_MS = 3_000;
 
@@ -76,7 +81,8 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
     const message = `${where}: nats-server is ${version}; at least ${LEAST_VERSION.join('.')} is needed`;
     throw new TagalongError('BUS_UNFIT', message);
   }
-  const jsm = await nc.jetstreamManager({ timeout: API_TIMEOUT_MS }).catch((cause) => {
+  const jsm = await patiently(where, () => nc.jetstreamManager({ timeout: API_TIMEOUT_MS })).catch((cause) => {
+    if (cause instanceof TagalongError) throw cause;
     const message = `${where}: JetStream does not answer (${reasonOf(cause)}); it has to be enabled for the account`;
     throw new TagalongError('BUS_UNFIT', message, { cause });
   });
@@ -165,6 +171,34 @@ function connectionError(where: string, cause: unknown): TagalongError {
   }
   const message = `${where}: no NATS server answers (${reasonOf(cause)}); is it running, and is the address right?`;
   return new TagalongError('BUS_UNREACHABLE', message, { cause });
+}
+
+/**
+ * Asks until there is an answer: servers of a cluster that has just begun, or has lost one, have to find a leader first.
+ * @throws TagalongError BUS_UNREACHABLE, or the answer where it is another error
+ */
+export async function patiently<T>(what: string, ask: () => Promise<T>): Promise<T> {
+  const giveUpMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      if (performance.now() > giveUpMs) {
+        const message = `${what}: NATS does not answer (${reasonOf(error)}); look after the server`;
+        throw new TagalongError('BUS_UNREACHABLE', message, { cause: error });
+      }
+      await pause(RETRY_MS);
+    }
+  }
+}
+
+/** True for an error that another attempt may not meet. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NatsError)) return false;
+  const { api_error: answer, code } = error;
+  if (answer !== undefined) return answer.code >= 500 && !NOT_ENABLED.includes(answer.err_code ?? 0);
+  return ['TIMEOUT', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(code);
 }
 
 /** What an error of the client says, in few words. */

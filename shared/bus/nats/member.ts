@@ -59,11 +59,17 @@ export class Member {
         if (changed === group) member.#look();
       }),
     );
-    await member.#begin();
-    options.assigned?.([]);
-    member.#look();
-    while (member.#taking !== undefined) await member.#taking;
-    return member;
+    try {
+      await member.#begin();
+      options.assigned?.([]);
+      member.#look();
+      while (member.#taking !== undefined) await member.#taking;
+      return member;
+    } catch (error) {
+      // One that never came to work must not keep partitions from others.
+      await member.stop();
+      throw error;
+    }
   }
 
   /** Resolves when what is in hand is done, and the partitions are free. */

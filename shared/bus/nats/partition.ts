@@ -123,7 +123,8 @@ export class Partition {
       if (await this.#open()) link.counters.consumersRecreated++;
       else this.#lose();
     } catch {
-      // No answer, no leader: it stays broken, and is tried again.
+      // No answer, no leader: it is tried again.
+      this.#broken = true;
       await pause(RETRY_MS);
     }
   }

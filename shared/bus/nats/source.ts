@@ -63,6 +63,9 @@ export class Source {
   readonly #ends: (() => void)[] = [];
   /** Messages asked for and not yet received. */
   #wanted = 0;
+  /** Where the server answers the last request, if not with messages. */
+  #replies = '';
+  #requests = 0;
   #delivered = 0;
   #seq = 0;
   #heardMs = performance.now();
@@ -80,7 +83,7 @@ export class Source {
     this.#link = link;
     this.#options = options;
     this.pending = info.num_pending;
-    this.#subscription = link.nc.subscribe(this.#inbox, {
+    this.#subscription = link.nc.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => (error === null ? this.#received(message) : this.#break()),
     });
     const timer = setInterval(() => this.#listen(), HEARTBEAT_MS);
@@ -96,6 +99,8 @@ export class Source {
   refill(): void {
     if (this.#wanted > 0 || this.#broken || this.#options.room() < PULL) return;
     this.#wanted = PULL;
+    this.#requests++;
+    this.#replies = `${this.#inbox}.${this.#requests}`;
     this.#heardMs = performance.now();
     const request = {
       batch: PULL,
@@ -105,7 +110,7 @@ export class Source {
     };
     const { stream, name } = this.#options;
     this.#link.nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, JSON.stringify(request), {
-      reply: this.#inbox,
+      reply: this.#replies,
     });
   }
 
@@ -124,8 +129,10 @@ export class Source {
 
   #received(message: Msg): void {
     this.#heardMs = performance.now();
-    if (message.subject === this.#inbox) {
-      this.#status(message.headers?.code ?? 0, message.headers?.description ?? '');
+    const { subject } = message;
+    if (subject.startsWith(this.#inbox)) {
+      // Of an earlier request there is nothing left to say: all of it has come.
+      if (subject === this.#replies) this.#status(message.headers?.code ?? 0, message.headers?.description ?? '');
       return;
     }
     const reply = message.reply!;
@@ -143,7 +150,7 @@ export class Source {
     this.#seq = seq;
     this.#wanted--;
     this.#options.onMessage({
-      subject: message.subject,
+      subject,
       data: message.data,
       seq,
       atMs: Math.floor(Number(tokens[at + 3]) / 1e6),

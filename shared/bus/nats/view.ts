@@ -13,6 +13,9 @@ import { bucketName, bucketSubject } from './streams.ts';
 export const BEAT_MS = 1_000;
 /** A member that has not been heard for this long is dead: its partitions are free. */
 export const LEASE_MS = 3_500;
+/** Signs of life are heard at least this often: one's own among them. */
+const LONGEST_GAP_MS = 1.5 * BEAT_MS;
+const FORGOTTEN_MS = 60_000;
 const LOAD_TIMEOUT_MS = 10_000;
 
 /** What is known of one partition of one group. */
@@ -170,6 +173,7 @@ export class View {
     const members = this.#members.get(group) ?? new Map<string, Sign>();
     this.#members.set(group, members);
     const known = members.has(member);
+    for (const [other, sign] of members) if (atMs - sign.atMs > FORGOTTEN_MS) members.delete(other);
     if (left) members.delete(member);
     else members.set(member, { since: since ?? members.get(member)?.since ?? seq, atMs });
     if (left || !known) this.#tell(group);
@@ -180,7 +184,9 @@ export class View {
   }
 
   #lives(sign: Sign): boolean {
-    return this.#nowMs() - sign.atMs < LEASE_MS || performance.now() < this.#judgeFromMs || !this.#link.connected;
+    // Who hears nothing, not even itself, cannot say of others that they are silent: it may be its own process that stood.
+    const nowMs = Math.min(this.#nowMs(), this.#heard.serverMs + LONGEST_GAP_MS);
+    return nowMs - sign.atMs < LEASE_MS || performance.now() < this.#judgeFromMs || !this.#link.connected;
   }
 
   /** The server's clock, as far as we know: ours may be off by any amount. */
