@@ -71,18 +71,21 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
 
     test('a batch whose handler rejects comes again, with a higher attempt, before what follows it', async () => {
       const tried: [number, number][] = [];
+      let refused = false;
       await subscribe('g', async (batch) => {
         for (const { event, attempt } of batch) tried.push([event.data.atMs, attempt]);
-        if (tried.length === 1) throw new Error('not this time');
+        if (refused) return;
+        refused = true;
+        throw new Error('not this time');
       });
       await bus.publish([locationOf('vm-1', 1)]);
       await bus.publish([locationOf('vm-1', 2)]);
       await harness.settle();
-      expect(tried.slice(0, 2)).toEqual([
-        [1, 1],
-        [1, 2],
-      ]);
-      expect(tried.at(-1)?.[0]).toBe(2);
+      expect(tried[0]).toEqual([1, 1]);
+      // The first batch may have held both.
+      const again = tried.slice(tried.findIndex(([, attempt]) => attempt === 2));
+      expect(again[0]).toEqual([1, 2]);
+      expect(again.map(([n]) => n)).toEqual([1, 2]);
     });
 
     test('a handler that throws before it returns a promise has rejected', async () => {
@@ -106,24 +109,25 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       });
       await bus.publish([locationOf('vm-1', 1)]);
       await begun.opened;
-      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(1));
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(1), PATIENTLY);
 
       let stopped = false;
       const stopping = first.stop().then(() => {
         stopped = true;
       });
       const seen = new Recorder();
-      await subscribe('g', seen.handler);
+      // Not awaited: a bus may let who comes wait for the batch in hand.
+      const joining = subscribe('g', seen.handler);
       await new Promise(setImmediate);
       expect(stopped).toBe(false);
       expect(seen.deliveries).toEqual([]);
 
       inHand.open();
-      await stopping;
+      await Promise.all([stopping, joining]);
       await harness.settle();
       expect(seen.of('vm-1')).toEqual([1]);
       expect(seen.deliveries[0]?.attempt).toBeGreaterThan(1);
-      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0));
+      await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0), PATIENTLY);
     });
 
     test('nothing is delivered after stop has resolved', async () => {
@@ -203,7 +207,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       });
       await subscribe('quick', quick.handler);
       await bus.publish(vms.map((vm) => locationOf(vm, 1)));
-      await vi.waitFor(() => expect(quick.vms().length).toBe(vms.length));
+      await vi.waitFor(() => expect(quick.vms().length).toBe(vms.length), PATIENTLY);
       expect(slow.deliveries).toEqual([]);
       stuck.open();
       await harness.settle();
