@@ -11,6 +11,10 @@ export type ErrorCode =
   | 'SITES_INVALID' // a site list has a wrong row
   | 'STORE_CONFLICT' // somebody else wrote the record first (compare-and-set lost)
   | 'BUS_CLOSED' // publish or subscribe after close
+  | 'BUS_UNREACHABLE' // no server of the bus answers, or none takes who we are
+  | 'BUS_UNFIT' // what is on the bus's servers does not fit the configuration
+  | 'STORE_UNREACHABLE' // the same for the store's servers
+  | 'STORE_UNFIT' // what is on the store's servers does not fit the configuration
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
   | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
   | 'VM_UNKNOWN' // no VM of that name was declared
