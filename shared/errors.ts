@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'BUS_UNFIT' // what is on the bus's servers does not fit the configuration
   | 'STORE_UNREACHABLE' // the same for the store's servers
   | 'STORE_UNFIT' // what is on the store's servers does not fit the configuration
+  | 'RECORD_TOO_LONG' // a record is longer than the store takes
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
   | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
   | 'VM_UNKNOWN' // no VM of that name was declared

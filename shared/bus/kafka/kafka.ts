@@ -5,7 +5,7 @@ import { connectKafka, unreachable } from './client.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
 import type { KafkaOptions } from './options.ts';
-import { Publisher } from './publisher.ts';
+import { createPublisher } from './publisher.ts';
 import { createTopics, topicsOf } from './topics.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
   const client = await connectKafka(options, 'BUS_UNREACHABLE');
   const { partitions = 16 } = options;
   const topics = topicsOf(client.prefix);
-  const publisher = new Publisher(client, topics, partitions);
+  const publisher = createPublisher(client, topics, partitions);
   try {
     await createTopics(client.admin, topics, options);
     await publisher.open();

@@ -26,7 +26,7 @@ export interface Garbage {
 }
 
 /** An event as a record of the partition of its key. */
-export function toRecord(event: Event, partitions: number): Message & { readonly value: Buffer } {
+export function toRecord(event: Event, partitions: number): Message {
   return {
     key: event.partitionkey,
     value: Buffer.from(encode(event)),
