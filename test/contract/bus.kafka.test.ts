@@ -3,7 +3,8 @@ import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll } from 'vitest';
 import type { Bus } from '#shared/bus/bus.ts';
 import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
-import { freshPrefix, type KafkaServers, onKafka, startKafka } from '../servers/kafka.ts';
+import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
+import { onKafka } from '../servers/on-kafka.ts';
 import { type BusHarness, busContract } from './bus.ts';
 
 const timing = { sessionTimeoutMs: 6_000, heartbeatMs: 50, rebalanceTimeoutMs: 20_000, lagMs: 50 };

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { kafkaStore } from '#shared/store/kafka.ts';
-import { freshPrefix, type KafkaServers, onKafka, startKafka } from '../servers/kafka.ts';
+import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { compactedStore } from '../servers/kafka-compaction.ts';
+import { onKafka } from '../servers/on-kafka.ts';
 import { type StoreHarness, storeContract } from './store.ts';
 
 const timing = { sessionTimeoutMs: 6_000, heartbeatMs: 100 };

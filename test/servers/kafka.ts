@@ -1,5 +1,5 @@
 /** Real Apache Kafka for tests: KRaft nodes on free loopback ports, with a directory of their own, gone when stopped. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, test } from 'vitest';
 
 const SERVERS = new URL('../../deploy/servers/kafka/', import.meta.url).pathname;
 const START_MS = 60_000;
@@ -179,27 +178,4 @@ function canConnect(port: number): Promise<boolean> {
 /** A prefix that no other test has: isolation without a cluster for each. */
 export function freshPrefix(): string {
   return `t${randomBytes(6).toString('hex')}`;
-}
-
-/** Tests that need Apache Kafka: skipped by name where it is missing; in CI that is a failure. */
-export function onKafka(name: string, tests: () => void): void {
-  const why = missing();
-  if (why === undefined) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: Apache Kafka is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
-}
-
-function missing(): string | undefined {
-  try {
-    execFileSync('sh', [`${SERVERS}prerequisites.sh`, '--check'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    return undefined;
-  } catch (error) {
-    return (error as { stdout: string }).stdout.trim().split('\n').join(' ');
-  }
 }

@@ -68,8 +68,11 @@ function configOf({ brokers, sasl, tls, log }: KafkaOptions): KafkaConfig {
   };
 }
 
+/** Said of each producer that does not try for ever; ours is thrown away when it has given up. */
+const EXPECTED = 'Limiting retries for the idempotent producer';
+
 /** kafkajs calls an error what it then tries again; what comes of it we say ourselves, so all of it is a warning. */
 function forward({ namespace, log }: LogEntry, to: Log | undefined): void {
   const { message, logger: _, timestamp: __, stack: ___, ...details } = log;
-  to?.warn({ namespace, details }, message);
+  if (!message.startsWith(EXPECTED)) to?.warn({ namespace, details }, message);
 }

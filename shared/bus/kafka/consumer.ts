@@ -72,6 +72,8 @@ export class GroupConsumer {
     this.#client = client;
     this.#parts = parts;
     this.#consumer = this.#create();
+    // Who stops it before it has joined need not have waited for that.
+    this.#joined.promise.catch(() => {});
   }
 
   /** Resolves when the member has joined and knows its partitions and places. */
@@ -100,6 +102,7 @@ export class GroupConsumer {
 
   async #leave(): Promise<void> {
     clearTimeout(this.#anew);
+    this.#joined.reject(new Error(`group ${this.#parts.groupId} was left before it was joined`));
     // kafkajs may be in the middle of a restart of its own: a broker that is away must not keep us.
     await this.#consumer.disconnect().catch(() => {});
   }

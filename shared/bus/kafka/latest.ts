@@ -57,6 +57,11 @@ export class CatchUp {
     this.#latest.delete(partition);
     if (this.#ends.size === 0) this.#resolve();
   }
+
+  /** Nobody waits for the rest any more. */
+  abandon(): void {
+    this.#resolve();
+  }
 }
 
 /** Where the other topics of such a member begin: at their ends. */

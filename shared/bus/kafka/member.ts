@@ -83,8 +83,9 @@ export class Member {
   }
 
   /** Resolves when the batch in hand is done. */
-  stop(): Promise<void> {
-    return this.#consumer.stop();
+  async stop(): Promise<void> {
+    await this.#consumer.stop();
+    this.#catchUp?.abandon();
   }
 
   /** Where it stands, if only it knows. */

@@ -5,7 +5,7 @@
  * A producer that gave up is thrown away: kafkajs takes its sequence numbers back, and the brokers would take other
  * records under the same numbers for repeats, acknowledge them and drop them.
  */
-import type { Message, Producer, TopicMessages } from 'kafkajs';
+import { type Message, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
 import { type ErrorCode, TagalongError } from '../../errors.ts';
 import { type KafkaClient, unreachable } from './client.ts';
 
@@ -118,6 +118,7 @@ export class Sender {
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
       // Said because it does not hold: kafkajs overwrites its own default for idempotent producers with 5.
       retry: { retries: RETRIES },
     });

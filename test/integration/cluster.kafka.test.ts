@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
 import { kafkaStore } from '#shared/store/kafka.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
-import { freshPrefix, type KafkaServers, onKafka, startKafka } from '../servers/kafka.ts';
+import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
+import { onKafka } from '../servers/on-kafka.ts';
 
 const PATIENTLY = { timeout: 25_000, interval: 50 };
 const types = ['location.reported.v1'] as const;

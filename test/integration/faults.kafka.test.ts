@@ -8,7 +8,8 @@ import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
 import type { KafkaOptions } from '#shared/bus/kafka/options.ts';
 import { type Envelope, encode, partitionOf } from '#shared/events/index.ts';
 import { gate, locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
-import { freshPrefix, type KafkaServers, onKafka, startKafka } from '../servers/kafka.ts';
+import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
+import { onKafka } from '../servers/on-kafka.ts';
 
 const PATIENTLY = { timeout: 25_000, interval: 50 };
 const PARTITIONS = 4;
