@@ -45,6 +45,7 @@ export class ClaimLog {
   #waiting: { readonly end: number; resolve(): void }[] = [];
   readonly #claimants = new Map<string, (judgement: Judgement) => void>();
   #needless: string[] | undefined = [];
+  readonly #end = shared(() => this.#askForEnd());
 
   constructor(client: KafkaClient, topic: string, take: (claim: Claim) => Judgement) {
     this.#client = client;
@@ -105,7 +106,7 @@ export class ClaimLog {
     return this.#consumer.stop();
   }
 
-  async #end(): Promise<number> {
+  async #askForEnd(): Promise<number> {
     try {
       const [partition] = await this.#client.admin.fetchTopicOffsets(this.#topic);
       return Number(partition!.high);
@@ -129,6 +130,24 @@ export class ClaimLog {
     this.#waiting = this.#waiting.filter((waiting) => waiting.end > this.#readTo);
     await save({ offset: end });
   }
+}
+
+/** One question at a time. Who asks meanwhile shares the next one, which begins after they have asked. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asking: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  const begin = () => {
+    next = undefined;
+    asking = ask().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
+  return () => {
+    if (asking === undefined) return begin();
+    next ??= asking.then(begin, begin);
+    return next;
+  };
 }
 
 async function inTime<T>(promise: Promise<T>, withinMs: number): Promise<T> {
