@@ -9,6 +9,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
 import { histories, play } from './bus-history.ts';
+import { latestContract } from './bus-latest.ts';
 
 /** What an adapter has to offer to be tested. Each is a bus of its own, on which nothing was published before. */
 export interface BusHarness {
@@ -351,30 +352,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen[standby].vms().length).toBe(vms.length);
     });
 
-    test('who asks for the latest begins with the latest site report of each site, then sees what comes', async () => {
-      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
-      await bus.publish([siteOf('bos', 2)]);
-      const seen = new Recorder();
-      await bus.subscribe({ group: 'g', types: ['site.reported.v1'], latest: true }, seen.handler);
-      // Handled when subscribe has resolved: nobody goes on with half of the sites.
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2], [1]]);
-      await bus.publish([siteOf('bos', 3)]);
-      await harness.settle();
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2, 3], [1]]);
-    });
-
-    test('who comes back and asks for the latest is told it again, and nothing older', async () => {
-      const options = { group: 'g', types: ['site.reported.v1'], latest: true } as const;
-      const subscription = await bus.subscribe(options, new Recorder().handler);
-      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
-      await harness.settle();
-      await subscription.stop();
-      await bus.publish([siteOf('bos', 2), siteOf('bos', 3)]);
-      const seen = new Recorder();
-      await bus.subscribe(options, seen.handler);
-      await harness.settle();
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[3], [1]]);
-    });
+    latestContract(() => harness);
 
     test('an event that does not fit its schema is not published', async () => {
       const seen = new Recorder();
