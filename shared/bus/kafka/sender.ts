@@ -9,11 +9,11 @@ import { type Message, Partitioners, type Producer, type TopicMessages } from 'k
 import { type ErrorCode, TagalongError } from '../../errors.ts';
 import { type KafkaClient, unreachable } from './client.ts';
 
-/** What one request holds at most: a broker takes 1 MB for a partition, and all of it may be for one. */
+/** What one request holds at most for one partition: brokers take 1 MB. */
 const MAX_BYTES = 900_000;
 /** kafkajs sorts the records of a request in a time that grows with the square of their number. */
 const MAX_RECORDS = 2_000;
-/** What a record is besides its value. */
+/** What a record is besides its key and value: headers, and what they are told apart by. */
 const OVERHEAD_BYTES = 500;
 /** A dozen seconds of attempts, more where connecting takes time: a broker is restarted in less. */
 const RETRIES = 20;
@@ -98,11 +98,14 @@ export class Sender {
   }
 
   #take() {
-    let bytes = 0;
+    const bytes = new Map<string, number>();
     let n = 0;
     while (n < Math.min(this.#waiting.length, MAX_RECORDS)) {
-      bytes += bytesOf(this.#waiting[n]!.outgoing);
-      if (n > 0 && bytes > MAX_BYTES) break;
+      const { outgoing } = this.#waiting[n]!;
+      const partition = `${outgoing.topic}/${outgoing.record.partition}`;
+      const sum = (bytes.get(partition) ?? 0) + bytesOf(outgoing);
+      if (n > 0 && sum > MAX_BYTES) break;
+      bytes.set(partition, sum);
       n++;
     }
     return this.#waiting.splice(0, n);
@@ -134,7 +137,7 @@ export class Sender {
 }
 
 function bytesOf({ record }: Outgoing): number {
-  return (record.value?.length ?? 0) + OVERHEAD_BYTES;
+  return (record.value?.length ?? 0) + (record.key?.length ?? 0) + OVERHEAD_BYTES;
 }
 
 function byTopic(batch: readonly Outgoing[]): TopicMessages[] {
