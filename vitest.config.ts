@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** Tests that move real VMs: one file at a time, when nothing else wants the processors. */
 const REAL = ['test/testbed/**/*.test.ts', 'test/contract/hypervisor.qemu.test.ts'];
 
+/** Tests that run servers of their own, some of which they kill: one file at a time, too, and last. */
+const SERVERS = ['test/**/*.kafka.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
@@ -10,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'usual',
           include: ['test/**/*.test.ts'],
-          exclude: REAL,
+          exclude: [...REAL, ...SERVERS],
           testTimeout: 30_000,
           // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
           maxWorkers: 2,
@@ -26,6 +29,17 @@ export default defineConfig({
           maxWorkers: 1,
           fileParallelism: false,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'real servers',
+          include: SERVERS,
+          testTimeout: 60_000,
+          hookTimeout: 90_000,
+          maxWorkers: 1,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

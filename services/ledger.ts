@@ -34,9 +34,13 @@ export class Ledger {
     this.#prefix = prefix;
   }
 
-  /** All records, after their outboxes have been published again. */
-  async load<T>(): Promise<{ key: string; value: T }[]> {
-    const records = await this.#store.list<Kept<T>>(this.#prefix);
+  /**
+   * The records, after their outboxes have been published again.
+   * @param folders begins of the keys of those that are wanted; all, where it is left out
+   */
+  async load<T>(folders: readonly string[] = ['']): Promise<{ key: string; value: T }[]> {
+    const lists = await Promise.all(folders.map((folder) => this.#store.list<Kept<T>>(this.#prefix + folder)));
+    const records = lists.flat();
     this.#revisions.clear();
     for (const { key, revision } of records) this.#revisions.set(key, revision);
     const unsaid = records.flatMap(({ value }) => value.outbox);

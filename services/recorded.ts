@@ -15,6 +15,8 @@ export interface Recorded {
   readonly busy: boolean;
   /** Resolves when nothing is. */
   idle(): Promise<void>;
+  /** Says that the store has more to say, or less, than what was loaded: it is loaded anew before the next change. */
+  outdate(): void;
   /** False where the last change could not be written. */
   readonly sound: boolean;
 }
@@ -29,26 +31,35 @@ export interface RecordedParts {
 export function recorded({ load, commit }: RecordedParts): Recorded {
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
-  let stale = true;
+  // What the core has to be made of, and is: counted, because it may be outdated again while it is loaded or written.
+  let wanted = 1;
+  let loaded = 0;
+  const outdate = () => {
+    wanted++;
+  };
 
   const turn = async <T>(change: () => T): Promise<T> => {
-    if (stale) {
+    while (loaded !== wanted) {
+      const loading = wanted;
       await load();
       // Loading may itself have something to say.
       await commit();
-      stale = false;
+      loaded = loading;
     }
     let result: T;
     try {
       result = change();
     } catch (error) {
-      stale = !(error instanceof TagalongError);
+      if (!(error instanceof TagalongError)) outdate();
       throw error;
     }
-    // Until it is written, nobody can say what is true.
-    stale = true;
-    await commit();
-    stale = false;
+    try {
+      await commit();
+    } catch (error) {
+      // Until it is written, nobody can say what is true.
+      outdate();
+      throw error;
+    }
     return result;
   };
   return {
@@ -68,8 +79,9 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
     async idle() {
       while (waiting > 0) await last;
     },
+    outdate,
     get sound() {
-      return !stale || waiting > 0;
+      return loaded === wanted || waiting > 0;
     },
   };
 }

@@ -1,13 +1,17 @@
 /**
  * A service whose state follows from what it hears on the bus and is kept in the store: it loads its core, feeds it
  * batches, meets its deadlines, and writes down what changed before anybody is told.
+ *
+ * It holds the partitions that the bus gives it and no others. When they change, the core is loaded anew, in the service's
+ * own turn: what was in hand is finished first, and nothing of a partition is touched before its state is here.
  */
 import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
+import { TagalongError } from '#shared/errors.ts';
 import type { EventType } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
-import { type RecordedParts, recorded } from './recorded.ts';
+import { recorded } from './recorded.ts';
 
 export interface Stateful {
   start(): Promise<void>;
@@ -16,6 +20,8 @@ export interface Stateful {
   readonly running: boolean;
   /** True, or why nothing is done at the moment. */
   ready(): true | string;
+  /** The partitions whose state is here. */
+  readonly held: ReadonlySet<number>;
   /** Changes the core, writes what changed, says and orders what follows. @throws what `change` throws */
   work<T>(change: () => T): Promise<T>;
   /** True while something is being worked on. */
@@ -24,14 +30,20 @@ export interface Stateful {
   idle(): Promise<void>;
 }
 
-export interface StatefulParts extends RecordedParts {
+export interface StatefulParts {
   /** Its consumer group on the bus. */
   readonly group: string;
   /** What it hears, beside the sites' heartbeats. */
   readonly types: readonly EventType[];
+  /** True: one process holds all partitions, and the others stand by. */
+  readonly exclusive?: boolean;
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
+  /** Makes the core what the store says of these partitions, and of nothing else. */
+  readonly load: (partitions: readonly number[]) => Promise<void>;
+  /** Writes what changed since the last time, then publishes and orders what follows. */
+  readonly commit: () => Promise<void>;
   /** Feeds the core. */
   readonly apply: (batch: readonly Delivery[]) => void;
   /** When `advance` has something to do; undefined: only events can change anything. */
@@ -40,38 +52,65 @@ export interface StatefulParts extends RecordedParts {
   readonly advance: () => void;
 }
 
+/** How long after a failure to load or to write it is tried again, where nobody delivers anything meanwhile. */
+const RETRY_MS = 1000;
+
 export function stateful(parts: StatefulParts): Stateful {
-  const { group, types, bus, clock, log, apply, nextWakeMs, advance, commit } = parts;
+  const { group, types, exclusive = false, bus, clock, log, apply, nextWakeMs, advance, commit } = parts;
   const subscriptions: Subscription[] = [];
   let running = false;
-  let loaded = false;
+  let partitions: readonly number[] = [];
+  let held: ReadonlySet<number> | undefined;
   const load = async () => {
-    await parts.load();
-    loaded = true;
+    const mine = partitions;
+    await parts.load(mine);
+    held = new Set(mine);
   };
   const state = recorded({ load, commit });
-  const wake = alarm(clock, () => {
-    // What is overdue stays so: the next change finds it.
-    work(advance).catch((err) => log.error({ err }, 'a deadline could not be met'));
-  });
+  const wake = alarm(clock, () => void attempt(advance));
   const work = async <T>(change: () => T): Promise<T> => {
     const result = await state.work(change);
     if (running) wake(nextWakeMs());
     return result;
   };
+  /** For what nobody waits for and nobody delivers again. */
+  const attempt = async (change: () => void) => {
+    try {
+      await work(change);
+    } catch (err) {
+      const overtaken = err instanceof TagalongError && err.code === 'STORE_CONFLICT';
+      if (overtaken) log.debug({ err }, 'overtaken by another process');
+      else log.error({ err }, 'could not be done; it is tried again');
+      if (running) wake(clock.now() + (overtaken ? 0 : RETRY_MS));
+    }
+  };
   const handle = (batch: readonly Delivery[]) => work(() => apply(batch));
+  /** A batch may have waited for its turn while its partition changed hands: it is the other's to handle then. */
+  const handleHeld = (batch: readonly Delivery[]) =>
+    work(() => {
+      const { partition } = batch[0]!;
+      if (!held?.has(partition)) {
+        throw new TagalongError('HELD_ELSEWHERE', `${group}: another process holds partition ${partition} by now`);
+      }
+      apply(batch);
+    });
 
   return {
     async start() {
       running = true;
       // The sites first: most of what follows can only be judged when they are known. Before the rest has been loaded a
       // heartbeat changes nothing that has to be written.
-      const learn = async (batch: readonly Delivery[]) => (loaded ? handle(batch) : apply(batch));
+      const learn = async (batch: readonly Delivery[]) => (held ? handle(batch) : apply(batch));
       subscriptions.push(
         await bus.subscribe({ group: `${group}-sites`, types: ['site.reported.v1'], latest: true }, learn),
       );
+      const assigned = (mine: readonly number[]) => {
+        partitions = mine;
+        state.outdate();
+        if (running) void attempt(() => {});
+      };
+      subscriptions.push(await bus.subscribe({ group, types, exclusive, assigned }, handleHeld));
       await work(() => {});
-      subscriptions.push(await bus.subscribe({ group, types }, handle));
     },
     async stop() {
       running = false;
@@ -83,6 +122,9 @@ export function stateful(parts: StatefulParts): Stateful {
       return running;
     },
     ready: () => (!running ? 'not running' : state.sound || 'its state could not be written'),
+    get held() {
+      return held ?? new Set<number>();
+    },
     work,
     get busy() {
       return state.busy;

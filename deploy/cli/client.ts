@@ -1,4 +1,4 @@
-/** Asking a running process. */
+/** Asking a running process, or the one of several that knows. */
 import type { Command } from 'commander';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 
@@ -15,22 +15,71 @@ const TIMEOUT_MS = 15_000;
 /** Adds the options; what is not given comes from TAGALONG_URL and TAGALONG_TOKEN. */
 export function withServerOptions(command: Command): Command {
   return command
-    .option('--url <url>', 'the running process (or TAGALONG_URL)', process.env.TAGALONG_URL || DEFAULT_URL)
+    .option(
+      '--url <url>',
+      'the running process, or those that the services run in, with commas between (or TAGALONG_URL)',
+      process.env.TAGALONG_URL || DEFAULT_URL,
+    )
     .option('--token <token>', 'its http.token (or TAGALONG_TOKEN)')
     .option('--json', 'print JSON');
 }
 
+type Method = 'GET' | 'POST' | 'DELETE';
+
+/** What a process says that is not the one to ask; the later ones tell more. */
+const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_ELSEWHERE'];
+
 /**
- * Sends a request and reads the answer. Path parts must be escaped already.
- * @throws TagalongError SERVER_UNREACHABLE, USAGE where the address or the token cannot be one, or what the server says
+ * Sends a request to the first process that it is for, and reads the answer. Path parts must be escaped already.
+ * @throws TagalongError SERVER_UNREACHABLE, USAGE where an address or the token cannot be one, or what the server says
  */
-export async function ask<T>(
-  { url, token = process.env.TAGALONG_TOKEN || undefined }: ServerOptions,
-  method: 'GET' | 'POST' | 'DELETE',
+export async function ask<T>(options: ServerOptions, method: Method, path: string, body?: object): Promise<T> {
+  const refusals: TagalongError[] = [];
+  for (const base of basesOf(options)) {
+    try {
+      return await askOne<T>(base, options, method, path, body);
+    } catch (error) {
+      if (!isNotHere(error)) throw error;
+      refusals.push(error);
+    }
+  }
+  throw mostTelling(refusals);
+}
+
+/**
+ * Reads from every process that has an answer.
+ * @throws as {@link ask}, where none has
+ */
+export async function askAll<T>(options: ServerOptions, path: string): Promise<T[]> {
+  const refusals: TagalongError[] = [];
+  const answers = await Promise.all(
+    basesOf(options).map((base) =>
+      askOne<T>(base, options, 'GET', path).catch((error): undefined => {
+        if (!isNotHere(error)) throw error;
+        refusals.push(error);
+      }),
+    ),
+  );
+  const some = answers.filter((answer) => answer !== undefined);
+  if (some.length === 0) throw mostTelling(refusals);
+  return some;
+}
+
+function isNotHere(error: unknown): error is TagalongError {
+  return error instanceof TagalongError && NOT_HERE.includes(error.code);
+}
+
+function mostTelling(refusals: readonly TagalongError[]): TagalongError {
+  return refusals.toSorted((a, b) => NOT_HERE.indexOf(b.code) - NOT_HERE.indexOf(a.code))[0]!;
+}
+
+async function askOne<T>(
+  base: string,
+  { token = process.env.TAGALONG_TOKEN || undefined }: ServerOptions,
+  method: Method,
   path: string,
   body?: object,
 ): Promise<T> {
-  const base = baseOf(url);
   if (token !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(token)) {
     throw new TagalongError(
       'USAGE',
@@ -81,6 +130,10 @@ function readAnswer<T>(base: string, { ok, text }: Answer): T {
   }
   // Its HTTP server has some codes of its own, such as UNAUTHORIZED; they are passed on as they are.
   throw new TagalongError(code as ErrorCode, message);
+}
+
+function basesOf({ url }: ServerOptions): string[] {
+  return url.split(',').map((one) => baseOf(one.trim()));
 }
 
 function baseOf(url: string): string {

@@ -4,11 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
 import { addAgent } from './agent.ts';
 import { addBench } from './bench.ts';
+import { addDeadLetters } from './dead-letters.ts';
 import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
 import { addProbe } from './probe.ts';
 import { addReplay } from './replay.ts';
+import { addServices } from './service.ts';
 import { addSimulate } from './simulate.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
@@ -19,6 +21,7 @@ import { addUp } from './up.ts';
 const COMMANDS = [
   addStart,
   addUp,
+  addServices,
   addAgent,
   addReplay,
   addSimulate,
@@ -27,6 +30,7 @@ const COMMANDS = [
   addMigrate,
   addDrain,
   addCancel,
+  addDeadLetters,
   addProbe,
   addTestBed,
   addBench,

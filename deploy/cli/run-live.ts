@@ -1,13 +1,12 @@
-import { qemuMachines } from '#services/agent/remote.ts';
 import { createSystem } from '#services/system.ts';
-import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { crossFaults } from '#shared/config/checks.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
-import { memoryStore } from '#shared/store/memory.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
@@ -36,13 +35,16 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
     throw new TagalongError('CONFIG_INVALID', `${path}:1: sites: there are none; give at least one`);
   }
   const stop = stopRequest();
-  const bus = memoryBus({ partitions: config.bus.partitions });
   const log = createLog(config.log.level);
-  const machines = config.hypervisor.kind === 'qemu' ? { machines: await qemuMachines(config, log) } : {};
-  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log, ...machines });
+  const clock = realClock();
+  const bus = await openBus(config, log);
+  const store = await openStore(config, log);
+  const machines = await openMachines(config, clock, store, log);
+  const system = createSystem({ config, clock, bus, store, log, machines });
   try {
     const url = await serve(system, config.http);
     await system.start();
+    await system.declare();
     process.stdout.write(`${url}\n`);
     await aborted(stop);
   } finally {

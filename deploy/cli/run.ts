@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { replay } from '#services/ingest/replay.ts';
 import type { Fix, TraceReport } from '#services/ingest/traces/trace.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -51,7 +51,7 @@ export async function play(run: Run): Promise<void> {
   const stop = stopRequest();
   const clock = pacedClock(run.startMs, run.speed);
   const bus = memoryBus({ partitions: run.config.bus.partitions });
-  const system = createSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log });
+  const system = createPacedSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log });
   const view = liveView(process.stderr);
   const tally = createTally();
   try {
@@ -79,7 +79,7 @@ export async function play(run: Run): Promise<void> {
 }
 
 /** Plays the positions, then lets the moves end that are under way. */
-async function playThrough(run: Run, clock: PacedClock, system: System, stop: AbortSignal): Promise<void> {
+async function playThrough(run: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
   const { ingest } = system;
   const settle = () => system.settle();
   const { personal, batches } = run;
@@ -90,7 +90,7 @@ async function playThrough(run: Run, clock: PacedClock, system: System, stop: Ab
   }
 }
 
-async function idle({ speed }: Run, clock: PacedClock, system: System, stop: AbortSignal): Promise<void> {
+async function idle({ speed }: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     // A paced clock waits by itself, but not where it goes as fast as it can.
     if (speed === Number.POSITIVE_INFINITY) await sleep(IDLE_STEP_MS);
@@ -107,7 +107,7 @@ async function unlessStopped(stop: AbortSignal, work: Promise<void>): Promise<vo
   await Promise.race([unlessLate, aborted(stop)]);
 }
 
-function progressOf({ startMs, endMs }: Run, clock: PacedClock, { ingest }: System, tally: Tally): Progress {
+function progressOf({ startMs, endMs }: Run, clock: PacedClock, { ingest }: PacedSystem, tally: Tally): Progress {
   const atMs = clock.now();
   const { accepted, unattached } = ingest.counts;
   return {
@@ -119,7 +119,7 @@ function progressOf({ startMs, endMs }: Run, clock: PacedClock, { ingest }: Syst
   };
 }
 
-function printSummary({ startMs, trace, json }: Run, clock: PacedClock, system: System, tally: Tally): void {
+function printSummary({ startMs, trace, json }: Run, clock: PacedClock, system: PacedSystem, tally: Tally): void {
   const summary: Summary = summarize({
     fromMs: startMs,
     toMs: clock.now(),

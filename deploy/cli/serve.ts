@@ -1,16 +1,20 @@
 /** Starting to answer requests, and saying so in one line where that is not possible. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { System } from '#services/system.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
+
+/** What can answer requests. */
+interface Listener {
+  listen(): Promise<{ readonly url: string }>;
+}
 
 /**
  * Lets a system answer requests.
  * @returns the address
  * @throws TagalongError PORT_UNAVAILABLE
  */
-export async function serve(system: System, { host, port }: HttpConfig): Promise<string> {
+export async function serve(system: Listener, { host, port }: HttpConfig): Promise<string> {
   try {
     return (await system.listen()).url;
   } catch (cause) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { MigrationStatus } from '#services/migrator/service.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
-import { ask, type ServerOptions, withServerOptions } from './client.ts';
+import { askAll, type ServerOptions, withServerOptions } from './client.ts';
 import { bytes, counted, instant } from './format.ts';
 import { table } from './table.ts';
 
@@ -10,13 +10,52 @@ export function addStatus(program: Command): void {
   withServerOptions(program.command('status').description('show sites, VMs and moves under way')).action(status);
 }
 
+interface Duty {
+  readonly onDuty: boolean;
+  readonly migrations: readonly MigrationStatus[];
+}
+
 async function status(options: ServerOptions): Promise<void> {
-  const [placement, { migrations }] = await Promise.all([
-    ask<PlacementStatus>(options, 'GET', '/v1/status'),
-    ask<{ migrations: readonly MigrationStatus[] }>(options, 'GET', '/v1/migrations'),
+  const [placements, migrators] = await Promise.all([
+    askAll<PlacementStatus>(options, '/v1/status'),
+    askAll<Duty>(options, '/v1/migrations'),
   ]);
-  const json = { ...placement, migrations };
-  process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : statusTables(placement, migrations));
+  const placement = merged(placements);
+  const migrations = migrators.flatMap((migrator) => migrator.migrations);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...placement, migrations })}\n`);
+  else process.stdout.write(statusTables(placement, migrations) + gaps(placement, migrators));
+}
+
+/** What several placements say, each of its own VMs, as one would. */
+export function merged(placements: readonly PlacementStatus[]): PlacementStatus {
+  const [{ policy, partitions }] = placements as [PlacementStatus];
+  const held = new Set(placements.flatMap((placement) => placement.partitions.held));
+  const sites = Map.groupBy(
+    placements.flatMap((placement) => placement.sites),
+    ({ site }) => site,
+  );
+  return {
+    policy,
+    partitions: { held: [...held].sort((a, b) => a - b), of: partitions.of },
+    sites: [...sites.values()].map((same) => ({
+      ...same[0]!,
+      vms: same.reduce((sum, { vms }) => sum + vms, 0),
+      inbound: same.reduce((sum, { inbound }) => sum + inbound, 0),
+    })),
+    vms: placements.flatMap(({ vms }) => vms).sort((a, b) => (a.vm < b.vm ? -1 : 1)),
+  };
+}
+
+/** What is missing because nobody answered who has it. */
+function gaps({ partitions: { held, of } }: PlacementStatus, migrators: readonly Duty[]): string {
+  const lines: string[] = [];
+  if (held.length < of) {
+    lines.push(`VMs on ${of - held.length} of ${of} partitions are missing: name the other placements with --url too.`);
+  }
+  if (!migrators.some(({ onDuty }) => onDuty)) {
+    lines.push('Moves are missing: no migrator that is on duty was asked; name it with --url too.');
+  }
+  return lines.map((line) => `\n${line}\n`).join('');
 }
 
 /** The tables of sites, of VMs and, where there are any, of moves under way. */

@@ -75,6 +75,7 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
   try {
     const { url } = await system.listen();
     await system.start();
+    await system.declare();
     const host = await bed.ready(home, VM);
     const client = bedClient(bed.network, { at: bed.topology.clients[0]!.client, host, mptcp: true });
     // What the client sees goes back to the policy, as in an installation.

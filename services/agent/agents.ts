@@ -1,7 +1,9 @@
 /**
  * Speaks for the sites: says what each has and runs, again and again, and has VMs started where they are declared. What
- * runs them is behind {@link Hosts}.
+ * runs them is behind {@link Hosts}. One process does so at a time, the one whose migrator is on duty; that a site is to be
+ * drained can be said to any of them, and is kept in the store.
  */
+import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -10,6 +12,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
 import type { HttpSurface } from '../http.ts';
 
 /** The hosts of all sites. */
@@ -25,7 +28,10 @@ export interface Hosts {
 export interface SiteAgents {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Sets whether VMs are to leave a site; said at once. @throws TagalongError SITE_UNKNOWN */
+  /**
+   * Sets whether VMs are to leave a site; said at once, or with the next heartbeat where another process speaks for the
+   * sites. @throws TagalongError SITE_UNKNOWN
+   */
   drain(site: string, draining: boolean): Promise<void>;
   /** `POST /v1/sites/:site/drain` with `{"draining": true}`. */
   registerHttp(surface: HttpSurface): void;
@@ -33,6 +39,7 @@ export interface SiteAgents {
 
 export interface AgentsOptions {
   readonly bus: Bus;
+  readonly store: Store;
   readonly clock: Clock;
   readonly hosts: Hosts;
   readonly sites: readonly SiteConfig[];
@@ -40,15 +47,22 @@ export interface AgentsOptions {
   readonly log: Log;
 }
 
-export function siteAgents({ bus, clock, hosts, sites, heartbeatMs, log: parent }: AgentsOptions): SiteAgents {
+/** What an operator said of a site. */
+interface KeptSite {
+  readonly draining: boolean;
+}
+const siteKey = (site: string) => `agent/site/${site}`;
+
+export function siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log: parent }: AgentsOptions): SiteAgents {
   const log = serviceLog(parent, 'agent');
-  const draining = new Map(sites.map((site) => [site.site, site.draining]));
-  const subscriptions: Subscription[] = [];
+  let subscription: Subscription | undefined;
+  // Ids of heartbeats of two processes must differ, even at one instant.
+  const beginning = randomUUID().slice(0, 8);
   let beats = 0;
 
   /** The heartbeat of a site; none where nobody there answers. */
-  const report = async ({ site, lat, lon, slots, uplinks }: SiteConfig): Promise<Event[]> => {
-    const vms = await hosts.vmsAt(site);
+  const report = async ({ site, lat, lon, slots, uplinks, ...given }: SiteConfig): Promise<Event[]> => {
+    const [vms, kept] = await Promise.all([hosts.vmsAt(site), store.get<KeptSite>(siteKey(site))]);
     if (vms === undefined) return [];
     const atMs = Math.round(clock.now());
     const data = {
@@ -58,10 +72,12 @@ export function siteAgents({ bus, clock, hosts, sites, heartbeatMs, log: parent 
       lon,
       slots,
       vms: [...vms],
-      draining: draining.get(site)!,
+      draining: kept?.value.draining ?? given.draining,
       uplinks: uplinks.map((uplink) => ({ ...uplink })),
     };
-    return [envelop({ type: 'site.reported.v1', data }, `site:${site}:${atMs}:${beats++}`, '/tagalong/agent')];
+    return [
+      envelop({ type: 'site.reported.v1', data }, `site:${site}:${atMs}:${beginning}:${beats++}`, '/tagalong/agent'),
+    ];
   };
   const beat = async () => {
     next(clock.now() + heartbeatMs);
@@ -75,26 +91,30 @@ export function siteAgents({ bus, clock, hosts, sites, heartbeatMs, log: parent 
     if (site === undefined) {
       throw new TagalongError('SITE_UNKNOWN', `no site "${name}"; there are ${sites.map((s) => s.site).join(', ')}`);
     }
-    draining.set(name, on);
+    const key = siteKey(name);
+    const revision = (await store.get(key))?.revision ?? 0;
+    await store.put([{ key, value: { draining: on } satisfies KeptSite, revision }]);
     log.info({ site: name, draining: on }, 'draining set');
-    await bus.publish(await report(site));
+    if (subscription !== undefined) await bus.publish(await report(site));
   };
 
   return {
     async start() {
-      subscriptions.push(
-        await bus.subscribe({ group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'] }, async (batch) => {
+      subscription ??= await bus.subscribe(
+        { group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'], exclusive: true },
+        async (batch) => {
           for (const { event } of batch) {
             if (event.type === 'vm.declared.v1') await hosts.place(event.data.vm, event.data.home, event.data.spec);
             if (event.type === 'vm.retired.v1') await hosts.remove(event.data.vm);
           }
-        }),
+        },
       );
       await beat();
     },
     async stop() {
       next(undefined);
-      await Promise.all(subscriptions.splice(0).map((subscription) => subscription.stop()));
+      await subscription?.stop();
+      subscription = undefined;
     },
     drain,
     registerHttp({ app, health }) {

@@ -4,7 +4,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import type { Machines } from '../system.ts';
+import type { Machines } from '../migrator/mover.ts';
 import type { Hosts } from './agents.ts';
 import { readCredentials } from './credentials.ts';
 
@@ -23,6 +23,8 @@ export async function qemuMachines(config: Config, log: Log): Promise<Machines> 
   return {
     hypervisor,
     hosts: remoteHosts(agents, config, log),
+    // What runs where is the agents' to know.
+    async duty() {},
     close() {
       hypervisor.close();
       for (const agent of agents.values()) agent.close();

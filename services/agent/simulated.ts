@@ -18,8 +18,8 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
   };
 }
 
-/** Everything that runs VMs, simulated. */
+/** Everything that runs VMs, simulated, for as long as this process lives. */
 export function simulatedMachines(config: Config, clock: Clock) {
   const hypervisor = simulatedHypervisor({ clock, model: config.move, network: config.network });
-  return { hypervisor, hosts: simulatedHosts(hypervisor, config.sites), close() {} };
+  return { hypervisor, hosts: simulatedHosts(hypervisor, config.sites), async duty() {}, close() {} };
 }

@@ -3,12 +3,12 @@ import type { MigratorService } from './service.ts';
 
 /**
  * The routes of the migrator:
- * - `GET /v1/migrations`: those that have not ended
+ * - `GET /v1/migrations`: whether it is on duty, and the migrations that have not ended
  * - `DELETE /v1/migrations/:migration`: takes one back, until it switches over
  */
 export function registerMigrator({ app, health }: HttpSurface, migrator: MigratorService): void {
   health('migrator', () => migrator.ready());
-  app.get('/v1/migrations', async () => ({ migrations: migrator.status() }));
+  app.get('/v1/migrations', async () => ({ onDuty: migrator.onDuty, migrations: migrator.status() }));
   app.delete<{ Params: { migration: string } }>('/v1/migrations/:migration', async ({ params }, reply) => {
     await migrator.cancel(params.migration, 'operator');
     return reply.code(202).send({ migration: params.migration });

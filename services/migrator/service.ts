@@ -1,12 +1,16 @@
 /**
  * The migrator service: decisions from the bus, orders to the hypervisor, what came of them back to the bus. The steps
  * and their rules are in shared/migration; here they are recorded before they are ordered.
+ *
+ * Of several processes one is on duty: the limits of sites and paths are judged over all VMs. The others stand by, with
+ * nothing loaded; the one that takes over loads all, and asks the hypervisor what is true before it orders anything.
  */
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
 import { envelop } from '#shared/events/index.ts';
-import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -32,7 +36,9 @@ export interface MigratorService {
   stop(): Promise<void>;
   /** True, or why nothing is moved at the moment. */
   ready(): true | string;
-  /** Takes a migration back. @throws TagalongError MIGRATION_UNKNOWN, MIGRATION_PAST_CANCEL */
+  /** True: this is the process that moves VMs. False: it stands by. */
+  readonly onDuty: boolean;
+  /** Takes a migration back. @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL */
   cancel(migration: string, by: string): Promise<void>;
   status(): MigrationStatus[];
   /** True while something is being worked on. */
@@ -48,6 +54,8 @@ export interface MigratorOptions {
   readonly hypervisor: Hypervisor;
   readonly config: Config;
   readonly log: Log;
+  /** Told that the process takes duty, before it looks at what is under way, and that it has lost it. */
+  readonly duty?: (on: boolean) => Promise<void>;
 }
 
 export function createMigrator({
@@ -57,16 +65,31 @@ export function createMigrator({
   hypervisor,
   config,
   log: parent,
+  duty = async () => {},
 }: MigratorOptions): MigratorService {
   const log = serviceLog(parent, 'migrator');
   const ledger = new Ledger(store, bus, 'migrator/vm/');
   let core = new Migrations(config.limits);
   const nowMs = () => Math.round(clock.now());
-  const load = async () => {
-    const kept = await ledger.load<KeptMigration>();
+  let onDuty = false;
+  const load = async (partitions: readonly number[]) => {
+    const isMine = partitions.length > 0;
+    if (isMine !== onDuty) {
+      log.info({ onDuty: isMine }, isMine ? 'on duty' : 'standing by');
+      await duty(isMine);
+      if (isMine) hypervisor.listen(hear);
+      onDuty = isMine;
+    }
+    const kept = isMine ? await ledger.load<KeptMigration>() : [];
     core = core.withoutMigrations();
     for (const { value } of kept) core.restore(value);
     core.resume(nowMs());
+  };
+
+  const hear = (report: Report) => {
+    if (!service.running) return;
+    // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
+    service.work(() => core.report(report, nowMs())).catch((err) => log.error({ err }, 'a report was not recorded'));
   };
 
   const commit = async () => {
@@ -96,6 +119,7 @@ export function createMigrator({
     ...{
       group: 'migrator',
       types: ['placement.decided.v1', 'interruption.reported.v1'],
+      exclusive: true,
       bus,
       clock,
       log,
@@ -110,19 +134,21 @@ export function createMigrator({
   });
 
   return {
-    async start() {
-      hypervisor.listen((report) => {
-        if (!service.running) return;
-        // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
-        service
-          .work(() => core.report(report, nowMs()))
-          .catch((err) => log.error({ err }, 'a report was not recorded'));
-      });
-      await service.start();
+    start: service.start,
+    async stop() {
+      await service.stop();
+      if (onDuty) await duty(false);
+      onDuty = false;
     },
-    stop: service.stop,
     ready: service.ready,
-    cancel: (id, by) => service.work(() => core.cancel(id, by, nowMs())),
+    get onDuty() {
+      return onDuty;
+    },
+    cancel: (id, by) =>
+      service.work(() => {
+        if (!onDuty) throw new TagalongError('HELD_ELSEWHERE', 'another migrator is on duty: ask there');
+        core.cancel(id, by, nowMs());
+      }),
     status: () =>
       [...core.live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs } }) => ({
         migration: id,

@@ -1,31 +1,20 @@
 /** Monitor: what happens on the bus, as metrics for Prometheus. */
-import { Counter, Gauge, Registry } from 'prom-client';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { HttpSurface } from '../http.ts';
+import { createExposition, type Exposition } from './exposition.ts';
 import { fewValues } from './labels.ts';
 import { createMetrics } from './metrics.ts';
 import { recentIds } from './recent.ts';
 
-/** One value of a metric that is read by callback. */
-export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
 /** The running monitor. */
-export interface Monitor {
+export interface Monitor extends Exposition {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** All metrics in the Prometheus text format. */
-  metrics(): Promise<string>;
-  /** Adds a metric that is read at each scrape. The name ends in its unit. */
-  gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
-  /** The same for a total that only grows; the name ends in `_total`. */
-  counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
-  /** Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. */
+  /** Adds `GET /metrics`. */
   registerHttp(surface: HttpSurface): void;
 }
 
@@ -41,11 +30,11 @@ const REMEMBERED_PREDICTIONS = 10_000;
 export function createMonitor(options: { readonly bus: Bus; readonly clock: Clock; readonly log: Log }): Monitor {
   const { bus, clock } = options;
   const log = serviceLog(options.log, 'monitor');
-  const registry = new Registry();
+  const exposition = createExposition();
   const predictions = new Map<string, Prediction>();
   const underWay = new Set<string>();
   const isNew = recentIds(REMEMBERED_IDS);
-  const metrics = createMetrics(registry, { lag: () => bus.lag(), inProgress: () => underWay.size });
+  const metrics = createMetrics(exposition.registry, { lag: () => bus.lag(), inProgress: () => underWay.size });
   const fewReasons = fewValues();
   const fewCodes = fewValues();
   const fewKinds = fewValues();
@@ -127,40 +116,20 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
     for (const kind of figures.degraded) metrics.degraded.inc({ kind: fewKinds(kind) });
   };
 
-  const byCallback =
-    (Kind: typeof Gauge | typeof Counter): Monitor['gauge'] =>
-    (name, help, labels, read) => {
-      new Kind({
-        name,
-        help,
-        labelNames: [...labels],
-        registers: [registry],
-        collect() {
-          this.reset();
-          for (const sample of read()) this.inc(sample.labels, sample.value);
-        },
-      });
-    };
-
   return {
+    ...exposition,
     async start() {
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
-        for (const { event } of batch) if (isNew(event.id)) observe(event);
+        for (const { event } of batch) if (isNew(originalId(event.id))) observe(event);
       });
     },
     async stop() {
       await subscription?.stop();
       subscription = undefined;
     },
-    metrics: () => registry.metrics(),
-    gauge: byCallback(Gauge),
-    counter: byCallback(Counter),
-    registerHttp({ app, health }) {
-      health('monitor', () => subscription !== undefined || 'not subscribed to the bus');
-      // Without a rate limit: when much is asked of the process is when its metrics are wanted.
-      app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
-        reply.type(registry.contentType).send(await registry.metrics()),
-      );
+    registerHttp(surface) {
+      surface.health('monitor', () => subscription !== undefined || 'not subscribed to the bus');
+      exposition.registerMetrics(surface);
     },
   };
 }

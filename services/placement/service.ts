@@ -1,18 +1,22 @@
 /**
  * The placement service: events from the bus through the policy's core, decisions back to the bus. Everything that
  * decides is in shared/policy; here is only how it is fed, kept and woken.
+ *
+ * Several processes share the VMs by partition. Of a site each knows the heartbeat, its own VMs there and the moves that it
+ * ordered itself; what several of them order at once beyond a site's room or limits is for the migrator to queue or refuse.
  */
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import { type EventType, type Explanation, envelop } from '#shared/events/index.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type EventType, type Explanation, envelop, partitionOf } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
-import type { Correction } from '#shared/policy/sites.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { stateful } from '../stateful.ts';
+import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
 
 const SOURCE = '/tagalong/placement';
@@ -28,15 +32,19 @@ const TYPES: readonly EventType[] = [
   'migration.cancelled.v1',
 ];
 
+/** How soon what other processes learned of the ways between sites counts here. */
+const LESSONS_AGE_MS = 60_000;
+
 export interface PlacementService {
   start(): Promise<void>;
   stop(): Promise<void>;
   /** True, or why nothing is decided at the moment. */
   ready(): true | string;
-  /** Moves a VM because an operator says so. @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, MOVE_REFUSED */
+  /** Moves a VM because an operator says so. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SITE_UNKNOWN, MOVE_REFUSED */
   order(vm: string, to: string): Promise<void>;
-  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN */
+  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
+  /** Of the VMs that are held here. */
   status(): PlacementStatus;
   /** Location events by what became of them, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
@@ -56,38 +64,51 @@ export interface PlacementOptions {
 
 export function createPlacement({ bus, store, clock, config, log: parent }: PlacementOptions): PlacementService {
   const log = serviceLog(parent, 'placement');
+  // By partition, so that one of them can be read without the others.
   const vms = new Ledger(store, bus, 'placement/vm/');
-  const pairs = new Ledger(store, bus, 'placement/pair/');
   const { network, policy, limits, hypervisor } = config;
   const move = { ...config.move, postCopy: hypervisor.kind === 'qemu' && hypervisor.postCopy };
+  const { partitions } = config.bus;
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
+  let lessonsReadMs = Number.NEGATIVE_INFINITY;
   const nowMs = () => Math.round(clock.now());
-  const load = async () => {
-    const corrections = await pairs.load<Correction>();
-    const kept = await vms.load<KeptVm>();
+  const learn = (corrections: Corrections, { sites } = core) => {
+    for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
+  };
+  const load = async (mine: readonly number[]) => {
+    const corrections = await loadCorrections(store);
+    lessonsReadMs = nowMs();
+    const kept = await vms.load<KeptVm>(mine.map((partition) => `${partition}/`));
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     // The sites first: a look at a VM among half of them would say something else.
     for (const data of core.sites.reports()) next.sites.report(data);
-    for (const { key, value } of corrections) next.sites.restoreCorrection(key, value);
+    learn(corrections, next);
     for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
     core = next;
     core.resume(nowMs());
   };
 
   const commit = async () => {
-    const { vms: changed, corrections } = core.takeChanges();
+    const { vms: changed, lessons } = core.takeChanges();
     const decisions = core.takeDecisions();
     const events = decisions.map((data) => envelop({ type: 'placement.decided.v1', data }, data.decision, SOURCE));
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
-    await pairs.commit([...corrections].map(([key, value]): Change => ({ key, value, events: [] })));
+    // Before the VMs: a crash in between brings the lessons again, and they are known as repeats.
+    if (lessons.length > 0) learn(await addLessons(store, lessons));
     await vms.commit(
-      changed.map((vm): Change => ({ key: vm.id, value: keepVm(vm), events: eventsOf.get(vm.id) ?? [] })),
+      changed.map((vm): Change => {
+        const key = `${partitionOf(vm.id, partitions)}/${vm.id}`;
+        return { key, value: keepVm(vm), events: eventsOf.get(vm.id) ?? [] };
+      }),
     );
     for (const { vm, verdict, from, to, reason, source, decision } of decisions) {
       log.info({ vm, verdict, from, to, reason, source, decision }, 'decided');
     }
+    if (nowMs() < lessonsReadMs + LESSONS_AGE_MS) return;
+    lessonsReadMs = nowMs();
+    learn(await loadCorrections(store));
   };
 
   const service = stateful({
@@ -100,13 +121,30 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     advance: () => core.advance(nowMs()),
   });
 
+  const refuseElsewhere = (vm: string) => {
+    const partition = partitionOf(vm, partitions);
+    if (service.held.has(partition)) return;
+    throw new TagalongError(
+      'HELD_ELSEWHERE',
+      `${vm} is on partition ${partition}, which another placement holds: ask there`,
+    );
+  };
+
   return {
     start: service.start,
     stop: service.stop,
     ready: service.ready,
-    order: (vm, to) => service.work(() => core.order(vm, to, nowMs())),
-    explain: (vm) => service.work(() => core.explain(vm, nowMs())),
-    status: () => statusOf(core),
+    order: (vm, to) =>
+      service.work(() => {
+        refuseElsewhere(vm);
+        core.order(vm, to, nowMs());
+      }),
+    explain: (vm) =>
+      service.work(() => {
+        refuseElsewhere(vm);
+        return core.explain(vm, nowMs());
+      }),
+    status: () => statusOf(core, { held: [...service.held], of: partitions }),
     get counts() {
       return core.counts;
     },

@@ -3,9 +3,12 @@ import type { Placement } from '#shared/policy/placement.ts';
 /** Where everything is, for people and programs. */
 export interface PlacementStatus {
   readonly policy: string;
+  /** The partitions of which the VMs are listed, and how many there are. */
+  readonly partitions: { readonly held: readonly number[]; readonly of: number };
   readonly sites: readonly {
     readonly site: string;
     readonly slots: number;
+    /** Of the VMs that are listed. */
     readonly vms: number;
     readonly inbound: number;
     readonly draining: boolean;
@@ -23,9 +26,10 @@ export interface PlacementStatus {
 }
 
 /** Sites and VMs in order of their names. */
-export function statusOf(core: Placement): PlacementStatus {
+export function statusOf(core: Placement, partitions: PlacementStatus['partitions']): PlacementStatus {
   return {
     policy: core.policy.name,
+    partitions,
     sites: core.sites.list
       .map(({ id, slots, homes, inbound, draining }) => ({ site: id, slots, vms: homes.size, inbound, draining }))
       .sort((a, b) => (a.site < b.site ? -1 : 1)),

@@ -17,3 +17,15 @@ export function deadLetter(event: Event, group: string, error: unknown): Event |
   };
   return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
 }
+
+const REPLAY = 'replay:';
+
+/** An event that was rejected, to be published again: under an id of its own, because a bus drops repeats of the first. */
+export function replayOf(original: Event): Event {
+  return { ...original, id: REPLAY + original.id };
+}
+
+/** The id under which an event was published first, for who has to know repeats by it. */
+export function originalId(id: string): string {
+  return id.startsWith(REPLAY) ? originalId(id.slice(REPLAY.length)) : id;
+}

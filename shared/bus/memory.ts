@@ -22,6 +22,8 @@ export interface MemoryBus extends Bus {
 /** @param options.partitions into how many queues a group's events are divided by key */
 export function memoryBus({ partitions = 16 }: { readonly partitions?: number } = {}): MemoryBus {
   const groups = new Map<string, MemoryGroup>();
+  const owned = new Set<MemoryGroup>();
+  const all = () => [...groups.values(), ...owned];
   let wanting = new Map<EventType, readonly MemoryGroup[]>();
   const latest = new Map(LATEST_KEPT.map((type) => [type, new Map<string, Event>()]));
   const recent = new RecentIds();
@@ -63,29 +65,32 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
     },
     async subscribe(options, handler) {
       if (closing) throw closedError('subscribe');
-      const group = groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
-      groups.set(options.group, group);
+      // Who begins with the latest shares with nobody, and leaves nothing behind.
+      const own = options.latest ? new MemoryGroup(options.group, surroundings) : undefined;
+      const group = own ?? groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
+      if (own) owned.add(own);
+      else groups.set(options.group, group);
       group.types = new Set(options.types);
       group.exclusive = options.exclusive ?? false;
-      wanting = byType(groups.values());
+      wanting = byType(all());
 
-      // Who begins with the latest needs none of the earlier ones that were kept for the group while it was away.
-      const kept = options.latest && group.deserted ? LATEST_KEPT.filter((type) => group.types.has(type)) : [];
+      const kept = own ? LATEST_KEPT.filter((type) => group.types.has(type)) : [];
       const begin = kept.flatMap((type) => [...latest.get(type)!.values()].map(first));
-      group.beginWith(begin, ({ event }) => group.types.has(event.type) && !kept.includes(event.type));
+      group.beginWith(begin, ({ event }) => group.types.has(event.type));
 
       const subscription = group.join(handler, options.assigned);
       subscriptions.add(subscription);
-      if (options.latest) await group.caughtUp();
+      if (own) await own.caughtUp();
       return {
         async stop() {
           await subscription.stop();
           subscriptions.delete(subscription);
+          if (own?.deserted && owned.delete(own)) wanting = byType(all());
         },
       };
     },
     lag: () =>
-      [...groups.values()].flatMap(({ name, queues }) =>
+      all().flatMap(({ name, queues }) =>
         queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
       ),
     idle: rest.idle,

@@ -4,8 +4,8 @@ import { type Delivery, MAX_ATTEMPTS } from './bus.ts';
 export const MAX_BATCH = 10_000;
 
 /** What one group has still to handle of one partition, in order. An event leaves when it is acknowledged. */
-export class PartitionQueue {
-  #deliveries: Delivery[] = [];
+export class PartitionQueue<D extends Delivery = Delivery> {
+  #deliveries: D[] = [];
   // Everything before the head has been acknowledged; shifting one by one would cost a move of the whole backlog.
   #head = 0;
   #inHand = 0;
@@ -20,12 +20,17 @@ export class PartitionQueue {
     return this.#inHand === 0 && this.size > 0;
   }
 
-  push(delivery: Delivery): void {
+  /** The events in order, those in hand included. */
+  [Symbol.iterator](): Iterator<D> {
+    return this.#deliveries.slice(this.#head).values();
+  }
+
+  push(delivery: D): void {
     this.#deliveries.push(delivery);
   }
 
   /** The next batch, which is in hand until it is acknowledged or refused. Only where the queue is `ready`. */
-  take(): readonly Delivery[] {
+  take(): readonly D[] {
     const limit = Math.min(this.#deliveries.length, this.#head + MAX_BATCH);
     let end = this.#head + 1;
     // What was refused before is tried alone, so that a poisoned event does not take its neighbours with it.
@@ -50,7 +55,7 @@ export class PartitionQueue {
    * The batch in hand was refused: it stays at the front, its next attempt counted.
    * @returns the event that has had its last attempt, and is no longer in the queue
    */
-  refuse(): Delivery | undefined {
+  refuse(): D | undefined {
     const first = this.#deliveries[this.#head]!;
     if (first.attempt >= MAX_ATTEMPTS) {
       this.acknowledge();
@@ -58,15 +63,15 @@ export class PartitionQueue {
     }
     const end = this.#head + this.#inHand;
     for (let i = this.#head; i < end; i++) {
-      const { event, partition, attempt } = this.#deliveries[i]!;
-      this.#deliveries[i] = { event, partition, attempt: attempt + 1 };
+      const delivery = this.#deliveries[i]!;
+      this.#deliveries[i] = { ...delivery, attempt: delivery.attempt + 1 };
     }
     this.#inHand = 0;
     return undefined;
   }
 
   /** Puts `first` before all that waits, and keeps of the rest what `keep` says. A batch in hand stays as it is. */
-  beginWith(first: readonly Delivery[], keep: (delivery: Delivery) => boolean): void {
+  beginWith(first: readonly D[], keep: (delivery: D) => boolean): void {
     const waiting = this.#head + this.#inHand;
     this.#deliveries = [
       ...this.#deliveries.slice(this.#head, waiting),

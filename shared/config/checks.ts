@@ -5,6 +5,7 @@ import { SessionAttached } from '../events/types.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest } from './nearest.ts';
 import type { Config } from './schema.ts';
+import { serverFaults } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 const userName = Compile(SessionAttached.properties.user as TSchema);
@@ -12,7 +13,9 @@ const userName = Compile(SessionAttached.properties.user as TSchema);
 /** @param config one that fits its schema */
 export function crossFaults(config: Config): Fault[] {
   return [
-    ...urlFaults(config),
+    ...httpFaults(config),
+    ...serverFaults('bus', config.bus),
+    ...serverFaults('store', config.store),
     ...limitFaults(config),
     ...siteFaults(config),
     ...vmFaults(config),
@@ -20,19 +23,12 @@ export function crossFaults(config: Config): Fault[] {
   ];
 }
 
-function* urlFaults({ http, bus, store }: Config): Generator<Fault> {
+function* httpFaults({ http }: Config): Generator<Fault> {
   if (http.token === undefined && !LOOPBACK.test(http.host)) {
     yield {
       path: ['http', 'host'],
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,
     };
-  }
-  for (const [section, url] of [
-    ['bus', bus.url],
-    ['store', store.url],
-  ] as const) {
-    if (url !== 'memory:')
-      yield { path: [section, 'url'], message: `there is no ${section} for "${url}"; give memory:` };
   }
 }
 

@@ -36,17 +36,62 @@ const Http = section({
   requestsPerMinute: count(6000),
 });
 
-const Bus = section({
-  /** Which bus carries the events. @default memory: */
+const File = Type.String({ minLength: 1, maxLength: 4096 });
+const Hidden = Type.Optional(Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }));
+
+/** Who we are to the server. */
+const Auth = Type.Object(
+  {
+    /** With `password`. */
+    user: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    password: Hidden,
+    /** How user and password are shown. Only kafka. */
+    mechanism: Type.Optional(Type.Enum(['plain', 'scram-sha-256', 'scram-sha-512'])),
+    /** Only nats, as are the next two; one of them, or user and password. */
+    token: Hidden,
+    /** The seed of an nkey, `SU…`. */
+    nkeySeed: Hidden,
+    /** A `.creds` file. */
+    credentialsFile: Type.Optional(File),
+  },
+  closed,
+);
+/** PEM files. */
+const Tls = Type.Object(
+  {
+    /** The authority of the server's certificate. @default those that Node trusts */
+    ca: Type.Optional(File),
+    /** Our own certificate, where the server asks for one. */
+    cert: Type.Optional(File),
+    key: Type.Optional(File),
+  },
+  closed,
+);
+
+/** What bus and store have in common. */
+const server = {
+  /** `memory:` is one process's own; `nats://HOST:PORT,HOST:PORT` or `kafka://…`: servers of one cluster. @default memory: */
   url: Type.String({ minLength: 1, default: 'memory:' }),
+  /** Begins the names of all that is kept there: installations may share a server. @default tagalong */
+  prefix: Type.String({ minLength: 1, maxLength: 64, default: 'tagalong' }),
+  /** Copies in a cluster, of what is made there at the first start. @default 1 */
+  replicas: count(1, 15),
+  auth: Type.Optional(Auth),
+  /** Absent: in the clear. */
+  tls: Type.Optional(Tls),
+};
+
+/** Which bus carries the events. */
+const Bus = section({
+  ...server,
   /** Partitions of the keys. Fixed when an installation begins: another number moves keys. @default 16 */
   partitions: count(16, 4096),
+  /** How long events are kept, of what is made there at the first start. @default 604_800_000 */
+  retentionMs: positive(604_800_000),
 });
 
-const Store = section({
-  /** Where records are kept. @default memory: */
-  url: Type.String({ minLength: 1, default: 'memory:' }),
-});
+/** Where records are kept. With the URL of the bus, `auth` and `tls` of the bus count where there are none here. */
+const Store = section(server);
 
 const Log = section({
   /** The least important level that is written. @default info */
@@ -150,8 +195,6 @@ const Limits = section({
   stepTimeoutMs: positive(60_000),
 });
 
-const Pem = Type.String({ minLength: 1, maxLength: 4096 });
-
 /** What a VM is made of, beyond its figures. */
 const Machine = section({
   /** One of the images that the sites' agents have. @default default */
@@ -164,7 +207,7 @@ const Hypervisor = section({
   /** What runs the VMs: nothing but arithmetic, or QEMU behind the agents of the sites. @default simulated */
   kind: Type.Enum(['simulated', 'qemu'], { default: 'simulated' }),
   /** PEM files: the authority of the agents' certificates, and a certificate of it for the name `control`. Only qemu. */
-  tls: Type.Optional(Type.Object({ ca: Pem, cert: Pem, key: Pem }, closed)),
+  tls: Type.Optional(Type.Object({ ca: File, cert: File, key: File }, closed)),
   /** What VMs are made of that say nothing themselves. Only qemu. */
   machine: Machine,
   /** Make before break, or the paper's order: the new address is announced before or after the move. @default before */
@@ -256,6 +299,8 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
 /** Where the process is asked. */
 export type HttpConfig = Config['http'];
+/** A bus or a store, and how it is reached. */
+export type ServerConfig = Config['store'];
 /** What is made of what clients say. */
 export type IngestConfig = Config['ingest'];
 /** What is believed of a position. */

@@ -53,6 +53,7 @@ export interface Migration {
   readonly retries: number;
   /** Where the VM runs, where it ended other than planned. */
   readonly runsAt: string;
+  readonly endedAtMs: number | null;
 }
 
 export type MigrationEvent =
@@ -144,7 +145,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const arrived: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
   const notUndone: Patch = () => ({ undo: null });
   const started: Patch = ({ event }) => ({ startedAtMs: event.atMs });
-  const over: Patch = () => ({ deadlineMs: null });
+  const over: Patch = ({ event }) => ({ deadlineMs: null, endedAtMs: event.atMs });
   const releaseIncomplete: Patch = ({ context, event }) => {
     const measured = 'measured' in event ? event.measured : context.measured;
     return { measured: { ...measured, degraded: [...measured.degraded, 'release-incomplete'] } };

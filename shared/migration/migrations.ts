@@ -9,7 +9,7 @@ import type { Data, Fact, Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
-import { pathsBetween, type Uplink } from '../model/paths.ts';
+import { pathsBetween } from '../model/paths.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
 import {
@@ -20,6 +20,7 @@ import {
   migrationMachine,
   TERMINAL,
 } from './machine.ts';
+import { Occupancy } from './occupancy.ts';
 import { figures, names, type Said, said } from './said.ts';
 
 /** What the hypervisor is to do, once it has been recorded. */
@@ -55,7 +56,8 @@ export class Migrations {
   readonly #live = new Map<string, Record>();
   readonly #queue: Record[] = [];
   readonly #agenda = new Agenda<Record>();
-  readonly #uplinks = new Map<string, readonly Uplink[]>();
+  readonly #occupancy = new Occupancy();
+  readonly #reports = new Map<string, Data<'site.reported.v1'>>();
   #said: Said[] = [];
   #orders: Order[] = [];
   #changed: Record[] = [];
@@ -77,7 +79,8 @@ export class Migrations {
 
   /** Takes a fact that concerns migrations; any other changes nothing. */
   apply(fact: Fact): void {
-    if (fact.type === 'site.reported.v1') this.#uplinks.set(fact.data.site, fact.data.uplinks);
+    if (fact.type === 'site.reported.v1') this.#report(fact.data);
+    if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
       if (fact.data.verdict === 'move') this.#accept(fact.data);
       if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data);
@@ -149,7 +152,7 @@ export class Migrations {
   /** A core that knows the same sites and nothing else. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
-    for (const [site, uplinks] of this.#uplinks) other.#uplinks.set(site, uplinks);
+    for (const data of this.#reports.values()) other.#report(data);
     return other;
   }
 
@@ -157,7 +160,10 @@ export class Migrations {
   restore({ state, migration }: KeptMigration): void {
     const record: Record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);
+    const { from, to, endedAtMs } = migration;
+    if (endedAtMs !== null && migration.switched) this.#occupancy.moved(record.vm, from, to, endedAtMs);
     if (TERMINAL.includes(state)) return;
+    this.#occupancy.expect(record.vm, to, true);
     this.#live.set(migration.id, record);
     if (state === 'queued') this.#queue.push(record);
     else this.#admission.count(migration, 1);
@@ -186,6 +192,11 @@ export class Migrations {
     return taken;
   }
 
+  #report(data: Data<'site.reported.v1'>): void {
+    this.#reports.set(data.site, data);
+    this.#occupancy.report(data);
+  }
+
   #accept(decided: Data<'placement.decided.v1'>): void {
     const last = this.#byVm.get(decided.vm);
     // Seen before: it was accepted then, and ends, or has ended, in its one terminal event.
@@ -196,23 +207,39 @@ export class Migrations {
       this.#refuse(migration, last, decided.atMs);
       return;
     }
-    const record: Record = {
-      vm: decided.vm,
-      state: 'queued',
-      migration: { ...migration, deadlineMs: decided.atMs + this.#limits.queueMs },
-      wakeAtMs: Number.POSITIVE_INFINITY,
-      changed: false,
-    };
-    this.#byVm.set(record.vm, record);
+    if (this.#occupancy.isFull(decided.to)) {
+      this.#turnAway(migration, decided.atMs);
+      return;
+    }
+    const record = this.#record('queued', { ...migration, deadlineMs: decided.atMs + this.#limits.queueMs });
+    this.#occupancy.expect(record.vm, decided.to, true);
     this.#live.set(migration.id, record);
     this.#agenda.set(record, record.migration.deadlineMs!);
     this.#queue.push(record);
-    this.#touch(record);
     this.#said.push({
       id: `${migration.id}:accepted`,
       fact: { type: 'migration.accepted.v1', data: { ...names(migration), atMs: decided.atMs } },
     });
     this.#admit(decided.atMs);
+  }
+
+  /**
+   * Several placements can send VMs to one site at once, each seeing only its own: what would overfill it is not accepted,
+   * and kept as failed, so that a repeat of the decision does not find room one day and is carried out after all.
+   */
+  #turnAway(migration: Migration, atMs: number): void {
+    const reason = `every slot of ${migration.to} is taken, or promised to a VM on its way there`;
+    const failed: Migration = { ...migration, endedAtMs: atMs, undo: { code: 'SITE_FULL', reason } };
+    this.#record('failed', failed);
+    this.#said.push(said(failed, 'failed', atMs));
+  }
+
+  /** The VM's record from now on. */
+  #record(state: MigrationState, migration: Migration): Record {
+    const record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
+    this.#byVm.set(record.vm, record);
+    this.#touch(record);
+    return record;
   }
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
@@ -270,14 +297,17 @@ export class Migrations {
   #send(record: Record, event: MigrationEvent): void {
     if (TERMINAL.includes(record.state)) return;
     const before = record.state;
+    const { switched } = record.migration;
     const { state, context, actions } = this.#step(before, record.migration, event);
     record.state = state;
     record.migration = context;
     this.#touch(record);
+    if (context.switched && !switched) this.#occupancy.moved(context.vm, context.from, context.to, event.atMs);
     for (const action of actions as readonly MigrationAction[]) this.#carryOut(record, action, event.atMs);
     this.#agenda.set(record, context.deadlineMs ?? Number.POSITIVE_INFINITY);
     if (!TERMINAL.includes(state)) return;
     this.#live.delete(context.id);
+    this.#occupancy.expect(context.vm, context.to, false);
     if (before === 'queued') this.#queue.splice(this.#queue.indexOf(record), 1);
     else this.#admission.count(context, -1);
     this.#admit(event.atMs);
@@ -308,7 +338,7 @@ export class Migrations {
   }
 
   #pathIds(from: string, to: string): string[] {
-    const uplinks = (site: string) => ({ site, uplinks: this.#uplinks.get(site) ?? [] });
+    const uplinks = (site: string) => ({ site, uplinks: this.#reports.get(site)?.uplinks ?? [] });
     return pathsBetween(uplinks(from), uplinks(to)).map(({ id }) => id);
   }
 
@@ -339,5 +369,6 @@ function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly str
     undo: null,
     retries: 0,
     runsAt: decided.from,
+    endedAtMs: null,
   };
 }

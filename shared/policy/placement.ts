@@ -18,7 +18,7 @@ import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
-import { type Correction, type Site, SiteTable } from './sites.ts';
+import { type Lesson, type Site, SiteTable } from './sites.ts';
 import type { Session, Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
@@ -36,7 +36,7 @@ export type LocationOutcome =
   | 'unknown-vm'
   | 'unattached';
 
-const NO_CHANGES = { vms: [] as Vm[], corrections: new Map<string, Correction>() };
+const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
 
@@ -52,7 +52,7 @@ export class Placement {
   readonly #agenda = new Agenda<Vm>();
   #decided: Data<'placement.decided.v1'>[] = [];
   #changed: Vm[] = [];
-  #corrected = new Map<string, Correction>();
+  #lessons: Lesson[] = [];
   #nextSiteCheckMs = 0;
 
   constructor(settings: PlacementSettings) {
@@ -81,15 +81,15 @@ export class Placement {
     return decided;
   }
 
-  /** VMs that changed since the last call (gone ones with `retired`), and ways between sites whose correction did. */
-  takeChanges(): { readonly vms: readonly Vm[]; readonly corrections: ReadonlyMap<string, Correction> } {
+  /** VMs that changed since the last call (gone ones with `retired`), and what moves that ended taught of the ways. */
+  takeChanges(): { readonly vms: readonly Vm[]; readonly lessons: readonly Lesson[] } {
     const vms = this.#changed;
     if (vms.length === 0) return NO_CHANGES;
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
-    const corrections = this.#corrected;
-    if (corrections.size > 0) this.#corrected = new Map();
-    return { vms, corrections };
+    const lessons = this.#lessons;
+    if (lessons.length > 0) this.#lessons = [];
+    return { vms, lessons };
   }
 
   /** When `advance` has something to do; undefined: only events can change anything. */
@@ -148,7 +148,11 @@ export class Placement {
     if (session === undefined) return 'unattached';
     const { plausibility } = this.#settings;
     const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
-    if (fault !== undefined) return fault;
+    if (fault !== undefined) {
+      // What contradicts the track is remembered: some more of it, and it was the track that was wrong.
+      if (fault === 'teleport') this.#touch(vm);
+      return fault;
+    }
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     follow(session.track, fix);
@@ -269,9 +273,9 @@ export class Placement {
         const { durationMs, interruptionMs, bytes } = fact.data.figures;
         // Less than its disk: the site had kept that from when the VM left it. What was predicted is all of it.
         const measured = bytes < vm.spec.diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
-        const learned = this.sites.learn(this.sites.named(from), this.sites.named(to), move.raw, measured);
+        const { key, sample } = this.sites.learn(from, to, move.raw, measured);
         vm.left = { site: from, atMs: vm.nowMs };
-        this.#corrected.set(learned.key, learned.correction);
+        this.#lessons.push({ pair: key, migration, sample });
         this.#endMove(vm);
         this.#send(vm, { type: 'completed', ...event });
         break;

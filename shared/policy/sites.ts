@@ -50,7 +50,22 @@ export interface Correction {
   readonly samples: number;
 }
 
-const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
+/** Measured ÷ predicted of one finished move, within what is believed; null where nothing was predicted. JSON. */
+export interface Sample {
+  readonly duration: number | null;
+  readonly interruption: number | null;
+}
+
+/** What a finished move taught of its pair of sites. */
+export interface Lesson {
+  /** The pair's key. */
+  readonly pair: string;
+  readonly migration: string;
+  readonly sample: Sample;
+}
+
+/** The correction of a pair on which nothing was measured yet. */
+export const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
 /** Weight of the newest move; the first one counts in full, because a prediction nobody checked is worth little. */
 const NEWEST_WEIGHT = 0.3;
 /** One freak move must not make a pair look a hundred times worse, or better, than it is. */
@@ -176,38 +191,56 @@ export class SiteTable {
    * Learns from a finished move.
    * @param raw what the model had predicted, before correction
    * @param measured without a duration where that says nothing of what was predicted
-   * @returns the pair's key and its new correction, to be kept
+   * @returns the pair's key and what was learned of it, to be kept
    */
   learn(
-    from: Site,
-    to: Site,
-    raw: { readonly durationMs: number; readonly interruptionMs: number },
-    measured: { readonly durationMs?: number; readonly interruptionMs: number },
-  ): { key: string; correction: Correction } {
-    const pair = this.pair(from, to);
-    const { duration, interruption, samples } = pair.correction;
-    const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
-    pair.correction = {
-      duration:
-        measured.durationMs === undefined ? duration : smooth(duration, measured.durationMs / raw.durationMs, weight),
-      interruption: smooth(interruption, measured.interruptionMs / raw.interruptionMs, weight),
-      samples: samples + 1,
+    from: string,
+    to: string,
+    raw: MoveTimes,
+    { durationMs, interruptionMs }: Partial<MoveTimes>,
+  ): { key: string; sample: Sample } {
+    const pair = this.pair(this.named(from), this.named(to));
+    const sample = {
+      duration: believed(durationMs, raw.durationMs),
+      interruption: believed(interruptionMs, raw.interruptionMs),
     };
+    pair.correction = corrected(pair.correction, sample);
     this.#corrections.set(pair.key, pair.correction);
-    return { key: pair.key, correction: pair.correction };
+    return { key: pair.key, sample };
   }
 
-  /** Puts back a correction that was kept. */
+  /** Puts a correction as it was kept in the place of what is known here. */
   restoreCorrection(key: string, correction: Correction): void {
+    const known = this.#corrections.get(key);
+    if (known !== undefined && sameCorrection(known, correction)) return;
     this.#corrections.set(key, correction);
     this.#generation++;
   }
 }
 
-function smooth(old: number, ratio: number, weight: number): number {
-  if (!Number.isFinite(ratio)) return old;
-  const bounded = Math.min(CORRECTION_RANGE[1], Math.max(CORRECTION_RANGE[0], ratio));
-  return old + weight * (bounded - old);
+interface MoveTimes {
+  readonly durationMs: number;
+  readonly interruptionMs: number;
+}
+
+/** A correction after one more move. */
+export function corrected({ duration, interruption, samples }: Correction, sample: Sample): Correction {
+  const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
+  const smooth = (old: number, ratio: number | null) => (ratio === null ? old : old + weight * (ratio - old));
+  return {
+    duration: smooth(duration, sample.duration),
+    interruption: smooth(interruption, sample.interruption),
+    samples: samples + 1,
+  };
+}
+
+function sameCorrection(a: Correction, b: Correction): boolean {
+  return a.duration === b.duration && a.interruption === b.interruption && a.samples === b.samples;
+}
+
+function believed(measuredMs: number | undefined, predictedMs: number): number | null {
+  const ratio = measuredMs === undefined ? Number.NaN : measuredMs / predictedMs;
+  return Number.isFinite(ratio) ? Math.min(CORRECTION_RANGE[1], Math.max(CORRECTION_RANGE[0], ratio)) : null;
 }
 
 function sameUplinks(a: readonly Uplink[], b: readonly Uplink[]): boolean {

@@ -43,7 +43,8 @@ export function generate(text: string, seed: number, sites?: readonly SiteSpec[]
   const parameters = parsed(settings, { ...generator.defaults, ...(sites ? {} : GRID) });
   const among = sites ?? gridSites(parameters.sites!, parameters.spacingM!);
   const said = Object.entries(parameters).map(([key, value]) => `,${key}=${value}`);
-  const report = { format: `generated ${name}${said.join('')}`, rows: 0, bad: 0 };
+  const sampling = { everyMs: null };
+  const report = { format: `generated ${name}${said.join('')}`, rows: 0, bad: 0, sampling };
   return {
     sites: among,
     trace: {

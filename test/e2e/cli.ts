@@ -25,8 +25,8 @@ export interface Running {
   url(): Promise<string>;
   /** Resolves when it has ended, by itself or because it was asked to. */
   readonly ended: Promise<Ended>;
-  /** Asks it to end. */
-  stop(signal?: 'SIGINT' | 'SIGTERM'): Promise<Ended>;
+  /** Asks it to end; or ends it at once, as a crash does. */
+  stop(signal?: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<Ended>;
 }
 
 const children = new Set<ChildProcess>();

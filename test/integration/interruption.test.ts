@@ -122,7 +122,7 @@ describe('a move', () => {
       expect((await fetch(`${url}/v1/interruptions`, { method: 'POST', headers, body })).status).toBe(202);
       await harness.settle();
     };
-    await harness.ask(() => harness.placement?.order('v0', 's1'));
+    await harness.ask(() => harness.placementOf('v0')?.order('v0', 's1'));
     return { harness, monitor, report, reported };
   }
 

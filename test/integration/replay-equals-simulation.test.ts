@@ -8,7 +8,7 @@ import { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { replay } from '#services/ingest/replay.ts';
 import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
 import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
-import { createSystem } from '#services/system.ts';
+import { createPacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -98,7 +98,7 @@ async function replayed(policy: string, speed: number, { sites, fixes, vms = [] 
   const config: Config = { ...configOf(policy), sites: sites.map((site) => ({ ...site, draining: false })), vms };
   const clock = pacedClock(fixes[0]!.atMs, speed);
   const bus = memoryBus({ partitions: config.bus.partitions });
-  const system = createSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent') });
+  const system = createPacedSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent') });
   await bus.subscribe({ group: 'test', types: ['placement.decided.v1', ...TERMINAL_TYPES] }, async (batch) => {
     for (const { event } of batch) hear(event);
   });

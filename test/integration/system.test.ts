@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { simulatedMachines } from '#services/agent/simulated.ts';
 import { replay } from '#services/ingest/replay.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -16,7 +16,7 @@ const TOKEN = 'a token of sixteen or more';
 const PLAYED_MS = 75 * 60_000;
 const scenario = northeastCorridor(1);
 
-let system: System;
+let system: PacedSystem;
 let clock: PacedClock;
 let url: string;
 let machines: ReturnType<typeof simulatedMachines>;
@@ -53,7 +53,7 @@ beforeAll(async () => {
     },
   );
   machines = simulatedMachines(config, clock);
-  system = createSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent'), machines });
+  system = createPacedSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent'), machines });
   await system.start();
   ({ url } = await system.listen());
   const fixes = scenario.fixes();

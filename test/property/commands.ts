@@ -16,7 +16,6 @@ function command(name: string, run: (harness: Harness) => Promise<void>): Comman
 
 const index = fc.nat({ max: 2 });
 const site = fc.constantFrom(...SITES);
-const who = fc.constantFrom<Who>('placement', 'migrator');
 const awayMs = fc.constantFrom(0, 0, 3_000, 40_000);
 
 /** A user goes somewhere along the line of sites, and stays there. */
@@ -72,7 +71,9 @@ const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>
 
 const order = fc
   .tuple(index, site)
-  .map(([i, to]) => command(`operator orders v${i} to ${to}`, (h) => h.ask(() => h.placement?.order(`v${i}`, to))));
+  .map(([i, to]) =>
+    command(`operator orders v${i} to ${to}`, (h) => h.ask(() => h.placementOf(`v${i}`)?.order(`v${i}`, to))),
+  );
 
 const cancel = fc.nat({ max: 2 }).map((i) =>
   command(`operator cancels migration ${i}`, (h) =>
@@ -107,38 +108,55 @@ const late = fc
     ),
   );
 
-export const restart = fc
-  .tuple(who, awayMs)
-  .map(([name, ms]) => command(`${name} restarts after ${ms} ms`, (h) => h.stop(name, ms)));
+type Away = fc.Arbitrary<number>;
 
-const crash = fc
-  .tuple(who, fc.integer({ min: 1, max: 12 }), fc.boolean(), awayMs)
-  .map(([name, n, after, ms]) =>
-    command(`${name} will die ${after ? 'after' : 'before'} operation ${n}, for ${ms} ms`, async (h) =>
-      h.arm(name, n, after, ms),
-    ),
-  );
+export const restart = (who: fc.Arbitrary<Who>, away: Away = awayMs) =>
+  fc.tuple(who, away).map(([name, ms]) => command(`${name} restarts after ${ms} ms`, (h) => h.stop(name, ms)));
 
-export const undisturbed = fc.oneof(
+export const crash = (who: fc.Arbitrary<Who>, away: Away = awayMs) =>
+  fc
+    .tuple(who, fc.integer({ min: 1, max: 12 }), fc.boolean(), away)
+    .map(([name, n, after, ms]) =>
+      command(`${name} will die ${after ? 'after' : 'before'} operation ${n}, for ${ms} ms`, async (h) =>
+        h.arm(name, n, after, ms),
+      ),
+    );
+
+/** Users who are always right at one of the sites. */
+const hop = fc
+  .tuple(index, fc.constantFrom(0, 1, 2, 3))
+  .map(([i, place]) => command(`u${i} goes to site ${place}`, (h) => h.fix(`v${i}`, `u${i}`, place)));
+
+export const hopping = fc.oneof(
+  { arbitrary: hop, weight: 6 },
+  { arbitrary: pass, weight: 8 },
+  { arbitrary: sessions, weight: 1 },
+);
+
+/** Nothing is said twice, and nothing late. */
+export const inOrder = fc.oneof(
   { arbitrary: go, weight: 4 },
   { arbitrary: walk, weight: 6 },
   { arbitrary: pass, weight: 8 },
   { arbitrary: order, weight: 2 },
   { arbitrary: sessions, weight: 1 },
-  { arbitrary: late, weight: 1 },
   { arbitrary: interruption, weight: 1 },
 );
 
-export const anything = fc.oneof(
-  { arbitrary: undisturbed, weight: 18 },
-  { arbitrary: drain, weight: 1 },
-  { arbitrary: cancel, weight: 2 },
-  { arbitrary: repeat, weight: 2 },
-  { arbitrary: repeatEnd, weight: 2 },
-  { arbitrary: approach, weight: 5 },
-  { arbitrary: restart, weight: 3 },
-  { arbitrary: crash, weight: 3 },
-);
+const undisturbed = fc.oneof({ arbitrary: inOrder, weight: 22 }, { arbitrary: late, weight: 1 });
+
+/** @param processes who may be stopped or die */
+export const anything = (processes: readonly Who[]) =>
+  fc.oneof(
+    { arbitrary: undisturbed, weight: 18 },
+    { arbitrary: drain, weight: 1 },
+    { arbitrary: cancel, weight: 2 },
+    { arbitrary: repeat, weight: 2 },
+    { arbitrary: repeatEnd, weight: 2 },
+    { arbitrary: approach, weight: 5 },
+    { arbitrary: restart(fc.constantFrom(...processes)), weight: 3 },
+    { arbitrary: crash(fc.constantFrom(...processes)), weight: 3 },
+  );
 
 export const fault: fc.Arbitrary<Fault> = fc.oneof(
   fc.constantFrom(0, 10, 2_000).map((afterMs): Fault => ({ kind: 'fail', code: 'BROKEN', reason: 'a test', afterMs })),

@@ -1,24 +1,34 @@
 /**
- * The real placement and migrator on one bus, store, hypervisor and virtual clock, driven step by step. Each of the two
- * can be stopped, or killed at any of its reads, writes and orders, and is then started again on what it left behind.
- * After every instant it is checked that no safety rule is broken.
+ * The real placement and migrator, as one process each or several, on one bus, store, hypervisor and virtual clock, driven
+ * step by step. Each process can be stopped, or killed at any of its reads, writes and orders, and is then started again on
+ * what it left behind. After every instant it is checked that no safety rule is broken.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type SiteAgents, siteAgents } from '#services/agent/agents.ts';
 import { simulatedHosts } from '#services/agent/simulated.ts';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
+import type { PlacementStatus } from '#services/placement/status.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Data, type Event, envelop, type Fact, TERMINAL_TYPES, type VmSpec } from '#shared/events/index.ts';
+import {
+  type Data,
+  type Event,
+  envelop,
+  type Fact,
+  partitionOf,
+  TERMINAL_TYPES,
+  type VmSpec,
+} from '#shared/events/index.ts';
 import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
+import { Broken, most } from './broken.ts';
 import { Life } from './life.ts';
 
 export const START_MS = Date.UTC(2026, 2, 2, 12);
@@ -27,6 +37,7 @@ const log = createLog('silent');
 /** Four sites on a line, 100 km from one to the next, two ways between any two. */
 export const SITES = ['s0', 's1', 's2', 's3'] as const;
 export const KM_APART = 100;
+const PARTITIONS = 4;
 const DEGREES_APART = KM_APART / 111.19;
 
 export function positionAt(place: number): { lat: number; lon: number } {
@@ -57,7 +68,8 @@ export function configFor(limits: { movesPerSite?: number; movesPerPath?: number
     JSON.stringify({
       sites,
       heartbeatMs: 20_000,
-      ingest: { plausibility: { maxSpeedMps: 1e6 } },
+      bus: { partitions: PARTITIONS },
+      ingest: { plausibility: { maxSpeedMps: 1e9 } },
       policy: { siteSilentMs: 70_000, coolingMs: 30_000, backOffMs: 10_000, maxMovesPerHour: 60 },
       limits: { movesPerSite: 1, movesPerPath: 1, queueMs: 30_000, stepTimeoutMs: 10_000, ...limits },
     }),
@@ -65,28 +77,37 @@ export function configFor(limits: { movesPerSite?: number; movesPerPath?: number
   );
 }
 
-export type Who = 'placement' | 'migrator';
+/** A process. The first of its kind is called as the service is. */
+export type Who = 'placement' | 'placement-2' | 'placement-3' | 'migrator' | 'migrator-2';
 
-interface Running {
-  readonly life: Life;
-  readonly service: PlacementService | MigratorService;
-}
+export const ONE_OF_EACH: readonly Who[] = ['migrator', 'placement'];
+export const SEVERAL: readonly Who[] = ['migrator', 'migrator-2', 'placement', 'placement-2', 'placement-3'];
+
+type Running = { readonly life: Life } & (
+  | { readonly kind: 'placement'; readonly service: PlacementService }
+  | { readonly kind: 'migrator'; readonly service: MigratorService }
+);
 
 export interface HarnessOptions {
   readonly vms?: number;
   /** Taken one for each step that a move begins. */
   readonly faults?: readonly (Fault | undefined)[];
   readonly config?: Config;
+  /** The processes that there are. @default one placement and one migrator */
+  readonly processes?: readonly Who[];
 }
 
 export class Harness {
   readonly config: Config;
   readonly clock: VirtualClock = virtualClock(START_MS);
-  readonly bus: MemoryBus = memoryBus({ partitions: 4 });
+  readonly bus: MemoryBus = memoryBus({ partitions: PARTITIONS });
   readonly store: Store = memoryStore();
   readonly hypervisor: SimulatedHypervisor;
   readonly agents: SiteAgents;
   readonly vms: readonly string[];
+  readonly processes: readonly Who[];
+  /** How often a process was stopped or has died. */
+  ends = 0;
   /** Everything that was published, in order, each id once. */
   readonly said: Event[] = [];
   readonly #saidById = new Map<string, Event>();
@@ -98,8 +119,9 @@ export class Harness {
   #complete = false;
   readonly #places = new Map<string, number>();
 
-  private constructor({ vms = 3, faults = [], config = configFor() }: HarnessOptions) {
+  private constructor({ vms = 3, faults = [], config = configFor(), ...options }: HarnessOptions) {
     this.config = config;
+    this.processes = options.processes ?? ONE_OF_EACH;
     this.#faults = [...faults];
     this.vms = Array.from({ length: vms }, (_, i) => `v${i}`);
     this.hypervisor = simulatedHypervisor({
@@ -111,6 +133,7 @@ export class Harness {
     const { sites, heartbeatMs } = config;
     this.agents = siteAgents({
       bus: this.#tapped(),
+      store: this.store,
       clock: this.clock,
       hosts: simulatedHosts(this.hypervisor, sites),
       sites,
@@ -122,8 +145,7 @@ export class Harness {
   /** A world in which VM `v<i>` runs at site `s<i mod 4>` and user `u<i>` is attached to it. */
   static async create(options: HarnessOptions = {}): Promise<Harness> {
     const harness = new Harness(options);
-    await harness.#start('migrator');
-    await harness.#start('placement');
+    for (const who of harness.processes) await harness.#start(who);
     await harness.agents.start();
     await harness.settle();
     for (const [i, vm] of harness.vms.entries()) {
@@ -138,11 +160,24 @@ export class Harness {
   get nowMs(): number {
     return Math.round(this.clock.now());
   }
-  get placement(): PlacementService | undefined {
-    return this.#alive('placement')?.service as PlacementService | undefined;
+  get #placements(): PlacementService[] {
+    return this.#alive().flatMap((running) => (running.kind === 'placement' ? [running.service] : []));
   }
+  /** The placement that holds a VM; undefined while none does. */
+  placementOf(vm: string): PlacementService | undefined {
+    const partition = partitionOf(vm, PARTITIONS);
+    return this.#placements.find((service) => service.status().partitions.held.includes(partition));
+  }
+  /** All VMs, as the placements that hold them have them. */
+  located(): PlacementStatus['vms'] {
+    return this.#placements.flatMap((service) => service.status().vms);
+  }
+  /** The migrator on duty; undefined while none is. */
   get migrator(): MigratorService | undefined {
-    return this.#alive('migrator')?.service as MigratorService | undefined;
+    const migrators = this.#alive().flatMap((running) => (running.kind === 'migrator' ? [running.service] : []));
+    const onDuty = migrators.filter((service) => service.onDuty);
+    if (onDuty.length > 1) throw new Broken(3, `${onDuty.length} migrators are on duty`);
+    return onDuty[0];
   }
 
   /** Publishes a fact under a new id, so that no bus takes a repeat for one, and waits for what follows from it. */
@@ -212,7 +247,12 @@ export class Harness {
       await this.bus.idle();
       this.#buryTheDead();
       const due = [...this.#away].filter(([, atMs]) => atMs <= this.clock.now()).map(([who]) => who);
-      for (const who of due) await this.#start(who);
+      for (const who of due) {
+        await this.#start(who).catch((error) => {
+          // Killed while it started.
+          if (!Life.isDeath(error)) throw error;
+        });
+      }
       const busy = [...this.#running.values()].some(({ service }) => service.busy);
       if (!busy && due.length === 0) break;
     }
@@ -221,10 +261,11 @@ export class Harness {
 
   /** Stops a service in good order. It is back after `awayMs`. */
   async stop(who: Who, awayMs: number): Promise<void> {
-    const running = this.#alive(who);
-    if (running === undefined) return;
+    const running = this.#running.get(who);
+    if (running === undefined || running.life.dead) return;
     await running.service.stop();
     running.life.end();
+    this.ends++;
     this.#running.delete(who);
     this.#away.set(who, this.clock.now() + awayMs);
     await this.settle();
@@ -232,7 +273,7 @@ export class Harness {
 
   /** Lets a service die at its next `operations`-th read, write or order: before it has an effect, or after. */
   arm(who: Who, operations: number, after: boolean, awayMs: number): void {
-    this.#alive(who)?.life.arm(operations, after, awayMs);
+    this.#running.get(who)?.life.arm(operations, after, awayMs);
   }
 
   /** Ends all faults, lets everybody live, and runs until every move that was decided has ended. */
@@ -268,9 +309,8 @@ export class Harness {
       .filter(({ verdict }) => verdict === 'move');
   }
 
-  #alive(who: Who): Running | undefined {
-    const running = this.#running.get(who);
-    return running?.life.dead ? undefined : running;
+  #alive(): Running[] {
+    return [...this.#running.values()].filter(({ life }) => !life.dead);
   }
 
   async #start(who: Who): Promise<void> {
@@ -278,17 +318,20 @@ export class Harness {
     const life = new Life();
     const bus = life.bus(this.#tapped());
     const common = { bus, store: life.store(this.store), clock: life.clock(this.clock), config: this.config, log };
-    const service =
-      who === 'placement'
-        ? createPlacement(common)
-        : createMigrator({ ...common, hypervisor: life.hypervisor(this.hypervisor) });
-    this.#running.set(who, { life, service });
-    await service.start();
+    const running: Running = who.startsWith('placement')
+      ? { life, kind: 'placement', service: createPlacement(common) }
+      : {
+          ...{ life, kind: 'migrator' },
+          service: createMigrator({ ...common, hypervisor: life.hypervisor(this.hypervisor) }),
+        };
+    this.#running.set(who, running);
+    await running.service.start();
   }
 
   #buryTheDead(): void {
     for (const [who, { life }] of this.#running) {
       if (!life.dead) continue;
+      this.ends++;
       this.#running.delete(who);
       this.#away.set(who, this.clock.now() + life.awayMs);
     }
@@ -345,17 +388,4 @@ export class Harness {
     const pathless = started.find(({ data }) => data.paths.length !== 2);
     if (pathless) throw new Broken(3, `${pathless.data.migration} counts on ${pathless.data.paths.length} of 2 paths`);
   }
-}
-
-/** A rule that does not hold, by its number in "what must never break". */
-export class Broken extends Error {
-  constructor(rule: number, what: string) {
-    super(`rule ${rule}: ${what}`);
-  }
-}
-
-function most(keys: readonly string[]): { key: string; n: number } {
-  const counts = new Map<string, number>();
-  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return [...counts].reduce((a, [key, n]) => (n > a.n ? { key, n } : a), { key: '', n: 0 });
 }

@@ -44,6 +44,9 @@ export class Life {
           this.#live();
         });
         this.#subscriptions.push(subscription);
+        // It may have died while it joined.
+        if (this.dead) this.end();
+        this.#live();
         return subscription;
       },
       lag: () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import { anything, type Command, faults } from './commands.ts';
-import { configFor, Harness } from './harness.ts';
+import { configFor, Harness, ONE_OF_EACH, SEVERAL } from './harness.ts';
 import { SEED } from './seed.ts';
 
 /** Anything happens, in any order, then everything comes to rest. What must hold at every instant the harness checks. */
@@ -13,7 +13,6 @@ async function live(commands: readonly Command[], broken: Parameters<typeof Harn
   return harness;
 }
 
-const happenings = fc.array(anything, { minLength: 10, maxLength: 60, size: 'max' });
 const limits = fc.record({
   movesPerSite: fc.integer({ min: 1, max: 3 }),
   movesPerPath: fc.integer({ min: 1, max: 2 }),
@@ -25,38 +24,45 @@ rule 2: a VM is never lost
 rule 5: every accepted decision ends in exactly one terminal event, with its figures
 rule 6: restarting any service at any moment loses nothing`, () => {
   // One harness checks them all at the same instants, and the limits of rule 3 with them.
-  test('rules 1, 2, 3 and 5 hold at every instant of any history, and everything comes to rest', async () => {
-    let moves = 0;
-    let completed = 0;
-    let withGap = 0;
-    await fc.assert(
-      fc.asyncProperty(happenings, faults, limits, async (commands, broken, limited) => {
-        const harness = await live(commands, { faults: broken, config: configFor(limited) });
-        moves += harness.moves().length;
-        completed += harness.of('migration.completed.v1').length;
-        expect(harness.unended(), 'every decision to move ends').toEqual([]);
+  test.each([
+    ['one process of each service', ONE_OF_EACH],
+    ['three placements and two migrators', SEVERAL],
+  ])(
+    'rules 1, 2, 3 and 5 hold at every instant of any history of %s, and everything comes to rest',
+    async (_, processes) => {
+      const happenings = fc.array(anything(processes), { minLength: 10, maxLength: 60, size: 'max' });
+      let moves = 0;
+      let completed = 0;
+      let withGap = 0;
+      await fc.assert(
+        fc.asyncProperty(happenings, faults, limits, async (commands, broken, limited) => {
+          const harness = await live(commands, { faults: broken, config: configFor(limited), processes });
+          moves += harness.moves().length;
+          completed += harness.of('migration.completed.v1').length;
+          expect(harness.unended(), 'every decision to move ends').toEqual([]);
 
-        const ends = harness.of(...TERMINAL_TYPES);
-        expect(new Set(ends.map(({ data }) => data.migration)).size, 'in one terminal event each').toBe(ends.length);
-        for (const { figures } of ends.map(({ data }) => data)) {
-          expect(figures.durationMs).toBeGreaterThanOrEqual(0);
-          if (figures.clientGapMs === undefined) continue;
-          withGap++;
-          expect(figures.interruptionMs, 'what a client saw counts').toBe(figures.clientGapMs);
-        }
-        expect(harness.of('event.rejected.v1'), 'nothing was given up').toEqual([]);
+          const ends = harness.of(...TERMINAL_TYPES);
+          expect(new Set(ends.map(({ data }) => data.migration)).size, 'in one terminal event each').toBe(ends.length);
+          for (const { figures } of ends.map(({ data }) => data)) {
+            expect(figures.durationMs).toBeGreaterThanOrEqual(0);
+            if (figures.clientGapMs === undefined) continue;
+            withGap++;
+            expect(figures.interruptionMs, 'what a client saw counts').toBe(figures.clientGapMs);
+          }
+          expect(harness.of('event.rejected.v1'), 'nothing was given up').toEqual([]);
 
-        for (const { vm, home, migration } of harness.placement!.status().vms) {
-          if (migration !== null) continue;
-          expect(harness.hypervisor.running(vm), `${vm} runs, and placement knows where`).toEqual([home]);
-        }
-        await harness.close();
-      }),
-      RUNS,
-    );
-    // Histories in which nothing moves prove nothing.
-    expect(moves).toBeGreaterThan(RUNS.numRuns);
-    expect(completed).toBeGreaterThan(RUNS.numRuns / 4);
-    expect(withGap).toBeGreaterThan(0);
-  });
+          for (const { vm, home, migration } of harness.located()) {
+            if (migration !== null) continue;
+            expect(harness.hypervisor.running(vm), `${vm} runs, and placement knows where`).toEqual([home]);
+          }
+          await harness.close();
+        }),
+        RUNS,
+      );
+      // Histories in which nothing moves prove nothing.
+      expect(moves).toBeGreaterThan(RUNS.numRuns);
+      expect(completed).toBeGreaterThan(RUNS.numRuns / 4);
+      expect(withGap).toBeGreaterThan(0);
+    },
+  );
 });

@@ -88,6 +88,7 @@ const migration: Migration = {
   undo: null,
   retries: 0,
   runsAt: 'a',
+  endedAtMs: null,
 };
 
 describe('the stepper does what xstate does', () => {

@@ -90,4 +90,18 @@ describe('a recorded core', () => {
     expect(seen).toEqual(['load', 'load']);
     expect(state.sound).toBe(true);
   });
+
+  test('what is outdated is loaded anew before the next change, also where that is learnt while it is written', async () => {
+    const { add, seen, state } = counter();
+    await add(1);
+    state.outdate();
+    expect(await add(1)).toBe(2);
+    expect(seen).toEqual(['load', 'load']);
+    const writing = add(1);
+    await undefined;
+    state.outdate();
+    await writing;
+    await add(1);
+    expect(seen).toEqual(['load', 'load', 'load']);
+  });
 });

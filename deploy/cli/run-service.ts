@@ -1,0 +1,56 @@
+import { createSingle, type ServiceName } from '#services/single.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import { openMachines } from './machines.ts';
+import { serve } from './serve.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/** The options of `tagalong ingest`, `placement`, `migrator` and `monitor`. */
+export interface ServiceOptions {
+  readonly config: string;
+  readonly port?: number;
+}
+
+/**
+ * Runs one service on the real clock until the process is asked to stop; prints the address.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and what opening bus and store
+ * throws
+ */
+export async function runService(name: ServiceName, { config: path, port }: ServiceOptions): Promise<void> {
+  const given = await loadConfig(path);
+  refuseMemory(name, given, path);
+  const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
+  const stop = stopRequest();
+  const log = createLog(config.log.level);
+  const clock = realClock();
+  const bus = await openBus(config, log);
+  const store = await openStore(config, log);
+  const machines = () => openMachines(config, clock, store, log);
+  const service = await createSingle(name, { config, clock, bus, store, log, machines });
+  try {
+    const url = await serve(service, config.http);
+    // It may have to wait for others, for as long as they are not there.
+    await Promise.race([service.start(), aborted(stop)]);
+    if (stop.aborted) return;
+    process.stdout.write(`${url}\n`);
+    await aborted(stop);
+  } finally {
+    await service.stop();
+  }
+}
+
+/** @throws TagalongError CONFIG_INVALID where others could not hear what this process says */
+export function refuseMemory(name: string, { bus, store }: Config, path: string): void {
+  for (const [section, { url }] of Object.entries({ bus, store })) {
+    if (url !== 'memory:') continue;
+    const right = 'give nats://HOST:PORT or kafka://HOST:PORT, or run everything in one process with "tagalong up"';
+    throw new TagalongError(
+      'CONFIG_INVALID',
+      `${path}: ${section}.url: memory: is one process's own, and ${name} needs others; ${right}`,
+    );
+  }
+}

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what the tests of the Kafka adapters need: Java and Maven with the distribution's package manager, Apache Kafka
+# with Maven into build/kafka. Does nothing where nothing is missing.
+#
+#   sh deploy/servers/kafka/prerequisites.sh [--check]
+#
+# With --check it only says what is missing and how to install it, and fails if something is.
+set -eu
+cd "$(dirname "$0")"
+VERSION=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' pom.xml)
+BUILD=$(cd ../../.. && pwd)/build/kafka
+LEAST_JAVA=17
+
+java_version() { java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p'; }
+have=$(java_version || true)
+missing=''
+[ "${have:-0}" -ge $LEAST_JAVA ] || missing="$missing default-jre-headless"
+jars=''
+[ -e "$BUILD/$VERSION" ] || jars=yes
+[ -z "$jars" ] || command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+
+if [ -z "$missing$jars" ]; then
+  echo 'Kafka: nothing is missing.'
+  exit 0
+fi
+if [ "${1:-}" = --check ]; then
+  [ -z "$missing" ] || echo "Kafka: missing are$missing."
+  [ -z "$jars" ] || echo "Kafka: Apache Kafka $VERSION is not in build/kafka."
+  echo 'Install it, as root where packages are missing, with: sh deploy/servers/kafka/prerequisites.sh'
+  exit 1
+fi
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Kafka: install by hand, or run as root where there is apt-get:$missing" >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  # shellcheck disable=SC2086
+  apt-get install -y -q --no-install-recommends $missing
+fi
+if [ -n "$jars" ]; then
+  rm -rf "$BUILD"
+  mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$BUILD/lib"
+  # Written last: a download that broke off is none.
+  touch "$BUILD/$VERSION"
+fi
+exec sh prerequisites.sh --check

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no settings for more. It ends when its
+# standard input does, and so with whoever started it, however that ended.
+#
+#   sh deploy/servers/kafka/start.sh SERVER.PROPERTIES CLUSTER-ID [OPTION OF THE FORMATTING ...]
+#
+# Its directory is formatted where it has not been; an end of the node leaves it as it is. The first line it prints is
+# the node's process id. KAFKA_LIB names another folder of jars than build/kafka/lib.
+set -euf
+LIB=${KAFKA_LIB:-$(cd "$(dirname "$0")/../../.." && pwd)/build/kafka/lib}
+JAVA="java -cp $LIB/* -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+properties=$1
+cluster=$2
+shift 2
+
+$JAVA -Xmx128m kafka.tools.StorageTool format --ignore-formatted -t "$cluster" -c "$properties" "$@" >/dev/null </dev/null
+$JAVA -Xmx512m kafka.Kafka "$properties" </dev/null >&2 &
+node=$!
+trap 'kill "$node" 2>/dev/null' INT TERM
+echo "$node"
+while read -r _; do :; done
+kill "$node" 2>/dev/null || true
+wait "$node" || true

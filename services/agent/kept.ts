@@ -1,0 +1,87 @@
+/**
+ * Simulated VMs that outlive the process that simulates them: where each runs is in the store, and whoever takes duty begins
+ * with that. A move under way is forgotten with its process, as if its hosts had lost it: it begins again from its first
+ * step, or is known as made where the VM had switched over.
+ */
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+import type { Machines } from '../migrator/mover.ts';
+import type { Hosts } from './agents.ts';
+import { simulatedMachines } from './simulated.ts';
+
+const PREFIX = 'simulated/vm/';
+
+/** Where a simulated VM runs, as it lies in the store. */
+interface KeptPlace {
+  readonly site: string;
+}
+
+/** Everything that runs VMs, simulated, for one of several processes. */
+export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log): Machines {
+  const log = serviceLog(parent, 'agent');
+  const { hypervisor, hosts } = simulatedMachines(config, clock);
+  const revisions = new Map<string, number>();
+  const switching = new Map<string, Move>();
+
+  const write = async (vm: string, value: KeptPlace | undefined) => {
+    const key = PREFIX + vm;
+    const [revision] = await store.put([{ key, value, revision: revisions.get(key) ?? 0 }]);
+    if (value === undefined) revisions.delete(key);
+    else revisions.set(key, revision!);
+  };
+  /** A VM has arrived: written before anybody is told, so that no later process finds it where it was. */
+  const arrive = async (report: Report, tell: (report: Report) => void) => {
+    const move = switching.get(report.id);
+    switching.delete(report.id);
+    try {
+      if (move) await write(move.vm, { site: move.to });
+      tell(report);
+    } catch (err) {
+      // Not told: the migrator asks when it has waited long enough, and is told then where the VM runs.
+      log.error({ vm: move?.vm, err }, 'the place of a simulated VM was not written');
+    }
+  };
+  const kept: Hypervisor = {
+    ...hypervisor,
+    listen: (tell) =>
+      hypervisor.listen((report) => {
+        if (report.kind === 'done' && report.step === 'switch') void arrive(report, tell);
+        else tell(report);
+      }),
+    begin(step, move) {
+      if (step === 'switch') switching.set(move.id, move);
+      hypervisor.begin(step, move);
+    },
+  };
+  const places: Hosts = {
+    ...hosts,
+    async place(vm, site, spec) {
+      if (revisions.has(PREFIX + vm)) return;
+      await write(vm, { site });
+      await hosts.place(vm, site, spec);
+    },
+    async remove(vm) {
+      if (revisions.has(PREFIX + vm)) await write(vm, undefined);
+      await hosts.remove(vm);
+    },
+  };
+  return {
+    hypervisor: kept,
+    hosts: places,
+    async duty(on) {
+      // Off duty nothing goes on here: another process simulates these VMs.
+      for (const { site } of config.sites) for (const vm of hypervisor.vmsAt(site)) hypervisor.remove(vm);
+      revisions.clear();
+      switching.clear();
+      if (!on) return;
+      for (const { key, value, revision } of await store.list<KeptPlace>(PREFIX)) {
+        revisions.set(key, revision);
+        hypervisor.place(key.slice(PREFIX.length), value.site);
+      }
+    },
+    close() {},
+  };
+}

@@ -1,0 +1,88 @@
+/** The dead letters as they lie in the store, and how they are sent again. */
+import type { Bus } from '#shared/bus/bus.ts';
+import { replayOf } from '#shared/bus/dead-letter.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { check, type Data, type Event } from '#shared/events/index.ts';
+import type { Store, Stored } from '#shared/store/store.ts';
+
+export const LETTERS = 'dead-letter/';
+
+/** What is rejected, by whom and when it happened. */
+export type Letter = Data<'event.rejected.v1'>;
+
+/** Which letters are meant; all, where nothing is said. */
+export interface LetterFilter {
+  readonly vm?: string;
+  readonly code?: string;
+}
+
+/** What may be shown of a letter: neither user nor position. */
+export interface LetterLine {
+  /** When the rejected event happened. */
+  readonly atMs: number;
+  readonly code: string;
+  readonly reason: string;
+  /** The rejected event's type; `unknown` where it was none of ours. */
+  readonly type: string;
+  /** Its VM, or its site. */
+  readonly key: string;
+}
+
+export interface ReplayReport {
+  readonly replayed: number;
+  /** Letters whose content is no event, and which stay. */
+  readonly unusable: number;
+}
+
+/** The oldest first. */
+export async function listLetters(store: Store, filter: LetterFilter): Promise<LetterLine[]> {
+  const letters = await lettersOf(store, filter);
+  return letters.map(({ value: { atMs, code, reason, vm, original } }) => {
+    return { atMs, code, reason, type: eventOf(original)?.type ?? 'unknown', key: vm };
+  });
+}
+
+/**
+ * Publishes the rejected events again, then forgets their letters. An event that two groups rejected is published once, and
+ * who has handled it already knows it as a repeat.
+ */
+export async function replayLetters(store: Store, bus: Bus, filter: LetterFilter): Promise<ReplayReport> {
+  let unusable = 0;
+  const events = new Map<string, Event>();
+  const handled: Stored<Letter>[] = [];
+  for (const letter of await lettersOf(store, filter)) {
+    const event = eventOf(letter.value.original);
+    if (event === undefined) unusable++;
+    else {
+      events.set(event.id, replayOf(event));
+      handled.push(letter);
+    }
+  }
+  // On the bus before they are forgotten: who dies in between sends them once more, under the same ids.
+  if (events.size > 0) await bus.publish([...events.values()]);
+  await forget(store, handled);
+  return { replayed: events.size, unusable };
+}
+
+/** Deletes letters; one that somebody else has just deleted is gone as well. */
+export async function forget(store: Store, letters: readonly Stored<Letter>[]): Promise<void> {
+  if (letters.length === 0) return;
+  await store.put(letters.map(({ key, revision }) => ({ key, value: undefined, revision }))).catch((error) => {
+    if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
+  });
+}
+
+async function lettersOf(store: Store, { vm, code }: LetterFilter): Promise<Stored<Letter>[]> {
+  const letters = await store.list<Letter>(LETTERS);
+  return letters
+    .filter(({ value }) => (vm === undefined || value.vm === vm) && (code === undefined || value.code === code))
+    .sort((a, b) => a.value.atMs - b.value.atMs);
+}
+
+function eventOf(original: unknown): Event | undefined {
+  try {
+    return check(original);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+/** Keeps the dead letters of the bus in the store, so that they can be looked at and sent again. */
+import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Event } from '#shared/events/index.ts';
+import type { Store } from '#shared/store/store.ts';
+import { forget, LETTERS, type Letter } from './letters.ts';
+
+export interface DeadLetters {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** They hold positions of people: between two looks for old ones. */
+const CLEAN_MS = 3_600_000;
+
+/** @param options.retentionMs how long a letter is kept after what it is about */
+export function createDeadLetters(options: {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly retentionMs: number;
+}): DeadLetters {
+  const { bus, store, clock, retentionMs } = options;
+  let subscription: Subscription | undefined;
+  let cleanMs = Number.NEGATIVE_INFINITY;
+
+  const keep = async (event: Event) => {
+    if (event.type !== 'event.rejected.v1') return;
+    await store.put([{ key: LETTERS + event.id, value: event.data satisfies Letter, revision: 0 }]).catch((error) => {
+      // It is there already: the letter came twice.
+      if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
+    });
+  };
+  const clean = async () => {
+    if (clock.now() < cleanMs) return;
+    cleanMs = clock.now() + CLEAN_MS;
+    const letters = await store.list<Letter>(LETTERS);
+    await forget(
+      store,
+      letters.filter(({ value }) => value.atMs < clock.now() - retentionMs),
+    );
+  };
+  return {
+    async start() {
+      subscription = await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, async (batch) => {
+        for (const { event } of batch) await keep(event);
+        await clean();
+      });
+    },
+    async stop() {
+      await subscription?.stop();
+      subscription = undefined;
+    },
+  };
+}

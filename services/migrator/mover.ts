@@ -1,0 +1,46 @@
+/** The migrator and the hosts between which it moves VMs: the process that is on duty also speaks for the sites. */
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import type { Log } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+import { type Hosts, type SiteAgents, siteAgents } from '../agent/agents.ts';
+import { createMigrator, type MigratorService } from './service.ts';
+
+/** What runs the VMs, and moves them. */
+export interface Machines {
+  readonly hypervisor: Hypervisor;
+  readonly hosts: Hosts;
+  /** This process is the one that gives orders, from now on or no longer. Called before the first order. */
+  duty(on: boolean): Promise<void>;
+  /** Lets go of the hosts; the VMs run on. */
+  close(): void;
+}
+
+export interface Mover {
+  readonly migrator: MigratorService;
+  /** Started and stopped with the migrator's duty. */
+  readonly agents: SiteAgents;
+}
+
+export interface MoverOptions {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly machines: Machines;
+  readonly config: Config;
+  readonly log: Log;
+}
+
+export function createMover({ bus, store, clock, machines, config, log }: MoverOptions): Mover {
+  const { hypervisor, hosts } = machines;
+  const { sites, heartbeatMs } = config;
+  const agents = siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log });
+  const duty = async (on: boolean) => {
+    if (!on) await agents.stop();
+    await machines.duty(on);
+    if (on) await agents.start();
+  };
+  return { agents, migrator: createMigrator({ bus, store, clock, hypervisor, config, log, duty }) };
+}

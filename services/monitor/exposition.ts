@@ -1,0 +1,51 @@
+/** What a process shows to Prometheus: the metrics of a registry, and such as are read when somebody scrapes. */
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { HttpSurface } from '../http.ts';
+
+/** One value of a metric that is read by callback. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface Exposition {
+  readonly registry: Registry;
+  /** All metrics in the Prometheus text format. */
+  metrics(): Promise<string>;
+  /** Adds a metric that is read at each scrape. The name ends in its unit. */
+  gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
+  /** The same for a total that only grows; the name ends in `_total`. */
+  counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
+  /** Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. */
+  registerMetrics(surface: HttpSurface): void;
+}
+
+export function createExposition(): Exposition {
+  const registry = new Registry();
+  const byCallback =
+    (Kind: typeof Gauge | typeof Counter): Exposition['gauge'] =>
+    (name, help, labels, read) => {
+      new Kind({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const sample of read()) this.inc(sample.labels, sample.value);
+        },
+      });
+    };
+  return {
+    registry,
+    metrics: () => registry.metrics(),
+    gauge: byCallback(Gauge),
+    counter: byCallback(Counter),
+    registerMetrics({ app }) {
+      // Without a rate limit: when much is asked of the process is when its metrics are wanted.
+      app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
+        reply.type(registry.contentType).send(await registry.metrics()),
+      );
+    },
+  };
+}

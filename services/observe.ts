@@ -1,0 +1,25 @@
+/** What services count themselves, shown beside what the monitor reads from the bus. */
+import type { Ingest } from './ingest/service.ts';
+import type { MigratorService } from './migrator/service.ts';
+import type { Exposition } from './monitor/exposition.ts';
+import type { PlacementService } from './placement/service.ts';
+
+export function observeIngest({ counter }: Exposition, { counts }: Ingest): void {
+  counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them', ['outcome'], () => [
+    { labels: { outcome: 'accepted' }, value: counts.accepted },
+    { labels: { outcome: 'unattached' }, value: counts.unattached },
+    ...Object.entries(counts.implausible).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  ]);
+}
+
+export function observePlacement({ counter }: Exposition, placement: PlacementService): void {
+  counter('tagalong_placement_locations_total', 'Location events, by what became of them', ['outcome'], () =>
+    [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+}
+
+export function observeDuty({ gauge }: Exposition, migrator: MigratorService): void {
+  gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by', [], () => [
+    { labels: {}, value: migrator.onDuty ? 1 : 0 },
+  ]);
+}

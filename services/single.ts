@@ -1,0 +1,140 @@
+/** One service as a process of its own, beside others on the same bus and store. */
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Log } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+import { createDeadLetters } from './dead-letters/service.ts';
+import { createHttp, type HttpSurface } from './http.ts';
+import { declareVms } from './ingest/declare.ts';
+import { registerIngest } from './ingest/http.ts';
+import { listenersKnown } from './ingest/listeners.ts';
+import { createIngest } from './ingest/service.ts';
+import { registerMigrator } from './migrator/http.ts';
+import { createMover, type Machines } from './migrator/mover.ts';
+import { createExposition } from './monitor/exposition.ts';
+import { createMonitor } from './monitor/service.ts';
+import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { registerPlacement } from './placement/http.ts';
+import { createPlacement } from './placement/service.ts';
+
+/** The services that can run alone. */
+export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+export interface Single {
+  /** Starts to answer requests. */
+  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  /** Resolves when the service takes part. */
+  start(): Promise<void>;
+  /** Finishes what is in hand, and lets go of bus and store. */
+  stop(): Promise<void>;
+}
+
+export interface SingleOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly log: Log;
+  /** For the migrator alone. */
+  readonly machines: () => Promise<Machines>;
+}
+
+interface Service {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  register(surface: HttpSurface): void;
+}
+
+const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> = {
+  async ingest({ bus, store, clock, config, log }) {
+    const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
+    const exposition = createExposition();
+    const stopped = new AbortController();
+    observeIngest(exposition, ingest);
+    return {
+      async start() {
+        await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
+        if (stopped.signal.aborted) return;
+        await ingest.start();
+        await declareVms(ingest, config.vms);
+      },
+      async stop() {
+        stopped.abort();
+        await ingest.stop();
+      },
+      register(surface) {
+        registerIngest(surface, { ingest, clock, config: config.ingest });
+        exposition.registerMetrics(surface);
+      },
+    };
+  },
+  async placement(options) {
+    const placement = createPlacement(options);
+    const exposition = createExposition();
+    observePlacement(exposition, placement);
+    return {
+      ...placement,
+      register(surface) {
+        registerPlacement(surface, placement);
+        exposition.registerMetrics(surface);
+      },
+    };
+  },
+  async migrator({ machines: open, ...options }) {
+    const machines = await open();
+    const { migrator, agents } = createMover({ ...options, machines });
+    const exposition = createExposition();
+    observeDuty(exposition, migrator);
+    return {
+      start: migrator.start,
+      async stop() {
+        await migrator.stop();
+        machines.close();
+      },
+      register(surface) {
+        registerMigrator(surface, migrator);
+        agents.registerHttp(surface);
+        exposition.registerMetrics(surface);
+      },
+    };
+  },
+  async monitor(options) {
+    const monitor = createMonitor(options);
+    const { retentionMs } = options.config.bus;
+    const letters = createDeadLetters({ ...options, retentionMs });
+    return {
+      async start() {
+        await letters.start();
+        await monitor.start();
+      },
+      async stop() {
+        await monitor.stop();
+        await letters.stop();
+      },
+      register: monitor.registerHttp,
+    };
+  },
+};
+
+/** Makes a service that runs alone. @throws what opening the machines throws */
+export async function createSingle(name: ServiceName, options: SingleOptions): Promise<Single> {
+  const { config, bus, store, log } = options;
+  const service = await CREATE[name](options);
+  let http: HttpSurface | undefined;
+  return {
+    async listen() {
+      http = await createHttp({ config: config.http, log });
+      service.register(http);
+      return http.listen();
+    },
+    start: () => service.start(),
+    async stop() {
+      await http?.close();
+      await service.stop();
+      await bus.close();
+      await store.close();
+    },
+  };
+}

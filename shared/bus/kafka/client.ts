@@ -1,0 +1,78 @@
+/** How we speak to a Kafka cluster: one configuration of kafkajs for bus and store, its log in ours, its errors as ours. */
+import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
+import { type ErrorCode, TagalongError } from '../../errors.ts';
+import { type Log, serviceLog } from '../../log.ts';
+import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
+import './quiet-timer.ts';
+
+/**
+ * How often a request is tried again, and after how long: with the longest wait of a second a broker that has been
+ * restarted is found within one. kafkajs nests its retries, so that this is some seconds to half a minute.
+ */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, retries: 5 };
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** A cluster as one bus or one store of this process speaks to it. */
+export interface KafkaClient {
+  readonly prefix: string;
+  readonly timing: KafkaTiming;
+  readonly log: Log | undefined;
+  readonly admin: Admin;
+  /**
+   * A new kafkajs client. Each consumer needs one of its own: those of one client share what they take for committed,
+   * and two members of one group would clear it for each other.
+   */
+  kafka(): Kafka;
+  close(): Promise<void>;
+}
+
+/** @throws TagalongError BUS_UNREACHABLE or STORE_UNREACHABLE, as `code` says */
+export async function connectKafka(options: KafkaOptions, code: ErrorCode): Promise<KafkaClient> {
+  const config = configOf(options);
+  const admin = new Kafka(config).admin();
+  try {
+    await admin.connect();
+  } catch (cause) {
+    await admin.disconnect().catch(() => {});
+    throw unreachable(code, `no broker at ${options.brokers.join(', ')} could be spoken to`, cause);
+  }
+  return {
+    prefix: options.prefix ?? 'tagalong',
+    timing: { ...TIMING, ...options.timing },
+    log: options.log && serviceLog(options.log, 'kafka'),
+    admin,
+    kafka: () => new Kafka(config),
+    close: () => admin.disconnect(),
+  };
+}
+
+/** An error of kafkajs, as one that says what could not be done. Where the brokers refused who we are, it says so. */
+export function unreachable(code: ErrorCode, what: string, cause: unknown): TagalongError {
+  const { message } = cause as Error;
+  const refused = (cause as Error).name === 'KafkaJSSASLAuthenticationError' || /SASL/.test(message);
+  const hint = refused ? 'check user, password and mechanism' : 'check that the brokers run and can be reached';
+  return new TagalongError(code, `${what}: ${message}; ${hint}`, { cause });
+}
+
+function configOf({ brokers, sasl, tls, log }: KafkaOptions): KafkaConfig {
+  const kafkaLog = log && serviceLog(log, 'kafka');
+  return {
+    clientId: 'tagalong',
+    brokers: [...brokers],
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: log === undefined ? logLevel.NOTHING : logLevel.WARN,
+    logCreator: () => (entry) => forward(entry, kafkaLog),
+    ...(tls && { ssl: { ...tls } }),
+    ...(sasl && { sasl: sasl as NonNullable<KafkaConfig['sasl']> }),
+  };
+}
+
+/** Said of each producer that does not try for ever; ours is thrown away when it has given up. */
+const EXPECTED = 'Limiting retries for the idempotent producer';
+
+/** kafkajs calls an error what it then tries again; what comes of it we say ourselves, so all of it is a warning. */
+function forward({ namespace, log }: LogEntry, to: Log | undefined): void {
+  const { message, logger: _, timestamp: __, stack: ___, ...details } = log;
+  if (!message.startsWith(EXPECTED)) to?.warn({ namespace, details }, message);
+}

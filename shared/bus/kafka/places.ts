@@ -1,0 +1,109 @@
+/** Where a group stands on each of its partitions: kept by the brokers for a group, by the member for its own. */
+import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafkajs';
+
+/** Everything before `offset` is handled. */
+export interface Place {
+  readonly offset: number;
+  /** Some of what follows was refused before. */
+  readonly tried?: Tried;
+}
+
+/** How often the first event was tried; the others before `until` were tried once. */
+export interface Tried {
+  readonly attempt: number;
+  readonly until: number;
+}
+
+/** The places of one group, as one member looks them up and writes them down. */
+export interface Places {
+  /** Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere. */
+  load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>>;
+  /** @throws an error of kafkajs where the member is none any more: nothing is written then */
+  save(payload: EachBatchPayload, place: Place): Promise<void>;
+}
+
+/** Names a partition of a topic. */
+export function placeKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+/**
+ * Places that outlive the members: committed offsets, with the attempts as their metadata. A group that has none begins
+ * at the end; that end is committed before the member is said to take part, so that the group keeps it from then on.
+ */
+export function committedPlaces(admin: Admin, groupId: string): Places {
+  return {
+    async load(consumer, assignment) {
+      const topics = Object.keys(assignment);
+      const places = new Map<string, Place>();
+      const news: { topic: string; partition: number; offset: string }[] = [];
+      if (topics.length === 0) return places;
+      for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics })) {
+        const mine = partitions.filter(({ partition }) => assignment[topic]?.includes(partition));
+        // kafkajs writes -2, the earliest there is, where events were gone before the group came for them.
+        const missing = mine.some(({ offset }) => Number(offset) < 0);
+        const ends = missing ? await admin.fetchTopicOffsets(topic) : [];
+        for (const { partition, offset, metadata } of mine) {
+          let at = offset;
+          if (Number(offset) < 0) {
+            const end = ends.find((there) => there.partition === partition)!;
+            at = Number(offset) === -1 ? end.high : end.low;
+            news.push({ topic, partition, offset: at });
+          }
+          places.set(placeKey(topic, partition), withTried(Number(at), metadata));
+        }
+      }
+      if (news.length > 0) await consumer.commitOffsets(news);
+      for (const place of news) consumer.seek(place);
+      return places;
+    },
+    async save({ batch: { topic, partition }, resolveOffset, commitOffsetsIfNecessary }, { offset, tried }) {
+      const metadata = tried && `${tried.attempt} ${tried.until}`;
+      const partitions = [{ partition, offset: String(offset), ...(metadata && { metadata }) }];
+      await commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
+      resolveOffset(String(offset - 1));
+    },
+  };
+}
+
+function withTried(offset: number, metadata: string | null): Place {
+  const [attempt, until] = (metadata ?? '').split(' ').map(Number);
+  if (attempt === undefined || until === undefined || Number.isNaN(attempt + until)) return { offset };
+  return { offset, tried: { attempt, until } };
+}
+
+/** Places that end with the member: it begins where `start` says, and a rebalance changes nothing. */
+export class OwnPlaces implements Places {
+  /** By {@link placeKey}. */
+  readonly #places = new Map<string, Place>();
+  readonly #start: ReadonlyMap<string, number>;
+
+  /** @param start the first offset to read, by {@link placeKey} */
+  constructor(start: ReadonlyMap<string, number>) {
+    this.#start = start;
+  }
+
+  /** The first offset that is not handled yet. */
+  at(topic: string, partition: number): number {
+    const key = placeKey(topic, partition);
+    return this.#places.get(key)?.offset ?? this.#start.get(key) ?? 0;
+  }
+
+  async load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>> {
+    const all = Object.entries(assignment).flatMap(([topic, partitions]) =>
+      partitions.map((partition) => ({ topic, partition, offset: this.at(topic, partition) })),
+    );
+    for (const { topic, partition, offset } of all) consumer.seek({ topic, partition, offset: String(offset) });
+    return new Map(
+      all.map(({ topic, partition, offset }) => {
+        const key = placeKey(topic, partition);
+        return [key, this.#places.get(key) ?? { offset }];
+      }),
+    );
+  }
+
+  async save({ batch: { topic, partition }, resolveOffset }: EachBatchPayload, place: Place): Promise<void> {
+    this.#places.set(placeKey(topic, partition), place);
+    resolveOffset(String(place.offset - 1));
+  }
+}

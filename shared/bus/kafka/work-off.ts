@@ -1,0 +1,57 @@
+/**
+ * Hands events of one partition to a group's handler, in order, and writes down how far it is: after a batch that was
+ * taken, and after each refusal, with how often the first event was tried. So the attempts go on being counted when the
+ * partition changes hands or the process dies.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Delivery, Handler } from '../bus.ts';
+import { PartitionQueue } from '../partition-queue.ts';
+import type { Fetched } from './consumer.ts';
+import type { Place } from './places.ts';
+import type { Read } from './wire.ts';
+
+/** Before a refused event is tried again; twice as long each time. What it was refused for may pass. */
+const FIRST_RETRY_MS = 50;
+
+/** What is done with events. */
+export interface Work {
+  readonly handler: Handler;
+  /** Takes an event that has had its last attempt. */
+  reject(delivery: Delivery, error: unknown): Promise<void>;
+}
+
+/** Resolves when all events are handled and written down, or as many as could be before it was not to go on. */
+export async function workOff(events: readonly Read[], fetched: Fetched, { handler, reject }: Work): Promise<void> {
+  const { partition, end } = fetched;
+  const queue = new PartitionQueue();
+  let { tried } = fetched.place ?? {};
+  let isFirst = true;
+  for (const { event, offset } of events) {
+    const wasTried = tried !== undefined && offset < tried.until;
+    queue.push({ event, partition, attempt: wasTried ? (isFirst ? tried!.attempt : 2) : 1 });
+    isFirst = false;
+  }
+  /** The offset of the first event that is not handled; what was skipped after the last one is handled with it. */
+  const at = () => (queue.size === 0 ? end : events[events.length - queue.size]!.offset);
+  const place = (): Place => (tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() });
+
+  while (queue.ready) {
+    if (!fetched.goOn()) break;
+    const batch = queue.take();
+    const afterBatch = events[events.length - queue.size + batch.length - 1]!.offset + 1;
+    try {
+      await handler(batch);
+      queue.acknowledge();
+      tried = tried && { attempt: 2, until: tried.until };
+    } catch (error) {
+      const attempt = batch[0]!.attempt + 1;
+      const refused = { attempt, until: Math.max(tried?.until ?? 0, afterBatch) };
+      const last = queue.refuse();
+      if (last !== undefined) await reject(last, error);
+      tried = last === undefined ? refused : { attempt: 2, until: refused.until };
+      await fetched.save(place());
+      if (last === undefined) await sleep(FIRST_RETRY_MS * 2 ** (attempt - 2));
+    }
+  }
+  await fetched.save(place());
+}

@@ -1,0 +1,131 @@
+/**
+ * The bus on NATS JetStream: one stream of events, one durable consumer for each partition of each group, and two buckets
+ * by which the members of a group share the partitions. README.md beside this file says how, and what it promises.
+ */
+import { TagalongError } from '../../errors.ts';
+import type { Bus, Subscribe, Subscription } from '../bus.ts';
+import { type Link, openLink, patiently, reasonOf } from './connection.ts';
+import type { NatsCounters } from './counters.ts';
+import { Lags } from './lags.ts';
+import { subscribeLatest } from './latest.ts';
+import { Member } from './member.ts';
+import { type Names, namesOf } from './names.ts';
+import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
+import { Publisher } from './publisher.ts';
+import { writeRecord } from './record.ts';
+import { Sender } from './sender.ts';
+import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from './streams.ts';
+import { View } from './view.ts';
+
+/** A sign of life is kept this long. */
+const SIGN_MS = 10_000;
+/** In the bucket of places, whose keys have two tokens. */
+const PARTITIONS_KEY = 'partitions';
+
+/** The bus, with what happens to its connection. */
+export interface NatsBus extends Bus {
+  readonly counters: Readonly<NatsCounters>;
+}
+
+/**
+ * Connects, and makes what is needed on the server.
+ * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_INVALID
+ */
+export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
+  const settings = withDefaults(options);
+  const names = namesOf(settings.prefix, settings.partitions);
+  const link = await openLink(options);
+  try {
+    await ensureStreams(link, names, settings);
+    const sender = new Sender(link);
+    await fixPartitions(sender, link, names, settings.partitions);
+    const view = await patiently(names.places, () => View.open(link, sender, names));
+    return busOn(link, names, settings.partitions, sender, view);
+  } catch (error) {
+    await link.close();
+    if (error instanceof TagalongError) throw error;
+    const message = `${names.events}: the streams could not be made (${reasonOf(error)})`;
+    throw new TagalongError('BUS_UNFIT', message, { cause: error });
+  }
+}
+
+async function ensureStreams(link: Link, names: Names, settings: ReturnType<typeof withDefaults>): Promise<void> {
+  const { storage, replicas, maxAgeMs, maxBytes } = settings;
+  const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS };
+  const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
+  const places = bucketStream({ bucket: names.places, storage, replicas });
+  const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: SIGN_MS });
+  for (const stream of [events, places, members]) {
+    await patiently(stream.name, () => ensureStream(link.jsm, stream));
+  }
+}
+
+/** Writes down into how many partitions keys are divided, or looks whether it is what is written there. */
+async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
+  const record = { bucket: names.places, key: PARTITIONS_KEY, text: JSON.stringify({ partitions }), expected: 0 };
+  if ((await writeRecord(sender, record)) !== undefined) return;
+  const subject = bucketSubject(names.places, PARTITIONS_KEY);
+  const { data } = await link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject });
+  const begun = JSON.parse(new TextDecoder().decode(data)) as { partitions: number };
+  if (begun.partitions === partitions) return;
+  const message = `partitions: ${partitions}, but ${names.events} was begun with ${begun.partitions}; keys would change places`;
+  throw new TagalongError('CONFIG_INVALID', message);
+}
+
+function busOn(link: Link, names: Names, partitions: number, sender: Sender, view: View): NatsBus {
+  const publisher = new Publisher(sender, names);
+  const lags = new Lags(link, view, names);
+  const subscriptions = new Set<Subscription>();
+  let closing: Promise<void> | undefined;
+  let closed = false;
+
+  const publish: Bus['publish'] = async (events) => {
+    if (closed) throw closedError('publish');
+    await publisher.publish(events);
+  };
+  const end = () => patiently(names.events, async () => (await link.jsm.streams.info(names.events)).state.last_seq);
+  const open = async (
+    { group, types, latest, exclusive, assigned }: Subscribe,
+    handler: Parameters<Bus['subscribe']>[1],
+  ) => {
+    const { counters } = link;
+    const common = { link, names, partitions, group, types: new Set(types), handler, assigned, counters, publish, end };
+    if (latest) return subscribeLatest(common);
+    return Member.join({ ...common, view, exclusive: exclusive ?? false });
+  };
+  const close = async () => {
+    // What is in hand may still publish what came of it.
+    await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
+    closed = true;
+    lags.close();
+    view.close();
+    if (link.connected) await link.nc.flush();
+    sender.close();
+    await link.close();
+  };
+  return {
+    counters: link.counters,
+    publish,
+    async subscribe(options, handler) {
+      if (closing !== undefined) throw closedError('subscribe');
+      const opened = await open(options, handler).catch((error) => {
+        if (error instanceof TagalongError) throw error;
+        const message = `${options.group}: could not subscribe (${reasonOf(error)}); look after the NATS server`;
+        throw new TagalongError('BUS_UNREACHABLE', message, { cause: error });
+      });
+      subscriptions.add(opened);
+      return {
+        async stop() {
+          await opened.stop();
+          subscriptions.delete(opened);
+        },
+      };
+    },
+    lag: () => lags.all,
+    close: () => (closing ??= close()),
+  };
+}
+
+function closedError(call: string): TagalongError {
+  return new TagalongError('BUS_CLOSED', `${call}: the bus is closed; nothing is taken after close()`);
+}

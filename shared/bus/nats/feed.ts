@@ -1,0 +1,91 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { nuid } from 'nats';
+import type { Link } from './connection.ts';
+import { type Received, Source, type SourceOptions } from './source.ts';
+
+const RETRY_MS = 500;
+
+/** What a feed reads; the rest is as of a `Source`. */
+export interface FeedOptions extends Pick<SourceOptions, 'stream' | 'filters' | 'onMessage' | 'room'> {
+  /** Begins the consumers' names. */
+  readonly name: string;
+}
+
+/**
+ * The last message of each subject, then all that follow, in order and without a gap, for as long as it is not closed. It
+ * keeps no place on the server: where its consumer gets lost it goes on with a new one after the last message it has seen.
+ */
+export class Feed {
+  readonly #link: Link;
+  readonly #options: FeedOptions;
+  #source: Source | undefined;
+  #name = '';
+  #start: SourceOptions['start'] = 'last of each subject';
+  #closed = false;
+  #begun = 0;
+
+  /** @throws NatsError where the server does not make the consumer */
+  static async open(link: Link, options: FeedOptions): Promise<Feed> {
+    const feed = new Feed(link, options);
+    await feed.#open();
+    feed.#begun = feed.#source!.pending;
+    return feed;
+  }
+
+  private constructor(link: Link, options: FeedOptions) {
+    this.#link = link;
+    this.#options = options;
+  }
+
+  /** How many messages there were when it was opened. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Asks for more, where there is room for it. */
+  refill(): void {
+    this.#source?.refill();
+  }
+
+  /** Reads no more. */
+  close(): void {
+    this.#closed = true;
+    this.#source?.close();
+    this.#remove();
+  }
+
+  async #open(): Promise<void> {
+    this.#name = `${this.#options.name}~${nuid.next()}`;
+    this.#source = await Source.open(this.#link, {
+      ...this.#options,
+      name: this.#name,
+      durable: false,
+      start: this.#start,
+      onMessage: (message: Received) => {
+        this.#start = message.seq + 1;
+        this.#options.onMessage(message);
+      },
+      onBroken: () => void this.#reopen(),
+    });
+    if (this.#closed) this.close();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#remove();
+    while (!this.#closed) {
+      try {
+        await this.#open();
+        this.#link.counters.consumersRecreated++;
+        return;
+      } catch {
+        await pause(RETRY_MS, undefined, { ref: false });
+      }
+    }
+  }
+
+  #remove(): void {
+    if (this.#link.nc.isClosed()) return;
+    // Where this fails, the server removes it by itself.
+    this.#link.jsm.consumers.delete(this.#options.stream, this.#name).catch(() => {});
+  }
+}

@@ -1,0 +1,174 @@
+import { TagalongError } from '../../errors.ts';
+import { decode, type Event, type EventType } from '../../events/index.ts';
+import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
+import { PartitionQueue } from '../partition-queue.ts';
+import type { NatsCounters } from './counters.ts';
+import { publishLetter, type Undecodable, undecodableLetter } from './letters.ts';
+import { type Names, unescapeToken } from './names.ts';
+import { PULL, type Received } from './source.ts';
+
+/** So many events of a partition wait in the process at most: those in hand, and a pull ahead. */
+const MOST_QUEUED = 3 * PULL;
+/** The pauses after a refusal, so that what passes has time to pass. */
+const PAUSES_MS = [10, 40, 160, 640] as const;
+
+interface Queued extends Delivery {
+  readonly seq: number;
+  readonly reply: string;
+  readonly undecodable?: Undecodable;
+}
+
+/** What is needed to hand a group the events of one partition. */
+export interface InboxOptions {
+  readonly group: string;
+  readonly partition: number;
+  readonly types: ReadonlySet<EventType>;
+  readonly names: Names;
+  readonly handler: Handler;
+  readonly counters: NatsCounters;
+  publish(events: readonly Event[]): Promise<void>;
+  /** Tells the server that all up to here is handled. */
+  acknowledge(reply: string): void;
+}
+
+/** How far the first event has come: what survives when the queue does not. */
+export interface Tried {
+  readonly refusals: number;
+  readonly refusedTo: number;
+}
+
+/** The events of one partition that have been received and not yet handled, and the way they take to the handler. */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #decoder = new TextDecoder();
+  #queue = new PartitionQueue<Queued>();
+  #tried: Tried = { refusals: 0, refusedTo: 0 };
+  #place: number;
+  #last: { readonly seq: number; readonly reply: string } | undefined;
+  #wake: (() => void) | undefined;
+
+  /** @param from the first message that may not have been handled */
+  constructor(options: InboxOptions, from: number) {
+    this.#options = options;
+    this.#place = from - 1;
+  }
+
+  /** The last message of the stream that is known to be handled. */
+  get place(): number {
+    return this.#place;
+  }
+
+  /** How many more messages may come. */
+  get room(): number {
+    return MOST_QUEUED - this.#queue.size;
+  }
+
+  get empty(): boolean {
+    return this.#queue.size === 0;
+  }
+
+  /** How often what is now first has been tried. */
+  get tried(): Tried {
+    const [first] = this.#queue;
+    if (first === undefined) return this.#tried;
+    const refused = [...this.#queue].findLast(({ attempt }) => attempt > 1);
+    return { refusals: first.attempt - 1, refusedTo: refused?.seq ?? 0 };
+  }
+
+  /** Forgets what is queued: all from the place on will be received again. */
+  restart(tried: Tried = this.tried): void {
+    this.#tried = tried;
+    this.#queue = new PartitionQueue();
+  }
+
+  /** Takes a message in. */
+  receive = ({ subject, data, seq, reply, atMs }: Received): void => {
+    if (seq <= this.#place) return;
+    const { partition } = this.#options;
+    const { refusals, refusedTo } = this.#tried;
+    const attempt = this.#queue.size === 0 && refusals > 0 ? refusals + 1 : seq <= refusedTo ? 2 : 1;
+    if (this.#queue.size === 0) this.#tried = { refusals: 0, refusedTo };
+    const text = this.#decoder.decode(data);
+    const queued = { partition, attempt, seq, reply };
+    try {
+      const event = decode(text);
+      const right = this.#options.names.subject(event);
+      if (right !== subject)
+        throw new TagalongError('EVENT_INVALID', `its subject is not ${right}, which it has to be`);
+      // From servers that know one filter only, all types come.
+      if (this.#options.types.has(event.type)) this.#queue.push({ ...queued, event });
+      else if (this.empty) this.#handled({ seq, reply });
+      else this.#last = { seq, reply };
+    } catch (error) {
+      const key = unescapeToken(subject.split('.').at(-1)!) ?? '';
+      const undecodable = { seq, key, atMs, text, error: error as TagalongError };
+      this.#queue.push({ ...queued, event: undefined as never, undecodable });
+    }
+    this.#wake?.();
+  };
+
+  /** Ends a wait for messages. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** Resolves when there is something to hand out, or somebody says `wake`. */
+  async waiting(): Promise<void> {
+    if (!this.empty) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+
+  /** Hands out what is there as one batch. @returns for how long to pause, where it was refused */
+  async deliver(): Promise<number> {
+    const batch = this.#queue.take();
+    try {
+      await this.#hand(batch);
+      this.#queue.acknowledge();
+      this.#handled(batch.at(-1)!);
+      return 0;
+    } catch (error) {
+      const refused = this.#queue.refuse();
+      if (refused === undefined) return PAUSES_MS[Math.min(batch[0]!.attempt, PAUSES_MS.length) - 1]!;
+      await this.#reject(refused, error);
+      this.#handled(refused);
+      return 0;
+    }
+  }
+
+  async #hand(batch: readonly Queued[]): Promise<void> {
+    if (batch[0]!.attempt > MAX_ATTEMPTS) {
+      await this.#reject(batch[0]!, new Error('the process of its handler died again and again'));
+      return;
+    }
+    const letters = batch.flatMap(({ undecodable }) => undecodable ?? []);
+    if (letters.length > 0) {
+      await this.#options.publish(letters.map((letter) => undecodableLetter(letter, this.#options.group)));
+      this.#options.counters.undecodable += letters.length;
+    }
+    const events = letters.length === 0 ? batch : batch.filter(({ undecodable }) => undecodable === undefined);
+    if (events.length > 0) await this.#options.handler(events);
+  }
+
+  async #reject({ event, undecodable }: Queued, error: unknown): Promise<void> {
+    if (undecodable !== undefined) return;
+    // A letter that cannot be written now is worth waiting for: the event would be lost without a trace.
+    for (;;) {
+      try {
+        return await publishLetter(this.#options.publish, event, this.#options.group, error);
+      } catch (reason) {
+        if (!(reason instanceof TagalongError) || reason.code !== 'BUS_UNREACHABLE') return;
+      }
+    }
+  }
+
+  #handled({ seq, reply }: { readonly seq: number; readonly reply: string }): void {
+    // What came after it and was not for us is handled with it.
+    const to = this.empty && this.#last !== undefined && this.#last.seq > seq ? this.#last : { seq, reply };
+    if (this.empty) this.#last = undefined;
+    this.#place = to.seq;
+    this.#options.acknowledge(to.reply);
+  }
+}

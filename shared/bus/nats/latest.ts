@@ -1,0 +1,86 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Subscription } from '../bus.ts';
+import { LATEST_KEPT, type Subscribe } from '../bus.ts';
+import type { Link } from './connection.ts';
+import { Feed } from './feed.ts';
+import { Inbox, type InboxOptions } from './inbox.ts';
+import { escapeToken } from './names.ts';
+import { filtersOf } from './partition.ts';
+
+/** What it takes to begin with the latest. */
+export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowledge'> {
+  readonly link: Link;
+  readonly partitions: number;
+  readonly assigned: Subscribe['assigned'];
+  /** The number of the last message in the stream. */
+  end(): Promise<number>;
+}
+
+/**
+ * Begins with the latest event of each key of the types that are kept, and goes on with what comes. It has all partitions
+ * to itself and keeps no place. Resolves when what there was is handled.
+ */
+export async function subscribeLatest(options: LatestOptions): Promise<Subscription> {
+  const { link, partitions, types, assigned } = options;
+  const end = await options.end();
+  assigned?.(Array.from({ length: partitions }, (_, partition) => partition));
+  const readers = await Promise.all(
+    Array.from({ length: partitions }, async (_, partition) => {
+      const inbox = new Inbox(
+        {
+          ...options,
+          partition,
+          acknowledge: (reply) => {
+            if (!link.nc.isClosed()) link.nc.publish(reply);
+          },
+        },
+        1,
+      );
+      let received = 0;
+      const feed = await Feed.open(link, {
+        stream: options.names.events,
+        name: `${escapeToken(options.group)}~${partition}`,
+        filters: filtersOf(options.names, link, partition, types),
+        room: () => inbox.room,
+        onMessage: (message) => {
+          received++;
+          const old = message.seq <= end && !LATEST_KEPT.some((type) => message.subject.includes(`.${type}.`));
+          if (!old) inbox.receive(message);
+        },
+      });
+      return reading(inbox, feed, () => received >= feed.begun);
+    }),
+  );
+  while (!readers.every(({ caughtUp }) => caughtUp())) await pause(1);
+  let stopped: Promise<unknown> | undefined;
+  return {
+    async stop() {
+      stopped ??= Promise.all(readers.map((reader) => reader.stop()));
+      await stopped;
+    },
+  };
+}
+
+/** Hands out one partition's events, one batch after the other. */
+function reading(inbox: Inbox, feed: Feed, received: () => boolean) {
+  let stopping = false;
+  const run = async () => {
+    while (!stopping) {
+      await inbox.waiting();
+      if (stopping || inbox.empty) continue;
+      const refusedMs = await inbox.deliver();
+      feed.refill();
+      if (refusedMs > 0) await pause(refusedMs);
+    }
+  };
+  const work = run();
+  return {
+    caughtUp: () => stopping || (received() && inbox.empty),
+    async stop() {
+      stopping = true;
+      inbox.wake();
+      await work;
+      feed.close();
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { nuid } from 'nats';
+import { TagalongError } from '../../errors.ts';
+import type { Subscribe } from '../bus.ts';
+import { Partition, type PartitionOptions } from './partition.ts';
+import { spread } from './spread.ts';
+import { BEAT_MS, type View } from './view.ts';
+
+const JOIN_TIMEOUT_MS = 10_000;
+const ECHO_MS = 5;
+
+/** What a member needs of its bus. */
+export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'member'> {
+  readonly partitions: number;
+  readonly exclusive: boolean;
+  readonly assigned: Subscribe['assigned'];
+  readonly view: View;
+  /** The number of the last message in the stream: where a new group begins. */
+  end(): Promise<number>;
+}
+
+/**
+ * One member of a group: says that it is alive, works out which partitions are its own, takes those that are nobody's or a
+ * dead member's, and gives back those that have become another's when their batch in hand is done.
+ */
+export class Member {
+  readonly #options: MemberOptions;
+  readonly #id = nuid.next();
+  readonly #held = new Map<number, Partition>();
+  /** Partitions that are being given back. */
+  readonly #leaving = new Map<number, Promise<void>>();
+  readonly #ends: (() => void)[] = [];
+  #taking: Promise<void> | undefined;
+  #again = false;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: MemberOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it has taken what was free and said what it has. @throws TagalongError BUS_UNREACHABLE */
+  static async join(options: MemberOptions): Promise<Member> {
+    const member = new Member(options);
+    const { view, group } = options;
+    view.sign(group, member.#id, 'alive');
+    const deadlineMs = performance.now() + JOIN_TIMEOUT_MS;
+    // When we hear ourselves we have heard those who were there before.
+    while (!view.lives(group, member.#id)) {
+      if (performance.now() > deadlineMs) throw unheard(group);
+      await pause(ECHO_MS);
+    }
+    const beat = setInterval(() => {
+      view.sign(group, member.#id, 'alive');
+      member.#look();
+    }, BEAT_MS);
+    member.#ends.push(
+      () => clearInterval(beat),
+      view.onChange((changed) => {
+        if (changed === group) member.#look();
+      }),
+    );
+    try {
+      await member.#begin();
+      options.assigned?.([]);
+      member.#look();
+      while (member.#taking !== undefined) await member.#taking;
+      return member;
+    } catch (error) {
+      // One that never came to work must not keep partitions from others.
+      await member.stop();
+      throw error;
+    }
+  }
+
+  /** Resolves when what is in hand is done, and the partitions are free. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#leave();
+    return this.#stopping;
+  }
+
+  async #leave(): Promise<void> {
+    const { view, group } = this.#options;
+    for (const end of this.#ends.splice(0)) end();
+    // Still alive: nobody may take what is in hand for a dead member's.
+    const beat = setInterval(() => view.sign(group, this.#id, 'alive'), BEAT_MS);
+    await this.#taking;
+    for (const partition of this.#held.keys()) this.#giveBack(partition);
+    await Promise.all(this.#leaving.values());
+    clearInterval(beat);
+    view.sign(group, this.#id, 'left');
+  }
+
+  /** A new group begins with what is published from now on: of all partitions, also those that others will take. */
+  async #begin(): Promise<void> {
+    const { view, group, partitions, end } = this.#options;
+    const missing = Array.from({ length: partitions }, (_, i) => i).filter((i) => view.placed(group, i) === undefined);
+    if (missing.length === 0) return;
+    const place = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
+    await Promise.all(missing.map((partition) => view.write(group, partition, place, 0)));
+    while (missing.some((partition) => view.placed(group, partition) === undefined)) await pause(ECHO_MS);
+  }
+
+  /** Brings what it has to what it should have. */
+  #look(): void {
+    const { view, group, partitions, exclusive } = this.#options;
+    for (const [partition, held] of this.#held) held.look(view.placed(group, partition));
+    const owners = spread(view.members(group), partitions, exclusive);
+    for (const partition of this.#held.keys()) if (owners[partition] !== this.#id) this.#giveBack(partition);
+    if (this.#taking !== undefined) {
+      this.#again = true;
+      return;
+    }
+    const free = owners.flatMap((owner, partition) => (owner === this.#id && this.#isFree(partition) ? partition : []));
+    if (free.length === 0) return;
+    this.#taking = this.#take(free).finally(() => {
+      this.#taking = undefined;
+      if (this.#again && this.#stopping === undefined) {
+        this.#again = false;
+        this.#look();
+      }
+    });
+  }
+
+  #isFree(partition: number): boolean {
+    const { view, group } = this.#options;
+    if (this.#held.has(partition) || this.#leaving.has(partition)) return false;
+    const owner = view.placed(group, partition)?.place.owner;
+    return owner === undefined || owner === this.#id || view.members(group).every(({ id }) => id !== owner);
+  }
+
+  async #take(free: readonly number[]): Promise<void> {
+    const { view, group } = this.#options;
+    const taken = await Promise.all(
+      free.map(async (partition) => {
+        const placed = view.placed(group, partition);
+        if (placed === undefined) return [];
+        const options = { ...this.#options, partition, member: this.#id };
+        // Where the server does not answer it is tried again with the next sign of life.
+        const own = await Partition.take(options, placed).catch(() => undefined);
+        return own === undefined ? [] : [[partition, own] as const];
+      }),
+    );
+    if (taken.flat().length === 0) return;
+    for (const [partition, own] of taken.flat()) this.#held.set(partition, own);
+    this.#say();
+    for (const [partition, own] of taken.flat()) {
+      own.start(() => {
+        if (this.#held.get(partition) === own) this.#giveBack(partition);
+      });
+    }
+  }
+
+  #giveBack(partition: number): void {
+    const own = this.#held.get(partition);
+    if (own === undefined || this.#leaving.has(partition)) return;
+    const leave = async () => {
+      await own.stop();
+      this.#held.delete(partition);
+      this.#say();
+      // Where it cannot be written, our silence will free it.
+      await own.release().catch(() => {});
+      this.#leaving.delete(partition);
+      if (this.#stopping === undefined) this.#look();
+    };
+    this.#leaving.set(partition, leave());
+  }
+
+  #say(): void {
+    this.#options.assigned?.([...this.#held.keys()].sort((a, b) => a - b));
+  }
+}
+
+function unheard(group: string): TagalongError {
+  return new TagalongError(
+    'BUS_UNREACHABLE',
+    `${group}: NATS does not pass on that we are there; look after the server`,
+  );
+}

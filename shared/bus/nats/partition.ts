@@ -1,0 +1,195 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { nuid } from 'nats';
+import type { EventType } from '../../events/index.ts';
+import type { Link } from './connection.ts';
+import { apiCode } from './connection.ts';
+import { Inbox, type InboxOptions } from './inbox.ts';
+import { consumerName, type Names } from './names.ts';
+import { Source } from './source.ts';
+import type { Place, Placed, View } from './view.ts';
+
+const CONSUMER_NOT_FOUND = 10014;
+const RETRY_MS = 500;
+/** So often a member that others may take for dead looks whether it has been heard again. */
+const SILENT_MS = 50;
+
+/** What it takes to work on a partition. */
+export interface PartitionOptions extends Omit<InboxOptions, 'acknowledge'> {
+  readonly link: Link;
+  readonly view: View;
+  /** Whose work it is. */
+  readonly member: string;
+}
+
+/**
+ * One partition in the hands of one member, from `take` to `release`. Whoever takes it makes a consumer of its own, from
+ * the first message that may not have been handled, and writes its name into the partition's place by compare-and-set:
+ * from then on what an earlier owner still acknowledges counts for nothing.
+ */
+export class Partition {
+  readonly #options: PartitionOptions;
+  readonly #inbox: Inbox;
+  #revision: number;
+  #place: Place;
+  #source: Source | undefined;
+  #broken = false;
+  #stopping = false;
+  #lost = false;
+  #work: Promise<void> = Promise.resolve();
+
+  /** @returns undefined where somebody else was quicker */
+  static async take(options: PartitionOptions, placed: Placed): Promise<Partition | undefined> {
+    const { place, revision } = placed;
+    const from = place.owner === undefined ? place : await afterDeath(options.link, options.names, place);
+    const partition = new Partition(options, from, revision);
+    return (await partition.#open()) ? partition : undefined;
+  }
+
+  private constructor(options: PartitionOptions, place: Place, revision: number) {
+    this.#options = options;
+    this.#place = place;
+    this.#revision = revision;
+    const acknowledge = (reply: string) => {
+      if (!options.link.nc.isClosed()) options.link.nc.publish(reply);
+    };
+    this.#inbox = new Inbox({ ...options, acknowledge }, place.from);
+    this.#inbox.restart(place);
+  }
+
+  /** True: it turned out to be somebody else's. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Begins to hand out events. @param gone is called where the partition turns out to be somebody else's */
+  start(gone: () => void): void {
+    this.#work = this.#run().then(() => {
+      if (this.#lost) gone();
+    });
+  }
+
+  /** Somebody wrote the place: is it still ours? */
+  look(placed: Placed | undefined): void {
+    if (placed === undefined || placed.revision <= this.#revision) return;
+    if (placed.place.owner !== this.#options.member) this.#lose();
+  }
+
+  /** Resolves when the batch in hand is done and nothing more is handed out; the place stays ours until `release`. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#inbox.wake();
+    await this.#work;
+    this.#source?.close();
+  }
+
+  /** Makes the partition nobody's, after `stop`. */
+  async release(): Promise<void> {
+    if (this.#lost) return;
+    const { group, partition, view } = this.#options;
+    const place = { ...this.#place, owner: undefined, from: this.#inbox.place + 1, deaths: 0, ...this.#inbox.tried };
+    await view.write(group, partition, place, this.#revision);
+  }
+
+  async #run(): Promise<void> {
+    const { view, group, member } = this.#options;
+    while (!this.#stopping && !this.#lost) {
+      if (this.#broken) await this.#reopen();
+      await this.#inbox.waiting();
+      if (this.#stopping || this.#lost || this.#broken || this.#inbox.empty) continue;
+      if (!view.lives(group, member)) {
+        await pause(SILENT_MS);
+        continue;
+      }
+      const refusedMs = await this.#inbox.deliver();
+      this.#source?.refill();
+      if (refusedMs > 0 && !this.#stopping) await pause(refusedMs);
+    }
+  }
+
+  #lose(): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#options.link.counters.partitionsLost++;
+    this.#source?.close();
+    this.#inbox.wake();
+  }
+
+  async #reopen(): Promise<void> {
+    const { link } = this.#options;
+    const tried = this.#inbox.tried;
+    this.#place = { ...this.#place, from: this.#inbox.place + 1, deaths: 0, ...tried };
+    this.#inbox.restart(tried);
+    try {
+      if (await this.#open()) link.counters.consumersRecreated++;
+      else this.#lose();
+    } catch {
+      // No answer, no leader: it is tried again.
+      this.#broken = true;
+      await pause(RETRY_MS);
+    }
+  }
+
+  /** Makes a consumer and writes down that it is the one. @returns false where the partition is somebody else's */
+  async #open(): Promise<boolean> {
+    const { link, view, names, group, partition, types, member } = this.#options;
+    const name = consumerName(group, partition, nuid.next());
+    this.#broken = false;
+    const source = await Source.open(link, {
+      stream: names.events,
+      name,
+      durable: true,
+      filters: filtersOf(names, link, partition, types),
+      start: this.#place.from,
+      onMessage: this.#inbox.receive,
+      onBroken: () => {
+        this.#broken = true;
+        this.#inbox.wake();
+      },
+      room: () => this.#inbox.room,
+    });
+    const place = { ...this.#place, owner: member, consumer: name };
+    const revision = await view.write(group, partition, place, this.#revision).catch((error) => {
+      source.close();
+      remove(link, names, name);
+      throw error;
+    });
+    if (revision === undefined) {
+      source.close();
+      remove(link, names, name);
+      return false;
+    }
+    if (this.#place.consumer !== undefined) remove(link, names, this.#place.consumer);
+    this.#place = place;
+    this.#revision = revision;
+    this.#source = source;
+    return true;
+  }
+}
+
+/** What a consumer is to be given of a partition. */
+export function filtersOf(names: Names, link: Link, partition: number, types: ReadonlySet<EventType>): string[] {
+  if (types.size > 1 && !link.manyFilters) return [names.filter(partition)];
+  return [...types].map((type) => names.filter(partition, type));
+}
+
+/** The place that a dead owner has left: what it had acknowledged is in its consumer. */
+async function afterDeath(link: Link, names: Names, place: Place): Promise<Place> {
+  const info = await link.jsm.consumers.info(names.events, place.consumer!).catch((error) => {
+    if (apiCode(error) === CONSUMER_NOT_FOUND) return undefined;
+    throw error;
+  });
+  if (info === undefined) return place;
+  const from = Math.max(place.from, info.ack_floor.stream_seq + 1);
+  const known = from === place.from ? place : { ...place, from, refusals: 0, deaths: 0 };
+  if (info.delivered.stream_seq < from) return known;
+  // The first time a process dies its batch is tried as it was: as a rule it is not the events' fault.
+  const deaths = known.deaths + 1;
+  if (deaths === 1) return { ...known, deaths };
+  const refusedTo = Math.max(known.refusedTo, info.delivered.stream_seq);
+  return { ...known, deaths, refusals: Math.max(known.refusals, deaths - 1), refusedTo };
+}
+
+function remove(link: Link, names: Names, consumer: string): void {
+  // Where this fails it is found, as one that no place names, by `Lags`.
+  link.jsm.consumers.delete(names.events, consumer).catch(() => {});
+}

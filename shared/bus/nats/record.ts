@@ -1,0 +1,37 @@
+/** Records in a bucket of NATS KV, written by compare-and-set. */
+import { nuid } from 'nats';
+import { TagalongError } from '../../errors.ts';
+import type { Sender } from './sender.ts';
+import { bucketSubject } from './streams.ts';
+
+/** What JetStream says where the last message of a subject is another one than expected. */
+const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164];
+const GIVE_UP_AFTER_MS = 15_000;
+const encoder = new TextEncoder();
+
+/**
+ * Writes a record; an absent text deletes it.
+ * @param expected the revision that has to be the present one, 0 where there was never one
+ * @returns the new revision; undefined where the present one is another
+ * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE
+ */
+export async function writeRecord(
+  sender: Sender,
+  record: { readonly bucket: string; readonly key: string; readonly text?: string; readonly expected: number },
+): Promise<number | undefined> {
+  const { bucket, key, text, expected } = record;
+  const ack = await sender.send({
+    subject: bucketSubject(bucket, key),
+    payload: encoder.encode(text ?? ''),
+    // Sent again because the answer was lost, it is still this one write.
+    id: nuid.next(),
+    headers: {
+      'Nats-Expected-Last-Subject-Sequence': String(expected),
+      ...(text === undefined ? { 'KV-Operation': 'DEL' } : {}),
+    },
+    giveUpAfterMs: GIVE_UP_AFTER_MS,
+  });
+  if ('seq' in ack) return ack.seq;
+  if (WRONG_LAST_SEQUENCE.includes(ack.error.err_code)) return undefined;
+  throw new TagalongError('BUS_UNREACHABLE', `${bucket}: NATS did not take a record (${ack.error.description})`);
+}

@@ -1,0 +1,67 @@
+/** The URL of a bus or a store, and what goes with it. */
+import type { Fault } from './faults.ts';
+import type { ServerConfig } from './schema.ts';
+
+/** A URL, taken apart. */
+export interface ServerUrl {
+  readonly kind: 'memory' | 'nats' | 'kafka';
+  /** `host:port` of each server; none for memory. */
+  readonly hosts: readonly string[];
+}
+
+const HOST = /^([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
+const FORMS = 'memory:, nats://HOST:PORT or kafka://HOST:PORT, with further hosts after commas';
+
+/** @returns undefined where it is none */
+export function serverUrl(url: string): ServerUrl | undefined {
+  if (url === 'memory:') return { kind: 'memory', hosts: [] };
+  const [, kind, rest = ''] = /^(nats|kafka):\/\/(.+?)\/?$/.exec(url) ?? [];
+  const hosts = rest.split(',');
+  if (kind === undefined || !hosts.every((host) => HOST.test(host))) return undefined;
+  return { kind: kind as 'nats' | 'kafka', hosts };
+}
+
+/** @param section `bus` or `store` */
+export function* serverFaults(section: string, { url, auth, tls }: ServerConfig): Generator<Fault> {
+  const server = serverUrl(url);
+  if (server === undefined) {
+    // A password that somebody put there is not repeated.
+    const shown = url.includes('@') ? 'a url with a user in it: that belongs into auth' : `"${url}"`;
+    yield { path: [section, 'url'], message: `there is no ${section} for ${shown}; give ${FORMS}` };
+    return;
+  }
+  const { kind } = server;
+  if (kind === 'memory' && (auth !== undefined || tls !== undefined)) {
+    const key = auth === undefined ? 'tls' : 'auth';
+    yield { path: [section, key], message: `is of no use with memory:; give the url of a server, or leave it out` };
+  }
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+    yield { path: [section, 'tls'], message: 'has one of cert and key; give both or none' };
+  }
+  if (auth !== undefined && kind !== 'memory') yield* authFaults([section, 'auth'], kind, auth);
+}
+
+function* authFaults(
+  path: readonly string[],
+  kind: 'nats' | 'kafka',
+  auth: NonNullable<ServerConfig['auth']>,
+): Generator<Fault> {
+  const { user, password, mechanism, token, nkeySeed, credentialsFile } = auth;
+  if ((user === undefined) !== (password === undefined)) {
+    yield { path, message: 'has one of user and password; give both or none' };
+    return;
+  }
+  const others = Object.entries({ token, nkeySeed, credentialsFile }).filter(([, value]) => value !== undefined);
+  if (kind === 'kafka') {
+    const [first] = others;
+    if (first) yield { path: [...path, first[0]], message: 'is not for kafka; give mechanism, user and password' };
+    else if (user === undefined || mechanism === undefined) {
+      yield { path, message: 'is incomplete; give mechanism, user and password' };
+    }
+    return;
+  }
+  if (mechanism !== undefined) yield { path: [...path, 'mechanism'], message: 'is not for nats; leave it out' };
+  if (others.length + (user === undefined ? 0 : 1) !== 1) {
+    yield { path, message: 'give one of user and password, token, nkeySeed and credentialsFile' };
+  }
+}

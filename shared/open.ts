@@ -1,0 +1,90 @@
+/** Bus and store as a configuration names them. Only the client that is used is loaded. */
+import { readFile } from 'node:fs/promises';
+import type { Bus } from './bus/bus.ts';
+import type { Config, ServerConfig } from './config/schema.ts';
+import { serverUrl } from './config/server.ts';
+import { TagalongError } from './errors.ts';
+import type { Log } from './log.ts';
+import type { Store } from './store/store.ts';
+
+/**
+ * Opens the bus.
+ * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read, BUS_UNREACHABLE and what else the
+ * adapter throws
+ */
+export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
+  const { kind, hosts } = serverUrl(bus.url)!;
+  const { partitions, retentionMs } = bus;
+  if (kind === 'memory') {
+    const { memoryBus } = await import('./bus/memory.ts');
+    return memoryBus({ partitions });
+  }
+  if (kind === 'nats') {
+    const { natsBus } = await import('./bus/nats/bus.ts');
+    return natsBus({ ...(await natsServer(bus, hosts)), partitions, maxAgeMs: retentionMs });
+  }
+  const { kafkaBus } = await import('./bus/kafka/kafka.ts');
+  return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs });
+}
+
+/**
+ * Opens the store.
+ * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read, STORE_UNREACHABLE and what else the
+ * adapter throws
+ */
+export async function openStore({ bus, store }: Config, log: Log): Promise<Store> {
+  const { kind, hosts } = serverUrl(store.url)!;
+  const { auth, tls } = bus;
+  const server = store.url === bus.url ? { ...(auth && { auth }), ...(tls && { tls }), ...store } : store;
+  if (kind === 'memory') {
+    const { memoryStore } = await import('./store/memory.ts');
+    return memoryStore();
+  }
+  if (kind === 'nats') {
+    const { natsStore } = await import('./store/nats.ts');
+    return natsStore(await natsServer(server, hosts));
+  }
+  const { kafkaStore } = await import('./store/kafka.ts');
+  return kafkaStore(await kafkaServer(server, hosts, log));
+}
+
+async function natsServer({ prefix, replicas, auth, tls }: ServerConfig, hosts: readonly string[]) {
+  const { user, password, token, nkeySeed, credentialsFile } = auth ?? {};
+  const credentials = {
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { password }),
+    ...(token !== undefined && { token }),
+    ...(nkeySeed !== undefined && { nkeySeed }),
+    ...(credentialsFile !== undefined && { creds: await contentOf(credentialsFile) }),
+    ...(tls && { tls: await pems(tls) }),
+  };
+  return { servers: hosts.map((host) => `nats://${host}`), credentials, prefix, replicas };
+}
+
+async function kafkaServer({ prefix, replicas, auth, tls }: ServerConfig, brokers: readonly string[], log: Log) {
+  const { user, password, mechanism } = auth ?? {};
+  return {
+    ...{ brokers, prefix, replication: replicas, log },
+    ...(mechanism && { sasl: { mechanism, username: user!, password: password! } }),
+    ...(tls && { tls: await pems(tls) }),
+  };
+}
+
+async function pems({ ca, cert, key }: NonNullable<ServerConfig['tls']>) {
+  return {
+    ...(ca !== undefined && { ca: await contentOf(ca) }),
+    ...(cert !== undefined && { cert: await contentOf(cert) }),
+    ...(key !== undefined && { key: await contentOf(key) }),
+  };
+}
+
+async function contentOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${code}); name a file that is there`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The store on Apache Kafka: one compacted topic with one partition, read to its end when the store is opened and from
+ * then on. How it does compare-and-set: claims.ts; why compaction leaves that sound: shared/bus/kafka/README.md.
+ */
+import { randomUUID } from 'node:crypto';
+import { connectKafka, type KafkaClient, unreachable } from '../bus/kafka/client.ts';
+import type { KafkaOptions } from '../bus/kafka/options.ts';
+import { type Outgoing, Sender } from '../bus/kafka/sender.ts';
+import { ensureTopics, topicConfig } from '../bus/kafka/topics.ts';
+import { TagalongError } from '../errors.ts';
+import { Claims, type Judgement } from './claims.ts';
+import { ClaimLog, toRecord, toTombstone } from './kafka-log.ts';
+import type { Store, Stored, Write } from './store.ts';
+
+/**
+ * Nobody who reads may be further behind than this when claims are removed; reading gives up long before.
+ */
+const MIN_COMPACTION_LAG_MS = 3_600_000;
+/** Claims that nobody needs are said to be so with the next write, or after this. */
+const SWEEP_MS = 1_000;
+
+/**
+ * Opens the store, makes its topic where it is not there yet, and reads it.
+ * @throws TagalongError STORE_UNREACHABLE where no broker answers, or none takes who we are; STORE_UNFIT where the topic
+ * is there with more than one partition, or cannot be made
+ */
+export async function kafkaStore(options: KafkaOptions): Promise<Store> {
+  const client = await connectKafka(options, 'STORE_UNREACHABLE');
+  const topic = `${client.prefix}.store`;
+  const wanted = topicConfig(topic, 1, options, {
+    'cleanup.policy': 'compact',
+    'min.compaction.lag.ms': MIN_COMPACTION_LAG_MS,
+    'segment.bytes': 33_554_432,
+  });
+  const store = new KafkaStore(client, topic);
+  try {
+    await ensureTopics(client.admin, [wanted], 'STORE_UNFIT');
+    await store.open();
+  } catch (error) {
+    await store.close();
+    throw error instanceof TagalongError ? error : unreachable('STORE_UNREACHABLE', 'could not open the store', error);
+  }
+  return store;
+}
+
+class KafkaStore implements Store {
+  readonly #client: KafkaClient;
+  readonly #topic: string;
+  readonly #claims = new Claims();
+  readonly #log: ClaimLog;
+  readonly #sender: Sender;
+  /** Begins the ids of this process's claims. */
+  readonly #writer = randomUUID();
+  #claimed = 0;
+  /** Claims that nobody needs any more. */
+  #needless: string[] = [];
+  #sweeping: NodeJS.Timeout | undefined;
+
+  constructor(client: KafkaClient, topic: string) {
+    this.#client = client;
+    this.#topic = topic;
+    this.#sender = new Sender(client, { unreachable: 'STORE_UNREACHABLE', tooLong: 'RECORD_TOO_LONG' });
+    this.#log = new ClaimLog(client, topic, (claim) => this.#claims.take(claim));
+  }
+
+  async open(): Promise<void> {
+    await this.#sender.open();
+    await this.#log.open();
+    // What writers left that died before they could.
+    this.#sweep(this.#log.takeNeedless());
+  }
+
+  async get<T>(key: string): Promise<Stored<T> | undefined> {
+    await this.#log.readToEnd();
+    return this.#read<T>(key);
+  }
+
+  async list<T>(prefix: string): Promise<Stored<T>[]> {
+    await this.#log.readToEnd();
+    return this.#claims.keys(prefix).map((key) => this.#read<T>(key)!);
+  }
+
+  async put(writes: readonly Write[]): Promise<number[]> {
+    // Somebody may have learned of a record elsewhere, before we have read of it.
+    if (!writes.every((write) => this.#fits(write))) await this.#log.readToEnd();
+    const claims = writes.map((write) => (this.#fits(write) ? this.#claim(write) : undefined));
+    const made = claims.filter((claim) => claim !== undefined);
+    const expected = this.#log.expect(made.map(({ id }) => id));
+    const sweep = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
+    const records: Outgoing[] = [...sweep, ...made.map((claim) => toRecord(this.#topic, claim))];
+    let judgements: Map<string, Judgement>;
+    try {
+      await this.#sender.send(records);
+      judgements = await this.#log.judged(expected);
+    } catch (error) {
+      this.#log.forget(made.map(({ id }) => id));
+      throw error;
+    }
+    this.#sweep([...judgements.values()].map(({ needless }) => needless).filter((id) => id !== undefined));
+    const lost = writes.filter((_, i) => !(claims[i] && judgements.get(claims[i].id)!.won)).map(({ key }) => key);
+    if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+    return claims.map((claim) => claim!.version);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#sweeping);
+    this.#sweeping = undefined;
+    await this.#sendTombstones();
+    await this.#log.close();
+    await this.#sender.close();
+    await this.#client.close();
+  }
+
+  #read<T>(key: string): Stored<T> | undefined {
+    const record = this.#claims.get(key);
+    return record && { key, value: JSON.parse(record.text) as T, revision: record.version };
+  }
+
+  #fits({ key, revision }: Write): boolean {
+    return (this.#claims.get(key)?.version ?? 0) === revision;
+  }
+
+  #claim({ key, value }: Write) {
+    const version = this.#claims.version(key) + 1;
+    const id = `${key}@${version}@${this.#writer}.${this.#claimed++}`;
+    return { id, key, version, text: value === undefined ? undefined : JSON.stringify(value) };
+  }
+
+  /** Lets claims be removed: what replaced them is in the log. */
+  #sweep(needless: readonly string[]): void {
+    this.#needless.push(...needless);
+    if (this.#needless.length === 0) return;
+    this.#sweeping ??= setTimeout(() => {
+      this.#sweeping = undefined;
+      void this.#sendTombstones();
+    }, SWEEP_MS);
+  }
+
+  async #sendTombstones(): Promise<void> {
+    const tombstones = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
+    // Those that fail are found again by who opens the store next.
+    await this.#sender
+      .send(tombstones)
+      .catch((err) => this.#client.log?.warn({ err }, 'old versions were left in the store'));
+  }
+}

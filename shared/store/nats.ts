@@ -1,0 +1,150 @@
+/**
+ * The store on NATS: a bucket laid out as NATS KV, one message a record. A record's revision is its message's number in
+ * the stream, and a write names the one it expects (`Nats-Expected-Last-Subject-Sequence`).
+ *
+ * What `put` has resolved for is in the stream, on as many servers as `replicas` says. A deleted record leaves a marker;
+ * its revision is given as a negative number, which fits no record ever again.
+ */
+import { ErrorCode, NatsError, nuid } from 'nats';
+import { apiCode, type Link, openLink, patiently, reasonOf } from '../bus/nats/connection.ts';
+import type { NatsCounters } from '../bus/nats/counters.ts';
+import { escapeToken, unescapeToken } from '../bus/nats/names.ts';
+import type { NatsStoreOptions } from '../bus/nats/options.ts';
+import { writeRecord } from '../bus/nats/record.ts';
+import { Sender } from '../bus/nats/sender.ts';
+import { PULL, Source } from '../bus/nats/source.ts';
+import { bucketName, bucketStream, bucketSubject, ensureStream } from '../bus/nats/streams.ts';
+import { TagalongError } from '../errors.ts';
+import type { Store, Stored, Write } from './store.ts';
+
+const NO_MESSAGE = 10037;
+
+/** The store, with what happens to its connection. */
+export interface NatsStore extends Store {
+  readonly counters: Readonly<NatsCounters>;
+}
+
+/**
+ * Connects, and makes the bucket.
+ * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT
+ */
+export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
+  const { prefix = 'tagalong', storage = 'file', replicas = 1 } = options;
+  const bucket = `${prefix}_records`;
+  const link = await openLink(options);
+  try {
+    await patiently(bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
+  } catch (error) {
+    await link.close();
+    if (error instanceof TagalongError) throw error;
+    const message = `${bucket}: the bucket could not be made (${reasonOf(error)})`;
+    throw new TagalongError('BUS_UNFIT', message, { cause: error });
+  }
+  const sender = new Sender(link);
+  return {
+    counters: link.counters,
+    async get<T>(key: string) {
+      const message = await lastOf(link, bucket, tokensOf(key));
+      return message === undefined || message.data.length === 0 ? undefined : stored<T>(key, message.data, message.seq);
+    },
+    list: <T>(prefix: string) => patiently(bucket, () => list<T>(link, bucket, prefix)),
+    put: (writes) => put(link, sender, bucket, writes),
+    async close() {
+      sender.close();
+      await link.close();
+    },
+  };
+}
+
+function stored<T>(key: string, data: Uint8Array, revision: number): Stored<T> {
+  return { key, value: JSON.parse(decoder.decode(data)) as T, revision };
+}
+
+async function put(link: Link, sender: Sender, bucket: string, writes: readonly Write[]): Promise<number[]> {
+  const outcomes = await Promise.allSettled(writes.map((write) => writeOne(link, sender, bucket, write)));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  const revisions = outcomes.map((outcome) => (outcome as PromiseFulfilledResult<number | undefined>).value);
+  const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
+  if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+  return revisions as number[];
+}
+
+async function writeOne(
+  link: Link,
+  sender: Sender,
+  bucket: string,
+  { key, value, revision }: Write,
+): Promise<number | undefined> {
+  if (revision < 0) return undefined;
+  const record = { bucket, key: tokensOf(key), ...(value === undefined ? {} : { text: JSON.stringify(value) }) };
+  // To delete what was never there changes nothing, and is not refused.
+  const write = (expected: number) => writeRecord(sender, { ...record, expected });
+  let written = await write(revision);
+  if (written === undefined && revision === 0) {
+    const last = await lastOf(link, bucket, record.key);
+    if (last !== undefined && last.data.length === 0) written = await write(last.seq);
+  }
+  return written !== undefined && value === undefined ? -written : written;
+}
+
+/** The last message of a record, a marker also. */
+async function lastOf(link: Link, bucket: string, key: string) {
+  return patiently(bucket, async () => {
+    try {
+      return await link.jsm.streams.getMessage(bucketName(bucket), { last_by_subj: bucketSubject(bucket, key) });
+    } catch (error) {
+      if (apiCode(error) === NO_MESSAGE) return undefined;
+      throw error;
+    }
+  });
+}
+
+/**
+ * All records of a prefix, with a consumer that lives as long as this takes. The server picks by whole tokens; what is
+ * behind the last `/` of the prefix is looked at here.
+ */
+async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stored<T>[]> {
+  const stream = bucketName(bucket);
+  const name = `list~${nuid.next()}`;
+  const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  const records = new Map<string, Stored<T>>();
+  const begin = bucketSubject(bucket, '').length;
+  const { promise: complete, resolve, reject } = Promise.withResolvers<void>();
+  const source = await Source.open(link, {
+    stream,
+    name,
+    durable: false,
+    filters: [bucketSubject(bucket, folder === '' ? '>' : `${tokensOf(folder.slice(0, -1))}.>`)],
+    start: 'last of each subject',
+    room: () => PULL,
+    onMessage({ subject, data, seq, pending }) {
+      const key = keyOf(subject.slice(begin));
+      if (key?.startsWith(prefix)) {
+        // What is written meanwhile comes once more.
+        if (data.length === 0) records.delete(key);
+        else records.set(key, stored(key, data, seq));
+      }
+      if (pending === 0) resolve();
+    },
+    onBroken: () => reject(NatsError.errorForCode(ErrorCode.Disconnect)),
+  });
+  try {
+    if (source.pending > 0) await complete;
+    return [...records.values()];
+  } finally {
+    source.close();
+    link.jsm.consumers.delete(stream, name).catch(() => {});
+  }
+}
+
+/** A key's parts between `/` are the tokens of its subject, so that the server can pick by folder. */
+function tokensOf(key: string): string {
+  return key.split('/').map(escapeToken).join('.');
+}
+
+function keyOf(tokens: string): string | undefined {
+  const parts = tokens.split('.').map(unescapeToken);
+  return parts.includes(undefined) ? undefined : parts.join('/');
+}
+
+const decoder = new TextDecoder();

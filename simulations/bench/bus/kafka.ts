@@ -1,0 +1,230 @@
+/**
+ * What the bus costs on top of kafkajs: the same records, in the same topic, with the same acknowledgements and commits,
+ * once through the bus and once through a producer and a consumer that do nothing else; and how long an event takes
+ * from publish to its handler.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
+import type { Bus } from '#shared/bus/bus.ts';
+import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { topicsOf } from '#shared/bus/kafka/topics.ts';
+import { toRecord } from '#shared/bus/kafka/wire.ts';
+import { type Event, encode, envelop } from '#shared/events/index.ts';
+import { atLeast, type BenchRow, median } from '../bench.ts';
+
+/** Where, and how much. */
+export interface KafkaBenchOptions {
+  readonly brokers: readonly string[];
+  /** Events a repeat. @default 100,000 */
+  readonly events?: number;
+  /** @default 5 */
+  readonly repeats?: number;
+  /** How long events are published at the steady rate. @default 10,000 */
+  readonly latencyMs?: number;
+}
+
+const PARTITIONS = 16;
+const VMS = 1_000;
+/** Events a call of `publish`, and how many calls are under way: some clients that report for their users. */
+const CHUNK = 500;
+const CALLERS = 8;
+const STEADY_RATE_HZ = 2_000;
+const STEADY_TICK_MS = 10;
+const GROUP = 'bench';
+const types = ['location.reported.v1'] as const;
+
+/** Measures against brokers that run; makes topics of its own there and removes them. */
+export async function benchKafkaBus(options: KafkaBenchOptions): Promise<BenchRow[]> {
+  const { brokers, events: count = 100_000, repeats = 5, latencyMs = 10_000 } = options;
+  const prefix = `bench-${randomUUID()}`;
+  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+  const bus = await kafkaBus({ brokers, prefix, partitions: PARTITIONS, replication: 1 });
+  const events = Array.from({ length: count }, (_, n) => location(n));
+  const rates: { published: number; barePublished: number; consumed: number; bareConsumed: number }[] = [];
+  try {
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const group = `${GROUP}-${repeat}`;
+      await (await bus.subscribe({ group, types }, async () => {})).stop();
+      // The place from which the bare consumer reads is that of the group.
+      await pin(kafka, topicsOf(prefix).events, group);
+      const published = await rateOf(count, () => publish(bus, events));
+      const consumed = await consume(bus, group, count);
+      const bareConsumed = await consumeBare(kafka, topicsOf(prefix).events, group, count);
+      const barePublished = await publishBare(kafka, topicsOf(prefix).events, events);
+      rates.push({ published, barePublished, consumed, bareConsumed });
+    }
+    const delays = await delaysAtSteadyRate(bus, latencyMs);
+    return [...throughputRows(rates), ...latencyRows(delays, events[0]!)];
+  } finally {
+    await bus.close();
+    await removeTopics(kafka, prefix);
+  }
+}
+
+function throughputRows(rates: readonly Record<'published' | 'barePublished' | 'consumed' | 'bareConsumed', number>[]) {
+  const of = (read: (rate: (typeof rates)[number]) => number) => median(rates.map(read));
+  return [
+    { metric: 'published through the bus', value: of(({ published }) => published), unit: 'events/s' },
+    { metric: 'published by a bare producer', value: of(({ barePublished }) => barePublished), unit: 'events/s' },
+    { metric: 'bus to bare producer', value: of((rate) => rate.published / rate.barePublished), unit: 'x' },
+    { metric: 'consumed through the bus', value: of(({ consumed }) => consumed), unit: 'events/s' },
+    { metric: 'consumed by a bare consumer', value: of(({ bareConsumed }) => bareConsumed), unit: 'events/s' },
+    atLeast(
+      'bus to bare consumer',
+      of((rate) => rate.consumed / rate.bareConsumed),
+      'x',
+      0.7,
+    ),
+  ];
+}
+
+function latencyRows(delays: readonly number[], event: Event): BenchRow[] {
+  const sorted = delays.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  const rate = `at ${STEADY_RATE_HZ} events/s`;
+  return [
+    { metric: `publish to handler, p50 ${rate}`, value: at(0.5), unit: 'ms' },
+    { metric: `publish to handler, p99 ${rate}`, value: at(0.99), unit: 'ms', aim: '<= 100', met: at(0.99) <= 100 },
+    { metric: 'an event', value: Buffer.byteLength(encode(event)), unit: 'bytes' },
+  ];
+}
+
+function location(n: number): Event {
+  const [vm, user] = [`vm-${n % VMS}`, `user-${n % VMS}`];
+  const data = {
+    vm,
+    user,
+    atMs: 1_700_000_000_000 + n,
+    lat: 42.358431,
+    lon: -71.063611,
+    rtts: [{ site: 'boston', rttMs: 14.25 }],
+  };
+  return envelop({ type: 'location.reported.v1', data }, `loc:${vm}:${user}:${n}`, '/tagalong/ingest');
+}
+
+async function rateOf(count: number, work: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (count / (performance.now() - began)) * 1_000;
+}
+
+async function publish(bus: Bus, events: readonly Event[]): Promise<void> {
+  let next = 0;
+  const caller = async () => {
+    while (next < events.length) {
+      const from = next;
+      next += CHUNK;
+      await bus.publish(events.slice(from, from + CHUNK));
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+}
+
+/** The same requests: idempotent, one under way, as many events each as wait for the bus's next. */
+async function publishBare(kafka: Kafka, topic: string, events: readonly Event[]): Promise<number> {
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } });
+  await producer.connect();
+  const records = events.map((event) => toRecord(event, PARTITIONS));
+  const rate = await rateOf(events.length, async () => {
+    for (let from = 0; from < records.length; from += 4 * CHUNK) {
+      await producer.send({ topic, acks: -1, messages: records.slice(from, from + 4 * CHUNK) });
+    }
+  });
+  await producer.disconnect();
+  return rate;
+}
+
+/** From the first batch on: joining a group is not what is measured. */
+async function consume(bus: Bus, group: string, count: number): Promise<number> {
+  const watch = stopwatch(count);
+  const subscription = await bus.subscribe({ group, types }, async (batch) => watch.take(batch.length));
+  const rate = await watch.rate;
+  await subscription.stop();
+  return rate;
+}
+
+async function consumeBare(kafka: Kafka, topic: string, group: string, count: number): Promise<number> {
+  const watch = stopwatch(count);
+  const consumer = kafka.consumer({ groupId: bareGroup(group), maxWaitTimeInMs: 250 });
+  await consumer.connect();
+  await consumer.subscribe({ topic });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary }) => {
+      watch.take(batch.messages.length);
+      const offset = String(Number(batch.lastOffset()) + 1);
+      const partitions = [{ partition: batch.partition, offset }];
+      await commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
+      resolveOffset(batch.lastOffset());
+    },
+  });
+  const rate = await watch.rate;
+  await consumer.disconnect();
+  return rate;
+}
+
+/** Commits the ends of a topic for the group of the bare consumer. */
+async function pin(kafka: Kafka, topic: string, group: string): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = await admin.fetchTopicOffsets(topic);
+  const partitions = ends.map(({ partition, high }) => ({ partition, offset: high }));
+  await admin.setOffsets({ groupId: bareGroup(group), topic, partitions });
+  await admin.disconnect();
+}
+
+function bareGroup(group: string): string {
+  return `bare-${group}`;
+}
+
+function stopwatch(count: number) {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let [taken, began, counted] = [0, 0, 0];
+  return {
+    rate: promise,
+    take(events: number) {
+      // The first batch starts the clock: what it took to be fetched is not known.
+      if (taken === 0) began = performance.now();
+      else counted += events;
+      taken += events;
+      if (taken >= count) resolve((counted / (performance.now() - began)) * 1_000);
+    },
+  };
+}
+
+/** How long each event took, in milliseconds; the first second, in which all is compiled, is left out. */
+async function delaysAtSteadyRate(bus: Bus, durationMs: number): Promise<number[]> {
+  const sent = new Map<string, number>();
+  const delays: number[] = [];
+  const began = performance.now();
+  const subscription = await bus.subscribe({ group: `${GROUP}-latency`, types }, async (batch) => {
+    const now = performance.now();
+    for (const { event } of batch) {
+      const at = sent.get(event.id);
+      if (at !== undefined && at > began + 1_000) delays.push(now - at);
+      sent.delete(event.id);
+    }
+  });
+  const perTick = (STEADY_RATE_HZ * STEADY_TICK_MS) / 1_000;
+  const start = performance.now();
+  const published: Promise<void>[] = [];
+  for (let tick = 0; tick * STEADY_TICK_MS < durationMs; tick++) {
+    await sleep(Math.max(0, start + tick * STEADY_TICK_MS - performance.now()));
+    const events = Array.from({ length: perTick }, (_, i) => location(1e9 + tick * perTick + i));
+    for (const event of events) sent.set(event.id, performance.now());
+    published.push(bus.publish(events));
+  }
+  await Promise.all(published);
+  while (sent.size > 0) await sleep(20);
+  await subscription.stop();
+  return delays;
+}
+
+async function removeTopics(kafka: Kafka, prefix: string): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: Object.values(topicsOf(prefix)) });
+  await admin.disconnect();
+}

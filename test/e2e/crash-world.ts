@@ -1,0 +1,205 @@
+/** An installation of real processes on a real NATS server, whose users move, whose processes are killed, and who is heard. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Bus } from '#shared/bus/bus.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { EVENT_TYPES, type Event } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import type { KeptVm } from '#shared/policy/vm.ts';
+import type { Random } from '#shared/random/random.ts';
+import type { Store } from '#shared/store/store.ts';
+import { begin, file, type Running } from './cli.ts';
+
+/** Processes by name; the part before the dash is the service. */
+export const PROCESSES = ['migrator-1', 'migrator-2', 'placement-1', 'placement-2', 'ingest-1'] as const;
+type Name = (typeof PROCESSES)[number];
+
+const SITES = ['s0', 's1', 's2', 's3'];
+const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
+const vmOf = (user: string) => `v${user.slice(1)}`;
+const lon = (site: number) => 4 + site * 1.5;
+
+/** Users may be anywhere at any time; moves take two to three seconds, and the policy goes wherever it is better. */
+function settingsOf(url: string): object {
+  const uplinks = ['a', 'b'].map((provider) => ({ provider, rateBps: 125_000_000 }));
+  return {
+    bus: { url, partitions: 8 },
+    store: { url },
+    http: { port: 0 },
+    log: { level: 'warn' },
+    ingest: { plausibility: { maxSpeedMps: 1e9 } },
+    policy: { name: 'nearest', siteSilentMs: 20_000, backOffMs: 1000, maxBackOffMs: 2000 },
+    limits: { movesPerSite: 4, movesPerPath: 4, queueMs: 20_000, stepTimeoutMs: 5000 },
+    heartbeatMs: 1000,
+    sites: SITES.map((site, i) => ({ site, lat: 52, lon: lon(i), slots: 8, uplinks })),
+    vms: USERS.map((user, i) => ({
+      vm: vmOf(user),
+      home: SITES[i % SITES.length],
+      spec: { ramBytes: 1e8, dirtyRateBps: 1e6, workingSetBytes: 1e6 },
+      sessions: [{ user }],
+    })),
+  };
+}
+
+/** A whole number from 0 to below `n`. */
+export function int(random: Random, n: number): number {
+  return Math.floor(random.next() * n);
+}
+
+export class CrashWorld {
+  readonly config: Config;
+  readonly bus: Bus;
+  readonly store: Store;
+  /** Every event by its id, as it was first heard. */
+  readonly heard = new Map<string, Event>();
+  /** Events that were heard in two ways under one id. */
+  readonly contradictions: string[] = [];
+  /** The last position of each user that ingest has accepted, and how many there were. */
+  readonly lastAccepted = new Map<string, number>();
+  accepted = 0;
+  kills = 0;
+  readonly #path: string;
+  readonly #running = new Map<Name, Running>();
+
+  private constructor(config: Config, path: string, bus: Bus, store: Store) {
+    this.config = config;
+    this.#path = path;
+    this.bus = bus;
+    this.store = store;
+  }
+
+  static async start(url: string): Promise<CrashWorld> {
+    const text = JSON.stringify(settingsOf(url));
+    const config = parseConfig(text, 'crash');
+    const log = createLog('silent');
+    const [bus, store] = [await openBus(config, log), await openStore(config, log)];
+    const world = new CrashWorld(config, await file('crash.json', text), bus, store);
+    await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
+      for (const { event } of batch) world.#hear(event);
+    });
+    for (const name of PROCESSES) world.#begin(name);
+    await Promise.all([...world.#running.values()].map((running) => running.url()));
+    return world;
+  }
+
+  /** A share of the users moves about, a position at a time, until `stopped`. What is not accepted is sent again until it is. */
+  async feed(
+    random: Random,
+    share: { readonly i: number; readonly of: number },
+    stopped: () => boolean,
+  ): Promise<void> {
+    const users = USERS.filter((_, i) => i % share.of === share.i);
+    const sites = new Map<string, number>();
+    while (!stopped()) {
+      const user = users[int(random, users.length)]!;
+      const atMs = Math.max(Date.now(), (this.lastAccepted.get(user) ?? 0) + 1);
+      // Most stay where they are, long enough for a move to come to its end.
+      const site = int(random, 20) === 0 ? undefined : sites.get(user);
+      sites.set(user, site ?? int(random, SITES.length));
+      await this.#send({ user, lat: 52, lon: lon(sites.get(user)!), atMs });
+      await sleep(int(random, 120));
+    }
+  }
+
+  /** Kills a process without a word, and starts it again a while later. @returns its name */
+  async killOne(random: Random): Promise<string> {
+    const name = PROCESSES[int(random, PROCESSES.length)]!;
+    await this.#running.get(name)!.stop('SIGKILL');
+    this.kills++;
+    await sleep(int(random, 2500));
+    this.#begin(name);
+    return name;
+  }
+
+  /** Resolves when nothing waits, nothing moves, and nothing more comes; throws after a while. */
+  async rest(timeoutMs: number): Promise<void> {
+    const untilMs = Date.now() + timeoutMs;
+    for (let calm = 0; calm < 4; calm++) {
+      const before = this.decided().length;
+      await sleep(1500);
+      // Who followed the sites and was killed has left a place that nobody works on any more.
+      const lags = this.bus.lag().filter(({ group }) => !group.endsWith('-sites'));
+      const waiting = lags.reduce((sum, { events }) => sum + events, 0);
+      const open = this.open();
+      if (waiting > 20 || open.length > 0 || this.decided().length > before) calm = -1;
+      if (Date.now() > untilMs) {
+        throw new Error(
+          `no rest: ${waiting} events wait, ${JSON.stringify(lags.filter(({ events }) => events > 0))}; open: ${open.join()}`,
+        );
+      }
+    }
+  }
+
+  async stop(): Promise<string[]> {
+    const ended = await Promise.all([...this.#running.values()].map((running) => running.stop()));
+    await this.bus.close();
+    await this.store.close();
+    return ended.map(({ code, stderr }) => (code === 0 ? '' : stderr)).filter((text) => text !== '');
+  }
+
+  of<T extends Event['type']>(...types: T[]): Extract<Event, { type: T }>[] {
+    return [...this.heard.values()].filter((event) => (types as string[]).includes(event.type)) as never;
+  }
+
+  decided() {
+    return this.of('placement.decided.v1').map(({ data }) => data);
+  }
+
+  /** Moves that were decided and have not come to a terminal event. */
+  open(): string[] {
+    const ended = new Set(this.ends().map(({ migration }) => migration));
+    return this.decided().flatMap(({ verdict, decision }) =>
+      verdict === 'move' && !ended.has(decision) ? [decision] : [],
+    );
+  }
+
+  ends() {
+    return this.of('migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1').map(({ data }) => data);
+  }
+
+  /** The VMs as placement has recorded them. */
+  async recorded(): Promise<KeptVm[]> {
+    const records = await this.store.list<{ value: KeptVm }>('placement/vm/');
+    return records.map(({ value }) => value.value);
+  }
+
+  /** Where the simulated VMs run. */
+  async running(): Promise<ReadonlyMap<string, string>> {
+    const records = await this.store.list<{ site: string }>('simulated/vm/');
+    return new Map(records.map(({ key, value }) => [key.slice('simulated/vm/'.length), value.site]));
+  }
+
+  #begin(name: Name): void {
+    const [service] = name.split('-') as [string];
+    this.#running.set(name, begin([service, '--config', this.#path]));
+  }
+
+  #hear(event: Event): void {
+    const known = this.heard.get(event.id);
+    if (known === undefined) this.heard.set(event.id, event);
+    else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
+  }
+
+  async #send(location: { user: string; lat: number; lon: number; atMs: number }): Promise<void> {
+    for (;;) {
+      try {
+        const url = await Promise.race([this.#running.get('ingest-1')!.url(), sleep(500, '')]);
+        const response = await fetch(`${url}/v1/locations`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(location),
+          signal: AbortSignal.timeout(5000),
+        });
+        const receipt = (await response.json()) as { accepted?: number };
+        if (response.status === 202 && receipt.accepted === 1) break;
+      } catch {
+        // Nobody there, or it died over it: again.
+      }
+      await sleep(100);
+    }
+    this.accepted++;
+    this.lastAccepted.set(location.user, location.atMs);
+  }
+}

@@ -1,0 +1,157 @@
+/** Each service as a process of its own, whatever the server that carries bus and store. */
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { deadLetter } from '#shared/bus/dead-letter.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Event, envelop } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus } from '#shared/open.ts';
+import { begin, file, type Running, tagalong } from './cli.ts';
+
+const PATIENTLY = { timeout: 20_000, interval: 200 };
+
+const settings = (url: string) => `
+bus: { url: "${url}", partitions: 4 }
+store: { url: "${url}" }
+http: { port: 0, token: a token of more than sixteen }
+heartbeatMs: 500
+policy: { name: never, siteSilentMs: 10000 }
+sites:
+  - { site: west, lat: 52, lon: 4, slots: 8, uplinks: [{ provider: a, rateBps: 125000000 }] }
+  - { site: east, lat: 53, lon: 5, slots: 8, uplinks: [{ provider: a, rateBps: 125000000 }] }
+vms: [${['desk-1', 'desk-2', 'desk-3', 'desk-4', 'desk-5', 'desk-6']
+  .map(
+    (vm) =>
+      `{ vm: ${vm}, home: west, spec: { ramBytes: 100000000, dirtyRateBps: 1000000, workingSetBytes: 5000000 }, sessions: [{ user: alice }] }`,
+  )
+  .join(', ')}]
+`;
+
+/** @param start starts the server. @returns its URL, and how it is stopped */
+export function servicesOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
+  let server: Awaited<ReturnType<typeof start>>;
+  beforeAll(async () => {
+    server = await start();
+  }, 90_000);
+  afterAll(() => server?.stop());
+
+  test('started in any order they share the work, are asked as one, and one takes over from another', {
+    timeout: 180_000,
+  }, async () => {
+    const config = await file('tagalong.yaml', settings(server.url));
+    // Ingest first: nobody listens to it yet.
+    const ingest = begin(['ingest', '--config', config]);
+    const placements = [begin(['placement', '--config', config]), begin(['placement', '--config', config])];
+    const migrators = [begin(['migrator', '--config', config]), begin(['migrator', '--config', config])];
+    const monitor = begin(['monitor', '--config', config]);
+    const all: Running[] = [...placements, ...migrators];
+    const urls = await Promise.all(all.map((running) => running.url()));
+    await Promise.all([ingest.url(), monitor.url()]);
+    const env = { TAGALONG_URL: urls.join(), TAGALONG_TOKEN: 'a token of more than sixteen' };
+    const json = async (...args: string[]) => JSON.parse((await tagalong([...args, '--json'], env)).stdout);
+
+    await vi.waitFor(async () => {
+      const { vms, sites, partitions } = await json('status');
+      expect(vms.map(({ vm }: { vm: string }) => vm)).toEqual([
+        'desk-1',
+        'desk-2',
+        'desk-3',
+        'desk-4',
+        'desk-5',
+        'desk-6',
+      ]);
+      expect(partitions).toEqual({ held: [0, 1, 2, 3], of: 4 });
+      expect(sites).toMatchObject([
+        { site: 'east', vms: 0 },
+        { site: 'west', vms: 6 },
+      ]);
+    }, PATIENTLY);
+
+    // One placement alone knows its own and says what is missing.
+    const alone = await tagalong(['status'], { ...env, TAGALONG_URL: urls[0]! });
+    expect(alone.stderr).toMatch(/NOT_FOUND/);
+    const some = await tagalong(['status'], { ...env, TAGALONG_URL: [urls[0], urls[2], urls[3]].join() });
+    expect(some.stdout).toContain('VMs on 2 of 4 partitions are missing');
+
+    const onDuty = async () => {
+      const found = await Promise.all(
+        migrators.map(async (running) => {
+          const headers = { authorization: `Bearer ${env.TAGALONG_TOKEN}` };
+          const answer = await fetch(`${await running.url()}/v1/migrations`, { headers }).catch(() => undefined);
+          return ((await answer?.json()) as { onDuty?: boolean } | undefined)?.onDuty ?? false;
+        }),
+      );
+      return found;
+    };
+    expect((await onDuty()).toSorted()).toEqual([false, true]);
+
+    // Whoever holds it, and whoever is on duty, is found.
+    for (const vm of ['desk-1', 'desk-2', 'desk-3']) {
+      expect((await json('explain', vm)).vm).toBe(vm);
+      expect(await json('migrate', vm, '--to', 'east')).toEqual({ vm, to: 'east' });
+    }
+    await vi.waitFor(async () => {
+      const { vms } = await json('status');
+      expect(vms.filter(({ home }: { home: string }) => home === 'east')).toHaveLength(3);
+    }, PATIENTLY);
+    const unknown = await tagalong(['explain', 'nobody'], env);
+    expect(unknown.stderr).toMatch(/^tagalong: VM_UNKNOWN: /);
+
+    // The one on duty is killed: the other moves VMs, and knows where they are.
+    const active = (await onDuty()).indexOf(true);
+    await migrators[active]!.stop('SIGKILL');
+    await vi.waitFor(async () => expect((await onDuty())[1 - active]).toBe(true), PATIENTLY);
+    await json('drain', 'west');
+    await vi.waitFor(
+      async () => {
+        const { sites } = await json('status');
+        expect(sites).toMatchObject([
+          { site: 'east', vms: 6 },
+          { site: 'west', vms: 0, draining: true },
+        ]);
+      },
+      { ...PATIENTLY, timeout: 60_000 },
+    );
+
+    // A VM is at home where it runs, before its move has ended.
+    await vi.waitFor(async () => {
+      const metrics = await (await fetch(`${await monitor.url()}/metrics`)).text();
+      expect(/^tagalong_migrations_total.*$/m.exec(metrics)?.[0]).toMatch(/outcome="completed".* 6$/);
+    }, PATIENTLY);
+    for (const running of [ingest, monitor, ...placements, migrators[1 - active]!]) {
+      const { code, stdout } = await running.stop('SIGTERM');
+      expect([code, stdout]).toEqual([0, `${await running.url()}\n`]);
+    }
+  });
+
+  test('what was refused is listed, sent again, and gone', { timeout: 60_000 }, async () => {
+    const text = settings(server.url);
+    const config = await file('tagalong.yaml', text);
+    const monitor = begin(['monitor', '--config', config]);
+    await monitor.url();
+    const bus = await openBus(parseConfig(text, 'test'), createLog('silent'));
+    const again: Event[] = [];
+    await bus.subscribe({ group: 'test', types: ['location.reported.v1'] }, async (batch) => {
+      again.push(...batch.map(({ event }) => event));
+    });
+    const data = { vm: 'desk-9', user: 'alice', atMs: Date.now(), lat: 52.5, lon: 4.5 };
+    const location = envelop({ type: 'location.reported.v1', data }, 'loc:desk-9', '/test');
+    await bus.publish([deadLetter(location, 'placement', new TagalongError('STORE_CONFLICT', 'a test'))!]);
+
+    const listed = async () =>
+      JSON.parse((await tagalong(['dead-letters', 'list', '--config', config, '--json'])).stdout);
+    await vi.waitFor(
+      async () => expect(await listed()).toMatchObject([{ key: 'desk-9', code: 'STORE_CONFLICT' }]),
+      PATIENTLY,
+    );
+    const table = await tagalong(['dead-letters', 'list', '--config', config, '--vm', 'desk-9']);
+    expect(table.stdout).toMatch(/STORE_CONFLICT +location\.reported\.v1 +desk-9 +a test/);
+    expect(table.stdout).not.toMatch(/alice|52\.5/);
+    const { stdout, code } = await tagalong(['dead-letters', 'replay', '--config', config, '--code', 'STORE_CONFLICT']);
+    expect([code, stdout]).toEqual([0, '1 event published again.\n']);
+    await vi.waitFor(() => expect(again.map((event) => event.data)).toEqual([data]), PATIENTLY);
+    expect(await listed()).toEqual([]);
+    await bus.close();
+    await monitor.stop();
+  });
+}

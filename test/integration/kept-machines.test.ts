@@ -1,0 +1,84 @@
+/** Simulated VMs whose process ends: another one simulates them from where they were. */
+import { describe, expect, test } from 'vitest';
+import { keptMachines } from '#services/agent/kept.ts';
+import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
+import { PHASES, type Phase } from '#shared/events/index.ts';
+import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { configFor, SPEC } from '../property/harness.ts';
+
+const config = configFor();
+const log = createLog('silent');
+const MOVE: Move = { id: 'v:1', vm: 'v', from: 's0', to: 's1', spec: SPEC };
+
+async function onDuty(clock: VirtualClock, store: Store) {
+  const machines = keptMachines(config, clock, store, log);
+  const reports: Report[] = [];
+  machines.hypervisor.listen((report) => reports.push(report));
+  await machines.duty(true);
+  /** Carries a step out to its end. */
+  const carryOut = async (step: Phase) => {
+    machines.hypervisor.begin(step, MOVE);
+    for (let i = 0; i < 100 && !reports.some((report) => report.kind === 'done' && report.step === step); i++) {
+      clock.advanceTo(clock.now() + 1000);
+      await new Promise(setImmediate);
+    }
+  };
+  return { ...machines, reports, carryOut };
+}
+
+describe('simulated VMs that are kept', () => {
+  test('run at their home for the next process, and are placed once', async () => {
+    const [clock, store] = [virtualClock(), memoryStore()];
+    const first = await onDuty(clock, store);
+    await first.hosts.place('v', 's0', SPEC);
+    const second = await onDuty(clock, store);
+    await second.hosts.place('v', 's1', SPEC);
+    expect(await second.hosts.vmsAt('s0')).toEqual(['v']);
+    expect(await second.hosts.vmsAt('s1')).toEqual([]);
+    await second.hosts.remove('v');
+    expect(await (await onDuty(clock, store)).hosts.vmsAt('s0')).toEqual([]);
+  });
+
+  test.each(PHASES.slice(0, 4).map((step, i) => [step, PHASES.slice(0, i + 1)] as const))(
+    'are where they were when the process ends after %s, and the move begins again',
+    async (_, steps) => {
+      const [clock, store] = [virtualClock(), memoryStore()];
+      const first = await onDuty(clock, store);
+      await first.hosts.place('v', 's0', SPEC);
+      for (const step of steps) await first.carryOut(step);
+      const second = await onDuty(clock, store);
+      second.hypervisor.inspect(MOVE);
+      clock.advanceTo(clock.now());
+      expect(second.reports).toMatchObject([{ kind: 'truth', runsAt: 's0', done: [], underWay: undefined }]);
+      for (const step of PHASES) await second.carryOut(step);
+      expect(await second.hosts.vmsAt('s1')).toEqual(['v']);
+    },
+  );
+
+  test('have arrived when the process ends after the switch-over, and nothing is left to release', async () => {
+    const [clock, store] = [virtualClock(), memoryStore()];
+    const first = await onDuty(clock, store);
+    await first.hosts.place('v', 's0', SPEC);
+    for (const step of PHASES.slice(0, 5)) await first.carryOut(step);
+    const second = await onDuty(clock, store);
+    expect(await second.hosts.vmsAt('s1')).toEqual(['v']);
+    await second.carryOut('release');
+    expect(second.reports.map(({ kind }) => kind)).toEqual(['done']);
+  });
+
+  test('stand still in a process that is off duty', async () => {
+    const [clock, store] = [virtualClock(), memoryStore()];
+    const first = await onDuty(clock, store);
+    await first.hosts.place('v', 's0', SPEC);
+    for (const step of PHASES.slice(0, 4)) await first.carryOut(step);
+    first.hypervisor.begin('switch', MOVE);
+    await first.duty(false);
+    clock.advanceTo(clock.now() + 100_000);
+    await new Promise(setImmediate);
+    expect(await first.hosts.vmsAt('s0')).toEqual([]);
+    expect(await (await onDuty(clock, store)).hosts.vmsAt('s0')).toEqual(['v']);
+  });
+});

@@ -1,0 +1,240 @@
+/** What the bus on NATS keeps when members and servers die, and when others write on its subjects. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { headers, connect as rawConnect } from 'nats';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Bus } from '#shared/bus/bus.ts';
+import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
+import { namesOf } from '#shared/bus/nats/names.ts';
+import type { Envelope } from '#shared/events/index.ts';
+import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+
+const PARTITIONS = 8;
+const types = ['location.reported.v1'] as const;
+const letterTypes = ['event.rejected.v1'] as const;
+const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
+const PATIENTLY = { timeout: 20_000, interval: 20 };
+
+/** The first time each event of a key was seen, in order. */
+function firstSeen(seen: readonly { readonly key: string; readonly n: number }[], key: string): number[] {
+  return [...new Set(seen.filter((event) => event.key === key).map(({ n }) => n))];
+}
+
+async function publishSteadily(bus: Bus, rounds: number, between: (round: number) => Promise<void> | void) {
+  for (let round = 0; round < rounds; round++) {
+    await bus.publish(vms.map((vm) => locationOf(vm, round)));
+    await between(round);
+  }
+}
+
+onNats('the bus on NATS, when things break', () => {
+  let server: NatsTestServer;
+  let prefix: string;
+  const buses: NatsBus[] = [];
+  const children: ChildProcess[] = [];
+  const open = async (options: { servers?: string; partitions?: number } = {}) => {
+    const bus = await natsBus({ servers: server.url, prefix, partitions: PARTITIONS, ...options });
+    buses.push(bus);
+    return bus;
+  };
+  beforeEach(async () => {
+    server = await startNats();
+    prefix = `t${randomUUID().slice(0, 8)}`;
+  });
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    await Promise.all(buses.splice(0).map((bus) => bus.close()));
+    await server.stop();
+  });
+
+  test('a member that is killed loses nothing: its partitions go over within seconds, and keys stay in order', async () => {
+    const seen: { key: string; n: number; by: number; atMs: number }[] = [];
+    const assigned: (number[] | undefined)[] = [];
+    const join = (by: number) => {
+      const program = new URL('nats-member.main.ts', import.meta.url).pathname;
+      const child = spawn(process.execPath, [program, server.url, prefix, String(PARTITIONS)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      children.push(child);
+      createInterface({ input: child.stdout! }).on('line', (line) => {
+        const said = JSON.parse(line) as { assigned?: number[]; key: string; n: number };
+        if (said.assigned) assigned[by] = said.assigned;
+        else seen.push({ ...said, by, atMs: performance.now() });
+      });
+      return child;
+    };
+    const victim = join(0);
+    join(1);
+    await vi.waitFor(() => expect(assigned.map((mine) => mine?.length)).toEqual([4, 4]), PATIENTLY);
+    const bus = await open();
+    let killedMs = 0;
+    await publishSteadily(bus, 100, async (round) => {
+      if (round === 50) {
+        killedMs = performance.now();
+        victim.kill('SIGKILL');
+        await once(victim, 'exit');
+      }
+    });
+    await vi.waitFor(() => expect(seen.filter(({ n }) => n === 99).length).toBe(vms.length), PATIENTLY);
+    expect(assigned[1]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    for (const vm of vms) expect(firstSeen(seen, vm)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    const victims = new Set(seen.filter(({ by }) => by === 0).map(({ key }) => key));
+    expect(victims.size).toBeGreaterThan(0);
+    const takenOver = seen.find(({ key, by, atMs }) => by === 1 && victims.has(key) && atMs > killedMs)!;
+    expect(takenOver.atMs - killedMs).toBeLessThan(8_000);
+  });
+
+  test('a server that is killed and started again loses nothing that was published, and keys stay in order', async () => {
+    const bus = await open();
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, async (batch) => {
+      await pause(1);
+      await seen.handler(batch);
+    });
+    let back: Promise<void> = Promise.resolve();
+    await publishSteadily(bus, 60, async (round) => {
+      if (round !== 20) return;
+      await server.kill();
+      // What is published meanwhile waits.
+      back = pause(700).then(() => server.restart());
+    });
+    await back;
+    await vi.waitFor(() => {
+      for (const vm of vms) expect([...new Set(seen.of(vm))].length).toBe(60);
+    }, PATIENTLY);
+    for (const vm of vms) expect([...new Set(seen.of(vm))]).toEqual(Array.from({ length: 60 }, (_, n) => n));
+    expect(bus.counters.reconnects).toBeGreaterThan(0);
+  });
+
+  test('what is in hand while the server is away is not handed out a second time at once', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    const release = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    let inHand = 0;
+    let most = 0;
+    await bus.subscribe({ group: 'g', types }, async (batch) => {
+      inHand++;
+      most = Math.max(most, inHand);
+      begun.resolve();
+      await release.promise;
+      await seen.handler(batch);
+      inHand--;
+    });
+    await bus.publish([locationOf('vm-1', 1)]);
+    await begun.promise;
+    await server.kill();
+    await server.restart();
+    await vi.waitFor(() => expect(bus.counters.reconnects).toBe(1), PATIENTLY);
+    await bus.publish([locationOf('vm-1', 2)]);
+    release.resolve();
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1, 2]), PATIENTLY);
+    expect(most).toBe(1);
+  });
+
+  test('a consumer that an operator deletes is made again, from where the group was', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    await bus.publish([locationOf('vm-1', 1)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), PATIENTLY);
+    const nc = await rawConnect({ servers: server.url });
+    const jsm = await nc.jetstreamManager();
+    const { events } = namesOf(prefix, 1);
+    for await (const { name } of jsm.consumers.list(events)) await jsm.consumers.delete(events, name);
+    await nc.close();
+    await bus.publish([locationOf('vm-1', 2)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1, 2]), PATIENTLY);
+    expect(bus.counters.consumersRecreated).toBe(1);
+  });
+
+  test('messages that are no events of ours become dead letters, and what follows them is handled', async () => {
+    const bus = await open({ partitions: 1 });
+    const [seen, letters] = [new Recorder(), new Recorder()];
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    await bus.subscribe({ group: 'letters', types: letterTypes }, letters.handler);
+    const names = namesOf(prefix, 1);
+    const right = locationOf('vm-1', 1);
+    const subject = names.subject(right);
+    const nc = await rawConnect({ servers: server.url });
+    nc.publish(subject, 'not JSON');
+    nc.publish(subject, new Uint8Array([0xff, 0xfe, 0x00]));
+    nc.publish(subject, JSON.stringify({ ...right, data: { vm: 'vm-1' } }));
+    nc.publish(subject.replace('vm-1', 'vm-2'), JSON.stringify(right));
+    nc.publish(subject.replace('vm-1', '=zz'), '{}');
+    await nc.flush();
+    await nc.close();
+    await bus.publish([right]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), PATIENTLY);
+    await vi.waitFor(() => expect(letters.deliveries.length).toBe(5), PATIENTLY);
+    const data = letters.deliveries.map(({ event }) => (event as Envelope<'event.rejected.v1'>).data);
+    expect(data.map(({ vm, code }) => [vm, code]).sort()).toEqual([
+      ['unknown', 'EVENT_INVALID'],
+      ['vm-1', 'EVENT_INVALID'],
+      ['vm-1', 'EVENT_INVALID'],
+      ['vm-1', 'EVENT_INVALID'],
+      ['vm-2', 'EVENT_INVALID'],
+    ]);
+    expect(data.find(({ vm }) => vm === 'vm-1')?.original).toBe('not JSON');
+    await vi.waitFor(() => expect(bus.lag().map(({ events }) => events)).toEqual([0, 0]), PATIENTLY);
+    expect(bus.counters.undecodable).toBe(5);
+  });
+
+  test('an event that somebody else repeats or puts in late is handled, and stops nothing', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    const nc = await rawConnect({ servers: server.url });
+    const raw = (n: number, id?: string) => {
+      const event = locationOf('vm-1', n);
+      const own = headers();
+      if (id !== undefined) own.set('Nats-Msg-Id', id);
+      nc.publish(namesOf(prefix, 1).subject(event), JSON.stringify(event), { headers: own });
+    };
+    for (const n of [3, 1, 2, 2]) raw(n);
+    raw(4, 'vm-1/4');
+    await nc.flush();
+    await nc.close();
+    // The stream knows it by its id.
+    await bus.publish([locationOf('vm-1', 4)]);
+    await bus.publish([locationOf('vm-1', 5)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([3, 1, 2, 2, 4, 5]), PATIENTLY);
+  });
+
+  test('an event with which its process died again and again becomes a dead letter untried', async () => {
+    const bus = await open({ partitions: 1 });
+    const [seen, letters] = [new Recorder(), new Recorder()];
+    await bus.subscribe({ group: 'letters', types: letterTypes }, letters.handler);
+    await (await bus.subscribe({ group: 'g', types }, seen.handler)).stop();
+    await bus.publish([locationOf('vm-1', 1), locationOf('vm-1', 2)]);
+    const nc = await rawConnect({ servers: server.url });
+    const kv = await nc.jetstream().views.kv(namesOf(prefix, 1).places);
+    const place = (await kv.get('g.0'))!.json<object>();
+    await kv.put('g.0', JSON.stringify({ ...place, refusals: 5 }));
+    await nc.close();
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([2]), PATIENTLY);
+    await vi.waitFor(
+      () => expect(letters.deliveries.map(({ event }) => event.id)).toEqual(['rejected:g:vm-1/1']),
+      PATIENTLY,
+    );
+  });
+
+  test('an event that is too large is refused when it is published, with the size that would be right', async () => {
+    const bus = await open();
+    const event = { ...locationOf('vm-1', 1), id: 'x'.repeat(1_100_000) };
+    await expect(bus.publish([event])).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+  });
+
+  test('an installation’s number of partitions cannot be changed', async () => {
+    await open();
+    await expect(open({ partitions: 4 })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(String(PARTITIONS)),
+    });
+  });
+});

@@ -1,0 +1,17 @@
+/** A member of a group as a process of its own. Prints what it is told and handles, one JSON object a line. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { natsBus } from '#shared/bus/nats/bus.ts';
+
+const [servers, prefix, partitions] = process.argv.slice(2) as [string, string, string];
+const say = (what: unknown) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+const bus = await natsBus({ servers, prefix, partitions: Number(partitions) });
+await bus.subscribe(
+  { group: 'g', types: ['location.reported.v1'], assigned: (mine) => say({ assigned: mine }) },
+  async (batch) => {
+    // Long enough that a killed process has a batch in hand.
+    await pause(2);
+    for (const { event } of batch) say({ key: event.partitionkey, n: event.data.atMs });
+  },
+);
+process.once('SIGTERM', () => void bus.close());

@@ -1,0 +1,151 @@
+/** Two placements and two migrators in one process, on one bus and one store. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { simulatedMachines } from '#services/agent/simulated.ts';
+import { createMover, type Mover } from '#services/migrator/mover.ts';
+import { createPlacement, type PlacementService } from '#services/placement/service.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { type Event, envelop, type Fact, partitionOf } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { gate } from '../contract/bus-events.ts';
+import { configFor, positionAt, SPEC } from '../property/harness.ts';
+
+const config = configFor();
+const clock = realClock();
+const log = createLog('silent');
+const vms = Array.from({ length: 12 }, (_, i) => `v${i}`);
+
+let bus: ReturnType<typeof memoryBus>;
+let store: Store;
+let said: Event[];
+let serial = 0;
+const running: { stop(): Promise<void> }[] = [];
+
+const tell = (...facts: Fact[]) => bus.publish(facts.map((fact) => envelop(fact, `test:${serial++}`, '/test')));
+const fix = (vm: string, place: number): Fact => ({
+  type: 'location.reported.v1',
+  data: { vm, user: `u-${vm}`, atMs: Date.now(), ...positionAt(place) },
+});
+const heldBy = (placement: PlacementService) => placement.status().vms.map(({ vm }) => vm);
+
+async function placement(on: Store = store): Promise<PlacementService> {
+  const service = createPlacement({ bus, store: on, clock, config, log });
+  running.push(service);
+  await service.start();
+  return service;
+}
+
+async function mover(): Promise<Mover> {
+  const made = createMover({ bus, store, clock, machines: simulatedMachines(config, clock), config, log });
+  running.push(made.migrator);
+  await made.migrator.start();
+  return made;
+}
+
+async function declareAll(): Promise<void> {
+  for (const vm of vms) {
+    await tell({ type: 'vm.declared.v1', data: { vm, atMs: Date.now(), home: 's0', spec: SPEC } });
+    await tell({ type: 'session.attached.v1', data: { vm, user: `u-${vm}`, atMs: Date.now(), weight: 1 } });
+  }
+  await bus.idle();
+}
+
+beforeEach(async () => {
+  bus = memoryBus({ partitions: config.bus.partitions });
+  store = memoryStore();
+  said = [];
+  const types = ['placement.decided.v1', 'migration.accepted.v1', 'event.rejected.v1', 'site.reported.v1'] as const;
+  await bus.subscribe({ group: 'test', types }, async (batch) => {
+    said.push(...batch.map(({ event }) => event));
+  });
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((service) => service.stop()));
+  await bus.close();
+});
+
+describe('placements that share the partitions', () => {
+  test('hold each VM once, say so where they are asked for another, and take over what one of them leaves', async () => {
+    await mover();
+    const [a, b] = [await placement(), await placement()];
+    await declareAll();
+    expect([...heldBy(a), ...heldBy(b)].toSorted()).toEqual(vms.toSorted());
+    expect(Math.min(heldBy(a).length, heldBy(b).length)).toBeGreaterThan(0);
+
+    const theirs = heldBy(b)[0]!;
+    await expect(a.explain(theirs)).rejects.toMatchObject({ code: 'HELD_ELSEWHERE' });
+    await expect(a.order(theirs, 's1')).rejects.toMatchObject({ code: 'HELD_ELSEWHERE' });
+    expect(await b.explain(theirs)).toMatchObject({ vm: theirs, home: 's0', sessions: 0 });
+
+    await tell(fix(theirs, 0.1));
+    await bus.idle();
+    await b.stop();
+    await vi.waitFor(() => expect(heldBy(a).toSorted()).toEqual(vms.toSorted()));
+    expect(await a.explain(theirs), 'with what b knew of it').toMatchObject({ vm: theirs, sessions: 1 });
+    await a.order(theirs, 's1');
+    await vi.waitFor(() => expect(said.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
+  });
+
+  test('a batch whose partition changes hands while it waits for its turn is handled by the other, not swallowed', async () => {
+    await mover();
+    const [writing, goOn] = [gate(), gate()];
+    let slow = false;
+    const a = await placement({
+      ...store,
+      async put(writes) {
+        if (slow) {
+          writing.open();
+          await goOn.opened;
+        }
+        return store.put(writes);
+      },
+    });
+    await declareAll();
+    slow = true;
+    // Of the partition that the first to come keeps.
+    const kept = vms.find((vm) => partitionOf(vm, config.bus.partitions) === 0)!;
+    const ordered = a.order(kept, 's1');
+    await writing.opened;
+    // Delivered to a, one for each of its partitions in turn; they wait behind the order.
+    await tell(...vms.map((vm) => fix(vm, 0.1)));
+    const starting = placement();
+    await new Promise(setImmediate);
+    slow = false;
+    goOn.open();
+    const b = await starting;
+    await ordered;
+    await bus.idle();
+    await vi.waitFor(() => expect([...heldBy(a), ...heldBy(b)].toSorted()).toEqual(vms.toSorted()));
+    const counts = [...a.counts, ...b.counts];
+    expect(counts.map(([outcome]) => outcome)).not.toContain('unknown-vm');
+    expect(counts.reduce((sum, [, n]) => sum + n, 0)).toBe(vms.length);
+    for (const vm of vms) {
+      const holder = heldBy(a).includes(vm) ? a : b;
+      expect(await holder.explain(vm), vm).toMatchObject({ sessions: 1 });
+    }
+    expect(said.filter(({ type }) => type === 'event.rejected.v1')).toEqual([]);
+  });
+});
+
+describe('two migrators', () => {
+  test('one is on duty and speaks for the sites; the other refuses, and takes over when it ends', async () => {
+    const [first, second] = [await mover(), await mover()];
+    const placed = await placement();
+    await declareAll();
+    expect([first.migrator.onDuty, second.migrator.onDuty]).toEqual([true, false]);
+    await expect(second.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'HELD_ELSEWHERE' });
+    await expect(first.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'MIGRATION_UNKNOWN' });
+
+    // Said to one who does not speak for the sites: the other says it.
+    await second.agents.drain('s3', true);
+    await first.migrator.stop();
+    await vi.waitFor(() => expect(second.migrator.onDuty).toBe(true));
+    expect(first.migrator.onDuty).toBe(false);
+    await vi.waitFor(() =>
+      expect(placed.status().sites.map(({ site, draining }) => [site, draining])).toContainEqual(['s3', true]),
+    );
+  });
+});

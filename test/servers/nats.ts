@@ -1,0 +1,139 @@
+/** NATS servers for tests: real ones, on free ports of the loopback, with their data in a folder of their own. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+const START_TIMEOUT_MS = 20_000;
+
+/** A server that a test has started. */
+export interface NatsTestServer {
+  readonly url: string;
+  readonly version: string;
+  readonly pid: number;
+  /** As if the machine lost its power, as far as the process is concerned. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port and with the same data. */
+  restart(): Promise<void>;
+  /** Ends it and removes what it kept. */
+  stop(): Promise<void>;
+}
+
+/** Where nats-server is; undefined where `npm run prerequisites` has not installed one. */
+export function natsServerPath(): string | undefined {
+  const { TAGALONG_NATS_SERVER: chosen } = process.env;
+  if (chosen) return chosen;
+  const folders = [`${ROOT}build/servers`, ...(process.env.PATH ?? '').split(':'), '/usr/sbin'];
+  return folders.map((folder) => join(folder, 'nats-server')).find((path) => existsSync(path));
+}
+
+/** Tests that need a NATS server: without one they are skipped by name, in CI they fail. */
+export function onNats(name: string, tests: () => void): void {
+  const why = 'nats-server is missing; npm run prerequisites installs it';
+  if (natsServerPath() !== undefined) describe(name, tests);
+  else if (process.env.CI === 'true') {
+    test(`${name}: nats-server is here`, () => {
+      throw new Error(why);
+    });
+  } else describe.skip(`${name} (skipped: ${why})`, tests);
+}
+
+/** @param config more lines of the server's configuration, such as `authorization` */
+export async function startNats(config = ''): Promise<NatsTestServer> {
+  const [port] = await freePorts(1);
+  return startOne({ name: 'tagalong-test', port: port!, config });
+}
+
+/** Three servers that keep three copies of everything. */
+export async function startNatsCluster(): Promise<readonly NatsTestServer[]> {
+  const ports = await freePorts(6);
+  const routes = ports.slice(3).map((port) => `nats://127.0.0.1:${port}`);
+  const cluster = (i: number) =>
+    `cluster { name: "tagalong-test", listen: "127.0.0.1:${ports[3 + i]}", routes: ${JSON.stringify(routes)} }`;
+  return Promise.all([0, 1, 2].map((i) => startOne({ name: `n${i}`, port: ports[i]!, config: cluster(i) })));
+}
+
+async function startOne(options: {
+  readonly name: string;
+  readonly port: number;
+  readonly config: string;
+}): Promise<NatsTestServer> {
+  const { name, port, config } = options;
+  const path = natsServerPath()!;
+  const folder = await mkdtemp(join(tmpdir(), `tagalong-nats-${randomUUID().slice(0, 8)}-`));
+  const file = join(folder, 'nats.conf');
+  await writeFile(
+    file,
+    `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data" }\n${config}\n`,
+  );
+  let child = await spawnServer(path, file, port);
+  const end = async (signal: NodeJS.Signals) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.once('exit', () => resolve());
+    child.kill(signal);
+    await promise;
+  };
+  // A test that is ended from outside must not leave it behind.
+  const atExit = () => child.kill('SIGKILL');
+  process.once('exit', atExit);
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    version: execFileSync(path, ['--version'], { encoding: 'utf8' }).replace(/^.*v/, '').trim(),
+    get pid() {
+      return child.pid!;
+    },
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM');
+      child = await spawnServer(path, file, port);
+    },
+    async stop() {
+      process.off('exit', atExit);
+      await end('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves when it says that it is ready. */
+async function spawnServer(path: string, file: string, port: number): Promise<ChildProcess> {
+  const child = spawn(path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let said = '';
+  const timer = setTimeout(() => reject(new Error(`nats-server on ${port} does not start: ${said}`)), START_TIMEOUT_MS);
+  child.stderr.on('data', (chunk) => {
+    if (said.length < 20_000) said += chunk;
+    if (said.includes('Server is ready')) resolve();
+  });
+  child.once('error', reject);
+  child.once('exit', () => reject(new Error(`nats-server ended: ${said}`)));
+  try {
+    await promise;
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return child;
+}
+
+/** Ports that nobody listens on, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

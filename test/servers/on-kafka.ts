@@ -1,0 +1,28 @@
+/** Whether Apache Kafka can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
+import { execFileSync } from 'node:child_process';
+import { describe, test } from 'vitest';
+
+const PREREQUISITES = new URL('../../deploy/servers/kafka/prerequisites.sh', import.meta.url).pathname;
+
+/** Tests that need Apache Kafka. */
+export function onKafka(name: string, tests: () => void): void {
+  const why = missing();
+  if (why === undefined) describe(name, tests);
+  else if (process.env.CI === 'true') {
+    test(`${name}: Apache Kafka is here`, () => {
+      throw new Error(why);
+    });
+  } else describe.skip(`${name} (skipped: ${why})`, tests);
+}
+
+function missing(): string | undefined {
+  try {
+    execFileSync('sh', [PREREQUISITES, '--check'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return undefined;
+  } catch (error) {
+    return (error as { stdout: string }).stdout.trim().split('\n').join(' ');
+  }
+}

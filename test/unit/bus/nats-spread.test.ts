@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Alive, spread } from '#shared/bus/nats/spread.ts';
+
+const groups: fc.Arbitrary<Alive[]> = fc.uniqueArray(
+  fc.record({ id: fc.string({ minLength: 1, maxLength: 22 }), since: fc.nat() }),
+  { selector: ({ id }) => id, minLength: 1, maxLength: 20 },
+);
+
+describe('partitions are spread over members', () => {
+  test('evenly: no member has two more than another', () => {
+    fc.assert(
+      fc.property(groups, fc.integer({ min: 1, max: 64 }), (members, partitions) => {
+        const owners = spread(members, partitions, false);
+        const counts = members.map(({ id }) => owners.filter((owner) => owner === id).length);
+        expect(owners.length).toBe(partitions);
+        expect(counts.reduce((sum, count) => sum + count)).toBe(partitions);
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  test('alike for all who know the same members, in whatever order they heard of them', () => {
+    fc.assert(
+      fc.property(groups, (members) => {
+        expect(spread(members.toReversed(), 16, false)).toEqual(spread(members, 16, false));
+      }),
+    );
+  });
+
+  test('so that most stay where they are when a member joins', () => {
+    let [moved, fair] = [0, 0];
+    for (let size = 1; size <= 8; size++) {
+      for (let round = 0; round < 20; round++) {
+        const members = Array.from({ length: size + 1 }, (_, i) => ({ id: `member-${round}-${i}`, since: i }));
+        const before = spread(members.slice(0, size), 64, false);
+        const after = spread(members, 64, false);
+        moved += after.filter((owner, partition) => owner !== before[partition]).length;
+        fair += 64 / (size + 1);
+      }
+    }
+    expect(moved).toBeGreaterThanOrEqual(fair * 0.9);
+    // Modulo would move nearly all: more than three times what has to.
+    expect(moved).toBeLessThan(fair * 1.8);
+  });
+
+  test('of an exclusive group all to the one that has been there longest', () => {
+    const members = [
+      { id: 'b', since: 7 },
+      { id: 'a', since: 9 },
+      { id: 'c', since: 8 },
+    ];
+    expect(new Set(spread(members, 4, true))).toEqual(new Set(['b']));
+  });
+
+  test('where nobody is there, to nobody', () => {
+    expect(spread([], 4, false)).toEqual([]);
+    expect(spread([], 4, true)).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import type { FactOf } from '#shared/events/index.ts';
+import { Migrations } from '#shared/migration/migrations.ts';
+import { decided, done, heard, LIMITS } from './world.ts';
+
+/** A migrator to which site `b` with two slots has reported these VMs. */
+function world(vms: readonly string[]): Migrations {
+  const migrations = new Migrations({ ...LIMITS, movesPerSite: 9, movesPerPath: 9 });
+  report(migrations, 'a', 0, ['v', 'w', 'x']);
+  report(migrations, 'b', 0, vms);
+  return migrations;
+}
+
+function report(migrations: Migrations, site: string, atMs: number, vms: readonly string[]): void {
+  const uplinks = [{ provider: 'a', rateBps: 1e8 }];
+  const data = { site, atMs, lat: 0, lon: 0, slots: site === 'a' ? 9 : 2, vms: [...vms], draining: false, uplinks };
+  migrations.apply({ type: 'site.reported.v1', data });
+}
+
+function complete(migrations: Migrations, id: string, atMs: number): void {
+  for (const step of ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const) {
+    done(migrations, id, step, atMs);
+  }
+}
+
+function refusal(migrations: Migrations): FactOf<'migration.failed.v1'>['data'] {
+  const { said, orders } = migrations.take();
+  expect(orders).toEqual([]);
+  expect(said.map(({ fact }) => fact.type)).toEqual(['migration.failed.v1']);
+  return (said[0]!.fact as FactOf<'migration.failed.v1'>).data;
+}
+
+describe('a site that is full', () => {
+  test('takes no more, and the decision ends in one event that says so', () => {
+    const migrations = world(['y', 'z']);
+    migrations.apply(decided('v', 1));
+    expect(refusal(migrations)).toMatchObject({ migration: 'v:1', code: 'SITE_FULL', phase: 'queue', runsAt: 'a' });
+  });
+
+  test('has promised its slots to those on their way', () => {
+    const migrations = world(['y']);
+    migrations.apply(decided('v', 1));
+    expect(heard(migrations)).toContain('accepted');
+    migrations.apply(decided('w', 1));
+    expect(refusal(migrations)).toMatchObject({ migration: 'w:1', code: 'SITE_FULL' });
+  });
+
+  test('has room again when a move to it was called off', () => {
+    const migrations = world(['y']);
+    migrations.apply(decided('v', 1));
+    migrations.cancel('v:1', 'operator', 1);
+    migrations.report(
+      { kind: 'aborted', id: 'v:1', measured: [...migrations.live.values()][0]!.migration.measured },
+      2,
+    );
+    migrations.take();
+    migrations.apply(decided('w', 1));
+    expect(heard(migrations)).toContain('accepted');
+  });
+
+  test('knows who came and who left since its last heartbeat, and believes a later one', () => {
+    const migrations = world(['y', 'z']);
+    migrations.apply(decided('y', 1, { from: 'b', to: 'c' }));
+    migrations.take();
+    complete(migrations, 'y:1', 5);
+    migrations.apply(decided('v', 1));
+    expect(heard(migrations), 'y has left').toContain('accepted');
+    complete(migrations, 'v:1', 6);
+    migrations.apply(decided('w', 1));
+    expect(refusal(migrations), 'v has come').toMatchObject({ code: 'SITE_FULL' });
+    report(migrations, 'b', 3, ['y', 'z']);
+    migrations.apply(decided('w', 2));
+    expect(refusal(migrations), 'an older heartbeat says less').toMatchObject({ code: 'SITE_FULL' });
+    report(migrations, 'b', 9, ['z']);
+    migrations.apply(decided('w', 3));
+    expect(heard(migrations)).toContain('accepted');
+  });
+
+  test('does not take the same decision when it comes again and there is room, also after a restart', () => {
+    const migrations = world(['y', 'z']);
+    migrations.apply(decided('v', 1));
+    const [record] = migrations.take().changed;
+    const restarted = migrations.withoutMigrations();
+    restarted.restore(record!);
+    report(restarted, 'b', 1, []);
+    restarted.apply(decided('v', 1));
+    expect(heard(restarted)).toEqual([]);
+    restarted.apply(decided('v', 2));
+    expect(heard(restarted)).toContain('accepted');
+  });
+
+  test('is still as full after a restart as the moves of before have made it', () => {
+    const migrations = world(['y']);
+    migrations.apply(decided('v', 1));
+    const [record] = migrations.take().changed;
+    complete(migrations, 'v:1', 5);
+    const restarted = migrations.withoutMigrations();
+    restarted.restore(record!);
+    restarted.resume(6);
+    restarted.take();
+    restarted.apply(decided('w', 1));
+    expect(refusal(restarted)).toMatchObject({ code: 'SITE_FULL' });
+  });
+});
