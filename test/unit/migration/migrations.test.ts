@@ -254,10 +254,7 @@ describe('what is true is asked, not guessed', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
     migrations.take();
-    const done = PHASES.slice(0, 5);
-    const truth = { kind: 'truth', id: 'v:1', runsAt: undefined, done, underWay: 'release' } as const;
-    migrations.report({ ...truth, measured: measured(1) }, 5);
-    expect(heard(migrations)).toEqual(['begin release']);
+    expect(truth(migrations, undefined, 'release', 5)).toEqual(['begin release']);
   });
 
   test('a VM that runs nowhere is undone, and where that does not help, reported as lost with what to do', () => {
