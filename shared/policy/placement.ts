@@ -18,7 +18,7 @@ import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
-import { type Lesson, type Site, SiteTable } from './sites.ts';
+import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
 import type { Session, Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
@@ -270,10 +270,7 @@ export class Placement {
         break;
       case 'migration.completed.v1': {
         this.#roster.rehome(vm, to);
-        const { durationMs, interruptionMs, bytes } = fact.data.figures;
-        // Less than its disk: the site had kept that from when the VM left it. What was predicted is all of it.
-        const measured = bytes < vm.spec.diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
-        const { key, sample } = this.sites.learn(from, to, move.raw, measured);
+        const { key, sample } = this.sites.learn(from, to, move.raw, tellingTimes(fact.data.figures, vm.spec));
         vm.left = { site: from, atMs: vm.nowMs };
         this.#lessons.push({ pair: key, migration, sample });
         this.#endMove(vm);

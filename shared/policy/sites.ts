@@ -1,5 +1,5 @@
 /** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
-import type { Data, VmSpec } from '../events/index.ts';
+import type { Data, Figures, VmSpec } from '../events/index.ts';
 import { SiteIndex } from '../geo/site-index.ts';
 import type { PredictedMove } from '../model/move-model.ts';
 import { type NetworkModel, siteRttMs } from '../model/network.ts';
@@ -190,7 +190,7 @@ export class SiteTable {
   /**
    * Learns from a finished move.
    * @param raw what the model had predicted, before correction
-   * @param measured without a duration where that says nothing of what was predicted
+   * @param measured see `tellingTimes`
    * @returns the pair's key and what was learned of it, to be kept
    */
   learn(
@@ -221,6 +221,15 @@ export class SiteTable {
 interface MoveTimes {
   readonly durationMs: number;
   readonly interruptionMs: number;
+}
+
+/**
+ * What a finished move tells of its prediction, which is always of a whole disk: one that sent less, because the site had
+ * kept the disk from when the VM left it, tells nothing of the duration.
+ */
+export function tellingTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
+  const { durationMs, interruptionMs, bytes } = figures;
+  return bytes < diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
 }
 
 /** A correction after one more move. */
