@@ -8,6 +8,7 @@ import { readCredentials } from '#services/agent/credentials.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
+import { DEFAULT_MOVE_MODEL, type MoveModel } from '#shared/model/move-model.ts';
 import { type Network, openNetwork } from './network.ts';
 import type { Topology } from './topology.ts';
 
@@ -22,6 +23,8 @@ export interface TestBed {
   /** What a configuration has to say to use this test bed. */
   readonly sites: readonly object[];
   readonly hypervisor: { readonly kind: 'qemu'; readonly tls: Record<'ca' | 'cert' | 'key', string> };
+  /** In what moves differ from the model's usual host: `move` of a configuration. */
+  readonly move: Pick<MoveModel, 'resumeMs'>;
   /** Ends an agent at once, as a crash does; its VMs run on. */
   killAgent(site: string): Promise<void>;
   /** Starts a site's agent and waits until it takes orders. */
@@ -38,6 +41,11 @@ export interface TestBedOptions {
   readonly qemu?: Partial<AgentConfig['qemu']>;
 }
 
+/**
+ * Device state and the first instruction, where QEMU has to translate every instruction anew (measured: pauses of 106 to
+ * 231 ms with hardly any memory left to send).
+ */
+const EMULATED_RESUME_MS = 150;
 /** How long a guest may take to boot under software emulation. */
 const BOOT_MS = 60_000;
 
@@ -94,6 +102,7 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
     }
   };
 
+  let resumeMs = DEFAULT_MOVE_MODEL.resumeMs;
   const bed: TestBed = {
     topology,
     network,
@@ -106,6 +115,9 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
     hypervisor: {
       kind: 'qemu',
       tls: { ca: `${path}/tls/ca.pem`, cert: `${path}/tls/control.pem`, key: `${path}/tls/control.key` },
+    },
+    get move() {
+      return { resumeMs };
     },
     async killAgent(site) {
       const child = processes.get(site)!;
@@ -143,6 +155,8 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
       agents.set(site, agentClient(site, `unix:${socketOf(site)}`, credentials));
     }
     await Promise.all(names.map(startAgent));
+    const { accel } = await agents.get(names[0]!)!.status();
+    if (accel === 'tcg') resumeMs = EMULATED_RESUME_MS;
   } catch (error) {
     await bed.close();
     throw error;

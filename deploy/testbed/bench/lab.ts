@@ -96,11 +96,11 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
 }
 
 /** What the policy would have expected of a move that sends so much. */
-function predict({ topology }: TestBed, spec: ReturnType<typeof specOf>, addedMs: number) {
+function predict({ topology, move }: TestBed, spec: ReturnType<typeof specOf>, addedMs: number) {
   const [from, to] = [topology.sites[0]!, topology.sites[1]!];
   // Both namespaces are on one host: there is no distance but what the paths add.
   const rttMs = siteRttMs(DEFAULT_NETWORK, distanceKm(from, from)) + addedMs;
-  return predictMove(DEFAULT_MOVE_MODEL, spec, pathsBetween(from, to), rttMs);
+  return predictMove({ ...DEFAULT_MOVE_MODEL, ...move }, spec, pathsBetween(from, to), rttMs);
 }
 
 /** A row without an aim. */
