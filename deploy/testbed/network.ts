@@ -88,13 +88,11 @@ export async function openNetwork(topology: Topology): Promise<Network> {
       endCables = await makeCables({ namespace: ns('delay'), folder: run.path }, [...impaired.values()]);
     }
     const names = [...sites.map(({ site }) => site), ...providers, ...clients.map(({ client }) => client), 'access'];
-    const buffers = bufferBytes(topology);
-    const sizes =
-      buffers === 0 ? [] : [`net.ipv4.tcp_rmem=4096 131072 ${buffers}`, `net.ipv4.tcp_wmem=4096 16384 ${buffers}`];
+    const buffers = impaired.size > 0 ? bufferWords(topology) : [];
     for (const name of names) {
       await execute('ip', ['netns', 'add', ns(name)]);
       await inside(name, 'ip', ['link set lo up']);
-      await exec(name, ['sysctl', '-qw', ...SYSCTLS, ...sizes]);
+      await exec(name, ['sysctl', '-qw', ...SYSCTLS, ...buffers]);
     }
     for (const [i, { site, uplinks }] of sites.entries()) {
       await cable(
@@ -206,8 +204,9 @@ export async function openNetwork(topology: Topology): Promise<Network> {
   return network;
 }
 
-/** Not less than kernels have by themselves. */
-const LEAST_BUFFER_BYTES = 8 * 2 ** 20;
+/** What kernels have by themselves. */
+const LEAST_RECEIVE_BYTES = 6 * 2 ** 20;
+const LEAST_SEND_BYTES = 4 * 2 ** 20;
 
 const SYSCTLS = [
   'net.mptcp.enabled=1',
@@ -221,17 +220,21 @@ const SYSCTLS = [
 ];
 
 /**
- * What sockets may hold where there are delays, or 0: twice what a site's paths and their queues hold, as the kernel
- * counts a packet's management as well. The guests' own, and the kernel's `tcp_mem` for all together, are not touched.
+ * `sysctl` words that let sockets hold what is under way where there are delays. A receiver needs twice what all paths of a
+ * site and their queues hold, because the kernel counts the management of packets as well. A sender has a buffer a path, and
+ * should not have more than it needs: what is in it when a VM stops has to be sent before it runs again.
  */
-function bufferBytes(topology: Topology): number {
-  const held = topology.sites.map(({ site, uplinks }) => {
-    const each = uplinks.map(({ provider, rateBps }) => {
+function bufferWords(topology: Topology): string[] {
+  const held = topology.sites.map(({ site, uplinks }) =>
+    uplinks.map(({ provider, rateBps }) => {
       const rttMs = longestRttMs(topology, site, provider);
-      return rttMs === 0 ? 0 : (rateBps * (rttMs + queueMs(rttMs))) / 1000;
-    });
-    return each.reduce((sum, bytes) => sum + bytes, 0);
-  });
-  const most = Math.max(...held);
-  return most === 0 ? 0 : Math.max(LEAST_BUFFER_BYTES, Math.ceil(2 * most));
+      return (rateBps * (rttMs + queueMs(rttMs))) / 1000;
+    }),
+  );
+  const receive = 2 * Math.max(...held.map((paths) => paths.reduce((sum, bytes) => sum + bytes, 0)));
+  const send = 1.5 * Math.max(...held.flat());
+  return [
+    `net.ipv4.tcp_rmem=4096 131072 ${Math.ceil(Math.max(LEAST_RECEIVE_BYTES, receive))}`,
+    `net.ipv4.tcp_wmem=4096 16384 ${Math.ceil(Math.max(LEAST_SEND_BYTES, send))}`,
+  ];
 }

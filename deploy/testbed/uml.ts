@@ -39,19 +39,7 @@ export async function startUml(
   const start = async (first: number) => {
     const own = cables.slice(first, first + CABLES_EACH);
     const path = `${folder}/uml${first / CABLES_EACH}`;
-    await mkdir(path, { recursive: true });
-    await copyFile(INIT, `${path}/init`);
-    await writeFile(
-      `${path}/ip`,
-      own
-        .map((_, i) =>
-          devices(i)
-            .map((name) => `link set ${name} up\n`)
-            .join(''),
-        )
-        .join(''),
-    );
-    await writeFile(`${path}/tc`, own.map((cable, i) => `${delayLines(devices(i), cable).join('\n')}\n`).join(''));
+    await writeFolder(path, own);
     // Its clock is the packets' clock: it must not wait for the guests to give up a processor.
     const nice = ['nice', '-n', '-10', 'linux.uml', ...commandLine(path, own, first)];
     const kernel = spawn('ip', ['netns', 'exec', namespace, ...nice], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -73,6 +61,16 @@ export async function startUml(
 
 /** A cable's devices inside. */
 const devices = (cable: number) => [`vec${2 * cable}`, `vec${2 * cable + 1}`] as const;
+
+/** What the first process of a kernel reads. */
+async function writeFolder(path: string, cables: readonly Impairment[]): Promise<void> {
+  const up = cables.flatMap((_, i) => devices(i).map((name) => `link set ${name} up`));
+  const delays = cables.flatMap((cable, i) => delayLines(devices(i), cable));
+  await mkdir(path);
+  await copyFile(INIT, `${path}/init`);
+  await writeFile(`${path}/ip`, `${up.join('\n')}\n`);
+  await writeFile(`${path}/tc`, `${delays.join('\n')}\n`);
+}
 
 /**
  * What a kernel is told when it starts.

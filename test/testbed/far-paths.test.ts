@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bedClient } from '#deploy/testbed/client.ts';
@@ -107,6 +108,17 @@ onTestBed(
         await network.close();
         await expectGone(network.namespace('delay'), pids);
       });
+    });
+
+    test('a cable that cannot be made is an error that says why, and nothing is left of the run', async () => {
+      // The schema would refuse it.
+      const impossible = farApart(twoSites(RATE_BPS), { lossPercent: 101 });
+      await expect(openNetwork(impossible)).rejects.toThrow(/tc: .*loss/);
+      const owners = (await readdir('/run/tagalong')).map((id) =>
+        readFile(`/run/tagalong/${id}/owner`, 'utf8').catch(() => ''),
+      );
+      const own = (await Promise.all(owners)).filter((owner) => owner.startsWith(`${process.pid} `));
+      expect(own).toEqual([]);
     });
 
     test('a run that crashed leaves neither process nor namespace, once it is swept', async () => {

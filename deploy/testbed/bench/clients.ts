@@ -60,14 +60,17 @@ async function gapRows(where: string, rttMs: number, moves: number): Promise<Ben
   return rows;
 }
 
-/** Where sites and client are far apart, the order in which a new address is announced has to show. */
+/**
+ * The same where sites and client are far apart. In either order a client is served at the old address, over the stretched
+ * LANs, until it has joined the new one: what the order costs is that detour, and no gap of its own.
+ */
 export async function benchFarGap(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const rttMs of [20, 60]) rows.push(...(await gapRows(`, RTT ${rttMs} ms`, rttMs, moves)));
   return rows;
 }
 
-/** The same on one spot, and a client that cannot follow. */
+/** All on one spot, and a client that cannot follow. */
 export async function benchGap(moves: number): Promise<BenchRow[]> {
   const rows = await gapRows('', 0, moves);
   say('plain TCP and a changed address');
