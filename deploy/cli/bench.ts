@@ -8,7 +8,7 @@ import { table } from './table.ts';
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
-  policy: async ({ data, only }) => (await import('#simulations/bench/policy.ts')).benchPolicy(data, only),
+  policy: async (options) => (await import('#simulations/bench/policy.ts')).benchPolicy(options),
 };
 
 interface BenchOptions {
@@ -28,7 +28,7 @@ export function addBench(program: Command): void {
     .option('--quick', 'migration: few repeats')
     .option(
       '--only <parts>',
-      'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others',
+      'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',
     )
     .option('--data <folder>', 'policy: recorded movements', '../shared/data')
     .option('--json <file>', 'only - : print the result as JSON')
@@ -50,11 +50,11 @@ export function addBench(program: Command): void {
 /** Rows as they are; those of several set-ups with a column for each. */
 function benchTable({ bench, host, rows }: BenchReport): string {
   const plain = rows.filter(({ setUp }) => setUp === undefined);
-  const byUnit = Map.groupBy(
+  const groups = Map.groupBy(
     rows.filter(({ setUp }) => setUp !== undefined),
-    ({ unit }) => unit,
+    ({ group, unit }) => `${group ?? bench}, ${unit}`,
   );
-  const tables = [...byUnit].map(([unit, of]) => setUpTable(`${bench}, ${unit}`, of));
+  const tables = [...groups].map(([head, of]) => setUpTable(head, of));
   if (plain.length > 0) tables.unshift(rowTable(bench, plain));
   return `${tables.join('\n')}${host.cpu}, ${host.cores} cores, ${host.arch}, Node ${host.node}\n`;
 }

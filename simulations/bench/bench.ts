@@ -4,8 +4,9 @@ import { arch, availableParallelism, cpus } from 'node:os';
 /** One measured figure. */
 export interface BenchRow {
   readonly metric: string;
-  /** Where the same is measured under several circumstances, under which; tables have a column for each. */
+  /** Where the same is measured under several circumstances, under which: a column of the table `group`. */
   readonly setUp?: string;
+  readonly group?: string;
   readonly value: number;
   readonly unit: string;
   /** What is wanted, in words: `>= 500000`. */

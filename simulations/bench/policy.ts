@@ -3,7 +3,7 @@
  * day of taxis, and on movements of other kinds.
  */
 import { TagalongError } from '#shared/errors.ts';
-import { otherSetUps, type SetUp, wangSetUps } from '../lab/data/set-ups.ts';
+import { madeSetUps, otherSetUps, type SetUp, wangSetUps } from '../lab/data/set-ups.ts';
 import { asPublished, cheapestDetour, type Overflow } from '../lab/overflow.ts';
 import { play } from '../lab/play.ts';
 import { OWN, POLICIES } from '../lab/policies/catalogue.ts';
@@ -21,31 +21,38 @@ const AIMS: Record<string, number> = {
 /** Users a site takes, in the authors' own run. */
 const CAP = 50;
 
-const PARTS: Record<string, (data: string) => Promise<BenchRow[]>> = { wang, capped, others };
+interface PolicyBench {
+  /** Folder with `wang-mdp` and the other recorded movements. */
+  readonly data: string;
+  /** Of made-up movements. */
+  readonly seed: number;
+  /** Parts, where not all are wanted. */
+  readonly only: readonly string[];
+}
 
-/**
- * @param data folder with `wang-mdp` and the other recorded movements
- * @param only parts, where not all are wanted
- * @throws TagalongError USAGE; TRACE_UNREADABLE where data is missing
- */
-export async function benchPolicy(data: string, only: readonly string[]): Promise<BenchReport> {
-  const wanted = only.length === 0 ? Object.keys(PARTS) : only;
+/** By name: the published day, the same with full sites, recorded movements of other kinds, made-up ones. */
+const PARTS: Record<string, (options: PolicyBench) => Promise<BenchRow[]>> = {
+  wang: async ({ data }) => (await wangSetUps(data)).flatMap(ratios),
+  capped: ({ data }) => capped(data),
+  others: ({ data }) => ratiosOfEach(otherSetUps(data)),
+  made: ({ seed }) => ratiosOfEach(madeSetUps(seed)),
+};
+
+/** @throws TagalongError USAGE; TRACE_UNREADABLE or SITES_INVALID where data is missing */
+export async function benchPolicy(options: PolicyBench): Promise<BenchReport> {
+  const wanted = options.only.length === 0 ? Object.keys(PARTS) : options.only;
   const unknown = wanted.find((part) => !Object.hasOwn(PARTS, part));
   if (unknown !== undefined) {
     throw new TagalongError('USAGE', `--only: no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
   }
   const rows: BenchRow[] = [];
-  for (const part of wanted) rows.push(...(await PARTS[part]!(data)));
+  for (const group of wanted) rows.push(...(await PARTS[group]!(options)).map((row) => ({ ...row, group })));
   return benchReport('policy', rows);
 }
 
-async function wang(data: string): Promise<BenchRow[]> {
-  return (await wangSetUps(data)).flatMap((setUp) => ratios(setUp));
-}
-
-async function others(data: string): Promise<BenchRow[]> {
+async function ratiosOfEach(setUps: AsyncIterable<SetUp>): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  for await (const setUp of otherSetUps(data)) rows.push(...ratios(setUp));
+  for await (const setUp of setUps) rows.push(...ratios(setUp));
   return rows;
 }
 

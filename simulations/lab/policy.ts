@@ -5,8 +5,6 @@ import type { World } from './world.ts';
 /** A rule of when and where a service moves. Nothing of a run is kept in it. */
 export interface LabPolicy {
   readonly name: string;
-  /** Who published it. */
-  readonly source: string;
   /**
    * What it is allowed to know. `past`: what the slots so far have shown. `future`: the whole trace, which only
    * yardsticks may see. It is the runner that withholds the trace.

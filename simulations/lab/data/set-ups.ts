@@ -1,9 +1,12 @@
 /** Where policies are compared: recorded and made-up movements, each with sites and costs. */
+import { readSites } from '#services/ingest/sites.ts';
+import { openTrace } from '#services/ingest/traces/trace.ts';
+import { GENERATOR_NAMES, generate } from '../../generators/generate.ts';
 import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '../costs.ts';
 import type { CellTrace } from '../trace.ts';
 import { type CellMap, everyNth, makeWorld, type World } from '../world.ts';
 import { readRandomWaypoint } from './random-waypoint.ts';
-import { planeOfSites, readRecorded } from './recorded.ts';
+import { planeOf, slotted } from './slotted.ts';
 import { readWang } from './wang.ts';
 
 /** A world and a trace in it. */
@@ -28,20 +31,33 @@ export async function wangSetUps(data: string): Promise<SetUp[]> {
 export async function* otherSetUps(data: string): AsyncGenerator<SetUp> {
   const { plane } = await readWang(`${data}/wang-mdp`);
   for (const day of ['21', '24']) {
-    const path = `${data}/sf-cabspotting/cabs-2008-05-${day}.csv.gz`;
-    const trace = await readRecorded(path, plane, { slotMs: 60_000, silentMs: 240_000, farthestHops: 3 });
+    const taxis = await openTrace(`${data}/sf-cabspotting/cabs-2008-05-${day}.csv.gz`);
+    const trace = await slotted(taxis, plane, { slotMs: 60_000, silentMs: 240_000, farthestHops: 3 });
     yield atEvery(2, `taxis of ${day} May`, plane.map, trace);
   }
-  const luxembourg = await planeOfSites(`${data}/luxembourg-lust/sites-tango-lte-38.csv`, 0.7);
-  const cars = `${data}/luxembourg-lust/lust-500cars-1hz.csv.gz`;
-  const inLuxembourg = await readRecorded(cars, luxembourg, { slotMs: 20_000, silentMs: 60_000, farthestHops: 20 });
-  yield atEvery(1, 'Luxembourg', luxembourg.map, inLuxembourg);
-  const bologna = await planeOfSites(`${data}/bologna-sumo/candidate-sites-bus-stops.csv`, 0.3);
-  const traffic = `${data}/bologna-sumo/bologna-joined-fcd-5s.csv.gz`;
-  const inBologna = await readRecorded(traffic, bologna, { slotMs: 15_000, silentMs: 45_000, farthestHops: 20 });
-  yield atEvery(2, 'Bologna', bologna.map, inBologna);
+  const antennas = planeOf(await readSites(`${data}/luxembourg-lust/sites-tango-lte-38.csv`), 0.7);
+  const cars = await openTrace(`${data}/luxembourg-lust/lust-500cars-1hz.csv.gz`);
+  const inLuxembourg = await slotted(cars, antennas, { slotMs: 20_000, silentMs: 60_000, farthestHops: 20 });
+  yield atEvery(1, 'Luxembourg', antennas.map, inLuxembourg);
+  const stops = planeOf(await readSites(`${data}/bologna-sumo/candidate-sites-bus-stops.csv`), 0.3);
+  const traffic = await openTrace(`${data}/bologna-sumo/bologna-joined-fcd-5s.csv.gz`);
+  const inBologna = await slotted(traffic, stops, { slotMs: 15_000, silentMs: 45_000, farthestHops: 20 });
+  yield atEvery(2, 'Bologna', stops.map, inBologna);
   const walk = await readRandomWaypoint(`${data}/random-waypoint/u100_s100_t3600_seed42`, 20);
   yield atEvery(1, 'random waypoint', walk.map, walk.trace);
+}
+
+/** Kilometres between made-up sites. */
+const SPACING_KM = 1;
+
+/** Made-up movements with 100 sites: the one kind that needs no files. */
+export async function* madeSetUps(seed: number): AsyncGenerator<SetUp> {
+  for (const name of GENERATOR_NAMES) {
+    const { sites, trace } = generate(name, seed);
+    const plane = planeOf(sites, SPACING_KM);
+    const cells = await slotted(trace, plane, { slotMs: 60_000, silentMs: 60_000, farthestHops: 1 });
+    yield atEvery(1, `${name}, seed ${seed}`, plane.map, cells);
+  }
 }
 
 /** With a site in every so-manieth cell. */

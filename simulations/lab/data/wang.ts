@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { TagalongError } from '#shared/errors.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
-import type { Plane } from './recorded.ts';
+import type { Plane } from './slotted.ts';
 
 /** A hop, in degrees of latitude and longitude alike, as the authors measure. */
 const HOP_DEGREES = 0.01;

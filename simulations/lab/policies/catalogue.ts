@@ -1,7 +1,7 @@
 /** All policies that are compared, in the order in which tables list them. */
 import type { LabPolicy } from '../policy.ts';
 import { lookAhead } from './foresight.ts';
-import { learnedMdp } from './learned/learned-mdp.ts';
+import { learnedMdp, rehearsedMdp } from './learned/learned-mdp.ts';
 import { lyapunov } from './lyapunov.ts';
 import { mdp, mdpOnline } from './mdp.ts';
 import { hysteresis, myopic, nearest, never } from './simple.ts';
@@ -23,5 +23,6 @@ export const POLICIES: readonly LabPolicy[] = [
   workFunction,
   OWN,
   learnedMdp('nearest'),
+  rehearsedMdp,
   ...[5, 15, 60].map(lookAhead),
 ];

@@ -3,22 +3,24 @@ import type { Chooser, LabPolicy, Setting } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 
-/** The least that any policy can cost where sites take everybody; the first site is chosen freely, too. */
+/**
+ * The least that any policy can cost where sites take everybody; the first site is chosen freely, too. Dynamic programming;
+ * as a shortest path in S. Wang et al., IEEE ICC 2015.
+ */
 export const optimum: LabPolicy = {
   name: 'optimum',
-  source: 'dynamic programming; as a shortest path in S. Wang et al., IEEE ICC 2015',
   sees: 'future',
   begin: (setting, future) => planner(setting, future!, Number.POSITIVE_INFINITY),
 };
 
 /**
  * Knows the next slots without error: plans for a frame of so many, follows the plan, plans the next frame. Frames begin
- * when the user appears, and the first site is chosen freely.
+ * when the user appears, and the first site is chosen freely. The bound of S. Wang et al., IEEE TPDS 28(4), 2017 (arXiv
+ * 1503.02735), with predictions free of error.
  */
 export function lookAhead(frameSlots: number): LabPolicy {
   return {
     name: `look-ahead(${frameSlots})`,
-    source: 'S. Wang et al., IEEE TPDS 28(4), 2017 (arXiv 1503.02735), with predictions free of error',
     sees: 'future',
     begin: (setting, future) => planner(setting, future!, frameSlots),
   };

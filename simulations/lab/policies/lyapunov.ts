@@ -2,14 +2,14 @@ import type { LabPolicy } from '../policy.ts';
 
 /**
  * Drift plus penalty: weighs latency (V times the cost of serving) against moving, whose price is a queue that grows
- * with every move above an allowed average and drains otherwise. It keeps that average, and knows no future.
+ * with every move above an allowed average and drains otherwise. It keeps that average, and knows no future (T. Ouyang, Z. Zhou, X. Chen,
+ * IEEE JSAC 36(10), 2018, arXiv 1809.05239; this is the textbook form, for one user).
  * @param weight V: latency against the budget
  * @param budget what moving may cost on average in a slot, in c_m without the load factor
  */
 export function lyapunov(weight: number, budget: number): LabPolicy {
   return {
     name: `lyapunov(${weight},${budget})`,
-    source: 'T. Ouyang, Z. Zhou, X. Chen, IEEE JSAC 36(10), 2018 (arXiv 1809.05239); the textbook form',
     sees: 'past',
     begin({ world: { sites, serve, move }, users }) {
       const queue = new Float64Array(users);

@@ -2,18 +2,16 @@ import type { LabPolicy, Setting } from '../policy.ts';
 import { ABSENT, type CellTrace } from '../trace.ts';
 import { futureByHops } from './mdp-chain.ts';
 
-const SOURCE = 'S. Wang et al., IEEE/ACM ToN 27(3), 2019 (arXiv 1506.05261), by GitHub shiqiangw/service-migration-mdp';
-
 /**
- * The published process on a real map: among all sites that for which moving there, being served from there, and the
- * chain's discounted future at that distance come to the least.
+ * The published process (S. Wang et al., IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp) on a real map:
+ * among all sites that for which moving there, being served from there, and the chain's discounted future at that distance
+ * come to the least.
  *
  * The chain's only parameter is estimated in every slot from the share of users who leave their cell. The authors'
  * program counts those who leave it **after** the slot, which nobody knows yet: this is that program.
  */
 export const mdp: LabPolicy = {
   name: 'mdp',
-  source: SOURCE,
   sees: 'future',
   begin: (setting, future) =>
     chooser(setting, (slot) =>
@@ -24,7 +22,6 @@ export const mdp: LabPolicy = {
 /** The same without a look at the next slot: those are counted who left their cell before it. */
 export const mdpOnline: LabPolicy = {
   name: 'mdp-online',
-  source: `${SOURCE}; users who leave are counted a slot later`,
   sees: 'past',
   begin(setting) {
     const before = new Int16Array(setting.users).fill(ABSENT);

@@ -1,4 +1,4 @@
-/** Rules that look at the present slot only. */
+/** Rules that look at the present slot only; never, always and myopic as in S. Wang et al. (IEEE/ACM ToN 27(3), 2019). */
 import type { LabPolicy } from '../policy.ts';
 import type { World } from '../world.ts';
 
@@ -8,7 +8,6 @@ const FORCED_AT_HOPS = 20;
 /** Stays where it is, unless that is 20 hops away or more: then to the nearest. "Never" of Wang et al. */
 export const never: LabPolicy = {
   name: 'never',
-  source: 'S. Wang et al., IEEE/ACM ToN 27(3), 2019 (arXiv 1506.05261)',
   sees: 'past',
   begin: ({ world }) => ({
     choose: (_, cell, at) => (world.hops[cell * world.sites + at]! >= FORCED_AT_HOPS ? world.nearest[cell]! : at),
@@ -20,16 +19,14 @@ export const never: LabPolicy = {
 /** Goes to the nearest site whenever that is another one. "Always" of Wang et al. */
 export const nearest: LabPolicy = {
   name: 'nearest',
-  source: 'S. Wang et al., IEEE/ACM ToN 27(3), 2019 (arXiv 1506.05261), as "always"',
   sees: 'past',
   begin: ({ world }) => ({ choose: (_, cell) => world.nearest[cell]! }),
 };
 
-/** Goes to the nearest site when that is at least so many hops nearer, as handovers in cellular networks do (3GPP A3). */
+/** Goes to the nearest site when that is at least so many hops nearer, as in a handover (3GPP TS 36.331, event A3). */
 export function hysteresis(marginHops: number): LabPolicy {
   return {
     name: `hysteresis(${marginHops})`,
-    source: 'margin of a handover, 3GPP TS 36.331 event A3, in hops',
     sees: 'past',
     begin: ({ world: { sites, hops, nearest: near } }) => ({
       choose(_, cell, at) {
@@ -40,10 +37,9 @@ export function hysteresis(marginHops: number): LabPolicy {
   };
 }
 
-/** Takes the site for which moving there and being served from there for this one slot cost least. */
+/** Takes the site for which moving there and being served from there for this one slot cost least. Of Wang et al. */
 export const myopic: LabPolicy = {
   name: 'myopic',
-  source: 'S. Wang et al., IEEE/ACM ToN 27(3), 2019 (arXiv 1506.05261)',
   sees: 'past',
   begin: ({ world }) => ({
     choose: (_, cell, at) => cheapestNow(world, cell, at),

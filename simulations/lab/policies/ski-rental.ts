@@ -2,12 +2,12 @@ import type { LabPolicy } from '../policy.ts';
 
 /**
  * Stays until what the nearest site would have saved since it last was there adds up to `alpha` times the price of
- * moving there: the deterministic rent-or-buy rule, at most twice the optimum of a single decision with alpha = 1.
+ * moving there: the deterministic rent-or-buy rule, at most twice the optimum of a single decision with alpha = 1
+ * (A. R. Karlin et al., Competitive Snoopy Caching, Algorithmica 3, 1988).
  */
 export function skiRental(alpha: number): LabPolicy {
   return {
     name: `ski-rental(${alpha})`,
-    source: 'A. R. Karlin et al., Competitive Snoopy Caching, Algorithmica 3, 1988',
     sees: 'past',
     begin({ world: { sites, nearest, serve, move }, users }) {
       // In units of cost: what counts is when it would have been saved, with the load factor of that slot.

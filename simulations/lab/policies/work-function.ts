@@ -3,11 +3,10 @@ import { MoveStep } from '../shortest-path.ts';
 
 /**
  * Goes where the cheapest way in hindsight, plus the way there, is least: w_t(k) = the least that having served
- * everything so far and being at k now would have cost.
+ * everything so far and being at k now would have cost (A. Borodin, N. Linial, M. Saks, Journal of the ACM 39(4), 1992).
  */
 export const workFunction: LabPolicy = {
   name: 'work-function',
-  source: 'A. Borodin, N. Linial, M. Saks, Journal of the ACM 39(4), 1992 (metrical task systems)',
   sees: 'past',
   begin({ world, users }) {
     const { sites, move, serve } = world;

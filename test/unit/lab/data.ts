@@ -10,7 +10,7 @@ export function testWith(needs: readonly string[], name: string, run: () => Prom
   test.skipIf(missing.length > 0)(
     missing.length === 0 ? name : `${name} [skipped: ${missing.join(', ')} is missing]`,
     run,
-    60_000,
+    300_000,
   );
 }
 

@@ -5,6 +5,7 @@ import { readRandomWaypoint } from '#simulations/lab/data/random-waypoint.ts';
 import { readWang } from '#simulations/lab/data/wang.ts';
 import { asPublished } from '#simulations/lab/overflow.ts';
 import { play } from '#simulations/lab/play.ts';
+import { OWN } from '#simulations/lab/policies/catalogue.ts';
 import { lookAhead, optimum } from '#simulations/lab/policies/foresight.ts';
 import { mdp } from '#simulations/lab/policies/mdp.ts';
 import { hysteresis, myopic, nearest, never } from '#simulations/lab/policies/simple.ts';
@@ -39,6 +40,9 @@ const RATIOS = [
   { policy: lookAhead(60), ratios: [1.002, 1.001, 1.0, 1.0], moves: [] },
 ];
 
+/** What our own may cost at most in the same set-ups: less than any published rule there. */
+const OWN_AT_MOST = [1.12, 1.075, 1.037, 1.0165];
+
 describe('a day of San Francisco taxis', () => {
   const setUps = [
     { sites: 200, costs: DISTANCE_COSTS },
@@ -58,6 +62,14 @@ describe('a day of San Francisco taxis', () => {
         expect(Math.abs(score.cost / least - ratios[i]), policy.name).toBeLessThan(0.001);
         if (moves[i] !== undefined) expect(score.moves, policy.name).toBe(moves[i]);
       }
+    });
+
+    testWith(WANG, `${sites} sites, ${costs.name} cost: what is learned in the day itself costs less`, async () => {
+      const { world, trace } = await wang(sites, costs);
+      const ratio = play(OWN, world, trace).cost / play(optimum, world, trace).cost;
+      expect(ratio).toBeLessThan(OWN_AT_MOST[i]!);
+      const online = RATIOS.filter(({ policy }) => !policy.name.startsWith('look-ahead'));
+      for (const { policy, ratios } of online) if (ratios[i]) expect(ratio, policy.name).toBeLessThan(ratios[i]);
     });
   });
 

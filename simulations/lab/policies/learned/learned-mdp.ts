@@ -1,10 +1,17 @@
-import type { LabPolicy } from '../../policy.ts';
+import type { Chooser, LabPolicy, Setting } from '../../policy.ts';
 import { ABSENT } from '../../trace.ts';
 import { GONE, Habits } from './habits.ts';
 import { Values } from './values.ts';
 
 /** How often values are brought up to date, in slots. */
 const SWEEP_EVERY = 5;
+/**
+ * What moving counts in a decision. The values behind it hold for somebody who decides right in every slot to come, which
+ * makes waiting look better than it turns out: with 1, moves come late where little has been seen yet.
+ */
+const EAGERNESS = 0.95;
+/** Enough for values to settle. */
+const REHEARSALS = 60;
 
 /**
  * Our own. Like Wang et al. a Markov decision process, but over the real cells and sites instead of a distance: where
@@ -17,35 +24,55 @@ const SWEEP_EVERY = 5;
 export function learnedMdp(places: 'freely' | 'nearest'): LabPolicy {
   return {
     name: places === 'freely' ? 'learned-mdp' : 'learned-mdp(nearest first)',
-    source: 'our own: asynchronous value iteration (Bertsekas, 1982) over habits learned online',
     sees: 'past',
-    begin({ world, users }) {
-      const { sites, move, nearest } = world;
-      const habits = new Habits(world.cells);
-      const values = new Values(world, habits);
-      const watch = new Watch(users, habits);
-      return {
-        show(slot, cells) {
-          watch.see(cells);
-          if (slot % SWEEP_EVERY === 0) values.sweep();
-        },
-        place(user, cell) {
-          if (places === 'nearest') return nearest[cell]!;
-          const ahead = values.ahead(watch.situations[user]!);
-          let best = 0;
-          for (let site = 1; site < sites; site++) if (ahead[site]! < ahead[best]!) best = site;
-          return best;
-        },
-        choose(user, _, at) {
-          const ahead = values.ahead(watch.situations[user]!);
-          let [best, least] = [at, ahead[at]!];
-          for (let site = 0; site < sites; site++) {
-            const cost = ahead[site]! + move[at * sites + site]!;
-            if (cost < least) [best, least] = [site, cost];
-          }
-          return best;
-        },
-      };
+    begin: (setting) => {
+      const habits = new Habits(setting.world.cells);
+      return chooser(setting, habits, new Values(setting.world, habits), places);
+    },
+  };
+}
+
+/**
+ * A yardstick: the same with everybody's habits of the whole trace counted before it begins, though not who will do what
+ * when. What this costs more than the optimum is not for want of learning.
+ */
+export const rehearsedMdp: LabPolicy = {
+  name: 'learned-mdp(day known)',
+  sees: 'future',
+  begin(setting, future) {
+    const habits = new Habits(setting.world.cells);
+    const values = new Values(setting.world, habits);
+    const { users, slots, cells } = future!;
+    const watch = new Watch(users, habits);
+    for (let slot = 0; slot < slots; slot++) watch.see(cells.subarray(slot * users, (slot + 1) * users));
+    for (let sweep = 0; sweep < REHEARSALS; sweep++) values.sweep();
+    return chooser(setting, habits, values, 'freely');
+  },
+};
+
+function chooser({ world, users }: Setting, habits: Habits, values: Values, places: 'freely' | 'nearest'): Chooser {
+  const { sites, move, nearest } = world;
+  const watch = new Watch(users, habits);
+  return {
+    show(slot, cells) {
+      watch.see(cells);
+      if (slot % SWEEP_EVERY === 0) values.sweep();
+    },
+    place(user, cell) {
+      if (places === 'nearest') return nearest[cell]!;
+      const ahead = values.ahead(watch.situations[user]!);
+      let best = 0;
+      for (let site = 1; site < sites; site++) if (ahead[site]! < ahead[best]!) best = site;
+      return best;
+    },
+    choose(user, _, at) {
+      const ahead = values.ahead(watch.situations[user]!);
+      let [best, least] = [at, ahead[at]!];
+      for (let site = 0; site < sites; site++) {
+        const cost = ahead[site]! + EAGERNESS * move[at * sites + site]!;
+        if (cost < least) [best, least] = [site, cost];
+      }
+      return best;
     },
   };
 }

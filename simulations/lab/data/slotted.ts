@@ -1,6 +1,6 @@
-/** Recorded positions as a trace of cells: any trace and any list of sites that `tagalong simulate` reads. */
-import { readSites } from '#services/ingest/sites.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+/** Positions as a trace of cells: any trace and any list of sites that `tagalong simulate` takes. */
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { Trace } from '#services/ingest/traces/trace.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
@@ -22,9 +22,8 @@ export interface Plane {
   y(lat: number, lon: number): number;
 }
 
-/** A plane around a list of sites, each of which is a cell. @param hopKm kilometres a hop */
-export async function planeOfSites(path: string, hopKm: number): Promise<Plane> {
-  const sites = await readSites(path);
+/** A plane around sites, each of which is a cell. @param hopKm kilometres a hop */
+export function planeOf(sites: readonly SiteSpec[], hopKm: number): Plane {
   const shrink = Math.cos((sites[0]!.lat * Math.PI) / 180);
   const x = (lat: number) => (lat * KM_PER_DEGREE) / hopKm;
   const y = (_: number, lon: number) => (lon * KM_PER_DEGREE * shrink) / hopKm;
@@ -36,10 +35,9 @@ export async function planeOfSites(path: string, hopKm: number): Promise<Plane> 
 }
 
 /** Each slot has the last position known by its end. @throws TagalongError what reading the trace throws */
-export async function readRecorded(path: string, plane: Plane, slotting: Slotting): Promise<CellTrace> {
+export async function slotted(trace: Trace, plane: Plane, slotting: Slotting): Promise<CellTrace> {
   const { slotMs, silentMs, farthestHops } = slotting;
   const fixes = new Map<string, { atMs: number[]; cell: number[] }>();
-  const trace = await openTrace(path);
   let [startMs, endMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for await (const batch of trace.batches()) {
     for (const { user, atMs, lat, lon } of batch) {
