@@ -124,6 +124,27 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     }
   });
 
+  test('all in one process, they know after a restart what they knew before', { timeout: 120_000 }, async () => {
+    const text = settings(server.url).replaceAll('desk-', 'shelf-').replace('{ url', '{ prefix: other, url');
+    const config = await file('tagalong.yaml', text.replace('store: { url', 'store: { prefix: other, url'));
+    const env = { TAGALONG_TOKEN: 'a token of more than sixteen' };
+    const homes = async (url: string) => {
+      const { stdout } = await tagalong(['status', '--json', '--url', url], env);
+      return (JSON.parse(stdout).vms as { vm: string; home: string }[]).map(({ vm, home }) => `${vm} ${home}`);
+    };
+    const first = begin(['up', '--config', config]);
+    await vi.waitFor(async () => expect(await homes(await first.url())).toContain('shelf-6 west'), PATIENTLY);
+    const { code } = await tagalong(['migrate', 'shelf-6', '--to', 'east', '--url', await first.url()], env);
+    expect(code).toBe(0);
+    await vi.waitFor(async () => expect(await homes(await first.url())).toContain('shelf-6 east'), PATIENTLY);
+    expect((await first.stop()).code).toBe(0);
+    const second = begin(['up', '--config', config]);
+    const url = await second.url();
+    await vi.waitFor(async () => expect(await homes(url)).toHaveLength(6), PATIENTLY);
+    expect(await homes(url)).toEqual([1, 2, 3, 4, 5, 6].map((n) => `shelf-${n} ${n === 6 ? 'east' : 'west'}`));
+    expect((await second.stop()).code).toBe(0);
+  });
+
   test('what was refused is listed, sent again, and gone', { timeout: 60_000 }, async () => {
     const text = settings(server.url);
     const config = await file('tagalong.yaml', text);
