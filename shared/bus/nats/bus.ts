@@ -4,7 +4,7 @@
  */
 import { TagalongError } from '../../errors.ts';
 import type { Bus, Subscribe, Subscription } from '../bus.ts';
-import { type Link, openLink, patiently, reasonOf } from './connection.ts';
+import { type Link, openLink, patiently, refusalOf } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
@@ -43,9 +43,7 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
     return busOn(link, names, settings.partitions, sender, view);
   } catch (error) {
     await link.close();
-    if (error instanceof TagalongError) throw error;
-    const message = `${names.events}: the streams could not be made (${reasonOf(error)})`;
-    throw new TagalongError('BUS_UNFIT', message, { cause: error });
+    throw refusalOf(names.events, error);
   }
 }
 
@@ -109,9 +107,7 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     async subscribe(options, handler) {
       if (closing !== undefined) throw closedError('subscribe');
       const opened = await open(options, handler).catch((error) => {
-        if (error instanceof TagalongError) throw error;
-        const message = `${options.group}: could not subscribe (${reasonOf(error)}); look after the NATS server`;
-        throw new TagalongError('BUS_UNREACHABLE', message, { cause: error });
+        throw refusalOf(options.group, error);
       });
       subscriptions.add(opened);
       return {

@@ -81,8 +81,9 @@ export class Member {
   async #leave(): Promise<void> {
     const { view, group } = this.#options;
     for (const end of this.#ends.splice(0)) end();
-    // Still alive: nobody may take what is in hand for a dead member's.
-    const beat = setInterval(() => view.sign(group, this.#id, 'alive'), BEAT_MS);
+    // Heard to the end: nobody may take what is in hand for a dead member's.
+    view.sign(group, this.#id, 'leaving');
+    const beat = setInterval(() => view.sign(group, this.#id, 'leaving'), BEAT_MS);
     await this.#taking;
     for (const partition of this.#held.keys()) this.#giveBack(partition);
     await Promise.all(this.#leaving.values());
@@ -104,7 +105,8 @@ export class Member {
   #look(): void {
     const { view, group, partitions, exclusive } = this.#options;
     for (const [partition, held] of this.#held) held.look(view.placed(group, partition));
-    const owners = spread(view.members(group), partitions, exclusive);
+    const staying = view.members(group).filter(({ leaving }) => !leaving);
+    const owners = spread(staying, partitions, exclusive);
     for (const partition of this.#held.keys()) if (owners[partition] !== this.#id) this.#giveBack(partition);
     if (this.#taking !== undefined) {
       this.#again = true;

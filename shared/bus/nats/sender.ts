@@ -68,7 +68,7 @@ export class Sender {
    * @param id what a repeat is known by
    * @param giveUpAfterMs how long to try
    * @returns the answer of the stream: also one that says no
-   * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_CLOSED
+   * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
    */
   send(options: {
     readonly subject: string;
@@ -136,13 +136,20 @@ export class Sender {
   #sendOverdue(): void {
     const nowMs = performance.now();
     for (const [number, pending] of this.#pending) {
-      if (nowMs > pending.giveUpMs) this.#giveUp(number, pending);
+      if (this.#link.forbidden.has(pending.subject)) this.#refuse(number, pending);
+      else if (nowMs > pending.giveUpMs) this.#giveUp(number, pending);
       else if (nowMs - pending.sentMs >= ACK_TIMEOUT_MS && this.#link.connected) this.#transmit(number, pending);
     }
   }
 
   #sendAll(): void {
     for (const [number, pending] of this.#pending) this.#transmit(number, pending);
+  }
+
+  #refuse(number: number, { subject, reject }: Pending): void {
+    this.#pending.delete(number);
+    const message = `our account on NATS may not publish on ${subject}; shared/bus/nats/README.md has what it takes`;
+    reject(new TagalongError('BUS_REFUSED', message));
   }
 
   #giveUp(number: number, { subject, attempts, lastRefusal, reject }: Pending): void {
