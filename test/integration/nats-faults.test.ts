@@ -12,17 +12,13 @@ import { namesOf } from '#shared/bus/nats/names.ts';
 import type { Envelope } from '#shared/events/index.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+import { firstHandled, type Handled } from './nats-handled.ts';
 
 const PARTITIONS = 8;
 const types = ['location.reported.v1'] as const;
 const letterTypes = ['event.rejected.v1'] as const;
 const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
 const PATIENTLY = { timeout: 20_000, interval: 20 };
-
-/** The first time each event of a key was seen, in order. */
-function firstSeen(seen: readonly { readonly key: string; readonly n: number }[], key: string): number[] {
-  return [...new Set(seen.filter((event) => event.key === key).map(({ n }) => n))];
-}
 
 async function publishSteadily(bus: Bus, rounds: number, between: (round: number) => Promise<void> | void) {
   for (let round = 0; round < rounds; round++) {
@@ -52,7 +48,7 @@ onNats('the bus on NATS, when things break', () => {
   });
 
   test('a member that is killed loses nothing: its partitions go over within seconds, and keys stay in order', async () => {
-    const seen: { key: string; n: number; by: number; atMs: number }[] = [];
+    const seen: (Handled & { by: number; atMs: number })[] = [];
     const assigned: (number[] | undefined)[] = [];
     const join = (by: number) => {
       const program = new URL('nats-member.main.ts', import.meta.url).pathname;
@@ -61,7 +57,7 @@ onNats('the bus on NATS, when things break', () => {
       });
       children.push(child);
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const said = JSON.parse(line) as { assigned?: number[]; key: string; n: number };
+        const said = JSON.parse(line) as Handled & { assigned?: number[] };
         if (said.assigned) assigned[by] = said.assigned;
         else seen.push({ ...said, by, atMs: performance.now() });
       });
@@ -81,7 +77,7 @@ onNats('the bus on NATS, when things break', () => {
     });
     await vi.waitFor(() => expect(seen.filter(({ n }) => n === 99).length).toBe(vms.length), PATIENTLY);
     expect(assigned[1]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    for (const vm of vms) expect(firstSeen(seen, vm)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    for (const vm of vms) expect(firstHandled(seen, vm)).toEqual(Array.from({ length: 100 }, (_, n) => n));
     const victims = new Set(seen.filter(({ by }) => by === 0).map(({ key }) => key));
     expect(victims.size).toBeGreaterThan(0);
     const takenOver = seen.find(({ key, by, atMs }) => by === 1 && victims.has(key) && atMs > killedMs)!;

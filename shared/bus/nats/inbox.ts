@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { decode, type Event, type EventType } from '../../events/index.ts';
 import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
@@ -11,6 +12,7 @@ import { PULL, type Received } from './source.ts';
 const MOST_QUEUED = 3 * PULL;
 /** The pauses after a refusal, so that what passes has time to pass. */
 const PAUSES_MS = [10, 40, 160, 640] as const;
+const LETTER_PAUSE_MS = 1_000;
 
 interface Queued extends Delivery {
   readonly seq: number;
@@ -159,7 +161,9 @@ export class Inbox {
       try {
         return await publishLetter(this.#options.publish, event, this.#options.group, error);
       } catch (reason) {
-        if (!(reason instanceof TagalongError) || reason.code !== 'BUS_UNREACHABLE') return;
+        const { code } = reason as { code?: string };
+        if (code !== 'BUS_UNREACHABLE' && code !== 'BUS_REFUSED') return;
+        await pause(LETTER_PAUSE_MS);
       }
     }
   }

@@ -82,10 +82,10 @@ export class Partition {
     this.#source?.close();
   }
 
-  /** Makes the partition nobody's, after `stop`. */
+  /** Makes the partition nobody's, after `stop`. Without a connection our silence does. */
   async release(): Promise<void> {
-    if (this.#lost) return;
-    const { group, partition, view } = this.#options;
+    const { group, partition, view, link } = this.#options;
+    if (this.#lost || !link.connected) return;
     const place = { ...this.#place, owner: undefined, from: this.#inbox.place + 1, deaths: 0, ...this.#inbox.tried };
     await view.write(group, partition, place, this.#revision);
   }

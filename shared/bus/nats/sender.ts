@@ -7,6 +7,8 @@ const ACK_TIMEOUT_MS = 5_000;
 /** The pauses before what the server could not take is sent again. */
 const PAUSES_MS = [20, 100, 500, 2_000] as const;
 const CHECK_MS = 250;
+/** The copies of a stream have not agreed yet on the first message with this id. */
+const IN_PROCESS = 10158;
 
 /** What a stream answers to a message. */
 export type Ack = { readonly seq: number } | { readonly error: ApiError };
@@ -121,8 +123,8 @@ export class Sender {
     // The answer to a repeat, after that to the first.
     if (pending === undefined) return;
     const answer = answerIn(message);
-    if ('error' in answer && answer.error.code >= 500) {
-      // It cannot at the moment: no leader, no space, starting.
+    if ('error' in answer && (answer.error.code >= 500 || answer.error.err_code === IN_PROCESS)) {
+      // It cannot at the moment: no leader, no space, starting, still at the first one.
       pending.lastRefusal = answer.error.description;
       const pauseMs = PAUSES_MS[Math.min(pending.attempts, PAUSES_MS.length) - 1]!;
       pending.sentMs = performance.now() - ACK_TIMEOUT_MS + pauseMs;
