@@ -6,6 +6,7 @@ import { TagalongError } from '../../errors.ts';
 import type { Bus, Subscribe, Subscription } from '../bus.ts';
 import { type Link, openLink, patiently, refusalOf } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
+import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
 import { Member } from './member.ts';
@@ -38,6 +39,8 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   try {
     await ensureStreams(link, names, settings);
     const sender = new Sender(link);
+    // What was kept in memory only has gone with the server.
+    link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
     const view = await patiently(names.places, () => View.open(link, sender, names));
     return busOn(link, names, settings.partitions, sender, view);
@@ -81,7 +84,7 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     if (closed) throw closedError('publish');
     await publisher.publish(events);
   };
-  const end = () => patiently(names.events, async () => (await link.jsm.streams.info(names.events)).state.last_seq);
+  const end = () => patiently(names.events, () => lastOf(link, names.events));
   const open = async (
     { group, types, latest, exclusive, assigned }: Subscribe,
     handler: Parameters<Bus['subscribe']>[1],

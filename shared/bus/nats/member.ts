@@ -8,6 +8,7 @@ import { BEAT_MS, type View } from './view.ts';
 
 const JOIN_TIMEOUT_MS = 10_000;
 const ECHO_MS = 5;
+const ECHOES = 400;
 
 /** What a member needs of its bus. */
 export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'member'> {
@@ -98,7 +99,10 @@ export class Member {
     if (missing.length === 0) return;
     const place = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
     await Promise.all(missing.map((partition) => view.write(group, partition, place, 0)));
-    while (missing.some((partition) => view.placed(group, partition) === undefined)) await pause(ECHO_MS);
+    // What another member was quicker to write is on its way to us.
+    for (let tries = 0; tries < ECHOES && missing.some((i) => view.placed(group, i) === undefined); tries++) {
+      await pause(ECHO_MS);
+    }
   }
 
   /** Brings what it has to what it should have. */
@@ -132,12 +136,13 @@ export class Member {
 
   async #take(free: readonly number[]): Promise<void> {
     const { view, group } = this.#options;
+    // There, unless the server has lost them; where it does not answer it is tried again with the next sign of life.
+    await this.#begin().catch(() => {});
     const taken = await Promise.all(
       free.map(async (partition) => {
         const placed = view.placed(group, partition);
         if (placed === undefined) return [];
         const options = { ...this.#options, partition, member: this.#id };
-        // Where the server does not answer it is tried again with the next sign of life.
         const own = await Partition.take(options, placed).catch(() => undefined);
         return own === undefined ? [] : [[partition, own] as const];
       }),

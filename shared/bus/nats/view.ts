@@ -72,7 +72,11 @@ export class View {
   /** Resolves when it knows what there is. @throws NatsError, TagalongError BUS_UNREACHABLE */
   static async open(link: Link, sender: Sender, names: Names): Promise<View> {
     const view = new View(link, sender, names);
-    const feed = async (bucket: string, take: (key: readonly string[], message: Received) => void) => {
+    const feed = async (
+      bucket: string,
+      known: Map<string, unknown>,
+      take: (key: readonly string[], message: Received) => void,
+    ) => {
       const begin = bucketSubject(bucket, '').length;
       let heard = 0;
       const opened = await Feed.open(link, {
@@ -80,6 +84,7 @@ export class View {
         name: 'view',
         filters: [bucketSubject(bucket, '>')],
         room: () => PULL,
+        onReset: () => known.clear(),
         onMessage: (message) => {
           heard++;
           take(message.subject.slice(begin).split('.'), message);
@@ -88,11 +93,13 @@ export class View {
       view.#ends.push(() => opened.close());
       return () => heard >= opened.begun;
     };
-    const loaded = await feed(names.places, ([group = '', partition = ''], message) =>
+    const loaded = await feed(names.places, view.#places, ([group = '', partition = ''], message) =>
       view.#hearPlace(group, partition, message),
     );
     // Of the members those are known in time that say so after one has joined.
-    await feed(names.members, ([group = '', member = ''], message) => view.#hearMember(group, member, message));
+    await feed(names.members, view.#members, ([group = '', member = ''], message) =>
+      view.#hearMember(group, member, message),
+    );
     const deadlineMs = performance.now() + LOAD_TIMEOUT_MS;
     while (!loaded()) {
       if (performance.now() > deadlineMs) throw unreadable(names.places);
