@@ -1,4 +1,7 @@
-/** A member of a group as a process of its own. Prints what it is told and handles, one JSON object a line. */
+/**
+ * A member of a group as a process of its own. Prints what it is told and handles, one JSON object a line, with the time
+ * of the machine's one monotonic clock: who reads from several processes may read them in another order.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 
@@ -11,7 +14,8 @@ await bus.subscribe(
   async (batch) => {
     // Long enough that a killed process has a batch in hand.
     await pause(2);
-    for (const { event } of batch) say({ key: event.partitionkey, n: event.data.atMs });
+    for (const { event } of batch)
+      say({ key: event.partitionkey, n: event.data.atMs, atNs: Number(process.hrtime.bigint()) });
   },
 );
 process.once('SIGTERM', () => void bus.close());
