@@ -43,7 +43,7 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
   return {
     async load(consumer, assignment, isCurrent) {
       const topics = Object.keys(assignment);
-      const isMine = (topic: string, partition: number) => assignment[topic]!.includes(partition);
+      const isMine = (topic: string, partition: number) => assignment[topic]?.includes(partition) ?? false;
       const places = new Map<string, Place>();
       const news: { topic: string; partition: number; offset: string }[] = [];
       let committed = await admin.fetchOffsets({ groupId, topics });
