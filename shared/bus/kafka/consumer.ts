@@ -162,13 +162,14 @@ export class GroupConsumer {
 
   /** Tries until it has them, or the group has come together anew: then they are no longer asked for. */
   async #lookUp(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>> {
+    const isCurrent = () => this.#term?.assignment === assignment && this.#stopping === undefined;
     for (;;) {
       try {
-        return await this.#parts.places.load(consumer, assignment);
+        return await this.#parts.places.load(consumer, assignment, isCurrent);
       } catch (err) {
         this.#client.log?.warn({ err, group: this.#parts.groupId }, 'the places of a group are not known yet');
         await sleep(LOOK_UP_AGAIN_MS);
-        if (this.#term?.assignment !== assignment || this.#stopping !== undefined) throw err;
+        if (!isCurrent()) throw err;
       }
     }
   }
