@@ -85,6 +85,19 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     };
     expect((await onDuty()).toSorted()).toEqual([false, true]);
 
+    // The one placement that holds a VM explains it; the other says that it is not the one.
+    const explained = await Promise.all(
+      urls.slice(0, 2).map(async (url) => {
+        const headers = { authorization: `Bearer ${env.TAGALONG_TOKEN}` };
+        const answer = await fetch(`${url}/v1/vms/desk-1/explanation`, { headers });
+        return [answer.status, ((await answer.json()) as { error?: { code: string } }).error?.code];
+      }),
+    );
+    expect(explained.toSorted()).toEqual([
+      [200, undefined],
+      [421, 'HELD_ELSEWHERE'],
+    ]);
+
     // Whoever holds it, and whoever is on duty, is found.
     for (const vm of ['desk-1', 'desk-2', 'desk-3']) {
       expect((await json('explain', vm)).vm).toBe(vm);
