@@ -70,19 +70,20 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
     });
 
     test('a batch whose handler rejects comes again, with a higher attempt, before what follows it', async () => {
-      const tried: [number, number][] = [];
+      // As batches: a bus may hand out both events at once.
+      const tried: [number, number][][] = [];
       await subscribe('g', async (batch) => {
-        for (const { event, attempt } of batch) tried.push([event.data.atMs, attempt]);
+        tried.push(batch.map(({ event, attempt }) => [event.data.atMs, attempt]));
         if (tried.length === 1) throw new Error('not this time');
       });
       await bus.publish([locationOf('vm-1', 1)]);
       await bus.publish([locationOf('vm-1', 2)]);
       await harness.settle();
-      expect(tried.slice(0, 2)).toEqual([
+      expect(tried.slice(0, 2).map(([first]) => first)).toEqual([
         [1, 1],
         [1, 2],
       ]);
-      expect(tried.at(-1)?.[0]).toBe(2);
+      expect(tried.flat().at(-1)?.[0]).toBe(2);
     });
 
     test('a handler that throws before it returns a promise has rejected', async () => {
