@@ -36,15 +36,16 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   const settings = withDefaults(options);
   const names = namesOf(settings.prefix, settings.partitions);
   const link = await openLink(options);
+  const sender = new Sender(link);
   try {
     await ensureStreams(link, names, settings);
-    const sender = new Sender(link);
     // What was kept in memory only has gone with the server.
     link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
     const view = await patiently(names.places, () => View.open(link, sender, names));
     return busOn(link, names, settings.partitions, sender, view);
   } catch (error) {
+    sender.close();
     await link.close();
     throw refusalOf(names.events, error);
   }
@@ -112,6 +113,10 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
       const opened = await open(options, handler).catch((error) => {
         throw refusalOf(options.group, error);
       });
+      if (closing !== undefined) {
+        await opened.stop();
+        throw closedError('subscribe');
+      }
       subscriptions.add(opened);
       return {
         async stop() {

@@ -74,7 +74,7 @@ export class Feed {
 
   async #reopen(): Promise<void> {
     this.#remove();
-    while (!this.#closed) {
+    while (!this.#closed && !this.#link.nc.isClosed()) {
       try {
         if (typeof this.#start === 'number' && this.#start > (await lastOf(this.#link, this.#options.stream)) + 1) {
           this.#start = 'last of each subject';

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
 import type { EventType } from '../../events/index.ts';
-import type { Link } from './connection.ts';
-import { apiCode } from './connection.ts';
+import { apiCode, type Link } from './connection.ts';
 import { lastOf } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { consumerName, type Names } from './names.ts';
@@ -56,11 +55,6 @@ export class Partition {
     };
     this.#inbox = new Inbox({ ...options, acknowledge }, place.from);
     this.#inbox.restart(place.from, place);
-  }
-
-  /** True: it turned out to be somebody else's. */
-  get lost(): boolean {
-    return this.#lost;
   }
 
   /** Begins to hand out events. @param gone is called where the partition turns out to be somebody else's */

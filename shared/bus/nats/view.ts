@@ -72,45 +72,13 @@ export class View {
   /** Resolves when it knows what there is. @throws NatsError, TagalongError BUS_UNREACHABLE */
   static async open(link: Link, sender: Sender, names: Names): Promise<View> {
     const view = new View(link, sender, names);
-    const feed = async (
-      bucket: string,
-      known: Map<string, unknown>,
-      take: (key: readonly string[], message: Received) => void,
-    ) => {
-      const begin = bucketSubject(bucket, '').length;
-      let heard = 0;
-      const opened = await Feed.open(link, {
-        stream: bucketName(bucket),
-        name: 'view',
-        filters: [bucketSubject(bucket, '>')],
-        room: () => PULL,
-        onReset: () => known.clear(),
-        onMessage: (message) => {
-          heard++;
-          take(message.subject.slice(begin).split('.'), message);
-        },
-      });
-      view.#ends.push(() => opened.close());
-      return () => heard >= opened.begun;
-    };
-    const loaded = await feed(names.places, view.#places, ([group = '', partition = ''], message) =>
-      view.#hearPlace(group, partition, message),
-    );
-    // Of the members those are known in time that say so after one has joined.
-    await feed(names.members, view.#members, ([group = '', member = ''], message) =>
-      view.#hearMember(group, member, message),
-    );
-    const deadlineMs = performance.now() + LOAD_TIMEOUT_MS;
-    while (!loaded()) {
-      if (performance.now() > deadlineMs) throw unreadable(names.places);
-      await pause(2);
+    try {
+      await view.#open();
+      return view;
+    } catch (error) {
+      view.close();
+      throw error;
     }
-    view.#ends.push(
-      link.onReconnect(() => {
-        view.#judgeFromMs = performance.now() + LEASE_MS;
-      }),
-    );
-    return view;
   }
 
   close(): void {
@@ -167,6 +135,47 @@ export class View {
       this.#places.set(key, { place, revision });
     }
     return revision;
+  }
+
+  async #open(): Promise<void> {
+    const feed = async (
+      bucket: string,
+      known: Map<string, unknown>,
+      take: (key: readonly string[], message: Received) => void,
+    ) => {
+      const begin = bucketSubject(bucket, '').length;
+      let heard = 0;
+      const opened = await Feed.open(this.#link, {
+        stream: bucketName(bucket),
+        name: 'view',
+        filters: [bucketSubject(bucket, '>')],
+        room: () => PULL,
+        onReset: () => known.clear(),
+        onMessage: (message) => {
+          heard++;
+          take(message.subject.slice(begin).split('.'), message);
+        },
+      });
+      this.#ends.push(() => opened.close());
+      return () => heard >= opened.begun;
+    };
+    const loaded = await feed(this.#names.places, this.#places, ([group = '', partition = ''], message) =>
+      this.#hearPlace(group, partition, message),
+    );
+    // Of the members those are known in time that say so after one has joined.
+    await feed(this.#names.members, this.#members, ([group = '', member = ''], message) =>
+      this.#hearMember(group, member, message),
+    );
+    const deadlineMs = performance.now() + LOAD_TIMEOUT_MS;
+    while (!loaded()) {
+      if (performance.now() > deadlineMs) throw unreadable(this.#names.places);
+      await pause(2);
+    }
+    this.#ends.push(
+      this.#link.onReconnect(() => {
+        this.#judgeFromMs = performance.now() + LEASE_MS;
+      }),
+    );
   }
 
   #hearPlace(token: string, partition: string, { data, seq }: Received): void {
