@@ -8,6 +8,7 @@ import type { Consumer, EachBatchPayload, IMemberAssignment, KafkaMessage } from
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
 import { type Place, type Places, placeKey } from './places.ts';
+import { whenKnown } from './topics.ts';
 
 /** What a consumer is for. */
 export interface ConsumerParts {
@@ -134,7 +135,7 @@ export class GroupConsumer {
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect();
     // What is no longer there is no reason to skip what is: after a gap it goes on with the earliest.
-    await consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true });
+    await whenKnown(() => consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true }));
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
