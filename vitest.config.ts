@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Tests that move real VMs: one file at a time, when nothing else wants the processors. */
 const REAL = ['test/testbed/**/*.test.ts', 'test/contract/hypervisor.qemu.test.ts'];
 
-/** Tests that run servers of their own, some of which they kill: one file at a time, too, and last. */
-const SERVERS = ['test/**/*.kafka.test.ts'];
+/** Tests that run servers and many processes of their own, some of which they kill: one file at a time, too, and last. */
+const SERVERS = ['test/**/*.kafka.test.ts', 'test/e2e/services.test.ts', 'test/e2e/crash.test.ts'];
 
 export default defineConfig({
   test: {

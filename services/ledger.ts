@@ -4,6 +4,7 @@
  * again under the same ids; whoever was overtaken loses the compare-and-set and has published nothing.
  */
 import type { Bus } from '#shared/bus/bus.ts';
+import { TagalongError } from '#shared/errors.ts';
 import type { Event } from '#shared/events/index.ts';
 import type { Store } from '#shared/store/store.ts';
 
@@ -59,11 +60,25 @@ export class Ledger {
       value: { value, outbox: events } satisfies Kept<unknown>,
       revision: this.#revisions.get(this.#prefix + key) ?? 0,
     }));
-    const revisions = await this.#store.put(writes);
+    const revisions = await this.#store.put(writes).catch(async (error) => {
+      if (error instanceof TagalongError && error.code === 'STORE_CONFLICT') await this.#sayWon(changes);
+      throw error;
+    });
     writes.forEach(({ key }, i) => {
       this.#revisions.set(key, revisions[i]!);
     });
     const events = changes.flatMap((change) => change.events);
     if (events.length > 0) await this.#bus.publish(events);
+  }
+
+  /** Some may have won where others lost, and may belong to another process by now, which had read them before. */
+  async #sayWon(changes: readonly Change[]): Promise<void> {
+    for (const { key, events } of changes) {
+      if (events.length === 0) continue;
+      const kept = await this.#store.get<Kept<unknown>>(this.#prefix + key);
+      const won = kept?.value.outbox.filter(({ id }) => events.some((event) => event.id === id)) ?? [];
+      // As it is on record: another process may have come to the same event by another way.
+      if (won.length > 0) await this.#bus.publish(won);
+    }
   }
 }

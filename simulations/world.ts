@@ -70,7 +70,7 @@ export function createWorld({ config, clock, faults, explains = true, observe = 
       for (const data of decisions) {
         const fact: Fact = { type: 'placement.decided.v1', data };
         observe(fact);
-        migrations.apply(fact);
+        migrations.apply(fact, nowMs());
       }
       const { said, orders } = migrations.take();
       for (const { fact } of said) {
@@ -95,7 +95,7 @@ export function createWorld({ config, clock, faults, explains = true, observe = 
       if (fact.type === 'vm.declared.v1') hypervisor.place(fact.data.vm, fact.data.home);
       if (fact.type === 'vm.retired.v1') hypervisor.remove(fact.data.vm);
       placement.apply(fact, nowMs());
-      migrations.apply(fact);
+      migrations.apply(fact, nowMs());
       settle();
     },
     locate(fix) {

@@ -127,7 +127,8 @@ export function createMigrator({
       commit,
     },
     apply(batch) {
-      for (const { event } of batch) core.apply(event);
+      const atMs = nowMs();
+      for (const { event } of batch) core.apply(event, atMs);
     },
     nextWakeMs: () => core.nextWakeMs(),
     advance: () => core.advance(nowMs()),

@@ -77,13 +77,16 @@ export class Migrations {
     return this.#agenda.nextMs();
   }
 
-  /** Takes a fact that concerns migrations; any other changes nothing. */
-  apply(fact: Fact): void {
+  /**
+   * Takes a fact that concerns migrations; any other changes nothing.
+   * @param nowMs the clock: a decision may have been on its way for long, and what it causes begins now; else it has just come
+   */
+  apply(fact: Fact, nowMs = fact.data.atMs): void {
     if (fact.type === 'site.reported.v1') this.#report(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
-      if (fact.data.verdict === 'move') this.#accept(fact.data);
-      if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data);
+      if (fact.data.verdict === 'move') this.#accept(fact.data, nowMs);
+      if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data, nowMs);
     }
     if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data);
   }
@@ -197,7 +200,7 @@ export class Migrations {
     this.#occupancy.report(data);
   }
 
-  #accept(decided: Data<'placement.decided.v1'>): void {
+  #accept(decided: Data<'placement.decided.v1'>, nowMs: number): void {
     const last = this.#byVm.get(decided.vm);
     // Seen before: it was accepted then, and ends, or has ended, in its one terminal event.
     if (last !== undefined && decided.seq <= last.migration.seq) return;
@@ -220,7 +223,7 @@ export class Migrations {
       id: `${migration.id}:accepted`,
       fact: { type: 'migration.accepted.v1', data: { ...names(migration), atMs: decided.atMs } },
     });
-    this.#admit(decided.atMs);
+    this.#admit(Math.max(decided.atMs, nowMs));
   }
 
   /**
@@ -266,9 +269,11 @@ export class Migrations {
     });
   }
 
-  #cancel({ vm, cancels, atMs, reason }: Data<'placement.decided.v1'>): void {
+  #cancel({ vm, cancels, atMs, reason }: Data<'placement.decided.v1'>, nowMs: number): void {
     const record = this.#byVm.get(vm);
-    if (record?.migration.id === cancels) this.#send(record!, { type: 'cancel', atMs, by: `policy: ${reason}` });
+    if (record?.migration.id === cancels) {
+      this.#send(record!, { type: 'cancel', atMs: Math.max(atMs, nowMs), by: `policy: ${reason}` });
+    }
   }
 
   /**

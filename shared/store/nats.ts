@@ -6,7 +6,7 @@
  * its revision is given as a negative number, which fits no record ever again.
  */
 import { ErrorCode, NatsError, nuid } from 'nats';
-import { apiCode, type Link, openLink, patiently, reasonOf } from '../bus/nats/connection.ts';
+import { apiCode, type Link, openLink, patiently, refusalOf } from '../bus/nats/connection.ts';
 import type { NatsCounters } from '../bus/nats/counters.ts';
 import { escapeToken, unescapeToken } from '../bus/nats/names.ts';
 import type { NatsStoreOptions } from '../bus/nats/options.ts';
@@ -36,9 +36,7 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
     await patiently(bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
   } catch (error) {
     await link.close();
-    if (error instanceof TagalongError) throw error;
-    const message = `${bucket}: the bucket could not be made (${reasonOf(error)})`;
-    throw new TagalongError('BUS_UNFIT', message, { cause: error });
+    throw refusalOf(bucket, error);
   }
   const sender = new Sender(link);
   return {

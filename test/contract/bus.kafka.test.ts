@@ -33,7 +33,7 @@ onKafka('on Kafka', () => {
       },
     };
   };
-  busContract('the Kafka bus', open, { runs: 3 });
+  busContract('the Kafka bus', open, { runs: 5 });
 });
 
 /** Resolves when nothing waits for a group that somebody is there of, by a look that began after the call. */

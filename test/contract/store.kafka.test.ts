@@ -116,7 +116,7 @@ onKafka('on Kafka', () => {
     const { inject } = await compactedStore(servers.brokers, `${prefix}.store`);
     await inject([
       { key: 'k', value: 'garbage' },
-      { key: null, value: Buffer.from([0xff, 0xfe]) },
+      { key: 'other', value: Buffer.from([0xff, 0xfe]), headers: { key: 'k' } },
       { key: 'k@2@x', value: '{}', headers: { key: 'k', version: 'two' } },
     ]);
     expect(await store.get('k')).toEqual({ key: 'k', value: 1, revision: 1 });

@@ -85,6 +85,19 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     };
     expect((await onDuty()).toSorted()).toEqual([false, true]);
 
+    // The one placement that holds a VM explains it; the other says that it is not the one.
+    const explained = await Promise.all(
+      urls.slice(0, 2).map(async (url) => {
+        const headers = { authorization: `Bearer ${env.TAGALONG_TOKEN}` };
+        const answer = await fetch(`${url}/v1/vms/desk-1/explanation`, { headers });
+        return [answer.status, ((await answer.json()) as { error?: { code: string } }).error?.code];
+      }),
+    );
+    expect(explained.toSorted()).toEqual([
+      [200, undefined],
+      [421, 'HELD_ELSEWHERE'],
+    ]);
+
     // Whoever holds it, and whoever is on duty, is found.
     for (const vm of ['desk-1', 'desk-2', 'desk-3']) {
       expect((await json('explain', vm)).vm).toBe(vm);
@@ -122,6 +135,27 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       const { code, stdout } = await running.stop('SIGTERM');
       expect([code, stdout]).toEqual([0, `${await running.url()}\n`]);
     }
+  });
+
+  test('all in one process, they know after a restart what they knew before', { timeout: 120_000 }, async () => {
+    const text = settings(server.url).replaceAll('desk-', 'shelf-').replace('{ url', '{ prefix: other, url');
+    const config = await file('tagalong.yaml', text.replace('store: { url', 'store: { prefix: other, url'));
+    const env = { TAGALONG_TOKEN: 'a token of more than sixteen' };
+    const homes = async (url: string) => {
+      const { stdout } = await tagalong(['status', '--json', '--url', url], env);
+      return (JSON.parse(stdout).vms as { vm: string; home: string }[]).map(({ vm, home }) => `${vm} ${home}`);
+    };
+    const first = begin(['up', '--config', config]);
+    await vi.waitFor(async () => expect(await homes(await first.url())).toContain('shelf-6 west'), PATIENTLY);
+    const { code } = await tagalong(['migrate', 'shelf-6', '--to', 'east', '--url', await first.url()], env);
+    expect(code).toBe(0);
+    await vi.waitFor(async () => expect(await homes(await first.url())).toContain('shelf-6 east'), PATIENTLY);
+    expect((await first.stop()).code).toBe(0);
+    const second = begin(['up', '--config', config]);
+    const url = await second.url();
+    await vi.waitFor(async () => expect(await homes(url)).toHaveLength(6), PATIENTLY);
+    expect(await homes(url)).toEqual([1, 2, 3, 4, 5, 6].map((n) => `shelf-${n} ${n === 6 ? 'east' : 'west'}`));
+    expect((await second.stop()).code).toBe(0);
   });
 
   test('what was refused is listed, sent again, and gone', { timeout: 60_000 }, async () => {

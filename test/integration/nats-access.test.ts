@@ -4,26 +4,52 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createUser } from 'nkeys.js';
-import { expect, test } from 'vitest';
+import { nkeys } from 'nats';
+import { expect, test, vi } from 'vitest';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 import type { NatsCredentials } from '#shared/bus/nats/options.ts';
 import { natsStore } from '#shared/store/nats.ts';
+import { locationOf, Recorder } from '../contract/bus-events.ts';
 import { onNats, startNats } from '../servers/nats.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
-/** Opens a bus and a store on a server with that configuration, and closes them. */
-async function knock(config: string, credentials: NatsCredentials, scheme = 'nats'): Promise<void> {
+type KeyPair = ReturnType<typeof nkeys.createUser>;
+
+/** A JWT as the accounts of NATS use them: signed by an nkey. */
+function jwt(issuer: KeyPair, subject: KeyPair, nats: Record<string, unknown>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = {
+    jti: randomUUID(),
+    iat: 1_700_000_000,
+    iss: issuer.getPublicKey(),
+    sub: subject.getPublicKey(),
+    name: 'tagalong',
+  };
+  const signed = `${part({ typ: 'JWT', alg: 'ed25519-nkey' })}.${part({ ...claims, nats: { ...nats, version: 2 } })}`;
+  return `${signed}.${Buffer.from(issuer.sign(new TextEncoder().encode(signed))).toString('base64url')}`;
+}
+
+/** Uses a bus and a store on a server with that configuration. */
+async function knock(
+  config: string,
+  credentials: NatsCredentials,
+  { scheme = 'nats', prefix = `t${randomUUID().slice(0, 8)}` } = {},
+): Promise<void> {
   const server = await startNats(config);
   try {
-    const options = {
-      servers: server.url.replace('nats', scheme),
-      credentials,
-      prefix: `t${randomUUID().slice(0, 8)}`,
-    };
-    await (await natsBus(options)).close();
-    await (await natsStore(options)).close();
+    const options = { servers: server.url.replace('nats', scheme), credentials, prefix };
+    const bus = await natsBus(options);
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types: ['location.reported.v1'] }, seen.handler);
+    await bus.publish([locationOf('vm-1', 1)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), { timeout: 10_000 });
+    expect(bus.counters.serverErrors).toBe(0);
+    await bus.close();
+    const store = await natsStore(options);
+    await store.put([{ key: 'k', value: 1, revision: 0 }]);
+    expect((await store.list('')).length).toBe(1);
+    await store.close();
   } finally {
     await server.stop();
   }
@@ -41,9 +67,58 @@ onNats('access to NATS', () => {
   });
 
   test('with the seed of an nkey', async () => {
-    const user = createUser();
+    const user = nkeys.createUser();
     const seed = new TextDecoder().decode(user.getSeed());
     await knock(`authorization { users: [ { nkey: "${user.getPublicKey()}" } ] }`, { nkeySeed: seed });
+  });
+
+  test('with the JWT and seed of a .creds file', async () => {
+    const [operator, user] = [nkeys.createOperator(), nkeys.createUser()];
+    const [account, system] = [nkeys.createAccount(), nkeys.createAccount()];
+    const limits = {
+      mem_storage: -1,
+      disk_storage: -1,
+      streams: -1,
+      consumer: -1,
+      subs: -1,
+      conn: -1,
+      data: -1,
+      payload: -1,
+    };
+    const accountLimits = { ...limits, imports: -1, exports: -1 };
+    const accounts = [account, system].map((each) => {
+      // An account of the system may not have streams.
+      const { mem_storage, disk_storage, ...rest } = accountLimits;
+      const own = each === system ? rest : { ...rest, mem_storage, disk_storage };
+      return `${each.getPublicKey()}: "${jwt(operator, each, { type: 'account', limits: own })}"`;
+    });
+    const unlimited = { subs: -1, data: -1, payload: -1 };
+    const userJwt = jwt(account, user, { type: 'user', pub: {}, sub: {}, ...unlimited });
+    const seed = new TextDecoder().decode(user.getSeed());
+    const creds = [
+      '-----BEGIN NATS USER JWT-----',
+      userJwt,
+      '------END NATS USER JWT------',
+      '-----BEGIN USER NKEY SEED-----',
+      seed,
+      '------END USER NKEY SEED------',
+      '',
+    ].join('\n');
+    const config = [
+      `operator: "${jwt(operator, operator, { type: 'operator' })}"`,
+      'resolver: MEMORY',
+      `system_account: ${system.getPublicKey()}`,
+      `resolver_preload: { ${accounts.join(', ')} }`,
+    ].join('\n');
+    await knock(config, { creds });
+  });
+
+  test('with the narrow permissions that README.md names', async () => {
+    const readme = readFileSync(`${ROOT}shared/bus/nats/README.md`, 'utf8');
+    const lines = /```\n(publish: .*)\n(subscribe: .*)\n```/.exec(readme)!;
+    const permissions = `{ ${lines[1]}, ${lines[2]} }`;
+    const config = `authorization { users: [ { user: "a", password: "b", permissions: ${permissions} } ] }`;
+    await knock(config, { user: 'a', password: 'b' }, { prefix: 'tagalong' });
   });
 
   test('with certificates on both sides', async () => {
@@ -55,8 +130,8 @@ onNats('access to NATS', () => {
       const file = (name: string) => readFileSync(join(folder, name));
       const tls = `tls { cert_file: "${folder}/nats.pem", key_file: "${folder}/nats.key", ca_file: "${folder}/ca.pem", verify: true }`;
       const ca = file('ca.pem');
-      await knock(tls, { tls: { ca, cert: file('bus.pem'), key: file('bus.key') } }, 'tls');
-      await expect(knock(tls, { tls: { ca } }, 'tls')).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
+      await knock(tls, { tls: { ca, cert: file('bus.pem'), key: file('bus.key') } }, { scheme: 'tls' });
+      await expect(knock(tls, { tls: { ca } }, { scheme: 'tls' })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -65,6 +140,14 @@ onNats('access to NATS', () => {
   test('a wrong password, or none, is refused', async () => {
     await expect(knock(USERS, { user: 'tagalong', password: 'wrong' })).rejects.toMatchObject({ code: 'BUS_REFUSED' });
     await expect(knock(USERS, {})).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+  });
+
+  test('an account that may not do what is needed is refused, and does not wait', async () => {
+    const account = (publish: string) =>
+      `authorization { users: [ { user: "a", password: "b", permissions: { publish: [${publish}] } } ] }`;
+    const knocking = (publish: string) => knock(account(publish), { user: 'a', password: 'b' });
+    await expect(knocking('"$JS.API.INFO"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+    await expect(knocking('"$JS.API.>"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
   });
 
   test('a server that is not there is unreachable, and no password is in what is said of it', async () => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { cpSync, renameSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { headers, connect as rawConnect } from 'nats';
@@ -9,20 +10,17 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Bus } from '#shared/bus/bus.ts';
 import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
+import type { NatsBusOptions } from '#shared/bus/nats/options.ts';
 import type { Envelope } from '#shared/events/index.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+import { firstHandled, type Handled } from './nats-handled.ts';
 
 const PARTITIONS = 8;
 const types = ['location.reported.v1'] as const;
 const letterTypes = ['event.rejected.v1'] as const;
 const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
 const PATIENTLY = { timeout: 20_000, interval: 20 };
-
-/** The first time each event of a key was seen, in order. */
-function firstSeen(seen: readonly { readonly key: string; readonly n: number }[], key: string): number[] {
-  return [...new Set(seen.filter((event) => event.key === key).map(({ n }) => n))];
-}
 
 async function publishSteadily(bus: Bus, rounds: number, between: (round: number) => Promise<void> | void) {
   for (let round = 0; round < rounds; round++) {
@@ -36,7 +34,7 @@ onNats('the bus on NATS, when things break', () => {
   let prefix: string;
   const buses: NatsBus[] = [];
   const children: ChildProcess[] = [];
-  const open = async (options: { servers?: string; partitions?: number } = {}) => {
+  const open = async (options: Partial<NatsBusOptions> = {}) => {
     const bus = await natsBus({ servers: server.url, prefix, partitions: PARTITIONS, ...options });
     buses.push(bus);
     return bus;
@@ -52,7 +50,7 @@ onNats('the bus on NATS, when things break', () => {
   });
 
   test('a member that is killed loses nothing: its partitions go over within seconds, and keys stay in order', async () => {
-    const seen: { key: string; n: number; by: number; atMs: number }[] = [];
+    const seen: (Handled & { by: number; atMs: number })[] = [];
     const assigned: (number[] | undefined)[] = [];
     const join = (by: number) => {
       const program = new URL('nats-member.main.ts', import.meta.url).pathname;
@@ -61,7 +59,7 @@ onNats('the bus on NATS, when things break', () => {
       });
       children.push(child);
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const said = JSON.parse(line) as { assigned?: number[]; key: string; n: number };
+        const said = JSON.parse(line) as Handled & { assigned?: number[] };
         if (said.assigned) assigned[by] = said.assigned;
         else seen.push({ ...said, by, atMs: performance.now() });
       });
@@ -81,7 +79,7 @@ onNats('the bus on NATS, when things break', () => {
     });
     await vi.waitFor(() => expect(seen.filter(({ n }) => n === 99).length).toBe(vms.length), PATIENTLY);
     expect(assigned[1]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    for (const vm of vms) expect(firstSeen(seen, vm)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    for (const vm of vms) expect(firstHandled(seen, vm)).toEqual(Array.from({ length: 100 }, (_, n) => n));
     const victims = new Set(seen.filter(({ by }) => by === 0).map(({ key }) => key));
     expect(victims.size).toBeGreaterThan(0);
     const takenOver = seen.find(({ key, by, atMs }) => by === 1 && victims.has(key) && atMs > killedMs)!;
@@ -108,6 +106,40 @@ onNats('the bus on NATS, when things break', () => {
     }, PATIENTLY);
     for (const vm of vms) expect([...new Set(seen.of(vm))]).toEqual(Array.from({ length: 60 }, (_, n) => n));
     expect(bus.counters.reconnects).toBeGreaterThan(0);
+  });
+
+  test('a server that has lost what it had not on its disk goes on with what is published then', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    await bus.publish([locationOf('vm-1', 1)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), PATIENTLY);
+    await server.kill();
+    cpSync(server.dataFolder, `${server.dataFolder}.kept`, { recursive: true });
+    await server.restart();
+    await vi.waitFor(() => expect(bus.counters.reconnects).toBe(1), PATIENTLY);
+    await bus.publish([2, 3, 4].map((n) => locationOf('vm-1', n)));
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1, 2, 3, 4]), PATIENTLY);
+    await server.kill();
+    rmSync(server.dataFolder, { recursive: true });
+    renameSync(`${server.dataFolder}.kept`, server.dataFolder);
+    await server.restart();
+    await vi.waitFor(() => expect(bus.counters.reconnects).toBe(2), PATIENTLY);
+    await bus.publish([5, 6].map((n) => locationOf('vm-1', n)));
+    await vi.waitFor(() => expect(seen.of('vm-1').slice(-2)).toEqual([5, 6]), PATIENTLY);
+  });
+
+  test('a server that keeps everything in memory is the same bus again, empty, when it has been restarted', async () => {
+    const bus = await open({ partitions: 2, storage: 'memory' });
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, seen.handler);
+    await bus.publish([locationOf('vm-1', 1)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), PATIENTLY);
+    await server.restart();
+    await vi.waitFor(async () => {
+      await bus.publish([locationOf('vm-1', Date.now())]);
+      expect(seen.of('vm-1').length).toBeGreaterThan(2);
+    }, PATIENTLY);
   });
 
   test('what is in hand while the server is away is not handed out a second time at once', async () => {

@@ -131,6 +131,7 @@ export const hopping = fc.oneof(
   { arbitrary: hop, weight: 6 },
   { arbitrary: pass, weight: 8 },
   { arbitrary: sessions, weight: 1 },
+  { arbitrary: late, weight: 1 },
 );
 
 /** Nothing is said twice, and nothing late. */

@@ -68,8 +68,8 @@ async function groupsThere(jsm: JetStreamManager, stream: string): Promise<Set<s
   const there = new Set<string>();
   for (const subject of Object.keys(state.subjects ?? {})) {
     const { data } = await jsm.streams.getMessage(stream, { last_by_subj: subject });
-    const { left } = JSON.parse(new TextDecoder().decode(data)) as { left?: boolean };
-    if (!left) there.add(unescapeToken(subject.split('.').at(-2)!)!);
+    const { sign } = JSON.parse(new TextDecoder().decode(data)) as { sign: string };
+    if (sign !== 'left') there.add(unescapeToken(subject.split('.').at(-2)!)!);
   }
   return there;
 }

@@ -16,6 +16,8 @@ export interface NatsTestServer {
   readonly url: string;
   readonly version: string;
   readonly pid: number;
+  /** Where its streams are. */
+  readonly dataFolder: string;
   /** As if the machine lost its power, as far as the process is concerned. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and with the same data. */
@@ -85,6 +87,7 @@ async function startOne(options: {
   return {
     url: `nats://127.0.0.1:${port}`,
     version: execFileSync(path, ['--version'], { encoding: 'utf8' }).replace(/^.*v/, '').trim(),
+    dataFolder: `${folder}/data`,
     get pid() {
       return child.pid!;
     },

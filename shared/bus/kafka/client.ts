@@ -6,10 +6,12 @@ import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
 import './quiet-timer.ts';
 
 /**
- * How often a request is tried again, and after how long: with the longest wait of a second a broker that has been
- * restarted is found within one. kafkajs nests its retries, so that this is some seconds to half a minute.
+ * How often a request is tried again, and after how long: a broker that is away for half a minute is waited for, and is
+ * found within a second when it is back. kafkajs nests its retries, and gives up as soon as the innermost has.
  */
-const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, retries: 5 };
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, retries: 30 };
+/** For the first connection some seconds: whoever starts is to learn soon that the address is wrong. */
+const FIRST_RETRY = { ...RETRY, retries: 5 };
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** A cluster as one bus or one store of this process speaks to it. */
@@ -29,12 +31,15 @@ export interface KafkaClient {
 /** @throws TagalongError BUS_UNREACHABLE or STORE_UNREACHABLE, as `code` says */
 export async function connectKafka(options: KafkaOptions, code: ErrorCode): Promise<KafkaClient> {
   const config = configOf(options);
+  const first = new Kafka({ ...config, retry: FIRST_RETRY }).admin();
   const admin = new Kafka(config).admin();
   try {
+    await first.connect();
     await admin.connect();
   } catch (cause) {
-    await admin.disconnect().catch(() => {});
     throw unreachable(code, `no broker at ${options.brokers.join(', ')} could be spoken to`, cause);
+  } finally {
+    await first.disconnect().catch(() => {});
   }
   return {
     prefix: options.prefix ?? 'tagalong',

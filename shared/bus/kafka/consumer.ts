@@ -8,6 +8,7 @@ import type { Consumer, EachBatchPayload, IMemberAssignment, KafkaMessage } from
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
 import { type Place, type Places, placeKey } from './places.ts';
+import { whenKnown } from './topics.ts';
 
 /** What a consumer is for. */
 export interface ConsumerParts {
@@ -134,7 +135,7 @@ export class GroupConsumer {
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect();
     // What is no longer there is no reason to skip what is: after a gap it goes on with the earliest.
-    await consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true });
+    await whenKnown(() => consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true }));
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -162,13 +163,14 @@ export class GroupConsumer {
 
   /** Tries until it has them, or the group has come together anew: then they are no longer asked for. */
   async #lookUp(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>> {
+    const isCurrent = () => this.#term?.assignment === assignment && this.#stopping === undefined;
     for (;;) {
       try {
-        return await this.#parts.places.load(consumer, assignment);
+        return await this.#parts.places.load(consumer, assignment, isCurrent);
       } catch (err) {
         this.#client.log?.warn({ err, group: this.#parts.groupId }, 'the places of a group are not known yet');
         await sleep(LOOK_UP_AGAIN_MS);
-        if (this.#term?.assignment !== assignment || this.#stopping !== undefined) throw err;
+        if (!isCurrent()) throw err;
       }
     }
   }

@@ -1,4 +1,5 @@
 /** Where a group stands on each of its partitions: kept by the brokers for a group, by the member for its own. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafkajs';
 
 /** Everything before `offset` is handled. */
@@ -16,8 +17,11 @@ export interface Tried {
 
 /** The places of one group, as one member looks them up and writes them down. */
 export interface Places {
-  /** Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere. */
-  load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>>;
+  /**
+   * Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere.
+   * @param isCurrent false when partitions were assigned anew: then nobody waits for the answer any more
+   */
+  load(consumer: Consumer, assignment: IMemberAssignment, isCurrent: () => boolean): Promise<Map<string, Place>>;
   /** @throws an error of kafkajs where the member is none any more: nothing is written then */
   save(payload: EachBatchPayload, place: Place): Promise<void>;
 }
@@ -27,19 +31,24 @@ export function placeKey(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
+/** How often it is asked whether the other members of a new group have their places. */
+const OTHERS_MS = 20;
+
 /**
- * Places that outlive the members: committed offsets, with the attempts as their metadata. A group that has none begins
- * at the end; that end is committed before the member is said to take part, so that the group keeps it from then on.
+ * Places that outlive the members: committed offsets, with the attempts as their metadata. A new group begins at the end:
+ * each member commits the end of its own partitions, and waits for the others to have done so. Only then has the group
+ * its place on all of them, and keeps it from then on.
  */
 export function committedPlaces(admin: Admin, groupId: string): Places {
   return {
-    async load(consumer, assignment) {
+    async load(consumer, assignment, isCurrent) {
       const topics = Object.keys(assignment);
+      const isMine = (topic: string, partition: number) => assignment[topic]?.includes(partition) ?? false;
       const places = new Map<string, Place>();
       const news: { topic: string; partition: number; offset: string }[] = [];
-      if (topics.length === 0) return places;
-      for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics })) {
-        const mine = partitions.filter(({ partition }) => assignment[topic]?.includes(partition));
+      let committed = await admin.fetchOffsets({ groupId, topics });
+      for (const { topic, partitions } of committed) {
+        const mine = partitions.filter(({ partition }) => isMine(topic, partition));
         // kafkajs writes -2, the earliest there is, where events were gone before the group came for them.
         const missing = mine.some(({ offset }) => Number(offset) < 0);
         const ends = missing ? await admin.fetchTopicOffsets(topic) : [];
@@ -55,6 +64,15 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
       }
       if (news.length > 0) await consumer.commitOffsets(news);
       for (const place of news) consumer.seek(place);
+
+      const othersMissing = () =>
+        committed.some(({ topic, partitions }) =>
+          partitions.some(({ partition, offset }) => offset === '-1' && !isMine(topic, partition)),
+        );
+      while (othersMissing() && isCurrent()) {
+        await sleep(OTHERS_MS);
+        committed = await admin.fetchOffsets({ groupId, topics });
+      }
       return places;
     },
     async save({ batch: { topic, partition }, resolveOffset, commitOffsetsIfNecessary }, { offset, tried }) {

@@ -15,8 +15,8 @@ const MAX_BYTES = 900_000;
 const MAX_RECORDS = 2_000;
 /** What a record is besides its key and value: headers, and what they are told apart by. */
 const OVERHEAD_BYTES = 500;
-/** A dozen seconds of attempts, more where connecting takes time: a broker is restarted in less. */
-const RETRIES = 20;
+/** As often as our clients retry. Said because kafkajs overwrites its own default for idempotent producers with 5. */
+const RETRIES = 30;
 
 /** A record and where it goes. */
 export interface Outgoing {
@@ -122,7 +122,6 @@ export class Sender {
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,
-      // Said because it does not hold: kafkajs overwrites its own default for idempotent producers with 5.
       retry: { retries: RETRIES },
     });
     await producer.connect();

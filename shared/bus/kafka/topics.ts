@@ -1,4 +1,5 @@
 /** Which topics there are, what each is for, and how they come to be. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import { TagalongError } from '../../errors.ts';
 import type { EventType } from '../../events/index.ts';
@@ -8,6 +9,10 @@ import type { KafkaOptions } from './options.ts';
 const DAY_MS = 86_400_000;
 /** Dead letters wait for somebody to look at them. */
 const LETTERS_RETENTION_MS = 30 * DAY_MS;
+/** What brokers say of a topic that they do not know yet. */
+const NEW_TOPIC = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'];
+const KNOWN_WITHIN_MS = 10_000;
+const KNOWN_AGAIN_MS = 50;
 
 /** The topics of one bus. */
 export interface Topics {
@@ -70,16 +75,34 @@ export async function ensureTopics(
   code: 'BUS_UNFIT' | 'STORE_UNFIT',
 ): Promise<void> {
   try {
-    await admin.createTopics({ topics: [...topics], waitForLeaders: true });
+    await admin.createTopics({ topics: [...topics], waitForLeaders: false });
   } catch (cause) {
     if (!(await allThere(admin, topics))) throw cannotBeMade(topics, code, cause);
   }
-  const { topics: there } = await admin.fetchTopicMetadata({ topics: topics.map(({ topic }) => topic) });
+  const names = topics.map(({ topic }) => topic);
+  const { topics: there } = await whenKnown(() => admin.fetchTopicMetadata({ topics: names }));
   for (const { name, partitions } of there) {
     const wanted = topics.find(({ topic }) => topic === name)!.numPartitions!;
     if (partitions.length === wanted) continue;
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
     throw new TagalongError(code, `${told}; keys would move: configure ${partitions.length}, or another prefix`);
+  }
+}
+
+/**
+ * Asks again while the broker that was asked has not heard yet of a topic that was just made: one learns after the other
+ * of it, and kafkajs holds that answer for final.
+ */
+export async function whenKnown<T>(ask: () => Promise<T>): Promise<T> {
+  const until = Date.now() + KNOWN_WITHIN_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isNew = NEW_TOPIC.includes((error as { type?: string }).type ?? '');
+      if (!isNew || Date.now() > until) throw error;
+      await sleep(KNOWN_AGAIN_MS);
+    }
   }
 }
 

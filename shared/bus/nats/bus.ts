@@ -4,8 +4,9 @@
  */
 import { TagalongError } from '../../errors.ts';
 import type { Bus, Subscribe, Subscription } from '../bus.ts';
-import { type Link, openLink, patiently, reasonOf } from './connection.ts';
+import { type Link, openLink, patiently, refusalOf } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
+import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
 import { Member } from './member.ts';
@@ -35,17 +36,18 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   const settings = withDefaults(options);
   const names = namesOf(settings.prefix, settings.partitions);
   const link = await openLink(options);
+  const sender = new Sender(link);
   try {
     await ensureStreams(link, names, settings);
-    const sender = new Sender(link);
+    // What was kept in memory only has gone with the server.
+    link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
     const view = await patiently(names.places, () => View.open(link, sender, names));
     return busOn(link, names, settings.partitions, sender, view);
   } catch (error) {
+    sender.close();
     await link.close();
-    if (error instanceof TagalongError) throw error;
-    const message = `${names.events}: the streams could not be made (${reasonOf(error)})`;
-    throw new TagalongError('BUS_UNFIT', message, { cause: error });
+    throw refusalOf(names.events, error);
   }
 }
 
@@ -83,7 +85,7 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     if (closed) throw closedError('publish');
     await publisher.publish(events);
   };
-  const end = () => patiently(names.events, async () => (await link.jsm.streams.info(names.events)).state.last_seq);
+  const end = () => patiently(names.events, () => lastOf(link, names.events));
   const open = async (
     { group, types, latest, exclusive, assigned }: Subscribe,
     handler: Parameters<Bus['subscribe']>[1],
@@ -109,10 +111,12 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     async subscribe(options, handler) {
       if (closing !== undefined) throw closedError('subscribe');
       const opened = await open(options, handler).catch((error) => {
-        if (error instanceof TagalongError) throw error;
-        const message = `${options.group}: could not subscribe (${reasonOf(error)}); look after the NATS server`;
-        throw new TagalongError('BUS_UNREACHABLE', message, { cause: error });
+        throw refusalOf(options.group, error);
       });
+      if (closing !== undefined) {
+        await opened.stop();
+        throw closedError('subscribe');
+      }
       subscriptions.add(opened);
       return {
         async stop() {

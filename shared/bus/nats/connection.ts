@@ -37,6 +37,8 @@ export interface Link {
   readonly counters: NatsCounters;
   /** True where the server knows consumers with several filters (from 2.10 on). */
   readonly manyFilters: boolean;
+  /** Subjects that the server has told us not to use. */
+  readonly forbidden: ReadonlySet<string>;
   /** False while the connection is lost. */
   readonly connected: boolean;
   /** Tells `listener` whenever the connection is there again. @returns ends that */
@@ -88,10 +90,12 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
   });
   const counters = natsCounters();
   const listeners = new Set<() => void>();
+  const forbidden = new Set<string>();
   let connected = true;
   const watch = async () => {
-    for await (const { type } of nc.status()) {
+    for await (const { type, permissionContext } of nc.status()) {
       if (type === Events.Error) counters.serverErrors++;
+      if (permissionContext !== undefined) forbidden.add(permissionContext.subject);
       if (type === Events.Disconnect) {
         counters.disconnects++;
         connected = false;
@@ -99,6 +103,7 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
       if (type === Events.Reconnect) {
         counters.reconnects++;
         connected = true;
+        forbidden.clear();
         for (const listener of listeners) listener();
       }
     }
@@ -111,6 +116,7 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
     get connected() {
       return connected;
     },
+    forbidden,
     manyFilters: major > 2 || minor >= 10,
     onReconnect(listener) {
       listeners.add(listener);
@@ -171,6 +177,17 @@ function connectionError(where: string, cause: unknown): TagalongError {
   }
   const message = `${where}: no NATS server answers (${reasonOf(cause)}); is it running, and is the address right?`;
   return new TagalongError('BUS_UNREACHABLE', message, { cause });
+}
+
+/** The error for something that the server would not do. */
+export function refusalOf(what: string, cause: unknown): TagalongError {
+  if (cause instanceof TagalongError) return cause;
+  const { code } = cause as { code?: string };
+  if (code !== undefined && REFUSED.includes(code)) {
+    const message = `${what}: our account on NATS does not permit it (${reasonOf(cause)}); shared/bus/nats/README.md has what it takes`;
+    return new TagalongError('BUS_REFUSED', message, { cause });
+  }
+  return new TagalongError('BUS_UNFIT', `${what}: NATS would not do it (${reasonOf(cause)})`, { cause });
 }
 
 /**

@@ -9,6 +9,8 @@ const RETRY_MS = 500;
 export interface FeedOptions extends Pick<SourceOptions, 'stream' | 'filters' | 'onMessage' | 'room'> {
   /** Begins the consumers' names. */
   readonly name: string;
+  /** The stream is not what it was, and is read anew: a server that has lost what it had not on its disk, or all. */
+  readonly onReset?: () => void;
 }
 
 /**
@@ -72,8 +74,12 @@ export class Feed {
 
   async #reopen(): Promise<void> {
     this.#remove();
-    while (!this.#closed) {
+    while (!this.#closed && !this.#link.nc.isClosed()) {
       try {
+        if (typeof this.#start === 'number' && this.#start > (await lastOf(this.#link, this.#options.stream)) + 1) {
+          this.#start = 'last of each subject';
+          this.#options.onReset?.();
+        }
         await this.#open();
         this.#link.counters.consumersRecreated++;
         return;
@@ -88,4 +94,9 @@ export class Feed {
     // Where this fails, the server removes it by itself.
     this.#link.jsm.consumers.delete(this.#options.stream, this.#name).catch(() => {});
   }
+}
+
+/** The number of the last message of a stream. */
+export async function lastOf(link: Link, stream: string): Promise<number> {
+  return (await link.jsm.streams.info(stream)).state.last_seq;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { decode, type Event, type EventType } from '../../events/index.ts';
 import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
@@ -11,10 +12,17 @@ import { PULL, type Received } from './source.ts';
 const MOST_QUEUED = 3 * PULL;
 /** The pauses after a refusal, so that what passes has time to pass. */
 const PAUSES_MS = [10, 40, 160, 640] as const;
+const LETTER_PAUSE_MS = 1_000;
 
-interface Queued extends Delivery {
+/** A message by its number in the stream. */
+interface Numbered {
   readonly seq: number;
+  /** When the stream took it. */
+  readonly atMs: number;
   readonly reply: string;
+}
+
+interface Queued extends Delivery, Numbered {
   readonly undecodable?: Undecodable;
 }
 
@@ -44,7 +52,8 @@ export class Inbox {
   #queue = new PartitionQueue<Queued>();
   #tried: Tried = { refusals: 0, refusedTo: 0 };
   #place: number;
-  #last: { readonly seq: number; readonly reply: string } | undefined;
+  #last: Numbered | undefined;
+  #handled: Numbered | undefined;
   #wake: (() => void) | undefined;
 
   /** @param from the first message that may not have been handled */
@@ -56,6 +65,11 @@ export class Inbox {
   /** The last message of the stream that is known to be handled. */
   get place(): number {
     return this.#place;
+  }
+
+  /** The last message that was handled here; undefined where none was. */
+  get handled(): { readonly seq: number; readonly atMs: number } | undefined {
+    return this.#handled;
   }
 
   /** How many more messages may come. */
@@ -75,8 +89,9 @@ export class Inbox {
     return { refusals: first.attempt - 1, refusedTo: refused?.seq ?? 0 };
   }
 
-  /** Forgets what is queued: all from the place on will be received again. */
-  restart(tried: Tried = this.tried): void {
+  /** Forgets what is queued: all from `from` on will be received again. */
+  restart(from: number, tried: Tried): void {
+    this.#place = from - 1;
     this.#tried = tried;
     this.#queue = new PartitionQueue();
   }
@@ -89,7 +104,7 @@ export class Inbox {
     const attempt = this.#queue.size === 0 && refusals > 0 ? refusals + 1 : seq <= refusedTo ? 2 : 1;
     if (this.#queue.size === 0) this.#tried = { refusals: 0, refusedTo };
     const text = this.#decoder.decode(data);
-    const queued = { partition, attempt, seq, reply };
+    const queued = { partition, attempt, seq, atMs, reply };
     try {
       const event = decode(text);
       const right = this.#options.names.subject(event);
@@ -97,8 +112,8 @@ export class Inbox {
         throw new TagalongError('EVENT_INVALID', `its subject is not ${right}, which it has to be`);
       // From servers that know one filter only, all types come.
       if (this.#options.types.has(event.type)) this.#queue.push({ ...queued, event });
-      else if (this.empty) this.#handled({ seq, reply });
-      else this.#last = { seq, reply };
+      else if (this.empty) this.#done({ seq, atMs, reply });
+      else this.#last = { seq, atMs, reply };
     } catch (error) {
       const key = unescapeToken(subject.split('.').at(-1)!) ?? '';
       const undecodable = { seq, key, atMs, text, error: error as TagalongError };
@@ -127,13 +142,13 @@ export class Inbox {
     try {
       await this.#hand(batch);
       this.#queue.acknowledge();
-      this.#handled(batch.at(-1)!);
+      this.#done(batch.at(-1)!);
       return 0;
     } catch (error) {
       const refused = this.#queue.refuse();
       if (refused === undefined) return PAUSES_MS[Math.min(batch[0]!.attempt, PAUSES_MS.length) - 1]!;
       await this.#reject(refused, error);
-      this.#handled(refused);
+      this.#done(refused);
       return 0;
     }
   }
@@ -159,16 +174,19 @@ export class Inbox {
       try {
         return await publishLetter(this.#options.publish, event, this.#options.group, error);
       } catch (reason) {
-        if (!(reason instanceof TagalongError) || reason.code !== 'BUS_UNREACHABLE') return;
+        const { code } = reason as { code?: string };
+        if (code !== 'BUS_UNREACHABLE' && code !== 'BUS_REFUSED') return;
+        await pause(LETTER_PAUSE_MS);
       }
     }
   }
 
-  #handled({ seq, reply }: { readonly seq: number; readonly reply: string }): void {
+  #done(message: Numbered): void {
     // What came after it and was not for us is handled with it.
-    const to = this.empty && this.#last !== undefined && this.#last.seq > seq ? this.#last : { seq, reply };
+    const to = this.empty && this.#last !== undefined && this.#last.seq > message.seq ? this.#last : message;
     if (this.empty) this.#last = undefined;
     this.#place = to.seq;
+    this.#handled = to;
     this.#options.acknowledge(to.reply);
   }
 }

@@ -4,7 +4,7 @@ import { type Names, ownerOf } from './names.ts';
 import type { View } from './view.ts';
 
 const LOOK_MS = 1_000;
-/** A durable consumer that no place names is one that somebody died over: it is removed when it is older than this. */
+/** A durable consumer that no place has named for so long is one that somebody died over: it is removed. */
 const ORPHAN_MS = 60_000;
 
 /** How much waits for each group on each partition, also for those of other processes. Looked up once a second. */
@@ -15,6 +15,8 @@ export class Lags {
   readonly #timer: NodeJS.Timeout;
   #lags: readonly Lag[] = [];
   #looking = false;
+  /** Since when consumers have had no place that names them. */
+  readonly #orphans = new Map<string, number>();
 
   constructor(link: Link, view: View, names: Names) {
     this.#link = link;
@@ -45,6 +47,12 @@ export class Lags {
     this.#looking = false;
   }
 
+  #orphanedMs(consumer: string): number {
+    const sinceMs = this.#orphans.get(consumer) ?? performance.now();
+    this.#orphans.set(consumer, sinceMs);
+    return performance.now() - sinceMs;
+  }
+
   async #read(): Promise<Lag[]> {
     const lags: Lag[] = [];
     for await (const info of this.#link.jsm.consumers.list(this.#names.events)) {
@@ -54,7 +62,8 @@ export class Lags {
       const named = this.#view.placed(owner.group, owner.partition)?.place.consumer;
       const durable = info.config.durable_name !== undefined;
       if (!durable || named === info.name) lags.push({ ...owner, events: info.num_pending + info.num_ack_pending });
-      else if (Date.now() - Date.parse(info.created) > ORPHAN_MS) {
+      else if (this.#orphanedMs(info.name) > ORPHAN_MS) {
+        this.#orphans.delete(info.name);
         await this.#link.jsm.consumers.delete(this.#names.events, info.name);
       }
     }

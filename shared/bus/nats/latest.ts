@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Subscription } from '../bus.ts';
-import { LATEST_KEPT, type Subscribe } from '../bus.ts';
-import type { Link } from './connection.ts';
+import { LATEST_KEPT, type Subscribe, type Subscription } from '../bus.ts';
+import { type Link, patiently } from './connection.ts';
 import { Feed } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { escapeToken } from './names.ts';
 import { filtersOf } from './partition.ts';
+import type { Received } from './source.ts';
 
 /** What it takes to begin with the latest. */
 export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowledge'> {
@@ -24,7 +24,7 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
   const { link, partitions, types, assigned } = options;
   const end = await options.end();
   assigned?.(Array.from({ length: partitions }, (_, partition) => partition));
-  const readers = await Promise.all(
+  const opened = await Promise.allSettled(
     Array.from({ length: partitions }, async (_, partition) => {
       const inbox = new Inbox(
         {
@@ -36,21 +36,29 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
         },
         1,
       );
-      let received = 0;
-      const feed = await Feed.open(link, {
+      let [received, drained] = [0, false];
+      const reading = {
         stream: options.names.events,
         name: `${escapeToken(options.group)}~${partition}`,
         filters: filtersOf(options.names, link, partition, types),
         room: () => inbox.room,
-        onMessage: (message) => {
+        onMessage: (message: Received) => {
           received++;
+          drained ||= message.pending === 0;
           const old = message.seq <= end && !LATEST_KEPT.some((type) => message.subject.includes(`.${type}.`));
           if (!old) inbox.receive(message);
         },
-      });
-      return reading(inbox, feed, () => received >= feed.begun);
+      };
+      const feed = await patiently(options.names.events, () => Feed.open(link, reading));
+      return read(inbox, feed, () => drained || received >= feed.begun);
     }),
   );
+  const readers = opened.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
+  const failed = opened.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) {
+    await Promise.all(readers.map((reader) => reader.stop()));
+    throw failed.reason;
+  }
   while (!readers.every(({ caughtUp }) => caughtUp())) await pause(1);
   let stopped: Promise<unknown> | undefined;
   return {
@@ -62,7 +70,7 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
 }
 
 /** Hands out one partition's events, one batch after the other. */
-function reading(inbox: Inbox, feed: Feed, received: () => boolean) {
+function read(inbox: Inbox, feed: Feed, received: () => boolean) {
   let stopping = false;
   const run = async () => {
     while (!stopping) {

@@ -8,6 +8,7 @@ import { BEAT_MS, type View } from './view.ts';
 
 const JOIN_TIMEOUT_MS = 10_000;
 const ECHO_MS = 5;
+const ECHOES = 400;
 
 /** What a member needs of its bus. */
 export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'member'> {
@@ -81,8 +82,9 @@ export class Member {
   async #leave(): Promise<void> {
     const { view, group } = this.#options;
     for (const end of this.#ends.splice(0)) end();
-    // Still alive: nobody may take what is in hand for a dead member's.
-    const beat = setInterval(() => view.sign(group, this.#id, 'alive'), BEAT_MS);
+    // Heard to the end: nobody may take what is in hand for a dead member's.
+    view.sign(group, this.#id, 'leaving');
+    const beat = setInterval(() => view.sign(group, this.#id, 'leaving'), BEAT_MS);
     await this.#taking;
     for (const partition of this.#held.keys()) this.#giveBack(partition);
     await Promise.all(this.#leaving.values());
@@ -97,14 +99,18 @@ export class Member {
     if (missing.length === 0) return;
     const place = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
     await Promise.all(missing.map((partition) => view.write(group, partition, place, 0)));
-    while (missing.some((partition) => view.placed(group, partition) === undefined)) await pause(ECHO_MS);
+    // What another member was quicker to write is on its way to us.
+    for (let tries = 0; tries < ECHOES && missing.some((i) => view.placed(group, i) === undefined); tries++) {
+      await pause(ECHO_MS);
+    }
   }
 
   /** Brings what it has to what it should have. */
   #look(): void {
     const { view, group, partitions, exclusive } = this.#options;
     for (const [partition, held] of this.#held) held.look(view.placed(group, partition));
-    const owners = spread(view.members(group), partitions, exclusive);
+    const staying = view.members(group).filter(({ leaving }) => !leaving);
+    const owners = spread(staying, partitions, exclusive);
     for (const partition of this.#held.keys()) if (owners[partition] !== this.#id) this.#giveBack(partition);
     if (this.#taking !== undefined) {
       this.#again = true;
@@ -130,12 +136,13 @@ export class Member {
 
   async #take(free: readonly number[]): Promise<void> {
     const { view, group } = this.#options;
+    // There, unless the server has lost them; where it does not answer it is tried again with the next sign of life.
+    await this.#begin().catch(() => {});
     const taken = await Promise.all(
       free.map(async (partition) => {
         const placed = view.placed(group, partition);
         if (placed === undefined) return [];
         const options = { ...this.#options, partition, member: this.#id };
-        // Where the server does not answer it is tried again with the next sign of life.
         const own = await Partition.take(options, placed).catch(() => undefined);
         return own === undefined ? [] : [[partition, own] as const];
       }),

@@ -51,14 +51,13 @@ export const DUPLICATE_WINDOW_MS = 120_000;
 const DAY_MS = 86_400_000;
 
 /** The options of the bus, with the defaults. */
-export function withDefaults(options: NatsBusOptions) {
-  return {
-    prefix: 'tagalong',
-    storage: 'file' as const,
-    replicas: 1,
-    partitions: 16,
-    maxAgeMs: 7 * DAY_MS,
-    maxBytes: 10_000_000_000,
-    ...options,
-  };
+export function withDefaults({
+  prefix = 'tagalong',
+  storage = 'file',
+  replicas = 1,
+  partitions = 16,
+  maxAgeMs = 7 * DAY_MS,
+  maxBytes = 10_000_000_000,
+}: NatsBusOptions) {
+  return { prefix, storage, replicas, partitions, maxAgeMs, maxBytes };
 }

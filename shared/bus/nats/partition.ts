@@ -1,14 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
 import type { EventType } from '../../events/index.ts';
-import type { Link } from './connection.ts';
-import { apiCode } from './connection.ts';
+import { apiCode, type Link } from './connection.ts';
+import { lastOf } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { consumerName, type Names } from './names.ts';
 import { Source } from './source.ts';
 import type { Place, Placed, View } from './view.ts';
 
 const CONSUMER_NOT_FOUND = 10014;
+const NO_MESSAGE = 10037;
 const RETRY_MS = 500;
 /** So often a member that others may take for dead looks whether it has been heard again. */
 const SILENT_MS = 50;
@@ -53,12 +54,7 @@ export class Partition {
       if (!options.link.nc.isClosed()) options.link.nc.publish(reply);
     };
     this.#inbox = new Inbox({ ...options, acknowledge }, place.from);
-    this.#inbox.restart(place);
-  }
-
-  /** True: it turned out to be somebody else's. */
-  get lost(): boolean {
-    return this.#lost;
+    this.#inbox.restart(place.from, place);
   }
 
   /** Begins to hand out events. @param gone is called where the partition turns out to be somebody else's */
@@ -82,10 +78,10 @@ export class Partition {
     this.#source?.close();
   }
 
-  /** Makes the partition nobody's, after `stop`. */
+  /** Makes the partition nobody's, after `stop`. Without a connection our silence does. */
   async release(): Promise<void> {
-    if (this.#lost) return;
-    const { group, partition, view } = this.#options;
+    const { group, partition, view, link } = this.#options;
+    if (this.#lost || !link.connected) return;
     const place = { ...this.#place, owner: undefined, from: this.#inbox.place + 1, deaths: 0, ...this.#inbox.tried };
     await view.write(group, partition, place, this.#revision);
   }
@@ -93,7 +89,10 @@ export class Partition {
   async #run(): Promise<void> {
     const { view, group, member } = this.#options;
     while (!this.#stopping && !this.#lost) {
-      if (this.#broken) await this.#reopen();
+      if (this.#broken) {
+        await this.#reopen();
+        continue;
+      }
       await this.#inbox.waiting();
       if (this.#stopping || this.#lost || this.#broken || this.#inbox.empty) continue;
       if (!view.lives(group, member)) {
@@ -116,10 +115,10 @@ export class Partition {
 
   async #reopen(): Promise<void> {
     const { link } = this.#options;
-    const tried = this.#inbox.tried;
-    this.#place = { ...this.#place, from: this.#inbox.place + 1, deaths: 0, ...tried };
-    this.#inbox.restart(tried);
     try {
+      // Else from where it last was written down: handled twice is better than not at all.
+      const from = (await this.#isAsItWas()) ? this.#inbox.place + 1 : this.#place.from;
+      this.#place = { ...this.#place, from, deaths: 0, ...this.#inbox.tried };
       if (await this.#open()) link.counters.consumersRecreated++;
       else this.#lose();
     } catch {
@@ -129,10 +128,28 @@ export class Partition {
     }
   }
 
+  /** False where the server has lost events that it had not on its disk yet, and gives their numbers to others. */
+  async #isAsItWas(): Promise<boolean> {
+    const { link, names } = this.#options;
+    const { handled } = this.#inbox;
+    if (handled === undefined) return true;
+    const message = await link.jsm.streams.getMessage(names.events, { seq: handled.seq }).catch((error) => {
+      if (apiCode(error) === NO_MESSAGE) return undefined;
+      throw error;
+    });
+    // One that has got too old is not there either.
+    if (message === undefined) return (await lastOf(link, names.events)) >= handled.seq;
+    // The same moment, but for what a double rounds away of nanoseconds.
+    return Math.abs(message.time.getTime() - handled.atMs) <= 1;
+  }
+
   /** Makes a consumer and writes down that it is the one. @returns false where the partition is somebody else's */
   async #open(): Promise<boolean> {
     const { link, view, names, group, partition, types, member } = this.#options;
     const name = consumerName(group, partition, nuid.next());
+    const from = Math.min(this.#place.from, (await lastOf(link, names.events)) + 1);
+    this.#place = { ...this.#place, from };
+    this.#inbox.restart(from, this.#place);
     this.#broken = false;
     const source = await Source.open(link, {
       stream: names.events,

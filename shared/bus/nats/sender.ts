@@ -7,6 +7,8 @@ const ACK_TIMEOUT_MS = 5_000;
 /** The pauses before what the server could not take is sent again. */
 const PAUSES_MS = [20, 100, 500, 2_000] as const;
 const CHECK_MS = 250;
+/** The copies of a stream have not agreed yet on the first message with this id. */
+const IN_PROCESS = 10158;
 
 /** What a stream answers to a message. */
 export type Ack = { readonly seq: number } | { readonly error: ApiError };
@@ -68,7 +70,7 @@ export class Sender {
    * @param id what a repeat is known by
    * @param giveUpAfterMs how long to try
    * @returns the answer of the stream: also one that says no
-   * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_CLOSED
+   * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
    */
   send(options: {
     readonly subject: string;
@@ -121,8 +123,8 @@ export class Sender {
     // The answer to a repeat, after that to the first.
     if (pending === undefined) return;
     const answer = answerIn(message);
-    if ('error' in answer && answer.error.code >= 500) {
-      // It cannot at the moment: no leader, no space, starting.
+    if ('error' in answer && (answer.error.code >= 500 || answer.error.err_code === IN_PROCESS)) {
+      // It cannot at the moment: no leader, no space, starting, still at the first one.
       pending.lastRefusal = answer.error.description;
       const pauseMs = PAUSES_MS[Math.min(pending.attempts, PAUSES_MS.length) - 1]!;
       pending.sentMs = performance.now() - ACK_TIMEOUT_MS + pauseMs;
@@ -136,13 +138,20 @@ export class Sender {
   #sendOverdue(): void {
     const nowMs = performance.now();
     for (const [number, pending] of this.#pending) {
-      if (nowMs > pending.giveUpMs) this.#giveUp(number, pending);
+      if (this.#link.forbidden.has(pending.subject)) this.#refuse(number, pending);
+      else if (nowMs > pending.giveUpMs) this.#giveUp(number, pending);
       else if (nowMs - pending.sentMs >= ACK_TIMEOUT_MS && this.#link.connected) this.#transmit(number, pending);
     }
   }
 
   #sendAll(): void {
     for (const [number, pending] of this.#pending) this.#transmit(number, pending);
+  }
+
+  #refuse(number: number, { subject, reject }: Pending): void {
+    this.#pending.delete(number);
+    const message = `our account on NATS may not publish on ${subject}; shared/bus/nats/README.md has what it takes`;
+    reject(new TagalongError('BUS_REFUSED', message));
   }
 
   #giveUp(number: number, { subject, attempts, lastRefusal, reject }: Pending): void {

@@ -40,8 +40,12 @@ export interface Placed {
   readonly revision: number;
 }
 
-interface Sign {
+/** What a member says of itself; `leaving`: it finishes what it has in hand, and wants nothing more. */
+export type Sign = 'alive' | 'leaving' | 'left';
+
+interface Heard {
   readonly since: number;
+  readonly leaving: boolean;
   readonly atMs: number;
 }
 
@@ -51,7 +55,7 @@ export class View {
   readonly #sender: Sender;
   readonly #names: Names;
   readonly #places = new Map<string, Placed>();
-  readonly #members = new Map<string, Map<string, Sign>>();
+  readonly #members = new Map<string, Map<string, Heard>>();
   readonly #listeners = new Set<(group: string) => void>();
   readonly #ends: (() => void)[] = [];
   /** The server's clock and ours when the last sign of life came. */
@@ -68,38 +72,13 @@ export class View {
   /** Resolves when it knows what there is. @throws NatsError, TagalongError BUS_UNREACHABLE */
   static async open(link: Link, sender: Sender, names: Names): Promise<View> {
     const view = new View(link, sender, names);
-    const feed = async (bucket: string, take: (key: readonly string[], message: Received) => void) => {
-      const begin = bucketSubject(bucket, '').length;
-      let heard = 0;
-      const opened = await Feed.open(link, {
-        stream: bucketName(bucket),
-        name: 'view',
-        filters: [bucketSubject(bucket, '>')],
-        room: () => PULL,
-        onMessage: (message) => {
-          heard++;
-          take(message.subject.slice(begin).split('.'), message);
-        },
-      });
-      view.#ends.push(() => opened.close());
-      return () => heard >= opened.begun;
-    };
-    const loaded = await feed(names.places, ([group = '', partition = ''], message) =>
-      view.#hearPlace(group, partition, message),
-    );
-    // Of the members those are known in time that say so after one has joined.
-    await feed(names.members, ([group = '', member = ''], message) => view.#hearMember(group, member, message));
-    const deadlineMs = performance.now() + LOAD_TIMEOUT_MS;
-    while (!loaded()) {
-      if (performance.now() > deadlineMs) throw unreadable(names.places);
-      await pause(2);
+    try {
+      await view.#open();
+      return view;
+    } catch (error) {
+      view.close();
+      throw error;
     }
-    view.#ends.push(
-      link.onReconnect(() => {
-        view.#judgeFromMs = performance.now() + LEASE_MS;
-      }),
-    );
-    return view;
   }
 
   close(): void {
@@ -117,11 +96,13 @@ export class View {
     return this.#places.get(placeKey(group, partition));
   }
 
-  /** The members of a group that are alive. */
-  members(group: string): Alive[] {
+  /** The members of a group that are alive, those who are leaving among them. */
+  members(group: string): (Alive & { readonly leaving: boolean })[] {
     const members = this.#members.get(group);
     if (members === undefined) return [];
-    return [...members].filter(([, sign]) => this.#lives(sign)).map(([id, { since }]) => ({ id, since }));
+    return [...members]
+      .filter(([, sign]) => this.#lives(sign))
+      .map(([id, { since, leaving }]) => ({ id, since, leaving }));
   }
 
   /** False for a member that others may take for dead by now. */
@@ -130,10 +111,10 @@ export class View {
     return sign !== undefined && this.#nowMs() - sign.atMs < LEASE_MS && this.#link.connected;
   }
 
-  /** Says that a member is alive, or that it has left. */
-  sign(group: string, member: string, what: 'alive' | 'left'): void {
+  /** Says how it is with a member. */
+  sign(group: string, member: string, sign: Sign): void {
     const since = this.#members.get(group)?.get(member)?.since;
-    const text = JSON.stringify(what === 'left' ? { left: true } : { since });
+    const text = JSON.stringify({ sign, since });
     if (this.#link.nc.isClosed()) return;
     this.#link.nc.publish(bucketSubject(this.#names.members, `${escapeToken(group)}.${member}`), text);
   }
@@ -156,6 +137,47 @@ export class View {
     return revision;
   }
 
+  async #open(): Promise<void> {
+    const feed = async (
+      bucket: string,
+      known: Map<string, unknown>,
+      take: (key: readonly string[], message: Received) => void,
+    ) => {
+      const begin = bucketSubject(bucket, '').length;
+      let heard = 0;
+      const opened = await Feed.open(this.#link, {
+        stream: bucketName(bucket),
+        name: 'view',
+        filters: [bucketSubject(bucket, '>')],
+        room: () => PULL,
+        onReset: () => known.clear(),
+        onMessage: (message) => {
+          heard++;
+          take(message.subject.slice(begin).split('.'), message);
+        },
+      });
+      this.#ends.push(() => opened.close());
+      return () => heard >= opened.begun;
+    };
+    const loaded = await feed(this.#names.places, this.#places, ([group = '', partition = ''], message) =>
+      this.#hearPlace(group, partition, message),
+    );
+    // Of the members those are known in time that say so after one has joined.
+    await feed(this.#names.members, this.#members, ([group = '', member = ''], message) =>
+      this.#hearMember(group, member, message),
+    );
+    const deadlineMs = performance.now() + LOAD_TIMEOUT_MS;
+    while (!loaded()) {
+      if (performance.now() > deadlineMs) throw unreadable(this.#names.places);
+      await pause(2);
+    }
+    this.#ends.push(
+      this.#link.onReconnect(() => {
+        this.#judgeFromMs = performance.now() + LEASE_MS;
+      }),
+    );
+  }
+
   #hearPlace(token: string, partition: string, { data, seq }: Received): void {
     const group = unescapeToken(token);
     if (group === undefined || partition === '' || data.length === 0) return;
@@ -169,21 +191,22 @@ export class View {
     const group = unescapeToken(token);
     if (group === undefined || data.length === 0) return;
     this.#heard = { serverMs: atMs, localMs: performance.now() };
-    const { since, left } = JSON.parse(decoder.decode(data)) as { since?: number; left?: boolean };
-    const members = this.#members.get(group) ?? new Map<string, Sign>();
+    const { sign, since } = JSON.parse(decoder.decode(data)) as { sign: Sign; since?: number };
+    const members = this.#members.get(group) ?? new Map<string, Heard>();
     this.#members.set(group, members);
-    const known = members.has(member);
-    for (const [other, sign] of members) if (atMs - sign.atMs > FORGOTTEN_MS) members.delete(other);
-    if (left) members.delete(member);
-    else members.set(member, { since: since ?? members.get(member)?.since ?? seq, atMs });
-    if (left || !known) this.#tell(group);
+    const known = members.get(member);
+    for (const [other, heard] of members) if (atMs - heard.atMs > FORGOTTEN_MS) members.delete(other);
+    const leaving = sign === 'leaving';
+    if (sign === 'left') members.delete(member);
+    else members.set(member, { since: since ?? known?.since ?? seq, leaving, atMs });
+    if (sign === 'left' || known?.leaving !== leaving) this.#tell(group);
   }
 
   #tell(group: string): void {
     for (const listener of this.#listeners) listener(group);
   }
 
-  #lives(sign: Sign): boolean {
+  #lives(sign: Heard): boolean {
     // Who hears nothing, not even itself, cannot say of others that they are silent: it may be its own process that stood.
     const nowMs = Math.min(this.#nowMs(), this.#heard.serverMs + LONGEST_GAP_MS);
     return nowMs - sign.atMs < LEASE_MS || performance.now() < this.#judgeFromMs || !this.#link.connected;

@@ -21,6 +21,32 @@ const truth = (
 const state = (migrations: Migrations) => [...migrations.live.values()][0]?.state;
 const REVERSIBLE = ['prepare', 'announce', 'disk', 'memory'] as const;
 
+describe('a decision that was long on its way', () => {
+  test('is carried out from now on: what it takes is not what it waited', () => {
+    const migrations = core();
+    migrations.apply(decided('v', 1, { atMs: 1_000 }), 50_000);
+    expect(heard(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
+    migrations.advance(50_000 + LIMITS.stepTimeoutMs - 1);
+    expect(heard(migrations), 'its first step has all the time of a step').toEqual([]);
+    migrations.report(
+      { kind: 'failed', id: 'v:1', step: 'prepare', code: 'X', reason: 'x', measured: measured(0) },
+      52_000,
+    );
+    migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(0) }, 53_000);
+    const { fact } = migrations.take().said[0]!;
+    expect(fact.data).toMatchObject({ figures: { durationMs: 3_000 } });
+  });
+
+  test('is given up where it was longer on its way than a move may wait', () => {
+    const migrations = core({ ...LIMITS, movesPerSite: 1 });
+    migrations.apply(decided('w', 1));
+    heard(migrations);
+    migrations.apply(decided('v', 1, { atMs: 1_000 }), LIMITS.queueMs + 2_000);
+    migrations.advance(LIMITS.queueMs + 2_000);
+    expect(heard(migrations)).toContain('failed');
+  });
+});
+
 describe('a migration', () => {
   test('goes through the six steps, each ordered when the one before is done', () => {
     const migrations = core();

@@ -45,6 +45,19 @@ describe('the ledger', () => {
     expect(published).toEqual(['theirs']);
   });
 
+  test('says what it has won also where it has lost another record', async () => {
+    const { ledger, published } = world();
+    const [mine, other] = [ledger(), ledger()];
+    await other.commit([{ key: 'a', value: 1, events: [event('theirs')] }]);
+    const partly = mine.commit([
+      { key: 'a', value: 2, events: [event('lost')] },
+      { key: 'b', value: 2, events: [event('won')] },
+      { key: 'c', value: 2, events: [] },
+    ]);
+    await expect(partly).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
+    expect(published).toEqual(['theirs', 'won']);
+  });
+
   test('whoever was overtaken can go on when it has loaded again', async () => {
     const { ledger, published } = world();
     const [mine, other] = [ledger(), ledger()];
