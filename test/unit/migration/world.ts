@@ -1,5 +1,5 @@
 /** The migrator's core alone; what the hypervisor would say is said by the test. */
-import type { Data, Fact, Phase } from '#shared/events/index.ts';
+import { type Data, type Fact, PHASES, type Phase } from '#shared/events/index.ts';
 import type { Measured } from '#shared/hypervisor/hypervisor.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
@@ -60,3 +60,23 @@ export function inPhase(phase: Phase, vm = 'v'): Migrations {
   migrations.take();
   return migrations;
 }
+
+/** Has the hypervisor say that a step has failed. @returns what followed */
+export const failed = (migrations: Migrations, step: Phase | 'abort', code = 'BROKEN') => {
+  migrations.report({ kind: 'failed', id: 'v:1', step, code, reason: 'a test', measured: measured(2) }, 5);
+  return heard(migrations);
+};
+/** Has it say what is true. @returns what followed */
+export const truth = (
+  migrations: Migrations,
+  runsAt: string | undefined,
+  underWay?: Phase,
+  doneUpTo = 0,
+  bytes = 0,
+) => {
+  const steps = PHASES.slice(0, doneUpTo);
+  migrations.report({ kind: 'truth', id: 'v:1', runsAt, done: steps, underWay, measured: measured(bytes) }, 5);
+  return heard(migrations);
+};
+/** The state of the one migration there is. */
+export const state = (migrations: Migrations) => [...migrations.live.values()][0]?.state;
