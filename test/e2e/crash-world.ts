@@ -98,14 +98,22 @@ export class CrashWorld {
       // Most stay where they are, long enough for a move to come to its end.
       const site = int(random, 20) === 0 ? undefined : sites.get(user);
       sites.set(user, site ?? int(random, SITES.length));
-      await this.#send({ user, lat: 52, lon: lon(sites.get(user)!), atMs });
+      await this.#send([{ user, lat: 52, lon: lon(sites.get(user)!), atMs }]);
       await sleep(int(random, 120));
     }
   }
 
-  /** Kills a process without a word, and starts it again a while later. @returns its name */
-  async killOne(random: Random): Promise<string> {
-    const name = PROCESSES[int(random, PROCESSES.length)]!;
+  /** Hundreds of positions of every user at once. */
+  async burst(): Promise<void> {
+    const positions = USERS.flatMap((user) =>
+      Array.from({ length: 300 }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: Date.now() + i + 1 })),
+    );
+    await this.#send(positions);
+  }
+
+  /** Kills one of the processes without a word, and starts it again a while later. @returns its name */
+  async killOne(random: Random, among: readonly Name[] = PROCESSES): Promise<string> {
+    const name = among[int(random, among.length)]!;
     await this.#running.get(name)!.stop('SIGKILL');
     this.kills++;
     await sleep(int(random, 2500));
@@ -182,24 +190,25 @@ export class CrashWorld {
     else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
   }
 
-  async #send(location: { user: string; lat: number; lon: number; atMs: number }): Promise<void> {
+  /** Sends positions until they are accepted, all of them. */
+  async #send(positions: readonly { user: string; lat: number; lon: number; atMs: number }[]): Promise<void> {
     for (;;) {
       try {
         const url = await Promise.race([this.#running.get('ingest-1')!.url(), sleep(500, '')]);
         const response = await fetch(`${url}/v1/locations`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(location),
+          body: JSON.stringify(positions),
           signal: AbortSignal.timeout(5000),
         });
         const receipt = (await response.json()) as { accepted?: number };
-        if (response.status === 202 && receipt.accepted === 1) break;
+        if (response.status === 202 && receipt.accepted === positions.length) break;
       } catch {
         // Nobody there, or it died over it: again.
       }
       await sleep(100);
     }
-    this.accepted++;
-    this.lastAccepted.set(location.user, location.atMs);
+    this.accepted += positions.length;
+    for (const { user, atMs } of positions) this.lastAccepted.set(user, atMs);
   }
 }

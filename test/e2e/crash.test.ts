@@ -43,6 +43,9 @@ async function crash(url: string): Promise<void> {
   await sleep(PAUSE_MS);
   over = true;
   await Promise.all(feeders);
+  // With the last positions in hand.
+  await world.burst();
+  await Promise.all([world.killOne(random, ['placement-1']), world.killOne(random, ['placement-2'])]);
   await world.rest(REST_MS);
 
   const [kept, running] = [await world.recorded(), await world.running()];
