@@ -80,6 +80,12 @@ describe('a day of San Francisco taxis', () => {
     );
   });
 
+  testWith(WANG_FILES, '100 sites: mean costs are those that were computed elsewhere', async () => {
+    const { world, trace } = await wang(100, DISTANCE_COSTS);
+    const means = [never, nearest, myopic, mdp].map((policy) => play(policy, world, trace).meanPerUserSlot);
+    for (const [i, mean] of [0.948, 0.905, 0.948, 0.796].entries()) expect(means[i]).toBeCloseTo(mean, 3);
+  });
+
   testWith(WANG_FILES, '100 sites of 50 users each: the authors’ four rules cost what their program says', async () => {
     const { world, trace } = await wang(100, DISTANCE_COSTS);
     const mean = (policy: typeof never) => play(policy, world, trace, asPublished(50)).meanOfSlots;
