@@ -36,9 +36,10 @@ async function readCells(path: string): Promise<CellTrace> {
   const slotOf: number[] = [];
   const userOf: number[] = [];
   const cellOf: number[] = [];
-  for (const line of gunzipSync(await readFile(path))
+  const lines = gunzipSync(await readFile(path))
     .toString()
-    .split('\n')) {
+    .split('\n');
+  for (const line of lines) {
     const [slot, user, cell] = line.split(',').map(Number);
     if (line === '' || Number.isNaN(slot)) continue; // the end, the header
     slotOf.push(slot!);
