@@ -2,8 +2,9 @@
  * What each policy costs, as a multiple of the offline optimum, in the abstract costs of the literature: on the published
  * day of taxis, and on movements of other kinds.
  */
+import { existsSync } from 'node:fs';
 import { TagalongError } from '#shared/errors.ts';
-import { madeSetUps, otherSetUps, type SetUp, wangSetUps } from '../lab/data/set-ups.ts';
+import { madeSetUps, OTHER_FILES, otherSetUps, type SetUp, WANG_FILES, wangSetUps } from '../lab/data/set-ups.ts';
 import { asPublished, cheapestDetour, type Overflow } from '../lab/overflow.ts';
 import { play } from '../lab/play.ts';
 import { OWN, POLICIES } from '../lab/policies/catalogue.ts';
@@ -30,23 +31,34 @@ interface PolicyBench {
   readonly only: readonly string[];
 }
 
-/** By name: the published day, the same with full sites, recorded movements of other kinds, made-up ones. */
-const PARTS: Record<string, (options: PolicyBench) => Promise<BenchRow[]>> = {
-  wang: async ({ data }) => (await wangSetUps(data)).flatMap(ratios),
-  capped: ({ data }) => capped(data),
-  others: ({ data }) => ratiosOfEach(otherSetUps(data)),
-  made: ({ seed }) => ratiosOfEach(madeSetUps(seed)),
+interface Part {
+  /** Files below the folder of data. */
+  readonly needs: readonly string[];
+  readonly rows: (options: PolicyBench) => Promise<BenchRow[]>;
+}
+
+/** The published day, the same with full sites, recorded movements of other kinds, made-up ones. */
+const PARTS: Record<string, Part> = {
+  wang: { needs: WANG_FILES, rows: async ({ data }) => (await wangSetUps(data)).flatMap(ratios) },
+  capped: { needs: WANG_FILES, rows: ({ data }) => capped(data) },
+  others: { needs: OTHER_FILES, rows: ({ data }) => ratiosOfEach(otherSetUps(data)) },
+  made: { needs: [], rows: ({ seed }) => ratiosOfEach(madeSetUps(seed)) },
 };
 
-/** @throws TagalongError USAGE; TRACE_UNREADABLE or SITES_INVALID where data is missing */
+/** @throws TagalongError USAGE; TRACE_UNREADABLE where data is missing, before anything is measured */
 export async function benchPolicy(options: PolicyBench): Promise<BenchReport> {
   const wanted = options.only.length === 0 ? Object.keys(PARTS) : options.only;
   const unknown = wanted.find((part) => !Object.hasOwn(PARTS, part));
   if (unknown !== undefined) {
     throw new TagalongError('USAGE', `--only: no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
   }
+  const missing = wanted.flatMap((part) => PARTS[part]!.needs).find((file) => !existsSync(`${options.data}/${file}`));
+  if (missing !== undefined) {
+    const right = 'a --data FOLDER with it, or --only made, which needs none, would be right';
+    throw new TagalongError('TRACE_UNREADABLE', `${options.data}/${missing}: is missing; ${right}`);
+  }
   const rows: BenchRow[] = [];
-  for (const group of wanted) rows.push(...(await PARTS[group]!(options)).map((row) => ({ ...row, group })));
+  for (const group of wanted) rows.push(...(await PARTS[group]!.rows(options)).map((row) => ({ ...row, group })));
   return benchReport('policy', rows);
 }
 

@@ -7,10 +7,10 @@ const HOUR_S = 3600;
 
 /**
  * Home, to work in the morning, back after the working hours. The time of departure is normal around the peak; home,
- * work place and speed are everyone's own.
+ * work place and speed are everyone's own. The working day movement model (F. Ekman et al., MobilityModels, 2008) without
+ * its evenings.
  */
 export const commuters: Generator = {
-  model: 'working day movement (F. Ekman et al., MobilityModels, 2008): home, work and the way, without evenings',
   defaults: { users: 100, steps: 1440, stepS: 60, peakHour: 8, spreadMin: 30, workHours: 8, fromMps: 5, toMps: 15 },
   walk({ steps, stepS, peakHour, spreadMin, workHours, fromMps, toMps }, area, random) {
     const home = anywhere(area, random);

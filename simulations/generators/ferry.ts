@@ -4,10 +4,10 @@ import { type Leg, legAt, placesOn } from './itinerary.ts';
 
 /**
  * Shuttles to and fro between the western and the eastern end of their line, with a stop at either. Lines are spread over
- * the height of the area, and the boats of a run begin it one after the other. Passengers of one boat move as one.
+ * the height of the area, and boats set out one after the other. Passengers of one boat move as one. Fixed routes as those
+ * of W. Zhao, M. Ammar, FTDCS, 2003.
  */
 export const ferry: Generator = {
-  model: 'ferries on fixed routes (W. Zhao, M. Ammar, FTDCS, 2003): a line, a constant speed, stops at the ends',
   defaults: { users: 60, steps: 1440, stepS: 10, passengers: 10, lines: 2, speedMps: 10, stopS: 300 },
   walk({ users, steps, stepS, passengers, lines, speedMps, stopS }, area, _, user) {
     const boat = Math.floor(user / passengers!);

@@ -5,10 +5,10 @@ import { anywhere, randomWaypoint } from './random-waypoint.ts';
 
 /**
  * Walkers at random, until something happens in the middle of the area: from then on some of them set out for it, gather
- * around it, stay to its end, and go back to where they were.
+ * around it, stay to its end, and leave for somewhere. Random waypoint with one common destination for a time: our own
+ * combination.
  */
 export const flashCrowd: Generator = {
-  model: 'flash crowd: random waypoint with one common destination for a time (our own combination)',
   defaults: {
     users: 200,
     steps: 720,

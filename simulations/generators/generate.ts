@@ -18,6 +18,8 @@ const GENERATORS: Record<string, Generator> = {
 };
 /** Of the sites, where they are made, too. */
 const GRID = { sites: 100, spacingM: 1000 };
+/** Parameters that count something. */
+const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines'];
 const START_MS = Date.UTC(2026, 0, 1);
 
 export const GENERATOR_NAMES = Object.keys(GENERATORS);
@@ -67,7 +69,7 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
       const right = Object.keys(defaults).join(', ');
       throw new TagalongError('USAGE', `--generate: "${setting}"; key=value with one of ${right} would be right`);
     }
-    const whole = Number.isInteger(defaults[key]) && ['users', 'steps', 'sites', 'passengers', 'lines'].includes(key);
+    const whole = COUNTS.includes(key);
     if (!(Number(value) > 0) || !Number.isFinite(Number(value)) || (whole && !Number.isInteger(Number(value)))) {
       const right = whole ? 'a whole number above 0' : 'a number above 0';
       throw new TagalongError('USAGE', `--generate: ${key}: "${value}"; ${right} would be right`);

@@ -13,8 +13,6 @@ export interface Common {
 
 /** A model of how people move. */
 export interface Generator {
-  /** Its name in the literature, with a reference, and what was left out. */
-  readonly model: string;
   /** Every parameter of its own with the value that it has unless another is given. */
   readonly defaults: Parameters & Common;
   /** The next user's way: a place for every step. Users are drawn one after the other from one generator. */

@@ -4,10 +4,10 @@ import type { Generator } from './generator.ts';
 
 /**
  * Straight to a place drawn from the whole area, at a speed drawn with it, then to the next, without a pause. The last
- * step before a place is as long as what was left. No warm-up: the first positions are uniform.
+ * step before a place is as long as what was left. No warm-up: the first positions are uniform. (D. B. Johnson, D. A.
+ * Maltz, Mobile Computing, 1996.)
  */
 export const randomWaypoint: Generator = {
-  model: 'random waypoint (D. B. Johnson, D. A. Maltz, Mobile Computing, 1996), without pauses',
   defaults: { users: 100, steps: 3600, stepS: 1, fromMps: 8, toMps: 20 },
   walk({ steps, stepS, fromMps, toMps }, area, random) {
     let at = anywhere(area, random);

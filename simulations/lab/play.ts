@@ -6,7 +6,6 @@ import type { World } from './world.ts';
 
 /** What a run came to. */
 export interface Score {
-  readonly policy: string;
   /** All costs of serving, moving and first placements. */
   readonly cost: number;
   /** Changes of site while a user was present; first placements are none. */
@@ -53,5 +52,5 @@ export function play(policy: LabPolicy, world: World, trace: CellTrace, overflow
     at.set(next);
   }
   const meanPerUserSlot = cost / trace.userSlots;
-  return { policy: policy.name, cost, moves, meanPerUserSlot, meanOfSlots: sumOfMeans / slots };
+  return { cost, moves, meanPerUserSlot, meanOfSlots: sumOfMeans / slots };
 }

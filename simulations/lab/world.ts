@@ -11,14 +11,10 @@ export interface CellMap {
 export interface World {
   readonly cells: number;
   readonly sites: number;
-  /** The cell of each site. */
-  readonly siteCell: Int16Array;
   /** Site nearest to each cell, by straight line; the lowest number of several. */
   readonly nearest: Int16Array;
   /** From cell c to site k, at `c * sites + k`. */
   readonly hops: Uint16Array;
-  /** The same from site to site. */
-  readonly siteHops: Uint16Array;
   /** Straight line squared, from cell c to site k at `c * sites + k`. */
   readonly squared: Float64Array;
   /** c_d of a user in cell c served from site k, at `c * sites + k`. */
@@ -54,10 +50,8 @@ export function makeWorld(map: CellMap, siteCells: readonly number[], costs: Hop
   return {
     cells,
     sites,
-    siteCell: Int16Array.from(siteCells),
     nearest,
     hops,
-    siteHops,
     squared,
     serve: Float64Array.from(hops, costs.serve),
     move,

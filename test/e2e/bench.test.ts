@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { BenchReport } from '#simulations/bench/bench.ts';
 import { tagalong } from './cli.ts';
 
 // A benchmark takes a minute and more: what it prints is tested in test/unit/simulations.
@@ -21,7 +22,24 @@ test('what can be measured is in the help', async () => {
 test('where recorded movements are missing, policies are not compared, and one line says what would be right', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toMatch(/^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp: cells\.csv and .* would be right .*\n$/);
+  expect(stderr).toMatch(
+    /^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp\/cells\.csv: is missing; .* would be right\n$/,
+  );
   const unknown = await tagalong(['bench', 'policy', '--only', 'wang,else']);
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });
 });
+
+test('policies are compared on made-up movements without any data, from a seed that is said', async () => {
+  const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--only', 'made', '--seed', '3', '--json', '-']);
+  expect(code, stderr).toBe(0);
+  const { rows } = JSON.parse(stdout) as BenchReport;
+  const bySetUp = Map.groupBy(rows, ({ setUp }) => setUp);
+  expect([...bySetUp.keys()]).toEqual(
+    ['random-waypoint', 'commuters', 'flash-crowd', 'ferry'].map((name) => `${name}, seed 3`),
+  );
+  for (const of of bySetUp.values()) {
+    const costs = new Map(of.map(({ metric, value }) => [metric, value]));
+    expect(Math.min(...costs.values())).toBeGreaterThanOrEqual(1 - 1e-9);
+    expect(costs.get('learned-mdp')).toBeLessThan(costs.get('never')!);
+  }
+}, 120_000);

@@ -9,6 +9,20 @@ import { readRandomWaypoint } from './random-waypoint.ts';
 import { planeOf, slotted } from './slotted.ts';
 import { readWang } from './wang.ts';
 
+/** What the recorded set-ups read, below the folder of all data. */
+export const WANG_FILES = ['wang-mdp/cells.csv', 'wang-mdp/cell-of-user-by-slot.csv.gz'];
+export const OTHER_FILES = [
+  ...WANG_FILES,
+  'sf-cabspotting/cabs-2008-05-21.csv.gz',
+  'sf-cabspotting/cabs-2008-05-24.csv.gz',
+  'luxembourg-lust/sites-tango-lte-38.csv',
+  'luxembourg-lust/lust-500cars-1hz.csv.gz',
+  'bologna-sumo/candidate-sites-bus-stops.csv',
+  'bologna-sumo/bologna-joined-fcd-5s.csv.gz',
+  'random-waypoint/u100_s100_t3600_seed42.csv.gz',
+  'random-waypoint/u100_s100_t3600_seed42.json.gz',
+];
+
 /** A world and a trace in it. */
 export interface SetUp {
   readonly name: string;

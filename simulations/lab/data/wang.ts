@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { TagalongError } from '#shared/errors.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
 import type { Plane } from './slotted.ts';
@@ -12,24 +11,17 @@ import type { Plane } from './slotted.ts';
 /** A hop, in degrees of latitude and longitude alike, as the authors measure. */
 const HOP_DEGREES = 0.01;
 
-const FILES = ['cells.csv', 'cell-of-user-by-slot.csv.gz'] as const;
-
-/**
- * @param folder with the two files
- * @throws TagalongError TRACE_UNREADABLE
- */
+/** @param folder with the two files */
 export async function readWang(folder: string): Promise<{ plane: Plane; trace: CellTrace }> {
-  try {
-    return { plane: await wangPlane(folder), trace: await readCells(`${folder}/${FILES[1]}`) };
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new TagalongError('TRACE_UNREADABLE', `${folder}: ${FILES.join(' and ')} would be right (${why})`, { cause });
-  }
+  return {
+    plane: await wangPlane(`${folder}/cells.csv`),
+    trace: await readCells(`${folder}/cell-of-user-by-slot.csv.gz`),
+  };
 }
 
 /** The cells, and degrees to hops. */
-async function wangPlane(folder: string): Promise<Plane> {
-  const rows = (await readFile(`${folder}/${FILES[0]}`, 'utf8')).trim().split('\n').slice(1);
+async function wangPlane(path: string): Promise<Plane> {
+  const rows = (await readFile(path, 'utf8')).trim().split('\n').slice(1);
   const places = rows.map((row) => row.split(',').map(Number));
   const x = (lat: number) => lat / HOP_DEGREES;
   const y = (_: number, lon: number) => lon / HOP_DEGREES;
@@ -44,9 +36,10 @@ async function readCells(path: string): Promise<CellTrace> {
   const slotOf: number[] = [];
   const userOf: number[] = [];
   const cellOf: number[] = [];
-  for (const line of gunzipSync(await readFile(path))
+  const lines = gunzipSync(await readFile(path))
     .toString()
-    .split('\n')) {
+    .split('\n');
+  for (const line of lines) {
     const [slot, user, cell] = line.split(',').map(Number);
     if (line === '' || Number.isNaN(slot)) continue; // the end, the header
     slotOf.push(slot!);

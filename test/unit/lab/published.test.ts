@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '#simulations/lab/costs.ts';
 import { readRandomWaypoint } from '#simulations/lab/data/random-waypoint.ts';
+import { WANG_FILES } from '#simulations/lab/data/set-ups.ts';
 import { readWang } from '#simulations/lab/data/wang.ts';
 import { asPublished } from '#simulations/lab/overflow.ts';
 import { play } from '#simulations/lab/play.ts';
@@ -12,8 +13,6 @@ import { hysteresis, myopic, nearest, never } from '#simulations/lab/policies/si
 import { skiRental } from '#simulations/lab/policies/ski-rental.ts';
 import { everyNth, makeWorld } from '#simulations/lab/world.ts';
 import { folderOf, testWith } from './data.ts';
-
-const WANG = ['wang-mdp/cells.csv', 'wang-mdp/cell-of-user-by-slot.csv.gz'];
 
 async function wang(sites: number, costs: HopCosts) {
   const { plane, trace } = await readWang(folderOf('wang-mdp'));
@@ -51,29 +50,43 @@ describe('a day of San Francisco taxis', () => {
     { sites: 100, costs: CONSTANT_COSTS },
   ];
   setUps.forEach(({ sites, costs }, i) => {
-    testWith(WANG, `${sites} sites, ${costs.name} cost: every published rule costs what it did elsewhere`, async () => {
-      const { world, trace } = await wang(sites, costs);
-      expect([trace.users, trace.slots, trace.userSlots]).toEqual([536, 1441, 373_754]);
-      const least = play(optimum, world, trace).cost;
-      for (const { policy, ratios, moves } of RATIOS) {
-        const score = play(policy, world, trace);
-        expect(score.cost, policy.name).toBeGreaterThanOrEqual(least * (1 - 1e-12));
-        if (ratios[i] === undefined) continue;
-        expect(Math.abs(score.cost / least - ratios[i]), policy.name).toBeLessThan(0.001);
-        if (moves[i] !== undefined) expect(score.moves, policy.name).toBe(moves[i]);
-      }
-    });
+    testWith(
+      WANG_FILES,
+      `${sites} sites, ${costs.name} cost: every published rule costs what it did elsewhere`,
+      async () => {
+        const { world, trace } = await wang(sites, costs);
+        expect([trace.users, trace.slots, trace.userSlots]).toEqual([536, 1441, 373_754]);
+        const least = play(optimum, world, trace).cost;
+        for (const { policy, ratios, moves } of RATIOS) {
+          const score = play(policy, world, trace);
+          expect(score.cost, policy.name).toBeGreaterThanOrEqual(least * (1 - 1e-12));
+          if (ratios[i] === undefined) continue;
+          expect(Math.abs(score.cost / least - ratios[i]), policy.name).toBeLessThan(0.001);
+          if (moves[i] !== undefined) expect(score.moves, policy.name).toBe(moves[i]);
+        }
+      },
+    );
 
-    testWith(WANG, `${sites} sites, ${costs.name} cost: what is learned in the day itself costs less`, async () => {
-      const { world, trace } = await wang(sites, costs);
-      const ratio = play(OWN, world, trace).cost / play(optimum, world, trace).cost;
-      expect(ratio).toBeLessThan(OWN_AT_MOST[i]!);
-      const online = RATIOS.filter(({ policy }) => !policy.name.startsWith('look-ahead'));
-      for (const { policy, ratios } of online) if (ratios[i]) expect(ratio, policy.name).toBeLessThan(ratios[i]);
-    });
+    testWith(
+      WANG_FILES,
+      `${sites} sites, ${costs.name} cost: what is learned in the day itself costs less`,
+      async () => {
+        const { world, trace } = await wang(sites, costs);
+        const ratio = play(OWN, world, trace).cost / play(optimum, world, trace).cost;
+        expect(ratio).toBeLessThan(OWN_AT_MOST[i]!);
+        const online = RATIOS.filter(({ policy }) => !policy.name.startsWith('look-ahead'));
+        for (const { policy, ratios } of online) if (ratios[i]) expect(ratio, policy.name).toBeLessThan(ratios[i]);
+      },
+    );
   });
 
-  testWith(WANG, '100 sites of 50 users each: the authors’ four rules cost what their program says', async () => {
+  testWith(WANG_FILES, '100 sites: mean costs are those that were computed elsewhere', async () => {
+    const { world, trace } = await wang(100, DISTANCE_COSTS);
+    const means = [never, nearest, myopic, mdp].map((policy) => play(policy, world, trace).meanPerUserSlot);
+    for (const [i, mean] of [0.948, 0.905, 0.948, 0.796].entries()) expect(means[i]).toBeCloseTo(mean, 3);
+  });
+
+  testWith(WANG_FILES, '100 sites of 50 users each: the authors’ four rules cost what their program says', async () => {
     const { world, trace } = await wang(100, DISTANCE_COSTS);
     const mean = (policy: typeof never) => play(policy, world, trace, asPublished(50)).meanOfSlots;
     expect(mean(never)).toBeCloseTo(0.967, 3);

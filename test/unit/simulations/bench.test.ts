@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { atLeast, benchReport, median } from '#simulations/bench/bench.ts';
+import { atLeast, atMost, benchReport, median } from '#simulations/bench/bench.ts';
 
 test('a report says of which machine it is, and holds its rows as they were measured', () => {
   const rows = [atLeast('speed', 1.97, 'x', 1.9), { metric: 'memory', value: 3, unit: 'B' }];
@@ -23,6 +23,8 @@ test('a report says of which machine it is, and holds its rows as they were meas
 test('an aim is met where the value reaches it', () => {
   expect([1.89, 1.9, 1.91].map((value) => atLeast('speed', value, 'x', 1.9).met)).toEqual([false, true, true]);
   expect(atLeast('speed', Number.NaN, 'x', 1.9).met).toBe(false);
+  expect([1.89, 1.9, 1.91].map((value) => atMost('cost', value, 'x', 1.9).met)).toEqual([true, true, false]);
+  expect(atMost('cost', Number.NaN, 'x', 1.9)).toMatchObject({ aim: '<= 1.9', met: false });
 });
 
 test('the median is the middle one, whatever the order, and of two the greater', () => {
