@@ -122,8 +122,7 @@ export class GroupConsumer {
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload.memberAssignment));
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (payload.restart || this.#stopping !== undefined) return;
-      this.#makeAnew(payload.error);
+      if (!payload.restart) this.#makeAnew(payload.error);
     });
     return consumer;
   }
