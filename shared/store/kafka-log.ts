@@ -6,6 +6,7 @@ import { type Fetched, GroupConsumer } from '../bus/kafka/consumer.ts';
 import { groupIdOf } from '../bus/kafka/lag.ts';
 import { OwnPlaces } from '../bus/kafka/places.ts';
 import type { Outgoing } from '../bus/kafka/sender.ts';
+import { offsetsOf } from '../bus/kafka/topics.ts';
 import { TagalongError } from '../errors.ts';
 import type { Claim, Judgement } from './claims.ts';
 
@@ -108,7 +109,7 @@ export class ClaimLog {
 
   async #askForEnd(): Promise<number> {
     try {
-      const [partition] = await this.#client.admin.fetchTopicOffsets(this.#topic);
+      const [partition] = await offsetsOf(this.#client.admin, this.#topic);
       return Number(partition!.high);
     } catch (cause) {
       throw unreachable('STORE_UNREACHABLE', 'could not ask for the end of the store', cause);

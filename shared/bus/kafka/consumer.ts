@@ -122,14 +122,22 @@ export class GroupConsumer {
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload.memberAssignment));
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (payload.restart || this.#stopping !== undefined) return;
-      this.#client.log?.warn({ err: payload.error, group: this.#parts.groupId }, 'a consumer gave up; it is made anew');
-      this.#anew = setTimeout(() => {
-        this.#consumer = this.#create();
-        this.#run(this.#consumer).catch((err) => this.#client.log?.error({ err }, 'a consumer could not be made anew'));
-      }, ANEW_MS);
+      if (!payload.restart) this.#makeAnew(payload.error);
     });
     return consumer;
+  }
+
+  #makeAnew(why: unknown): void {
+    if (this.#stopping !== undefined) return;
+    this.#client.log?.warn({ err: why, group: this.#parts.groupId }, 'a consumer gave up; it is made anew');
+    this.#anew = setTimeout(() => {
+      const consumer = this.#create();
+      this.#consumer = consumer;
+      this.#run(consumer).catch(async (err) => {
+        await consumer.disconnect().catch(() => {});
+        this.#makeAnew(err);
+      });
+    }, ANEW_MS);
   }
 
   async #run(consumer: Consumer): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import type { Lag } from '../bus.ts';
 import type { KafkaClient } from './client.ts';
-import type { Topics } from './topics.ts';
+import { offsetsOf, type Topics } from './topics.ts';
 
 /** Where a group of this process alone stands: the brokers do not know. */
 export interface OwnPlace {
@@ -79,8 +79,7 @@ async function lagOf(
   }
   const ends = new Map<string, number>();
   for (const topic of topics) {
-    for (const { partition, high } of await admin.fetchTopicOffsets(topic))
-      ends.set(`${topic}/${partition}`, Number(high));
+    for (const { partition, high } of await offsetsOf(admin, topic)) ends.set(`${topic}/${partition}`, Number(high));
   }
   const lags = new Map<string, Lag>();
   for (const { group, topic, partition, offset } of places) {

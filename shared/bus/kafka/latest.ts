@@ -1,6 +1,7 @@
 /** The beginning of a member that wants the latest of each key: what was there is read to its end before any is handed out. */
 import type { Admin } from 'kafkajs';
 import { placeKey } from './places.ts';
+import { offsetsOf } from './topics.ts';
 import type { Read } from './wire.ts';
 
 /** Reads compacted partitions up to where they ended when it began. */
@@ -24,7 +25,7 @@ export class CatchUp {
 
   static async begin(admin: Admin, topic: string): Promise<CatchUp> {
     const ends = new Map<number, number>();
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+    for (const { partition, low, high } of await offsetsOf(admin, topic)) {
       if (Number(high) > Number(low)) ends.set(partition, Number(high));
     }
     return new CatchUp(topic, ends);
@@ -68,8 +69,7 @@ export class CatchUp {
 export async function endsOf(admin: Admin, topics: readonly string[]): Promise<Map<string, number>> {
   const ends = new Map<string, number>();
   for (const topic of topics) {
-    for (const { partition, high } of await admin.fetchTopicOffsets(topic))
-      ends.set(placeKey(topic, partition), Number(high));
+    for (const { partition, high } of await offsetsOf(admin, topic)) ends.set(placeKey(topic, partition), Number(high));
   }
   return ends;
 }

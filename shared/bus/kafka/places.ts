@@ -1,6 +1,7 @@
 /** Where a group stands on each of its partitions: kept by the brokers for a group, by the member for its own. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafkajs';
+import { offsetsOf } from './topics.ts';
 
 /** Everything before `offset` is handled. */
 export interface Place {
@@ -51,7 +52,7 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
         const mine = partitions.filter(({ partition }) => isMine(topic, partition));
         // kafkajs writes -2, the earliest there is, where events were gone before the group came for them.
         const missing = mine.some(({ offset }) => Number(offset) < 0);
-        const ends = missing ? await admin.fetchTopicOffsets(topic) : [];
+        const ends = missing ? await offsetsOf(admin, topic) : [];
         for (const { partition, offset, metadata } of mine) {
           let at = offset;
           if (Number(offset) < 0) {

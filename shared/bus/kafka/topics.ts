@@ -9,8 +9,8 @@ import type { KafkaOptions } from './options.ts';
 const DAY_MS = 86_400_000;
 /** Dead letters wait for somebody to look at them. */
 const LETTERS_RETENTION_MS = 30 * DAY_MS;
-/** What brokers say of a topic that they do not know yet. */
-const NEW_TOPIC = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'];
+/** What brokers say of a topic that they do not know yet, or whose partitions are changing leaders. */
+const NEW_TOPIC = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION'];
 const KNOWN_WITHIN_MS = 10_000;
 const KNOWN_AGAIN_MS = 50;
 
@@ -87,11 +87,18 @@ export async function ensureTopics(
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
     throw new TagalongError(code, `${told}; keys would move: configure ${partitions.length}, or another prefix`);
   }
+  // Answered when each partition has a leader that knows it is one.
+  for (const name of names) await offsetsOf(admin, name);
+}
+
+/** The ends and beginnings of a topic's partitions. */
+export function offsetsOf(admin: Admin, topic: string) {
+  return whenKnown(() => admin.fetchTopicOffsets(topic));
 }
 
 /**
- * Asks again while the broker that was asked has not heard yet of a topic that was just made: one learns after the other
- * of it, and kafkajs holds that answer for final.
+ * Asks again while the broker that was asked has not heard yet of a topic that was just made, or of a new leader: one
+ * learns after the other of it, and kafkajs holds that answer for final.
  */
 export async function whenKnown<T>(ask: () => Promise<T>): Promise<T> {
   const until = Date.now() + KNOWN_WITHIN_MS;
