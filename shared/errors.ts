@@ -11,12 +11,16 @@ export type ErrorCode =
   | 'SITES_INVALID' // a site list has a wrong row
   | 'STORE_CONFLICT' // somebody else wrote the record first (compare-and-set lost)
   | 'BUS_CLOSED' // publish or subscribe after close
-  | 'BUS_UNREACHABLE' // the server of the bus, or of the store, does not answer or does not take what it is sent
+  | 'BUS_UNREACHABLE' // the server of the bus does not answer, or does not take what it is sent
   | 'BUS_REFUSED' // it does not accept our credentials
-  | 'BUS_UNFIT' // it is too old, or lacks something that is needed
+  | 'BUS_UNFIT' // it is too old, lacks something, or what is on it does not fit the configuration
+  | 'STORE_UNREACHABLE' // the same of the store
+  | 'STORE_UNFIT' // the same of the store
   | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server takes
+  | 'RECORD_TOO_LONG' // a record is longer than the store takes
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
   | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
+  | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for
   | 'VM_UNKNOWN' // no VM of that name was declared
   | 'SITE_UNKNOWN' // no site of that name was reported
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way

@@ -9,6 +9,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
 import { histories, play } from './bus-history.ts';
+import { latestContract } from './bus-latest.ts';
 
 /** What an adapter has to offer to be tested. Each is a bus of its own, on which nothing was published before. */
 export interface BusHarness {
@@ -70,20 +71,22 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
     });
 
     test('a batch whose handler rejects comes again, with a higher attempt, before what follows it', async () => {
-      // As batches: a bus may hand out both events at once.
-      const tried: [number, number][][] = [];
+      const tried: [number, number][] = [];
+      let refused = false;
       await subscribe('g', async (batch) => {
-        tried.push(batch.map(({ event, attempt }) => [event.data.atMs, attempt]));
-        if (tried.length === 1) throw new Error('not this time');
+        for (const { event, attempt } of batch) tried.push([event.data.atMs, attempt]);
+        if (refused) return;
+        refused = true;
+        throw new Error('not this time');
       });
       await bus.publish([locationOf('vm-1', 1)]);
       await bus.publish([locationOf('vm-1', 2)]);
       await harness.settle();
-      expect(tried.slice(0, 2).map(([first]) => first)).toEqual([
-        [1, 1],
-        [1, 2],
-      ]);
-      expect(tried.flat().at(-1)?.[0]).toBe(2);
+      expect(tried[0]).toEqual([1, 1]);
+      // The first batch may have held both.
+      const again = tried.slice(tried.findIndex(([, attempt]) => attempt === 2));
+      expect(again[0]).toEqual([1, 2]);
+      expect(again.map(([n]) => n)).toEqual([1, 2]);
     });
 
     test('a handler that throws before it returns a promise has rejected', async () => {
@@ -114,13 +117,14 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
         stopped = true;
       });
       const seen = new Recorder();
-      await subscribe('g', seen.handler);
+      // Not awaited: a bus may let who comes wait for the batch in hand.
+      const joining = subscribe('g', seen.handler);
       await new Promise(setImmediate);
       expect(stopped).toBe(false);
       expect(seen.deliveries).toEqual([]);
 
       inHand.open();
-      await stopping;
+      await Promise.all([stopping, joining]);
       await harness.settle();
       expect(seen.of('vm-1')).toEqual([1]);
       expect(seen.deliveries[0]?.attempt).toBeGreaterThan(1);
@@ -348,30 +352,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen[standby].vms().length).toBe(vms.length);
     });
 
-    test('who asks for the latest begins with the latest site report of each site, then sees what comes', async () => {
-      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
-      await bus.publish([siteOf('bos', 2)]);
-      const seen = new Recorder();
-      await bus.subscribe({ group: 'g', types: ['site.reported.v1'], latest: true }, seen.handler);
-      // Handled when subscribe has resolved: nobody goes on with half of the sites.
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2], [1]]);
-      await bus.publish([siteOf('bos', 3)]);
-      await harness.settle();
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2, 3], [1]]);
-    });
-
-    test('who comes back and asks for the latest is told it again, and nothing older', async () => {
-      const options = { group: 'g', types: ['site.reported.v1'], latest: true } as const;
-      const subscription = await bus.subscribe(options, new Recorder().handler);
-      await bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
-      await harness.settle();
-      await subscription.stop();
-      await bus.publish([siteOf('bos', 2), siteOf('bos', 3)]);
-      const seen = new Recorder();
-      await bus.subscribe(options, seen.handler);
-      await harness.settle();
-      expect([seen.of('bos'), seen.of('nyc')]).toEqual([[3], [1]]);
-    });
+    latestContract(() => harness);
 
     test('an event that does not fit its schema is not published', async () => {
       const seen = new Recorder();
