@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'nats';
 import { describe, test } from 'vitest';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -18,6 +19,8 @@ export interface NatsTestServer {
   readonly pid: number;
   /** Where its streams are. */
   readonly dataFolder: string;
+  /** The names of its streams, where no credentials are asked for. */
+  streams(): Promise<string[]>;
   /** As if the machine lost its power, as far as the process is concerned. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and with the same data. */
@@ -90,6 +93,12 @@ async function startOne(options: {
     dataFolder: `${folder}/data`,
     get pid() {
       return child.pid!;
+    },
+    async streams() {
+      const nc = await connect({ servers: `127.0.0.1:${port}` });
+      const names = await (await nc.jetstreamManager()).streams.names().next();
+      await nc.close();
+      return names;
     },
     kill: () => end('SIGKILL'),
     async restart() {
