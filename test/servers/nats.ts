@@ -76,7 +76,11 @@ async function startOne(options: {
     file,
     `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data" }\n${config}\n`,
   );
-  let child = await spawnServer(path, file, port);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  let child = await spawnServer(path, file, port).catch(async (error) => {
+    await remove();
+    throw error;
+  });
   const end = async (signal: NodeJS.Signals) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -108,7 +112,7 @@ async function startOne(options: {
     async stop() {
       process.off('exit', atExit);
       await end('SIGKILL');
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }
