@@ -26,9 +26,25 @@ export interface NatsStore extends Store {
 
 /**
  * Connects, and makes the bucket.
- * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT
+ * @throws TagalongError STORE_UNREACHABLE, BUS_REFUSED, STORE_UNFIT
  */
-export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
+export function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
+  return asStore(open(options));
+}
+
+/** What the bus's code for NATS says of its server is said of the store's. */
+async function asStore<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!(cause instanceof TagalongError)) throw cause;
+    if (cause.code === 'BUS_UNREACHABLE') throw new TagalongError('STORE_UNREACHABLE', cause.message, { cause });
+    if (cause.code === 'BUS_UNFIT') throw new TagalongError('STORE_UNFIT', cause.message, { cause });
+    throw cause;
+  }
+}
+
+async function open(options: NatsStoreOptions): Promise<NatsStore> {
   const { prefix = 'tagalong', storage = 'file', replicas = 1 } = options;
   const bucket = `${prefix}_records`;
   const link = await openLink(options);
@@ -42,11 +58,11 @@ export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
   return {
     counters: link.counters,
     async get<T>(key: string) {
-      const message = await lastOf(link, bucket, tokensOf(key));
+      const message = await asStore(lastOf(link, bucket, tokensOf(key)));
       return message === undefined || message.data.length === 0 ? undefined : stored<T>(key, message.data, message.seq);
     },
-    list: <T>(prefix: string) => patiently(bucket, () => list<T>(link, bucket, prefix)),
-    put: (writes) => put(link, sender, bucket, writes),
+    list: <T>(prefix: string) => asStore(patiently(bucket, () => list<T>(link, bucket, prefix))),
+    put: (writes) => asStore(put(link, sender, bucket, writes)),
     async close() {
       sender.close();
       await link.close();

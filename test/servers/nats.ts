@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'nats';
 import { describe, test } from 'vitest';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -18,6 +19,8 @@ export interface NatsTestServer {
   readonly pid: number;
   /** Where its streams are. */
   readonly dataFolder: string;
+  /** The names of its streams, where no credentials are asked for. */
+  streams(): Promise<string[]>;
   /** As if the machine lost its power, as far as the process is concerned. */
   kill(): Promise<void>;
   /** Starts it again, on the same port and with the same data. */
@@ -73,7 +76,11 @@ async function startOne(options: {
     file,
     `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data" }\n${config}\n`,
   );
-  let child = await spawnServer(path, file, port);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  let child = await spawnServer(path, file, port).catch(async (error) => {
+    await remove();
+    throw error;
+  });
   const end = async (signal: NodeJS.Signals) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -91,6 +98,12 @@ async function startOne(options: {
     get pid() {
       return child.pid!;
     },
+    async streams() {
+      const nc = await connect({ servers: `127.0.0.1:${port}` });
+      const names = await (await nc.jetstreamManager()).streams.names().next();
+      await nc.close();
+      return names;
+    },
     kill: () => end('SIGKILL'),
     async restart() {
       await end('SIGTERM');
@@ -99,7 +112,7 @@ async function startOne(options: {
     async stop() {
       process.off('exit', atExit);
       await end('SIGKILL');
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }

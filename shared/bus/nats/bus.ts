@@ -67,7 +67,9 @@ async function fixPartitions(sender: Sender, link: Link, names: Names, partition
   const record = { bucket: names.places, key: PARTITIONS_KEY, text: JSON.stringify({ partitions }), expected: 0 };
   if ((await writeRecord(sender, record)) !== undefined) return;
   const subject = bucketSubject(names.places, PARTITIONS_KEY);
-  const { data } = await link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject });
+  const { data } = await patiently(names.places, () =>
+    link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject }),
+  );
   const begun = JSON.parse(new TextDecoder().decode(data)) as { partitions: number };
   if (begun.partitions === partitions) return;
   const message = `partitions: ${partitions}, but ${names.events} was begun with ${begun.partitions}; keys would change places`;

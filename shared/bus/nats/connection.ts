@@ -187,6 +187,9 @@ export function refusalOf(what: string, cause: unknown): TagalongError {
     const message = `${what}: our account on NATS does not permit it (${reasonOf(cause)}); shared/bus/nats/README.md has what it takes`;
     return new TagalongError('BUS_REFUSED', message, { cause });
   }
+  if (isPassing(cause) || code === '503') {
+    return new TagalongError('BUS_UNREACHABLE', `${what}: NATS does not answer (${reasonOf(cause)})`, { cause });
+  }
   return new TagalongError('BUS_UNFIT', `${what}: NATS would not do it (${reasonOf(cause)})`, { cause });
 }
 

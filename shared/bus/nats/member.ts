@@ -6,7 +6,7 @@ import { Partition, type PartitionOptions } from './partition.ts';
 import { spread } from './spread.ts';
 import { BEAT_MS, type View } from './view.ts';
 
-const JOIN_TIMEOUT_MS = 10_000;
+const JOIN_TIMEOUT_MS = 20_000;
 const ECHO_MS = 5;
 const ECHOES = 400;
 
@@ -43,13 +43,15 @@ export class Member {
   static async join(options: MemberOptions): Promise<Member> {
     const member = new Member(options);
     const { view, group } = options;
-    view.sign(group, member.#id, 'alive');
+    const sign = () => view.sign(group, member.#id, 'alive');
+    sign();
+    // The first may be lost with the connection.
+    const again = setInterval(sign, BEAT_MS);
     const deadlineMs = performance.now() + JOIN_TIMEOUT_MS;
     // When we hear ourselves we have heard those who were there before.
-    while (!view.lives(group, member.#id)) {
-      if (performance.now() > deadlineMs) throw unheard(group);
-      await pause(ECHO_MS);
-    }
+    while (!view.lives(group, member.#id) && performance.now() < deadlineMs) await pause(ECHO_MS);
+    clearInterval(again);
+    if (!view.lives(group, member.#id)) throw unheard(group);
     const beat = setInterval(() => {
       view.sign(group, member.#id, 'alive');
       member.#look();

@@ -157,7 +157,7 @@ onNats('access to NATS', () => {
       message: expect.stringContaining('127.0.0.1:1'),
     });
     await expect(bus).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
-    await expect(natsStore({ servers: 'nats://127.0.0.1:1' })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
+    await expect(natsStore({ servers: 'nats://127.0.0.1:1' })).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
   });
 
   test('a server without JetStream for us is unfit', async () => {
