@@ -7,6 +7,7 @@ import { table } from './table.ts';
 /** The benchmarks whose figures the README quotes, by name. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
+  bus: async ({ servers }) => (await import('#simulations/bench/bus/bus.ts')).benchBus(servers),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
   policy: async (options) => (await import('#simulations/bench/policy.ts')).benchPolicy(options),
 };
@@ -17,6 +18,18 @@ interface BenchOptions {
   readonly only: readonly string[];
   /** Folder of recorded data. */
   readonly data: string;
+  /** Addresses of running servers. */
+  readonly servers: readonly string[];
+}
+
+/** As they are given. */
+interface Given {
+  readonly seed: string;
+  readonly quick?: true;
+  readonly only?: string;
+  readonly data: string;
+  readonly servers?: string;
+  readonly json?: string;
 }
 
 /** `tagalong bench`: measures on this machine. A missed aim is shown, and is no failure. */
@@ -31,20 +44,19 @@ export function addBench(program: Command): void {
       'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',
     )
     .option('--data <folder>', 'policy: recorded movements', '../shared/data')
+    .option('--servers <urls>', 'bus: running servers, as nats://127.0.0.1:4222,kafka://127.0.0.1:9092')
     .option('--json <file>', 'only - : print the result as JSON')
-    .action(
-      async (name: string, options: { seed: string; quick?: true; only?: string; data: string; json?: string }) => {
-        const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-        if (bench === undefined) {
-          throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
-        }
-        const seed = Number(options.seed);
-        if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
-        const only = options.only?.split(',') ?? [];
-        const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data });
-        process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
-      },
-    );
+    .action(async (name: string, options: Given) => {
+      const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+      if (bench === undefined) {
+        throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+      }
+      const seed = Number(options.seed);
+      if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+      const [only = [], servers = []] = [options.only, options.servers].map((list) => list?.split(','));
+      const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data, servers });
+      process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
+    });
 }
 
 /** Rows as they are; those of several set-ups with a column for each. */
