@@ -182,7 +182,7 @@ describe('made-up users', () => {
     expect(other.stdout).not.toBe(one.stdout);
     const { seed, trace, runs } = JSON.parse(one.stdout) as Comparison;
     const format = `generated random-waypoint,users=20,steps=300,stepS=1,fromMps=8,toMps=20,sites=25,spacingM=500`;
-    expect({ seed, trace }).toEqual({ seed: 3, trace: { format, rows: 6_000, bad: 0 } });
+    expect({ seed, trace }).toEqual({ seed: 3, trace: { format, rows: 6_000, bad: 0, sampling: { everyMs: null } } });
     expect(runs[0]).toMatchObject({ users: 20, sites: 25 });
     expectToAddUp(runs[0]!, 6_000);
   });
