@@ -8,7 +8,7 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, migration, policy\n`,
+      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, bus, migration, policy\n`,
     });
   }
 });

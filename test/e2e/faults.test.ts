@@ -26,7 +26,7 @@ describe('a command line that makes no sense ends with status 2 and one line', (
     [['status', '--url', 'localhost:8080'], 'http://HOST:PORT'],
     [['status', '--token', 'line\nbreak'], '--token'],
     [['replay', '--trace', 'x.csv', '--speed', '1'], '--sites'],
-    [['replay', '--trace', 'x.csv', '--speed', '1', '--format', 'kml'], 'csv, cabspotting, gpx'],
+    [['replay', '--trace', 'x.csv', '--speed', '1', '--format', 'kml'], 'csv, events, cabspotting, gpx'],
   ])('%j', async (args, says) => {
     const { code, line } = await faultOf(args);
     expect(line).toContain('tagalong: USAGE: ');

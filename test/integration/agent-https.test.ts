@@ -64,7 +64,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
 
   test('control is heard', async () => {
     const control = as(await certificate('ours', 'control'));
-    expect(await control.status()).toMatchObject({ site: 'oslo', instances: [] });
+    expect(await control.instance('vm1')).toEqual({ atMs: expect.any(Number) });
     const order = control.order('vm1', 'release', { migration: 'vm1:1' });
     await expect(order).resolves.toMatchObject({ atMs: expect.any(Number) });
     const unknown = control.order('vm1', 'copy', { migration: 'vm1:1', maxRounds: 1, maxPauseMs: 1, stallMs: 1 });
@@ -74,26 +74,26 @@ describe('a site’s agent over https, with mutual TLS', () => {
 
   test('another site is not, though its certificate is of the same authority', async () => {
     const bonn = as(await certificate('ours', 'bonn'));
-    await expect(bonn.status()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(bonn.instance('vm1')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(bonn.order('vm1', 'remove', {})).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   test('a stranger’s control is not, whichever authority it believes in', async () => {
     const stranger = await certificate('strangers', 'control');
-    await expect(as(stranger).status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    await expect(as(stranger).instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
     const { ca } = await certificate('ours', 'control');
-    await expect(as({ ...stranger, ca }).status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    await expect(as({ ...stranger, ca }).instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
   test('who shows no certificate is not', async () => {
     const { ca } = await certificate('ours', 'control');
     const nobody = as({ ca } as Credentials);
-    await expect(nobody.status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    await expect(nobody.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
   test('an agent that shows another site’s certificate is not spoken to', async () => {
     const control = as(await certificate('ours', 'control'), 'bonn');
-    await expect(control.status()).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 });
 
