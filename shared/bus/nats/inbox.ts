@@ -90,9 +90,10 @@ export class Inbox {
   }
 
   /** Forgets what is queued: all from `from` on will be received again. */
-  restart(from: number, tried: Tried): void {
+  restart(from: number, { refusals, refusedTo }: Tried): void {
     this.#place = from - 1;
-    this.#tried = tried;
+    // What is given may be a whole place: were its owner kept as well, `tried` would make it the owner again.
+    this.#tried = { refusals, refusedTo };
     this.#queue = new PartitionQueue();
   }
 

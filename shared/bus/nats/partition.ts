@@ -41,7 +41,7 @@ export class Partition {
   /** @returns undefined where somebody else was quicker */
   static async take(options: PartitionOptions, placed: Placed): Promise<Partition | undefined> {
     const { place, revision } = placed;
-    const from = place.owner === undefined ? place : await afterDeath(options.link, options.names, place);
+    const from = place.owner === undefined ? place : await afterOwner(options, place);
     const partition = new Partition(options, from, revision);
     return (await partition.#open()) ? partition : undefined;
   }
@@ -78,7 +78,7 @@ export class Partition {
     this.#source?.close();
   }
 
-  /** Makes the partition nobody's, after `stop`. Without a connection our silence does. */
+  /** Makes the partition nobody's, after `stop`. Where that cannot be written its place still says that it is ours. */
   async release(): Promise<void> {
     const { group, partition, view, link } = this.#options;
     if (this.#lost || !link.connected) return;
@@ -189,8 +189,8 @@ export function filtersOf(names: Names, link: Link, partition: number, types: Re
   return [...types].map((type) => names.filter(partition, type));
 }
 
-/** The place that a dead owner has left: what it had acknowledged is in its consumer. */
-async function afterDeath(link: Link, names: Names, place: Place): Promise<Place> {
+/** The place that an owner has left without a release: what it had acknowledged is in its consumer. */
+async function afterOwner({ link, names, member }: PartitionOptions, place: Place): Promise<Place> {
   const info = await link.jsm.consumers.info(names.events, place.consumer!).catch((error) => {
     if (apiCode(error) === CONSUMER_NOT_FOUND) return undefined;
     throw error;
@@ -198,7 +198,8 @@ async function afterDeath(link: Link, names: Names, place: Place): Promise<Place
   if (info === undefined) return place;
   const from = Math.max(place.from, info.ack_floor.stream_seq + 1);
   const known = from === place.from ? place : { ...place, from, refusals: 0, deaths: 0 };
-  if (info.delivered.stream_seq < from) return known;
+  // Who takes again what it could not release has not died over it.
+  if (info.delivered.stream_seq < from || place.owner === member) return known;
   // The first time a process dies its batch is tried as it was: as a rule it is not the events' fault.
   const deaths = known.deaths + 1;
   if (deaths === 1) return { ...known, deaths };
