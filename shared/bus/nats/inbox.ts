@@ -7,6 +7,7 @@ import type { NatsCounters } from './counters.ts';
 import { publishLetter, type Undecodable, undecodableLetter } from './letters.ts';
 import { type Names, unescapeToken } from './names.ts';
 import { PULL, type Received } from './source.ts';
+import type { Place } from './view.ts';
 
 /** So many events of a partition wait in the process at most: those in hand, and a pull ahead. */
 const MOST_QUEUED = 3 * PULL;
@@ -39,37 +40,22 @@ export interface InboxOptions {
   acknowledge(reply: string): void;
 }
 
-/** How far the first event has come: what survives when the queue does not. */
-export interface Tried {
-  readonly refusals: number;
-  readonly refusedTo: number;
-}
+/** How far it has come: what survives when the queue does not. */
+export type Reached = Pick<Place, 'from' | 'handledMs' | 'refusals' | 'refusedTo'>;
 
 /** The events of one partition that have been received and not yet handled, and the way they take to the handler. */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #decoder = new TextDecoder();
   #queue = new PartitionQueue<Queued>();
-  #tried: Tried = { refusals: 0, refusedTo: 0 };
-  #place: number;
+  #tried = { refusals: 0, refusedTo: 0 };
+  #place = 0;
+  #handledMs: number | undefined;
   #last: Numbered | undefined;
-  #handled: Numbered | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param from the first message that may not have been handled */
-  constructor(options: InboxOptions, from: number) {
+  constructor(options: InboxOptions) {
     this.#options = options;
-    this.#place = from - 1;
-  }
-
-  /** The last message of the stream that is known to be handled. */
-  get place(): number {
-    return this.#place;
-  }
-
-  /** The last message that was handled here; undefined where none was. */
-  get handled(): { readonly seq: number; readonly atMs: number } | undefined {
-    return this.#handled;
   }
 
   /** How many more messages may come. */
@@ -81,18 +67,23 @@ export class Inbox {
     return this.#queue.size === 0;
   }
 
-  /** How often what is now first has been tried. */
-  get tried(): Tried {
+  /** Up to where all is handled, and how often what is now first has been tried. */
+  get reached(): Reached {
+    const reached = { from: this.#place + 1, handledMs: this.#handledMs };
     const [first] = this.#queue;
-    if (first === undefined) return this.#tried;
+    if (first === undefined) return { ...reached, ...this.#tried };
     const refused = [...this.#queue].findLast(({ attempt }) => attempt > 1);
-    return { refusals: first.attempt - 1, refusedTo: refused?.seq ?? 0 };
+    return { ...reached, refusals: first.attempt - 1, refusedTo: refused?.seq ?? 0 };
   }
 
   /** Forgets what is queued: all from `from` on will be received again. */
-  restart(from: number, tried: Tried): void {
+  restart({ from, handledMs, refusals, refusedTo }: Reached): void {
     this.#place = from - 1;
-    this.#tried = tried;
+    this.#handledMs = handledMs;
+    // What is given may be a whole place: were its owner kept as well, `reached` would make it the owner again.
+    this.#tried = { refusals, refusedTo };
+    // It came behind what is now received again.
+    this.#last = undefined;
     this.#queue = new PartitionQueue();
   }
 
@@ -186,7 +177,7 @@ export class Inbox {
     const to = this.empty && this.#last !== undefined && this.#last.seq > message.seq ? this.#last : message;
     if (this.empty) this.#last = undefined;
     this.#place = to.seq;
-    this.#handled = to;
+    this.#handledMs = to.atMs;
     this.#options.acknowledge(to.reply);
   }
 }

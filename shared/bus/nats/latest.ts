@@ -26,16 +26,13 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
   assigned?.(Array.from({ length: partitions }, (_, partition) => partition));
   const opened = await Promise.allSettled(
     Array.from({ length: partitions }, async (_, partition) => {
-      const inbox = new Inbox(
-        {
-          ...options,
-          partition,
-          acknowledge: (reply) => {
-            if (!link.nc.isClosed()) link.nc.publish(reply);
-          },
+      const inbox = new Inbox({
+        ...options,
+        partition,
+        acknowledge: (reply) => {
+          if (!link.nc.isClosed()) link.nc.publish(reply);
         },
-        1,
-      );
+      });
       let [received, drained] = [0, false];
       const reading = {
         stream: options.names.events,

@@ -118,7 +118,7 @@ export class Member {
       this.#again = true;
       return;
     }
-    const free = owners.flatMap((owner, partition) => (owner === this.#id && this.#isFree(partition) ? partition : []));
+    const free = owners.flatMap((owner, partition) => (this.#isToTake(partition, owner) ? partition : []));
     if (free.length === 0) return;
     this.#taking = this.#take(free).finally(() => {
       this.#taking = undefined;
@@ -129,11 +129,15 @@ export class Member {
     });
   }
 
-  #isFree(partition: number): boolean {
+  /** @param owner whose it should be */
+  #isToTake(partition: number, owner: string | undefined): boolean {
     const { view, group } = this.#options;
     if (this.#held.has(partition) || this.#leaving.has(partition)) return false;
-    const owner = view.placed(group, partition)?.place.owner;
-    return owner === undefined || owner === this.#id || view.members(group).every(({ id }) => id !== owner);
+    const written = view.placed(group, partition)?.place.owner;
+    // Ours in writing only, whosever it should be: what could not be released is taken again, and then given back. As
+    // long as we live nobody else takes it.
+    if (written === this.#id) return true;
+    return owner === this.#id && (written === undefined || view.members(group).every(({ id }) => id !== written));
   }
 
   async #take(free: readonly number[]): Promise<void> {
@@ -166,7 +170,7 @@ export class Member {
       await own.stop();
       this.#held.delete(partition);
       this.#say();
-      // Where it cannot be written, our silence will free it.
+      // Where it cannot be written it is taken again, or our silence frees it.
       await own.release().catch(() => {});
       this.#leaving.delete(partition);
       if (this.#stopping === undefined) this.#look();

@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
 import type { EventType } from '../../events/index.ts';
 import { apiCode, type Link } from './connection.ts';
-import { lastOf } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { consumerName, type Names } from './names.ts';
 import { Source } from './source.ts';
@@ -11,6 +10,8 @@ import type { Place, Placed, View } from './view.ts';
 const CONSUMER_NOT_FOUND = 10014;
 const NO_MESSAGE = 10037;
 const RETRY_MS = 500;
+/** Times of one message may differ by what a double rounds away of nanoseconds. */
+const ROUNDED_MS = 1;
 /** So often a member that others may take for dead looks whether it has been heard again. */
 const SILENT_MS = 50;
 
@@ -41,7 +42,7 @@ export class Partition {
   /** @returns undefined where somebody else was quicker */
   static async take(options: PartitionOptions, placed: Placed): Promise<Partition | undefined> {
     const { place, revision } = placed;
-    const from = place.owner === undefined ? place : await afterDeath(options.link, options.names, place);
+    const from = place.owner === undefined ? place : await afterOwner(options, place);
     const partition = new Partition(options, from, revision);
     return (await partition.#open()) ? partition : undefined;
   }
@@ -53,8 +54,7 @@ export class Partition {
     const acknowledge = (reply: string) => {
       if (!options.link.nc.isClosed()) options.link.nc.publish(reply);
     };
-    this.#inbox = new Inbox({ ...options, acknowledge }, place.from);
-    this.#inbox.restart(place.from, place);
+    this.#inbox = new Inbox({ ...options, acknowledge });
   }
 
   /** Begins to hand out events. @param gone is called where the partition turns out to be somebody else's */
@@ -78,11 +78,11 @@ export class Partition {
     this.#source?.close();
   }
 
-  /** Makes the partition nobody's, after `stop`. Without a connection our silence does. */
+  /** Makes the partition nobody's, after `stop`. Where that cannot be written its place still says that it is ours. */
   async release(): Promise<void> {
     const { group, partition, view, link } = this.#options;
     if (this.#lost || !link.connected) return;
-    const place = { ...this.#place, owner: undefined, from: this.#inbox.place + 1, deaths: 0, ...this.#inbox.tried };
+    const place = { ...this.#place, ...this.#inbox.reached, owner: undefined, deaths: 0 };
     await view.write(group, partition, place, this.#revision);
   }
 
@@ -116,9 +116,7 @@ export class Partition {
   async #reopen(): Promise<void> {
     const { link } = this.#options;
     try {
-      // Else from where it last was written down: handled twice is better than not at all.
-      const from = (await this.#isAsItWas()) ? this.#inbox.place + 1 : this.#place.from;
-      this.#place = { ...this.#place, from, deaths: 0, ...this.#inbox.tried };
+      this.#place = { ...this.#place, ...this.#inbox.reached, deaths: 0 };
       if (await this.#open()) link.counters.consumersRecreated++;
       else this.#lose();
     } catch {
@@ -128,28 +126,12 @@ export class Partition {
     }
   }
 
-  /** False where the server has lost events that it had not on its disk yet, and gives their numbers to others. */
-  async #isAsItWas(): Promise<boolean> {
-    const { link, names } = this.#options;
-    const { handled } = this.#inbox;
-    if (handled === undefined) return true;
-    const message = await link.jsm.streams.getMessage(names.events, { seq: handled.seq }).catch((error) => {
-      if (apiCode(error) === NO_MESSAGE) return undefined;
-      throw error;
-    });
-    // One that has got too old is not there either.
-    if (message === undefined) return (await lastOf(link, names.events)) >= handled.seq;
-    // The same moment, but for what a double rounds away of nanoseconds.
-    return Math.abs(message.time.getTime() - handled.atMs) <= 1;
-  }
-
   /** Makes a consumer and writes down that it is the one. @returns false where the partition is somebody else's */
   async #open(): Promise<boolean> {
     const { link, view, names, group, partition, types, member } = this.#options;
     const name = consumerName(group, partition, nuid.next());
-    const from = Math.min(this.#place.from, (await lastOf(link, names.events)) + 1);
-    this.#place = { ...this.#place, from };
-    this.#inbox.restart(from, this.#place);
+    this.#place = { ...this.#place, from: await beginOf(link, names.events, this.#place) };
+    this.#inbox.restart(this.#place);
     this.#broken = false;
     const source = await Source.open(link, {
       stream: names.events,
@@ -189,21 +171,54 @@ export function filtersOf(names: Names, link: Link, partition: number, types: Re
   return [...types].map((type) => names.filter(partition, type));
 }
 
-/** The place that a dead owner has left: what it had acknowledged is in its consumer. */
-async function afterDeath(link: Link, names: Names, place: Place): Promise<Place> {
+/** The place that an owner has left without a release: what it had acknowledged is in its consumer. */
+async function afterOwner({ link, names, member }: PartitionOptions, place: Place): Promise<Place> {
   const info = await link.jsm.consumers.info(names.events, place.consumer!).catch((error) => {
     if (apiCode(error) === CONSUMER_NOT_FOUND) return undefined;
     throw error;
   });
   if (info === undefined) return place;
   const from = Math.max(place.from, info.ack_floor.stream_seq + 1);
-  const known = from === place.from ? place : { ...place, from, refusals: 0, deaths: 0 };
-  if (info.delivered.stream_seq < from) return known;
+  const known = from === place.from ? place : { ...place, from, handledMs: undefined, refusals: 0, deaths: 0 };
+  // Who takes again what it could not release has not died over it.
+  if (info.delivered.stream_seq < from || place.owner === member) return known;
   // The first time a process dies its batch is tried as it was: as a rule it is not the events' fault.
   const deaths = known.deaths + 1;
   if (deaths === 1) return { ...known, deaths };
   const refusedTo = Math.max(known.refusedTo, info.delivered.stream_seq);
   return { ...known, deaths, refusals: Math.max(known.refusals, deaths - 1), refusedTo };
+}
+
+/**
+ * The first message that may not have been handled: the place's, unless the server has lost events that it had not on its
+ * disk, and gives their numbers to others. Then it is the first that is not older than the last handled one.
+ */
+async function beginOf(link: Link, stream: string, { from, handledMs }: Place): Promise<number> {
+  const { first_seq: first, last_seq: last } = (await link.jsm.streams.info(stream)).state;
+  const end = Math.min(from, last + 1);
+  // Nothing was handled, or nothing of it is there any more.
+  if (handledMs === undefined || end <= first) return end;
+  if (end === from) {
+    const timeMs = await timeOf(link, stream, from - 1);
+    if (timeMs === undefined || Math.abs(timeMs - handledMs) <= ROUNDED_MS) return from;
+  }
+  let [low, high] = [first, end];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const timeMs = await timeOf(link, stream, middle);
+    if (timeMs !== undefined && timeMs < handledMs - ROUNDED_MS) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** When the stream took a message, by the server's clock; undefined where it is not there. */
+async function timeOf(link: Link, stream: string, seq: number): Promise<number | undefined> {
+  const message = await link.jsm.streams.getMessage(stream, { seq }).catch((error) => {
+    if (apiCode(error) === NO_MESSAGE) return undefined;
+    throw error;
+  });
+  return message?.time.getTime();
 }
 
 function remove(link: Link, names: Names, consumer: string): void {

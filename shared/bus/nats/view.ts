@@ -26,6 +26,8 @@ export interface Place {
   readonly consumer?: string | undefined;
   /** The first message of the stream that may not have been handled. */
   readonly from: number;
+  /** When the stream took the last message that was handled, by the server's clock; absent where that is not known. */
+  readonly handledMs?: number | undefined;
   /** How often the event at `from` was refused. */
   readonly refusals: number;
   /** How often a process has died with that event in hand. */

@@ -1,0 +1,78 @@
+/** A server whose power failed: of the stream of events it has lost the end, of the buckets nothing. */
+import { randomUUID } from 'node:crypto';
+import { cpSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
+import { namesOf } from '#shared/bus/nats/names.ts';
+import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+
+const PATIENTLY = { timeout: 20_000, interval: 20 };
+const types = ['location.reported.v1'] as const;
+
+onNats('the bus on NATS, when the server has lost the last events and gives their numbers to others', () => {
+  let server: NatsTestServer;
+  let bus: NatsBus;
+  let seen: Recorder;
+  let files: string;
+  const subscribe = () => bus.subscribe({ group: 'g', types }, seen.handler);
+  const publish = (...numbers: number[]) => bus.publish(numbers.map((n) => locationOf('vm-1', n)));
+  const handled = (...numbers: number[]) =>
+    vi.waitFor(() => expect(seen.of('vm-1').slice(-numbers.length)).toEqual(numbers), PATIENTLY);
+  const restart = async (reconnects: number) => {
+    await server.restart();
+    await vi.waitFor(() => expect(bus.counters.reconnects).toBe(reconnects), PATIENTLY);
+  };
+  /** The stream of events is again what it was when its files were copied. */
+  const loseEvents = async () => {
+    await server.kill();
+    rmSync(files, { recursive: true });
+    renameSync(`${server.dataFolder}.kept`, files);
+  };
+  beforeEach(async () => {
+    server = await startNats();
+    const prefix = `t${randomUUID().slice(0, 8)}`;
+    bus = await natsBus({ servers: server.url, prefix, partitions: 1 });
+    seen = new Recorder();
+    files = join(server.dataFolder, 'jetstream', '$G', 'streams', namesOf(prefix, 1).events);
+    await (await subscribe()).stop();
+    await publish(1, 2, 3);
+    await server.kill();
+    cpSync(files, `${server.dataFolder}.kept`, { recursive: true });
+    await restart(1);
+  });
+  afterEach(async () => {
+    await bus.close();
+    await server.stop();
+  });
+
+  test('who takes a partition over is handed what came in place of the lost ones, and nothing twice', async () => {
+    const first = await subscribe();
+    await publish(4, 5, 6);
+    await handled(1, 2, 3, 4, 5, 6);
+    await first.stop();
+    await loseEvents();
+    await restart(2);
+    await publish(7, 8, 9, 10);
+    await subscribe();
+    await handled(7, 8, 9, 10);
+    expect(seen.of('vm-1')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  test('an owner whose place was written down beyond what is left of the stream is handed it as well', async () => {
+    await subscribe();
+    await publish(4, 5, 6);
+    await handled(1, 2, 3, 4, 5, 6);
+    // Its place is now behind the sixth.
+    await server.kill();
+    await restart(2);
+    await vi.waitFor(() => expect(bus.counters.consumersRecreated).toBeGreaterThan(0), PATIENTLY);
+    await loseEvents();
+    const publishing = publish(7, 8, 9, 10);
+    await restart(3);
+    await publishing;
+    await handled(7, 8, 9, 10);
+    expect(seen.of('vm-1')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+});
