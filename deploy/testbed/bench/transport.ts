@@ -114,7 +114,7 @@ export async function benchSizes(moves: number): Promise<BenchRow[]> {
     [512, 8, 148 / 83],
   ] as const) {
     say(`${ramMb} MB of RAM`);
-    const load = { ramBytes: ramMb * MB, fillBytes: (ramMb - 84) * MB, rttMs: PAPER_RTT_MS };
+    const load = { ramBytes: ramMb * MB, fillBytes: (ramMb - 96) * MB, rttMs: PAPER_RTT_MS };
     const both = await pair({ ratesBps: [100 * MBIT, 100 * MBIT], ...load }, moves);
     rows.push(plain(`${ramMb} MB of RAM: whole move over MPTCP`, seconds(both.mptcp.durationMs), 's'));
     rows.push(plain(`${ramMb} MB of RAM: whole move, TCP ÷ MPTCP`, both.tcp.durationMs / both.mptcp.durationMs, 'x'));
