@@ -1,9 +1,8 @@
 /** Bus and store as a configuration names them. Only the client that is used is loaded. */
-import { readFile } from 'node:fs/promises';
 import type { Bus } from './bus/bus.ts';
+import { contentOf as readNamed } from './config/files.ts';
 import type { Config, ServerConfig } from './config/schema.ts';
 import { serverUrl } from './config/server.ts';
-import { TagalongError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Store } from './store/store.ts';
 
@@ -78,13 +77,4 @@ async function pems({ ca, cert, key }: NonNullable<ServerConfig['tls']>) {
   };
 }
 
-async function contentOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${code}); name a file that is there`, {
-      cause,
-    });
-  }
-}
+const contentOf = async (path: string) => (await readNamed(path, 'a file that is there')).toString();

@@ -7,10 +7,15 @@ export interface Distribution {
   readonly max: number;
 }
 
+/** A quantile by nearest rank of values in ascending order; NaN where there are none. */
+export function nearestRank(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** Quantiles by nearest rank. The values may come in any order. */
 export function distribution(values: readonly number[]): Distribution {
   const sorted = Float64Array.from(values).sort();
-  const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  const rank = (share: number) => nearestRank(sorted, share) || 0;
   const mean = sorted.length === 0 ? 0 : sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
   return { count: sorted.length, mean, p50: rank(0.5), p95: rank(0.95), max: sorted.at(-1) ?? 0 };
 }

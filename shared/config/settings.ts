@@ -1,10 +1,10 @@
 /** Reading a file of settings, YAML or JSON, against a schema: defaults filled in, faults with their line. */
-import { readFile } from 'node:fs/promises';
 import type { Static, TSchema } from 'typebox';
 import { Default } from 'typebox/value';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml';
 import { type ErrorCode, TagalongError } from '../errors.ts';
 import { type Fault, schemaFaults } from './faults.ts';
+import { contentOf } from './files.ts';
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
@@ -50,18 +50,7 @@ export function settings<S extends TSchema>(
     }
     return deepFreeze(value as T);
   };
-  return { parse, load: async (path) => parse(await textOf(path), path) };
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TagalongError('CONFIG_UNREADABLE', `${path}: cannot be read (${code}); name a YAML or JSON file`, {
-      cause,
-    });
-  }
+  return { parse, load: async (path) => parse((await contentOf(path, 'a YAML or JSON file')).toString(), path) };
 }
 
 /** What the text says, with defaults, without line numbers. */

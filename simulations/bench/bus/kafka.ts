@@ -12,6 +12,7 @@ import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
 import { topicsOf } from '#shared/bus/kafka/topics.ts';
 import { toRecord } from '#shared/bus/kafka/wire.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
+import { nearestRank } from '../../statistics.ts';
 import { atLeast, type BenchRow, median } from '../bench.ts';
 
 /** Where, and how much. */
@@ -92,7 +93,7 @@ function throughputRows(rates: readonly Rates[]): BenchRow[] {
 
 function latencyRows(delays: readonly number[], event: Event): BenchRow[] {
   const sorted = delays.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  const at = (share: number) => nearestRank(sorted, share);
   const rate = `at ${STEADY_RATE_HZ} events/s`;
   return [
     { metric: `publish to handler, p50 ${rate}`, value: at(0.5), unit: 'ms' },

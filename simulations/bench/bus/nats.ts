@@ -8,6 +8,7 @@ import { natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
 import { bucketName, ensureStream, eventStream } from '#shared/bus/nats/streams.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
+import { nearestRank } from '../../statistics.ts';
 import { atLeast, type BenchRow, median } from '../bench.ts';
 
 const PARTITIONS = 16;
@@ -48,7 +49,7 @@ export async function benchNatsBus(options: NatsBenchOptions): Promise<BenchRow[
       const [b, o] = [await bareRates(nc, load, storage), await busRates(nc, servers, load, storage)];
       if (round > 0) [bare.push(b), ours.push(o)];
     }
-    const latencies = await steadyLatencies(nc, servers, storage, steadyMs);
+    const latencies = (await steadyLatencies(nc, servers, storage, steadyMs)).sort((a, b) => a - b);
     const middle = (rates: readonly Rates[], of: keyof Rates) => median(rates.map((rate) => rate[of]));
     const bytes = median(load.slice(0, 100).map((event) => encode(event).length));
     return [
@@ -59,8 +60,8 @@ export async function benchNatsBus(options: NatsBenchOptions): Promise<BenchRow[
       { metric: 'consume, bus', value: middle(ours, 'consumePerS'), unit: 'events/s' },
       { metric: 'consume, bare client', value: middle(bare, 'consumePerS'), unit: 'events/s' },
       atLeast('  ratio', middle(ours, 'consumePerS') / middle(bare, 'consumePerS'), 'x', WANTED_RATIO),
-      { metric: `publish to handler at ${STEADY_PER_S}/s, p50`, value: quantile(latencies, 0.5), unit: 'ms' },
-      { metric: `publish to handler at ${STEADY_PER_S}/s, p99`, value: quantile(latencies, 0.99), unit: 'ms' },
+      { metric: `publish to handler at ${STEADY_PER_S}/s, p50`, value: nearestRank(latencies, 0.5), unit: 'ms' },
+      { metric: `publish to handler at ${STEADY_PER_S}/s, p99`, value: nearestRank(latencies, 0.99), unit: 'ms' },
     ];
   } finally {
     await nc.close();
@@ -205,9 +206,4 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   const beginMs = performance.now();
   await work();
   return (performance.now() - beginMs) / 1_000;
-}
-
-function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
 }
