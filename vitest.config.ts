@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const REAL = ['test/testbed/**/*.test.ts', 'test/contract/hypervisor.qemu.test.ts'];
 
 /** Tests that run servers and many processes of their own, some of which they kill: one file at a time, too, and last. */
-const SERVERS = ['test/**/*.{kafka,nats}.test.ts', 'test/e2e/services.test.ts', 'test/e2e/crash.test.ts'];
+const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/e2e/services.test.ts', 'test/e2e/crash.test.ts'];
 
 export default defineConfig({
   test: {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and npm does not bring: what real VMs on this host need, and the servers of the buses. Does
-# nothing where nothing is missing. A machine that cannot have it runs the other tests; only in CI is that a failure.
+# Installs what the tests need and npm does not bring: what real VMs on this host need, the servers of the buses, and
+# Prometheus. Does nothing where nothing is missing. A machine that cannot have it runs the other tests; only in CI is that a failure.
 set -eu
 cd "$(dirname "$0")"
 status=0
@@ -18,6 +18,11 @@ fi
 
 if ! sh servers/nats.sh; then
   echo 'Prerequisites: nats-server could not be had; its tests will be skipped.' >&2
+  status=1
+fi
+
+if ! sh servers/prometheus.sh; then
+  echo 'Prerequisites: Prometheus could not be had; its tests will be skipped.' >&2
   status=1
 fi
 

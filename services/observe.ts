@@ -1,25 +1,77 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
+import { readFileSync } from 'node:fs';
+import { collectDefaultMetrics } from 'prom-client';
+import type { Clock } from '#shared/clock/clock.ts';
+import { PHASES } from '#shared/events/index.ts';
+import type { MigrationState } from '#shared/migration/machine.ts';
+import type { State } from '#shared/policy/machine.ts';
 import type { Ingest } from './ingest/service.ts';
 import type { MigratorService } from './migrator/service.ts';
-import type { Exposition } from './monitor/exposition.ts';
+import type { Exposition, Sample } from './monitor/exposition.ts';
 import type { PlacementService } from './placement/service.ts';
 
+const STATES: readonly State[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
+const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
+
+/** What every process tells of itself: processor, memory, event loop, and which version it is. */
+export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
+  collectDefaultMetrics({ register: registry });
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const labels = { version, node: process.versions.node };
+  gauge(
+    'tagalong_build_info',
+    'Always 1; the labels say which version runs, and on which Node.js.',
+    Object.keys(labels),
+    () => [{ labels, value: 1 }],
+  );
+}
+
 export function observeIngest({ counter }: Exposition, { counts }: Ingest): void {
-  counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them', ['outcome'], () => [
+  counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them.', ['outcome'], () => [
     { labels: { outcome: 'accepted' }, value: counts.accepted },
     { labels: { outcome: 'unattached' }, value: counts.unattached },
     ...Object.entries(counts.implausible).map(([outcome, value]) => ({ labels: { outcome }, value })),
   ]);
 }
 
-export function observePlacement({ counter }: Exposition, placement: PlacementService): void {
-  counter('tagalong_placement_locations_total', 'Location events, by what became of them', ['outcome'], () =>
+export function observePlacement({ counter, gauge }: Exposition, placement: PlacementService): void {
+  counter('tagalong_placement_locations_total', 'Location events, by what became of them.', ['outcome'], () =>
     [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
+    countedAs(placement.states(), STATES),
   );
 }
 
-export function observeDuty({ gauge }: Exposition, migrator: MigratorService): void {
-  gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by', [], () => [
+/** @param clock the one by which migrations were accepted */
+export function observeMigrator({ gauge }: Exposition, migrator: MigratorService, clock: Clock): void {
+  gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by.', [], () => [
     { labels: {}, value: migrator.onDuty ? 1 : 0 },
   ]);
+  gauge(
+    'tagalong_migrator_migrations',
+    'Migrations that have not ended, of the process on duty, by the step they are at.',
+    ['state'],
+    () => {
+      const counts = new Map<string, number>();
+      for (const { state } of migrator.status()) counts.set(state, (counts.get(state) ?? 0) + 1);
+      return countedAs(counts, MIGRATION_STATES);
+    },
+  );
+  gauge(
+    'tagalong_migrator_oldest_migration_seconds',
+    'How long ago the oldest migration that has not ended was accepted; 0 where there is none.',
+    [],
+    () => {
+      const oldestMs = Math.min(clock.now(), ...migrator.status().map(({ acceptedAtMs }) => acceptedAtMs));
+      return [{ labels: {}, value: (clock.now() - oldestMs) / 1000 }];
+    },
+  );
+}
+
+/** A series for each state, those included that nobody is in: a series must not come and go. */
+function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[]): Sample[] {
+  return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
 }

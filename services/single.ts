@@ -14,7 +14,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
-import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
 
@@ -51,6 +51,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   async ingest({ bus, store, clock, config, log }) {
     const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
     const exposition = createExposition();
+    observeProcess(exposition);
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
     return {
@@ -73,6 +74,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   async placement(options) {
     const placement = createPlacement(options);
     const exposition = createExposition();
+    observeProcess(exposition);
     observePlacement(exposition, placement);
     return {
       ...placement,
@@ -86,7 +88,8 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const machines = await open();
     const { migrator, agents } = createMover({ ...options, machines });
     const exposition = createExposition();
-    observeDuty(exposition, migrator);
+    observeProcess(exposition);
+    observeMigrator(exposition, migrator, options.clock);
     return {
       start: migrator.start,
       async stop() {
@@ -101,7 +104,8 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     };
   },
   async monitor(options) {
-    const monitor = createMonitor(options);
+    const monitor = createMonitor({ ...options, sites: options.config.sites });
+    observeProcess(monitor);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     return {

@@ -15,7 +15,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
-import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { observeIngest, observeMigrator, observePlacement } from './observe.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
 
@@ -51,11 +51,11 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
   const placement = createPlacement({ bus, store, clock, config, log });
   const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
-  const monitor = createMonitor({ bus, clock, log });
+  const monitor = createMonitor({ bus, clock, log, sites: config.sites });
   const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
-  observeDuty(monitor, migrator);
+  observeMigrator(monitor, migrator, clock);
   let http: HttpSurface | undefined;
 
   return {

@@ -1,3 +1,4 @@
+import { observeProcess } from '#services/observe.ts';
 import { createSystem } from '#services/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { crossFaults } from '#shared/config/checks.ts';
@@ -41,6 +42,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   const store = await openStore(config, log);
   const machines = await openMachines(config, clock, store, log);
   const system = createSystem({ config, clock, bus, store, log, machines });
+  observeProcess(system.monitor);
   try {
     const url = await serve(system, config.http);
     await system.start();

@@ -1,6 +1,7 @@
 /** What a process shows to Prometheus: the metrics of a registry, and such as are read when somebody scrapes. */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { HttpSurface } from '../http.ts';
+import { observeRequests } from './requests.ts';
 
 /** One value of a metric that is read by callback. */
 export interface Sample {
@@ -16,7 +17,10 @@ export interface Exposition {
   gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
   /** The same for a total that only grows; the name ends in `_total`. */
   counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
-  /** Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. */
+  /**
+   * Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. What is asked over
+   * HTTP is counted from then on.
+   */
   registerMetrics(surface: HttpSurface): void;
 }
 
@@ -41,7 +45,9 @@ export function createExposition(): Exposition {
     metrics: () => registry.metrics(),
     gauge: byCallback(Gauge),
     counter: byCallback(Counter),
-    registerMetrics({ app }) {
+    registerMetrics(surface) {
+      const { app } = surface;
+      observeRequests(registry, surface);
       // Without a rate limit: when much is asked of the process is when its metrics are wanted.
       app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
         reply.type(registry.contentType).send(await registry.metrics()),

@@ -8,16 +8,32 @@ import type { Lag } from '#shared/bus/bus.ts';
 /** The metrics by what they are called in the code. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What is read when somebody scrapes. */
+/** What the metrics are told, and what is read when somebody scrapes. */
 export interface Read {
   readonly lag: () => readonly Lag[];
   readonly inProgress: () => number;
+  readonly flapping: () => number;
+  /** Events that will be seen. */
+  readonly types: readonly string[];
 }
+
+/** What can be worse than planned (`Figures` in shared/events/types.ts): shown as 0 before it happens, for `increase()`. */
+const DEGRADED = [
+  'single-path',
+  'forced-stop',
+  'release-incomplete',
+  'plain-tcp',
+  'retargeted',
+  'post-copy',
+  'clients-unjoined',
+  'vm-died',
+] as const;
+const OUTCOMES = ['completed', 'failed', 'cancelled'] as const;
 
 /** Makes the metrics in a registry of their own, so that two monitors of one process do not meet. */
 export function createMetrics(registry: Registry, read: Read) {
   const registers = [registry];
-  return {
+  const metrics = {
     pause: new Histogram({
       name: 'tagalong_migration_pause_seconds',
       help: 'VM stopped at the source until it runs at the destination; failed and cancelled moves only where it stopped.',
@@ -123,6 +139,31 @@ export function createMetrics(registry: Registry, read: Read) {
         for (const { group, partition, events } of read.lag()) this.set({ group, partition }, events);
       },
     }),
+    returns: new Counter({
+      name: 'tagalong_migration_returns_total',
+      help: 'Completed migrations that led back to a site which the VM had left within the hour before.',
+      registers,
+    }),
+    flapping: new Gauge({
+      name: 'tagalong_vms_flapping',
+      help: 'VMs that came back twice or more within the last hour; the log of the monitor names them.',
+      registers,
+      collect() {
+        this.set(read.flapping());
+      },
+    }),
+    siteReported: new Gauge({
+      name: 'tagalong_site_last_report_timestamp_seconds',
+      help: 'When a site was last heard of, since the epoch; the start of the monitor where it has not been since.',
+      labelNames: ['site'],
+      registers,
+    }),
+    siteSlots: new Gauge({
+      name: 'tagalong_site_slots',
+      help: 'VMs that a site can run, as its latest heartbeat says.',
+      labelNames: ['site'],
+      registers,
+    }),
     siteVms: new Gauge({
       name: 'tagalong_site_vms',
       help: 'VMs that run at a site, as its latest heartbeat says.',
@@ -136,4 +177,10 @@ export function createMetrics(registry: Registry, read: Read) {
       registers,
     }),
   };
+  for (const kind of DEGRADED) metrics.degraded.inc({ kind }, 0);
+  for (const outcome of OUTCOMES) metrics.duration.zero({ outcome });
+  for (const type of read.types) metrics.events.inc({ type }, 0);
+  metrics.pause.zero({ outcome: 'completed' });
+  metrics.interruption.zero({ outcome: 'completed' });
+  return metrics;
 }

@@ -2,10 +2,11 @@
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
-import { EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
+import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { HttpSurface } from '../http.ts';
 import { createExposition, type Exposition } from './exposition.ts';
+import { flapping } from './flapping.ts';
 import { fewValues } from './labels.ts';
 import { createMetrics } from './metrics.ts';
 import { recentIds } from './recent.ts';
@@ -26,15 +27,29 @@ const REMEMBERED_IDS = 50_000;
 /** Decisions whose migration has not ended; more than that never began. */
 const REMEMBERED_PREDICTIONS = 10_000;
 
+export interface MonitorOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Sites that are expected to report; one that never does is to be seen as well. @default none */
+  readonly sites?: readonly { readonly site: string }[];
+}
+
 /** Makes a monitor; it counts from `start` on, and its group keeps its place on the bus while it is away. */
-export function createMonitor(options: { readonly bus: Bus; readonly clock: Clock; readonly log: Log }): Monitor {
+export function createMonitor(options: MonitorOptions): Monitor {
   const { bus, clock } = options;
   const log = serviceLog(options.log, 'monitor');
   const exposition = createExposition();
   const predictions = new Map<string, Prediction>();
   const underWay = new Set<string>();
   const isNew = recentIds(REMEMBERED_IDS);
-  const metrics = createMetrics(exposition.registry, { lag: () => bus.lag(), inProgress: () => underWay.size });
+  const roaming = flapping();
+  const metrics = createMetrics(exposition.registry, {
+    lag: () => bus.lag(),
+    inProgress: () => underWay.size,
+    flapping: () => roaming.count(clock.now()),
+    types: TYPES,
+  });
   const fewReasons = fewValues();
   const fewCodes = fewValues();
   const fewKinds = fewValues();
@@ -45,7 +60,9 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
     metrics.eventLag.observe(Math.max(0, clock.now() - event.data.atMs) / 1000);
     switch (event.type) {
       case 'site.reported.v1': {
-        const { site, vms, draining } = event.data;
+        const { site, atMs, slots, vms, draining } = event.data;
+        metrics.siteReported.set({ site }, atMs / 1000);
+        metrics.siteSlots.set({ site }, slots);
         metrics.siteVms.set({ site }, vms.length);
         metrics.siteDraining.set({ site }, draining ? 1 : 0);
         return;
@@ -70,6 +87,7 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
         return;
       case 'migration.completed.v1':
         compare(predictions.get(event.data.migration), event.data.figures);
+        roam(event.data);
         return end(event.data.migration, 'completed', 'none', event.data.figures);
       case 'migration.failed.v1': {
         const { migration, vm, code, phase, figures } = event.data;
@@ -98,6 +116,11 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
       if (expectedMs > 0) metrics.predictionError.observe({ measure }, actualMs / expectedMs);
     }
   };
+  const roam = ({ vm, from, to, atMs }: Data<'migration.completed.v1'>) => {
+    if (!roaming.moved(vm, from, to, atMs)) return;
+    metrics.returns.inc();
+    log.info({ vm, from, to }, 'a VM went back to a site that it had left within the hour');
+  };
   const end = (migration: string, outcome: string, reason: string, figures: Figures) => {
     underWay.delete(migration);
     predictions.delete(migration);
@@ -119,6 +142,7 @@ export function createMonitor(options: { readonly bus: Bus; readonly clock: Cloc
   return {
     ...exposition,
     async start() {
+      for (const { site } of options.sites ?? []) metrics.siteReported.set({ site }, clock.now() / 1000);
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
         for (const { event } of batch) if (isNew(originalId(event.id))) observe(event);
       });

@@ -46,6 +46,8 @@ export interface PlacementService {
   explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
   /** Of the VMs that are held here. */
   status(): PlacementStatus;
+  /** How many VMs that are held here are in each state; of the states that one is in. */
+  states(): ReadonlyMap<string, number>;
   /** Location events by what became of them, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
   /** True while something is being worked on. */
@@ -145,6 +147,11 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
         return core.explain(vm, nowMs());
       }),
     status: () => statusOf(core, { held: [...service.held], of: partitions }),
+    states() {
+      const counts = new Map<string, number>();
+      for (const { state } of core.vms.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+      return counts;
+    },
     get counts() {
       return core.counts;
     },

@@ -226,16 +226,63 @@ test('dead letters are counted by their code', async () => {
   expect((await scrape()).value('tagalong_events_rejected_total{code="EVENT_INVALID"}')).toBe(1);
 });
 
-test('a site’s VMs are those of its latest heartbeat', async () => {
-  const report = (vms: string[], draining: boolean): Fact => ({
+describe('a site', () => {
+  const report = (vms: string[], draining: boolean, atMs = NOW_MS): Fact => ({
     type: 'site.reported.v1',
-    data: { site: 'east', atMs: NOW_MS, lat: 1, lon: 2, slots: 5, vms, draining, uplinks: [] },
+    data: { site: 'east', atMs, lat: 1, lon: 2, slots: 5, vms, draining, uplinks: [] },
   });
-  await happens(report(['v1', 'v2', 'v3'], false));
-  await happens(report(['v1'], true));
+
+  test('is as its latest heartbeat says', async () => {
+    await happens(report(['v1', 'v2', 'v3'], false, NOW_MS - 5000));
+    await happens(report(['v1'], true));
+    const { value } = await scrape();
+    expect(value('tagalong_site_vms{site="east"}')).toBe(1);
+    expect(value('tagalong_site_slots{site="east"}')).toBe(5);
+    expect(value('tagalong_site_draining{site="east"}')).toBe(1);
+    expect(value('tagalong_site_last_report_timestamp_seconds{site="east"}')).toBe(NOW_MS / 1000);
+  });
+
+  test('that is expected and never heard of counts as silent from the start on', async () => {
+    const expecting = createMonitor({ bus, clock, log, sites: [{ site: 'north' }] });
+    await expecting.start();
+    expect(await expecting.metrics()).toContain(
+      `\ntagalong_site_last_report_timestamp_seconds{site="north"} ${NOW_MS / 1000}\n`,
+    );
+    await expecting.stop();
+  });
+});
+
+test('VMs that go to and fro are counted, not named', async () => {
+  const moved = (n: number, from: string, to: string): Fact => ({
+    type: 'migration.completed.v1',
+    data: { ...migration, migration: `v1:${n}`, from, to, figures },
+  });
+  await happens(moved(1, 'east', 'west'), moved(2, 'west', 'east'));
+  expect((await scrape()).value('tagalong_vms_flapping')).toBe(0);
+  await happens(moved(3, 'east', 'west'));
+  const { value, text } = await scrape();
+  expect(value('tagalong_vms_flapping')).toBe(1);
+  expect(value('tagalong_migration_returns_total')).toBe(2);
+  expect(text).not.toMatch(/"v1/);
+  clock.advanceTo(NOW_MS + 3_600_000);
+  expect((await scrape()).value('tagalong_vms_flapping')).toBe(0);
+});
+
+test('what can go wrong is shown as 0 before it has', async () => {
   const { value } = await scrape();
-  expect(value('tagalong_site_vms{site="east"}')).toBe(1);
-  expect(value('tagalong_site_draining{site="east"}')).toBe(1);
+  expect(value('tagalong_migration_degraded_total{kind="plain-tcp"}')).toBe(0);
+  expect(value('tagalong_migration_duration_seconds_count{outcome="failed"}')).toBe(0);
+  expect(value('tagalong_events_total{type="event.rejected.v1"}')).toBe(0);
+});
+
+test('requests are counted by route, not by what was asked for', async () => {
+  await fetch(`${url}/readyz/monitor`);
+  await fetch(`${url}/v1/vms/vm-of-ann`, { method: 'PATCH' });
+  const { value, text } = await scrape();
+  expect(value('tagalong_http_requests_total{method="GET",route="/readyz/:service",status="200"}')).toBe(1);
+  expect(value('tagalong_http_requests_total{method="other",route="none",status="404"}')).toBe(1);
+  expect(value('tagalong_http_request_duration_seconds_count{route="/readyz/:service"}')).toBe(1);
+  expect(text).not.toContain('vm-of-ann');
 });
 
 describe('events', () => {

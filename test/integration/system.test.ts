@@ -93,6 +93,11 @@ describe('an hour and a quarter of the shipped scenario', () => {
       of('placement.decided.v1').filter(({ data }) => data.verdict === 'move').length,
     );
     expect(sum(/^tagalong_ingest_locations_total\{outcome="accepted"/)).toBe(system.ingest.counts.accepted);
+    expect(sum(/^tagalong_placement_vms\{/)).toBe(scenario.vms.length);
+    const underWay = system.migrator.status();
+    expect(sum(/^tagalong_migrator_migrations\{/)).toBe(underWay.length);
+    const oldestMs = Math.min(clock.now(), ...underWay.map(({ acceptedAtMs }) => acceptedAtMs));
+    expect(sum(/^tagalong_migrator_oldest_migration_seconds /)).toBeCloseTo((clock.now() - oldestMs) / 1000);
     expect(text).not.toMatch(/user-\d/);
   });
 });

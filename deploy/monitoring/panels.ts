@@ -1,0 +1,312 @@
+/** What the dashboard shows: panels by rows, as what they ask of Prometheus. */
+
+/** One question, and what its answers are called. */
+interface Query {
+  readonly expr: string;
+  readonly legend?: string;
+}
+
+/** A graph, or one figure. */
+export interface Panel {
+  readonly title: string;
+  /** For whoever looks at it and wonders. */
+  readonly description: string;
+  /** Grafana's name of a unit. */
+  readonly unit: string;
+  readonly queries: readonly Query[];
+  /** One figure, the latest, red from `redFrom` on. */
+  readonly stat?: { readonly redFrom?: number };
+}
+
+/** Panels under a heading. */
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+
+const RATE = '$__rate_interval';
+/** Quantiles of a histogram over the last minutes; moves are rare, so they need more time than requests. */
+const quantiles = (histogram: string, over: string, shares: readonly number[]): Query[] =>
+  shares.map((share) => ({
+    expr: `histogram_quantile(${share}, sum by (le) (rate(${histogram}[${over}])))`,
+    legend: `p${share * 100}`,
+  }));
+const completed = (name: string) => `${name}_bucket{outcome="completed"}`;
+
+/** From what is looked at first to what explains it. */
+export const ROWS: readonly Row[] = [
+  {
+    title: 'At a glance',
+    panels: [
+      {
+        title: 'Processes that do not answer',
+        description: 'Scraped by Prometheus, and not up.',
+        unit: 'none',
+        stat: { redFrom: 1 },
+        queries: [{ expr: 'count(up{job="tagalong"} == 0) or vector(0)' }],
+      },
+      {
+        title: 'Moves in 24 hours',
+        description: 'Migrations that completed.',
+        unit: 'none',
+        stat: {},
+        queries: [{ expr: 'sum(increase(tagalong_migration_duration_seconds_count{outcome="completed"}[24h]))' }],
+      },
+      {
+        title: 'Interruption, p95 of 24 hours',
+        description: 'The longest gap in a client’s traffic around a move.',
+        unit: 's',
+        stat: { redFrom: 0.5 },
+        queries: quantiles(completed('tagalong_migration_interruption_seconds'), '24h', [0.95]),
+      },
+      {
+        title: 'Oldest migration',
+        description: 'How long ago the oldest migration that has not ended was accepted.',
+        unit: 's',
+        stat: { redFrom: 1800 },
+        queries: [{ expr: 'max(tagalong_migrator_oldest_migration_seconds)' }],
+      },
+      {
+        title: 'VMs that go to and fro',
+        description:
+          'They came back twice or more within an hour to a site they had left; the monitor’s log names them.',
+        unit: 'none',
+        stat: { redFrom: 1 },
+        queries: [{ expr: 'sum(tagalong_vms_flapping)' }],
+      },
+      {
+        title: 'Migrators on duty',
+        description: 'One moves VMs, the others stand by.',
+        unit: 'none',
+        stat: { redFrom: 2 },
+        queries: [{ expr: 'sum(tagalong_migrator_on_duty)' }],
+      },
+    ],
+  },
+  {
+    title: 'Moves',
+    panels: [
+      {
+        title: 'Ended, an hour',
+        description: 'Migrations by how they ended.',
+        unit: 'none',
+        queries: [
+          { expr: 'sum by (outcome) (increase(tagalong_migration_duration_seconds_count[1h]))', legend: '{{outcome}}' },
+        ],
+      },
+      {
+        title: 'Interruption',
+        description: 'Completed moves of the last hour: the longest gap in a client’s traffic.',
+        unit: 's',
+        queries: quantiles(completed('tagalong_migration_interruption_seconds'), '1h', [0.5, 0.95, 0.99]),
+      },
+      {
+        title: 'Pause',
+        description: 'Completed moves of the last hour: stopped at the source until it runs at the destination.',
+        unit: 's',
+        queries: quantiles(completed('tagalong_migration_pause_seconds'), '1h', [0.5, 0.95, 0.99]),
+      },
+      {
+        title: 'Duration',
+        description: 'Completed moves of the last hour, from beginning to end.',
+        unit: 's',
+        queries: quantiles(completed('tagalong_migration_duration_seconds'), '1h', [0.5, 0.95]),
+      },
+      {
+        title: 'Worse than planned, an hour',
+        description: 'One path only, plain TCP, a forced stop: by kind.',
+        unit: 'none',
+        queries: [{ expr: 'sum by (kind) (increase(tagalong_migration_degraded_total[1h]))', legend: '{{kind}}' }],
+      },
+      {
+        title: 'Why moves failed or were cancelled, an hour',
+        description: 'By error code, or by who cancelled.',
+        unit: 'none',
+        queries: [
+          {
+            expr: 'sum by (outcome, reason) (increase(tagalong_migrations_total{outcome!="completed"}[1h]))',
+            legend: '{{outcome}} {{reason}}',
+          },
+        ],
+      },
+      {
+        title: 'Under way, by step',
+        description: 'As the migrator on duty has them.',
+        unit: 'none',
+        queries: [{ expr: 'sum by (state) (tagalong_migrator_migrations)', legend: '{{state}}' }],
+      },
+      {
+        title: 'Sent between sites',
+        description: 'Bytes of migrations that ended.',
+        unit: 'Bps',
+        queries: [{ expr: `sum(rate(tagalong_migration_bytes_total[${RATE}]))`, legend: 'sent' }],
+      },
+      {
+        title: 'Measured ÷ predicted, median',
+        description: 'Completed moves of the last hour; 1 is a perfect prediction.',
+        unit: 'none',
+        queries: [
+          {
+            expr: 'histogram_quantile(0.5, sum by (le, measure) (rate(tagalong_migration_prediction_error_ratio_bucket[1h])))',
+            legend: '{{measure}}',
+          },
+        ],
+      },
+      {
+        title: 'What clients report',
+        description: 'Gaps in their traffic and connections that they lost, with a move under way or without; an hour.',
+        unit: 'none',
+        queries: [
+          { expr: 'sum(increase(tagalong_client_gap_seconds_count[1h]))', legend: 'gaps' },
+          { expr: 'sum(increase(tagalong_client_resets_total[1h]))', legend: 'connections lost' },
+        ],
+      },
+    ],
+  },
+  {
+    title: 'Decisions and sites',
+    panels: [
+      {
+        title: 'Decisions, an hour',
+        description: 'By verdict, reason and who asked.',
+        unit: 'none',
+        queries: [
+          {
+            expr: 'sum by (verdict, reason, source) (increase(tagalong_decisions_total[1h]))',
+            legend: '{{verdict}} {{reason}} ({{source}})',
+          },
+        ],
+      },
+      {
+        title: 'VMs, by what the policy has them do',
+        description: 'Summed over the placements.',
+        unit: 'none',
+        queries: [{ expr: 'sum by (state) (tagalong_placement_vms)', legend: '{{state}}' }],
+      },
+      {
+        title: 'Returns, an hour',
+        description: 'Moves that led back to a site which the VM had left within the hour before.',
+        unit: 'none',
+        queries: [{ expr: 'sum(increase(tagalong_migration_returns_total[1h]))', legend: 'returns' }],
+      },
+      {
+        title: 'Slots in use',
+        description: 'VMs at a site ÷ how many it can run.',
+        unit: 'percentunit',
+        queries: [
+          { expr: 'max by (site) (tagalong_site_vms) / max by (site) (tagalong_site_slots)', legend: '{{site}}' },
+        ],
+      },
+      {
+        title: 'Since a site was last heard of',
+        description: 'A heartbeat comes every heartbeatMs; after policy.siteSilentMs the site counts as dead.',
+        unit: 's',
+        queries: [
+          {
+            expr: 'time() - max by (site) (tagalong_site_last_report_timestamp_seconds)',
+            legend: '{{site}}',
+          },
+        ],
+      },
+      {
+        title: 'Sites that are being emptied',
+        description: '1 where an operator drains a site.',
+        unit: 'none',
+        queries: [{ expr: 'max by (site) (tagalong_site_draining)', legend: '{{site}}' }],
+      },
+    ],
+  },
+  {
+    title: 'Events',
+    panels: [
+      {
+        title: 'Locations taken in',
+        description: 'By what became of them at ingest.',
+        unit: 'reqps',
+        queries: [{ expr: `sum by (outcome) (rate(tagalong_ingest_locations_total[${RATE}]))`, legend: '{{outcome}}' }],
+      },
+      {
+        title: 'Locations judged',
+        description: 'By what became of them at the placement; most change nothing.',
+        unit: 'reqps',
+        queries: [
+          { expr: `sum by (outcome) (rate(tagalong_placement_locations_total[${RATE}]))`, legend: '{{outcome}}' },
+        ],
+      },
+      {
+        title: 'Events to be handled',
+        description: 'By consumer group; every monitor says it of all groups.',
+        unit: 'none',
+        queries: [
+          { expr: 'sum by (group) (max by (group, partition) (tagalong_bus_lag_events))', legend: '{{group}}' },
+        ],
+      },
+      {
+        title: 'From the event to the monitor',
+        description: 'How late the monitor knows of what happened.',
+        unit: 's',
+        queries: quantiles('tagalong_event_lag_seconds_bucket', RATE, [0.5, 0.95, 0.99]),
+      },
+      {
+        title: 'On the bus',
+        description: 'Events by type, locations left out.',
+        unit: 'reqps',
+        queries: [{ expr: `sum by (type) (rate(tagalong_events_total[${RATE}]))`, legend: '{{type}}' }],
+      },
+      {
+        title: 'Dead letters, an hour',
+        description: 'Events that could not be used, by error code; `tagalong dead-letters list` shows them.',
+        unit: 'none',
+        queries: [{ expr: 'sum by (code) (increase(tagalong_events_rejected_total[1h]))', legend: '{{code}}' }],
+      },
+    ],
+  },
+  {
+    title: 'Processes',
+    panels: [
+      {
+        title: 'Requests',
+        description: 'Answers by status, /metrics and health included.',
+        unit: 'reqps',
+        queries: [{ expr: `sum by (status) (rate(tagalong_http_requests_total[${RATE}]))`, legend: '{{status}}' }],
+      },
+      {
+        title: 'Time to answer, p95',
+        description: 'By route.',
+        unit: 's',
+        queries: [
+          {
+            expr: `histogram_quantile(0.95, sum by (le, route) (rate(tagalong_http_request_duration_seconds_bucket[${RATE}])))`,
+            legend: '{{route}}',
+          },
+        ],
+      },
+      {
+        title: 'Processor',
+        description: 'Cores in use.',
+        unit: 'none',
+        queries: [
+          { expr: `rate(process_cpu_seconds_total{job="tagalong"}[${RATE}])`, legend: '{{service}} {{instance}}' },
+        ],
+      },
+      {
+        title: 'Memory',
+        description: 'Resident.',
+        unit: 'bytes',
+        queries: [{ expr: 'process_resident_memory_bytes{job="tagalong"}', legend: '{{service}} {{instance}}' }],
+      },
+      {
+        title: 'Event loop lag, p99',
+        description: 'How late a process gets to its next task.',
+        unit: 's',
+        queries: [{ expr: 'nodejs_eventloop_lag_p99_seconds{job="tagalong"}', legend: '{{service}} {{instance}}' }],
+      },
+      {
+        title: 'Versions',
+        description: 'Which run.',
+        unit: 'none',
+        queries: [{ expr: 'sum by (version, node) (tagalong_build_info)', legend: '{{version}}, Node.js {{node}}' }],
+      },
+    ],
+  },
+];

@@ -1,0 +1,94 @@
+/** The page of all metrics, made from the metrics themselves: services/monitor/METRICS.md. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { virtualClock } from '#shared/clock/virtual.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { createHttp } from '../http.ts';
+import { observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
+import { createSystem } from '../system.ts';
+import { createExposition } from './exposition.ts';
+import { createMonitor } from './service.ts';
+
+/** One metric, as a reader needs to know it. */
+export interface Documented {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+/** The metrics of one service, or of every process. */
+export interface Section {
+  readonly title: string;
+  readonly metrics: readonly Documented[];
+}
+
+/** All metrics of Tagalong's own, by who has them. Nothing is started: what a registry holds is asked. */
+export async function metricSections(): Promise<Section[]> {
+  const clock = virtualClock(0);
+  const log = createLog('silent');
+  const bus = memoryBus({ partitions: 1 });
+  const system = createSystem({ config: DEFAULT_CONFIG, clock, bus, store: memoryStore(), log });
+  const monitor = createMonitor({ bus, clock, log });
+  const every = createExposition();
+  const ingest = createExposition();
+  const placement = createExposition();
+  const migrator = createExposition();
+  observeProcess(every);
+  const surface = await createHttp({ config: DEFAULT_CONFIG.http, log });
+  every.registerMetrics(surface);
+  await surface.close();
+  observeIngest(ingest, system.ingest);
+  observePlacement(placement, system.placement);
+  observeMigrator(migrator, system.migrator, clock);
+  return [
+    { title: 'The monitor: what happens on the bus', metrics: documented(monitor.registry) },
+    { title: 'Ingest', metrics: documented(ingest.registry) },
+    { title: 'Placement', metrics: documented(placement.registry) },
+    { title: 'The migrator', metrics: documented(migrator.registry) },
+    { title: 'Every process', metrics: documented(every.registry) },
+  ];
+}
+
+/** Node's own (`process_…`, `nodejs_…`) are told of by those who make them. */
+function documented(registry: Registry): Documented[] {
+  return registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('tagalong_'))
+    .map((metric) => {
+      const { name, help, labelNames } = metric as typeof metric & { labelNames: string[] };
+      return { name, help, labels: labelNames, type: typeOf(metric) };
+    });
+}
+
+function typeOf(metric: unknown): Documented['type'] {
+  if (metric instanceof Histogram) return 'histogram';
+  if (metric instanceof Counter) return 'counter';
+  if (metric instanceof Gauge) return 'gauge';
+  throw new TypeError('a metric of an unknown kind');
+}
+
+const HEAD = `# Metrics
+
+Made from the code by \`npm run generate\`. Every process answers \`GET /metrics\` in Prometheus' text format, without a token: no label
+holds a user, a position or a VM. Units are in the names; a label's values are few, and beyond 50 of them the rest is \`other\`.
+Sum over processes of a service: each has its share. \`tagalong up\` has all of them in one.
+
+Beside these every process has what Node.js says of itself: \`process_…\` (processor, memory, open files) and \`nodejs_…\` (event loop, heap,
+garbage collection).
+`;
+
+/** The page's text. */
+export async function metricsPage(): Promise<string> {
+  const sections = await metricSections();
+  const tables = sections.map(({ title, metrics }) => {
+    const rows = metrics.map(({ name, type, labels, help }) => {
+      const named = labels.map((label) => `\`${label}\``).join(', ');
+      return `| \`${name}\` | ${type} | ${named} | ${help} |`;
+    });
+    return `\n## ${title}\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  return HEAD + tables.join('');
+}

@@ -1,0 +1,31 @@
+/** What a process is asked over HTTP, by route. */
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { HttpSurface } from '../http.ts';
+
+/**
+ * Counts the answers of a surface, and how long they took. A route is the pattern it was registered by, never the path that
+ * was asked for: that may name a VM or a user.
+ */
+export function observeRequests(registry: Registry, { app }: HttpSurface): void {
+  const registers = [registry];
+  const labelNames = ['method', 'route', 'status'] as const;
+  const requests = new Counter({
+    name: 'tagalong_http_requests_total',
+    help: 'Requests that were answered, by method, route and status.',
+    labelNames,
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'tagalong_http_request_duration_seconds',
+    help: 'From the arrival of a request until its answer was sent.',
+    labelNames: ['route'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+    registers,
+  });
+  app.addHook('onResponse', async ({ method, routeOptions: { url } }, { statusCode, elapsedTime }) => {
+    // Methods of paths that nobody serves are as many as somebody likes.
+    const route = url ?? 'none';
+    requests.inc({ method: url === undefined ? 'other' : method, route, status: statusCode });
+    duration.observe({ route }, elapsedTime / 1000);
+  });
+}

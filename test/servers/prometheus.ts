@@ -1,0 +1,130 @@
+/** Prometheus for tests: a real one, on a free port of the loopback, with its data in a folder of its own. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { describe, test } from 'vitest';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+const START_TIMEOUT_MS = 30_000;
+
+/** A Prometheus that a test has started. */
+export interface PrometheusTestServer {
+  readonly url: string;
+  /** Asks its API. Rejects where the answer is no success, with what was said. */
+  ask<T>(path: string, query?: Readonly<Record<string, string>>): Promise<T>;
+  /** Ends it and removes what it kept. */
+  stop(): Promise<void>;
+}
+
+/** One value of the answer to an instant query. */
+export interface Sampled {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [atS: number, value: string];
+}
+
+function pathOf(program: 'prometheus' | 'promtool'): string | undefined {
+  const folders = [`${ROOT}build/servers`, ...(process.env.PATH ?? '').split(':')];
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+}
+
+/** Tests that need Prometheus: without one they are skipped by name, in CI they fail. */
+export function onPrometheus(name: string, tests: () => void): void {
+  const why = 'prometheus or promtool is missing; npm run prerequisites installs them';
+  if (pathOf('prometheus') !== undefined && pathOf('promtool') !== undefined) describe(name, tests);
+  else if (process.env.CI === 'true') {
+    test(`${name}: Prometheus is here`, () => {
+      throw new Error(why);
+    });
+  } else describe.skip(`${name} (skipped: ${why})`, tests);
+}
+
+/** Runs promtool to its end; rejects with what it said where it finds a fault. @param input for its standard input */
+export async function promtool(args: readonly string[], input = ''): Promise<string> {
+  const running = promisify(execFile)(pathOf('promtool')!, [...args], { cwd: ROOT });
+  running.child.stdin?.end(input);
+  const { stdout, stderr } = await running;
+  return stdout + stderr;
+}
+
+/**
+ * Starts a server with the configuration that is deployed.
+ * @param targets what is written into targets.yaml
+ */
+export async function startPrometheus(targets: object): Promise<PrometheusTestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-prometheus-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  for (const file of ['prometheus.yaml', 'alerts.yaml'])
+    await cp(`${ROOT}deploy/monitoring/${file}`, join(folder, file));
+  await writeFile(join(folder, 'targets.yaml'), JSON.stringify(targets));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    pathOf('prometheus')!,
+    [
+      `--config.file=${folder}/prometheus.yaml`,
+      `--storage.tsdb.path=${folder}/data`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=warn',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    if (said.length < 20_000) said += chunk;
+  });
+  // A test that is ended from outside must not leave it behind.
+  const atExit = () => child.kill('SIGKILL');
+  process.once('exit', atExit);
+  const stop = async () => {
+    process.off('exit', atExit);
+    await end(child);
+    await remove();
+  };
+  try {
+    await ready(url, child);
+  } catch (cause) {
+    await stop();
+    throw new Error(`Prometheus does not start: ${said}`, { cause });
+  }
+  return {
+    url,
+    async ask<T>(path: string, query: Readonly<Record<string, string>> = {}) {
+      const response = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(query)}`);
+      const answer = (await response.json()) as { status: string; error?: string; data: T };
+      if (answer.status !== 'success') throw new Error(`${JSON.stringify(query)}: ${answer.error}`);
+      return answer.data;
+    },
+    stop,
+  };
+}
+
+async function ready(url: string, child: ChildProcess): Promise<void> {
+  const untilMs = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const response = await fetch(`${url}/-/ready`).catch(() => undefined);
+    if (response?.ok) return;
+    if (child.exitCode !== null || performance.now() > untilMs) throw new Error('it is not ready');
+    await pause(100);
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
