@@ -26,6 +26,11 @@ if ! sh servers/prometheus.sh; then
   status=1
 fi
 
+if ! sh checkers.sh; then
+  echo 'Prerequisites: what checks the deployment could not be built; its tests will be skipped.' >&2
+  status=1
+fi
+
 if ! sh servers/kafka/prerequisites.sh; then
   echo 'Prerequisites: Apache Kafka could not be installed; its tests will be skipped.' >&2
   status=1

@@ -7,6 +7,7 @@ import { addBench } from './bench.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
+import { addLocal } from './local.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
 import { addProbe } from './probe.ts';
 import { addReplay } from './replay.ts';
@@ -22,6 +23,7 @@ const COMMANDS = [
   addStart,
   addUp,
   addServices,
+  addLocal,
   addAgent,
   addReplay,
   addSimulate,

@@ -1,0 +1,54 @@
+/**
+ * What Docker Compose runs, translated to one host's loopback: each `NAME:PORT` of a service becomes a port of its own that
+ * was free. So the same files (compose.yaml, the configuration, the NATS servers' and Prometheus') serve both.
+ */
+import { createServer } from 'node:net';
+
+/** Where a service of Compose answers here. */
+export interface Loopback {
+  /** @returns `127.0.0.1:PORT`; the same for the same arguments */
+  address(service: string, port: number): string;
+  /** A text with every `NAME:PORT` replaced, and `0.0.0.0:PORT` as the port of the service it is said of. */
+  translate(text: string, of?: string): string;
+}
+
+/**
+ * @param services the names to be translated
+ * @param freePorts as many as will be asked for
+ */
+export function loopback(services: readonly string[], freePorts: readonly number[]): Loopback {
+  const unused = [...freePorts];
+  const taken = new Map<string, number>();
+  // The longest first: a name may begin with another one.
+  const names = services.toSorted((a, b) => b.length - a.length).join('|');
+  const found = new RegExp(`(?<![\\w.-])(${names}|0\\.0\\.0\\.0):(\\d{1,5})\\b`, 'g');
+  const address = (service: string, port: number) => {
+    const key = `${service}:${port}`;
+    const here = taken.get(key) ?? unused.shift();
+    if (here === undefined) throw new RangeError('more addresses than ports');
+    taken.set(key, here);
+    return `127.0.0.1:${here}`;
+  };
+  return {
+    address,
+    translate: (text, of) =>
+      text.replaceAll(found, (whole, host: string, port: string) => {
+        const service = host === '0.0.0.0' ? of : host;
+        return service === undefined ? whole : address(service, Number(port));
+      }),
+  };
+}
+
+/** Ports of the loopback that nobody listens on, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,128 @@
+/** Which processes stand for the containers of deploy/compose/compose.yaml, and what each is told. */
+import { parse } from 'yaml';
+import type { Loopback } from './loopback.ts';
+
+/** What is needed of Compose's file. */
+interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeService>>;
+}
+interface ComposeService {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly profiles?: readonly string[];
+}
+
+/** One process to be run. */
+export interface Planned {
+  /** As in compose.yaml. */
+  readonly name: string;
+  readonly program: 'nats-server' | 'tagalong' | 'prometheus';
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Answers 200 when it takes part. */
+  readonly readyUrl: string;
+  /** Where it is asked. */
+  readonly url: string;
+}
+
+/** Files that are written before, by name, in the folder of the run. */
+export interface Plan {
+  readonly processes: readonly Planned[];
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** The texts of the files that are deployed. */
+export interface Deployed {
+  readonly compose: string;
+  readonly configuration: string;
+  readonly prometheus: string;
+  readonly alerts: string;
+  readonly targets: string;
+  /** Path of the NATS servers' configuration. */
+  readonly natsConf: string;
+}
+
+const NATS_PORT = 4222;
+const NATS_HTTP_PORT = 8222;
+const SERVICE_PORT = 8080;
+const PROMETHEUS_PORT = 9090;
+
+/** Names of the services that run with the profile nats: what addresses may name. */
+export function servicesOf(compose: string): string[] {
+  return Object.entries(read(compose).services)
+    .filter(([, { profiles }]) => profiles === undefined || profiles.includes('nats'))
+    .map(([name]) => name);
+}
+
+/**
+ * @param folder where the run keeps everything
+ * @returns processes in the order in which they begin
+ */
+export function planOf(deployed: Deployed, at: Loopback, folder: string): Plan {
+  const { services } = read(deployed.compose);
+  const of = (image: RegExp) => Object.entries(services).filter(([, service]) => image.test(service.image));
+  const nats = of(/^nats:/).map(([name, service]) => natsProcess(name, service, deployed, at, folder));
+  const ours = of(/^tagalong$/).map(([name, service]) => ourProcess(name, service, at, folder));
+  const prometheus = of(/^prom\/prometheus:/).map(([name]) => prometheusProcess(name, at, folder));
+  return {
+    processes: [...nats, ...ours, ...prometheus],
+    files: {
+      'tagalong.yaml': onLoopback(at.translate(deployed.configuration)),
+      'prometheus.yaml': deployed.prometheus,
+      'alerts.yaml': deployed.alerts,
+      'targets.yaml': at.translate(deployed.targets),
+    },
+  };
+}
+
+function read(compose: string): ComposeFile {
+  return parse(compose, { merge: true }) as ComposeFile;
+}
+
+/** What a container answers to its network, a process answers to the loopback alone. */
+function onLoopback(configuration: string): string {
+  const config = parse(configuration) as { http?: object };
+  return JSON.stringify({ ...config, http: { ...config.http, host: '127.0.0.1' } }, null, 2);
+}
+
+function natsProcess(name: string, service: ComposeService, deployed: Deployed, at: Loopback, folder: string): Planned {
+  const env = Object.entries(service.environment ?? {}).map(([key, value]) => [key, at.translate(value, name)]);
+  return {
+    name,
+    program: 'nats-server',
+    args: ['--config', deployed.natsConf],
+    env: { ...Object.fromEntries(env), NATS_DATA: `${folder}/${name}` },
+    url: `nats://${at.address(name, NATS_PORT)}`,
+    readyUrl: `http://${at.address(name, NATS_HTTP_PORT)}/healthz`,
+  };
+}
+
+function ourProcess(name: string, { command = [] }: ComposeService, at: Loopback, folder: string): Planned {
+  const address = at.address(name, SERVICE_PORT);
+  return {
+    name,
+    program: 'tagalong',
+    args: [command[0]!, '--config', `${folder}/tagalong.yaml`, '--port', address.split(':')[1]!],
+    env: {},
+    url: `http://${address}`,
+    readyUrl: `http://${address}/readyz`,
+  };
+}
+
+function prometheusProcess(name: string, at: Loopback, folder: string): Planned {
+  const address = at.address(name, PROMETHEUS_PORT);
+  return {
+    name,
+    program: 'prometheus',
+    args: [
+      `--config.file=${folder}/prometheus.yaml`,
+      `--storage.tsdb.path=${folder}/prometheus`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn',
+    ],
+    env: {},
+    url: `http://${address}`,
+    readyUrl: `http://${address}/-/ready`,
+  };
+}

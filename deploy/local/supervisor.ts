@@ -1,0 +1,92 @@
+/** Keeps processes running, as a container engine does: one that ends is started again, until all are to end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const GUARD = new URL('guard.sh', import.meta.url).pathname;
+/** After that long it is started again. */
+const RESTART_MS = 1000;
+/** Who has not ended after being asked for so long is killed. */
+const STOP_MS = 20_000;
+const LOOK_MS = 200;
+
+/** How one process is started. */
+export interface Launch {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly readyUrl: string;
+}
+
+/** A process that is kept running. */
+export interface Supervised {
+  readonly name: string;
+  /** Of the program that runs now. */
+  readonly pid: number | undefined;
+  /** Resolves when it takes part; rejects when it has not within the time. */
+  ready(timeoutMs: number): Promise<void>;
+  /** Asks it to end, and does not start it again. Resolves when it has. */
+  stop(): Promise<void>;
+}
+
+/** @param say told each line that the process prints, and when it ended */
+export function supervise(launch: Launch, say: (name: string, line: string) => void): Supervised {
+  const { name, command, args, env, readyUrl } = launch;
+  let stopping = false;
+  let child: ChildProcess | undefined;
+  let pid: number | undefined;
+
+  const runOnce = async () => {
+    // In a group of its own: a Ctrl-C at the terminal is for us, who end all in order.
+    const how = { env: { ...process.env, ...env }, detached: true };
+    const running = spawn('sh', [GUARD, command, ...args], how);
+    child = running;
+    createInterface({ input: running.stdout }).once('line', (line) => {
+      pid = Number(line);
+    });
+    createInterface({ input: running.stderr }).on('line', (line) => say(name, line));
+    const [code, signal] = await once(running, 'exit');
+    pid = undefined;
+    if (!stopping) say(name, `ended (${signal ?? code}); it is started again`);
+  };
+  const ended = (async () => {
+    while (!stopping) {
+      await runOnce();
+      if (!stopping) await pause(RESTART_MS);
+    }
+  })();
+
+  return {
+    name,
+    get pid() {
+      return pid;
+    },
+    async ready(timeoutMs) {
+      const untilMs = performance.now() + timeoutMs;
+      while (!(await answers(readyUrl))) {
+        if (stopping) return;
+        if (performance.now() > untilMs) throw new Error(`${name} is not ready after ${timeoutMs / 1000} s`);
+        await pause(LOOK_MS);
+      }
+    },
+    async stop() {
+      stopping = true;
+      child?.kill('SIGTERM');
+      const late = setTimeout(() => child?.stdin?.end(), STOP_MS);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

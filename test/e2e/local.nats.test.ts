@@ -1,0 +1,130 @@
+/** The deployment of deploy/compose, as processes on loopback: a cluster of NATS servers, all services, Prometheus. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'nats';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { onNats } from '../servers/nats.ts';
+import { onPrometheus } from '../servers/prometheus.ts';
+import { begin, file, type Running, tagalong } from './cli.ts';
+
+const PATIENTLY = { timeout: 120_000, interval: 300 };
+const TOKEN = 'replace-me-by-a-secret';
+const deployed = new URL('../../deploy/compose/tagalong.nats.yaml', import.meta.url).pathname;
+
+interface Process {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+}
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tagalong-local-test-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Starts it, and keeps what it writes in the test's own folder. */
+async function local(): Promise<{ running: Running; processes: Process[]; url(name: string): string }> {
+  const text = (await readFile(deployed, 'utf8')).concat('\npolicy: { dwellMs: 500 }\n');
+  const args = ['local', '--json', '--config', await file('tagalong.yaml', text)];
+  const running = begin(args, { TMPDIR: folder });
+  const said = await running.said(/^(\{"processes":.*\})\n/m);
+  const { processes } = JSON.parse(said) as { processes: Process[] };
+  return { running, processes, url: (name) => processes.find((one) => one.name === name)!.url };
+}
+
+const isAlive = ({ pid }: Process) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+onNats('the deployment on loopback', () => {
+  onPrometheus('with Prometheus', () => {
+    test('is ready, follows a user, goes on when one of three servers is killed, is watched, and leaves nothing', {
+      timeout: 500_000,
+    }, async () => {
+      const { running, processes, url } = await local();
+      expect(processes.map(({ name }) => name)).toEqual([
+        ...['nats-1', 'nats-2', 'nats-3'],
+        ...['ingest', 'placement-1', 'placement-2', 'migrator-1', 'migrator-2', 'monitor', 'prometheus'],
+      ]);
+      expect(processes.filter(isAlive)).toEqual(processes);
+      const ask = async (method: string, path: string, body: object) => {
+        const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+        const response = await fetch(url('ingest') + path, { method, headers, body: JSON.stringify(body) });
+        expect(response.status, await response.clone().text()).toBeLessThan(300);
+      };
+      const env = { TAGALONG_URL: ['placement-1', 'placement-2', 'migrator-1', 'migrator-2'].map(url).join() };
+      const homeOf = async (name: string) => {
+        const { stdout } = await tagalong(['status', '--json', '--token', TOKEN], env);
+        const { vms } = JSON.parse(stdout) as { vms: { vm: string; home: string }[] };
+        return vms.find(({ vm }) => vm === name)?.home;
+      };
+      const toNewYork = (user: string) => ask('POST', '/v1/locations', { user, lat: 40.74, lon: -74.0 });
+
+      await toNewYork('alice');
+      await vi.waitFor(async () => expect(await homeOf('desktop-1')).toBe('new-york'), PATIENTLY);
+
+      const victim = processes.find(({ name }) => name === 'nats-2')!;
+      process.kill(victim.pid, 'SIGKILL');
+      const spec = { ramBytes: 1e9, dirtyRateBps: 1e6, workingSetBytes: 1e7 };
+      await vi.waitFor(() => ask('PUT', '/v1/vms/desktop-2', { home: 'boston', spec }), PATIENTLY);
+      await vi.waitFor(() => ask('PUT', '/v1/vms/desktop-2/sessions/bob', {}), PATIENTLY);
+      await vi.waitFor(async () => {
+        await toNewYork('bob');
+        expect(await homeOf('desktop-2')).toBe('new-york');
+      }, PATIENTLY);
+
+      // It was started again, as Compose would, and belongs to the others.
+      await running.said(/^nats-2 +ended/m);
+      await vi.waitFor(async () => {
+        const nc = await connect({ servers: victim.url, reconnect: false, timeout: 1000 });
+        const { cluster } = await (await nc.jetstreamManager()).streams.info('tagalong_events');
+        await nc.close();
+        expect([cluster?.leader, ...cluster!.replicas!.map(({ name }) => name)].toSorted()).toEqual([
+          'nats-1',
+          'nats-2',
+          'nats-3',
+        ]);
+        expect(cluster!.replicas!.filter(({ current }) => !current)).toEqual([]);
+      }, PATIENTLY);
+
+      const count = async (expr: string) => {
+        const response = await fetch(`${url('prometheus')}/api/v1/query?${new URLSearchParams({ query: expr })}`);
+        const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+        return Number(data.result[0]?.value[1] ?? 0);
+      };
+      await vi.waitFor(async () => expect(await count('count(up == 1)')).toBe(6), PATIENTLY);
+      expect(await count('count(up == 0)')).toBe(0);
+      await vi.waitFor(
+        async () => expect(await count('sum(tagalong_migrations_total{outcome="completed"})')).toBe(2),
+        PATIENTLY,
+      );
+      expect(await count('sum(tagalong_migrator_on_duty)')).toBe(1);
+
+      expect((await running.stop('SIGTERM')).code).toBe(0);
+      expect(processes.filter(isAlive)).toEqual([]);
+      expect(await readdir(folder)).toEqual([]);
+    });
+
+    test('none of its processes outlives it, however it ended', { timeout: 300_000 }, async () => {
+      const { running, processes } = await local();
+      await running.stop('SIGKILL');
+      await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);
+    });
+  });
+});
+
+test('a configuration for other servers is refused', async () => {
+  const config = await file(
+    'tagalong.yaml',
+    'bus: { url: "nats://10.0.0.1:4222" }\nstore: { url: "nats://10.0.0.1:4222" }\n',
+  );
+  const { code, stderr, stdout } = await tagalong(['local', '--config', config]);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^tagalong: CONFIG_INVALID: .*bus\.url: .* is not what "local" starts; give nats:.*\n$/);
+});

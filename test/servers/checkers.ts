@@ -1,0 +1,26 @@
+/** Programs that check files of the deployment as those who read them would. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, test } from 'vitest';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+const pathOf = (program: string) => `${ROOT}build/checkers/${program}`;
+
+/** A program of `deploy/checkers.sh`. */
+export type Checker = 'compose-spec' | 'kustomize';
+
+/** Tests that need one: without it they are skipped by name, in CI they fail. */
+export function onChecker(program: Checker, name: string, tests: () => void): void {
+  const why = `${program} is missing; npm run prerequisites builds it`;
+  if (existsSync(pathOf(program))) describe(name, tests);
+  else if (process.env.CI === 'true') {
+    test(`${name}: ${program} is here`, () => {
+      throw new Error(why);
+    });
+  } else describe.skip(`${name} (skipped: ${why})`, tests);
+}
+
+/** @returns what it prints @throws where it finds a fault, with what it says */
+export function check(program: Checker, args: readonly string[]): string {
+  return execFileSync(pathOf(program), [...args], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}

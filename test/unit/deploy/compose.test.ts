@@ -1,0 +1,104 @@
+/** The files of Docker Compose, by the parser that Compose reads them with, and by what they name. */
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { freePorts, loopback } from '#deploy/local/loopback.ts';
+import { type Deployed, planOf, servicesOf } from '#deploy/local/plan.ts';
+import { SERVICES } from '#services/single.ts';
+import { loadConfig, parseConfig } from '#shared/config/load.ts';
+import { file } from '../../e2e/cli.ts';
+import { check, onChecker } from '../../servers/checkers.ts';
+
+const folder = new URL('../../../deploy/compose/', import.meta.url).pathname;
+const text = (name: string) => readFileSync(folder + name, 'utf8');
+const compose = parse(text('compose.yaml'), { merge: true });
+
+onChecker('compose-spec', 'the Compose Specification', () => {
+  test('has nothing against compose.yaml, but against a wrong one', async () => {
+    const model = JSON.parse(check('compose-spec', ['-no-interpolation', '-format', 'json', `${folder}compose.yaml`]));
+    expect(Object.keys(model.services).toSorted()).toEqual(Object.keys(compose.services).toSorted());
+    const wrong = await file('compose.yaml', text('compose.yaml').replaceAll('restart: unless', 'restrat: unless'));
+    expect(() => check('compose-spec', ['-no-interpolation', wrong])).toThrow(/additional properties 'restrat'/);
+  });
+});
+
+test('every service that can run alone is run, placement and migrator twice', () => {
+  const commands = Object.values<{ image: string; command: string[] }>(compose.services)
+    .filter(({ image }) => image === 'tagalong')
+    .map(({ command }) => command[0]);
+  expect(commands.toSorted()).toEqual([...SERVICES, 'placement', 'migrator'].toSorted());
+});
+
+test('configurations, secrets, volumes and files that are named are there', () => {
+  const services = Object.values<Record<string, (string | { source: string })[]>>(compose.services);
+  const used = (kind: string) => services.flatMap((service) => service[kind] ?? []);
+  const sources = (kind: string) => used(kind).map((one) => (one as { source: string }).source);
+  expect(new Set(sources('configs'))).toEqual(new Set(Object.keys(compose.configs)));
+  expect(new Set(sources('secrets'))).toEqual(new Set(Object.keys(compose.secrets)));
+  const mounted = used('volumes').map((one) => (one as string).split(':')[0]!);
+  expect(new Set(mounted.filter((name) => !name.startsWith('.')))).toEqual(new Set(Object.keys(compose.volumes)));
+  const files = Object.values<{ file: string }>(compose.configs).map((config) => config.file);
+  for (const path of [...files, ...mounted.filter((name) => name.startsWith('.'))]) {
+    expect(existsSync(folder + path), path).toBe(true);
+  }
+});
+
+test('nothing is published to others than this host, and no service of ours has more rights than it needs', () => {
+  let published = 0;
+  for (const [name, service] of Object.entries<Record<string, unknown>>(compose.services)) {
+    for (const port of (service.ports ?? []) as string[]) {
+      expect(port, name).toMatch(/^127\.0\.0\.1:/);
+      published++;
+    }
+    if (service.image === 'tagalong') expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
+  }
+  expect(published).toBeGreaterThan(5);
+});
+
+test('with NATS or with Kafka the configuration is a valid one, and the same but for bus and store', async () => {
+  const given = (env: string) => /^TAGALONG_CONFIG=(.*)$/m.exec(text(env))![1]!;
+  const nats = await loadConfig(folder + given('nats.env'));
+  const kafka = await loadConfig(folder + given('kafka.env'));
+  expect(nats.bus).toMatchObject({ url: 'nats://nats-1:4222,nats-2:4222,nats-3:4222', replicas: 3 });
+  expect(nats.store).toMatchObject({ url: nats.bus.url, replicas: 3 });
+  expect([kafka.bus.url, kafka.store.url]).toEqual(['kafka://kafka:9092', 'kafka://kafka:9092']);
+  expect({ ...nats, bus: {}, store: {} }).toEqual({ ...kafka, bus: {}, store: {} });
+  for (const env of ['nats.env', 'kafka.env']) {
+    const profile = /^COMPOSE_PROFILES=(.*)$/m.exec(text(env))![1]!;
+    const profiles = Object.values<{ profiles?: string[] }>(compose.services).flatMap(
+      (service) => service.profiles ?? [],
+    );
+    expect(profiles).toContain(profile);
+  }
+});
+
+test('Prometheus scrapes every process', () => {
+  const targets = parse(readFileSync(`${folder}../monitoring/targets.yaml`, 'utf8')) as { targets: string[] }[];
+  const ours = Object.entries<{ image: string }>(compose.services).filter(([, { image }]) => image === 'tagalong');
+  expect(targets.flatMap((group) => group.targets).toSorted()).toEqual(ours.map(([name]) => `${name}:8080`).toSorted());
+});
+
+test('on loopback every address is one of 127.0.0.1, the same wherever it is named', async () => {
+  const deployed: Deployed = {
+    compose: text('compose.yaml'),
+    configuration: text('tagalong.nats.yaml'),
+    prometheus: '',
+    alerts: '',
+    targets: readFileSync(`${folder}../monitoring/targets.yaml`, 'utf8'),
+    natsConf: '/cluster.conf',
+  };
+  const at = loopback(servicesOf(deployed.compose), await freePorts(32));
+  const { processes, files } = planOf(deployed, at, '/run');
+  const everything = JSON.stringify([processes, files]);
+  expect(everything).not.toMatch(/(nats-\d|ingest|placement-\d|0\.0\.0\.0):\d/);
+  const urlOf = (name: string) => processes.find((one) => one.name === name)!.url;
+  const { bus, http } = parseConfig(files['tagalong.yaml']!, 'test');
+  expect(bus.url).toBe(`nats://${['nats-1', 'nats-2', 'nats-3'].map((name) => urlOf(name).slice(7)).join()}`);
+  expect(http.host).toBe('127.0.0.1');
+  expect(files['targets.yaml']).toContain(urlOf('placement-2').slice(7));
+  // The servers find each other: each is listened to where the others look for it.
+  const [first, ...others] = processes.filter(({ program }) => program === 'nats-server');
+  for (const { env } of others) expect(env.NATS_ROUTE_1).toBe(`nats://${first!.env.NATS_CLUSTER_LISTEN}`);
+  const listened = processes.map(({ url }) => url);
+  expect(new Set(listened).size).toBe(listened.length);
+});

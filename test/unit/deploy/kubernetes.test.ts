@@ -1,0 +1,124 @@
+/** What kustomize makes of deploy/kubernetes, by the schemas of Kubernetes and by what has to fit together. */
+import type { Model } from '@kubernetes-models/base';
+import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
+import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1';
+import { beforeAll, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { SERVICES } from '#services/single.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { check, onChecker } from '../../servers/checkers.ts';
+
+const KINDS = { ConfigMap, Deployment, Namespace, NetworkPolicy, PodDisruptionBudget, Secret, Service, StatefulSet };
+
+interface Workload {
+  kind: keyof typeof KINDS;
+  metadata: { name: string; namespace?: string };
+  spec: { template: { spec: { containers: Container[]; volumes: unknown[] } }; replicas: number };
+  data: Record<string, string>;
+}
+interface Container {
+  args: string[];
+  ports: { name: string; containerPort: number }[];
+  resources: object;
+  securityContext: object;
+  [probe: string]: unknown;
+}
+
+/**
+ * A value that notes which of its keys are asked for. A schema that knows a key asks for it; one that takes any key asks for
+ * all. What nobody asks for is misspelt, or at the wrong place.
+ */
+function watched(value: unknown, at: string, unasked: Set<string>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const key of Object.keys(value)) unasked.add(`${at}.${key}`);
+  return new Proxy(value, {
+    get(target, key) {
+      if (typeof key === 'string') unasked.delete(`${at}.${key}`);
+      return watched(Reflect.get(target, key), `${at}.${String(key)}`, unasked);
+    },
+  });
+}
+
+function faultsOf(resource: Workload): string[] {
+  const kind = KINDS[resource.kind] as unknown as { new (data: object): Model<object> } | undefined;
+  if (kind === undefined) return [`${resource.kind}: no schema`];
+  const unasked = new Set<string>();
+  // Its constructor would copy what it is given.
+  const model = Object.assign(new kind({}), watched(resource, resource.kind, unasked));
+  try {
+    model.validate();
+  } catch (error) {
+    return [(error as Error).message];
+  }
+  return [...unasked];
+}
+
+onChecker('kustomize', 'deploy/kubernetes', () => {
+  let resources: Workload[];
+  const named = (kind: string, name: string) =>
+    resources.find((one) => one.kind === kind && one.metadata.name.startsWith(name))!;
+  beforeAll(() => {
+    resources = parseAllDocuments(check('kustomize', ['build', 'deploy/kubernetes'])).map((document) =>
+      document.toJS(),
+    );
+    // Kustomize breaks what is long into lines, which the schema does not know.
+    for (const { kind, data } of resources) {
+      if (kind === 'Secret') for (const key of Object.keys(data)) data[key] = data[key]!.replaceAll('\n', '');
+    }
+  });
+
+  test('is what Kubernetes takes, key by key', () => {
+    expect(resources.length).toBeGreaterThan(20);
+    for (const resource of resources) expect(faultsOf(resource), resource.metadata.name).toEqual([]);
+  });
+
+  test('a wrong value and a misspelt key are found', () => {
+    const deployment = named('Deployment', 'ingest');
+    const many = structuredClone(deployment);
+    (many.spec as { replicas: unknown }).replicas = 'two';
+    expect(faultsOf(many)).toEqual([expect.stringContaining('replicas must be integer')]);
+    const misspelt = structuredClone(deployment);
+    misspelt.spec.template.spec.containers[0]!.readynessProbe = { httpGet: { port: 1 } };
+    expect(faultsOf(misspelt)).toEqual(['Deployment.spec.template.spec.containers.0.readynessProbe']);
+  });
+
+  test('every service runs with probes, bounds and no rights, and is found under its name', () => {
+    for (const service of SERVICES) {
+      const { containers } = named('Deployment', service).spec.template.spec;
+      expect(containers).toHaveLength(1);
+      const [container] = containers as [Container];
+      expect(container.args[0]).toBe(service);
+      expect(container.readinessProbe).toMatchObject({ httpGet: { path: '/readyz', port: 'http' } });
+      expect(container.livenessProbe).toMatchObject({ httpGet: { path: '/healthz', port: 'http' } });
+      expect(container.resources).toMatchObject({
+        requests: { cpu: expect.anything() },
+        limits: { memory: expect.anything() },
+      });
+      expect(container.securityContext).toMatchObject({
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+      expect(named('Service', service)).toBeDefined();
+    }
+    expect(named('Deployment', 'placement').spec.replicas).toBe(2);
+    expect(named('Deployment', 'migrator').spec.replicas).toBe(2);
+  });
+
+  test('the configuration is a valid one, for the NATS servers that are there', () => {
+    const { data } = named('Secret', 'tagalong');
+    const config = parseConfig(Buffer.from(data['tagalong.yaml']!, 'base64').toString(), 'the secret');
+    const { replicas } = named('StatefulSet', 'nats').spec;
+    const hosts = Array.from({ length: replicas }, (_, i) => `nats-${i}.nats:4222`);
+    expect(config.bus).toMatchObject({ url: `nats://${hosts.join()}`, replicas });
+    expect(config.store).toMatchObject({ url: config.bus.url, replicas });
+    expect(config.http.port).toBe(8080);
+    expect(named('ConfigMap', 'nats').data['cluster.conf']).toContain('jetstream');
+  });
+
+  test('nobody may speak to anybody unless it is said', () => {
+    expect(named('NetworkPolicy', 'nobody').spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
+    for (const { kind, metadata } of resources) if (kind !== 'Namespace') expect(metadata.namespace).toBe('tagalong');
+  });
+});
