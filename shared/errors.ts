@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'GUEST_SILENT' // the helper in the guest does not answer
   | 'GUEST_REFUSED' // the helper in the guest could not do it
   | 'AGENT_UNREACHABLE' // a site's agent does not answer
+  | 'HOST_UNFIT' // a host lacks what the agent of a site needs
   | 'PROGRAM_MISSING' // a program that a command runs is not on this host
   | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
 

@@ -5,6 +5,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { addAgent } from './agent.ts';
 import { addBench } from './bench.ts';
 import { addDeadLetters } from './dead-letters.ts';
+import { addDoctor } from './doctor.ts';
 import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
 import { addLocal } from './local.ts';
@@ -25,6 +26,7 @@ const COMMANDS = [
   addServices,
   addLocal,
   addAgent,
+  addDoctor,
   addReplay,
   addSimulate,
   addStatus,

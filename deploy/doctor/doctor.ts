@@ -1,0 +1,32 @@
+/** What an agent needs of its host, looked at in the order in which it matters. */
+import { networkInterfaces } from 'node:os';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { bad, type Finding, ok } from './finding.ts';
+import { kernelFindings } from './kernel.ts';
+import { programFindings } from './programs.ts';
+import { siteFindings } from './site.ts';
+
+/** What is wanted of QEMU by who says nothing of it. */
+const ANY_QEMU = { binary: 'qemu-system-x86_64', accel: 'auto' } as const;
+
+/** @param config the agent's settings; without them only what every agent needs is looked at */
+export async function examine(config?: AgentConfig): Promise<Finding[]> {
+  if (process.platform !== 'linux') {
+    return [bad('missing', 'Linux', process.platform, 'agents run on Linux; everything else runs anywhere')];
+  }
+  const rights =
+    process.getuid?.() === 0
+      ? ok('rights', 'root')
+      : bad('missing', 'rights', 'not root', 'run it, and the agent, as root: it makes taps, tunnels and bridges');
+  const site = config === undefined ? [addressFinding()] : await siteFindings(config);
+  return [rights, ...(await kernelFindings()), ...(await programFindings(config?.qemu ?? ANY_QEMU)), ...site];
+}
+
+/** One address is one path: nothing for a migration to spread over. */
+function addressFinding(): Finding {
+  const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
+  const addresses = all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
+  if (addresses.length > 1) return ok('paths', addresses.join(', '));
+  const remedy = 'one with each provider; --config FILE looks at those of an agent';
+  return bad('wanting', 'paths', addresses.join() || 'no address', remedy);
+}

@@ -1,0 +1,133 @@
+/** What the settings of an agent name of its host: addresses, the LAN, files, room on the disk. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { access, readFile, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
+import { run } from '#services/agent/qemu/process.ts';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { bad, type Finding, ok } from './finding.ts';
+
+const DAY_MS = 86_400_000;
+/** A certificate that ends sooner should be renewed. */
+const RENEW_DAYS = 30;
+/** Records, sockets and logs; disks come on top of it. */
+const LEAST_FREE_BYTES = 1_000_000_000;
+
+/** Everything that the settings name. */
+export async function siteFindings(config: AgentConfig): Promise<Finding[]> {
+  const rules = (await run('ip', ['rule', 'show']).catch(() => undefined))?.stdout ?? '';
+  return [
+    await listenFinding(config.listen),
+    ...config.endpoints.map(({ provider, address }) =>
+      endpointFinding(provider, address, rules, config.endpoints.length),
+    ),
+    await bridgeFinding(config.lan),
+    await certificateFinding(config.tls, Date.now()),
+    ...(await Promise.all(Object.entries(config.qemu.images).map(([name, image]) => imageFinding(name, image)))),
+    await roomFinding(config),
+  ];
+}
+
+async function listenFinding(listen: AgentConfig['listen']): Promise<Finding> {
+  const what = 'orders';
+  const where = 'socket' in listen ? listen.socket : `${listen.host} port ${listen.port}`;
+  if ('socket' in listen) return ok(what, where);
+  const server = createServer();
+  try {
+    server.listen({ host: listen.host, port: listen.port });
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      return bad('wanting', what, `${where} is taken`, 'by the agent, if it runs; else give another listen.port');
+    return bad('missing', what, `${where}: ${code}`, 'give an address of this host as listen.host');
+  }
+  server.close();
+  return ok(what, `${where} is free`);
+}
+
+/** @param rules what `ip rule show` prints */
+export function endpointFinding(provider: string, address: string, rules: string, endpoints: number): Finding {
+  const what = `path ${provider}`;
+  const name = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => one.address === address))?.[0];
+  if (name === undefined) {
+    return bad(
+      'missing',
+      what,
+      `${address} is no address of this host`,
+      `ip address add ${address}/… dev …, or mend endpoints`,
+    );
+  }
+  const isRouted = rules.split('\n').some((rule) => rule.includes(`from ${address} `));
+  if (endpoints === 1 || isRouted) return ok(what, `${address} on ${name}`);
+  const remedy = `ip rule add from ${address} lookup N, with that provider's default route in table N`;
+  return bad('wanting', what, `${address} on ${name}, without a rule: it may leave by another provider`, remedy);
+}
+
+async function bridgeFinding({ bridge, mtu }: AgentConfig['lan']): Promise<Finding> {
+  const what = 'LAN';
+  const { stdout } = await run('ip', ['-json', '-details', 'link', 'show', bridge]).catch(() => ({ stdout: '[]' }));
+  const [link] = JSON.parse(stdout) as { mtu: number; linkinfo?: { info_kind?: string } }[];
+  if (link?.linkinfo?.info_kind !== 'bridge') {
+    return bad('missing', what, `${bridge} is no bridge of this host`, `ip link add ${bridge} type bridge`);
+  }
+  const found = `bridge ${bridge}, MTU ${link.mtu}`;
+  return link.mtu >= mtu
+    ? ok(what, found)
+    : bad('missing', what, found, `ip link set ${bridge} mtu ${mtu}, as lan.mtu says`);
+}
+
+/** Whether the agent's certificate is of that authority, has that key, and is of today. */
+export async function certificateFinding({ ca, cert, key }: AgentConfig['tls'], nowMs: number): Promise<Finding> {
+  const what = 'certificate';
+  const remedy = 'sh deploy/certificates.sh FOLDER control SITE=ADDRESS makes them';
+  try {
+    const [authority, own] = [new X509Certificate(await readFile(ca)), new X509Certificate(await readFile(cert))];
+    if (!own.verify(authority.publicKey)) return bad('missing', what, `${cert} is not of the authority ${ca}`, remedy);
+    if (!own.checkPrivateKey(createPrivateKey(await readFile(key)))) {
+      return bad('missing', what, `${key} is not the key of ${cert}`, remedy);
+    }
+    const daysLeft = Math.floor((own.validToDate.getTime() - nowMs) / DAY_MS);
+    if (daysLeft < 0) return bad('missing', what, `${cert} ended ${-daysLeft} days ago`, remedy);
+    const found = `${cert}, for ${daysLeft} days`;
+    return daysLeft < RENEW_DAYS ? bad('wanting', what, found, `renew it: ${remedy}`) : ok(what, found);
+  } catch (error) {
+    return bad('missing', what, (error as Error).message, remedy);
+  }
+}
+
+async function imageFinding(
+  name: string,
+  { kernel, initrd, disk }: AgentConfig['qemu']['images'][string],
+): Promise<Finding> {
+  const what = `image ${name}`;
+  const paths = [kernel, initrd, disk].filter((path) => path !== undefined);
+  for (const path of paths) {
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return bad('missing', what, `${path} cannot be read`, 'put it there, or mend qemu.images');
+  }
+  return ok(what, paths.join(', ') || 'an empty disk');
+}
+
+async function roomFinding({ stateDir, keptDisksBytes }: AgentConfig): Promise<Finding> {
+  const what = 'room';
+  // It is made when the agent starts; what is there of its path is on the same disk.
+  let folder = stateDir;
+  let room = await statfs(folder).catch(() => undefined);
+  while (room === undefined) {
+    folder = dirname(folder);
+    room = await statfs(folder).catch(() => undefined);
+  }
+  const freeBytes = room.bavail * room.bsize;
+  const found = `${(freeBytes / 1e9).toFixed(1)} GB free at ${stateDir}`;
+  if (freeBytes < LEAST_FREE_BYTES)
+    return bad('missing', what, found, 'make room: records and disks of VMs are kept there');
+  if (freeBytes >= keptDisksBytes) return ok(what, found);
+  const kept = (keptDisksBytes / 1e9).toFixed(1);
+  return bad('wanting', what, found, `keptDisksBytes is ${kept} GB, and disks of VMs that run come on top of it`);
+}

@@ -1,0 +1,101 @@
+/** What is made of what a host says. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clockFinding, filterFinding, kernelFinding, limitsFinding, mptcpFinding } from '#deploy/doctor/kernel.ts';
+import { kvmFinding, qemuFinding } from '#deploy/doctor/programs.ts';
+import { certificateFinding, endpointFinding } from '#deploy/doctor/site.ts';
+
+test.each([
+  ['6.1.0-30-amd64', 'ok'],
+  ['5.16.0', 'ok'],
+  ['5.15.0-91-generic', 'missing'],
+  ['4.19.0', 'missing'],
+])('Linux %s is %s', (version, state) => {
+  expect(kernelFinding(version).state).toBe(state);
+});
+
+test('multipath TCP has to be there, and on', () => {
+  expect(mptcpFinding('1').state).toBe('ok');
+  expect(mptcpFinding('0')).toMatchObject({ state: 'missing', remedy: expect.stringContaining('net.mptcp.enabled=1') });
+  expect(mptcpFinding(undefined)).toMatchObject({ state: 'missing', remedy: expect.stringContaining('CONFIG_MPTCP') });
+});
+
+test('the kernel’s own limits are too low, in whichever order ip says them', () => {
+  expect(limitsFinding('add_addr_accepted 0 subflows 2 \n')).toMatchObject({
+    state: 'wanting',
+    found: 'subflows 2, add_addr_accepted 0',
+  });
+  expect(limitsFinding('add_addr_accepted 8 subflows 8 \n').state).toBe('ok');
+  expect(limitsFinding('subflows 8 add_addr_accepted 4').state).toBe('wanting');
+  expect(limitsFinding(undefined).state).toBe('missing');
+});
+
+test('a strict reverse path filter and a clock that nobody keeps are wanting', () => {
+  expect(filterFinding('1').state).toBe('wanting');
+  expect(filterFinding('2').state).toBe('ok');
+  expect(clockFinding(undefined).state).toBe('wanting');
+  expect(clockFinding({ by: 'chrony', synchronised: false })).toMatchObject({
+    state: 'wanting',
+    found: expect.stringContaining('chrony'),
+  });
+  expect(clockFinding({ by: 'systemd', synchronised: true }).state).toBe('ok');
+});
+
+test('QEMU has to be of at least 10.0, and KVM may be missing unless it was asked for', () => {
+  expect(qemuFinding('q', 'QEMU emulator version 10.0.2 (Debian)').state).toBe('ok');
+  expect(qemuFinding('q', 'QEMU emulator version 7.2.22').state).toBe('missing');
+  expect(qemuFinding('q', undefined).state).toBe('missing');
+  expect(kvmFinding('auto', true).state).toBe('ok');
+  expect(kvmFinding('auto', false).state).toBe('wanting');
+  expect(kvmFinding('kvm', false).state).toBe('missing');
+  expect(kvmFinding('tcg', false).state).toBe('ok');
+});
+
+test('of several addresses each needs a rule of its own, the only one needs none', () => {
+  const rules = '0:\tfrom all lookup local\n100:\tfrom 127.0.0.1 lookup 100\n';
+  expect(endpointFinding('a', '127.0.0.1', rules, 2).state).toBe('ok');
+  expect(endpointFinding('a', '127.0.0.1', '', 1).state).toBe('ok');
+  expect(endpointFinding('a', '127.0.0.1', '0:\tfrom all lookup local\n', 2).state).toBe('wanting');
+  expect(endpointFinding('a', '198.51.100.250', rules, 1).state).toBe('missing');
+});
+
+describe('a certificate', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tagalong-doctor-'));
+    for (const authority of ['ours', 'other']) {
+      execFileSync('sh', ['deploy/certificates.sh', join(folder, authority), 'boston=192.0.2.10', 'oslo'], {
+        stdio: 'pipe',
+      });
+    }
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const files = (ca = 'ours/ca.pem', cert = 'ours/boston.pem', key = 'ours/boston.key') => ({
+    ca: join(folder, ca),
+    cert: join(folder, cert),
+    key: join(folder, key),
+  });
+  const afterDays = (days: number) => Date.now() + days * 86_400_000;
+
+  test('has to be of its authority, with its own key, and of today', async () => {
+    expect((await certificateFinding(files(), Date.now())).state).toBe('ok');
+    expect(await certificateFinding(files('other/ca.pem'), Date.now())).toMatchObject({
+      state: 'missing',
+      found: expect.stringContaining('is not of the authority'),
+    });
+    expect(await certificateFinding(files(undefined, undefined, 'ours/oslo.key'), Date.now())).toMatchObject({
+      state: 'missing',
+      found: expect.stringContaining('is not the key of'),
+    });
+    expect((await certificateFinding(files('ours/none.pem'), Date.now())).state).toBe('missing');
+  });
+
+  test('is to be renewed before it ends, which is after 825 days', async () => {
+    expect((await certificateFinding(files(), afterDays(700))).state).toBe('ok');
+    expect((await certificateFinding(files(), afterDays(810))).state).toBe('wanting');
+    expect((await certificateFinding(files(), afterDays(830))).state).toBe('missing');
+  });
+});
