@@ -43,7 +43,8 @@ if by_package; then
   # Whole or not at all, also where two do this at once; the server last, because it is what is looked for.
   mv "$work/usr/bin/promtool" "$outdir/promtool"
   mv "$work/usr/bin/prometheus" "$outdir/prometheus"
-  exec sh "$0" --check
+  sh "$0" --check
+  exit
 fi
 echo 'Prometheus: no package brings it here; put prometheus and promtool, of at least 2.42, into the path' >&2
 exit 1

@@ -1,0 +1,77 @@
+/** The units of systemd, by systemd itself and by what they start. */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SERVICES } from '#services/single.ts';
+
+const ROOT = new URL('../../../', import.meta.url).pathname;
+const UNITS = ['tagalong-agent.service', 'tagalong@.service'];
+/** As if it were installed here. */
+const unit = (name: string) => readFileSync(`${ROOT}deploy/systemd/${name}`, 'utf8').replaceAll('/opt/tagalong/', ROOT);
+const INSTANCES = [...SERVICES, 'up'];
+
+function hasSystemd(): boolean {
+  try {
+    execFileSync('systemd-analyze', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const name = 'systemd has nothing against the units';
+describe.skipIf(!hasSystemd())(hasSystemd() ? name : `${name} (skipped: systemd-analyze is missing)`, () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tagalong-units-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  /** What it says of a unit; nothing where it is content. */
+  const verify = async (file: string, text: string, asked = file) => {
+    writeFileSync(join(folder, file), text);
+    const done = promisify(execFile)('systemd-analyze', ['verify', join(folder, asked)]).catch((error) => error);
+    return ((await done) as { stderr: string }).stderr;
+  };
+
+  test('of the agent', async () => {
+    expect(await verify('tagalong-agent.service', unit('tagalong-agent.service'))).toBe('');
+  });
+
+  test.each(INSTANCES)('of %s', async (service) => {
+    expect(await verify('tagalong@.service', unit('tagalong@.service'), `tagalong@${service}.service`)).toBe('');
+  });
+
+  test('but says so of a key that there is not, and of a program that is not there', async () => {
+    const text = unit('tagalong-agent.service');
+    expect(await verify('wrong.service', text.replace('ProtectHome', 'ProtektHome'))).toContain(
+      "Unknown key 'ProtektHome'",
+    );
+    expect(await verify('gone.service', text.replaceAll('.bin/node', '.bin/nodx'))).toContain('nodx');
+  });
+});
+
+test('what they start are commands of ours, with the options that these have', async () => {
+  const commands = UNITS.flatMap((name) =>
+    [...unit(name).matchAll(/^ExecStart(?:Pre)?=-?(.*)$/gm)].map(([, line]) => line!),
+  );
+  expect(commands).toHaveLength(3);
+  for (const line of commands) {
+    const [, command, option] = /deploy\/cli\/main\.ts (\S+) (--config) \/etc\/tagalong\//.exec(line)!;
+    for (const name of command === '%i' ? INSTANCES : [command!]) {
+      const { stdout } = await promisify(execFile)(`${ROOT}node_modules/.bin/node`, [
+        `${ROOT}deploy/cli/main.ts`,
+        name,
+        '--help',
+      ]);
+      expect(stdout).toContain(`tagalong ${name} [options]`);
+      expect(stdout).toContain(option!);
+    }
+  }
+});
+
+test('an agent that ends leaves its VMs running', () => {
+  expect(unit('tagalong-agent.service')).toMatch(/^KillMode=process$/m);
+});
