@@ -1,7 +1,12 @@
 import type { AddressInfo } from 'node:net';
 import bearerAuth from '@fastify/bearer-auth';
 import rateLimit from '@fastify/rate-limit';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type onRequestHookHandler,
+} from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
@@ -20,6 +25,13 @@ export interface HttpSurface {
   close(): Promise<void>;
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The name of basic authentication, where that was used and a token is asked for. */
+    basicName?: string;
+  }
+}
+
 /** A slow sender may not hold a connection for longer. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -28,6 +40,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   HELD_ELSEWHERE: 421,
   VM_UNKNOWN: 404,
   SITE_UNKNOWN: 404,
+  PLACE_UNKNOWN: 404,
   MIGRATION_UNKNOWN: 404,
   MOVE_REFUSED: 409,
   MIGRATION_PAST_CANCEL: 409,
@@ -101,9 +114,20 @@ async function requireToken(app: FastifyInstance, token: string | undefined): Pr
   const check = app.verifyBearerAuth!;
   app.addHook('onRoute', (route) => {
     if (route.url !== '/v1' && !route.url.startsWith('/v1/')) return;
-    route.onRequest = [route.onRequest ?? []].flat().concat(check);
+    route.onRequest = [route.onRequest ?? []].flat().concat(passwordAsToken, check);
   });
 }
+
+/** Phones that know nothing but name and password show the token as the password. */
+const passwordAsToken: onRequestHookHandler = (request, _reply, done) => {
+  const [, basic] = /^basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (basic !== undefined) {
+    const [name = '', ...password] = Buffer.from(basic, 'base64').toString().split(':');
+    request.headers.authorization = `Bearer ${password.join(':')}`;
+    request.basicName = name;
+  }
+  done();
+};
 
 /**
  * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate

@@ -5,7 +5,7 @@ import { SessionAttached } from '../events/types.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest } from './nearest.ts';
 import type { Config } from './schema.ts';
-import { serverFaults } from './server.ts';
+import { serverFaults, serverUrl } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 const userName = Compile(SessionAttached.properties.user as TSchema);
@@ -14,12 +14,13 @@ const userName = Compile(SessionAttached.properties.user as TSchema);
 export function crossFaults(config: Config): Fault[] {
   return [
     ...httpFaults(config),
-    ...serverFaults('bus', config.bus),
-    ...serverFaults('store', config.store),
+    ...serverFaults(['bus'], config.bus),
+    ...serverFaults(['store'], config.store),
     ...limitFaults(config),
     ...siteFaults(config),
     ...vmFaults(config),
     ...agentFaults(config),
+    ...neighbourFaults(config),
   ];
 }
 
@@ -83,6 +84,29 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
     if (unfit >= 0) {
       const path = ['vms', `${i}`, 'sessions', `${unfit}`, 'user'];
       yield { path, message: `does not fit on the bus as it is; set ingest.pseudonymKey or give ${NAME}` };
+    }
+  }
+}
+
+/** Who brings positions to us, and who is told of moves. */
+function* neighbourFaults({ ingest: { mqtt, places }, webhooks }: Config): Generator<Fault> {
+  if (mqtt !== undefined) {
+    if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
+    else yield { path: ['ingest', 'mqtt', 'url'], message: 'is not of a NATS server; give nats://HOST:PORT' };
+  }
+  yield* repeats(
+    ['ingest', 'places'],
+    'place',
+    places.map(({ place }) => place),
+  );
+  yield* repeats(
+    ['webhooks'],
+    'name',
+    webhooks.map(({ name }) => name),
+  );
+  for (const [i, { url }] of webhooks.entries()) {
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+      yield { path: ['webhooks', `${i}`, 'url'], message: 'is no address to POST to; give http://… or https://…' };
     }
   }
 }

@@ -109,10 +109,31 @@ const Plausibility = section({
   reanchorFixes: count(3, 1000),
 });
 
+/** A cell, an access point or a zone that an operator's network speaks of by name. */
+const Place = Type.Object({ place: Type.String({ minLength: 1, maxLength: 256 }), lat, lon }, closed);
+
+/** A NATS server whose MQTT gateway takes what OwnTracks publishes. */
+const Mqtt = Type.Object(
+  {
+    /** `nats://HOST:PORT,HOST:PORT` of the server, not the address of its MQTT gateway. */
+    url: Type.String({ minLength: 1, maxLength: 4096 }),
+    /** Begins the name of the stream that keeps messages until they are taken in. @default tagalong */
+    prefix: server.prefix,
+    replicas: server.replicas,
+    auth: server.auth,
+    tls: server.tls,
+  },
+  closed,
+);
+
 const Ingest = section({
   /** Key of the pseudonyms (HMAC-SHA256) under which users appear on the bus. Without one, ids are passed as they are. */
   pseudonymKey: Secret,
   plausibility: Plausibility,
+  /** Where the areas are that ETSI MEC 013 names; a site is one too, under its own name. */
+  places: Type.Array(Place, { default: [] }),
+  /** Absent: OwnTracks is taken over HTTP alone. */
+  mqtt: Type.Optional(Mqtt),
 });
 
 const Network = section({
@@ -239,6 +260,19 @@ const Site = Type.Object(
   closed,
 );
 
+/** Somebody who is told of each move that is accepted, and what became of it, as ETSI MEC 021 has it. */
+const Webhook = Type.Object(
+  {
+    /** Names it in logs and dead letters. Fixed: under it is kept what it was told. */
+    name: Name,
+    /** Where to POST to, `http://` or `https://`. */
+    url: Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }),
+    /** Shown as `Authorization: Bearer …`. */
+    token: Secret,
+  },
+  closed,
+);
+
 /** A VM's figures as a user gives them: what has a usual value may be left out. */
 export const VmSpecInput = Type.Object(
   {
@@ -289,6 +323,7 @@ export const ConfigSchema = section({
   hypervisor: Hypervisor,
   sites: Type.Array(Site, { default: [] }),
   vms: Type.Array(Vm, { default: [] }),
+  webhooks: Type.Array(Webhook, { default: [] }),
   /** How often a site says that it is there. @default 5000 */
   heartbeatMs: positive(5000),
 });
