@@ -19,6 +19,7 @@ import { observeDuty, observeIngest, observePlacement } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
+import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
 
 /** The services that can run alone. */
@@ -111,13 +112,16 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     const webhooks = createWebhooks({ ...options, webhooks: options.config.webhooks });
+    const tracer = createTracer(options);
     return {
       async start() {
         await letters.start();
         await monitor.start();
         await webhooks.start();
+        await tracer?.start();
       },
       async stop() {
+        await tracer?.stop();
         await webhooks.stop();
         await monitor.stop();
         await letters.stop();

@@ -20,6 +20,7 @@ import { observeDuty, observeIngest, observePlacement } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
+import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
 
 export interface System {
@@ -62,6 +63,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   observePlacement(monitor, placement);
   observeDuty(monitor, migrator);
   const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
+  const tracer = createTracer({ bus, config });
   const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
   let http: HttpSurface | undefined;
   const registerHttp = (surface: HttpSurface) => {
@@ -85,6 +87,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await letters.start();
       await monitor.start();
       await webhooks.start();
+      await tracer?.start();
       await migrator.start();
       await placement.start();
       await ingest.start();
@@ -103,6 +106,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await ingest.stop();
       await placement.stop();
       await migrator.stop();
+      await tracer?.stop();
       await webhooks.stop();
       await monitor.stop();
       await letters.stop();

@@ -29,8 +29,8 @@ export function registerIngest(
   registerLocationApis(surface, options);
   health('ingest', () => ingest.ready());
 
-  app.post('/v1/locations', async ({ body }, reply) => {
-    const receipt = await ingest.locations(readLocations(body, clock.now()));
+  app.post('/v1/locations', async ({ body, headers: { traceparent } }, reply) => {
+    const receipt = await ingest.locations(readLocations(body, clock.now()), traceparent as string | undefined);
     return reply.code(202).send(receipt);
   });
 

@@ -8,6 +8,8 @@ import type { Config } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const NOT_HTTP = 'is no address to POST to; give http://… or https://…';
+const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
 
 /** @param config one that fits its schema */
@@ -89,7 +91,7 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
 }
 
 /** Who brings positions to us, and who is told of moves. */
-function* neighbourFaults({ ingest: { mqtt, places }, webhooks }: Config): Generator<Fault> {
+function* neighbourFaults({ ingest: { mqtt, places }, webhooks, tracing: { otlpUrl } }: Config): Generator<Fault> {
   if (mqtt !== undefined) {
     if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
     else yield { path: ['ingest', 'mqtt', 'url'], message: 'is not of a NATS server; give nats://HOST:PORT' };
@@ -105,10 +107,9 @@ function* neighbourFaults({ ingest: { mqtt, places }, webhooks }: Config): Gener
     webhooks.map(({ name }) => name),
   );
   for (const [i, { url }] of webhooks.entries()) {
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-      yield { path: ['webhooks', `${i}`, 'url'], message: 'is no address to POST to; give http://… or https://…' };
-    }
+    if (!isHttp(url)) yield { path: ['webhooks', `${i}`, 'url'], message: NOT_HTTP };
   }
+  if (otlpUrl !== undefined && !isHttp(otlpUrl)) yield { path: ['tracing', 'otlpUrl'], message: NOT_HTTP };
 }
 
 /** QEMU is reached through the agents of the sites, and these want to know who gives them orders. */

@@ -93,6 +93,13 @@ const Bus = section({
 /** Where records are kept. With the URL of the bus, `auth` and `tls` of the bus count where there are none here. */
 const Store = section(server);
 
+const Tracing = section({
+  /** A collector that takes OTLP over HTTP, `http://HOST:4318`: moves are sent there as traces. Without one none are. */
+  otlpUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  /** Shown as `Authorization: Bearer …`. */
+  token: Secret,
+});
+
 const Log = section({
   /** The least important level that is written. @default info */
   level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
@@ -315,6 +322,7 @@ export const ConfigSchema = section({
   bus: Bus,
   store: Store,
   log: Log,
+  tracing: Tracing,
   ingest: Ingest,
   network: Network,
   move: Move,

@@ -29,7 +29,8 @@ export function registerLocationApis(
   const { ingest, clock, config } = options;
   const places = createPlaces(config);
   const check = locationReader(config.ingest.pseudonymKey !== undefined);
-  const take = (reported: readonly Reported[]): Promise<Receipt> => ingest.locations(check(reported, clock.now()));
+  const take = (reported: readonly Reported[], { headers }: FastifyRequest): Promise<Receipt> =>
+    ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
 
   const json = async (_request: unknown, text: string | Buffer) => parsed(text);
   const types = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
@@ -41,25 +42,27 @@ export function registerLocationApis(
   );
 
   app.post('/v1/owntracks', async (request, reply) => {
-    await take(readOwntracks(request.body, { user: owntracksUser(request) }));
+    await take(readOwntracks(request.body, { user: owntracksUser(request) }), request);
     return reply.send([]);
   });
-  app.post('/v1/mec013', async ({ body }, reply) => {
-    await take(readMec013(body, places));
+  app.post('/v1/mec013', async (request, reply) => {
+    await take(readMec013(request.body, places), request);
     return reply.code(204).send();
   });
-  app.post('/v1/camara/geofencing', async ({ body }, reply) => {
-    await take(readCloudEvents(body));
+  app.post('/v1/camara/geofencing', async (request, reply) => {
+    await take(readCloudEvents(request.body), request);
     return reply.code(204).send();
   });
-  app.post('/v1/gtfs-realtime', async ({ body }, reply) => {
+  app.post('/v1/gtfs-realtime', async (request, reply) => {
+    const { body } = request;
     if (!Buffer.isBuffer(body))
       throw unfit('a protocol buffer with content-type application/x-protobuf would be right');
-    return reply.code(202).send(await take(readGtfsRealtime(body)));
+    return reply.code(202).send(await take(readGtfsRealtime(body), request));
   });
-  app.post('/v1/cloudevents', async ({ headers, body }, reply) => {
+  app.post('/v1/cloudevents', async (request, reply) => {
+    const { headers, body } = request;
     const binary = headers['ce-specversion'] !== undefined;
-    return reply.code(202).send(await take(readCloudEvents(binary ? fromBinary(headers, body) : body)));
+    return reply.code(202).send(await take(readCloudEvents(binary ? fromBinary(headers, body) : body), request));
   });
 }
 
