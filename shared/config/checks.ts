@@ -8,7 +8,7 @@ import type { Config } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-const NOT_HTTP = 'is no address to POST to; give http://… or https://…';
+const NOT_HTTP = 'is no address on the web; give http://… or https://…';
 const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
 
@@ -27,7 +27,12 @@ export function crossFaults(config: Config): Fault[] {
 }
 
 function* httpFaults({ http }: Config): Generator<Fault> {
-  if (http.token === undefined && !LOOPBACK.test(http.host)) {
+  const issuer = URL.parse(http.oidc?.issuer ?? 'https://nobody');
+  if (issuer?.protocol !== 'https:' && !(issuer?.protocol === 'http:' && LOOPBACK.test(issuer.hostname))) {
+    const message = 'is not to be trusted on its way here; give https://…, or http:// on this host';
+    yield { path: ['http', 'oidc', 'issuer'], message };
+  }
+  if (http.token === undefined && http.oidc === undefined && !LOOPBACK.test(http.host)) {
     yield {
       path: ['http', 'host'],
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,

@@ -23,6 +23,8 @@ const share = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, 
 /** `writeOnly` keeps the value out of error messages. */
 const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
 
+const File = Type.String({ minLength: 1, maxLength: 4096 });
+
 const Http = section({
   /** The address to listen on. Any but a loopback address needs a `token`. @default 127.0.0.1 */
   host: Type.String({ minLength: 1, default: '127.0.0.1' }),
@@ -30,13 +32,26 @@ const Http = section({
   port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   /** What a client has to show for everything under /v1 (`Authorization: Bearer …`). Without one, nobody is asked. */
   token: Secret,
+  /** An OpenID Connect provider whose access tokens (JWT) are taken as well. For people, instead of a token that all share. */
+  oidc: Type.Optional(
+    Type.Object(
+      {
+        /** As the provider calls itself: `https://HOST/…`. */
+        issuer: Type.String({ minLength: 1, maxLength: 4096 }),
+        /** Whom its tokens have to be for. */
+        audience: Type.String({ minLength: 1, maxLength: 4096 }),
+      },
+      closed,
+    ),
+  ),
+  /** PEM files. Absent: http, not https. */
+  tls: Type.Optional(Type.Object({ cert: File, key: File }, closed)),
   /** The largest request body. @default 1_048_576 */
   bodyLimitBytes: count(1_048_576, 1_073_741_824),
   /** Requests that one client address may make. @default 6000 */
   requestsPerMinute: count(6000),
 });
 
-const File = Type.String({ minLength: 1, maxLength: 4096 });
 const Hidden = Type.Optional(Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }));
 
 /** Who we are to the server. */

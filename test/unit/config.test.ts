@@ -134,7 +134,12 @@ describe('refusals', () => {
         'ingest:\n  places:\n    - { place: a, lat: 1, lon: 1 }\n    - { place: a, lat: 2, lon: 2 }',
         ':4: ingest.places.1.place: repeats ingest.places.0; give each once',
       ],
-      ['webhooks: [{ name: ams, url: "ftp://x" }]', ':1: webhooks.0.url: is no address to POST to; give http://'],
+      [
+        'http: { oidc: { issuer: "http://id.example", audience: a } }',
+        ':1: http.oidc.issuer: is not to be trusted on its way here; give https://',
+      ],
+      ['tracing: { otlpUrl: "collector:4318" }', ':1: tracing.otlpUrl: is no address on the web; give http://'],
+      ['webhooks: [{ name: ams, url: "ftp://x" }]', ':1: webhooks.0.url: is no address on the web; give http://'],
       [
         'webhooks:\n  - { name: ams, url: "http://x" }\n  - { name: ams, url: "http://y" }',
         ':3: webhooks.1.name: repeats webhooks.0; give each once',
