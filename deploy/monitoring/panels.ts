@@ -113,6 +113,17 @@ export const ROWS: readonly Row[] = [
         queries: quantiles(completed('tagalong_migration_duration_seconds'), '1h', [0.5, 0.95]),
       },
       {
+        title: 'Phases, median',
+        description: 'How long each phase took, of the moves that ended in the last hour.',
+        unit: 's',
+        queries: [
+          {
+            expr: 'histogram_quantile(0.5, sum by (le, phase) (rate(tagalong_migration_phase_duration_seconds_bucket[1h])))',
+            legend: '{{phase}}',
+          },
+        ],
+      },
+      {
         title: 'Worse than planned, an hour',
         description: 'One path only, plain TCP, a forced stop: by kind.',
         unit: 'none',

@@ -73,6 +73,13 @@ export function createMetrics(registry: Registry, read: Read) {
       buckets: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600],
       registers,
     }),
+    phase: new Histogram({
+      name: 'tagalong_migration_phase_duration_seconds',
+      help: 'How long a phase of a migration took, undoing included, whatever the end was.',
+      labelNames: ['phase'],
+      buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1200],
+      registers,
+    }),
     predictionError: new Histogram({
       name: 'tagalong_migration_prediction_error_ratio',
       help: 'Measured ÷ predicted, of completed migrations; 1 is a perfect prediction.',

@@ -135,6 +135,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     if (hypervisorDowntimeMs !== undefined) {
       metrics.hypervisorDowntime.observe({ outcome }, hypervisorDowntimeMs / 1000);
     }
+    for (const [phase, ms] of Object.entries(figures.phaseMs ?? {})) metrics.phase.observe({ phase }, ms / 1000);
     metrics.bytes.inc(figures.bytes);
     for (const kind of figures.degraded) metrics.degraded.inc({ kind: fewKinds(kind) });
   };

@@ -75,6 +75,7 @@ const figures: Figures = {
   bytesByPath: { 'east~west/a': 1e9 },
   rounds: 3,
   subflows: 1,
+  phaseMs: { prepare: 1500, memory: 9000 },
   degraded: ['single-path', 'forced-stop'],
 };
 const prediction = { durationMs: 10_000, interruptionMs: 100, bytes: 9e8, costUserMs: 1, benefitUserMs: 2 };
@@ -133,6 +134,8 @@ describe('a migration', () => {
     expect(value('tagalong_migration_pause_seconds_bucket{le="0.1",outcome="completed"}')).toBe(1);
     expect(value('tagalong_migration_interruption_seconds_sum{outcome="completed"}')).toBe(0.15);
     expect(value('tagalong_migration_duration_seconds_sum{outcome="completed"}')).toBe(12);
+    expect(value('tagalong_migration_phase_duration_seconds_sum{phase="memory"}')).toBe(9);
+    expect(value('tagalong_migration_phase_duration_seconds_count{phase="disk"}')).toBeUndefined();
     expect(value('tagalong_migration_bytes_total')).toBe(1e9);
     expect(value('tagalong_migration_degraded_total{kind="single-path"}')).toBe(1);
     expect(value('tagalong_migration_degraded_total{kind="forced-stop"}')).toBe(1);

@@ -41,7 +41,7 @@ function keysIn(value: unknown, at = ''): string[] {
 describe('the example names every key there is', () => {
   const keys = keysOf(ConfigSchema as unknown as Schema);
   // What has no default is behind a # without a blank.
-  const whole = parse(text.replaceAll(/^( *)#(?=\w)/gm, '$1'));
+  const whole = parse(text.replaceAll(/^( *)#(?=[\w-])/gm, '$1'));
 
   test('and no other', () => {
     expect(keys.length).toBeGreaterThan(100);
