@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
+import { digits } from '#shared/format.ts';
 import type { BenchReport, BenchRow } from '#simulations/bench/bench.ts';
-import { digits } from './format.ts';
 import { table } from './table.ts';
 
 /** The benchmarks whose figures the README quotes, by name. */

@@ -124,6 +124,7 @@ export class Migrations {
               remainingBytes: report.remainingBytes,
               rateBps: report.rateBps,
               subflows: measured.subflows,
+              bytesByPath: measured.bytesByPath,
             },
           },
         });
