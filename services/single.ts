@@ -4,6 +4,8 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
+import { createRelay } from './dashboard/relay.ts';
+import { createDashboard } from './dashboard/service.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { declareVms } from './ingest/declare.ts';
@@ -19,7 +21,7 @@ import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
 
 /** The services that can run alone. */
-export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor'] as const;
+export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 export interface Single {
@@ -114,6 +116,20 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
         await letters.stop();
       },
       register: monitor.registerHttp,
+    };
+  },
+  async dashboard(options) {
+    const { dashboard: settings, http } = options.config;
+    const relay = createRelay(settings.services, http.token);
+    const dashboard = createDashboard({ ...options, explain: relay.explain });
+    const exposition = createExposition();
+    return {
+      ...dashboard,
+      register(surface) {
+        dashboard.registerHttp(surface);
+        relay.registerHttp(surface);
+        exposition.registerMetrics(surface);
+      },
     };
   },
 };

@@ -6,6 +6,7 @@ import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { SiteAgents } from './agent/agents.ts';
 import { simulatedMachines } from './agent/simulated.ts';
+import { createDashboard } from './dashboard/service.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { declareVms } from './ingest/declare.ts';
@@ -53,6 +54,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
   const monitor = createMonitor({ bus, clock, log });
   const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs });
+  const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeDuty(monitor, migrator);
@@ -69,6 +71,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
       await letters.start();
       await monitor.start();
+      await dashboard.start();
       await migrator.start();
       await placement.start();
       await ingest.start();
@@ -81,6 +84,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       registerMigrator(http, migrator);
       agents.registerHttp(http);
       monitor.registerHttp(http);
+      dashboard.registerHttp(http);
       return http.listen();
     },
     async stop() {
@@ -89,6 +93,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await placement.stop();
       await migrator.stop();
       await monitor.stop();
+      await dashboard.stop();
       await letters.stop();
       machines.close();
       await bus.close();

@@ -223,6 +223,17 @@ const Hypervisor = section({
   postCopy: Type.Boolean({ default: false }),
 });
 
+const Dashboard = section({
+  /** Whose pages show users, by pseudonym, and where they are. Without `http.token` nobody signs in: all of them. @default signed-in */
+  users: Type.Enum(['signed-in', 'everybody'], { default: 'signed-in' }),
+  /** Raster tiles, as `https://HOST/{z}/{x}/{y}.png`, instead of the map that is shipped; browsers ask that host for them. */
+  tilesUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+  /** Whom the tiles are owed to; shown on the map. @default nobody */
+  tilesAttribution: Type.String({ maxLength: 256, default: '' }),
+  /** Where it runs alone: addresses of the other processes, `http://HOST:PORT`, which carry out what its pages ask for. @default none */
+  services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { default: [] }),
+});
+
 const Site = Type.Object(
   {
     site: SiteName,
@@ -287,6 +298,7 @@ export const ConfigSchema = section({
   policy: Policy,
   limits: Limits,
   hypervisor: Hypervisor,
+  dashboard: Dashboard,
   sites: Type.Array(Site, { default: [] }),
   vms: Type.Array(Vm, { default: [] }),
   /** How often a site says that it is there. @default 5000 */

@@ -1,0 +1,184 @@
+/** The dashboard: one stream of pictures in, everything that shows it kept up to date. */
+import { instant } from '#shared/format.ts';
+import { ask, follow, isSignedIn, Refused, settings } from './api.ts';
+import { createCharts } from './charts.ts';
+import { nameOf, showChosen } from './chosen.ts';
+import { byId, el, fill, say } from './dom.ts';
+import { countsText, type ListOptions, showDecisions, showMoves, showSites } from './lists.ts';
+import { type Chosen, createMap } from './map.ts';
+import { createSigning } from './signing.ts';
+import { createTheme } from './theme.ts';
+import { createTimeline } from './timeline.ts';
+import { World } from './world.ts';
+
+const RECONNECT_MS = 2_000;
+/** How often an explanation that is looked at is asked for again. */
+const EXPLAIN_MS = 3_000;
+/** Names that are offered to who looks for one. */
+const MOST_NAMES = 30;
+
+const page = await settings();
+const now = new World();
+/** Of the past, while somebody looks at it. */
+let then: World | undefined;
+let chosen: Chosen = {};
+let decision: string | undefined;
+let stream = new AbortController();
+/** The server did not answer the last time. */
+let lost = false;
+
+const shown = () => then ?? now;
+const mayAct = () => (!page.signIn || isSignedIn()) && then === undefined;
+
+const map = createMap(byId('map'), page, (what) => choose(what));
+const charts = createCharts(byId('chart'), byId('spread'));
+const timeline = createTimeline(
+  (picture) => {
+    then = undefined;
+    if (picture) {
+      then = new World();
+      then.apply(picture, performance.now() - 10_000);
+    }
+    map.show(shown());
+    show();
+    void explain();
+  },
+  (error) => announce(error instanceof Refused ? error.message : 'The past could not be had.'),
+);
+createTheme(byId('theme'), () => {
+  map.repaint();
+  charts.repaint();
+});
+if (page.signIn) createSigning(() => stream.abort());
+
+function choose(what: Chosen, of?: string): void {
+  chosen = what;
+  decision = of;
+  map.choose(what);
+  show();
+  void explain();
+  // On a phone the panel is below the map.
+  if ((what.vm ?? what.site) !== undefined) byId('chosen').scrollIntoView({ block: 'nearest' });
+}
+
+async function act(method: string, path: string, body: object | undefined, done: string): Promise<void> {
+  try {
+    await ask(method, path, body);
+    announce(done);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    announce(error.message);
+  }
+  void explain();
+}
+
+/** One line at the top, which screen readers say. */
+function announce(text: string): void {
+  const banner = byId('banner');
+  banner.hidden = text === '';
+  say(banner, text);
+}
+
+function show(): void {
+  const world = shown();
+  const options: ListOptions = { mayAct: mayAct(), act, choose };
+  say(byId('counts'), countsText(world));
+  say(byId('clock'), instant(world.atMs));
+  byId('clock').classList.toggle('past', then !== undefined);
+  say(byId('underway'), `${world.movesUnderWay().length}`);
+  showMoves(byId('moves'), world, options);
+  showDecisions(byId('decisions'), world, options, decision);
+  showSites(byId('sites'), world, options);
+  charts.update(world);
+  const pause = byId('pause');
+  pause.hidden = !(mayAct() || now.paused);
+  pause.toggleAttribute('disabled', !mayAct());
+  pause.classList.toggle('warn', now.paused);
+  const words = mayAct() ? 'Resume automatic moves' : 'Automatic moves are paused';
+  say(pause, now.paused ? words : 'Pause automatic moves');
+}
+
+async function explain(): Promise<void> {
+  const section = byId('chosen');
+  const options = { world: shown(), chosen, decision, mayAct: mayAct(), live: then === undefined, act, choose };
+  section.dataset.of = nameOf(options);
+  await showChosen(section, options);
+}
+
+async function live(): Promise<void> {
+  for (let first = true; ; ) {
+    stream = new AbortController();
+    try {
+      await follow(stream.signal, (line) => {
+        now.apply(line, performance.now());
+        announceAgain();
+        timeline.update(now);
+        if (then === undefined) map.touch();
+        show();
+        if (line.kind === 'picture') void explain();
+        if (first && now.sites.size > 0) {
+          map.fit();
+          first = false;
+        }
+      });
+    } catch (error) {
+      if (!stream.signal.aborted && !(error instanceof Refused || error instanceof TypeError || isAbort(error)))
+        throw error;
+    }
+    if (stream.signal.aborted) continue;
+    lost = true;
+    announce('The server does not answer; it is asked again every two seconds. What is shown is what was last known.');
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  }
+}
+
+function announceAgain(): void {
+  if (lost) announce('');
+  lost = false;
+}
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+byId('pause').addEventListener('click', () => {
+  const paused = !now.paused;
+  void act(
+    'PUT',
+    '/v1/automation',
+    { paused },
+    paused ? 'Automatic moves are paused.' : 'VMs follow their users again.',
+  );
+});
+const field = byId<HTMLInputElement>('name');
+field.addEventListener('input', () => {
+  const begun = field.value.toLowerCase();
+  const names = [...shown().sites.keys(), ...shown().homes.keys()];
+  const fit = names.filter((name) => name.toLowerCase().includes(begun)).slice(0, MOST_NAMES);
+  fill(byId('names'), ...fit.map((value) => el('option', { value })));
+});
+byId('find').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const name = field.value.trim();
+  if (shown().sites.has(name)) choose({ site: name });
+  else if (shown().homes.has(name)) choose({ vm: name });
+  else announce(`There is no VM and no site "${name}".`);
+});
+document.addEventListener('keydown', (event) => {
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test((event.target as HTMLElement).tagName);
+  if (event.key === '/' && !typing) {
+    event.preventDefault();
+    field.focus();
+  }
+  if (event.key === 'Escape' && document.querySelector('dialog[open]') === null) choose({});
+});
+setInterval(() => {
+  const section = byId('chosen');
+  // Who reads or presses something there is not to have it replaced.
+  if (chosen.vm === undefined || then || decision || section.matches(':hover, :focus-within')) return;
+  void explain();
+}, EXPLAIN_MS);
+
+map.show(now);
+// For the benchmark and the tests: what was drawn, and how long it took.
+Object.assign(globalThis, { tagalong: { now, frameMs: map.frameMs } });
+await live();

@@ -1,0 +1,177 @@
+/** The map: the land of the whole earth from a file of ours, or raster tiles, with one canvas above it. */
+import * as L from 'leaflet';
+import { feature, mesh } from 'topojson-client';
+import type { GeometryCollection, Topology } from 'topojson-specification';
+import type { PageSettings } from '../wire.ts';
+import { draw, sorted, userDot } from './draw.ts';
+import { cellOf, SITE_RADIUS, type Spot, showsVms, spotOf, type View } from './layout.ts';
+import { type Palette, palette } from './palette.ts';
+import type { World } from './world.ts';
+
+/** What is chosen on the map. */
+export interface Chosen {
+  readonly vm?: string | undefined;
+  readonly site?: string | undefined;
+}
+
+export interface WorldMap {
+  /** Draws this world from now on. */
+  show(world: World): void;
+  /** Something of it has changed. */
+  touch(): void;
+  choose(chosen: Chosen): void;
+  /** Colours have changed. */
+  repaint(): void;
+  /** Brings all sites into view. */
+  fit(): void;
+  /** What drawing one frame took, of the last ones, in milliseconds. */
+  readonly frameMs: readonly number[];
+}
+
+/** A pointer hits what is so near. */
+const REACH = 9;
+const FRAMES_KEPT = 600;
+
+/** @param onChoose told what somebody pointed at */
+export function createMap(
+  container: HTMLElement,
+  { tilesUrl, tilesAttribution }: PageSettings,
+  onChoose: (chosen: Chosen) => void,
+): WorldMap {
+  const map = L.map(container, {
+    center: [30, 0],
+    zoom: 2,
+    minZoom: 2,
+    maxZoom: 18,
+    zoomSnap: 0.5,
+    // Between two zooms a canvas would have to be stretched.
+    zoomAnimation: false,
+    worldCopyJump: false,
+    attributionControl: tilesUrl !== null,
+  });
+  const still = matchMedia('(prefers-reduced-motion: reduce)');
+  const canvas = L.DomUtil.create('canvas', 'things', map.getPanes().overlayPane) as HTMLCanvasElement;
+  const g = canvas.getContext('2d')!;
+  const frameMs: number[] = [];
+  let world: World | undefined;
+  let chosen: Chosen = {};
+  let colours: Palette = palette();
+  let dot = userDot(colours, devicePixelRatio);
+  let asked = false;
+  let land: Land | undefined;
+
+  const view = (): View => {
+    const { min } = map.getPixelBounds();
+    const { x: width, y: height } = map.getSize();
+    // Leaflet's zoom 0 has 256 pixels for the whole of the earth.
+    return { scale: 256 * 2 ** map.getZoom(), left: min?.x ?? 0, top: min?.y ?? 0, width, height };
+  };
+  const frame = () => {
+    asked = false;
+    if (world === undefined) return;
+    const begunMs = performance.now();
+    const seen = view();
+    size(canvas, g, seen);
+    L.DomUtil.setPosition(canvas, map.containerPointToLayerPoint([0, 0]));
+    const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dot };
+    const goesOn = draw(g, { ...scene, showsVms: showsVms(world, seen), nowMs: begunMs, still: still.matches });
+    frameMs.push(performance.now() - begunMs);
+    if (frameMs.length > FRAMES_KEPT) frameMs.shift();
+    if (goesOn) touch();
+  };
+  const touch = () => {
+    if (!asked) requestAnimationFrame(frame);
+    asked = true;
+  };
+  const repaint = () => {
+    colours = palette();
+    dot = userDot(colours, devicePixelRatio);
+    land?.paint(colours);
+    touch();
+  };
+
+  map.on('move zoom viewreset resize', touch);
+  map.on('click', ({ containerPoint }: L.LeafletMouseEvent) => {
+    if (world !== undefined) onChoose(hit(world, view(), containerPoint));
+  });
+  new ResizeObserver(() => map.invalidateSize()).observe(container);
+  if (tilesUrl !== null) L.tileLayer(tilesUrl, { attribution: escaped(tilesAttribution) }).addTo(map);
+  else {
+    void loadLand(map).then((loaded) => {
+      land = loaded;
+      repaint();
+    });
+  }
+
+  return {
+    show(next) {
+      world = next;
+      touch();
+    },
+    touch,
+    choose(next) {
+      chosen = next;
+      touch();
+    },
+    repaint,
+    fit() {
+      const places = [...(world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
+      if (places.length > 0) map.fitBounds(L.latLngBounds(places), { padding: [60, 60], maxZoom: 12, animate: false });
+    },
+    frameMs,
+  };
+}
+
+/** As many pixels as the screen has, and not more often than it has to be. */
+function size(canvas: HTMLCanvasElement, g: CanvasRenderingContext2D, { width, height }: View): void {
+  const [w, h] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+  if (canvas.width === w && canvas.height === h) return;
+  Object.assign(canvas, { width: w, height: h });
+  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+}
+
+/** The VM or the site that is nearest to a pointer. */
+function hit(world: World, view: View, { x, y }: Spot): Chosen {
+  const near = (spot: Spot, reach: number) => Math.hypot(spot.x - x, spot.y - y) <= reach;
+  for (const site of world.sites.values()) {
+    const middle = spotOf(site, view);
+    if (near(middle, SITE_RADIUS + 2)) return { site: site.site };
+    if (!showsVms(world, view)) continue;
+    for (const [n, vm] of sorted(world, site.site).entries()) {
+      const cell = cellOf(n);
+      if (near({ x: middle.x + cell.x, y: middle.y + cell.y }, 4)) return { vm };
+    }
+  }
+  for (const dot of world.users.values()) {
+    if (dot.movedMs >= 0 && near(spotOf(dot, view), REACH) && dot.vms[0]) return { vm: dot.vms[0] };
+  }
+  return {};
+}
+
+/** The map that is shipped. */
+interface Land {
+  paint(colours: Palette): void;
+}
+
+/** Land and the borders of countries, from our own server. */
+async function loadLand(map: L.Map): Promise<Land> {
+  const response = await fetch('/assets/world.json');
+  const topology = (await response.json()) as Topology<{ land: GeometryCollection; countries: GeometryCollection }>;
+  // Under everything that is drawn on it, whenever it comes.
+  map.createPane('land').style.zIndex = '250';
+  const options = { renderer: L.canvas({ padding: 0.3, pane: 'land' }), interactive: false } as L.GeoJSONOptions;
+  const area = L.geoJSON(feature(topology, topology.objects.land), options).addTo(map);
+  const between = mesh(topology, topology.objects.countries, (a, b) => a !== b);
+  const borders = L.geoJSON(between, options).addTo(map);
+  return {
+    paint({ land: fillColor, border: color }) {
+      area.setStyle({ fill: true, fillColor, fillOpacity: 1, color, weight: 0.8 });
+      borders.setStyle({ fill: false, color, weight: 0.8, dashArray: '3 3' });
+    },
+  };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
