@@ -44,7 +44,7 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
   for (const url of ASSET_URLS) app.get(url, (request, reply) => sendAsset(url, request, reply));
 
   app.get('/dashboard/settings', async (): Promise<PageSettings> => {
-    const { tilesUrl = null, tilesAttribution } = config.dashboard;
+    const { tilesUrl = null, tilesAttribution = '' } = config.dashboard;
     return { signIn, tilesUrl, tilesAttribution };
   });
 

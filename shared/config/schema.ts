@@ -228,8 +228,8 @@ const Dashboard = section({
   users: Type.Enum(['signed-in', 'everybody'], { default: 'signed-in' }),
   /** Raster tiles, as `https://HOST/{z}/{x}/{y}.png`, instead of the map that is shipped; browsers ask that host for them. */
   tilesUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
-  /** Whom the tiles are owed to; shown on the map. @default nobody */
-  tilesAttribution: Type.String({ maxLength: 256, default: '' }),
+  /** Whom the tiles are owed to; shown on the map. */
+  tilesAttribution: Type.Optional(Type.String({ maxLength: 256 })),
   /** Where it runs alone: addresses of the other processes, `http://HOST:PORT`, which carry out what its pages ask for. @default none */
   services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { default: [] }),
 });

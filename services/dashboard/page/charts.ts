@@ -25,16 +25,17 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
   const update = (world: World) => {
     last = world;
     const ended = [...world.moves.values()].filter(({ figures }) => figures !== null && figures.pauseMs > 0);
-    const signature = `${ended.length} ${ended.at(-1)?.migration} ${container.clientWidth}`;
-    if (signature === known || container.clientWidth === 0) return;
+    const width = table.parentElement!.clientWidth - MARGIN;
+    const signature = `${ended.length} ${ended.at(-1)?.migration} ${width}`;
+    if (signature === known) return;
     known = signature;
     fill(table, ...spreadRows(ended));
     container.hidden = ended.length === 0;
     if (ended.length === 0) return;
     const data = histogram(ended);
-    if (plot === undefined) plot = new uPlot(optionsOf(container.clientWidth), data, container);
+    if (plot === undefined) plot = new uPlot(optionsOf(width), data, container);
     else {
-      plot.setSize({ width: container.clientWidth, height: HEIGHT });
+      plot.setSize({ width, height: HEIGHT });
       plot.setData(data);
     }
   };
@@ -50,6 +51,8 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
 }
 
 const HEIGHT = 150;
+/** Left and right of what is in a section, as the style sheet has it. */
+const MARGIN = 28;
 
 function valuesOf(moves: readonly MoveView[], measure: Measure): number[] {
   return moves.map(({ figures }) => (measure === 'pause' ? figures!.pauseMs : figures!.interruptionMs));

@@ -3,7 +3,7 @@ import { bytes, counted } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 import type { MoveView } from '../wire.ts';
 import { explain, explainDecision, Refused } from './api.ts';
-import { el, fill } from './dom.ts';
+import { el, fill, say } from './dom.ts';
 import { decisionSentence, explanationParts } from './explanation.ts';
 import type { Chosen } from './map.ts';
 import type { World } from './world.ts';
@@ -31,7 +31,7 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
   close.setAttribute('aria-label', 'Close');
   if (chosen.site !== undefined) return fill(section, close, ...siteParts(chosen.site, options));
   const vm = chosen.vm!;
-  const head = [close, el('h2', {}, vm), ...vmFacts(vm, options)];
+  const head = [close, el('h2', {}, vm), vmFacts(vm, options), ...askNow(vm, options)];
   const explained = await whyOf(vm, options);
   // Something else may have been chosen while the answer was on its way.
   if (section.dataset.of !== nameOf(options)) return;
@@ -69,17 +69,31 @@ async function whyOf(vm: string, { decision, live, world }: ChosenOptions): Prom
   }
 }
 
-function vmFacts(vm: string, { world, decision, choose }: ChosenOptions): HTMLElement[] {
-  const home = world.homes.get(vm);
+function vmFacts(vm: string, options: Pick<ChosenOptions, 'world'>): HTMLElement {
+  const [home, users, move] = [el('dd', { class: 'home' }), el('dd', { class: 'users' }), el('dd', { class: 'move' })];
+  const facts = el('dl', {}, el('dt', {}, 'home'), home, el('dt', {}, 'users'), users, el('dt', {}, 'move'), move);
+  sayFacts(facts, vm, options);
+  return facts;
+}
+
+/** Keeps what is said of a chosen VM up to date, whoever points at it. */
+export function updateFacts(section: HTMLElement, { chosen, world }: Pick<ChosenOptions, 'chosen' | 'world'>): void {
+  const facts = section.querySelector('dl');
+  if (facts !== null && chosen.vm !== undefined) sayFacts(facts, chosen.vm, { world });
+}
+
+function sayFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions, 'world'>): void {
+  const home = world.homes.get(vm) ?? 'nowhere known';
   const move = world.moveOf(vm);
-  const users = world.usersOf(vm);
-  const where = move ? `${home}, moving to ${move.to}` : (home ?? 'nowhere known');
-  const who = world.hasUsers ? users.map(({ name }) => name).join(', ') || 'nobody heard of' : 'shown to who signs in';
-  const facts = el('dl', {}, el('dt', {}, 'home'), el('dd', {}, where), el('dt', {}, 'users'), el('dd', {}, who));
-  if (move) facts.append(el('dt', {}, 'move'), el('dd', {}, moveWords(move)));
-  if (decision === undefined) return [facts];
-  const now = el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Ask why now');
-  return [facts, now];
+  const names = world.usersOf(vm).map(({ name }) => name);
+  say(facts.querySelector('.home')!, move ? `${home}, moving to ${move.to}` : home);
+  say(facts.querySelector('.users')!, world.hasUsers ? names.join(', ') || 'nobody heard of' : 'shown to who signs in');
+  say(facts.querySelector('.move')!, move ? moveWords(move) : 'none under way');
+}
+
+function askNow(vm: string, { decision, choose }: ChosenOptions): HTMLElement[] {
+  if (decision === undefined) return [];
+  return [el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Ask why now')];
 }
 
 function vmActions(vm: string, { world, mayAct, live, act }: ChosenOptions): HTMLElement[] {

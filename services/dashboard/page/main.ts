@@ -1,17 +1,18 @@
 /** The dashboard: one stream of pictures in, everything that shows it kept up to date. */
 import { instant } from '#shared/format.ts';
-import { ask, follow, isSignedIn, Refused, settings } from './api.ts';
+import type { Line } from '../wire.ts';
+import { ask, isSignedIn, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
-import { nameOf, showChosen } from './chosen.ts';
+import { nameOf, showChosen, updateFacts } from './chosen.ts';
 import { byId, el, fill, say } from './dom.ts';
 import { countsText, type ListOptions, showDecisions, showMoves, showSites } from './lists.ts';
 import { type Chosen, createMap } from './map.ts';
 import { createSigning } from './signing.ts';
+import { stayConnected } from './stream.ts';
 import { createTheme } from './theme.ts';
 import { createTimeline } from './timeline.ts';
 import { World } from './world.ts';
 
-const RECONNECT_MS = 2_000;
 /** How often an explanation that is looked at is asked for again. */
 const EXPLAIN_MS = 3_000;
 /** Names that are offered to who looks for one. */
@@ -23,9 +24,8 @@ const now = new World();
 let then: World | undefined;
 let chosen: Chosen = {};
 let decision: string | undefined;
-let stream = new AbortController();
-/** The server did not answer the last time. */
-let lost = false;
+/** The map has shown all sites once. */
+let fitted = false;
 
 const shown = () => then ?? now;
 const mayAct = () => (!page.signIn || isSignedIn()) && then === undefined;
@@ -49,7 +49,8 @@ createTheme(byId('theme'), () => {
   map.repaint();
   charts.repaint();
 });
-if (page.signIn) createSigning(() => stream.abort());
+const connection = stayConnected(take, announce);
+if (page.signIn) createSigning(() => connection.reconnect());
 
 function choose(what: Chosen, of?: string): void {
   chosen = what;
@@ -90,6 +91,7 @@ function show(): void {
   showDecisions(byId('decisions'), world, options, decision);
   showSites(byId('sites'), world, options);
   charts.update(world);
+  updateFacts(byId('chosen'), { chosen, world });
   const pause = byId('pause');
   pause.hidden = !(mayAct() || now.paused);
   pause.toggleAttribute('disabled', !mayAct());
@@ -105,39 +107,16 @@ async function explain(): Promise<void> {
   await showChosen(section, options);
 }
 
-async function live(): Promise<void> {
-  for (let first = true; ; ) {
-    stream = new AbortController();
-    try {
-      await follow(stream.signal, (line) => {
-        now.apply(line, performance.now());
-        announceAgain();
-        timeline.update(now);
-        if (then === undefined) map.touch();
-        show();
-        if (line.kind === 'picture') void explain();
-        if (first && now.sites.size > 0) {
-          map.fit();
-          first = false;
-        }
-      });
-    } catch (error) {
-      if (!stream.signal.aborted && !(error instanceof Refused || error instanceof TypeError || isAbort(error)))
-        throw error;
-    }
-    if (stream.signal.aborted) continue;
-    lost = true;
-    announce('The server does not answer; it is asked again every two seconds. What is shown is what was last known.');
-    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+function take(line: Line): void {
+  now.apply(line, performance.now());
+  timeline.update(now);
+  if (then === undefined) map.touch();
+  show();
+  if (line.kind === 'picture') void explain();
+  if (!fitted && now.sites.size > 0) {
+    map.fit();
+    fitted = true;
   }
-}
-
-function announceAgain(): void {
-  if (lost) announce('');
-  lost = false;
-}
-function isAbort(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'AbortError';
 }
 
 byId('pause').addEventListener('click', () => {
@@ -159,9 +138,11 @@ field.addEventListener('input', () => {
 byId('find').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = field.value.trim();
-  if (shown().sites.has(name)) choose({ site: name });
-  else if (shown().homes.has(name)) choose({ vm: name });
-  else announce(`There is no VM and no site "${name}".`);
+  const found = shown().sites.has(name) ? { site: name } : shown().homes.has(name) ? { vm: name } : undefined;
+  if (found === undefined) return announce(`There is no VM and no site "${name}".`);
+  choose(found);
+  field.value = '';
+  byId('chosen').focus();
 });
 document.addEventListener('keydown', (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test((event.target as HTMLElement).tagName);
@@ -180,5 +161,4 @@ setInterval(() => {
 
 map.show(now);
 // For the benchmark and the tests: what was drawn, and how long it took.
-Object.assign(globalThis, { tagalong: { now, frameMs: map.frameMs } });
-await live();
+Object.assign(globalThis, { tagalong: { now, frameMs: map.frameMs, spotOf: map.spotOf } });

@@ -5,6 +5,7 @@ import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { PageSettings } from '../wire.ts';
 import { draw, sorted, userDot } from './draw.ts';
 import { cellOf, SITE_RADIUS, type Spot, showsVms, spotOf, type View } from './layout.ts';
+import { mercator } from './mercator.ts';
 import { type Palette, palette } from './palette.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,8 @@ export interface WorldMap {
   choose(chosen: Chosen): void;
   /** Colours have changed. */
   repaint(): void;
+  /** Where a position is drawn, in pixels from the corner of the map. */
+  spotOf(lat: number, lon: number): Spot;
   /** Brings all sites into view. */
   fit(): void;
   /** What drawing one frame took, of the last ones, in milliseconds. */
@@ -114,6 +117,7 @@ export function createMap(
       touch();
     },
     repaint,
+    spotOf: (lat, lon) => spotOf(mercator(lat, lon), view()),
     fit() {
       const places = [...(world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
       if (places.length > 0) map.fitBounds(L.latLngBounds(places), { padding: [60, 60], maxZoom: 12, animate: false });
