@@ -1,12 +1,10 @@
 /** A real Chromium for tests of pages: headless, with what a page asked of the network and what went wrong in it. */
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { chromiumPath } from '#simulations/bench/dashboard/browser.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 /** Starting a browser, and a page of it, on a machine that is busy with other things. */
 const START_MS = 90_000;
 
@@ -26,14 +24,6 @@ export interface Visit {
 
 /** Opens a page of its own for `body`, and closes it whatever comes of it. */
 export type WithPage = <T>(options: BrowserContextOptions, body: (visit: Visit) => Promise<T>) => Promise<T>;
-
-/** Where Chromium is; undefined where `npm run prerequisites` has not installed one. */
-export function chromiumPath(): string | undefined {
-  const { TAGALONG_CHROMIUM: chosen } = process.env;
-  if (chosen) return chosen;
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/bin'];
-  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find((path) => existsSync(path));
-}
 
 /**
  * Tests that need a browser: without one they are skipped by name, in CI they fail.

@@ -86,7 +86,7 @@ function sayFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions,
   const home = world.homes.get(vm) ?? 'nowhere known';
   const move = world.moveOf(vm);
   const names = world.usersOf(vm).map(({ name }) => name);
-  say(facts.querySelector('.home')!, move ? `${home}, moving to ${move.to}` : home);
+  say(facts.querySelector('.home')!, move && move.to !== home ? `${home}, moving to ${move.to}` : home);
   say(facts.querySelector('.users')!, world.hasUsers ? names.join(', ') || 'nobody heard of' : 'shown to who signs in');
   say(facts.querySelector('.move')!, move ? moveWords(move) : 'none under way');
 }

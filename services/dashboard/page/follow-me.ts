@@ -119,7 +119,7 @@ function show(): void {
   const done = trips.filter(({ outcome }) => outcome === 'completed');
   const underWay = world.moveOf(vm);
   say(byId('vm'), vm);
-  say(byId('home'), underWay ? `${home}, moving to ${underWay.to}` : (home ?? 'no site yet'));
+  say(byId('home'), underWay && underWay.to !== home ? `${home}, moving to ${underWay.to}` : (home ?? 'no site yet'));
   say(byId('distance'), site ? `${distanceKm(site, position).toFixed(1)} km` : '');
   const last = done[0];
   say(

@@ -1,6 +1,6 @@
 /** The dashboard: one stream of pictures in, everything that shows it kept up to date. */
 import { instant } from '#shared/format.ts';
-import type { Line } from '../wire.ts';
+import type { Line, MoveView } from '../wire.ts';
 import { ask, isSignedIn, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
 import { nameOf, showChosen, updateFacts } from './chosen.ts';
@@ -100,6 +100,10 @@ function show(): void {
   say(pause, now.paused ? words : 'Pause automatic moves');
 }
 
+function isTurn({ phase, outcome }: MoveView): boolean {
+  return phase === 'queued' || outcome !== null;
+}
+
 async function explain(): Promise<void> {
   const section = byId('chosen');
   const options = { world: shown(), chosen, decision, mayAct: mayAct(), live: then === undefined, act, choose };
@@ -112,7 +116,8 @@ function take(line: Line): void {
   timeline.update(now);
   if (then === undefined) map.touch();
   show();
-  if (line.kind === 'picture') void explain();
+  // The reasons of before a move began, or ended, are no longer those of now.
+  if (line.kind === 'picture' || line.moves?.some((move) => move.vm === chosen.vm && isTurn(move))) void explain();
   if (!fitted && now.sites.size > 0) {
     map.fit();
     fitted = true;
