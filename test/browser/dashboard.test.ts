@@ -34,13 +34,13 @@ async function find(page: Page, name: string): Promise<void> {
 /** What went wrong, but for streams that the page ends itself to see with other eyes. */
 const faults = ({ errors }: Visit) => errors.filter((error) => !/\/live: net::ERR_ABORTED/.test(error));
 const strangers = ({ requests }: Visit) => requests.filter((address) => !address.startsWith(scene.url));
-const orangeDots = 'document.querySelector("canvas.things").getContext("2d")';
+const dots = 'document.querySelector("canvas.dots").getContext("2d")';
 
 /** The colour of the canvas where a position is drawn. */
 const pixelAt = (page: Page, { lat, lon }: { lat: number; lon: number }) =>
   page.evaluate(
     `(() => { const { x, y } = tagalong.spotOf(${lat}, ${lon}); const r = devicePixelRatio;
-      return [...${orangeDots}.getImageData(Math.round(x * r), Math.round(y * r), 1, 1).data]; })()`,
+      return [...${dots}.getImageData(Math.round(x * r), Math.round(y * r), 1, 1).data]; })()`,
   ) as Promise<number[]>;
 
 onBrowser('the dashboard', (withPage) => {
@@ -161,7 +161,7 @@ onBrowser('the dashboard', (withPage) => {
     90_000,
   );
 
-  test('fits a phone, in the dark too, and comes back when the server does', () =>
+  test('fits a phone, in the dark too', () =>
     withPage({ ...PHONE, colorScheme: 'dark' }, async (visit) => {
       const { page } = visit;
       await open(page);
@@ -174,4 +174,19 @@ onBrowser('the dashboard', (withPage) => {
       expect(small).toEqual([]);
       expect(faults(visit)).toEqual([]);
     }));
+
+  test(
+    'says so when the server does not answer, and goes on when it does again',
+    () =>
+      withPage(DESK, async ({ page }) => {
+        await open(page);
+        const port = Number(new URL(scene.url).port);
+        await scene.stop();
+        await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('does not answer');
+        scene = await startScene({ http: { port, token: TOKEN } });
+        await expect.poll(() => page.isHidden('#banner'), PATIENTLY).toBe(true);
+        await expect.poll(() => page.textContent('#counts'), PATIENTLY).toMatch(/^3 sites, 2 VMs/);
+      }),
+    60_000,
+  );
 });

@@ -21,13 +21,16 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
   let plot: uPlot | undefined;
   let known = '';
   let last: World | undefined;
+  let drawnMs = Number.NEGATIVE_INFINITY;
 
   const update = (world: World) => {
     last = world;
     const ended = [...world.moves.values()].filter(({ figures }) => figures !== null && figures.pauseMs > 0);
     const width = table.parentElement!.clientWidth - MARGIN;
     const signature = `${ended.length} ${ended.at(-1)?.migration} ${width}`;
-    if (signature === known) return;
+    // Where moves end all the time, a chart of each would be drawn for nobody.
+    if (signature === known || performance.now() < drawnMs + PAUSE_MS) return;
+    drawnMs = performance.now();
     known = signature;
     fill(table, ...spreadRows(ended));
     container.hidden = ended.length === 0;
@@ -45,12 +48,14 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
       plot?.destroy();
       plot = undefined;
       known = '';
+      drawnMs = Number.NEGATIVE_INFINITY;
       if (last) update(last);
     },
   };
 }
 
 const HEIGHT = 150;
+const PAUSE_MS = 2_000;
 /** Left and right of what is in a section, as the style sheet has it. */
 const MARGIN = 28;
 

@@ -1,6 +1,7 @@
-/** Draws a world on a canvas: users first, then moves, VMs and sites, then what is chosen. */
+/** Draws a world: VMs and users as dots, above them on another canvas what is chosen, moves and sites. */
 import { bytes } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
+import { type Dots, type Stamp, stampOf } from './dots.ts';
 import { cellOf, isSeen, ringRadius, SITE_RADIUS, type Spot, spotOf, type View } from './layout.ts';
 import type { Palette } from './palette.ts';
 import type { Place, UserDot, World } from './world.ts';
@@ -9,6 +10,7 @@ import type { Place, UserDot, World } from './world.ts';
 export const GLIDE_MS = 300;
 /** How far the curves of a move's paths are apart. */
 const PATH_GAP = 16;
+const MANY_USERS = 3_000;
 const FONT = '12px system-ui, sans-serif';
 
 /** What is to be drawn, and how. */
@@ -25,38 +27,56 @@ export interface Scene {
   readonly nowMs: number;
   /** True: nothing glides or flows. */
   readonly still: boolean;
-  readonly dot: HTMLCanvasElement;
+  readonly dots: Dots;
+  readonly stamps: Stamps;
+}
+
+/** What users and VMs look like. */
+export interface Stamps {
+  readonly user: Stamp;
+  /** Where there are very many: smaller, so that they do not hide each other. */
+  readonly oneOfMany: Stamp;
+  readonly vm: Stamp;
 }
 
 /** @returns whether anything is still on its way, so that it has to be drawn again */
 export function draw(g: CanvasRenderingContext2D, scene: Scene): boolean {
   const { world, view } = scene;
   g.clearRect(0, 0, view.width, view.height);
-  const gliding = drawUsers(g, scene);
+  scene.dots.clear();
+  if (scene.showsVms) drawVms(g, scene);
+  const gliding = drawUsers(scene);
+  scene.dots.flush();
   const chosen = scene.vm === undefined ? [] : world.usersOf(scene.vm);
   const home = scene.vm === undefined ? undefined : world.sites.get(world.homes.get(scene.vm) ?? '');
   if (home) drawTies(g, scene, home, chosen);
   const moves = world.movesSeen(scene.nowMs);
   for (const move of moves) drawMove(g, scene, move, moves.length <= 8);
-  if (scene.showsVms) drawVms(g, scene);
   for (const site of world.sites.values()) drawSite(g, scene, site);
   return gliding || (moves.length > 0 && !scene.still);
 }
 
-/** A user's dot, drawn once and copied: ten thousand circles a frame would be too many paths. */
-export function userDot({ user, surface }: Palette, ratio: number): HTMLCanvasElement {
-  const canvas = document.createElement('canvas');
-  canvas.width = canvas.height = Math.ceil(8 * ratio);
-  const g = canvas.getContext('2d')!;
-  g.scale(ratio, ratio);
-  g.beginPath();
-  g.arc(4, 4, 3, 0, 2 * Math.PI);
-  g.fillStyle = user;
-  g.fill();
-  g.strokeStyle = surface;
-  g.lineWidth = 1;
-  g.stroke();
-  return canvas;
+export function stampsOf({ user, vm, surface }: Palette): Stamps {
+  return {
+    user: disk(user, surface, 3),
+    oneOfMany: disk(user, surface, 2),
+    vm: stampOf((g) => {
+      g.fillStyle = vm;
+      g.fillRect(-2.5, -2.5, 5, 5);
+    }),
+  };
+}
+
+function disk(colour: string, rim: string, radius: number): Stamp {
+  return stampOf((g) => {
+    g.beginPath();
+    g.arc(0, 0, radius, 0, 2 * Math.PI);
+    g.fillStyle = colour;
+    g.fill();
+    g.strokeStyle = rim;
+    g.lineWidth = 0.8;
+    g.stroke();
+  });
 }
 
 /** Where a dot is on its way. */
@@ -66,17 +86,23 @@ function glided(dot: UserDot, { nowMs, still }: Scene): Spot {
   return { x: dot.fromX + (dot.x - dot.fromX) * share, y: dot.fromY + (dot.y - dot.fromY) * share };
 }
 
-function drawUsers(g: CanvasRenderingContext2D, scene: Scene): boolean {
-  const { world, view, nowMs, dot: image } = scene;
+function drawUsers(scene: Scene): boolean {
+  const { world, view, nowMs, still, dots, stamps } = scene;
+  const { scale, left, top } = view;
+  const stamp = world.users.size > MANY_USERS ? stamps.oneOfMany : stamps.user;
   let gliding = false;
   for (const dot of world.users.values()) {
     if (dot.movedMs < 0) continue;
-    gliding ||= nowMs - dot.movedMs < GLIDE_MS;
-    const { x, y } = spotOf(glided(dot, scene), view);
-    if (x < -4 || y < -4 || x > view.width + 4 || y > view.height + 4) continue;
-    g.drawImage(image, x - 4, y - 4, 8, 8);
+    const share = still ? 1 : (nowMs - dot.movedMs) / GLIDE_MS;
+    if (share >= 1) dots.stamp(stamp, dot.x * scale - left, dot.y * scale - top);
+    else {
+      gliding = true;
+      const x = dot.fromX + (dot.x - dot.fromX) * share;
+      const y = dot.fromY + (dot.y - dot.fromY) * share;
+      dots.stamp(stamp, x * scale - left, y * scale - top);
+    }
   }
-  return gliding && !scene.still;
+  return gliding;
 }
 
 /** From the home of the chosen VM to its users. */
@@ -127,16 +153,15 @@ function drawMove(g: CanvasRenderingContext2D, scene: Scene, move: MoveView, lab
 }
 
 function drawVms(g: CanvasRenderingContext2D, scene: Scene): void {
-  const { world, view, palette } = scene;
+  const { world, view, palette, dots, stamps } = scene;
   for (const site of world.sites.values()) {
     const middle = spotOf(site, view);
     const vms = sorted(world, site.site);
     if (!isSeen(middle, view, ringRadius(vms.length))) continue;
-    g.fillStyle = palette.vm;
     for (const [n, vm] of vms.entries()) {
       const cell = cellOf(n);
       const [x, y] = [middle.x + cell.x, middle.y + cell.y];
-      g.fillRect(x - 2.5, y - 2.5, 5, 5);
+      dots.stamp(stamps.vm, x, y);
       if (vm === scene.vm) ring(g, { x, y }, 7, palette.chosen, 2);
     }
   }

@@ -19,22 +19,24 @@ export interface Spot {
 export const SITE_RADIUS = 11;
 /** A VM's square with its gap. */
 const CELL = 6;
+/** With more sites, nobody looks at VMs. */
+const MOST_RINGS = 300;
 const FIRST_RING = SITE_RADIUS + 8;
+
+const cells: Spot[] = [];
+let ring = 0;
 
 /** Where the n-th VM of a site is, from the middle of the site: on rings around it. */
 export function cellOf(n: number): Spot {
-  let ring = 0;
-  let left = n;
-  for (;;) {
-    const radius = FIRST_RING + ring * (CELL + 1);
+  while (cells.length <= n) {
+    const radius = FIRST_RING + ring++ * (CELL + 1);
     const places = Math.floor((2 * Math.PI * radius) / (CELL + 1));
-    if (left < places) {
-      const angle = (left / places) * 2 * Math.PI - Math.PI / 2;
-      return { x: Math.cos(angle) * radius, y: Math.sin(angle) * radius };
+    for (let i = 0; i < places; i++) {
+      const angle = (i / places) * 2 * Math.PI - Math.PI / 2;
+      cells.push({ x: Math.cos(angle) * radius, y: Math.sin(angle) * radius });
     }
-    left -= places;
-    ring++;
   }
+  return cells[n]!;
 }
 
 /** The radius of so many VMs around a site. */
@@ -52,13 +54,11 @@ export function isSeen({ x, y }: Spot, { width, height }: View, margin = 0): boo
   return x > -margin && y > -margin && x < width + margin && y < height + margin;
 }
 
-/** True where the sites are so far apart that their VMs can be told apart. */
+/** True where the sites are so far apart that the VMs of each can be told from those of others. */
 export function showsVms(world: World, { scale }: View): boolean {
-  const places = [...world.sites.values()];
-  if (places.length > 300) return false;
-  let nearest = Number.POSITIVE_INFINITY;
-  for (const [i, a] of places.entries()) {
-    for (const b of places.slice(i + 1)) nearest = Math.min(nearest, Math.hypot(a.x - b.x, a.y - b.y) * scale);
-  }
-  return nearest > 2.2 * FIRST_RING;
+  const places = [...world.sites.values()].map(({ x, y, vms }) => ({ x, y, radius: ringRadius(vms) }));
+  if (places.length > MOST_RINGS) return false;
+  return places.every((a, i) =>
+    places.slice(i + 1).every((b) => Math.hypot(a.x - b.x, a.y - b.y) * scale > a.radius + b.radius),
+  );
 }

@@ -3,7 +3,8 @@ import * as L from 'leaflet';
 import { feature, mesh } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { PageSettings } from '../wire.ts';
-import { draw, sorted, userDot } from './draw.ts';
+import { Dots, fitCanvas } from './dots.ts';
+import { draw, sorted, stampsOf } from './draw.ts';
 import { cellOf, SITE_RADIUS, type Spot, showsVms, spotOf, type View } from './layout.ts';
 import { mercator } from './mercator.ts';
 import { type Palette, palette } from './palette.ts';
@@ -34,6 +35,8 @@ export interface WorldMap {
 /** A pointer hits what is so near. */
 const REACH = 9;
 const FRAMES_KEPT = 600;
+/** Longer than that, and a screen of 60 pictures a second could not show each. */
+const SLOW_MS = 16;
 
 /** @param onChoose told what somebody pointed at */
 export function createMap(
@@ -53,13 +56,16 @@ export function createMap(
     attributionControl: tilesUrl !== null,
   });
   const still = matchMedia('(prefers-reduced-motion: reduce)');
-  const canvas = L.DomUtil.create('canvas', 'things', map.getPanes().overlayPane) as HTMLCanvasElement;
+  const layer = (name: string) => L.DomUtil.create('canvas', name, map.getPanes().overlayPane) as HTMLCanvasElement;
+  const [dotCanvas, canvas] = [layer('things dots'), layer('things')];
+  const dots = new Dots(dotCanvas);
   const g = canvas.getContext('2d')!;
   const frameMs: number[] = [];
   let world: World | undefined;
   let chosen: Chosen = {};
   let colours: Palette = palette();
-  let dot = userDot(colours, devicePixelRatio);
+  let stamps = stampsOf(colours);
+  let tookMs = 0;
   let asked = false;
   let land: Land | undefined;
 
@@ -74,11 +80,15 @@ export function createMap(
     if (world === undefined) return;
     const begunMs = performance.now();
     const seen = view();
-    size(canvas, g, seen);
-    L.DomUtil.setPosition(canvas, map.containerPointToLayerPoint([0, 0]));
-    const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dot };
-    const goesOn = draw(g, { ...scene, showsVms: showsVms(world, seen), nowMs: begunMs, still: still.matches });
-    frameMs.push(performance.now() - begunMs);
+    fitCanvas(dotCanvas, seen);
+    if (fitCanvas(canvas, seen)) g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    for (const one of [dotCanvas, canvas]) L.DomUtil.setPosition(one, map.containerPointToLayerPoint([0, 0]));
+    const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dots, stamps };
+    // Where drawing is slow, what moves jumps four times a second rather than taking all of the processor.
+    const calm = still.matches || tookMs > SLOW_MS;
+    const goesOn = draw(g, { ...scene, showsVms: showsVms(world, seen), nowMs: begunMs, still: calm });
+    tookMs = performance.now() - begunMs;
+    frameMs.push(tookMs);
     if (frameMs.length > FRAMES_KEPT) frameMs.shift();
     if (goesOn) touch();
   };
@@ -88,7 +98,7 @@ export function createMap(
   };
   const repaint = () => {
     colours = palette();
-    dot = userDot(colours, devicePixelRatio);
+    stamps = stampsOf(colours);
     land?.paint(colours);
     touch();
   };
@@ -124,15 +134,6 @@ export function createMap(
     },
     frameMs,
   };
-}
-
-/** As many pixels as the screen has, and not more often than it has to be. */
-function size(canvas: HTMLCanvasElement, g: CanvasRenderingContext2D, { width, height }: View): void {
-  const [w, h] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
-  if (canvas.width === w && canvas.height === h) return;
-  Object.assign(canvas, { width: w, height: h });
-  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
-  g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
 }
 
 /** The VM or the site that is nearest to a pointer. */

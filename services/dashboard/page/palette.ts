@@ -17,8 +17,20 @@ const NAMES = [
   'chosen',
 ] as const;
 
+let known: Palette | undefined;
+
+/** Colours have changed: they are read again, which takes the browser some time. */
+export function forgetPalette(): void {
+  known = undefined;
+}
+
 /** The colours as they are now. */
 export function palette(): Palette {
+  known ??= readPalette();
+  return known;
+}
+
+function readPalette(): Palette {
   // A property is read as it was written, `light-dark(…)` and all; only what uses it shows the colour that follows.
   const probe = document.body.appendChild(document.createElement('i'));
   const colours = NAMES.map((name) => {

@@ -122,13 +122,15 @@ export class World {
     for (let i = 0; i + 2 < positions.length; i += 3) {
       const dot = this.users.get(positions[i]!);
       if (dot === undefined) continue;
-      const isNew = dot.movedMs < 0;
-      dot.fromX = dot.x;
-      dot.fromY = dot.y;
       dot.lat = positions[i + 1]! / PER_DEGREE;
       dot.lon = positions[i + 2]! / PER_DEGREE;
-      Object.assign(dot, mercator(dot.lat, dot.lon));
-      if (isNew) Object.assign(dot, { fromX: dot.x, fromY: dot.y });
+      const { x, y } = mercator(dot.lat, dot.lon);
+      // Who is new comes from nowhere.
+      const isNew = dot.movedMs < 0;
+      dot.fromX = isNew ? x : dot.x;
+      dot.fromY = isNew ? y : dot.y;
+      dot.x = x;
+      dot.y = y;
       dot.movedMs = nowMs;
     }
   }

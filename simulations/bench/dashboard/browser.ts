@@ -5,12 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Place } from './crowd.ts';
 
+/** What a page has drawn so far. */
+export interface Frames {
+  readonly count: number;
+  /** What each of the last ones took, while others may have had the processor. */
+  readonly drawMs: readonly number[];
+  /** What the page has had of a processor since it was opened, for everything that it does. */
+  readonly cpuMs: number;
+}
+
 /** A page of the dashboard. */
 export interface PageUnderTest {
   /** Resolves when it shows so many users at least. */
   shows(users: number): Promise<void>;
-  /** How many frames have been drawn, and what drawing each of the last ones took. */
-  frames(): Promise<{ readonly count: number; readonly drawMs: readonly number[] }>;
+  frames(): Promise<Frames>;
   /** Watches a place: when something is drawn there, in milliseconds since the Unix epoch. */
   pixelAt(place: Place): { readonly watching: Promise<unknown>; readonly atMs: Promise<number> };
   close(): Promise<void>;
@@ -32,6 +40,8 @@ export async function openPage(url: string): Promise<PageUnderTest> {
   const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
   const browser = await playwright.chromium.launch({ executablePath, args, timeout: START_MS });
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable');
   await page.goto(url);
   // The policy of the page allows no `eval`, by which the library itself would wait.
   const until = async <T>(expression: string): Promise<T> => {
@@ -53,12 +63,13 @@ export async function openPage(url: string): Promise<PageUnderTest> {
     },
     async frames() {
       const [count, drawMs] = (await page.evaluate('[tagalong.frames ?? 0, tagalong.frameMs]')) as [number, number[]];
-      return { count, drawMs };
+      const { metrics } = await devtools.send('Performance.getMetrics');
+      return { count, drawMs, cpuMs: (metrics.find(({ name }) => name === 'ThreadTime')?.value ?? Number.NaN) * 1000 };
     },
     pixelAt({ lat, lon }) {
       const name = `seen${++watches}`;
       const watching = page.evaluate(`(() => {
-        const g = document.querySelector('canvas.things').getContext('2d');
+        const g = document.querySelector('canvas.dots').getContext('2d');
         const { x, y } = tagalong.spotOf(${lat}, ${lon});
         const look = () => {
           const [, , , alpha] = g.getImageData(Math.round(x * devicePixelRatio), Math.round(y * devicePixelRatio), 1, 1).data;
