@@ -30,7 +30,7 @@ export interface DashboardRoutes {
  */
 export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
   const { record, viewers, now, config, explain } = routes;
-  const signIn = config.http.token !== undefined;
+  const signIn = config.http.token !== undefined || config.http.oidc !== undefined;
   const usersForAll = !signIn || config.dashboard.users === 'everybody';
   const headers = pageHeaders(config.dashboard.tilesUrl);
 

@@ -58,16 +58,18 @@ export function createRelay(services: readonly string[], token: string | undefin
 }
 
 async function askOne(url: string, init: RequestInit, token: string | undefined): Promise<Answer> {
-  const headers = { ...init.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+  const headers = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...init.headers };
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, { ...init, headers, redirect: 'error', signal });
   return { status: response.status, text: await response.text() };
 }
 
-function initOf({ method, body }: FastifyRequest): RequestInit {
-  if (body === undefined || body === null) return { method };
+/** What was asked, by whom it was asked. */
+function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
+  const shown = authorization === undefined ? undefined : { authorization };
+  if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };
   const isText = typeof body === 'string';
-  const headers = { 'content-type': isText ? 'application/x-ndjson' : 'application/json' };
+  const headers = { ...shown, 'content-type': isText ? 'application/x-ndjson' : 'application/json' };
   return { method, headers, body: isText ? body : JSON.stringify(body) };
 }
 

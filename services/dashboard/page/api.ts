@@ -57,7 +57,7 @@ export async function ask<T>(method: string, path: string, body?: object, keepal
   const text = await response.text();
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
   const { code = 'INTERNAL', message = response.statusText } = errorIn(text);
-  throw new Refused(code, code === 'UNAUTHORIZED' ? 'Sign in with the token of the server (http.token).' : message);
+  throw new Refused(code, code === 'UNAUTHORIZED' ? 'Sign in first: the server asks for a token.' : message);
 }
 
 /**
