@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and npm does not bring: what real VMs on this host need, the servers of the buses, and
-# Prometheus. Does nothing where nothing is missing. A machine that cannot have it runs the other tests; only in CI is that a failure.
+# Installs what the tests need and npm does not bring: what real VMs on this host need, the servers of the buses, Prometheus and
+# a browser. Does nothing where nothing is missing. A machine that cannot have it runs the other tests; only in CI is that a failure.
 set -eu
 cd "$(dirname "$0")"
 status=0
@@ -33,6 +33,11 @@ fi
 
 if ! sh servers/kafka/prerequisites.sh; then
   echo 'Prerequisites: Apache Kafka could not be installed; its tests will be skipped.' >&2
+  status=1
+fi
+
+if ! sh browser.sh; then
+  echo 'Prerequisites: Chromium could not be installed; its tests will be skipped.' >&2
   status=1
 fi
 

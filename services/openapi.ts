@@ -15,8 +15,10 @@ import { InterruptionBody, LocationBody, SessionBody, VmBody } from './ingest/bo
 interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
-  readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'health';
+  readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'dashboard' | 'health';
   readonly summary: string;
+  /** Names of what stands after the question mark. */
+  readonly query?: readonly string[];
   /** By content type. */
   readonly body?: Readonly<Record<string, TSchema>>;
   /** What comes back, by status. */
@@ -142,6 +144,43 @@ const ROUTES: readonly Route[] = [
     body: json(Type.Object({ draining: Type.Boolean() })),
     answers: { 202: { says: 'Said', as: Anything } },
   },
+  {
+    ...{ method: 'put', path: '/v1/automation', tag: 'VMs' },
+    summary:
+      'Pause automatic moves, or let them go on: homes that are lost are left, and orders followed, all the same',
+    body: json(Type.Object({ paused: Type.Boolean() })),
+    answers: { 202: { says: 'Said, and kept', as: Anything } },
+  },
+  ...(['/v1/dashboard', '/dashboard'] as const).flatMap((base): Route[] => {
+    const whom = base === '/dashboard' ? 'without users, unless the configuration lets all see them' : 'with users';
+    return [
+      {
+        ...{ method: 'get', path: `${base}/live`, tag: 'dashboard' },
+        summary: `What the dashboard shows, ${whom}: a picture, then what changes, a line of JSON each`,
+        answers: { 200: 'Lines as long as somebody reads them', 503: 'Too many pages are open: TOO_MANY_PAGES' },
+      },
+      {
+        ...{ method: 'get', path: `${base}/past`, tag: 'dashboard', query: ['atMs'] },
+        summary: `The picture of an instant of the last hour, ${whom}`,
+        answers: { 200: { says: 'A picture', as: Anything } },
+      },
+    ];
+  }),
+  {
+    ...{ method: 'get', path: '/dashboard/settings', tag: 'dashboard' },
+    summary: 'What a page has to know before it asks for anything else',
+    answers: { 200: { says: 'The settings', as: Anything } },
+  },
+  {
+    ...{ method: 'get', path: '/dashboard/vms/:vm/explanation', tag: 'dashboard' },
+    summary: 'Why a VM is where it is',
+    answers: { 200: { says: 'The candidates, with costs and filters', as: Anything } },
+  },
+  {
+    ...{ method: 'get', path: '/dashboard/decisions/:decision/explanation', tag: 'dashboard' },
+    summary: 'Why something was decided in the last hour',
+    answers: { 200: { says: 'The candidates as they were then', as: Anything } },
+  },
   ...(['/healthz', '/readyz', '/healthz/:service', '/readyz/:service'] as const).map(
     (path): Route => ({
       ...{ method: 'get', path, tag: 'health' },
@@ -184,14 +223,17 @@ export function registerOpenapi({ app }: HttpSurface): void {
   app.get('/openapi.json', async () => document);
 }
 
-function operationOf({ method, path, tag, summary, body, answers }: Route): object {
-  const names = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
+function operationOf({ method, path, tag, summary, query = [], body, answers }: Route): object {
+  const parameters = [
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path' })),
+    ...query.map((name) => ({ name, in: 'query' })),
+  ];
   return {
     operationId: `${method}${path.replaceAll(/[/:.-]+(\w)/g, (_, first: string) => first.toUpperCase())}`,
     tags: [tag],
     summary,
-    ...(names.length > 0 && {
-      parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    ...(parameters.length > 0 && {
+      parameters: parameters.map((one) => ({ ...one, required: true, schema: { type: 'string' } })),
     }),
     ...(body && { requestBody: { required: true, content: contentOf(body) } }),
     responses: {

@@ -4,6 +4,8 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
+import { createRelay } from './dashboard/relay.ts';
+import { createDashboard } from './dashboard/service.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
@@ -23,7 +25,7 @@ import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
 
 /** The services that can run alone. */
-export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor'] as const;
+export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 export interface Single {
@@ -131,6 +133,20 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
         await letters.stop();
       },
       register: monitor.registerHttp,
+    };
+  },
+  async dashboard(options) {
+    const { dashboard: settings, http } = options.config;
+    const relay = createRelay(settings.services, http.token);
+    const dashboard = createDashboard({ ...options, explain: relay.explain });
+    const exposition = createExposition();
+    return {
+      ...dashboard,
+      register(surface) {
+        dashboard.registerHttp(surface);
+        relay.registerHttp(surface);
+        exposition.registerMetrics(surface);
+      },
     };
   },
 };

@@ -6,6 +6,7 @@ import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { SiteAgents } from './agent/agents.ts';
 import { simulatedMachines } from './agent/simulated.ts';
+import { createDashboard } from './dashboard/service.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
 import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
@@ -59,6 +60,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
   const monitor = createMonitor({ bus, clock, log, sites: config.sites });
   const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs });
+  const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeMigrator(monitor, migrator, clock);
@@ -73,6 +75,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     registerMigrator(surface, migrator);
     agents.registerHttp(surface);
     monitor.registerHttp(surface);
+    dashboard.registerHttp(surface);
   };
 
   return {
@@ -86,6 +89,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
       await letters.start();
       await monitor.start();
+      await dashboard.start();
       await webhooks.start();
       await tracer?.start();
       await migrator.start();
@@ -109,6 +113,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await tracer?.stop();
       await webhooks.stop();
       await monitor.stop();
+      await dashboard.stop();
       await letters.stop();
       machines.close();
       await bus.close();

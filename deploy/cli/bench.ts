@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
+import { digits } from '#shared/format.ts';
 import type { BenchReport, BenchRow } from '#simulations/bench/bench.ts';
-import { digits } from './format.ts';
 import { table } from './table.ts';
 
 /** The benchmarks whose figures the README quotes, by name. */
@@ -9,6 +9,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> =
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
   bus: async ({ servers }) => (await import('#simulations/bench/bus/bus.ts')).benchBus(servers),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
+  dashboard: async (options) => (await import('#simulations/bench/dashboard/dashboard.ts')).benchDashboard(options),
   policy: async (options) => (await import('#simulations/bench/policy.ts')).benchPolicy(options),
 };
 
@@ -38,7 +39,7 @@ export function addBench(program: Command): void {
     .command('bench <name>')
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
-    .option('--quick', 'migration: few repeats')
+    .option('--quick', 'migration: few repeats; dashboard: few users, a few seconds')
     .option(
       '--only <parts>',
       'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',

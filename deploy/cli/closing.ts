@@ -1,5 +1,5 @@
 /** The closing table of a run. */
-import { bytes, duration, instant, percent } from './format.ts';
+import { bytes, duration, instant, percent } from '#shared/format.ts';
 import type { Spread, Summary } from './summary.ts';
 import { table } from './table.ts';
 import { lossWords, placeHint, samplingWords } from './trace-words.ts';

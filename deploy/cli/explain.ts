@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { MigrationStatus } from '#services/migrator/service.ts';
+import { bytes, counted, digits, duration } from '#shared/format.ts';
+import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 import { ask, type ServerOptions, withServerOptions } from './client.ts';
-import { bytes, counted, digits, duration } from './format.ts';
 import { table } from './table.ts';
-import { type Explained, inPlainWords } from './words.ts';
 
 /** `tagalong explain VM`: why it is where it is, or goes where it goes. */
 export function addExplain(program: Command): void {

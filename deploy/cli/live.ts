@@ -1,6 +1,6 @@
 /** What a run shows on standard error while it goes on: how far it is, and a line for each move that ended. */
 import { styleText } from 'node:util';
-import { bytes, counted, duration, timeOfDay } from './format.ts';
+import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
 import type { EndedMove } from './tally.ts';
 
 /** How far a run is. */

@@ -4,7 +4,7 @@ import type { Fix, Trace } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { counted } from './format.ts';
+import { counted } from '#shared/format.ts';
 import { runLog } from './logging.ts';
 import { play } from './run.ts';
 import { type TraceReading, traceOf } from './trace-options.ts';

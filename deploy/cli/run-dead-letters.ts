@@ -1,10 +1,10 @@
 import { type LetterFilter, type LetterLine, listLetters, replayLetters } from '#services/dead-letters/letters.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
+import { counted, instant } from '#shared/format.ts';
 import { createLog, type Log } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import type { Store } from '#shared/store/store.ts';
-import { counted, instant } from './format.ts';
 import { refuseMemory } from './run-service.ts';
 import { table } from './table.ts';
 

@@ -9,7 +9,7 @@ import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
-/** The options of `tagalong ingest`, `placement`, `migrator` and `monitor`. */
+/** The options of `tagalong ingest`, `placement`, `migrator`, `monitor` and `dashboard`. */
 export interface ServiceOptions {
   readonly config: string;
   readonly port?: number;

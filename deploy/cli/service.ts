@@ -7,9 +7,10 @@ const DESCRIPTIONS = {
   placement: 'run placement alone: decide where VMs belong; several share them',
   migrator: 'run the migrator alone: move VMs, speak for the sites; one is on duty, others stand by',
   monitor: 'run the monitor alone: metrics of what happens on the bus; keep dead letters',
+  dashboard: 'run the dashboard alone: a live map, and what operators may do; several may run',
 } as const;
 
-/** `tagalong ingest|placement|migrator|monitor`: one service as a process of its own, until stopped. */
+/** `tagalong ingest|placement|migrator|monitor|dashboard`: one service as a process of its own, until stopped. */
 export function addServices(program: Command): void {
   for (const [name, description] of Object.entries(DESCRIPTIONS)) {
     program

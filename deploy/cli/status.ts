@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { MigrationStatus } from '#services/migrator/service.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
+import { bytes, counted, instant } from '#shared/format.ts';
 import { askAll, type ServerOptions, withServerOptions } from './client.ts';
-import { bytes, counted, instant } from './format.ts';
 import { table } from './table.ts';
 
 /** `tagalong status`: all sites, VMs and moves under way. */
@@ -29,6 +29,7 @@ async function status(options: ServerOptions): Promise<void> {
 /** What several placements say, each of its own VMs, as one would. */
 export function merged(placements: readonly PlacementStatus[]): PlacementStatus {
   const [{ policy, partitions }] = placements as [PlacementStatus];
+  const paused = placements.some((placement) => placement.paused);
   const held = new Set(placements.flatMap((placement) => placement.partitions.held));
   const sites = Map.groupBy(
     placements.flatMap((placement) => placement.sites),
@@ -36,6 +37,7 @@ export function merged(placements: readonly PlacementStatus[]): PlacementStatus 
   );
   return {
     policy,
+    paused,
     partitions: { held: [...held].sort((a, b) => a - b), of: partitions.of },
     sites: [...sites.values()].map((same) => ({
       ...same[0]!,
@@ -60,9 +62,9 @@ function gaps({ partitions: { held, of } }: PlacementStatus, migrators: readonly
 
 /** The tables of sites, of VMs and, where there are any, of moves under way. */
 export function statusTables(placement: PlacementStatus, migrations: readonly MigrationStatus[]): string {
-  const { policy, sites, vms } = placement;
+  const { policy, paused, sites, vms } = placement;
   const parts = [
-    `Policy ${policy}: ${counted(vms.length, 'VM')} at ${counted(sites.length, 'site')}, ${counted(migrations.length, 'move')} under way.\n`,
+    `Policy ${policy}${paused ? ' (automatic moves are paused)' : ''}: ${counted(vms.length, 'VM')} at ${counted(sites.length, 'site')}, ${counted(migrations.length, 'move')} under way.\n`,
     table(
       [
         { head: 'site' },

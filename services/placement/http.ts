@@ -7,6 +7,7 @@ import type { PlacementService } from './service.ts';
  * - `GET /v1/status`: all sites and VMs
  * - `GET /v1/vms/:vm/explanation`: why it is where it is
  * - `POST /v1/vms/:vm/moves` with `{"to": SITE}`: moves it, past the policy but not past the filters
+ * - `PUT /v1/automation` with `{"paused": true}`: VMs move only where their home is lost or an operator says so
  */
 export function registerPlacement({ app, health }: HttpSurface, placement: PlacementService): void {
   health('placement', () => placement.ready());
@@ -17,5 +18,11 @@ export function registerPlacement({ app, health }: HttpSurface, placement: Place
     if (typeof to !== 'string' || to === '') throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
     await placement.order(params.vm, to);
     return reply.code(202).send({ vm: params.vm, to });
+  });
+  app.put<{ Body: unknown }>('/v1/automation', async ({ body }, reply) => {
+    const paused = (body as { paused?: unknown } | null)?.paused;
+    if (typeof paused !== 'boolean') throw new TagalongError('EVENT_INVALID', 'paused: must be true or false');
+    await placement.pause(paused);
+    return reply.code(202).send({ paused });
   });
 }

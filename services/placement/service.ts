@@ -18,11 +18,13 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
+import type { LocationOutcome } from '#shared/policy/outcome.ts';
+import { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { stateful } from '../stateful.ts';
+import { readAutomation, writeAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
 
@@ -41,6 +43,8 @@ const TYPES: readonly EventType[] = [
 
 /** How soon what other processes learned of the ways between sites counts here. */
 const LESSONS_AGE_MS = 60_000;
+/** How soon, after the next heartbeat of a site, a pause that was said to another process counts here. */
+const AUTOMATION_AGE_MS = 5_000;
 const MAX_CONTEXTS = 100_000;
 
 export interface PlacementService {
@@ -52,6 +56,11 @@ export interface PlacementService {
   order(vm: string, to: string): Promise<void>;
   /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
+  /**
+   * Pauses the moves that only make things better, or lets them go on: here at once, in other processes within seconds. It is
+   * kept in the store. @throws TagalongError STORE_CONFLICT
+   */
+  pause(paused: boolean): Promise<void>;
   /** Of the VMs that are held here. */
   status(): PlacementStatus;
   /** How many VMs that are held here are in each state; of the states that one is in. */
@@ -82,6 +91,7 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
   let lessonsReadMs = Number.NEGATIVE_INFINITY;
+  let automationReadMs = Number.NEGATIVE_INFINITY;
   const nowMs = () => Math.round(clock.now());
   const learn = (corrections: Corrections, { sites } = core) => {
     for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
@@ -95,12 +105,15 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const load = async (mine: readonly number[]) => {
     const corrections = await loadCorrections(store);
     lessonsReadMs = nowMs();
+    const { paused } = await readAutomation(store);
+    automationReadMs = nowMs();
     const kept = await vms.load<KeptVm>(mine.map((partition) => `${partition}/`));
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     // The sites first: a look at a VM among half of them would say something else.
     for (const data of core.sites.reports()) next.sites.report(data);
     learn(corrections, next);
+    next.pause(paused, nowMs());
     for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
     core = next;
     core.resume(nowMs());
@@ -127,9 +140,20 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     for (const { vm, verdict, from, to, reason, source, decision } of decisions) {
       log.info({ vm, verdict, from, to, reason, source, decision }, 'decided');
     }
-    if (nowMs() < lessonsReadMs + LESSONS_AGE_MS) return;
-    lessonsReadMs = nowMs();
-    learn(await loadCorrections(store));
+    if (nowMs() >= lessonsReadMs + LESSONS_AGE_MS) {
+      lessonsReadMs = nowMs();
+      learn(await loadCorrections(store));
+    }
+    if (nowMs() >= automationReadMs + AUTOMATION_AGE_MS) {
+      automationReadMs = nowMs();
+      const { paused } = await readAutomation(store);
+      // In a turn of its own: what follows from it has to be written too.
+      if (paused !== core.paused) void service.work(() => core.pause(paused, nowMs())).catch(ignoreUntilNext);
+    }
+  };
+  /** It is read again, and a failure to write is said where the next change is not written. */
+  const ignoreUntilNext = () => {
+    automationReadMs = Number.NEGATIVE_INFINITY;
   };
 
   const service = stateful({
@@ -169,6 +193,11 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
         refuseElsewhere(vm);
         return core.explain(vm, nowMs());
       }),
+    async pause(paused) {
+      await writeAutomation(store, { paused });
+      await service.work(() => core.pause(paused, nowMs()));
+      log.info({ paused }, 'automatic moves');
+    },
     status: () => statusOf(core, { held: [...service.held], of: partitions }),
     states() {
       const counts = new Map<string, number>();

@@ -3,6 +3,8 @@ import type { Placement } from '#shared/policy/placement.ts';
 /** Where everything is, for people and programs. */
 export interface PlacementStatus {
   readonly policy: string;
+  /** True: an operator has paused automatic moves. */
+  readonly paused: boolean;
   /** The partitions of which the VMs are listed, and how many there are. */
   readonly partitions: { readonly held: readonly number[]; readonly of: number };
   readonly sites: readonly {
@@ -29,6 +31,7 @@ export interface PlacementStatus {
 export function statusOf(core: Placement, partitions: PlacementStatus['partitions']): PlacementStatus {
   return {
     policy: core.policy.name,
+    paused: core.paused,
     partitions,
     sites: core.sites.list
       .map(({ id, slots, homes, inbound, draining }) => ({ site: id, slots, vms: homes.size, inbound, draining }))

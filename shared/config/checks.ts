@@ -16,6 +16,7 @@ const userName = Compile(SessionAttached.properties.user as TSchema);
 export function crossFaults(config: Config): Fault[] {
   return [
     ...httpFaults(config),
+    ...dashboardFaults(config),
     ...serverFaults(['bus'], config.bus),
     ...serverFaults(['store'], config.store),
     ...limitFaults(config),
@@ -38,6 +39,24 @@ function* httpFaults({ http }: Config): Generator<Fault> {
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,
     };
   }
+}
+
+function* dashboardFaults({ dashboard: { tilesUrl, services } }: Config): Generator<Fault> {
+  const tiles = tilesUrl?.replaceAll(/\{[szxyr]\}/g, '1');
+  if (tilesUrl !== undefined && !(isWebAddress(tiles!) && /\{z\}/.test(tilesUrl))) {
+    const message = `is ${JSON.stringify(tilesUrl)}; give https://HOST/{z}/{x}/{y}.png`;
+    yield { path: ['dashboard', 'tilesUrl'], message };
+  }
+  for (const [i, service] of services.entries()) {
+    if (isWebAddress(service)) continue;
+    yield { path: ['dashboard', 'services', `${i}`], message: 'is no address; give http://HOST:PORT' };
+  }
+}
+
+/** Without a user: what stands in an address is seen by everybody. */
+function isWebAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && !/[;,\s'"]/.test(text);
 }
 
 function* limitFaults({ policy, heartbeatMs }: Config): Generator<Fault> {

@@ -266,6 +266,17 @@ const Hypervisor = section({
   postCopy: Type.Boolean({ default: false }),
 });
 
+const Dashboard = section({
+  /** Whose pages show users, by pseudonym, and where they are. Where nobody is asked for a token, all of them. @default signed-in */
+  users: Type.Enum(['signed-in', 'everybody'], { default: 'signed-in' }),
+  /** Raster tiles, as `https://HOST/{z}/{x}/{y}.png`, instead of the map that is shipped; browsers ask that host for them. */
+  tilesUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+  /** Whom the tiles are owed to; shown on the map. */
+  tilesAttribution: Type.Optional(Type.String({ maxLength: 256 })),
+  /** Where it runs alone: addresses of the other processes, `http://HOST:PORT`, which carry out what its pages ask for. @default none */
+  services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { default: [] }),
+});
+
 const Site = Type.Object(
   {
     site: SiteName,
@@ -344,6 +355,7 @@ export const ConfigSchema = section({
   policy: Policy,
   limits: Limits,
   hypervisor: Hypervisor,
+  dashboard: Dashboard,
   sites: Type.Array(Site, { default: [] }),
   vms: Type.Array(Vm, { default: [] }),
   webhooks: Type.Array(Webhook, { default: [] }),

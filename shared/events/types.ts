@@ -244,6 +244,8 @@ export const MigrationProgressed = Type.Object(
     remainingBytes: Amount,
     rateBps: Amount,
     subflows: Count,
+    /** How the sent bytes are divided over the paths, where the hypervisor can tell. */
+    bytesByPath: Type.Optional(Type.Record(Type.String(), Amount)),
   },
   closed,
 );

@@ -125,6 +125,7 @@ export class Migrations {
               remainingBytes: report.remainingBytes,
               rateBps: report.rateBps,
               subflows: measured.subflows,
+              bytesByPath: measured.bytesByPath,
             },
           },
         });

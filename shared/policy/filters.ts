@@ -21,6 +21,8 @@ export interface Rules {
   readonly maxMovesPerHour: number;
   /** How long a VM may not go back to where it came from. */
   readonly returnPauseMs: number;
+  /** True: an operator wants no moves but those that have to be. */
+  readonly isPaused: () => boolean;
 }
 
 type Filter = (proposal: Proposal, rules: Rules) => boolean;
@@ -42,10 +44,12 @@ const FILTERS: Record<string, Filter> = {
   'path-busy': ({ pair }, { limits, sites }) =>
     pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
+  // Last, so that a pause hides nothing else that stands in the way.
+  'automation-paused': (_, { isPaused }) => isPaused(),
 };
 
-/** Refusals that only protect against moving too often: an evacuation, or an operator, may go past them. */
-const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent']);
+/** Refusals that only keep VMs from moving without need: an evacuation, or an operator, may go past them. */
+const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent', 'automation-paused']);
 const ALWAYS = Object.entries(FILTERS);
 const FORCED = ALWAYS.filter(([name]) => !ONLY_FOR_COMFORT.has(name));
 

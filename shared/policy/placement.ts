@@ -6,15 +6,15 @@
  * could change something take a look (`outlook.ts`) and reach the VM's machine (`machine.ts`).
  */
 import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
-import { TagalongError } from '../errors.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { nearKm2 } from '../geo/distance.ts';
-import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
+import { checkPosition, checkTrack, follow } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
+import type { LocationOutcome } from './outcome.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
@@ -28,14 +28,6 @@ export interface PlacementSettings extends LookSettings {
   readonly explains?: boolean;
 }
 
-/** What became of a location event. */
-export type LocationOutcome =
-  | Implausible
-  | 'quiet' // counted, and nothing could have changed
-  | 'looked' // counted, and the VM was looked at
-  | 'unknown-vm'
-  | 'unattached';
-
 const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -45,6 +37,8 @@ export class Placement {
   readonly policy: Policy;
   /** Location events by what became of them. */
   readonly counts = new Map<LocationOutcome, number>();
+  /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
+  paused = false;
   readonly #settings: PlacementSettings;
   readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
   readonly #lookout: Lookout;
@@ -65,7 +59,9 @@ export class Placement {
     this.#step = stepper(machine);
     // Policies that are compared with as they were published come without our pauses and budgets.
     const bounds = this.policy.cools ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
-    const rules = { sites: this.sites, limits: settings.limits, siteSilentMs: policy.siteSilentMs, ...bounds };
+    const { limits } = settings;
+    const isPaused = () => this.paused;
+    const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
     this.#lookout = new Lookout(this.sites, settings, this.policy, rules);
   }
 
@@ -181,19 +177,20 @@ export class Placement {
    */
   order(vmId: string, siteId: string, nowMs: number): void {
     const vm = this.#roster.known(vmId);
-    const site = this.sites.get(siteId);
-    if (site === undefined || site.index < 0) {
-      throw new TagalongError(
-        'SITE_UNKNOWN',
-        `no site "${siteId}"; there are ${this.sites.list.map(({ id }) => id).join(', ')}`,
-      );
-    }
+    const site = this.sites.known(siteId);
     if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
     const { choice, rejected } = this.#lookout.order(vm, site, nowMs);
     if (rejected !== undefined) throw refused(vmId, siteId, rejected);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     this.#schedule(vm);
+  }
+
+  /** Pauses what moves VMs for the better, or lets it go on; then every VM is looked at. */
+  pause(paused: boolean, nowMs: number): void {
+    const goesOn = this.paused && !paused;
+    this.paused = paused;
+    if (goesOn) this.#lookAtAll(this.#roster.vms.values(), nowMs);
   }
 
   /**
@@ -239,7 +236,7 @@ export class Placement {
     const before = this.sites.get(data.site);
     const wasUsable = before !== undefined && before.index >= 0 && !before.draining;
     const site = this.sites.report(data);
-    if (site !== undefined && wasUsable !== !site.draining) this.#lookAtAll(site, data.atMs);
+    if (site !== undefined && wasUsable !== !site.draining) this.#lookAtAll(site.homes, data.atMs);
   }
 
   /** Homes that fell silent are lost; nobody reports that. */
@@ -247,12 +244,12 @@ export class Placement {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
     for (const site of this.sites.list) {
-      if (isSilent(site, nowMs, siteSilentMs)) this.#lookAtAll(site, nowMs);
+      if (isSilent(site, nowMs, siteSilentMs)) this.#lookAtAll(site.homes, nowMs);
     }
   }
 
-  #lookAtAll(site: Site, atMs: number): void {
-    for (const vm of [...site.homes]) this.#look(vm, atMs);
+  #lookAtAll(vms: Iterable<Vm>, atMs: number): void {
+    for (const vm of [...vms]) this.#look(vm, atMs);
   }
 
   #migrated(fact: Extract<Fact, { type: `migration.${'switched' | 'completed' | 'failed' | 'cancelled'}.v1` }>): void {

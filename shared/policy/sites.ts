@@ -1,4 +1,5 @@
 /** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
+import { TagalongError } from '../errors.ts';
 import type { Data, Figures, VmSpec } from '../events/index.ts';
 import { SiteIndex } from '../geo/site-index.ts';
 import type { PredictedMove } from '../model/move-model.ts';
@@ -89,6 +90,14 @@ export class SiteTable {
 
   get(id: string): Site | undefined {
     return this.#byId.get(id);
+  }
+
+  /** A site that was reported. @throws TagalongError SITE_UNKNOWN */
+  known(id: string): Site {
+    const site = this.#byId.get(id);
+    if (site !== undefined && site.index >= 0) return site;
+    const names = this.#list.map((other) => other.id).join(', ');
+    throw new TagalongError('SITE_UNKNOWN', `no site "${id}"; there are ${names}`);
   }
 
   get list(): readonly Site[] {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { BenchReport } from '#simulations/bench/bench.ts';
+import { onBrowser } from '../browser/browser.ts';
 import { tagalong } from './cli.ts';
 
 // A benchmark takes a minute and more: what it prints is tested in test/unit/simulations.
@@ -8,7 +9,7 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, bus, migration, policy\n`,
+      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, bus, migration, dashboard, policy\n`,
     });
   }
 });
@@ -43,3 +44,23 @@ test('policies are compared on made-up movements without any data, from a seed t
     expect(costs.get('learned-mdp')).toBeLessThan(costs.get('never')!);
   }
 }, 120_000);
+
+onBrowser('bench dashboard', () => {
+  test('says what drawing takes, when a location is seen, and how many are taken in', async () => {
+    const { code, stdout, stderr } = await tagalong(['bench', 'dashboard', '--quick', '--json', '-']);
+    expect(code, stderr).toBe(0);
+    const { rows } = JSON.parse(stdout) as BenchReport;
+    const value = (metric: string) => rows.find((row) => row.metric === metric)?.value;
+    for (const metric of [
+      'drawing a frame, p95',
+      'frames drawn',
+      'from a location to its pixel, p95',
+      'CPU of all services, one page open',
+      'locations taken in over HTTP, one a request',
+      'a request, p99',
+    ]) {
+      expect(value(metric), metric).toBeGreaterThan(0);
+    }
+    expect(value('requests refused')).toBe(0);
+  }, 120_000);
+});

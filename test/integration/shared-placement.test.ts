@@ -89,6 +89,24 @@ describe('placements that share the partitions', () => {
     await vi.waitFor(() => expect(said.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
   });
 
+  test('a pause of automatic moves that one is told reaches the other, and outlives both', async () => {
+    await mover();
+    const [a, b] = [await placement(), await placement()];
+    await declareAll();
+    await a.pause(true);
+    expect(a.status().paused).toBe(true);
+    // The store is read again when something happens some seconds later.
+    await vi.waitFor(
+      async () => {
+        for (const vm of vms) await tell(fix(vm, 0.1));
+        expect(b.status().paused).toBe(true);
+      },
+      { timeout: 15_000, interval: 500 },
+    );
+    await Promise.all([a.stop(), b.stop()]);
+    expect((await placement()).status().paused).toBe(true);
+  });
+
   test('a batch whose partition changes hands while it waits for its turn is handled by the other, not swallowed', async () => {
     await mover();
     const [writing, goOn] = [gate(), gate()];

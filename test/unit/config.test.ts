@@ -159,6 +159,12 @@ describe('refusals', () => {
       ['hypervisor: { kind: xen }', ':1: hypervisor.kind: is "xen"; give one of simulated, qemu'],
       ['hypervisor: { kind: qemu }', ':1: hypervisor.tls: is missing; give ca, cert and key for hypervisor.kind qemu'],
       [
+        'dashboard: { tilesUrl: "https://tiles.example/map.png" }',
+        ':1: dashboard.tilesUrl: is "https://tiles.example/map.png"; give https://HOST/{z}/{x}/{y}.png',
+      ],
+      ['dashboard: { tilesUrl: "https://a b/{z}" }', ':1: dashboard.tilesUrl: is "https://a b/{z}"; give https://'],
+      ['dashboard: { services: ["10.0.0.7:8080"] }', ':1: dashboard.services.0: is no address; give http://HOST:PORT'],
+      [
         'http: { host: 0.0.0.0 }',
         ':1: http.host: 0.0.0.0 can be reached from other machines and there is no http.token',
       ],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytes, counted, digits, duration, instant, percent, timeOfDay } from '#deploy/cli/format.ts';
+import { bytes, counted, digits, duration, instant, percent, timeOfDay } from '#shared/format.ts';
 
 describe('figures for people', () => {
   test.each([

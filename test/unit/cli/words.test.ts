@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { explanationText } from '#deploy/cli/explain.ts';
-import { type Explained, inPlainWords } from '#deploy/cli/words.ts';
+import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 
 const PREDICTION = {
   durationMs: 12_300,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Phase } from '#shared/events/index.ts';
 import type { Move } from '#shared/hypervisor/hypervisor.ts';
 import { Placement } from '#shared/policy/placement.ts';
+import { inPlainWords } from '#shared/policy/words.ts';
 import { configWith, type Line, line, positionAt, SPEC, START_MS, UPLINKS } from './world.ts';
 
 /** VM `v` at `s0` with user `u`, who has just been at `place`. */
@@ -185,6 +186,35 @@ describe('an operator orders a move', () => {
     expect(l.decided('move')).toHaveLength(1);
     l.world.placement.order('v', 's2', l.clock.now());
     expect(l.world.placement.vms.get('v')!.state).toBe('moving');
+  });
+});
+
+describe('while automatic moves are paused', () => {
+  test('a VM stays although a better site lasts, says why, and goes when the pause ends', () => {
+    const l = settled(0, 2);
+    l.world.placement.pause(true, l.clock.now());
+    l.pass(1_000);
+    l.fix('v', 'u', 1);
+    l.pass(120_000);
+    expect(l.decided('move')).toEqual([]);
+    const explained = l.world.placement.explain('v', l.clock.now());
+    expect(explained.candidates.find(({ site }) => site === 's1')).toMatchObject({ rejected: 'automation-paused' });
+    expect(inPlainWords(explained, undefined)).toContain('an operator has paused automatic moves');
+    l.world.placement.pause(false, l.clock.now());
+    l.fix('v', 'u', 1.001);
+    l.pass(60_000);
+    expect(l.homeOf('v')).toBe('s1');
+  });
+
+  test('operators move VMs all the same, and a home that is drained is left', () => {
+    const l = settled(0, 3);
+    l.world.placement.pause(true, l.clock.now());
+    l.order('v', 's1');
+    l.pass(120_000);
+    expect(l.homeOf('v')).toBe('s1');
+    l.site(1, { draining: true });
+    l.pass(120_000);
+    expect(l.homeOf('v')).not.toBe('s1');
   });
 });
 

@@ -1,6 +1,6 @@
 /** Why a VM stays or goes, in one sentence for somebody who does not know the policy's words. */
-import type { Candidate, Explanation } from '#shared/events/index.ts';
-import { counted, digits } from './format.ts';
+import type { Candidate, Explanation } from '../events/index.ts';
+import { counted, digits } from '../format.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
 export type Explained = Explanation & { readonly vm: string; readonly home: string };
@@ -17,6 +17,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'destination-busy': 'as many moves as are allowed reach or leave it already',
   'path-busy': 'the paths to it carry as many moves as are allowed already',
   'not-converging': 'the VM writes to its memory faster than the paths there can copy it',
+  'automation-paused': 'an operator has paused automatic moves',
 };
 
 /** @param movingTo where the VM is being moved to, while it is */

@@ -1,0 +1,104 @@
+/**
+ * What a page is made of: our own modules, from which Node strips the types as it does for itself; what the libraries
+ * ship for browsers; style sheets and the map. Only what is listed here is served, compressed, from this process: a page
+ * asks nobody else.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { findPackageJSON, stripTypeScriptTypes } from 'node:module';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+
+/** What is sent for one address. */
+export interface Asset {
+  readonly type: string;
+  readonly etag: string;
+  readonly plain: Buffer;
+  readonly gzipped: Buffer;
+}
+
+const HERE = import.meta.dirname;
+const ROOT = join(HERE, '../..');
+const TYPES = {
+  js: 'text/javascript; charset=utf-8',
+  ts: 'text/javascript; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  json: 'application/json',
+  svg: 'image/svg+xml',
+} as const;
+
+/** Modules of ours outside the page's own folder that browsers load too. */
+const SHARED = ['shared/format.ts', 'shared/policy/words.ts'];
+
+/** Address to file. */
+const FILES = new Map<string, string>([
+  ...listed('/assets/page', join(HERE, 'page'), /\.(ts|css|svg)$/),
+  ...SHARED.map((path): [string, string] => [`/assets/${path}`, join(ROOT, path)]),
+  ...listed('/assets/topojson-client', join(packageOf('topojson-client'), 'src'), /\.js$/),
+  ['/assets/wire.ts', join(HERE, 'wire.ts')],
+  ['/assets/leaflet.js', join(packageOf('leaflet'), 'dist/leaflet-src.esm.js')],
+  ['/assets/leaflet.css', join(packageOf('leaflet'), 'dist/leaflet.css')],
+  ['/assets/uplot.js', join(packageOf('uplot'), 'dist/uPlot.esm.js')],
+  ['/assets/uplot.css', join(packageOf('uplot'), 'dist/uPlot.min.css')],
+  ['/assets/world.json', join(packageOf('world-atlas'), 'countries-50m.json')],
+]);
+
+/** Where a page finds what modules name. It is the same in the type check, by package.json. */
+const IMPORTS = {
+  leaflet: '/assets/leaflet.js',
+  uplot: '/assets/uplot.js',
+  'topojson-client': '/assets/topojson-client/index.js',
+  '#shared/': '/assets/shared/',
+};
+const IMPORT_MAP = JSON.stringify({ imports: IMPORTS });
+
+/** The one script that stands in a page itself, as a Content-Security-Policy names it. */
+export const IMPORT_MAP_HASH = `'sha256-${createHash('sha256').update(IMPORT_MAP).digest('base64')}'`;
+
+/** The addresses that are served. */
+export const ASSET_URLS: readonly string[] = [...FILES.keys()];
+
+const kept = new Map<string, Promise<Asset>>();
+
+/** What is served at one of {@link ASSET_URLS}; read once. */
+export function asset(url: string): Promise<Asset> {
+  const known = kept.get(url) ?? read(FILES.get(url)!);
+  kept.set(url, known);
+  return known;
+}
+
+/** A page of the folder `page`, with its import map. */
+export async function page(name: 'index' | 'follow-me'): Promise<string> {
+  const html = await readFile(join(HERE, `page/${name}.html`), 'utf8');
+  return html.replace('<!-- import map -->', `<script type="importmap">${IMPORT_MAP}</script>`);
+}
+
+async function read(path: string): Promise<Asset> {
+  const content = await readFile(path);
+  const plain = path.endsWith('.ts') ? Buffer.from(quietly(() => stripTypeScriptTypes(content.toString()))) : content;
+  const type = TYPES[path.slice(path.lastIndexOf('.') + 1) as keyof typeof TYPES];
+  const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
+  return { type, etag, plain, gzipped: await promisify(gzip)(plain) };
+}
+
+/** Node calls stripping by hand experimental, where it strips by itself without a word; its version is pinned. */
+function quietly<T>(work: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return work();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+function listed(url: string, folder: string, names: RegExp): [string, string][] {
+  const files = readdirSync(folder).filter((name) => names.test(name));
+  return files.map((name) => [`${url}/${name}`, join(folder, name)]);
+}
+
+function packageOf(name: string): string {
+  return dirname(findPackageJSON(name, import.meta.url)!);
+}

@@ -1,0 +1,84 @@
+/**
+ * Where users were in the last hour: a ring of positions in typed arrays, so that its memory is known. A user's position
+ * is kept at most every {@link EVERY_MS}; 10,000 users in motion fill 1.8 million of the {@link MOST} places. The oldest
+ * ones go first.
+ */
+
+/** How far apart two kept positions of one user are at least. */
+export const EVERY_MS = 20_000;
+/** Places, of 20 bytes each: 40 MB. */
+export const MOST = 2_000_000;
+/** Places are made as they are needed. */
+const FIRST = 4_096;
+
+/** A user's number, and where the user was. */
+export interface PastFix {
+  readonly user: number;
+  readonly atMs: number;
+  readonly lat: number;
+  readonly lon: number;
+}
+
+/** The ring. Positions come in about the order of time: what is a few seconds late is found a few seconds late. */
+export class Fixes {
+  readonly #most: number;
+  #atMs: Float64Array;
+  #user: Uint32Array;
+  #lat: Int32Array;
+  #lon: Int32Array;
+  /** Where the next one goes. */
+  #next = 0;
+  #size = 0;
+
+  constructor(most = MOST) {
+    this.#most = most;
+    const first = Math.min(FIRST, most);
+    this.#atMs = new Float64Array(first);
+    this.#user = new Uint32Array(first);
+    this.#lat = new Int32Array(first);
+    this.#lon = new Int32Array(first);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @param lat and `lon`: whole numbers, as on the wire */
+  add(user: number, atMs: number, lat: number, lon: number): void {
+    if (this.#next === this.#atMs.length && this.#next < this.#most) this.#grow();
+    if (this.#next === this.#most) this.#next = 0;
+    this.#atMs[this.#next] = atMs;
+    this.#user[this.#next] = user;
+    this.#lat[this.#next] = lat;
+    this.#lon[this.#next] = lon;
+    this.#next++;
+    this.#size = Math.min(this.#size + 1, this.#most);
+  }
+
+  /** The last position of every user between two instants, both included; the latest first. */
+  between(fromMs: number, toMs: number): PastFix[] {
+    const found = new Map<number, PastFix>();
+    for (let back = 1; back <= this.#size; back++) {
+      const i = (this.#next - back + this.#size) % this.#size;
+      const atMs = this.#atMs[i]!;
+      // Late ones are among later ones: a minute of them is gone through before it is the end.
+      if (atMs < fromMs - 60_000) break;
+      const user = this.#user[i]!;
+      if (atMs < fromMs || atMs > toMs || found.has(user)) continue;
+      found.set(user, { user, atMs, lat: this.#lat[i]!, lon: this.#lon[i]! });
+    }
+    return [...found.values()];
+  }
+
+  #grow(): void {
+    const size = Math.min(this.#atMs.length * 2, this.#most);
+    const grown = <T extends Float64Array | Uint32Array | Int32Array>(into: T, from: T): T => {
+      into.set(from);
+      return into;
+    };
+    this.#atMs = grown(new Float64Array(size), this.#atMs);
+    this.#user = grown(new Uint32Array(size), this.#user);
+    this.#lat = grown(new Int32Array(size), this.#lat);
+    this.#lon = grown(new Int32Array(size), this.#lon);
+  }
+}

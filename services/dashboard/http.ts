@@ -1,0 +1,121 @@
+/** The pages, what they are made of, and what they ask for. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Explained } from '#shared/policy/words.ts';
+import type { HttpSurface } from '../http.ts';
+import { ASSET_URLS, asset, IMPORT_MAP_HASH, page } from './assets.ts';
+import type { Record } from './record.ts';
+import { textOf, type Viewers } from './viewers.ts';
+import type { PageSettings } from './wire.ts';
+
+/** What the routes need. */
+export interface DashboardRoutes {
+  readonly record: Record;
+  readonly viewers: Viewers;
+  readonly now: () => number;
+  readonly config: Pick<Config, 'http' | 'dashboard'>;
+  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
+  readonly explain: (vm: string) => Promise<Explained>;
+}
+
+/**
+ * - `GET /`, `/follow-me`, `/assets/…`: the pages and what they are made of
+ * - `GET /dashboard/settings`: {@link PageSettings}
+ * - `GET /dashboard/live`: lines of `wire.ts`, as long as the page is open; `/dashboard/past?atMs=`: one picture of then
+ * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for who shows the token
+ * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`: why here, why not there
+ *
+ * Nothing outside /v1 changes anything, or says where anybody is unless the configuration lets it.
+ */
+export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
+  const { record, viewers, now, config, explain } = routes;
+  const signIn = config.http.token !== undefined || config.http.oidc !== undefined;
+  const usersForAll = !signIn || config.dashboard.users === 'everybody';
+  const headers = pageHeaders(config.dashboard.tilesUrl);
+
+  const sendPage = (name: 'index' | 'follow-me') => async (_: FastifyRequest, reply: FastifyReply) =>
+    reply
+      .headers(headers)
+      .type('text/html; charset=utf-8')
+      .send(await page(name));
+  app.get('/', sendPage('index'));
+  app.get('/follow-me', sendPage('follow-me'));
+  for (const url of ASSET_URLS) app.get(url, (request, reply) => sendAsset(url, request, reply));
+
+  app.get('/dashboard/settings', async (): Promise<PageSettings> => {
+    const { tilesUrl = null, tilesAttribution = '' } = config.dashboard;
+    return { signIn, tilesUrl, tilesAttribution };
+  });
+
+  const live = (users: boolean) => async (_: FastifyRequest, reply: FastifyReply) => {
+    reply.hijack();
+    const { raw } = reply;
+    raw.setHeader('content-type', 'application/x-ndjson');
+    raw.setHeader('cache-control', 'no-store');
+    if (viewers.add(raw, users)) return raw.flushHeaders();
+    raw.statusCode = 503;
+    raw.setHeader('content-type', 'application/json');
+    raw.end(JSON.stringify({ error: { code: 'TOO_MANY_PAGES', message: 'too many pages are open; close one' } }));
+  };
+  const past = (users: boolean) => async (request: FastifyRequest, reply: FastifyReply) => {
+    const { atMs } = request.query as { atMs?: string };
+    if (atMs === undefined || !/^\d{1,15}$/.test(atMs)) {
+      throw new TagalongError('EVENT_INVALID', 'atMs: must be milliseconds since the Unix epoch');
+    }
+    const picture = record.past(Number(atMs), now());
+    return reply.header('cache-control', 'no-store').type('application/json').send(textOf(picture, users));
+  };
+  app.get('/dashboard/live', live(usersForAll));
+  app.get('/v1/dashboard/live', live(true));
+  app.get('/dashboard/past', past(usersForAll));
+  app.get('/v1/dashboard/past', past(true));
+  // A stream has no end of its own: closing waits for it.
+  app.addHook('preClose', async () => viewers.close());
+
+  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', ({ params }) => explain(params.vm));
+  app.get<{ Params: { decision: string } }>('/dashboard/decisions/:decision/explanation', async ({ params }) => {
+    const explanation = record.explanation(params.decision);
+    if (explanation === undefined) {
+      throw new TagalongError('MIGRATION_UNKNOWN', `no decision "${params.decision}" was made in the last hour`);
+    }
+    return explanation;
+  });
+}
+
+async function sendAsset(url: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { type, etag, plain, gzipped } = await asset(url);
+  reply.headers({ etag, 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff', vary: 'accept-encoding' });
+  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+  reply.type(type);
+  if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(plain);
+  return reply.header('content-encoding', 'gzip').send(gzipped);
+}
+
+/** A page may load what this process serves, and tiles from where they are; nothing else, and nobody may frame it. */
+function pageHeaders(tilesUrl: string | undefined) {
+  const tiles =
+    tilesUrl === undefined
+      ? ''
+      : ` ${tilesUrl
+          .replace(/^(https?:\/\/)\{s\}\./, '$1*.')
+          .split('/', 3)
+          .join('/')}`;
+  const policy = [
+    "default-src 'none'",
+    `script-src 'self' ${IMPORT_MAP_HASH}`,
+    "style-src 'self'",
+    `img-src 'self' data:${tiles}`,
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
+  return {
+    'content-security-policy': policy.join('; '),
+    'permissions-policy': 'geolocation=(self)',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-cache',
+  };
+}

@@ -1,0 +1,131 @@
+/** The lists beside the map: moves under way, decisions, sites. Each entry is a button, so that keys reach it. */
+import { bytes, counted, timeOfDay } from '#shared/format.ts';
+import type { DecisionView, MoveView, SiteView } from '../wire.ts';
+import { moveWords } from './chosen.ts';
+import { el, keyed, say } from './dom.ts';
+import type { Chosen } from './map.ts';
+import type { World } from './world.ts';
+
+/** Entries of a list at most; the rest is found by name. */
+const MOST_SHOWN = 60;
+const MOST_SITES = 300;
+
+/** What a list needs beside the world. */
+export interface ListOptions {
+  readonly mayAct: boolean;
+  readonly act: (method: string, path: string, body: object | undefined, done: string) => void;
+  readonly choose: (chosen: Chosen, decision?: string) => void;
+}
+
+export function showMoves(list: HTMLElement, world: World, options: ListOptions): void {
+  const how = {
+    key: ({ migration }: MoveView) => `${migration} ${options.mayAct}`,
+    build: (move: MoveView) => moveItem(move, options),
+    update: updateMove,
+  };
+  keyed(list, world.movesUnderWay().slice(0, MOST_SHOWN), how, () => el('li', { class: 'none' }, 'None.'));
+}
+
+function moveItem({ migration, vm, from, to }: MoveView, { mayAct, act, choose }: ListOptions): HTMLElement {
+  const path = `/v1/migrations/${encodeURIComponent(migration)}`;
+  const cancel = () => act('DELETE', path, undefined, `${migration}: is taken back.`);
+  const item = el(
+    'li',
+    {},
+    el('button', { type: 'button', class: 'link', onclick: () => choose({ vm }) }, el('b', {}, vm), ` ${from} → ${to}`),
+    el('progress', { max: '1', 'aria-label': `${vm}: how much is copied` }),
+    el('span', { class: 'facts' }),
+  );
+  if (mayAct) {
+    item.append(el('button', { type: 'button', 'aria-label': `Cancel the move of ${vm}`, onclick: cancel }, 'Cancel'));
+  }
+  return item;
+}
+
+function updateMove(item: HTMLElement, move: MoveView): void {
+  const { sentBytes, remainingBytes, rateBps } = move;
+  if (remainingBytes !== null) {
+    item.querySelector('progress')!.value = sentBytes / Math.max(1, sentBytes + remainingBytes);
+  }
+  say(item.querySelector('.facts')!, moveWords(move) + (rateBps > 0 ? `, ${bytes(rateBps)}/s` : ''));
+}
+
+/** What a verdict looks like: a sign beside the colour. */
+const SIGNS = { move: '▲', stay: '■', cancel: '✕' } as const;
+
+export function showDecisions(list: HTMLElement, world: World, options: ListOptions, chosen: string | undefined): void {
+  const how = {
+    key: ({ decision }: DecisionView) => decision,
+    build: (decision: DecisionView) => decisionItem(decision, options),
+    update(item: HTMLElement, decision: DecisionView) {
+      say(item.querySelector('small')!, endOf(decision, world));
+      item.querySelector('button')!.setAttribute('aria-current', `${decision.decision === chosen}`);
+    },
+  };
+  const latest = world.decisions.slice(-MOST_SHOWN).reverse();
+  keyed(list, latest, how, () => el('li', { class: 'none' }, 'None so far.'));
+}
+
+function decisionItem(decision: DecisionView, { choose }: ListOptions): HTMLElement {
+  const { vm, atMs, verdict } = decision;
+  const what = el('span', {}, el('b', {}, vm), ` ${decisionWords(decision)} `, el('small', {}));
+  return el(
+    'li',
+    {},
+    el(
+      'button',
+      { type: 'button', class: 'link', onclick: () => choose({ vm }, decision.decision) },
+      el('time', {}, timeOfDay(atMs)),
+      el('span', { class: `sign ${verdict}`, title: verdict }, SIGNS[verdict]),
+      what,
+    ),
+  );
+}
+
+function decisionWords({ verdict, from, to, reason, source }: DecisionView): string {
+  const why = source === 'operator' ? 'an operator' : reason;
+  if (verdict === 'move') return `${from} → ${to}, ${why}`;
+  return verdict === 'stay' ? `stays at ${from}, ${why}` : `gives up ${from} → ${to}, ${why}`;
+}
+
+/** How the move that was decided ended. */
+function endOf({ verdict, decision }: DecisionView, world: World): string {
+  const move = verdict === 'move' ? world.moves.get(decision) : undefined;
+  if (move === undefined || move.outcome === null) return '';
+  if (move.outcome !== 'completed') return `${move.outcome} ${move.because}`;
+  const { pauseMs, interruptionMs, degraded } = move.figures!;
+  const notes = degraded.length > 0 ? `, ${degraded.join(', ')}` : '';
+  return `pause ${Math.round(pauseMs)} ms, interruption ${Math.round(interruptionMs)} ms${notes}`;
+}
+
+export function showSites(body: HTMLElement, world: World, { choose }: ListOptions): void {
+  const how = {
+    key: ({ site }: SiteView) => site,
+    build: ({ site }: SiteView) =>
+      el(
+        'tr',
+        {},
+        el(
+          'th',
+          { scope: 'row' },
+          el('button', { type: 'button', class: 'link', onclick: () => choose({ site }) }, site),
+        ),
+        el('td'),
+        el('td'),
+        el('td'),
+      ),
+    update(row: HTMLElement, { vms, slots, draining }: SiteView) {
+      const cells = row.querySelectorAll('td');
+      for (const [i, text] of [`${vms}`, `${slots}`, draining ? 'draining' : ''].entries()) say(cells[i]!, text);
+    },
+  };
+  const sites = [...world.sites.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
+  keyed(body, sites.slice(0, MOST_SITES), how);
+}
+
+/** `7 sites, 100 VMs, 130 users, 2 moves under way` */
+export function countsText(world: World): string {
+  const users = world.hasUsers ? `${counted(world.users.size, 'user')}, ` : '';
+  const moves = counted(world.movesUnderWay().length, 'move');
+  return `${counted(world.sites.size, 'site')}, ${counted(world.homes.size, 'VM')}, ${users}${moves} under way`;
+}

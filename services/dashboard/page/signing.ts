@@ -1,0 +1,36 @@
+/** Signing in, and what follows from it. */
+import { isSignedIn, Refused, signIn, signOut } from './api.ts';
+import { byId, say } from './dom.ts';
+
+/** @param changed told that somebody has signed in or out */
+export function createSigning(changed: () => void): void {
+  const button = byId<HTMLButtonElement>('sign');
+  const dialog = byId<HTMLDialogElement>('signing');
+  const field = byId<HTMLInputElement>('token');
+  const wrong = byId('wrong');
+  button.hidden = false;
+
+  button.addEventListener('click', () => {
+    if (!isSignedIn()) return dialog.showModal();
+    signOut();
+    say(button, 'Sign in');
+    changed();
+  });
+  byId('go').addEventListener('click', async (event) => {
+    event.preventDefault();
+    if (!field.reportValidity()) return;
+    try {
+      await signIn(field.value);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return say(wrong, error.code === 'UNAUTHORIZED' ? 'That is not the token of this server.' : error.message);
+    }
+    dialog.close();
+    say(button, 'Sign out');
+    changed();
+  });
+  dialog.addEventListener('close', () => {
+    field.value = '';
+    say(wrong, '');
+  });
+}

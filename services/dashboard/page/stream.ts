@@ -1,0 +1,39 @@
+/** Staying connected: the stream of lines, begun again where it ends. */
+import type { Line } from '../wire.ts';
+import { follow, Refused } from './api.ts';
+
+const RECONNECT_MS = 2_000;
+const LOST = 'The server does not answer; it is asked again every two seconds. What is shown is what was last known.';
+
+/** @param tell told that the server does not answer, and with nothing that it does again */
+export function stayConnected(take: (line: Line) => void, tell: (text: string) => void): { reconnect(): void } {
+  let stream = new AbortController();
+  let lost = false;
+
+  const heard = (line: Line) => {
+    if (lost) tell('');
+    lost = false;
+    take(line);
+  };
+  const run = async () => {
+    for (;;) {
+      stream = new AbortController();
+      await follow(stream.signal, heard).catch((error) => {
+        if (!isLoss(error)) throw error;
+      });
+      // Somebody signed in or out: at once, with the other eyes.
+      if (stream.signal.aborted) continue;
+      lost = true;
+      tell(LOST);
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    }
+  };
+  void run();
+  return { reconnect: () => stream.abort() };
+}
+
+/** Anything but a fault of our own. */
+function isLoss(error: unknown): boolean {
+  // A stream that breaks off is a TypeError, as is a server that is not there.
+  return error instanceof Refused || error instanceof TypeError || error instanceof DOMException;
+}

@@ -1,0 +1,135 @@
+/** The last hour: a mark for each decision, and the handle by which any instant of it is brought back. */
+import { instant } from '#shared/format.ts';
+import type { Picture } from '../wire.ts';
+import { past } from './api.ts';
+import { byId, say } from './dom.ts';
+import { palette } from './palette.ts';
+import type { World } from './world.ts';
+
+export interface Timeline {
+  /** True: what happens now is shown. */
+  readonly live: boolean;
+  /** Now is later than it was, or something was decided. */
+  update(world: World): void;
+  goLive(): void;
+}
+
+/** A replay goes so many times as fast as the clock. */
+const REPLAY_SPEED = 60;
+const STEP_MS = 250;
+
+/**
+ * @param show told a picture of the past, or undefined: what is now
+ * @param fail told that a picture could not be had
+ */
+export function createTimeline(show: (picture: Picture | undefined) => void, fail: (error: unknown) => void): Timeline {
+  const scrub = byId<HTMLInputElement>('scrub');
+  const canvas = byId<HTMLCanvasElement>('marks');
+  const [liveButton, playButton] = [byId('live'), byId('play')];
+  let live = true;
+  let world: World | undefined;
+  let playing: number | undefined;
+  let wanted: number | undefined;
+  let asking = false;
+
+  /** Asks for the instant that is wanted by then, one at a time. */
+  const ask = async () => {
+    if (asking) return;
+    asking = true;
+    while (wanted !== undefined) {
+      const atMs = wanted;
+      wanted = undefined;
+      try {
+        const picture = await past(atMs);
+        if (!live) show(picture);
+      } catch (error) {
+        fail(error);
+      }
+    }
+    asking = false;
+  };
+  const goTo = (atMs: number) => {
+    live = false;
+    wanted = atMs;
+    void ask();
+    mark();
+  };
+  const goLive = () => {
+    const wasLive = live;
+    live = true;
+    wanted = undefined;
+    stop();
+    if (!wasLive) show(undefined);
+    mark();
+  };
+  const stop = () => {
+    clearInterval(playing);
+    playing = undefined;
+    mark();
+  };
+  const play = () => {
+    if (playing !== undefined) return stop();
+    if (live && world) scrub.value = `${world.fromMs}`;
+    playing = setInterval(() => {
+      const next = Number(scrub.value) + STEP_MS * REPLAY_SPEED;
+      if (next >= Number(scrub.max)) return goLive();
+      scrub.value = `${next}`;
+      goTo(next);
+    }, STEP_MS);
+    goTo(Number(scrub.value));
+  };
+  const mark = () => {
+    liveButton.setAttribute('aria-pressed', `${live}`);
+    playButton.setAttribute('aria-pressed', `${playing !== undefined}`);
+    say(playButton, playing === undefined ? '▶ Replay' : '❚❚ Stop');
+    scrub.setAttribute('aria-valuetext', live ? 'now' : instant(Number(scrub.value)));
+    if (world) drawMarks(canvas, world, Number(scrub.value));
+  };
+
+  scrub.addEventListener('input', () => {
+    // At the right end there is nothing to bring back.
+    if (Number(scrub.value) >= Number(scrub.max)) goLive();
+    else goTo(Number(scrub.value));
+  });
+  liveButton.addEventListener('click', goLive);
+  playButton.addEventListener('click', play);
+  new ResizeObserver(mark).observe(canvas);
+
+  return {
+    get live() {
+      return live;
+    },
+    update(next) {
+      world = next;
+      const value = scrub.value;
+      scrub.min = `${next.fromMs}`;
+      scrub.max = `${next.atMs}`;
+      scrub.value = live ? scrub.max : value;
+      mark();
+    },
+    goLive,
+  };
+}
+
+/** Moves above the line, what was given up or stays below it. */
+function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }: World, cursorMs: number): void {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  const g = canvas.getContext('2d')!;
+  g.scale(devicePixelRatio, devicePixelRatio);
+  const { quiet, move, fault, border, chosen } = palette();
+  // The handle's middle does not reach the ends.
+  const xOf = (ms: number) => 8 + ((ms - fromMs) / Math.max(1, atMs - fromMs)) * (width - 16);
+  const middle = height - 8;
+  g.fillStyle = border;
+  g.fillRect(8, middle, width - 16, 1);
+  for (const { decision, atMs: ms, verdict } of decisions) {
+    const failed = verdict === 'cancel' || moves.get(decision)?.outcome === 'failed';
+    g.fillStyle = failed ? fault : verdict === 'move' ? move : quiet;
+    if (verdict === 'move') g.fillRect(xOf(ms) - 1, middle - 18, 2, 17);
+    else g.fillRect(xOf(ms) - 1, middle + 2, 2, 5);
+  }
+  g.fillStyle = chosen;
+  g.fillRect(xOf(cursorMs) - 0.75, 0, 1.5, height);
+}

@@ -1,0 +1,79 @@
+/**
+ * Where the dashboard runs alone: what its pages ask of other services goes to the processes of `dashboard.services`, one
+ * after the other until one is the one to ask. A page may ask only the process that it came from.
+ */
+import type { FastifyRequest } from 'fastify';
+import { TagalongError } from '#shared/errors.ts';
+import type { Explained } from '#shared/policy/words.ts';
+import type { HttpSurface } from '../http.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** An answer as it came. */
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Asks the other processes. */
+export interface Relay {
+  /** Adds `/v1/*`, which asks for the token like everything under /v1, for all that this process has not got itself. */
+  registerHttp(surface: HttpSurface): void;
+  /** @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SERVER_UNREACHABLE */
+  explain(vm: string): Promise<Explained>;
+}
+
+/**
+ * @param services addresses of the other processes
+ * @param token what all of them ask for
+ */
+export function createRelay(services: readonly string[], token: string | undefined): Relay {
+  const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+    let telling: Answer | undefined;
+    for (const base of services) {
+      const answer = await askOne(base.replace(/\/+$/, '') + path, init, token).catch(() => undefined);
+      if (answer === undefined) continue;
+      if (answer.status !== 421 && !isNoRoute(answer)) return answer;
+      if (telling === undefined || answer.status === 421) telling = answer;
+    }
+    if (telling !== undefined) return telling;
+    const right = services.length === 0 ? 'give their addresses as dashboard.services' : services.join(', ');
+    throw new TagalongError('SERVER_UNREACHABLE', `no other service answers the dashboard: ${right}`);
+  };
+
+  return {
+    registerHttp({ app }) {
+      app.all('/v1/*', async (request, reply) => {
+        const { status, text } = await ask(request.url, initOf(request));
+        return reply.code(status).type('application/json').send(text);
+      });
+    },
+    async explain(vm) {
+      const { status, text } = await ask(`/v1/vms/${encodeURIComponent(vm)}/explanation`);
+      if (status === 200) return JSON.parse(text) as Explained;
+      const { code, message } = (JSON.parse(text) as { error: { code: 'VM_UNKNOWN'; message: string } }).error;
+      throw new TagalongError(code, message);
+    },
+  };
+}
+
+async function askOne(url: string, init: RequestInit, token: string | undefined): Promise<Answer> {
+  const headers = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...init.headers };
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await fetch(url, { ...init, headers, redirect: 'error', signal });
+  return { status: response.status, text: await response.text() };
+}
+
+/** What was asked, by whom it was asked. */
+function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
+  const shown = authorization === undefined ? undefined : { authorization };
+  if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };
+  const isText = typeof body === 'string';
+  const headers = { ...shown, 'content-type': isText ? 'application/x-ndjson' : 'application/json' };
+  return { method, headers, body: isText ? body : JSON.stringify(body) };
+}
+
+/** The process does not know the path; what it knows and has not got has a code of its own. */
+function isNoRoute({ status, text }: Answer): boolean {
+  return status === 404 && text.includes('"NOT_FOUND"');
+}

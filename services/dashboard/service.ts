@@ -1,0 +1,71 @@
+/** The dashboard: what happens on the bus, as a page that shows it. */
+import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import type { Explained } from '#shared/policy/words.ts';
+import type { Store } from '#shared/store/store.ts';
+import type { HttpSurface } from '../http.ts';
+import { readAutomation } from '../placement/automation.ts';
+import { registerDashboard } from './http.ts';
+import { Record, SHOWN } from './record.ts';
+import { createViewers } from './viewers.ts';
+
+/** The running dashboard. */
+export interface Dashboard {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Adds the pages and what they ask for. */
+  registerHttp(surface: HttpSurface): void;
+}
+
+export interface DashboardOptions {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly log: Log;
+  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
+  readonly explain: (vm: string) => Promise<Explained>;
+}
+
+/** How often it is asked whether automatic moves are paused. */
+const LOOK_MS = 1_000;
+
+/** Makes a dashboard. Each process has all events to itself, from `start` on, and leaves nothing behind on the bus. */
+export function createDashboard({ bus, store, clock, config, log: parent, explain }: DashboardOptions): Dashboard {
+  const log = serviceLog(parent, 'dashboard');
+  const nowMs = () => Math.round(clock.now());
+  const record = new Record(config, nowMs());
+  const viewers = createViewers({
+    picture: () => record.picture(nowMs()),
+    changes: () => record.changes(nowMs()),
+  });
+  let subscription: Subscription | undefined;
+  let looking: NodeJS.Timeout | undefined;
+
+  const look = async () => {
+    // What nobody looks at need not be remembered as a change.
+    if (viewers.size === 0) record.changes(nowMs());
+    record.pause((await readAutomation(store)).paused);
+  };
+
+  return {
+    async start() {
+      subscription = await bus.subscribe({ group: 'dashboard', types: SHOWN, latest: true }, async (batch) => {
+        for (const { event } of batch) record.apply(event, nowMs());
+      });
+      looking = setInterval(() => void look().catch((err) => log.warn({ err }, 'the store does not answer')), LOOK_MS);
+    },
+    async stop() {
+      clearInterval(looking);
+      viewers.close();
+      await subscription?.stop();
+      subscription = undefined;
+    },
+    registerHttp(surface) {
+      surface.health('dashboard', () => subscription !== undefined || 'not subscribed to the bus');
+      registerDashboard(surface, { record, viewers, now: nowMs, config, explain });
+    },
+  };
+}

@@ -1,0 +1,141 @@
+/** Where users are, as far as it is believed, and what of it has changed since it was last said. */
+import type { PlausibilityLimits } from '#shared/config/schema.ts';
+import type { Data } from '#shared/events/index.ts';
+import { checkPosition, checkTrack, follow, newTrack, type Track } from '#shared/geo/plausibility.ts';
+import { EVERY_MS, Fixes } from './fixes.ts';
+import { PER_DEGREE, type UserName } from './wire.ts';
+
+/** More than this are not shown: a page could not draw them either. */
+export const MOST_USERS = 50_000;
+/** So many numbers are given before those that are free again are used: a past picture must not show somebody else. */
+const NAMES_KEPT = 4 * MOST_USERS;
+
+interface User {
+  readonly number: number;
+  readonly user: string;
+  vms: readonly string[];
+  readonly track: Track;
+  /** When a position of this user was last kept for replay. */
+  keptMs: number;
+}
+
+/** The users of the last hour; those who have been silent for longer than the session time-out are no longer shown. */
+export class Users {
+  readonly #limits: PlausibilityLimits;
+  readonly #silentMs: number;
+  readonly #shown = new Map<string, User>();
+  /** By number, those who are gone too: replay wants their names. */
+  readonly #names = new Map<number, UserName>();
+  readonly #fixes = new Fixes();
+  readonly #moved = new Set<User>();
+  readonly #renamed = new Set<User>();
+  #left: number[] = [];
+  #numbers = 0;
+
+  /** @param silentMs after how long one who says nothing is no longer shown */
+  constructor(limits: PlausibilityLimits, silentMs: number) {
+    this.#limits = limits;
+    this.#silentMs = silentMs;
+  }
+
+  get size(): number {
+    return this.#shown.size;
+  }
+
+  /** A position of a user of a VM; what is not plausible, late or a repeat moves nobody. */
+  locate(fix: Data<'location.reported.v1'>, nowMs: number): void {
+    const user = this.#shown.get(fix.user) ?? this.#enrol(fix.user);
+    if (user === undefined) return;
+    this.#attach(user, fix.vm);
+    if (checkPosition(fix, nowMs, this.#limits) ?? checkTrack(user.track, fix, this.#limits)) return;
+    follow(user.track, fix);
+    this.#moved.add(user);
+    if (fix.atMs < user.keptMs + EVERY_MS) return;
+    user.keptMs = fix.atMs;
+    this.#fixes.add(user.number, fix.atMs, whole(fix.lat), whole(fix.lon));
+  }
+
+  /** A user leaves a VM. */
+  detach(name: string, vm: string): void {
+    const user = this.#shown.get(name);
+    if (user === undefined || !user.vms.includes(vm)) return;
+    user.vms = user.vms.filter((other) => other !== vm);
+    if (user.vms.length === 0) this.#remove(user);
+    else this.#rename(user);
+  }
+
+  /** A VM is no more. */
+  retire(vm: string): void {
+    for (const { user, vms } of [...this.#shown.values()]) if (vms.includes(vm)) this.detach(user, vm);
+  }
+
+  /** Those who have fallen silent are no longer shown. */
+  sweep(nowMs: number): void {
+    for (const user of [...this.#shown.values()]) {
+      if (user.track.atMs < nowMs - this.#silentMs) this.#remove(user);
+    }
+  }
+
+  /** Everybody who has a position. */
+  all(): { readonly users: UserName[]; readonly positions: number[] } {
+    const located = [...this.#shown.values()].filter(({ track }) => track.atMs >= 0);
+    return { users: located.map(nameOf), positions: located.flatMap(positionOf) };
+  }
+
+  /** What has changed since the last call. */
+  changes(): { readonly users: UserName[]; readonly positions: number[]; readonly left: number[] } {
+    const positions: number[] = [];
+    for (const user of this.#moved) positions.push(...positionOf(user));
+    const users = [...this.#renamed].map(nameOf);
+    const left = this.#left;
+    this.#moved.clear();
+    this.#renamed.clear();
+    this.#left = [];
+    return { users, positions, left };
+  }
+
+  /** Who was where at an instant of the past. */
+  past(atMs: number): { readonly users: UserName[]; readonly positions: number[] } {
+    const found = this.#fixes.between(atMs - this.#silentMs, atMs);
+    const users = found.flatMap(({ user }) => (this.#names.has(user) ? [this.#names.get(user)!] : []));
+    return { users, positions: found.flatMap(({ user, lat, lon }) => [user, lat, lon]) };
+  }
+
+  #enrol(name: string): User | undefined {
+    if (this.#shown.size >= MOST_USERS) return undefined;
+    const user: User = { number: this.#numbers++, user: name, vms: [], track: newTrack(), keptMs: -EVERY_MS };
+    this.#shown.set(name, user);
+    this.#names.delete(user.number - NAMES_KEPT);
+    return user;
+  }
+
+  #attach(user: User, vm: string): void {
+    if (user.vms.includes(vm)) return;
+    user.vms = [...user.vms, vm];
+    this.#rename(user);
+  }
+
+  #rename(user: User): void {
+    this.#renamed.add(user);
+    this.#names.set(user.number, nameOf(user));
+  }
+
+  #remove(user: User): void {
+    this.#shown.delete(user.user);
+    this.#moved.delete(user);
+    this.#renamed.delete(user);
+    this.#left.push(user.number);
+  }
+}
+
+function nameOf({ number, user, vms }: User): UserName {
+  return [number, user, ...vms];
+}
+
+function positionOf({ number, track }: User): [number, number, number] {
+  return [number, whole(track.lat), whole(track.lon)];
+}
+
+function whole(degrees: number): number {
+  return Math.round(degrees * PER_DEGREE);
+}

@@ -1,0 +1,94 @@
+/** A real Chromium that looks at the dashboard. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { Place } from './crowd.ts';
+
+/** What a page has drawn so far. */
+export interface Frames {
+  readonly count: number;
+  /** What each of the last ones took, while others may have had the processor. */
+  readonly drawMs: readonly number[];
+  /** What the page has had of a processor since it was opened, for everything that it does. */
+  readonly cpuMs: number;
+}
+
+/** A page of the dashboard. */
+export interface PageUnderTest {
+  /** Resolves when it shows so many users at least. */
+  shows(users: number): Promise<void>;
+  frames(): Promise<Frames>;
+  /** Watches a place: when something is drawn there, in milliseconds since the Unix epoch. */
+  pixelAt(place: Place): { readonly watching: Promise<unknown>; readonly atMs: Promise<number> };
+  close(): Promise<void>;
+}
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+const START_MS = 60_000;
+
+/** @throws TagalongError TESTBED_MISSING */
+export async function openPage(url: string): Promise<PageUnderTest> {
+  const executablePath = chromiumPath();
+  const playwright = await import('playwright-core').catch(() => undefined);
+  if (executablePath === undefined || playwright === undefined) {
+    throw new TagalongError(
+      'TESTBED_MISSING',
+      'there is no Chromium to draw the dashboard; npm ci and npm run prerequisites bring it',
+    );
+  }
+  const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
+  const browser = await playwright.chromium.launch({ executablePath, args, timeout: START_MS });
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable');
+  await page.goto(url);
+  // The policy of the page allows no `eval`, by which the library itself would wait.
+  const until = async <T>(expression: string): Promise<T> => {
+    for (const endMs = Date.now() + START_MS; ; await sleep(20)) {
+      const value = (await page.evaluate(expression)) as T;
+      if (value) return value;
+      if (Date.now() > endMs) throw new Error(`a page never had ${expression}`);
+    }
+  };
+  await until('globalThis.tagalong !== undefined');
+  // Counted where every frame ends: the list of the page keeps only the last ones.
+  await page.evaluate(
+    'tagalong.frameMs.push = ((push) => (ms) => { tagalong.frames = (tagalong.frames ?? 0) + 1; return push(ms); })(tagalong.frameMs.push.bind(tagalong.frameMs))',
+  );
+  let watches = 0;
+  return {
+    async shows(users) {
+      await until(`tagalong.now.users.size >= ${users}`);
+    },
+    async frames() {
+      const [count, drawMs] = (await page.evaluate('[tagalong.frames ?? 0, tagalong.frameMs]')) as [number, number[]];
+      const { metrics } = await devtools.send('Performance.getMetrics');
+      return { count, drawMs, cpuMs: (metrics.find(({ name }) => name === 'ThreadTime')?.value ?? Number.NaN) * 1000 };
+    },
+    pixelAt({ lat, lon }) {
+      const name = `seen${++watches}`;
+      const watching = page.evaluate(`(() => {
+        const g = document.querySelector('canvas.dots').getContext('2d');
+        const { x, y } = tagalong.spotOf(${lat}, ${lon});
+        const look = () => {
+          const [, , , alpha] = g.getImageData(Math.round(x * devicePixelRatio), Math.round(y * devicePixelRatio), 1, 1).data;
+          if (alpha > 0) globalThis.${name} = Date.now();
+          else requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+      })()`);
+      const atMs = watching.then(() => until<number>(`globalThis.${name}`));
+      return { watching, atMs };
+    },
+    close: () => browser.close(),
+  };
+}
+
+/** Where Chromium is; undefined where `npm run prerequisites` has not installed one. */
+export function chromiumPath(): string | undefined {
+  const { TAGALONG_CHROMIUM: chosen } = process.env;
+  if (chosen) return chosen;
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/bin'];
+  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find((path) => existsSync(path));
+}
