@@ -1,0 +1,68 @@
+/** One run: one policy, one seed. In whichever thread it is carried out, its result is the same. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { TraceReport } from '#services/ingest/traces/trace.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Fact } from '#shared/events/index.ts';
+import { type RunResult, run } from './engine.ts';
+import type { SharedTrace } from './shared-trace.ts';
+import { type Origin, playOf, type Subject } from './subject.ts';
+
+/** What all runs of a comparison have in common. */
+export interface Material {
+  readonly subject: Subject;
+  readonly config: Config;
+  /** The subject's positions, where they were read before. */
+  readonly shared?: SharedTrace & { readonly report: TraceReport };
+}
+
+export interface RunOrder {
+  readonly policy: string;
+  readonly seed: number;
+  /** Where every decision and migration event is to be written to, a JSON object a line. */
+  readonly factsPath?: string;
+}
+
+export interface RunReport {
+  readonly result: RunResult;
+  readonly origin: Origin;
+}
+
+/** @throws TagalongError what {@link playOf} and {@link run} throw */
+export async function carryOut({ policy, seed, factsPath }: RunOrder, material: Material): Promise<RunReport> {
+  const { subject, config, shared } = material;
+  const { origin, ...play } = await playOf(subject, seed, shared);
+  const facts = factsPath === undefined ? undefined : factFile(factsPath);
+  try {
+    const result = await run({
+      ...play,
+      config: { ...config, policy: { ...config.policy, name: policy } },
+      ...(facts && { observe: (fact: Fact) => facts.write({ policy, seed, ...fact }) }),
+    });
+    return { result, origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) } };
+  } finally {
+    facts?.close();
+  }
+}
+
+/** Some thousand events. */
+const CHUNK_CHARACTERS = 2 ** 20;
+
+/** A run does not wait for anything, so that a stream would keep all it is given until its end. */
+function factFile(path: string) {
+  const file = openSync(path, 'w');
+  let text = '';
+  const flush = () => {
+    writeSync(file, text);
+    text = '';
+  };
+  return {
+    write(line: object) {
+      text += `${JSON.stringify(line)}\n`;
+      if (text.length > CHUNK_CHARACTERS) flush();
+    },
+    close() {
+      flush();
+      closeSync(file);
+    },
+  };
+}
