@@ -4,6 +4,7 @@ import type { TraceReport } from '#services/ingest/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { type RunResult, run } from './engine.ts';
+import { type Picture, PictureTaker } from './picture/picture.ts';
 import type { SharedTrace } from './shared-trace.ts';
 import { type Origin, playOf, type Subject } from './subject.ts';
 
@@ -20,25 +21,37 @@ export interface RunOrder {
   readonly seed: number;
   /** Where every decision and migration event is to be written to, a JSON object a line. */
   readonly factsPath?: string;
+  /** True: what a report shows of the run is gathered, too. */
+  readonly pictured?: boolean;
 }
 
 export interface RunReport {
   readonly result: RunResult;
   readonly origin: Origin;
+  readonly picture?: Picture;
 }
 
 /** @throws TagalongError what {@link playOf} and {@link run} throw */
-export async function carryOut({ policy, seed, factsPath }: RunOrder, material: Material): Promise<RunReport> {
+export async function carryOut(
+  { policy, seed, factsPath, pictured }: RunOrder,
+  material: Material,
+): Promise<RunReport> {
   const { subject, config, shared } = material;
   const { origin, ...play } = await playOf(subject, seed, shared);
+  const watcher = pictured ? new PictureTaker(play.sites, config.policy) : undefined;
   const facts = factsPath === undefined ? undefined : factFile(factsPath);
   try {
     const result = await run({
       ...play,
       config: { ...config, policy: { ...config.policy, name: policy } },
       ...(facts && { observe: (fact: Fact) => facts.write({ policy, seed, ...fact }) }),
+      ...(watcher && { watcher }),
     });
-    return { result, origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) } };
+    return {
+      result,
+      origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) },
+      ...(watcher && { picture: watcher.picture() }),
+    };
   } finally {
     facts?.close();
   }

@@ -8,6 +8,7 @@ import { openTrace } from '#services/ingest/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { carryOut, type Material, type RunOrder, type RunReport } from './carry-out.ts';
 import { carryOutAll } from './crew.ts';
+import type { Picture } from './picture/picture.ts';
 import { type SeededRun, type Statistics, statisticsOf } from './seeds.ts';
 import { shareTrace } from './shared-trace.ts';
 import type { Origin, Subject } from './subject.ts';
@@ -24,6 +25,13 @@ export interface Comparison extends Origin {
   readonly statistics?: Statistics;
 }
 
+/** A comparison, with what reports show beside it. */
+export interface Simulated {
+  readonly comparison: Comparison;
+  /** Where they were asked for: of each policy's run with the first seed. */
+  readonly pictures: readonly Picture[];
+}
+
 export interface SimulateOptions {
   readonly config: Config;
   readonly policies: readonly string[];
@@ -33,15 +41,19 @@ export interface SimulateOptions {
   readonly threads?: number;
   /** A file for every decision and migration event, a JSON object a line, in the order of the runs. */
   readonly factsPath?: string;
+  /** @default false */
+  readonly pictured?: boolean;
 }
 
 /**
  * Runs each policy with each seed.
  * @throws TagalongError what reading the trace throws, POLICY_UNKNOWN
  */
-export async function simulate(subject: Subject, options: SimulateOptions): Promise<Comparison> {
-  const { config, policies, seeds, threads = availableParallelism(), factsPath } = options;
-  const orders = policies.flatMap((policy) => seeds.map((seed): RunOrder => ({ policy, seed })));
+export async function simulate(subject: Subject, options: SimulateOptions): Promise<Simulated> {
+  const { config, policies, seeds, threads = availableParallelism(), factsPath, pictured = false } = options;
+  const orders = policies.flatMap((policy) =>
+    seeds.map((seed, i): RunOrder => ({ policy, seed, pictured: pictured && i === 0 })),
+  );
   const material = await prepared({ subject, config }, orders.length);
   const reports = await withFacts(orders, factsPath, (ready) =>
     threads === 1 || ready.length === 1
@@ -50,13 +62,14 @@ export async function simulate(subject: Subject, options: SimulateOptions): Prom
   );
   const runs = reports.map(({ result }, i): SeededRun => ({ seed: orders[i]!.seed, ...result }));
   const { network, move, policy, limits, ingest } = config;
-  return {
+  const comparison: Comparison = {
     seeds,
     ...reports[0]!.origin,
     settings: { network, move, policy, limits, plausibility: ingest.plausibility },
     runs,
     ...(seeds.length > 1 && { statistics: statisticsOf(runs, seeds.length) }),
   };
+  return { comparison, pictures: reports.flatMap(({ picture }) => picture ?? []) };
 }
 
 /** A trace that several runs need is read once, unless it is too long to be kept. */

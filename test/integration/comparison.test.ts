@@ -41,7 +41,7 @@ async function recorded(): Promise<Subject> {
 /** The result and the events of a comparison, as text. */
 async function outcome(subject: Subject, options: Omit<SimulateOptions, 'config' | 'factsPath'>) {
   const factsPath = join(await folder(), 'facts.ndjson');
-  const comparison = await simulate(subject, { config, ...options, factsPath });
+  const { comparison } = await simulate(subject, { config, ...options, factsPath });
   return { comparison, json: JSON.stringify(comparison), facts: await readFile(factsPath, 'utf8') };
 }
 
@@ -76,7 +76,8 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
 test('a run of a comparison is what the engine says of it alone', async () => {
   const { sites, vms, fixes } = northeastCorridor(2);
   const alone = await run({ config, sites, vms, batches: [[...fixes()]] });
-  const { runs } = await simulate({ kind: 'scenario' }, { config, policies: ['never', 'tagalong'], seeds: [1, 2] });
+  const options = { config, policies: ['never', 'tagalong'], seeds: [1, 2] };
+  const { runs } = (await simulate({ kind: 'scenario' }, options)).comparison;
   expect(JSON.stringify(runs.at(-1))).toBe(JSON.stringify({ seed: 2, ...alone }));
 });
 
@@ -93,8 +94,13 @@ test('a trace that is shared is handed out as it was read, row by row, and one t
 
 test('the result says how the trace was read, also where several runs share it', async () => {
   const subject = await recorded();
-  const { trace } = await simulate(subject, { config, policies: ['never', 'tagalong'], seeds: [1] });
-  expect(trace).toMatchObject({ format: 'csv', rows: 601, bad: 1, firstBad: expect.stringContaining('trace.csv:602') });
+  const { comparison } = await simulate(subject, { config, policies: ['never', 'tagalong'], seeds: [1] });
+  expect(comparison.trace).toMatchObject({
+    format: 'csv',
+    rows: 601,
+    bad: 1,
+    firstBad: expect.stringContaining('trace.csv:602'),
+  });
 });
 
 describe('what goes wrong in one of the threads', { timeout: TIMEOUT_MS }, () => {

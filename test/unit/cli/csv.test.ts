@@ -8,7 +8,7 @@ import { simulate } from '#simulations/simulate.ts';
 test('a row for each run has every figure as the result has it, under a name with its unit', async () => {
   const options = { config: DEFAULT_CONFIG, policies: ['nearest', 'never'], seeds: [1, 2] };
   const subject = { kind: 'generated', generator: 'random-waypoint,users=10,steps=300,sites=25' } as const;
-  const { runs } = await simulate(subject, options);
+  const { runs } = (await simulate(subject, options)).comparison;
   const rows = parse(csvOf(runs), { columns: true }) as Record<string, string>[];
   expect(rows).toHaveLength(4);
   expect(runs[0]!.migrations.completed).toBeGreaterThan(0);
