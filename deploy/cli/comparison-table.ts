@@ -9,8 +9,13 @@ import { table } from './table.ts';
 /** One column a run. */
 export function comparisonTable(runs: readonly RunResult[]): string {
   const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
-  const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)];
-  return table(columns, [
+  return table(columns, comparisonRows(runs));
+}
+
+/** A row for each figure: its name, two blanks before it where it is a part of the one above, and a cell for each run. */
+export function comparisonRows(runs: readonly RunResult[]): (readonly [string, ...string[]])[] {
+  const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)] as const;
+  return [
     row('cost, user-seconds', ({ cost }) => seconds(cost.totalUserMs)),
     row('  of serving', ({ cost }) => seconds(cost.servingUserMs)),
     row('  of moving', ({ cost }) => seconds(cost.movingUserMs)),
@@ -29,7 +34,7 @@ export function comparisonTable(runs: readonly RunResult[]): string {
     ...Object.keys(refusedLocations(runs)).map((code) =>
       row(`  ${code}`, ({ locations }) => String(locations[code] ?? 0)),
     ),
-  ]);
+  ];
 }
 
 /** What is shown of several seeds, and how. */

@@ -3,7 +3,7 @@ import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { policyNamed } from '#shared/policy/policies.ts';
-import { type Comparison, simulate } from '#simulations/simulate.ts';
+import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
 import type { Subject } from '#simulations/subject.ts';
 import { comparisonTable, seedsTable } from './comparison-table.ts';
 import { csvOf } from './csv.ts';
@@ -22,11 +22,12 @@ export interface SimulateOptions extends TraceReading {
   readonly json?: string;
   readonly csv?: string;
   readonly decisions?: string;
+  readonly report?: string;
 }
 
 /** Simulates, and prints what was asked for: a table for people, JSON or CSV for programs. */
 export async function runSimulation(options: SimulateOptions): Promise<void> {
-  const { seeds = [options.seed], json, csv, decisions } = options;
+  const { seeds = [options.seed], json, csv, decisions, report } = options;
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
   const policies = policyNames(options.policy);
   // Before a long trace is read.
@@ -36,15 +37,20 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   // Also before: what cannot be written at the end should not be computed.
   const jsonFile = await openOutput('--json', json);
   const csvFile = await openOutput('--csv', csv);
+  const reportFile = await openOutput('--report', report);
   await (await openOutput('--decisions', decisions))?.close();
 
   const begunMs = performance.now();
-  const comparison = await simulate(subject, { config, policies, seeds, ...(decisions && { factsPath: decisions }) });
+  const pictured = reportFile !== undefined;
+  const factsPath = decisions && { factsPath: decisions };
+  const simulated = await simulate(subject, { config, policies, seeds, pictured, ...factsPath });
+  const { comparison } = simulated;
   process.stderr.write(summaryLine(comparison, performance.now() - begunMs));
   const jsonText = `${JSON.stringify(comparison, null, 2)}\n`;
   const csvText = csvOf(comparison.runs);
   await finish(jsonFile, jsonText);
   await finish(csvFile, csvText);
+  if (reportFile) await finish(reportFile, await reportOf(simulated, options.trace));
   process.stdout.write(json === '-' ? jsonText : csv === '-' ? csvText : tableOf(comparison));
 }
 
@@ -67,6 +73,15 @@ async function openOutput(option: string, path: string | undefined): Promise<Fil
 async function finish(file: FileHandle | undefined, text: string): Promise<void> {
   await file?.writeFile(text);
   await file?.close();
+}
+
+async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
+  const [{ reportHtml }, { default: own }] = await Promise.all([
+    import('../report/report.ts'),
+    import('../../package.json', { with: { type: 'json' } }),
+  ]);
+  const command = ['npx tagalong', ...process.argv.slice(2)].join(' ');
+  return reportHtml(simulated, { command, version: own.version, ...(tracePath !== undefined && { tracePath }) });
 }
 
 async function subjectOf(options: SimulateOptions): Promise<Subject> {

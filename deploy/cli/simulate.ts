@@ -22,6 +22,7 @@ export function addSimulate(program: Command): void {
   addTraceOptions(command)
     .option('--json <file>', 'write the result as JSON, - for standard output')
     .option('--csv <file>', 'write a row for each run as CSV, - for standard output')
+    .option('--report <file>', 'write a page with map, plots and explanations: one HTML file, for any browser')
     .option('--decisions <file>', 'write every decision and migration event, a JSON object a line')
     .action(async (options: SimulateOptions) => {
       const { runSimulation } = await import('./run-simulation.ts');

@@ -19,6 +19,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'not-converging': 'the VM writes to its memory faster than the paths there can copy it',
 };
 
+/** Why a filter refuses a site. @param filter its name, as candidates have it */
+export function refusalWords(filter: string): string {
+  return REFUSALS[filter] ?? `"${filter}" refuses it`;
+}
+
 /** @param movingTo where the VM is being moved to, while it is */
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
   const { vm, home, state, reason, sessions } = explained;
@@ -41,7 +46,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
   if (reason === 'gain-too-small') return `${vm} stays at ${home}: ${better}, too little ever to be worth the move.`;
   if (best.rejected !== undefined) {
-    return `${vm} stays at ${home} for now: ${better}, but ${REFUSALS[best.rejected] ?? `"${best.rejected}" refuses it`}.`;
+    return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
   if (state === 'drifting') {
     return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;

@@ -1,7 +1,7 @@
 /** A distribution in bounded memory, however many values there are. */
 
-/** Steps of 2.2 %: a quantile is off by 1.1 % at most. */
-const BINS_PER_OCTAVE = 32;
+/** Steps of 0.54 %: a quantile is off by 0.27 % at most. */
+const BINS_PER_OCTAVE = 128;
 /** 2⁻¹⁰ to 2⁴⁰: a microsecond to thirty years, in milliseconds. */
 const LEAST_OCTAVE = -10;
 const OCTAVES = 50;
