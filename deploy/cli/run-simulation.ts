@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -76,12 +76,12 @@ async function finish(file: FileHandle | undefined, text: string): Promise<void>
 }
 
 async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
-  const [{ reportHtml }, { default: own }] = await Promise.all([
-    import('../report/report.ts'),
-    import('../../package.json', { with: { type: 'json' } }),
-  ]);
+  // The libraries that draw are large.
+  const { reportHtml } = await import('../report/report.ts');
+  const own = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(own) as { version: string };
   const command = ['npx tagalong', ...process.argv.slice(2)].join(' ');
-  return reportHtml(simulated, { command, version: own.version, ...(tracePath !== undefined && { tracePath }) });
+  return reportHtml(simulated, { command, version, ...(tracePath !== undefined && { tracePath }) });
 }
 
 async function subjectOf(options: SimulateOptions): Promise<Subject> {
