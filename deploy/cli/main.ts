@@ -9,6 +9,7 @@ import { addExplain } from './explain.ts';
 import { failureOf } from './failure.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
 import { addProbe } from './probe.ts';
+import { addRecord } from './record.ts';
 import { addReplay } from './replay.ts';
 import { addServices } from './service.ts';
 import { addSimulate } from './simulate.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   addServices,
   addAgent,
   addReplay,
+  addRecord,
   addSimulate,
   addStatus,
   addExplain,

@@ -40,3 +40,13 @@ export function seedsOption(text: string): readonly number[] {
   }
   return Array.from({ length: count }, (_, i) => Number(from) + i);
 }
+
+/** Seconds above 0, fractions allowed. */
+export function durationOption(text: string): number {
+  const seconds = Number(text);
+  // No timer waits longer.
+  if (text.trim() === '' || !(seconds > 0 && seconds <= 2_147_483)) {
+    throw new InvalidArgumentError('Give seconds above 0, and at most 2147483.');
+  }
+  return seconds;
+}

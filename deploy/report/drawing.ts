@@ -12,7 +12,7 @@ export interface Size {
 }
 
 const SIZES: readonly Size[] = [
-  { width: 600, narrow: false },
+  { width: 560, narrow: false },
   { width: 340, narrow: true },
 ];
 

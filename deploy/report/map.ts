@@ -6,8 +6,15 @@ import { digits } from '../cli/format.ts';
 import { drawn, reuse } from './drawing.ts';
 import { type Html, html, raw } from './html.ts';
 
-/** Shades of density, the lightest first. */
-const SHADES = 6;
+/**
+ * The share of the cells with positions that have a lighter shade than this one, shade by shade. By rank, because a few
+ * cells where everybody rests have a thousand times as many positions as a street.
+ */
+const SHADES = [0, 0.35, 0.6, 0.78, 0.9, 0.97];
+type Grid = Pick<Density, 'columns' | 'rows' | 'counts'>;
+
+/** Cells of the grid that are put together at most, a side. */
+const COARSEST = 4;
 /** Arrows that a map can show without hiding everything. */
 const MOST_ARROWS = 120;
 /** Sites that are named on the map. */
@@ -15,28 +22,47 @@ const MOST_NAMES = 14;
 const TALLEST = 1.15;
 
 /** Positions as rows of dots, a path for each shade: once in the page, shown by every map. */
-export function densityDefinition(id: string, { columns, rows, counts }: Density): Html {
-  const most = counts.reduce((a, b) => Math.max(a, b), 1);
-  const paths = Array.from({ length: SHADES }, (_, shade) => `<path class="d${shade + 1}" d="${runsOf(shade)}"/>`);
+export function densityDefinition(id: string, density: Density): Html {
+  const { columns, rows, counts } = legible(density);
+  const ranked = counts.filter((count) => count > 0).sort();
+  const least = SHADES.map((share) => ranked[Math.floor(share * ranked.length)] ?? Number.POSITIVE_INFINITY);
+  const paths = least.map((from, shade) => {
+    const runs = runsOf({ columns, rows, counts }, from, least[shade + 1] ?? Number.POSITIVE_INFINITY);
+    return `<path class="d${shade + 1}" d="${runs}"/>`;
+  });
   return html`<svg class="definitions" width="0" height="0" aria-hidden="true"><symbol id="${id}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none"><g transform="translate(0 .5)">${raw(paths.join(''))}</g></symbol></svg>`;
+}
 
-  function shadeOf(count: number): number {
-    if (count === 0) return -1;
-    return most === 1 ? SHADES - 1 : Math.min(SHADES - 1, Math.floor((Math.log(count) / Math.log(most)) * SHADES));
+/** Few positions on fine cells are dust: as many cells are put together as it takes for half of them to have several. */
+function legible(density: Density, size = 1): Grid {
+  const grid = coarser(density, size);
+  const taken = grid.counts.filter((count) => count > 0).sort();
+  return size >= COARSEST || taken.length === 0 || taken[taken.length >> 1]! >= 2 ? grid : legible(density, size + 1);
+}
+
+/** Cells of so many cells a side. */
+function coarser({ columns, rows, counts }: Grid, size: number): Grid {
+  const [across, down] = [Math.ceil(columns / size), Math.ceil(rows / size)];
+  const sums = new Uint32Array(across * down);
+  for (const [cell, count] of counts.entries()) {
+    const [row, column] = [Math.floor(cell / columns), cell % columns];
+    sums[Math.floor(row / size) * across + Math.floor(column / size)]! += count;
   }
+  return { columns: across, rows: down, counts: sums };
+}
 
-  /** Cells of this shade that are side by side are one line. */
-  function runsOf(shade: number): string {
-    let path = '';
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const first = column;
-        while (column < columns && shadeOf(counts[row * columns + column]!) === shade) column++;
-        if (column > first) path += `M${first} ${row}h${column - first}`;
-      }
+/** Cells with at least `from` and fewer than `to` positions; those side by side are one line. */
+function runsOf({ columns, rows, counts }: Grid, from: number, to: number): string {
+  const within = (cell: number) => counts[cell]! >= from && counts[cell]! < to;
+  let path = '';
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const first = column;
+      while (column < columns && within(row * columns + column)) column++;
+      if (column > first) path += `M${first} ${row}h${column - first}`;
     }
-    return path;
   }
+  return path;
 }
 
 /** @param hours of the run, over which sites are averaged */

@@ -5,6 +5,8 @@ import { drawn } from './drawing.ts';
 import type { Html } from './html.ts';
 import type { Series } from './series.ts';
 
+const { format: compact } = new Intl.NumberFormat('en', { notation: 'compact' });
+
 /** A policy's cost, in user-seconds; `halfWidth` where there are several seeds. */
 export interface CostBar {
   readonly servingS: number;
@@ -28,10 +30,10 @@ export function costPlot(series: readonly Series[], bars: readonly CostBar[], ya
     marginLeft: Math.min(narrow ? 110 : 160, 16 + longest * 7),
     marginRight: narrow ? 56 : 110,
     color: { type: 'identity' },
-    x: { label: 'user-seconds →', labelOffset: 38, grid: true, ticks: narrow ? 3 : 6, tickFormat: '~s' },
+    x: { label: 'user-seconds →', labelOffset: 38, grid: true, ticks: narrow ? 3 : 6, tickFormat: compact },
     y: { label: null, domain: series.map(({ name }) => name), tickSize: 0 },
     marks: [
-      Plot.barX(parts, { x: 'value', y: 'name', fill: 'fill', inset: 3 }),
+      Plot.barX(parts, { x: 'value', y: 'name', fill: 'fill', insetTop: 3, insetBottom: 3 }),
       Plot.ruleX([yardstickS], { stroke: 'currentColor', strokeDasharray: '3 3' }),
       Plot.ruleY(ranges, {
         y: 'name',
@@ -84,6 +86,7 @@ export function sharePlot(
               stroke: colour,
               strokeDasharray: dash,
               strokeWidth: width,
+              curve: 'step-after',
             }),
           ],
     ),
@@ -119,7 +122,7 @@ export function timePlot(
     marginRight: 16,
     color: { type: 'identity' },
     x: { type: 'utc', label: 'UTC →', labelOffset: 38, ticks: narrow ? 4 : 7, tickFormat: clock },
-    y: { label: null, grid: true, ticks: 5, tickFormat: '~s' },
+    y: { label: null, grid: true, ticks: 5, tickFormat: compact },
     marks: [
       Plot.ruleY([0], { strokeOpacity: 0.4 }),
       ...counts.map((values, i) =>

@@ -84,7 +84,7 @@ function costSection(
       ...(halfWidth !== undefined && { halfWidthS: halfWidth / 1000 }),
     };
   });
-  const yardstick = ofOptimum ? 'the optimum' : 'the least';
+  const yardstick = ofOptimum ? 'optimum' : 'least';
   const numbers = dataTable(
     seeds.length > 1 ? `User-seconds, mean of ${seeds.length} seeds ± 95 % confidence` : 'User-seconds',
     [
@@ -120,7 +120,7 @@ function mapSection(comparison: Comparison, pictures: readonly Picture[], names:
     density.outside === 0
       ? ''
       : ` ${density.outside.toLocaleString('en')} of ${(inside + density.outside).toLocaleString('en')} positions lie outside of the map.`;
-  const about = `Grey: positions of users, darker where there were more. Dots: sites, as large as the number of VMs there on average. Arrows: moves from site to site, those that were made most.${outside}`;
+  const about = `Grey: positions of users, stronger where there were more. Dots: sites, as large as the number of VMs there on average. Arrows: moves from site to site, those that were made most.${outside}`;
   const panes = pictures.map((picture, i) => {
     const busiest = [...picture.sites].sort((a, b) => b.vmHours - a.vmHours || (a.site < b.site ? -1 : 1));
     const numbers = dataTable(

@@ -2,7 +2,7 @@
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 
 /** Cells along the longer side: about as many as a screen shows. */
-const MOST_CELLS = 360;
+const MOST_CELLS = 480;
 /** Of the longer side, beyond the outermost sites. */
 const MARGIN = 0.12;
 const LEAST_MARGIN_KM = 1;

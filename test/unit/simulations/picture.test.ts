@@ -61,7 +61,7 @@ describe('a density', () => {
     const { columns, rows, counts, outside } = counter.density();
     expect([counts.at(0), counts.at(-1), outside]).toEqual([1, 1, 2]);
     expect(counts[Math.floor(rows / 2) * columns + Math.floor(columns / 2)]).toBe(1);
-    expect(Math.max(rows, columns)).toBe(360);
+    expect(Math.max(rows, columns)).toBe(480);
     // A degree of latitude is 111 km, one of longitude cos 52.5° of that.
     const heightKm = (bounds.north - bounds.south) / rows;
     const widthKm = ((bounds.east - bounds.west) * Math.cos((52.5 * Math.PI) / 180)) / columns;
