@@ -1,10 +1,11 @@
 import type { AddressInfo } from 'node:net';
-import bearerAuth from '@fastify/bearer-auth';
 import rateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import type { Config } from '#shared/config/schema.ts';
+import { contentOf } from '#shared/config/files.ts';
+import type { HttpConfig } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { requireCredentials } from './auth.ts';
 
 /** The one HTTP server of a process, on which each of its services registers its routes before `listen`. */
 export interface HttpSurface {
@@ -28,6 +29,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   HELD_ELSEWHERE: 421,
   VM_UNKNOWN: 404,
   SITE_UNKNOWN: 404,
+  PLACE_UNKNOWN: 404,
   MIGRATION_UNKNOWN: 404,
   MOVE_REFUSED: 409,
   MIGRATION_PAST_CANCEL: 409,
@@ -40,7 +42,10 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 /** What is said of a fault that HTTP itself has a status for. */
 const BY_STATUS: Record<number, { code: string; message?: string }> = {
   400: { code: 'BAD_REQUEST' },
-  401: { code: 'UNAUTHORIZED', message: 'give the token of http.token as "Authorization: Bearer <token>"' },
+  401: {
+    code: 'UNAUTHORIZED',
+    message: 'give the token of http.token, or one of http.oidc, as "Authorization: Bearer <token>"',
+  },
   404: { code: 'NOT_FOUND' },
   413: {
     code: 'BODY_TOO_LARGE',
@@ -54,10 +59,11 @@ const BY_STATUS: Record<number, { code: string; message?: string }> = {
  * Makes the server. Everything under /v1 asks for the token, where one is configured; bodies, query strings and what
  * stands in a path are not logged, because they hold users and positions. NDJSON bodies arrive as one text.
  */
-export async function createHttp(options: { config: Config['http']; log: Log }): Promise<HttpSurface> {
+export async function createHttp(options: { config: HttpConfig; log: Log }): Promise<HttpSurface> {
   const { config } = options;
   const log = serviceLog(options.log, 'http');
   const app = Fastify({
+    https: config.tls === undefined ? null : await certificateOf(config.tls),
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A name of 128 characters, each of which may be escaped as three.
@@ -78,7 +84,7 @@ export async function createHttp(options: { config: Config['http']; log: Log }):
   });
 
   await app.register(rateLimit, { max: config.requestsPerMinute, timeWindow: 60_000 });
-  await requireToken(app, config.token);
+  await requireCredentials(app, config, log);
   const health = healthRoutes(app);
 
   return {
@@ -94,15 +100,10 @@ export async function createHttp(options: { config: Config['http']; log: Log }):
   };
 }
 
-/** Puts the check before every route under /v1 that is registered from now on; after the rate limit, which slows guessing. */
-async function requireToken(app: FastifyInstance, token: string | undefined): Promise<void> {
-  if (token === undefined) return;
-  await app.register(bearerAuth, { keys: [token], addHook: false, specCompliance: 'rfc6749' });
-  const check = app.verifyBearerAuth!;
-  app.addHook('onRoute', (route) => {
-    if (route.url !== '/v1' && !route.url.startsWith('/v1/')) return;
-    route.onRequest = [route.onRequest ?? []].flat().concat(check);
-  });
+/** TLS 1.2 at least is Node's own default. @throws TagalongError CONFIG_UNREADABLE */
+async function certificateOf({ cert, key }: NonNullable<HttpConfig['tls']>): Promise<{ cert: Buffer; key: Buffer }> {
+  const [certificate, privateKey] = await Promise.all([cert, key].map((path) => contentOf(path, 'a PEM file')));
+  return { cert: certificate!, key: privateKey! };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
+import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { listenersKnown } from './ingest/listeners.ts';
@@ -15,8 +16,11 @@ import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
 import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
+import { createTracer } from './tracer/service.ts';
+import { createWebhooks } from './webhook/service.ts';
 
 /** The services that can run alone. */
 export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor'] as const;
@@ -50,6 +54,7 @@ interface Service {
 const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> = {
   async ingest({ bus, store, clock, config, log }) {
     const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
+    const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
     const exposition = createExposition();
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
@@ -59,13 +64,15 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
         if (stopped.signal.aborted) return;
         await ingest.start();
         await declareVms(ingest, config.vms);
+        await mqtt?.start();
       },
       async stop() {
         stopped.abort();
+        await mqtt?.stop();
         await ingest.stop();
       },
       register(surface) {
-        registerIngest(surface, { ingest, clock, config: config.ingest });
+        registerIngest(surface, { ingest, clock, config });
         exposition.registerMetrics(surface);
       },
     };
@@ -104,12 +111,18 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const monitor = createMonitor(options);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
+    const webhooks = createWebhooks({ ...options, webhooks: options.config.webhooks });
+    const tracer = createTracer(options);
     return {
       async start() {
         await letters.start();
         await monitor.start();
+        await webhooks.start();
+        await tracer?.start();
       },
       async stop() {
+        await tracer?.stop();
+        await webhooks.stop();
         await monitor.stop();
         await letters.stop();
       },
@@ -126,6 +139,7 @@ export async function createSingle(name: ServiceName, options: SingleOptions): P
   return {
     async listen() {
       http = await createHttp({ config: config.http, log });
+      registerOpenapi(http);
       service.register(http);
       return http.listen();
     },

@@ -8,6 +8,7 @@ import type { SiteAgents } from './agent/agents.ts';
 import { simulatedMachines } from './agent/simulated.ts';
 import { createDeadLetters } from './dead-letters/service.ts';
 import { createHttp, type HttpSurface } from './http.ts';
+import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { createIngest, type Ingest } from './ingest/service.ts';
@@ -16,8 +17,11 @@ import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
 import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
+import { createTracer } from './tracer/service.ts';
+import { createWebhooks } from './webhook/service.ts';
 
 export interface System {
   readonly bus: Bus;
@@ -30,6 +34,8 @@ export interface System {
   start(): Promise<void>;
   /** Declares the VMs of the configuration. */
   declare(): Promise<void>;
+  /** Adds the routes of all services. */
+  registerHttp(surface: HttpSurface): void;
   /** Starts to answer requests. */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
   /** Stops in the order of the data: nothing is taken in any more, what is in hand is finished. */
@@ -56,7 +62,18 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeDuty(monitor, migrator);
+  const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
+  const tracer = createTracer({ bus, config });
+  const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
   let http: HttpSurface | undefined;
+  const registerHttp = (surface: HttpSurface) => {
+    registerOpenapi(surface);
+    registerIngest(surface, { ingest, clock, config });
+    registerPlacement(surface, placement);
+    registerMigrator(surface, migrator);
+    agents.registerHttp(surface);
+    monitor.registerHttp(surface);
+  };
 
   return {
     bus,
@@ -69,25 +86,28 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
       await letters.start();
       await monitor.start();
+      await webhooks.start();
+      await tracer?.start();
       await migrator.start();
       await placement.start();
       await ingest.start();
+      await mqtt?.start();
     },
     declare: () => declareVms(ingest, config.vms),
+    registerHttp,
     async listen() {
       http = await createHttp({ config: config.http, log });
-      registerIngest(http, { ingest, clock, config: config.ingest });
-      registerPlacement(http, placement);
-      registerMigrator(http, migrator);
-      agents.registerHttp(http);
-      monitor.registerHttp(http);
+      registerHttp(http);
       return http.listen();
     },
     async stop() {
       await http?.close();
+      await mqtt?.stop();
       await ingest.stop();
       await placement.stop();
       await migrator.stop();
+      await tracer?.stop();
+      await webhooks.stop();
       await monitor.stop();
       await letters.stop();
       machines.close();

@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for
   | 'VM_UNKNOWN' // no VM of that name was declared
   | 'SITE_UNKNOWN' // no site of that name was reported
+  | 'PLACE_UNKNOWN' // a cell, access point or zone that nobody has given a position
+  | 'WEBHOOK_FAILED' // who is to be told of moves does not take it
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way
   | 'MIGRATION_PAST_CANCEL' // the VM already switched over: only forward from here
   | 'MOVE_REFUSED' // an operator's move does not pass the filters

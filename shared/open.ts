@@ -47,7 +47,11 @@ export async function openStore({ bus, store }: Config, log: Log): Promise<Store
   return kafkaStore(await kafkaServer(server, hosts, log));
 }
 
-async function natsServer({ prefix, replicas, auth, tls }: ServerConfig, hosts: readonly string[]) {
+/**
+ * A NATS server as the adapters want it.
+ * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read
+ */
+export async function natsServer({ prefix, replicas, auth, tls }: Omit<ServerConfig, 'url'>, hosts: readonly string[]) {
   const { user, password, token, nkeySeed, credentialsFile } = auth ?? {};
   const credentials = {
     ...(user !== undefined && { user }),

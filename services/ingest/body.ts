@@ -17,6 +17,9 @@ import type { Location } from './service.ts';
 const closed = { additionalProperties: false } as const;
 const { rtts, atMs, user } = LocationReported.properties;
 
+/** Anything will do as an id that becomes a pseudonym; without one it has to fit on the bus as it is. */
+const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
+
 /** `lat` and `lon` are any numbers: those that are not on the earth are counted, not refused. */
 const locationSchema = (userSchema: TSchema) =>
   Type.Object(
@@ -31,10 +34,9 @@ const locationSchema = (userSchema: TSchema) =>
     },
     closed,
   );
+/** One location of `POST /v1/locations`. */
+export const LocationBody = locationSchema(AnyUser);
 type SentLocation = Static<ReturnType<typeof locationSchema>>;
-
-/** Anything will do as an id that becomes a pseudonym; without one it has to fit on the bus as it is. */
-const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
 
 /** Reads one object, an array, or (as text) one object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
@@ -63,6 +65,8 @@ const interruptionSchema = (userSchema: TSchema) =>
     },
     closed,
   );
+/** One gap of `POST /v1/interruptions`. */
+export const InterruptionBody = interruptionSchema(AnyUser);
 type SentInterruption = Static<ReturnType<typeof interruptionSchema>>;
 
 /** Makes the reader of interruption bodies. @param pseudonymous users become pseudonyms */
@@ -86,8 +90,10 @@ function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T
   };
 }
 
-const VmBody = Type.Object({ home: VmDeclared.properties.home, spec: VmSpecInput }, closed);
-const SessionBody = Type.Object({ weight: Type.Optional(SessionAttached.properties.weight) }, closed);
+/** What `PUT /v1/vms/:vm` takes. */
+export const VmBody = Type.Object({ home: VmDeclared.properties.home, spec: VmSpecInput }, closed);
+/** What `PUT /v1/vms/:vm/sessions/:user` takes. */
+export const SessionBody = Type.Object({ weight: Type.Optional(SessionAttached.properties.weight) }, closed);
 
 /** What is said of a VM, with the usual figures where some were left out. */
 export const readVm = bodyReader(VmBody);

@@ -1,6 +1,7 @@
 import type { Clock } from '#shared/clock/clock.ts';
-import type { IngestConfig } from '#shared/config/schema.ts';
+import type { Config } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../http.ts';
+import { registerLocationApis } from './apis/http.ts';
 import { interruptionReader, locationReader, readSession, readVm } from './body.ts';
 import type { Ingest } from './service.ts';
 
@@ -14,18 +15,22 @@ import type { Ingest } from './service.ts';
  *   same forms and with the same limits and answers, and 404 for a VM that was not declared
  * - `PUT /v1/vms/:vm` `{home, spec}`, `DELETE /v1/vms/:vm`
  * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
+ * - the location APIs of others: `apis/http.ts`
  */
 export function registerIngest(
-  { app, health }: HttpSurface,
-  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: IngestConfig },
+  surface: HttpSurface,
+  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: Config },
 ): void {
+  const { app, health } = surface;
   const { ingest, clock, config } = options;
-  const readLocations = locationReader(config.pseudonymKey !== undefined);
-  const readInterruptions = interruptionReader(config.pseudonymKey !== undefined);
+  const pseudonymous = config.ingest.pseudonymKey !== undefined;
+  const readLocations = locationReader(pseudonymous);
+  const readInterruptions = interruptionReader(pseudonymous);
+  registerLocationApis(surface, options);
   health('ingest', () => ingest.ready());
 
-  app.post('/v1/locations', async ({ body }, reply) => {
-    const receipt = await ingest.locations(readLocations(body, clock.now()));
+  app.post('/v1/locations', async ({ body, headers: { traceparent } }, reply) => {
+    const receipt = await ingest.locations(readLocations(body, clock.now()), traceparent as string | undefined);
     return reply.code(202).send(receipt);
   });
 

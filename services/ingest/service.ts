@@ -6,7 +6,16 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Data, type Event, envelop, type Fact, faultIn, keyOf, type VmSpec } from '#shared/events/index.ts';
+import {
+  type Data,
+  type Event,
+  envelop,
+  type Fact,
+  faultIn,
+  keyOf,
+  readTraceparent,
+  type VmSpec,
+} from '#shared/events/index.ts';
 import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -47,9 +56,10 @@ export interface Ingest {
   detach(vm: string, user: string): Promise<void>;
   /**
    * Publishes locations, all of one call at once; resolves when the bus has them. A repeat has the ids it had.
+   * @param traceparent the trace (W3C) that the sender has begun, where it has
    * @throws TagalongError BUS_OVERLOADED where too many events wait already; nothing is published then
    */
-  locations(list: readonly Location[]): Promise<Receipt>;
+  locations(list: readonly Location[], traceparent?: string): Promise<Receipt>;
   /**
    * Publishes what clients saw; resolves when the bus has it. A repeat has the id it had.
    * @throws TagalongError BUS_OVERLOADED, VM_UNKNOWN; nothing is published then
@@ -154,7 +164,7 @@ export function createIngest(options: {
     await attachments.detach(user, vm, (revision) => say({ type: 'session.detached.v1', data: data() }, revision));
   };
 
-  const locations = async (list: readonly Location[]) => {
+  const locations = async (list: readonly Location[], traceparent?: string) => {
     refuseOverload(bus);
     const tally = newTally();
     const nowMs = clock.now();
@@ -166,11 +176,12 @@ export function createIngest(options: {
     }
     const vmsOf = await vmsOfAll(plausible);
     const events: Event[] = [];
+    const context = readTraceparent(traceparent) && { traceparent: traceparent! };
     for (const location of plausible) {
       const vms = vmsOf.get(location.user)!;
       if (vms.length === 0) tally.unattached++;
       else tally.accepted++;
-      for (const vm of vms) events.push(locationEvent(vm, location));
+      for (const vm of vms) events.push(locationEvent(vm, location, context));
     }
     tally.events = events.length;
     if (events.length > 0) await bus.publish(events);
@@ -212,7 +223,7 @@ export function createIngest(options: {
     retireVm: (vm) => take(() => retireVm(vm)),
     attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
     detach: (vm, user) => take(() => detach(vm, user)),
-    locations: (list) => take(() => locations(list)),
+    locations: (list, traceparent) => take(() => locations(list, traceparent)),
     interruptions: (list) => take(async () => interruptions(list)),
     counts,
   };
@@ -226,9 +237,10 @@ interface DeclaredVm {
 const vmKey = (vm: string) => `ingest/vm/${vm}`;
 const unknownVm = (vm: string) => new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared; declare it first`);
 
-function locationEvent(vm: string, location: Location): Event {
+function locationEvent(vm: string, location: Location, context?: { readonly traceparent: string }): Event {
   const { user, atMs } = location;
-  return envelop({ type: 'location.reported.v1', data: { vm, ...location } }, `loc:${vm}:${user}:${atMs}`, SOURCE);
+  const fact: Fact = { type: 'location.reported.v1', data: { vm, ...location } };
+  return envelop(fact, `loc:${vm}:${user}:${atMs}`, SOURCE, context);
 }
 
 function refuseUnfit<T extends Fact['type']>(type: T, data: Data<T>): void {

@@ -9,7 +9,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { envelop } from '#shared/events/index.ts';
+import { type Event, envelop, readTraceparent, traceOf, traceparentOf } from '#shared/events/index.ts';
 import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
@@ -94,7 +94,9 @@ export function createMigrator({
 
   const commit = async () => {
     const { changed, said, orders } = core.take();
-    const events = said.map(({ id, fact }) => envelop(fact, id, SOURCE));
+    const events = said.map(({ id, fact, decidedAtMs }) =>
+      envelop(fact, id, SOURCE, { traceparent: traceparentOf(traceOf(fact.data.migration, decidedAtMs)) }),
+    );
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
     const changes = changed.map(({ vm, state, migration }): Change => {
       const own = eventsOf.get(vm) ?? [];
@@ -105,8 +107,8 @@ export function createMigrator({
     // What was said of a migration that was never taken up changes no record.
     const rest = [...eventsOf.values()].flat();
     if (rest.length > 0) await bus.publish(rest);
-    for (const { type, data } of events) {
-      if (type !== 'migration.progressed.v1') log.info({ ...labels(data), event: type }, 'migration');
+    for (const event of events) {
+      if (event.type !== 'migration.progressed.v1') log.info({ ...labels(event), event: event.type }, 'migration');
     }
     if (!service.running) return;
     for (const order of orders) {
@@ -169,7 +171,7 @@ export function createMigrator({
 }
 
 /** The fixed keys under which a migration is logged. */
-function labels(data: object): Record<string, unknown> {
-  const { migration, vm, from, to } = data as Record<string, unknown>;
-  return { migration, vm, from, to };
+function labels({ data, traceparent }: Event): Record<string, unknown> {
+  const { migration, vm, from, to } = data as unknown as Record<string, unknown>;
+  return { migration, vm, from, to, trace: readTraceparent(traceparent)?.traceId };
 }

@@ -9,7 +9,14 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type EventType, type Explanation, envelop, partitionOf } from '#shared/events/index.ts';
+import {
+  type EventType,
+  type Explanation,
+  envelop,
+  partitionOf,
+  traceOf,
+  traceparentOf,
+} from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
@@ -34,6 +41,7 @@ const TYPES: readonly EventType[] = [
 
 /** How soon what other processes learned of the ways between sites counts here. */
 const LESSONS_AGE_MS = 60_000;
+const MAX_CONTEXTS = 100_000;
 
 export interface PlacementService {
   start(): Promise<void>;
@@ -76,6 +84,12 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const learn = (corrections: Corrections, { sites } = core) => {
     for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
   };
+  /** What the sender of each VM's last position calls the trace that it is part of, where senders trace. */
+  const contexts = new Map<string, string>();
+  const remember = (vm: string, traceparent: string) => {
+    if (contexts.size >= MAX_CONTEXTS) contexts.clear();
+    contexts.set(vm, traceparent);
+  };
   const load = async (mine: readonly number[]) => {
     const corrections = await loadCorrections(store);
     lessonsReadMs = nowMs();
@@ -93,7 +107,12 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const commit = async () => {
     const { vms: changed, lessons } = core.takeChanges();
     const decisions = core.takeDecisions();
-    const events = decisions.map((data) => envelop({ type: 'placement.decided.v1', data }, data.decision, SOURCE));
+    const events = decisions.map((data) => {
+      const causedby = contexts.get(data.vm);
+      const traceparent = traceparentOf(traceOf(data.decision, data.atMs));
+      const context = { traceparent, ...(causedby !== undefined && { causedby }) };
+      return envelop({ type: 'placement.decided.v1', data }, data.decision, SOURCE, context);
+    });
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
     // Before the VMs: a crash in between brings the lessons again, and they are known as repeats.
     if (lessons.length > 0) learn(await addLessons(store, lessons));
@@ -115,7 +134,11 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     ...{ group: 'placement', types: TYPES, bus, clock, log, load, commit },
     apply(batch) {
       const atMs = nowMs();
-      for (const { event } of batch) core.apply(event, atMs);
+      for (const { event } of batch) {
+        core.apply(event, atMs);
+        if (event.traceparent !== undefined && event.type === 'location.reported.v1')
+          remember(event.data.vm, event.traceparent);
+      }
     },
     nextWakeMs: () => core.nextWakeMs(),
     advance: () => core.advance(nowMs()),

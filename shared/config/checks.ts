@@ -5,26 +5,34 @@ import { SessionAttached } from '../events/types.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest } from './nearest.ts';
 import type { Config } from './schema.ts';
-import { serverFaults } from './server.ts';
+import { serverFaults, serverUrl } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const NOT_HTTP = 'is no address on the web; give http://… or https://…';
+const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
 
 /** @param config one that fits its schema */
 export function crossFaults(config: Config): Fault[] {
   return [
     ...httpFaults(config),
-    ...serverFaults('bus', config.bus),
-    ...serverFaults('store', config.store),
+    ...serverFaults(['bus'], config.bus),
+    ...serverFaults(['store'], config.store),
     ...limitFaults(config),
     ...siteFaults(config),
     ...vmFaults(config),
     ...agentFaults(config),
+    ...neighbourFaults(config),
   ];
 }
 
 function* httpFaults({ http }: Config): Generator<Fault> {
-  if (http.token === undefined && !LOOPBACK.test(http.host)) {
+  const issuer = URL.parse(http.oidc?.issuer ?? 'https://nobody');
+  if (issuer?.protocol !== 'https:' && !(issuer?.protocol === 'http:' && LOOPBACK.test(issuer.hostname))) {
+    const message = 'is not to be trusted on its way here; give https://…, or http:// on this host';
+    yield { path: ['http', 'oidc', 'issuer'], message };
+  }
+  if (http.token === undefined && http.oidc === undefined && !LOOPBACK.test(http.host)) {
     yield {
       path: ['http', 'host'],
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,
@@ -85,6 +93,28 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
       yield { path, message: `does not fit on the bus as it is; set ingest.pseudonymKey or give ${NAME}` };
     }
   }
+}
+
+/** Who brings positions to us, and who is told of moves. */
+function* neighbourFaults({ ingest: { mqtt, places }, webhooks, tracing: { otlpUrl } }: Config): Generator<Fault> {
+  if (mqtt !== undefined) {
+    if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
+    else yield { path: ['ingest', 'mqtt', 'url'], message: 'is not of a NATS server; give nats://HOST:PORT' };
+  }
+  yield* repeats(
+    ['ingest', 'places'],
+    'place',
+    places.map(({ place }) => place),
+  );
+  yield* repeats(
+    ['webhooks'],
+    'name',
+    webhooks.map(({ name }) => name),
+  );
+  for (const [i, { url }] of webhooks.entries()) {
+    if (!isHttp(url)) yield { path: ['webhooks', `${i}`, 'url'], message: NOT_HTTP };
+  }
+  if (otlpUrl !== undefined && !isHttp(otlpUrl)) yield { path: ['tracing', 'otlpUrl'], message: NOT_HTTP };
 }
 
 /** QEMU is reached through the agents of the sites, and these want to know who gives them orders. */

@@ -23,6 +23,8 @@ const share = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, 
 /** `writeOnly` keeps the value out of error messages. */
 const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
 
+const File = Type.String({ minLength: 1, maxLength: 4096 });
+
 const Http = section({
   /** The address to listen on. Any but a loopback address needs a `token`. @default 127.0.0.1 */
   host: Type.String({ minLength: 1, default: '127.0.0.1' }),
@@ -30,13 +32,26 @@ const Http = section({
   port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   /** What a client has to show for everything under /v1 (`Authorization: Bearer …`). Without one, nobody is asked. */
   token: Secret,
+  /** An OpenID Connect provider whose access tokens (JWT) are taken as well. For people, instead of a token that all share. */
+  oidc: Type.Optional(
+    Type.Object(
+      {
+        /** As the provider calls itself: `https://HOST/…`. */
+        issuer: Type.String({ minLength: 1, maxLength: 4096 }),
+        /** Whom its tokens have to be for. */
+        audience: Type.String({ minLength: 1, maxLength: 4096 }),
+      },
+      closed,
+    ),
+  ),
+  /** PEM files. Absent: http, not https. */
+  tls: Type.Optional(Type.Object({ cert: File, key: File }, closed)),
   /** The largest request body. @default 1_048_576 */
   bodyLimitBytes: count(1_048_576, 1_073_741_824),
   /** Requests that one client address may make. @default 6000 */
   requestsPerMinute: count(6000),
 });
 
-const File = Type.String({ minLength: 1, maxLength: 4096 });
 const Hidden = Type.Optional(Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }));
 
 /** Who we are to the server. */
@@ -93,6 +108,13 @@ const Bus = section({
 /** Where records are kept. With the URL of the bus, `auth` and `tls` of the bus count where there are none here. */
 const Store = section(server);
 
+const Tracing = section({
+  /** A collector that takes OTLP over HTTP, `http://HOST:4318`: moves are sent there as traces. Without one none are. */
+  otlpUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  /** Shown as `Authorization: Bearer …`. */
+  token: Secret,
+});
+
 const Log = section({
   /** The least important level that is written. @default info */
   level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
@@ -109,10 +131,31 @@ const Plausibility = section({
   reanchorFixes: count(3, 1000),
 });
 
+/** A cell, an access point or a zone that an operator's network speaks of by name. */
+const Place = Type.Object({ place: Type.String({ minLength: 1, maxLength: 256 }), lat, lon }, closed);
+
+/** A NATS server whose MQTT gateway takes what OwnTracks publishes. */
+const Mqtt = Type.Object(
+  {
+    /** `nats://HOST:PORT,HOST:PORT` of the server, not the address of its MQTT gateway. */
+    url: Type.String({ minLength: 1, maxLength: 4096 }),
+    /** Begins the name of the stream that keeps messages until they are taken in. @default tagalong */
+    prefix: server.prefix,
+    replicas: server.replicas,
+    auth: server.auth,
+    tls: server.tls,
+  },
+  closed,
+);
+
 const Ingest = section({
   /** Key of the pseudonyms (HMAC-SHA256) under which users appear on the bus. Without one, ids are passed as they are. */
   pseudonymKey: Secret,
   plausibility: Plausibility,
+  /** Where the areas are that ETSI MEC 013 names; a site is one too, under its own name. */
+  places: Type.Array(Place, { default: [] }),
+  /** Absent: OwnTracks is taken over HTTP alone. */
+  mqtt: Type.Optional(Mqtt),
 });
 
 const Network = section({
@@ -239,6 +282,19 @@ const Site = Type.Object(
   closed,
 );
 
+/** Somebody who is told of each move that is accepted, and what became of it, as ETSI MEC 021 has it. */
+const Webhook = Type.Object(
+  {
+    /** Names it in logs and dead letters. Fixed: under it is kept what it was told. */
+    name: Name,
+    /** Where to POST to, `http://` or `https://`. */
+    url: Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }),
+    /** Shown as `Authorization: Bearer …`. */
+    token: Secret,
+  },
+  closed,
+);
+
 /** A VM's figures as a user gives them: what has a usual value may be left out. */
 export const VmSpecInput = Type.Object(
   {
@@ -281,6 +337,7 @@ export const ConfigSchema = section({
   bus: Bus,
   store: Store,
   log: Log,
+  tracing: Tracing,
   ingest: Ingest,
   network: Network,
   move: Move,
@@ -289,6 +346,7 @@ export const ConfigSchema = section({
   hypervisor: Hypervisor,
   sites: Type.Array(Site, { default: [] }),
   vms: Type.Array(Vm, { default: [] }),
+  webhooks: Type.Array(Webhook, { default: [] }),
   /** How often a site says that it is there. @default 5000 */
   heartbeatMs: positive(5000),
 });

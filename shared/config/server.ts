@@ -21,24 +21,24 @@ export function serverUrl(url: string): ServerUrl | undefined {
   return { kind: kind as 'nats' | 'kafka', hosts };
 }
 
-/** @param section `bus` or `store` */
-export function* serverFaults(section: string, { url, auth, tls }: ServerConfig): Generator<Fault> {
+/** @param section where it is: `bus`, `store` */
+export function* serverFaults(section: readonly string[], { url, auth, tls }: ServerConfig): Generator<Fault> {
   const server = serverUrl(url);
   if (server === undefined) {
     // A password that somebody put there is not repeated.
     const shown = url.includes('@') ? 'a url with a user in it: that belongs into auth' : `"${url}"`;
-    yield { path: [section, 'url'], message: `there is no ${section} for ${shown}; give ${FORMS}` };
+    yield { path: [...section, 'url'], message: `there is no ${section.join('.')} for ${shown}; give ${FORMS}` };
     return;
   }
   const { kind } = server;
   if (kind === 'memory' && (auth !== undefined || tls !== undefined)) {
     const key = auth === undefined ? 'tls' : 'auth';
-    yield { path: [section, key], message: `is of no use with memory:; give the url of a server, or leave it out` };
+    yield { path: [...section, key], message: `is of no use with memory:; give the url of a server, or leave it out` };
   }
   if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
-    yield { path: [section, 'tls'], message: 'has one of cert and key; give both or none' };
+    yield { path: [...section, 'tls'], message: 'has one of cert and key; give both or none' };
   }
-  if (auth !== undefined && kind !== 'memory') yield* authFaults([section, 'auth'], kind, auth);
+  if (auth !== undefined && kind !== 'memory') yield* authFaults([...section, 'auth'], kind, auth);
 }
 
 function* authFaults(

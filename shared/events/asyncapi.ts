@@ -161,6 +161,8 @@ const ENVELOPE: Json = {
     time: { type: 'string', format: 'date-time', description: 'The same instant as data.atMs.' },
     datacontenttype: { const: 'application/json' },
     partitionkey: { type: 'string', minLength: 1, description: 'What decides the partition; the same as subject.' },
+    traceparent: { type: 'string', description: 'The trace that it belongs to, as in W3C Trace Context.' },
+    causedby: { type: 'string', description: 'The traceparent of the position by which a move was decided.' },
     data: { type: 'object' },
   },
 };

@@ -19,6 +19,10 @@ export interface Envelope<T extends EventType = EventType> {
   readonly time: string;
   readonly datacontenttype: 'application/json';
   readonly partitionkey: string;
+  /** The trace that it belongs to (W3C): a move's, or with a position the one that its sender has begun. */
+  readonly traceparent?: string;
+  /** The `traceparent` of the position by which a move was decided, where its sender gave one. */
+  readonly causedby?: string;
   readonly data: Data<T>;
 }
 
@@ -38,7 +42,12 @@ export function keyOf(fact: Fact): string {
  * Puts a fact into its envelope.
  * @param id the same for the same fact however often it is computed: buses drop repeats by it
  */
-export function envelop(fact: Fact, id: string, source: string): Event {
+export function envelop(
+  fact: Fact,
+  id: string,
+  source: string,
+  context?: Pick<Envelope, 'traceparent' | 'causedby'>,
+): Event {
   const key = keyOf(fact);
   return {
     specversion: '1.0',
@@ -49,6 +58,7 @@ export function envelop(fact: Fact, id: string, source: string): Event {
     time: new Date(fact.data.atMs).toISOString(),
     datacontenttype: 'application/json',
     partitionkey: key,
+    ...context,
     data: fact.data,
   } as Event;
 }

@@ -206,6 +206,15 @@ export const Figures = Type.Object(
      * to load the rest and to resume, and said 5-6 ms where clients saw more than 400. Compare, do not promise by it.
      */
     hypervisorDowntimeMs: Type.Optional(Amount),
+    /** How long each phase took, undoing included; phases that were not come to are absent. */
+    phaseMs: Type.Optional(
+      Type.Partial(
+        Type.Object(
+          { prepare: Amount, announce: Amount, disk: Amount, memory: Amount, switch: Amount, release: Amount },
+          closed,
+        ),
+      ),
+    ),
     bytes: Amount,
     bytesByPath: Type.Record(Type.String(), Amount),
     rounds: Count,

@@ -39,6 +39,8 @@ export interface Migration {
   readonly startedAtMs: number | null;
   /** The last phase that was entered. */
   readonly phase: Phase | 'queue';
+  /** When each phase was first entered. */
+  readonly phaseAtMs: Readonly<Partial<Record<Phase, number>>>;
   /** When the state has waited long enough. */
   readonly deadlineMs: number | null;
   readonly measured: Measured;
@@ -130,9 +132,13 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   });
   const phase =
     (step: Phase): Patch =>
-    ({ context: { switchAtMs }, event }) => {
+    ({ context: { switchAtMs, phaseAtMs }, event }) => {
       const standsStill = step === 'switch' || step === 'release';
-      return { phase: step, switchAtMs: standsStill ? (switchAtMs ?? event.atMs) : switchAtMs };
+      return {
+        phase: step,
+        phaseAtMs: { [step]: event.atMs, ...phaseAtMs },
+        switchAtMs: standsStill ? (switchAtMs ?? event.atMs) : switchAtMs,
+      };
     };
   const fault =
     (code: string, reason: string): Patch =>

@@ -113,6 +113,7 @@ export class Migrations {
         this.#progress(record, measured, atMs);
         this.#said.push({
           id: `${report.id}:${report.step}:${measured.rounds}`,
+          decidedAtMs: record.migration.acceptedAtMs,
           fact: {
             type: 'migration.progressed.v1',
             data: {
@@ -161,7 +162,15 @@ export class Migrations {
 
   /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
   restore({ state, migration }: KeptMigration): void {
-    const record: Record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
+    // What was kept before phases were timed has no times.
+    const timed = { ...migration, phaseAtMs: migration.phaseAtMs ?? {} };
+    const record: Record = {
+      vm: migration.vm,
+      state,
+      migration: timed,
+      wakeAtMs: Number.POSITIVE_INFINITY,
+      changed: false,
+    };
     this.#byVm.set(record.vm, record);
     const { from, to, endedAtMs } = migration;
     if (endedAtMs !== null && migration.switched) this.#occupancy.moved(record.vm, from, to, endedAtMs);
@@ -221,6 +230,7 @@ export class Migrations {
     this.#queue.push(record);
     this.#said.push({
       id: `${migration.id}:accepted`,
+      decidedAtMs: decided.atMs,
       fact: { type: 'migration.accepted.v1', data: { ...names(migration), atMs: decided.atMs } },
     });
     this.#admit(Math.max(decided.atMs, nowMs));
@@ -254,6 +264,7 @@ export class Migrations {
     this.#touch(busy);
     this.#said.push({
       id: `${migration.id}:end`,
+      decidedAtMs: migration.acceptedAtMs,
       fact: {
         type: 'migration.failed.v1',
         data: {
@@ -366,6 +377,7 @@ function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly str
     acceptedAtMs: decided.atMs,
     startedAtMs: null,
     phase: 'queue',
+    phaseAtMs: {},
     deadlineMs: null,
     measured: NOTHING_MEASURED,
     switchAtMs: null,

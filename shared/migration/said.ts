@@ -1,11 +1,13 @@
 /** What is said of a migration on the bus. */
-import type { Fact, Figures } from '../events/index.ts';
+import { type Fact, type Figures, PHASES } from '../events/index.ts';
 import type { Migration } from './machine.ts';
 
 /** A fact with the id under which it is the same however often it is published. */
 export interface Said {
   readonly id: string;
-  readonly fact: Fact;
+  /** When the migration was decided: with its name, the name of its trace. */
+  readonly decidedAtMs: number;
+  readonly fact: Extract<Fact, { type: `migration.${string}` }>;
 }
 
 /** How a migration is named in every event about it. */
@@ -14,12 +16,26 @@ export function names({ id, vm, from, to }: Migration) {
 }
 
 /** What a migration cost that ends now. What a client saw itself overrules what the hypervisor thinks that it saw. */
-export function figures({ measured, startedAtMs, clientGapMs }: Migration, atMs: number): Figures {
+export function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, atMs: number): Figures {
   return {
     ...measured,
     ...(clientGapMs !== null && { clientGapMs, interruptionMs: clientGapMs }),
+    phaseMs: phasesOf(phaseAtMs, atMs),
     durationMs: startedAtMs === null ? 0 : atMs - startedAtMs,
   };
+}
+
+/** How long each phase took that was entered; the last of them until the end. */
+function phasesOf(phaseAtMs: Migration['phaseAtMs'], endedAtMs: number): NonNullable<Figures['phaseMs']> {
+  const phaseMs: NonNullable<Figures['phaseMs']> = {};
+  let untilMs = endedAtMs;
+  for (let i = PHASES.length - 1; i >= 0; i--) {
+    const atMs = phaseAtMs[PHASES[i]!];
+    if (atMs === undefined) continue;
+    phaseMs[PHASES[i]!] = untilMs - atMs;
+    untilMs = atMs;
+  }
+  return phaseMs;
 }
 
 /** The event that says what has become of a migration. */
@@ -30,22 +46,33 @@ export function said(
 ): Said {
   const { id, phase, undo, measured, paths, runsAt } = migration;
   const data = { ...names(migration), atMs };
+  const decidedAtMs = migration.acceptedAtMs;
   // One id for whichever end it is: a second one would be dropped as a repeat.
   const end = { id: `${id}:end`, figures: figures(migration, atMs) };
   switch (what) {
     case 'started':
-      return { id: `${id}:started`, fact: { type: 'migration.started.v1', data: { ...data, paths: [...paths] } } };
+      return {
+        id: `${id}:started`,
+        decidedAtMs,
+        fact: { type: 'migration.started.v1', data: { ...data, paths: [...paths] } },
+      };
     case 'switched':
       return {
         id: `${id}:switched`,
+        decidedAtMs,
         fact: { type: 'migration.switched.v1', data: { ...data, pauseMs: measured.pauseMs } },
       };
     case 'completed':
-      return { id: end.id, fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } } };
+      return {
+        id: end.id,
+        decidedAtMs,
+        fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } },
+      };
     case 'cancelled': {
       const by = undo && 'by' in undo ? undo.by : 'unknown';
       return {
         id: end.id,
+        decidedAtMs,
         fact: { type: 'migration.cancelled.v1', data: { ...data, phase, by, figures: end.figures } },
       };
     }
@@ -53,6 +80,7 @@ export function said(
       const { code, reason } = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
       return {
         id: end.id,
+        decidedAtMs,
         fact: { type: 'migration.failed.v1', data: { ...data, phase, code, reason, runsAt, figures: end.figures } },
       };
     }

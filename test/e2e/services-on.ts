@@ -6,11 +6,13 @@ import { TagalongError } from '#shared/errors.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus } from '#shared/open.ts';
+import { type Collector, startCollector } from '../servers/otlp.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
 
 const PATIENTLY = { timeout: 20_000, interval: 200 };
 
-const settings = (url: string) => `
+const settings = (url: string, otlpUrl: string) => `
+tracing: { otlpUrl: "${otlpUrl}" }
 bus: { url: "${url}", partitions: 4 }
 store: { url: "${url}" }
 http: { port: 0, token: a token of more than sixteen }
@@ -30,15 +32,20 @@ vms: [${['desk-1', 'desk-2', 'desk-3', 'desk-4', 'desk-5', 'desk-6']
 /** @param start starts the server. @returns its URL, and how it is stopped */
 export function servicesOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   let server: Awaited<ReturnType<typeof start>>;
+  let collector: Collector;
   beforeAll(async () => {
+    collector = await startCollector();
     server = await start();
   }, 90_000);
-  afterAll(() => server?.stop());
+  afterAll(async () => {
+    await server?.stop();
+    await collector?.stop();
+  });
 
   test('started in any order they share the work, are asked as one, and one takes over from another', {
     timeout: 180_000,
   }, async () => {
-    const config = await file('tagalong.yaml', settings(server.url));
+    const config = await file('tagalong.yaml', settings(server.url, collector.url));
     // Ingest first: nobody listens to it yet.
     const ingest = begin(['ingest', '--config', config]);
     const placements = [begin(['placement', '--config', config]), begin(['placement', '--config', config])];
@@ -135,10 +142,19 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       const { code, stdout } = await running.stop('SIGTERM');
       expect([code, stdout]).toEqual([0, `${await running.url()}\n`]);
     }
+    // Each move is one trace, whichever processes carried it out.
+    const moves = collector.spans.filter(({ name }) => name === 'move');
+    expect(moves.map(({ attributes }) => attributes['tagalong.outcome'])).toEqual(Array(6).fill('completed'));
+    for (const { traceId, spanId } of moves) {
+      const parts = collector.spans.filter((span) => span.traceId === traceId && span.parentSpanId === spanId);
+      expect(parts.map(({ name }) => name)).toEqual(expect.arrayContaining(['decide', 'queue', 'memory', 'switch']));
+    }
   });
 
   test('all in one process, they know after a restart what they knew before', { timeout: 120_000 }, async () => {
-    const text = settings(server.url).replaceAll('desk-', 'shelf-').replace('{ url', '{ prefix: other, url');
+    const text = settings(server.url, collector.url)
+      .replaceAll('desk-', 'shelf-')
+      .replace('{ url', '{ prefix: other, url');
     const config = await file('tagalong.yaml', text.replace('store: { url', 'store: { prefix: other, url'));
     const env = { TAGALONG_TOKEN: 'a token of more than sixteen' };
     const homes = async (url: string) => {
@@ -159,7 +175,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
   });
 
   test('what was refused is listed, sent again, and gone', { timeout: 60_000 }, async () => {
-    const text = settings(server.url);
+    const text = settings(server.url, collector.url);
     const config = await file('tagalong.yaml', text);
     const monitor = begin(['monitor', '--config', config]);
     await monitor.url();

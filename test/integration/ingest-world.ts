@@ -44,17 +44,17 @@ const log = createLog('trace', { write: (line) => void logged.push(line) });
 
 /** One process with ingest. */
 export async function start(yaml = '', on: { bus: Pick<MemoryBus, keyof MemoryBus> } = { bus }) {
-  const config: Config = parseConfig(`http: { port: 0 }\n${yaml}`, 'test');
+  const config: Config = parseConfig(yaml.includes('http:') ? yaml : `http: { port: 0 }\n${yaml}`, 'test');
   const ingest = createIngest({ bus: on.bus, store, clock, config: config.ingest, log });
   const surface: HttpSurface = await createHttp({ config: config.http, log });
-  registerIngest(surface, { ingest, clock, config: config.ingest });
+  registerIngest(surface, { ingest, clock, config });
   await ingest.start();
   const { url } = await surface.listen();
   closers.push(
     () => surface.close(),
     () => ingest.stop(),
   );
-  return { ingest, ask: asker(url) };
+  return { ingest, url, ask: asker(url) };
 }
 
 function asker(url: string) {

@@ -101,7 +101,7 @@ describe('a move', () => {
     const ingest = createIngest({ bus, store: memoryStore(), clock, config: config.ingest, log });
     const monitor = createMonitor({ bus, clock, log });
     const http = await createHttp({ config: { ...config.http, port: 0 }, log });
-    registerIngest(http, { ingest, clock, config: config.ingest });
+    registerIngest(http, { ingest, clock, config });
     await monitor.start();
     await ingest.start();
     await ingest.declareVm('v0', 's0', SPEC);

@@ -155,7 +155,7 @@ async function ingestOnTheRealClock() {
   const [bus, clock, log] = [memoryBus(), realClock(), createLog('silent')];
   const ingest = createIngest({ bus, store: memoryStore(), clock, config: DEFAULT_CONFIG.ingest, log });
   const http = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0 }, log });
-  registerIngest(http, { ingest, clock, config: DEFAULT_CONFIG.ingest });
+  registerIngest(http, { ingest, clock, config: DEFAULT_CONFIG });
   const seen: Event[] = [];
   await bus.subscribe({ group: 'test', types: ['interruption.reported.v1'] }, async (batch) => {
     seen.push(...batch.map(({ event }) => event));

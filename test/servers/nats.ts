@@ -141,7 +141,7 @@ async function spawnServer(path: string, file: string, port: number): Promise<Ch
 }
 
 /** Ports that nobody listens on, all different. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

@@ -128,6 +128,22 @@ describe('refusals', () => {
         ':2: bus.url: there is no bus for "nats://host"; give memory:, nats://HOST:PORT or ',
       ],
       ['store: { url: "kafka:" }', ':1: store.url: there is no store for "kafka:"; give memory:, '],
+      ['ingest: { mqtt: { url: "kafka://host:1" } }', ':1: ingest.mqtt.url: is not of a NATS server; give nats://'],
+      ['ingest: { mqtt: { url: "nats://host:1", auth: { user: a } } }', ':1: ingest.mqtt.auth: has one of user and'],
+      [
+        'ingest:\n  places:\n    - { place: a, lat: 1, lon: 1 }\n    - { place: a, lat: 2, lon: 2 }',
+        ':4: ingest.places.1.place: repeats ingest.places.0; give each once',
+      ],
+      [
+        'http: { oidc: { issuer: "http://id.example", audience: a } }',
+        ':1: http.oidc.issuer: is not to be trusted on its way here; give https://',
+      ],
+      ['tracing: { otlpUrl: "collector:4318" }', ':1: tracing.otlpUrl: is no address on the web; give http://'],
+      ['webhooks: [{ name: ams, url: "ftp://x" }]', ':1: webhooks.0.url: is no address on the web; give http://'],
+      [
+        'webhooks:\n  - { name: ams, url: "http://x" }\n  - { name: ams, url: "http://y" }',
+        ':3: webhooks.1.name: repeats webhooks.0; give each once',
+      ],
       ['bus: { url: "amqp://host:1" }', ':1: bus.url: there is no bus for "amqp://host:1"; give memory:, '],
       ['bus: { url: "nats://me:secret@host:1" }', ':1: bus.url: there is no bus for a url with a user in it'],
       ['bus: { auth: { token: abc } }', ':1: bus.auth: is of no use with memory:'],

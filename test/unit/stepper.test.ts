@@ -79,6 +79,7 @@ const migration: Migration = {
   paths: [],
   acceptedAtMs: 0,
   startedAtMs: null,
+  phaseAtMs: {},
   phase: 'queue',
   deadlineMs: 5,
   measured: NOTHING_MEASURED,

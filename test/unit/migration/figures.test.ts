@@ -4,6 +4,17 @@ import { type FactOf, PHASES } from '#shared/events/index.ts';
 import type { Migrations } from '#shared/migration/migrations.ts';
 import { done, failed, inPhase, measured, state, truth } from './world.ts';
 
+test('how long each phase took is counted from phase to phase, and adds up to the whole', () => {
+  const migrations = inPhase('prepare');
+  const startedAtMs = [...migrations.live.values()][0]!.migration.startedAtMs!;
+  for (const [i, step] of PHASES.entries()) {
+    migrations.report({ kind: 'done', id: 'v:1', step, measured: measured(1) }, startedAtMs + (i + 1) ** 2);
+  }
+  const { figures } = (migrations.take().said.at(-1)!.fact as FactOf<'migration.completed.v1'>).data;
+  expect(figures.phaseMs).toEqual({ prepare: 1, announce: 3, disk: 5, memory: 7, switch: 9, release: 11 });
+  expect(figures.durationMs).toBe(36);
+});
+
 describe('a gap that a client saw', () => {
   const gap = (migrations: Migrations, gapMs: number, atMs = 5, vm = 'v') =>
     migrations.apply({

@@ -1,0 +1,92 @@
+/** Who may ask: whoever shows the token, or a person whom the identity provider has given one for us. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import bearerAuth from '@fastify/bearer-auth';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { HttpConfig } from '#shared/config/schema.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The name of basic authentication, where that was used and somebody has to be shown. */
+    basicName?: string;
+  }
+}
+
+/** Signatures made with a secret that we would have to share are none. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const DISCOVERY_TIMEOUT_MS = 5_000;
+
+/**
+ * Puts the check before every route under /v1 that is registered from now on; after the rate limit, which slows guessing.
+ * Nobody is asked where neither `token` nor `oidc` is configured.
+ */
+export async function requireCredentials(app: FastifyInstance, config: HttpConfig, log: Log): Promise<void> {
+  const checks = [
+    ...(config.token === undefined ? [] : [tokenCheck(config.token)]),
+    ...(config.oidc === undefined ? [] : [personCheck(config.oidc, serviceLog(log, 'http'))]),
+  ];
+  if (checks.length === 0) return;
+  const auth = async (shown: string) => {
+    for (const check of checks) if (await check(shown)) return true;
+    return false;
+  };
+  await app.register(bearerAuth, { keys: new Set<string>(), auth, addHook: false, specCompliance: 'rfc6749' });
+  const check = app.verifyBearerAuth!;
+  app.addHook('onRoute', (route) => {
+    if (route.url !== '/v1' && !route.url.startsWith('/v1/')) return;
+    route.onRequest = [route.onRequest ?? []].flat().concat(passwordAsToken, check);
+  });
+}
+
+type Check = (shown: string) => boolean | Promise<boolean>;
+
+/** Takes as long for a wrong token as for the right one, whatever they have in common. */
+function tokenCheck(token: string): Check {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const right = digest(token);
+  return (shown) => timingSafeEqual(digest(shown), right);
+}
+
+/**
+ * An access token of OpenID Connect (a JWT, RFC 9068): signed by the issuer, for our audience, and neither too old nor too new.
+ * The issuer's keys are found by OpenID Connect Discovery 1.0, and looked up again when it has new ones.
+ */
+function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log: Log): Check {
+  let keys: Promise<JWTVerifyGetKey> | undefined;
+  const discover = async () => {
+    const response = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
+      signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS),
+    });
+    const { issuer: named, jwks_uri } = (await response.json()) as { issuer?: string; jwks_uri?: string };
+    if (named !== issuer || jwks_uri === undefined) throw new Error(`it calls itself ${named}`);
+    return createRemoteJWKSet(new URL(jwks_uri));
+  };
+  return async (shown) => {
+    // Whoever shows no JWT at all does not make us ask the issuer.
+    if (shown.split('.').length !== 3) return false;
+    try {
+      keys ??= discover();
+      await jwtVerify(shown, await keys, { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] });
+      return true;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code?.startsWith('ERR_J') !== true) {
+        keys = undefined;
+        log.warn({ issuer, why: message }, 'the issuer of tokens cannot be asked');
+      }
+      return false;
+    }
+  };
+}
+
+/** Phones that know nothing but name and password show the token as the password. */
+const passwordAsToken: onRequestHookHandler = (request, _reply, done) => {
+  const [, basic] = /^basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (basic !== undefined) {
+    const [name = '', ...password] = Buffer.from(basic, 'base64').toString().split(':');
+    request.headers.authorization = `Bearer ${password.join(':')}`;
+    request.basicName = name;
+  }
+  done();
+};

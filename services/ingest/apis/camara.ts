@@ -1,0 +1,60 @@
+/**
+ * CAMARA geofencing subscriptions (camaraproject/DeviceLocation, geofencing-subscriptions v0.4): an operator's network tells
+ * that a device entered an area. The events are CloudEvents.
+ */
+import Type, { type Static } from 'typebox';
+import { checker, DateTime, msOf, type Reported } from './report.ts';
+
+const Device = Type.Object({
+  phoneNumber: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{4,14}$' })),
+  networkAccessIdentifier: Type.Optional(Type.String({ minLength: 1 })),
+  ipv4Address: Type.Optional(
+    Type.Object({
+      publicAddress: Type.String(),
+      publicPort: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+    }),
+  ),
+  ipv6Address: Type.Optional(Type.String({ minLength: 2 })),
+});
+
+/** An `area-entered` event. */
+export const AreaEntered = Type.Object({
+  specversion: Type.Literal('1.0'),
+  type: Type.String({ pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v\\d+\\.area-entered$' }),
+  time: DateTime,
+  data: Type.Object({
+    subscriptionId: Type.String({ minLength: 1 }),
+    device: Type.Optional(Device),
+    area: Type.Object({
+      areaType: Type.Literal('CIRCLE'),
+      center: Type.Object({ latitude: Type.Number(), longitude: Type.Number() }),
+    }),
+  }),
+});
+
+const EVENT = /^org\.camaraproject\.geofencing-subscriptions\.v\d+\./;
+const check = checker(AreaEntered);
+
+/** True for every event of a geofencing subscription. */
+export const isGeofencing = (type: string) => EVENT.test(type);
+
+/**
+ * Who entered an area is at its centre, as far as is known; all other events (`area-left`, `subscription-ended`, …) say
+ * nothing about where somebody is. The user is `tel:` and the phone number, the network access identifier or the address of
+ * the device; the subscription's id where the event names no device.
+ * @throws TagalongError EVENT_INVALID
+ */
+export function readGeofencing(event: { readonly type: string }): Reported[] {
+  if (!event.type.endsWith('.area-entered')) return [];
+  const { time, data } = check(event);
+  const { latitude, longitude } = data.area.center;
+  return [{ user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, 'time') }];
+}
+
+function userOf({ device = {}, subscriptionId }: Static<typeof AreaEntered>['data']): string {
+  const { phoneNumber, networkAccessIdentifier, ipv4Address, ipv6Address } = device;
+  if (phoneNumber !== undefined) return `tel:${phoneNumber}`;
+  if (ipv4Address === undefined) return networkAccessIdentifier ?? ipv6Address ?? subscriptionId;
+  const { publicAddress, publicPort } = ipv4Address;
+  return networkAccessIdentifier ?? (publicPort === undefined ? publicAddress : `${publicAddress}:${publicPort}`);
+}

@@ -1,0 +1,60 @@
+/**
+ * CloudEvents 1.0 over HTTP, in the structured, batched and binary mode (cloudevents.io, HTTP protocol binding 1.0.2).
+ */
+import Type from 'typebox';
+import { isGeofencing, readGeofencing } from './camara.ts';
+import { checker, DateTime, msOf, type Reported, unfit } from './report.ts';
+
+/** The type of an event that says where a user is; its data are those of `POST /v1/locations`. */
+export const LOCATION_TYPE = 'location.reported.v1';
+
+/** What is looked at of every event. */
+export const AnyCloudEvent = Type.Object({
+  specversion: Type.Literal('1.0'),
+  id: Type.String({ minLength: 1 }),
+  source: Type.String({ minLength: 1 }),
+  type: Type.String({ minLength: 1 }),
+  time: Type.Optional(DateTime),
+});
+
+const check = checker(AnyCloudEvent);
+
+/**
+ * What one event, or each of a batch, says. `time` is that of a position that has no time of its own.
+ * @throws TagalongError EVENT_INVALID, also for a type that says nothing of where somebody is
+ */
+export function readCloudEvents(body: unknown): Reported[] {
+  const events = Array.isArray(body) ? body : [body];
+  return events.flatMap((event, i) => readOne(event, Array.isArray(body) ? `element ${i + 1}: ` : ''));
+}
+
+/** Puts an event of the binary mode together: its attributes are headers. */
+export function fromBinary(headers: Readonly<Record<string, string | string[] | undefined>>, data: unknown): object {
+  const attributes = Object.entries(headers)
+    .filter(([name]) => name.startsWith('ce-'))
+    .map(([name, value]) => [name.slice('ce-'.length), decoded(String(value))]);
+  return { ...Object.fromEntries(attributes), data };
+}
+
+function readOne(event: unknown, where: string): Reported[] {
+  const { type, time } = check(event, where);
+  if (isGeofencing(type)) return readGeofencing({ ...(event as object), type });
+  if (type !== LOCATION_TYPE) {
+    throw unfit(
+      `${where}type: ${JSON.stringify(type)} says nothing of where somebody is; ${LOCATION_TYPE} would be right`,
+    );
+  }
+  const { data } = event as { readonly data?: unknown };
+  if (typeof data !== 'object' || data === null) throw unfit(`${where}data: an object would be right`);
+  const timed = 'atMs' in data || 't' in data || time === undefined;
+  return [{ ...(data as Reported), ...(timed ? {} : { atMs: msOf(time, `${where}time`) }) }];
+}
+
+/** Header values are percent-encoded. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * GTFS Realtime vehicle positions (gtfs.org, version 2.0): what buses and trains of a public transport company say. Protocol
+ * buffers; of a feed only the vehicles' names, positions and times are read.
+ */
+import { PbfReader } from 'pbf';
+import { type Reported, unfit } from './report.ts';
+
+interface Vehicle {
+  id?: string;
+  label?: string;
+  lat?: number;
+  lon?: number;
+  atS?: number;
+}
+interface Entity {
+  id?: string;
+  vehicle?: Vehicle;
+}
+interface Feed {
+  version?: string;
+  atS?: number;
+  readonly entities: Entity[];
+}
+
+/**
+ * The positions of a feed. The user is the vehicle's id, else its label, else the entity's id. A vehicle without a time of
+ * its own has the feed's. Vehicles without a position, trip updates and alerts are passed over.
+ * @throws TagalongError EVENT_INVALID
+ */
+export function readGtfsRealtime(body: Uint8Array): Reported[] {
+  const feed = read(body);
+  return feed.entities.flatMap(({ id, vehicle }) => {
+    const user = vehicle?.id ?? vehicle?.label ?? id;
+    if (user === undefined || vehicle?.lat === undefined || vehicle.lon === undefined) return [];
+    const atS = vehicle.atS ?? feed.atS;
+    return [{ user, lat: vehicle.lat, lon: vehicle.lon, ...(atS !== undefined && { atMs: atS * 1000 }) }];
+  });
+}
+
+function read(body: Uint8Array): Feed {
+  let feed: Feed;
+  try {
+    feed = new PbfReader(body).readFields(feedField, { entities: [] } as Feed);
+  } catch (cause) {
+    throw unfit(`no protocol buffer that can be read (${(cause as Error).message}); a FeedMessage would be right`);
+  }
+  if (feed.version === undefined) throw unfit('header: missing; a FeedMessage of GTFS Realtime would be right');
+  return feed;
+}
+
+// The numbers of the fields are those of gtfs-realtime.proto.
+function feedField(tag: number, feed: Feed, pbf: PbfReader): void {
+  if (tag === 1) pbf.readMessage(headerField, feed);
+  else if (tag === 2) feed.entities.push(pbf.readMessage(entityField, {}));
+}
+
+function headerField(tag: number, feed: Feed, pbf: PbfReader): void {
+  if (tag === 1) feed.version = pbf.readString();
+  else if (tag === 3) feed.atS = pbf.readVarint();
+}
+
+function entityField(tag: number, entity: Entity, pbf: PbfReader): void {
+  if (tag === 1) entity.id = pbf.readString();
+  else if (tag === 4) entity.vehicle = pbf.readMessage(vehicleField, {});
+}
+
+function vehicleField(tag: number, vehicle: Vehicle, pbf: PbfReader): void {
+  if (tag === 2) pbf.readMessage(positionField, vehicle);
+  else if (tag === 5) vehicle.atS = pbf.readVarint();
+  else if (tag === 8) pbf.readMessage(descriptorField, vehicle);
+}
+
+function positionField(tag: number, vehicle: Vehicle, pbf: PbfReader): void {
+  if (tag === 1) vehicle.lat = pbf.readFloat();
+  else if (tag === 2) vehicle.lon = pbf.readFloat();
+}
+
+function descriptorField(tag: number, vehicle: Vehicle, pbf: PbfReader): void {
+  if (tag === 1) vehicle.id = pbf.readString();
+  else if (tag === 2) vehicle.label = pbf.readString();
+}

@@ -1,0 +1,83 @@
+import type { FastifyRequest } from 'fastify';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { HttpSurface } from '../../http.ts';
+import { locationReader } from '../body.ts';
+import type { Ingest, Receipt } from '../service.ts';
+import { fromBinary, readCloudEvents } from './cloudevents.ts';
+import { readGtfsRealtime } from './gtfs-realtime.ts';
+import { readMec013 } from './mec013.ts';
+import { readOwntracks } from './owntracks.ts';
+import { createPlaces } from './places.ts';
+import { type Reported, unfit } from './report.ts';
+
+/**
+ * The location APIs of others, each at a path of its own and answered as its standard has it:
+ *
+ * - `POST /v1/owntracks`: OwnTracks in HTTP mode; 200 and an empty list
+ * - `POST /v1/mec013`: notifications of ETSI MEC 013; 204
+ * - `POST /v1/camara/geofencing`: notifications of CAMARA geofencing subscriptions; 204
+ * - `POST /v1/gtfs-realtime`: a feed of GTFS Realtime; 202 and the receipt
+ * - `POST /v1/cloudevents`: CloudEvents of the types above and of our own; 202 and the receipt
+ *
+ * 400 names what is wrong, 404 with PLACE_UNKNOWN an area that has no position; nothing of the body was taken then.
+ */
+export function registerLocationApis(
+  { app }: HttpSurface,
+  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: Config },
+): void {
+  const { ingest, clock, config } = options;
+  const places = createPlaces(config);
+  const check = locationReader(config.ingest.pseudonymKey !== undefined);
+  const take = (reported: readonly Reported[], { headers }: FastifyRequest): Promise<Receipt> =>
+    ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
+
+  const json = async (_request: unknown, text: string | Buffer) => parsed(text);
+  const types = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
+  app.addContentTypeParser(types, { parseAs: 'string' }, json);
+  app.addContentTypeParser(
+    ['application/x-protobuf', 'application/protobuf', 'application/octet-stream'],
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: unknown) => body,
+  );
+
+  app.post('/v1/owntracks', async (request, reply) => {
+    await take(readOwntracks(request.body, { user: owntracksUser(request) }), request);
+    return reply.send([]);
+  });
+  app.post('/v1/mec013', async (request, reply) => {
+    await take(readMec013(request.body, places), request);
+    return reply.code(204).send();
+  });
+  app.post('/v1/camara/geofencing', async (request, reply) => {
+    await take(readCloudEvents(request.body), request);
+    return reply.code(204).send();
+  });
+  app.post('/v1/gtfs-realtime', async (request, reply) => {
+    const { body } = request;
+    if (!Buffer.isBuffer(body))
+      throw unfit('a protocol buffer with content-type application/x-protobuf would be right');
+    return reply.code(202).send(await take(readGtfsRealtime(body), request));
+  });
+  app.post('/v1/cloudevents', async (request, reply) => {
+    const { headers, body } = request;
+    const binary = headers['ce-specversion'] !== undefined;
+    return reply.code(202).send(await take(readCloudEvents(binary ? fromBinary(headers, body) : body), request));
+  });
+}
+
+/** As the app has it: a header, the query, or the name that goes with the token as its password. */
+function owntracksUser({ headers, query, basicName }: FastifyRequest): string | undefined {
+  const { u } = query as { readonly u?: unknown };
+  return [headers['x-limit-u'], u, basicName].find((name) => typeof name === 'string' && name !== '') as
+    | string
+    | undefined;
+}
+
+function parsed(text: string | Buffer): unknown {
+  try {
+    return JSON.parse(text.toString());
+  } catch (cause) {
+    throw unfit(`not JSON: ${(cause as Error).message}`);
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * ETSI GS MEC 013, the Location API of a MEC platform: notifications that a user is in a zone, under an access point, or at a
+ * position. Version 2 puts them into an object named after them; from version 3 on `notificationType` says what they are.
+ */
+import Type, { type TObject } from 'typebox';
+import type { Places } from './places.ts';
+import { checker, type Reported, unfit } from './report.ts';
+
+const Id = Type.String({ minLength: 1, maxLength: 256 });
+/** Seconds and nanoseconds of Unix time. */
+const TimeStamp = Type.Object({
+  seconds: Type.Integer({ minimum: 0 }),
+  nanoSeconds: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+/** A number, or the corners of an area, of which the middle is taken. */
+const Coordinate = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1 })]);
+const LocationInfo = Type.Object({ latitude: Coordinate, longitude: Coordinate, timestamp: Type.Optional(TimeStamp) });
+
+/** `ZonalPresenceNotification` of version 2. */
+export const ZonalPresence = Type.Object({
+  address: Id,
+  zoneId: Id,
+  currentAccessPointId: Type.Optional(Id),
+  userEventType: Type.Enum(['Entering', 'Leaving', 'Transferring']),
+  timestamp: Type.Optional(TimeStamp),
+});
+
+/** `UserInfo`, and version 3's `UserLocationEventNotification`, `UserLocationPeriodicNotification` and `ZoneLocationEventNotification`. */
+export const UserLocation = Type.Object({
+  address: Id,
+  zoneId: Type.Optional(Id),
+  accessPointId: Type.Optional(Id),
+  userLocationEvent: Type.Optional(Type.String()),
+  locationInfo: Type.Optional(LocationInfo),
+  timestamp: Type.Optional(TimeStamp),
+});
+
+const READERS: Record<string, (body: unknown, places: Places) => Reported[]> = {
+  zonalPresenceNotification: reader(
+    ZonalPresence,
+    ({ address, zoneId, currentAccessPointId, userEventType, timestamp }, places) =>
+      userEventType === 'Leaving' ? [] : [at(address, placeOf([currentAccessPointId, zoneId], places), timestamp)],
+  ),
+  userInfo: reader(
+    UserLocation,
+    ({ address, zoneId, accessPointId, userLocationEvent, locationInfo, timestamp }, places) => {
+      if (userLocationEvent?.startsWith('LEAVING')) return [];
+      const position = locationInfo === undefined ? placeOf([accessPointId, zoneId], places) : middleOf(locationInfo);
+      return [at(address, position, locationInfo?.timestamp ?? timestamp)];
+    },
+  ),
+};
+
+/** Version 3's names. */
+const TYPES: Record<string, string> = {
+  UserLocationEventNotification: 'userInfo',
+  UserLocationPeriodicNotification: 'userInfo',
+  ZoneLocationEventNotification: 'userInfo',
+};
+
+/**
+ * What one notification says. Who leaves a zone is not known to be anywhere: nothing.
+ * @throws TagalongError EVENT_INVALID; PLACE_UNKNOWN where neither access point nor zone is in `places`
+ */
+export function readMec013(body: unknown, places: Places): Reported[] {
+  const said = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const { notificationType } = said;
+  const [name, content] =
+    typeof notificationType === 'string'
+      ? [TYPES[notificationType], said]
+      : [Object.keys(READERS).find((one) => one in said), undefined];
+  if (name === undefined) {
+    const right = [...Object.keys(READERS), ...Object.keys(TYPES)].join(', ');
+    throw unfit(`no notification that says where somebody is; one of ${right} would be right`);
+  }
+  return READERS[name]!(content ?? said[name], places);
+}
+
+function reader<T extends TObject>(
+  schema: T,
+  read: (value: ReturnType<ReturnType<typeof checker<T>>>, places: Places) => Reported[],
+) {
+  const check = checker(schema);
+  return (body: unknown, places: Places) => read(check(body), places);
+}
+
+function at(
+  user: string,
+  { lat, lon }: { lat: number; lon: number },
+  timestamp?: { seconds: number; nanoSeconds?: number },
+) {
+  const when = timestamp && { atMs: timestamp.seconds * 1000 + Math.floor((timestamp.nanoSeconds ?? 0) / 1e6) };
+  return { user, lat, lon, ...when };
+}
+
+function placeOf(names: readonly (string | undefined)[], places: Places) {
+  const given = names.filter((name) => name !== undefined);
+  if (given.length === 0)
+    throw unfit('locationInfo: missing, as are accessPointId and zoneId; one of them would be right');
+  return places.find(given);
+}
+
+function middleOf({ latitude, longitude }: { latitude: number | number[]; longitude: number | number[] }) {
+  const mean = (value: number | number[]) => [value].flat().reduce((sum, one) => sum + one, 0) / [value].flat().length;
+  return { lat: mean(latitude), lon: mean(longitude) };
+}

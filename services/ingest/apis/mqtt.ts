@@ -1,0 +1,104 @@
+/**
+ * OwnTracks over MQTT, through a NATS server's MQTT gateway: what phones publish to `owntracks/<user>/<device>` is on the
+ * subject `owntracks.<user>.<device>` there. A stream of its own keeps it until it was taken in.
+ */
+import { AckPolicy, type ConsumerMessages, type JsMsg, nanos, RetentionPolicy, StorageType } from 'nats';
+import { openLink } from '#shared/bus/nats/connection.ts';
+import { ensureStream } from '#shared/bus/nats/streams.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { serverUrl } from '#shared/config/server.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import { natsServer } from '#shared/open.ts';
+import { locationReader } from '../body.ts';
+import type { Ingest } from '../service.ts';
+import { readOwntracks } from './owntracks.ts';
+
+/** What listens to the messages. */
+export interface Listener {
+  /** @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_UNREADABLE */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SUBJECT = 'owntracks.>';
+/** A position is of no use to anybody after a day. */
+const MAX_AGE_MS = 86_400_000;
+const ACK_WAIT_MS = 30_000;
+const AGAIN_MS = 1_000;
+/** As many are at most in hand. */
+const IN_HAND = 100;
+
+/** Where `ingest.mqtt` is configured. Processes with the same prefix on the same server share the messages. */
+export function owntracksOverMqtt(options: {
+  readonly config: Config;
+  readonly ingest: Ingest;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Listener | undefined {
+  const { ingest, clock } = options;
+  const { mqtt, pseudonymKey } = options.config.ingest;
+  if (mqtt === undefined) return undefined;
+  const log = serviceLog(options.log, 'ingest');
+  const check = locationReader(pseudonymKey !== undefined);
+  const name = `${mqtt.prefix}_owntracks`;
+  let messages: ConsumerMessages | undefined;
+  let close = async () => {};
+
+  const take = async (message: JsMsg) => {
+    try {
+      const reported = readOwntracks(parsed(message.string()), { topic: message.subject.replaceAll('.', '/') });
+      await ingest.locations(check(reported, clock.now()));
+      message.ack();
+    } catch (error) {
+      if (error instanceof TagalongError && error.code === 'EVENT_INVALID') {
+        // It holds a position: not even its topic is logged.
+        log.warn({ why: error.message }, 'a message of OwnTracks was left out');
+        message.term();
+      } else {
+        log.error({ err: error }, 'a message of OwnTracks could not be taken in yet');
+        message.nak(AGAIN_MS);
+      }
+    }
+  };
+
+  return {
+    async start() {
+      const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts));
+      close = link.close;
+      await ensureStream(link.jsm, {
+        name,
+        subjects: [SUBJECT],
+        retention: RetentionPolicy.Workqueue,
+        storage: StorageType.File,
+        num_replicas: mqtt.replicas,
+        max_age: nanos(MAX_AGE_MS),
+      });
+      await link.jsm.consumers.add(name, {
+        durable_name: 'ingest',
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: nanos(ACK_WAIT_MS),
+        max_ack_pending: IN_HAND,
+      });
+      const consumer = await link.nc.jetstream().consumers.get(name, 'ingest');
+      messages = await consumer.consume({ max_messages: IN_HAND });
+      void (async () => {
+        for await (const message of messages) await take(message);
+      })();
+    },
+    async stop() {
+      await messages?.close();
+      messages = undefined;
+      await close();
+    },
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TagalongError('EVENT_INVALID', `not JSON: ${(cause as Error).message}`);
+  }
+}

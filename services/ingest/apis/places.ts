@@ -1,0 +1,30 @@
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+
+/** Where the areas are that an operator's network knows by name: cells, access points, zones. */
+export interface Places {
+  /**
+   * The position of the first of `names` that is known.
+   * @throws TagalongError PLACE_UNKNOWN
+   */
+  find(names: readonly string[]): { readonly lat: number; readonly lon: number };
+}
+
+/** The places of `ingest.places`; a site is one too, under its own name. */
+export function createPlaces({ sites, ingest }: Config): Places {
+  const known = new Map<string, { lat: number; lon: number }>();
+  for (const { site, lat, lon } of sites) known.set(site, { lat, lon });
+  for (const { place, lat, lon } of ingest.places) known.set(place, { lat, lon });
+  return {
+    find(names) {
+      for (const name of names) {
+        const place = known.get(name);
+        if (place !== undefined) return place;
+      }
+      throw new TagalongError(
+        'PLACE_UNKNOWN',
+        `nobody knows where ${names.map((name) => JSON.stringify(name)).join(' or ')} is; name it in ingest.places`,
+      );
+    },
+  };
+}

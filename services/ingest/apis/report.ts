@@ -1,0 +1,37 @@
+/** What the location APIs of others have in common: they are read into positions, and checked like any other. */
+import Type, { type Static, type TObject, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { TagalongError } from '#shared/errors.ts';
+import { describeFault } from '#shared/events/index.ts';
+
+/** A position as somebody else's API says it; a body of `POST /v1/locations`, once more to be checked as such. */
+export interface Reported {
+  readonly user: string;
+  readonly lat: number;
+  readonly lon: number;
+  readonly atMs?: number;
+}
+
+/** RFC 3339, with any offset; `Date` reads all of them. */
+export const DateTime = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:\\d\\d', maxLength: 64 });
+
+/**
+ * Makes the check of a body. What we do not look at may be there or not: the standards grow.
+ * @throws TagalongError EVENT_INVALID, with the first field that is wrong
+ */
+export function checker<T extends TObject>(schema: T): (body: unknown, where?: string) => Static<T> {
+  const validator = Compile(schema as TSchema);
+  return (body, where = '') => {
+    if (!validator.Check(body)) throw unfit(`${where}${describeFault(validator, body)}`);
+    return body as Static<T>;
+  };
+}
+
+/** @throws TagalongError EVENT_INVALID */
+export function msOf(time: string, where: string): number {
+  const atMs = Date.parse(time);
+  if (Number.isNaN(atMs)) throw unfit(`${where}: an RFC 3339 date and time would be right`);
+  return atMs;
+}
+
+export const unfit = (what: string) => new TagalongError('EVENT_INVALID', what);

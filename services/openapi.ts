@@ -1,0 +1,212 @@
+/**
+ * The HTTP interface as an OpenAPI 3.1 document, served at `/openapi.json`. Bodies are the schemas that requests are checked
+ * with. A test holds it against the routes that there are.
+ */
+import type { TSchema } from 'typebox';
+import Type from 'typebox';
+import type { HttpSurface } from './http.ts';
+import { AreaEntered } from './ingest/apis/camara.ts';
+import { AnyCloudEvent } from './ingest/apis/cloudevents.ts';
+import { UserLocation, ZonalPresence } from './ingest/apis/mec013.ts';
+import { OwntracksLocation } from './ingest/apis/owntracks.ts';
+import { InterruptionBody, LocationBody, SessionBody, VmBody } from './ingest/body.ts';
+
+/** One route, as people read it. */
+interface Route {
+  readonly method: 'get' | 'post' | 'put' | 'delete';
+  readonly path: string;
+  readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'health';
+  readonly summary: string;
+  /** By content type. */
+  readonly body?: Readonly<Record<string, TSchema>>;
+  /** What comes back, by status. */
+  readonly answers: Readonly<Record<string, string | { readonly says: string; readonly as: TSchema }>>;
+}
+
+const VERSION = '1';
+const amount = Type.Integer({ minimum: 0 });
+const Receipt = Type.Object({
+  accepted: amount,
+  events: amount,
+  implausible: Type.Record(Type.String(), amount),
+  unattached: amount,
+});
+const receipt = { says: 'What became of the positions', as: Receipt };
+const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
+const Anything = Type.Object({}, { additionalProperties: true });
+const many = (one: TSchema) => Type.Union([one, Type.Array(one)]);
+const json = (schema: TSchema) => ({ 'application/json': schema });
+const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
+const binary = Type.String({ format: 'binary' });
+const cloudEvents = {
+  'application/cloudevents+json': AnyCloudEvent,
+  'application/cloudevents-batch+json': Type.Array(AnyCloudEvent),
+};
+
+const ROUTES: readonly Route[] = [
+  {
+    ...{ method: 'post', path: '/v1/locations', tag: 'locations' },
+    summary: 'Say where users are: one position, several, or one a line',
+    body: list(LocationBody),
+    answers: { 202: receipt },
+  },
+  {
+    ...{ method: 'post', path: '/v1/interruptions', tag: 'locations' },
+    summary: 'Say what a client saw go wrong in its traffic with a VM',
+    body: list(InterruptionBody),
+    answers: { 202: { says: 'What became of them', as: Anything } },
+  },
+  {
+    ...{ method: 'post', path: '/v1/owntracks', tag: 'location APIs of others' },
+    summary: 'OwnTracks in HTTP mode',
+    body: json(OwntracksLocation),
+    answers: { 200: { says: 'Nothing to be done by the phone', as: Type.Array(Anything) } },
+  },
+  {
+    ...{ method: 'post', path: '/v1/mec013', tag: 'location APIs of others' },
+    summary: 'Notifications of ETSI MEC 013, versions 2 and 3',
+    body: json(
+      Type.Union([
+        Type.Object({ zonalPresenceNotification: ZonalPresence }),
+        Type.Object({ userInfo: UserLocation }),
+        Type.Interface([UserLocation], { notificationType: Type.String() }),
+      ]),
+    ),
+    answers: { 204: 'Taken', 404: 'A place without a position: PLACE_UNKNOWN' },
+  },
+  {
+    ...{ method: 'post', path: '/v1/camara/geofencing', tag: 'location APIs of others' },
+    summary: 'Notifications of CAMARA geofencing subscriptions',
+    body: { 'application/cloudevents+json': AreaEntered, ...json(AreaEntered) },
+    answers: { 204: 'Taken' },
+  },
+  {
+    ...{ method: 'post', path: '/v1/gtfs-realtime', tag: 'location APIs of others' },
+    summary: 'A feed of GTFS Realtime; vehicles are users',
+    body: { 'application/x-protobuf': binary, 'application/protobuf': binary, 'application/octet-stream': binary },
+    answers: { 202: receipt },
+  },
+  {
+    ...{ method: 'post', path: '/v1/cloudevents', tag: 'location APIs of others' },
+    summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and those of CAMARA geofencing',
+    body: { ...cloudEvents, ...json(LocationBody) },
+    answers: { 202: receipt },
+  },
+  {
+    ...{ method: 'put', path: '/v1/vms/:vm', tag: 'VMs' },
+    summary: 'Declare a VM, or what has changed of it',
+    body: json(VmBody),
+    answers: { 204: 'Declared' },
+  },
+  { method: 'delete', path: '/v1/vms/:vm', tag: 'VMs', summary: 'Retire a VM', answers: { 204: 'Retired' } },
+  {
+    ...{ method: 'put', path: '/v1/vms/:vm/sessions/:user', tag: 'VMs' },
+    summary: 'Attach a user to a VM, or change the weight',
+    body: json(SessionBody),
+    answers: { 204: 'Attached' },
+  },
+  {
+    ...{ method: 'delete', path: '/v1/vms/:vm/sessions/:user', tag: 'VMs' },
+    summary: 'Detach a user from a VM',
+    answers: { 204: 'Detached' },
+  },
+  {
+    ...{ method: 'get', path: '/v1/status', tag: 'VMs' },
+    summary: 'All sites, and the VMs that this process holds',
+    answers: { 200: { says: 'The state of things', as: Anything } },
+  },
+  {
+    ...{ method: 'get', path: '/v1/vms/:vm/explanation', tag: 'VMs' },
+    summary: 'Why a VM is where it is',
+    answers: { 200: { says: 'The candidates, with costs and filters', as: Anything } },
+  },
+  {
+    ...{ method: 'post', path: '/v1/vms/:vm/moves', tag: 'VMs' },
+    summary: 'Move a VM: past the policy, not past the filters',
+    body: json(Type.Object({ to: Type.String({ minLength: 1 }) })),
+    answers: { 202: { says: 'Decided', as: Anything }, 409: 'A filter refuses it: MOVE_REFUSED' },
+  },
+  {
+    ...{ method: 'get', path: '/v1/migrations', tag: 'migrations' },
+    summary: 'Whether this process is on duty, and the migrations that have not ended',
+    answers: { 200: { says: 'The migrations', as: Anything } },
+  },
+  {
+    ...{ method: 'delete', path: '/v1/migrations/:migration', tag: 'migrations' },
+    summary: 'Take a migration back, until it switches over',
+    answers: { 202: { says: 'Asked for', as: Anything }, 409: 'Too late: MIGRATION_PAST_CANCEL' },
+  },
+  {
+    ...{ method: 'post', path: '/v1/sites/:site/drain', tag: 'sites' },
+    summary: 'Have all VMs leave a site, or no longer',
+    body: json(Type.Object({ draining: Type.Boolean() })),
+    answers: { 202: { says: 'Said', as: Anything } },
+  },
+  ...(['/healthz', '/readyz', '/healthz/:service', '/readyz/:service'] as const).map(
+    (path): Route => ({
+      ...{ method: 'get', path, tag: 'health' },
+      summary: path.startsWith('/healthz') ? 'The process runs' : 'It takes work',
+      answers: { 200: { says: 'Yes', as: Anything } },
+    }),
+  ),
+  { method: 'get', path: '/metrics', tag: 'health', summary: 'Metrics for Prometheus', answers: { 200: 'Text' } },
+  { method: 'get', path: '/openapi.json', tag: 'health', summary: 'This document', answers: { 200: 'OpenAPI 3.1' } },
+];
+
+/** The document. */
+export function openapi(): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of ROUTES) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tagalong',
+      version: VERSION,
+      description: 'Virtual machines that follow their users. A process answers what its own services have of this.',
+    },
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'http.token' },
+        basic: { type: 'http', scheme: 'basic', description: 'any name, and http.token as the password' },
+      },
+      responses: { Fault: { description: 'What is wrong, by a stable code', content: contentOf(json(Fault)) } },
+    },
+  };
+}
+
+/** Adds `GET /openapi.json`, which is open. */
+export function registerOpenapi({ app }: HttpSurface): void {
+  const document = openapi();
+  app.get('/openapi.json', async () => document);
+}
+
+function operationOf({ method, path, tag, summary, body, answers }: Route): object {
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
+  return {
+    operationId: `${method}${path.replaceAll(/[/:.-]+(\w)/g, (_, first: string) => first.toUpperCase())}`,
+    tags: [tag],
+    summary,
+    ...(names.length > 0 && {
+      parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+    }),
+    ...(body && { requestBody: { required: true, content: contentOf(body) } }),
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)])),
+      default: { $ref: '#/components/responses/Fault' },
+    },
+    security: path.startsWith('/v1/') ? [{ bearer: [] }, { basic: [] }] : [],
+  };
+}
+
+function responseOf(answer: Route['answers'][string]): object {
+  if (typeof answer === 'string') return { description: answer };
+  return { description: answer.says, content: contentOf(json(answer.as)) };
+}
+
+function contentOf(schemas: Readonly<Record<string, TSchema>>): object {
+  return Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
+}

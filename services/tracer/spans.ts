@@ -1,0 +1,106 @@
+/** What the events of one move come to as spans: from the position it was decided by to its end, phase by phase. */
+import {
+  type Data,
+  type Event,
+  type FactOf,
+  type Figures,
+  PHASES,
+  readTraceparent,
+  spanIdOf,
+  type TraceContext,
+  traceOf,
+} from '#shared/events/index.ts';
+
+/** A span, as data. */
+export interface MoveSpan {
+  readonly context: TraceContext;
+  /** None for the whole move. */
+  readonly parentId?: string;
+  readonly name: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly attributes: Readonly<Record<string, string | number | readonly string[]>>;
+  /** Contexts of others that this follows from. */
+  readonly links?: readonly TraceContext[];
+  /** Why it failed. */
+  readonly fault?: string;
+}
+
+/** The events that a move ends in. */
+export type End = Extract<Event, { type: 'migration.completed.v1' | 'migration.failed.v1' | 'migration.cancelled.v1' }>;
+export type Decided = Extract<Event, { type: 'placement.decided.v1' }>;
+
+/** The spans of a move that has ended: the whole first. No user and no position is in them. */
+export function spansOf(decided: Decided, end: End): MoveSpan[] {
+  const { decision, atMs: decidedAtMs, explanation } = decided.data;
+  const root = traceOf(decision, decidedAtMs);
+  const seenAtMs = decidedAtMs - explanation.oldestFixAgeMs;
+  const { figures, atMs: endedAtMs } = end.data;
+  const startedAtMs = endedAtMs - figures.durationMs;
+  const cause = readTraceparent(decided.causedby);
+  const part = (name: string, fromMs: number, toMs: number, rest: Partial<MoveSpan> = {}): MoveSpan => ({
+    context: { traceId: root.traceId, spanId: spanIdOf(root, name) },
+    parentId: root.spanId,
+    ...{ name, fromMs, toMs, attributes: {} },
+    ...rest,
+  });
+  const fault = faultOf(end);
+  return [
+    {
+      ...{ context: root, name: 'move', fromMs: seenAtMs, toMs: endedAtMs },
+      attributes: { ...attributesOf(decided.data), ...measuredOf(figures), 'tagalong.outcome': outcomeOf(end) },
+      ...(fault !== undefined && { fault }),
+    },
+    part('decide', seenAtMs, decidedAtMs, {
+      attributes: { 'tagalong.reason': decided.data.reason, 'tagalong.policy': explanation.policy },
+      ...(cause && { links: [cause] }),
+    }),
+    part('queue', decidedAtMs, Math.max(decidedAtMs, startedAtMs)),
+    ...phasesOf(figures, startedAtMs).map(({ name, fromMs, toMs }) => part(name, fromMs, toMs)),
+  ];
+}
+
+function phasesOf({ phaseMs = {} }: Figures, startedAtMs: number) {
+  let fromMs = startedAtMs;
+  return PHASES.flatMap((name) => {
+    const tookMs = phaseMs[name];
+    if (tookMs === undefined) return [];
+    const phase = { name, fromMs, toMs: fromMs + tookMs };
+    fromMs = phase.toMs;
+    return [phase];
+  });
+}
+
+function attributesOf({ vm, from, to, source, decision, prediction }: Data<'placement.decided.v1'>) {
+  return {
+    'tagalong.vm': vm,
+    'tagalong.migration': decision,
+    'tagalong.from': from,
+    'tagalong.to': to,
+    'tagalong.source': source,
+    ...(prediction && {
+      'tagalong.predicted.duration_ms': prediction.durationMs,
+      'tagalong.predicted.interruption_ms': prediction.interruptionMs,
+    }),
+  };
+}
+
+function measuredOf({ pauseMs, interruptionMs, bytes, rounds, subflows, degraded }: Figures) {
+  return {
+    'tagalong.pause_ms': pauseMs,
+    'tagalong.interruption_ms': interruptionMs,
+    'tagalong.bytes': bytes,
+    'tagalong.rounds': rounds,
+    'tagalong.subflows': subflows,
+    'tagalong.degraded': degraded,
+  };
+}
+
+const outcomeOf = ({ type }: End) => type.split('.')[1]!;
+
+function faultOf(end: End): string | undefined {
+  if (end.type === 'migration.completed.v1') return undefined;
+  if (end.type === 'migration.cancelled.v1') return `cancelled by ${end.data.by}`;
+  const { code, reason } = end.data satisfies FactOf<'migration.failed.v1'>['data'];
+  return `${code}: ${reason}`;
+}

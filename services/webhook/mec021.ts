@@ -1,0 +1,46 @@
+/** A move as ETSI GS MEC 021 tells it: the application mobility service's `MobilityProcedureNotification`. */
+import type { Event } from '#shared/events/index.ts';
+
+/** `associateId` is empty, which means all users of the application: whom a VM serves is not for others to know. */
+export interface MobilityProcedureNotification {
+  readonly notificationType: 'MobilityProcedureNotification';
+  readonly timeStamp: { readonly seconds: number; readonly nanoSeconds: number };
+  readonly associateId: readonly [];
+  readonly mobilityStatus: 'INTERHOST_MOVEOUT_TRIGGERED' | 'INTERHOST_MOVEOUT_COMPLETED' | 'INTERHOST_MOVEOUT_FAILED';
+  /** The VM, and the site: where it goes, or where it runs after all. */
+  readonly targetAppInfo: { readonly appInstanceId: string; readonly hostInformation: { readonly hostName: string } };
+}
+
+/** What is told of. */
+export const TOLD = [
+  'migration.accepted.v1',
+  'migration.completed.v1',
+  'migration.failed.v1',
+  'migration.cancelled.v1',
+] as const;
+type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
+
+const STATUS = {
+  'migration.accepted.v1': 'INTERHOST_MOVEOUT_TRIGGERED',
+  'migration.completed.v1': 'INTERHOST_MOVEOUT_COMPLETED',
+  'migration.failed.v1': 'INTERHOST_MOVEOUT_FAILED',
+  'migration.cancelled.v1': 'INTERHOST_MOVEOUT_FAILED',
+} as const;
+
+/** A cancelled move is a failed one there. */
+export function notificationOf(event: Told): MobilityProcedureNotification {
+  const { vm, atMs } = event.data;
+  return {
+    notificationType: 'MobilityProcedureNotification',
+    timeStamp: { seconds: Math.floor(atMs / 1000), nanoSeconds: (atMs % 1000) * 1_000_000 },
+    associateId: [],
+    mobilityStatus: STATUS[event.type],
+    targetAppInfo: { appInstanceId: vm, hostInformation: { hostName: hostOf(event) } },
+  };
+}
+
+/** Where the VM goes, or where it runs after all. */
+function hostOf(event: Told): string {
+  if (event.type === 'migration.failed.v1') return event.data.runsAt;
+  return event.type === 'migration.cancelled.v1' ? event.data.from : event.data.to;
+}

@@ -1,0 +1,96 @@
+/** Who may ask over HTTP: a token, or a person with an access token of a real OpenID Connect provider; over TLS too. */
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SignJWT } from 'jose';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createHttp, type HttpSurface } from '#services/http.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { type OidcTestServer, startOidc } from '../servers/oidc.ts';
+
+const AUDIENCE = 'https://tagalong.example';
+const TOKEN = 'a token of more than sixteen';
+let surface: HttpSurface | undefined;
+let logged: string[];
+
+afterEach(async () => {
+  await surface?.close();
+  surface = undefined;
+});
+
+async function serve(http: object) {
+  logged = [];
+  const log = createLog('trace', { write: (line) => void logged.push(line) });
+  const config = parseConfig(JSON.stringify({ http: { port: 0, ...http } }), 'test');
+  surface = await createHttp({ config: config.http, log });
+  surface.app.get('/v1/thing', async () => ({ it: 'works' }));
+  return (await surface.listen()).url;
+}
+
+const status = async (url: string, token: string) =>
+  (await fetch(`${url}/v1/thing`, { headers: { authorization: `Bearer ${token}` } })).status;
+
+describe('OpenID Connect', () => {
+  let provider: OidcTestServer;
+  beforeAll(async () => {
+    provider = await startOidc();
+  });
+  afterAll(() => provider?.stop());
+
+  test('an access token for us is taken, beside the token that programs share', async () => {
+    const url = await serve({ token: TOKEN, oidc: { issuer: provider.issuer, audience: AUDIENCE } });
+    expect(await status(url, await provider.token(AUDIENCE))).toBe(200);
+    expect(await status(url, TOKEN)).toBe(200);
+    expect(await status(url, `${TOKEN}x`)).toBe(401);
+  });
+
+  test('one for another audience, one that is too old, one that was changed and one that somebody else signed are not', async () => {
+    const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE } });
+    expect(await status(url, await provider.token('https://elsewhere.example'))).toBe(401);
+    const brief = await provider.token(AUDIENCE, 1);
+    await expect.poll(() => status(url, brief), { timeout: 10_000, interval: 300 }).toBe(401);
+    const [head, , signature] = (await provider.token(AUDIENCE)).split('.');
+    const claims = { iss: provider.issuer, aud: AUDIENCE, exp: Math.floor(Date.now() / 1000) + 3600, sub: 'mallory' };
+    const body = Buffer.from(JSON.stringify(claims)).toString('base64url');
+    expect(await status(url, [head, body, signature].join('.'))).toBe(401);
+    const forged = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(TOKEN));
+    expect(await status(url, forged)).toBe(401);
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.`;
+    expect(await status(url, unsigned)).toBe(401);
+    expect(logged.join()).not.toContain('mallory');
+  });
+
+  test('while the provider is away nobody gets in by it, and the token still opens', async () => {
+    const away = await startOidc();
+    const { issuer } = away;
+    const token = await away.token(AUDIENCE);
+    const url = await serve({ token: TOKEN, oidc: { issuer, audience: AUDIENCE } });
+    await away.stop();
+    expect(await status(url, token)).toBe(401);
+    expect(await status(url, TOKEN)).toBe(200);
+    expect(logged.join()).toContain('the issuer of tokens cannot be asked');
+  });
+});
+
+test('with a certificate it is https, and nothing else', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-tls-'));
+  try {
+    execFileSync('sh', ['deploy/certificates.sh', folder, 'control=127.0.0.1']);
+    const [cert, key] = [join(folder, 'control.pem'), join(folder, 'control.key')];
+    const url = await serve({ token: TOKEN, tls: { cert, key } });
+    expect(url).toMatch(/^https:/);
+    const ca = await readFile(join(folder, 'ca.pem'));
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      get(`${url}/v1/thing`, { ca, headers }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+    });
+    expect(answer).toBe(200);
+    await expect(fetch(`${url}/v1/thing`), 'who does not know the authority').rejects.toThrow();
+    await expect(fetch(url.replace('https', 'http')), 'in the clear').rejects.toThrow();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

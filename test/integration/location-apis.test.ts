@@ -1,0 +1,329 @@
+/**
+ * The location APIs of others: bodies laid out as their standards have them, with the values of the standards' own examples
+ * where these give any (CAMARA geofencing-subscriptions v0.4, ETSI GS MEC 013 V2.2.1, OwnTracks' booklet).
+ */
+import { describe, expect, test } from 'vitest';
+import { data, fullSpec, here, NOW_MS, published, start } from './ingest-world.ts';
+
+const AT_MS = NOW_MS - 20_000;
+const AT_S = AT_MS / 1000;
+
+/** Ingest with a VM to which some users are attached; answers and positions of one request after the other. */
+async function world(yaml: string, ...users: string[]) {
+  const { ingest, ask } = await start(yaml);
+  await ingest.declareVm('v1', 'east', fullSpec);
+  for (const user of users) await ingest.attach('v1', user, 1);
+  return { ask, reported: async () => data(await published('location.reported.v1')) };
+}
+
+describe('OwnTracks over HTTP', () => {
+  const message = {
+    _type: 'location',
+    tid: 'ne',
+    lat: 48.85833,
+    lon: 2.29513,
+    tst: AT_S,
+    acc: 10,
+    batt: 87,
+    conn: 'w',
+    vel: 4,
+  };
+
+  test.each<[string, string, object]>([
+    ['the query', '/v1/owntracks?u=jane&d=phone', message],
+    ['the topic', '/v1/owntracks', { ...message, topic: 'owntracks/jane/phone' }],
+  ])('a location is the position of the user of %s; the app is answered with an empty list', async (_, path, body) => {
+    const { ask, reported } = await world('', 'jane');
+    expect(await ask('POST', path, body)).toEqual({ status: 200, body: [] });
+    expect(await reported()).toEqual([{ vm: 'v1', user: 'jane', atMs: AT_MS, lat: 48.85833, lon: 2.29513 }]);
+  });
+
+  test('a tracker id will do where nobody says more', async () => {
+    const { ask, reported } = await world('', 'ne');
+    expect((await ask('POST', '/v1/owntracks', message)).status).toBe(200);
+    expect(await reported()).toMatchObject([{ user: 'ne' }]);
+  });
+
+  test('other messages are taken and say nothing; what cannot be read is refused', async () => {
+    const { ask, reported } = await world('', 'jane');
+    const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
+    expect(await ask('POST', '/v1/owntracks?u=jane', transition)).toEqual({ status: 200, body: [] });
+    for (const wrong of [
+      { ...message, tst: undefined },
+      { ...message, lat: 'north' },
+      { _type: 'encrypted', data: 'x' },
+      7,
+    ]) {
+      const { status, body } = await ask('POST', '/v1/owntracks?u=jane', wrong);
+      expect({ status, code: body.error.code }).toEqual({ status: 400, code: 'EVENT_INVALID' });
+    }
+    expect(await reported()).toEqual([]);
+  });
+});
+
+describe('CAMARA geofencing', () => {
+  const event = (type: string, device?: object) => ({
+    id: '123655',
+    source: 'https://notificationSendServer12.supertelco.com',
+    type: `org.camaraproject.geofencing-subscriptions.v0.${type}`,
+    specversion: '1.0',
+    datacontenttype: 'application/json',
+    time: new Date(AT_MS).toISOString(),
+    data: {
+      subscriptionId: 'qs15-h556-rt89-1298',
+      ...(device && { device }),
+      area: { areaType: 'CIRCLE', center: { latitude: 50.735851, longitude: 7.10066 }, radius: 50_000 },
+    },
+  });
+  const type = 'application/cloudevents+json';
+
+  test.each<[string, object | undefined, string]>([
+    ['a phone number', { phoneNumber: '+123456789' }, 'tel:+123456789'],
+    ['a network access identifier', { networkAccessIdentifier: '123456789@domain.com' }, '123456789@domain.com'],
+    [
+      'an address and port',
+      { ipv4Address: { publicAddress: '84.125.93.10', publicPort: 59_765 } },
+      '84.125.93.10:59765',
+    ],
+    [
+      'an IPv6 address',
+      { ipv6Address: '2001:db8:85a3:8d3:1319:8a2e:370:7344' },
+      '2001:db8:85a3:8d3:1319:8a2e:370:7344',
+    ],
+    ['no device', undefined, 'qs15-h556-rt89-1298'],
+  ])('who enters an area is at its centre, known by %s', async (_, device, user) => {
+    const { ask, reported } = await world('', user);
+    expect(await ask('POST', '/v1/camara/geofencing', event('area-entered', device), type)).toEqual({
+      status: 204,
+      body: undefined,
+    });
+    expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066 }]);
+  });
+
+  test('the end of a subscription and who leaves say nothing of where somebody is', async () => {
+    const { ask, reported } = await world('', 'tel:+123456789');
+    for (const kind of ['area-left', 'subscription-started', 'subscription-ended']) {
+      const { status } = await ask('POST', '/v1/camara/geofencing', event(kind, { phoneNumber: '+123456789' }), type);
+      expect(status).toBe(204);
+    }
+    expect(await reported()).toEqual([]);
+  });
+
+  test('an area of another shape is refused by the field', async () => {
+    const { ask } = await world('');
+    const polygon = event('area-entered');
+    polygon.data.area.areaType = 'POLYGON';
+    const { status, body } = await ask('POST', '/v1/camara/geofencing', polygon, type);
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ code: 'EVENT_INVALID', message: expect.stringContaining('data.area.areaType') });
+  });
+});
+
+describe('ETSI MEC 013', () => {
+  const places =
+    'ingest: { places: [{ place: zone01, lat: 43.73, lon: 7.42 }, { place: ap01, lat: 43.74, lon: 7.41 }] }';
+  const timestamp = { seconds: AT_S, nanoSeconds: 250_000_000 };
+  const presence = (userEventType: string) => ({
+    zonalPresenceNotification: {
+      callbackData: '1234',
+      address: 'acr:10.0.0.1',
+      interestRealm: 'LA',
+      zoneId: 'zone01',
+      currentAccessPointId: 'ap01',
+      previousAccessPointId: 'ap02',
+      userEventType,
+      timestamp,
+    },
+  });
+
+  test('who enters a zone, or changes its access point, is at the access point; who leaves is nowhere', async () => {
+    const { ask, reported } = await world(places, 'acr:10.0.0.1');
+    expect((await ask('POST', '/v1/mec013', presence('Transferring'))).status).toBe(204);
+    expect((await ask('POST', '/v1/mec013', presence('Leaving'))).status).toBe(204);
+    expect(await reported()).toEqual([{ vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, lat: 43.74, lon: 7.41 }]);
+  });
+
+  test.each<[string, object, { lat: number; lon: number }]>([
+    [
+      'version 2, with a point',
+      {
+        userInfo: {
+          address: 'acr:10.0.0.1',
+          accessPointId: 'ap01',
+          zoneId: 'zone01',
+          timestamp,
+          locationInfo: { latitude: 80.123, longitude: 70.123, accuracy: 10, shape: 2 },
+        },
+      },
+      { lat: 80.123, lon: 70.123 },
+    ],
+    [
+      'version 2, with the corners of an area',
+      {
+        userInfo: {
+          address: 'acr:10.0.0.1',
+          timestamp,
+          locationInfo: { latitude: [80, 82], longitude: [70, 71], shape: 3 },
+        },
+      },
+      { lat: 81, lon: 70.5 },
+    ],
+    [
+      'version 2, with a zone alone',
+      { userInfo: { address: 'acr:10.0.0.1', zoneId: 'zone01', timestamp } },
+      { lat: 43.73, lon: 7.42 },
+    ],
+    [
+      'version 3',
+      {
+        notificationType: 'UserLocationEventNotification',
+        address: 'acr:10.0.0.1',
+        userLocationEvent: 'ENTERING_AREA_EVENT',
+        zoneId: 'zone01',
+        timestamp,
+        locationInfo: { latitude: [43.7], longitude: [7.4], shape: 2 },
+      },
+      { lat: 43.7, lon: 7.4 },
+    ],
+  ])('the location of a user is taken: %s', async (_, body, position) => {
+    const { ask, reported } = await world(places, 'acr:10.0.0.1');
+    expect(await ask('POST', '/v1/mec013', body)).toEqual({ status: 204, body: undefined });
+    expect(await reported()).toEqual([{ vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, ...position }]);
+  });
+
+  test('a place that nobody has named is refused with its name, and a site is one under its own', async () => {
+    const sites = 'sites: [{ site: east, lat: 40, lon: -70, slots: 1, uplinks: [{ provider: a, rateBps: 1 }] }]';
+    const { ask, reported } = await world(sites, 'acr:10.0.0.1');
+    const { status, body } = await ask('POST', '/v1/mec013', presence('Entering'));
+    expect({ status, code: body.error.code }).toEqual({ status: 404, code: 'PLACE_UNKNOWN' });
+    expect(body.error.message).toContain('"ap01" or "zone01"');
+    await ask('POST', '/v1/mec013', { userInfo: { address: 'acr:10.0.0.1', zoneId: 'east', timestamp } });
+    expect(await reported()).toMatchObject([{ lat: 40, lon: -70 }]);
+  });
+
+  test.each([
+    {},
+    { zoneStatusNotification: { zoneId: 'zone01' } },
+    { notificationType: 'TestNotification' },
+    'text',
+    null,
+  ])('%j says nothing of where somebody is, and is refused', async (body) => {
+    const { ask } = await world(places);
+    expect((await ask('POST', '/v1/mec013', JSON.stringify(body))).body.error.code).toBe('EVENT_INVALID');
+  });
+});
+
+describe('GTFS Realtime', () => {
+  // Made with Google's own bindings: a bus with id, label and plate, one that has nothing but its entity's id, a deleted
+  // entity, a trip update, and a vehicle without a position. The feed is of 1700000000, the first bus of a second later.
+  const FEED =
+    '0a0d0a03322e3010001880e2cfaa06124f0a02653122490a080a0274312a023134121d0d9a9955421552b83ec01d0000b4422100000000000029402d00000041180320022881e2cfaa063a017342110a056275732d371205536576656e1a015812120a026532220c120a0d00005642159a9939c012060a026533100112140a0265341a0e0a040a027432120608031202080512150a026535220f420d120b4e6f20706f736974696f6e';
+  const moved = (hex: string) => {
+    // The two times are put to the clock of the test: varints of five bytes.
+    const varint = (value: number) => {
+      const bytes = [];
+      for (let rest = value; rest > 0; rest = Math.floor(rest / 128))
+        bytes.push((rest % 128) | (rest >= 128 ? 128 : 0));
+      return Buffer.from(bytes).toString('hex');
+    };
+    const times = [varint(1_700_000_000), varint(1_700_000_001)] as const;
+    expect(hex.split(times[0])).toHaveLength(2);
+    return hex.replace(times[0], varint(AT_S)).replace(times[1], varint(AT_S + 1));
+  };
+  const post = async (bytes: Buffer, ...users: string[]) => {
+    const { ingest, url } = await start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    for (const user of users) await ingest.attach('v1', user, 1);
+    const headers = { 'content-type': 'application/x-protobuf' };
+    const response = await fetch(`${url}/v1/gtfs-realtime`, { method: 'POST', headers, body: new Uint8Array(bytes) });
+    return { status: response.status, body: (await response.json()) as { error?: { code: string } } };
+  };
+
+  test('each vehicle with a position is a user, at its own time or the feed’s', async () => {
+    const answer = await post(Buffer.from(moved(FEED), 'hex'), 'bus-7', 'e2');
+    expect(answer).toEqual({ status: 202, body: { accepted: 2, events: 2, implausible: {}, unattached: 0 } });
+    const [first, second] = data(await published('location.reported.v1')) as { lat: number; lon: number }[];
+    expect(first).toMatchObject({ user: 'bus-7', atMs: AT_MS + 1000 });
+    expect([first!.lat, first!.lon]).toEqual([Math.fround(53.4), Math.fround(-2.98)]);
+    expect(second).toMatchObject({ user: 'e2', atMs: AT_MS, lat: 53.5 });
+  });
+
+  test('what is no feed is refused, wherever it is cut off', async () => {
+    const whole = Buffer.from(FEED, 'hex');
+    for (const bytes of [Buffer.from('not a feed'), Buffer.alloc(0), whole.subarray(0, 40), whole.subarray(20)]) {
+      const { status, body } = await post(bytes);
+      expect({ status, code: body.error?.code }).toEqual({ status: 400, code: 'EVENT_INVALID' });
+    }
+  });
+});
+
+describe('CloudEvents', () => {
+  const event = {
+    specversion: '1.0',
+    id: 'A234-1234-1234',
+    source: '/mycontext',
+    type: 'location.reported.v1',
+    time: new Date(AT_MS).toISOString(),
+    data: { user: 'ann', ...here },
+  };
+  const position = { vm: 'v1', user: 'ann', atMs: AT_MS, ...here };
+
+  test('structured, batched and binary say the same; the event’s time is that of a position without one', async () => {
+    const { ask, reported } = await world('', 'ann');
+    const later = { ...event, data: { ...event.data, atMs: AT_MS + 5 } };
+    await ask('POST', '/v1/cloudevents', event, 'application/cloudevents+json');
+    const answer = await ask('POST', '/v1/cloudevents', [later], 'application/cloudevents-batch+json');
+    expect(answer).toMatchObject({ status: 202, body: { accepted: 1 } });
+    expect(await reported()).toEqual([position, { ...position, atMs: AT_MS + 5 }]);
+  });
+
+  test('binary: the attributes are headers', async () => {
+    const { ingest, url } = await start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    await ingest.attach('v1', 'ann', 1);
+    const { data: content, ...attributes } = event;
+    const headers = Object.fromEntries(
+      Object.entries(attributes).map(([name, value]) => [`ce-${name}`, encodeURIComponent(value)]),
+    );
+    const response = await fetch(`${url}/v1/cloudevents`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(content),
+    });
+    expect(response.status).toBe(202);
+    expect(data(await published('location.reported.v1'))).toEqual([position]);
+  });
+
+  test.each<[string, object | string, string]>([
+    ['another type', { ...event, type: 'com.example.weather' }, 'type: "com.example.weather"'],
+    ['another version', { ...event, specversion: '0.3' }, 'specversion'],
+    ['no data', { ...event, data: undefined }, 'data: an object'],
+    ['no user', { ...event, data: here }, 'user: is missing'],
+    ['no JSON', '{"specversion":', 'not JSON'],
+  ])('%s is refused', async (_, body, message) => {
+    const { ask, reported } = await world('', 'ann');
+    const answer = await ask('POST', '/v1/cloudevents', body, 'application/cloudevents+json');
+    expect(answer.status).toBe(400);
+    expect(answer.body.error).toMatchObject({ code: 'EVENT_INVALID', message: expect.stringContaining(message) });
+    expect(await reported()).toEqual([]);
+  });
+});
+
+test('a phone shows the token as the password of basic authentication, and its user as the name', async () => {
+  const token = 'a token of more than sixteen';
+  const { ingest, url } = await start(`http: { port: 0, token: "${token}" }`);
+  await ingest.declareVm('v1', 'east', fullSpec);
+  await ingest.attach('v1', 'jane', 1);
+  const post = (password: string) =>
+    fetch(`${url}/v1/owntracks`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Basic ${Buffer.from(`jane:${password}`).toString('base64')}`,
+      },
+      body: JSON.stringify({ _type: 'location', lat: 1, lon: 2, tst: AT_S }),
+    });
+  expect((await post('a guess of more than sixteen')).status).toBe(401);
+  expect((await post(token)).status).toBe(200);
+  expect(data(await published('location.reported.v1'))).toMatchObject([{ user: 'jane' }]);
+});

@@ -1,0 +1,48 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { expect, test } from 'vitest';
+import { createHttp } from '#services/http.ts';
+import { openapi, registerOpenapi } from '#services/openapi.ts';
+import { createSystem } from '#services/system.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+
+const log = createLog('silent');
+
+test('the document is OpenAPI 3.1, and is what is served', async () => {
+  const { valid, errors } = await new Validator().validate(openapi() as Record<string, unknown>);
+  expect(errors ?? [], 'what is wrong with it').toEqual([]);
+  expect(valid).toBe(true);
+  const { http } = parseConfig('http: { port: 0, token: "a token of more than sixteen" }', 'test');
+  const surface = await createHttp({ config: http, log });
+  registerOpenapi(surface);
+  const { url } = await surface.listen();
+  try {
+    expect(await (await fetch(`${url}/openapi.json`)).json()).toEqual(JSON.parse(JSON.stringify(openapi())));
+  } finally {
+    await surface.close();
+  }
+});
+
+test('it has every route that there is, and no other', async () => {
+  const routes = new Set<string>();
+  const config = parseConfig('', 'test');
+  const system = createSystem({ config, clock: realClock(), bus: memoryBus(), store: memoryStore(), log });
+  const surface = await createHttp({ config: config.http, log });
+  surface.app.addHook('onRoute', ({ method, path }) => {
+    for (const one of [method].flat()) if (one !== 'HEAD') routes.add(`${one.toLowerCase()} ${path}`);
+  });
+  system.registerHttp(surface);
+  await surface.close();
+  await system.stop();
+  const { paths } = openapi() as { paths: Record<string, object> };
+  const described = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+  );
+  expect(routes.size).toBeGreaterThan(15);
+  // Health is registered when the surface is made, before anybody can listen.
+  const own = described.filter((route) => !/\/(healthz|readyz)/.test(route));
+  expect(own.sort()).toEqual([...routes].sort());
+});

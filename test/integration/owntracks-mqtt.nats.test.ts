@@ -1,0 +1,98 @@
+/** OwnTracks over MQTT: phones publish to the gateway of a real NATS server, with a real MQTT client. */
+import { connectAsync, type MqttClient } from 'mqtt';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
+import { createIngest, type Ingest } from '#services/ingest/service.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { virtualClock } from '#shared/clock/virtual.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Event } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { freePorts, type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+import { fullSpec, NOW_MS } from './ingest-world.ts';
+
+onNats('OwnTracks over MQTT', () => {
+  const bus = memoryBus();
+  const clock = virtualClock(NOW_MS);
+  const logged: string[] = [];
+  const log = createLog('info', { write: (line) => void logged.push(line) });
+  let server: NatsTestServer;
+  let phone: MqttClient;
+  let ingest: Ingest;
+  let seen: Event[];
+
+  beforeEach(async () => {
+    const [port] = await freePorts(1);
+    server = await startNats(`mqtt { listen: "127.0.0.1:${port}" }`);
+    phone = await connectAsync(`mqtt://127.0.0.1:${port}`);
+    ingest = createIngest({ bus, store: memoryStore(), clock, config: parseConfig('', 'test').ingest, log });
+    await ingest.start();
+    await ingest.declareVm('v1', 'east', fullSpec);
+    await ingest.attach('v1', 'jane', 1);
+    seen = [];
+    await bus.subscribe({ group: 'test', types: ['location.reported.v1'] }, async (batch) => {
+      seen.push(...batch.map(({ event }) => event));
+    });
+  });
+  afterEach(async () => {
+    await phone?.endAsync(true);
+    await ingest?.stop();
+    await server?.stop();
+  });
+
+  const listener = () =>
+    owntracksOverMqtt({
+      config: parseConfig(`ingest: { mqtt: { url: "${server.url}" } }`, 'test'),
+      ingest,
+      clock,
+      log,
+    })!;
+  const publish = (topic: string, body: object | string) =>
+    phone.publishAsync(topic, typeof body === 'string' ? body : JSON.stringify(body), { qos: 1 });
+  const at = (tst: number) => ({ _type: 'location', lat: 48.85833, lon: 2.29513, tst, tid: 'ne' });
+  const NOW_S = NOW_MS / 1000;
+
+  test('positions are those of the user in the topic; one that cannot be read holds up nothing and is in no log', async () => {
+    const mqtt = listener();
+    await mqtt.start();
+    try {
+      await publish('owntracks/jane/phone', at(NOW_S - 3));
+      await publish('owntracks/jane/phone', '{"_type":"location","lat":48.8');
+      await publish('owntracks/jane/phone', { _type: 'lwt', tst: NOW_S });
+      await publish('owntracks/jane/phone', at(NOW_S - 1));
+      await vi.waitFor(() => expect(seen).toHaveLength(2), 10_000);
+      expect(seen.map(({ data }) => data)).toEqual(
+        [3, 1].map((s) => ({ vm: 'v1', user: 'jane', lat: 48.85833, lon: 2.29513, atMs: NOW_MS - s * 1000 })),
+      );
+      expect(logged.filter((line) => line.includes('left out'))).toHaveLength(1);
+      expect(logged.join()).not.toMatch(/48\.8|jane/);
+    } finally {
+      await mqtt.stop();
+    }
+  });
+
+  test('what is published while nobody listens is taken in when somebody does again, once', async () => {
+    const first = listener();
+    await first.start();
+    await first.stop();
+    await publish('owntracks/jane/phone', at(NOW_S - 9));
+    await server.restart();
+    const second = listener();
+    await second.start();
+    try {
+      await vi.waitFor(() => expect(seen).toHaveLength(1), 10_000);
+    } finally {
+      await second.stop();
+    }
+    const third = listener();
+    await third.start();
+    try {
+      await publish('owntracks/jane/phone', at(NOW_S - 8));
+      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(1), 10_000);
+    } finally {
+      await third.stop();
+    }
+    expect(seen.map(({ data }) => data.atMs)).toEqual([NOW_MS - 9000, NOW_MS - 8000]);
+  });
+});

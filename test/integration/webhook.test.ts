@@ -1,0 +1,111 @@
+/** Who is told of moves, as ETSI MEC 021 has it: a real HTTP server that takes, refuses or does not answer. */
+import Fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { MobilityProcedureNotification } from '#services/webhook/mec021.ts';
+import { createWebhooks, type Webhooks } from '#services/webhook/service.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+
+const figures: Figures = {
+  ...{ durationMs: 1, pauseMs: 1, interruptionMs: 1, bytes: 1, bytesByPath: {} },
+  ...{ rounds: 1, subflows: 2, degraded: [] },
+};
+const AT_MS = 1_700_000_000_250;
+const move = (migration: string, atMs = AT_MS) => ({ migration, vm: 'v1', from: 'east', to: 'west', atMs });
+const facts = {
+  accepted: { type: 'migration.accepted.v1', data: move('v1:1') },
+  completed: { type: 'migration.completed.v1', data: { ...move('v1:1'), figures } },
+  failed: {
+    type: 'migration.failed.v1',
+    data: { ...move('v1:2'), phase: 'memory', code: 'STALLED', reason: 'x', runsAt: 'east', figures },
+  },
+  cancelled: { type: 'migration.cancelled.v1', data: { ...move('v1:3'), phase: 'disk', by: 'operator', figures } },
+  switched: { type: 'migration.switched.v1', data: { ...move('v1:1'), pauseMs: 3 } },
+} satisfies Record<string, Fact>;
+const event = (name: keyof typeof facts): Event => envelop(facts[name], `${name}`, '/test');
+
+let bus: MemoryBus;
+let webhooks: Webhooks | undefined;
+let receiver: FastifyInstance;
+let told: { body: MobilityProcedureNotification; authorization: string | undefined }[];
+let status: number;
+let url: string;
+
+beforeEach(async () => {
+  bus = memoryBus();
+  told = [];
+  status = 204;
+  receiver = Fastify();
+  receiver.post('/ams', async ({ body, headers }, reply) => {
+    told.push({ body: body as MobilityProcedureNotification, authorization: headers.authorization });
+    return reply.code(status).send();
+  });
+  url = `${await receiver.listen({ host: '127.0.0.1', port: 0 })}/ams`;
+});
+afterEach(async () => {
+  await webhooks?.stop();
+  await bus.close();
+  await receiver.close();
+});
+
+async function listen(...hooks: { name: string; url: string; token?: string }[]) {
+  webhooks = createWebhooks({ bus, webhooks: hooks, log: createLog('silent') });
+  await webhooks.start();
+}
+
+test('a move is told when it is accepted and when it ends, in order, with the site where the VM then is', async () => {
+  await listen({ name: 'ams', url, token: 'a token of more than sixteen' });
+  await bus.publish([event('accepted'), event('switched'), event('completed'), event('failed'), event('cancelled')]);
+  await vi.waitFor(() => expect(told).toHaveLength(4));
+  const notification = (mobilityStatus: string, hostName: string) => ({
+    notificationType: 'MobilityProcedureNotification',
+    timeStamp: { seconds: 1_700_000_000, nanoSeconds: 250_000_000 },
+    associateId: [],
+    mobilityStatus,
+    targetAppInfo: { appInstanceId: 'v1', hostInformation: { hostName } },
+  });
+  expect(told.map(({ body }) => body)).toEqual([
+    notification('INTERHOST_MOVEOUT_TRIGGERED', 'west'),
+    notification('INTERHOST_MOVEOUT_COMPLETED', 'west'),
+    notification('INTERHOST_MOVEOUT_FAILED', 'east'),
+    notification('INTERHOST_MOVEOUT_FAILED', 'east'),
+  ]);
+  expect(told[0]!.authorization).toBe('Bearer a token of more than sixteen');
+});
+
+test('what one refuses becomes a dead letter without its address; another is told all the same', async () => {
+  const rejected: Event[] = [];
+  await bus.subscribe({ group: 'letters', types: ['event.rejected.v1'] }, async (batch) => {
+    rejected.push(...batch.map((delivery) => delivery.event));
+  });
+  await listen({ name: 'gone', url: `${url}/nowhere?secret=abc` }, { name: 'ams', url });
+  await bus.publish([event('accepted'), event('completed')]);
+  await vi.waitFor(() => expect(told).toHaveLength(2));
+  await vi.waitFor(() => expect(rejected).toHaveLength(2), 10_000);
+  expect(rejected[0]!.data).toMatchObject({ code: 'WEBHOOK_FAILED', reason: expect.stringContaining('answered 404') });
+  expect(JSON.stringify(rejected)).not.toContain('secret');
+});
+
+test('one that cannot take it now is told again, in order, and no further once it has taken it', async () => {
+  status = 503;
+  await listen({ name: 'ams', url });
+  await bus.publish([event('accepted'), event('completed')]);
+  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(2), 10_000);
+  status = 200;
+  await vi.waitFor(() => expect(told.at(-1)!.body.mobilityStatus).toBe('INTERHOST_MOVEOUT_COMPLETED'), 10_000);
+  const statuses = told.map(({ body }) => body.mobilityStatus);
+  expect(statuses.indexOf('INTERHOST_MOVEOUT_COMPLETED'), 'only after the first was taken').toBe(statuses.length - 1);
+});
+
+test('stopping waits for nobody who does not answer', async () => {
+  status = 503;
+  await listen({ name: 'ams', url });
+  await bus.publish([event('accepted')]);
+  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(3), 10_000);
+  await webhooks!.stop();
+  const before = told.length;
+  status = 200;
+  await listen({ name: 'ams', url });
+  await vi.waitFor(() => expect(told.length).toBeGreaterThan(before), 10_000);
+});
