@@ -4,7 +4,7 @@ import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Fact } from '#shared/events/index.ts';
-import { policyNamed } from '#shared/policy/policies.ts';
+import { policyFor } from '#shared/policy/named.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
@@ -30,9 +30,9 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
   const seed = Number(options.seed);
   if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
-  const policies = options.policy.split(',').map((name) => name.trim());
+  const policies = options.policy.split(/,(?![^(]*\))/).map((name) => name.trim());
   // Before a long trace is read.
-  for (const name of policies) policyNamed(name, config.policy);
+  for (const name of policies) policyFor(name, config.policy, config.network);
   const subject = await subjectOf(options, seed);
   // Also before: what cannot be written at the end should not be computed.
   const result =
