@@ -9,6 +9,7 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
+import type { AnyPolicy } from '#shared/policy/named.ts';
 import type { Vm } from '#shared/policy/vm.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { Serving } from './serving.ts';
@@ -24,10 +25,16 @@ export interface RunInput {
   readonly vms?: readonly ScenarioVm[];
   /** Sees every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
+  /** Decides in the place of the policy that the configuration names. */
+  readonly decides?: AnyPolicy;
+  /** Sees every position that counted, of one of the VM's users. */
+  readonly note?: (vm: Vm, user: string, atMs: number) => void;
 }
 
 export interface RunResult {
   readonly policy: string;
+  /** Set where this is no run but the least that any could cost: then of `migrations` only `completed` says something. */
+  readonly isBound?: true;
   readonly fromMs: number;
   readonly toMs: number;
   readonly users: number;
@@ -49,7 +56,7 @@ export interface RunResult {
 }
 
 /** @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN */
-export async function run({ config, sites, batches, vms, observe }: RunInput): Promise<RunResult> {
+export async function run({ config, sites, batches, vms, observe, decides, note }: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
   const tally = new Tally(config.policy, (vm) => weightOf(world.placement.vms.get(vm)));
   /** VMs that have switched over: their users are served from elsewhere now. */
@@ -58,6 +65,7 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
     config,
     clock,
     explains: observe !== undefined,
+    ...(decides && { decides }),
     observe(fact) {
       tally.observe(fact);
       if (fact.type === 'migration.switched.v1') switched.push(fact.data.vm);
@@ -91,7 +99,9 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
       fix.lon = lon;
       for (const vm of users.vmsOf(fix)) {
         fix.vm = vm;
-        if (world.locate(fix)) serving.turn(placement.vms.get(vm), atMs);
+        if (!world.locate(fix)) continue;
+        serving.turn(placement.vms.get(vm), atMs);
+        note?.(placement.vms.get(vm)!, user, atMs);
       }
     }
   }

@@ -5,7 +5,8 @@ import type { SiteSpec } from '#services/ingest/sites.ts';
 import type { Trace, TraceReport } from '#services/ingest/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact, VmSpec } from '#shared/events/index.ts';
-import { type RunResult, run } from './engine.ts';
+import type { RunResult } from './engine.ts';
+import { runPolicy } from './run-policy.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
 /** What is simulated: a trace with sites, whose users get a VM each, or a scenario that brings everything along. */
@@ -48,7 +49,7 @@ export async function simulate(
         ? { sites: subject.scenario.sites, vms: subject.scenario.vms, batches: [[...subject.scenario.fixes()]] }
         : { sites: subject.sites, batches: subject.trace.batches() };
     runs.push(
-      await run({
+      await runPolicy({
         ...input,
         config: { ...config, policy: { ...config.policy, name } },
         ...(observe && { observe: (fact: Fact) => observe(name, fact) }),

@@ -4,9 +4,9 @@ import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Fact } from '#shared/events/index.ts';
-import { policyFor } from '#shared/policy/named.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
+import { checkPolicy } from '#simulations/run-policy.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
 import { bytes, counted, digits, duration, percent } from './format.ts';
@@ -32,7 +32,7 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
   const policies = options.policy.split(/,(?![^(]*\))/).map((name) => name.trim());
   // Before a long trace is read.
-  for (const name of policies) policyFor(name, config.policy, config.network);
+  for (const name of policies) checkPolicy(name, config);
   const subject = await subjectOf(options, seed);
   // Also before: what cannot be written at the end should not be computed.
   const result =

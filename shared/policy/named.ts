@@ -22,7 +22,7 @@ interface Published {
 }
 
 const PUBLISHED: Record<string, Published> = {
-  hysteresis: { usual: { marginMs: 2 }, make: ([marginMs]) => hysteresis(marginMs!) },
+  hysteresis: { usual: { marginMs: 2.02 }, make: ([marginMs]) => hysteresis(marginMs!) },
   myopic: { usual: { slotS: 60 }, make: ([slotS]) => myopic(slotS!) },
   'ski-rental': { usual: { alpha: 1 }, make: ([alpha]) => skiRental(alpha!) },
   mdp: { usual: {}, make: (_, network) => mdp(network) },

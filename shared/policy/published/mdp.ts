@@ -4,8 +4,8 @@ import { futureByHops } from './mdp-chain.ts';
 
 /** The authors' slot. */
 const SLOT_S = 60;
-/** Chains are solved for figures rounded to this many digits, and kept. */
-const DIGITS = 2;
+/** Chains are solved for figures this factor apart, and kept. */
+const GRID = 1.1;
 const MOST_CHAINS = 10_000;
 
 /**
@@ -20,7 +20,7 @@ const MOST_CHAINS = 10_000;
 export function mdp(network: NetworkModel): Chooser {
   const chains = new Map<string, Float64Array>();
   const chainOf = (r: number, hopMs: number, moveMs: number): Float64Array => {
-    const figures = [r, hopMs, moveMs].map((figure) => Number(figure.toPrecision(DIGITS)));
+    const figures = [r, hopMs, moveMs].map((figure) => GRID ** Math.round(Math.log(figure) / Math.log(GRID)));
     const key = figures.join(' ');
     let chain = chains.get(key);
     if (chain === undefined) {
