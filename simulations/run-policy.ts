@@ -2,12 +2,14 @@
 import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/named.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
+import { lookAhead } from './offline/look-ahead.ts';
 import { optimum } from './offline/optimum.ts';
 
 type Yardstick = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
 
 /** With the names and usual values of their parameters. */
 const YARDSTICKS: Record<string, { readonly usual: Record<string, number>; readonly run: Yardstick }> = {
+  'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!) },
   optimum: { usual: {}, run: optimum },
 };
 

@@ -45,3 +45,35 @@ export class Travelogue {
     way.near.push(session.near);
   };
 }
+
+/**
+ * The part of an itinerary from the last position at an instant on, to the first one after another instant. Of users who
+ * come later in it, it begins with where they were.
+ * @param home index of the site at which the VM is then
+ */
+export function part(way: Itinerary, fromMs: number, untilMs: number, home: number): Itinerary {
+  const first = Math.max(0, lastAt(way.atMs, fromMs));
+  const last = Math.min(way.atMs.length - 1, lastAt(way.atMs, untilMs) + 1);
+  const before = new Map<number, number>();
+  for (let i = first - 1; i >= 0 && before.size < way.weights.length; i--) {
+    if (!before.has(way.user[i]!)) before.set(way.user[i]!, i);
+  }
+  before.delete(way.user[first]!);
+  const positions = [...before.values()];
+  const begun = positions.length;
+  for (let i = first; i <= last; i++) positions.push(i);
+  const of = (values: readonly number[]) => positions.map((i) => values[i]!);
+  const atMs = positions.map((i, n) => way.atMs[n < begun ? first : i]!);
+  return { ...way, home, atMs, user: of(way.user), lat: of(way.lat), lon: of(way.lon), near: of(way.near) };
+}
+
+/** Number of the last of some ascending instants that is not after another; -1: all are. */
+export function lastAt(atMs: readonly number[], instantMs: number): number {
+  let [from, to] = [0, atMs.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (atMs[middle]! <= instantMs) from = middle + 1;
+    else to = middle;
+  }
+  return from - 1;
+}

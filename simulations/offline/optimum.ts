@@ -1,7 +1,7 @@
-import { type RunInput, type RunResult, run } from '../engine.ts';
+import type { RunInput, RunResult } from '../engine.ts';
 import { cheapestWay } from './cheapest-way.ts';
+import { foresee } from './foresight.ts';
 import { groundOf } from './ground.ts';
-import { Travelogue } from './itinerary.ts';
 
 /**
  * The least that any policy can cost on these positions in this simulation, which knows them all beforehand: a bound, not a run.
@@ -9,12 +9,10 @@ import { Travelogue } from './itinerary.ts';
  * Left out is what can only make it dearer: other VMs on the paths, limits, slots, filters, and the disks of VMs.
  */
 export async function optimum(input: RunInput): Promise<RunResult> {
-  const { config, observe: _, ...rest } = input;
-  const { byVm, note } = new Travelogue();
-  const stayed = await run({ ...rest, config: { ...config, policy: { ...config.policy, name: 'never' } }, note });
+  const { itineraries, stayed } = await foresee(input);
   const groundFor = groundOf(input);
   let [totalUserMs, movingUserMs, moves] = [0, 0, 0];
-  for (const itinerary of byVm.values()) {
+  for (const itinerary of itineraries.values()) {
     const way = cheapestWay(itinerary, groundFor(itinerary.spec));
     totalUserMs += way.totalUserMs;
     movingUserMs += way.last.movingUserMs;
