@@ -50,6 +50,8 @@ export interface RunResult {
     readonly movingUserMs: number;
     readonly totalUserMs: number;
     readonly userHours: number;
+    /** `totalUserMs` ÷ that of the optimum, where it is among the policies that are compared. */
+    readonly timesOptimum?: number;
     /** Mean round-trip time above the target, over the users' time. */
     readonly meanExcessRttMs: number;
   };

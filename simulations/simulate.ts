@@ -63,6 +63,13 @@ export async function simulate(
       ? { scenario: subject.scenario.name }
       : { trace: { ...subject.trace.report }, vm: PERSONAL_VM }),
     settings: { network, move, policy, limits, plausibility: ingest.plausibility },
-    runs,
+    runs: timesOptimum(runs),
   };
+}
+
+/** Says of each run how many times the optimum it cost, where the optimum is among them and not nothing. */
+export function timesOptimum(runs: readonly RunResult[]): RunResult[] {
+  const leastUserMs = runs.find(({ isBound }) => isBound)?.cost.totalUserMs ?? 0;
+  if (leastUserMs === 0) return [...runs];
+  return runs.map((run) => ({ ...run, cost: { ...run.cost, timesOptimum: run.cost.totalUserMs / leastUserMs } }));
 }

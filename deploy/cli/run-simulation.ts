@@ -103,22 +103,30 @@ function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
 export function comparisonTable({ runs }: Comparison): string {
   const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
   const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)];
+  // A bound comes from no moves that were carried out.
+  const carriedOut = (head: string, cell: (run: RunResult) => string) =>
+    row(head, (run) => (run.isBound ? '-' : cell(run)));
+  const isCompared = runs.some(({ cost }) => cost.timesOptimum !== undefined);
   const userSeconds = (userMs: number) => digits(userMs / 1000);
   return table(columns, [
     row('cost, user-seconds', ({ cost }) => userSeconds(cost.totalUserMs)),
+    ...(isCompared ? [row('  ÷ optimum', ({ cost }) => cost.timesOptimum?.toFixed(3) ?? '-')] : []),
     row('  of serving', ({ cost }) => userSeconds(cost.servingUserMs)),
     row('  of moving', ({ cost }) => userSeconds(cost.movingUserMs)),
     row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
     row('moves completed', ({ migrations }) => String(migrations.completed)),
-    row('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
-    row('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
-    row('duration, p50 / p95', ({ migrations: m }) => `${duration(m.durationMs.p50)} / ${duration(m.durationMs.p95)}`),
-    row('pause, p50 / p95', ({ migrations: m }) => `${duration(m.pauseMs.p50)} / ${duration(m.pauseMs.p95)}`),
-    row(
+    carriedOut('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
+    carriedOut('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
+    carriedOut(
+      'duration, p50 / p95',
+      ({ migrations: m }) => `${duration(m.durationMs.p50)} / ${duration(m.durationMs.p95)}`,
+    ),
+    carriedOut('pause, p50 / p95', ({ migrations: m }) => `${duration(m.pauseMs.p50)} / ${duration(m.pauseMs.p95)}`),
+    carriedOut(
       'interruption, p50 / p95',
       ({ migrations: m }) => `${duration(m.interruptionMs.p50)} / ${duration(m.interruptionMs.p95)}`,
     ),
-    row('data moved', ({ migrations }) => bytes(migrations.bytes)),
+    carriedOut('data moved', ({ migrations }) => bytes(migrations.bytes)),
     row('locations that counted', ({ locations }) => String((locations.quiet ?? 0) + (locations.looked ?? 0))),
     ...Object.keys(refusedLocations(runs)).map((code) =>
       row(`  ${code}`, ({ locations }) => String(locations[code] ?? 0)),
