@@ -49,21 +49,28 @@ export function cheapestWay(itinerary: Itinerary, { sites, settings, prices }: G
   const weights = movedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
   const start = { site: itinerary.home, position: 0, moves: 0, movingUserMs: 0, previous: undefined };
   let stops: Stop[] = [{ site: itinerary.home, arrival: start, userMs: 0, rate: 0 }];
+  /** By site: the last position at which it was a stop. */
+  const stoppedAt = new Int32Array(sites.list.length).fill(-1);
   for (let position = 0; position + 1 < itinerary.atMs.length; position++) {
     legs.take(position);
     const servedS = legs.servedS(position);
     const weight = weights[position]!;
     const dearerUserMs = prices.mostPerWeight * Math.max(0, weights[position + 1]! - weight);
     stops = worthKeeping(stops, prices, weight);
-    for (const stop of stops) stop.rate = legs.rate(stop.site);
+    for (const stop of stops) {
+      stop.rate = legs.rate(stop.site);
+      stoppedAt[stop.site] = position;
+    }
     const boundUserMs = servedS * worstRate(stops, prices, weight) + dearerUserMs;
     const known = stops.length;
-    const isKnown = new Set(stops.map(({ site }) => site));
     for (const site of legs.cheaperThan(servedS === 0 ? 0 : boundUserMs / servedS)) {
+      if (stoppedAt[site] === position) continue;
       const rate = legs.rate(site);
-      if (servedS * rate >= boundUserMs || isKnown.has(site)) continue;
-      const entered = enter(stops, known, site, position, prices, weight);
-      if (entered) stops.push({ ...entered, rate });
+      if (servedS * rate >= boundUserMs) continue;
+      const stop = enter(stops, known, site, position, prices, weight);
+      if (stop === undefined) continue;
+      stop.rate = rate;
+      stops.push(stop);
     }
     for (const stop of stops) stop.userMs += servedS * stop.rate;
   }
@@ -113,7 +120,7 @@ function enter(
   position: number,
   prices: LeastPrices,
   weight: number,
-): Omit<Stop, 'rate'> | undefined {
+): Stop | undefined {
   let from: Stop | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
@@ -125,5 +132,10 @@ function enter(
   if (from === undefined) return undefined;
   const previous = from.arrival;
   const movingUserMs = previous.movingUserMs + least - from.userMs;
-  return { site, userMs: least, arrival: { site, position, moves: previous.moves + 1, movingUserMs, previous } };
+  return {
+    site,
+    arrival: { site, position, moves: previous.moves + 1, movingUserMs, previous },
+    userMs: least,
+    rate: 0,
+  };
 }

@@ -26,6 +26,8 @@ export class Legs {
   readonly #way: Itinerary;
   readonly #table: SiteTable;
   readonly #settings: Pick<LookSettings, 'network' | 'policy'>;
+  /** Those who have been heard of, and by number. */
+  readonly #present: Present[] = [];
   readonly #users = new Map<number, Present>();
 
   constructor(way: Itinerary, table: SiteTable, settings: Pick<LookSettings, 'network' | 'policy'>) {
@@ -43,6 +45,7 @@ export class Legs {
       const nowhere = { lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED, beyondUserMsPerS: 0 };
       present = { weight: weights[number]!, probe: new Float64Array(3), ...nowhere };
       this.#users.set(number, present);
+      this.#present.push(present);
     }
     present.lat = lat[position]!;
     present.lon = lon[position]!;
@@ -53,7 +56,7 @@ export class Legs {
 
   /** Sites, by index, among which are all from where serving costs less than so much in this leg. */
   cheaperThan(userMsPerS: number): Iterable<number> {
-    const users = [...this.#users.values()];
+    const users = this.#present;
     for (const count of NEIGHBOURS) {
       for (const user of users) if (user.neighbours.length < count) this.#lookAround(user, count);
       const elsewhere = users.reduce((sum, { beyondUserMsPerS }) => sum + beyondUserMsPerS, 0);
@@ -75,7 +78,8 @@ export class Legs {
   /** What serving all users from a site costs in this leg, in user-milliseconds a second. */
   rate(site: number): number {
     let sum = 0;
-    for (const each of this.#users.values()) {
+    for (let i = 0; i < this.#present.length; i++) {
+      const each = this.#present[i]!;
       sum += this.#excess(each, this.#table.index.distanceKm(each.probe, site), each.near === site);
     }
     return sum;
