@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { LIVE_NAMES } from '#shared/policy/named.ts';
+import type { Chooser } from '#shared/policy/published/chooser.ts';
 import { cheapestWay, type Ground } from '#simulations/offline/cheapest-way.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
 import { groundOf } from '#simulations/offline/ground.ts';
@@ -110,14 +111,14 @@ describe('the optimum', () => {
 });
 
 /** Decisions to move, as they were made. */
-async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string) {
+async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, decides?: Chooser) {
   const moves: { atMs: number; vm: string; to: string }[] = [];
   const observe = (fact: Fact) => {
     if (fact.type !== 'placement.decided.v1') return;
     const { atMs, vm, to, verdict } = fact.data;
     moves.push({ atMs, vm, to: `${verdict} ${to}` });
   };
-  await runPolicy(inputOf(trace, policy, { observe }));
+  await runPolicy(inputOf(trace, policy, { observe, ...(decides && { decides }) }));
   return moves;
 }
 
@@ -141,6 +142,23 @@ test('whoever runs live decides nothing by what comes later', async () => {
     { seed: SEED, numRuns: 60 },
   );
   expect(decided).toBeGreaterThan(100);
+});
+
+test('a rule that wants the best site decides as nearest does, though nearest is not asked at every position', async () => {
+  const best: Chooser = { name: 'best', begin: () => ({}), choose: ({ best }) => best };
+  let decided = 0;
+  await fc.assert(
+    fc.asyncProperty(anyTrace(40), async ({ sites, fixes }) => {
+      // Between two sites: among more, nearest also turns back where a third one has become the best.
+      const trace = { sites: sites.slice(0, 2), fixes };
+      const [rule, nearest] = [await movesOf(trace, 'nearest', best), await movesOf(trace, 'nearest')];
+      const leaving = (moves: typeof rule) => moves.filter(({ to }) => !to.startsWith('stay'));
+      expect(leaving(rule)).toEqual(leaving(nearest));
+      decided += leaving(rule).length;
+    }),
+    { seed: SEED, numRuns: 60 },
+  );
+  expect(decided).toBeGreaterThan(50);
 });
 
 test('look-ahead does, and comes nearer to the optimum the farther it sees', async () => {
