@@ -10,7 +10,7 @@ export function addSimulate(program: Command): void {
     .option('--trace <path>', TRACE_HELP)
     .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
-    .option('--policy <names>', 'policies, separated by commas', 'tagalong')
+    .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
     .option('--seed <n>', 'seed of whatever is left to chance', '1')
     .option('--config <file>', 'settings of network, moves, policy and limits');
   addTraceOptions(command)
