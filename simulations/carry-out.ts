@@ -3,8 +3,9 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import type { TraceReport } from '#services/ingest/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
-import { type RunResult, run } from './engine.ts';
+import type { RunResult } from './engine.ts';
 import { type Picture, PictureTaker } from './picture/picture.ts';
+import { runPolicy } from './run-policy.ts';
 import type { SharedTrace } from './shared-trace.ts';
 import { type Origin, playOf, type Subject } from './subject.ts';
 
@@ -31,7 +32,7 @@ export interface RunReport {
   readonly picture?: Picture;
 }
 
-/** @throws TagalongError what {@link playOf} and {@link run} throw */
+/** @throws TagalongError what {@link playOf} and {@link runPolicy} throw */
 export async function carryOut(
   { policy, seed, factsPath, pictured }: RunOrder,
   material: Material,
@@ -41,7 +42,7 @@ export async function carryOut(
   const watcher = pictured ? new PictureTaker(play.sites, config.policy) : undefined;
   const facts = factsPath === undefined ? undefined : factFile(factsPath);
   try {
-    const result = await run({
+    const result = await runPolicy({
       ...play,
       config: { ...config, policy: { ...config.policy, name: policy } },
       ...(facts && { observe: (fact: Fact) => facts.write({ policy, seed, ...fact }) }),
@@ -50,7 +51,7 @@ export async function carryOut(
     return {
       result,
       origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) },
-      ...(watcher && { picture: watcher.picture() }),
+      ...(watcher && !result.isBound && { picture: watcher.picture() }),
     };
   } finally {
     facts?.close();

@@ -9,6 +9,7 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
+import type { AnyPolicy } from '#shared/policy/named.ts';
 import type { Vm } from '#shared/policy/vm.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
@@ -27,10 +28,16 @@ export interface RunInput {
   readonly observe?: (fact: Fact) => void;
   /** Sees more than that; changes nothing. */
   readonly watcher?: Watcher;
+  /** Decides in the place of the policy that the configuration names. */
+  readonly decides?: AnyPolicy;
+  /** Sees every position that counted, of one of the VM's users. */
+  readonly note?: (vm: Vm, user: string, atMs: number) => void;
 }
 
 export interface RunResult {
   readonly policy: string;
+  /** Set where this is no run but the least that any could cost: then of `migrations` only `completed` says something. */
+  readonly isBound?: true;
   readonly fromMs: number;
   readonly toMs: number;
   readonly users: number;
@@ -46,13 +53,24 @@ export interface RunResult {
     readonly movingUserMs: number;
     readonly totalUserMs: number;
     readonly userHours: number;
+    /** `totalUserMs` ÷ that of the optimum, where it is among the policies that are compared. */
+    readonly timesOptimum?: number;
     /** Mean round-trip time above the target, over the users' time. */
     readonly meanExcessRttMs: number;
   };
 }
 
 /** @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN */
-export async function run({ config, sites, batches, vms, observe, watcher }: RunInput): Promise<RunResult> {
+export async function run({
+  config,
+  sites,
+  batches,
+  vms,
+  observe,
+  decides,
+  note,
+  watcher,
+}: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
   const tally = new Tally(config.policy, (vm) => weightOf(world.placement.vms.get(vm)));
   /** Of VMs whose users are served from elsewhere now. */
@@ -61,6 +79,7 @@ export async function run({ config, sites, batches, vms, observe, watcher }: Run
     config,
     clock,
     explains: observe !== undefined,
+    ...(decides && { decides }),
     observe(fact) {
       tally.observe(fact);
       if (fact.type === 'migration.switched.v1') switched.push(fact.data);
@@ -103,6 +122,7 @@ export async function run({ config, sites, batches, vms, observe, watcher }: Run
         if (!world.locate(fix)) continue;
         serving.turn(placement.vms.get(vm), atMs);
         watcher?.located(fix);
+        note?.(placement.vms.get(vm)!, user, atMs);
       }
     }
   }

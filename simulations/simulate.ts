@@ -28,8 +28,8 @@ export interface Comparison extends Origin {
 /** A comparison, with what reports show beside it. */
 export interface Simulated {
   readonly comparison: Comparison;
-  /** Where they were asked for: of each policy's run with the first seed. */
-  readonly pictures: readonly Picture[];
+  /** Of each policy's run with the first seed; undefined where it was not asked for, and of a bound, which is no run. */
+  readonly pictures: readonly (Picture | undefined)[];
 }
 
 export interface SimulateOptions {
@@ -60,7 +60,7 @@ export async function simulate(subject: Subject, options: SimulateOptions): Prom
       ? inTurn(ready, material)
       : carryOutAll(ready, material, Math.min(threads, ready.length)),
   );
-  const runs = reports.map(({ result }, i): SeededRun => ({ seed: orders[i]!.seed, ...result }));
+  const runs = withOptimum(reports.map(({ result }, i) => ({ seed: orders[i]!.seed, ...result })));
   const { network, move, policy, limits, ingest } = config;
   const comparison: Comparison = {
     seeds,
@@ -69,7 +69,7 @@ export async function simulate(subject: Subject, options: SimulateOptions): Prom
     runs,
     ...(seeds.length > 1 && { statistics: statisticsOf(runs, seeds.length) }),
   };
-  return { comparison, pictures: reports.flatMap(({ picture }) => picture ?? []) };
+  return { comparison, pictures: reports.flatMap(({ picture }, i) => (i % seeds.length === 0 ? [picture] : [])) };
 }
 
 /** A trace that several runs need is read once, unless it is too long to be kept. */
@@ -105,4 +105,14 @@ async function withFacts(
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Says of each run how many times the optimum of its seed it cost, where the optimum is among them and not nothing. */
+function withOptimum(runs: readonly SeededRun[]): SeededRun[] {
+  const least = new Map(runs.filter(({ isBound }) => isBound).map(({ seed, cost }) => [seed, cost.totalUserMs]));
+  return runs.map((run) => {
+    const leastUserMs = least.get(run.seed) ?? 0;
+    if (leastUserMs === 0) return run;
+    return { ...run, cost: { ...run.cost, timesOptimum: run.cost.totalUserMs / leastUserMs } };
+  });
 }

@@ -15,21 +15,26 @@ export function comparisonTable(runs: readonly RunResult[]): string {
 /** A row for each figure: its name, two blanks before it where it is a part of the one above, and a cell for each run. */
 export function comparisonRows(runs: readonly RunResult[]): (readonly [string, ...string[]])[] {
   const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)] as const;
+  // A bound comes from no moves that were carried out.
+  const carriedOut = (head: string, cell: (run: RunResult) => string) =>
+    row(head, (run) => (run.isBound ? '-' : cell(run)));
+  const isCompared = runs.some(({ cost }) => cost.timesOptimum !== undefined);
   return [
     row('cost, user-seconds', ({ cost }) => seconds(cost.totalUserMs)),
+    ...(isCompared ? [row('  ÷ optimum', ({ cost }) => cost.timesOptimum?.toFixed(3) ?? '-')] : []),
     row('  of serving', ({ cost }) => seconds(cost.servingUserMs)),
     row('  of moving', ({ cost }) => seconds(cost.movingUserMs)),
     row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
     row('moves completed', ({ migrations }) => String(migrations.completed)),
-    row('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
-    row('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
-    row('duration, p50 / p95', ({ migrations: m }) => `${duration(m.durationMs.p50)} / ${duration(m.durationMs.p95)}`),
-    row('pause, p50 / p95', ({ migrations: m }) => `${duration(m.pauseMs.p50)} / ${duration(m.pauseMs.p95)}`),
-    row(
+    carriedOut('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
+    carriedOut('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
+    carriedOut('duration, p50 / p95', ({ migrations: { durationMs: d } }) => `${duration(d.p50)} / ${duration(d.p95)}`),
+    carriedOut('pause, p50 / p95', ({ migrations: { pauseMs: p } }) => `${duration(p.p50)} / ${duration(p.p95)}`),
+    carriedOut(
       'interruption, p50 / p95',
       ({ migrations: m }) => `${duration(m.interruptionMs.p50)} / ${duration(m.interruptionMs.p95)}`,
     ),
-    row('data moved', ({ migrations }) => bytes(migrations.bytes)),
+    carriedOut('data moved', ({ migrations }) => bytes(migrations.bytes)),
     row('locations that counted', ({ locations }) => String((locations.quiet ?? 0) + (locations.looked ?? 0))),
     ...Object.keys(refusedLocations(runs)).map((code) =>
       row(`  ${code}`, ({ locations }) => String(locations[code] ?? 0)),

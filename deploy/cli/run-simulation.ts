@@ -2,7 +2,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { policyNamed } from '#shared/policy/policies.ts';
+import { checkPolicy } from '#simulations/run-policy.ts';
 import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
 import type { Subject } from '#simulations/subject.ts';
 import { comparisonTable, seedsTable } from './comparison-table.ts';
@@ -31,7 +31,7 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
   const policies = policyNames(options.policy);
   // Before a long trace is read.
-  for (const name of policies) policyNamed(name, config.policy);
+  for (const name of policies) checkPolicy(name, config);
   if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
   const subject = await subjectOf(options);
   // Also before: what cannot be written at the end should not be computed.

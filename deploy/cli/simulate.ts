@@ -11,7 +11,7 @@ export function addSimulate(program: Command): void {
     .option('--trace <path>', TRACE_HELP)
     .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
-    .option('--policy <names>', 'policies, separated by commas', 'tagalong')
+    .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
     .option('--seed <n>', 'what made-up users are drawn from', seedOption, 1)
     .addOption(
       new Option('--seeds <from-to>', 'each of these seeds: means, with how far they can be trusted')

@@ -1,15 +1,16 @@
 /** A comparison as one HTML file: no script, nothing from the network, plots with their numbers beside them. */
 import { readFileSync } from 'node:fs';
-import type { Spread } from '#simulations/picture/histogram.ts';
+import type { RunResult } from '#simulations/engine.ts';
 import type { Picture } from '#simulations/picture/picture.ts';
 import type { Comparison, Simulated } from '#simulations/simulate.ts';
 import { comparisonRows } from '../cli/comparison-table.ts';
 import { digits, instant } from '../cli/format.ts';
+import { distributionSection } from './distributions.ts';
 import { type Edition, head } from './head.ts';
 import { type Html, html, raw } from './html.ts';
 import { densityDefinition, mapPlot } from './map.ts';
 import { dataTable, figure, tabs } from './parts.ts';
-import { type CostBar, costPlot, sharePlot, timePlot } from './plots.ts';
+import { type CostBar, costPlot, timePlot } from './plots.ts';
 import { legend, named, type Series, seriesOf } from './series.ts';
 import { settingsTable } from './settings.ts';
 import { binnedMoves, stepWords } from './time-bins.ts';
@@ -20,18 +21,38 @@ const STYLE = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
 const DENSITY = 'density';
 const MOST_SITES = 12;
 
+/** A policy of which there is a picture: not of a bound. */
+interface Shown {
+  readonly series: Series;
+  readonly run: RunResult;
+  readonly picture: Picture;
+}
+
 /** @returns the text of the file; the same for the same results */
 export function reportHtml({ comparison, pictures }: Simulated, edition: Edition): string {
   const { seeds, runs, settings } = comparison;
   const series = seriesOf(pictures.map((_, i) => runs[i * seeds.length]!.policy));
   const yardstick = yardstickOf(comparison);
   const names = series.map(({ name }) => name);
+  const shown = pictures.flatMap((picture, i): Shown[] =>
+    picture === undefined ? [] : [{ series: series[i]!, run: runs[i * seeds.length]!, picture }],
+  );
+  const pictured: [string, string, Html][] = [
+    ['map', 'Map', mapSection(shown)],
+    [
+      'distributions',
+      'Distributions',
+      distributionSection(
+        shown.map((one) => one.series),
+        shown.map(({ picture }) => picture),
+      ),
+    ],
+    ['moves', 'Moves over time', movesSection(shown)],
+    ['vms', 'The worst VMs', vmSection(shown, settings.policy.margin)],
+  ];
   const parts: [string, string, Html][] = [
     ['cost', 'Cost', costSection(comparison, series, yardstick)],
-    ['map', 'Map', mapSection(comparison, pictures, names)],
-    ['distributions', 'Distributions', distributionSection(pictures, series)],
-    ['moves', 'Moves over time', movesSection(comparison, pictures, series)],
-    ['vms', 'The worst VMs', vmSection(comparison, pictures, names)],
+    ...(shown.length > 0 ? pictured : []),
     [
       'figures',
       'All figures and settings',
@@ -111,17 +132,17 @@ function costSection(
   return figure('What the users paid', about, html`${key}${costPlot(series, bars, costs[base]! / 1000)}`, numbers);
 }
 
-function mapSection(comparison: Comparison, pictures: readonly Picture[], names: readonly string[]): Html {
-  const { fromMs, toMs } = comparison.runs[0]!;
+function mapSection(shown: readonly Shown[]): Html {
+  const { fromMs, toMs } = shown[0]!.run;
   const hours = Math.max(1, toMs - fromMs) / 3_600_000;
-  const [{ density }] = pictures as [Picture, ...Picture[]];
+  const { density } = shown[0]!.picture;
   const inside = density.counts.reduce((a, b) => a + b, 0);
   const outside =
     density.outside === 0
       ? ''
       : ` ${density.outside.toLocaleString('en')} of ${(inside + density.outside).toLocaleString('en')} positions lie outside of the map.`;
   const about = `Grey: positions of users, stronger where there were more. Dots: sites, as large as the number of VMs there on average. Arrows: moves from site to site, those that were made most.${outside}`;
-  const panes = pictures.map((picture, i) => {
+  const panes = shown.map(({ picture, series: { name } }) => {
     const busiest = [...picture.sites].sort((a, b) => b.vmHours - a.vmHours || (a.site < b.site ? -1 : 1));
     const numbers = dataTable(
       picture.sites.length > MOST_SITES ? `The ${MOST_SITES} sites with most VMs, of ${picture.sites.length}` : 'Sites',
@@ -135,57 +156,17 @@ function mapSection(comparison: Comparison, pictures: readonly Picture[], names:
         .slice(0, MOST_SITES)
         .map(({ site, vmHours, arrived, left }) => [site, digits(vmHours / hours), String(arrived), String(left)]),
     );
-    const label = `Map of sites and of moves by ${names[i]}`;
+    const label = `Map of sites and of moves by ${name}`;
     const map = html`<div class="map">${mapPlot(label, DENSITY, picture, hours)}</div>`;
-    return { name: names[i]!, body: figure(`Where VMs went: ${names[i]}`, about, map, numbers) };
+    return { name, body: figure(`Where VMs went: ${name}`, about, map, numbers) };
   });
   return html`${densityDefinition(DENSITY, density)}${tabs('maps', 'Policy of the map', panes)}`;
 }
 
-function distributionSection(pictures: readonly Picture[], series: readonly Series[]): Html {
-  const numbers = (
-    caption: string,
-    spreads: readonly Spread[],
-    text: (ms: number) => string,
-    weight: [string, (spread: Spread) => string],
-  ) =>
-    dataTable(
-      caption,
-      [{ head: 'policy' }, ...['p50', 'p90', 'p99', 'max', weight[0]].map((head) => ({ head, numeric: true }))],
-      spreads.map((spread, i) => {
-        const { p50, p90, p99, max } = spread;
-        const values = spread.steps.length === 0 ? ['–', '–', '–', '–'] : [p50, p90, p99, max].map(text);
-        return [named(series[i]!), ...values, weight[1](spread)];
-      }),
-    );
-  const key = legend(series);
-  const rtts = pictures.map(({ rttMs }) => rttMs);
-  const interruptions = pictures.map(({ interruptionMs }) => interruptionMs);
-  const dwells = pictures.map(({ dwellMs }) => dwellMs);
-  const stayed = pictures.map(({ stayed: n }, i) => `${series[i]!.name} ${n}`).join(', ');
-  const ms = (value: number) => value.toFixed(1);
-  const whole = (spread: Spread) => String(spread.weight);
-  return html`${figure(
-    'Round-trip time between users and their VMs',
-    'Share of the users’ time that was served within so many milliseconds. Quantiles are exact to 0.3 %.',
-    html`${key}${sharePlot('Share of the time served within a round-trip time', series, rtts, { label: 'round-trip time, ms →', type: 'linear' })}`,
-    numbers('Round-trip time in ms, by the users’ time', rtts, ms, ['mean', ({ mean }) => ms(mean)]),
-  )}${figure(
-    'Interruption by a move',
-    'Share of completed moves whose longest gap, as a client sees it, was no longer.',
-    html`${key}${sharePlot('Share of moves within an interruption', series, interruptions, { label: 'interruption, ms →', type: 'linear' })}`,
-    numbers('Interruption in ms, by completed moves', interruptions, ms, ['moves', whole]),
-  )}${figure(
-    'Stay at a site',
-    `Share of the stays that ended within so long a time. VMs that were still where they were at the end: ${stayed}.`,
-    html`${key}${sharePlot('Share of stays that ended within a time', series, dwells, { label: 'stay (logarithmic) →', type: 'log' })}`,
-    numbers('Stays that ended, in minutes', dwells, (value) => digits(value / 60_000), ['stays', whole]),
-  )}`;
-}
-
-function movesSection({ runs }: Comparison, pictures: readonly Picture[], series: readonly Series[]): Html {
-  const { fromMs, toMs } = runs[0]!;
-  const lists = pictures.map(({ movesByMinute }) => movesByMinute);
+function movesSection(shown: readonly Shown[]): Html {
+  const { fromMs, toMs } = shown[0]!.run;
+  const series = shown.map((one) => one.series);
+  const lists = shown.map(({ picture }) => picture.movesByMinute);
   const plotted = binnedMoves(lists, fromMs, toMs, 72);
   const listed = binnedMoves(lists, fromMs, toMs, 12);
   const plot = timePlot('Completed moves over time', series, plotted.counts, plotted.fromMs, plotted.stepMs);
@@ -205,17 +186,13 @@ function movesSection({ runs }: Comparison, pictures: readonly Picture[], series
   );
 }
 
-function vmSection(
-  { runs, seeds, settings }: Comparison,
-  pictures: readonly Picture[],
-  names: readonly string[],
-): Html {
+function vmSection(shown: readonly Shown[], margin: number): Html {
   // With many policies fewer of each: nobody reads a hundred.
-  const most = pictures.length > 4 ? 3 : 6;
-  const panes = pictures.map(({ worst }, i) => {
-    const total = runs[i * seeds.length]!.cost.totalUserMs;
-    return { name: names[i]!, body: worstVms(worst.slice(0, most), total, settings.policy.margin) };
-  });
+  const most = shown.length > 4 ? 3 : 6;
+  const panes = shown.map(({ series: { name }, run, picture }) => ({
+    name,
+    body: worstVms(picture.worst.slice(0, most), run.cost.totalUserMs, margin),
+  }));
   return html`<p class="lead">The VMs that cost most, and how they looked in the stay that cost most of it.</p>${tabs('worst', 'Policy of the VMs', panes)}`;
 }
 

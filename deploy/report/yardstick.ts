@@ -2,9 +2,6 @@
 import { estimate } from '#simulations/confidence.ts';
 import type { Comparison } from '#simulations/simulate.ts';
 
-/** The policy that knows the future: its cost is the least there can be. */
-const OPTIMUM = 'optimum';
-
 export interface Yardstick {
   /** Of each policy, in user-milliseconds; the mean over the seeds. */
   readonly costs: readonly number[];
@@ -23,7 +20,7 @@ export function yardstickOf({ runs, seeds }: Comparison): Yardstick {
   );
   const estimates = groups.map((group) => estimate(group.map(({ cost }) => cost.totalUserMs)));
   const costs = estimates.map(({ mean }) => mean);
-  const optimum = groups.findIndex(([run]) => run!.policy === OPTIMUM);
+  const optimum = groups.findIndex(([run]) => run!.isBound);
   const candidates = groups.map((_, i) => i).filter((i) => i !== optimum);
   const least = (candidates.length === 0 ? [optimum] : candidates).reduce((a, b) => (costs[b]! < costs[a]! ? b : a));
   return {

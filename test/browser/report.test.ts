@@ -189,6 +189,24 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
+  test('measures by the optimum where it is among the policies, and shows of it what a bound has: its cost', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const args = ['--generate', 'random-waypoint,users=15,steps=400,sites=25', '--policy', 'nearest,never,optimum'];
+    const { runs } = await simulated('optimum', args);
+    await withPage({}, async ({ page, errors, screenshot }) => {
+      await page.goto(pageOf('optimum'));
+      await screenshot('report-optimum');
+      expect(errors).toEqual([]);
+      const rows = await rowsOf(page, 'User-seconds');
+      expect(rows.map(([policy, , ratio]) => [policy, ratio])).toEqual(
+        runs.map(({ policy, cost }) => [policy, cost.timesOptimum!.toFixed(3)]),
+      );
+      expect(await page.locator('header .verdict').innerText()).toMatch(/ times the optimum\./);
+      expect((await rowsOf(page, /^Interruption in ms/)).map(([policy]) => policy)).toEqual(['nearest', 'never']);
+    });
+  });
+
   test('of several seeds shows means with their confidence', { timeout: TIMEOUT_MS }, async () => {
     const args = [
       '--generate',

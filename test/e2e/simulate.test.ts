@@ -94,6 +94,25 @@ describe('an evening of 25 cabs', () => {
     expect(second.stdout).toMatch(/^cost, user-seconds /m);
   });
 
+  testWith(demo, 'puts published rules beside the least that any policy could cost', async () => {
+    const policies = ['hysteresis(2.5)', 'lyapunov(1000,0.1)', 'look-ahead(300)', 'optimum', 'nearest'];
+    const { runs } = await comparisonOf(...argsOf(demo), '--policy', policies.join(','));
+    expect(runs.map(({ policy }) => policy)).toEqual(policies);
+    const least = runs.find(({ isBound }) => isBound)!.cost.totalUserMs;
+    for (const { cost, policy, isBound } of runs) {
+      expect(cost.timesOptimum, policy).toBe(cost.totalUserMs / least);
+      if (!isBound) expect(cost.timesOptimum, policy).toBeGreaterThan(1);
+    }
+    const { stdout } = await simulate(...argsOf(demo), '--policy', 'never,optimum');
+    expect(stdout).toMatch(/^ {2}÷ optimum +\d\.\d{3} +1\.000$/m);
+  });
+
+  test('a policy with parameters that it does not take is refused before anything is read', async () => {
+    const { code, stderr } = await simulate('--trace', 'no-such-file', '--sites', 'none', '--policy', 'optimum(3)');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^tagalong: POLICY_UNKNOWN: policy "optimum\(3\)".*\n$/);
+  });
+
   testWith(demo, 'writes down every decision and every step of every move', async () => {
     const out = await file('decisions.ndjson', '');
     const policies = ['tagalong', 'nearest', 'never'];
@@ -168,7 +187,9 @@ describe('the shipped scenario', () => {
 });
 
 describe('made-up users', () => {
-  test('with several seeds come as means with their confidence, and as CSV with a row for each run', async () => {
+  test('with several seeds come as means with their confidence, and as CSV with a row for each run', {
+    timeout: 120_000,
+  }, async () => {
     const csv = await file('runs.csv', '');
     const args = [
       '--generate',

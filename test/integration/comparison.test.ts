@@ -55,7 +55,7 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
 ])('%s', { timeout: TIMEOUT_MS }, (_, make, seeds) => {
   test('comes to the same, every figure and every event, on one thread and on three', async () => {
     const subject = await make();
-    const policies = ['never', 'tagalong', 'nearest'];
+    const policies = ['never', 'tagalong', 'nearest', 'hysteresis(2)', 'optimum'];
     const alone = await outcome(subject, { policies, seeds, threads: 1 });
     const shared = await outcome(subject, { policies, seeds, threads: 3 });
     expect(shared.json).toBe(alone.json);
@@ -68,12 +68,17 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
     // The events come policy by policy, seed by seed, too.
     const lines = alone.facts.trimEnd().split('\n');
     const groups = new Set(lines.map((line) => /^\{"policy":"([^"]+)","seed":(\d+),/.exec(line)!.slice(1).join(' ')));
-    const expected = policies.slice(1).flatMap((policy) => seeds.map((seed) => `${policy} ${seed}`));
+    // Who never moves has none, nor has a bound.
+    const expected = policies.slice(1, -1).flatMap((policy) => seeds.map((seed) => `${policy} ${seed}`));
     expect([...groups]).toEqual(expected);
+    for (const { policy, cost } of runs) {
+      if (policy === 'optimum') expect(cost.timesOptimum).toBe(1);
+      else expect(cost.timesOptimum).toBeGreaterThan(1);
+    }
   });
 });
 
-test('a run of a comparison is what the engine says of it alone', async () => {
+test('a run of a comparison is what the engine says of it alone', { timeout: TIMEOUT_MS }, async () => {
   const { sites, vms, fixes } = northeastCorridor(2);
   const alone = await run({ config, sites, vms, batches: [[...fixes()]] });
   const options = { config, policies: ['never', 'tagalong'], seeds: [1, 2] };
@@ -92,7 +97,7 @@ test('a trace that is shared is handed out as it was read, row by row, and one t
   expect(await shareTrace(read.batches(), fixes.length - 1)).toBeUndefined();
 });
 
-test('the result says how the trace was read, also where several runs share it', async () => {
+test('the result says how the trace was read, also where several runs share it', { timeout: TIMEOUT_MS }, async () => {
   const subject = await recorded();
   const { comparison } = await simulate(subject, { config, policies: ['never', 'tagalong'], seeds: [1] });
   expect(comparison.trace).toMatchObject({

@@ -5,7 +5,9 @@ import { policyNames } from '#deploy/cli/run-simulation.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { simulate } from '#simulations/simulate.ts';
 
-test('a row for each run has every figure as the result has it, under a name with its unit', async () => {
+test('a row for each run has every figure as the result has it, under a name with its unit', {
+  timeout: 120_000,
+}, async () => {
   const options = { config: DEFAULT_CONFIG, policies: ['nearest', 'never'], seeds: [1, 2] };
   const subject = { kind: 'generated', generator: 'random-waypoint,users=10,steps=300,sites=25' } as const;
   const { runs } = (await simulate(subject, options)).comparison;
