@@ -7,9 +7,11 @@ import type { SiteSpec } from '#services/ingest/sites.ts';
 import type { Fix } from '#services/ingest/traces/trace.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Fact } from '#shared/events/index.ts';
+import type { Data, Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
+import type { AnyPolicy } from '#shared/policy/named.ts';
 import type { Vm } from '#shared/policy/vm.ts';
+import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { Serving } from './serving.ts';
 import { type MigrationFigures, Tally } from './tally.ts';
@@ -24,10 +26,18 @@ export interface RunInput {
   readonly vms?: readonly ScenarioVm[];
   /** Sees every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
+  /** Sees more than that; changes nothing. */
+  readonly watcher?: Watcher;
+  /** Decides in the place of the policy that the configuration names. */
+  readonly decides?: AnyPolicy;
+  /** Sees every position that counted, of one of the VM's users. */
+  readonly note?: (vm: Vm, user: string, atMs: number) => void;
 }
 
 export interface RunResult {
   readonly policy: string;
+  /** Set where this is no run but the least that any could cost: then of `migrations` only `completed` says something. */
+  readonly isBound?: true;
   readonly fromMs: number;
   readonly toMs: number;
   readonly users: number;
@@ -43,32 +53,49 @@ export interface RunResult {
     readonly movingUserMs: number;
     readonly totalUserMs: number;
     readonly userHours: number;
+    /** `totalUserMs` ÷ that of the optimum, where it is among the policies that are compared. */
+    readonly timesOptimum?: number;
     /** Mean round-trip time above the target, over the users' time. */
     readonly meanExcessRttMs: number;
   };
 }
 
 /** @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN */
-export async function run({ config, sites, batches, vms, observe }: RunInput): Promise<RunResult> {
+export async function run({
+  config,
+  sites,
+  batches,
+  vms,
+  observe,
+  decides,
+  note,
+  watcher,
+}: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
   const tally = new Tally(config.policy, (vm) => weightOf(world.placement.vms.get(vm)));
-  /** VMs that have switched over: their users are served from elsewhere now. */
-  const switched: string[] = [];
+  /** Of VMs whose users are served from elsewhere now. */
+  const switched: Data<'migration.switched.v1'>[] = [];
   const world = createWorld({
     config,
     clock,
     explains: observe !== undefined,
+    ...(decides && { decides }),
     observe(fact) {
       tally.observe(fact);
-      if (fact.type === 'migration.switched.v1') switched.push(fact.data.vm);
+      if (fact.type === 'migration.switched.v1') switched.push(fact.data);
       observe?.(fact);
+      watcher?.fact(fact);
     },
   });
   const { placement } = world;
-  const serving = new Serving(placement.sites, config.network, config.policy.sessionTimeoutMs);
+  const onLeg = watcher?.served.bind(watcher);
+  const serving = new Serving(placement.sites, config.network, config.policy.sessionTimeoutMs, onLeg);
   const users = new Users(world, vms === undefined ? new PersonalVms(sites) : undefined);
   const turnSwitched = () => {
-    for (const vm of switched.splice(0)) serving.turn(placement.vms.get(vm), Math.round(clock.now()));
+    for (const data of switched.splice(0)) {
+      serving.turn(placement.vms.get(data.vm), Math.round(clock.now()));
+      watcher?.switched(data);
+    }
   };
 
   let fromMs: number | undefined;
@@ -78,6 +105,7 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
       if (fromMs === undefined) {
         fromMs = atMs;
         clock.advanceTo(atMs);
+        watcher?.begin(placement, atMs);
         for (const site of sites) world.declareSite(site);
         for (const vm of vms ?? []) users.declare(vm, atMs);
       }
@@ -91,11 +119,15 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
       fix.lon = lon;
       for (const vm of users.vmsOf(fix)) {
         fix.vm = vm;
-        if (world.locate(fix)) serving.turn(placement.vms.get(vm), atMs);
+        if (!world.locate(fix)) continue;
+        serving.turn(placement.vms.get(vm), atMs);
+        watcher?.located(fix);
+        note?.(placement.vms.get(vm)!, user, atMs);
       }
     }
   }
   const toMs = Math.round(clock.now());
+  watcher?.end(toMs);
   // What is under way is brought to its end, so that every accepted move is counted with its outcome.
   while (world.migrations.live.size > 0 && clock.step(Number.POSITIVE_INFINITY)) turnSwitched();
   return {
@@ -158,6 +190,7 @@ class Users {
   }
 }
 
-function weightOf(vm: Vm | undefined): number {
+/** The weight of the users that a VM serves now. */
+export function weightOf(vm: Vm | undefined): number {
   return vm?.sessions.reduce((sum, { active, weight }) => (active ? sum + weight : sum), 0) ?? 0;
 }

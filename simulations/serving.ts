@@ -7,6 +7,7 @@ import type { Session, Vm } from '#shared/policy/vm.ts';
 /** A user between two positions. */
 interface Leg {
   sinceMs: number;
+  rttMs: number;
   excessMs: number;
   weight: number;
 }
@@ -18,19 +19,24 @@ export interface ServingTotals {
   userS: number;
 }
 
+/** Is told of every leg when it is over: it ended at `atMs`, and lasted for so many weighted user-seconds. */
+export type OnLeg = (vm: Vm, atMs: number, userS: number, rttMs: number) => void;
+
 export class Serving {
   readonly totals: ServingTotals = { userMs: 0, userS: 0 };
   readonly #sites: SiteTable;
   readonly #network: NetworkModel;
   readonly #silentMs: number;
+  readonly #onLeg: OnLeg | undefined;
   readonly #legs = new Map<string, Map<string, Leg>>();
   readonly #probe = new Float64Array(3);
 
   /** @param silentMs after which a user who says nothing is taken to be gone */
-  constructor(sites: SiteTable, network: NetworkModel, silentMs: number) {
+  constructor(sites: SiteTable, network: NetworkModel, silentMs: number, onLeg?: OnLeg) {
     this.#sites = sites;
     this.#network = network;
     this.#silentMs = silentMs;
+    this.#onLeg = onLeg;
   }
 
   /**
@@ -49,20 +55,22 @@ export class Serving {
       if (track.atMs < 0) continue;
       let leg = legs.get(user);
       if (leg === undefined) {
-        leg = { sinceMs: atMs, excessMs: 0, weight };
+        leg = { sinceMs: atMs, rttMs: 0, excessMs: 0, weight };
         legs.set(user, leg);
       }
-      this.#close(leg, atMs);
+      this.#close(vm, leg, atMs);
       leg.sinceMs = atMs;
       leg.weight = weight;
-      leg.excessMs = Math.max(0, this.#rttMs(vm, session) - vm.spec.targetRttMs);
+      leg.rttMs = this.#rttMs(vm, session);
+      leg.excessMs = Math.max(0, leg.rttMs - vm.spec.targetRttMs);
     }
   }
 
-  #close(leg: Leg, atMs: number): void {
+  #close(vm: Vm, leg: Leg, atMs: number): void {
     const seconds = (Math.min(atMs - leg.sinceMs, this.#silentMs) * leg.weight) / 1000;
     this.totals.userS += seconds;
     this.totals.userMs += seconds * leg.excessMs;
+    this.#onLeg?.(vm, atMs, seconds, leg.rttMs);
   }
 
   #rttMs(vm: Vm, { track, near }: Session): number {

@@ -1,67 +1,118 @@
-/** Policies side by side on one trace. */
-
-import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Trace, TraceReport } from '#services/ingest/traces/trace.ts';
+/** Policies side by side on one subject, for one seed or several, on as many threads as there are processors. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { openTrace } from '#services/ingest/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Fact, VmSpec } from '#shared/events/index.ts';
-import { type RunResult, run } from './engine.ts';
-import type { Scenario } from './scenarios/scenario.ts';
+import { carryOut, type Material, type RunOrder, type RunReport } from './carry-out.ts';
+import { carryOutAll } from './crew.ts';
+import type { Picture } from './picture/picture.ts';
+import { type SeededRun, type Statistics, statisticsOf } from './seeds.ts';
+import { shareTrace } from './shared-trace.ts';
+import type { Origin, Subject } from './subject.ts';
 
-/** What is simulated: a trace with sites, whose users get a VM each, or a scenario that brings everything along. */
-export type Subject = { readonly trace: Trace; readonly sites: readonly SiteSpec[] } | { readonly scenario: Scenario };
-
-/** The result of `tagalong simulate`: the same, byte for byte, for the same input, settings and seed. */
-export interface Comparison {
-  readonly seed: number;
-  /** Of the trace, where there is one. */
-  readonly trace?: TraceReport;
-  readonly scenario?: string;
-  /** The VM that each user of a trace gets. */
-  readonly vm?: VmSpec;
+/** The result of `tagalong simulate`: the same, byte for byte, for the same input, settings and seeds. */
+export interface Comparison extends Origin {
+  readonly seeds: readonly number[];
   readonly settings: Pick<Config, 'network' | 'move' | 'policy' | 'limits'> & {
     readonly plausibility: Config['ingest']['plausibility'];
   };
-  readonly runs: readonly RunResult[];
+  /** Policy by policy, each seed by seed. */
+  readonly runs: readonly SeededRun[];
+  /** Where there are several seeds. */
+  readonly statistics?: Statistics;
+}
+
+/** A comparison, with what reports show beside it. */
+export interface Simulated {
+  readonly comparison: Comparison;
+  /** Of each policy's run with the first seed; undefined where it was not asked for, and of a bound, which is no run. */
+  readonly pictures: readonly (Picture | undefined)[];
+}
+
+export interface SimulateOptions {
+  readonly config: Config;
+  readonly policies: readonly string[];
+  /** What a generator or the scenario draws from; a recorded trace knows no chance. */
+  readonly seeds: readonly number[];
+  /** @default as many as there are processors */
+  readonly threads?: number;
+  /** A file for every decision and migration event, a JSON object a line, in the order of the runs. */
+  readonly factsPath?: string;
+  /** @default false */
+  readonly pictured?: boolean;
 }
 
 /**
- * Runs each policy in turn.
- * @param options.seed recorded; a scenario was made from it, a trace knows no chance
- * @param options.observe sees every decision and migration event, with the policy it belongs to
- * @throws TagalongError what reading the trace throws, and POLICY_UNKNOWN before anything is read
+ * Runs each policy with each seed.
+ * @throws TagalongError what reading the trace throws, POLICY_UNKNOWN
  */
-export async function simulate(
-  subject: Subject,
-  options: {
-    readonly config: Config;
-    readonly policies: readonly string[];
-    readonly seed: number;
-    readonly observe?: (policy: string, fact: Fact) => void;
-  },
-): Promise<Comparison> {
-  const { config, policies, seed, observe } = options;
-  const runs: RunResult[] = [];
-  for (const name of policies) {
-    const input =
-      'scenario' in subject
-        ? { sites: subject.scenario.sites, vms: subject.scenario.vms, batches: [[...subject.scenario.fixes()]] }
-        : { sites: subject.sites, batches: subject.trace.batches() };
-    runs.push(
-      await run({
-        ...input,
-        config: { ...config, policy: { ...config.policy, name } },
-        ...(observe && { observe: (fact: Fact) => observe(name, fact) }),
-      }),
-    );
-  }
+export async function simulate(subject: Subject, options: SimulateOptions): Promise<Simulated> {
+  const { config, policies, seeds, threads = availableParallelism(), factsPath, pictured = false } = options;
+  const orders = policies.flatMap((policy) =>
+    seeds.map((seed, i): RunOrder => ({ policy, seed, pictured: pictured && i === 0 })),
+  );
+  const material = await prepared({ subject, config }, orders.length);
+  const reports = await withFacts(orders, factsPath, (ready) =>
+    threads === 1 || ready.length === 1
+      ? inTurn(ready, material)
+      : carryOutAll(ready, material, Math.min(threads, ready.length)),
+  );
+  const runs = withOptimum(reports.map(({ result }, i) => ({ seed: orders[i]!.seed, ...result })));
   const { network, move, policy, limits, ingest } = config;
-  return {
-    seed,
-    ...('scenario' in subject
-      ? { scenario: subject.scenario.name }
-      : { trace: { ...subject.trace.report }, vm: PERSONAL_VM }),
+  const comparison: Comparison = {
+    seeds,
+    ...reports[0]!.origin,
     settings: { network, move, policy, limits, plausibility: ingest.plausibility },
     runs,
+    ...(seeds.length > 1 && { statistics: statisticsOf(runs, seeds.length) }),
   };
+  return { comparison, pictures: reports.flatMap(({ picture }, i) => (i % seeds.length === 0 ? [picture] : [])) };
+}
+
+/** A trace that several runs need is read once, unless it is too long to be kept. */
+async function prepared(material: Material, runs: number): Promise<Material> {
+  const { subject } = material;
+  if (subject.kind !== 'trace' || runs === 1) return material;
+  const trace = await openTrace(subject.path, subject.options);
+  const shared = await shareTrace(trace.batches());
+  return shared === undefined ? material : { ...material, shared: { ...shared, report: trace.report } };
+}
+
+async function inTurn(orders: readonly RunOrder[], material: Material): Promise<RunReport[]> {
+  const reports: RunReport[] = [];
+  for (const order of orders) reports.push(await carryOut(order, material));
+  return reports;
+}
+
+/** Each run writes its events to a file of its own, as several do so at once; at the end they are put together. */
+async function withFacts(
+  orders: readonly RunOrder[],
+  factsPath: string | undefined,
+  carryOutOrders: (orders: readonly RunOrder[]) => Promise<RunReport[]>,
+): Promise<RunReport[]> {
+  if (factsPath === undefined) return carryOutOrders(orders);
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-'));
+  try {
+    const parts = orders.map((_, i) => join(folder, String(i)));
+    const reports = await carryOutOrders(orders.map((order, i) => ({ ...order, factsPath: parts[i]! })));
+    for (const [i, part] of parts.entries()) {
+      await pipeline(createReadStream(part), createWriteStream(factsPath, { flags: i === 0 ? 'w' : 'a' }));
+    }
+    return reports;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Says of each run how many times the optimum of its seed it cost, where the optimum is among them and not nothing. */
+function withOptimum(runs: readonly SeededRun[]): SeededRun[] {
+  const least = new Map(runs.filter(({ isBound }) => isBound).map(({ seed, cost }) => [seed, cost.totalUserMs]));
+  return runs.map((run) => {
+    const leastUserMs = least.get(run.seed) ?? 0;
+    if (leastUserMs === 0) return run;
+    return { ...run, cost: { ...run.cost, timesOptimum: run.cost.totalUserMs / leastUserMs } };
+  });
 }

@@ -10,6 +10,7 @@ import type { Data, Fact } from '#shared/events/index.ts';
 import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
+import type { AnyPolicy } from '#shared/policy/named.ts';
 import { Placement } from '#shared/policy/placement.ts';
 
 export interface World {
@@ -29,21 +30,24 @@ export interface WorldOptions {
   readonly faults?: Faults;
   /** False: decisions come without their candidates. */
   readonly explains?: boolean;
+  /** Decides in the place of the policy that the configuration names. */
+  readonly decides?: AnyPolicy;
   /** Sees every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
 }
 
-export function createWorld({ config, clock, faults, explains = true, observe = () => {} }: WorldOptions): World {
+export function createWorld({
+  config,
+  clock,
+  faults,
+  explains = true,
+  decides,
+  observe = () => {},
+}: WorldOptions): World {
   const { network, move, limits } = config;
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
-  const placement = new Placement({
-    network,
-    move,
-    policy,
-    limits,
-    plausibility: config.ingest.plausibility,
-    explains,
-  });
+  const { plausibility } = config.ingest;
+  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, decides);
   const migrations = new Migrations(limits);
   const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
   /** Events are in whole milliseconds. */

@@ -11,6 +11,7 @@ import { failureOf } from './failure.ts';
 import { addLocal } from './local.ts';
 import { addCancel, addDrain, addMigrate } from './operate.ts';
 import { addProbe } from './probe.ts';
+import { addRecord } from './record.ts';
 import { addReplay } from './replay.ts';
 import { addServices } from './service.ts';
 import { addSimulate } from './simulate.ts';
@@ -28,6 +29,7 @@ const COMMANDS = [
   addAgent,
   addDoctor,
   addReplay,
+  addRecord,
   addSimulate,
   addStatus,
   addExplain,

@@ -18,3 +18,35 @@ export function portOption(text: string): number {
   }
   return Number(text);
 }
+
+/** A seed: any whole number. */
+export function seedOption(text: string): number {
+  const seed = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(seed)) throw new InvalidArgumentError('Give a whole number.');
+  return seed;
+}
+
+/** More than are ever needed: the confidence grows with the root of their number. */
+const MOST_SEEDS = 1000;
+
+/** Seeds from the one to the other: `1-5`. */
+export function seedsOption(text: string): readonly number[] {
+  const [, from, to] = /^(\d{1,9})-(\d{1,9})$/.exec(text) ?? [];
+  const count = Number(to) - Number(from) + 1;
+  if (!(count >= 2 && count <= MOST_SEEDS)) {
+    throw new InvalidArgumentError(
+      `Give two seeds, the lower one first, and at most ${MOST_SEEDS} from one to the other: 1-5.`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => Number(from) + i);
+}
+
+/** Seconds above 0, fractions allowed. */
+export function durationOption(text: string): number {
+  const seconds = Number(text);
+  // No timer waits longer.
+  if (text.trim() === '' || !(seconds > 0 && seconds <= 2_147_483)) {
+    throw new InvalidArgumentError('Give seconds above 0, and at most 2147483.');
+  }
+  return seconds;
+}

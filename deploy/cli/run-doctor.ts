@@ -3,7 +3,7 @@ import { examine } from '#deploy/doctor/doctor.ts';
 import type { Finding, State } from '#deploy/doctor/finding.ts';
 import { agentSettings } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { counted } from './format.ts';
+import { counted } from '#shared/format.ts';
 import { table } from './table.ts';
 
 /** The options of `tagalong doctor`. */

@@ -1,17 +1,14 @@
-import { once } from 'node:events';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { Fact } from '#shared/events/index.ts';
-import { bytes, counted, digits, duration, percent } from '#shared/format.ts';
-import { policyNamed } from '#shared/policy/policies.ts';
-import type { RunResult } from '#simulations/engine.ts';
-import { generate } from '#simulations/generators/generate.ts';
-import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
-import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
-import { table } from './table.ts';
-import { type TraceReading, traceOf } from './trace-options.ts';
+import { counted, duration } from '#shared/format.ts';
+import { checkPolicy } from '#simulations/run-policy.ts';
+import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
+import type { Subject } from '#simulations/subject.ts';
+import { comparisonTable, seedsTable } from './comparison-table.ts';
+import { csvOf } from './csv.ts';
+import { type TraceReading, traceOptionsOf } from './trace-options.ts';
 import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
 export interface SimulateOptions extends TraceReading {
@@ -19,119 +16,113 @@ export interface SimulateOptions extends TraceReading {
   readonly generate?: string;
   readonly sites?: string;
   readonly policy: string;
-  readonly seed: string;
+  readonly seed: number;
+  readonly seeds?: readonly number[];
   readonly config?: string;
   readonly json?: string;
+  readonly csv?: string;
   readonly decisions?: string;
+  readonly report?: string;
 }
 
-/** Simulates, and prints what was asked for: a table for people, JSON for programs. */
+/** Simulates, and prints what was asked for: a table for people, JSON or CSV for programs. */
 export async function runSimulation(options: SimulateOptions): Promise<void> {
+  const { seeds = [options.seed], json, csv, decisions, report } = options;
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
-  const seed = Number(options.seed);
-  if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
-  const policies = options.policy.split(',').map((name) => name.trim());
+  const policies = policyNames(options.policy);
   // Before a long trace is read.
-  for (const name of policies) policyNamed(name, config.policy);
-  const subject = await subjectOf(options, seed);
+  for (const name of policies) checkPolicy(name, config);
+  if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
+  const subject = await subjectOf(options);
   // Also before: what cannot be written at the end should not be computed.
-  const result =
-    options.json === undefined || options.json === '-' ? undefined : await openOutput('--json', options.json);
-  const decisions =
-    options.decisions === undefined
-      ? undefined
-      : (await openOutput('--decisions', options.decisions)).createWriteStream();
-  const observe =
-    decisions && ((policy: string, fact: Fact) => void decisions.write(`${JSON.stringify({ policy, ...fact })}\n`));
+  const jsonFile = await openOutput('--json', json);
+  const csvFile = await openOutput('--csv', csv);
+  const reportFile = await openOutput('--report', report);
+  await (await openOutput('--decisions', decisions))?.close();
 
   const begunMs = performance.now();
-  const comparison = await simulate(subject, { config, policies, seed, ...(observe && { observe }) });
-  const tookMs = performance.now() - begunMs;
-  if (decisions) {
-    decisions.end();
-    await once(decisions, 'finish');
-  }
-  process.stderr.write(summaryLine(comparison, tookMs));
-  const json = `${JSON.stringify(comparison, null, 2)}\n`;
-  if (result) {
-    await result.writeFile(json);
-    await result.close();
-  }
-  process.stdout.write(options.json === '-' ? json : comparisonTable(comparison));
+  const pictured = reportFile !== undefined;
+  const factsPath = decisions && { factsPath: decisions };
+  const simulated = await simulate(subject, { config, policies, seeds, pictured, ...factsPath });
+  const { comparison } = simulated;
+  process.stderr.write(summaryLine(comparison, performance.now() - begunMs));
+  const jsonText = `${JSON.stringify(comparison, null, 2)}\n`;
+  const csvText = csvOf(comparison.runs);
+  await finish(jsonFile, jsonText);
+  await finish(csvFile, csvText);
+  if (reportFile) await finish(reportFile, await reportOf(simulated, options.trace));
+  process.stdout.write(json === '-' ? jsonText : csv === '-' ? csvText : tableOf(comparison));
 }
 
-async function openOutput(option: string, path: string): Promise<FileHandle> {
+/** Names between commas; those in parentheses belong to the name. */
+export function policyNames(text: string): string[] {
+  return text.split(/,(?![^(]*\))/).map((name) => name.trim());
+}
+
+async function openOutput(option: string, path: string | undefined): Promise<FileHandle | undefined> {
+  if (path === undefined || path === '-') return undefined;
   try {
     return await open(path, 'w');
   } catch (cause) {
     const why = (cause as Error).message;
-    throw new TagalongError(
-      'USAGE',
-      `${option} ${path}: cannot be written (${why}); a file in a folder of yours would do`,
-      {
-        cause,
-      },
-    );
+    const right = 'a file in a folder of yours would do';
+    throw new TagalongError('USAGE', `${option} ${path}: cannot be written (${why}); ${right}`, { cause });
   }
 }
 
-async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {
-  const { trace, generate: generated, sites } = options;
-  if (generated !== undefined) {
+async function finish(file: FileHandle | undefined, text: string): Promise<void> {
+  await file?.writeFile(text);
+  await file?.close();
+}
+
+async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
+  // The libraries that draw are large.
+  const { reportHtml } = await import('../report/report.ts');
+  const own = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(own) as { version: string };
+  const command = ['npx tagalong', ...process.argv.slice(2)].join(' ');
+  return reportHtml(simulated, { command, version, ...(tracePath !== undefined && { tracePath }) });
+}
+
+async function subjectOf(options: SimulateOptions): Promise<Subject> {
+  const { trace, generate: generator, sites, seeds } = options;
+  if (generator !== undefined) {
     if (trace !== undefined) {
       throw new TagalongError('USAGE', '--trace and --generate: one of them would be right');
     }
-    return generate(generated, seed, sites === undefined ? undefined : await readSites(sites));
+    return { kind: 'generated', generator, ...(sites !== undefined && { sites: await readSites(sites) }) };
   }
-  if (trace === undefined && sites === undefined) return { scenario: northeastCorridor(seed) };
+  if (trace === undefined && sites === undefined) return { kind: 'scenario' };
   if (trace === undefined || sites === undefined) {
     throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
   }
-  return { sites: await readSites(sites), trace: await traceOf(trace, options) };
+  if (seeds !== undefined) {
+    throw new TagalongError('USAGE', '--seeds: a recorded trace is the same for every seed; --generate makes users up');
+  }
+  return { kind: 'trace', path: trace, options: traceOptionsOf(options), sites: await readSites(sites) };
 }
 
-function summaryLine({ trace, runs }: Comparison, tookMs: number): string {
+function summaryLine({ trace, runs, seeds }: Comparison, tookMs: number): string {
   const first = runs[0]!;
-  const events = runs.reduce((sum, { locations }) => sum + Object.values(locations).reduce((a, b) => a + b, 0), 0);
+  const events = runs.reduce((total, { locations }) => total + sum(locations), 0);
+  const policies = runs.length / seeds.length;
+  const what = [
+    counted(first.users, 'user'),
+    counted(first.sites, 'site'),
+    policies === 1 ? '1 policy' : `${policies} policies`,
+    ...(seeds.length > 1 ? [counted(seeds.length, 'seed')] : []),
+    duration(tookMs),
+    `${Math.round((events / tookMs) * 1000).toLocaleString('en')} locations a second`,
+  ].join(', ');
   const read = trace ? `, positions ${samplingWords(trace)}${lossWords(trace)}` : '';
   const hint = placeHint(first.locations, sum(first.locations));
-  const rate = Math.round((events / tookMs) * 1000).toLocaleString('en');
-  return `${counted(first.users, 'user')}, ${counted(first.sites, 'site')}, ${counted(runs.length, 'policy').replace('policys', 'policies')}, ${duration(tookMs)}, ${rate} locations a second${read}${hint ? `; ${hint}` : ''}\n`;
+  return `${what}${read}${hint ? `; ${hint}` : ''}\n`;
 }
 
-/** One column a policy. */
-export function comparisonTable({ runs }: Comparison): string {
-  const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
-  const row = (head: string, cell: (run: RunResult) => string) => [head, ...runs.map(cell)];
-  const userSeconds = (userMs: number) => digits(userMs / 1000);
-  return table(columns, [
-    row('cost, user-seconds', ({ cost }) => userSeconds(cost.totalUserMs)),
-    row('  of serving', ({ cost }) => userSeconds(cost.servingUserMs)),
-    row('  of moving', ({ cost }) => userSeconds(cost.movingUserMs)),
-    row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
-    row('moves completed', ({ migrations }) => String(migrations.completed)),
-    row('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
-    row('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
-    row('duration, p50 / p95', ({ migrations: m }) => `${duration(m.durationMs.p50)} / ${duration(m.durationMs.p95)}`),
-    row('pause, p50 / p95', ({ migrations: m }) => `${duration(m.pauseMs.p50)} / ${duration(m.pauseMs.p95)}`),
-    row(
-      'interruption, p50 / p95',
-      ({ migrations: m }) => `${duration(m.interruptionMs.p50)} / ${duration(m.interruptionMs.p95)}`,
-    ),
-    row('data moved', ({ migrations }) => bytes(migrations.bytes)),
-    row('locations that counted', ({ locations }) => String((locations.quiet ?? 0) + (locations.looked ?? 0))),
-    ...Object.keys(refusedLocations(runs)).map((code) =>
-      row(`  ${code}`, ({ locations }) => String(locations[code] ?? 0)),
-    ),
-  ]);
+function tableOf({ runs, statistics }: Comparison): string {
+  return statistics === undefined ? comparisonTable(runs) : seedsTable(statistics);
 }
 
-function sum(counts: Record<string, number>): number {
+function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((a, b) => a + b, 0);
-}
-
-/** What did not count in any of the runs, by why. */
-function refusedLocations(runs: readonly RunResult[]): Record<string, number> {
-  const { quiet: _, looked: __, ...refused } = Object.assign({}, ...runs.map(({ locations }) => locations));
-  return refused;
 }

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { seedOption, seedsOption } from './options.ts';
 import type { SimulateOptions } from './run-simulation.ts';
 import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
 
@@ -10,11 +11,18 @@ export function addSimulate(program: Command): void {
     .option('--trace <path>', TRACE_HELP)
     .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
-    .option('--policy <names>', 'policies, separated by commas', 'tagalong')
-    .option('--seed <n>', 'seed of whatever is left to chance', '1')
+    .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
+    .option('--seed <n>', 'what made-up users are drawn from', seedOption, 1)
+    .addOption(
+      new Option('--seeds <from-to>', 'each of these seeds: means, with how far they can be trusted')
+        .argParser(seedsOption)
+        .conflicts('seed'),
+    )
     .option('--config <file>', 'settings of network, moves, policy and limits');
   addTraceOptions(command)
     .option('--json <file>', 'write the result as JSON, - for standard output')
+    .option('--csv <file>', 'write a row for each run as CSV, - for standard output')
+    .option('--report <file>', 'write a page with map, plots and explanations: one HTML file, for any browser')
     .option('--decisions <file>', 'write every decision and migration event, a JSON object a line')
     .action(async (options: SimulateOptions) => {
       const { runSimulation } = await import('./run-simulation.ts');

@@ -1,7 +1,7 @@
 /** The options of the commands that read a trace. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TRACE_FORMATS, type TraceFormat } from '#services/ingest/traces/formats.ts';
-import type { ColumnNames, Trace } from '#services/ingest/traces/trace.ts';
+import type { ColumnNames, Trace, TraceOptions } from '#services/ingest/traces/trace.ts';
 import { TagalongError } from '#shared/errors.ts';
 
 export interface TraceReading {
@@ -28,23 +28,36 @@ export function addTraceOptions(command: Command): Command {
 }
 
 /**
- * Opens a trace as the options say.
- * @throws TagalongError TRACE_UNREADABLE, USAGE
+ * How a trace is to be read, as the options say.
+ * @throws TagalongError USAGE
  */
-export async function traceOf(path: string, options: TraceReading): Promise<Trace> {
-  const { format, columns, strict = false, everySeconds, gapSeconds } = options;
+export function traceOptionsOf({
+  format,
+  columns,
+  strict = false,
+  everySeconds,
+  gapSeconds,
+}: TraceReading): TraceOptions {
   if (gapSeconds !== undefined && everySeconds === undefined) {
     throw new TagalongError('USAGE', '--gap-seconds goes with --every-seconds: without it nothing is interpolated');
   }
-  const { openTrace } = await import('#services/ingest/traces/trace.ts');
-  return openTrace(path, {
+  return {
     strict,
     ...(format && { format }),
     ...(columns && { columns }),
     ...(everySeconds && {
       sampling: { everyMs: Math.round(everySeconds * 1000), gapMs: Math.round((gapSeconds ?? GAP_SECONDS) * 1000) },
     }),
-  });
+  };
+}
+
+/**
+ * Opens a trace as the options say.
+ * @throws TagalongError TRACE_UNREADABLE, USAGE
+ */
+export async function traceOf(path: string, options: TraceReading): Promise<Trace> {
+  const { openTrace } = await import('#services/ingest/traces/trace.ts');
+  return openTrace(path, traceOptionsOf(options));
 }
 
 const COLUMNS = ['user', 't', 'lat', 'lon'];

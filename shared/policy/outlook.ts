@@ -12,8 +12,10 @@ import { unitVector } from '../geo/distance.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { freeAgainMs, isSilent, type Rules, refusal } from './filters.ts';
+import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import { moveCostUserMs } from './price.ts';
+import type { Chooser, View } from './published/chooser.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
 import { learnStay, usualStayMs } from './stays.ts';
 import { SAFETY, Survey } from './survey.ts';
@@ -66,11 +68,11 @@ export interface LookSettings {
 export class Lookout {
   readonly #sites: SiteTable;
   readonly #settings: LookSettings;
-  readonly #policy: Policy;
+  readonly #policy: AnyPolicy;
   readonly #rules: Rules;
   readonly #survey: Survey;
 
-  constructor(sites: SiteTable, settings: LookSettings, policy: Policy, rules: Rules) {
+  constructor(sites: SiteTable, settings: LookSettings, policy: AnyPolicy, rules: Rules) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
@@ -89,9 +91,12 @@ export class Lookout {
       vm.quietKm = -1;
       // How long they stayed after they fell silent is not known.
       vm.best = null;
+      vm.memory = null;
       return { populated: false, homeLost, advice: { kind: 'stay', reason: 'nobody-attached' }, refuge, targetGain: 0 };
     }
     this.#noteBest(vm, nowMs);
+    const policy = this.#policy;
+    if ('choose' in policy) return { populated: true, homeLost, refuge, ...this.#follow(policy, vm, nowMs) };
     if (vm.mind.move) {
       const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
@@ -102,7 +107,7 @@ export class Lookout {
       vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
       return { populated: true, homeLost, advice: { kind: 'stay', reason: vm.state }, refuge, targetGain: 0 };
     }
-    const { advice, slackUserMsPerS } = this.#advise(vm, nowMs);
+    const { advice, slackUserMsPerS } = this.#advise(policy, vm, nowMs);
     vm.quietKm = this.#radiusKm(slackUserMsPerS);
     return { populated: true, homeLost, advice, refuge, targetGain: 0 };
   }
@@ -160,20 +165,20 @@ export class Lookout {
   }
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
-  #advise(vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
+  #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#survey;
     const other = this.#survey.bestOther();
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
     if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
-    const { chosen, blocked, missingGain } = this.#choose(vm, nowMs);
+    const { chosen, blocked, missingGain } = this.#choose(policy, vm, nowMs);
     if (chosen === undefined && blocked === undefined) {
       return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: missingGain };
     }
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = circumstancesOf(vm, nowMs);
-    const readyAtMs = this.#policy.readyAtMs(chosen.option, circumstances);
+    const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
     const choice = choiceOf(chosen, circumstances, 'better-site');
     return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
   }
@@ -182,7 +187,11 @@ export class Lookout {
    * The legal site with the highest score, of those that serve about as well as the best legal one; else the filter that
    * stands in the way of the best one; else how much gain is missing for any to be worth it.
    */
-  #choose(vm: Vm, nowMs: number): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
+  #choose(
+    policy: Policy,
+    vm: Vm,
+    nowMs: number,
+  ): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
     const { candidates, serving } = this.#survey;
     const circumstances = circumstancesOf(vm, nowMs);
     let chosen: Weighed | undefined;
@@ -194,7 +203,7 @@ export class Lookout {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, nowMs, gain, false);
-      const missing = this.#policy.leastGain(weighed.option.costUserMs) - gain;
+      const missing = policy.leastGain(weighed.option.costUserMs) - gain;
       if (missing > 0) {
         missingGain = Math.min(missingGain, missing);
         continue;
@@ -204,12 +213,53 @@ export class Lookout {
         continue;
       }
       if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
-      const itsScore = this.#policy.score(weighed.option, circumstances);
+      const itsScore = policy.score(weighed.option, circumstances);
       if (itsScore <= score) continue;
       chosen = weighed;
       score = itsScore;
     }
     return { chosen, blocked, missingGain };
+  }
+
+  /** What a rule makes of the sites. It is asked at every position, because it remembers. */
+  #follow(rule: Chooser, vm: Vm, nowMs: number): Pick<Outlook, 'advice' | 'targetGain'> {
+    const { candidates, serving } = this.#survey;
+    const view = this.#view(vm, nowMs);
+    vm.quietKm = -1;
+    vm.memory ??= rule.begin(view);
+    const wanted = rule.choose(view, vm.memory);
+    if (vm.mind.move) {
+      // Who would still leave does not turn back, though it may be worse there by now.
+      const there = wanted === 0 ? this.#survey.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
+      const targetGain = serving[0]! - there;
+      return { advice: { kind: 'stay', reason: 'moving' }, targetGain };
+    }
+    if (wanted === 0) {
+      return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
+    }
+    const weighed = this.#weigh(vm, candidates[wanted]!, nowMs, serving[0]! - serving[wanted]!, false);
+    if (weighed.rejected !== undefined) return { advice: { kind: 'blocked', reason: weighed.rejected }, targetGain: 0 };
+    const reason = 'better-site';
+    const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), reason);
+    return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
+  }
+
+  #view(vm: Vm, nowMs: number): View {
+    const { candidates, serving, weight } = this.#survey;
+    const pair = (from: number, to: number) => this.#sites.pair(candidates[from]!, candidates[to]!);
+    return {
+      vm: vm.id,
+      nowMs,
+      sites: candidates,
+      serving,
+      best: this.#survey.best(),
+      weight,
+      usualStayMs: circumstancesOf(vm, nowMs).usualStayMs,
+      moveCostUserMs: (from, to) => (from === to ? 0 : this.#price(pair(from, to), this.#predict(vm, pair(from, to)))),
+      moveMs: (from, to) =>
+        from === to ? 0 : this.#predict(vm, pair(from, to)).durationMs * pair(from, to).correction.duration,
+      km: (from, to) => this.#sites.index.betweenKm(candidates[from]!.index, candidates[to]!.index),
+    };
   }
 
   /** What a move would cost once, as moves of this pair have turned out. */

@@ -14,9 +14,9 @@ import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
+import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import type { LocationOutcome } from './outcome.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
-import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
 import type { Session, Vm } from './vm.ts';
@@ -34,7 +34,7 @@ const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cool
 
 export class Placement {
   readonly sites: SiteTable;
-  readonly policy: Policy;
+  readonly policy: AnyPolicy;
   /** Location events by what became of them. */
   readonly counts = new Map<LocationOutcome, number>();
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
@@ -49,16 +49,17 @@ export class Placement {
   #lessons: Lesson[] = [];
   #nextSiteCheckMs = 0;
 
-  constructor(settings: PlacementSettings) {
+  /** @param decides in the place of the policy that the settings name */
+  constructor(settings: PlacementSettings, decides?: AnyPolicy) {
     const { policy, network } = settings;
     this.#settings = settings;
-    this.policy = policyNamed(policy.name, policy);
+    this.policy = decides ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
     this.#roster = new Roster(this.sites, policy.priorStayMs);
-    const machine = vmMachine({ ...policy, coolingMs: this.policy.cools ? policy.coolingMs : 0 });
+    const machine = vmMachine({ ...policy, coolingMs: pausesAfter(this.policy) ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
     // Policies that are compared with as they were published come without our pauses and budgets.
-    const bounds = this.policy.cools ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
+    const bounds = pausesAfter(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
     const { limits } = settings;
     const isPaused = () => this.paused;
     const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };

@@ -92,6 +92,7 @@ export class Roster {
       best: null,
       bestSinceMs: atMs,
       stays: noStays(this.#priorStayMs),
+      memory: null,
       reason: 'nobody-attached',
       left: null,
       movesAtMs: [],

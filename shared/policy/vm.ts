@@ -48,6 +48,8 @@ export interface Vm {
   best: string | null;
   bestSinceMs: number;
   stays: Stays;
+  /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
+  memory: object | null;
   /** The site it came from with its last move, and when. */
   left: { readonly site: string; readonly atMs: number } | null;
   /** When moves of the last hour were ordered. */

@@ -20,6 +20,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'automation-paused': 'an operator has paused automatic moves',
 };
 
+/** Why a filter refuses a site. @param filter its name, as candidates have it */
+export function refusalWords(filter: string): string {
+  return REFUSALS[filter] ?? `"${filter}" refuses it`;
+}
+
 /** @param movingTo where the VM is being moved to, while it is */
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
   const { vm, home, state, reason, sessions } = explained;
@@ -42,7 +47,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
   if (reason === 'gain-too-small') return `${vm} stays at ${home}: ${better}, too little ever to be worth the move.`;
   if (best.rejected !== undefined) {
-    return `${vm} stays at ${home} for now: ${better}, but ${REFUSALS[best.rejected] ?? `"${best.rejected}" refuses it`}.`;
+    return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
   if (state === 'drifting') {
     return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;

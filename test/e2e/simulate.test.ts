@@ -74,7 +74,7 @@ describe('an evening of 25 cabs', () => {
       expect(run).toMatchObject({ users: 25, vms: 25, sites: 24, fromMs: 1_211_418_001_000, toMs: 1_211_432_399_000 });
       expect(run.cost.totalUserMs).toBe(run.cost.servingUserMs + run.cost.movingUserMs);
     }
-    const [tagalong, nearest, never] = runs as [RunResult, RunResult, RunResult];
+    const [tagalong, nearest, never] = runs as readonly RunResult[] as [RunResult, RunResult, RunResult];
     expect(tagalong.migrations.completed).toBeGreaterThan(100);
     expect(tagalong.cost.totalUserMs).toBeLessThan(never.cost.totalUserMs);
     expect(never.decisions).toEqual({});
@@ -92,6 +92,25 @@ describe('an evening of 25 cabs', () => {
     expect(first.code, first.stderr).toBe(0);
     expect(await readFile(out, 'utf8')).toBe(first.stdout);
     expect(second.stdout).toMatch(/^cost, user-seconds /m);
+  });
+
+  testWith(demo, 'puts published rules beside the least that any policy could cost', async () => {
+    const policies = ['hysteresis(2.5)', 'lyapunov(1000,0.1)', 'look-ahead(300)', 'optimum', 'nearest'];
+    const { runs } = await comparisonOf(...argsOf(demo), '--policy', policies.join(','));
+    expect(runs.map(({ policy }) => policy)).toEqual(policies);
+    const least = runs.find(({ isBound }) => isBound)!.cost.totalUserMs;
+    for (const { cost, policy, isBound } of runs) {
+      expect(cost.timesOptimum, policy).toBe(cost.totalUserMs / least);
+      if (!isBound) expect(cost.timesOptimum, policy).toBeGreaterThan(1);
+    }
+    const { stdout } = await simulate(...argsOf(demo), '--policy', 'never,optimum');
+    expect(stdout).toMatch(/^ {2}÷ optimum +\d\.\d{3} +1\.000$/m);
+  });
+
+  test('a policy with parameters that it does not take is refused before anything is read', async () => {
+    const { code, stderr } = await simulate('--trace', 'no-such-file', '--sites', 'none', '--policy', 'optimum(3)');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^tagalong: POLICY_UNKNOWN: policy "optimum\(3\)".*\n$/);
   });
 
   testWith(demo, 'writes down every decision and every step of every move', async () => {
@@ -140,7 +159,7 @@ describe('a weekday of 499 cabs', () => {
         expectToAddUp(run, 456_453);
         expect(run).toMatchObject({ users: 499, vms: 499, sites: 549 });
       }
-      const [tagalong, never] = runs as [RunResult, RunResult];
+      const [tagalong, never] = runs as readonly RunResult[] as [RunResult, RunResult];
       expect(tagalong.migrations.completed).toBeGreaterThan(1_000);
       expect(tagalong.migrations.failed).toEqual({});
       expect(never.cost.totalUserMs).toBeGreaterThanOrEqual(tagalong.cost.totalUserMs);
@@ -162,12 +181,46 @@ describe('the shipped scenario', () => {
       await simulate('--seed', '2', '--json', '-'),
     ];
     expect(again.stdout).toBe(one.stdout);
-    expect(JSON.parse(other.stdout)).toMatchObject({ seed: 2, scenario: JSON.parse(one.stdout).scenario });
+    expect(JSON.parse(other.stdout)).toMatchObject({ seeds: [2], scenario: JSON.parse(one.stdout).scenario });
     expect(JSON.parse(other.stdout).runs).not.toEqual(JSON.parse(one.stdout).runs);
   });
 });
 
 describe('made-up users', () => {
+  test('with several seeds come as means with their confidence, and as CSV with a row for each run', {
+    timeout: 120_000,
+  }, async () => {
+    const csv = await file('runs.csv', '');
+    const args = [
+      '--generate',
+      'random-waypoint,users=20,steps=300,sites=25',
+      '--policy',
+      'nearest,never',
+      '--seeds',
+      '1-3',
+    ];
+    const table = await simulate(...args, '--csv', csv);
+    expect(table.code, table.stderr).toBe(0);
+    expect(table.stderr).toMatch(/^20 users, 25 sites, 2 policies, 3 seeds, /);
+    const { seeds, runs, statistics } = await comparisonOf(...args);
+    expect(seeds).toEqual([1, 2, 3]);
+    const { mean, halfWidth } = statistics!.policies[0]!.figures.movesCompleted;
+    expect(mean).toBeGreaterThan(0);
+    const shown = [mean, halfWidth]
+      .map((value) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0))
+      .join(' ± ');
+    expect(table.stdout).toMatch(new RegExp(`^moves completed +${shown.replaceAll('.', '\\.')} +0.00 ± 0.00$`, 'm'));
+    expect(table.stdout).toMatch(/^more than nearest, seed by seed +never$/m);
+    const rows = (await readFile(csv, 'utf8')).trimEnd().split('\n');
+    expect(rows.map((row) => row.split(',').slice(0, 2).join())).toEqual([
+      'policy,seed',
+      ...['nearest', 'never'].flatMap((policy) => [1, 2, 3].map((seed) => `${policy},${seed}`)),
+    ]);
+    expect(runs.map(({ policy, seed }) => `${policy},${seed}`)).toEqual(
+      rows.slice(1).map((row) => row.split(',').slice(0, 2).join()),
+    );
+  });
+
   const few = 'random-waypoint,users=20,steps=300,sites=25,spacingM=500';
 
   test('are simulated with sites of their own: the same bytes for the same seed, and what they are is in the result', async () => {
@@ -180,9 +233,12 @@ describe('made-up users', () => {
     expect(one.code, one.stderr).toBe(0);
     expect(again.stdout).toBe(one.stdout);
     expect(other.stdout).not.toBe(one.stdout);
-    const { seed, trace, runs } = JSON.parse(one.stdout) as Comparison;
+    const { seeds, trace, runs } = JSON.parse(one.stdout) as Comparison;
     const format = `generated random-waypoint,users=20,steps=300,stepS=1,fromMps=8,toMps=20,sites=25,spacingM=500`;
-    expect({ seed, trace }).toEqual({ seed: 3, trace: { format, rows: 6_000, bad: 0, sampling: { everyMs: null } } });
+    expect({ seeds, trace }).toEqual({
+      seeds: [3],
+      trace: { format, rows: 6_000, bad: 0, sampling: { everyMs: null } },
+    });
     expect(runs[0]).toMatchObject({ users: 20, sites: 25 });
     expectToAddUp(runs[0]!, 6_000);
   });
@@ -280,7 +336,27 @@ describe('is refused in one line, with exit status 2:', () => {
       ['--generate', 'bees'],
       'USAGE: --generate: no "bees"; there are random-waypoint, ',
     ],
-    ['a seed that is no number', ['--seed', 'one'], 'USAGE: --seed: a whole number would be right'],
+    [
+      'a seed that is no number',
+      ['--seed', 'one'],
+      "USAGE: option '--seed <n>' argument 'one' is invalid. Give a whole",
+    ],
+    [
+      'seeds that are none',
+      ['--seeds', '5-1'],
+      "USAGE: option '--seeds <from-to>' argument '5-1' is invalid. Give two",
+    ],
+    [
+      'one seed and several',
+      ['--seed', '1', '--seeds', '1-5'],
+      "USAGE: option '--seeds <from-to>' cannot be used with",
+    ],
+    [
+      'seeds for what was recorded',
+      ['--trace', 'none.csv', '--sites', 'shared/none.csv', '--seeds', '1-5'],
+      'USAGE: --seeds: a recorded trace is the same for every seed',
+    ],
+    ['JSON and CSV at one place', ['--json', '-', '--csv', '-'], 'USAGE: --json and --csv: one of them may be -'],
     ['a format that is none', ['--format', 'xml'], 'USAGE: '],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await simulate(...args);

@@ -7,7 +7,6 @@ import { parseConfig } from '#shared/config/load.ts';
 import { type Data, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type RunResult, run } from '#simulations/engine.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
-import { simulate } from '#simulations/simulate.ts';
 
 const SEEDS = [1, 2, 3];
 const data = '../shared/data/sf-cabspotting';
@@ -173,30 +172,5 @@ describe('users', () => {
     expect(result.cost.servingUserMs).toBeCloseTo(7200 * result.cost.meanExcessRttMs, 6);
     // 205 km of 2.1 × 0.01 ms, 2 ms for not being at the nearest site, 10 of access less 10 of target.
     expect(result.cost.meanExcessRttMs).toBeCloseTo(205.4 * 0.021 + 2, 2);
-  });
-});
-
-describe('a comparison', () => {
-  test('runs the policies in the order in which they are named, each on the whole input, and shows each what it does', async () => {
-    const seen: string[] = [];
-    const policies = ['never', 'tagalong', 'never'];
-    const config = configOf('nearest');
-    const comparison = await simulate(
-      { scenario: northeastCorridor(1) },
-      { config, policies, seed: 1, observe: (policy) => seen.push(policy) },
-    );
-    expect(comparison.runs.map(({ policy }) => policy)).toEqual(policies);
-    expect(comparison.runs[0]).toEqual(comparison.runs[2]);
-    expect(new Set(seen)).toEqual(new Set(['tagalong']));
-    expect(comparison.settings.policy).toEqual(config.policy);
-  });
-
-  test('with a policy that nobody wrote is refused', async () => {
-    const subject = { scenario: northeastCorridor(1) };
-    await expect(simulate(subject, { config: configOf('never'), policies: ['always'], seed: 1 })).rejects.toMatchObject(
-      {
-        code: 'POLICY_UNKNOWN',
-      },
-    );
   });
 });

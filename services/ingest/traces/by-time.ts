@@ -6,6 +6,7 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import TinyQueue from 'tinyqueue';
+import { packFix, UserNumbers, unpackFixes, WIDTH } from './packed.ts';
 import type { Fix } from './trace.ts';
 
 /** 32 MB a run. */
@@ -13,9 +14,6 @@ const RUN_FIXES = 2 ** 20;
 const FIRST_FIXES = 2 ** 13;
 /** What is read of a run at a time, and handed on at a time. */
 const BLOCK_FIXES = 4096;
-
-/** Numbers a fix: user, time, latitude, longitude. */
-const WIDTH = 4;
 
 /**
  * The same fixes by time; those of the same instant keep their order.
@@ -25,7 +23,7 @@ export async function* byTime(
   batches: AsyncIterable<readonly Fix[]>,
   runFixes = RUN_FIXES,
 ): AsyncGenerator<readonly Fix[], void, void> {
-  const users = new Users();
+  const users = new UserNumbers();
   // Most traces are far shorter than a run.
   let run = new Float64Array(Math.min(FIRST_FIXES, runFixes) * WIDTH);
   let size = 0;
@@ -40,34 +38,18 @@ export async function* byTime(
         }
         const at = size * WIDTH;
         if (at === run.length) run = resized(run, Math.min(2 * at, runFixes * WIDTH));
-        run[at] = users.numberOf(fix.user);
-        run[at + 1] = fix.atMs;
-        run[at + 2] = fix.lat;
-        run[at + 3] = fix.lon;
+        packFix(run, at, fix, users);
         size++;
       }
     }
     if (runs === undefined) {
-      for (const block of sorted(run, size)) yield fixesIn(block, users.names);
+      for (const block of sorted(run, size)) yield unpackFixes(block, users.names);
       return;
     }
     await runs.write(sorted(run, size));
-    for await (const block of runs.merge()) yield fixesIn(block, users.names);
+    for await (const block of runs.merge()) yield unpackFixes(block, users.names);
   } finally {
     await runs?.close();
-  }
-}
-
-/** Users by number, in the order in which they appear. */
-class Users {
-  readonly names: string[] = [];
-  readonly #numbers = new Map<string, number>();
-
-  numberOf(user: string): number {
-    const known = this.#numbers.get(user);
-    if (known !== undefined) return known;
-    this.#numbers.set(user, this.names.length);
-    return this.names.push(user) - 1;
   }
 }
 
@@ -88,14 +70,6 @@ function* sorted(run: Float64Array, size: number): Generator<Float64Array, void,
     for (const [i, fix] of fixes.entries()) block.set(run.subarray(fix * WIDTH, (fix + 1) * WIDTH), i * WIDTH);
     yield block;
   }
-}
-
-function fixesIn(block: Float64Array, users: readonly string[]): Fix[] {
-  const fixes: Fix[] = [];
-  for (let i = 0; i < block.length; i += WIDTH) {
-    fixes.push({ user: users[block[i]!]!, atMs: block[i + 1]!, lat: block[i + 2]!, lon: block[i + 3]! });
-  }
-  return fixes;
 }
 
 interface Runs {

@@ -1,6 +1,6 @@
+import { futureByHops } from '#shared/policy/published/mdp-chain.ts';
 import type { LabPolicy, Setting } from '../policy.ts';
 import { ABSENT, type CellTrace } from '../trace.ts';
-import { futureByHops } from './mdp-chain.ts';
 
 /**
  * The published process (S. Wang et al., IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp) on a real map:

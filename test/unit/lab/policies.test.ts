@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { futureByHops } from '#shared/policy/published/mdp-chain.ts';
 import { DISTANCE_COSTS } from '#simulations/lab/costs.ts';
 import { play } from '#simulations/lab/play.ts';
 import { OWN, POLICIES } from '#simulations/lab/policies/catalogue.ts';
 import { optimum } from '#simulations/lab/policies/foresight.ts';
 import { lyapunov } from '#simulations/lab/policies/lyapunov.ts';
-import { futureByHops } from '#simulations/lab/policies/mdp-chain.ts';
 import { hysteresis, myopic, nearest, never } from '#simulations/lab/policies/simple.ts';
 import { skiRental } from '#simulations/lab/policies/ski-rental.ts';
 import { workFunction } from '#simulations/lab/policies/work-function.ts';

@@ -3,18 +3,23 @@
  * N. Users walk at random between hexagons; folded to one dimension, the distance grows with 2.5 r and shrinks with
  * 1.5 r, for a probability r of each of the six neighbours.
  */
-import type { HopCosts } from '../costs.ts';
+
+/** What a slot costs at so many hops. Of about 1, so that rounding is no matter. */
+export interface ChainCosts {
+  move(hops: number): number;
+  serve(hops: number): number;
+}
 
 /** The chain and what the authors set for the trace. */
 const STATES = 21;
 const DISCOUNT = 0.9;
 
 /**
- * Discounted future cost of being so many hops away after this slot's decision, in units of the load factor: gamma
+ * Discounted future cost of being so many hops away after this slot's decision, in the unit of the costs: gamma
  * times the expected value of the next state. Solved by policy iteration; moving away from the user is left out.
  * @param r probability of each neighbouring cell
  */
-export function futureByHops(costs: HopCosts, r: number): Float64Array {
+export function futureByHops(costs: ChainCosts, r: number): Float64Array {
   const chain = chainOf(r);
   const move = (hops: number) => (hops === 0 ? 0 : costs.move(hops));
   const actions = Int16Array.from({ length: STATES }, (_, state) => Math.min(state, STATES - 2));

@@ -1,0 +1,73 @@
+/** How round-trip times, interruptions and stays are distributed under each policy. */
+
+import { digits } from '#shared/format.ts';
+import type { Spread } from '#simulations/picture/histogram.ts';
+import type { Picture } from '#simulations/picture/picture.ts';
+import { type Html, html } from './html.ts';
+import { dataTable, figure } from './parts.ts';
+import { sharePlot } from './plots.ts';
+import { legend, named, type Series } from './series.ts';
+
+/** One plot with its quantiles. */
+interface Distribution {
+  readonly title: string;
+  readonly about: string;
+  readonly axis: { readonly label: string; readonly type: 'linear' | 'log' };
+  readonly caption: string;
+  readonly spreads: readonly Spread[];
+  /** A value as the table has it. */
+  readonly text: (value: number) => string;
+  /** The last column: its head, and what it has. */
+  readonly last: readonly [string, (spread: Spread) => string];
+}
+
+/** @param pictures of the policies that `series` are of */
+export function distributionSection(series: readonly Series[], pictures: readonly Picture[]): Html {
+  const ms = (value: number) => value.toFixed(1);
+  const weight = (spread: Spread) => String(spread.weight);
+  const stayed = pictures.map(({ stayed: n }, i) => `${series[i]!.name} ${n}`).join(', ');
+  const distributions: Distribution[] = [
+    {
+      title: 'Round-trip time between users and their VMs',
+      about: 'Share of the users’ time that was served within so many milliseconds. Quantiles are exact to 0.3 %.',
+      axis: { label: 'round-trip time, ms →', type: 'linear' },
+      caption: 'Round-trip time in ms, by the users’ time',
+      spreads: pictures.map(({ rttMs }) => rttMs),
+      text: ms,
+      last: ['mean', ({ mean }) => ms(mean)],
+    },
+    {
+      title: 'Interruption by a move',
+      about: 'Share of completed moves whose longest gap, as a client sees it, was no longer.',
+      axis: { label: 'interruption, ms →', type: 'linear' },
+      caption: 'Interruption in ms, by completed moves',
+      spreads: pictures.map(({ interruptionMs }) => interruptionMs),
+      text: ms,
+      last: ['moves', weight],
+    },
+    {
+      title: 'Stay at a site',
+      about: `Share of the stays that ended within so long a time. VMs that were still where they were at the end: ${stayed}.`,
+      axis: { label: 'stay (logarithmic) →', type: 'log' },
+      caption: 'Stays that ended, in minutes',
+      spreads: pictures.map(({ dwellMs }) => dwellMs),
+      text: (value) => digits(value / 60_000),
+      last: ['stays', weight],
+    },
+  ];
+  return html`${distributions.map((one) => drawnAndListed(one, series))}`;
+}
+
+function drawnAndListed({ title, about, axis, caption, spreads, text, last }: Distribution, series: readonly Series[]) {
+  const [head, cell] = last;
+  const numbers = dataTable(
+    caption,
+    [{ head: 'policy' }, ...['p50', 'p90', 'p99', 'max', head].map((name) => ({ head: name, numeric: true }))],
+    spreads.map((spread, i) => {
+      const { p50, p90, p99, max, steps } = spread;
+      const values = steps.length === 0 ? ['–', '–', '–', '–'] : [p50, p90, p99, max].map(text);
+      return [named(series[i]!), ...values, cell(spread)];
+    }),
+  );
+  return figure(title, about, html`${legend(series)}${sharePlot(title, series, spreads, axis)}`, numbers);
+}

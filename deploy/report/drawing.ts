@@ -1,0 +1,56 @@
+/**
+ * Plots as SVG, drawn while the report is written: it needs no script, and shows the same wherever it is opened. Each is
+ * drawn for a wide and for a narrow screen, with letters of the same size; the style sheet shows the one that fits.
+ */
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import { type Html, html, raw } from './html.ts';
+
+export interface Size {
+  readonly width: number;
+  readonly narrow: boolean;
+}
+
+const SIZES: readonly Size[] = [
+  { width: 560, narrow: false },
+  { width: 340, narrow: true },
+];
+
+const { document } = parseHTML('<!doctype html><html><body></body></html>');
+
+/** @param label what the plot shows, for those who do not see it */
+export function drawn(label: string, draw: (size: Size) => Plot.PlotOptions): Html {
+  return html`${SIZES.map((size) => {
+    const { narrow, width } = size;
+    const svg = Plot.plot({
+      document,
+      width,
+      className: 'drawing',
+      marginBottom: 42,
+      style: { fontSize: '12px', overflow: 'visible' },
+      ...draw(size),
+    }) as unknown as Drawn;
+    svg.setAttribute('role', 'img');
+    svg.setAttribute('aria-label', label);
+    // Its style sheet is in ours.
+    svg.querySelector('style')?.remove();
+    return html`<div class="${narrow ? 'narrow' : 'wide'}">${raw(svg.outerHTML)}</div>`;
+  })}`;
+}
+
+/** What we use of an element; the compiler knows no documents here. */
+interface Drawn {
+  readonly outerHTML: string;
+  setAttribute(name: string, value: string): void;
+  querySelector(selector: string): { remove(): void } | null;
+}
+
+/** A mark that shows an element of the page again, over the whole plot. */
+export function reuse(id: string): Plot.Markish {
+  return (_index, _scales, _values, { width, height }, { document: page }) => {
+    const use = page.createElementNS('http://www.w3.org/2000/svg', 'use');
+    for (const [name, value] of Object.entries({ href: `#${id}`, width, height }))
+      use.setAttribute(name, String(value));
+    return use;
+  };
+}

@@ -1,0 +1,135 @@
+/** The map of a run: where users were, how VMs moved, and where they stayed. */
+import * as Plot from '@observablehq/plot';
+import { digits } from '#shared/format.ts';
+import type { Density } from '#simulations/picture/density.ts';
+import type { Picture } from '#simulations/picture/picture.ts';
+import { drawn, reuse } from './drawing.ts';
+import { type Html, html, raw } from './html.ts';
+
+/**
+ * The share of the cells with positions that have a lighter shade than this one, shade by shade. By rank, because a few
+ * cells where everybody rests have a thousand times as many positions as a street.
+ */
+const SHADES = [0, 0.35, 0.6, 0.78, 0.9, 0.97];
+type Grid = Pick<Density, 'columns' | 'rows' | 'counts'>;
+
+/** Cells of the grid that are put together at most, a side. */
+const COARSEST = 4;
+/** Arrows that a map can show without hiding everything. */
+const MOST_ARROWS = 120;
+/** Sites that are named on the map. */
+const MOST_NAMES = 14;
+const TALLEST = 1.15;
+
+/** Positions as rows of dots, a path for each shade: once in the page, shown by every map. */
+export function densityDefinition(id: string, density: Density): Html {
+  const { columns, rows, counts } = legible(density);
+  const ranked = counts.filter((count) => count > 0).sort();
+  const least = SHADES.map((share) => ranked[Math.floor(share * ranked.length)] ?? Number.POSITIVE_INFINITY);
+  const paths = least.map((from, shade) => {
+    const runs = runsOf({ columns, rows, counts }, from, least[shade + 1] ?? Number.POSITIVE_INFINITY);
+    return `<path class="d${shade + 1}" d="${runs}"/>`;
+  });
+  return html`<svg class="definitions" width="0" height="0" aria-hidden="true"><symbol id="${id}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none"><g transform="translate(0 .5)">${raw(paths.join(''))}</g></symbol></svg>`;
+}
+
+/** Few positions on fine cells are dust: as many cells are put together as it takes for half of them to have several. */
+function legible(density: Density, size = 1): Grid {
+  const grid = coarser(density, size);
+  const taken = grid.counts.filter((count) => count > 0).sort();
+  return size >= COARSEST || taken.length === 0 || taken[taken.length >> 1]! >= 2 ? grid : legible(density, size + 1);
+}
+
+/** Cells of so many cells a side. */
+function coarser({ columns, rows, counts }: Grid, size: number): Grid {
+  const [across, down] = [Math.ceil(columns / size), Math.ceil(rows / size)];
+  const sums = new Uint32Array(across * down);
+  for (const [cell, count] of counts.entries()) {
+    const [row, column] = [Math.floor(cell / columns), cell % columns];
+    sums[Math.floor(row / size) * across + Math.floor(column / size)]! += count;
+  }
+  return { columns: across, rows: down, counts: sums };
+}
+
+/** Cells with at least `from` and fewer than `to` positions; those side by side are one line. */
+function runsOf({ columns, rows, counts }: Grid, from: number, to: number): string {
+  const within = (cell: number) => counts[cell]! >= from && counts[cell]! < to;
+  let path = '';
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const first = column;
+      while (column < columns && within(row * columns + column)) column++;
+      if (column > first) path += `M${first} ${row}h${column - first}`;
+    }
+  }
+  return path;
+}
+
+/** @param hours of the run, over which sites are averaged */
+export function mapPlot(label: string, densityId: string, picture: Picture, hours: number): Html {
+  const { density, sites, flows } = picture;
+  const { west, south, east, north } = density.bounds;
+  const at = new Map(sites.map((site) => [site.site, site]));
+  const most = flows[0]?.moves ?? 1;
+  const arrows = flows.slice(0, MOST_ARROWS).map(({ from, to, moves }) => ({
+    ...{ from: at.get(from)!, to: at.get(to)!, share: moves / most },
+    title: `${from} → ${to}: ${moves} moves`,
+  }));
+  const places = sites.map((site) => ({
+    ...site,
+    meanVms: site.vmHours / hours,
+    title: `${site.site}: ${digits(site.vmHours / hours)} VMs on average, ${site.arrived} arrived, ${site.left} left`,
+  }));
+  return drawn(label, ({ width, narrow }) => {
+    const height = Math.min((width * density.rows) / density.columns, width * TALLEST);
+    return {
+      height,
+      width: Math.round((height * density.columns) / density.rows),
+      margin: 0,
+      marginBottom: 0,
+      x: { domain: [west, east], axis: null },
+      y: { domain: [south, north], axis: null },
+      r: { range: [0, narrow ? 7 : 11], domain: [0, Math.max(...places.map(({ meanVms }) => meanVms), 1e-9)] },
+      marks: [
+        reuse(densityId),
+        Plot.arrow(arrows, {
+          x1: ({ from }) => from.lon,
+          y1: ({ from }) => from.lat,
+          x2: ({ to }) => to.lon,
+          y2: ({ to }) => to.lat,
+          bend: 18,
+          inset: 2,
+          headLength: 5,
+          stroke: 'var(--moves)',
+          strokeWidth: ({ share }) => 0.6 + 3.4 * share,
+          strokeOpacity: ({ share }) => 0.25 + 0.6 * Math.sqrt(share),
+          title: 'title',
+        }),
+        Plot.dot(places, { x: 'lon', y: 'lat', r: 1.6, fill: 'var(--site)', title: 'title' }),
+        Plot.dot(places, {
+          x: 'lon',
+          y: 'lat',
+          r: 'meanVms',
+          fill: 'var(--site)',
+          fillOpacity: 0.55,
+          stroke: 'var(--card)',
+          strokeWidth: 0.7,
+          title: 'title',
+        }),
+        ...(sites.length > MOST_NAMES
+          ? []
+          : [
+              Plot.text(places, {
+                x: 'lon',
+                y: 'lat',
+                text: 'site',
+                dy: -13,
+                fill: 'currentColor',
+                stroke: 'var(--card)',
+                strokeWidth: 4,
+              }),
+            ]),
+      ],
+    };
+  });
+}

@@ -1,0 +1,37 @@
+/** How the policies of a report are told apart: by colour, and where colours come to an end by dashes too. */
+import { type Html, html } from './html.ts';
+
+/** Of Okabe and Ito (Color Universal Design, 2008), which the colour-blind can tell apart; `style.css` has them. */
+const COLOURS = 7;
+const DASHES = ['none', '5 3', '1.5 2.5'];
+
+export interface Series {
+  readonly name: string;
+  /** A CSS colour. */
+  readonly colour: string;
+  readonly dash: string;
+  /** Of its lines: the first are the widest, so that they show also where others run over them. */
+  readonly width: number;
+}
+
+/** One for each policy, in their order; a name that comes again is numbered. */
+export function seriesOf(policies: readonly string[]): Series[] {
+  return policies.map((policy, i) => {
+    const before = policies.slice(0, i).filter((other) => other === policy).length;
+    return {
+      name: before === 0 ? policy : `${policy} (${before + 1})`,
+      colour: `var(--s${(i % COLOURS) + 1})`,
+      dash: DASHES[Math.floor(i / COLOURS) % DASHES.length]!,
+      width: Math.max(1.5, 3.6 - 0.9 * i),
+    };
+  });
+}
+
+/** The name with a sample of its line. */
+export function named({ name, colour, dash }: Series): Html {
+  return html`<span class="key"><svg width="22" height="8" aria-hidden="true"><line x1="0" y1="4" x2="22" y2="4" style="stroke:${colour};stroke-width:3;stroke-dasharray:${dash}"/></svg>${name}</span>`;
+}
+
+export function legend(series: readonly Series[]): Html {
+  return html`<p class="legend">${series.map((one) => html`${named(one)} `)}</p>`;
+}

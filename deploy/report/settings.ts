@@ -1,0 +1,27 @@
+/** The settings that a comparison was made with; units are in their names. */
+import type { VmSpec } from '#shared/events/index.ts';
+import type { Comparison } from '#simulations/simulate.ts';
+import { type Html, html } from './html.ts';
+import { dataTable } from './parts.ts';
+
+/** @param vm that each user of a trace got */
+export function settingsTable(settings: Comparison['settings'], vm: VmSpec | undefined): Html {
+  // The name is that of the configuration; the policies that ran are named everywhere else.
+  const { name: _, ...policy } = settings.policy;
+  const rows = leaves({ ...settings, policy, ...(vm && { vm }) });
+  return html`<details class="settings"><summary>Settings</summary>${dataTable(
+    'As in the configuration; vm is what each user got',
+    [{ head: 'setting' }, { head: 'value', numeric: true }],
+    rows,
+  )}</details>`;
+}
+
+function leaves(value: object, path = ''): [string, string][] {
+  return Object.entries(value).flatMap(([key, inner]): [string, string][] => {
+    const name = path === '' ? key : `${path}.${key}`;
+    if (typeof inner === 'object' && inner !== null) return leaves(inner, name);
+    return [
+      [name, typeof inner === 'number' ? inner.toLocaleString('en', { maximumFractionDigits: 6 }) : String(inner)],
+    ];
+  });
+}

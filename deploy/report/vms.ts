@@ -1,0 +1,71 @@
+/** The VMs that cost most, and why they were where they were. */
+import type { Candidate } from '#shared/events/index.ts';
+import { bytes, counted, digits, duration, timeOfDay } from '#shared/format.ts';
+import { inPlainWords, refusalWords } from '#shared/policy/words.ts';
+import type { Look, VmLife } from '#simulations/picture/lives.ts';
+import { type Html, html, NOTHING } from './html.ts';
+import { dataTable } from './parts.ts';
+
+/** Of one policy's run. @param margin how many times its cost a move has to be worth */
+export function worstVms(worst: readonly VmLife[], totalUserMs: number, margin: number): Html {
+  if (worst.length === 0) return html`<p>No VM had users.</p>`;
+  return html`${worst.map((life, i) => {
+    const costMs = life.servingUserMs + life.movingUserMs;
+    const share = totalUserMs === 0 ? 0 : costMs / totalUserMs;
+    return html`<details class="vm"${i === 0 ? html` open` : NOTHING}>
+<summary><b>${life.vm}</b> <span>${digits(costMs / 1000)} user-seconds (${(share * 100).toFixed(1)} % of all), ${counted(life.moves, 'move')}, mean RTT ${life.meanRttMs.toFixed(1)} ms</span></summary>
+<p>${stayWords(life)}</p>
+${life.look === undefined ? html`<p>No look was taken in that stay: it cost too little.</p>` : lookHtml(life.look, margin)}
+</details>`;
+  })}`;
+}
+
+function stayWords({ worst, servingUserMs, movingUserMs }: VmLife): string {
+  const { site, fromMs, toMs, userMs } = worst;
+  const share = servingUserMs === 0 ? 0 : (100 * userMs) / servingUserMs;
+  const moving = movingUserMs === 0 ? '' : ` All its moves cost ${digits(movingUserMs / 1000)}.`;
+  return `Its costliest stay was at ${site}, from ${timeOfDay(fromMs)} to ${timeOfDay(toMs)} UTC (${duration(toMs - fromMs)}): ${digits(userMs / 1000)} user-seconds, ${share.toFixed(0)} % of what serving it cost.${moving}`;
+}
+
+function lookHtml({ atMs, why }: Look, margin: number): Html {
+  const { home, homeServingUserMsPerS, expectedStayMs, candidates } = why;
+  // Where no site serves better, there is nothing to say of moves.
+  const better = candidates.some(({ prediction }) => prediction !== undefined);
+  const numeric = (head: string) => ({ head, numeric: true });
+  const table = dataTable(
+    'Why here, why not there. Serving and gain in user-milliseconds a second, cost and worth in user-milliseconds',
+    [
+      { head: 'site' },
+      numeric('serving'),
+      numeric('gain'),
+      ...(better ? ['a move takes', 'interrupts', 'data', 'costs', 'is worth'].map(numeric) : []),
+      { head: 'why not there' },
+    ],
+    candidates.map((candidate) => [
+      candidate.site === home ? `${candidate.site} (here)` : candidate.site,
+      digits(candidate.servingUserMsPerS),
+      candidate.site === home ? '' : digits(homeServingUserMsPerS - candidate.servingUserMsPerS).replace('-', '−'),
+      ...(better ? moveCells(candidate) : []),
+      judgement(candidate, home, margin),
+    ]),
+  );
+  const stay = `Its users were expected to stay for ${duration(expectedStayMs)}.`;
+  return html`<p>At ${timeOfDay(atMs)} UTC: ${inPlainWords(why, undefined)} ${stay}</p>${table}`;
+}
+
+/** What a move there would take, cost and be worth. */
+function moveCells({ prediction }: Candidate): string[] {
+  if (prediction === undefined) return ['', '', '', '', ''];
+  const { durationMs, interruptionMs, bytes: sent, costUserMs, benefitUserMs } = prediction;
+  return [duration(durationMs), duration(interruptionMs), bytes(sent), digits(costUserMs), digits(benefitUserMs)];
+}
+
+function judgement({ site, rejected, prediction }: Candidate, home: string, margin: number): string {
+  if (site === home) return '';
+  if (rejected !== undefined) return refusalWords(rejected);
+  if (prediction === undefined) return 'it serves no better';
+  const { costUserMs, benefitUserMs } = prediction;
+  if (benefitUserMs < costUserMs) return 'the move would cost more than it is worth';
+  if (benefitUserMs < margin * costUserMs) return `it is not worth ${margin} times its cost`;
+  return 'it would be worth it, if they stay as long as expected';
+}

@@ -1,0 +1,73 @@
+/** Writes down what a live system hears of its users' movements, as a trace that can be replayed and simulated. */
+import { randomBytes } from 'node:crypto';
+import type { Writable } from 'node:stream';
+import { createPseudonyms } from '#services/ingest/pseudonym.ts';
+import type { Bus, Delivery } from '#shared/bus/bus.ts';
+import { RecentIds } from '#shared/bus/recent-ids.ts';
+import { type Data, type Event, encode, envelop } from '#shared/events/index.ts';
+
+export interface Recording {
+  /** What has been written so far. */
+  readonly counts: { readonly locations: number; readonly users: number; readonly vms: number };
+  /** Resolves when the batch in hand is written; nothing is written after that. The stream is left open. */
+  stop(): Promise<void>;
+}
+
+export interface RecorderOptions {
+  readonly bus: Bus;
+  /** Where the events go, one a line. */
+  readonly out: Writable;
+  /** True: users are on the bus under pseudonyms already. False: each recording gives them some, of a key nobody keeps. */
+  readonly pseudonymous: boolean;
+}
+
+/**
+ * Begins to write down every `location.reported.v1` from now on. It listens as one process of its own, so that nothing waits
+ * for it on the bus when it has gone.
+ * @throws TagalongError what subscribing throws
+ */
+export async function record({ bus, out, pseudonymous }: RecorderOptions): Promise<Recording> {
+  const counts = { locations: 0, users: 0, vms: 0 };
+  const users = new Set<string>();
+  const vms = new Set<string>();
+  const known = new RecentIds();
+  const disguised = pseudonymous ? (event: Event) => event : disguise();
+  const subscription = await bus.subscribe(
+    { group: 'recorder', types: ['location.reported.v1'], latest: true },
+    async (batch: readonly Delivery[]) => {
+      // A batch may come again, and what it had was written.
+      const news = batch.flatMap(({ event }) => (isLocation(event) && known.add(event.id) ? [disguised(event)] : []));
+      for (const { data } of news as { data: Data<'location.reported.v1'> }[]) {
+        users.add(data.user);
+        vms.add(data.vm);
+      }
+      Object.assign(counts, { locations: counts.locations + news.length, users: users.size, vms: vms.size });
+      await written(out, news.map((event) => `${encode(event)}\n`).join(''));
+    },
+  );
+  return { counts, stop: () => subscription.stop() };
+}
+
+function isLocation(event: Event): event is Extract<Event, { type: 'location.reported.v1' }> {
+  return event.type === 'location.reported.v1';
+}
+
+/** Users, and the VMs that are named after them, under names that nobody can trace back. */
+function disguise(): (event: Event) => Event {
+  const pseudonymOf = createPseudonyms(randomBytes(32).toString('hex'));
+  let written = 0;
+  return (event) => {
+    if (!isLocation(event)) return event;
+    const { user, vm, ...rest } = event.data;
+    const data = { ...rest, user: pseudonymOf(user), vm: `vm-${pseudonymOf(vm)}` };
+    // The id has user and VM in it, too.
+    return envelop({ type: event.type, data }, `recorded-${++written}`, event.source);
+  };
+}
+
+async function written(out: Writable, text: string): Promise<void> {
+  if (text === '') return;
+  await new Promise<void>((resolve, reject) => {
+    out.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}

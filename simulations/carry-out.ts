@@ -1,0 +1,82 @@
+/** One run: one policy, one seed. In whichever thread it is carried out, its result is the same. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { TraceReport } from '#services/ingest/traces/trace.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Fact } from '#shared/events/index.ts';
+import type { RunResult } from './engine.ts';
+import { type Picture, PictureTaker } from './picture/picture.ts';
+import { runPolicy } from './run-policy.ts';
+import type { SharedTrace } from './shared-trace.ts';
+import { type Origin, playOf, type Subject } from './subject.ts';
+
+/** What all runs of a comparison have in common. */
+export interface Material {
+  readonly subject: Subject;
+  readonly config: Config;
+  /** The subject's positions, where they were read before. */
+  readonly shared?: SharedTrace & { readonly report: TraceReport };
+}
+
+export interface RunOrder {
+  readonly policy: string;
+  readonly seed: number;
+  /** Where every decision and migration event is to be written to, a JSON object a line. */
+  readonly factsPath?: string;
+  /** True: what a report shows of the run is gathered, too. */
+  readonly pictured?: boolean;
+}
+
+export interface RunReport {
+  readonly result: RunResult;
+  readonly origin: Origin;
+  readonly picture?: Picture;
+}
+
+/** @throws TagalongError what {@link playOf} and {@link runPolicy} throw */
+export async function carryOut(
+  { policy, seed, factsPath, pictured }: RunOrder,
+  material: Material,
+): Promise<RunReport> {
+  const { subject, config, shared } = material;
+  const { origin, ...play } = await playOf(subject, seed, shared);
+  const watcher = pictured ? new PictureTaker(play.sites, config.policy) : undefined;
+  const facts = factsPath === undefined ? undefined : factFile(factsPath);
+  try {
+    const result = await runPolicy({
+      ...play,
+      config: { ...config, policy: { ...config.policy, name: policy } },
+      ...(facts && { observe: (fact: Fact) => facts.write({ policy, seed, ...fact }) }),
+      ...(watcher && { watcher }),
+    });
+    return {
+      result,
+      origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) },
+      ...(watcher && !result.isBound && { picture: watcher.picture() }),
+    };
+  } finally {
+    facts?.close();
+  }
+}
+
+/** Some thousand events. */
+const CHUNK_CHARACTERS = 2 ** 20;
+
+/** A run does not wait for anything, so that a stream would keep all it is given until its end. */
+function factFile(path: string) {
+  const file = openSync(path, 'w');
+  let text = '';
+  const flush = () => {
+    writeSync(file, text);
+    text = '';
+  };
+  return {
+    write(line: object) {
+      text += `${JSON.stringify(line)}\n`;
+      if (text.length > CHUNK_CHARACTERS) flush();
+    },
+    close() {
+      flush();
+      closeSync(file);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/** The figures of a run that are compared over seeds and written to CSV, by name; the unit is in the name. */
+import type { RunResult } from './engine.ts';
+
+export const FIGURES = {
+  totalUserMs: ({ cost }) => cost.totalUserMs,
+  servingUserMs: ({ cost }) => cost.servingUserMs,
+  movingUserMs: ({ cost }) => cost.movingUserMs,
+  userHours: ({ cost }) => cost.userHours,
+  meanExcessRttMs: ({ cost }) => cost.meanExcessRttMs,
+  movesCompleted: ({ migrations }) => migrations.completed,
+  movesCancelled: ({ migrations }) => migrations.cancelled,
+  movesFailed: ({ migrations }) => sum(migrations.failed),
+  movesBackWithin5Min: ({ migrations }) => migrations.pingPong,
+  durationMeanMs: ({ migrations }) => migrations.durationMs.mean,
+  durationP50Ms: ({ migrations }) => migrations.durationMs.p50,
+  durationP95Ms: ({ migrations }) => migrations.durationMs.p95,
+  pauseMeanMs: ({ migrations }) => migrations.pauseMs.mean,
+  pauseP50Ms: ({ migrations }) => migrations.pauseMs.p50,
+  pauseP95Ms: ({ migrations }) => migrations.pauseMs.p95,
+  interruptionMeanMs: ({ migrations }) => migrations.interruptionMs.mean,
+  interruptionP50Ms: ({ migrations }) => migrations.interruptionMs.p50,
+  interruptionP95Ms: ({ migrations }) => migrations.interruptionMs.p95,
+  movedBytes: ({ migrations }) => migrations.bytes,
+} as const satisfies Record<string, (run: RunResult) => number>;
+
+export type Figure = keyof typeof FIGURES;
+export const FIGURE_NAMES = Object.keys(FIGURES) as Figure[];
+
+/** A number for each figure. */
+export type ByFigure<T> = Readonly<Record<Figure, T>>;
+
+/** Asks for something of every figure. */
+export function byFigure<T>(of: (figure: Figure) => T): ByFigure<T> {
+  return Object.fromEntries(FIGURE_NAMES.map((figure) => [figure, of(figure)])) as ByFigure<T>;
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
+}

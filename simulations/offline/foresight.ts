@@ -1,0 +1,24 @@
+import type { Fix } from '#services/ingest/traces/trace.ts';
+import { type RunInput, type RunResult, run } from '../engine.ts';
+import { type Itinerary, Travelogue } from './itinerary.ts';
+
+/** What somebody knows who knows the whole trace, and what a run comes to in which no VM moves. */
+export interface Foresight {
+  readonly itineraries: ReadonlyMap<string, Itinerary>;
+  readonly stayed: RunResult;
+}
+
+/** Which positions count does not depend on the policy, so they are found by one that does nothing. */
+export async function foresee({ config, sites, batches, vms }: RunInput): Promise<Foresight> {
+  const { byVm, note } = new Travelogue();
+  const stays = { ...config, policy: { ...config.policy, name: 'never' } };
+  const stayed = await run({ config: stays, sites, batches, note, ...(vms && { vms }) });
+  return { itineraries: byVm, stayed };
+}
+
+/** A trace that can be read more than once. */
+export async function kept(batches: RunInput['batches']): Promise<(readonly Fix[])[]> {
+  const all: (readonly Fix[])[] = [];
+  for await (const batch of batches) all.push(batch);
+  return all;
+}

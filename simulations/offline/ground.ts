@@ -1,0 +1,21 @@
+import type { VmSpec } from '#shared/events/index.ts';
+import { SiteTable } from '#shared/policy/sites.ts';
+import type { RunInput } from '../engine.ts';
+import type { Ground } from './cheapest-way.ts';
+import { LeastPrices } from './prices.ts';
+
+/** What the planners of a run work with, by the figures of the VM. Sites have the indexes that they have in the run. */
+export function groundOf({ sites, config }: Pick<RunInput, 'sites' | 'config'>): (spec: VmSpec) => Ground {
+  const table = new SiteTable(config.network);
+  for (const site of sites) table.report({ ...site, atMs: 0, vms: [], draining: false });
+  const prices = new Map<string, LeastPrices>();
+  return (spec) => {
+    const key = JSON.stringify(spec);
+    let ofSpec = prices.get(key);
+    if (ofSpec === undefined) {
+      ofSpec = new LeastPrices(table, config, spec);
+      prices.set(key, ofSpec);
+    }
+    return { sites: table, settings: config, prices: ofSpec };
+  };
+}

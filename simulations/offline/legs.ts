@@ -1,0 +1,120 @@
+/** An itinerary as a planner needs it: what serving from a site costs between two positions. */
+import { unitVector } from '#shared/geo/distance.ts';
+import { userRttMs } from '#shared/model/network.ts';
+import type { LookSettings } from '#shared/policy/outlook.ts';
+import type { SiteTable } from '#shared/policy/sites.ts';
+import type { Itinerary } from './itinerary.ts';
+
+/** A user at the last position. */
+interface Present {
+  readonly weight: number;
+  readonly probe: Float64Array;
+  lat: number;
+  lon: number;
+  near: number;
+  /** So many sites nearest to the user, and how much serving from any other costs at least. */
+  neighbours: Int32Array;
+  beyondUserMsPerS: number;
+}
+
+const NOT_LOOKED = new Int32Array();
+/** How many sites nearest to a user are looked at first, and how many where those are not enough; then all are. */
+const NEIGHBOURS = [6, 24];
+
+/** Walks along an itinerary. A leg goes from one position, of whichever user, to the next. */
+export class Legs {
+  readonly #way: Itinerary;
+  readonly #table: SiteTable;
+  readonly #settings: Pick<LookSettings, 'network' | 'policy'>;
+  /** Those who have been heard of, and by number. */
+  readonly #present: Present[] = [];
+  readonly #users = new Map<number, Present>();
+
+  constructor(way: Itinerary, table: SiteTable, settings: Pick<LookSettings, 'network' | 'policy'>) {
+    this.#way = way;
+    this.#table = table;
+    this.#settings = settings;
+  }
+
+  /** Goes to a position, and so to the leg that begins there. Positions have to be taken in order. */
+  take(position: number): void {
+    const { weights, user, lat, lon, near } = this.#way;
+    const number = user[position]!;
+    let present = this.#users.get(number);
+    if (present === undefined) {
+      const nowhere = { lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED, beyondUserMsPerS: 0 };
+      present = { weight: weights[number]!, probe: new Float64Array(3), ...nowhere };
+      this.#users.set(number, present);
+      this.#present.push(present);
+    }
+    present.lat = lat[position]!;
+    present.lon = lon[position]!;
+    present.near = near[position]!;
+    unitVector(present, present.probe);
+    present.neighbours = NOT_LOOKED;
+  }
+
+  /** Sites, by index, among which are all from where serving costs less than so much in this leg. */
+  cheaperThan(userMsPerS: number): Iterable<number> {
+    const users = this.#present;
+    for (const count of NEIGHBOURS) {
+      for (const user of users) if (user.neighbours.length < count) this.#lookAround(user, count);
+      const elsewhere = users.reduce((sum, { beyondUserMsPerS }) => sum + beyondUserMsPerS, 0);
+      if (elsewhere < userMsPerS) continue;
+      return users.length === 1 ? users[0]!.neighbours : new Set(users.flatMap(({ neighbours }) => [...neighbours]));
+    }
+    return this.#table.list.keys();
+  }
+
+  #lookAround(present: Present, most: number): void {
+    const { index } = this.#table;
+    const count = Math.min(most, index.size);
+    const km = new Float64Array(count);
+    present.neighbours = new Int32Array(count);
+    index.nearestFrom(present.near, present.probe, present, count, present.neighbours, km);
+    present.beyondUserMsPerS = this.#excess(present, km[count - 1]!, false);
+  }
+
+  /** What serving all users from a site costs in this leg, in user-milliseconds a second. */
+  rate(site: number): number {
+    let sum = 0;
+    for (let i = 0; i < this.#present.length; i++) {
+      const each = this.#present[i]!;
+      sum += this.#excess(each, this.#table.index.distanceKm(each.probe, site), each.near === site);
+    }
+    return sum;
+  }
+
+  /** How long the leg from a position is served, in seconds: a user who falls silent is taken to be gone. */
+  servedS(position: number): number {
+    const { atMs } = this.#way;
+    return Math.min(atMs[position + 1]! - atMs[position]!, this.#settings.policy.sessionTimeoutMs) / 1000;
+  }
+
+  #excess({ weight }: Present, km: number, atNearest: boolean): number {
+    return weight * Math.max(0, userRttMs(this.#settings.network, km, atNearest) - this.#way.spec.targetRttMs);
+  }
+}
+
+/**
+ * At each position: the least weight of users that a move may have to answer for which switches over about then, from the
+ * position before it to the one after it and the release. Users who have fallen silent do not mind being moved.
+ */
+export function movedWeights({ atMs, user, weights }: Itinerary, timeoutMs: number, releaseMs: number): Float64Array {
+  const last = atMs.length - 1;
+  const endMs = (position: number) => (atMs[position + 1] ?? atMs[position]!) + releaseMs;
+  const heardMs = weights.map(() => Number.NEGATIVE_INFINITY);
+  // The least within each leg: of those who have been heard of, and will not have fallen silent when it ends.
+  const within = new Float64Array(atMs.length);
+  for (let i = 0; i <= last; i++) {
+    heardMs[user[i]!] = atMs[i]!;
+    weights.forEach((weight, u) => {
+      if (heardMs[u]! + timeoutMs > endMs(i)) within[i]! += weight;
+    });
+  }
+  return within.map((own, i) => {
+    let least = i > 0 ? Math.min(own, within[i - 1]!) : own;
+    for (let j = i + 1; j <= last && atMs[j]! <= endMs(i); j++) least = Math.min(least, within[j]!);
+    return least;
+  });
+}

@@ -1,0 +1,58 @@
+import type { Chooser, View } from '#shared/policy/published/chooser.ts';
+import { type RunInput, type RunResult, run } from '../engine.ts';
+import { type Arrival, cheapestWay, type Ground } from './cheapest-way.ts';
+import { foresee, kept } from './foresight.ts';
+import { groundOf } from './ground.ts';
+import { type Itinerary, lastAt, part } from './itinerary.ts';
+
+/**
+ * Knows the next so many seconds without error: plans the cheapest way for a frame, follows the plan, plans the next frame (S.
+ * Wang et al., IEEE TPDS 28(4), 2017, arXiv 1503.02735, with predictions free of error). A move is ordered so early that it
+ * switches over as near to its planned instant as may be. Other VMs on the paths, limits and filters are not foreseen.
+ */
+export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
+  const batches = await kept(input.batches);
+  const { itineraries } = await foresee({ ...input, batches });
+  return run({ ...input, batches, decides: planner(frameS, itineraries, groundOf(input)) });
+}
+
+/** The way of a VM until the end of a frame. */
+interface Plan {
+  readonly untilMs: number;
+  readonly arrivals: readonly { readonly site: number; readonly atMs: number }[];
+}
+
+function planner(
+  frameS: number,
+  itineraries: ReadonlyMap<string, Itinerary>,
+  groundFor: (spec: Itinerary['spec']) => Ground,
+): Chooser<{ plan?: Plan }> {
+  const newPlan = ({ sites, nowMs }: View, itinerary: Itinerary): Plan => {
+    const untilMs = nowMs + frameS * 1000;
+    const frame = part(itinerary, nowMs, untilMs, sites[0]!.index);
+    const arrivals: { site: number; atMs: number }[] = [];
+    const { last } = cheapestWay(frame, groundFor(itinerary.spec));
+    for (let at: Arrival = last; at.previous; at = at.previous) {
+      arrivals.unshift({ site: at.site, atMs: frame.atMs[at.position]! });
+    }
+    return { untilMs, arrivals };
+  };
+  return {
+    name: `look-ahead(${frameS})`,
+    begin: () => ({}),
+    choose(view, memory) {
+      const itinerary = itineraries.get(view.vm)!;
+      if (memory.plan === undefined || view.nowMs >= memory.plan.untilMs) memory.plan = newPlan(view, itinerary);
+      const nextMs = itinerary.atMs[lastAt(itinerary.atMs, view.nowMs) + 1] ?? Number.POSITIVE_INFINITY;
+      let wanted = 0;
+      for (const { site, atMs } of memory.plan.arrivals) {
+        const place = view.sites.findIndex(({ index }) => index === site);
+        if (place < 0) continue;
+        // Now or at the next position, whichever is nearer to the plan.
+        const orderMs = atMs - view.moveMs(0, place);
+        if (orderMs - view.nowMs < nextMs - orderMs) wanted = place;
+      }
+      return wanted;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import type { VmSpec } from '#shared/events/index.ts';
+import { predictMove } from '#shared/model/move-model.ts';
+import { siteRttMs } from '#shared/model/network.ts';
+import { pathsBetween } from '#shared/model/paths.ts';
+import type { LookSettings } from '#shared/policy/outlook.ts';
+import { moveCostUserMs } from '#shared/policy/price.ts';
+import type { SiteTable } from '#shared/policy/sites.ts';
+
+/**
+ * What moves cost at least, by the model that the simulator works with, with paths to themselves. Kept is for each site the
+ * cheapest move from or to it; a move between two sites then costs at least the dearer of their two figures, which is what it
+ * costs where sites are connected alike, but for some microseconds of round trip.
+ */
+export class LeastPrices {
+  /** By the index of the site, in user-milliseconds: for each unit of the users' weight, and for the bytes. */
+  readonly #perWeight: Float64Array;
+  readonly #fixed: Float64Array;
+  /** The most that any site has for each unit of weight. */
+  readonly mostPerWeight: number;
+
+  /** The disk is left out: a site that kept it from an earlier visit is sent next to nothing. */
+  constructor({ list, index }: SiteTable, { move, policy, network }: LookSettings, spec: VmSpec) {
+    const memoryOnly = { ...spec, diskBytes: 0 };
+    this.#perWeight = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
+    this.#fixed = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
+    for (let a = 0; a < list.length; a++) {
+      // Both ways have the same paths.
+      for (let b = a + 1; b < list.length; b++) {
+        const [from, to] = [list[a]!, list[b]!];
+        const paths = pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks });
+        const take = predictMove(move, memoryOnly, paths, siteRttMs(network, index.betweenKm(a, b)));
+        if (!take.converges) continue;
+        const fixed = moveCostUserMs(policy, 0, take);
+        const perWeight = moveCostUserMs(policy, 1, take) - fixed;
+        for (const site of [a, b]) {
+          this.#fixed[site] = Math.min(this.#fixed[site]!, fixed);
+          this.#perWeight[site] = Math.min(this.#perWeight[site]!, perWeight);
+        }
+      }
+    }
+    this.mostPerWeight = this.#perWeight.filter(Number.isFinite).reduce((a, b) => Math.max(a, b), 0);
+  }
+
+  /**
+   * The least that a move between two other sites costs, in user-milliseconds; Infinity where no move is possible.
+   * @param weight sum of the weights of the users at the end of the move
+   */
+  between(a: number, b: number, weight: number): number {
+    const ofA = this.of(a, weight);
+    const ofB = this.of(b, weight);
+    return ofA > ofB ? ofA : ofB;
+  }
+
+  /** The least that a move from or to a site costs. */
+  of(site: number, weight: number): number {
+    const fixed = this.#fixed[site]!;
+    return fixed === Number.POSITIVE_INFINITY ? fixed : fixed + weight * this.#perWeight[site]!;
+  }
+}

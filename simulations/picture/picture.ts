@@ -1,0 +1,150 @@
+/** What a report shows of a run beside its result: gathered while it goes, in memory that its length does not change. */
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { PolicyConfig } from '#shared/config/schema.ts';
+import type { Data, Fact } from '#shared/events/index.ts';
+import type { Placement } from '#shared/policy/placement.ts';
+import { moveCostUserMs } from '#shared/policy/price.ts';
+import type { Vm } from '#shared/policy/vm.ts';
+import { weightOf } from '../engine.ts';
+import { boundsOf, type Density, DensityCounter } from './density.ts';
+import { Histogram, type Spread } from './histogram.ts';
+import { Lives, type VmLife } from './lives.ts';
+import type { Watcher } from './watcher.ts';
+
+/** Pairs of sites whose moves are kept, those with most. */
+const MOST_FLOWS = 200;
+const WORST_VMS = 8;
+const MINUTE_MS = 60_000;
+
+/** A site, and what came and went. */
+export interface SitePicture {
+  readonly site: string;
+  readonly lat: number;
+  readonly lon: number;
+  /** Time of VMs there, added up. */
+  readonly vmHours: number;
+  readonly arrived: number;
+  readonly left: number;
+}
+
+export interface Picture {
+  readonly density: Density;
+  readonly sites: readonly SitePicture[];
+  /** Moves from site to site, most first. */
+  readonly flows: readonly { readonly from: string; readonly to: string; readonly moves: number }[];
+  /** Round-trip times of users, in milliseconds; the weight is weighted user-seconds. */
+  readonly rttMs: Spread;
+  /** Of completed moves. */
+  readonly interruptionMs: Spread;
+  /** How long VMs stayed where they were until they left. */
+  readonly dwellMs: Spread;
+  /** VMs that had not left where they were when the run ended. */
+  readonly stayed: number;
+  /** Completed moves in each minute from the first position on. */
+  readonly movesByMinute: readonly number[];
+  readonly worst: readonly VmLife[];
+}
+
+/** Gathers a picture. */
+export class PictureTaker implements Watcher {
+  readonly #policy: PolicyConfig;
+  readonly #worstVms: number;
+  readonly #density: DensityCounter;
+  readonly #sites: Map<string, { -readonly [K in keyof SitePicture]: SitePicture[K] }>;
+  readonly #flows = new Map<string, number>();
+  readonly #rtt = new Histogram();
+  readonly #interruption = new Histogram();
+  readonly #dwell = new Histogram();
+  readonly #movesByMinute: number[] = [];
+  readonly #lives = new Lives((vm, atMs) => this.#placement!.explain(vm, atMs));
+  #placement: Placement | undefined;
+  #fromMs = 0;
+  #stayed = 0;
+  #ended = false;
+
+  /**
+   * @param policy prices what moves took
+   * @param worstVms how many of them are shown
+   */
+  constructor(sites: readonly SiteSpec[], policy: PolicyConfig, worstVms = WORST_VMS) {
+    this.#policy = policy;
+    this.#worstVms = worstVms;
+    this.#density = new DensityCounter(boundsOf(sites));
+    this.#sites = new Map(
+      sites.map(({ site, lat, lon }) => [site, { site, lat, lon, vmHours: 0, arrived: 0, left: 0 }]),
+    );
+  }
+
+  begin(placement: Placement, fromMs: number): void {
+    this.#placement = placement;
+    this.#fromMs = fromMs;
+  }
+
+  located({ lat, lon }: Data<'location.reported.v1'>): void {
+    this.#density.add(lat, lon);
+  }
+
+  served(vm: Vm, atMs: number, userS: number, rttMs: number): void {
+    if (userS > 0) this.#rtt.add(rttMs, userS);
+    const userMs = userS * Math.max(0, rttMs - vm.spec.targetRttMs);
+    this.#lives.served(vm.id, vm.home.id, { atMs, userS, rttMs, userMs });
+  }
+
+  fact(fact: Fact): void {
+    if (fact.type === 'migration.completed.v1') this.#completed(fact.data);
+    if (
+      fact.type === 'migration.completed.v1' ||
+      fact.type === 'migration.failed.v1' ||
+      fact.type === 'migration.cancelled.v1'
+    ) {
+      const { vm, figures } = fact.data;
+      const userMs = moveCostUserMs(this.#policy, weightOf(this.#placement!.vms.get(vm)), figures);
+      this.#lives.moved(vm, userMs, fact.type === 'migration.completed.v1');
+    }
+  }
+
+  switched({ vm, from, to, atMs }: Data<'migration.switched.v1'>): void {
+    if (this.#ended) return;
+    const stayedMs = this.#lives.switched(vm, to, atMs);
+    if (stayedMs === undefined) return;
+    this.#dwell.add(stayedMs);
+    this.#sites.get(from)!.vmHours += stayedMs / 3_600_000;
+  }
+
+  end(toMs: number): void {
+    this.#ended = true;
+    for (const { site, stayedMs } of this.#lives.end(toMs)) {
+      this.#stayed++;
+      this.#sites.get(site)!.vmHours += stayedMs / 3_600_000;
+    }
+  }
+
+  picture(): Picture {
+    const flows = [...this.#flows].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, MOST_FLOWS);
+    return {
+      density: this.#density.density(),
+      sites: [...this.#sites.values()],
+      flows: flows.map(([pair, moves]) => {
+        const [from, to] = pair.split(' ') as [string, string];
+        return { from, to, moves };
+      }),
+      rttMs: this.#rtt.spread(),
+      interruptionMs: this.#interruption.spread(),
+      dwellMs: this.#dwell.spread(),
+      stayed: this.#stayed,
+      movesByMinute: Array.from(this.#movesByMinute, (moves) => moves ?? 0),
+      worst: this.#lives.worst(this.#worstVms),
+    };
+  }
+
+  #completed({ from, to, atMs, figures }: Data<'migration.completed.v1'>): void {
+    this.#sites.get(from)!.left++;
+    this.#sites.get(to)!.arrived++;
+    // Names of sites have no blanks.
+    const pair = `${from} ${to}`;
+    this.#flows.set(pair, (this.#flows.get(pair) ?? 0) + 1);
+    this.#interruption.add(figures.interruptionMs);
+    const minute = Math.floor((atMs - this.#fromMs) / MINUTE_MS);
+    this.#movesByMinute[minute] = (this.#movesByMinute[minute] ?? 0) + 1;
+  }
+}

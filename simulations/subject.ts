@@ -1,0 +1,69 @@
+/** What is simulated, as data: it can be handed to another thread, and played there as often as there are runs. */
+
+import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import { type Fix, openTrace, type TraceOptions, type TraceReport } from '#services/ingest/traces/trace.ts';
+import type { VmSpec } from '#shared/events/index.ts';
+import { generate } from './generators/generate.ts';
+import { northeastCorridor } from './scenarios/northeast-corridor.ts';
+import type { ScenarioVm } from './scenarios/scenario.ts';
+import { type SharedTrace, sharedBatches } from './shared-trace.ts';
+
+export type Subject =
+  /** Recorded positions, whose users get a VM each. Nothing is left to chance. */
+  | {
+      readonly kind: 'trace';
+      readonly path: string;
+      readonly options: TraceOptions;
+      readonly sites: readonly SiteSpec[];
+    }
+  /** Made-up positions, drawn from the seed; `generator` as {@link generate} takes it. Without sites there is a grid. */
+  | { readonly kind: 'generated'; readonly generator: string; readonly sites?: readonly SiteSpec[] }
+  /** The shipped scenario, drawn from the seed; it brings sites and VMs along. */
+  | { readonly kind: 'scenario' };
+
+/** A subject with a seed, ready to be played once. */
+export interface Play {
+  readonly sites: readonly SiteSpec[];
+  /** Left out: each user gets one. */
+  readonly vms?: readonly ScenarioVm[];
+  readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
+  readonly origin: Origin;
+}
+
+/** Where positions came from, as results say it. The trace's figures are complete when it has been played. */
+export interface Origin {
+  readonly trace?: TraceReport;
+  readonly scenario?: string;
+  /** The VM that each user of a trace gets. */
+  readonly vm?: VmSpec;
+}
+
+/**
+ * @param shared the positions of a trace that was read before
+ * @throws TagalongError what opening a trace throws, USAGE from a generator
+ */
+export async function playOf(
+  subject: Subject,
+  seed: number,
+  shared?: SharedTrace & { readonly report: TraceReport },
+): Promise<Play> {
+  switch (subject.kind) {
+    case 'scenario': {
+      const { name, sites, vms, fixes } = northeastCorridor(seed);
+      return { sites, vms, batches: [[...fixes()]], origin: { scenario: name } };
+    }
+    case 'generated': {
+      const { sites, trace } = generate(subject.generator, seed, subject.sites);
+      return { sites, batches: trace.batches(), origin: { trace: trace.report, vm: PERSONAL_VM } };
+    }
+    case 'trace': {
+      const { sites, path, options } = subject;
+      if (shared !== undefined) {
+        return { sites, batches: sharedBatches(shared), origin: { trace: shared.report, vm: PERSONAL_VM } };
+      }
+      const trace = await openTrace(path, options);
+      return { sites, batches: trace.batches(), origin: { trace: trace.report, vm: PERSONAL_VM } };
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The whole simulation agrees with SimGrid 3.32's `live_migration` plugin where moves share a link: users walk over to
+ * another site at the same moment, the policy orders their VMs to follow, and these get into each other's way. One link of
+ * 125e6 B/s and 5 ms, VMs of 1 GiB that dirty 0.3 × 119 MiB/s without ever writing a page twice, 30 ms downtime limit,
+ * rounds without end. The figures are what SimGrid printed for moves that began together.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Fix } from '#services/ingest/traces/trace.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Fact, FactOf, VmSpec } from '#shared/events/index.ts';
+import { run } from '#simulations/engine.ts';
+
+const START_MS = Date.UTC(2026, 0, 1);
+const RTT_MS = 10;
+/** Two sites some metres apart, with one link between them. */
+const SITES = ['a', 'b'].map((site, i) => ({
+  ...{ site, lat: 45, lon: 10 + i * 1e-4, slots: 10 },
+  uplinks: [{ provider: 'link', rateBps: 125e6 }],
+}));
+const GUEST: VmSpec = {
+  ramBytes: 1024 ** 3,
+  dirtyRateBps: 0.3 * 119 * 1024 ** 2,
+  // So large that pages are as good as never written twice: dirtying is linear, as SimGrid has it.
+  workingSetBytes: 1e15,
+  diskBytes: 0,
+  downtimeLimitMs: 30,
+  targetRttMs: 0,
+};
+const CONFIG: Config = {
+  ...DEFAULT_CONFIG,
+  network: { accessMs: 0, msPerKm: 0.01, detour: 1, transitMs: RTT_MS },
+  policy: { ...DEFAULT_CONFIG.policy, name: 'nearest' },
+  limits: { ...DEFAULT_CONFIG.limits, movesPerSite: 10, movesPerPath: 10 },
+  move: {
+    efficiency: { single: 1, multi: 1 },
+    hostRateBps: Number.POSITIVE_INFINITY,
+    prepareMs: { single: 0, multi: 0 },
+    announceMs: 0,
+    resumeMs: 0,
+    releaseMs: 0,
+    maxRounds: Number.POSITIVE_INFINITY,
+    maxPauseMs: Number.POSITIVE_INFINITY,
+  },
+};
+
+/** Simulates so many users who walk from one site to the other at once. @param observe may throw, to make an end of it */
+function walkOver(count: number, observe: (fact: Fact) => void) {
+  const users = Array.from({ length: count }, (_, i) => `user-${i}`);
+  const vms = users.map((user) => ({
+    ...{ vm: `vm-of-${user}`, home: 'a', spec: GUEST },
+    sessions: [{ user, weight: 1 }],
+  }));
+  const at = (seconds: number, { lat, lon }: (typeof SITES)[0]): Fix[] =>
+    users.map((user) => ({ user, atMs: START_MS + seconds * 1000, lat, lon }));
+  return run({ config: CONFIG, sites: SITES, vms, batches: [at(0, SITES[0]!), at(10, SITES[1]!)], observe });
+}
+
+describe('moves over one link at the same time take as long, and stop each VM for as long, as in SimGrid (within 1 %)', () => {
+  test.each([
+    { count: 1, totalS: 12.298, downtimeS: 0.0278 },
+    { count: 2, totalS: 42.991, downtimeS: 0.0256 },
+  ])('$count: $totalS s, downtime $downtimeS s', async ({ count, totalS, downtimeS }) => {
+    const ends: FactOf<'migration.completed.v1'>[] = [];
+    const starts: number[] = [];
+    const { migrations } = await walkOver(count, (fact) => {
+      if (fact.type === 'migration.started.v1') starts.push(fact.data.atMs);
+      if (fact.type === 'migration.completed.v1') ends.push(fact);
+    });
+    expect(migrations).toMatchObject({ completed: count, cancelled: 0, failed: {} });
+    expect(new Set(starts)).toEqual(new Set([START_MS + 10_000]));
+    for (const { data } of ends) {
+      // The address is announced before the copy begins, which SimGrid does not know: one round trip.
+      expect(Math.abs((data.figures.durationMs - RTT_MS) / 1000 / totalS - 1)).toBeLessThan(0.01);
+      expect(Math.abs(data.figures.pauseMs / 1000 / downtimeS - 1)).toBeLessThan(0.01);
+    }
+  });
+
+  test('3: never done, as in SimGrid; after 10,000 s all of them still copy', async () => {
+    const untilMs = START_MS + 10_000_000;
+    const phases = new Map<string, string>();
+    const others: string[] = [];
+    await expect(
+      walkOver(3, ({ type, data }) => {
+        if (data.atMs > untilMs) throw new Error('long enough');
+        if (type === 'migration.progressed.v1') phases.set(data.migration, data.phase);
+        else others.push(type);
+      }),
+    ).rejects.toThrow('long enough');
+    expect([...phases.values()]).toEqual(['memory', 'memory', 'memory']);
+    const once = ['placement.decided.v1', 'migration.accepted.v1', 'migration.started.v1'];
+    expect(others.toSorted()).toEqual(once.flatMap((type) => [type, type, type]).toSorted());
+  });
+});

@@ -1,0 +1,67 @@
+/** Made-up runs for policies under the real costs: sites in the plane, users who walk and jump and fall silent. */
+import fc from 'fast-check';
+import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { Fix } from '#services/ingest/traces/trace.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { RunInput } from '#simulations/engine.ts';
+
+export const START_MS = Date.UTC(2026, 2, 2, 12);
+
+export const configWith = (part: Record<string, unknown> = {}) =>
+  parseConfig(JSON.stringify({ ingest: { plausibility: { maxSpeedMps: 1e6, maxAgeMs: 1e9 } }, ...part }), 'test');
+
+/** Somewhere in a square of about 500 km. */
+const place = fc.record({
+  lat: fc.double({ min: 40, max: 44.5, noNaN: true }),
+  lon: fc.double({ min: 5, max: 11, noNaN: true }),
+});
+/** Sites are connected fast or slowly, and not all with all. */
+const uplinks = fc.constantFrom<SiteSpec['uplinks'][]>(
+  [{ provider: 'a', rateBps: 125_000_000 }],
+  [
+    { provider: 'a', rateBps: 125_000_000 },
+    { provider: 'b', rateBps: 60_000_000 },
+  ],
+);
+
+/** @param most positions */
+export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes: Fix[] }> {
+  return fc
+    .record({
+      sites: fc.array(fc.tuple(place, uplinks), { minLength: 2, maxLength: 5 }),
+      places: fc.array(place, { minLength: 2, maxLength: 4 }),
+      users: fc.integer({ min: 1, max: 3 }),
+      steps: fc.array(
+        fc.record({
+          user: fc.nat(2),
+          place: fc.nat(3),
+          // Seconds, minutes, or so long that a user has fallen silent.
+          passedMs: fc.oneof(
+            { weight: 4, arbitrary: fc.integer({ min: 1, max: 90_000 }) },
+            { weight: 2, arbitrary: fc.integer({ min: 90_000, max: 800_000 }) },
+            { weight: 1, arbitrary: fc.integer({ min: 900_000, max: 2_000_000 }) },
+          ),
+        }),
+        { minLength: 2, maxLength: most },
+      ),
+    })
+    .map(({ sites, places, users, steps }) => {
+      let atMs = START_MS;
+      return {
+        sites: sites.map(([at, ups], i) => ({ site: `s${i}`, ...at, slots: 100, uplinks: ups })),
+        fixes: steps.map((step) => {
+          atMs += step.passedMs;
+          return { user: `u${step.user % users}`, atMs, ...places[step.place % places.length]! };
+        }),
+      };
+    });
+}
+
+/** The same with one VM for all users, if wanted. */
+export function inputOf(
+  { sites, fixes }: { sites: readonly SiteSpec[]; fixes: readonly Fix[] },
+  policy: string,
+  more: Partial<RunInput> = {},
+): RunInput {
+  return { config: configWith({ policy: { name: policy } }), sites, batches: [fixes], ...more };
+}

@@ -1,0 +1,181 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
+import type { Fact } from '#shared/events/index.ts';
+import { LIVE_NAMES } from '#shared/policy/named.ts';
+import type { Chooser } from '#shared/policy/published/chooser.ts';
+import { cheapestWay, type Ground } from '#simulations/offline/cheapest-way.ts';
+import { foresee } from '#simulations/offline/foresight.ts';
+import { groundOf } from '#simulations/offline/ground.ts';
+import type { Itinerary } from '#simulations/offline/itinerary.ts';
+import { Legs, movedWeights } from '#simulations/offline/legs.ts';
+import { runPolicy } from '#simulations/run-policy.ts';
+import { SEED } from '../../property/seed.ts';
+import { anyTrace, inputOf, START_MS } from './made.ts';
+
+/** All users share one VM, at the first site. */
+const shared = (users: number) => [
+  {
+    vm: 'shared',
+    home: 's0',
+    spec: PERSONAL_VM,
+    sessions: Array.from({ length: users }, (_, i) => ({ user: `u${i}`, weight: 1 + i })),
+  },
+];
+
+/** Tries every sequence of sites. */
+function leastOfAll(itinerary: Itinerary, { sites, settings, prices }: Ground): number {
+  const legs = new Legs(itinerary, sites, settings);
+  const weights = movedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
+  let ways = [{ site: itinerary.home, userMs: 0 }];
+  for (let position = 0; position + 1 < itinerary.atMs.length; position++) {
+    legs.take(position);
+    const servedS = legs.servedS(position);
+    ways = ways.flatMap(({ site, userMs }) =>
+      [...sites.list.keys()].map((to) => ({
+        site: to,
+        userMs: userMs + (to === site ? 0 : prices.between(site, to, weights[position]!)) + servedS * legs.rate(to),
+      })),
+    );
+  }
+  return ways.reduce((least, { userMs }) => Math.min(least, userMs), Number.POSITIVE_INFINITY);
+}
+
+describe('the optimum', () => {
+  test('is the least of all sequences of sites', async () => {
+    let moved = 0;
+    await fc.assert(
+      fc.asyncProperty(anyTrace(6), fc.boolean(), async (trace, together) => {
+        const input = inputOf(trace, 'never', together ? { vms: shared(3) } : {});
+        const { itineraries } = await foresee(input);
+        const groundFor = groundOf(input);
+        for (const itinerary of itineraries.values()) {
+          const ground = groundFor(itinerary.spec);
+          const { totalUserMs, last } = cheapestWay(itinerary, ground);
+          moved += last.moves;
+          const least = leastOfAll(itinerary, ground);
+          expect(Math.abs(totalUserMs - least)).toBeLessThanOrEqual(1e-9 * (1 + least));
+        }
+      }),
+      { seed: SEED, numRuns: 150 },
+    );
+    expect(moved).toBeGreaterThan(50);
+  });
+
+  test('is never above what any policy comes to, with the same positions served', async () => {
+    const policies = [
+      ...LIVE_NAMES,
+      'hysteresis(1)',
+      'myopic(600)',
+      'ski-rental(0.2)',
+      'look-ahead(60)',
+      'look-ahead(100000)',
+    ];
+    let moves = 0;
+    let closest = Number.POSITIVE_INFINITY;
+    await fc.assert(
+      fc.asyncProperty(anyTrace(40), fc.boolean(), async (trace, together) => {
+        const more = together ? { vms: shared(3) } : {};
+        const bound = await runPolicy(inputOf(trace, 'optimum', more));
+        for (const policy of policies) {
+          const run = await runPolicy(inputOf(trace, policy, more));
+          expect(bound.locations.teleport, policy).toBe(run.locations.teleport);
+          expect(bound.cost.totalUserMs, policy).toBeLessThanOrEqual(run.cost.totalUserMs * (1 + 1e-6) + 1e-6);
+          moves += run.migrations.completed;
+          if (bound.migrations.completed > 0)
+            closest = Math.min(closest, run.cost.totalUserMs / bound.cost.totalUserMs);
+        }
+      }),
+      { seed: SEED, numRuns: 40 },
+    );
+    expect(moves).toBeGreaterThan(100);
+    expect(closest, 'and some come near').toBeLessThan(1.2);
+  });
+
+  test('is where the VM is already where nobody moves', async () => {
+    const fixes = Array.from({ length: 10 }, (_, i) => ({ user: 'u', atMs: START_MS + i * 60_000, lat: 40, lon: 5 }));
+    const site = (name: string, lat: number) => ({
+      site: name,
+      lat,
+      lon: 5,
+      slots: 1,
+      uplinks: [{ provider: 'a', rateBps: 1e8 }],
+    });
+    const run = await runPolicy(inputOf({ sites: [site('here', 40), site('there', 41)], fixes }, 'optimum'));
+    expect(run).toMatchObject({
+      isBound: true,
+      migrations: { completed: 0 },
+      cost: { totalUserMs: 0, userHours: 0.15 },
+    });
+  });
+});
+
+/** Decisions to move, as they were made. */
+async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, decides?: Chooser) {
+  const moves: { atMs: number; vm: string; to: string }[] = [];
+  const observe = (fact: Fact) => {
+    if (fact.type !== 'placement.decided.v1') return;
+    const { atMs, vm, to, verdict } = fact.data;
+    moves.push({ atMs, vm, to: `${verdict} ${to}` });
+  };
+  await runPolicy(inputOf(trace, policy, { observe, ...(decides && { decides }) }));
+  return moves;
+}
+
+test('whoever runs live decides nothing by what comes later', async () => {
+  let decided = 0;
+  await fc.assert(
+    fc.asyncProperty(anyTrace(40), fc.nat(), async ({ sites, fixes }, n) => {
+      const upTo = n % fixes.length;
+      const untilMs = fixes[upTo]!.atMs;
+      const altered = fixes.map((fix, i) => (i > upTo ? { ...fix, lat: 84.5 - fix.lat, lon: 16 - fix.lon } : fix));
+      for (const policy of LIVE_NAMES) {
+        const [one, other] = [
+          await movesOf({ sites, fixes }, policy),
+          await movesOf({ sites, fixes: altered }, policy),
+        ];
+        const before = (moves: typeof one) => moves.filter(({ atMs }) => atMs <= untilMs);
+        expect(before(one), policy).toEqual(before(other));
+        decided += before(one).length;
+      }
+    }),
+    { seed: SEED, numRuns: 60 },
+  );
+  expect(decided).toBeGreaterThan(100);
+});
+
+test('a rule that wants the best site decides as nearest does, though nearest is not asked at every position', async () => {
+  const best: Chooser = { name: 'best', begin: () => ({}), choose: ({ best }) => best };
+  let decided = 0;
+  await fc.assert(
+    fc.asyncProperty(anyTrace(40), async ({ sites, fixes }) => {
+      // Between two sites: among more, nearest also turns back where a third one has become the best.
+      const trace = { sites: sites.slice(0, 2), fixes };
+      const [rule, nearest] = [await movesOf(trace, 'nearest', best), await movesOf(trace, 'nearest')];
+      const leaving = (moves: typeof rule) => moves.filter(({ to }) => !to.startsWith('stay'));
+      expect(leaving(rule)).toEqual(leaving(nearest));
+      decided += leaving(rule).length;
+    }),
+    { seed: SEED, numRuns: 60 },
+  );
+  expect(decided).toBeGreaterThan(50);
+});
+
+test('look-ahead does, and comes nearer to the optimum the farther it sees', async () => {
+  // Back and forth between two sites, now for long, now for a minute.
+  const stays = [10, 1, 12, 2, 1, 15, 1, 9];
+  const places = stays.flatMap((minutes, i) => Array.from({ length: minutes }, () => i % 2));
+  const fixes = places.map((place, i) => ({ user: 'u', atMs: START_MS + i * 60_000, lat: 40 + place, lon: 5 }));
+  const site = (name: string, lat: number) => ({
+    site: name,
+    lat,
+    lon: 5,
+    slots: 1,
+    uplinks: [{ provider: 'a', rateBps: 1e8 }],
+  });
+  const trace = { sites: [site('here', 40), site('there', 41)], fixes };
+  const cost = async (policy: string) => (await runPolicy(inputOf(trace, policy))).cost.totalUserMs;
+  const [blind, far, least] = [await cost('look-ahead(1)'), await cost('look-ahead(3600)'), await cost('optimum')];
+  expect(far).toBeLessThan(blind);
+  expect(far / least).toBeLessThan(1.1);
+});
