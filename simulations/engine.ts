@@ -9,9 +9,10 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
-import type { Vm } from '#shared/policy/vm.ts';
+import { sessionOf } from '#shared/policy/roster.ts';
+import type { Session, Vm } from '#shared/policy/vm.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
-import { Serving } from './serving.ts';
+import { type Leg, Serving } from './serving.ts';
 import { type MigrationFigures, Tally } from './tally.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -66,15 +67,15 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
   });
   const { placement } = world;
   const serving = new Serving(placement.sites, config.network, config.policy.sessionTimeoutMs);
-  const users = new Users(world, vms === undefined ? new PersonalVms(sites) : undefined);
+  const users = new Users(world, serving, vms === undefined ? new PersonalVms(sites) : undefined);
   const turnSwitched = () => {
-    for (const vm of switched.splice(0)) serving.turn(placement.vms.get(vm), Math.round(clock.now()));
+    for (const id of switched.splice(0)) serving.turn(placement.vms.get(id)!, Math.round(clock.now()));
   };
 
   let fromMs: number | undefined;
-  const fix = { vm: '', user: '', atMs: 0, lat: 0, lon: 0 };
   for await (const batch of batches) {
-    for (const { user, atMs, lat, lon } of batch) {
+    for (const fix of batch) {
+      const { atMs } = fix;
       if (fromMs === undefined) {
         fromMs = atMs;
         clock.advanceTo(atMs);
@@ -85,13 +86,8 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
         clock.advanceTo(atMs);
         if (switched.length > 0) turnSwitched();
       }
-      fix.user = user;
-      fix.atMs = atMs;
-      fix.lat = lat;
-      fix.lon = lon;
-      for (const vm of users.vmsOf(fix)) {
-        fix.vm = vm;
-        if (world.locate(fix)) serving.turn(placement.vms.get(vm), atMs);
+      for (const { vm, session, legs } of users.servedOf(fix)) {
+        if (world.locateAt(vm, session, fix)) serving.turn(vm, atMs, legs);
       }
     }
   }
@@ -118,43 +114,58 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
   };
 }
 
-/** Which VMs a user's positions concern. */
+/** A VM that a user is attached to, with what is looked up of it for each position. */
+interface Served {
+  readonly vm: Vm;
+  readonly session: Session;
+  readonly legs: Leg[];
+}
+
+const NONE: readonly Served[] = [];
+
+/** Which VMs a user's positions concern. Nobody is detached while a simulation runs, and no VM retired. */
 class Users {
   /** Positions of users who have no VM, by why. */
   readonly refused = new Map<string, number>();
   readonly #world: World;
+  readonly #serving: Serving;
   readonly #personal: PersonalVms | undefined;
-  readonly #vms = new Map<string, string[]>();
+  readonly #served = new Map<string, Served[]>();
 
-  constructor(world: World, personal: PersonalVms | undefined) {
+  constructor(world: World, serving: Serving, personal: PersonalVms | undefined) {
     this.#world = world;
+    this.#serving = serving;
     this.#personal = personal;
   }
 
   get size(): number {
-    return this.#vms.size;
+    return this.#served.size;
   }
 
-  declare({ vm, home, spec, sessions }: ScenarioVm, atMs: number): void {
-    this.#world.tell({ type: 'vm.declared.v1', data: { vm, atMs, home, spec } });
+  declare({ vm: id, home, spec, sessions }: ScenarioVm, atMs: number): void {
+    this.#world.tell({ type: 'vm.declared.v1', data: { vm: id, atMs, home, spec } });
     for (const { user, weight } of sessions) {
-      this.#world.tell({ type: 'session.attached.v1', data: { vm, user, atMs, weight } });
-      this.#vms.set(user, [...(this.#vms.get(user) ?? []), vm]);
+      this.#world.tell({ type: 'session.attached.v1', data: { vm: id, user, atMs, weight } });
+      const vm = this.#world.placement.vms.get(id)!;
+      const served = { vm, session: sessionOf(vm, user)!, legs: this.#serving.legsOf(vm) };
+      const others = this.#served.get(user);
+      if (others === undefined) this.#served.set(user, [served]);
+      else others.push(served);
     }
   }
 
   /** The VMs of the user of this position; one who is new gets one, where VMs are given to users. */
-  vmsOf(fix: Fix): readonly string[] {
-    const known = this.#vms.get(fix.user);
+  servedOf(fix: Fix): readonly Served[] {
+    const known = this.#served.get(fix.user);
     if (known !== undefined) return known;
     const enrolled = this.#personal?.enrol(fix);
     if (enrolled !== undefined) {
       this.declare({ ...enrolled, sessions: [{ user: fix.user, weight: 1 }] }, fix.atMs);
-      return this.#vms.get(fix.user)!;
+      return this.#served.get(fix.user)!;
     }
     const why = positionFault(fix) ?? 'unattached';
     this.refused.set(why, (this.refused.get(why) ?? 0) + 1);
-    return [];
+    return NONE;
   }
 }
 

@@ -19,7 +19,7 @@ import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
-import type { Session, Vm } from './vm.ts';
+import { type Session, silentFromMs, type Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
@@ -36,6 +36,9 @@ export type LocationOutcome =
   | 'unknown-vm'
   | 'unattached';
 
+/** What of a location event says where the user is. */
+export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
+
 const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -43,13 +46,14 @@ const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cool
 export class Placement {
   readonly sites: SiteTable;
   readonly policy: Policy;
-  /** Location events by what became of them. */
-  readonly counts = new Map<LocationOutcome, number>();
   readonly #settings: PlacementSettings;
   readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
   readonly #lookout: Lookout;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
+  readonly #counts = new Map<LocationOutcome, number>();
+  /** Quiet ones that are not in the counts yet. */
+  #quiet = 0;
   #decided: Data<'placement.decided.v1'>[] = [];
   #changed: Vm[] = [];
   #lessons: Lesson[] = [];
@@ -134,18 +138,36 @@ export class Placement {
     }
   }
 
-  /** The hot path: one position of one user of one VM. */
+  /** Location events by what became of them. */
+  get counts(): Map<LocationOutcome, number> {
+    if (this.#quiet > 0) this.#counts.set('quiet', (this.#counts.get('quiet') ?? 0) + this.#quiet);
+    this.#quiet = 0;
+    return this.#counts;
+  }
+
+  /** One position of one user of one VM. */
   location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
-    const outcome = this.#locate(fix, nowMs);
-    this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
+    const vm = this.#roster.vms.get(fix.vm);
+    const session = vm && sessionOf(vm, fix.user);
+    if (session) return this.locate(vm, session, fix, nowMs);
+    return this.#count(vm ? 'unattached' : 'unknown-vm');
+  }
+
+  /** The hot path: the same for somebody who has the VM and its session at hand. */
+  locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
+    const outcome = this.#locate(vm, session, fix, nowMs);
+    if (outcome !== 'quiet') return this.#count(outcome);
+    // Nearly all are: counting them in a map would cost as much as half of what is known of them by now.
+    this.#quiet++;
     return outcome;
   }
 
-  #locate(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
-    const vm = this.#roster.vms.get(fix.vm);
-    if (vm === undefined) return 'unknown-vm';
-    const session = sessionOf(vm, fix.user);
-    if (session === undefined) return 'unattached';
+  #count<Outcome extends LocationOutcome>(outcome: Outcome): Outcome {
+    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
+    return outcome;
+  }
+
+  #locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
     const { plausibility } = this.#settings;
     const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
@@ -313,7 +335,7 @@ export class Placement {
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
     // An earlier deadline that was left to stand, or a user who was heard of again.
     const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, this.#silentFromMs(vm)) > atMs;
+    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, silentFromMs(vm, this.#settings.policy)) > atMs;
     if (nothingDue && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
@@ -377,18 +399,9 @@ export class Placement {
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
     if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm));
+    const nextMs = Math.min(pauseMs, vm.recheckAtMs, silentFromMs(vm, this.#settings.policy));
     // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
-  }
-
-  /** When the first active session will have fallen silent; Infinity where none is active. */
-  #silentFromMs(vm: Vm): number {
-    let fromMs = Number.POSITIVE_INFINITY;
-    for (const { active, track } of vm.sessions) {
-      if (active) fromMs = Math.min(fromMs, track.atMs + this.#settings.policy.sessionTimeoutMs);
-    }
-    return fromMs;
   }
 
   #touch(vm: Vm): void {
