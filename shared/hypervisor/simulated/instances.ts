@@ -21,26 +21,47 @@ export function instances(): Instances {
   /** Kept beside, because a site's heartbeat asks for its VMs again and again. */
   const homeOf = new Map<string, Set<string>>();
 
-  const setHome = (vm: string, site: string, home: boolean) => {
-    const vms = homeOf.get(site) ?? new Set();
-    homeOf.set(site, vms);
-    if (home) vms.add(vm);
-    else vms.delete(vm);
+  const homesAt = (site: string) => {
+    let vms = homeOf.get(site);
+    if (vms === undefined) {
+      vms = new Set();
+      homeOf.set(site, vms);
+    }
+    return vms;
+  };
+  const setHome = (vm: string, site: string, was: boolean, is: boolean) => {
+    if (is && !was) homesAt(site).add(vm);
+    if (was && !is) homesAt(site).delete(vm);
   };
   return {
     set(vm, site, state) {
-      const sites = byVm.get(vm) ?? new Map<string, InstanceState>();
-      byVm.set(vm, sites.set(site, state));
-      setHome(vm, site, state === 'running' || state === 'paused');
+      let sites = byVm.get(vm);
+      if (sites === undefined) {
+        sites = new Map();
+        byVm.set(vm, sites);
+      }
+      setHome(vm, site, isHome(sites.get(site)), isHome(state));
+      sites.set(site, state);
     },
     delete(vm, site) {
       const sites = byVm.get(vm);
-      sites?.delete(site);
-      if (sites?.size === 0) byVm.delete(vm);
-      setHome(vm, site, false);
+      if (sites === undefined) return;
+      setHome(vm, site, isHome(sites.get(site)), false);
+      sites.delete(site);
+      if (sites.size === 0) byVm.delete(vm);
     },
     state: (vm, site) => byVm.get(vm)?.get(site),
-    running: (vm) => [...(byVm.get(vm) ?? [])].filter(([, state]) => state === 'running').map(([site]) => site),
+    running(vm) {
+      const running: string[] = [];
+      byVm.get(vm)?.forEach((state, site) => {
+        if (state === 'running') running.push(site);
+      });
+      return running;
+    },
     at: (site) => [...(homeOf.get(site) ?? [])],
   };
+}
+
+function isHome(state: InstanceState | undefined): boolean {
+  return state === 'running' || state === 'paused';
 }
