@@ -119,8 +119,8 @@ export class Lookout {
       const gain = survey.serving[0]! - servingUserMsPerS;
       // What it would take to go where it is worse interests nobody.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
-      const weighed = this.#weigh(vm, site, nowMs, gain, false);
-      const { rejected } = weighed;
+      const weighed = this.#weigh(vm, site, gain);
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
       return {
         site: site.id,
         servingUserMsPerS,
@@ -141,8 +141,9 @@ export class Lookout {
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#survey.take(vm, nowMs);
     const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
-    const weighed = this.#weigh(vm, to, nowMs, gain, true);
-    return { choice: choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered'), rejected: weighed.rejected };
+    const weighed = this.#weigh(vm, to, gain);
+    const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered');
+    return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
   }
 
   #homeLost(home: Site, nowMs: number): Outlook['homeLost'] {
@@ -193,14 +194,15 @@ export class Lookout {
     for (const i of this.#survey.ranked()) {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
-      const weighed = this.#weigh(vm, candidates[i]!, nowMs, gain, false);
+      const weighed = this.#weigh(vm, candidates[i]!, gain);
       const missing = this.#policy.leastGain(weighed.option.costUserMs) - gain;
       if (missing > 0) {
         missingGain = Math.min(missingGain, missing);
         continue;
       }
-      if (weighed.rejected !== undefined) {
-        blocked ??= weighed.rejected;
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      if (rejected !== undefined) {
+        blocked ??= rejected;
         continue;
       }
       if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
@@ -222,20 +224,18 @@ export class Lookout {
     });
   }
 
-  /** Predicts a move, prices it, and asks the filters. */
-  #weigh(vm: Vm, to: Site, nowMs: number, gainUserMsPerS: number, forced: boolean): Weighed {
+  /** Predicts a move and prices it. */
+  #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
     const pair = this.#sites.pair(vm.home, to);
     const raw = this.#predict(vm, pair);
-    return {
-      pair,
-      raw,
-      option: {
-        gainUserMsPerS,
-        costUserMs: this.#price(pair, raw),
-        durationMs: raw.durationMs * pair.correction.duration,
-      },
-      rejected: to === vm.home ? 'already-there' : refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced),
-    };
+    const costUserMs = this.#price(pair, raw);
+    return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
+  }
+
+  /** The filter that refuses a move; undefined: none does. */
+  #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
+    if (pair.to === vm.home) return 'already-there';
+    return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
   }
 
   #predict(vm: Vm, pair: Pair): PredictedMove {
@@ -259,8 +259,8 @@ export class Lookout {
     for (const site of new Set([...survey.candidates.slice(1), ...near])) {
       const serving = survey.servingFrom(site);
       if (serving >= least) continue;
-      const weighed = this.#weigh(vm, site, nowMs, survey.serving[0]! - serving, true);
-      if (weighed.rejected !== undefined) continue;
+      const weighed = this.#weigh(vm, site, survey.serving[0]! - serving);
+      if (this.#rejected(vm, weighed, nowMs, true) !== undefined) continue;
       chosen = weighed;
       least = serving;
     }
@@ -301,7 +301,6 @@ interface Weighed {
   readonly pair: Pair;
   readonly raw: PredictedMove;
   readonly option: Option;
-  readonly rejected: string | undefined;
 }
 
 function circumstancesOf({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
