@@ -15,52 +15,57 @@ export interface Instances {
   at(site: string): string[];
 }
 
+/** A VM's instance at a site. */
+interface Instance {
+  readonly site: string;
+  state: InstanceState;
+}
+
 /** A world in which no VM runs yet. */
 export function instances(): Instances {
-  const byVm = new Map<string, Map<string, InstanceState>>();
+  /** One or two each: a list of them takes a fifth of a map's memory. */
+  const byVm = new Map<string, Instance[]>();
   /** Kept beside, because a site's heartbeat asks for its VMs again and again. */
   const homeOf = new Map<string, Set<string>>();
 
-  const homesAt = (site: string) => {
+  const instanceOf = (vm: string, site: string) => byVm.get(vm)?.find((instance) => instance.site === site);
+  const setHome = (vm: string, site: string, was: boolean, is: boolean) => {
+    if (was === is) return;
     let vms = homeOf.get(site);
     if (vms === undefined) {
       vms = new Set();
       homeOf.set(site, vms);
     }
-    return vms;
-  };
-  const setHome = (vm: string, site: string, was: boolean, is: boolean) => {
-    if (is && !was) homesAt(site).add(vm);
-    if (was && !is) homesAt(site).delete(vm);
+    if (is) vms.add(vm);
+    else vms.delete(vm);
   };
   return {
     set(vm, site, state) {
-      let sites = byVm.get(vm);
-      if (sites === undefined) {
-        sites = new Map();
-        byVm.set(vm, sites);
-      }
-      setHome(vm, site, isHome(sites.get(site)), isHome(state));
-      sites.set(site, state);
+      const known = instanceOf(vm, site);
+      setHome(vm, site, isHome(known?.state), isHome(state));
+      if (known) known.state = state;
+      else if (byVm.has(vm)) byVm.get(vm)!.push({ site, state });
+      else byVm.set(vm, [{ site, state }]);
     },
     delete(vm, site) {
-      const sites = byVm.get(vm);
-      if (sites === undefined) return;
-      setHome(vm, site, isHome(sites.get(site)), false);
-      sites.delete(site);
-      if (sites.size === 0) byVm.delete(vm);
+      const known = instanceOf(vm, site);
+      if (known === undefined) return;
+      setHome(vm, site, isHome(known.state), false);
+      const all = byVm.get(vm)!;
+      if (all.length === 1) byVm.delete(vm);
+      else all.splice(all.indexOf(known), 1);
     },
-    state: (vm, site) => byVm.get(vm)?.get(site),
+    state: (vm, site) => instanceOf(vm, site)?.state,
     running(vm) {
       const running: string[] = [];
-      byVm.get(vm)?.forEach((state, site) => {
-        if (state === 'running') running.push(site);
-      });
+      for (const { site, state } of byVm.get(vm) ?? NONE) if (state === 'running') running.push(site);
       return running;
     },
     at: (site) => [...(homeOf.get(site) ?? [])],
   };
 }
+
+const NONE: readonly Instance[] = [];
 
 function isHome(state: InstanceState | undefined): boolean {
   return state === 'running' || state === 'paused';

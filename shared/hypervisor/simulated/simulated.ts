@@ -42,6 +42,9 @@ export interface SimulatedHypervisor extends Hypervisor {
   running(vm: string): string[];
 }
 
+/** Of a VM that has not been moved. Never written to: most VMs of a large simulation never are. */
+const NO_MOVES = new Map<string, ActiveMove>();
+
 /** What two sites have between them. */
 interface Between {
   readonly way: Way;
@@ -111,7 +114,8 @@ export function simulatedHypervisor({
     }
     for (const [id, { done }] of moves) if (done === 0 || done === PHASES.length) moves.delete(id);
     const active = activeMove(move, network.route(between!.way), between!.rttMs);
-    moves.set(move.id, active);
+    if (moves === NO_MOVES) movesOf.set(move.vm, new Map([[move.id, active]]));
+    else moves.set(move.id, active);
     return active;
   };
 
@@ -223,7 +227,7 @@ export function simulatedHypervisor({
       if (!sites.has(site)) {
         throw new TagalongError('SITE_UNKNOWN', `cannot place ${vm} at ${site}: declare the site first`);
       }
-      if (!movesOf.has(vm)) movesOf.set(vm, new Map());
+      if (!movesOf.has(vm)) movesOf.set(vm, NO_MOVES);
       instances.set(vm, site, 'running');
     },
 
