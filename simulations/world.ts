@@ -10,7 +10,8 @@ import type { Data, Fact } from '#shared/events/index.ts';
 import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
-import { type LocationOutcome, Placement, type Position } from '#shared/policy/placement.ts';
+import type { LocationOutcome } from '#shared/policy/outcomes.ts';
+import { Placement, type Position } from '#shared/policy/placement.ts';
 import type { Session, Vm } from '#shared/policy/vm.ts';
 
 export interface World {

@@ -78,11 +78,17 @@ export class Lookout {
     this.#survey = new Survey(sites, settings.network, settings.policy.sessionTimeoutMs);
   }
 
-  /** Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors. */
-  look(vm: Vm, nowMs: number): Outlook {
+  /**
+   * Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors.
+   * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
+   *   whoever surveyed its surroundings would find them as they were
+   */
+  look(vm: Vm, nowMs: number, again = false): Outlook {
     const survey = this.#survey;
-    survey.take(vm, nowMs);
-    survey.anchor(vm);
+    if (!again) {
+      survey.take(vm, nowMs);
+      survey.anchor(vm);
+    }
     const homeLost = this.#homeLost(vm.home, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (survey.active.length === 0) {

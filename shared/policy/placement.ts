@@ -9,12 +9,13 @@ import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
 import { TagalongError } from '../errors.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { nearKm2 } from '../geo/distance.ts';
-import { checkPosition, checkTrack, follow, type Implausible } from '../geo/plausibility.ts';
+import { checkPosition, checkTrack, follow } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
+import { type LocationOutcome, Outcomes } from './outcomes.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { type Policy, policyNamed } from './policies.ts';
 import { Roster, sessionOf } from './roster.ts';
@@ -27,14 +28,6 @@ export interface PlacementSettings extends LookSettings {
   /** False: decisions come without their candidates, for who would throw them away: they cost as much as deciding. */
   readonly explains?: boolean;
 }
-
-/** What became of a location event. */
-export type LocationOutcome =
-  | Implausible
-  | 'quiet' // counted, and nothing could have changed
-  | 'looked' // counted, and the VM was looked at
-  | 'unknown-vm'
-  | 'unattached';
 
 /** What of a location event says where the user is. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
@@ -51,9 +44,7 @@ export class Placement {
   readonly #lookout: Lookout;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
-  readonly #counts = new Map<LocationOutcome, number>();
-  /** Quiet ones that are not in the counts yet. */
-  #quiet = 0;
+  readonly #outcomes = new Outcomes();
   #decided: Data<'placement.decided.v1'>[] = [];
   #changed: Vm[] = [];
   #lessons: Lesson[] = [];
@@ -140,9 +131,7 @@ export class Placement {
 
   /** Location events by what became of them. */
   get counts(): Map<LocationOutcome, number> {
-    if (this.#quiet > 0) this.#counts.set('quiet', (this.#counts.get('quiet') ?? 0) + this.#quiet);
-    this.#quiet = 0;
-    return this.#counts;
+    return this.#outcomes.counts;
   }
 
   /** One position of one user of one VM. */
@@ -150,21 +139,12 @@ export class Placement {
     const vm = this.#roster.vms.get(fix.vm);
     const session = vm && sessionOf(vm, fix.user);
     if (session) return this.locate(vm, session, fix, nowMs);
-    return this.#count(vm ? 'unattached' : 'unknown-vm');
+    return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
   }
 
   /** The hot path: the same for somebody who has the VM and its session at hand. */
   locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
-    const outcome = this.#locate(vm, session, fix, nowMs);
-    if (outcome !== 'quiet') return this.#count(outcome);
-    // Nearly all are: counting them in a map would cost as much as half of what is known of them by now.
-    this.#quiet++;
-    return outcome;
-  }
-
-  #count<Outcome extends LocationOutcome>(outcome: Outcome): Outcome {
-    this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);
-    return outcome;
+    return this.#outcomes.count(this.#locate(vm, session, fix, nowMs));
   }
 
   #locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
@@ -354,7 +334,7 @@ export class Placement {
     }
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
-      const outlook = this.#lookout.look(vm, atMs);
+      const outlook = this.#lookout.look(vm, atMs, looks > 0);
       vm.reason = outlook.homeLost ? `home-${outlook.homeLost}` : outlook.advice.reason;
       vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
       if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
