@@ -73,7 +73,8 @@ export function nearestSites({ users, sites, steps, degrees }: Movement): Int32A
   for (let i = 0; i < nearest.length; i++) {
     const position = { lat: degrees[2 * i]!, lon: degrees[2 * i + 1]! };
     unitVector(position, probe);
-    index.nearest(probe, position, 1, found, km);
+    const before = i < users.length ? -1 : nearest[i - users.length]!;
+    index.nearestFrom(before, probe, position, 1, found, km);
     nearest[i] = found[0]!;
   }
   return nearest;

@@ -94,51 +94,50 @@ async function overTime({ seed, quick, data }: SimulationBench): Promise<BenchRo
   ];
 }
 
+/** Users by how often they are measured: few of them do not keep the compiler busy for long enough. */
+const USERS = [
+  [1_000, { runs: 40, warmUps: 30 }],
+  [10_000, { runs: 6, warmUps: 4 }],
+  [100_000, { runs: 2, warmUps: 1 }],
+  [1_000_000, ONCE],
+] as const;
+const SITES = [100, 1_000, 10_000];
+
+/** What a user-step of one size takes. */
+interface Grown {
+  readonly metric: string;
+  readonly ns: number;
+  readonly peakMb: number;
+}
+
 /** From a thousand users to a million; from a hundred sites to ten thousand. */
 async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
-  const spacingKm = 1;
-  const measure = (users: number, sites: number, steps: number) => {
-    const source: Source = { kind: 'walked', seed, users, sites, spacingKm, steps };
-    return inOwnProcess({ source, policy: 'tagalong', ...ONCE });
-  };
   const less = quick ? 100 : 1;
-  const rows: BenchRow[] = [];
-  const nsOf = ({ perCpuS }: Measured) => 1e9 / perCpuS;
-  // As many user-steps each, but for the million: what the compiler costs weighs the same.
-  const usersSteps = [
-    [1_000, 1_000],
-    [10_000, 100],
-    [100_000, 20],
-    [1_000_000, 10],
-  ] as const;
-  const byUsers: Measured[] = [];
-  for (const [users, steps] of usersSteps) {
-    const measured = await measure(users / less, 1_000, steps);
-    byUsers.push(measured);
-    rows.push({
-      metric: `${(users / less).toLocaleString('en')} users × 1,000 sites × ${steps} steps of 10 s`,
-      value: nsOf(measured),
-      unit: 'CPU ns/user-step',
-    });
-  }
-  rows.push(
-    atMost('  the most users compared with the fewest', nsOf(byUsers.at(-1)!) / nsOf(byUsers[0]!), 'x', DEARER),
-    { metric: '  peak resident memory with the most', value: byUsers.at(-1)!.peakRssBytes / MB, unit: 'MB' },
-  );
-  const bySites: Measured[] = [];
-  for (const sites of [100, 1_000, 10_000]) {
-    const measured = await measure(10_000 / less, sites, 100);
-    bySites.push(measured);
-    rows.push({
-      metric: `${(10_000 / less).toLocaleString('en')} users × ${sites.toLocaleString('en')} sites × 100 steps of 10 s`,
-      value: nsOf(measured),
-      unit: 'CPU ns/user-step',
-    });
-  }
-  rows.push(
-    atMost('  the most sites compared with the fewest', nsOf(bySites.at(-1)!) / nsOf(bySites[0]!), 'x', DEARER),
-  );
-  return rows;
+  const measure = async (
+    users: number,
+    sites: number,
+    steps: number,
+    often: Pick<Job, 'runs' | 'warmUps'>,
+  ): Promise<Grown> => {
+    const source: Source = { kind: 'walked', seed, users, sites, spacingKm: 1, steps };
+    const measured = await inOwnProcess({ source, policy: 'tagalong', ...(quick ? ONCE : often) });
+    const size = [users, sites, steps].map((n) => n.toLocaleString('en'));
+    const metric = `${size[0]} users × ${size[1]} sites × ${size[2]} steps of 10 s`;
+    return { ns: 1e9 / measured.perCpuS, metric, peakMb: measured.peakRssBytes / MB };
+  };
+  const byUsers: Grown[] = [];
+  for (const [users, often] of USERS) byUsers.push(await measure(users / less, 1_000, 10, often));
+  const bySites: Grown[] = [];
+  for (const sites of SITES) bySites.push(await measure(1_000 / less, sites, 100, { runs: 6, warmUps: 4 }));
+  const dearer = (of: readonly Grown[]) => of.at(-1)!.ns / of[0]!.ns;
+  const row = ({ metric, ns }: Grown) => ({ metric, value: ns, unit: 'CPU ns/user-step' });
+  return [
+    ...byUsers.map(row),
+    atMost('  the most users compared with the fewest', dearer(byUsers), 'x', DEARER),
+    { metric: '  peak resident memory with the most', value: byUsers.at(-1)!.peakMb, unit: 'MB' },
+    ...bySites.map(row),
+    atMost('  the most sites compared with the fewest', dearer(bySites), 'x', DEARER),
+  ];
 }
 
 /** Recorded movements where there are any of this size, and what the reader is told of them. */
