@@ -227,10 +227,7 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: numb
     }
   }
   if (subflows.length === 0) return NONE;
-  const shares = maxMinShares(
-    links.map(({ rateBps }) => rateBps),
-    subflows.map((subflow) => subflow.links.map(({ index }) => index)),
-  );
+  const shares = sharesOf(links, subflows);
   const touched = new Set<Transfer>();
   subflows.forEach((subflow, i) => {
     if (subflow.shareBps === shares[i]) return;
@@ -240,6 +237,21 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: numb
     touched.add(transfer);
   });
   return touched;
+}
+
+function sharesOf(links: readonly Link[], subflows: readonly Subflow[]): number[] {
+  // Most moves have their links to themselves.
+  if (links.every(({ crossing }) => crossing.size <= 1)) return subflows.map(slowestBps);
+  return maxMinShares(
+    links.map(({ rateBps }) => rateBps),
+    subflows.map((subflow) => subflow.links.map(({ index }) => index)),
+  );
+}
+
+function slowestBps({ links }: Subflow): number {
+  let slowest = Number.POSITIVE_INFINITY;
+  for (const { rateBps } of links) slowest = Math.min(slowest, rateBps);
+  return slowest;
 }
 
 function setRate(transfer: Transfer, model: MoveModel, nowMs: number): void {
