@@ -72,24 +72,32 @@ export async function run({ config, sites, batches, vms, observe }: RunInput): P
     for (const id of switched.splice(0)) serving.turn(placement.vms.get(id)!, Math.round(clock.now()));
   };
 
+  const begin = (atMs: number) => {
+    clock.advanceTo(atMs);
+    for (const site of sites) world.declareSite(site);
+    for (const vm of vms ?? []) users.declare(vm, atMs);
+  };
+  // For each position: not async itself, and without iterators, which are objects until the compiler has done its best.
+  const take = (fix: Fix) => {
+    const { atMs } = fix;
+    if (atMs > clock.now()) {
+      clock.advanceTo(atMs);
+      if (switched.length > 0) turnSwitched();
+    }
+    const served = users.servedOf(fix);
+    for (let i = 0; i < served.length; i++) {
+      const { vm, session, legs } = served[i]!;
+      if (world.locateAt(vm, session, fix)) serving.turn(vm, atMs, legs);
+    }
+  };
+
   let fromMs: number | undefined;
   for await (const batch of batches) {
-    for (const fix of batch) {
-      const { atMs } = fix;
-      if (fromMs === undefined) {
-        fromMs = atMs;
-        clock.advanceTo(atMs);
-        for (const site of sites) world.declareSite(site);
-        for (const vm of vms ?? []) users.declare(vm, atMs);
-      }
-      if (atMs > clock.now()) {
-        clock.advanceTo(atMs);
-        if (switched.length > 0) turnSwitched();
-      }
-      for (const { vm, session, legs } of users.servedOf(fix)) {
-        if (world.locateAt(vm, session, fix)) serving.turn(vm, atMs, legs);
-      }
+    if (fromMs === undefined && batch.length > 0) {
+      fromMs = batch[0]!.atMs;
+      begin(fromMs);
     }
+    for (let i = 0; i < batch.length; i++) take(batch[i]!);
   }
   const toMs = Math.round(clock.now());
   // What is under way is brought to its end, so that every accepted move is counted with its outcome.

@@ -50,7 +50,10 @@ export class Serving {
    * @param legs the VM's, where they are at hand
    */
   turn(vm: Vm, atMs: number, legs: Leg[] = this.legsOf(vm)): void {
-    for (const session of vm.sessions) {
+    const { sessions } = vm;
+    // Called for each position: without iterators.
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[i]!;
       const { user, weight, track } = session;
       if (track.atMs < 0) continue;
       let leg = legOf(legs, user);
@@ -80,6 +83,6 @@ export class Serving {
 
 /** VMs have a handful of users: a scan beats a map. */
 function legOf(legs: readonly Leg[], user: string): Leg | undefined {
-  for (const leg of legs) if (leg.user === user) return leg;
+  for (let i = 0; i < legs.length; i++) if (legs[i]!.user === user) return legs[i];
   return undefined;
 }
