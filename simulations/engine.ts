@@ -10,10 +10,11 @@ import type { Config } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/named.ts';
-import type { Vm } from '#shared/policy/vm.ts';
+import { sessionOf } from '#shared/policy/roster.ts';
+import type { Session, Vm } from '#shared/policy/vm.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
-import { Serving } from './serving.ts';
+import { type Leg, Serving } from './serving.ts';
 import { type MigrationFigures, Tally } from './tally.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -90,41 +91,44 @@ export async function run({
   const { placement } = world;
   const onLeg = watcher?.served.bind(watcher);
   const serving = new Serving(placement.sites, config.network, config.policy.sessionTimeoutMs, onLeg);
-  const users = new Users(world, vms === undefined ? new PersonalVms(sites) : undefined);
+  const users = new Users(world, serving, vms === undefined ? new PersonalVms(sites) : undefined);
   const turnSwitched = () => {
     for (const data of switched.splice(0)) {
-      serving.turn(placement.vms.get(data.vm), Math.round(clock.now()));
+      serving.turn(placement.vms.get(data.vm)!, Math.round(clock.now()));
       watcher?.switched(data);
     }
   };
 
-  let fromMs: number | undefined;
-  const fix = { vm: '', user: '', atMs: 0, lat: 0, lon: 0 };
-  for await (const batch of batches) {
-    for (const { user, atMs, lat, lon } of batch) {
-      if (fromMs === undefined) {
-        fromMs = atMs;
-        clock.advanceTo(atMs);
-        watcher?.begin(placement, atMs);
-        for (const site of sites) world.declareSite(site);
-        for (const vm of vms ?? []) users.declare(vm, atMs);
-      }
-      if (atMs > clock.now()) {
-        clock.advanceTo(atMs);
-        if (switched.length > 0) turnSwitched();
-      }
-      fix.user = user;
-      fix.atMs = atMs;
-      fix.lat = lat;
-      fix.lon = lon;
-      for (const vm of users.vmsOf(fix)) {
-        fix.vm = vm;
-        if (!world.locate(fix)) continue;
-        serving.turn(placement.vms.get(vm), atMs);
-        watcher?.located(fix);
-        note?.(placement.vms.get(vm)!, user, atMs);
-      }
+  const begin = (atMs: number) => {
+    clock.advanceTo(atMs);
+    watcher?.begin(placement, atMs);
+    for (const site of sites) world.declareSite(site);
+    for (const vm of vms ?? []) users.declare(vm, atMs);
+  };
+  // For each position: not async itself, and without iterators, which are objects until the compiler has done its best.
+  const take = (fix: Fix) => {
+    const { atMs, user } = fix;
+    if (atMs > clock.now()) {
+      clock.advanceTo(atMs);
+      if (switched.length > 0) turnSwitched();
     }
+    const served = users.servedOf(fix);
+    for (let i = 0; i < served.length; i++) {
+      const { vm, session, legs } = served[i]!;
+      if (!world.locateAt(vm, session, fix)) continue;
+      serving.turn(vm, atMs, legs);
+      watcher?.located({ vm: vm.id, ...fix });
+      note?.(vm, user, atMs);
+    }
+  };
+
+  let fromMs: number | undefined;
+  for await (const batch of batches) {
+    if (fromMs === undefined && batch.length > 0) {
+      fromMs = batch[0]!.atMs;
+      begin(fromMs);
+    }
+    for (let i = 0; i < batch.length; i++) take(batch[i]!);
   }
   const toMs = Math.round(clock.now());
   watcher?.end(toMs);
@@ -150,43 +154,58 @@ export async function run({
   };
 }
 
-/** Which VMs a user's positions concern. */
+/** A VM that a user is attached to, with what is looked up of it for each position. */
+interface Served {
+  readonly vm: Vm;
+  readonly session: Session;
+  readonly legs: Leg[];
+}
+
+const NONE: readonly Served[] = [];
+
+/** Which VMs a user's positions concern. Nobody is detached while a simulation runs, and no VM retired. */
 class Users {
   /** Positions of users who have no VM, by why. */
   readonly refused = new Map<string, number>();
   readonly #world: World;
+  readonly #serving: Serving;
   readonly #personal: PersonalVms | undefined;
-  readonly #vms = new Map<string, string[]>();
+  readonly #served = new Map<string, Served[]>();
 
-  constructor(world: World, personal: PersonalVms | undefined) {
+  constructor(world: World, serving: Serving, personal: PersonalVms | undefined) {
     this.#world = world;
+    this.#serving = serving;
     this.#personal = personal;
   }
 
   get size(): number {
-    return this.#vms.size;
+    return this.#served.size;
   }
 
-  declare({ vm, home, spec, sessions }: ScenarioVm, atMs: number): void {
-    this.#world.tell({ type: 'vm.declared.v1', data: { vm, atMs, home, spec } });
+  declare({ vm: id, home, spec, sessions }: ScenarioVm, atMs: number): void {
+    this.#world.tell({ type: 'vm.declared.v1', data: { vm: id, atMs, home, spec } });
     for (const { user, weight } of sessions) {
-      this.#world.tell({ type: 'session.attached.v1', data: { vm, user, atMs, weight } });
-      this.#vms.set(user, [...(this.#vms.get(user) ?? []), vm]);
+      this.#world.tell({ type: 'session.attached.v1', data: { vm: id, user, atMs, weight } });
+      const vm = this.#world.placement.vms.get(id)!;
+      const served = { vm, session: sessionOf(vm, user)!, legs: this.#serving.legsOf(vm) };
+      const others = this.#served.get(user);
+      if (others === undefined) this.#served.set(user, [served]);
+      else others.push(served);
     }
   }
 
   /** The VMs of the user of this position; one who is new gets one, where VMs are given to users. */
-  vmsOf(fix: Fix): readonly string[] {
-    const known = this.#vms.get(fix.user);
+  servedOf(fix: Fix): readonly Served[] {
+    const known = this.#served.get(fix.user);
     if (known !== undefined) return known;
     const enrolled = this.#personal?.enrol(fix);
     if (enrolled !== undefined) {
       this.declare({ ...enrolled, sessions: [{ user: fix.user, weight: 1 }] }, fix.atMs);
-      return this.#vms.get(fix.user)!;
+      return this.#served.get(fix.user)!;
     }
     const why = positionFault(fix) ?? 'unattached';
     this.refused.set(why, (this.refused.get(why) ?? 0) + 1);
-    return [];
+    return NONE;
   }
 }
 

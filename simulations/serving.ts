@@ -4,8 +4,9 @@ import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
 import type { Session, Vm } from '#shared/policy/vm.ts';
 
-/** A user between two positions. */
-interface Leg {
+/** A user of a VM between two positions. */
+export interface Leg {
+  readonly user: string;
   sinceMs: number;
   rttMs: number;
   excessMs: number;
@@ -28,7 +29,7 @@ export class Serving {
   readonly #network: NetworkModel;
   readonly #silentMs: number;
   readonly #onLeg: OnLeg | undefined;
-  readonly #legs = new Map<string, Map<string, Leg>>();
+  readonly #legs = new Map<Vm, Leg[]>();
   readonly #probe = new Float64Array(3);
 
   /** @param silentMs after which a user who says nothing is taken to be gone */
@@ -39,24 +40,32 @@ export class Serving {
     this.#onLeg = onLeg;
   }
 
+  /** The legs of a VM's users: empty until they have a position. */
+  legsOf(vm: Vm): Leg[] {
+    let legs = this.#legs.get(vm);
+    if (legs === undefined) {
+      legs = [];
+      this.#legs.set(vm, legs);
+    }
+    return legs;
+  }
+
   /**
    * Closes the legs of a VM's users, and opens new ones from where the users and the VM are now. To be called after each
    * position that counted, when the sessions' `near` is right.
+   * @param legs the VM's, where they are at hand
    */
-  turn(vm: Vm | undefined, atMs: number): void {
-    if (vm === undefined) return;
-    let legs = this.#legs.get(vm.id);
-    if (legs === undefined) {
-      legs = new Map();
-      this.#legs.set(vm.id, legs);
-    }
-    for (const session of vm.sessions) {
+  turn(vm: Vm, atMs: number, legs: Leg[] = this.legsOf(vm)): void {
+    const { sessions } = vm;
+    // Called for each position: without iterators.
+    for (let i = 0; i < sessions.length; i++) {
+      const session = sessions[i]!;
       const { user, weight, track } = session;
       if (track.atMs < 0) continue;
-      let leg = legs.get(user);
+      let leg = legOf(legs, user);
       if (leg === undefined) {
-        leg = { sinceMs: atMs, rttMs: 0, excessMs: 0, weight };
-        legs.set(user, leg);
+        leg = { user, sinceMs: atMs, rttMs: 0, excessMs: 0, weight };
+        legs.push(leg);
       }
       this.#close(vm, leg, atMs);
       leg.sinceMs = atMs;
@@ -78,4 +87,10 @@ export class Serving {
     const km = this.#sites.index.distanceKm(this.#probe, vm.home.index);
     return userRttMs(this.#network, km, near === vm.home.index);
   }
+}
+
+/** VMs have a handful of users: a scan beats a map. */
+function legOf(legs: readonly Leg[], user: string): Leg | undefined {
+  for (let i = 0; i < legs.length; i++) if (legs[i]!.user === user) return legs[i];
+  return undefined;
 }

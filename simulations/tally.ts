@@ -1,8 +1,9 @@
 /** Counts what happens in a run and turns it into its result. */
 import type { PolicyConfig } from '#shared/config/schema.ts';
-import type { Data, Fact, Figures } from '#shared/events/index.ts';
+import type { Data, Fact, Figures, Prediction } from '#shared/events/index.ts';
 import { moveCostUserMs } from '#shared/policy/price.ts';
-import { type Distribution, distribution } from './statistics.ts';
+import { Spread } from './spread.ts';
+import type { Distribution } from './statistics.ts';
 
 /** A VM that is back within this time was not worth moving. */
 const PING_PONG_MS = 5 * 60_000;
@@ -28,12 +29,13 @@ export class Tally {
   movingUserMs = 0;
   readonly #failed: Record<string, number> = {};
   readonly #degraded: Record<string, number> = {};
-  readonly #durations: number[] = [];
-  readonly #pauses: number[] = [];
-  readonly #interruptions: number[] = [];
-  readonly #durationErrors: number[] = [];
-  readonly #interruptionErrors: number[] = [];
-  readonly #ordered = new Map<string, Data<'placement.decided.v1'>>();
+  readonly #durations = new Spread();
+  readonly #pauses = new Spread();
+  readonly #interruptions = new Spread();
+  readonly #durationErrors = new Spread();
+  readonly #interruptionErrors = new Spread();
+  /** What was predicted of the moves that have not ended. */
+  readonly #predicted = new Map<string, Prediction>();
   readonly #last = new Map<string, { from: string; atMs: number }>();
   readonly #policy: PolicyConfig;
   readonly #weightOf: (vm: string) => number;
@@ -53,8 +55,8 @@ export class Tally {
         this.#decided(fact.data);
         break;
       case 'migration.completed.v1':
-        this.#ended(fact.data);
         this.#completed(fact.data);
+        this.#ended(fact.data);
         break;
       case 'migration.failed.v1':
         this.#ended(fact.data);
@@ -69,44 +71,44 @@ export class Tally {
 
   get migrations(): MigrationFigures {
     return {
-      completed: this.#durations.length,
+      completed: this.#durations.count,
       failed: this.#failed,
       cancelled: this.#cancelled,
-      durationMs: distribution(this.#durations),
-      pauseMs: distribution(this.#pauses),
-      interruptionMs: distribution(this.#interruptions),
+      durationMs: this.#durations.distribution,
+      pauseMs: this.#pauses.distribution,
+      interruptionMs: this.#interruptions.distribution,
       bytes: this.#bytes,
       degraded: this.#degraded,
-      durationError: distribution(this.#durationErrors),
-      interruptionError: distribution(this.#interruptionErrors),
+      durationError: this.#durationErrors.distribution,
+      interruptionError: this.#interruptionErrors.distribution,
       pingPong: this.#pingPong,
     };
   }
 
   #decided(data: Data<'placement.decided.v1'>): void {
     count(this.decisions, `${data.verdict} ${data.reason}`);
-    if (data.verdict === 'move') this.#ordered.set(data.decision, data);
+    if (data.verdict === 'move' && data.prediction) this.#predicted.set(data.decision, data.prediction);
   }
 
   /** What the users paid for it, whatever came of it. */
-  #ended({ vm, figures }: { vm: string; figures: Figures }): void {
+  #ended({ migration, vm, figures }: { migration: string; vm: string; figures: Figures }): void {
+    this.#predicted.delete(migration);
     this.movingUserMs += moveCostUserMs(this.#policy, this.#weightOf(vm), figures);
     this.#bytes += figures.bytes;
   }
 
   #completed({ migration, vm, from, to, atMs, figures }: Data<'migration.completed.v1'>): void {
-    this.#durations.push(figures.durationMs);
-    this.#pauses.push(figures.pauseMs);
-    this.#interruptions.push(figures.interruptionMs);
+    this.#durations.add(figures.durationMs);
+    this.#pauses.add(figures.pauseMs);
+    this.#interruptions.add(figures.interruptionMs);
     for (const kind of figures.degraded) count(this.#degraded, kind);
     const before = this.#last.get(vm);
     if (before?.from === to && atMs - before.atMs <= PING_PONG_MS) this.#pingPong++;
     this.#last.set(vm, { from, atMs });
-    const prediction = this.#ordered.get(migration)?.prediction;
-    this.#ordered.delete(migration);
+    const prediction = this.#predicted.get(migration);
     if (prediction === undefined) return;
-    this.#durationErrors.push(figures.durationMs / prediction.durationMs);
-    this.#interruptionErrors.push(figures.interruptionMs / prediction.interruptionMs);
+    this.#durationErrors.add(figures.durationMs / prediction.durationMs);
+    this.#interruptionErrors.add(figures.interruptionMs / prediction.interruptionMs);
   }
 }
 

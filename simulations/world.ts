@@ -11,7 +11,9 @@ import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
 import type { AnyPolicy } from '#shared/policy/named.ts';
-import { Placement } from '#shared/policy/placement.ts';
+import type { LocationOutcome } from '#shared/policy/outcomes.ts';
+import { Placement, type Position } from '#shared/policy/placement.ts';
+import type { Session, Vm } from '#shared/policy/vm.ts';
 
 export interface World {
   readonly placement: Placement;
@@ -19,8 +21,10 @@ export interface World {
   readonly hypervisor: SimulatedHypervisor;
   /** Hands a fact to whoever it concerns, and carries out all that follows from it at this instant. */
   tell(fact: Fact): void;
-  /** The same for a position: the hot path, without an object around it. True: it counted. */
+  /** The same for a position, without a fact around it. True: it counted. */
   locate(fix: Data<'location.reported.v1'>): boolean;
+  /** The hot path: the same for somebody who has the VM and its session at hand. */
+  locateAt(vm: Vm, session: Session, fix: Position): boolean;
   declareSite(site: SiteSpec): void;
 }
 
@@ -91,6 +95,13 @@ export function createWorld({
     wakeMigrations(migrations.nextWakeMs());
   }
 
+  const counted = (outcome: LocationOutcome) => {
+    // A quiet position leaves nothing to settle, and nearly all of them are.
+    if (outcome === 'quiet') return true;
+    if (outcome === 'looked') settle();
+    return outcome === 'looked';
+  };
+
   return {
     placement,
     migrations,
@@ -102,12 +113,8 @@ export function createWorld({
       migrations.apply(fact, nowMs());
       settle();
     },
-    locate(fix) {
-      const outcome = placement.location(fix, nowMs());
-      // A quiet position leaves nothing to settle, and nearly all of them are.
-      if (outcome === 'looked') settle();
-      return outcome === 'looked' || outcome === 'quiet';
-    },
+    locate: (fix) => counted(placement.location(fix, nowMs())),
+    locateAt: (vm, session, fix) => counted(placement.locate(vm, session, fix, nowMs())),
     declareSite(site) {
       hypervisor.declareSite(site);
       this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });

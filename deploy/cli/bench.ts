@@ -7,6 +7,7 @@ import { table } from './table.ts';
 /** The benchmarks whose figures the README quotes, by name. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
+  simulation: async (options) => (await import('#simulations/bench/simulation/simulation.ts')).benchSimulation(options),
   bus: async ({ servers }) => (await import('#simulations/bench/bus/bus.ts')).benchBus(servers),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
   dashboard: async (options) => (await import('#simulations/bench/dashboard/dashboard.ts')).benchDashboard(options),
@@ -39,12 +40,12 @@ export function addBench(program: Command): void {
     .command('bench <name>')
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
-    .option('--quick', 'migration: few repeats; dashboard: few users, a few seconds')
+    .option('--quick', 'migration: few repeats; simulation: small sizes; dashboard: few users, a few seconds')
     .option(
       '--only <parts>',
       'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',
     )
-    .option('--data <folder>', 'policy: recorded movements', '../shared/data')
+    .option('--data <folder>', 'policy, simulation: recorded movements', '../shared/data')
     .option('--servers <urls>', 'bus: running servers, as nats://127.0.0.1:4222,kafka://127.0.0.1:9092')
     .option('--json <file>', 'only - : print the result as JSON')
     .action(async (name: string, options: Given) => {

@@ -18,7 +18,7 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import type { LocationOutcome } from '#shared/policy/outcome.ts';
+import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';

@@ -1,20 +1,17 @@
-import TinyQueue from 'tinyqueue';
+import { Deadlines } from '../time/deadlines.ts';
 import type { Cancel } from './clock.ts';
 
 interface Timer {
-  readonly timeMs: number;
-  readonly order: number;
   callback: (() => void) | undefined;
 }
 
 /** Callbacks in order of time, then of registration. Cancelled ones are dropped when they come up. */
 export class TimerQueue {
-  #queue = new TinyQueue<Timer>([], (a, b) => a.timeMs - b.timeMs || a.order - b.order);
-  #order = 0;
+  readonly #timers = new Deadlines<Timer>();
 
   add(timeMs: number, callback: () => void): Cancel {
-    const timer: Timer = { timeMs, order: this.#order++, callback };
-    this.#queue.push(timer);
+    const timer: Timer = { callback };
+    this.#timers.push(timeMs, timer);
     return () => {
       timer.callback = undefined;
     };
@@ -22,25 +19,19 @@ export class TimerQueue {
 
   /** When the next callback is due; undefined where none waits. */
   nextMs(): number | undefined {
-    return this.#head()?.timeMs;
+    const timers = this.#timers;
+    while (timers.next !== undefined && timers.next.callback === undefined) timers.pop();
+    return timers.nextMs;
   }
 
   /** Removes and returns the first callback that is due at `nowMs`. */
   take(nowMs: number): (() => void) | undefined {
-    const head = this.#head();
-    if (head === undefined || head.timeMs > nowMs) return undefined;
-    this.#queue.pop();
-    const callback = head.callback;
+    const nextMs = this.nextMs();
+    if (nextMs === undefined || nextMs > nowMs) return undefined;
+    const timer = this.#timers.pop()!;
+    const { callback } = timer;
     // A cancel after the run must find nothing to do.
-    head.callback = undefined;
+    timer.callback = undefined;
     return callback;
-  }
-
-  #head(): Timer | undefined {
-    for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
-      if (head.callback !== undefined) return head;
-      this.#queue.pop();
-    }
-    return undefined;
   }
 }

@@ -11,11 +11,16 @@ const SCAN_LIMIT = 1000;
 /** Length of the list that each site has of the sites around it. */
 const AROUND = 32;
 
-/** The sites around one site, and how far the farthest of them is: every other site is at least as far. */
+/** The sites around one site, the nearest first, and how far the farthest of them is: every other is at least as far. */
 interface Around {
   readonly sites: Int32Array;
+  /** How far each is, as the length of the chord on a globe of radius 1. */
+  readonly chords: Float64Array;
   readonly reachKm: number;
 }
+
+/** More than rounding can make of a chord: six micrometres. */
+const ROUNDING = 1e-12;
 
 /** Finds the sites nearest to a position, by great circle. Built once for a list of sites; refers to them by index. */
 export class SiteIndex {
@@ -48,7 +53,7 @@ export class SiteIndex {
   nearest(probe: Float64Array, position: Position, count: number, found: Int32Array, km: Float64Array): number {
     return this.#tree
       ? this.#ask(this.#tree, probe, position, count, found, km)
-      : this.#scan(probe, undefined, count, found, km);
+      : this.#scan(probe, undefined, 0, count, found, km);
   }
 
   /**
@@ -68,9 +73,10 @@ export class SiteIndex {
     // A second chance from the site that turned out to be nearest: the user has moved on.
     for (let from = hint, chances = 2; chances > 0 && from >= 0 && from < this.size; chances--) {
       const around = this.#aroundOf(from);
-      const kept = this.#scan(probe, around.sites, count, found, km);
+      const squaredChord = this.#squaredChord(probe, from);
+      const kept = this.#scan(probe, around, Math.sqrt(squaredChord), count, found, km);
       // Strictly: at the very reach there may be others, of which the first in the list would count.
-      if (kept === count && km[kept - 1]! < around.reachKm - this.distanceKm(probe, from)) return kept;
+      if (kept === count && km[kept - 1]! < around.reachKm - chordKm(squaredChord)) return kept;
       if (found[0] === from) break;
       from = found[0]!;
     }
@@ -90,8 +96,9 @@ export class SiteIndex {
       const km = new Float64Array(count);
       const probe = this.#vectors.slice(site * 3, site * 3 + 3);
       const kept = this.nearest(probe, this.#positions[site]!, count, sites, km);
+      const chords = Float64Array.from(sites, (other) => Math.sqrt(this.#squaredChord(probe, other)));
       // A list of all sites leaves none out.
-      around = { sites, reachKm: kept === this.size ? Number.POSITIVE_INFINITY : km[kept - 1]! };
+      around = { sites, chords, reachKm: kept === this.size ? Number.POSITIVE_INFINITY : km[kept - 1]! };
       this.#around[site] = around;
     }
     return around;
@@ -110,10 +117,15 @@ export class SiteIndex {
     return x * x + y * y + z * z;
   }
 
-  /** Insertion into a short sorted list: for a handful of neighbours cheaper than any heap. */
+  /**
+   * Insertion into a short sorted list: for a handful of neighbours cheaper than any heap.
+   * @param around the sites to look at, by how far they are from one of them; undefined: all
+   * @param away chord from the position to that one
+   */
   #scan(
     probe: Float64Array,
-    among: Int32Array | undefined,
+    around: Around | undefined,
+    away: number,
     count: number,
     found: Int32Array,
     km: Float64Array,
@@ -122,9 +134,14 @@ export class SiteIndex {
     let worst = Number.POSITIVE_INFINITY;
     const vectors = this.#vectors;
     const [px, py, pz] = [probe[0]!, probe[1]!, probe[2]!];
-    const size = among === undefined ? this.size : among.length;
+    const size = around === undefined ? this.size : around.sites.length;
     for (let i = 0; i < size; i++) {
-      const site = among === undefined ? i : among[i]!;
+      if (around !== undefined && kept === count) {
+        // By the triangle this one is farther than the farthest kept, and so are all after it.
+        const gap = around.chords[i]! - away - ROUNDING;
+        if (gap > 0 && gap * gap > worst) break;
+      }
+      const site = around === undefined ? i : around.sites[i]!;
       const x = vectors[site * 3]! - px;
       const y = vectors[site * 3 + 1]! - py;
       const z = vectors[site * 3 + 2]! - pz;

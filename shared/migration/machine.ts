@@ -119,7 +119,12 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
     ({ type: 'say', params: { what } }) as const;
   type Patch = (args: Args) => Partial<Migration>;
   /** Several changes as one action: each action costs a copy of the whole snapshot. */
-  const change = (...patches: Patch[]) => assign((args) => Object.assign({}, ...patches.map((patch) => patch(args))));
+  const change = (...patches: Patch[]) =>
+    assign((args) => {
+      const changed: Partial<Migration> = {};
+      for (const patch of patches) Object.assign(changed, patch(args));
+      return changed;
+    });
   const measure: Patch = ({ event, context }) => ({
     measured: 'measured' in event ? event.measured : context.measured,
   });

@@ -58,6 +58,8 @@ export class Migrations {
   readonly #agenda = new Agenda<Record>();
   readonly #occupancy = new Occupancy();
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
+  /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
+  readonly #paths = new Map<string, Map<string, readonly string[]>>();
   #said: Said[] = [];
   #orders: Order[] = [];
   #changed: Record[] = [];
@@ -207,6 +209,7 @@ export class Migrations {
 
   #report(data: Data<'site.reported.v1'>): void {
     this.#reports.set(data.site, data);
+    this.#paths.clear();
     this.#occupancy.report(data);
   }
 
@@ -354,9 +357,13 @@ export class Migrations {
     }
   }
 
-  #pathIds(from: string, to: string): string[] {
+  #pathIds(from: string, to: string): readonly string[] {
+    const known = this.#paths.get(from)?.get(to);
+    if (known !== undefined) return known;
     const uplinks = (site: string) => ({ site, uplinks: this.#reports.get(site)?.uplinks ?? [] });
-    return pathsBetween(uplinks(from), uplinks(to)).map(({ id }) => id);
+    const ids = pathsBetween(uplinks(from), uplinks(to)).map(({ id }) => id);
+    this.#paths.set(from, (this.#paths.get(from) ?? new Map()).set(to, ids));
+    return ids;
   }
 
   #touch(record: Record): void {

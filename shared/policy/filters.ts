@@ -37,7 +37,7 @@ const FILTERS: Record<string, Filter> = {
   'no-path': ({ pair }) => pair.paths.length === 0,
   'just-left': ({ vm, pair, nowMs }, { returnPauseMs }) =>
     vm.left !== null && vm.left.site === pair.to.id && nowMs - vm.left.atMs < returnPauseMs,
-  'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movesInLastHour(vm, nowMs).length >= maxMovesPerHour,
+  'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movedOften(vm, nowMs, maxMovesPerHour),
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
   // Where nothing leaves or reaches one of the sites, nothing can be on a path between the two.
@@ -50,15 +50,15 @@ const FILTERS: Record<string, Filter> = {
 
 /** Refusals that only keep VMs from moving without need: an evacuation, or an operator, may go past them. */
 const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent', 'automation-paused']);
-const ALWAYS = Object.entries(FILTERS);
-const FORCED = ALWAYS.filter(([name]) => !ONLY_FOR_COMFORT.has(name));
+const ALWAYS = Object.entries(FILTERS).map(([name, refuses]) => ({ name, refuses }));
+const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
 
 /**
  * The name of the first filter that refuses the proposal; undefined: the site is a candidate.
  * @param forced true for evacuations and operators' orders
  */
 export function refusal(proposal: Proposal, rules: Rules, forced: boolean): string | undefined {
-  for (const [name, refuses] of forced ? FORCED : ALWAYS) if (refuses(proposal, rules)) return name;
+  for (const { name, refuses } of forced ? FORCED : ALWAYS) if (refuses(proposal, rules)) return name;
   return undefined;
 }
 
@@ -85,6 +85,11 @@ function freeSlots(site: Site): number {
 }
 
 /** When the VM's moves of the last hour were ordered, the oldest first. */
-export function movesInLastHour(vm: Vm, nowMs: number): number[] {
-  return vm.movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS);
+export function movesInLastHour({ movesAtMs }: Vm, nowMs: number): number[] {
+  return movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS);
+}
+
+/** Whether at least so many of them were. Most VMs have fewer at all, and are asked about at every look. */
+function movedOften(vm: Vm, nowMs: number, moves: number): boolean {
+  return vm.movesAtMs.length >= moves && movesInLastHour(vm, nowMs).length >= moves;
 }

@@ -80,11 +80,17 @@ export class Lookout {
     this.#survey = new Survey(sites, settings.network, settings.policy.sessionTimeoutMs);
   }
 
-  /** Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors. */
-  look(vm: Vm, nowMs: number): Outlook {
+  /**
+   * Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors.
+   * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
+   *   whoever surveyed its surroundings would find them as they were
+   */
+  look(vm: Vm, nowMs: number, again = false): Outlook {
     const survey = this.#survey;
-    survey.take(vm, nowMs);
-    survey.anchor(vm);
+    if (!again) {
+      survey.take(vm, nowMs);
+      survey.anchor(vm);
+    }
     const homeLost = this.#homeLost(vm.home, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (survey.active.length === 0) {
@@ -124,8 +130,8 @@ export class Lookout {
       const gain = survey.serving[0]! - servingUserMsPerS;
       // What it would take to go where it is worse interests nobody.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
-      const weighed = this.#weigh(vm, site, nowMs, gain, false);
-      const { rejected } = weighed;
+      const weighed = this.#weigh(vm, site, gain);
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
       return {
         site: site.id,
         servingUserMsPerS,
@@ -146,8 +152,9 @@ export class Lookout {
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#survey.take(vm, nowMs);
     const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
-    const weighed = this.#weigh(vm, to, nowMs, gain, true);
-    return { choice: choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered'), rejected: weighed.rejected };
+    const weighed = this.#weigh(vm, to, gain);
+    const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered');
+    return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
   }
 
   #homeLost(home: Site, nowMs: number): Outlook['homeLost'] {
@@ -202,14 +209,15 @@ export class Lookout {
     for (const i of this.#survey.ranked()) {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
-      const weighed = this.#weigh(vm, candidates[i]!, nowMs, gain, false);
+      const weighed = this.#weigh(vm, candidates[i]!, gain);
       const missing = policy.leastGain(weighed.option.costUserMs) - gain;
       if (missing > 0) {
         missingGain = Math.min(missingGain, missing);
         continue;
       }
-      if (weighed.rejected !== undefined) {
-        blocked ??= weighed.rejected;
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      if (rejected !== undefined) {
+        blocked ??= rejected;
         continue;
       }
       if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
@@ -237,8 +245,9 @@ export class Lookout {
     if (wanted === 0) {
       return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
     }
-    const weighed = this.#weigh(vm, candidates[wanted]!, nowMs, serving[0]! - serving[wanted]!, false);
-    if (weighed.rejected !== undefined) return { advice: { kind: 'blocked', reason: weighed.rejected }, targetGain: 0 };
+    const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
+    const rejected = this.#rejected(vm, weighed, nowMs, false);
+    if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
     const reason = 'better-site';
     const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), reason);
     return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
@@ -272,20 +281,18 @@ export class Lookout {
     });
   }
 
-  /** Predicts a move, prices it, and asks the filters. */
-  #weigh(vm: Vm, to: Site, nowMs: number, gainUserMsPerS: number, forced: boolean): Weighed {
+  /** Predicts a move and prices it. */
+  #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
     const pair = this.#sites.pair(vm.home, to);
     const raw = this.#predict(vm, pair);
-    return {
-      pair,
-      raw,
-      option: {
-        gainUserMsPerS,
-        costUserMs: this.#price(pair, raw),
-        durationMs: raw.durationMs * pair.correction.duration,
-      },
-      rejected: to === vm.home ? 'already-there' : refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced),
-    };
+    const costUserMs = this.#price(pair, raw);
+    return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
+  }
+
+  /** The filter that refuses a move; undefined: none does. */
+  #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
+    if (pair.to === vm.home) return 'already-there';
+    return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
   }
 
   #predict(vm: Vm, pair: Pair): PredictedMove {
@@ -309,8 +316,8 @@ export class Lookout {
     for (const site of new Set([...survey.candidates.slice(1), ...near])) {
       const serving = survey.servingFrom(site);
       if (serving >= least) continue;
-      const weighed = this.#weigh(vm, site, nowMs, survey.serving[0]! - serving, true);
-      if (weighed.rejected !== undefined) continue;
+      const weighed = this.#weigh(vm, site, survey.serving[0]! - serving);
+      if (this.#rejected(vm, weighed, nowMs, true) !== undefined) continue;
       chosen = weighed;
       least = serving;
     }
@@ -351,7 +358,6 @@ interface Weighed {
   readonly pair: Pair;
   readonly raw: PredictedMove;
   readonly option: Option;
-  readonly rejected: string | undefined;
 }
 
 function circumstancesOf({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {

@@ -15,11 +15,11 @@ import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
-import type { LocationOutcome } from './outcome.ts';
+import { type LocationOutcome, Outcomes } from './outcomes.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
-import type { Session, Vm } from './vm.ts';
+import { type Session, silentFromMs, type Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
@@ -28,6 +28,9 @@ export interface PlacementSettings extends LookSettings {
   readonly explains?: boolean;
 }
 
+/** What of a location event says where the user is. */
+export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
+
 const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -35,8 +38,6 @@ const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cool
 export class Placement {
   readonly sites: SiteTable;
   readonly policy: AnyPolicy;
-  /** Location events by what became of them. */
-  readonly counts = new Map<LocationOutcome, number>();
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
   paused = false;
   readonly #settings: PlacementSettings;
@@ -44,6 +45,7 @@ export class Placement {
   readonly #lookout: Lookout;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
+  readonly #outcomes = new Outcomes();
   #decided: Data<'placement.decided.v1'>[] = [];
   #changed: Vm[] = [];
   #lessons: Lesson[] = [];
@@ -131,18 +133,25 @@ export class Placement {
     }
   }
 
-  /** The hot path: one position of one user of one VM. */
-  location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
-    const outcome = this.#locate(fix, nowMs);
-    this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
-    return outcome;
+  /** Location events by what became of them. */
+  get counts(): Map<LocationOutcome, number> {
+    return this.#outcomes.counts;
   }
 
-  #locate(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
+  /** One position of one user of one VM. */
+  location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
     const vm = this.#roster.vms.get(fix.vm);
-    if (vm === undefined) return 'unknown-vm';
-    const session = sessionOf(vm, fix.user);
-    if (session === undefined) return 'unattached';
+    const session = vm && sessionOf(vm, fix.user);
+    if (session) return this.locate(vm, session, fix, nowMs);
+    return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
+  }
+
+  /** The hot path: the same for somebody who has the VM and its session at hand. */
+  locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
+    return this.#outcomes.count(this.#locate(vm, session, fix, nowMs));
+  }
+
+  #locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
     const { plausibility } = this.#settings;
     const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
@@ -311,7 +320,7 @@ export class Placement {
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
     // An earlier deadline that was left to stand, or a user who was heard of again.
     const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, this.#silentFromMs(vm)) > atMs;
+    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, silentFromMs(vm, this.#settings.policy)) > atMs;
     if (nothingDue && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
@@ -330,7 +339,7 @@ export class Placement {
     }
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
-      const outlook = this.#lookout.look(vm, atMs);
+      const outlook = this.#lookout.look(vm, atMs, looks > 0);
       vm.reason = outlook.homeLost ? `home-${outlook.homeLost}` : outlook.advice.reason;
       vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
       if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
@@ -375,18 +384,9 @@ export class Placement {
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
     if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(pauseMs, vm.recheckAtMs, this.#silentFromMs(vm));
+    const nextMs = Math.min(pauseMs, vm.recheckAtMs, silentFromMs(vm, this.#settings.policy));
     // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
-  }
-
-  /** When the first active session will have fallen silent; Infinity where none is active. */
-  #silentFromMs(vm: Vm): number {
-    let fromMs = Number.POSITIVE_INFINITY;
-    for (const { active, track } of vm.sessions) {
-      if (active) fromMs = Math.min(fromMs, track.atMs + this.#settings.policy.sessionTimeoutMs);
-    }
-    return fromMs;
   }
 
   #touch(vm: Vm): void {

@@ -98,6 +98,13 @@ export function reviveVm(kept: KeptVm, home: Site): Vm {
   };
 }
 
+/** When the first active session will have fallen silent; Infinity where none is active. */
+export function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
+  let fromMs = Number.POSITIVE_INFINITY;
+  for (const { active, track } of sessions) if (active) fromMs = Math.min(fromMs, track.atMs + sessionTimeoutMs);
+  return fromMs;
+}
+
 export function newSession(user: string, weight: number, atMs: number): Session {
   return {
     user,

@@ -1,21 +1,17 @@
-import TinyQueue from 'tinyqueue';
+import { Deadlines } from './deadlines.ts';
 
 /**
  * Whose deadline comes next. The deadline itself is the item's own `wakeAtMs`; entries that no longer agree with it are
  * dropped when they come up, so moving a deadline costs one push. Equal deadlines come up in the order they were set.
  */
 export class Agenda<T extends { wakeAtMs: number }> {
-  #queue = new TinyQueue<{ readonly atMs: number; readonly order: number; readonly item: T }>(
-    [],
-    (a, b) => a.atMs - b.atMs || a.order - b.order,
-  );
-  #order = 0;
+  readonly #deadlines = new Deadlines<T>();
 
   /** Sets an item's deadline; Infinity: none. */
   set(item: T, atMs: number): void {
     if (item.wakeAtMs === atMs) return;
     item.wakeAtMs = atMs;
-    if (Number.isFinite(atMs)) this.#queue.push({ atMs, order: this.#order++, item });
+    if (Number.isFinite(atMs)) this.#deadlines.push(atMs, item);
   }
 
   /** Takes in an item that has its deadline already. */
@@ -27,17 +23,18 @@ export class Agenda<T extends { wakeAtMs: number }> {
 
   /** The earliest deadline; undefined where there is none. */
   nextMs(): number | undefined {
-    for (let head = this.#queue.peek(); head !== undefined; head = this.#queue.peek()) {
-      if (head.item.wakeAtMs === head.atMs) return head.atMs;
-      this.#queue.pop();
+    const deadlines = this.#deadlines;
+    for (;;) {
+      const atMs = deadlines.nextMs;
+      if (atMs === undefined || deadlines.next!.wakeAtMs === atMs) return atMs;
+      deadlines.pop();
     }
-    return undefined;
   }
 
   /** The item with the earliest deadline that has come; it keeps its deadline until it is set anew. */
   take(nowMs: number): T | undefined {
     const nextMs = this.nextMs();
     if (nextMs === undefined || nextMs > nowMs) return undefined;
-    return this.#queue.pop()?.item;
+    return this.#deadlines.pop();
   }
 }

@@ -3,39 +3,30 @@
  * waypoint at 1-30 m/s and report every 10 s; positions are made beforehand, so that only the engine is timed; moves
  * that are ordered end when they were predicted to.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
 import { DEFAULT_SITE } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Data } from '#shared/events/index.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { Placement } from '#shared/policy/placement.ts';
-import { type Random, seededRandom } from '#shared/random/random.ts';
+import { seededRandom } from '#shared/random/random.ts';
 import { atLeast, type BenchReport, type BenchRow, benchReport, median } from './bench.ts';
+import { heapBytes } from './heap.ts';
+import { makeWays, type Size, STEP_MS, sitePlaces } from './ways.ts';
 
-const STEP_MS = 10_000;
 const START_MS = Date.UTC(2026, 0, 1);
 const REPEATS = 3;
 const WANTED_PER_S = 500_000;
 
-interface Size {
-  readonly vms: number;
-  readonly sites: number;
-  /** Distance between neighbouring sites. */
-  readonly spacingKm: number;
-  readonly steps: number;
-}
-
-const REGION = { vms: 10_000, sites: 1_000, spacingKm: 10, steps: 100 };
-const TEN_TIMES = { vms: 100_000, sites: 10_000, spacingKm: 10, steps: 20 };
-const METRO = { vms: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
+const REGION = { users: 10_000, sites: 1_000, spacingKm: 10, steps: 100 };
+const TEN_TIMES = { users: 100_000, sites: 10_000, spacingKm: 10, steps: 20 };
+const METRO = { users: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
 
 /** @param seed of the users' ways */
 export function benchEngine(seed: number): BenchReport {
   // A run of each size first: what the compiler learns from one must not be paid for by the other.
   measure({ ...REGION, steps: 20 }, seed);
-  measure({ ...TEN_TIMES, vms: 20_000, steps: 5 }, seed);
+  measure({ ...TEN_TIMES, users: 20_000, steps: 5 }, seed);
   const region = repeated(REGION, seed);
   const large = repeated(TEN_TIMES, seed);
   const metro = repeated(METRO, seed);
@@ -65,28 +56,28 @@ function repeated(size: Size, seed: number): Measurement {
 
 function measure(size: Size, seed: number): Measurement {
   const ways = makeWays(size, seededRandom(seed));
-  const names = Array.from({ length: size.vms }, (_, i) => ({ vm: `vm-${i}`, user: `user-${i}` }));
+  const names = Array.from({ length: size.users }, (_, i) => ({ vm: `vm-${i}`, user: `user-${i}` }));
   const before = heapBytes();
   const placement = populated(size, names, ways);
-  const bytesPerVm = (heapBytes() - before) / size.vms;
+  const bytesPerVm = (heapBytes() - before) / size.users;
   const fix = { vm: '', user: '', atMs: 0, lat: 0, lon: 0 };
   const moves = new EndsOfMoves(placement);
 
   const begunMs = performance.now();
   for (let step = 1; step <= size.steps; step++) {
-    for (let i = 0; i < size.vms; i++) {
+    for (let i = 0; i < size.users; i++) {
       fix.vm = names[i]!.vm;
       fix.user = names[i]!.user;
       // Users report one after the other within the step, as they would.
-      fix.atMs = START_MS + step * STEP_MS + Math.floor((i * STEP_MS) / size.vms);
-      fix.lat = ways[(step * size.vms + i) * 2]!;
-      fix.lon = ways[(step * size.vms + i) * 2 + 1]!;
+      fix.atMs = START_MS + step * STEP_MS + Math.floor((i * STEP_MS) / size.users);
+      fix.lat = ways[(step * size.users + i) * 2]!;
+      fix.lon = ways[(step * size.users + i) * 2 + 1]!;
       if (placement.location(fix, fix.atMs) === 'looked') moves.take();
     }
     moves.endBy(START_MS + (step + 1) * STEP_MS);
   }
   const tookS = (performance.now() - begunMs) / 1000;
-  const events = size.steps * size.vms;
+  const events = size.steps * size.users;
   return { perS: events / tookS, quiet: (placement.counts.get('quiet') ?? 0) / events, bytesPerVm };
 }
 
@@ -102,8 +93,7 @@ function populated(size: Size, names: readonly { vm: string; user: string }[], w
   });
   const columns = Math.ceil(Math.sqrt(size.sites));
   const spacing = size.spacingKm / KM_PER_DEGREE;
-  for (let i = 0; i < size.sites; i++) {
-    const place = { lat: Math.floor(i / columns) * spacing, lon: (i % columns) * spacing };
+  for (const [i, place] of sitePlaces(size).entries()) {
     const uplinks = DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink }));
     const site = { site: `site-${i}`, ...place, slots: DEFAULT_SITE.slots, vms: [], draining: false, uplinks };
     placement.apply({ type: 'site.reported.v1', data: { ...site, atMs: START_MS } }, START_MS);
@@ -118,29 +108,6 @@ function populated(size: Size, names: readonly { vm: string; user: string }[], w
   });
   placement.takeChanges();
   return placement;
-}
-
-/** Latitude and longitude of every user at every step, near the equator, where a degree is a degree both ways. */
-function makeWays({ vms, sites, spacingKm, steps }: Size, random: Random): Float64Array {
-  const extent = ((Math.ceil(Math.sqrt(sites)) - 1) * spacingKm) / KM_PER_DEGREE;
-  const ways = new Float64Array((steps + 1) * vms * 2);
-  for (let i = 0; i < vms; i++) {
-    let [lat, lon] = [random.next() * extent, random.next() * extent];
-    let [toLat, toLon, stride] = [lat, lon, 0];
-    for (let step = 0; step <= steps; step++) {
-      ways[(step * vms + i) * 2] = lat;
-      ways[(step * vms + i) * 2 + 1] = lon;
-      const left = Math.hypot(toLat - lat, toLon - lon);
-      if (left <= stride || stride === 0) {
-        [toLat, toLon] = [random.next() * extent, random.next() * extent];
-        stride = ((1 + 29 * random.next()) * STEP_MS) / 1e6 / KM_PER_DEGREE;
-      } else {
-        lat += (stride * (toLat - lat)) / left;
-        lon += (stride * (toLon - lon)) / left;
-      }
-    }
-  }
-  return ways;
 }
 
 /** Ends each ordered move when it was predicted to end. */
@@ -183,11 +150,4 @@ class EndsOfMoves {
       atMs,
     );
   }
-}
-
-/** Bytes in use after what is not has been collected. */
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
 }

@@ -9,7 +9,7 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, bus, migration, dashboard, policy\n`,
+      stderr: `tagalong: USAGE: no benchmark "${name}"; there are engine, simulation, bus, migration, dashboard, policy\n`,
     });
   }
 });
@@ -64,3 +64,32 @@ onBrowser('bench dashboard', () => {
     expect(value('requests refused')).toBe(0);
   }, 120_000);
 });
+
+test('simulations are measured in sizes that grow, each in a process of its own', async () => {
+  const { code, stdout, stderr } = await tagalong([
+    'bench',
+    'simulation',
+    '--quick',
+    '--data',
+    'nowhere',
+    '--json',
+    '-',
+  ]);
+  expect(code, stderr).toBe(0);
+  const { rows } = JSON.parse(stdout) as BenchReport;
+  const value = (metric: string) => rows.find((row) => row.metric.includes(metric))!.value;
+  expect(value('10 users × 100 sites × 300 steps of 1 s, seed 1')).toBe(3000);
+  expect(value('changes of the nearest site')).toBeGreaterThan(10);
+  expect(value('tagalong, one core')).toBeGreaterThan(0);
+  expect(value('never, one core')).toBeGreaterThan(0);
+  expect(rows.filter(({ unit }) => unit === 'CPU ns/user-step').map(({ metric }) => metric)).toEqual([
+    '10 users × 1,000 sites × 10 steps of 10 s',
+    '100 users × 1,000 sites × 10 steps of 10 s',
+    '1,000 users × 1,000 sites × 10 steps of 10 s',
+    '10,000 users × 1,000 sites × 10 steps of 10 s',
+    '10 users × 100 sites × 100 steps of 10 s',
+    '10 users × 1,000 sites × 100 steps of 10 s',
+    '10 users × 10,000 sites × 100 steps of 10 s',
+  ]);
+  for (const { metric, value } of rows) expect(value, metric).not.toBeNaN();
+}, 300_000);

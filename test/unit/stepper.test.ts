@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assign, createMachine, transition } from 'xstate';
+import { assign, createMachine, not, transition } from 'xstate';
 import { PHASES } from '#shared/events/index.ts';
 import { stepper } from '#shared/machine/stepper.ts';
 import {
@@ -140,6 +140,14 @@ describe('the stepper does what xstate does', () => {
     const entered = createMachine({ initial: 'a', states: { a: { entry: assign({}) } } });
     const delayed = createMachine({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } });
     const eventless = createMachine({ initial: 'a', states: { a: { always: 'b' }, b: {} } });
-    for (const machine of [nested, entered, delayed, eventless]) expect(() => stepper(machine)).toThrow(/not flat/);
+    const wild = createMachine({ initial: 'a', states: { a: { on: { '*': 'b' } }, b: {} } });
+    const named = createMachine({ initial: 'a', states: { a: { on: { x: { guard: 'ripe', target: 'b' } } }, b: {} } });
+    const combined = createMachine({
+      initial: 'a',
+      states: { a: { on: { x: { guard: not(() => true), target: 'b' } } }, b: {} },
+    });
+    const beside = createMachine({ initial: 'a', on: { x: '.b' }, states: { a: {}, b: {} } });
+    const machines = [nested, entered, delayed, eventless, wild, named, combined, beside];
+    for (const machine of machines) expect(() => stepper(machine)).toThrow(/not flat/);
   });
 });

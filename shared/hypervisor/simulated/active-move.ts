@@ -3,6 +3,8 @@ import { PHASES, type Phase } from '../../events/index.ts';
 import type { Measured, Move } from '../hypervisor.ts';
 import type { Route } from './fluid.ts';
 
+const FORCED_STOP = 'forced-stop';
+
 /** A move as far as it has come. Kept after its end, until the VM's next move: `inspect` may still ask. */
 export interface ActiveMove {
   readonly move: Move;
@@ -22,6 +24,8 @@ export interface ActiveMove {
   stoppedMs: number;
   /** The longest time that the VM was stopped. */
   pauseMs: number;
+  /** The totals as they were last asked for. */
+  measured: Measured | undefined;
 }
 
 /** A move of which nothing is done yet. */
@@ -39,6 +43,7 @@ export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove 
     dirtySinceMs: 0,
     stoppedMs: 0,
     pauseMs: 0,
+    measured: undefined,
   };
 }
 
@@ -47,25 +52,37 @@ export function isDone(active: ActiveMove, step: Phase): boolean {
   return PHASES.indexOf(step) < active.done;
 }
 
-/** The move's totals; the route must be settled. */
+/** The move's totals; the route must be settled. The same object as before where nothing has come to it since. */
 export function measuredOf(active: ActiveMove): Measured {
-  const { route, pauseMs } = active;
+  const { route, pauseMs, rounds, forcedStop, measured: last } = active;
   let bytes = 0;
+  for (const { sentBytes } of route.subflows) bytes += sentBytes;
+  const same =
+    last !== undefined &&
+    last.bytes === bytes &&
+    last.pauseMs === pauseMs &&
+    last.rounds === rounds &&
+    last.subflows === route.fewestSubflows &&
+    last.degraded.includes(FORCED_STOP) === forcedStop;
+  if (same) return last;
+  const measured = totals(active, bytes);
+  active.measured = measured;
+  return measured;
+}
+
+function totals({ route, pauseMs, rttMs, rounds, forcedStop }: ActiveMove, bytes: number): Measured {
   const bytesByPath: Record<string, number> = {};
-  for (const { path, sentBytes } of route.subflows) {
-    bytes += sentBytes;
-    bytesByPath[path] = sentBytes;
-  }
+  for (const { path, sentBytes } of route.subflows) bytesByPath[path] = sentBytes;
   const degraded: string[] = [];
   if (route.fewestSubflows === 1) degraded.push('single-path');
-  if (active.forcedStop) degraded.push('forced-stop');
+  if (forcedStop) degraded.push(FORCED_STOP);
   return {
     pauseMs,
     // A packet that just missed the VM is sent again after a round trip.
-    interruptionMs: pauseMs === 0 ? 0 : pauseMs + active.rttMs,
+    interruptionMs: pauseMs === 0 ? 0 : pauseMs + rttMs,
     bytes,
     bytesByPath,
-    rounds: active.rounds,
+    rounds,
     subflows: route.fewestSubflows,
     degraded,
   };

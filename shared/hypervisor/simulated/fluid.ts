@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '../../clock/clock.ts';
 import { aggregateBps, type MoveModel } from '../../model/move-model.ts';
 import { maxMinShares } from '../../model/sharing.ts';
+import { Deadlines } from '../../time/deadlines.ts';
 
 /**
  * The network between the sites as a fluid: each transfer has a rate, which changes only when a transfer that it shares
@@ -9,8 +10,10 @@ import { maxMinShares } from '../../model/sharing.ts';
 export interface FluidNetwork {
   /** Sets what a link carries, in bytes a second; 0: nothing gets through, transfers wait. */
   setLink(link: string, rateBps: number): void;
-  /** A way for transfers, one subflow for each path; costs nothing until something is sent. */
-  route(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): Route;
+  /** The links that paths lead over, looked up once for all moves that take them. */
+  way(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): Way;
+  /** Subflows for one move, one for each path of a way; costs nothing until something is sent. */
+  route(way: Way): Route;
   /**
    * Sends `bytes` (more than 0) over all subflows of a route and then calls `sent`, never inside this call.
    * @param slowdown divides the route's share of every path
@@ -20,6 +23,9 @@ export interface FluidNetwork {
   /** Brings the routes' `sentBytes` up to now. */
   settle(): void;
 }
+
+/** Paths with their links, in order. */
+export type Way = readonly { readonly id: string; readonly links: readonly Link[] }[];
 
 /** The subflows of one move, with their running totals. */
 export interface Route {
@@ -56,9 +62,13 @@ interface Transfer {
   /** Up to when `remainingBytes` is settled. */
   settledMs: number;
   endMs: number;
+  /** Counts the transfers in the order in which they began. */
+  readonly order: number;
   /** Undefined once the transfer was taken back. */
   sent: (() => void) | undefined;
 }
+
+const NONE: readonly Transfer[] = [];
 
 /** @param model what a migration makes of the path rates it gets (efficiency, the hosts' ceiling) */
 export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
@@ -66,6 +76,9 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
   const active = new Set<Transfer>();
   /** Links whose flows or rate changed since the rates were last computed. */
   const changed = new Set<Link>();
+  /** When transfers end. An entry that no longer agrees with the transfer's own `endMs` is dropped when it comes up. */
+  const ends = new Deadlines<Transfer>();
+  let begun = 0;
   let computation = 0;
   let wakeMs = Number.POSITIVE_INFINITY;
   let cancelWake: Cancel | undefined;
@@ -98,6 +111,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
   };
   const detach = (transfer: Transfer) => {
     active.delete(transfer);
+    transfer.endMs = Number.POSITIVE_INFINITY;
     for (const subflow of transfer.route.subflows) {
       subflow.shareBps = 0;
       subflow.transfer = undefined;
@@ -107,21 +121,36 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
       }
     }
   };
-  const wake = () => {
-    const nowMs = clock.now();
-    wakeMs = Number.POSITIVE_INFINITY;
+  const nextEndMs = () => {
+    for (;;) {
+      const endMs = ends.nextMs;
+      if (endMs === undefined) return Number.POSITIVE_INFINITY;
+      if (ends.next!.endMs === endMs) return endMs;
+      ends.pop();
+    }
+  };
+  /** The transfers that have ended, in the order in which they began. */
+  const takeEnded = (nowMs: number) => {
     const ended: Transfer[] = [];
-    for (const transfer of active) if (transfer.endMs <= nowMs) ended.push(transfer);
-    for (const transfer of ended) {
+    while (nextEndMs() <= nowMs) {
+      const transfer = ends.pop()!;
       // Not rate × time: rounding would leave a few bytes over.
       count(transfer, transfer.remainingBytes);
       detach(transfer);
+      ended.push(transfer);
     }
-    shareLinks(changed, ++computation, model, nowMs);
+    return ended.length > 1 ? ended.sort((a, b) => a.order - b.order) : ended;
+  };
+  const wake = () => {
+    const nowMs = clock.now();
+    wakeMs = Number.POSITIVE_INFINITY;
+    const ended = takeEnded(nowMs);
+    for (const transfer of shareLinks(changed, ++computation, nowMs)) {
+      setRate(transfer, model, nowMs);
+      if (transfer.rateBps > 0) ends.push(transfer.endMs, transfer);
+    }
     changed.clear();
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { endMs } of active) nextMs = Math.min(nextMs, endMs);
-    wakeAt(nextMs);
+    wakeAt(nextEndMs());
     // Whoever is told of an earlier end may have taken a later one back.
     for (const transfer of ended) transfer.sent?.();
   };
@@ -134,16 +163,17 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
       changed.add(link);
       wakeNow();
     },
-    route: (paths) => ({
-      subflows: paths.map((path) => ({
-        path: path.id,
-        links: path.links.map(linkOf),
+    way: (paths) => paths.map(({ id, links }) => ({ id, links: links.map(linkOf) })),
+    route: (way) => ({
+      subflows: way.map(({ id, links }) => ({
+        path: id,
+        links,
         sentBytes: 0,
         shareBps: 0,
         transfer: undefined,
         computed: 0,
       })),
-      fewestSubflows: paths.length,
+      fewestSubflows: way.length,
     }),
     send(route, bytes, slowdown, sent) {
       const transfer: Transfer = {
@@ -153,6 +183,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
         rateBps: 0,
         settledMs: clock.now(),
         endMs: Number.POSITIVE_INFINITY,
+        order: begun++,
         sent,
       };
       attach(transfer);
@@ -172,8 +203,11 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
   };
 }
 
-/** Computes the rates anew where a changed link can have an influence: on all flows that share a link, and theirs. */
-function shareLinks(changed: ReadonlySet<Link>, computation: number, model: MoveModel, nowMs: number): void {
+/**
+ * Computes the shares anew where a changed link can have an influence: of all flows that share a link, and theirs.
+ * @returns the transfers whose shares are others now
+ */
+function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: number): Iterable<Transfer> {
   const links: Link[] = [];
   const subflows: Subflow[] = [];
   const reach = (link: Link) => {
@@ -192,10 +226,8 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, model: Move
       for (const link of subflow.links) reach(link);
     }
   }
-  const shares = maxMinShares(
-    links.map(({ rateBps }) => rateBps),
-    subflows.map((subflow) => subflow.links.map(({ index }) => index)),
-  );
+  if (subflows.length === 0) return NONE;
+  const shares = sharesOf(links, subflows);
   const touched = new Set<Transfer>();
   subflows.forEach((subflow, i) => {
     if (subflow.shareBps === shares[i]) return;
@@ -204,7 +236,22 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, model: Move
     subflow.shareBps = shares[i]!;
     touched.add(transfer);
   });
-  for (const transfer of touched) setRate(transfer, model, nowMs);
+  return touched;
+}
+
+function sharesOf(links: readonly Link[], subflows: readonly Subflow[]): number[] {
+  // Most moves have their links to themselves.
+  if (links.every(({ crossing }) => crossing.size <= 1)) return subflows.map(slowestBps);
+  return maxMinShares(
+    links.map(({ rateBps }) => rateBps),
+    subflows.map((subflow) => subflow.links.map(({ index }) => index)),
+  );
+}
+
+function slowestBps({ links }: Subflow): number {
+  let slowest = Number.POSITIVE_INFINITY;
+  for (const { rateBps } of links) slowest = Math.min(slowest, rateBps);
+  return slowest;
 }
 
 function setRate(transfer: Transfer, model: MoveModel, nowMs: number): void {

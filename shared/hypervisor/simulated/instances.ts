@@ -15,32 +15,58 @@ export interface Instances {
   at(site: string): string[];
 }
 
+/** A VM's instance at a site. */
+interface Instance {
+  readonly site: string;
+  state: InstanceState;
+}
+
 /** A world in which no VM runs yet. */
 export function instances(): Instances {
-  const byVm = new Map<string, Map<string, InstanceState>>();
+  /** One or two each: a list of them takes a fifth of a map's memory. */
+  const byVm = new Map<string, Instance[]>();
   /** Kept beside, because a site's heartbeat asks for its VMs again and again. */
   const homeOf = new Map<string, Set<string>>();
 
-  const setHome = (vm: string, site: string, home: boolean) => {
-    const vms = homeOf.get(site) ?? new Set();
-    homeOf.set(site, vms);
-    if (home) vms.add(vm);
+  const instanceOf = (vm: string, site: string) => byVm.get(vm)?.find((instance) => instance.site === site);
+  const setHome = (vm: string, site: string, was: boolean, is: boolean) => {
+    if (was === is) return;
+    let vms = homeOf.get(site);
+    if (vms === undefined) {
+      vms = new Set();
+      homeOf.set(site, vms);
+    }
+    if (is) vms.add(vm);
     else vms.delete(vm);
   };
   return {
     set(vm, site, state) {
-      const sites = byVm.get(vm) ?? new Map<string, InstanceState>();
-      byVm.set(vm, sites.set(site, state));
-      setHome(vm, site, state === 'running' || state === 'paused');
+      const known = instanceOf(vm, site);
+      setHome(vm, site, isHome(known?.state), isHome(state));
+      if (known) known.state = state;
+      else if (byVm.has(vm)) byVm.get(vm)!.push({ site, state });
+      else byVm.set(vm, [{ site, state }]);
     },
     delete(vm, site) {
-      const sites = byVm.get(vm);
-      sites?.delete(site);
-      if (sites?.size === 0) byVm.delete(vm);
-      setHome(vm, site, false);
+      const known = instanceOf(vm, site);
+      if (known === undefined) return;
+      setHome(vm, site, isHome(known.state), false);
+      const all = byVm.get(vm)!;
+      if (all.length === 1) byVm.delete(vm);
+      else all.splice(all.indexOf(known), 1);
     },
-    state: (vm, site) => byVm.get(vm)?.get(site),
-    running: (vm) => [...(byVm.get(vm) ?? [])].filter(([, state]) => state === 'running').map(([site]) => site),
+    state: (vm, site) => instanceOf(vm, site)?.state,
+    running(vm) {
+      const running: string[] = [];
+      for (const { site, state } of byVm.get(vm) ?? NONE) if (state === 'running') running.push(site);
+      return running;
+    },
     at: (site) => [...(homeOf.get(site) ?? [])],
   };
+}
+
+const NONE: readonly Instance[] = [];
+
+function isHome(state: InstanceState | undefined): boolean {
+  return state === 'running' || state === 'paused';
 }

@@ -10,7 +10,7 @@ import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
 import { type ActiveMove, activeMove, isDone, measuredOf } from './active-move.ts';
 import { objection } from './admission.ts';
 import type { Faults } from './faults.ts';
-import { fluidNetwork } from './fluid.ts';
+import { fluidNetwork, type Way } from './fluid.ts';
 import { instances as newInstances } from './instances.ts';
 import { pause, resumeAtSource, STEPS, type StepEnd, wait } from './steps.ts';
 
@@ -42,6 +42,15 @@ export interface SimulatedHypervisor extends Hypervisor {
   running(vm: string): string[];
 }
 
+/** Of a VM that has not been moved. Never written to: most VMs of a large simulation never are. */
+const NO_MOVES = new Map<string, ActiveMove>();
+
+/** What two sites have between them. */
+interface Between {
+  readonly way: Way;
+  readonly rttMs: number;
+}
+
 /**
  * Virtual machines, their hosts and the network between them, in memory, driven by a clock and nothing else.
  * @param model what the steps take and what migrations make of the paths' rates
@@ -62,6 +71,8 @@ export function simulatedHypervisor({
   const instances = newInstances();
   const world = { clock, model, network, instances };
   const sites = new Map<string, SimulatedSite>();
+  /** Made when first asked for, and anew after a site was declared anew. */
+  const ways = new Map<string, Map<string, Between>>();
   /** The moves of each VM by id: the latest one, and those before it whose release is still to come. */
   const movesOf = new Map<string, Map<string, ActiveMove>>();
   let listener: (report: Report) => void = () => {};
@@ -76,25 +87,35 @@ export function simulatedHypervisor({
     reportLater(() => ({ kind: 'failed', id, step, code, reason, measured }));
   };
 
+  /** The way from one site to another; undefined where one of them was not declared. */
+  const wayBetween = (from: string, to: string): Between | undefined => {
+    const known = ways.get(from)?.get(to);
+    const [source, destination] = [sites.get(from), sites.get(to)];
+    if (known || !source || !destination) return known;
+    const way = network.way(
+      pathsBetween(source, destination).map(({ id, provider }) => ({
+        id,
+        links: [`${from}/${provider}/out`, `${to}/${provider}/in`],
+      })),
+    );
+    const between = { way, rttMs: siteRttMs(networkModel, distanceKm(source, destination)) };
+    ways.set(from, (ways.get(from) ?? new Map()).set(to, between));
+    return between;
+  };
+
   /** The record of a move that begins; undefined where it was refused. */
   const admit = (move: Move): ActiveMove | undefined => {
-    const [from, to] = [sites.get(move.from), sites.get(move.to)];
-    const paths = from && to ? pathsBetween(from, to) : [];
+    const between = wayBetween(move.from, move.to);
     const moves = movesOf.get(move.vm)!;
-    const objected = objection(move, instances.running(move.vm), moves.values(), paths.length);
+    const objected = objection(move, instances.running(move.vm), moves.values(), between?.way.length ?? 0);
     if (objected) {
       refuse(move, 'prepare', objected.code, objected.reason);
       return undefined;
     }
-    const route = network.route(
-      paths.map(({ id, provider }) => ({
-        id,
-        links: [`${move.from}/${provider}/out`, `${move.to}/${provider}/in`],
-      })),
-    );
     for (const [id, { done }] of moves) if (done === 0 || done === PHASES.length) moves.delete(id);
-    const active = activeMove(move, route, siteRttMs(networkModel, distanceKm(from!, to!)));
-    moves.set(move.id, active);
+    const active = activeMove(move, network.route(between!.way), between!.rttMs);
+    if (moves === NO_MOVES) movesOf.set(move.vm, new Map([[move.id, active]]));
+    else moves.set(move.id, active);
     return active;
   };
 
@@ -199,13 +220,14 @@ export function simulatedHypervisor({
         network.setLink(`${site}/${provider}/in`, rateBps);
       }
       sites.set(site, declared);
+      ways.clear();
     },
 
     place(vm, site) {
       if (!sites.has(site)) {
         throw new TagalongError('SITE_UNKNOWN', `cannot place ${vm} at ${site}: declare the site first`);
       }
-      if (!movesOf.has(vm)) movesOf.set(vm, new Map());
+      if (!movesOf.has(vm)) movesOf.set(vm, NO_MOVES);
       instances.set(vm, site, 'running');
     },
 

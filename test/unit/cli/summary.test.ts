@@ -5,7 +5,7 @@ import { moveLine } from '#deploy/cli/live.ts';
 import { spread, summarize } from '#deploy/cli/summary.ts';
 import { createTally } from '#deploy/cli/tally.ts';
 import { type Data, type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
-import type { LocationOutcome } from '#shared/policy/outcome.ts';
+import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 
 const SPEC = {
   ramBytes: 1e9,

@@ -103,8 +103,3 @@ test('of several users each counts from where they are, and one without a positi
   expect(serving.totals.userS).toBeCloseTo(30, 6);
   expect(serving.totals.userMs).toBeCloseTo(10 * excessMs(10, true) + 20 * excessMs(150, false), 6);
 });
-
-test('of a VM that nobody declared nothing is added', () => {
-  serving.turn(undefined, START_MS);
-  expect(serving.totals).toEqual({ userMs: 0, userS: 0 });
-});

@@ -1,0 +1,157 @@
+/**
+ * How fast and in what memory simulations run: users who move by random waypoint, a VM each, through plausibility,
+ * session, policy, simulated moves and all metrics. The job is the one that other simulators were measured with; every
+ * size runs in a process of its own.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { atLeast, atMost, type BenchReport, type BenchRow, benchReport } from '../bench.ts';
+import type { Job, Measured } from './job.ts';
+import type { Source } from './movement.ts';
+import { weekdayRows } from './weekday.ts';
+
+interface SimulationBench {
+  readonly seed: number;
+  /** A hundredth of the sizes, one run of each: to see that it works. */
+  readonly quick: boolean;
+  /** Folder with `random-waypoint` and `sf-cabspotting`; where they are missing, movements are made, or left out. */
+  readonly data: string;
+}
+
+/** User-steps a second on one core. */
+const WANTED_PER_S = 3_000_000;
+const WANTED_PEAK_MB = 200;
+/** A simulation that takes longer does not become slower, beyond what a shared machine's speed varies by. */
+const FLAT = 0.8;
+/** A user-step costs at most so many times as much with a thousand times as many users, or a hundred times as many sites. */
+const DEARER = 3;
+const MB = 1e6;
+const WARM = { runs: 15, warmUps: 6 };
+const ONCE = { runs: 1, warmUps: 0 };
+
+/** @throws Error where a measuring process fails, with what it said */
+export async function benchSimulation(options: SimulationBench): Promise<BenchReport> {
+  const rows = [...(await speed(options)), ...(await overTime(options)), ...(await growth(options))];
+  if (!options.quick) rows.push(...(await weekdayRows(options.data)));
+  return benchReport('simulation', rows);
+}
+
+/** The job of 1000 users, 100 sites and 300 steps. */
+async function speed({ seed, quick, data }: SimulationBench): Promise<BenchRow[]> {
+  const [source, which] = sourceOf(data, quick ? 10 : 1000, 300, seed);
+  const rows: BenchRow[] = [];
+  for (const policy of ['tagalong', 'nearest', 'never']) {
+    const measured = await inOwnProcess({ source, policy, ...(quick ? ONCE : WARM) });
+    if (rows.length === 0) rows.push(...nearestChanges(which, measured));
+    const aimed = policy === 'tagalong';
+    const metric = `  ${policy}, one core`;
+    const unit = 'user-steps/CPU s';
+    rows.push(
+      aimed ? atLeast(metric, measured.perCpuS, unit, WANTED_PER_S) : { metric, value: measured.perCpuS, unit },
+      { metric: '    by the clock', value: measured.perS, unit: 'user-steps/s' },
+      { metric: '    the first run, which waits for the compiler', value: measured.firstPerS, unit: 'user-steps/s' },
+      { metric: '    moves completed', value: measured.moves, unit: '' },
+      { metric: '    a move takes', value: measured.meanMoveMs / 1000, unit: 's (simulated)' },
+    );
+  }
+  return rows;
+}
+
+/** That the positions are those that were meant. */
+function nearestChanges(which: string, { userSteps, nearestChanges: value, statedChanges }: Measured): BenchRow[] {
+  const metric = '  changes of the nearest site in them';
+  // Exactly half-way between two sites either may be named.
+  const stated = statedChanges !== undefined && {
+    aim: `${statedChanges} ± 1, as recorded`,
+    met: Math.abs(value - statedChanges) <= 1,
+  };
+  return [
+    { metric: which, value: userSteps, unit: 'user-steps' },
+    { metric, value, unit: '', ...stated },
+  ];
+}
+
+/** Twelve times as long: as fast as before, in no more memory. */
+async function overTime({ seed, quick, data }: SimulationBench): Promise<BenchRow[]> {
+  const job = { policy: 'tagalong', ...(quick ? ONCE : { runs: 3, warmUps: 2 }) };
+  const users = quick ? 10 : 100;
+  const [long, which] = sourceOf(data, users, quick ? 360 : 3600, seed);
+  const [short] = sourceOf(data, users, 300, seed);
+  const few = await inOwnProcess({ source: short, ...job, ...(quick ? ONCE : { runs: 30, warmUps: 25 }) });
+  const many = await inOwnProcess({ source: long, ...job });
+  const memory = await inOwnProcess({ source: long, ...job, ...ONCE });
+  return [
+    { metric: which, value: many.userSteps, unit: 'user-steps' },
+    { metric: '  tagalong, one core', value: many.perCpuS, unit: 'user-steps/CPU s' },
+    atLeast('  compared with 300 steps', many.perCpuS / few.perCpuS, 'x', FLAT),
+    atMost('  peak resident memory, positions included', memory.peakRssBytes / MB, 'MB', WANTED_PEAK_MB),
+    {
+      metric: '  memory in use at the end, less that after a tenth of it',
+      value: memory.heapGrowthBytes / MB,
+      unit: 'MB',
+    },
+  ];
+}
+
+/** Users by how often they are measured: few of them do not keep the compiler busy for long enough. */
+const USERS = [
+  [1_000, { runs: 40, warmUps: 30 }],
+  [10_000, { runs: 6, warmUps: 4 }],
+  [100_000, { runs: 2, warmUps: 1 }],
+  [1_000_000, ONCE],
+] as const;
+const SITES = [100, 1_000, 10_000];
+
+/** What a user-step of one size takes. */
+interface Grown {
+  readonly metric: string;
+  readonly ns: number;
+  readonly peakMb: number;
+}
+
+/** From a thousand users to a million; from a hundred sites to ten thousand. */
+async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
+  const less = quick ? 100 : 1;
+  const measure = async (
+    users: number,
+    sites: number,
+    steps: number,
+    often: Pick<Job, 'runs' | 'warmUps'>,
+  ): Promise<Grown> => {
+    const source: Source = { kind: 'walked', seed, users, sites, spacingKm: 1, steps };
+    const measured = await inOwnProcess({ source, policy: 'tagalong', ...(quick ? ONCE : often) });
+    const size = [users, sites, steps].map((n) => n.toLocaleString('en'));
+    const metric = `${size[0]} users × ${size[1]} sites × ${size[2]} steps of 10 s`;
+    return { ns: 1e9 / measured.perCpuS, metric, peakMb: measured.peakRssBytes / MB };
+  };
+  const byUsers: Grown[] = [];
+  for (const [users, often] of USERS) byUsers.push(await measure(users / less, 1_000, 10, often));
+  const bySites: Grown[] = [];
+  for (const sites of SITES) bySites.push(await measure(1_000 / less, sites, 100, { runs: 6, warmUps: 4 }));
+  const dearer = (of: readonly Grown[]) => of.at(-1)!.ns / of[0]!.ns;
+  const row = ({ metric, ns }: Grown) => ({ metric, value: ns, unit: 'CPU ns/user-step' });
+  return [
+    ...byUsers.map(row),
+    atMost('  the most users compared with the fewest', dearer(byUsers), 'x', DEARER),
+    { metric: '  peak resident memory with the most', value: byUsers.at(-1)!.peakMb, unit: 'MB' },
+    ...bySites.map(row),
+    atMost('  the most sites compared with the fewest', dearer(bySites), 'x', DEARER),
+  ];
+}
+
+/** Recorded movements where there are any of this size, and what the reader is told of them. */
+function sourceOf(data: string, users: number, steps: number, seed: number): [Source, string] {
+  const path = `${data}/random-waypoint/u${users}_s100_t${steps}_seed42`;
+  const size = `${users} users × 100 sites × ${steps} steps of 1 s`;
+  if (existsSync(`${path}.csv.gz`) && existsSync(`${path}.json.gz`)) {
+    return [{ kind: 'recorded', path }, `${size}, as recorded`];
+  }
+  return [{ kind: 'made', users, steps, seed }, `${size}, seed ${seed}`];
+}
+
+async function inOwnProcess(job: Job): Promise<Measured> {
+  const main = new URL('job.main.ts', import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, main, JSON.stringify(job)]);
+  return JSON.parse(stdout) as Measured;
+}

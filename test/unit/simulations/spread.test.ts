@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Spread } from '#simulations/spread.ts';
+import { distribution } from '#simulations/statistics.ts';
+
+const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
+console.info(`spread: seed ${seed}`);
+
+const values = fc.array(fc.oneof(fc.constant(0), fc.double({ min: 1e-6, max: 1e12, noNaN: true })), {
+  minLength: 1,
+  maxLength: 200,
+});
+const spreadOf = (given: readonly number[], exact?: number) => {
+  const spread = new Spread(exact);
+  for (const value of given) spread.add(value);
+  return spread;
+};
+
+test('as long as all values are kept, figures are exact', () => {
+  fc.assert(
+    fc.property(values, (given) => {
+      expect(spreadOf(given, given.length).distribution).toEqual(distribution(given));
+    }),
+    { seed },
+  );
+  expect(new Spread().distribution).toEqual({ count: 0, mean: 0, p50: 0, p95: 0, max: 0 });
+});
+
+test('beyond that quantiles are off by a thousandth at most, and mean and maximum not at all', () => {
+  fc.assert(
+    fc.property(values, (given) => {
+      const exact = distribution(given);
+      const { count, mean, p50, p95, max } = spreadOf(given, given.length - 1).distribution;
+      expect([count, max]).toEqual([exact.count, exact.max]);
+      expect(Math.abs(mean - exact.mean)).toBeLessThanOrEqual(1e-9 * exact.mean);
+      expect(Math.abs(p50 - exact.p50)).toBeLessThanOrEqual(0.001 * exact.p50);
+      expect(Math.abs(p95 - exact.p95)).toBeLessThanOrEqual(0.001 * exact.p95);
+    }),
+    { seed, numRuns: 1000 },
+  );
+});
