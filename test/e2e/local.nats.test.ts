@@ -19,16 +19,22 @@ interface Process {
 }
 
 let folder: string;
+const begun: Running[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tagalong-local-test-'));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  await Promise.all(begun.splice(0).map((running) => running.stop('SIGKILL')));
+  // What it ran is killed with it, but only just, and may be writing still.
+  await rm(folder, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 });
+});
 
 /** Starts it, and keeps what it writes in the test's own folder. */
 async function local(): Promise<{ running: Running; processes: Process[]; url(name: string): string }> {
   const text = (await readFile(deployed, 'utf8')).concat('\npolicy: { dwellMs: 500 }\n');
   const args = ['local', '--json', '--config', await file('tagalong.yaml', text)];
   const running = begin(args, { TMPDIR: folder });
+  begun.push(running);
   const said = await running.said(/^(\{"processes":.*\})\n/m);
   const { processes } = JSON.parse(said) as { processes: Process[] };
   return { running, processes, url: (name) => processes.find((one) => one.name === name)!.url };

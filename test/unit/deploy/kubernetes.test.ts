@@ -59,6 +59,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
   let resources: Workload[];
   const named = (kind: string, name: string) =>
     resources.find((one) => one.kind === kind && one.metadata.name.startsWith(name))!;
+  const runs = (service: string) => named('Deployment', service) ?? named('StatefulSet', service);
   beforeAll(() => {
     resources = parseAllDocuments(check('kustomize', ['build', 'deploy/kubernetes'])).map((document) =>
       document.toJS(),
@@ -86,7 +87,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
 
   test('every service runs with probes, bounds and no rights, and is found under its name', () => {
     for (const service of SERVICES) {
-      const { containers } = named('Deployment', service).spec.template.spec;
+      const { containers } = runs(service).spec.template.spec;
       expect(containers).toHaveLength(1);
       const [container] = containers as [Container];
       expect(container.args[0]).toBe(service);
@@ -102,8 +103,8 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
       });
       expect(named('Service', service)).toBeDefined();
     }
-    expect(named('Deployment', 'placement').spec.replicas).toBe(2);
-    expect(named('Deployment', 'migrator').spec.replicas).toBe(2);
+    expect(runs('placement').spec.replicas).toBe(2);
+    expect(runs('migrator').spec.replicas).toBe(2);
   });
 
   test('the configuration is a valid one, for the NATS servers that are there', () => {
