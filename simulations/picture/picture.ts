@@ -80,7 +80,7 @@ export class PictureTaker implements Watcher {
     this.#fromMs = fromMs;
   }
 
-  located({ lat, lon }: Data<'location.reported.v1'>): void {
+  located({ lat, lon }: { readonly lat: number; readonly lon: number }): void {
     this.#density.add(lat, lon);
   }
 

@@ -9,7 +9,7 @@ export interface Watcher {
   /** Every decision and every migration event, in order. */
   fact(fact: Fact): void;
   /** A position that counted. */
-  located(fix: Data<'location.reported.v1'>): void;
+  located(fix: { readonly lat: number; readonly lon: number }): void;
   /** A VM served a user for so many weighted user-seconds, up to `atMs`, at this round-trip time. */
   served(vm: Vm, atMs: number, userS: number, rttMs: number): void;
   /** A VM has switched over; all that it served at its old site has been told. */
