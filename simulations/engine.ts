@@ -117,7 +117,7 @@ export async function run({
       const { vm, session, legs } = served[i]!;
       if (!world.locateAt(vm, session, fix)) continue;
       serving.turn(vm, atMs, legs);
-      watcher?.located({ vm: vm.id, ...fix });
+      watcher?.located(fix);
       note?.(vm, user, atMs);
     }
   };

@@ -56,7 +56,7 @@ onNats('the deployment on loopback', () => {
       const { running, processes, url } = await local();
       expect(processes.map(({ name }) => name)).toEqual([
         ...['nats-1', 'nats-2', 'nats-3'],
-        ...['ingest', 'placement-1', 'placement-2', 'migrator-1', 'migrator-2', 'monitor', 'prometheus'],
+        ...['ingest', 'placement-1', 'placement-2', 'migrator-1', 'migrator-2', 'monitor', 'dashboard', 'prometheus'],
       ]);
       expect(processes.filter(isAlive)).toEqual(processes);
       const ask = async (method: string, path: string, body: object) => {
@@ -104,7 +104,7 @@ onNats('the deployment on loopback', () => {
         const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
         return Number(data.result[0]?.value[1] ?? 0);
       };
-      await vi.waitFor(async () => expect(await count('count(up == 1)')).toBe(6), PATIENTLY);
+      await vi.waitFor(async () => expect(await count('count(up == 1)')).toBe(7), PATIENTLY);
       expect(await count('count(up == 0)')).toBe(0);
       await vi.waitFor(
         async () => expect(await count('sum(tagalong_migrations_total{outcome="completed"})')).toBe(2),
