@@ -1,4 +1,6 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
+import type { Bus } from '#shared/bus/bus.ts';
+import { metricsOf } from '#shared/bus/counters.ts';
 import type { Ingest } from './ingest/service.ts';
 import type { MigratorService } from './migrator/service.ts';
 import type { Exposition } from './monitor/exposition.ts';
@@ -22,4 +24,11 @@ export function observeDuty({ gauge }: Exposition, migrator: MigratorService): v
   gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by', [], () => [
     { labels: {}, value: migrator.onDuty ? 1 : 0 },
   ]);
+}
+
+/** What happened to the process's connection to the bus; nothing where the bus is in the process itself. */
+export function observeBus({ counter }: Exposition, { counters = {} }: Bus): void {
+  for (const { key, name, help } of metricsOf(counters)) {
+    counter(name, help, [], () => [{ labels: {}, value: counters[key] ?? 0 }]);
+  }
 }

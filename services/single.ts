@@ -14,7 +14,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
-import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { observeBus, observeDuty, observeIngest, observePlacement } from './observe.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
 
@@ -53,6 +53,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const exposition = createExposition();
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
+    observeBus(exposition, bus);
     return {
       async start() {
         await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
@@ -74,6 +75,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const placement = createPlacement(options);
     const exposition = createExposition();
     observePlacement(exposition, placement);
+    observeBus(exposition, options.bus);
     return {
       ...placement,
       register(surface) {
@@ -87,6 +89,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const { migrator, agents } = createMover({ ...options, machines });
     const exposition = createExposition();
     observeDuty(exposition, migrator);
+    observeBus(exposition, options.bus);
     return {
       start: migrator.start,
       async stop() {
@@ -102,6 +105,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   },
   async monitor(options) {
     const monitor = createMonitor(options);
+    observeBus(monitor, options.bus);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     return {

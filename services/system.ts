@@ -15,7 +15,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
-import { observeDuty, observeIngest, observePlacement } from './observe.ts';
+import { observeBus, observeDuty, observeIngest, observePlacement } from './observe.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
 
@@ -56,6 +56,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeDuty(monitor, migrator);
+  observeBus(monitor, bus);
   let http: HttpSurface | undefined;
 
   return {

@@ -121,6 +121,9 @@ export class GroupConsumer {
       retry: { restartOnFailure: async () => this.#stopping === undefined },
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload.memberAssignment));
+    consumer.on(consumer.events.REQUEST_TIMEOUT, () => {
+      this.#client.counters.requestTimeouts++;
+    });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart) this.#makeAnew(payload.error);
     });
@@ -129,6 +132,7 @@ export class GroupConsumer {
 
   #makeAnew(why: unknown): void {
     if (this.#stopping !== undefined) return;
+    this.#client.counters.consumersRecreated++;
     this.#client.log?.warn({ err: why, group: this.#parts.groupId }, 'a consumer gave up; it is made anew');
     this.#anew = setTimeout(() => {
       const consumer = this.#create();
@@ -156,6 +160,7 @@ export class GroupConsumer {
   #begin(consumer: Consumer, assignment: IMemberAssignment): void {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
+    if (this.#term !== undefined) this.#client.counters.rejoins++;
     const term: Term = { assignment, places: this.#lookUp(consumer, assignment) };
     this.#term = term;
     term.places.then(
