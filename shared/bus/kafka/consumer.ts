@@ -54,6 +54,11 @@ const LOOK_UP_AGAIN_MS = 500;
 const ANEW_MS = 1_000;
 /** Beyond the longest wait for others' batches: what joining itself may take. */
 const JOIN_MS = 30_000;
+/**
+ * Of one partition at once, some 10,000 locations. After an outage they are one batch, in which a VM has several: the more
+ * there are, the seldomer its state is written.
+ */
+const MOST_FETCHED_BYTES = 4_000_000;
 /** A fetch that waits for events holds heartbeats up. */
 const MAX_FETCH_WAIT_MS = 250;
 
@@ -116,6 +121,7 @@ export class GroupConsumer {
       heartbeatInterval: heartbeatMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       maxWaitTimeInMs: Math.min(heartbeatMs, MAX_FETCH_WAIT_MS),
+      maxBytesPerPartition: MOST_FETCHED_BYTES,
       allowAutoTopicCreation: false,
       partitionAssigners: [assigner(this.#parts.exclusive ?? false, () => this.#held)],
       retry: { restartOnFailure: async () => this.#stopping === undefined },

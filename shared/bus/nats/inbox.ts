@@ -9,8 +9,11 @@ import { type Names, unescapeToken } from './names.ts';
 import { PULL, type Received } from './source.ts';
 import type { Place } from './view.ts';
 
-/** So many events of a partition wait in the process at most: those in hand, and a pull ahead. */
-const MOST_QUEUED = 3 * PULL;
+/**
+ * So many events of a partition wait in the process at most: those in hand, and some pulls ahead. After an outage they are
+ * one batch, in which a VM has several: the more there are, the seldomer its state is written.
+ */
+const MOST_QUEUED = 8 * PULL;
 /** The pauses after a refusal, so that what passes has time to pass. */
 const PAUSES_MS = [10, 40, 160, 640] as const;
 const LETTER_PAUSE_MS = 1_000;
