@@ -7,7 +7,7 @@ import { table } from './table.ts';
 /** The benchmarks whose figures the README quotes, by name. */
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
-  bus: async ({ servers }) => (await import('#simulations/bench/bus/bus.ts')).benchBus(servers),
+  bus: async (options) => (await import('#simulations/bench/bus/bus.ts')).benchBus(options),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
   policy: async (options) => (await import('#simulations/bench/policy.ts')).benchPolicy(options),
 };
@@ -38,7 +38,7 @@ export function addBench(program: Command): void {
     .command('bench <name>')
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
-    .option('--quick', 'migration: few repeats')
+    .option('--quick', 'bus: few events; migration: few repeats')
     .option(
       '--only <parts>',
       'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',

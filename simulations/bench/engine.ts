@@ -6,28 +6,18 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
-import { DEFAULT_SITE } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Data } from '#shared/events/index.ts';
-import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { Placement } from '#shared/policy/placement.ts';
-import { type Random, seededRandom } from '#shared/random/random.ts';
+import { seededRandom } from '#shared/random/random.ts';
 import { atLeast, type BenchReport, type BenchRow, benchReport, median } from './bench.ts';
+import { makeWays, nearestSite, REGION_SITES, type Size, STEP_MS, siteReports } from './ways.ts';
 
-const STEP_MS = 10_000;
 const START_MS = Date.UTC(2026, 0, 1);
 const REPEATS = 3;
 const WANTED_PER_S = 500_000;
 
-interface Size {
-  readonly vms: number;
-  readonly sites: number;
-  /** Distance between neighbouring sites. */
-  readonly spacingKm: number;
-  readonly steps: number;
-}
-
-const REGION = { vms: 10_000, sites: 1_000, spacingKm: 10, steps: 100 };
+const REGION = { ...REGION_SITES, vms: 10_000, steps: 100 };
 const TEN_TIMES = { vms: 100_000, sites: 10_000, spacingKm: 10, steps: 20 };
 const METRO = { vms: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
 
@@ -100,47 +90,16 @@ function populated(size: Size, names: readonly { vm: string; user: string }[], w
     plausibility: ingest.plausibility,
     policy: { ...policy, siteSilentMs: Number.POSITIVE_INFINITY },
   });
-  const columns = Math.ceil(Math.sqrt(size.sites));
-  const spacing = size.spacingKm / KM_PER_DEGREE;
-  for (let i = 0; i < size.sites; i++) {
-    const place = { lat: Math.floor(i / columns) * spacing, lon: (i % columns) * spacing };
-    const uplinks = DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink }));
-    const site = { site: `site-${i}`, ...place, slots: DEFAULT_SITE.slots, vms: [], draining: false, uplinks };
-    placement.apply({ type: 'site.reported.v1', data: { ...site, atMs: START_MS } }, START_MS);
-  }
+  for (const data of siteReports(size, START_MS)) placement.apply({ type: 'site.reported.v1', data }, START_MS);
   names.forEach(({ vm, user }, i) => {
     const [lat, lon] = [ways[i * 2]!, ways[i * 2 + 1]!];
-    const column = Math.min(columns - 1, Math.round(lon / spacing));
-    const home = `site-${Math.min(size.sites - 1, Math.round(lat / spacing) * columns + column)}`;
+    const home = nearestSite(size, lat, lon);
     placement.apply({ type: 'vm.declared.v1', data: { vm, atMs: START_MS, home, spec: PERSONAL_VM } }, START_MS);
     placement.apply({ type: 'session.attached.v1', data: { vm, user, atMs: START_MS, weight: 1 } }, START_MS);
     placement.location({ vm, user, atMs: START_MS, lat, lon }, START_MS);
   });
   placement.takeChanges();
   return placement;
-}
-
-/** Latitude and longitude of every user at every step, near the equator, where a degree is a degree both ways. */
-function makeWays({ vms, sites, spacingKm, steps }: Size, random: Random): Float64Array {
-  const extent = ((Math.ceil(Math.sqrt(sites)) - 1) * spacingKm) / KM_PER_DEGREE;
-  const ways = new Float64Array((steps + 1) * vms * 2);
-  for (let i = 0; i < vms; i++) {
-    let [lat, lon] = [random.next() * extent, random.next() * extent];
-    let [toLat, toLon, stride] = [lat, lon, 0];
-    for (let step = 0; step <= steps; step++) {
-      ways[(step * vms + i) * 2] = lat;
-      ways[(step * vms + i) * 2 + 1] = lon;
-      const left = Math.hypot(toLat - lat, toLon - lon);
-      if (left <= stride || stride === 0) {
-        [toLat, toLon] = [random.next() * extent, random.next() * extent];
-        stride = ((1 + 29 * random.next()) * STEP_MS) / 1e6 / KM_PER_DEGREE;
-      } else {
-        lat += (stride * (toLat - lat)) / left;
-        lon += (stride * (toLon - lon)) / left;
-      }
-    }
-  }
-  return ways;
 }
 
 /** Ends each ordered move when it was predicted to end. */
