@@ -16,5 +16,5 @@ onKafka('the benchmark of the bus on Kafka', () => {
       await admin.disconnect();
       await stop();
     }
-  }, 400_000);
+  }, 600_000);
 });

@@ -10,5 +10,5 @@ onNats('the benchmark of the bus on NATS', () => {
     } finally {
       await server.stop();
     }
-  }, 300_000);
+  }, 600_000);
 });
