@@ -37,7 +37,15 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   SERVER_UNREACHABLE: 502,
   BUS_OVERLOADED: 503,
   BUS_CLOSED: 503,
+  BUS_UNREACHABLE: 503,
+  STORE_UNREACHABLE: 503,
   SERVICE_STOPPED: 503,
+};
+
+/** What clients are told where an error's own line names servers that are none of their business. */
+const INSTEAD: Partial<Record<ErrorCode, string>> = {
+  BUS_UNREACHABLE: 'the bus cannot be reached at the moment; send it again later',
+  STORE_UNREACHABLE: 'the store cannot be reached at the moment; send it again later',
 };
 
 /** What is said of a fault that HTTP itself has a status for. */
@@ -144,7 +152,9 @@ function answerError(error: FastifyError | TagalongError, reply: FastifyReply, l
     log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
     answer(reply, 500, 'INTERNAL', 'the server failed; its log says why');
   } else if (error instanceof TagalongError) {
-    answer(reply, status, error.code, error.message);
+    const instead = INSTEAD[error.code];
+    if (instead !== undefined) log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
+    answer(reply, status, error.code, instead ?? error.message);
   } else {
     const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' };
     answer(reply, status, known.code, known.message ?? error.message);

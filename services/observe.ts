@@ -1,6 +1,8 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
 import { readFileSync } from 'node:fs';
 import { collectDefaultMetrics } from 'prom-client';
+import type { Bus } from '#shared/bus/bus.ts';
+import { metricsOf } from '#shared/bus/counters.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';
@@ -74,4 +76,11 @@ export function observeMigrator({ gauge }: Exposition, migrator: MigratorService
 /** A series for each state, those included that nobody is in: a series must not come and go. */
 function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[]): Sample[] {
   return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
+}
+
+/** What happened to the process's connection to the bus; nothing where the bus is in the process itself. */
+export function observeBus({ counter }: Exposition, { counters = {} }: Bus): void {
+  for (const { key, name, help } of metricsOf(counters)) {
+    counter(name, help, [], () => [{ labels: {}, value: counters[key] ?? 0 }]);
+  }
 }

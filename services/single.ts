@@ -17,7 +17,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
-import { observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
+import { observeBus, observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
@@ -61,6 +61,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observeProcess(exposition);
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
+    observeBus(exposition, bus);
     return {
       async start() {
         await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
@@ -85,6 +86,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const exposition = createExposition();
     observeProcess(exposition);
     observePlacement(exposition, placement);
+    observeBus(exposition, options.bus);
     return {
       ...placement,
       register(surface) {
@@ -99,6 +101,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const exposition = createExposition();
     observeProcess(exposition);
     observeMigrator(exposition, migrator, options.clock);
+    observeBus(exposition, options.bus);
     return {
       start: migrator.start,
       async stop() {
@@ -115,6 +118,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   async monitor(options) {
     const monitor = createMonitor({ ...options, sites: options.config.sites });
     observeProcess(monitor);
+    observeBus(monitor, options.bus);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     const webhooks = createWebhooks({ ...options, webhooks: options.config.webhooks });

@@ -8,7 +8,7 @@ import { table } from './table.ts';
 const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
   engine: async ({ seed }) => (await import('#simulations/bench/engine.ts')).benchEngine(seed),
   simulation: async (options) => (await import('#simulations/bench/simulation/simulation.ts')).benchSimulation(options),
-  bus: async ({ servers }) => (await import('#simulations/bench/bus/bus.ts')).benchBus(servers),
+  bus: async (options) => (await import('#simulations/bench/bus/bus.ts')).benchBus(options),
   migration: async (options) => (await import('#deploy/testbed/bench/migration.ts')).benchMigration(options),
   dashboard: async (options) => (await import('#simulations/bench/dashboard/dashboard.ts')).benchDashboard(options),
   policy: async (options) => (await import('#simulations/bench/policy.ts')).benchPolicy(options),
@@ -40,7 +40,10 @@ export function addBench(program: Command): void {
     .command('bench <name>')
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
     .option('--seed <n>', 'seed of what is generated', '1')
-    .option('--quick', 'migration: few repeats; simulation: small sizes; dashboard: few users, a few seconds')
+    .option(
+      '--quick',
+      'bus: few events; migration: few repeats; simulation: small sizes; dashboard: few users, a few seconds',
+    )
     .option(
       '--only <parts>',
       'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',

@@ -1,12 +1,14 @@
 /** The page of all metrics, made from the metrics themselves: services/monitor/METRICS.md. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { kafkaCounters } from '#shared/bus/kafka/counters.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
+import { natsCounters } from '#shared/bus/nats/counters.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { createHttp } from '../http.ts';
-import { observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
+import { observeBus, observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
 import { createSystem } from '../system.ts';
 import { createExposition } from './exposition.ts';
 import { createMonitor } from './service.ts';
@@ -36,6 +38,7 @@ export async function metricSections(): Promise<Section[]> {
   const ingest = createExposition();
   const placement = createExposition();
   const migrator = createExposition();
+  const connection = createExposition();
   observeProcess(every);
   const surface = await createHttp({ config: DEFAULT_CONFIG.http, log });
   every.registerMetrics(surface);
@@ -43,12 +46,14 @@ export async function metricSections(): Promise<Section[]> {
   observeIngest(ingest, system.ingest);
   observePlacement(placement, system.placement);
   observeMigrator(migrator, system.migrator, clock);
+  observeBus(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } });
   return [
     { title: 'The monitor: what happens on the bus', metrics: documented(monitor.registry) },
     { title: 'Ingest', metrics: documented(ingest.registry) },
     { title: 'Placement', metrics: documented(placement.registry) },
     { title: 'The migrator', metrics: documented(migrator.registry) },
     { title: 'Every process', metrics: documented(every.registry) },
+    { title: 'Every process whose bus is a server: its connection', metrics: documented(connection.registry) },
   ];
 }
 

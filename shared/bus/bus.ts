@@ -13,6 +13,7 @@
  * That an event *counts* once is built above this port: handlers change nothing when they see a fact a second time.
  */
 import type { Event, EventType } from '../events/index.ts';
+import type { BusCounters } from './counters.ts';
 
 export interface Bus {
   /** Resolves when the events are as safe as the adapter makes them. The order of the array is kept per key. */
@@ -25,6 +26,8 @@ export interface Bus {
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
   /** Events not yet handled, by group and partition; as far as known: an adapter may look once a second. */
   lag(): Lag[];
+  /** What happened to its connection since it was opened; absent where there is none. */
+  readonly counters?: Readonly<Partial<BusCounters>>;
   close(): Promise<void>;
 }
 

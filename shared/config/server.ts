@@ -21,8 +21,14 @@ export function serverUrl(url: string): ServerUrl | undefined {
   return { kind: kind as 'nats' | 'kafka', hosts };
 }
 
+/** What names of streams, buckets, topics and groups are begun with has to fit into them, and a slash ends it in a group's. */
+const PREFIX = {
+  nats: { fits: /^[A-Za-z0-9_-]+$/, right: 'letters, digits, _ and -' },
+  kafka: { fits: /^[A-Za-z0-9._-]+$/, right: 'letters, digits, ., _ and -' },
+};
+
 /** @param section where it is: `bus`, `store` */
-export function* serverFaults(section: readonly string[], { url, auth, tls }: ServerConfig): Generator<Fault> {
+export function* serverFaults(section: readonly string[], { url, prefix, auth, tls }: ServerConfig): Generator<Fault> {
   const server = serverUrl(url);
   if (server === undefined) {
     // A password that somebody put there is not repeated.
@@ -34,6 +40,10 @@ export function* serverFaults(section: readonly string[], { url, auth, tls }: Se
   if (kind === 'memory' && (auth !== undefined || tls !== undefined)) {
     const key = auth === undefined ? 'tls' : 'auth';
     yield { path: [...section, key], message: `is of no use with memory:; give the url of a server, or leave it out` };
+  }
+  if (kind !== 'memory' && !PREFIX[kind].fits.test(prefix)) {
+    const message = `is ${JSON.stringify(prefix)}, which ${kind} has no names for; give ${PREFIX[kind].right}`;
+    yield { path: [...section, 'prefix'], message };
   }
   if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
     yield { path: [...section, 'tls'], message: 'has one of cert and key; give both or none' };

@@ -4,21 +4,19 @@
  * that are ordered end when they were predicted to.
  */
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
-import { DEFAULT_SITE } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Data } from '#shared/events/index.ts';
-import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { atLeast, type BenchReport, type BenchRow, benchReport, median } from './bench.ts';
 import { heapBytes } from './heap.ts';
-import { makeWays, type Size, STEP_MS, sitePlaces } from './ways.ts';
+import { makeWays, nearestSite, REGION_SITES, type Size, STEP_MS, siteReports } from './ways.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const REPEATS = 3;
 const WANTED_PER_S = 500_000;
 
-const REGION = { users: 10_000, sites: 1_000, spacingKm: 10, steps: 100 };
+const REGION = { ...REGION_SITES, users: 10_000, steps: 100 };
 const TEN_TIMES = { users: 100_000, sites: 10_000, spacingKm: 10, steps: 20 };
 const METRO = { users: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
 
@@ -91,17 +89,10 @@ function populated(size: Size, names: readonly { vm: string; user: string }[], w
     plausibility: ingest.plausibility,
     policy: { ...policy, siteSilentMs: Number.POSITIVE_INFINITY },
   });
-  const columns = Math.ceil(Math.sqrt(size.sites));
-  const spacing = size.spacingKm / KM_PER_DEGREE;
-  for (const [i, place] of sitePlaces(size).entries()) {
-    const uplinks = DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink }));
-    const site = { site: `site-${i}`, ...place, slots: DEFAULT_SITE.slots, vms: [], draining: false, uplinks };
-    placement.apply({ type: 'site.reported.v1', data: { ...site, atMs: START_MS } }, START_MS);
-  }
+  for (const data of siteReports(size, START_MS)) placement.apply({ type: 'site.reported.v1', data }, START_MS);
   names.forEach(({ vm, user }, i) => {
     const [lat, lon] = [ways[i * 2]!, ways[i * 2 + 1]!];
-    const column = Math.min(columns - 1, Math.round(lon / spacing));
-    const home = `site-${Math.min(size.sites - 1, Math.round(lat / spacing) * columns + column)}`;
+    const home = nearestSite(size, lat, lon);
     placement.apply({ type: 'vm.declared.v1', data: { vm, atMs: START_MS, home, spec: PERSONAL_VM } }, START_MS);
     placement.apply({ type: 'session.attached.v1', data: { vm, user, atMs: START_MS, weight: 1 } }, START_MS);
     placement.location({ vm, user, atMs: START_MS, lat, lon }, START_MS);

@@ -1,30 +1,54 @@
-/** Made-up ways of many users among sites on a grid: for benchmarks, which want them in little memory and of any size. */
+/** The users of the benchmarks: where they go (random waypoint, at 1-30 m/s, a position every 10 s), and the sites they pass. */
+import { DEFAULT_SITE } from '#services/ingest/sites.ts';
+import type { Data } from '#shared/events/index.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import type { Random } from '#shared/random/random.ts';
 
-/** Users report this often. */
+/** Between two positions of a user. */
 export const STEP_MS = 10_000;
 
-/** How many users walk among how many sites, for how long. */
+/** How many of what. */
 export interface Size {
   readonly users: number;
   readonly sites: number;
   /** Distance between neighbouring sites. */
   readonly spacingKm: number;
+  /** Positions of each user, after the first. */
   readonly steps: number;
 }
 
-/** Where the sites are: row by row, near the equator, where a degree is a degree both ways. */
+/** The sites of a region, in which 98 % of the positions end in the quiet radius. */
+export const REGION_SITES = { sites: 1_000, spacingKm: 10 } as const;
+
+/** Where the sites are, on a square grid: row by row, near the equator, where a degree is a degree both ways. */
 export function sitePlaces({
   sites,
   spacingKm,
 }: Pick<Size, 'sites' | 'spacingKm'>): { readonly lat: number; readonly lon: number }[] {
-  const columns = Math.ceil(Math.sqrt(sites));
-  const spacing = spacingKm / KM_PER_DEGREE;
+  const [columns, spacing] = [columnsOf(sites), spacingKm / KM_PER_DEGREE];
   return Array.from({ length: sites }, (_, i) => ({
     lat: Math.floor(i / columns) * spacing,
     lon: (i % columns) * spacing,
   }));
+}
+
+/** What they say of themselves. */
+export function siteReports(size: Size, atMs: number): Data<'site.reported.v1'>[] {
+  return sitePlaces(size).map((place, i) => {
+    const uplinks = DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink }));
+    return { site: `site-${i}`, ...place, slots: DEFAULT_SITE.slots, vms: [], draining: false, uplinks, atMs };
+  });
+}
+
+/** The name of the site that is nearest to a place on the grid. */
+export function nearestSite({ sites, spacingKm }: Size, lat: number, lon: number): string {
+  const [columns, spacing] = [columnsOf(sites), spacingKm / KM_PER_DEGREE];
+  const column = Math.min(columns - 1, Math.round(lon / spacing));
+  return `site-${Math.min(sites - 1, Math.round(lat / spacing) * columns + column)}`;
+}
+
+function columnsOf(sites: number): number {
+  return Math.ceil(Math.sqrt(sites));
 }
 
 /**
@@ -32,7 +56,7 @@ export function sitePlaces({
  * `2 * (s * users + u)`, for every step from 0 to `steps`.
  */
 export function makeWays({ users, sites, spacingKm, steps }: Size, random: Random): Float64Array {
-  const extent = ((Math.ceil(Math.sqrt(sites)) - 1) * spacingKm) / KM_PER_DEGREE;
+  const extent = ((columnsOf(sites) - 1) * spacingKm) / KM_PER_DEGREE;
   const ways = new Float64Array((steps + 1) * users * 2);
   for (let i = 0; i < users; i++) {
     let [lat, lon] = [random.next() * extent, random.next() * extent];

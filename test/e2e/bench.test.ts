@@ -93,3 +93,14 @@ test('simulations are measured in sizes that grow, each in a process of its own'
   ]);
   for (const { metric, value } of rows) expect(value, metric).not.toBeNaN();
 }, 300_000);
+
+test('the bus in memory is measured without any server; what is no address of one is refused', async () => {
+  const { code, stdout, stderr } = await tagalong(['bench', 'bus', '--quick', '--json', '-']);
+  expect(code, stderr).toBe(0);
+  const { rows } = JSON.parse(stdout) as BenchReport;
+  expect(rows.map(({ metric }) => metric.split(': ')[0])).toEqual(rows.map(() => 'memory'));
+  expect(rows.filter(({ aim }) => aim === '>= 0.5')).toHaveLength(1);
+  for (const { metric, value } of rows) expect(value, metric).toBeGreaterThan(0);
+  const wrong = await tagalong(['bench', 'bus', '--servers', 'redis://127.0.0.1:1']);
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --servers: redis://127.0.0.1:1') });
+}, 60_000);

@@ -12,7 +12,7 @@ import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
 import type { NatsBusOptions } from '#shared/bus/nats/options.ts';
 import type { Envelope } from '#shared/events/index.ts';
-import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 import { firstHandled, type Handled } from './nats-handled.ts';
 
@@ -214,6 +214,31 @@ onNats('the bus on NATS, when things break', () => {
     expect(data.find(({ vm }) => vm === 'vm-1')?.original).toBe('not JSON');
     await vi.waitFor(() => expect(bus.lag().map(({ events }) => events)).toEqual([0, 0]), PATIENTLY);
     expect(bus.counters.undecodable).toBe(5);
+  });
+
+  test('a handler that takes its time over a full request does not have its consumer made anew', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    await bus.subscribe({ group: 'g', types }, async (batch) => {
+      // The server says that a request is complete, and no room is left for the next one.
+      await pause(300);
+      await seen.handler(batch);
+    });
+    const events = Array.from({ length: 8_000 }, (_, n) => locationOf(`vm-${n % 40}`, n));
+    await bus.publish(events);
+    await vi.waitFor(() => expect(seen.deliveries.length).toBe(events.length), PATIENTLY);
+    expect(bus.counters.consumersRecreated).toBe(0);
+  });
+
+  test('who wants locations among others is handed these alone, whatever else is published', async () => {
+    const bus = await open({ partitions: 1 });
+    const seen = new Recorder();
+    const wanted = [...types, 'vm.retired.v1'] as const;
+    await bus.subscribe({ group: 'g', types: wanted }, seen.handler);
+    await bus.publish([locationOf('vm-1', 1), siteOf('bos', 1), locationOf('vm-1', 2), siteOf('bos', 2)]);
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1, 2]), PATIENTLY);
+    await vi.waitFor(() => expect(bus.lag().map(({ events }) => events)).toEqual([0]), PATIENTLY);
+    expect(new Set(seen.deliveries.map(({ event }) => event.type))).toEqual(new Set(types));
   });
 
   test('an event that somebody else repeats or puts in late is handled, and stops nothing', async () => {

@@ -136,6 +136,20 @@ describe('errors', () => {
     expect(await ask('/v1/fail')).toEqual({ status, body: { error: { code, message: 'what is wrong' } } });
   });
 
+  test.each<[ErrorCode, string]>([
+    ['BUS_UNREACHABLE', 'the bus'],
+    ['STORE_UNREACHABLE', 'the store'],
+  ])('%s is 503, to be sent again; which server that is stands in the log only', async (code, what) => {
+    const ask = await serve({}, ({ app }) => {
+      app.get('/v1/fail', async () => {
+        throw new TagalongError(code, 'connect ECONNREFUSED 10.1.2.3');
+      });
+    });
+    const message = `${what} cannot be reached at the moment; send it again later`;
+    expect(await ask('/v1/fail')).toEqual({ status: 503, body: { error: { code, message } } });
+    expect(logged.join('')).toContain('10.1.2.3');
+  });
+
   test('what nobody foresaw is 500 without internals, which are in the log', async () => {
     const ask = await serve({}, ({ app }) => {
       app.get('/v1/fail/:user', async () => {

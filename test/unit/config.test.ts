@@ -146,6 +146,14 @@ describe('refusals', () => {
       ],
       ['bus: { url: "amqp://host:1" }', ':1: bus.url: there is no bus for "amqp://host:1"; give memory:, '],
       ['bus: { url: "nats://me:secret@host:1" }', ':1: bus.url: there is no bus for a url with a user in it'],
+      [
+        'bus: { url: "kafka://h:1", prefix: a/b }',
+        ':1: bus.prefix: is "a/b", which kafka has no names for; give letters, digits, ., _ and -',
+      ],
+      [
+        'store: { url: "nats://h:1", prefix: a.b }',
+        ':1: store.prefix: is "a.b", which nats has no names for; give letters, digits, _ and -',
+      ],
       ['bus: { auth: { token: abc } }', ':1: bus.auth: is of no use with memory:'],
       ['bus: { url: "nats://h:1", auth: { user: a } }', ':1: bus.auth: has one of user and password; give both'],
       ['bus: { url: "nats://h:1", auth: { token: a, nkeySeed: b } }', ':1: bus.auth: give one of user and password, '],

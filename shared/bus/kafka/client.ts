@@ -2,6 +2,7 @@
 import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
 import { type ErrorCode, TagalongError } from '../../errors.ts';
 import { type Log, serviceLog } from '../../log.ts';
+import { countLogged, type KafkaCounters, kafkaCounters } from './counters.ts';
 import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
 import './quiet-timer.ts';
 
@@ -19,6 +20,7 @@ export interface KafkaClient {
   readonly prefix: string;
   readonly timing: KafkaTiming;
   readonly log: Log | undefined;
+  readonly counters: KafkaCounters;
   readonly admin: Admin;
   /**
    * A new kafkajs client. Each consumer needs one of its own: those of one client share what they take for committed,
@@ -30,7 +32,8 @@ export interface KafkaClient {
 
 /** @throws TagalongError BUS_UNREACHABLE or STORE_UNREACHABLE, as `code` says */
 export async function connectKafka(options: KafkaOptions, code: ErrorCode): Promise<KafkaClient> {
-  const config = configOf(options);
+  const counters = kafkaCounters();
+  const config = configOf(options, counters);
   const first = new Kafka({ ...config, retry: FIRST_RETRY }).admin();
   const admin = new Kafka(config).admin();
   try {
@@ -45,6 +48,7 @@ export async function connectKafka(options: KafkaOptions, code: ErrorCode): Prom
     prefix: options.prefix ?? 'tagalong',
     timing: { ...TIMING, ...options.timing },
     log: options.log && serviceLog(options.log, 'kafka'),
+    counters,
     admin,
     kafka: () => new Kafka(config),
     close: () => admin.disconnect(),
@@ -59,15 +63,18 @@ export function unreachable(code: ErrorCode, what: string, cause: unknown): Taga
   return new TagalongError(code, `${what}: ${message}; ${hint}`, { cause });
 }
 
-function configOf({ brokers, sasl, tls, log }: KafkaOptions): KafkaConfig {
+function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCounters): KafkaConfig {
   const kafkaLog = log && serviceLog(log, 'kafka');
   return {
     clientId: 'tagalong',
     brokers: [...brokers],
     connectionTimeout: CONNECT_TIMEOUT_MS,
     retry: RETRY,
-    logLevel: log === undefined ? logLevel.NOTHING : logLevel.WARN,
-    logCreator: () => (entry) => forward(entry, kafkaLog),
+    logLevel: logLevel.WARN,
+    logCreator: () => (entry) => {
+      countLogged(counters, entry);
+      forward(entry, kafkaLog);
+    },
     ...(tls && { ssl: { ...tls } }),
     ...(sasl && { sasl: sasl as NonNullable<KafkaConfig['sasl']> }),
   };

@@ -54,6 +54,11 @@ const LOOK_UP_AGAIN_MS = 500;
 const ANEW_MS = 1_000;
 /** Beyond the longest wait for others' batches: what joining itself may take. */
 const JOIN_MS = 30_000;
+/**
+ * Of one partition at once, some 10,000 locations. After an outage they are one batch, in which a VM has several: the more
+ * there are, the seldomer its state is written.
+ */
+const MOST_FETCHED_BYTES = 4_000_000;
 /** A fetch that waits for events holds heartbeats up. */
 const MAX_FETCH_WAIT_MS = 250;
 
@@ -116,11 +121,15 @@ export class GroupConsumer {
       heartbeatInterval: heartbeatMs,
       rebalanceTimeout: rebalanceTimeoutMs,
       maxWaitTimeInMs: Math.min(heartbeatMs, MAX_FETCH_WAIT_MS),
+      maxBytesPerPartition: MOST_FETCHED_BYTES,
       allowAutoTopicCreation: false,
       partitionAssigners: [assigner(this.#parts.exclusive ?? false, () => this.#held)],
       retry: { restartOnFailure: async () => this.#stopping === undefined },
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload.memberAssignment));
+    consumer.on(consumer.events.REQUEST_TIMEOUT, () => {
+      this.#client.counters.requestTimeouts++;
+    });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart) this.#makeAnew(payload.error);
     });
@@ -129,6 +138,7 @@ export class GroupConsumer {
 
   #makeAnew(why: unknown): void {
     if (this.#stopping !== undefined) return;
+    this.#client.counters.consumersRecreated++;
     this.#client.log?.warn({ err: why, group: this.#parts.groupId }, 'a consumer gave up; it is made anew');
     this.#anew = setTimeout(() => {
       const consumer = this.#create();
@@ -156,6 +166,7 @@ export class GroupConsumer {
   #begin(consumer: Consumer, assignment: IMemberAssignment): void {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
+    if (this.#term !== undefined) this.#client.counters.rejoins++;
     const term: Term = { assignment, places: this.#lookUp(consumer, assignment) };
     this.#term = term;
     term.places.then(

@@ -50,6 +50,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
       });
       return { stop };
     },
+    counters: client.counters,
     lag: () => lag.now(),
     close() {
       closing ??= (async () => {

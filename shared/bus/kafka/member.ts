@@ -114,6 +114,7 @@ export class Member {
     if (garbage.length > 0) {
       const letters = garbage.map((one) => garbageLetter(topic, partition, one));
       await this.#parts.publisher.publish(letters);
+      this.#parts.client.counters.undecodable += garbage.length;
       this.#parts.client.log?.warn(
         { topic, partition, records: garbage.length },
         'no events; they are dead letters now',

@@ -124,6 +124,9 @@ export class Sender {
       createPartitioner: Partitioners.DefaultPartitioner,
       retry: { retries: RETRIES },
     });
+    producer.on(producer.events.REQUEST_TIMEOUT, () => {
+      this.#client.counters.requestTimeouts++;
+    });
     await producer.connect();
     return producer;
   }
@@ -131,6 +134,7 @@ export class Sender {
   async #throwAway(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
+    this.#client.counters.producersRecreated++;
     await producer?.then((old) => old.disconnect()).catch(() => {});
   }
 }

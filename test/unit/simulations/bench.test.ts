@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { atLeast, atMost, benchReport, median } from '#simulations/bench/bench.ts';
+import { ratesOf, type Sample } from '#simulations/bench/bus/placements.ts';
 
 test('a report says of which machine it is, and holds its rows as they were measured', () => {
   const rows = [atLeast('speed', 1.97, 'x', 1.9), { metric: 'memory', value: 3, unit: 'B' }];
@@ -34,4 +35,22 @@ test('the median is the middle one, whatever the order, and of two the greater',
   const values = [3, 1, 2];
   median(values);
   expect(values).toEqual([3, 1, 2]);
+});
+
+const sample = (atMs: number, handled: number): Sample => {
+  return { atMs, handled, cpuUs: handled * 10, quiet: 0, stale: 0, peakBytes: 0 };
+};
+
+test('the rate of several processes is what they do while all of them are at work', () => {
+  const early = [sample(1000, 100), sample(1500, 600), sample(2000, 1100)];
+  const late = [sample(1500, 50), sample(2000, 450), sample(2500, 2450)];
+  // From 1.5 s to 2 s: 500 and 400 events.
+  expect(ratesOf({ samples: [early, late], begunMs: 0 })).toEqual({ perS: 1800, cpuUsPerEvent: 10 });
+});
+
+test('where one process has come too late, or all was one batch, it is all since they were told to begin', () => {
+  const alone = { samples: [[sample(2000, 500)], []], begunMs: 1000 };
+  expect(ratesOf(alone)).toEqual({ perS: 500, cpuUsPerEvent: 10 });
+  const apart = { samples: [[sample(2000, 500)], [sample(3000, 500)]], begunMs: 1000 };
+  expect(ratesOf(apart)).toEqual({ perS: 500, cpuUsPerEvent: 10 });
 });

@@ -1,0 +1,55 @@
+/**
+ * What happens to the connection and the consumers of a bus, counted since it was opened: the metrics' names, and what
+ * they say. Each adapter counts those that it can know of.
+ */
+const COUNTED = {
+  disconnects: ['tagalong_bus_disconnects_total', 'Times the connection to the bus was lost.'],
+  reconnects: ['tagalong_bus_reconnects_total', 'Times the connection to the bus was there again.'],
+  connectionErrors: [
+    'tagalong_bus_connection_errors_total',
+    'Connections to a broker that broke, or could not be made.',
+  ],
+  serverErrors: ['tagalong_bus_server_errors_total', 'Errors that the server told us on the connection.'],
+  requestTimeouts: [
+    'tagalong_bus_request_timeouts_total',
+    'Requests of consumers and producers that got no answer in time.',
+  ],
+  heartbeatsMissed: [
+    'tagalong_bus_heartbeats_missed_total',
+    'Times a consumer was not heard of in time: on NATS by us, on Kafka by the brokers.',
+  ],
+  rejoins: [
+    'tagalong_bus_rejoins_total',
+    'Times a member joined its group again: others came or went, or brokers did.',
+  ],
+  consumersRecreated: [
+    'tagalong_bus_consumers_recreated_total',
+    'Consumers that were made anew, because events were or may have been lost on the way to them.',
+  ],
+  producersRecreated: ['tagalong_bus_producers_recreated_total', 'Producers that gave up, and were made anew.'],
+  resent: ['tagalong_bus_resent_total', 'Messages that were sent again because they were not acknowledged.'],
+  partitionsLost: [
+    'tagalong_bus_partitions_lost_total',
+    'Partitions that another process had taken while this one thought them its own.',
+  ],
+  undecodable: [
+    'tagalong_bus_undecodable_total',
+    'Messages that were no events of ours, and went to the dead letters.',
+  ],
+} as const;
+
+/** Something that is counted. */
+export type Counted = keyof typeof COUNTED;
+
+/** How often each happened. */
+export type BusCounters<C extends Counted = Counted> = { [K in C]: number };
+
+/** All at zero. */
+export function countersOf<C extends Counted>(...counted: readonly C[]): BusCounters<C> {
+  return Object.fromEntries(counted.map((name) => [name, 0])) as BusCounters<C>;
+}
+
+/** The metrics that counters are shown as, each with its help. */
+export function metricsOf(counters: Partial<BusCounters>): { readonly key: Counted; name: string; help: string }[] {
+  return (Object.keys(counters) as Counted[]).map((key) => ({ key, name: COUNTED[key][0], help: COUNTED[key][1] }));
+}

@@ -1,0 +1,24 @@
+import type { LogEntry } from 'kafkajs';
+import { countersOf } from '../counters.ts';
+
+/** What is counted of the connections to a Kafka cluster, and of what uses them. */
+export type KafkaCounters = ReturnType<typeof kafkaCounters>;
+
+/** All at zero. */
+export function kafkaCounters() {
+  return countersOf(
+    'connectionErrors',
+    'requestTimeouts',
+    'heartbeatsMissed',
+    'rejoins',
+    'consumersRecreated',
+    'producersRecreated',
+    'undecodable',
+  );
+}
+
+/** Counts what kafkajs says in its log and nowhere else. */
+export function countLogged(counters: KafkaCounters, { namespace, log }: LogEntry): void {
+  if (namespace === 'Connection' && /^Connection (error|timeout)/.test(log.message)) counters.connectionErrors++;
+  if (log.message.startsWith('The coordinator is not aware of this member')) counters.heartbeatsMissed++;
+}

@@ -1,0 +1,236 @@
+/** Messages of others on the wire of services that run: repeats, latecomers, rubbish. They change nothing and stop nothing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { LetterLine } from '#services/dead-letters/letters.ts';
+import { createSystem, type System } from '#services/system.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { EVENT_TYPES, type Event, encode, partitionOf } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import { file, tagalong } from './cli.ts';
+
+const PATIENTLY = { timeout: 40_000, interval: 100 };
+const PARTITIONS = 4;
+const SITES = ['s0', 's1', 's2', 's3'];
+const USERS = [0, 1, 2, 3];
+/** Begins the ids of events that nobody of the installation has said. */
+const FOREIGN = 'foreign:';
+const log = createLog('silent');
+const lon = (site: number) => 4 + (site % SITES.length) * 1.5;
+
+/** A message as somebody else may put it on the wire. */
+export interface Foreign {
+  /** The type that its subject or its header says. */
+  readonly type: string;
+  /** Null: none. */
+  readonly key: string | null;
+  readonly partition: number;
+  /** Null: nothing. */
+  readonly value: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The id by which a server may know repeats. */
+  readonly id?: string;
+}
+
+/** A running server. */
+export interface WiredServer {
+  readonly url: string;
+  /** Puts messages where those of an installation are, past its bus, in order. */
+  put(prefix: string, messages: readonly Foreign[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const settingsOf = (url: string, prefix: string) => ({
+  bus: { url, prefix, partitions: PARTITIONS },
+  store: { url, prefix },
+  http: { port: 0 },
+  ingest: { plausibility: { maxSpeedMps: 1e9 } },
+  policy: { name: 'nearest', siteSilentMs: 60_000 },
+  limits: { movesPerSite: 4, movesPerPath: 4 },
+  heartbeatMs: 500,
+  sites: SITES.map((site, i) => ({
+    ...{ site, lat: 52, lon: lon(i), slots: 8 },
+    uplinks: ['a', 'b'].map((provider) => ({ provider, rateBps: 125_000_000 })),
+  })),
+  vms: USERS.map((i) => ({
+    ...{ vm: `v${i}`, home: SITES[i], sessions: [{ user: `u${i}` }] },
+    spec: { ramBytes: 1e8, dirtyRateBps: 1e6, workingSetBytes: 1e6 },
+  })),
+});
+
+/** What was said in an installation, and what is said of it. */
+class Heard {
+  readonly events = new Map<string, Event>();
+
+  take(event: Event): void {
+    const isNews = !event.id.startsWith(FOREIGN) && !this.events.has(event.id);
+    if (isNews) this.events.set(event.id, event);
+  }
+
+  of<T extends Event['type']>(...types: T[]): Extract<Event, { type: T }>[] {
+    return [...this.events.values()].filter(({ type }) => (types as string[]).includes(type)) as never;
+  }
+
+  /** All that was decided and how it ended, without the times. */
+  get story() {
+    const decided = this.of('placement.decided.v1').map(
+      ({ data: { decision, verdict, from, to, reason } }) => `${decision} ${verdict} ${from} ${to} ${reason}`,
+    );
+    const ended = this.of('migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1').map(
+      ({ type, data: { migration, from, to } }) => `${migration} ${type} ${from} ${to}`,
+    );
+    return { decided: decided.sort(), ended: ended.sort() };
+  }
+}
+
+/** @param start starts the server */
+export function injectedOn(start: () => Promise<WiredServer>): void {
+  let server: WiredServer;
+  beforeAll(async () => {
+    server = await start();
+  }, 90_000);
+  afterAll(() => server?.stop());
+
+  test('repeated, late and poisoned messages on the wire change nothing and stop nothing, and poison is listed', async () => {
+    const settings = settingsOf(server.url, 'plain');
+    const untouched = await ride(settings, async () => {});
+    expect(untouched.story.ended).toHaveLength(2 * USERS.length);
+
+    const injected = settingsOf(server.url, 'injected');
+    let put = 0;
+    const touched = await ride(injected, async (heard) => {
+      const messages = foreignTo(heard);
+      put += messages.length;
+      await server.put('injected', messages);
+    });
+    expect(put).toBeGreaterThan(100);
+    expect(touched.story).toEqual(untouched.story);
+    expect(touched.homes).toEqual(untouched.homes);
+    expect(touched.counted, 'a position counts once').toBe(untouched.counted);
+    expect(touched.refused, 'what was repeated, late or from nowhere was seen to be').toBeGreaterThan(0);
+
+    const config = await file('injected.json', JSON.stringify(injected));
+    const { stdout } = await tagalong(['dead-letters', 'list', '--config', config, '--json']);
+    const lines = JSON.parse(stdout) as LetterLine[];
+    expect(new Set(lines.map(({ code }) => code))).toEqual(new Set(['EVENT_INVALID']));
+    for (const reason of REASONS) expect(lines.map((line) => line.reason).join('\n')).toMatch(reason);
+  }, 200_000);
+}
+
+/** Users ride from site to site, and their VMs follow. @param meanwhile while moves are under way, and when they have ended */
+async function ride(settings: ReturnType<typeof settingsOf>, meanwhile: (heard: Heard) => Promise<void>) {
+  const config = parseConfig(JSON.stringify(settings), 'test');
+  const [bus, store, ear] = [await openBus(config, log), await openStore(config, log), await openBus(config, log)];
+  const system = createSystem({ config, clock: realClock(), bus, store, log });
+  const heard = new Heard();
+  try {
+    await ear.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
+      for (const { event } of batch) heard.take(event);
+    });
+    await system.start();
+    await system.declare();
+    for (let leg = 0; leg <= 2; leg++) {
+      await report(system, leg);
+      await meanwhile(heard);
+      await arrival(system, heard, leg);
+      await meanwhile(heard);
+    }
+    await letters(heard, store);
+    const { counts } = system.placement;
+    const counted = (counts.get('quiet') ?? 0) + (counts.get('looked') ?? 0);
+    const all = [...counts.values()].reduce((sum, n) => sum + n, 0);
+    return { story: heard.story, homes: homesOf(system), counted, refused: all - counted };
+  } finally {
+    await system.stop();
+    await ear.close();
+  }
+}
+
+/** Resolves when every dead letter that was heard of is in the store. */
+async function letters(heard: Heard, store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
+  let before = -1;
+  await vi.waitFor(async () => {
+    const rejected = heard.of('event.rejected.v1').length;
+    const kept = (await store.list('dead-letter/')).length;
+    const calm = rejected === before && kept >= rejected;
+    before = rejected;
+    await sleep(500);
+    expect(calm, `${kept} of ${rejected} are kept`).toBe(true);
+  }, PATIENTLY);
+}
+
+async function report({ ingest }: System, leg: number): Promise<void> {
+  const atMs = Date.now();
+  const fixes = USERS.map((i) => ({ user: `u${i}`, lat: 52, lon: lon(i + leg), atMs }));
+  expect((await ingest.locations(fixes)).accepted).toBe(USERS.length);
+}
+
+/** Resolves when every VM has arrived where its user is. */
+async function arrival(system: System, heard: Heard, leg: number): Promise<void> {
+  const expected = USERS.map((i) => `v${i} ${SITES[(i + leg) % SITES.length]}`);
+  await vi.waitFor(() => {
+    expect(homesOf(system)).toEqual(expected);
+    expect(heard.story.ended).toHaveLength(leg * USERS.length);
+    expect(heard.of('location.reported.v1')).toHaveLength((leg + 1) * USERS.length);
+  }, PATIENTLY);
+}
+
+function homesOf({ placement }: System): string[] {
+  return placement.status().vms.map(({ vm, home }) => `${vm} ${home}`);
+}
+
+/** What is to be read in the list of dead letters. */
+const REASONS = [
+  /not JSON/,
+  /location\.reported\.v1 data\.lat: /,
+  /type: "weather\.reported\.v9" is not known/,
+  /partitionkey: must be a non-empty string/,
+  /on partition \d; events of its key are on \d|its subject is not injected\.\d/,
+];
+
+/** For each VM: everything again, something late, and what nobody can read. */
+function foreignTo(heard: Heard): Foreign[] {
+  const said = [...heard.events.values()].filter(({ type }) => type !== 'event.rejected.v1');
+  const repeats = said.flatMap((event): Foreign[] => [
+    asItIs(event),
+    { ...asItIs(event), id: event.id },
+    { ...asItIs(event), headers: { traceparent: '00-0-0-00', 'content-type': 'text/plain', 'x-foreign': 'ü' } },
+  ]);
+  return [...repeats, ...USERS.flatMap((i) => poison(heard, `v${i}`))];
+}
+
+function asItIs(event: Event): Foreign {
+  const { type, partitionkey: key } = event;
+  return { type, key, partition: partitionOf(key, PARTITIONS), value: encode(event) };
+}
+
+function poison(heard: Heard, vm: string): Foreign[] {
+  const last = heard.of('location.reported.v1').findLast(({ data }) => data.vm === vm);
+  if (last === undefined) return [];
+  const plain = asItIs(last);
+  // Elsewhere: whoever believed it would move the VM.
+  const [later, elsewhere] = [last.data.atMs + 1, last.data.lon === lon(0) ? lon(2) : lon(0)];
+  const at = (atMs: number, change: object = {}) => ({
+    ...{ ...last, id: `${FOREIGN}${vm}:${atMs}`, time: new Date(atMs).toISOString() },
+    data: { ...last.data, atMs, lon: elsewhere, ...change },
+  });
+  const value = (content: unknown): Foreign => ({ ...plain, value: JSON.stringify(content) });
+  const { partitionkey: _, ...keyless } = at(later);
+  return [
+    value(at(last.data.atMs - 1000)),
+    value(at(later, { lat: 'north' })),
+    value({ ...at(later), type: 'weather.reported.v9' }),
+    { ...value({ ...at(later), type: 'weather.reported.v9' }), type: 'weather.reported.v9' },
+    value(keyless),
+    { ...value(keyless), key: null },
+    { ...value(at(later)), partition: (plain.partition + 1) % PARTITIONS },
+    { ...plain, value: 'not JSON' },
+    { ...plain, value: `{"huge": "${'x'.repeat(900_000)}` },
+    value(at(later, { user: 'u'.repeat(900_000) })),
+    { ...plain, value: '' },
+    { ...plain, value: null },
+    { ...plain, type: 'site.reported.v1', value: 'not a site' },
+    { ...plain, type: 'event.rejected.v1', value: 'not a letter' },
+  ];
+}

@@ -1,0 +1,21 @@
+/** The quick form of `tagalong bench bus` on a real server: it measures everything, and leaves nothing. */
+import { expect } from 'vitest';
+import { benchBus } from '#simulations/bench/bus/bus.ts';
+
+/** @param left what is on the server that was not there before */
+export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, left: () => Promise<unknown>) {
+  const before = await left();
+  const { rows } = await benchBus({ servers: [server], quick: true, seed: 1 });
+  for (const { metric, value } of rows) {
+    expect(Number.isFinite(value), metric).toBe(true);
+    expect(value, metric).toBeGreaterThan(0);
+  }
+  const named = (text: string) => rows.filter(({ metric }) => metric.startsWith(`${kind}: `) && metric.includes(text));
+  expect(named('placement to bare consumer'), 'with its aim').toMatchObject([{ aim: '>= 0.7' }]);
+  expect(named('decision out')).toHaveLength(2);
+  expect(named('partition')).toHaveLength(3);
+  expect(named('backlog of 50,000')).toHaveLength(1);
+  // However little was measured, this is no matter of the machine.
+  expect(named('newest position')).toMatchObject([{ value: 100, met: true }]);
+  expect(await left()).toEqual(before);
+}
