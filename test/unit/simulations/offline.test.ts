@@ -179,3 +179,21 @@ test('look-ahead does, and comes nearer to the optimum the farther it sees', asy
   expect(far).toBeLessThan(blind);
   expect(far / least).toBeLessThan(1.1);
 });
+
+test('learned-mdp comes to know how long users stay, and waits for no proof as ski-rental does', async () => {
+  // Everybody is half an hour here, half an hour there, all day, each from another minute on.
+  const fixes = Array.from({ length: 600 }, (_, minute) =>
+    Array.from({ length: 20 }, (_, user) => ({
+      user: `u${user}`,
+      atMs: START_MS + minute * 60_000 + user,
+      lat: 40 + (Math.floor((minute + 3 * user) / 30) % 2),
+      lon: 5,
+    })),
+  ).flat();
+  const uplinks = ['a', 'b'].map((provider) => ({ provider, rateBps: 1e9 }));
+  const sites = [40, 41].map((lat) => ({ site: `s${lat}`, lat, lon: 5, slots: 100, uplinks }));
+  const run = async (policy: string) => (await runPolicy(inputOf({ sites, fixes }, policy))).cost.totalUserMs;
+  const [learned, proven, never] = [await run('learned-mdp'), await run('ski-rental(1)'), await run('never')];
+  expect(learned).toBeLessThan(proven);
+  expect(proven).toBeLessThan(never);
+});
