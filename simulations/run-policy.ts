@@ -1,15 +1,17 @@
-/** Any policy by its name, on one trace: those that run live, and yardsticks that know the future. */
+/** Any policy by its name, on one trace: those that run live, what learns over all VMs, and yardsticks that know the future. */
 import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/named.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
+import { learnedMdp } from './learned-mdp.ts';
 import { lookAhead } from './offline/look-ahead.ts';
 import { optimum } from './offline/optimum.ts';
 
-type Yardstick = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
+type Simulated = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
 
-/** With the names and usual values of their parameters. */
-const YARDSTICKS: Record<string, { readonly usual: Record<string, number>; readonly run: Yardstick }> = {
+/** What only a simulation can run, with the names and usual values of its parameters. */
+const SIMULATED: Record<string, { readonly usual: Record<string, number>; readonly run: Simulated }> = {
   'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!) },
+  'learned-mdp': { usual: {}, run: learnedMdp },
   optimum: { usual: {}, run: optimum },
 };
 
@@ -19,18 +21,18 @@ const YARDSTICKS: Record<string, { readonly usual: Record<string, number>; reado
  */
 export async function runPolicy(input: RunInput): Promise<RunResult> {
   const { name } = input.config.policy;
-  const yardstick = yardstickOf(name);
-  return yardstick ? yardstick.run(input, parametersOf(name, yardstick.usual)) : run(input);
+  const simulated = simulatedOf(name);
+  return simulated ? simulated.run(input, parametersOf(name, simulated.usual)) : run(input);
 }
 
 /** @throws TagalongError POLICY_UNKNOWN where there is no policy of that name, or not with these parameters */
 export function checkPolicy(name: string, { policy, network }: Pick<Config, 'policy' | 'network'>): void {
-  const yardstick = yardstickOf(name);
-  if (yardstick) parametersOf(name, yardstick.usual);
+  const simulated = simulatedOf(name);
+  if (simulated) parametersOf(name, simulated.usual);
   else policyFor(name, policy, network);
 }
 
-function yardstickOf(name: string) {
+function simulatedOf(name: string) {
   const [bare] = splitName(name);
-  return Object.hasOwn(YARDSTICKS, bare) ? YARDSTICKS[bare] : undefined;
+  return Object.hasOwn(SIMULATED, bare) ? SIMULATED[bare] : undefined;
 }

@@ -32,8 +32,8 @@ const PUBLISHED: Record<string, Published> = {
 
 /** Names of all policies that can run live. */
 export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
-/** What knows the future, or learns what is not kept: for `simulate` alone. */
-export const SIMULATED_NAMES = ['look-ahead', 'optimum'];
+/** What knows the future, or learns what is not kept. */
+export const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
 
 /**
  * @param name as in `hysteresis(2.5)`; parameters that are left out have their usual values
@@ -43,7 +43,7 @@ export function policyFor(name: string, tuning: PolicyTuning, network: NetworkMo
   const [bare] = splitName(name);
   if (POLICY_NAMES.includes(name)) return policyNamed(name, tuning);
   if (SIMULATED_NAMES.includes(bare)) {
-    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" knows the future: only simulate can run it`);
+    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" runs in simulate only`);
   }
   const published = Object.hasOwn(PUBLISHED, bare) ? PUBLISHED[bare]! : undefined;
   if (published === undefined) {

@@ -10,14 +10,14 @@ import type { World } from './world.ts';
  * so that nobody goes to a site that is within `a` of the cheapest, and nobody comes from one that is `b - a` above it.
  */
 export class MoveStep {
-  readonly #world: World;
+  readonly #world: Pick<World, 'sites' | 'move'>;
   readonly #cheapest: number;
   readonly #dearest: number;
   readonly #sources: Int16Array;
   readonly #targets: Int16Array;
   readonly #reached: Float64Array;
 
-  constructor(world: World) {
+  constructor(world: Pick<World, 'sites' | 'move'>) {
     const { sites, move } = world;
     this.#world = world;
     const prices = move.filter((_, i) => i % sites !== Math.floor(i / sites));

@@ -178,9 +178,12 @@ describe('names', () => {
   ])('%s is none', (name) => {
     expect(() => named(name)).toThrow(expect.objectContaining({ code: 'POLICY_UNKNOWN' }));
   });
-  test.each(['optimum', 'look-ahead(300)'])('%s does not run live, and the error says where it does', (name) => {
-    expect(() => named(name)).toThrow(
-      expect.objectContaining({ code: 'POLICY_UNKNOWN', message: expect.stringContaining('only simulate') }),
-    );
-  });
+  test.each(['optimum', 'look-ahead(300)', 'learned-mdp'])(
+    '%s does not run live, and the error says where it does',
+    (name) => {
+      expect(() => named(name)).toThrow(
+        expect.objectContaining({ code: 'POLICY_UNKNOWN', message: expect.stringContaining('simulate only') }),
+      );
+    },
+  );
 });

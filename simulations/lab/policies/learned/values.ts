@@ -10,14 +10,14 @@ const FIRST_GUESS_SLOTS = 5;
 
 /** Values of situations by site, improved by and by (value iteration, asynchronous). */
 export class Values {
-  readonly #world: World;
+  readonly #world: Pick<World, 'sites' | 'serve' | 'move'>;
   readonly #habits: Habits;
   readonly #step: MoveStep;
   /** By situation: the cost from a slot on in which it is met with the service at each site before the decision. */
   readonly #costs: Float64Array[] = [];
   readonly #ahead: Float64Array;
 
-  constructor(world: World, habits: Habits) {
+  constructor(world: Pick<World, 'sites' | 'serve' | 'move'>, habits: Habits) {
     this.#world = world;
     this.#habits = habits;
     this.#step = new MoveStep(world);
