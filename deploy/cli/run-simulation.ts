@@ -80,8 +80,13 @@ async function reportOf(simulated: Simulated, tracePath: string | undefined): Pr
   const { reportHtml } = await import('../report/report.ts');
   const own = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(own) as { version: string };
-  const command = ['npx tagalong', ...process.argv.slice(2)].join(' ');
+  const command = ['npx', 'tagalong', ...process.argv.slice(2).map(quoted)].join(' ');
   return reportHtml(simulated, { command, version, ...(tracePath !== undefined && { tracePath }) });
+}
+
+/** As a shell takes it: parameters of policies are in parentheses. */
+function quoted(argument: string): string {
+  return /^[\w.,:=/@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 async function subjectOf(options: SimulateOptions): Promise<Subject> {

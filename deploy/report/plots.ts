@@ -70,10 +70,13 @@ export function sharePlot(
     marginRight: 16,
     color: { type: 'identity' },
     x: {
-      ...x,
+      label: x.label,
       labelOffset: 38,
       domain: [low, high],
-      ...(x.type === 'log' ? durationTicks(low, high, narrow ? 5 : 9) : { ticks: narrow ? 4 : 8 }),
+      // A logarithmic scale would leave out labels that are no powers of ten; far above 1 ms the two are the same.
+      ...(x.type === 'log'
+        ? { type: 'symlog' as const, constant: 1, ...durationTicks(low, high, narrow ? 5 : 9) }
+        : { ticks: narrow ? 4 : 8 }),
     },
     y: { label: null, domain: [0, 1], tickFormat: '.0%', grid: true, ticks: 5 },
     marks: lines.flatMap(({ series: { colour, dash, width }, points }) =>
