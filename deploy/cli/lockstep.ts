@@ -13,10 +13,11 @@ import type { ServiceName } from '#services/single.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Event, type EventType, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import { Children } from './children.ts';
+import { DECISIONS } from './output.ts';
 
 /** How many processes of each service there are. */
 export type Processes = Readonly<Record<'ingest' | 'placement' | 'migrator', number>>;
@@ -55,15 +56,6 @@ export interface LockstepProgress {
   /** Kills one process, as the loss of its machine does. False: it is not there at the moment. */
   kill(name: string): boolean;
 }
-
-const OBSERVED: readonly EventType[] = [
-  'placement.decided.v1',
-  'migration.accepted.v1',
-  'migration.started.v1',
-  'migration.progressed.v1',
-  'migration.switched.v1',
-  ...TERMINAL_TYPES,
-];
 
 /** @returns the names of all processes: `placement-1` */
 export function namesOf(processes: Processes): string[] {
@@ -114,7 +106,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   try {
     await writeFile(join(folder, 'config.json'), JSON.stringify(forChildren(config)), { mode: 0o600 });
     await conductor.open();
-    await conductor.observe(bus, [...OBSERVED, 'event.rejected.v1'], moves.hear);
+    await conductor.observe(bus, [...DECISIONS, 'event.rejected.v1'], moves.hear);
     for (const name of names) children.start(name);
     await settle();
     run.begun?.(progress);

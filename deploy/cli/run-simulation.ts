@@ -1,15 +1,13 @@
-import { once } from 'node:events';
-import { type FileHandle, open } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { Fact } from '#shared/events/index.ts';
 import { policyNamed } from '#shared/policy/policies.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import { type Comparison, type Subject, simulate } from '#simulations/simulate.ts';
 import { bytes, counted, digits, duration, percent } from './format.ts';
+import { openDecisions, openOutput } from './output.ts';
 import { table } from './table.ts';
 import { type TraceReading, traceOf } from './trace-options.ts';
 import { lossWords, placeHint, samplingWords } from './trace-words.ts';
@@ -37,20 +35,17 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   // Also before: what cannot be written at the end should not be computed.
   const result =
     options.json === undefined || options.json === '-' ? undefined : await openOutput('--json', options.json);
-  const decisions =
-    options.decisions === undefined
-      ? undefined
-      : (await openOutput('--decisions', options.decisions)).createWriteStream();
-  const observe =
-    decisions && ((policy: string, fact: Fact) => void decisions.write(`${JSON.stringify({ policy, ...fact })}\n`));
+  const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);
 
   const begunMs = performance.now();
-  const comparison = await simulate(subject, { config, policies, seed, ...(observe && { observe }) });
+  const comparison = await simulate(subject, {
+    config,
+    policies,
+    seed,
+    ...(decisions && { observe: decisions.write }),
+  });
   const tookMs = performance.now() - begunMs;
-  if (decisions) {
-    decisions.end();
-    await once(decisions, 'finish');
-  }
+  await decisions?.close();
   process.stderr.write(summaryLine(comparison, tookMs));
   const json = `${JSON.stringify(comparison, null, 2)}\n`;
   if (result) {
@@ -58,21 +53,6 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
     await result.close();
   }
   process.stdout.write(options.json === '-' ? json : comparisonTable(comparison));
-}
-
-async function openOutput(option: string, path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'w');
-  } catch (cause) {
-    const why = (cause as Error).message;
-    throw new TagalongError(
-      'USAGE',
-      `${option} ${path}: cannot be written (${why}); a file in a folder of yours would do`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 async function subjectOf(options: SimulateOptions, seed: number): Promise<Subject> {

@@ -1,6 +1,5 @@
 /** What a conductor and the processes that follow it say to each other: JSON, a line each, over TCP on the loopback. */
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import type { EventType, Phase, VmSpec } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
 
@@ -66,7 +65,12 @@ export function wire<In, Out>(socket: Socket, take: (message: In) => void): Wire
   socket.setNoDelay(true);
   // What a killed process leaves is an end, not a fault.
   socket.on('error', () => {});
-  createInterface({ input: socket }).on('line', (line) => take(JSON.parse(line) as In));
+  let rest = '';
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) take(JSON.parse(line) as In);
+  });
   const closed = new Promise<void>((done) => {
     socket.once('close', () => done());
   });
