@@ -265,7 +265,7 @@ export class Conductor {
         this.#outstanding.join(message.group, message.types, message.own ? name : undefined);
         break;
       case 'says':
-        for (const [id, type] of message.events) this.#outstanding.says(name, id, type);
+        for (const event of message.events) this.#outstanding.says(name, event);
         break;
       case 'said':
         for (const id of message.ids) this.#outstanding.said(id);

@@ -1,4 +1,12 @@
+import { LATEST_KEPT } from '#shared/bus/bus.ts';
 import type { EventType } from '#shared/events/index.ts';
+
+/** What is known of an event before the bus has it. */
+export interface Announced {
+  readonly id: string;
+  readonly type: EventType;
+  readonly key: string;
+}
 
 interface Group {
   readonly types: ReadonlySet<EventType>;
@@ -7,6 +15,8 @@ interface Group {
   readonly handled: Set<string>;
   /** What it has still to handle, with who was about to publish it; undefined: the bus has it. */
   readonly waiting: Map<string, string | undefined>;
+  /** Of the types in `LATEST_KEPT` the last event of each key: a bus need not hand out those before. */
+  readonly latest: Map<string, string>;
 }
 
 /**
@@ -21,14 +31,19 @@ export class Outstanding {
   join(group: string, types: readonly EventType[], owner?: string): void {
     const key = keyOf(group, owner);
     const known = this.#groups.get(key);
-    const { handled = new Set<string>(), waiting = new Map<string, string | undefined>() } = known ?? {};
-    this.#groups.set(key, { types: new Set(types), owner, handled, waiting });
+    const { handled, waiting, latest } = known ?? { handled: new Set(), waiting: new Map(), latest: new Map() };
+    this.#groups.set(key, { types: new Set(types), owner, handled, waiting, latest });
   }
 
   /** `by` is about to publish an event. */
-  says(by: string, id: string, type: EventType): void {
-    for (const { types, handled, waiting } of this.#groups.values()) {
-      if (types.has(type) && !handled.has(id) && !waiting.has(id)) waiting.set(id, by);
+  says(by: string, { id, type, key }: Announced): void {
+    for (const { types, owner, handled, waiting, latest } of this.#groups.values()) {
+      if (!types.has(type) || handled.has(id) || waiting.has(id)) continue;
+      waiting.set(id, by);
+      if (owner === undefined || !LATEST_KEPT.includes(type)) continue;
+      const before = latest.get(key);
+      if (before !== undefined) waiting.delete(before);
+      latest.set(key, id);
     }
   }
 
@@ -65,7 +80,9 @@ export class Outstanding {
   /** The groups that have something to handle, without those of `except`. */
   waiting(except: ReadonlySet<string> = new Set()): string[] {
     return [...this.#groups].flatMap(([key, { owner, waiting }]) =>
-      waiting.size === 0 || (owner !== undefined && except.has(owner)) ? [] : [`${key}: ${waiting.size}`],
+      waiting.size === 0 || (owner !== undefined && except.has(owner))
+        ? []
+        : [`${key}: ${[...waiting.keys()].slice(0, 3).join()}`],
     );
   }
 }

@@ -40,7 +40,10 @@ export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): B
     publish: (events) =>
       inHand.during(async () => {
         const ids = events.map(({ id }) => id);
-        wire.send({ kind: 'says', events: events.map(({ id, type }) => [id, type] as const) });
+        wire.send({
+          kind: 'says',
+          events: events.map(({ id, type, partitionkey }) => ({ id, type, key: partitionkey })),
+        });
         try {
           await bus.publish(events);
         } catch (error) {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { EventType, Phase, VmSpec } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
+import type { Announced } from './outstanding.ts';
 
 /** What a process says. */
 export type FromFollower =
@@ -12,7 +13,7 @@ export type FromFollower =
   /** A group has a member here; `own`: the group is this process's alone. */
   | { readonly kind: 'joined'; readonly group: string; readonly types: readonly EventType[]; readonly own: boolean }
   /** It is about to publish these; */
-  | { readonly kind: 'says'; readonly events: readonly (readonly [id: string, type: EventType])[] }
+  | { readonly kind: 'says'; readonly events: readonly Announced[] }
   /** the bus has them; or it may not have them, and whoever must say them says them again. */
   | { readonly kind: 'said' | 'unsaid'; readonly ids: readonly string[] }
   /** A group's handler has done with these. */

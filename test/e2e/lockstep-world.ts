@@ -24,6 +24,7 @@ const DATA = '../shared/data/sf-cabspotting';
 const RECORDED = { trace: `${DATA}/cabs-demo-25.csv`, sites: `${DATA}/sites-demo-24.csv` };
 /** The recorded files that are not here. */
 export const MISSING = Object.values(RECORDED).filter((path) => !existsSync(path));
+const APART_MS = 701;
 /** Two placements share the partitions, one migrator stands by. */
 export const PROCESSES = { ingest: 1, placement: 2, migrator: 2 };
 
@@ -34,13 +35,18 @@ export async function cabs(positions: number): Promise<Subject> {
   return { sites: await readSites(RECORDED.sites), fixes: fixes.slice(0, positions) };
 }
 
-/** Twenty who drive back and forth among nine sites, so many that their moves have to wait for each other. */
+/**
+ * Twenty who drive back and forth among nine sites, so many that their moves have to wait for each other. Each says where it
+ * is at moments of its own: of VMs that compete at one millisecond nobody has promised which is asked first.
+ */
 export async function drivers(seed: number, steps: number): Promise<Subject> {
   const settings = `random-waypoint,users=20,steps=${steps},stepS=15,fromMps=15,toMps=40,sites=9,spacingM=5000`;
   const { sites, trace } = generate(settings, seed);
   const fixes: Fix[] = [];
-  for await (const batch of trace.batches()) fixes.push(...batch);
-  return { sites, fixes };
+  for await (const batch of trace.batches()) {
+    for (const fix of batch) fixes.push({ ...fix, atMs: fix.atMs + Number(fix.user.split('-')[1]) * APART_MS });
+  }
+  return { sites, fixes: fixes.toSorted((a, b) => a.atMs - b.atMs) };
 }
 
 /** @param url of bus and store; empty: neither is needed */
