@@ -17,6 +17,8 @@ interface Group {
   readonly waiting: Map<string, string | undefined>;
   /** Of the types in `LATEST_KEPT` the last event of each key: a bus need not hand out those before. */
   readonly latest: Map<string, string>;
+  /** How many events had been said when it came. */
+  readonly since: number;
 }
 
 /**
@@ -25,20 +27,26 @@ interface Group {
  * before the bus knows it: so what a killed process leaves is known too.
  */
 export class Outstanding {
+  /** The events in the order in which they were first said. */
+  readonly #order = new Map<string, number>();
   readonly #groups = new Map<string, Group>();
 
   /** A group has a member; it hears what is said from now on. @param owner given where the group is one process's own */
   join(group: string, types: readonly EventType[], owner?: string): void {
     const key = keyOf(group, owner);
     const known = this.#groups.get(key);
-    const { handled, waiting, latest } = known ?? { handled: new Set(), waiting: new Map(), latest: new Map() };
-    this.#groups.set(key, { types: new Set(types), owner, handled, waiting, latest });
+    const parts = known ?? { handled: new Set(), waiting: new Map(), latest: new Map(), since: this.#order.size };
+    this.#groups.set(key, { ...parts, types: new Set(types), owner });
   }
 
   /** `by` is about to publish an event. */
   says(by: string, { id, type, key }: Announced): void {
-    for (const { types, owner, handled, waiting, latest } of this.#groups.values()) {
+    const order = this.#order.get(id) ?? this.#order.size;
+    this.#order.set(id, order);
+    for (const { types, owner, handled, waiting, latest, since } of this.#groups.values()) {
       if (!types.has(type) || handled.has(id) || waiting.has(id)) continue;
+      // A repeat of what was said before anybody was here to hear it may be dropped by the bus.
+      if (owner !== undefined && order < since) continue;
       waiting.set(id, by);
       if (owner === undefined || !LATEST_KEPT.includes(type)) continue;
       const before = latest.get(key);

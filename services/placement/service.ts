@@ -12,7 +12,8 @@ import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type EventType, type Explanation, envelop, partitionOf } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import { Elsewhere, EndedMoves, type MoveElsewhere } from '#shared/policy/elsewhere.ts';
+import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import type { Mind } from '#shared/policy/machine.ts';
 import { type LocationOutcome, Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -97,30 +98,27 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     lessonAwaited = false;
     return loadCorrections(store);
   };
-  /** The moves under way of VMs that others hold: as they are on record, and as they were heard of. */
-  const movesBeside = async (mine: readonly number[]): Promise<() => MoveElsewhere[]> => {
-    const isTheirs = (vm: string) => !mine.includes(partitionOf(vm, partitions));
-    const areAll = mine.length === 0 || mine.length === partitions;
-    const records = areAll ? [] : await store.list<{ readonly value: KeptVm }>(PREFIX);
-    const kept = records.flatMap(({ value: { value } }) => {
-      const { vm, move } = value.mind;
-      return move && isTheirs(vm) ? { vm, ...move } : [];
-    });
-    return () => [...kept, ...[...elsewhere.moves].filter(({ vm }) => isTheirs(vm))];
+  /** What is on record of the VMs that others hold. */
+  const mindsBeside = async (mine: readonly number[]): Promise<Mind[]> => {
+    if (mine.length === 0 || mine.length === partitions) return [];
+    const records = await store.list<{ readonly value: KeptVm }>(PREFIX);
+    return records.map(({ value }) => value.value.mind).filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
   };
   const load = async (mine: readonly number[]) => {
     const corrections = await readLessons();
     const kept = await vms.load<KeptVm>(mine.map((partition) => `${partition}/`));
-    const beside = await movesBeside(mine);
+    const beside = await mindsBeside(mine);
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     // The sites first: a look at a VM among half of them would say something else.
     for (const data of core.sites.reports()) next.sites.report(data);
     learn(corrections, next);
-    for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
-    const moves = beside();
+    for (const { value } of kept) next.restore(reviveVm(value, next.sites));
+    // Of those that were heard of meanwhile, the ones that have become ours are counted already.
+    const heard = [...elsewhere.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
     elsewhere = new Elsewhere(next.sites, ended);
-    for (const move of moves) elsewhere.add(move);
+    for (const mind of beside) elsewhere.restore(mind);
+    for (const move of heard) elsewhere.add(move);
     core = next;
     core.resume(nowMs());
   };
@@ -135,7 +133,7 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     await vms.commit(
       changed.map((vm): Change => {
         const key = `${partitionOf(vm.id, partitions)}/${vm.id}`;
-        return { key, value: keepVm(vm), events: eventsOf.get(vm.id) ?? [] };
+        return { key, value: keepVm(vm, core.sites), events: eventsOf.get(vm.id) ?? [] };
       }),
     );
     for (const { vm, verdict, from, to, reason, source, decision } of decisions) {

@@ -1,5 +1,5 @@
 import type { Data, Fact } from '../events/index.ts';
-import type { MoveUnderWay } from './machine.ts';
+import type { Mind, MoveUnderWay } from './machine.ts';
 import type { SiteTable } from './sites.ts';
 
 /** As many moves as can end between two looks at the store, and more. */
@@ -32,6 +32,8 @@ export class Elsewhere {
   readonly #sites: SiteTable;
   readonly #ended: EndedMoves;
   readonly #moves = new Map<string, MoveElsewhere>();
+  /** The number of the last decision on each VM that is known of: who takes over says its predecessor's last one again. */
+  readonly #seqs = new Map<string, number>();
 
   constructor(sites: SiteTable, ended: EndedMoves) {
     this.#sites = sites;
@@ -41,6 +43,12 @@ export class Elsewhere {
   /** Those that have not ended. */
   get moves(): Iterable<MoveElsewhere> {
     return this.#moves.values();
+  }
+
+  /** What the record of a VM says of it. */
+  restore({ vm, seq, move }: Mind): void {
+    this.#seqs.set(vm, Math.max(seq, this.#seqs.get(vm) ?? 0));
+    if (move) this.add({ vm, ...move });
   }
 
   /** Counts a move, once. One that has ended since it was read or said changes nothing. */
@@ -70,8 +78,9 @@ export class Elsewhere {
     }
   }
 
-  #ordered({ verdict, vm, decision, from, to }: Data<'placement.decided.v1'>): void {
-    if (verdict !== 'move') return;
+  #ordered({ verdict, vm, seq, decision, from, to }: Data<'placement.decided.v1'>): void {
+    if (verdict !== 'move' || seq <= (this.#seqs.get(vm) ?? 0)) return;
+    this.#seqs.set(vm, seq);
     const [source, destination] = [this.#sites.named(from), this.#sites.named(to)];
     // Without the heartbeats of both nobody can say which paths they have in common; nor can we send anything there.
     if (source.index < 0 || destination.index < 0) return;
