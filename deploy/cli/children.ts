@@ -6,6 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOCK_VARIABLE } from '#services/lockstep/follower.ts';
 
 const MAIN = new URL('main.ts', import.meta.url).pathname;
+/** The status of one to which something wrong was given. */
+const USAGE = 2;
+/** Before one that found no server tries again. */
+const AGAIN_MS = 1000;
 /** How long one may take to end in good order. */
 const END_MS = 10_000;
 
@@ -16,7 +20,7 @@ export interface ChildrenOptions {
   readonly address: (name: string) => string;
   /** Where their logs go. */
   readonly log?: Writable;
-  /** Told that one has ended by itself, and what it said last: it is not started again. */
+  /** Told that one has ended by itself that was never killed, and what it said last: it is not started again. */
   readonly failed: (name: string, words: string) => void;
   /** How long one that was killed stays away. @default 0 */
   readonly awayMs?: () => number;
@@ -25,8 +29,9 @@ export interface ChildrenOptions {
 export class Children {
   readonly #options: ChildrenOptions;
   readonly #running = new Map<string, ChildProcess>();
+  readonly #killed = new Set<string>();
   #ending = false;
-  /** How often one was killed, and started again. */
+  /** How often one was started again. */
   restarts = 0;
 
   constructor(options: ChildrenOptions) {
@@ -73,11 +78,13 @@ export class Children {
   async #ended(name: string, code: number | null, said: string): Promise<void> {
     this.#running.delete(name);
     if (this.#ending) return;
-    if (code !== null) {
+    // One that was there before ends by itself where it finds no server; the server may come back.
+    if (code === USAGE || (code !== null && !this.#killed.has(name))) {
       this.#options.failed(name, said.trim().split('\n').at(-1) ?? '');
       return;
     }
-    await sleep(this.#options.awayMs?.() ?? 0);
+    this.#killed.add(name);
+    await sleep(code === null ? (this.#options.awayMs?.() ?? 0) : AGAIN_MS);
     if (this.#ending) return;
     this.restarts++;
     this.start(name);

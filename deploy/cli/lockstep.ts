@@ -51,7 +51,7 @@ export interface LockstepProgress {
   /** How often everything has come to rest. */
   readonly instants: number;
   readonly ingest: Pick<IngestClient, 'accepted' | 'repeated'>;
-  /** How often a process was killed, and started again. */
+  /** How often a process was started again. */
   readonly restarts: number;
   /** Kills one process, as the loss of its machine does. False: it is not there at the moment. */
   kill(name: string): boolean;

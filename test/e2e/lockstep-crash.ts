@@ -57,7 +57,7 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
   console.info(`killed ${victims.join(', ')}; ${instants} instants, ${ingest.repeated} requests repeated`);
 
   expect(victims.length, 'everything that was to go wrong went wrong').toBe(kills);
-  expect(restarts).toBe(kills);
+  expect(restarts).toBeGreaterThanOrEqual(kills);
   expect(expected.lines.length, 'a run in which nothing moves proves nothing').toBeGreaterThan(60);
   expect(run.lines, 'every decision and every end of a move, once').toEqual(expected.lines);
   expect(run.places).toEqual(expected.places);
