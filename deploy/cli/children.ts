@@ -13,6 +13,7 @@ const AGAIN_MS = 1000;
 /** How long one may take to end in good order. */
 const END_MS = 10_000;
 
+/** What all of them are given, and who is told of them. */
 export interface ChildrenOptions {
   /** The file that all of them are given. */
   readonly config: string;
@@ -26,6 +27,7 @@ export interface ChildrenOptions {
   readonly awayMs?: () => number;
 }
 
+/** The processes, by their names. */
 export class Children {
   readonly #options: ChildrenOptions;
   readonly #running = new Map<string, ChildProcess>();
@@ -45,6 +47,8 @@ export class Children {
     const child = spawn(process.execPath, [MAIN, service, '--config', config, '--port', '0'], {
       env: { ...process.env, [CLOCK_VARIABLE]: address(name) },
       stdio: ['ignore', 'ignore', 'pipe'],
+      // An interrupt at the terminal is for the replay, which ends them in order. Where it is killed, they notice.
+      detached: true,
     });
     this.#running.set(name, child);
     let said = '';

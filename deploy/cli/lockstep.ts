@@ -74,7 +74,10 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   const clock = pacedClock(run.startMs, speed);
   const names = namesOf(processes);
   const { partitions } = config.bus;
-  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions });
+  let played = false;
+  // As the simulation ends: with the last move, before whatever else is due in the same millisecond.
+  const over = () => played && moves.underWay === 0;
+  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, over });
   await refuseUsed(config, log);
   const bus = await openBus(config, log);
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-replay-'));
@@ -117,8 +120,8 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     await settle();
     const { personal, batches } = run;
     await replay({ clock, ingest: client, settle, stopped, ...(personal && { personal }) }, batches);
-    // Instant by instant, as the simulation does it, to the end of the last move.
-    while (moves.underWay > 0 && !stopped()) await clock.paceTo(clock.nextMs() ?? clock.now() + 1000, settle);
+    played = true;
+    while (!over() && !stopped()) await clock.paceTo(clock.nextMs() ?? clock.now() + 1000, settle);
     return progress;
   } finally {
     await children.stop();

@@ -10,6 +10,9 @@ import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
+/** How long a process may take to end whose replay is gone. */
+const ALONE_MS = 10_000;
+
 /** The options of `tagalong ingest`, `placement`, `migrator` and `monitor`. */
 export interface ServiceOptions {
   readonly config: string;
@@ -31,6 +34,8 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
   const { [CLOCK_VARIABLE]: conductor } = process.env;
   const follower = conductor === undefined ? undefined : await follow(conductor);
   const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
+  // Nobody is left to care: neither about a server that is gone as well.
+  if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
   const clock = follower?.clock ?? realClock();
   const opened = { bus: await openBus(config, log), store: await openStore(config, log) };
   const bus = follower?.tapBus(opened.bus) ?? opened.bus;

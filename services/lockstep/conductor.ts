@@ -18,9 +18,10 @@ import type { Event, EventType } from '#shared/events/index.ts';
 import type { SharedHosts } from './hosts.ts';
 import { Member } from './member.ts';
 import { Outstanding } from './outstanding.ts';
-import type { FromConductor, FromFollower, Rest } from './wire.ts';
+import type { Answer, FromConductor, FromFollower, Question, Rest } from './wire.ts';
 import { wire } from './wire.ts';
 
+/** What a conductor moves, and whom. */
 export interface ConductorOptions {
   /** The clock that all follow. Whoever moves it waits for `settle` after each callback and at the end. */
   readonly clock: VirtualClock;
@@ -28,6 +29,8 @@ export interface ConductorOptions {
   /** The processes that there are to be; the part before the dash is the service. */
   readonly names: readonly string[];
   readonly partitions: number;
+  /** True: nothing more is begun, also not what is due at this instant. */
+  readonly over: () => boolean;
 }
 
 const OBSERVER = 'conductor';
@@ -38,6 +41,7 @@ const FRESH_MS = 300;
 /** Between two looks at who has which partition, while they change hands. */
 const PARTITIONS_MS = 10;
 
+/** The one that has the time, from `open` to `close`. */
 export class Conductor {
   readonly #options: ConductorOptions;
   readonly #outstanding = new Outstanding();
@@ -92,9 +96,10 @@ export class Conductor {
     this.#outstanding.join(OBSERVER, types, OBSERVER);
   }
 
-  /** Something was asked of a process: it is not known any more that everything rests. */
+  /** Something is asked of a process: it is not known any more that everything rests. @throws what `fail` was told */
   disturbed(): void {
     this.#hear();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** What goes wrong beside it ends the waiting in `settle`, which throws it. */
@@ -133,14 +138,17 @@ export class Conductor {
       const due = [...this.#members.values()].find(
         ({ rest }) => (rest.nextMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs,
       );
-      if (due !== undefined) {
+      if (due !== undefined && !this.#options.over()) {
         this.#told++;
         await due.now(this.#nowMs, true);
         continue;
       }
       this.#rested = { told, atMs: this.#nowMs };
       this.instants++;
-      this.#wakeAt(Math.min(...[...this.#members.values()].map(({ rest }) => rest.nextMs ?? Number.POSITIVE_INFINITY)));
+      const nextMs = Math.min(
+        ...[...this.#members.values()].map(({ rest }) => rest.nextMs ?? Number.POSITIVE_INFINITY),
+      );
+      this.#wakeAt(this.#options.over() ? undefined : nextMs);
     }
   }
 
@@ -280,7 +288,16 @@ export class Conductor {
         this.#options.hosts.order(name, message.order);
         break;
       case 'ask':
-        member.send({ kind: 'answer', n: message.n, value: this.#options.hosts.answer(name, message.question) });
+        member.send({ kind: 'answer', n: message.n, ...this.#answer(name, message.question) });
+    }
+  }
+
+  #answer(name: string, question: Question): Answer {
+    try {
+      return { value: this.#options.hosts.answer(name, question) };
+    } catch (error) {
+      if (!(error instanceof TagalongError)) throw error;
+      return { fault: { code: error.code, message: error.message } };
     }
   }
 

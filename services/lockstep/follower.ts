@@ -9,7 +9,7 @@ import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { Machines } from '../migrator/mover.ts';
 import { InHand, tappedBus, tappedStore } from './tap.ts';
-import { type FromConductor, type FromFollower, type Question, wire } from './wire.ts';
+import { type Answer, type FromConductor, type FromFollower, type Question, wire } from './wire.ts';
 
 /** What the conductor has to know of the service that runs here. */
 export interface Followed {
@@ -58,7 +58,7 @@ export async function follow(address: string): Promise<Follower> {
   const inHand = new InHand();
   const left = new AbortController();
   const begun = Promise.withResolvers<void>();
-  const answers = new Map<number, (value: unknown) => void>();
+  const answers = new Map<number, (answer: Answer) => void>();
   let listener: (report: Report) => void = () => {};
   let service: Followed | undefined;
   let asked = 0;
@@ -85,7 +85,7 @@ export async function follow(address: string): Promise<Follower> {
         listener(message.report);
         break;
       case 'answer':
-        answers.get(message.n)?.(message.value);
+        answers.get(message.n)?.(message);
         answers.delete(message.n);
     }
   };
@@ -93,7 +93,7 @@ export async function follow(address: string): Promise<Follower> {
   void line.closed.then(() => {
     left.abort();
     // Who waits for an answer is to end, too.
-    for (const done of answers.values()) done(undefined);
+    for (const done of answers.values()) done({});
   });
   line.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });
   await Promise.race([begun.promise, line.closed]);
@@ -103,9 +103,12 @@ export async function follow(address: string): Promise<Follower> {
   const ask = (question: Question) =>
     inHand.during(
       () =>
-        new Promise<unknown>((done) => {
+        new Promise<unknown>((done, failed) => {
           if (left.signal.aborted) return done(undefined);
-          answers.set(++asked, done);
+          answers.set(++asked, ({ value, fault }) => {
+            if (fault === undefined) done(value);
+            else failed(new TagalongError(fault.code, fault.message));
+          });
           line.send({ kind: 'ask', n: asked, question });
         }),
     );

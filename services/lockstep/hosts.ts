@@ -22,6 +22,7 @@ export interface SharedHosts {
   gone(name: string): void;
 }
 
+/** @param clock the conductor's */
 export function sharedHosts(config: Config, clock: Clock): SharedHosts {
   const { hypervisor, hosts } = simulatedMachines(config, clock);
   let onDuty: string | undefined;

@@ -4,8 +4,9 @@ import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Ingest, Receipt } from '../ingest/service.ts';
 import type { Conductor } from './conductor.ts';
 
-/** Longest time that one of several processes is waited for. */
+/** Longest time that one of several processes is waited for, and that all of them are. */
 const TIMEOUT_MS = 10_000;
+const PATIENCE_MS = 120_000;
 const AGAIN_MS = 50;
 
 /** What of ingest a replay needs, and what was accepted by it. */
@@ -21,13 +22,14 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
   let [asked, accepted, repeated] = [0, 0, 0];
 
   const ask = async (method: string, path: string, body: unknown) => {
-    for (;;) {
+    const untilMs = performance.now() + PATIENCE_MS;
+    while (performance.now() < untilMs) {
       const urls = conductor.urls('ingest');
       const url = urls[asked++ % urls.length];
       if (url !== undefined) {
         // What it does is done at this instant.
-        await conductor.tellTime();
         conductor.disturbed();
+        await conductor.tellTime();
         const signal = AbortSignal.timeout(TIMEOUT_MS);
         const answer = await fetch(url + path, { method, headers, signal, body: JSON.stringify(body) })
           .then(async (response) => ({ status: response.status, text: await response.text() }))
@@ -38,6 +40,7 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
       repeated++;
       await sleep(AGAIN_MS);
     }
+    throw new TagalongError('SERVER_UNREACHABLE', `ingest has not taken ${method} ${path} for ${PATIENCE_MS / 1000} s`);
   };
   return {
     get accepted() {

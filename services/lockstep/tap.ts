@@ -35,6 +35,7 @@ export class InHand {
   }
 }
 
+/** A bus of which the conductor is told what is about to be published, and what was handled. */
 export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): Bus {
   return {
     publish: (events) =>
@@ -69,6 +70,7 @@ export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): B
   };
 }
 
+/** A store whose requests count as in hand. */
 export function tappedStore(store: Store, inHand: InHand): Store {
   return {
     get: (key) => inHand.during(() => store.get(key)),

@@ -1,5 +1,6 @@
 /** What a conductor and the processes that follow it say to each other: JSON, a line each, over TCP on the loopback. */
 import type { Socket } from 'node:net';
+import type { ErrorCode } from '#shared/errors.ts';
 import type { EventType, Phase, VmSpec } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Announced } from './outstanding.ts';
@@ -38,7 +39,13 @@ export type FromConductor =
   /** It is `nowMs`; with `step`, the first thing that is due is to be done. Answered by `rests`. */
   | { readonly kind: 'now'; readonly n: number; readonly nowMs: number; readonly step: boolean }
   | { readonly kind: 'report'; readonly report: Report }
-  | { readonly kind: 'answer'; readonly n: number; readonly value: unknown };
+  | ({ readonly kind: 'answer'; readonly n: number } & Answer);
+
+/** What was asked for, or why there is none. */
+export interface Answer {
+  readonly value?: unknown;
+  readonly fault?: { readonly code: ErrorCode; readonly message: string };
+}
 
 /** An order for the machines, which the conductor simulates. */
 export type MachineOrder =

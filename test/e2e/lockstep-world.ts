@@ -61,6 +61,7 @@ export function settingsOf(url: string, replicas = 1): string {
   });
 }
 
+/** What has to be the same. */
 export interface Outcome {
   /** Every decision and every end of a move, as JSON, sorted. */
   readonly lines: readonly string[];
