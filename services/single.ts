@@ -13,6 +13,7 @@ import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { listenersKnown } from './ingest/listeners.ts';
 import { createIngest } from './ingest/service.ts';
+import type { Followed } from './lockstep/follower.ts';
 import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
@@ -28,7 +29,7 @@ import { createWebhooks } from './webhook/service.ts';
 export const SERVICES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-export interface Single {
+export interface Single extends Followed {
   /** Starts to answer requests. */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
   /** Resolves when the service takes part. */
@@ -47,7 +48,7 @@ export interface SingleOptions {
   readonly machines: () => Promise<Machines>;
 }
 
-interface Service {
+interface Service extends Partial<Followed> {
   start(): Promise<void>;
   stop(): Promise<void>;
   register(surface: HttpSurface): void;
@@ -88,7 +89,13 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observePlacement(exposition, placement);
     observeBus(exposition, options.bus);
     return {
-      ...placement,
+      start: placement.start,
+      stop: placement.stop,
+      get busy() {
+        return placement.busy;
+      },
+      idle: placement.idle,
+      held: () => placement.status().partitions.held,
       register(surface) {
         registerPlacement(surface, placement);
         exposition.registerMetrics(surface);
@@ -104,6 +111,11 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observeBus(exposition, options.bus);
     return {
       start: migrator.start,
+      get busy() {
+        return migrator.busy;
+      },
+      idle: migrator.idle,
+      held: () => (migrator.onDuty ? Array.from({ length: options.config.bus.partitions }, (_, i) => i) : []),
       async stop() {
         await migrator.stop();
         machines.close();
@@ -168,6 +180,11 @@ export async function createSingle(name: ServiceName, options: SingleOptions): P
       return http.listen();
     },
     start: () => service.start(),
+    get busy() {
+      return service.busy ?? false;
+    },
+    idle: async () => service.idle?.(),
+    held: () => service.held?.() ?? [],
     async stop() {
       await http?.close();
       await service.stop();

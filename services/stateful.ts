@@ -33,8 +33,13 @@ export interface Stateful {
 export interface StatefulParts {
   /** Its consumer group on the bus. */
   readonly group: string;
-  /** What it hears, beside the sites' heartbeats. */
+  /** What it hears of its own partitions, beside the sites' heartbeats. */
   readonly types: readonly EventType[];
+  /** What it hears of all partitions, whoever holds them: from when it starts, and perhaps twice. */
+  readonly overhears?: {
+    readonly types: readonly EventType[];
+    readonly apply: (batch: readonly Delivery[]) => void;
+  };
   /** True: one process holds all partitions, and the others stand by. */
   readonly exclusive?: boolean;
   readonly bus: Bus;
@@ -57,6 +62,7 @@ const RETRY_MS = 1000;
 
 export function stateful(parts: StatefulParts): Stateful {
   const { group, types, exclusive = false, bus, clock, log, apply, nextWakeMs, advance, commit } = parts;
+  const { overhears = { types: [], apply } } = parts;
   const subscriptions: Subscription[] = [];
   let running = false;
   let partitions: readonly number[] = [];
@@ -84,7 +90,7 @@ export function stateful(parts: StatefulParts): Stateful {
       if (running) wake(clock.now() + (overtaken ? 0 : RETRY_MS));
     }
   };
-  const handle = (batch: readonly Delivery[]) => work(() => apply(batch));
+  const overhear = (batch: readonly Delivery[]) => work(() => overhears.apply(batch));
   /** A batch may have waited for its turn while its partition changed hands: it is the other's to handle then. */
   const handleHeld = (batch: readonly Delivery[]) =>
     work(() => {
@@ -100,10 +106,9 @@ export function stateful(parts: StatefulParts): Stateful {
       running = true;
       // The sites first: most of what follows can only be judged when they are known. Before the rest has been loaded a
       // heartbeat changes nothing that has to be written.
-      const learn = async (batch: readonly Delivery[]) => (held ? handle(batch) : apply(batch));
-      subscriptions.push(
-        await bus.subscribe({ group: `${group}-sites`, types: ['site.reported.v1'], latest: true }, learn),
-      );
+      const learn = async (batch: readonly Delivery[]) => (held ? overhear(batch) : overhears.apply(batch));
+      const heard: readonly EventType[] = ['site.reported.v1', ...overhears.types];
+      subscriptions.push(await bus.subscribe({ group: `${group}-sites`, types: heard, latest: true }, learn));
       const assigned = (mine: readonly number[]) => {
         partitions = mine;
         state.outdate();

@@ -41,11 +41,13 @@ export async function carryOut(
   const { origin, ...play } = await playOf(subject, seed, shared);
   const watcher = pictured ? new PictureTaker(play.sites, config.policy) : undefined;
   const facts = factsPath === undefined ? undefined : factFile(factsPath);
+  // A recorded trace knows no chance: its lines are those that a replay writes.
+  const which = subject.kind === 'trace' ? { policy } : { policy, seed };
   try {
     const result = await runPolicy({
       ...play,
       config: { ...config, policy: { ...config.policy, name: policy } },
-      ...(facts && { observe: (fact: Fact) => facts.write({ policy, seed, ...fact }) }),
+      ...(facts && { observe: (fact: Fact) => facts.write({ ...which, ...fact }) }),
       ...(watcher && { watcher }),
     });
     return {

@@ -4,9 +4,14 @@ import type { Fix, Trace } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
+import type { Event } from '#shared/events/index.ts';
 import { counted } from '#shared/format.ts';
+import type { Processes } from './lockstep.ts';
 import { runLog } from './logging.ts';
+import { openDecisions } from './output.ts';
+import { playOnProcesses } from './play-processes.ts';
 import { play } from './run.ts';
+import { refuseMemory } from './run-service.ts';
 import { type TraceReading, traceOf } from './trace-options.ts';
 
 /** The options of `tagalong replay`. */
@@ -16,6 +21,8 @@ export interface ReplayOptions extends TraceReading {
   readonly config?: string;
   readonly sites?: string;
   readonly port?: number;
+  readonly processes?: Processes;
+  readonly decisions?: string;
   readonly once?: boolean;
   readonly json?: boolean;
   readonly log?: string;
@@ -26,25 +33,40 @@ export interface ReplayOptions extends TraceReading {
  * @throws TagalongError USAGE, PORT_UNAVAILABLE, and what reading the files throws
  */
 export async function playTrace(options: ReplayOptions): Promise<void> {
-  const { speed, once = false, json = false } = options;
+  const { speed, processes, once = false, json = false } = options;
   const config = await configOf(options);
+  if (processes !== undefined) refuseUnfit(config, options);
   const trace = await traceOf(options.trace, options);
   const { startMs, batches } = await begin(trace, options.trace);
   // Whoever declares VMs says whose they are.
   const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
   const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
-  await play({
+  const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);
+  const observe = decisions && ((event: Event) => decisions.write(config.policy.name, event));
+  const log = runLog(config, options.log);
+  const run = {
     title,
     config,
     startMs,
     speed,
     batches,
-    trace: trace.report,
-    once,
     json,
-    log: runLog(config, options.log),
+    log,
     ...(personal && { personal }),
-  });
+    ...(observe && { observe }),
+  };
+  if (processes === undefined) await play({ ...run, trace: trace.report, once });
+  else await playOnProcesses({ ...run, processes, ...(options.log !== undefined && { logPath: options.log }) });
+  await decisions?.close();
+}
+
+/** @throws TagalongError USAGE, CONFIG_INVALID where processes of their own cannot share what is configured */
+function refuseUnfit(config: Config, { config: path, port }: ReplayOptions): void {
+  const usage = (message: string) => new TagalongError('USAGE', `--processes: ${message}`);
+  if (path === undefined) throw usage('give --config FILE with a bus and a store that all can reach');
+  if (port !== undefined) throw usage('each process answers at a free port of its own; leave out --port');
+  if (config.hypervisor.kind !== 'simulated') throw usage('the machines are simulated; leave out hypervisor.kind');
+  refuseMemory('replay --processes', config, path);
 }
 
 async function configOf({ config: path, sites: sitesPath, port }: ReplayOptions): Promise<Config> {

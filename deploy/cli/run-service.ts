@@ -1,3 +1,4 @@
+import { CLOCK_VARIABLE, follow } from '#services/lockstep/follower.ts';
 import { createSingle, type ServiceName } from '#services/single.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { loadConfig } from '#shared/config/load.ts';
@@ -9,6 +10,9 @@ import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
+/** How long a process may take to end whose replay is gone. */
+const ALONE_MS = 10_000;
+
 /** The options of `tagalong ingest`, `placement`, `migrator`, `monitor` and `dashboard`. */
 export interface ServiceOptions {
   readonly config: string;
@@ -16,9 +20,10 @@ export interface ServiceOptions {
 }
 
 /**
- * Runs one service on the real clock until the process is asked to stop; prints the address.
+ * Runs one service until the process is asked to stop; prints the address. The clock is the real one, or that of the
+ * replay that has started the process.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and what opening bus and store
- * throws
+ * and following a replay throw
  */
 export async function runService(name: ServiceName, { config: path, port }: ServiceOptions): Promise<void> {
   const given = await loadConfig(path);
@@ -26,18 +31,25 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
   const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
   const stop = stopRequest();
   const log = createLog(config.log.level);
-  const clock = realClock();
-  const bus = await openBus(config, log);
-  const store = await openStore(config, log);
-  const machines = () => openMachines(config, clock, store, log);
+  const { [CLOCK_VARIABLE]: conductor } = process.env;
+  const follower = conductor === undefined ? undefined : await follow(conductor);
+  const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
+  // Nobody is left to care: neither about a server that is gone as well.
+  if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
+  const clock = follower?.clock ?? realClock();
+  const opened = { bus: await openBus(config, log), store: await openStore(config, log) };
+  const bus = follower?.tapBus(opened.bus) ?? opened.bus;
+  const store = follower?.tapStore(opened.store) ?? opened.store;
+  const machines = async () => follower?.machines ?? openMachines(config, clock, store, log);
   const service = await createSingle(name, { config, clock, bus, store, log, machines });
   try {
     const url = await serve(service, config.http);
     // It may have to wait for others, for as long as they are not there.
-    await Promise.race([service.start(), aborted(stop)]);
-    if (stop.aborted) return;
+    await Promise.race([service.start(), aborted(ended)]);
+    if (ended.aborted) return;
     process.stdout.write(`${url}\n`);
-    await aborted(stop);
+    follower?.started(service, url);
+    await aborted(ended);
   } finally {
     await service.stop();
   }

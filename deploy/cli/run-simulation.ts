@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, readFile } from 'node:fs/promises';
 import { readSites } from '#services/ingest/sites.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -8,6 +8,7 @@ import { type Comparison, type Simulated, simulate } from '#simulations/simulate
 import type { Subject } from '#simulations/subject.ts';
 import { comparisonTable, seedsTable } from './comparison-table.ts';
 import { csvOf } from './csv.ts';
+import { openOutput } from './output.ts';
 import { type TraceReading, traceOptionsOf } from './trace-options.ts';
 import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
@@ -35,10 +36,10 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
   const subject = await subjectOf(options);
   // Also before: what cannot be written at the end should not be computed.
-  const jsonFile = await openOutput('--json', json);
-  const csvFile = await openOutput('--csv', csv);
-  const reportFile = await openOutput('--report', report);
-  await (await openOutput('--decisions', decisions))?.close();
+  const jsonFile = await fileFor('--json', json);
+  const csvFile = await fileFor('--csv', csv);
+  const reportFile = await fileFor('--report', report);
+  await (await fileFor('--decisions', decisions))?.close();
 
   const begunMs = performance.now();
   const pictured = reportFile !== undefined;
@@ -59,15 +60,9 @@ export function policyNames(text: string): string[] {
   return text.split(/,(?![^(]*\))/).map((name) => name.trim());
 }
 
-async function openOutput(option: string, path: string | undefined): Promise<FileHandle | undefined> {
-  if (path === undefined || path === '-') return undefined;
-  try {
-    return await open(path, 'w');
-  } catch (cause) {
-    const why = (cause as Error).message;
-    const right = 'a file in a folder of yours would do';
-    throw new TagalongError('USAGE', `${option} ${path}: cannot be written (${why}); ${right}`, { cause });
-  }
+/** Nothing where the result goes nowhere, or to standard output. */
+async function fileFor(option: string, path: string | undefined): Promise<FileHandle | undefined> {
+  return path === undefined || path === '-' ? undefined : openOutput(option, path);
 }
 
 async function finish(file: FileHandle | undefined, text: string): Promise<void> {

@@ -7,11 +7,13 @@ import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { Event } from '#shared/events/index.ts';
 import { instant } from '#shared/format.ts';
 import type { Log } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { closingTable } from './closing.ts';
 import { liveView, type Progress } from './live.ts';
+import { DECISIONS } from './output.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 import { type Summary, summarize } from './summary.ts';
@@ -35,6 +37,8 @@ export interface Run {
   readonly once: boolean;
   readonly json: boolean;
   readonly log: Log;
+  /** Sees every decision and every migration event. */
+  readonly observe?: (event: Event) => void;
 }
 
 /** Longest time, of the run's clock, that moves under way are given after the last position. */
@@ -62,6 +66,12 @@ export async function play(run: Run): Promise<void> {
         if (move !== undefined) view.move(move);
       }
     });
+    const { observe } = run;
+    if (observe !== undefined) {
+      await bus.subscribe({ group: 'decisions', types: DECISIONS }, async (batch) => {
+        for (const { event } of batch) observe(event);
+      });
+    }
     await system.start();
     view.say(run.title);
     view.say(`${url}  from ${instant(run.startMs)}, ${pace(run.speed)}; Ctrl-C ends it\n`);

@@ -6,7 +6,7 @@ import type { Fix } from './traces/trace.ts';
 
 export interface Replay {
   readonly clock: PacedClock;
-  readonly ingest: Ingest;
+  readonly ingest: Pick<Ingest, 'declareVm' | 'attach' | 'locations'>;
   /** Resolves when everything that was caused so far has happened. */
   readonly settle: () => Promise<void>;
   /** Gives VMs to users who have none; left out where the VMs are declared already. */

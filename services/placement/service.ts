@@ -2,10 +2,11 @@
  * The placement service: events from the bus through the policy's core, decisions back to the bus. Everything that
  * decides is in shared/policy; here is only how it is fed, kept and woken.
  *
- * Several processes share the VMs by partition. Of a site each knows the heartbeat, its own VMs there and the moves that it
- * ordered itself; what several of them order at once beyond a site's room or limits is for the migrator to queue or refuse.
+ * Several processes share the VMs by partition. Of a site each knows the heartbeat, its own VMs there, and all moves: its own,
+ * and those that it hears the others order. What several of them order at the same moment beyond a site's room or limits is
+ * for the migrator to queue or refuse.
  */
-import type { Bus } from '#shared/bus/bus.ts';
+import type { Bus, Delivery } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -18,6 +19,8 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import type { Mind } from '#shared/policy/machine.ts';
 import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
@@ -29,6 +32,7 @@ import { addLessons, type Corrections, loadCorrections } from './corrections.ts'
 import { type PlacementStatus, statusOf } from './status.ts';
 
 const SOURCE = '/tagalong/placement';
+const PREFIX = 'placement/vm/';
 const TYPES: readonly EventType[] = [
   'location.reported.v1',
   'session.attached.v1',
@@ -41,8 +45,18 @@ const TYPES: readonly EventType[] = [
   'migration.cancelled.v1',
 ];
 
-/** How soon what other processes learned of the ways between sites counts here. */
+/** What others' VMs do on the ways between the sites. */
+const OVERHEARD: readonly EventType[] = [
+  'placement.decided.v1',
+  'migration.completed.v1',
+  'migration.failed.v1',
+  'migration.cancelled.v1',
+];
+
+/** How soon what other processes learned of the ways between sites counts here, at the latest, */
 const LESSONS_AGE_MS = 60_000;
+/** and as a rule so long after the move was heard of that it was learned from: by then it is on record. */
+const LESSON_WRITTEN_MS = 20;
 /** How soon, after the next heartbeat of a site, a pause that was said to another process counts here. */
 const AUTOMATION_AGE_MS = 5_000;
 const MAX_CONTEXTS = 100_000;
@@ -84,13 +98,16 @@ export interface PlacementOptions {
 export function createPlacement({ bus, store, clock, config, log: parent }: PlacementOptions): PlacementService {
   const log = serviceLog(parent, 'placement');
   // By partition, so that one of them can be read without the others.
-  const vms = new Ledger(store, bus, 'placement/vm/');
+  const vms = new Ledger(store, bus, PREFIX);
   const { network, policy, limits, hypervisor } = config;
   const move = { ...config.move, postCopy: hypervisor.kind === 'qemu' && hypervisor.postCopy };
   const { partitions } = config.bus;
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
-  let lessonsReadMs = Number.NEGATIVE_INFINITY;
+  const ended = new EndedMoves();
+  let elsewhere = new Elsewhere(core.sites, ended);
+  let lessonsDueMs = Number.NEGATIVE_INFINITY;
+  let lessonAwaited = false;
   let automationReadMs = Number.NEGATIVE_INFINITY;
   const nowMs = () => Math.round(clock.now());
   const learn = (corrections: Corrections, { sites } = core) => {
@@ -102,19 +119,35 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     if (contexts.size >= MAX_CONTEXTS) contexts.clear();
     contexts.set(vm, traceparent);
   };
+  const readLessons = async () => {
+    lessonsDueMs = nowMs() + LESSONS_AGE_MS;
+    lessonAwaited = false;
+    return loadCorrections(store);
+  };
+  /** What is on record of the VMs that others hold. */
+  const mindsBeside = async (mine: readonly number[]): Promise<Mind[]> => {
+    if (mine.length === 0 || mine.length === partitions) return [];
+    const records = await store.list<{ readonly value: KeptVm }>(PREFIX);
+    return records.map(({ value }) => value.value.mind).filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
+  };
   const load = async (mine: readonly number[]) => {
-    const corrections = await loadCorrections(store);
-    lessonsReadMs = nowMs();
+    const corrections = await readLessons();
     const { paused } = await readAutomation(store);
     automationReadMs = nowMs();
     const kept = await vms.load<KeptVm>(mine.map((partition) => `${partition}/`));
+    const beside = await mindsBeside(mine);
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     // The sites first: a look at a VM among half of them would say something else.
     for (const data of core.sites.reports()) next.sites.report(data);
     learn(corrections, next);
     next.pause(paused, nowMs());
-    for (const { value } of kept) next.restore(reviveVm(value, next.sites.named(value.home)));
+    for (const { value } of kept) next.restore(reviveVm(value, next.sites));
+    // Of those that were heard of meanwhile, the ones that have become ours are counted already.
+    const heard = [...elsewhere.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
+    elsewhere = new Elsewhere(next.sites, ended);
+    for (const mind of beside) elsewhere.restore(mind);
+    for (const move of heard) elsewhere.add(move);
     core = next;
     core.resume(nowMs());
   };
@@ -134,16 +167,13 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     await vms.commit(
       changed.map((vm): Change => {
         const key = `${partitionOf(vm.id, partitions)}/${vm.id}`;
-        return { key, value: keepVm(vm), events: eventsOf.get(vm.id) ?? [] };
+        return { key, value: keepVm(vm, core.sites), events: eventsOf.get(vm.id) ?? [] };
       }),
     );
     for (const { vm, verdict, from, to, reason, source, decision } of decisions) {
       log.info({ vm, verdict, from, to, reason, source, decision }, 'decided');
     }
-    if (nowMs() >= lessonsReadMs + LESSONS_AGE_MS) {
-      lessonsReadMs = nowMs();
-      learn(await loadCorrections(store));
-    }
+    if (nowMs() >= lessonsDueMs) learn(await readLessons());
     if (nowMs() >= automationReadMs + AUTOMATION_AGE_MS) {
       automationReadMs = nowMs();
       const { paused } = await readAutomation(store);
@@ -155,9 +185,20 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const ignoreUntilNext = () => {
     automationReadMs = Number.NEGATIVE_INFINITY;
   };
+  const overhear = (batch: readonly Delivery[]) => {
+    const atMs = nowMs();
+    for (const { event } of batch) {
+      if (event.type === 'site.reported.v1') core.apply(event, atMs);
+      else if (!core.vms.has(event.data.vm) && elsewhere.hear(event)) {
+        lessonsDueMs = Math.min(lessonsDueMs, atMs + LESSON_WRITTEN_MS);
+        lessonAwaited = true;
+      }
+    }
+  };
 
   const service = stateful({
     ...{ group: 'placement', types: TYPES, bus, clock, log, load, commit },
+    overhears: { types: OVERHEARD, apply: overhear },
     apply(batch) {
       const atMs = nowMs();
       for (const { event } of batch) {
@@ -166,7 +207,7 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
           remember(event.data.vm, event.traceparent);
       }
     },
-    nextWakeMs: () => core.nextWakeMs(),
+    nextWakeMs: () => (lessonAwaited ? Math.min(lessonsDueMs, core.nextWakeMs() ?? lessonsDueMs) : core.nextWakeMs()),
     advance: () => core.advance(nowMs()),
   });
 

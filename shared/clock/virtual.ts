@@ -9,6 +9,8 @@ export interface VirtualClock extends Clock {
   step(untilMs: number): boolean;
   /** Runs all that is due by `timeMs`, in order, each at its own time, and ends at `timeMs`. */
   advanceTo(timeMs: number): void;
+  /** Makes it `timeMs`, and runs nothing: what is due by then is still to be stepped to. */
+  set(timeMs: number): void;
 }
 
 /** @param startMs what `now()` says until the clock is first moved */
@@ -30,6 +32,9 @@ export function virtualClock(startMs = 0): VirtualClock {
     step,
     advanceTo(timeMs) {
       while (step(timeMs));
+      nowMs = Math.max(nowMs, timeMs);
+    },
+    set(timeMs) {
       nowMs = Math.max(nowMs, timeMs);
     },
   };

@@ -38,6 +38,17 @@ describe('the real clock', () => {
 });
 
 describe('the virtual clock', () => {
+  test('can be set past what is due, which is then still to be stepped to, at the later time', () => {
+    const clock = virtualClock(1000);
+    const ran: number[] = [];
+    clock.at(1500, () => ran.push(clock.now()));
+    clock.set(2000);
+    expect([clock.now(), ran, clock.nextMs()]).toEqual([2000, [], 1500]);
+    expect(clock.step(2000)).toBe(true);
+    clock.set(1000);
+    expect([clock.now(), ran]).toEqual([2000, [2000]]);
+  });
+
   test('stands still until it is moved', async () => {
     const clock = virtualClock(5);
     await new Promise((resume) => setTimeout(resume, 3));

@@ -1,4 +1,4 @@
-/** An installation of real processes on a real NATS server, whose users move, whose processes are killed, and who is heard. */
+/** An installation of real processes on a real server, whose users move, whose processes are killed, and who is heard. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';

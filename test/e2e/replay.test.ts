@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Summary } from '#deploy/cli/summary.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
@@ -106,4 +107,60 @@ test('rows that cannot be read are counted, and the first is named; with --stric
   expect(strict.stderr.match(/^tagalong: .*$/gm)).toEqual([
     expect.stringMatching(/^tagalong: TRACE_ROW_INVALID: .*trace\.csv:3: lat: /),
   ]);
+});
+
+test.each([
+  [['--processes', 'placement=0'], /'placement=0' is invalid.*ingest=1,placement=2,migrator=2/],
+  [['--processes', 'monitor=1'], /'monitor=1' is invalid/],
+  [['--processes', 'ingest=1'], /--processes: give --config FILE/],
+])('processes of their own need what they can share: %j', async (options, right) => {
+  const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
+  const { code, stdout, stderr } = await tagalong([
+    'replay',
+    '--trace',
+    trace,
+    '--sites',
+    sites,
+    '--speed',
+    'max',
+    ...options,
+  ]);
+  expect(stderr).toMatch(/^tagalong: USAGE: /);
+  expect(stderr).toMatch(right);
+  expect([code, stdout]).toEqual([2, '']);
+});
+
+test('processes of their own cannot be on a bus in memory, and say so', async () => {
+  const config = await file('tagalong.yaml', 'http: { port: 0 }\n');
+  const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
+  const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--config', config];
+  const { code, stderr } = await tagalong([...args, '--processes', 'placement=2']);
+  expect(stderr).toMatch(/^tagalong: CONFIG_INVALID: .*bus\.url: memory: is one process's own/);
+  expect(code).toBe(2);
+});
+
+test('a replay writes every decision and migration event, as a simulation does', async () => {
+  const [trace, sites, written] = [
+    await file('trace.csv', TRACE),
+    await file('sites.csv', SITES),
+    await file('out', ''),
+  ];
+  const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
+  expect((await tagalong([...args, '--decisions', written])).code).toBe(0);
+  const simulated = await file('simulated', '');
+  await tagalong(['simulate', '--trace', trace, '--sites', sites, '--decisions', simulated]);
+  const lines = async (path: string) => (await readFile(path, 'utf8')).split('\n').toSorted();
+  expect(await lines(written)).toEqual(await lines(simulated));
+  expect((await lines(written)).join()).toContain('migration.completed.v1');
+});
+
+test('a clock that is not on this host is followed by nobody', async () => {
+  const config = await file(
+    'tagalong.yaml',
+    'bus: { url: "nats://127.0.0.1:1" }\nstore: { url: "nats://127.0.0.1:1" }\n',
+  );
+  const elsewhere = { TAGALONG_CLOCK: 'tcp://placement-1:word@192.0.2.1:4000' };
+  const { code, stderr } = await tagalong(['placement', '--config', config], elsewhere);
+  expect(stderr).toMatch(/^tagalong: USAGE: TAGALONG_CLOCK: .* on this host/);
+  expect(code).toBe(2);
 });

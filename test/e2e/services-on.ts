@@ -18,6 +18,7 @@ store: { url: "${url}" }
 http: { port: 0, token: a token of more than sixteen }
 heartbeatMs: 500
 policy: { name: never, siteSilentMs: 10000 }
+limits: { movesPerSite: 4, movesPerPath: 4 }
 sites:
   - { site: west, lat: 52, lon: 4, slots: 8, uplinks: [{ provider: a, rateBps: 125000000 }] }
   - { site: east, lat: 53, lon: 5, slots: 8, uplinks: [{ provider: a, rateBps: 125000000 }] }

@@ -86,6 +86,21 @@ onNats('the bus on NATS, when things break', () => {
     expect(takenOver.atMs - killedMs).toBeLessThan(8_000);
   });
 
+  test('who listens for itself and has heard nothing yet misses nothing that is said while the server is away', async () => {
+    const listener = await open();
+    const seen = new Recorder();
+    await listener.subscribe({ group: 'g', types, latest: true }, seen.handler);
+    await server.kill();
+    // Long enough for the listener to knock less often: another is quicker to be there.
+    await pause(1500);
+    await server.restart();
+    // Several of one key: the last of them is not all of them.
+    await (await open()).publish(vms.flatMap((vm) => [1, 2, 3].map((n) => locationOf(vm, n))));
+    await vi.waitFor(() => {
+      for (const vm of vms) expect([...new Set(seen.of(vm))]).toEqual([1, 2, 3]);
+    }, PATIENTLY);
+  });
+
   test('a server that is killed and started again loses nothing that was published, and keys stay in order', async () => {
     const bus = await open();
     const seen = new Recorder();

@@ -9,6 +9,7 @@ import { replay } from '#services/ingest/replay.ts';
 import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
 import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
 import { createPacedSystem } from '#services/paced-system.ts';
+import { createPlacement } from '#services/placement/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -93,33 +94,46 @@ async function simulated(policy: string, { sites, fixes, vms }: Played): Promise
   return { ...heard(), locations };
 }
 
-async function replayed(policy: string, speed: number, { sites, fixes, vms = [] }: Played): Promise<Outcome> {
+/** @param beside further placements that share the VMs with the first */
+async function replayed(policy: string, speed: number, { sites, fixes, vms = [] }: Played, beside = 0) {
   const { hear, heard } = listener(fixes.at(-1)!.atMs);
   const config: Config = { ...configOf(policy), sites: sites.map((site) => ({ ...site, draining: false })), vms };
   const clock = pacedClock(fixes[0]!.atMs, speed);
   const bus = memoryBus({ partitions: config.bus.partitions });
-  const system = createPacedSystem({ config, clock, bus, store: memoryStore(), log: createLog('silent') });
+  const [store, log] = [memoryStore(), createLog('silent')];
+  const system = createPacedSystem({ config, clock, bus, store, log });
+  const placements = Array.from({ length: beside }, () => createPlacement({ bus, store, clock, config, log }));
   await bus.subscribe({ group: 'test', types: ['placement.decided.v1', ...TERMINAL_TYPES] }, async (batch) => {
     for (const { event } of batch) hear(event);
   });
   try {
+    for (const placement of placements) await placement.start();
     await system.start();
-    const settle = () => system.settle();
+    const settle = async () => {
+      do {
+        await Promise.all(placements.map((placement) => placement.idle()));
+        await system.settle();
+      } while (placements.some(({ busy }) => busy));
+    };
     const personal = vms.length === 0 ? new PersonalVms(sites) : undefined;
     await replay({ clock, ingest: system.ingest, settle, ...(personal && { personal }) }, [fixes]);
     const lastMs = clock.now() + LAST_MOVES_MS;
     while (clock.now() < lastMs && system.migrator.status().length > 0) await clock.paceTo(clock.now() + 1000, settle);
-    const locations = [...system.placement.counts, ...Object.entries(system.ingest.counts.implausible)];
+    const locations = new Map<string, number>(Object.entries(system.ingest.counts.implausible));
+    for (const { counts } of [system.placement, ...placements]) {
+      for (const [outcome, n] of counts) locations.set(outcome, (locations.get(outcome) ?? 0) + n);
+    }
     return { ...heard(), locations: Object.fromEntries(locations) };
   } finally {
+    await Promise.all(placements.map((placement) => placement.stop()));
     await system.stop();
   }
 }
 
 /** Both are asked, and both must have something to say. */
-async function bothAgree(policy: string, speed: number, played: Played): Promise<void> {
+async function bothAgree(policy: string, speed: number, played: Played, beside?: number): Promise<void> {
   const simulation = await simulated(policy, played);
-  const live = await replayed(policy, speed, played);
+  const live = await replayed(policy, speed, played, beside);
   expect(simulation.decisions.length).toBeGreaterThan(100);
   expect(simulation.ends.length).toBeGreaterThan(100);
   expect(live.decisions).toEqual(simulation.decisions);
@@ -130,14 +144,17 @@ async function bothAgree(policy: string, speed: number, played: Played): Promise
 
 describe(missing.length === 0 ? 'the evening of 25 cabs' : `the evening of 25 cabs [skipped: no ${missing}]`, () => {
   test.skipIf(missing.length > 0).each([
-    ['tagalong', 600],
-    ['nearest', Number.POSITIVE_INFINITY],
+    ['tagalong', 600, 1],
+    ['nearest', Number.POSITIVE_INFINITY, 1],
+    // Where moves wait for each other all the time, each placement has to know of the others' moves.
+    ['tagalong', Number.POSITIVE_INFINITY, 2],
+    ['nearest', Number.POSITIVE_INFINITY, 3],
   ])(
-    'by %s, replayed %d times as fast as it was, is decided as in simulation',
-    async (policy, speed) => {
+    'by %s, replayed %d times as fast as it was by %d placements, is decided as in simulation',
+    async (policy, speed, placements) => {
       const fixes: Fix[] = [];
       for await (const batch of (await openTrace(demo.trace)).batches()) fixes.push(...batch);
-      await bothAgree(policy, speed, { sites: await readSites(demo.sites), fixes });
+      await bothAgree(policy, speed, { sites: await readSites(demo.sites), fixes }, placements - 1);
     },
     180_000,
   );

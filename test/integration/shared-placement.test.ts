@@ -56,7 +56,10 @@ beforeEach(async () => {
   bus = memoryBus({ partitions: config.bus.partitions });
   store = memoryStore();
   said = [];
-  const types = ['placement.decided.v1', 'migration.accepted.v1', 'event.rejected.v1', 'site.reported.v1'] as const;
+  const types = [
+    ...(['placement.decided.v1', 'migration.accepted.v1', 'migration.completed.v1'] as const),
+    ...(['event.rejected.v1', 'site.reported.v1'] as const),
+  ];
   await bus.subscribe({ group: 'test', types }, async (batch) => {
     said.push(...batch.map(({ event }) => event));
   });
@@ -106,6 +109,28 @@ describe('placements that share the partitions', () => {
     await Promise.all([a.stop(), b.stop()]);
     expect((await placement()).status().paused).toBe(true);
   });
+
+  test('count the moves that others order against the limits, also those that were under way before they came', async () => {
+    await mover();
+    const [a, b] = [await placement(), await placement()];
+    await declareAll();
+    const [mine] = heldBy(a) as [string];
+    const [theirs, another] = heldBy(b) as [string, string];
+    const busy = { code: 'MOVE_REFUSED', message: expect.stringContaining('source-busy') };
+    await b.order(theirs, 's1');
+    await bus.idle();
+    await expect(a.order(mine, 's1')).rejects.toMatchObject(busy);
+    await expect(b.order(another, 's1'), 'as b itself does').rejects.toMatchObject(busy);
+
+    const late = await placement();
+    await vi.waitFor(() => expect(heldBy(late).length).toBeGreaterThan(0));
+    await expect(late.order(heldBy(late)[0]!, 's1')).rejects.toMatchObject(busy);
+
+    const completed = () => said.some(({ type }) => type === 'migration.completed.v1');
+    await vi.waitFor(() => expect(completed()).toBe(true), { timeout: 30_000, interval: 100 });
+    await bus.idle();
+    await late.order(heldBy(late)[0]!, 's1');
+  }, 40_000);
 
   test('a batch whose partition changes hands while it waits for its turn is handled by the other, not swallowed', async () => {
     await mover();

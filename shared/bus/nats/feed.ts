@@ -58,18 +58,26 @@ export class Feed {
 
   async #open(): Promise<void> {
     this.#name = `${this.#options.name}~${nuid.next()}`;
+    const { stream } = this.#options;
+    const last = this.#start === 'last of each subject' ? await lastOf(this.#link, stream) : undefined;
     this.#source = await Source.open(this.#link, {
       ...this.#options,
       name: this.#name,
       durable: false,
       start: this.#start,
       onMessage: (message: Received) => {
-        this.#start = message.seq + 1;
+        this.#seen(message.seq);
         this.#options.onMessage(message);
       },
       onBroken: () => void this.#reopen(),
     });
+    // There was nothing to begin with: from now on every message counts, also where there are several of a subject.
+    if (last !== undefined && this.#source.pending === 0) this.#seen(last);
     if (this.#closed) this.close();
+  }
+
+  #seen(seq: number): void {
+    if (this.#start === 'last of each subject' || this.#start <= seq) this.#start = seq + 1;
   }
 
   async #reopen(): Promise<void> {

@@ -1,0 +1,46 @@
+/** Files that a command writes its results to. */
+import { once } from 'node:events';
+import { type FileHandle, open } from 'node:fs/promises';
+import { TagalongError } from '#shared/errors.ts';
+import { type EventType, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
+
+/** What `--decisions` writes: every decision, and every migration event. */
+export const DECISIONS: readonly EventType[] = [
+  'placement.decided.v1',
+  'migration.accepted.v1',
+  'migration.started.v1',
+  'migration.progressed.v1',
+  'migration.switched.v1',
+  ...TERMINAL_TYPES,
+];
+
+/** The file of `--decisions`: a JSON object a line. */
+export interface DecisionsFile {
+  write(policy: string, fact: Fact): void;
+  /** Resolves when all is written. */
+  close(): Promise<void>;
+}
+
+/** @throws TagalongError USAGE */
+export async function openOutput(option: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'w');
+  } catch (cause) {
+    const why = (cause as Error).message;
+    const message = `${option} ${path}: cannot be written (${why}); a file in a folder of yours would do`;
+    throw new TagalongError('USAGE', message, { cause });
+  }
+}
+
+/** @throws TagalongError USAGE */
+export async function openDecisions(path: string): Promise<DecisionsFile> {
+  const stream = (await openOutput('--decisions', path)).createWriteStream();
+  return {
+    // An event is a fact in an envelope, which says nothing of what was decided.
+    write: (policy, { type, data }) => void stream.write(`${JSON.stringify({ policy, type, data })}\n`),
+    async close() {
+      stream.end();
+      await once(stream, 'finish');
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { LATEST_KEPT } from '#shared/bus/bus.ts';
+import type { EventType } from '#shared/events/index.ts';
+
+/** What is known of an event before the bus has it. */
+export interface Announced {
+  readonly id: string;
+  readonly type: EventType;
+  readonly key: string;
+}
+
+interface Group {
+  readonly types: ReadonlySet<EventType>;
+  /** The process whose own it is; undefined: shared, and there for good. */
+  readonly owner: string | undefined;
+  readonly handled: Set<string>;
+  /** What it has still to handle, with who was about to publish it; undefined: the bus has it. */
+  readonly waiting: Map<string, string | undefined>;
+  /** Of the types in `LATEST_KEPT` the last event of each key: a bus need not hand out those before. */
+  readonly latest: Map<string, string>;
+  /** How many events had been said when it came. */
+  readonly since: number;
+}
+
+/**
+ * Which events are still to be handled, and by whom, kept by their ids: what is said or handled again counts once, and
+ * the two may be heard of in either order. A process says an event here before the bus has it, and that it has handled one
+ * before the bus knows it: so what a killed process leaves is known too.
+ */
+export class Outstanding {
+  /** The events in the order in which they were first said. */
+  readonly #order = new Map<string, number>();
+  readonly #groups = new Map<string, Group>();
+
+  /** A group has a member; it hears what is said from now on. @param owner given where the group is one process's own */
+  join(group: string, types: readonly EventType[], owner?: string): void {
+    const key = keyOf(group, owner);
+    const known = this.#groups.get(key);
+    const parts = known ?? { handled: new Set(), waiting: new Map(), latest: new Map(), since: this.#order.size };
+    this.#groups.set(key, { ...parts, types: new Set(types), owner });
+  }
+
+  /** `by` is about to publish an event. */
+  says(by: string, { id, type, key }: Announced): void {
+    const order = this.#order.get(id) ?? this.#order.size;
+    this.#order.set(id, order);
+    for (const { types, owner, handled, waiting, latest, since } of this.#groups.values()) {
+      if (!types.has(type) || handled.has(id) || waiting.has(id)) continue;
+      // A repeat of what was said before anybody was here to hear it may be dropped by the bus.
+      if (owner !== undefined && order < since) continue;
+      waiting.set(id, by);
+      if (owner === undefined || !LATEST_KEPT.includes(type)) continue;
+      const before = latest.get(key);
+      if (before !== undefined) waiting.delete(before);
+      latest.set(key, id);
+    }
+  }
+
+  /** The bus has it. */
+  said(id: string): void {
+    for (const { waiting } of this.#groups.values()) if (waiting.has(id)) waiting.set(id, undefined);
+  }
+
+  /** Nobody knows whether the bus has it, and nobody has to: it is said again if it matters. */
+  unsaid(by: string, id: string): void {
+    for (const { waiting } of this.#groups.values()) if (waiting.get(id) === by) waiting.delete(id);
+  }
+
+  /** @param by the process that has handled it */
+  handled(group: string, by: string, id: string): void {
+    const found = this.#groups.get(keyOf(group, by)) ?? this.#groups.get(keyOf(group));
+    found?.handled.add(id);
+    found?.waiting.delete(id);
+  }
+
+  /** A process is gone: with it its own groups, and what it was about to publish. Who takes over says that again. */
+  gone(by: string): void {
+    for (const [key, { owner, waiting }] of this.#groups) {
+      if (owner === by) this.#groups.delete(key);
+      for (const [id, sayer] of waiting) if (sayer === by) waiting.delete(id);
+    }
+  }
+
+  /** What a process that has just come has not handled of its own groups was published before it listened. */
+  settle(owner: string): void {
+    for (const group of this.#groups.values()) if (group.owner === owner) group.waiting.clear();
+  }
+
+  /** The groups that have something to handle, without those of `except`. */
+  waiting(except: ReadonlySet<string> = new Set()): string[] {
+    return [...this.#groups].flatMap(([key, { owner, waiting }]) =>
+      waiting.size === 0 || (owner !== undefined && except.has(owner))
+        ? []
+        : [`${key}: ${[...waiting.keys()].slice(0, 3).join()}`],
+    );
+  }
+}
+
+function keyOf(group: string, owner?: string): string {
+  return owner === undefined ? group : `${group}@${owner}`;
+}

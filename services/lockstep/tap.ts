@@ -1,0 +1,81 @@
+/** Bus and store of a process that follows a conductor: what passes through is counted, and what matters is told. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Store } from '#shared/store/store.ts';
+import type { FromFollower, Wire } from './wire.ts';
+
+/** Whatever is waited for: requests to bus, store and conductor, and batches that are being handled. */
+export class InHand {
+  #count = 0;
+  #empty = Promise.withResolvers<void>();
+
+  get any(): boolean {
+    return this.#count > 0;
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#count++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#count === 0) {
+        this.#empty.resolve();
+        this.#empty = Promise.withResolvers<void>();
+      }
+    }
+  }
+
+  /** Resolves when nothing is in hand, and what waited for the last of it has had its turn. */
+  async idle(): Promise<void> {
+    await turn();
+    while (this.any) {
+      await this.#empty.promise;
+      await turn();
+    }
+  }
+}
+
+/** A bus of which the conductor is told what is about to be published, and what was handled. */
+export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): Bus {
+  return {
+    publish: (events) =>
+      inHand.during(async () => {
+        const ids = events.map(({ id }) => id);
+        wire.send({
+          kind: 'says',
+          events: events.map(({ id, type, partitionkey }) => ({ id, type, key: partitionkey })),
+        });
+        try {
+          await bus.publish(events);
+        } catch (error) {
+          wire.send({ kind: 'unsaid', ids });
+          throw error;
+        }
+        wire.send({ kind: 'said', ids });
+      }),
+    async subscribe(options, handler) {
+      const { group, types, latest: own = false } = options;
+      const subscription = await bus.subscribe(options, (batch) =>
+        inHand.during(async () => {
+          await handler(batch);
+          // Before the bus knows: what it takes for handled, the conductor knows of.
+          wire.send({ kind: 'handled', group, ids: batch.map(({ event }) => event.id) });
+        }),
+      );
+      wire.send({ kind: 'joined', group, types, own });
+      return subscription;
+    },
+    lag: () => bus.lag(),
+    close: () => bus.close(),
+  };
+}
+
+/** A store whose requests count as in hand. */
+export function tappedStore(store: Store, inHand: InHand): Store {
+  return {
+    get: (key) => inHand.during(() => store.get(key)),
+    list: (prefix) => inHand.during(() => store.list(prefix)),
+    put: (writes) => inHand.during(() => store.put(writes)),
+    close: () => store.close(),
+  };
+}

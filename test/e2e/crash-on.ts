@@ -1,0 +1,83 @@
+/**
+ * Rule 6 with real processes, in real time: whoever is killed, whenever, nothing is lost and nothing is done twice.
+ * TAGALONG_CRASH_KILLS=50 makes it a long run; TAGALONG_SEED=… draws the same users and the same victims again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { seededRandom } from '#shared/random/random.ts';
+import { SEED } from '../property/seed.ts';
+import { CrashWorld, int } from './crash-world.ts';
+
+const KILLS = Number(process.env.TAGALONG_CRASH_KILLS ?? 6);
+/** Between two kills. */
+const PAUSE_MS = 5000;
+const REST_MS = 90_000;
+
+/** @param start starts the server. @returns its URL, and how it is stopped */
+export function crashOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
+  test(
+    `lose nothing and decide nothing twice, over ${KILLS} kills`,
+    async () => {
+      const server = await start();
+      try {
+        await crash(server.url);
+      } finally {
+        await server.stop();
+      }
+    },
+    60_000 + KILLS * 10_000 + REST_MS,
+  );
+}
+
+async function crash(url: string): Promise<void> {
+  const random = seededRandom(SEED);
+  const world = await CrashWorld.start(url);
+  let over = false;
+  const feeders = [0, 1, 2].map((i) => world.feed(seededRandom(SEED + i + 1), { i, of: 3 }, () => over));
+  const victims: string[] = [];
+  while (world.kills < KILLS) {
+    await sleep(int(random, PAUSE_MS));
+    victims.push(await world.killOne(random));
+  }
+  await sleep(PAUSE_MS);
+  over = true;
+  await Promise.all(feeders);
+  // With the last positions in hand.
+  await world.burst();
+  await Promise.all([world.killOne(random, ['placement-1']), world.killOne(random, ['placement-2'])]);
+  await world.rest(REST_MS);
+
+  const [kept, running] = [await world.recorded(), await world.running()];
+  const decisions = world.decided();
+  const accepted = world.of('migration.accepted.v1').map(({ data }) => data.migration);
+  const ended = world.ends().map(({ migration }) => migration);
+  const completed = world.of('migration.completed.v1').length;
+  console.info(
+    `killed ${victims.join(', ')}; ${world.accepted} locations, ${decisions.length} decisions, ${completed} moves`,
+  );
+
+  expect(
+    world.of('event.rejected.v1').map(({ data }) => `${data.code}: ${data.reason}`),
+    'nothing was given up',
+  ).toEqual([]);
+  expect(world.contradictions, 'nothing was said in two ways').toEqual([]);
+  expect(world.of('location.reported.v1'), 'every accepted location reached the bus, once').toHaveLength(
+    world.accepted,
+  );
+
+  expect(kept).toHaveLength(world.config.vms.length);
+  for (const { id, home, mind, sessions } of kept) {
+    const [{ user, track }] = sessions as [(typeof sessions)[number]];
+    expect(track.atMs, `the last accepted location of ${user} was handled`).toBe(world.lastAccepted.get(user) ?? -1);
+    const seqs = decisions.filter(({ vm }) => vm === id).map(({ seq }) => seq);
+    expect(
+      seqs.toSorted((a, b) => a - b),
+      `${id}: every decision on record was said, once`,
+    ).toEqual(Array.from({ length: mind.seq }, (_, i) => i + 1));
+    expect(running.get(id), `${id} runs where placement has it`).toBe(home);
+  }
+  expect(new Set(ended).size, 'one terminal event each').toBe(ended.length);
+  expect(accepted.filter((migration) => !ended.includes(migration))).toEqual([]);
+  expect(completed, 'a run in which nothing moves proves nothing').toBeGreaterThan(KILLS);
+  expect(await world.stop(), 'everybody ends in good order').toEqual([]);
+}

@@ -1,0 +1,39 @@
+/** Processes that are killed, and brokers that are lost, on Kafka: what is decided is what would have been. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'vitest';
+import { type KafkaServers, startKafka } from '../servers/kafka.ts';
+import { onKafka } from '../servers/on-kafka.ts';
+import { crash, KILL_MS, KILLS } from './lockstep-crash.ts';
+
+const DOWN_MS = 1000;
+
+/** Runs on a cluster of its own, of which one node is lost for a while. */
+async function crashOn(nodes: number, kills: number): Promise<void> {
+  let servers: KafkaServers | undefined;
+  try {
+    servers = await startKafka({ nodes });
+    const { brokers, kill, restart } = servers;
+    const lose = async () => {
+      await kill(nodes - 1);
+      await sleep(DOWN_MS);
+      await restart(nodes - 1);
+    };
+    await crash({ url: `kafka://${brokers.join()}`, lose, replicas: nodes }, kills);
+  } finally {
+    await servers?.stop();
+  }
+}
+
+onKafka('a replay on Kafka whose processes are killed', () => {
+  test(
+    `${KILLS} times, and whose broker is lost: it decides and moves what it would have`,
+    () => crashOn(1, KILLS),
+    180_000 + KILLS * KILL_MS,
+  );
+
+  test(
+    'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
+    () => crashOn(3, 2),
+    240_000 + 2 * KILL_MS,
+  );
+});

@@ -1,0 +1,46 @@
+/** Processes that are killed, and servers that are lost, on NATS: what is decided is what would have been. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'vitest';
+import { onNats, startNats, startNatsCluster } from '../servers/nats.ts';
+import { crash, KILL_MS, KILLS } from './lockstep-crash.ts';
+
+const DOWN_MS = 1000;
+
+onNats('a replay on NATS whose processes are killed', () => {
+  test(
+    `${KILLS} times, and whose server is lost: it decides and moves what it would have`,
+    async () => {
+      const server = await startNats();
+      const lose = async () => {
+        await server.kill();
+        await sleep(DOWN_MS);
+        await server.restart();
+      };
+      try {
+        await crash({ url: server.url, lose, replicas: 1 }, KILLS);
+      } finally {
+        await server.stop();
+      }
+    },
+    120_000 + KILLS * KILL_MS,
+  );
+
+  test(
+    'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
+    async () => {
+      const servers = await startNatsCluster();
+      const url = `nats://${servers.map((server) => server.url.replace('nats://', '')).join()}`;
+      const lose = async () => {
+        await servers[1]!.kill();
+        await sleep(DOWN_MS);
+        await servers[1]!.restart();
+      };
+      try {
+        await crash({ url, lose, replicas: 3 }, 2);
+      } finally {
+        await Promise.all(servers.map((server) => server.stop()));
+      }
+    },
+    180_000 + 2 * KILL_MS,
+  );
+});

@@ -1,0 +1,158 @@
+/** Traces that are played onto processes in lockstep, and what a simulation of the same says. */
+import { existsSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import { type LockstepProgress, playInLockstep } from '#deploy/cli/lockstep.ts';
+import { PersonalVms } from '#services/ingest/personal-vms.ts';
+import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
+import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { EVENT_TYPES, type Event, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import type { KeptVm } from '#shared/policy/vm.ts';
+import { run } from '#simulations/engine.ts';
+import { generate } from '#simulations/generators/generate.ts';
+
+/** Who goes where, among which sites. */
+export interface Subject {
+  readonly sites: readonly SiteSpec[];
+  readonly fixes: readonly Fix[];
+}
+
+const DATA = '../shared/data/sf-cabspotting';
+const RECORDED = { trace: `${DATA}/cabs-demo-25.csv`, sites: `${DATA}/sites-demo-24.csv` };
+/** The recorded files that are not here. */
+export const MISSING = Object.values(RECORDED).filter((path) => !existsSync(path));
+const APART_MS = 701;
+/** Two placements share the partitions, one migrator stands by. */
+export const PROCESSES = { ingest: 1, placement: 2, migrator: 2 };
+
+/** The first positions of an evening of 25 cabs in San Francisco. */
+export async function cabs(positions: number): Promise<Subject> {
+  const fixes: Fix[] = [];
+  for await (const batch of (await openTrace(RECORDED.trace)).batches()) fixes.push(...batch);
+  return { sites: await readSites(RECORDED.sites), fixes: fixes.slice(0, positions) };
+}
+
+/**
+ * Twenty who drive back and forth among nine sites, so many that their moves have to wait for each other. Each says where it
+ * is at moments of its own: of VMs that compete at one millisecond nobody has promised which is asked first.
+ */
+export async function drivers(seed: number, steps: number): Promise<Subject> {
+  const settings = `random-waypoint,users=20,steps=${steps},stepS=15,fromMps=15,toMps=40,sites=9,spacingM=5000`;
+  const { sites, trace } = generate(settings, seed);
+  const fixes: Fix[] = [];
+  for await (const batch of trace.batches()) {
+    for (const fix of batch) fixes.push({ ...fix, atMs: fix.atMs + Number(fix.user.split('-')[1]) * APART_MS });
+  }
+  return { sites, fixes: fixes.toSorted((a, b) => a.atMs - b.atMs) };
+}
+
+/** @param url of bus and store; empty: neither is needed */
+export function settingsOf(url: string, replicas = 1): string {
+  const server = url === '' ? {} : { url, replicas };
+  return JSON.stringify({
+    bus: { ...server, partitions: 4 },
+    store: server,
+    log: { level: 'error' },
+    heartbeatMs: 20_000,
+    policy: { name: 'nearest', siteSilentMs: 90_000 },
+  });
+}
+
+/** What has to be the same. */
+export interface Outcome {
+  /** Every decision and every end of a move, as JSON, sorted. */
+  readonly lines: readonly string[];
+  /** Where each VM is that was ever moved. */
+  readonly places: Readonly<Record<string, string>>;
+}
+
+function outcomeOf(facts: readonly Fact[]): Outcome {
+  const told = facts.filter(({ type }) => type === 'placement.decided.v1' || isTerminal(type));
+  const places: Record<string, string> = {};
+  for (const fact of told.toSorted((a, b) => a.data.atMs - b.data.atMs)) {
+    if (fact.type === 'migration.completed.v1') places[fact.data.vm] = fact.data.to;
+  }
+  return { lines: told.map(({ type, data }) => JSON.stringify({ type, data })).toSorted(), places };
+}
+
+const isTerminal = (type: string) => (TERMINAL_TYPES as readonly string[]).includes(type);
+
+export async function simulated({ sites, fixes }: Subject): Promise<Outcome> {
+  const facts: Fact[] = [];
+  const config = parseConfig(settingsOf(''), 'test');
+  await run({ config, sites, batches: [fixes], observe: (fact) => void facts.push(fact) });
+  return outcomeOf(facts);
+}
+
+/** What was played, and what anybody could hear on the bus meanwhile. */
+export interface Played extends Outcome {
+  /** Where placement has the VMs on record, of those that were ever moved. */
+  readonly recorded: Readonly<Record<string, string>>;
+  /** Events that were said in two ways under one id. */
+  readonly contradictions: readonly string[];
+  /** Locations that ingest accepted, and those that were on the bus, each once. */
+  readonly accepted: number;
+  readonly located: number;
+  readonly progress: LockstepProgress;
+}
+
+/** @param disturb goes on beside the run, from when all processes are there, and is waited for */
+export async function played(
+  settings: string,
+  { sites, fixes }: Subject,
+  disturb: (progress: LockstepProgress, over: () => boolean) => Promise<void>,
+  awayMs?: () => number,
+): Promise<Played> {
+  const config: Config = {
+    ...parseConfig(settings, 'test'),
+    sites: sites.map((site) => ({ ...site, draining: false })),
+  };
+  const log = createLog('silent');
+  const bus = await openBus(config, log);
+  const heard = new Map<string, Event>();
+  const contradictions: string[] = [];
+  await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
+    for (const { event } of batch) {
+      const known = heard.get(event.id);
+      if (known === undefined) heard.set(event.id, event);
+      else if (!isDeepStrictEqual(known, event)) contradictions.push(event.id);
+    }
+  });
+  const observed: Event[] = [];
+  let over = false;
+  let disturbing = Promise.resolve();
+  try {
+    const progress = await playInLockstep({
+      ...{ config, processes: PROCESSES, startMs: fixes[0]!.atMs, speed: Number.POSITIVE_INFINITY, batches: [fixes] },
+      personal: new PersonalVms(sites),
+      observe: (event) => void observed.push(event),
+      log,
+      childLog: process.stderr,
+      begun(begun) {
+        disturbing = disturb(begun, () => over);
+      },
+      ...(awayMs && { awayMs }),
+    });
+    over = true;
+    await disturbing;
+    const outcome = outcomeOf(observed);
+    const located = [...heard.values()].filter(({ type }) => type === 'location.reported.v1').length;
+    const recorded = await recordedPlaces(config, Object.keys(outcome.places));
+    return { ...outcome, recorded, contradictions, accepted: progress.ingest.accepted, located, progress };
+  } finally {
+    over = true;
+    await disturbing.catch(() => {});
+    await bus.close();
+  }
+}
+
+async function recordedPlaces(config: Config, vms: readonly string[]): Promise<Record<string, string>> {
+  const store = await openStore(config, createLog('silent'));
+  const records = await store.list<{ readonly value: KeptVm }>('placement/vm/');
+  await store.close();
+  const homes = records.map(({ value: { value } }) => [value.id, value.home] as const);
+  return Object.fromEntries(homes.filter(([id]) => vms.includes(id)));
+}

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import type { Data, Fact } from '#shared/events/index.ts';
+import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import type { Mind } from '#shared/policy/machine.ts';
+import { SiteTable } from '#shared/policy/sites.ts';
+
+const network = { accessMs: 10, msPerKm: 0.01, detour: 2, transitMs: 2 };
+const uplinks = [{ provider: 'a', rateBps: 1e8 }];
+
+function world() {
+  const sites = new SiteTable(network);
+  ['s0', 's1'].forEach((site, i) => {
+    sites.report({ site, atMs: 0, lat: 52, lon: i, slots: 9, vms: [], draining: false, uplinks });
+  });
+  const ended = new EndedMoves();
+  const path = sites.pair(sites.named('s0'), sites.named('s1')).paths[0]!;
+  const counts = () => [sites.named('s0').moves, sites.named('s1').inbound, sites.movesOn(path)];
+  return { sites, ended, elsewhere: new Elsewhere(sites, ended), counts };
+}
+
+const decided = (seq: number, verdict = 'move'): Fact => ({
+  type: 'placement.decided.v1',
+  data: {
+    ...{ decision: `v:${seq}`, vm: 'v', seq, atMs: seq, verdict, from: 's0', to: 's1', reason: '', source: 'policy' },
+  } as Data<'placement.decided.v1'>,
+});
+const ended = (type: 'completed' | 'failed' | 'cancelled', seq: number) =>
+  ({ type: `migration.${type}.v1`, data: { vm: 'v', migration: `v:${seq}`, from: 's0', to: 's1' } }) as Fact;
+const mind = (seq: number, moving: boolean): Mind => ({
+  ...{ vm: 'v', seq, deadlineMs: null, failures: 0 },
+  move: moving
+    ? {
+        ...{ decision: `v:${seq}`, from: 's0', to: 's1', source: 'policy', paths: ['s0~s1/a'] },
+        ...{ raw: { durationMs: 1, interruptionMs: 1 }, switched: false, cancelling: false },
+      }
+    : null,
+});
+
+test.each(['completed', 'failed', 'cancelled'] as const)('a move of another counts until it has %s', (how) => {
+  const { elsewhere, counts } = world();
+  expect(elsewhere.hear(decided(1))).toBe(false);
+  expect(counts()).toEqual([1, 1, 1]);
+  expect(elsewhere.hear(ended(how, 1)), 'only what was completed teaches').toBe(how === 'completed');
+  expect(counts()).toEqual([0, 0, 0]);
+});
+
+test('what is said twice, or given up, counts once or not at all', () => {
+  const { elsewhere, counts } = world();
+  for (const verdict of ['stay', 'cancel']) elsewhere.hear(decided(1, verdict));
+  expect(counts()).toEqual([0, 0, 0]);
+  elsewhere.hear(decided(2));
+  elsewhere.hear(decided(2));
+  expect(counts()).toEqual([1, 1, 1]);
+  elsewhere.hear(ended('completed', 2));
+  elsewhere.hear(ended('completed', 2));
+  elsewhere.hear(decided(2));
+  expect(counts()).toEqual([0, 0, 0]);
+});
+
+test('a record that was read before the end was heard of does not bring a move back, nor does a decision said again', () => {
+  const { sites, ended: known, elsewhere, counts } = world();
+  elsewhere.hear(decided(1));
+  elsewhere.hear(ended('completed', 1));
+  const later = new Elsewhere(sites, known);
+  later.restore(mind(1, true));
+  expect(counts()).toEqual([0, 0, 0]);
+
+  const newcomer = new Elsewhere(sites, new EndedMoves());
+  newcomer.restore(mind(3, false));
+  newcomer.hear(decided(3));
+  expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);
+  newcomer.restore(mind(4, true));
+  newcomer.hear(decided(4));
+  expect(counts()).toEqual([1, 1, 1]);
+});
