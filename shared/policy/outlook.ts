@@ -125,14 +125,14 @@ export class Lookout {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
-        prediction: predictionOf(weighed, circumstancesOf(vm, nowMs)),
+        prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)),
       };
     });
     return {
       home: survey.serving[0]!,
       sessions: survey.active.length,
       oldestFixAgeMs: nowMs - survey.oldestFixMs,
-      expectedStayMs: Math.max(0, expectedStayMs(circumstancesOf(vm, nowMs))),
+      expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
       list: list.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS),
     };
   }
@@ -142,7 +142,7 @@ export class Lookout {
     this.#survey.take(vm, nowMs);
     const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
     const weighed = this.#weigh(vm, to, nowMs, gain, true);
-    return { choice: choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered'), rejected: weighed.rejected };
+    return { choice: choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered'), rejected: weighed.rejected };
   }
 
   #homeLost(home: Site, nowMs: number): Outlook['homeLost'] {
@@ -159,6 +159,10 @@ export class Lookout {
     vm.bestSinceMs = nowMs;
   }
 
+  #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
+    return { nowMs, bestSinceMs, usualStayMs: usualStayMs(stays, best, this.#survey.crossingMs) };
+  }
+
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
   #advise(vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#survey;
@@ -172,7 +176,7 @@ export class Lookout {
     }
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
-    const circumstances = circumstancesOf(vm, nowMs);
+    const circumstances = this.#circumstances(vm, nowMs);
     const readyAtMs = this.#policy.readyAtMs(chosen.option, circumstances);
     const choice = choiceOf(chosen, circumstances, 'better-site');
     return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
@@ -184,7 +188,7 @@ export class Lookout {
    */
   #choose(vm: Vm, nowMs: number): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
     const { candidates, serving } = this.#survey;
-    const circumstances = circumstancesOf(vm, nowMs);
+    const circumstances = this.#circumstances(vm, nowMs);
     let chosen: Weighed | undefined;
     let score = Number.NEGATIVE_INFINITY;
     let enough = 0;
@@ -264,7 +268,7 @@ export class Lookout {
       chosen = weighed;
       least = serving;
     }
-    return chosen && choiceOf(chosen, circumstancesOf(vm, nowMs), `home-${homeLost}`);
+    return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
   /** Whether the site nearest to a user is still the one it was at the last look. */
@@ -302,10 +306,6 @@ interface Weighed {
   readonly raw: PredictedMove;
   readonly option: Option;
   readonly rejected: string | undefined;
-}
-
-function circumstancesOf({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
-  return { nowMs, bestSinceMs, usualStayMs: best === null ? stays.anywhereMs : usualStayMs(stays, best) };
 }
 
 function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
