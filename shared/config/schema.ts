@@ -201,18 +201,18 @@ const Move = section({
 const Policy = section({
   /** Which policy decides. @default tagalong */
   name: Type.String({ minLength: 1, default: 'tagalong' }),
-  /** How long another site must stay the better one before a VM follows. @default 30_000 */
-  dwellMs: amount(30_000),
-  /** No further move of a VM for so long after one. @default 120_000 */
-  coolingMs: amount(120_000),
+  /** How long another site must stay the better one before a VM follows. @default 5000 */
+  dwellMs: amount(5000),
+  /** No further move of a VM for so long after one. @default 30_000 */
+  coolingMs: amount(30_000),
   /** A VM does not go back to the site it came from for so long. @default 300_000 */
   returnPauseMs: amount(300_000),
   /** A move must be worth this many times what it costs. @default 1.5 */
   margin: Type.Number({ minimum: 1, default: 1.5 }),
   /** How long users are expected to stay where nothing is known of them yet. @default 600_000 */
   priorStayMs: positive(600_000),
-  /** Moves of one VM. @default 6 */
-  maxMovesPerHour: count(6),
+  /** Moves of one VM. @default 12 */
+  maxMovesPerHour: count(12),
   /** Wait after a failed move; doubled each time it fails again. @default 60_000 */
   backOffMs: positive(60_000),
   /** Where the doubling ends. @default 1_800_000 */

@@ -28,6 +28,8 @@ export interface Rules {
 type Filter = (proposal: Proposal, rules: Rules) => boolean;
 
 const HOUR_MS = 3_600_000;
+/** Sites and paths are busy for about as long as a move takes. */
+const RETRY_MS = 30_000;
 
 /** True where the site may not be used. */
 const FILTERS: Record<string, Filter> = {
@@ -62,16 +64,11 @@ export function refusal(proposal: Proposal, rules: Rules, forced: boolean): stri
   return undefined;
 }
 
-/** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after the dwell time. */
-export function freeAgainMs(
-  filter: string,
-  vm: Vm,
-  policy: { readonly dwellMs: number; readonly returnPauseMs: number },
-  nowMs: number,
-): number {
+/** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after a while. */
+export function freeAgainMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
   if (filter === 'just-left' && vm.left) return vm.left.atMs + policy.returnPauseMs;
   if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
-  return nowMs + policy.dwellMs;
+  return nowMs + RETRY_MS;
 }
 
 /** True: nothing was heard of the site for longer than that. */

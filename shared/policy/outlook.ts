@@ -136,14 +136,14 @@ export class Lookout {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
-        prediction: predictionOf(weighed, circumstancesOf(vm, nowMs)),
+        prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)),
       };
     });
     return {
       home: survey.serving[0]!,
       sessions: survey.active.length,
       oldestFixAgeMs: nowMs - survey.oldestFixMs,
-      expectedStayMs: Math.max(0, expectedStayMs(circumstancesOf(vm, nowMs))),
+      expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
       list: list.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS),
     };
   }
@@ -153,7 +153,7 @@ export class Lookout {
     this.#survey.take(vm, nowMs);
     const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
     const weighed = this.#weigh(vm, to, gain);
-    const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), 'ordered');
+    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
     return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
   }
 
@@ -171,6 +171,10 @@ export class Lookout {
     vm.bestSinceMs = nowMs;
   }
 
+  #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
+    return { nowMs, bestSinceMs, usualStayMs: usualStayMs(stays, best, this.#survey.crossingMs) };
+  }
+
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
   #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#survey;
@@ -184,7 +188,7 @@ export class Lookout {
     }
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
-    const circumstances = circumstancesOf(vm, nowMs);
+    const circumstances = this.#circumstances(vm, nowMs);
     const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
     const choice = choiceOf(chosen, circumstances, 'better-site');
     return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
@@ -200,7 +204,7 @@ export class Lookout {
     nowMs: number,
   ): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
     const { candidates, serving } = this.#survey;
-    const circumstances = circumstancesOf(vm, nowMs);
+    const circumstances = this.#circumstances(vm, nowMs);
     let chosen: Weighed | undefined;
     let score = Number.NEGATIVE_INFINITY;
     let enough = 0;
@@ -249,7 +253,7 @@ export class Lookout {
     const rejected = this.#rejected(vm, weighed, nowMs, false);
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
     const reason = 'better-site';
-    const choice = choiceOf(weighed, circumstancesOf(vm, nowMs), reason);
+    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), reason);
     return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
   }
 
@@ -263,7 +267,7 @@ export class Lookout {
       serving,
       best: this.#survey.best(),
       weight,
-      usualStayMs: circumstancesOf(vm, nowMs).usualStayMs,
+      usualStayMs: this.#circumstances(vm, nowMs).usualStayMs,
       moveCostUserMs: (from, to) => (from === to ? 0 : this.#price(pair(from, to), this.#predict(vm, pair(from, to)))),
       moveMs: (from, to) =>
         from === to ? 0 : this.#predict(vm, pair(from, to)).durationMs * pair(from, to).correction.duration,
@@ -321,7 +325,7 @@ export class Lookout {
       chosen = weighed;
       least = serving;
     }
-    return chosen && choiceOf(chosen, circumstancesOf(vm, nowMs), `home-${homeLost}`);
+    return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
   /** Whether the site nearest to a user is still the one it was at the last look. */
@@ -358,10 +362,6 @@ interface Weighed {
   readonly pair: Pair;
   readonly raw: PredictedMove;
   readonly option: Option;
-}
-
-function circumstancesOf({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
-  return { nowMs, bestSinceMs, usualStayMs: best === null ? stays.anywhereMs : usualStayMs(stays, best) };
 }
 
 function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {

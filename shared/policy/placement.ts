@@ -17,6 +17,7 @@ import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
 import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
+import { notePace } from './pace.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
 import { type Session, silentFromMs, type Vm } from './vm.ts';
@@ -86,8 +87,7 @@ export class Placement {
     if (vms.length === 0) return NO_CHANGES;
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
-    const lessons = this.#lessons;
-    if (lessons.length > 0) this.#lessons = [];
+    const lessons = this.#lessons.splice(0);
     return { vms, lessons };
   }
 
@@ -162,13 +162,14 @@ export class Placement {
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     follow(session.track, fix);
+    const turned = notePace(session.pace, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) {
       session.rtts = { ...session.rtts };
       for (const { site, rttMs } of fix.rtts) session.rtts[site] = { rttMs, atMs: fix.atMs };
     }
     this.#touch(vm);
-    if (session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
+    if (!turned && session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
     this.#look(vm, fix.atMs);
     return 'looked';
   }

@@ -1,6 +1,7 @@
 /**
  * How long a VM's users are used to staying where one site serves best: learned for each site, because a quarter of an
- * hour at the station says nothing of the night at home. A site nobody has stayed at yet is judged by all the others.
+ * hour at the station says nothing of the night at home. A site nobody has stayed at yet is judged by all the others, and by
+ * whether the users travel: who drives by does not stay as long as at home.
  */
 
 /** Weight of the newest stay. */
@@ -32,8 +33,13 @@ export function learnStay(stays: Stays, site: string, stayedMs: number): void {
   bySite[0] = known;
 }
 
-/** What a stay at a site usually takes, in milliseconds. */
-export function usualStayMs({ anywhereMs, bySite }: Stays, site: string): number {
+/**
+ * What a stay at a site usually takes, in milliseconds. Where they have not been before, users who travel are passing
+ * through: they stay no longer than crossing takes.
+ * @param site null: at any
+ * @param crossingMs Infinity for users who do not travel
+ */
+export function usualStayMs({ anywhereMs, bySite }: Stays, site: string | null, crossingMs: number): number {
   for (const known of bySite) if (known.site === site) return known.ms;
-  return anywhereMs;
+  return Math.min(anywhereMs, crossingMs);
 }

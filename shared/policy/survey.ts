@@ -26,6 +26,8 @@ export class Survey {
   weight = 0;
   /** Time of the oldest position that counts. */
   oldestFixMs = 0;
+  /** How long the fastest of those who travel takes from one site's surroundings to the next one's; Infinity: nobody does. */
+  crossingMs = Number.POSITIVE_INFINITY;
   readonly #sites: SiteTable;
   readonly #network: NetworkModel;
   readonly #sessionTimeoutMs: number;
@@ -54,6 +56,7 @@ export class Survey {
     this.#certainKm.length = 0;
     this.weight = 0;
     this.oldestFixMs = nowMs;
+    this.crossingMs = Number.POSITIVE_INFINITY;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
     this.candidates.push(vm.home);
@@ -138,6 +141,11 @@ export class Survey {
     this.#nearest.push(this.#found[0]!);
     this.#certainKm.push(this.#certain(count));
     this.weight += session.weight;
+    if (session.pace.travelling && count > 1) {
+      // Two sites are about as far from each other as somebody between them is from both.
+      const apartKm = this.#km[0]! + this.#km[1]!;
+      this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / session.pace.speedMps);
+    }
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;

@@ -2,6 +2,7 @@
 import type { VmSpec } from '../events/index.ts';
 import { newTrack, type Track } from '../geo/plausibility.ts';
 import type { Mind, State } from './machine.ts';
+import { newPace, type Pace } from './pace.ts';
 import type { Site, SiteTable } from './sites.ts';
 import type { Stays } from './stays.ts';
 
@@ -11,6 +12,7 @@ export interface Session {
   weight: number;
   readonly attachedAtMs: number;
   track: Track;
+  readonly pace: Pace;
   /** Where the user was when the VM was last looked at, and the cosine there. */
   lookLat: number;
   lookLon: number;
@@ -130,6 +132,7 @@ export function newSession(user: string, weight: number, atMs: number): Session 
     weight,
     attachedAtMs: atMs,
     track: newTrack(),
+    pace: newPace(),
     lookLat: 0,
     lookLon: 0,
     lookScale: 1,

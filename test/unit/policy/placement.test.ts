@@ -20,11 +20,11 @@ describe('a VM follows its user', () => {
     l.pass(1_000);
     l.fix('v', 'u', 1);
     expect(l.stateOf('v')).toBe('drifting');
-    l.pass(29_999);
+    l.pass(4_999);
     expect(l.stateOf('v')).toBe('drifting');
     l.pass(1);
     expect(l.stateOf('v')).toBe('moving');
-    l.pass(60_000);
+    l.pass(30_000);
     expect(l.stateOf('v')).toBe('cooling');
     expect(l.homeOf('v')).toBe('s1');
     expect(l.world.hypervisor.running('v')).toEqual(['s1']);
@@ -34,7 +34,7 @@ describe('a VM follows its user', () => {
     const l = settled(0, 2);
     l.pass(1_000);
     l.fix('v', 'u', 1);
-    l.pass(10_000);
+    l.pass(4_000);
     l.fix('v', 'u', 0);
     expect(l.decided().map(({ verdict, reason }) => `${verdict} ${reason}`)).toEqual(['stay home-is-best']);
     expect(l.stateOf('v')).toBe('settled');
@@ -44,7 +44,7 @@ describe('a VM follows its user', () => {
     const l = settled(0, 2);
     l.pass(1_000);
     l.fix('v', 'u', 1);
-    l.pass(31_000);
+    l.pass(6_000);
     l.fix('v', 'u', 0);
     l.pass(30_000);
     expect(l.decided().map(({ verdict }) => verdict)).toEqual(['move', 'cancel']);
@@ -68,11 +68,11 @@ describe('a VM follows its user', () => {
 
   test('but not again while it cools', () => {
     const l = settled(1, 3);
-    l.pass(60_000);
+    l.pass(30_000);
     expect(l.stateOf('v')).toBe('cooling');
     const arrivedMs = l.ended()[0]!.atMs;
     l.fix('v', 'u', 2);
-    l.pass(arrivedMs + 119_999 - l.clock.now());
+    l.pass(arrivedMs + 29_999 - l.clock.now());
     expect(l.decided('move')).toHaveLength(1);
     expect(l.stateOf('v')).toBe('cooling');
     l.pass(60_000);

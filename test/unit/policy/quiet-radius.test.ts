@@ -43,7 +43,7 @@ function gainsOf({ world, clock }: Line, vm: string): Map<string, number> {
   return new Map(candidates.map(({ site, servingUserMsPerS }) => [site, home - servingUserMsPerS]));
 }
 
-test('while all users stay within the quiet radius another look says the same', () => {
+test('while all users stay within the quiet radius another look says the same', { timeout: 120_000 }, () => {
   let moved = 0;
   let moves = 0;
   fc.assert(
