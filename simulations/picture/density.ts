@@ -50,8 +50,8 @@ export class DensityCounter {
     const width = (east - west) * Math.cos((((south + north) / 2) * Math.PI) / 180);
     const cell = Math.max(width, north - south) / MOST_CELLS;
     this.#bounds = bounds;
-    this.#columns = Math.ceil(width / cell);
-    this.#rows = Math.ceil((north - south) / cell);
+    this.#columns = Math.max(1, Math.round(width / cell));
+    this.#rows = Math.max(1, Math.round((north - south) / cell));
     this.#counts = new Uint32Array(this.#columns * this.#rows);
   }
 

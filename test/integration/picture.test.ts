@@ -56,7 +56,7 @@ describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, su
     expect(sum(worst.map(({ moves }) => moves))).toBe(migrations.completed);
     const costs = worst.map(({ servingUserMs, movingUserMs }) => servingUserMs + movingUserMs);
     expect(costs).toEqual(costs.toSorted((a, b) => b - a));
-    if (policy !== 'never') expect(migrations.completed).toBeGreaterThan(10);
+    if (policy !== 'never') expect(migrations.completed).toBeGreaterThan(5);
   });
 
   test('the worst VMs are explained as they were in the stay that cost most', async () => {
