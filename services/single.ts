@@ -156,6 +156,8 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const relay = createRelay(settings.services, http.token);
     const dashboard = createDashboard({ ...options, explain: relay.explain });
     const exposition = createExposition();
+    observeProcess(exposition);
+    observeBus(exposition, options.bus);
     return {
       ...dashboard,
       register(surface) {

@@ -76,5 +76,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever reads what we print has seen enough.
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
+const status = await main(process.argv.slice(2));
+// A pipe takes only so much at once; what it has not taken yet would be lost.
+await new Promise((taken) => process.stdout.write('', taken));
 // Not by running dry: a replay that was stopped may still wait for its next instant.
-process.exit(await main(process.argv.slice(2)));
+process.exit(status);

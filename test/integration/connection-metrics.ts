@@ -54,7 +54,7 @@ export function connectionMetrics(
           return Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(text)?.[1]);
         }),
       );
-    for (const metric of grown) expect(await told(metric), metric).toEqual([0, 0, 0, 0]);
+    for (const metric of grown) expect(await told(metric), metric).toEqual(SERVICES.map(() => 0));
     await server.kill();
     await server.restart();
     for (const metric of grown) {
