@@ -228,7 +228,8 @@ export function hypervisorContract(
       const before = await standing();
       expect(await refusal(() => hypervisor.begin(step, move))).toMatchObject({ step, code: 'BAD_ORDER' });
       expect(await standing()).toEqual(before);
-      expect(await running()).toEqual([move.from]);
+      // An idle guest may stand still from the end of memory on, and then runs nowhere for the moment.
+      expect(after === 'memory' ? [[], [move.from]] : [[move.from]]).toContainEqual(await running());
     });
 
     test('a step while another one is under way is refused and does not disturb it', async () => {
