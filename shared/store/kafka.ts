@@ -128,7 +128,8 @@ class KafkaStore implements Store {
 
   /** Lets claims be removed: what replaced them is in the log. */
   #sweep(needless: readonly string[]): void {
-    this.#needless.push(...needless);
+    // One by one: after an outage there are more than a call takes arguments.
+    for (const id of needless) this.#needless.push(id);
     if (this.#needless.length === 0) return;
     this.#sweeping ??= setTimeout(() => {
       this.#sweeping = undefined;
