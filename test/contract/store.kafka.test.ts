@@ -101,6 +101,26 @@ onKafka('on Kafka', () => {
     await Promise.all([a.close(), b.close(), late.close()]);
   }, 60_000);
 
+  test('it opens whatever the number of old versions in its log', async () => {
+    const prefix = freshPrefix();
+    await (await open(prefix)).close();
+    const { inject } = await compactedStore(servers.brokers, `${prefix}.store`);
+    const [versions, atOnce] = [150_000, 10_000];
+    for (let from = 1; from <= versions; from += atOnce) {
+      const claims = Array.from({ length: atOnce }, (_, i) => from + i);
+      await inject(
+        claims.map((version) => ({
+          key: `k@${version}@w`,
+          value: `${version}`,
+          headers: { key: 'k', version: `${version}` },
+        })),
+      );
+    }
+    const store = await open(prefix);
+    expect(await store.get('k')).toEqual({ key: 'k', value: versions, revision: versions });
+    await store.close();
+  }, 120_000);
+
   test('a record that is too long is refused, and the others are not held up', async () => {
     const store = await open(freshPrefix());
     const long = store.put([{ key: 'long', value: 'x'.repeat(1_000_000), revision: 0 }]);
