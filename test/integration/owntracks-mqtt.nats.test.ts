@@ -1,6 +1,7 @@
 /** OwnTracks over MQTT: phones publish to the gateway of a real NATS server, with a real MQTT client. */
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
@@ -9,7 +10,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import type { Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
-import { freePorts, type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
+import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 import { fullSpec, NOW_MS } from './ingest-world.ts';
 
 onNats('OwnTracks over MQTT', () => {

@@ -10,6 +10,7 @@ import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact, FactOf, VmSpec } from '#shared/events/index.ts';
 import { run } from '#simulations/engine.ts';
+import { ORACLE } from '../unit/hypervisor/oracle.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const RTT_MS = 10;
@@ -32,16 +33,7 @@ const CONFIG: Config = {
   network: { accessMs: 0, msPerKm: 0.01, detour: 1, transitMs: RTT_MS },
   policy: { ...DEFAULT_CONFIG.policy, name: 'nearest' },
   limits: { ...DEFAULT_CONFIG.limits, movesPerSite: 10, movesPerPath: 10 },
-  move: {
-    efficiency: { single: 1, multi: 1 },
-    hostRateBps: Number.POSITIVE_INFINITY,
-    prepareMs: { single: 0, multi: 0 },
-    announceMs: 0,
-    resumeMs: 0,
-    releaseMs: 0,
-    maxRounds: Number.POSITIVE_INFINITY,
-    maxPauseMs: Number.POSITIVE_INFINITY,
-  },
+  move: ORACLE,
 };
 
 /** Simulates so many users who walk from one site to the other at once. @param observe may throw, to make an end of it */

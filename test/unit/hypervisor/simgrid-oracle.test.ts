@@ -5,19 +5,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '#shared/events/index.ts';
-import type { MoveModel } from '#shared/model/move-model.ts';
+import { ORACLE } from './oracle.ts';
 import { doneAt, lastMeasured, moveOf, type World, world } from './world.ts';
 
-const ORACLE: MoveModel = {
-  efficiency: { single: 1, multi: 1 },
-  hostRateBps: Number.POSITIVE_INFINITY,
-  prepareMs: { single: 0, multi: 0 },
-  announceMs: 0,
-  resumeMs: 0,
-  releaseMs: 0,
-  maxRounds: Number.POSITIVE_INFINITY,
-  maxPauseMs: Number.POSITIVE_INFINITY,
-};
 const RAM_BYTES = 1024 ** 3;
 const RTT_MS = 10;
 

@@ -1,0 +1,13 @@
+import type { MoveModel } from '#shared/model/move-model.ts';
+
+/** A move as SimGrid has it: nothing but the copying of memory. */
+export const ORACLE: MoveModel = {
+  efficiency: { single: 1, multi: 1 },
+  hostRateBps: Number.POSITIVE_INFINITY,
+  prepareMs: { single: 0, multi: 0 },
+  announceMs: 0,
+  resumeMs: 0,
+  releaseMs: 0,
+  maxRounds: Number.POSITIVE_INFINITY,
+  maxPauseMs: Number.POSITIVE_INFINITY,
+};
