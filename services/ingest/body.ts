@@ -45,9 +45,9 @@ type ListReader<T> = (body: unknown, nowMs: number) => T[];
 export function locationReader(pseudonymous: boolean): ListReader<Location> {
   const validator = Compile(locationSchema(pseudonymous ? AnyUser : user) as TSchema);
   const read = (value: unknown, where: string, nowMs: number): Location => {
-    if (!validator.Check(value)) throw invalid(`${where}${describeFault(validator, value)}`);
+    if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
     const { atMs, t, ...rest } = value as SentLocation;
-    if (atMs !== undefined && t !== undefined) throw invalid(`${where}t: give atMs or t, not both`);
+    if (atMs !== undefined && t !== undefined) throw unfit(`${where}t: give atMs or t, not both`);
     return { ...rest, atMs: atMs ?? (t === undefined ? nowMs : Math.round(t * 1000)) };
   };
   return listReader(read);
@@ -73,7 +73,7 @@ type SentInterruption = Static<ReturnType<typeof interruptionSchema>>;
 export function interruptionReader(pseudonymous: boolean): ListReader<Interruption> {
   const validator = Compile(interruptionSchema(pseudonymous ? AnyUser : gap.user) as TSchema);
   return listReader((value, where, nowMs) => {
-    if (!validator.Check(value)) throw invalid(`${where}${describeFault(validator, value)}`);
+    if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
     return { resets: 0, lostBytes: 0, atMs: Math.round(nowMs), ...(value as SentInterruption) };
   });
 }
@@ -83,7 +83,7 @@ function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T
     if (typeof body === 'string') {
       const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));
       const filled = lines.filter(({ text }) => text.trim() !== '');
-      return filled.map(({ text, where }) => read(parseLine(text, where), where, nowMs));
+      return filled.map(({ text, where }) => read(parseJson(text, where), where, nowMs));
     }
     if (Array.isArray(body)) return body.map((value, i) => read(value, `element ${i + 1}: `, nowMs));
     return [read(body, '', nowMs)];
@@ -104,19 +104,21 @@ function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> 
   const validator = Compile(schema as TSchema);
   return (body) => {
     const value = Default(schema, body);
-    if (!validator.Check(value)) throw invalid(describeFault(validator, value));
+    if (!validator.Check(value)) throw unfit(describeFault(validator, value));
     return value as Static<T>;
   };
 }
 
-function parseLine(text: string, where: string): unknown {
+/** @throws TagalongError EVENT_INVALID */
+export function parseJson(text: string, where = ''): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(`${where}not JSON: ${(cause as Error).message}`);
+    throw unfit(`${where}not JSON: ${(cause as Error).message}`);
   }
 }
 
-function invalid(what: string): TagalongError {
+/** What is said of a body that cannot be taken: the field, and what would be right. */
+export function unfit(what: string): TagalongError {
   return new TagalongError('EVENT_INVALID', what);
 }

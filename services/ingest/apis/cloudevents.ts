@@ -2,8 +2,9 @@
  * CloudEvents 1.0 over HTTP, in the structured, batched and binary mode (cloudevents.io, HTTP protocol binding 1.0.2).
  */
 import Type from 'typebox';
+import { unfit } from '../body.ts';
 import { isGeofencing, readGeofencing } from './camara.ts';
-import { checker, DateTime, msOf, type Reported, unfit } from './report.ts';
+import { checker, DateTime, msOf, type Reported } from './report.ts';
 
 /** The type of an event that says where a user is; its data are those of `POST /v1/locations`. */
 export const LOCATION_TYPE = 'location.reported.v1';

@@ -3,7 +3,8 @@
  * buffers; of a feed only the vehicles' names, positions and times are read.
  */
 import { PbfReader } from 'pbf';
-import { type Reported, unfit } from './report.ts';
+import { unfit } from '../body.ts';
+import type { Reported } from './report.ts';
 
 interface Vehicle {
   id?: string;

@@ -2,14 +2,14 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../../http.ts';
-import { locationReader } from '../body.ts';
+import { locationReader, parseJson, unfit } from '../body.ts';
 import type { Ingest, Receipt } from '../service.ts';
 import { fromBinary, readCloudEvents } from './cloudevents.ts';
 import { readGtfsRealtime } from './gtfs-realtime.ts';
 import { readMec013 } from './mec013.ts';
 import { readOwntracks } from './owntracks.ts';
 import { createPlaces } from './places.ts';
-import { type Reported, unfit } from './report.ts';
+import type { Reported } from './report.ts';
 
 /**
  * The location APIs of others, each at a path of its own and answered as its standard has it:
@@ -32,7 +32,7 @@ export function registerLocationApis(
   const take = (reported: readonly Reported[], { headers }: FastifyRequest): Promise<Receipt> =>
     ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
 
-  const json = async (_request: unknown, text: string | Buffer) => parsed(text);
+  const json = async (_request: unknown, text: string | Buffer) => parseJson(text.toString());
   const types = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
   app.addContentTypeParser(types, { parseAs: 'string' }, json);
   app.addContentTypeParser(
@@ -72,12 +72,4 @@ function owntracksUser({ headers, query, basicName }: FastifyRequest): string | 
   return [headers['x-limit-u'], u, basicName].find((name) => typeof name === 'string' && name !== '') as
     | string
     | undefined;
-}
-
-function parsed(text: string | Buffer): unknown {
-  try {
-    return JSON.parse(text.toString());
-  } catch (cause) {
-    throw unfit(`not JSON: ${(cause as Error).message}`);
-  }
 }

@@ -3,8 +3,9 @@
  * position. Version 2 puts them into an object named after them; from version 3 on `notificationType` says what they are.
  */
 import Type, { type TObject } from 'typebox';
+import { unfit } from '../body.ts';
 import type { Places } from './places.ts';
-import { checker, type Reported, unfit } from './report.ts';
+import { checker, type Reported } from './report.ts';
 
 const Id = Type.String({ minLength: 1, maxLength: 256 });
 /** Seconds and nanoseconds of Unix time. */

@@ -11,7 +11,7 @@ import { serverUrl } from '#shared/config/server.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { natsServer } from '#shared/open.ts';
-import { locationReader } from '../body.ts';
+import { locationReader, parseJson } from '../body.ts';
 import type { Ingest } from '../service.ts';
 import { readOwntracks } from './owntracks.ts';
 
@@ -48,7 +48,7 @@ export function owntracksOverMqtt(options: {
 
   const take = async (message: JsMsg) => {
     try {
-      const reported = readOwntracks(parsed(message.string()), { topic: message.subject.replaceAll('.', '/') });
+      const reported = readOwntracks(parseJson(message.string()), { topic: message.subject.replaceAll('.', '/') });
       await ingest.locations(check(reported, clock.now()));
       message.ack();
     } catch (error) {
@@ -93,12 +93,4 @@ export function owntracksOverMqtt(options: {
       await close();
     },
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new TagalongError('EVENT_INVALID', `not JSON: ${(cause as Error).message}`);
-  }
 }

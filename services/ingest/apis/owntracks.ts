@@ -2,7 +2,8 @@
  * OwnTracks, in HTTP mode and over MQTT (owntracks/booklet, tech/json and tech/http): an app that tells where a phone is.
  */
 import Type from 'typebox';
-import { checker, type Reported, unfit } from './report.ts';
+import { unfit } from '../body.ts';
+import { checker, type Reported } from './report.ts';
 
 /** The members of a `location` that are looked at; `tst` is Unix time in seconds. */
 export const OwntracksLocation = Type.Object({

@@ -1,8 +1,8 @@
 /** What the location APIs of others have in common: they are read into positions, and checked like any other. */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { TagalongError } from '#shared/errors.ts';
 import { describeFault } from '#shared/events/index.ts';
+import { unfit } from '../body.ts';
 
 /** A position as somebody else's API says it; a body of `POST /v1/locations`, once more to be checked as such. */
 export interface Reported {
@@ -33,5 +33,3 @@ export function msOf(time: string, where: string): number {
   if (Number.isNaN(atMs)) throw unfit(`${where}: an RFC 3339 date and time would be right`);
   return atMs;
 }
-
-export const unfit = (what: string) => new TagalongError('EVENT_INVALID', what);
