@@ -1,12 +1,9 @@
 /** Tracer: the moves on the bus as OpenTelemetry traces, sent by OTLP over HTTP. */
-import { ROOT_CONTEXT, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Event, TraceContext } from '#shared/events/index.ts';
-import { type Decided, type End, type MoveSpan, spansOf } from './spans.ts';
+import type { Event } from '#shared/events/index.ts';
+import type { SpanExport } from './export.ts';
+import { type Decided, type End, spansOf } from './spans.ts';
 
 export interface Tracer {
   start(): Promise<void>;
@@ -28,43 +25,9 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
   const { otlpUrl, token } = config.tracing;
   if (otlpUrl === undefined) return undefined;
   const decisions = new Map<string, Decided>();
-  const next: { context?: TraceContext } = {};
-  const provider = new BasicTracerProvider({
-    resource: resourceFromAttributes({ 'service.name': 'tagalong' }),
-    // The ids are those that the events carry.
-    idGenerator: { generateTraceId: () => next.context!.traceId, generateSpanId: () => next.context!.spanId },
-    spanProcessors: [
-      new BatchSpanProcessor(
-        new OTLPTraceExporter({
-          url: `${otlpUrl.replace(/\/+$/, '')}/v1/traces`,
-          ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
-        }),
-      ),
-    ],
-  });
-  const tracer = provider.getTracer('tagalong');
+  let spans: SpanExport | undefined;
   let subscription: Subscription | undefined;
 
-  const record = ({ context, parentId, name, fromMs, toMs, attributes, links = [], fault }: MoveSpan) => {
-    const { traceId } = context;
-    const sampled = { traceFlags: TraceFlags.SAMPLED };
-    const parent =
-      parentId === undefined
-        ? ROOT_CONTEXT
-        : trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId: parentId, ...sampled });
-    next.context = context;
-    const span = tracer.startSpan(
-      name,
-      {
-        startTime: fromMs,
-        attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, plain(value)])),
-        links: links.map((link) => ({ context: { ...link, ...sampled, isRemote: true } })),
-      },
-      parent,
-    );
-    if (fault !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: fault });
-    span.end(toMs);
-  };
   const observe = (event: Event) => {
     if (event.type === 'placement.decided.v1') {
       if (event.data.verdict === 'move') remember(decisions, event);
@@ -75,11 +38,14 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
     // The first end is the one; a repeat finds nothing.
     if (decided === undefined) return;
     decisions.delete(end.data.migration);
-    for (const span of spansOf(decided, end)) record(span);
+    for (const span of spansOf(decided, end)) spans?.record(span);
   };
 
   return {
     async start() {
+      // Who has no collector does not load what speaks to one.
+      const { exportSpans } = await import('./export.ts');
+      spans = exportSpans(otlpUrl, token);
       subscription = await bus.subscribe({ group: 'tracer', types: TYPES }, async (batch) => {
         for (const { event } of batch) observe(event);
       });
@@ -87,7 +53,8 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
     async stop() {
       await subscription?.stop();
       subscription = undefined;
-      await provider.shutdown();
+      await spans?.close();
+      spans = undefined;
     },
   };
 }
@@ -97,5 +64,3 @@ function remember(decisions: Map<string, Decided>, event: Decided): void {
   if (decisions.size >= REMEMBERED && oldest !== undefined) decisions.delete(oldest);
   decisions.set(event.data.decision, event);
 }
-
-const plain = (value: string | number | readonly string[]) => (typeof value === 'object' ? [...value] : value);

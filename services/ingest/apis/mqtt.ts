@@ -2,9 +2,7 @@
  * OwnTracks over MQTT, through a NATS server's MQTT gateway: what phones publish to `owntracks/<user>/<device>` is on the
  * subject `owntracks.<user>.<device>` there. A stream of its own keeps it until it was taken in.
  */
-import { AckPolicy, type ConsumerMessages, type JsMsg, nanos, RetentionPolicy, StorageType } from 'nats';
-import { openLink } from '#shared/bus/nats/connection.ts';
-import { ensureStream } from '#shared/bus/nats/streams.ts';
+import type { ConsumerMessages, JsMsg } from 'nats';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
@@ -65,6 +63,10 @@ export function owntracksOverMqtt(options: {
 
   return {
     async start() {
+      // Only who listens loads the client.
+      const { AckPolicy, nanos, RetentionPolicy, StorageType } = await import('nats');
+      const { openLink } = await import('#shared/bus/nats/connection.ts');
+      const { ensureStream } = await import('#shared/bus/nats/streams.ts');
       const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts));
       close = link.close;
       await ensureStream(link.jsm, {
