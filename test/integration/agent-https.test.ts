@@ -1,11 +1,11 @@
 /** Who is heard by a site's agent over https, and what the others are told. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 import { readCredentials } from '#services/agent/credentials.ts';
 import { qemuAgent } from '#services/agent/qemu/agent.ts';
 import { serveAgent } from '#services/agent/qemu/http.ts';
@@ -38,7 +38,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
     folder = await mkdtemp(join(tmpdir(), 'tagalong-agent-'));
     await run('sh', [SCRIPT, `${folder}/ours`, 'control', 'oslo=127.0.0.1', 'bonn=127.0.0.1']);
     await run('sh', [SCRIPT, `${folder}/strangers`, 'control']);
-    const port = await freePort();
+    const port = (await freePorts(1))[0]!;
     const config = agentSettings.parse(
       JSON.stringify({
         site: 'oslo',
@@ -96,11 +96,3 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -3,12 +3,12 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, test } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 30_000;
@@ -62,7 +62,7 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
   for (const file of ['prometheus.yaml', 'alerts.yaml'])
     await cp(`${ROOT}deploy/monitoring/${file}`, join(folder, file));
   await writeFile(join(folder, 'targets.yaml'), JSON.stringify(targets));
-  const port = await freePort();
+  const port = (await freePorts(1))[0]!;
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(
     pathOf('prometheus')!,
@@ -119,12 +119,4 @@ async function end(child: ChildProcess): Promise<void> {
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
