@@ -7,7 +7,7 @@
 /** How far apart two kept positions of one user are at least. */
 export const EVERY_MS = 20_000;
 /** Places, of 20 bytes each: 40 MB. */
-export const MOST = 2_000_000;
+const MOST = 2_000_000;
 /** Places are made as they are needed. */
 const FIRST = 4_096;
 

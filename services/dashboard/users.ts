@@ -6,7 +6,7 @@ import { EVERY_MS, Fixes } from './fixes.ts';
 import { PER_DEGREE, type UserName } from './wire.ts';
 
 /** More than this are not shown: a page could not draw them either. */
-export const MOST_USERS = 50_000;
+const MOST_USERS = 50_000;
 /** So many numbers are given before those that are free again are used: a past picture must not show somebody else. */
 const NAMES_KEPT = 4 * MOST_USERS;
 

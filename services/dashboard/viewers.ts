@@ -7,11 +7,11 @@ import type { ServerResponse } from 'node:http';
 import type { Line } from './wire.ts';
 
 /** The shortest time between two lines. */
-export const FRAME_MS = 250;
+const FRAME_MS = 250;
 /** A line comes at least so often, so that a page notices that nobody is there any more. */
 const QUIET_FRAMES = 4;
 /** So many pages at once. */
-export const MOST_VIEWERS = 100;
+const MOST_VIEWERS = 100;
 
 /** What lines are made of. */
 export interface Source {

@@ -33,7 +33,7 @@ const PUBLISHED: Record<string, Published> = {
 /** Names of all policies that can run live. */
 export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
 /** What knows the future, or learns what is not kept. */
-export const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
+const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
 
 /**
  * @param name as in `hysteresis(2.5)`; parameters that are left out have their usual values

@@ -7,7 +7,7 @@ import type { Palette } from './palette.ts';
 import type { Place, UserDot, World } from './world.ts';
 
 /** How long a dot glides to where its user is now. */
-export const GLIDE_MS = 300;
+const GLIDE_MS = 300;
 /** How far the curves of a move's paths are apart. */
 const PATH_GAP = 16;
 const MANY_USERS = 3_000;

@@ -7,7 +7,7 @@ import { isGeofencing, readGeofencing } from './camara.ts';
 import { checker, DateTime, msOf, type Reported } from './report.ts';
 
 /** The type of an event that says where a user is; its data are those of `POST /v1/locations`. */
-export const LOCATION_TYPE = 'location.reported.v1';
+const LOCATION_TYPE = 'location.reported.v1';
 
 /** What is looked at of every event. */
 export const AnyCloudEvent = Type.Object({
