@@ -114,7 +114,8 @@ export class Migrations {
       case 'progress':
         this.#progress(record, measured, atMs);
         this.#said.push({
-          id: `${report.id}:${report.step}:${measured.rounds}`,
+          // With its time: a step that is begun anew after a crash comes to the same rounds once more.
+          id: `${report.id}:${report.step}:${measured.rounds}:${atMs}`,
           decidedAtMs: record.migration.acceptedAtMs,
           fact: {
             type: 'migration.progressed.v1',

@@ -30,13 +30,20 @@ const tell = () => {
   process.send!(sample);
 };
 const telling = setInterval(tell, SAMPLE_MS);
+let stopping = false;
+const start = () =>
+  placement.start().catch((error) => {
+    // Whoever is stopped while it joins its group has not joined it.
+    if (!stopping) throw error;
+  });
 const stop = async () => {
+  stopping = true;
   clearInterval(telling);
   await placement.stop();
   await bus.close();
   await store.close();
   process.exit(0);
 };
-process.on('message', (order) => void (order === 'begin' ? placement.start() : stop()));
+process.on('message', (order) => void (order === 'begin' ? start() : stop()));
 process.once('disconnect', stop);
 process.send!('connected');
