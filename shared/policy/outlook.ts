@@ -57,6 +57,14 @@ const ABOUT_AS_WELL = 0.8;
 /** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
 const LEAST_SLACK = 0.01;
 
+/**
+ * Users who have been silent for longer may have gone: no move is ordered before one of them is heard of again. Else their
+ * silence would pass for the stay that proves a move to be worth it.
+ */
+const HEARD_MS = 30_000;
+/** As a slack: look at the next event. */
+const NEXT_EVENT = -1;
+
 /** What a look depends on beside the VM and the sites. */
 export interface LookSettings {
   readonly network: NetworkModel;
@@ -189,8 +197,12 @@ export class Lookout {
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = this.#circumstances(vm, nowMs);
-    const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
     const choice = choiceOf(chosen, circumstances, 'better-site');
+    if (nowMs - this.#survey.newestFixMs > HEARD_MS) {
+      const readyAtMs = Number.POSITIVE_INFINITY;
+      return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
+    }
+    const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
     return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
   }
 

@@ -26,6 +26,8 @@ export class Survey {
   weight = 0;
   /** Time of the oldest position that counts. */
   oldestFixMs = 0;
+  /** Time of the newest one. */
+  newestFixMs = 0;
   /** How long the fastest of those who travel takes from one site's surroundings to the next one's; Infinity: nobody does. */
   crossingMs = Number.POSITIVE_INFINITY;
   readonly #sites: SiteTable;
@@ -56,6 +58,7 @@ export class Survey {
     this.#certainKm.length = 0;
     this.weight = 0;
     this.oldestFixMs = nowMs;
+    this.newestFixMs = Number.NEGATIVE_INFINITY;
     this.crossingMs = Number.POSITIVE_INFINITY;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
@@ -147,6 +150,7 @@ export class Survey {
       this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / session.pace.speedMps);
     }
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
+    if (track.atMs > this.newestFixMs) this.newestFixMs = track.atMs;
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;
       if (!this.candidates.includes(site)) this.candidates.push(site);

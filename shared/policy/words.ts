@@ -49,6 +49,9 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   if (best.rejected !== undefined) {
     return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
+  if (reason === 'users-quiet') {
+    return `${vm} is still at ${home}: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`;
+  }
   if (state === 'drifting') {
     return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;
   }

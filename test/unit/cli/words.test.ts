@@ -45,6 +45,10 @@ describe('why a VM stays or goes', () => {
       { state: 'drifting' },
       `desk is still at west: ${better}; it follows as soon as that has lasted long enough to be worth the move.`,
     ],
+    [
+      { state: 'drifting', reason: 'users-quiet' },
+      `desk is still at west: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`,
+    ],
     [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
     [{ state: 'drifting', candidates: refused('full') }, `desk stays at west for now: ${better}, but it is full.`],
     [

@@ -40,6 +40,16 @@ describe('a VM follows its user', () => {
     expect(l.stateOf('v')).toBe('settled');
   });
 
+  test('but no user of whom nothing more was heard, until something is', () => {
+    // A usual stay is too short for the price: the stay has to be proved, and by then nobody is heard of.
+    const l = settled(1, 2, configWith({ policy: { priorStayMs: 60_000, priceUserMsPerGb: 200 } }));
+    l.pass(800_000);
+    expect(l.decided('move')).toEqual([]);
+    expect(l.world.placement.explain('v', l.clock.now())).toMatchObject({ state: 'drifting', reason: 'users-quiet' });
+    l.fix('v', 'u', 1);
+    expect(l.decided('move').map(({ atMs }) => atMs)).toEqual([START_MS + 800_000]);
+  });
+
   test('and gives a move up when the user turns back before the switch-over', () => {
     const l = settled(0, 2);
     l.pass(1_000);
@@ -92,8 +102,11 @@ describe('a VM follows its user', () => {
   test('after a failure it waits, each time for longer', () => {
     const fails = (_: Move, step: Phase) =>
       step === 'prepare' ? ({ kind: 'fail', code: 'BROKEN', reason: 'a test', afterMs: 0 } as const) : undefined;
-    const l = settled(1, 2, configWith({ policy: { sessionTimeoutMs: 1e9 } }), fails);
-    l.pass(3_000_000);
+    const l = settled(1, 2, configWith(), fails);
+    for (let i = 0; i < 100; i++) {
+      l.pass(30_000);
+      l.fix('v', 'u', 1);
+    }
     const failedMs = l.facts.flatMap(({ type, data }) => (type === 'migration.failed.v1' ? [data.atMs] : []));
     const pausesMs = l
       .decided('move')
