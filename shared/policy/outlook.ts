@@ -17,7 +17,7 @@ import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Po
 import { moveCostUserMs } from './price.ts';
 import type { Chooser, View } from './published/chooser.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
-import { learnStay, usualStayMs } from './stays.ts';
+import { learnStay, stayAt } from './stays.ts';
 import { SAFETY, Survey } from './survey.ts';
 import type { Session, Vm } from './vm.ts';
 
@@ -180,7 +180,7 @@ export class Lookout {
   }
 
   #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
-    return { nowMs, bestSinceMs, usualStayMs: usualStayMs(stays, best, this.#survey.crossingMs) };
+    return { nowMs, stay: stayAt(stays, best, bestSinceMs, this.#survey) };
   }
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
@@ -279,7 +279,7 @@ export class Lookout {
       serving,
       best: this.#survey.best(),
       weight,
-      usualStayMs: this.#circumstances(vm, nowMs).usualStayMs,
+      usualStayMs: this.#circumstances(vm, nowMs).stay.usualMs,
       moveCostUserMs: (from, to) => (from === to ? 0 : this.#price(pair(from, to), this.#predict(vm, pair(from, to)))),
       moveMs: (from, to) =>
         from === to ? 0 : this.#predict(vm, pair(from, to)).durationMs * pair(from, to).correction.duration,

@@ -18,6 +18,8 @@ export interface Pace {
   travelling: boolean;
   /** At which the user travels, or did last; smoothed. */
   speedMps: number;
+  /** Since when at the latest the user has rested, after having travelled; -1: travels, or has never. */
+  restingSinceMs: number;
   /** The position that the next one is compared with; -1: none yet. */
   atMs: number;
   lat: number;
@@ -26,7 +28,7 @@ export interface Pace {
 
 /** Of a user nothing is known of. */
 export function newPace(): Pace {
-  return { travelling: false, speedMps: USUAL_MPS, atMs: -1, lat: 0, lon: 0 };
+  return { travelling: false, speedMps: USUAL_MPS, restingSinceMs: -1, atMs: -1, lat: 0, lon: 0 };
 }
 
 /** Takes a position that counts. True: who rested travels now, or the other way round. */
@@ -40,6 +42,7 @@ export function notePace(
   if (pace.atMs >= 0) {
     const mps = (Math.sqrt(nearKm2(pace.lat, pace.lon, lonScale(lat), lat, lon)) * 1_000_000) / passedMs;
     pace.travelling = mps >= TRAVEL_MPS;
+    if (pace.travelling !== before) pace.restingSinceMs = before ? pace.atMs : -1;
     if (pace.travelling) pace.speedMps += NEWEST_WEIGHT * (mps - pace.speedMps);
   }
   pace.atMs = atMs;

@@ -3,6 +3,7 @@
  * states, limits, pauses after a move) is the same for all, live and in simulation.
  */
 import { TagalongError } from '../errors.ts';
+import type { Stay } from './stays.ts';
 
 /** A site that passed every filter and serves better than the home, as a policy sees it. */
 export interface Option {
@@ -16,10 +17,8 @@ export interface Option {
 /** What a policy may use beside the option itself. */
 export interface Circumstances {
   readonly nowMs: number;
-  /** Since when the site that serves best now has done so. */
-  readonly bestSinceMs: number;
-  /** How long this VM's users are used to staying there. */
-  readonly usualStayMs: number;
+  /** The users' stay where the site that serves best now does so. */
+  readonly stay: Stay;
 }
 
 export interface Policy {
@@ -49,9 +48,9 @@ const HABIT_BROKEN = 1.5;
  * Time the users are expected to remain from now on: the rest of their usual stay; once that is clearly exceeded, as
  * long again as they have been there.
  */
-export function expectedStayMs({ nowMs, bestSinceMs, usualStayMs }: Circumstances): number {
-  const beenMs = nowMs - bestSinceMs;
-  return beenMs >= HABIT_BROKEN * usualStayMs ? beenMs : Math.max(0, usualStayMs - beenMs);
+export function expectedStayMs({ nowMs, stay: { sinceMs, usualMs } }: Circumstances): number {
+  const beenMs = nowMs - sinceMs;
+  return beenMs >= HABIT_BROKEN * usualMs ? beenMs : Math.max(0, usualMs - beenMs);
 }
 
 /** What a move is worth: the gain over the time the users are expected to stay after it has finished. */
@@ -70,12 +69,12 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
     cools: true,
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
-    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, bestSinceMs, usualStayMs }) {
+    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, stay: { sinceMs, usualMs } }) {
       // How long they have to stay after the order for the move to be worth it.
       const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
-      const beenMs = Math.max(dwellMs, nowMs - bestSinceMs);
-      if (usualStayMs - beenMs >= payingMs) return bestSinceMs + dwellMs;
-      return bestSinceMs + Math.ceil(Math.max(dwellMs, payingMs, HABIT_BROKEN * usualStayMs));
+      const beenMs = Math.max(dwellMs, nowMs - sinceMs);
+      if (usualMs - beenMs >= payingMs) return sinceMs + dwellMs;
+      return sinceMs + Math.ceil(Math.max(dwellMs, payingMs, HABIT_BROKEN * usualMs));
     },
   };
 }

@@ -33,13 +33,26 @@ export function learnStay(stays: Stays, site: string, stayedMs: number): void {
   bySite[0] = known;
 }
 
+/** A stay under way: since when it counts, and how long it usually takes. */
+export interface Stay {
+  readonly sinceMs: number;
+  readonly usualMs: number;
+}
+
 /**
- * What a stay at a site usually takes, in milliseconds. Where they have not been before, users who travel are passing
- * through: they stay no longer than crossing takes.
+ * The stay at a site. Where they have not been before, users who travel are passing through: they stay no longer than
+ * crossing takes. Who comes to rest there may wait at a light, or have arrived: how long they rest is what tells.
  * @param site null: at any
- * @param crossingMs Infinity for users who do not travel
+ * @param sinceMs since when it has been the best one
+ * @param crossingMs Infinity for users who have not travelled
+ * @param restingSinceMs since when they have rested, where they travelled before; else -1
  */
-export function usualStayMs({ anywhereMs, bySite }: Stays, site: string | null, crossingMs: number): number {
-  for (const known of bySite) if (known.site === site) return known.ms;
-  return Math.min(anywhereMs, crossingMs);
+export function stayAt(
+  { anywhereMs, bySite }: Stays,
+  site: string | null,
+  sinceMs: number,
+  { crossingMs, restingSinceMs }: { readonly crossingMs: number; readonly restingSinceMs: number },
+): Stay {
+  for (const known of bySite) if (known.site === site) return { sinceMs, usualMs: known.ms };
+  return { sinceMs: Math.max(sinceMs, restingSinceMs), usualMs: Math.min(anywhereMs, crossingMs) };
 }

@@ -28,8 +28,13 @@ export class Survey {
   oldestFixMs = 0;
   /** Time of the newest one. */
   newestFixMs = 0;
-  /** How long the fastest of those who travel takes from one site's surroundings to the next one's; Infinity: nobody does. */
+  /**
+   * How long the fastest of those who travel, or came to rest after it, takes from one site's surroundings to the next
+   * one's; Infinity: none has travelled.
+   */
   crossingMs = Number.POSITIVE_INFINITY;
+  /** Since when all of those who came to rest after having travelled have rested; -1: none did. */
+  restingSinceMs = -1;
   readonly #sites: SiteTable;
   readonly #network: NetworkModel;
   readonly #sessionTimeoutMs: number;
@@ -60,6 +65,7 @@ export class Survey {
     this.oldestFixMs = nowMs;
     this.newestFixMs = Number.NEGATIVE_INFINITY;
     this.crossingMs = Number.POSITIVE_INFINITY;
+    this.restingSinceMs = -1;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
     this.candidates.push(vm.home);
@@ -144,10 +150,12 @@ export class Survey {
     this.#nearest.push(this.#found[0]!);
     this.#certainKm.push(this.#certain(count));
     this.weight += session.weight;
-    if (session.pace.travelling && count > 1) {
+    const { travelling, restingSinceMs, speedMps } = session.pace;
+    this.restingSinceMs = Math.max(this.restingSinceMs, restingSinceMs);
+    if ((travelling || restingSinceMs >= 0) && count > 1) {
       // Two sites are about as far from each other as somebody between them is from both.
       const apartKm = this.#km[0]! + this.#km[1]!;
-      this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / session.pace.speedMps);
+      this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / speedMps);
     }
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
     if (track.atMs > this.newestFixMs) this.newestFixMs = track.atMs;

@@ -44,6 +44,13 @@ describe('the pace of a user', () => {
     expect(onTheWay.speedMps).toBeCloseTo(30, 1);
   });
 
+  test('says since when who travelled before rests', () => {
+    expect(walk([0, 0], [20, 0]).restingSinceMs).toBe(-1);
+    expect(walk([0, 0], [20, 200]).restingSinceMs).toBe(-1);
+    expect(walk([0, 0], [20, 200], [40, 200], [60, 200]).restingSinceMs).toBe(20_000);
+    expect(walk([0, 0], [20, 200], [40, 200], [60, 400]).restingSinceMs).toBe(-1);
+  });
+
   test('survives JSON at any moment: what is told afterwards is the same', () => {
     let turns = 0;
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 400 })), {
@@ -67,6 +74,24 @@ describe('the pace of a user', () => {
       { seed: SEED, numRuns: 300 },
     );
     expect(turns, 'users of one pace prove nothing').toBeGreaterThan(100);
+  });
+});
+
+describe('who waits at a light beside a site', () => {
+  test('is not followed there', async () => {
+    const sites = [0, 1000, 2000].map((metres, i) => {
+      const { lat, lon } = fix(0, metres);
+      return { site: `s${i}`, lat, lon, slots: 10, uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })) };
+    });
+    // A minute at 1000 m, on the way to 2000 m and there for good.
+    const metresAt = (atS: number) => Math.min(2000, atS < 100 ? atS * 10 : Math.max(1000, (atS - 60) * 10));
+    const fixes = Array.from({ length: 200 }, (_, i) => ({ user: 'ann', ...fix(i * 10, metresAt(i * 10)) }));
+    const moves: string[] = [];
+    const observe = ({ type, data }: Fact) => {
+      if (type === 'placement.decided.v1' && data.verdict === 'move') moves.push(data.to);
+    };
+    await run({ config: configWith(), sites, batches: [fixes], observe });
+    expect(moves).toEqual(['s2']);
   });
 });
 

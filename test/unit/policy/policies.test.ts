@@ -5,7 +5,7 @@ import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/polic
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);
 const option = (more = {}) => ({ gainUserMsPerS: 10, costUserMs: 1_000, durationMs: 20_000, ...more });
-const at = (more = {}) => ({ nowMs: 100_000, bestSinceMs: 100_000, usualStayMs: 600_000, ...more });
+const at = ({ nowMs = 100_000, sinceMs = 100_000, usualMs = 600_000 } = {}) => ({ nowMs, stay: { sinceMs, usualMs } });
 
 describe('tagalong', () => {
   test('waits for the dwell time where the usual stay pays for the move', () => {
@@ -14,21 +14,21 @@ describe('tagalong', () => {
   test('waits for a proof where what is left of the usual stay does not pay: until they have been there that long', () => {
     // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second; and the dwell time has passed by then.
     const paying = 20_000 + 150_000;
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying }))).toBe(130_000);
+    expect(tagalong.readyAtMs(option(), at({ usualMs: 30_000 + paying }))).toBe(130_000);
     // 1.5 times as long as usual, a stay is no usual one.
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 30_000 + paying - 1 }))).toBe(
+    expect(tagalong.readyAtMs(option(), at({ usualMs: 30_000 + paying - 1 }))).toBe(
       100_000 + Math.ceil(1.5 * (30_000 + paying - 1)),
     );
-    expect(tagalong.readyAtMs(option(), at({ usualStayMs: 60_000 }))).toBe(100_000 + paying);
+    expect(tagalong.readyAtMs(option(), at({ usualMs: 60_000 }))).toBe(100_000 + paying);
   });
   test('judges by what is left of the stay at the look, where that comes later than the dwell time', () => {
     const later = { nowMs: 200_000 };
-    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 270_000 }))).toBe(130_000);
-    expect(tagalong.readyAtMs(option(), at({ ...later, usualStayMs: 269_999 }))).toBe(100_000 + 404_999);
+    expect(tagalong.readyAtMs(option(), at({ ...later, usualMs: 270_000 }))).toBe(130_000);
+    expect(tagalong.readyAtMs(option(), at({ ...later, usualMs: 269_999 }))).toBe(100_000 + 404_999);
   });
   test('waits for the dwell time even where the proof would take less', () => {
     const cheap = option({ durationMs: 1_000, costUserMs: 1 });
-    expect(tagalong.readyAtMs(cheap, at({ usualStayMs: 0 }))).toBe(130_000);
+    expect(tagalong.readyAtMs(cheap, at({ usualMs: 0 }))).toBe(130_000);
   });
   test('is worth the margin at the first instant at which it is ready and looked at', () => {
     const figure = (max: number) => fc.double({ min: 0.01, max, noNaN: true });
@@ -39,12 +39,12 @@ describe('tagalong', () => {
         fc.record({ gainUserMsPerS: figure(100), costUserMs: figure(10_000), durationMs: figure(120_000) }),
         fc.integer({ min: 0, max: 3_600_000 }),
         fc.integer({ min: 0, max: 3_600_000 }),
-        (move, usualStayMs, beenMs) => {
+        (move, usualMs, beenMs) => {
           const lookedAtMs = 100_000 + beenMs;
-          const readyAtMs = tagalong.readyAtMs(move, at({ nowMs: lookedAtMs, usualStayMs }));
+          const readyAtMs = tagalong.readyAtMs(move, at({ nowMs: lookedAtMs, usualMs }));
           if (readyAtMs === 130_000) atDwell++;
           else atProof++;
-          const worth = benefitUserMs(move, at({ nowMs: Math.max(lookedAtMs, readyAtMs), usualStayMs }));
+          const worth = benefitUserMs(move, at({ nowMs: Math.max(lookedAtMs, readyAtMs), usualMs }));
           expect(worth / (1.5 * move.costUserMs)).toBeGreaterThan(1 - 1e-9);
         },
       ),
