@@ -38,8 +38,13 @@ export const workFunction: Chooser<Work> = {
       chosen = i;
     }
     work.atMs = nowMs;
-    work.userMs = Object.fromEntries(sites.map(({ id }, i) => [id, reached[i]! - lowest]));
-    work.serving = Object.fromEntries(sites.map(({ id }, i) => [id, serving[i]!]));
+    work.userMs = {};
+    work.serving = {};
+    for (let i = 0; i < sites.length; i++) {
+      const { id } = sites[i]!;
+      work.userMs[id] = reached[i]! - lowest;
+      work.serving[id] = serving[i]!;
+    }
     return chosen;
   },
 };
