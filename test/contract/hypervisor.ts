@@ -83,8 +83,14 @@ export function hypervisorContract(
       await harness.settle();
       expect(answers('memory')).toEqual([]);
     };
-    /** What is true but for the totals, which go on while a guest runs that dirties memory. */
-    const standing = async () => ({ ...(await truth()), measured: undefined });
+    /**
+     * What is true but for the totals, which go on while a guest runs that dirties memory. An idle guest may stand still
+     * from the end of memory on, at its source.
+     */
+    const standing = async () => {
+      const { runsAt = move.from, ...rest } = await truth();
+      return { ...rest, runsAt, measured: undefined };
+    };
     const truth = async () => {
       const before = reports.length;
       order(() => hypervisor.inspect(move));
@@ -102,12 +108,14 @@ export function hypervisorContract(
       return last('failed')!;
     };
 
-    test('the six steps in order, each answered once; the VM runs at the source until the switch is done', async () => {
+    test('the six steps in order, each answered once; the VM runs nowhere but at the source until the switch is done', async () => {
       for (const step of PHASES) {
         order(() => hypervisor.begin(step, move));
         await harness.until(() => answers(step).length > 0);
         const switched = PHASES.indexOf(step) >= PHASES.indexOf('switch');
-        expect(await running()).toEqual([switched ? move.to : move.from]);
+        const sites = await running();
+        // An idle guest may stand still from the end of memory on.
+        if (step !== 'memory' || sites.length > 0) expect(sites).toEqual([switched ? move.to : move.from]);
       }
       await harness.settle();
       expect(reports.filter(({ kind }) => kind === 'done' || kind === 'failed')).toMatchObject(
