@@ -85,14 +85,18 @@ export class Outstanding {
     for (const group of this.#groups.values()) if (group.owner === owner) group.waiting.clear();
   }
 
-  /** The groups that have something to handle, without those of `except`. */
+  /** The groups that have something to handle, and the first of it, without those of `except`. For people. */
   waiting(except: ReadonlySet<string> = new Set()): string[] {
     return [...this.#groups].flatMap(([key, { owner, waiting }]) =>
       waiting.size === 0 || (owner !== undefined && except.has(owner))
         ? []
-        : [`${key}: ${[...waiting.keys()].slice(0, 3).join()}`],
+        : [`${key}: ${[...waiting].slice(0, 3).map(inWords).join(', ')}`],
     );
   }
+}
+
+function inWords([id, sayer]: readonly [string, string | undefined]): string {
+  return sayer === undefined ? id : `${id} (being published by ${sayer})`;
 }
 
 function keyOf(group: string, owner?: string): string {

@@ -9,13 +9,14 @@
 import type { PolicyConfig } from '../config/schema.ts';
 import type { Candidate, Prediction } from '../events/index.ts';
 import { unitVector } from '../geo/distance.ts';
-import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
+import type { PredictedMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
+import { type EstimateSettings, Estimates } from './estimates.ts';
 import { freeAgainMs, isSilent, type Rules, refusal } from './filters.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
-import { moveCostUserMs } from './price.ts';
-import type { Chooser, View } from './published/chooser.ts';
+import type { Chooser } from './published/chooser.ts';
+import { Shown } from './shown.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
 import { learnStay, stayAt } from './stays.ts';
 import { SAFETY, Survey } from './survey.ts';
@@ -66,9 +67,8 @@ const HEARD_MS = 30_000;
 const NEXT_EVENT = -1;
 
 /** What a look depends on beside the VM and the sites. */
-export interface LookSettings {
+export interface LookSettings extends EstimateSettings {
   readonly network: NetworkModel;
-  readonly move: MoveModel;
   readonly policy: PolicyConfig;
 }
 
@@ -79,6 +79,8 @@ export class Lookout {
   readonly #policy: AnyPolicy;
   readonly #rules: Rules;
   readonly #survey: Survey;
+  readonly #estimates: Estimates;
+  readonly #shown: Shown;
 
   constructor(sites: SiteTable, settings: LookSettings, policy: AnyPolicy, rules: Rules) {
     this.#sites = sites;
@@ -86,6 +88,8 @@ export class Lookout {
     this.#policy = policy;
     this.#rules = rules;
     this.#survey = new Survey(sites, settings.network, settings.policy.sessionTimeoutMs);
+    this.#estimates = new Estimates(settings);
+    this.#shown = new Shown(this.#survey, sites, this.#estimates);
   }
 
   /**
@@ -248,7 +252,7 @@ export class Lookout {
   /** What a rule makes of the sites. It is asked at every position, because it remembers. */
   #follow(rule: Chooser, vm: Vm, nowMs: number): Pick<Outlook, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#survey;
-    const view = this.#view(vm, nowMs);
+    const view = this.#shown.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);
@@ -269,39 +273,11 @@ export class Lookout {
     return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
   }
 
-  #view(vm: Vm, nowMs: number): View {
-    const { candidates, serving, weight } = this.#survey;
-    const pair = (from: number, to: number) => this.#sites.pair(candidates[from]!, candidates[to]!);
-    return {
-      vm: vm.id,
-      nowMs,
-      sites: candidates,
-      serving,
-      best: this.#survey.best(),
-      weight,
-      usualStayMs: this.#circumstances(vm, nowMs).stay.usualMs,
-      moveCostUserMs: (from, to) => (from === to ? 0 : this.#price(pair(from, to), this.#predict(vm, pair(from, to)))),
-      moveMs: (from, to) =>
-        from === to ? 0 : this.#predict(vm, pair(from, to)).durationMs * pair(from, to).correction.duration,
-      km: (from, to) => this.#sites.index.betweenKm(candidates[from]!.index, candidates[to]!.index),
-    };
-  }
-
-  /** What a move would cost once, as moves of this pair have turned out. */
-  #price(pair: Pair, raw: PredictedMove): number {
-    const { duration, interruption } = pair.correction;
-    return moveCostUserMs(this.#settings.policy, this.#survey.weight, {
-      interruptionMs: raw.interruptionMs * interruption,
-      durationMs: raw.durationMs * duration,
-      bytes: raw.bytes,
-    });
-  }
-
   /** Predicts a move and prices it. */
   #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
     const pair = this.#sites.pair(vm.home, to);
-    const raw = this.#predict(vm, pair);
-    const costUserMs = this.#price(pair, raw);
+    const raw = this.#estimates.predict(vm.spec, pair);
+    const costUserMs = this.#estimates.costUserMs(pair, raw, this.#survey.weight);
     return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
   }
 
@@ -309,14 +285,6 @@ export class Lookout {
   #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
     if (pair.to === vm.home) return 'already-there';
     return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
-  }
-
-  #predict(vm: Vm, pair: Pair): PredictedMove {
-    // A pair is asked again and again about VMs of one size, or about the VM that is drifting right now.
-    if (pair.predicted?.spec !== vm.spec) {
-      pair.predicted = { spec: vm.spec, move: predictMove(this.#settings.move, vm.spec, pair.paths, pair.rttMs) };
-    }
-    return pair.predicted.move;
   }
 
   /** The legal site that serves best, near the users or, where there are none, near the home. */

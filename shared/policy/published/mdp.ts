@@ -7,6 +7,8 @@ const SLOT_S = 60;
 /** Chains are solved for figures this factor apart, and kept. */
 const GRID = 1.1;
 const MOST_CHAINS = 10_000;
+/** Places on the grid that are told apart: from the smallest number there is to the largest. */
+const STEPS = 2 ** 15;
 
 /**
  * The distance-based decision process of S. Wang et al. (IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp):
@@ -18,13 +20,13 @@ const MOST_CHAINS = 10_000;
  * authors count over all users, from how long those of this VM usually stay.
  */
 export function mdp(network: NetworkModel): Chooser {
-  const chains = new Map<string, Float64Array>();
+  const chains = new Map<number, Float64Array>();
   const chainOf = (r: number, hopMs: number, moveMs: number): Float64Array => {
-    const figures = [r, hopMs, moveMs].map((figure) => GRID ** Math.round(Math.log(figure) / Math.log(GRID)));
-    const key = figures.join(' ');
+    const steps = [onGrid(r), onGrid(hopMs), onGrid(moveMs)];
+    const key = steps.reduce((sum, step) => sum * STEPS + (step + STEPS / 2), 0);
     let chain = chains.get(key);
     if (chain === undefined) {
-      const [leaving, hop, move] = figures as [number, number, number];
+      const [leaving, hop, move] = steps.map((step) => GRID ** step) as [number, number, number];
       const serve = (hops: number) => (hops === 0 ? 0 : (SLOT_S * (network.transitMs + hop * hops)) / move);
       chain = futureByHops({ move: () => 1, serve }, leaving).map((value) => value * move);
       if (chains.size >= MOST_CHAINS) chains.clear();
@@ -57,13 +59,19 @@ export function mdp(network: NetworkModel): Chooser {
   };
 }
 
+/** The nearest place on the grid; the first one for 0. */
+function onGrid(figure: number): number {
+  return Math.max(-STEPS / 2, Math.round(Math.log(figure) / Math.log(GRID)));
+}
+
 /** How far the candidates beside the home are from the best site, on average. */
-function meanHopKm({ sites, best, km }: View): number {
+function meanHopKm(view: View): number {
+  const { sites, best } = view;
   let sum = 0;
   let count = 0;
   for (let i = 1; i < sites.length; i++) {
     if (i === best) continue;
-    sum += km(i, best);
+    sum += view.km(i, best);
     count++;
   }
   return count === 0 ? 0 : sum / count;

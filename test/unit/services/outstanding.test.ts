@@ -35,17 +35,19 @@ test('what a process was about to publish when it died is waited for no more; wh
   for (const id of ['a', 'b', 'c']) outstanding.says('ingest-1', location(id));
   outstanding.said('a');
   outstanding.unsaid('ingest-1', 'c');
-  expect(outstanding.waiting()).toEqual(['placement: a,b']);
+  expect(outstanding.waiting()).toEqual(['placement: a, b (being published by ingest-1)']);
   outstanding.gone('ingest-1');
   expect(outstanding.waiting()).toEqual(['placement: a']);
   // Said by whoever took over.
   outstanding.says('ingest-2', location('b'));
-  expect(outstanding.waiting()).toEqual(['placement: a,b']);
+  outstanding.said('b');
+  expect(outstanding.waiting()).toEqual(['placement: a, b']);
 });
 
 test('a group of its own goes with its process, and does not wait for repeats of what was said before it came', () => {
   const outstanding = placements();
   outstanding.says('migrator-1', site('x'));
+  outstanding.said('x');
   expect(outstanding.waiting()).toEqual(['sites@placement-1: x']);
   expect(outstanding.waiting(new Set(['placement-1']))).toEqual([]);
   outstanding.gone('placement-1');
@@ -53,6 +55,7 @@ test('a group of its own goes with its process, and does not wait for repeats of
   outstanding.says('migrator-2', site('x'));
   expect(outstanding.waiting()).toEqual([]);
   outstanding.says('migrator-2', site('y'));
+  outstanding.said('y');
   expect(outstanding.waiting()).toEqual(['sites@placement-1: y']);
   outstanding.settle('placement-1');
   expect(outstanding.waiting()).toEqual([]);
@@ -63,5 +66,6 @@ test('of what a bus keeps the latest of, who listens for itself may get the late
   outstanding.says('migrator-1', site('x'));
   outstanding.says('migrator-1', site('y', 's1'));
   outstanding.says('migrator-1', site('z'));
-  expect(outstanding.waiting()).toEqual(['sites@placement-1: y,z']);
+  for (const id of ['x', 'y', 'z']) outstanding.said(id);
+  expect(outstanding.waiting()).toEqual(['sites@placement-1: y, z']);
 });
