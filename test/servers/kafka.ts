@@ -31,6 +31,8 @@ const QUICK = {
 export interface KafkaServers {
   /** `host:port` of each node. */
   readonly brokers: readonly string[];
+  /** A node goes on holding its connections and answers nothing, until it is killed. */
+  halt(node: number): Promise<void>;
   /** Ends a node without a word, as a power cut does. */
   kill(node: number): Promise<void>;
   /** Starts a node that was killed, with the data it had. */
@@ -73,6 +75,7 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   }
   return {
     brokers: ports.slice(0, nodes).map((port) => `127.0.0.1:${port}`),
+    halt: (node) => running[node]!.halt(),
     kill: (node) => running[node]!.kill(),
     restart: start,
     stop,
@@ -104,6 +107,10 @@ class Node {
       }
       await sleep(50);
     }
+  }
+
+  async halt(): Promise<void> {
+    process.kill(await this.#pid, 'SIGSTOP');
   }
 
   async kill(): Promise<void> {

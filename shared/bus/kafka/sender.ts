@@ -83,9 +83,9 @@ export class Sender {
   async #sendAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#take();
+      const records = batch.map(({ outgoing }) => outgoing);
       try {
-        const producer = await this.#connected();
-        await producer.sendBatch({ acks: -1, topicMessages: byTopic(batch.map(({ outgoing }) => outgoing)) });
+        await writeAll(await this.#connected(), records);
         for (const { shipment } of batch) if (--shipment.left === 0) shipment.resolve();
       } catch (cause) {
         const error = unreachable(this.#codes.unreachable, 'could not write', cause);
@@ -136,6 +136,18 @@ export class Sender {
     this.#producer = undefined;
     this.#client.counters.producersRecreated++;
     await producer?.then((old) => old.disconnect()).catch(() => {});
+  }
+}
+
+/**
+ * Resolves when each partition has answered. kafkajs asks each broker once: where a partition's leader was lost, and a broker
+ * that has answered already leads it now, its records are left out without an error, and only its answer is missing.
+ */
+async function writeAll(producer: Producer, records: readonly Outgoing[]): Promise<void> {
+  for (let left = records; left.length > 0; ) {
+    const answers = await producer.sendBatch({ acks: -1, topicMessages: byTopic(left) });
+    const answered = new Set(answers.map(({ topicName, partition }) => `${topicName}/${partition}`));
+    left = left.filter(({ topic, record }) => !answered.has(`${topic}/${record.partition}`));
   }
 }
 
