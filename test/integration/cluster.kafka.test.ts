@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { offsetsOf } from '#shared/bus/kafka/topics.ts';
 import { partitionOf } from '#shared/events/index.ts';
 import { kafkaStore } from '#shared/store/kafka.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
@@ -23,33 +24,6 @@ onKafka('Kafka on three nodes', () => {
     servers = await startKafka({ nodes: 3 });
   }, 90_000);
   afterAll(() => servers?.stop());
-
-  test('a leader is lost, and who had answered already leads in its place: what it had not written is written', async () => {
-    const prefix = freshPrefix();
-    const topic = `${prefix}.events`;
-    const admin = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING }).admin();
-    await admin.connect();
-    const replicaAssignment = [
-      [1, 2],
-      [3, 1],
-    ].map((replicas, partition) => ({ partition, replicas }));
-    await admin.createTopics({ topics: [{ topic, replicaAssignment }], waitForLeaders: true });
-    const bus = await kafkaBus({ brokers: servers.brokers, prefix, partitions: 2, replication: 1, timing });
-
-    const vms = [0, 1].map((wanted) => ['vm-1', 'vm-2', 'vm-3', 'vm-4'].find((vm) => partitionOf(vm, 2) === wanted)!);
-    await servers.halt(2);
-    const published = bus.publish(vms.map((vm) => locationOf(vm, 1)));
-    await sleep(500);
-    await servers.kill(2);
-    await published;
-    const written = (await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, high]);
-    expect(written.toSorted()).toEqual([
-      [0, '1'],
-      [1, '1'],
-    ]);
-    await Promise.all([bus.close(), admin.disconnect()]);
-    await servers.restart(2);
-  }, 90_000);
 
   test('one of which is lost in the middle: events and records are all there', async () => {
     const options = { brokers: servers.brokers, prefix: freshPrefix(), partitions: 4, timing };
@@ -71,6 +45,42 @@ onKafka('Kafka on three nodes', () => {
     expect(await store.get('n')).toEqual({ key: 'n', value: 149, revision: 150 });
     await Promise.all([bus.close(), store.close()]);
   }, 120_000);
+});
+
+onKafka('Kafka on three nodes, for good without one of them', () => {
+  let servers: KafkaServers;
+  beforeAll(async () => {
+    servers = await startKafka({ nodes: 3 });
+  }, 90_000);
+  afterAll(() => servers?.stop());
+
+  test('a leader is lost, and who had answered already leads in its place: what it had not written is written', async () => {
+    const prefix = freshPrefix();
+    const topic = `${prefix}.events`;
+    const admin = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    // A node takes connections before the others know of it.
+    await vi.waitFor(async () => expect((await admin.describeCluster()).brokers).toHaveLength(3), PATIENTLY);
+    const replicaAssignment = [
+      [1, 2],
+      [3, 1],
+    ].map((replicas, partition) => ({ partition, replicas }));
+    await admin.createTopics({ topics: [{ topic, replicaAssignment }], waitForLeaders: false });
+    const bus = await kafkaBus({ brokers: servers.brokers, prefix, partitions: 2, replication: 1, timing });
+
+    const vms = [0, 1].map((wanted) => ['vm-1', 'vm-2', 'vm-3', 'vm-4'].find((vm) => partitionOf(vm, 2) === wanted)!);
+    await servers.halt(2);
+    const published = bus.publish(vms.map((vm) => locationOf(vm, 1)));
+    await sleep(500);
+    await servers.kill(2);
+    await published;
+    const written = (await offsetsOf(admin, topic)).map(({ partition, high }) => [partition, high]);
+    expect(written.toSorted()).toEqual([
+      [0, '1'],
+      [1, '1'],
+    ]);
+    await Promise.all([bus.close(), admin.disconnect()]);
+  }, 90_000);
 });
 
 onKafka('Kafka that asks who one is', () => {
