@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
 
 const SERVERS = new URL('../../deploy/servers/kafka/', import.meta.url).pathname;
 const START_MS = 60_000;
@@ -51,7 +52,7 @@ export interface KafkaServerOptions {
   readonly format?: readonly string[];
 }
 
-/** Starts a cluster and waits until it takes connections. */
+/** Starts a cluster and waits until each node takes connections and knows the others. */
 export async function startKafka(options: KafkaServerOptions = {}): Promise<KafkaServers> {
   const { nodes = 1, format = [] } = options;
   const directory = mkdtempSync(join(tmpdir(), `tagalong-kafka-${process.pid}-`));
@@ -67,14 +68,16 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
     await Promise.all(running.map((node) => node.end()));
     rmSync(directory, { recursive: true, force: true });
   };
+  const brokers = ports.slice(0, nodes).map((port) => `127.0.0.1:${port}`);
   try {
-    await Promise.all(Array.from({ length: nodes }, (_, node) => start(node)));
+    await Promise.all(brokers.map((_, node) => start(node)));
+    if (nodes > 1) await Promise.all(brokers.map((broker) => knows(broker, nodes)));
   } catch (error) {
     await stop();
     throw error;
   }
   return {
-    brokers: ports.slice(0, nodes).map((port) => `127.0.0.1:${port}`),
+    brokers,
     halt: (node) => running[node]!.halt(),
     kill: (node) => running[node]!.kill(),
     restart: start,
@@ -172,6 +175,16 @@ async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   for (const server of servers) server.close();
   return ports;
+}
+
+/** Resolves when a node that takes connections has heard of all others: before, topics cannot lie on them. */
+async function knows(broker: string, nodes: number): Promise<void> {
+  const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  for (const until = Date.now() + START_MS; (await admin.describeCluster()).brokers.length < nodes; await sleep(50)) {
+    if (Date.now() > until) throw new Error(`Kafka did not start: ${broker} does not know ${nodes} nodes`);
+  }
+  await admin.disconnect();
 }
 
 function canConnect(port: number): Promise<boolean> {
