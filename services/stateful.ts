@@ -45,8 +45,11 @@ export interface StatefulParts {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
-  /** Makes the core what the store says of these partitions, and of nothing else. */
-  readonly load: (partitions: readonly number[]) => Promise<void>;
+  /**
+   * Makes the core what the store says of these partitions, and of nothing else.
+   * @param given true: the bus gave them since the last time, perhaps once more, after they had been another's
+   */
+  readonly load: (partitions: readonly number[], given: boolean) => Promise<void>;
   /** Writes what changed since the last time, then publishes and orders what follows. */
   readonly commit: () => Promise<void>;
   /** Feeds the core. */
@@ -66,10 +69,12 @@ export function stateful(parts: StatefulParts): Stateful {
   const subscriptions: Subscription[] = [];
   let running = false;
   let partitions: readonly number[] = [];
+  let loaded = partitions;
   let held: ReadonlySet<number> | undefined;
   const load = async () => {
     const mine = partitions;
-    await parts.load(mine);
+    await parts.load(mine, mine !== loaded);
+    loaded = mine;
     held = new Set(mine);
   };
   const state = recorded({ load, commit });

@@ -72,9 +72,10 @@ export function createMigrator({
   let core = new Migrations(config.limits);
   const nowMs = () => Math.round(clock.now());
   let onDuty = false;
-  const load = async (partitions: readonly number[]) => {
+  const load = async (partitions: readonly number[], given: boolean) => {
     const isMine = partitions.length > 0;
-    if (isMine !== onDuty) {
+    // Taken also by who has it already: another may have had it in between, and given it up.
+    if (given && (isMine || onDuty)) {
       log.info({ onDuty: isMine }, isMine ? 'on duty' : 'standing by');
       await duty(isMine);
       if (isMine) hypervisor.listen(hear);

@@ -43,7 +43,8 @@ export interface Subscribe {
   /** True: one member has all partitions, and the others stand by. For who judges by all keys at once. */
   readonly exclusive?: boolean;
   /**
-   * Told all the partitions that are this member's, whenever they change: before anything of a new one is delivered.
+   * Told all the partitions that are this member's, whenever they change, or are its own again after they may have been
+   * another's: before anything of a new one is delivered.
    * One that is gone may have changed hands while its last batch was in hand: what is written of it has to be written by
    * compare-and-set.
    */

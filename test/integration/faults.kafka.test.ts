@@ -208,6 +208,16 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(waiting(b)).toBe(0), PATIENTLY);
   });
 
+  test('a member that was put out and comes back is told its partitions again: another may have had them', async () => {
+    const told: string[] = [];
+    const assigned = (partitions: readonly number[]) => void told.push(partitions.join());
+    await (await open()).subscribe({ group: 'g', types, exclusive: true, assigned }, async () => {});
+    expect(told).toEqual(['0,1,2,3']);
+    // Nothing of this process runs meanwhile, so that the brokers hear nothing of the member.
+    for (const untilMs = Date.now() + 4_000; Date.now() < untilMs; );
+    await vi.waitFor(() => expect(told).toEqual(['0,1,2,3', '0,1,2,3']), PATIENTLY);
+  });
+
   test('a group for which events are gone goes on with the earliest that are there', async () => {
     const bus = await open();
     const seen = new Recorder();

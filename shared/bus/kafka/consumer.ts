@@ -4,7 +4,7 @@
  * and a consumer that gave up is made anew.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Consumer, EachBatchPayload, IMemberAssignment, KafkaMessage } from 'kafkajs';
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignment, KafkaMessage } from 'kafkajs';
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
 import { type Place, type Places, placeKey } from './places.ts';
@@ -17,7 +17,10 @@ export interface ConsumerParts {
   /** True: one member has all partitions. */
   readonly exclusive?: boolean;
   readonly places: Places;
-  /** Told the member's partitions whenever they change, before anything of a new one is handed out. */
+  /**
+   * Told the member's partitions whenever they change, or may have been another's in between, before anything of a new one
+   * is handed out.
+   */
   readonly assigned?: ((partitions: readonly number[]) => void) | undefined;
   /** Takes what was fetched of one partition. One call at a time. */
   readonly handle: (fetched: Fetched) => Promise<void>;
@@ -45,6 +48,9 @@ interface Term {
   /** Why it is over, where it is. */
   over?: unknown;
 }
+
+/** As whom, and with what, a member takes part from now on. */
+type Joined = ConsumerGroupJoinEvent['payload'];
 
 /** What brokers answer to a member that has to join again; kafkajs makes it do so when it is thrown. */
 const MUST_REJOIN = ['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'NOT_COORDINATOR_FOR_GROUP'];
@@ -126,7 +132,7 @@ export class GroupConsumer {
       partitionAssigners: [assigner(this.#parts.exclusive ?? false, () => this.#held)],
       retry: { restartOnFailure: async () => this.#stopping === undefined },
     });
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload.memberAssignment));
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.#begin(consumer, payload));
     consumer.on(consumer.events.REQUEST_TIMEOUT, () => {
       this.#client.counters.requestTimeouts++;
     });
@@ -163,7 +169,7 @@ export class GroupConsumer {
   }
 
   /** New partitions. kafkajs goes on to fetch at once; what it fetches waits in `#take` for the places. */
-  #begin(consumer: Consumer, assignment: IMemberAssignment): void {
+  #begin(consumer: Consumer, { memberId, memberAssignment: assignment }: Joined): void {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
     if (this.#term !== undefined) this.#client.counters.rejoins++;
@@ -172,8 +178,10 @@ export class GroupConsumer {
     term.places.then(
       () => {
         if (this.#term !== term || this.#stopping !== undefined) return;
-        if (this.#told !== partitions.join()) this.#parts.assigned?.(partitions);
-        this.#told = partitions.join();
+        // Who has another id was put out: what it has again may have been another's in between.
+        const told = `${memberId} ${partitions.join()}`;
+        if (this.#told !== told) this.#parts.assigned?.(partitions);
+        this.#told = told;
         this.#joined.resolve();
       },
       () => {},
