@@ -8,6 +8,7 @@
 import { type Message, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
 import { type ErrorCode, TagalongError } from '../../errors.ts';
 import { type KafkaClient, unreachable } from './client.ts';
+import { placeKey } from './places.ts';
 
 /** What one request holds at most for one partition: brokers take 1 MB. */
 const MAX_BYTES = 900_000;
@@ -102,7 +103,7 @@ export class Sender {
     let n = 0;
     while (n < Math.min(this.#waiting.length, MAX_RECORDS)) {
       const { outgoing } = this.#waiting[n]!;
-      const partition = `${outgoing.topic}/${outgoing.record.partition}`;
+      const partition = placeKey(outgoing.topic, outgoing.record.partition!);
       const sum = (bytes.get(partition) ?? 0) + bytesOf(outgoing);
       if (n > 0 && sum > MAX_BYTES) break;
       bytes.set(partition, sum);
@@ -146,8 +147,8 @@ export class Sender {
 async function writeAll(producer: Producer, records: readonly Outgoing[]): Promise<void> {
   for (let left = records; left.length > 0; ) {
     const answers = await producer.sendBatch({ acks: -1, topicMessages: byTopic(left) });
-    const answered = new Set(answers.map(({ topicName, partition }) => `${topicName}/${partition}`));
-    left = left.filter(({ topic, record }) => !answered.has(`${topic}/${record.partition}`));
+    const answered = new Set(answers.map(({ topicName, partition }) => placeKey(topicName, partition)));
+    left = left.filter(({ topic, record }) => !answered.has(placeKey(topic, record.partition!)));
   }
 }
 
