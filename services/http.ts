@@ -6,6 +6,7 @@ import type { HttpConfig } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { requireCredentials } from './auth.ts';
+import { rememberMethods } from './methods.ts';
 
 /** The one HTTP server of a process, on which each of its services registers its routes before `listen`. */
 export interface HttpSurface {
@@ -56,6 +57,7 @@ const BY_STATUS: Record<number, { code: string; message?: string }> = {
     message: 'give the token of http.token, or one of http.oidc, as "Authorization: Bearer <token>"',
   },
   404: { code: 'NOT_FOUND' },
+  414: { code: 'PATH_TOO_LONG', message: 'a part of the path is longer than any name may be' },
   413: {
     code: 'BODY_TOO_LARGE',
     message: 'the body is larger than http.bodyLimitBytes; send fewer elements at a time',
@@ -77,8 +79,18 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A name of 128 characters, each of which may be escaped as three.
     routerOptions: { maxParamLength: 1024 },
+    // Faults that the router itself finds, as a path with a wrong escape.
+    frameworkErrors: (error, _request, reply) => answerError(error, reply, log),
   });
   app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log));
+  const methodsOf = rememberMethods(app);
+  // Before the body is parsed: a method that is not there may have a body of any type.
+  app.addHook('onRequest', async (request, reply) => {
+    const methods = request.is404 ? methodsOf(request.url) : [];
+    if (methods.length === 0) return;
+    reply.header('allow', methods.join(', '));
+    return answer(reply, 405, 'METHOD_NOT_ALLOWED', `this path has ${methods.join(', ')}, not ${request.method}`);
+  });
   app.setNotFoundHandler((request, reply) => {
     answer(reply, 404, 'NOT_FOUND', `there is no ${request.method} of this path`);
   });

@@ -4,12 +4,14 @@
  */
 import type { TSchema } from 'typebox';
 import Type from 'typebox';
+import type { Config } from '#shared/config/schema.ts';
+import { MigrationAccepted, PlacementDecided, SiteReported } from '#shared/events/types.ts';
 import type { HttpSurface } from './http.ts';
 import { AreaEntered } from './ingest/apis/camara.ts';
 import { AnyCloudEvent } from './ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from './ingest/apis/mec013.ts';
 import { OwntracksLocation } from './ingest/apis/owntracks.ts';
-import { InterruptionBody, LocationBody, SessionBody, VmBody } from './ingest/body.ts';
+import { interruptionBody, locationBody, SessionBody, userId, VmBody } from './ingest/body.ts';
 
 /** One route, as people read it. */
 interface Route {
@@ -17,8 +19,8 @@ interface Route {
   readonly path: string;
   readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'dashboard' | 'health';
   readonly summary: string;
-  /** Names of what stands after the question mark. */
-  readonly query?: readonly string[];
+  /** Parameters after the question mark, all required. */
+  readonly query?: Readonly<Record<string, TSchema>>;
   /** By content type. */
   readonly body?: Readonly<Record<string, TSchema>>;
   /** What comes back, by status. */
@@ -40,22 +42,33 @@ const many = (one: TSchema) => Type.Union([one, Type.Array(one)]);
 const json = (schema: TSchema) => ({ 'application/json': schema });
 const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
 const binary = Type.String({ format: 'binary' });
+const Digits = Type.String({ pattern: '^[0-9]{1,15}$' });
+/** The parameters in paths, by their names there. */
+const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>> => ({
+  vm: PlacementDecided.properties.vm,
+  user: userId(pseudonymous),
+  site: SiteReported.properties.site,
+  migration: MigrationAccepted.properties.migration,
+  decision: PlacementDecided.properties.decision,
+  service: Type.String({ pattern: '^[a-z-]{1,32}$' }),
+});
 const cloudEvents = {
   'application/cloudevents+json': AnyCloudEvent,
   'application/cloudevents-batch+json': Type.Array(AnyCloudEvent),
 };
 
-const ROUTES: readonly Route[] = [
+/** @param pseudonymous users' ids become pseudonyms, and may be any text */
+const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/locations', tag: 'locations' },
     summary: 'Say where users are: one position, several, or one a line',
-    body: list(LocationBody),
+    body: list(locationBody(pseudonymous)),
     answers: { 202: receipt },
   },
   {
     ...{ method: 'post', path: '/v1/interruptions', tag: 'locations' },
     summary: 'Say what a client saw go wrong in its traffic with a VM',
-    body: list(InterruptionBody),
+    body: list(interruptionBody(pseudonymous)),
     answers: { 202: { says: 'What became of them', as: Anything } },
   },
   {
@@ -91,7 +104,7 @@ const ROUTES: readonly Route[] = [
   {
     ...{ method: 'post', path: '/v1/cloudevents', tag: 'location APIs of others' },
     summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and those of CAMARA geofencing',
-    body: { ...cloudEvents, ...json(LocationBody) },
+    body: { ...cloudEvents, ...json(locationBody(pseudonymous)) },
     answers: { 202: receipt },
   },
   {
@@ -160,7 +173,7 @@ const ROUTES: readonly Route[] = [
         answers: { 200: 'Lines as long as somebody reads them', 503: 'Too many pages are open: TOO_MANY_PAGES' },
       },
       {
-        ...{ method: 'get', path: `${base}/past`, tag: 'dashboard', query: ['atMs'] },
+        ...{ method: 'get', path: `${base}/past`, tag: 'dashboard', query: { atMs: Digits } },
         summary: `The picture of an instant of the last hour, ${whom}`,
         answers: { 200: { says: 'A picture', as: Anything } },
       },
@@ -192,12 +205,17 @@ const ROUTES: readonly Route[] = [
   { method: 'get', path: '/openapi.json', tag: 'health', summary: 'This document', answers: { 200: 'OpenAPI 3.1' } },
 ];
 
-/** The document. */
-export function openapi(): object {
+/**
+ * The document of an installation.
+ * @param config users' ids may be any text where they become pseudonyms
+ */
+export function openapi({ ingest }: Pick<Config, 'ingest'>): object {
+  const pseudonymous = ingest.pseudonymKey !== undefined;
+  const inPath = pathParameters(pseudonymous);
   const paths: Record<string, Record<string, object>> = {};
-  for (const route of ROUTES) {
+  for (const route of routesOf(pseudonymous)) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+    paths[path] = { ...paths[path], [route.method]: operationOf(route, inPath) };
   }
   return {
     openapi: '3.1.0',
@@ -218,22 +236,25 @@ export function openapi(): object {
 }
 
 /** Adds `GET /openapi.json`, which is open. */
-export function registerOpenapi({ app }: HttpSurface): void {
-  const document = openapi();
+export function registerOpenapi({ app }: HttpSurface, config: Pick<Config, 'ingest'>): void {
+  const document = openapi(config);
   app.get('/openapi.json', async () => document);
 }
 
-function operationOf({ method, path, tag, summary, query = [], body, answers }: Route): object {
+function operationOf(
+  { method, path, tag, summary, query = {}, body, answers }: Route,
+  inPath: Readonly<Record<string, TSchema>>,
+): object {
   const parameters = [
-    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path' })),
-    ...query.map((name) => ({ name, in: 'query' })),
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', schema: inPath[name!] })),
+    ...Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema })),
   ];
   return {
     operationId: `${method}${path.replaceAll(/[/:.-]+(\w)/g, (_, first: string) => first.toUpperCase())}`,
     tags: [tag],
     summary,
     ...(parameters.length > 0 && {
-      parameters: parameters.map((one) => ({ ...one, required: true, schema: { type: 'string' } })),
+      parameters: parameters.map((one) => ({ ...one, required: true })),
     }),
     ...(body && { requestBody: { required: true, content: contentOf(body) } }),
     responses: {

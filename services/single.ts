@@ -177,7 +177,7 @@ export async function createSingle(name: ServiceName, options: SingleOptions): P
   return {
     async listen() {
       http = await createHttp({ config: config.http, log });
-      registerOpenapi(http);
+      registerOpenapi(http, config);
       service.register(http);
       return http.listen();
     },

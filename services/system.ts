@@ -70,7 +70,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
   let http: HttpSurface | undefined;
   const registerHttp = (surface: HttpSurface) => {
-    registerOpenapi(surface);
+    registerOpenapi(surface, config);
     registerIngest(surface, { ingest, clock, config });
     registerPlacement(surface, placement);
     registerMigrator(surface, migrator);

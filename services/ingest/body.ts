@@ -17,14 +17,15 @@ import type { Location } from './service.ts';
 const closed = { additionalProperties: false } as const;
 const { rtts, atMs, user } = LocationReported.properties;
 
-/** Anything will do as an id that becomes a pseudonym; without one it has to fit on the bus as it is. */
 const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
+/** Any text will do as a user's id that becomes a pseudonym; without one it has to fit on the bus as it is. */
+export const userId = (pseudonymous: boolean): TSchema => (pseudonymous ? AnyUser : user);
 
-/** `lat` and `lon` are any numbers: those that are not on the earth are counted, not refused. */
-const locationSchema = (userSchema: TSchema) =>
+/** One location of `POST /v1/locations`. `lat` and `lon` are any numbers: those that are not on the earth are counted, not refused. */
+export const locationBody = (pseudonymous: boolean) =>
   Type.Object(
     {
-      user: userSchema as typeof user,
+      user: userId(pseudonymous) as typeof user,
       lat: Type.Number(),
       lon: Type.Number(),
       atMs: Type.Optional(atMs),
@@ -34,16 +35,14 @@ const locationSchema = (userSchema: TSchema) =>
     },
     closed,
   );
-/** One location of `POST /v1/locations`. */
-export const LocationBody = locationSchema(AnyUser);
-type SentLocation = Static<ReturnType<typeof locationSchema>>;
+type SentLocation = Static<ReturnType<typeof locationBody>>;
 
 /** Reads one object, an array, or (as text) one object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
 
 /** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
 export function locationReader(pseudonymous: boolean): ListReader<Location> {
-  const validator = Compile(locationSchema(pseudonymous ? AnyUser : user) as TSchema);
+  const validator = Compile(locationBody(pseudonymous) as TSchema);
   const read = (value: unknown, where: string, nowMs: number): Location => {
     if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
     const { atMs, t, ...rest } = value as SentLocation;
@@ -54,24 +53,23 @@ export function locationReader(pseudonymous: boolean): ListReader<Location> {
 }
 
 const gap = InterruptionReported.properties;
-const interruptionSchema = (userSchema: TSchema) =>
+/** One gap of `POST /v1/interruptions`. */
+export const interruptionBody = (pseudonymous: boolean) =>
   Type.Object(
     {
       ...gap,
-      user: userSchema as typeof gap.user,
+      user: userId(pseudonymous) as typeof gap.user,
       atMs: Type.Optional(gap.atMs),
       resets: Type.Optional(gap.resets),
       lostBytes: Type.Optional(gap.lostBytes),
     },
     closed,
   );
-/** One gap of `POST /v1/interruptions`. */
-export const InterruptionBody = interruptionSchema(AnyUser);
-type SentInterruption = Static<ReturnType<typeof interruptionSchema>>;
+type SentInterruption = Static<ReturnType<typeof interruptionBody>>;
 
 /** Makes the reader of interruption bodies. @param pseudonymous users become pseudonyms */
 export function interruptionReader(pseudonymous: boolean): ListReader<Interruption> {
-  const validator = Compile(interruptionSchema(pseudonymous ? AnyUser : gap.user) as TSchema);
+  const validator = Compile(interruptionBody(pseudonymous) as TSchema);
   return listReader((value, where, nowMs) => {
     if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
     return { resets: 0, lostBytes: 0, atMs: Math.round(nowMs), ...(value as SentInterruption) };

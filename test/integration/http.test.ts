@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttp, type HttpSurface } from '#services/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
@@ -34,6 +35,29 @@ const echo = ({ app }: HttpSurface) => {
   app.post('/v1/thing', async ({ body }) => ({ body }));
   app.get('/open', async () => ({ it: 'works' }));
 };
+
+describe('a method that a path does not have', () => {
+  test.each(['DELETE', 'PATCH', 'OPTIONS', 'PUT'])(
+    '%s is answered by 405 and the methods there are',
+    async (method) => {
+      await serve({ token: TOKEN }, echo);
+      const { port } = surface!.app.server.address() as AddressInfo;
+      const response = await fetch(`http://127.0.0.1:${port}/v1/thing`, { method });
+      expect(response.status).toBe(405);
+      expect(response.headers.get('allow')).toBe('GET, HEAD, POST');
+      expect(await response.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+    },
+  );
+
+  test('a path that is not there stays 404, and one with a wrong escape is refused in the same form', async () => {
+    const ask = await serve({}, echo);
+    expect(await ask('/v1/things', { method: 'PUT' })).toMatchObject({
+      status: 404,
+      body: { error: { code: 'NOT_FOUND' } },
+    });
+    expect(await ask('/healthz/%ff')).toMatchObject({ status: 400, body: { error: { code: 'BAD_REQUEST' } } });
+  });
+});
 
 describe('the token', () => {
   test('is asked for under /v1, and nowhere else', async () => {

@@ -5,22 +5,24 @@ import { openapi, registerOpenapi } from '#services/openapi.ts';
 import { createSystem } from '#services/system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
-import { parseConfig } from '#shared/config/load.ts';
+import { DEFAULT_CONFIG, parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 
 const log = createLog('silent');
 
 test('the document is OpenAPI 3.1, and is what is served', async () => {
-  const { valid, errors } = await new Validator().validate(openapi() as Record<string, unknown>);
+  const { valid, errors } = await new Validator().validate(openapi(DEFAULT_CONFIG) as Record<string, unknown>);
   expect(errors ?? [], 'what is wrong with it').toEqual([]);
   expect(valid).toBe(true);
   const { http } = parseConfig('http: { port: 0, token: "a token of more than sixteen" }', 'test');
   const surface = await createHttp({ config: http, log });
-  registerOpenapi(surface);
+  registerOpenapi(surface, DEFAULT_CONFIG);
   const { url } = await surface.listen();
   try {
-    expect(await (await fetch(`${url}/openapi.json`)).json()).toEqual(JSON.parse(JSON.stringify(openapi())));
+    expect(await (await fetch(`${url}/openapi.json`)).json()).toEqual(
+      JSON.parse(JSON.stringify(openapi(DEFAULT_CONFIG))),
+    );
   } finally {
     await surface.close();
   }
@@ -37,7 +39,7 @@ test('it has every route that there is, and no other', async () => {
   system.registerHttp(surface);
   await surface.close();
   await system.stop();
-  const { paths } = openapi() as { paths: Record<string, object> };
+  const { paths } = openapi(DEFAULT_CONFIG) as { paths: Record<string, object> };
   const described = Object.entries(paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
   );
