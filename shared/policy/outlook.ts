@@ -13,6 +13,7 @@ import type { PredictedMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { freeAgainMs, isSilent, type Rules, refusal } from './filters.ts';
+import type { Source } from './machine.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import type { Chooser } from './published/chooser.ts';
@@ -20,7 +21,7 @@ import { Shown } from './shown.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
 import { learnStay, stayAt } from './stays.ts';
 import { SAFETY, Survey } from './survey.ts';
-import type { Session, Vm } from './vm.ts';
+import { type Session, type Vm, whyUnpopulated } from './vm.ts';
 
 /** A legal site with what going there would take. */
 export interface Choice {
@@ -110,7 +111,8 @@ export class Lookout {
       // How long they stayed after they fell silent is not known.
       vm.best = null;
       vm.memory = null;
-      return { populated: false, homeLost, advice: { kind: 'stay', reason: 'nobody-attached' }, refuge, targetGain: 0 };
+      const reason = engaged(vm, nowMs) ?? whyUnpopulated(vm);
+      return { populated: false, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain: 0 };
     }
     this.#noteBest(vm, nowMs);
     const policy = this.#policy;
@@ -118,12 +120,14 @@ export class Lookout {
     if (vm.mind.move) {
       const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
-      return { populated: true, homeLost, advice: { kind: 'stay', reason: 'moving' }, refuge, targetGain };
+      const reason = MOVING_BECAUSE[vm.mind.move.source];
+      return { populated: true, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain };
     }
-    if (vm.mind.deadlineMs !== null && nowMs < vm.mind.deadlineMs) {
-      // A pause: only how long the users stay where is still of interest.
+    const pause = engaged(vm, nowMs);
+    if (pause !== undefined) {
+      // Only how long the users stay where is still of interest.
       vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
-      return { populated: true, homeLost, advice: { kind: 'stay', reason: vm.state }, refuge, targetGain: 0 };
+      return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, refuge, targetGain: 0 };
     }
     const { advice, slackUserMsPerS } = this.#advise(policy, vm, nowMs);
     vm.quietKm = this.#radiusKm(slackUserMsPerS);
@@ -260,7 +264,7 @@ export class Lookout {
       // Who would still leave does not turn back, though it may be worse there by now.
       const there = wanted === 0 ? this.#survey.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
       const targetGain = serving[0]! - there;
-      return { advice: { kind: 'stay', reason: 'moving' }, targetGain };
+      return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.mind.move.source] }, targetGain };
     }
     if (wanted === 0) {
       return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
@@ -319,6 +323,29 @@ export class Lookout {
     // The home's cost and the other site's can both change, in opposite directions.
     return (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
   }
+}
+
+/** Why a VM that moves does so. */
+const MOVING_BECAUSE: Readonly<Record<Source, string>> = {
+  policy: 'better-site',
+  evacuation: 'home-lost',
+  operator: 'ordered',
+};
+
+/** What a VM is busy with, so that nothing else is decided about it: its move, or the pause after it. */
+function engaged({ state, mind }: Vm, nowMs: number): string | undefined {
+  if (mind.move) return MOVING_BECAUSE[mind.move.source];
+  return mind.deadlineMs !== null && nowMs < mind.deadlineMs ? state : undefined;
+}
+
+/** Filters that speak of the other site: the reason of a VM that they hold back must not read as if its home were meant. */
+const OF_THE_OTHER = new Set(['draining', 'silent', 'full']);
+
+/** What is said of a VM after a look. */
+export function reasonOf({ homeLost, advice }: Outlook): string {
+  if (homeLost !== null) return `home-${homeLost}`;
+  const { kind, reason } = advice;
+  return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
 }
 
 /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */

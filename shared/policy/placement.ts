@@ -16,7 +16,7 @@ import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
-import { Lookout, type LookSettings, recheckAtMs } from './outlook.ts';
+import { Lookout, type LookSettings, reasonOf, recheckAtMs } from './outlook.ts';
 import { notePace } from './pace.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
@@ -194,6 +194,7 @@ export class Placement {
     if (rejected !== undefined) throw refused(vmId, siteId, rejected);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
+    vm.reason = choice.reason;
     this.#schedule(vm);
   }
 
@@ -341,7 +342,7 @@ export class Placement {
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
       const outlook = this.#lookout.look(vm, atMs, looks > 0);
-      vm.reason = outlook.homeLost ? `home-${outlook.homeLost}` : outlook.advice.reason;
+      vm.reason = reasonOf(outlook);
       vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
       if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
       if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;

@@ -4,7 +4,7 @@ import type { Data, FactOf } from '../events/index.ts';
 import { newMind } from './machine.ts';
 import type { SiteTable } from './sites.ts';
 import { noStays } from './stays.ts';
-import { newSession, type Session, type Vm } from './vm.ts';
+import { newSession, type Session, type Vm, whyUnpopulated } from './vm.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -33,6 +33,8 @@ export class Roster {
     }
     this.vms.set(vm.id, vm);
     vm.home.homes.add(vm);
+    // In records of earlier versions, nobody was attached to any idle VM.
+    if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
   }
 
   /** @throws TagalongError VM_UNKNOWN */
@@ -125,6 +127,7 @@ export class Roster {
     else known.weight = weight;
     delete vm.detachedAtMs[user];
     vm.quietKm = -1;
+    if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
     return vm;
   }
 

@@ -126,6 +126,12 @@ export function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly 
   return fromMs;
 }
 
+/** Why nobody's needs count for a VM: nobody is attached, nobody who is has told a position, or all have fallen silent. */
+export function whyUnpopulated({ sessions }: Vm): 'nobody-attached' | 'no-position' | 'users-silent' {
+  if (sessions.length === 0) return 'nobody-attached';
+  return sessions.every(({ track }) => track.atMs < 0) ? 'no-position' : 'users-silent';
+}
+
 export function newSession(user: string, weight: number, atMs: number): Session {
   return {
     user,

@@ -20,6 +20,13 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'automation-paused': 'an operator has paused automatic moves',
 };
 
+/** What an idle VM's reason means. */
+const UNPOPULATED: Readonly<Record<string, string>> = {
+  'nobody-attached': 'nobody is attached to it',
+  'no-position': 'none of its users has told a position yet',
+  'users-silent': 'none of its users has been heard of for too long',
+};
+
 /** Why a filter refuses a site. @param filter its name, as candidates have it */
 export function refusalWords(filter: string): string {
   return REFUSALS[filter] ?? `"${filter}" refuses it`;
@@ -31,7 +38,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   const best = betterThanHome(explained);
   switch (state) {
     case 'idle':
-      return `${vm} stays at ${home}: nobody who uses it has been heard of.`;
+      return `${vm} stays at ${home}: ${UNPOPULATED[reason] ?? 'nobody who uses it has been heard of'}.`;
     case 'moving':
       return movingTo === undefined
         ? `${vm} is about to leave ${home}: its move is ordered.`

@@ -35,7 +35,12 @@ const refused = (rejected: string): Explained['candidates'] => [
 
 describe('why a VM stays or goes', () => {
   test.each<[Partial<Explained>, string]>([
-    [{ state: 'idle', candidates: [] }, 'desk stays at west: nobody who uses it has been heard of.'],
+    [{ state: 'idle', reason: 'nobody-attached' }, 'desk stays at west: nobody is attached to it.'],
+    [{ state: 'idle', reason: 'no-position' }, 'desk stays at west: none of its users has told a position yet.'],
+    [
+      { state: 'idle', reason: 'users-silent' },
+      'desk stays at west: none of its users has been heard of for too long.',
+    ],
     [
       { candidates: [{ site: 'west', servingUserMsPerS: 10 }], sessions: 1, reason: 'home-is-best' },
       'desk stays at west: no site serves its 1 user better.',

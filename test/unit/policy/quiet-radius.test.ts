@@ -33,7 +33,7 @@ const GAIN_TOLERANCE = 0.2;
 
 /** What a look came to. Why a VM stays is no part of it: whether home is best or a gain too small, it stays. */
 function adviceOf({ reason, state }: Vm) {
-  const stays = ['home-is-best', 'gain-too-small', 'only-site', 'nobody-attached'].includes(reason);
+  const stays = ['home-is-best', 'gain-too-small', 'only-site', 'users-silent'].includes(reason);
   return { state, kind: stays ? 'stay' : reason };
 }
 
