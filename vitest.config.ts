@@ -1,10 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { LONG } from './test/long.ts';
 
-/** Tests that move real VMs: one file at a time, when nothing else wants the processors. */
-const REAL = ['test/testbed/**/*.test.ts', 'test/contract/hypervisor.qemu.test.ts'];
+/** The name or the folder of a file says which group it belongs to. `npm test` runs groups side by side (test/run.ts). */
+const ALONE = ['test/**/*.alone.test.ts'];
+const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
+const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
+const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
-/** Tests that run servers and many processes of their own, some of which they kill: one file at a time, too, and last. */
-const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/e2e/services.test.ts', 'test/e2e/crash.test.ts'];
+const unwanted = LONG ? [] : ONLY_LONG;
 
 export default defineConfig({
   test: {
@@ -13,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'usual',
           include: ['test/**/*.test.ts'],
-          exclude: [...REAL, ...SERVERS],
+          exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           testTimeout: 30_000,
           // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
           maxWorkers: 2,
@@ -22,24 +25,37 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'real VMs',
-          include: REAL,
-          testTimeout: 90_000,
-          hookTimeout: 180_000,
-          maxWorkers: 1,
-          fileParallelism: false,
+          name: 'real servers',
+          include: SERVERS,
+          exclude: [...ALONE, ...unwanted],
+          testTimeout: 60_000,
+          hookTimeout: 90_000,
+          // They wait most of their time: for leases, sessions and processes.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
-          name: 'real servers',
-          include: SERVERS,
-          testTimeout: 60_000,
-          hookTimeout: 90_000,
+          name: 'real VMs',
+          include: REAL_VMS,
+          exclude: [...ALONE, ...unwanted],
+          testTimeout: 90_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ALONE,
+          exclude: unwanted,
+          testTimeout: 90_000,
+          hookTimeout: 180_000,
           maxWorkers: 1,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -1,14 +1,15 @@
 /**
  * Rule 6 with real processes, in real time: whoever is killed, whenever, nothing is lost and nothing is done twice.
- * TAGALONG_CRASH_KILLS=50 makes it a long run; TAGALONG_SEED=… draws the same users and the same victims again.
+ * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users and the same victims again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { seededRandom } from '#shared/random/random.ts';
+import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { CrashWorld, int } from './crash-world.ts';
 
-const KILLS = Number(process.env.TAGALONG_CRASH_KILLS ?? 6);
+const KILLS = longOr(6, 50);
 /** Between two kills. */
 const PAUSE_MS = 5000;
 const REST_MS = 90_000;

@@ -1,7 +1,7 @@
 /**
  * Rule 6 with real processes, compared with a run in which nothing happened: processes are killed at random moments of a
  * replay in lockstep, the server is lost and comes back, and all that was decided and moved is what it would have been.
- * TAGALONG_CRASH_KILLS=50 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many
+ * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many
  * instants. The moment itself is the machine's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,10 +9,11 @@ import { expect } from 'vitest';
 import type { LockstepProgress } from '#deploy/cli/lockstep.ts';
 import { namesOf } from '#deploy/cli/lockstep.ts';
 import { seededRandom } from '#shared/random/random.ts';
+import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { drivers, PROCESSES, played, settingsOf, simulated } from './lockstep-world.ts';
 
-export const KILLS = Number(process.env.TAGALONG_CRASH_KILLS ?? 6);
+export const KILLS = longOr(6, 50);
 /** So long for one kill, at the most: until it is noticed, and the process is there again. */
 export const KILL_MS = 30_000;
 /** Positions of each driver, for so many kills: enough of the trace has to be left for the last of them. */

@@ -1,0 +1,63 @@
+/** What came of the tests, in the lines that end a run: the skipped ones by name, the slowest files, the closing line. */
+
+/** A report of vitest's JSON reporter, as far as it is read here. */
+export interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly FileResult[];
+}
+
+interface FileResult {
+  readonly name: string;
+  readonly status: string;
+  readonly message: string;
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+}
+
+const SLOWEST = 10;
+
+/**
+ * @param reports of the groups by their names; undefined for a group that did not come to its end
+ * @param root the folder that names of files are told from
+ * @returns the lines to print, the one that closes the run, and whether all is well: something passed, and nothing failed
+ */
+export function outcome(
+  reports: ReadonlyMap<string, Report | undefined>,
+  root: string,
+): { readonly lines: string[]; readonly closing: string; readonly well: boolean } {
+  const unfinished = [...reports].filter(([, report]) => report === undefined).map(([group]) => group);
+  const finished = [...reports.values()].filter((report) => report !== undefined);
+  const files = finished.flatMap(({ testResults }) => testResults);
+  const short = (name: string) => name.replace(root, '');
+
+  const skipped = files
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+    .map(({ fullName }) => fullName);
+  const failedTests = files.flatMap(({ name, assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => `${short(name)}: ${fullName}`),
+  );
+  // In a hook, or while it was loaded.
+  const broken = files.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+  );
+  const seconds = ({ startTime, endTime }: FileResult) => (endTime - startTime) / 1000;
+  const slowest = files.toSorted((a, b) => seconds(b) - seconds(a)).slice(0, SLOWEST);
+
+  const passed = finished.reduce((sum, { numPassedTests }) => sum + numPassedTests, 0);
+  const failed =
+    finished.reduce((sum, { numFailedTests }) => sum + numFailedTests, 0) + broken.length + unfinished.length;
+  return {
+    lines: [
+      ...slowest.map((file) => `slowest: ${seconds(file).toFixed(1).padStart(6)} s  ${short(file.name)}`),
+      ...skipped.map((name) => `skipped: ${name}`),
+      ...failedTests.map((name) => `failed: ${name}`),
+      ...broken.map(({ name, message }) => `failed as a whole: ${short(name)}: ${message.split('\n')[0]}`),
+      ...unfinished.map((group) => `failed as a whole: the group "${group}" did not come to its end`),
+    ],
+    closing: `${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`,
+    well: passed > 0 && failed === 0,
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Runs all tests: the groups of vitest.config.ts side by side, one process of vitest each, as far as they bear it.
+ * What is given to it goes to vitest, such as the names of files. The last line it prints is the outcome.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { outcome, type Report } from './outcome.ts';
+
+/**
+ * What runs one after the other, and beside the other lane. The usual tests and the real VMs want processors, the servers
+ * mostly wait. Whoever measures time comes after both.
+ */
+const LANES = [['usual', 'real VMs'], ['real servers']];
+const AFTERWARDS = 'alone';
+
+const ROOT = new URL('../', import.meta.url).pathname;
+/** CI counts from its own beginning. */
+const beganMs = Number(process.env.TAGALONG_CI_BEGAN_S ?? Date.now() / 1000) * 1000;
+const folder = await mkdtemp(join(tmpdir(), 'tagalong-tests-'));
+const reports = new Map<string, Report | undefined>();
+const running = new Set<ChildProcess>();
+
+async function runGroup(group: string): Promise<void> {
+  const file = join(folder, `${group}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', group, '--passWithNoTests', ...reporters];
+  const child = spawn(process.execPath, [...args, ...process.argv.slice(2)], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ] as const) {
+    createInterface(from).on('line', (line) => to.write(`${group} | ${line}\n`));
+  }
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  running.delete(child);
+  const report = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as Report,
+    () => undefined,
+  );
+  // What it reports as well while it ended otherwise, as with an error outside of all tests, is not well.
+  reports.set(group, code !== 0 && report?.numFailedTests === 0 && isWell(report) ? undefined : report);
+  console.log(`${group} | ended after ${minutes()}`);
+}
+
+function isWell({ testResults }: Report): boolean {
+  return testResults.every(({ status }) => status !== 'failed');
+}
+
+function minutes(): string {
+  const seconds = Math.round((Date.now() - beganMs) / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill(signal);
+  });
+}
+
+const runLane = async (lane: readonly string[]) => {
+  for (const group of lane) await runGroup(group);
+};
+try {
+  await Promise.all(LANES.map(runLane));
+  await runGroup(AFTERWARDS);
+} finally {
+  await rm(folder, { recursive: true });
+}
+
+const { lines, closing, well } = outcome(reports, ROOT);
+for (const line of lines) console.log(line);
+console.log(`all of it took ${minutes()}`);
+console.log(closing);
+process.exitCode = well ? 0 : 1;
