@@ -47,7 +47,10 @@ export type ErrorCode =
   | 'QEMU_SILENT' // QEMU does not answer, or not with what was asked for
   | 'GUEST_SILENT' // the helper in the guest does not answer
   | 'GUEST_REFUSED' // the helper in the guest could not do it
+  | 'GUEST_ANSWER_INVALID' // what a guest answers is too long, or does not fit the question
   | 'AGENT_UNREACHABLE' // a site's agent does not answer
+  | 'AGENT_ANSWER_INVALID' // what a site's agent answers is too long, or does not fit the question
+  | 'ANSWER_TOO_LONG' // a peer sends more bytes than an answer may have
   | 'HOST_UNFIT' // a host lacks what the agent of a site needs
   | 'PROGRAM_MISSING' // a program that a command runs is not on this host
   | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
