@@ -1,6 +1,8 @@
 /** The settings of a site's agent: one file a site. Units are in the names; `rateBps` is bytes a second. */
+import { isIPv4 } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { SiteReported } from '../events/types.ts';
+import { Address as IpAddress } from '../hypervisor/qemu/protocol.ts';
 import type { Fault } from './faults.ts';
 import { type Settings, settings } from './settings.ts';
 
@@ -42,17 +44,17 @@ export const AgentSchema = Type.Object(
     lan: Type.Object(
       {
         /** The bridge that the VMs are on. */
-        bridge: Type.String({ minLength: 1, maxLength: 15 }),
+        bridge: Type.String({ minLength: 1, maxLength: 15, pattern: '^[A-Za-z0-9_.-]+$' }),
         /** The VMs' subnet; this agent gives out its addresses from the tenth on. IPv4, as in 10.1.0.0/24. */
         subnet: Type.String({ pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$' }),
-        gateway: Address,
+        gateway: IpAddress,
         /** 50 less than the paths', because a LAN is stretched in VXLAN. @default 1450 */
         mtu: Type.Integer({ minimum: 576, maximum: 65_535, default: 1450 }),
       },
       closed,
     ),
     /** The address of this host on each provider's network. Copies and tunnels begin at one that the other site can reach. */
-    endpoints: Type.Array(Type.Object({ provider: uplinks.items.properties.provider, address: Address }, closed), {
+    endpoints: Type.Array(Type.Object({ provider: uplinks.items.properties.provider, address: IpAddress }, closed), {
       minItems: 1,
     }),
     qemu: Type.Object(
@@ -94,6 +96,7 @@ export const agentSettings: Settings<AgentConfig> = settings(AgentSchema, 'CONFI
 function faults({ lan, endpoints }: AgentConfig): Fault[] {
   const found: Fault[] = [];
   const bits = Number(lan.subnet.split('/')[1]);
+  if (!isIPv4(lan.subnet.split('/')[0]!)) found.push({ path: ['lan', 'subnet'], message: 'is no IPv4 subnet' });
   if (bits < 8 || bits > 28) {
     found.push({ path: ['lan', 'subnet'], message: `/${bits} is no usable size; give /8 to /28` });
   }

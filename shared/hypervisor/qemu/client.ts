@@ -1,7 +1,19 @@
-/** Speaks to one site's agent. */
-import { Agent, request } from 'node:https';
+/** Speaks to one site's agent, and believes nothing of what it answers that does not fit the question. */
+import type { IncomingMessage } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:https';
+import { Compile } from 'typebox/compile';
 import { TagalongError } from '../../errors.ts';
-import type { OrderAnswer, OrderBody, OrderName, SiteStatus } from './protocol.ts';
+import { type Answer, type AnswerLimits, readBounded } from '../../http/answer.ts';
+import { foreignText } from '../../text.ts';
+import {
+  GuestAnswer,
+  type InstanceStatus,
+  OrderAnswer,
+  type OrderBody,
+  type OrderName,
+  Refusal,
+  SiteStatus,
+} from './protocol.ts';
 
 /** An order that an agent refused, by the agent's code. */
 export class RefusedOrder extends Error {
@@ -15,7 +27,7 @@ export class RefusedOrder extends Error {
   }
 }
 
-/** The agent of one site. All calls throw {@link RefusedOrder}, or TagalongError AGENT_UNREACHABLE. */
+/** The agent of one site. All calls throw {@link RefusedOrder}, or TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID. */
 export interface AgentClient {
   readonly site: string;
   status(): Promise<SiteStatus>;
@@ -34,8 +46,20 @@ export interface Credentials {
   readonly key: Buffer;
 }
 
-/** An order may start QEMU, or wait for clients to join; a question waits for nothing. */
-const ANSWER_MS = { GET: 5_000, POST: 90_000 };
+/** An order may start QEMU, or wait for clients to join; a question waits for nothing. A VM's status has about a kilobyte. */
+const LIMITS: Record<'status' | 'question' | 'order', AnswerLimits> = {
+  status: { mostBytes: 16 * 2 ** 20, withinMs: 5_000 },
+  question: { mostBytes: 64 * 2 ** 10, withinMs: 5_000 },
+  order: { mostBytes: 64 * 2 ** 10, withinMs: 90_000 },
+};
+const CODE = /^[A-Z][A-Z_]{1,63}$/;
+
+const checks = {
+  status: Compile(SiteStatus),
+  order: Compile(OrderAnswer),
+  guest: Compile(GuestAnswer),
+  refusal: Compile(Refusal),
+};
 
 /**
  * @param url `https://host:port`, or `unix:/path` for an agent on the same host
@@ -46,62 +70,110 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     ? { socketPath: url.slice('unix:'.length), host: site }
     : { host: new URL(url).hostname, port: Number(new URL(url).port || 443) };
   let clock = { aheadMs: 0, roundTripMs: Number.POSITIVE_INFINITY };
+  const invalid = (why: string, cause?: unknown) =>
+    new TagalongError(
+      'AGENT_ANSWER_INVALID',
+      `${site}: what answers at ${url} is no agent that fits this one: ${why}`,
+      {
+        cause,
+      },
+    );
 
-  const ask = async <T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> => {
+  const ask = async <T>(check: Check<T>, limits: AnswerLimits, path: string, body?: object): Promise<T> => {
     const sentAtMs = Date.now();
-    const { status, text } = await exchange(method, path, body);
-    let answer: { atMs?: number; error?: { code: string; message: string } };
+    const { status, text } = await exchange(limits, path, body);
+    let answer: unknown;
     try {
       answer = JSON.parse(text);
-    } catch {
-      throw new TagalongError('AGENT_UNREACHABLE', `${site}: what answers at ${url} is no agent`);
+    } catch (cause) {
+      throw invalid('it speaks no JSON', cause);
     }
     if (status >= 400) {
-      throw new RefusedOrder(answer.error?.code ?? 'INTERNAL', `${site}: ${answer.error?.message ?? status}`);
+      if (!checks.refusal.Check(answer)) throw invalid(`it refuses with ${status}, and does not say why`);
+      const { code, message } = answer.error;
+      throw new RefusedOrder(CODE.test(code) ? code : 'INTERNAL', `${site}: ${foreignText(message)}`);
     }
+    if (!check.Check(answer)) throw invalid(faultOf(check, answer));
     const roundTripMs = Date.now() - sentAtMs;
     // As in NTP: the exchange that took the shortest is off by the least.
-    if (method === 'GET' && answer.atMs !== undefined && roundTripMs <= clock.roundTripMs) {
+    if (body === undefined && hasTime(answer) && roundTripMs <= clock.roundTripMs) {
       clock = { aheadMs: answer.atMs - (sentAtMs + roundTripMs / 2), roundTripMs };
     }
-    return answer as T;
+    return answer;
   };
 
-  const exchange = (method: 'GET' | 'POST', path: string, body?: object) =>
-    new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const fail = (cause: NodeJS.ErrnoException) =>
-        reject(
-          new TagalongError(
-            'AGENT_UNREACHABLE',
-            `${site}: its agent at ${url} does not answer (${cause.code ?? cause.message})`,
-            { cause },
-          ),
-        );
+  const exchange = async ({ mostBytes, withinMs }: AnswerLimits, path: string, body?: object): Promise<Answer> => {
+    const signal = AbortSignal.timeout(withinMs);
+    try {
       const headers = body ? { 'content-type': 'application/json' } : {};
-      const call = request({ ...where, agent, method, path, headers, timeout: ANSWER_MS[method] }, (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (part: string) => {
-          text += part;
-        });
-        response.on('error', fail);
-        response.on('end', () => resolve({ status: response.statusCode!, text }));
-      });
-      call.on('timeout', () => call.destroy(new Error(`silent for ${ANSWER_MS[method]} ms`)));
-      call.on('error', fail);
-      call.end(body && JSON.stringify(body));
-    });
+      const method = body ? 'POST' : 'GET';
+      const response = await send({ ...where, agent, method, path, headers, signal }, body && JSON.stringify(body));
+      return { status: response.statusCode!, text: await readBounded(response, mostBytes) };
+    } catch (cause) {
+      if (cause instanceof TagalongError) throw invalid(cause.message, cause);
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const why = signal.aborted ? `not within ${withinMs} ms` : (code ?? message);
+      throw new TagalongError('AGENT_UNREACHABLE', `${site}: its agent at ${url} does not answer (${why})`, { cause });
+    }
+  };
 
-  const of = (vm: string) => `/v1/vms/${encodeURIComponent(vm)}`;
+  const aboutVm = async (vm: string, limits: AnswerLimits, more: string, body?: object) => {
+    const answer = await ask(checks.order, limits, `/v1/vms/${encodeURIComponent(vm)}${more}`, body);
+    const { instance } = answer;
+    if (instance !== undefined && instance.vm !== vm) throw invalid(`asked about ${vm}, it tells of ${instance.vm}`);
+    return instance === undefined ? answer : { ...answer, instance: cleaned(instance) };
+  };
   return {
     site,
-    status: () => ask('GET', '/v1/status'),
-    instance: (vm) => ask('GET', of(vm)),
-    order: (vm, name, body) => ask('POST', `${of(vm)}/${name}`, body),
-    guest: async (vm, words) => (await ask<{ answer: string }>('POST', `${of(vm)}/guest`, { words })).answer,
+    async status() {
+      const status = await ask(checks.status, LIMITS.status, '/v1/status');
+      if (status.site !== site) throw invalid(`it is the agent of ${status.site}`);
+      return { ...status, instances: status.instances.map(cleaned) };
+    },
+    instance: (vm) => aboutVm(vm, LIMITS.question, ''),
+    order: (vm, name, body) => aboutVm(vm, LIMITS.order, `/${name}`, body),
+    async guest(vm, words) {
+      const path = `/v1/vms/${encodeURIComponent(vm)}/guest`;
+      return (await ask(checks.guest, LIMITS.order, path, { words })).answer;
+    },
     get clockAheadMs() {
       return clock.aheadMs;
     },
     close: () => agent.destroy(),
   };
+}
+
+/** What tells whether an answer fits. */
+interface Check<T> {
+  Check(value: unknown): value is T;
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+/** Where an answer does not fit, without what it says there. */
+function faultOf(check: Check<unknown>, answer: unknown): string {
+  const [first] = check.Errors(answer);
+  return foreignText(`${first?.instancePath || 'the answer'} ${first?.message ?? 'does not fit'}`, 200);
+}
+
+function hasTime(answer: unknown): answer is { atMs: number } {
+  return typeof (answer as { atMs?: unknown }).atMs === 'number';
+}
+
+/** Resolves with the head of the answer. */
+function send(options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const call = request(options, resolve);
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+/** Why a copy failed is in words of QEMU's, and may be in those of whoever broke out of one. */
+function cleaned({ copy, disk, ...rest }: InstanceStatus): InstanceStatus {
+  const clean = (status: NonNullable<InstanceStatus['copy']>) => {
+    if (status.failure === undefined) return status;
+    const { code, reason } = status.failure;
+    return { ...status, failure: { code: CODE.test(code) ? code : 'INTERNAL', reason: foreignText(reason) } };
+  };
+  return { ...rest, ...(copy && { copy: clean(copy) }), ...(disk && { disk: clean(disk) }) };
 }

@@ -213,7 +213,26 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
       runs.delete(id);
       say({ kind: 'aborted', id, measured: run.measured });
     } catch (error) {
-      if (!(error instanceof CalledOff)) fail(codeOf(error), (error as Error).message);
+      if (error instanceof CalledOff) return;
+      if (codeOf(error) === 'AGENT_ANSWER_INVALID' && (await takeBack(run))) {
+        run.underWay = undefined;
+        runs.delete(id);
+        say({ kind: 'aborted', id, measured: run.measured });
+      } else fail(codeOf(error), (error as Error).message);
+    }
+  };
+  /**
+   * Has the VM run on at its source although the destination answers nonsense. The source itself refuses where it has
+   * handed the VM over; and the receiver at the destination is told to run it by nobody, because this move is over.
+   */
+  const takeBack = async (run: Run): Promise<boolean> => {
+    const { move, source } = run;
+    try {
+      await patiently(run, () => source.order(move.vm, 'abort', { migration: move.id, voided: false }));
+      const { instance } = await patiently(run, () => source.instance(move.vm));
+      return instance?.state === 'running';
+    } catch {
+      return false;
     }
   };
 

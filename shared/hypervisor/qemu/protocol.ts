@@ -21,14 +21,35 @@
  * source has written down that it will never run the VM again (`handOver`); the source takes the VM back (`abort` with
  * `voided`) only after the destination has given up this token for good (`discard`).
  */
+import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { VmDeclared, VmSpec } from '../../events/types.ts';
 
 const closed = { additionalProperties: false } as const;
 const Name = VmDeclared.properties.vm;
-const Amount = Type.Number({ minimum: 0 });
-const Text = Type.String({ minLength: 1, maxLength: 256 });
+/** `<vm>:<number>`, for a VM whose name is as long as it may be. */
+const MigrationId = Type.String({ ...Name, maxLength: 145 });
+/** More than the largest disk. */
+const Bytes = Type.Number({ minimum: 0, maximum: 1e16 });
+/** Bytes a second: a terabyte. */
+const RateBps = Type.Number({ minimum: 0, maximum: 1e12 });
+/** Ten days. */
+const Ms = Type.Number({ minimum: 0, maximum: 864_000_000 });
+const Count = Type.Integer({ minimum: 0, maximum: 1_000_000_000 });
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
+/** The last millisecond of the year 9999. */
+const AtMs = Type.Number({ minimum: 0, maximum: 253_402_300_799_999 });
+/** Providers that a site has an uplink to. */
+const MOST_PATHS = 64;
+
+/** An IP address. Nothing else may stand where one is passed on to the kernel, to QEMU or to a guest; a zone may not, either. */
+export const Address = Type.Refine(
+  Type.String({ minLength: 2, maxLength: 45 }),
+  (text: string) => isIP(text) !== 0 && !text.includes('%'),
+  () => 'must be an IP address',
+);
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** What a VM is made of. `image` names one of the images that every site has. */
 export const Machine = Type.Object(
@@ -36,22 +57,22 @@ export const Machine = Type.Object(
   closed,
 );
 /** What a VM is made of. */
-export type Machine = Static<typeof Machine>;
+export type Machine = DeepReadonly<Static<typeof Machine>>;
 
 /** One end of a migration's path. */
-const Endpoint = Type.Object({ provider: Name, address: Text }, closed);
+const Endpoint = Type.Object({ provider: Name, address: Address }, closed);
 /** One end of a migration's path: a provider, and a host's address there. */
-export type Endpoint = Static<typeof Endpoint>;
+export type Endpoint = DeepReadonly<Static<typeof Endpoint>>;
 
 /** A guest's address on a site's LAN. */
 const LanAddress = Type.Object(
-  { address: Text, prefix: Type.Integer({ minimum: 0, maximum: 128 }), gateway: Text },
+  { address: Address, prefix: Type.Integer({ minimum: 0, maximum: 128 }), gateway: Address },
   closed,
 );
 /** A guest's address on a site's LAN. */
-export type LanAddress = Static<typeof LanAddress>;
+export type LanAddress = DeepReadonly<Static<typeof LanAddress>>;
 
-const move = { migration: Name };
+const move = { migration: MigrationId };
 
 /** A VM is to run at this site, from nothing. */
 export const StartOrder = Type.Object({ machine: Machine }, closed);
@@ -63,25 +84,25 @@ export const ReceiveOrder = Type.Object(
     machine: Machine,
     nic: Type.Union([Type.Literal(0), Type.Literal(1)]),
     /** The source's addresses on the common paths, the preferred one first; the LANs are stretched over the first that answers. */
-    sources: Type.Array(Endpoint, { minItems: 1 }),
+    sources: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
     /** Where the source answers who asks whether it can be reached. */
     answerPort: Port,
     /** How long none of them has to answer for the move to be given up. */
-    stallMs: Amount,
+    stallMs: Ms,
     /** Whether the VM may be resumed before all of its memory is here. */
     postCopy: Type.Boolean(),
   },
   closed,
 );
 /** A VM is to come here. */
-export type ReceiveOrder = Static<typeof ReceiveOrder>;
+export type ReceiveOrder = DeepReadonly<Static<typeof ReceiveOrder>>;
 
 /** Where the VM is awaited. */
 export const Landing = Type.Object(
   {
     token: Name,
     /** The first that answers is connected to; the others are announced by multipath TCP itself. */
-    endpoints: Type.Array(Endpoint, { minItems: 1 }),
+    endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
     /** Where this site answers who asks whether it can be reached. */
     answerPort: Port,
     memoryPort: Port,
@@ -96,120 +117,139 @@ export const Landing = Type.Object(
   closed,
 );
 /** Where the VM is awaited. */
-export type Landing = Static<typeof Landing>;
+export type Landing = DeepReadonly<Static<typeof Landing>>;
 
 /** The VM at this site is to go there. */
 export const LeaveOrder = Type.Object({ ...move, to: Name, landing: Landing }, closed);
 /** The VM at this site is to go there. */
-export type LeaveOrder = Static<typeof LeaveOrder>;
+export type LeaveOrder = DeepReadonly<Static<typeof LeaveOrder>>;
 
 /** When a copy is over, or to be given up. */
 export const CopyOrder = Type.Object(
   {
     ...move,
-    maxRounds: Type.Integer({ minimum: 1 }),
-    maxPauseMs: Amount,
+    maxRounds: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+    maxPauseMs: Ms,
     /** No byte for so long: the copy stands. */
-    stallMs: Amount,
+    stallMs: Ms,
   },
   closed,
 );
 /** When a copy is over, or to be given up. */
-export type CopyOrder = Static<typeof CopyOrder>;
+export type CopyOrder = DeepReadonly<Static<typeof CopyOrder>>;
 
 /** Source: what is missing of a VM in post-copy is to be sent to another port. */
-const ReconnectOrder = Type.Object({ ...move, port: Port, stallMs: Amount }, closed);
+const ReconnectOrder = Type.Object({ ...move, port: Port, stallMs: Ms }, closed);
 
 /** An order that needs nothing but its migration. */
 export const MoveOrder = Type.Object(move, closed);
 /** An order to the receiving side; the token says which receiver is meant. */
 export const TokenOrder = Type.Object({ ...move, token: Name }, closed);
 
-/** How far memory or disk has been copied. Bytes since this copy began. */
-export interface CopyStatus {
-  /**
-   * `copying`; `ready`: the rest is small enough to stop for; `forced`: it is not, but is to be stopped for; `post-copy`:
-   * the rest is to follow, or follows, the VM; `stopped`: the VM stands still for the rest; `sent`: all of it is at the
-   * destination; `failed`.
-   */
-  readonly state: 'copying' | 'ready' | 'forced' | 'post-copy' | 'stopped' | 'sent' | 'failed';
-  readonly sentBytes: number;
-  readonly remainingBytes: number;
-  readonly rounds: number;
-  readonly rateBps: number;
-  readonly failure?: { readonly code: string; readonly reason: string };
-}
+/**
+ * How far memory or disk has been copied. Bytes since this copy began. `copying`; `ready`: the rest is small enough to stop
+ * for; `forced`: it is not, but is to be stopped for; `post-copy`: the rest is to follow, or follows, the VM; `stopped`: the
+ * VM stands still for the rest; `sent`: all of it is at the destination; `failed`.
+ */
+const CopyStatus = Type.Object({
+  state: Type.Enum(['copying', 'ready', 'forced', 'post-copy', 'stopped', 'sent', 'failed']),
+  sentBytes: Bytes,
+  remainingBytes: Bytes,
+  rounds: Count,
+  rateBps: RateBps,
+  failure: Type.Optional(Type.Object({ code: Type.String({ maxLength: 64 }), reason: Type.String() })),
+});
+/** How far memory or disk has been copied. */
+export type CopyStatus = DeepReadonly<Static<typeof CopyStatus>>;
 
 /** What the connection that carries the copies looks like to the kernel. */
-export interface Carriage {
+const Carriage = Type.Object({
   /** Bytes that were acknowledged, by provider. */
-  readonly bytesByProvider: Readonly<Record<string, number>>;
+  bytesByProvider: Type.Record(Name, Bytes, { maxProperties: 2 * MOST_PATHS, ...closed }),
   /** The fewest subflows that were seen once the connection was up; 0: not seen yet. */
-  readonly subflows: number;
+  subflows: Count,
   /** True: it fell back from multipath TCP to plain TCP. */
-  readonly plainTcp: boolean;
-}
+  plainTcp: Type.Boolean(),
+});
+/** What the connection that carries the copies looks like to the kernel. */
+export type Carriage = DeepReadonly<Static<typeof Carriage>>;
 
 /** A VM at a site, as its agent knows it. */
-export interface InstanceStatus {
-  readonly vm: string;
-  readonly machine: Machine;
+const InstanceStatus = Type.Object({
+  vm: Name,
+  machine: Machine,
   /**
    * `running`; `stopped`: here is the VM, but it stands still; `receiving`: it is awaited, not all of it is here;
    * `received`: all of it is here, it may be resumed; `handed-over`: it was here and will never run from this state;
    * `dead`: QEMU is no more.
    */
-  readonly state: 'running' | 'stopped' | 'receiving' | 'received' | 'handed-over' | 'dead';
+  state: Type.Enum(['running', 'stopped', 'receiving', 'received', 'handed-over', 'dead']),
   /** Which network card is on this site's LAN. */
-  readonly nic: 0 | 1;
-  readonly lan: LanAddress;
+  nic: Type.Enum([0, 1]),
+  lan: LanAddress,
   /** The migration it takes part in here, until it is settled, released or aborted. */
-  readonly migration?: string;
-  readonly role?: 'source' | 'destination';
-  readonly token?: string;
+  migration: Type.Optional(MigrationId),
+  role: Type.Optional(Type.Enum(['source', 'destination'])),
+  token: Type.Optional(Name),
   /** What the source has done of it. */
-  readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];
+  done: Type.Array(Type.Enum(['leave', 'announce', 'disk', 'memory']), { maxItems: 8 }),
   /** The migration by which it came here. */
-  readonly arrivedBy?: string;
-  readonly copy?: CopyStatus;
+  arrivedBy: Type.Optional(MigrationId),
+  copy: Type.Optional(CopyStatus),
   /**
    * Only once it has been handed over by post-copy, or came from where that is allowed. `under-way`: not all of its memory
    * is at the destination; `broken`: what is missing does not get there over the present connection; `whole`; `lost`: what
    * is missing is no more.
    */
-  readonly postCopy?: 'under-way' | 'broken' | 'whole' | 'lost';
-  readonly disk?: CopyStatus;
-  readonly carriage?: Carriage;
+  postCopy: Type.Optional(Type.Enum(['under-way', 'broken', 'whole', 'lost'])),
+  disk: Type.Optional(CopyStatus),
+  carriage: Type.Optional(Carriage),
   /** MPTCP connections of the guest that have not joined the new address, when the wait was over; and plain ones. */
-  readonly unjoined?: number;
+  unjoined: Type.Optional(Count),
   /** When it stopped for the switch-over and when it was resumed, on this host's clock. */
-  readonly stoppedAtMs?: number;
-  readonly resumedAtMs?: number;
+  stoppedAtMs: Type.Optional(AtMs),
+  resumedAtMs: Type.Optional(AtMs),
   /** What QEMU calls downtime: the source's part only. */
-  readonly qemuDowntimeMs?: number;
-}
+  qemuDowntimeMs: Type.Optional(Ms),
+});
+/** A VM at a site, as its agent knows it. */
+export type InstanceStatus = DeepReadonly<Static<typeof InstanceStatus>>;
+
+/*
+ * What agents answer is checked as what they are ordered is. It may hold more than is known here, as that of a newer agent
+ * does; what is passed on to another agent (a landing, a machine) may not.
+ */
 
 /** A site, as its agent knows it. */
-export interface SiteStatus {
-  readonly site: string;
+export const SiteStatus = Type.Object({
+  site: Name,
   /** The host's clock, for whoever compares times of several hosts. */
-  readonly atMs: number;
-  readonly endpoints: readonly Endpoint[];
+  atMs: AtMs,
+  endpoints: Type.Array(Endpoint, { maxItems: MOST_PATHS }),
   /** Where it answers who asks whether it can be reached. */
-  readonly answerPort: number;
-  readonly accel: 'kvm' | 'tcg';
-  readonly instances: readonly InstanceStatus[];
-}
+  answerPort: Port,
+  accel: Type.Enum(['kvm', 'tcg']),
+  instances: Type.Array(InstanceStatus, { maxItems: 10_000 }),
+});
+/** A site, as its agent knows it. */
+export type SiteStatus = DeepReadonly<Static<typeof SiteStatus>>;
 
 /** The answer to every order about one VM. `instance` is missing where the site has none. */
-export interface OrderAnswer {
-  readonly atMs: number;
-  readonly instance?: InstanceStatus;
+export const OrderAnswer = Type.Object({
+  atMs: AtMs,
+  instance: Type.Optional(InstanceStatus),
   /** Only of `receive`. */
-  readonly landing?: Landing;
+  landing: Type.Optional(Landing),
   /** Only of `recover`: where the rest of the memory is awaited now. */
-  readonly port?: number;
-}
+  port: Type.Optional(Port),
+});
+/** The answer to every order about one VM. */
+export type OrderAnswer = DeepReadonly<Static<typeof OrderAnswer>>;
+
+/** The answer of the helper in a guest. */
+export const GuestAnswer = Type.Object({ answer: Type.String({ maxLength: 4096 }) });
+/** Why an agent refuses. */
+export const Refusal = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 
 /** Orders by name, with what they carry: `POST /v1/vms/<vm>/<order>`. */
 export const ORDERS = {
@@ -217,12 +257,12 @@ export const ORDERS = {
   receive: ReceiveOrder,
   leave: LeaveOrder,
   /** `later`: the destination will do it, when the VM is there. */
-  announce: Type.Object({ ...move, joinMs: Amount, later: Type.Boolean() }, closed),
-  mirror: Type.Object({ ...move, stallMs: Amount }, closed),
+  announce: Type.Object({ ...move, joinMs: Ms, later: Type.Boolean() }, closed),
+  mirror: Type.Object({ ...move, stallMs: Ms }, closed),
   copy: CopyOrder,
   expect: TokenOrder,
   /** `handOver`: the rest is sent at once, as by that order. */
-  stop: Type.Object({ ...move, maxPauseMs: Amount, force: Type.Boolean(), handOver: Type.Boolean() }, closed),
+  stop: Type.Object({ ...move, maxPauseMs: Ms, force: Type.Boolean(), handOver: Type.Boolean() }, closed),
   closeDisk: TokenOrder,
   handOver: MoveOrder,
   resume: TokenOrder,
@@ -240,4 +280,4 @@ export const ORDERS = {
 /** The name of an order. */
 export type OrderName = keyof typeof ORDERS;
 /** What an order carries. */
-export type OrderBody<O extends OrderName> = Static<(typeof ORDERS)[O]>;
+export type OrderBody<O extends OrderName> = DeepReadonly<Static<(typeof ORDERS)[O]>>;

@@ -1,10 +1,12 @@
 /** What the six steps order of the two agents. Each may be carried out again from its beginning. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '../../errors.ts';
 import type { Phase } from '../../events/index.ts';
+import type { Path } from '../../model/paths.ts';
 import { RefusedOrder } from './client.ts';
 import type { Run } from './driver.ts';
 import { untilResumed, untilWhole } from './post-copy.ts';
-import type { CopyStatus } from './protocol.ts';
+import type { CopyStatus, Endpoint } from './protocol.ts';
 import type { Survey } from './survey.ts';
 
 /** How moves are carried out. */
@@ -49,11 +51,17 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
       await patiently(() => source.order(vm, 'abort', { migration: earlier, voided: false }));
     }
     const { endpoints, answerPort } = await patiently(() => source.status());
-    const sources = paths.flatMap(({ provider }) => endpoints.filter((endpoint) => endpoint.provider === provider));
+    const sources = onPaths(endpoints, paths);
+    if (sources.length === 0) throw misfit(`${from} names no address on a path to ${to}`);
     const where = { sources, answerPort, stallMs, postCopy };
     const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, ...where } as const;
     const { landing } = await patiently(() => destination.order(vm, 'receive', order));
-    await patiently(() => source.order(vm, 'leave', { migration, to, landing: landing! }));
+    if (landing === undefined) throw misfit(`${to} does not say where it awaits ${vm}`);
+    // The source is sent to addresses on the two sites' common paths only, one a path.
+    if (onPaths(landing.endpoints, paths).length !== landing.endpoints.length) {
+      throw misfit(`${to} awaits ${vm} at addresses that are on no path from ${from}`);
+    }
+    await patiently(() => source.order(vm, 'leave', { migration, to, landing }));
   },
 
   async announce({ run: { move, source }, rules: { announce, joinMs }, patiently }) {
@@ -80,7 +88,8 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     const { id: migration, vm } = move;
     const force = survey.source?.copy?.state === 'forced';
     const { token, machine } = survey.destination!;
-    const here = { migration, token: token! };
+    if (token === undefined) throw misfit(`${move.to} has no token of ${vm}`);
+    const here = { migration, token };
     // The destination has to let go of a mirrored disk before the last of the memory arrives.
     const hasDisk = machine.spec.diskBytes > 0;
     await patiently(() => destination.order(vm, 'expect', here));
@@ -109,6 +118,15 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     await patiently(() => source.order(vm, 'release', { migration }));
   },
 };
+
+/** One address for each path, in the order of the paths. */
+function onPaths(endpoints: readonly Endpoint[], paths: readonly Path[]): Endpoint[] {
+  return paths.flatMap(({ provider }) => endpoints.find((endpoint) => endpoint.provider === provider) ?? []);
+}
+
+function misfit(what: string): TagalongError {
+  return new TagalongError('AGENT_ANSWER_INVALID', what);
+}
 
 async function copyDisk(world: StepWorld): Promise<void> {
   const { run, rules, patiently } = world;
@@ -176,7 +194,10 @@ async function follow(world: StepWorld, which: 'copy' | 'disk', confirm: () => P
       throw new RefusedOrder('QEMU_GONE', `${run.move.vm}: its QEMU at ${run.move.from} is no more`);
     if (destination?.state === 'dead') throw new RefusedOrder('QEMU_GONE', `its receiver at ${run.move.to} is no more`);
     const copy: CopyStatus | undefined = source[which];
-    if (copy?.state === 'failed') throw new RefusedOrder(copy.failure!.code, copy.failure!.reason);
+    if (copy?.state === 'failed') {
+      const { code, reason } = copy.failure ?? { code: 'COPY_FAILED', reason: 'its agent does not say why' };
+      throw new RefusedOrder(code, reason);
+    }
     // An agent that was restarted has to be told again.
     if (copy === undefined || copy.state !== 'copying') await confirm();
     else if (Date.now() - saidAtMs >= PROGRESS_MS) {

@@ -4,6 +4,9 @@ import type { Path } from '../../model/paths.ts';
 import type { Measured, Move } from '../hypervisor.ts';
 import type { InstanceStatus } from './protocol.ts';
 
+/** What two hosts' clocks say of a longer pause is not believed: it would be the measure of all moves on this way. */
+const MOST_PAUSE_MS = 86_400_000;
+
 /** The VM at both ends; missing where the site has none of that name. */
 export interface Survey {
   readonly source: InstanceStatus | undefined;
@@ -96,7 +99,7 @@ export function measure(
   const resumedAtMs =
     destination?.resumedAtMs === undefined ? undefined : destination.resumedAtMs - clocksMs.destination;
   const paused = stoppedAtMs !== undefined && resumedAtMs !== undefined ? Math.max(0, resumedAtMs - stoppedAtMs) : 0;
-  const pauseMs = Math.max(before.pauseMs, paused);
+  const pauseMs = Math.max(before.pauseMs, Math.min(paused, MOST_PAUSE_MS));
   const downtimeMs = source?.qemuDowntimeMs ?? before.hypervisorDowntimeMs;
   const degraded = new Set(before.degraded);
   if (carriage?.plainTcp) degraded.add('plain-tcp');
@@ -130,7 +133,8 @@ function shared(
   const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
   const result: Record<string, number> = { ...earlier };
   for (const [provider, each] of Object.entries(byProvider)) {
-    const id = paths.find((path) => path.provider === provider)?.id ?? provider;
+    // What the source names otherwise is on no path of this move.
+    const id = paths.find((path) => path.provider === provider)?.id ?? 'other';
     result[id] = (result[id] ?? 0) + (counted === 0 ? 0 : (bytes * each) / counted);
   }
   return result;
