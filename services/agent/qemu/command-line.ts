@@ -1,13 +1,15 @@
 /** How QEMU is started. Source and destination of a move get the same devices in the same order. */
-import { readFile, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Machine } from '#shared/hypervisor/qemu/protocol.ts';
+import { foreignText } from '#shared/text.ts';
 import { deviceNames, macAddress } from './names.ts';
 
 /** The port of the helper in the guest. */
 const GUEST_PORT = 'org.tagalong.guest';
+const LOG_TAIL_BYTES = 16 * 2 ** 10;
 
 export interface QemuFiles {
   readonly folder: string;
@@ -46,11 +48,24 @@ export async function clearSockets({ monitor, urgent, guest }: QemuFiles): Promi
   await Promise.all([monitor, urgent, guest].map((path) => rm(path, { force: true })));
 }
 
+/** The end of a file that its writer may have made as long as it liked. */
+async function tailOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
 /** The last line that a QEMU said; what it only warned of does not end it. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
-  const said = await readFile(log, 'utf8').catch(() => '');
+  const said = await tailOf(log).catch(() => '');
   const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
-  return lines.at(-1) ?? 'it said nothing';
+  return foreignText(lines.at(-1)) || 'it said nothing';
 }
 
 /**

@@ -10,9 +10,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { foreignText } from '#shared/text.ts';
 import type { QemuFiles } from './command-line.ts';
 import { createOverlay, exists } from './layers.ts';
-import { type Tls, tcp } from './memory.ts';
+import { numberOf, type Tls, tcp } from './memory.ts';
 import { type Qmp, QmpError } from './qmp.ts';
 import type { MoveRecord } from './record.ts';
 import { carryCounts, writtenSince } from './written.ts';
@@ -120,14 +121,14 @@ export class DiskCopy {
       sentBytes,
       remainingBytes: Math.max(0, this.#sum('total-progress') - sentBytes),
       rounds: 0,
-      rateBps: (sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000,
+      rateBps: numberOf((sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000, 1e12),
     };
     const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
     // What is true of the VM can be said also where its QEMU is no more.
     if (silence) return failed(silence instanceof TagalongError ? 'QEMU_GONE' : 'COPY_FAILED', silence.message);
     const job = mirror ?? backup;
     if (job === undefined) return failed('COPY_FAILED', 'the mirror is no more');
-    if (job.error !== undefined) return failed('COPY_FAILED', job.error);
+    if (job.error !== undefined) return failed('COPY_FAILED', foreignText(job.error));
     if (mirror?.status === 'ready') return { ...base, state: 'ready' };
     const isOver = mirror?.status === 'concluded' || mirror?.status === 'null';
     if (isOver) return failed('COPY_FAILED', 'the mirror ended early');
@@ -216,7 +217,8 @@ export class DiskCopy {
       const job = await this.#find(id);
       if (job === undefined) return;
       if (job.status === 'concluded') {
-        if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${job.error}`);
+        if (job.error !== undefined && !force)
+          throw new TagalongError('COPY_FAILED', `disk: ${foreignText(job.error)}`);
         await qmp.execute('job-dismiss', { id });
         return;
       }
@@ -228,7 +230,7 @@ export class DiskCopy {
   }
 
   async #look(): Promise<{ readonly backup: Job | undefined; readonly mirror: Job | undefined }> {
-    const jobs = await this.#qmp.execute<Job[]>('query-jobs');
+    const jobs = (await this.#qmp.execute<Job[]>('query-jobs')).filter(({ id }) => id === BACKUP || id === MIRROR);
     for (const job of jobs) this.#seen.set(job.id, job);
     return { backup: jobs.find(({ id }) => id === BACKUP), mirror: jobs.find(({ id }) => id === MIRROR) };
   }
@@ -239,7 +241,7 @@ export class DiskCopy {
   }
 
   #sum(progress: 'current-progress' | 'total-progress'): number {
-    return [...this.#seen.values()].reduce((sum, job) => sum + job[progress], 0);
+    return [...this.#seen.values()].reduce((sum, job) => sum + numberOf(job[progress]), 0);
   }
 
   get #sentBytes(): number {

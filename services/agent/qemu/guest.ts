@@ -1,18 +1,37 @@
-/** Asking the helper in the guest over the VM's virtio-serial port; its protocol is described in deploy/guest. */
-import { createConnection } from 'node:net';
+/**
+ * Asking the helper in the guest over the VM's virtio-serial port; its protocol is described in deploy/guest. A guest is
+ * trusted with itself and nothing else: whatever it answers, it costs its agent no more than one short answer.
+ */
+import { createConnection, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
+import { foreignText } from '#shared/text.ts';
+import { readLines } from './lines.ts';
+
+/** An answer, and what may still be in the port for somebody who has gone. */
+const LIMITS = { lineBytes: 4096, allBytes: 16 * 4096 };
+/** The helper splits its line at white space: a word with any would be several. */
+const WORD = /^[\w.:/=+-]{1,1024}$/;
+/** Addresses that a guest has on its cards. */
+const MOST_ADDRESSES = 8;
+const MOST_CONNECTIONS = 1_000_000;
+/** Pauses between two questions grow by this, up to so much: a guest that never does it is asked ever less. */
+const GROWTH = 1.5;
+const MOST_PAUSE_MS = 5_000;
 
 let lastId = 0;
 
 /**
  * @param path the port's socket on this host
  * @param words a verb and its arguments
- * @returns what follows `ok`
- * @throws TagalongError GUEST_SILENT, GUEST_REFUSED
+ * @returns what follows `ok`; one line without control characters
+ * @throws TagalongError EVENT_INVALID where the words are none, GUEST_SILENT, GUEST_REFUSED, GUEST_ANSWER_INVALID
  */
 export async function askGuest(path: string, words: readonly string[], answerMs = 5000): Promise<string> {
+  if (words.length === 0 || !words.every((word) => typeof word === 'string' && WORD.test(word))) {
+    throw new TagalongError('EVENT_INVALID', 'words: give a verb and its arguments, a list of words without spaces');
+  }
   const id = `${process.pid}.${++lastId}`;
   const socket = createConnection(path);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -23,20 +42,19 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
       ),
     answerMs,
   );
-  let rest = '';
-  socket.setEncoding('utf8');
-  socket.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) {
-      // Answers to somebody who has gone are still in the port.
-      if (!line.startsWith(`${id} `)) continue;
-      const answer = line.slice(id.length + 1).trimEnd();
-      if (answer === 'ok' || answer.startsWith('ok ')) resolve(answer.slice(3));
-      else reject(new TagalongError('GUEST_REFUSED', `${words.join(' ')}: ${answer.replace(/^error /, '')}`));
-    }
+  readLines(socket, LIMITS, (line) => {
+    // Answers to somebody who has gone are still in the port.
+    if (!line.startsWith(`${id} `)) return;
+    const answer = foreignText(line.slice(id.length + 1), LIMITS.lineBytes);
+    if (answer === 'ok' || answer.startsWith('ok ')) return resolve(answer.slice(3));
+    const why = foreignText(answer.replace(/^error /, ''));
+    reject(new TagalongError('GUEST_REFUSED', `${foreignText(words.join(' '))}: ${why}`));
   });
-  socket.on('error', (cause) => reject(new TagalongError('GUEST_SILENT', 'its port is closed', { cause })));
+  socket.on('error', (cause: NodeJS.ErrnoException) => {
+    // What the system says of a socket has a code; what readLines finds wrong has none.
+    if (cause.code !== undefined) reject(new TagalongError('GUEST_SILENT', 'its port is closed', { cause }));
+    else reject(new TagalongError('GUEST_ANSWER_INVALID', `"${words[0]}": ${cause.message}`, { cause }));
+  });
   socket.on('close', () => reject(new TagalongError('GUEST_SILENT', 'its port was closed')));
   // A leading line end completes whatever half a line somebody before left behind.
   socket.write(`\n${[id, ...words].join(' ')}\n`);
@@ -65,11 +83,11 @@ export async function untilTaken(
   lan: LanAddress,
   isWanted: () => Promise<boolean>,
 ): Promise<void> {
-  while (await isWanted()) {
+  for (let pauseMs = 100; await isWanted(); pauseMs = Math.min(GROWTH * pauseMs, MOST_PAUSE_MS)) {
     try {
       return await takeAddress(path, mac, lan, 2000);
     } catch {
-      await sleep(100);
+      await sleep(pauseMs);
     }
   }
 }
@@ -85,16 +103,31 @@ export async function untilJoined(
   joinMs: number,
   abandoned: () => boolean,
 ): Promise<number> {
-  for (const untilMs = performance.now() + joinMs; ; await sleep(20)) {
-    const [joined = 0, total = 0, plain = 0] = (await askGuest(path, ['joined', address])).split(' ').map(Number);
-    if (joined >= total || abandoned() || performance.now() > untilMs) return total - joined + plain;
+  const untilMs = performance.now() + joinMs;
+  for (let pauseMs = 20; ; pauseMs = Math.min(GROWTH * pauseMs, 200)) {
+    const [joined, total, plain] = countsOf(await askGuest(path, ['joined', address]));
+    if (joined >= total || abandoned() || performance.now() > untilMs) return Math.max(0, total - joined) + plain;
+    await sleep(pauseMs);
   }
+}
+
+/** @throws TagalongError GUEST_ANSWER_INVALID where an answer is not of three numbers, or of the first two */
+function countsOf(answer: string): [joined: number, total: number, plain: number] {
+  const [joined, total, plain = 0, ...more] = answer.split(' ').map((word) => (/^\d{1,7}$/.test(word) ? +word : NaN));
+  const all = [joined, total, plain].every((count) => count !== undefined && count <= MOST_CONNECTIONS);
+  if (!all || more.length > 0) {
+    const what = 'it is to say how many connections have joined, of how many, and how many are plain';
+    throw new TagalongError('GUEST_ANSWER_INVALID', `"joined": ${what}; it says "${foreignText(answer, 64)}"`);
+  }
+  return [joined!, total!, plain];
 }
 
 /** Has a guest take back the addresses of all its cards but one. */
 export async function retractAllBut(path: string, mac: string): Promise<void> {
-  for (const entry of (await askGuest(path, ['addresses'])).split(' ')) {
-    const [card, address] = entry.split('=');
-    if (address !== undefined && card !== mac) await askGuest(path, ['retract', address.split('/')[0]!]);
+  const entries = (await askGuest(path, ['addresses'])).split(' ');
+  for (const entry of entries.slice(0, MOST_ADDRESSES)) {
+    const [card, network] = entry.split('=');
+    const address = network?.split('/')[0] ?? '';
+    if (isIP(address) !== 0 && card !== mac) await askGuest(path, ['retract', address]);
   }
 }

@@ -110,7 +110,7 @@ export class Instance {
       ...(move && { migration: move.migration, role: move.role, unjoined: move.unjoined }),
       ...(move?.role === 'destination' && { token: move.landing.token }),
       ...(arrivedBy !== undefined && { arrivedBy }),
-      ...(await this.#departure.status()),
+      ...(await this.#departure.status().catch(() => ({}))),
       ...(stoppedAtMs !== undefined && { stoppedAtMs }),
       ...(resumedAtMs !== undefined && { resumedAtMs }),
       ...sent,
@@ -126,7 +126,8 @@ export class Instance {
     this.#departure.check(landing, to);
     const { endpoints } = this.#context.config;
     const [first] = landing.endpoints;
-    const local = endpoints.find(({ provider }) => provider === first!.provider)!.address;
+    const local = endpoints.find(({ provider }) => provider === first!.provider)?.address;
+    if (local === undefined) throw refused(`${first!.provider} is no provider of this site`);
     const next: MoveRecord = {
       ...{ migration, role: 'source', peer: to, landing, stretch: { local, remote: first!.address } },
       ...{ done: [], unjoined: 0 },

@@ -12,7 +12,7 @@
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { deviceNames, macAddress, shortName, stretchIds } from './names.ts';
-import { batch, feed } from './process.ts';
+import { batch, feed, type Words } from './process.ts';
 import type { InstanceRecord, MoveRecord } from './record.ts';
 
 type Lan = AgentConfig['lan'];
@@ -22,9 +22,9 @@ export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
   await unplug(vm);
   const { taps } = deviceNames(vm);
   await batch('ip', [
-    ...taps.map((tap) => `tuntap add dev ${tap} mode tap`),
-    ...taps.map((tap) => `link set ${tap} mtu ${lan.mtu} up`),
-    `link set ${taps[nic]} master ${lan.bridge}`,
+    ...taps.map((tap) => ['tuntap', 'add', 'dev', tap, 'mode', 'tap']),
+    ...taps.map((tap) => ['link', 'set', tap, 'mtu', lan.mtu, 'up']),
+    ['link', 'set', taps[nic], 'master', lan.bridge],
   ]);
 }
 
@@ -34,7 +34,7 @@ export async function unplug(vm: string): Promise<void> {
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
   await batch(
     'ip',
-    [newLan, oldLan, bridge, ...taps].map((device) => `link del ${device}`),
+    [newLan, oldLan, bridge, ...taps].map((device) => ['link', 'del', device]),
     true,
   );
 }
@@ -49,24 +49,30 @@ export async function stretch(
   const ids = stretchIds(move.migration);
   const [here, away] = move.role === 'source' ? [oldLan, newLan] : [newLan, oldLan];
   const { local, remote } = move.stretch;
-  const tunnel = (device: string, id: number) =>
-    `link add ${device} mtu ${lan.mtu} type vxlan id ${id} local ${local} remote ${remote} dstport 4789`;
+  const tunnel = (device: string, id: number) => [
+    ...['link', 'add', device, 'mtu', lan.mtu, 'type', 'vxlan', 'id', id],
+    ...['local', local, 'remote', remote, 'dstport', 4789],
+  ];
   await relax(vm);
   await batch('ip', [
     tunnel(newLan, ids.newLan),
     tunnel(oldLan, ids.oldLan),
-    `link add ${bridge} mtu ${lan.mtu} type bridge forward_delay 0 stp_state 0`,
-    `link set ${here} master ${lan.bridge} up`,
-    `link set ${away} master ${bridge} up`,
-    `link set ${taps[nic === 0 ? 1 : 0]} master ${bridge}`,
-    `link set ${bridge} up`,
+    ['link', 'add', bridge, 'mtu', lan.mtu, 'type', 'bridge', 'forward_delay', 0, 'stp_state', 0],
+    ['link', 'set', here, 'master', lan.bridge, 'up'],
+    ['link', 'set', away, 'master', bridge, 'up'],
+    ['link', 'set', taps[nic === 0 ? 1 : 0], 'master', bridge],
+    ['link', 'set', bridge, 'up'],
   ]);
 }
 
 /** Takes the stretched LANs down. */
 export async function relax(vm: string): Promise<void> {
   const { bridge, newLan, oldLan } = deviceNames(vm);
-  await batch('ip', [`link del ${newLan}`, `link del ${oldLan}`, `link del ${bridge}`], true);
+  await batch(
+    'ip',
+    [newLan, oldLan, bridge].map((device) => ['link', 'del', device]),
+    true,
+  );
 }
 
 /**
@@ -79,11 +85,15 @@ export async function relax(vm: string): Promise<void> {
 export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
   const { taps, newLan, oldLan } = deviceNames(vm);
   const [from, to] = role === 'source' ? [taps[nic], oldLan] : [newLan, taps[nic]];
+  const table = tableOf(vm);
   await nft([
     ...forget(vm),
-    `add table netdev ${tableName(vm)}`,
-    `add chain netdev ${tableName(vm)} out { type filter hook egress device "${from}" priority 0; }`,
-    `add rule netdev ${tableName(vm)} out ether daddr ${macAddress(vm, nic)} dup to "${to}"`,
+    ['add', 'table', ...table],
+    [
+      ...['add', 'chain', ...table, 'out', '{', 'type', 'filter', 'hook', 'egress'],
+      ...['device', `"${from}"`, 'priority', 0, ';', '}'],
+    ],
+    ['add', 'rule', ...table, 'out', 'ether', 'daddr', macAddress(vm, nic), 'dup', 'to', `"${to}"`],
   ]);
 }
 
@@ -92,11 +102,14 @@ export async function unmirror(vm: string): Promise<void> {
   await nft(forget(vm));
 }
 
-const tableName = (vm: string) => `tagalong-${shortName(vm)}`;
+const tableOf = (vm: string) => ['netdev', `tagalong-${shortName(vm)}`];
 /** A table can be removed only where it is there. */
-const forget = (vm: string) => [`add table netdev ${tableName(vm)}`, `delete table netdev ${tableName(vm)}`];
+const forget = (vm: string) => [
+  ['add', 'table', ...tableOf(vm)],
+  ['delete', 'table', ...tableOf(vm)],
+];
 
 /** All of it or nothing. */
-async function nft(lines: readonly string[]): Promise<void> {
-  await feed('nft', ['-f', '-'], lines);
+async function nft(commands: readonly Words[]): Promise<void> {
+  await feed('nft', ['-f', '-'], commands);
 }

@@ -11,6 +11,7 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyOrder, CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
 import { afterRound } from '#shared/model/pre-copy.ts';
+import { foreignText } from '#shared/text.ts';
 import type { Qmp } from './qmp.ts';
 import { countedPieces } from './written.ts';
 
@@ -24,6 +25,34 @@ export interface MigrateInfo {
   };
   readonly downtime?: number;
   readonly 'error-desc'?: string;
+}
+
+const MOST_BYTES = 1e16;
+const MOST_ROUNDS = 1e9;
+const MOST_BPS = 1e12;
+/** Ten days. */
+const MOST_MS = 864_000_000;
+
+/** A number of QEMU's, within bounds; 0 where it is none. */
+export function numberOf(value: unknown, most = MOST_BYTES): number {
+  return typeof value === 'number' && value >= 0 ? Math.min(value, most) : 0;
+}
+
+/** What can be believed of what QEMU says: one that its guest has taken over costs its own VM, and nobody else. */
+function believed(info: MigrateInfo | null): MigrateInfo {
+  const { status, ram, downtime, 'error-desc': fault } = info ?? {};
+  return {
+    ...(typeof status === 'string' && { status: foreignText(status, 64) }),
+    ...(typeof ram === 'object' && {
+      ram: {
+        transferred: numberOf(ram?.transferred),
+        remaining: numberOf(ram?.remaining),
+        'dirty-sync-count': Math.floor(numberOf(ram?.['dirty-sync-count'], MOST_ROUNDS)),
+      },
+    }),
+    ...(downtime !== undefined && { downtime: numberOf(downtime, MOST_MS) }),
+    ...(fault !== undefined && { 'error-desc': foreignText(fault) }),
+  };
 }
 
 const POLL_MS = 50;
@@ -139,7 +168,7 @@ export class MemoryCopy {
       sentBytes: transferred,
       remainingBytes: remaining,
       rounds,
-      rateBps: this.#rateBps,
+      rateBps: numberOf(this.#rateBps, MOST_BPS),
       ...(this.#failure && { failure: this.#failure }),
     };
   }
@@ -161,7 +190,7 @@ export class MemoryCopy {
     if (!this.#begun || this.#asking || this.#over) return;
     this.#asking = true;
     try {
-      this.#conclude(await this.#qmp.execute<MigrateInfo>('query-migrate'));
+      this.#conclude(believed(await this.#qmp.execute<MigrateInfo | null>('query-migrate')));
     } catch (error) {
       // Of a VM that runs elsewhere by now, silence decides nothing.
       if (!isPostCopy(this.#status)) this.#fail('QEMU_GONE', (error as Error).message);

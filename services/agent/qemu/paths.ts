@@ -22,10 +22,10 @@ export async function preparePaths({ endpoints, qemu }: AgentConfig): Promise<vo
   const { stdout } = await run('ip', ['mptcp', 'endpoint', 'show']);
   const known = new Set(stdout.split('\n').map((line) => line.split(' ')[0]));
   await batch('ip', [
-    `mptcp limits set subflows ${LIMIT} add_addr_accepted ${LIMIT}`,
+    ['mptcp', 'limits', 'set', 'subflows', LIMIT, 'add_addr_accepted', LIMIT],
     ...endpoints
       .slice(1)
       .filter(({ address }) => !known.has(address))
-      .map(({ address }) => `mptcp endpoint add ${address} signal`),
+      .map(({ address }) => ['mptcp', 'endpoint', 'add', address, 'signal']),
   ]);
 }

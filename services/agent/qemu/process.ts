@@ -3,6 +3,8 @@ import { execFile, spawn } from 'node:child_process';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { TagalongError } from '#shared/errors.ts';
+import { foreignText } from '#shared/text.ts';
 
 export const run = promisify(execFile);
 
@@ -65,18 +67,39 @@ export async function startTicks(pid: number): Promise<number | undefined> {
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
 }
 
-/** Runs `ip -batch` on some lines; with `force`, past lines that fail. */
-export async function batch(program: 'ip', lines: readonly string[], force = false): Promise<void> {
-  if (force) await feed(program, ['-force', '-batch', '-'], lines).catch(() => {});
-  else await feed(program, ['-batch', '-'], lines);
+/** A command in words, for a program that reads commands from lines. */
+export type Words = readonly (string | number)[];
+
+/**
+ * What such a program could take for anything but one word: white space, line ends, comments, escapes and quotes other than
+ * those around a whole word. Some words come from other hosts, and programs like `ip -batch` run whatever a line says.
+ */
+const UNFIT_WORD = /[^!-~]|[#\\'`$]|^"?$|^[^"]+"|"[^"]+$/;
+
+/** Runs `ip -batch` on some commands; with `force`, past those that fail. */
+export async function batch(program: 'ip', commands: readonly Words[], force = false): Promise<void> {
+  if (force) await feed(program, ['-force', '-batch', '-'], commands).catch(() => {});
+  else await feed(program, ['-batch', '-'], commands);
 }
 
-/** Runs a program that reads lines from its standard input. */
-export async function feed(program: string, args: readonly string[], lines: readonly string[]): Promise<void> {
+/**
+ * Runs a program that reads commands from its standard input.
+ * @throws TagalongError ORDER_REFUSED where a word is none; then nothing was run
+ */
+export async function feed(program: string, args: readonly string[], commands: readonly Words[]): Promise<void> {
+  const lines = commands.map((words) => words.map(wordOf).join(' '));
   await new Promise<void>((resolve, reject) => {
     const child = execFile(program, args, (error, _out, err) =>
-      error ? reject(new Error(`${program}: ${err.trim()}`)) : resolve(),
+      error ? reject(new Error(`${program}: ${foreignText(err) || error.message}`)) : resolve(),
     );
+    // One that ends without having read everything says so itself.
+    child.stdin!.on('error', () => {});
     child.stdin!.end(`${lines.join('\n')}\n`);
   });
+}
+
+function wordOf(word: string | number): string {
+  const text = `${word}`;
+  if (!UNFIT_WORD.test(text)) return text;
+  throw new TagalongError('ORDER_REFUSED', `"${foreignText(text, 64)}" is no word that a command may have`);
 }

@@ -5,6 +5,8 @@
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
+import { foreignText } from '#shared/text.ts';
+import { readLines } from './lines.ts';
 import { isAlive, type ProcessId } from './process.ts';
 
 /** What QEMU says by itself. `atMs` is QEMU's own stamp, on the host's clock. */
@@ -35,7 +37,7 @@ export class QmpError extends Error {
   readonly qmpClass: string;
 
   constructor(command: string, qmpClass: string, description: string) {
-    super(`${command}: ${description}`);
+    super(`${command}: ${foreignText(description)}`);
     this.qmpClass = qmpClass;
   }
 }
@@ -65,6 +67,10 @@ interface Opening {
 
 /** QEMU under software emulation on a busy host can take its time; minutes of silence mean that it hangs. */
 const ANSWER_MS = 20_000;
+/** A line of QEMU's: that which names all block nodes has some kilobytes. */
+const LINE_BYTES = 2 ** 20;
+/** The last millisecond of the year 9999. */
+const LAST_MS = 253_402_300_799_999;
 
 /**
  * Opens the monitor at `path` and negotiates.
@@ -98,6 +104,12 @@ export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp |
   return undefined;
 }
 
+/** When an event happened; one without a time has happened now. */
+function stampOf({ timestamp }: Message): number {
+  const atMs = Number(timestamp?.seconds) * 1000 + Number(timestamp?.microseconds) / 1000;
+  return atMs >= 0 && atMs <= LAST_MS ? atMs : Date.now();
+}
+
 function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening {
   const pending = new Map<number, Pending>();
   const listeners: ((event: QmpEvent) => void)[] = [];
@@ -105,15 +117,13 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
   const closing = Promise.withResolvers<void>();
   let lastId = 0;
   let isOpen = true;
-  let rest = '';
 
   const gone = () => new TagalongError('QEMU_GONE', `${path}: the monitor is closed`);
   const take = (line: string) => {
     const message = JSON.parse(line) as Message;
     if (message.QMP) return greeting.resolve();
     if (message.event !== undefined) {
-      const { seconds, microseconds } = message.timestamp!;
-      const event = { event: message.event, data: message.data ?? {}, atMs: seconds * 1000 + microseconds / 1000 };
+      const event = { event: message.event, data: message.data ?? {}, atMs: stampOf(message) };
       for (const listener of listeners) listener(event);
       return;
     }
@@ -121,14 +131,12 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
     if (asked === undefined) return;
     pending.delete(message.id!);
     clearTimeout(asked.timer);
-    if (message.error) asked.reject(new QmpError(asked.command, message.error.class, message.error.desc));
+    if (message.error !== undefined) asked.reject(new QmpError(asked.command, message.error.class, message.error.desc));
     else asked.resolve(message.return);
   };
-  socket.setEncoding('utf8');
-  socket.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) if (line.trim() !== '') take(line);
+  // A QEMU that says anything but lines of JSON was taken over by its guest: its monitor is closed, as if it were gone.
+  readLines(socket, { lineBytes: LINE_BYTES }, (line) => {
+    if (line.trim() !== '') take(line);
   });
   socket.on('error', () => {});
   socket.on('close', () => {

@@ -1,0 +1,51 @@
+/** Lines from a socket whose other end is not trusted. */
+import type { Socket } from 'node:net';
+
+/** What is taken of a peer. */
+export interface LineLimits {
+  /** The longest line. */
+  readonly lineBytes: number;
+  /** All lines together, where that has an end. @default without one */
+  readonly allBytes?: number;
+}
+
+const LINE_END = 0x0a;
+
+/**
+ * Calls `take` with each line that comes, without its end. Holds one line at most, and looks at each byte once. A socket
+ * that sends more than it may, or a line that `take` throws at, is destroyed: no fault of a peer gets further than that.
+ */
+export function readLines(socket: Socket, { lineBytes, allBytes }: LineLimits, take: (line: string) => void): void {
+  let pieces: Buffer[] = [];
+  let held = 0;
+  let all = 0;
+  const hold = (piece: Buffer) => {
+    held += piece.length;
+    if (held > lineBytes) throw new Error(`a line of more than ${lineBytes} bytes came`);
+    pieces.push(piece);
+  };
+  const read = (piece: Buffer) => {
+    all += piece.length;
+    if (allBytes !== undefined && all > allBytes) throw new Error(`more than ${allBytes} bytes came`);
+    let from = 0;
+    for (let end = piece.indexOf(LINE_END); end >= 0; end = piece.indexOf(LINE_END, from)) {
+      hold(piece.subarray(from, end));
+      from = end + 1;
+      const line = Buffer.concat(pieces, held).toString();
+      pieces = [];
+      held = 0;
+      take(line);
+      if (socket.destroyed) return;
+    }
+    if (from < piece.length) hold(piece.subarray(from));
+  };
+  socket.on('data', (piece: Buffer) => {
+    if (socket.destroyed) return;
+    try {
+      read(piece);
+    } catch (error) {
+      pieces = [];
+      socket.destroy(error as Error);
+    }
+  });
+}
