@@ -129,9 +129,11 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
     }
     const asked = pending.get(message.id!);
     if (asked === undefined) return;
+    const { error } = message;
+    const refusal = error !== undefined && new QmpError(asked.command, error.class, error.desc);
     pending.delete(message.id!);
     clearTimeout(asked.timer);
-    if (message.error !== undefined) asked.reject(new QmpError(asked.command, message.error.class, message.error.desc));
+    if (refusal) asked.reject(refusal);
     else asked.resolve(message.return);
   };
   // A QEMU that says anything but lines of JSON was taken over by its guest: its monitor is closed, as if it were gone.

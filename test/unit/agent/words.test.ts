@@ -1,0 +1,44 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { feed } from '#services/agent/qemu/process.ts';
+
+describe('a program that reads commands from lines', () => {
+  let folder: string;
+  let out: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tagalong-words-'));
+    out = join(folder, 'out');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test('is given the words as they are', async () => {
+    const words = ['add', 'chain', '{', 'device', '"t0"', 'priority', 0, ';', '}', '10.1.0.0/24', 'fe80::1', 'a_b-c.d'];
+    await feed('tee', [out], [words, ['link', 'set', 'up']]);
+    expect(await readFile(out, 'utf8')).toBe(`${words.join(' ')}\nlink set up\n`);
+  });
+
+  test.each([
+    ['a second line', '10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id"\n#'],
+    ['a second word', '10.9.9.9 dev'],
+    ['a tab', '10.9.9.9\tdev'],
+    ['a comment', '10.9.9.9#'],
+    ['an escape', '10.9.9.9\\'],
+    ['a quote in the midst', 'a"b'],
+    ['a quote of the other kind', "a'b"],
+    ['nothing', ''],
+    ['a character that only looks like a blank', '10.9.9.9\u00a0dev'],
+    ['a zero byte', '10.9.9.9\0'],
+  ])('is not run where a word has %s', async (_, word) => {
+    await expect(feed('tee', [out], [['link', 'add', word]])).rejects.toMatchObject({ code: 'ORDER_REFUSED' });
+    await expect(readFile(out)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('that fails says so in one bounded line', async () => {
+    const error = await feed('sh', ['-c', 'head -c 100000 /dev/zero | tr "\\0" "x" >&2; exit 1'], [['x']]).catch(
+      (e) => e,
+    );
+    expect(error.message.length).toBeLessThan(600);
+  });
+});
