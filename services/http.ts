@@ -173,6 +173,7 @@ function answerError(error: FastifyError | TagalongError, reply: FastifyReply, l
   }
 }
 
-function answer(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+/** Answers with an error, in the one form that all errors have. */
+export function answer(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
   return reply.code(status).send({ error: { code, message } });
 }

@@ -22,6 +22,7 @@ import { observeBus, observeIngest, observeMigrator, observePlacement, observePr
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
+import { knownSites } from './sites/known.ts';
 import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
 
@@ -56,7 +57,8 @@ interface Service extends Partial<Followed> {
 
 const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> = {
   async ingest({ bus, store, clock, config, log }) {
-    const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
+    const sites = knownSites(store, config.sites, log);
+    const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log });
     const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
     const exposition = createExposition();
     observeProcess(exposition);
@@ -68,7 +70,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
         await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
         if (stopped.signal.aborted) return;
         await ingest.start();
-        await declareVms(ingest, config.vms);
+        await declareVms(ingest, config.vms, log);
         await mqtt?.start();
       },
       async stop() {

@@ -21,6 +21,7 @@ import { observeBus, observeIngest, observeMigrator, observePlacement } from './
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
+import { knownSites } from './sites/known.ts';
 import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
 
@@ -55,7 +56,8 @@ export interface SystemOptions {
 
 export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
   const machines = rest.machines ?? simulatedMachines(config, clock);
-  const ingest = createIngest({ bus, store, clock, config: config.ingest, log });
+  const sites = knownSites(store, config.sites, log);
+  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log });
   const placement = createPlacement({ bus, store, clock, config, log });
   const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
   const monitor = createMonitor({ bus, clock, log, sites: config.sites });
@@ -98,7 +100,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
       await ingest.start();
       await mqtt?.start();
     },
-    declare: () => declareVms(ingest, config.vms),
+    declare: () => declareVms(ingest, config.vms, log),
     registerHttp,
     async listen() {
       http = await createHttp({ config: config.http, log });

@@ -25,6 +25,15 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const { hypervisor, hosts } = simulatedMachines(config, clock);
   const revisions = new Map<string, number>();
   const switching = new Map<string, Move>();
+  const isSite = (name: string) => config.sites.some(({ site }) => site === name);
+  /** VMs whose site is not there, by name: kept, and not simulated. */
+  const stranded = new Map<string, string>();
+  /** One VM that cannot run costs the others nothing. */
+  const run = (vm: string, site: string) => {
+    if (isSite(site)) return hypervisor.place(vm, site);
+    stranded.set(vm, site);
+    log.error({ vm, site }, 'a VM is stranded at a site that is not there; declare the site again, or retire the VM');
+  };
 
   const write = async (vm: string, value: KeptPlace | undefined) => {
     const key = PREFIX + vm;
@@ -58,13 +67,14 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   };
   const places: Hosts = {
     ...hosts,
-    async place(vm, site, spec) {
+    async place(vm, site) {
       if (revisions.has(PREFIX + vm)) return;
       await write(vm, { site });
-      await hosts.place(vm, site, spec);
+      if (hypervisor.running(vm).length === 0) run(vm, site);
     },
     async remove(vm) {
       if (revisions.has(PREFIX + vm)) await write(vm, undefined);
+      stranded.delete(vm);
       await hosts.remove(vm);
     },
   };
@@ -76,10 +86,11 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       for (const { site } of config.sites) for (const vm of hypervisor.vmsAt(site)) hypervisor.remove(vm);
       revisions.clear();
       switching.clear();
+      stranded.clear();
       if (!on) return;
       for (const { key, value, revision } of await store.list<KeptPlace>(PREFIX)) {
         revisions.set(key, revision);
-        hypervisor.place(key.slice(PREFIX.length), value.site);
+        run(key.slice(PREFIX.length), value.site);
       }
     },
     close() {},

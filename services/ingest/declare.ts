@@ -1,10 +1,21 @@
 import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
 import type { Ingest } from './service.ts';
 
-/** Declares the VMs of a configuration, and attaches their users. What is known already is not said again. */
-export async function declareVms(ingest: Ingest, vms: Config['vms']): Promise<void> {
+/**
+ * Declares the VMs of a configuration, and attaches their users. What is known already is not said again. A VM whose home was
+ * removed while the installation ran is said in the log and left out: the others are declared.
+ */
+export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log): Promise<void> {
+  const log = serviceLog(parent, 'ingest');
   for (const { vm, home, spec, sessions } of vms) {
-    await ingest.declareVm(vm, home, spec);
-    for (const { user, weight } of sessions) await ingest.attach(vm, user, weight);
+    try {
+      await ingest.declareVm(vm, home, spec);
+      for (const { user, weight } of sessions) await ingest.attach(vm, user, weight);
+    } catch (error) {
+      if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;
+      log.error({ vm, home, err: error }, 'a VM of the configuration was not declared');
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { HttpSurface } from '../http.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { answer, type HttpSurface } from '../http.ts';
 import { registerLocationApis } from './apis/http.ts';
 import { interruptionReader, locationReader, readSession, readVm } from './body.ts';
 import type { Ingest } from './service.ts';
@@ -13,7 +14,7 @@ import type { Ingest } from './service.ts';
  *   taken; 503 while the bus is too far behind.
  * - `POST /v1/interruptions`: `{vm, user, gapMs, atMs?, resets?, lostBytes?}`, what a client saw go wrong, as it ends; in the
  *   same forms and with the same limits and answers, and 404 for a VM that was not declared
- * - `PUT /v1/vms/:vm` `{home, spec}`, `DELETE /v1/vms/:vm`
+ * - `PUT /v1/vms/:vm` `{home, spec}`, 400 where there is no such home; `DELETE /v1/vms/:vm`
  * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
  * - the location APIs of others: `apis/http.ts`
  */
@@ -41,7 +42,13 @@ export function registerIngest(
 
   app.put<{ Params: { vm: string } }>('/v1/vms/:vm', async ({ params: { vm }, body }, reply) => {
     const { home, spec } = readVm(body);
-    await ingest.declareVm(vm, home, spec);
+    try {
+      await ingest.declareVm(vm, home, spec);
+    } catch (error) {
+      // The VM that the path names may well be there: what is wrong is in the body.
+      if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;
+      return answer(reply, 400, error.code, error.message);
+    }
     return reply.code(204).send();
   });
   app.delete<{ Params: { vm: string } }>('/v1/vms/:vm', async ({ params: { vm } }, reply) => {

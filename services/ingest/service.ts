@@ -19,6 +19,7 @@ import {
 import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
+import type { KnownSites } from '../sites/known.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
@@ -46,7 +47,10 @@ export interface Ingest {
   stop(): Promise<void>;
   /** True, or why nothing is taken at the moment. */
   ready(): true | string;
-  /** Says that a VM exists, or what has changed of it. Said once, however often it is called. */
+  /**
+   * Says that a VM exists, or what has changed of it. Said once, however often it is called.
+   * @throws TagalongError SITE_UNKNOWN where there is no such home
+   */
   declareVm(vm: string, home: string, spec: VmSpec): Promise<void>;
   /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
@@ -83,9 +87,11 @@ export function createIngest(options: {
   readonly store: Store;
   readonly clock: Clock;
   readonly config: IngestConfig;
+  /** Where VMs may be at home. */
+  readonly sites: KnownSites;
   readonly log: Log;
 }): Ingest {
-  const { bus, store, clock, config } = options;
+  const { bus, store, clock, config, sites } = options;
   const log = serviceLog(options.log, 'ingest');
   const pseudonymOf = createPseudonyms(config.pseudonymKey);
   const attachments = createAttachments(store, clock);
@@ -120,6 +126,8 @@ export function createIngest(options: {
   const declareVm = async (vm: string, home: string, spec: VmSpec) => {
     const data = () => ({ vm, atMs: clock.now(), home, spec });
     refuseUnfit('vm.declared.v1', data());
+    const fault = await sites.faultOf(home);
+    if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
     await sayAndRecord<DeclaredVm>(
       store,
       vmKey(vm),

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
 import { type Fault, NAME } from './faults.ts';
-import { nearest } from './nearest.ts';
+import { unknownSite } from './nearest.ts';
 import type { Config } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 
@@ -97,11 +97,7 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
   );
   const known = sites.map(({ site }) => site);
   for (const [i, { home, sessions }] of vms.entries()) {
-    if (!known.includes(home)) {
-      const near = nearest(home, known);
-      const right = near === undefined ? 'give the name of one of the sites' : `did you mean ${near}?`;
-      yield { path: ['vms', `${i}`, 'home'], message: `there is no site "${home}"; ${right}` };
-    }
+    if (!known.includes(home)) yield { path: ['vms', `${i}`, 'home'], message: unknownSite(home, known) };
     const users = sessions.map(({ user }) => user);
     yield* repeats(['vms', `${i}`, 'sessions'], 'user', users);
     if (ingest.pseudonymKey !== undefined) continue;

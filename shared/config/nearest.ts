@@ -6,6 +6,13 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return least <= Math.max(1, Math.floor(word.length / 3)) ? known[distances.indexOf(least)] : undefined;
 }
 
+/** What is wrong with the name of a site that nobody knows. @param known the names of those there are */
+export function unknownSite(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  const right = near === undefined ? 'give the name of one of the sites' : `did you mean ${near}?`;
+  return `there is no site "${name}"; ${right}`;
+}
+
 /** Insertions, deletions and replacements that turn one word into another (Levenshtein). */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -277,7 +277,8 @@ const Dashboard = section({
   services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { default: [] }),
 });
 
-const Site = Type.Object(
+/** A site as a file or an operator declares it. */
+export const SiteInput = Type.Object(
   {
     site: SiteName,
     lat,
@@ -356,7 +357,7 @@ export const ConfigSchema = section({
   limits: Limits,
   hypervisor: Hypervisor,
   dashboard: Dashboard,
-  sites: Type.Array(Site, { default: [] }),
+  sites: Type.Array(SiteInput, { default: [] }),
   vms: Type.Array(Vm, { default: [] }),
   webhooks: Type.Array(Webhook, { default: [] }),
   /** How often a site says that it is there. @default 5000 */

@@ -152,7 +152,8 @@ export class Lookout {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
-        prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)),
+        // Without a path a move takes for ever, and JSON has no number for that.
+        ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)) }),
       };
     });
     return {
@@ -234,6 +235,11 @@ export class Lookout {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, gain);
+      // No gain is ever worth a move that takes for ever: the missing path is the reason, not the gain.
+      if (weighed.pair.paths.length === 0) {
+        blocked ??= 'no-path';
+        continue;
+      }
       const missing = policy.leastGain(weighed.option.costUserMs) - gain;
       if (missing > 0) {
         missingGain = Math.min(missingGain, missing);

@@ -32,6 +32,7 @@ export interface PlacementSettings extends LookSettings {
 /** What of a location event says where the user is. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
+const HOME_UNKNOWN = 'home-unknown';
 const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -190,6 +191,7 @@ export class Placement {
     const vm = this.#roster.known(vmId);
     const site = this.sites.known(siteId);
     if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
+    if (vm.home.index < 0) throw refused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
     const { choice, rejected } = this.#lookout.order(vm, site, nowMs);
     if (rejected !== undefined) throw refused(vmId, siteId, rejected);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
@@ -335,7 +337,8 @@ export class Placement {
     vm.nowMs = atMs;
     this.#touch(vm);
     if (vm.home.index < 0) {
-      // The home's heartbeat is on its way on another partition.
+      // The home's heartbeat is on its way on another partition, or the site is no more.
+      vm.reason = HOME_UNKNOWN;
       this.#agenda.set(vm, atMs + this.#settings.policy.dwellMs);
       return;
     }
@@ -365,10 +368,7 @@ export class Placement {
 
   /** Called while the VM still has the state it decided in. */
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
-    const { explains = true } = this.#settings;
-    const why = explains
-      ? this.#explanation(vm, atMs, params.reason)
-      : unexplained(vm, this.policy.name, params.reason);
+    const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
     this.#decided.push(decided(vm, params, seq, atMs, why));
     const { choice } = params;
     if (choice === undefined) return;
@@ -376,7 +376,9 @@ export class Placement {
     this.sites.count(vm.home, this.sites.named(choice.site), choice.paths, 1);
   }
 
-  #explanation(vm: Vm, nowMs: number, reason: string): Explanation {
+  #explanation(vm: Vm, nowMs: number, reason: string, explains = true): Explanation {
+    // A home without a place has nothing that candidates could be compared with.
+    if (!explains || vm.home.index < 0) return unexplained(vm, this.policy.name, reason);
     return explanation(vm, this.policy.name, reason, this.#lookout.candidates(vm, nowMs));
   }
 

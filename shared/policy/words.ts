@@ -36,6 +36,9 @@ export function refusalWords(filter: string): string {
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
   const { vm, home, state, reason, sessions } = explained;
   const best = betterThanHome(explained);
+  if (reason === 'home-unknown') {
+    return `${vm} is stranded at ${home}: nobody speaks for a site of that name. Declare the site again, or retire the VM.`;
+  }
   switch (state) {
     case 'idle':
       return `${vm} stays at ${home}: ${UNPOPULATED[reason] ?? 'nobody who uses it has been heard of'}.`;

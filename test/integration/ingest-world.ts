@@ -3,6 +3,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { createHttp, type HttpSurface } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
+import { knownSites } from '#services/sites/known.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -45,7 +46,8 @@ const log = createLog('trace', { write: (line) => void logged.push(line) });
 /** One process with ingest. */
 export async function start(yaml = '', on: { bus: Pick<MemoryBus, keyof MemoryBus> } = { bus }) {
   const config: Config = parseConfig(yaml.includes('http:') ? yaml : `http: { port: 0 }\n${yaml}`, 'test');
-  const ingest = createIngest({ bus: on.bus, store, clock, config: config.ingest, log });
+  const sites = knownSites(store, [{ site: 'east' }, ...config.sites], log);
+  const ingest = createIngest({ bus: on.bus, store, clock, config: config.ingest, sites, log });
   const surface: HttpSurface = await createHttp({ config: config.http, log });
   registerIngest(surface, { ingest, clock, config });
   await ingest.start();

@@ -4,6 +4,7 @@ import { createHttp } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest } from '#services/ingest/service.ts';
 import { createMonitor } from '#services/monitor/service.ts';
+import { knownSites } from '#services/sites/known.ts';
 import type { Data, Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
@@ -98,7 +99,14 @@ describe('a move', () => {
     const harness = await Harness.create({ vms: 1 });
     const { bus, clock, config } = harness;
     const log = createLog('silent');
-    const ingest = createIngest({ bus, store: memoryStore(), clock, config: config.ingest, log });
+    const ingest = createIngest({
+      bus,
+      store: memoryStore(),
+      clock,
+      config: config.ingest,
+      sites: knownSites(memoryStore(), config.sites, log),
+      log,
+    });
     const monitor = createMonitor({ bus, clock, log });
     const http = await createHttp({ config: { ...config.http, port: 0 }, log });
     registerIngest(http, { ingest, clock, config });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
 import { owntracksOverMqtt } from '#services/ingest/apis/mqtt.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
+import { knownSites } from '#services/sites/known.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -27,7 +28,14 @@ onNats('OwnTracks over MQTT', () => {
     const [port] = await freePorts(1);
     server = await startNats(`mqtt { listen: "127.0.0.1:${port}" }`);
     phone = await connectAsync(`mqtt://127.0.0.1:${port}`);
-    ingest = createIngest({ bus, store: memoryStore(), clock, config: parseConfig('', 'test').ingest, log });
+    ingest = createIngest({
+      bus,
+      store: memoryStore(),
+      clock,
+      config: parseConfig('', 'test').ingest,
+      sites: knownSites(memoryStore(), [{ site: 'east' }], log),
+      log,
+    });
     await ingest.start();
     await ingest.declareVm('v1', 'east', fullSpec);
     await ingest.attach('v1', 'jane', 1);

@@ -5,6 +5,7 @@ import { createHttp } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest } from '#services/ingest/service.ts';
 import { type Gap, type ProbeOptions, type ProbeReport, probe } from '#services/probe/probe.ts';
+import { knownSites } from '#services/sites/known.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
@@ -153,7 +154,14 @@ describe('the probe', () => {
 /** The process that `--report` names, with a VM `v1`. */
 async function ingestOnTheRealClock() {
   const [bus, clock, log] = [memoryBus(), realClock(), createLog('silent')];
-  const ingest = createIngest({ bus, store: memoryStore(), clock, config: DEFAULT_CONFIG.ingest, log });
+  const ingest = createIngest({
+    bus,
+    store: memoryStore(),
+    clock,
+    config: DEFAULT_CONFIG.ingest,
+    sites: knownSites(memoryStore(), [{ site: 'east' }], log),
+    log,
+  });
   const http = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0 }, log });
   registerIngest(http, { ingest, clock, config: DEFAULT_CONFIG });
   const seen: Event[] = [];
