@@ -20,7 +20,7 @@ import { Lookout, type LookSettings, reasonOf, recheckAtMs } from './outlook.ts'
 import { notePace } from './pace.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
-import { type Session, silentFromMs, type Vm } from './vm.ts';
+import { dueMs, type Session, type Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
@@ -323,9 +323,7 @@ export class Placement {
     const atMs = vm.wakeAtMs;
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
     // An earlier deadline that was left to stand, or a user who was heard of again.
-    const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nothingDue = Math.min(vm.recheckAtMs, pauseMs, silentFromMs(vm, this.#settings.policy)) > atMs;
-    if (nothingDue && vm.home.index >= 0) {
+    if (dueMs(vm, this.#settings.policy) > atMs && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
     } else this.#look(vm, atMs);
@@ -382,13 +380,11 @@ export class Placement {
     return explanation(vm, this.policy.name, reason, this.#lookout.candidates(vm, nowMs));
   }
 
-  /** Sets the next deadline: the end of a pause, the next look that is due, or the first session to fall silent. */
+  /** Sets the next deadline. */
   #schedule(vm: Vm): void {
-    const { deadlineMs, move } = vm.mind;
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
-    if (paused || move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
-    const pauseMs = deadlineMs ?? Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(pauseMs, vm.recheckAtMs, silentFromMs(vm, this.#settings.policy));
+    if (paused || vm.mind.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
+    const nextMs = dueMs(vm, this.#settings.policy);
     // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
   }

@@ -119,6 +119,12 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
   };
 }
 
+/** When the VM has to be looked at: at the end of its pause, at its next look, or when the first session falls silent. */
+export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): number {
+  const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(pauseMs, vm.recheckAtMs, silentFromMs(vm, policy));
+}
+
 /** When the first active session will have fallen silent; Infinity where none is active. */
 export function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
   let fromMs = Number.POSITIVE_INFINITY;
