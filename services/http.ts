@@ -5,6 +5,7 @@ import { contentOf } from '#shared/config/files.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { requireCredentials } from './auth.ts';
 import { rememberMethods } from './methods.ts';
 
@@ -16,6 +17,11 @@ export interface HttpSurface {
    * @param ready true: ready; false or a text: not ready, and why
    */
   health(service: string, ready: () => boolean | string): void;
+  /**
+   * Adds what no service of the process can work without: while it is away none is ready, and that is the reason.
+   * @param state true, or why it is away
+   */
+  needs(state: () => true | string): void;
   /** Resolves when requests are answered. `port` is the one that was found free where the configuration says 0. */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
   /** Resolves when the requests in hand are answered. */
@@ -73,6 +79,7 @@ const BY_STATUS: Record<number, { code: string; message?: string }> = {
 export async function createHttp(options: { config: HttpConfig; log: Log }): Promise<HttpSurface> {
   const { config } = options;
   const log = serviceLog(options.log, 'http');
+  const unreachable = repeatedFault(log, 'requests fail');
   const app = Fastify({
     https: config.tls === undefined ? null : await certificateOf(config.tls),
     bodyLimit: config.bodyLimitBytes,
@@ -80,9 +87,9 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
     // A name of 128 characters, each of which may be escaped as three.
     routerOptions: { maxParamLength: 1024 },
     // Faults that the router itself finds, as a path with a wrong escape.
-    frameworkErrors: (error, _request, reply) => answerError(error, reply, log),
+    frameworkErrors: (error, _request, reply) => answerError(error, reply, log, unreachable),
   });
-  app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log));
+  app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log, unreachable));
   const methodsOf = rememberMethods(app);
   // Before the body is parsed: a method that is not there may have a body of any type.
   app.addHook('onRequest', async (request, reply) => {
@@ -110,7 +117,8 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
 
   return {
     app,
-    health: (service, ready) => void health.set(service, ready),
+    health: (service, ready) => void health.services.set(service, ready),
+    needs: (state) => void health.needs.push(state),
     async listen() {
       const url = await app.listen({ host: config.host, port: config.port });
       const { port } = app.server.address() as AddressInfo;
@@ -127,14 +135,21 @@ async function certificateOf({ cert, key }: NonNullable<HttpConfig['tls']>): Pro
   return { cert: certificate!, key: privateKey! };
 }
 
+interface Health {
+  readonly services: Map<string, () => boolean | string>;
+  readonly needs: (() => true | string)[];
+}
+
 /**
  * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate
  * limit: whoever restarts what does not answer must not be turned away because others ask much.
  */
-function healthRoutes(app: FastifyInstance): Map<string, () => boolean | string> {
-  const services = new Map<string, () => boolean | string>();
+function healthRoutes(app: FastifyInstance): Health {
+  const services: Health['services'] = new Map();
+  const needs: Health['needs'] = [];
   const report = (service: string) => {
-    const ready = services.get(service)!();
+    const missing = needs.map((state) => state()).filter((state) => state !== true);
+    const ready = missing.length > 0 ? missing.join('; ') : services.get(service)!();
     if (ready === true) return { service, status: 'ready' };
     return { service, status: 'not ready', ...(ready === false ? {} : { reason: ready }) };
   };
@@ -155,17 +170,22 @@ function healthRoutes(app: FastifyInstance): Map<string, () => boolean | string>
     const one = report(service);
     return reply.code(one.status === 'ready' ? 200 : 503).send(one);
   });
-  return services;
+  return { services, needs };
 }
 
-function answerError(error: FastifyError | TagalongError, reply: FastifyReply, log: Log): void {
+function answerError(
+  error: FastifyError | TagalongError,
+  reply: FastifyReply,
+  log: Log,
+  unreachable: RepeatedFault,
+): void {
   const status = error instanceof TagalongError ? STATUS[error.code] : error.statusCode;
   if (status === undefined || (status >= 500 && !(error instanceof TagalongError))) {
     log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
     answer(reply, 500, 'INTERNAL', 'the server failed; its log says why');
   } else if (error instanceof TagalongError) {
     const instead = INSTEAD[error.code];
-    if (instead !== undefined) log.error({ err: error, route: reply.request.routeOptions.url }, 'a request failed');
+    if (instead !== undefined) unreachable.failed(error, { route: reply.request.routeOptions.url });
     answer(reply, status, error.code, instead ?? error.message);
   } else {
     const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' };

@@ -1,5 +1,4 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
-import { readFileSync } from 'node:fs';
 import { collectDefaultMetrics } from 'prom-client';
 import type { Bus } from '#shared/bus/bus.ts';
 import { metricsOf } from '#shared/bus/counters.ts';
@@ -7,6 +6,8 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';
 import type { State } from '#shared/policy/machine.ts';
+import type { Store } from '#shared/store/store.ts';
+import { VERSION } from '#shared/version.ts';
 import type { Ingest } from './ingest/service.ts';
 import type { MigratorService } from './migrator/service.ts';
 import type { Exposition, Sample } from './monitor/exposition.ts';
@@ -18,10 +19,7 @@ const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoi
 /** What every process tells of itself: processor, memory, event loop, and which version it is. */
 export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
   collectDefaultMetrics({ register: registry });
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  const labels = { version, node: process.versions.node };
+  const labels = { version: VERSION, node: process.versions.node };
   gauge(
     'tagalong_build_info',
     'Always 1; the labels say which version runs, and on which Node.js.',
@@ -49,9 +47,12 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
 
 /** @param clock the one by which migrations were accepted */
 export function observeMigrator({ gauge }: Exposition, migrator: MigratorService, clock: Clock): void {
-  gauge('tagalong_migrator_on_duty', '1 where this process moves the VMs, 0 where it stands by.', [], () => [
-    { labels: {}, value: migrator.onDuty ? 1 : 0 },
-  ]);
+  gauge(
+    'tagalong_migrator_on_duty',
+    '1 where this process moves the VMs, 0 where it stands by or has lost bus or store.',
+    [],
+    () => [{ labels: {}, value: migrator.onDuty ? 1 : 0 }],
+  );
   gauge(
     'tagalong_migrator_migrations',
     'Migrations that have not ended, of the process on duty, by the step they are at.',
@@ -78,8 +79,15 @@ function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[
   return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
 }
 
-/** What happened to the process's connection to the bus; nothing where the bus is in the process itself. */
-export function observeBus({ counter }: Exposition, { counters = {} }: Bus): void {
+/** Whether the process can use its bus and its store, and what happened to its connection to the bus where it has one. */
+export function observeConnections({ counter, gauge }: Exposition, bus: Bus, store: Store): void {
+  gauge('tagalong_bus_connected', '1 where this process can use the bus, 0 while it cannot.', [], () => [
+    { labels: {}, value: bus.connected() === true ? 1 : 0 },
+  ]);
+  gauge('tagalong_store_connected', '1 where this process can use the store, 0 while it cannot.', [], () => [
+    { labels: {}, value: store.connected() === true ? 1 : 0 },
+  ]);
+  const { counters = {} } = bus;
   for (const { key, name, help } of metricsOf(counters)) {
     counter(name, help, [], () => [{ labels: {}, value: counters[key] ?? 0 }]);
   }

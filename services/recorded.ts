@@ -17,8 +17,8 @@ export interface Recorded {
   idle(): Promise<void>;
   /** Says that the store has more to say, or less, than what was loaded: it is loaded anew before the next change. */
   outdate(): void;
-  /** False where the last change could not be written. */
-  readonly sound: boolean;
+  /** True, or why the core is not what the store says: it could not be loaded, or the last change not be written. */
+  readonly sound: true | string;
 }
 
 export interface RecordedParts {
@@ -34,16 +34,26 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
   // What the core has to be made of, and is: counted, because it may be outdated again while it is loaded or written.
   let wanted = 1;
   let loaded = 0;
+  let fault = 'its state is not loaded yet';
   const outdate = () => {
     wanted++;
+  };
+
+  const during = async (doing: 'loaded' | 'written', step: () => Promise<void>) => {
+    try {
+      await step();
+    } catch (error) {
+      fault = `its state could not be ${doing} (${error instanceof TagalongError ? error.code : 'INTERNAL'})`;
+      throw error;
+    }
   };
 
   const turn = async <T>(change: () => T): Promise<T> => {
     while (loaded !== wanted) {
       const loading = wanted;
-      await load();
+      await during('loaded', load);
       // Loading may itself have something to say.
-      await commit();
+      await during('written', commit);
       loaded = loading;
     }
     let result: T;
@@ -54,7 +64,7 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
       throw error;
     }
     try {
-      await commit();
+      await during('written', commit);
     } catch (error) {
       // Until it is written, nobody can say what is true.
       outdate();
@@ -81,7 +91,7 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
     },
     outdate,
     get sound() {
-      return loaded === wanted || waiting > 0;
+      return loaded === wanted || waiting > 0 || fault;
     },
   };
 }

@@ -18,7 +18,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
-import { observeBus, observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
+import { observeConnections, observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
@@ -64,7 +64,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observeProcess(exposition);
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
-    observeBus(exposition, bus);
+    observeConnections(exposition, bus, store);
     return {
       async start() {
         await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
@@ -89,7 +89,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const exposition = createExposition();
     observeProcess(exposition);
     observePlacement(exposition, placement);
-    observeBus(exposition, options.bus);
+    observeConnections(exposition, options.bus, options.store);
     return {
       start: placement.start,
       stop: placement.stop,
@@ -110,7 +110,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const exposition = createExposition();
     observeProcess(exposition);
     observeMigrator(exposition, migrator, options.clock);
-    observeBus(exposition, options.bus);
+    observeConnections(exposition, options.bus, options.store);
     return {
       start: migrator.start,
       get busy() {
@@ -132,7 +132,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
   async monitor(options) {
     const monitor = createMonitor({ ...options, sites: options.config.sites });
     observeProcess(monitor);
-    observeBus(monitor, options.bus);
+    observeConnections(monitor, options.bus, options.store);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     const webhooks = createWebhooks({ ...options, webhooks: options.config.webhooks });
@@ -159,7 +159,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const dashboard = createDashboard({ ...options, explain: relay.explain });
     const exposition = createExposition();
     observeProcess(exposition);
-    observeBus(exposition, options.bus);
+    observeConnections(exposition, options.bus, options.store);
     return {
       ...dashboard,
       register(surface) {
@@ -179,6 +179,8 @@ export async function createSingle(name: ServiceName, options: SingleOptions): P
   return {
     async listen() {
       http = await createHttp({ config: config.http, log });
+      http.needs(() => bus.connected());
+      http.needs(() => store.connected());
       registerOpenapi(http, config);
       service.register(http);
       return http.listen();

@@ -11,6 +11,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { EventType } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
 import { recorded } from './recorded.ts';
 
 export interface Stateful {
@@ -78,6 +79,7 @@ export function stateful(parts: StatefulParts): Stateful {
     held = new Set(mine);
   };
   const state = recorded({ load, commit });
+  const trouble = repeatedFault(log, 'could not be done; it is tried again');
   const wake = alarm(clock, () => void attempt(advance));
   const work = async <T>(change: () => T): Promise<T> => {
     const result = await state.work(change);
@@ -88,10 +90,11 @@ export function stateful(parts: StatefulParts): Stateful {
   const attempt = async (change: () => void) => {
     try {
       await work(change);
+      trouble.succeeded();
     } catch (err) {
       const overtaken = err instanceof TagalongError && err.code === 'STORE_CONFLICT';
       if (overtaken) log.debug({ err }, 'overtaken by another process');
-      else log.error({ err }, 'could not be done; it is tried again');
+      else trouble.failed(err);
       if (running) wake(clock.now() + (overtaken ? 0 : RETRY_MS));
     }
   };
@@ -115,6 +118,7 @@ export function stateful(parts: StatefulParts): Stateful {
       const heard: readonly EventType[] = ['site.reported.v1', ...overhears.types];
       subscriptions.push(await bus.subscribe({ group: `${group}-sites`, types: heard, latest: true }, learn));
       const assigned = (mine: readonly number[]) => {
+        logChange(log, partitions, mine);
         partitions = mine;
         state.outdate();
         if (running) void attempt(() => {});
@@ -131,7 +135,7 @@ export function stateful(parts: StatefulParts): Stateful {
     get running() {
       return running;
     },
-    ready: () => (!running ? 'not running' : state.sound || 'its state could not be written'),
+    ready: () => (running ? state.sound : 'not running'),
     get held() {
       return held ?? new Set<number>();
     },
@@ -141,4 +145,11 @@ export function stateful(parts: StatefulParts): Stateful {
     },
     idle: () => state.idle(),
   };
+}
+
+/** Says which partitions have come, and which have gone. */
+function logChange(log: Log, before: readonly number[], now: readonly number[]): void {
+  const gained = now.filter((partition) => !before.includes(partition));
+  const lost = before.filter((partition) => !now.includes(partition));
+  if (gained.length + lost.length > 0) log.info({ gained, lost, held: now.length }, 'partitions gained or lost');
 }

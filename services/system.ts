@@ -17,7 +17,7 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
-import { observeBus, observeIngest, observeMigrator, observePlacement } from './observe.ts';
+import { observeConnections, observeIngest, observeMigrator, observePlacement } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
@@ -66,12 +66,14 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeMigrator(monitor, migrator, clock);
-  observeBus(monitor, bus);
+  observeConnections(monitor, bus, store);
   const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
   const tracer = createTracer({ bus, config });
   const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
   let http: HttpSurface | undefined;
   const registerHttp = (surface: HttpSurface) => {
+    surface.needs(() => bus.connected());
+    surface.needs(() => store.connected());
     registerOpenapi(surface, config);
     registerIngest(surface, { ingest, clock, config });
     registerPlacement(surface, placement);

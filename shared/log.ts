@@ -1,4 +1,5 @@
 import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { TagalongError } from './errors.ts';
 
 /** What a service writes its log with. */
 export type Log = Logger;
@@ -38,10 +39,16 @@ export function serviceLog(log: Log, service: string): Log {
   return log.child({ service });
 }
 
+/** What went wrong as its own words have it, without those of its causes once more; where it is not one of ours, with its stack. */
+function plain(error: Error): object {
+  const { stack, ...rest } = stdSerializers.err(error);
+  return { ...rest, message: error.message, ...(!(error instanceof TagalongError) && { stack }) };
+}
+
 function withhold(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth === MAX_DEPTH) return '[too deep]';
-  if (value instanceof Error) return withhold({ ...stdSerializers.err(value) }, depth + 1);
+  if (value instanceof Error) return withhold(plain(value), depth + 1);
   if (Array.isArray(value)) return value.map((item) => withhold(item, depth + 1));
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') return withhold(toJSON.call(value), depth + 1);

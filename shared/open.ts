@@ -20,7 +20,7 @@ export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
   }
   if (kind === 'nats') {
     const { natsBus } = await import('./bus/nats/bus.ts');
-    return natsBus({ ...(await natsServer(bus, hosts)), partitions, maxAgeMs: retentionMs });
+    return natsBus({ ...(await natsServer(bus, hosts)), log, partitions, maxAgeMs: retentionMs });
   }
   const { kafkaBus } = await import('./bus/kafka/kafka.ts');
   return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs });
@@ -41,7 +41,7 @@ export async function openStore({ bus, store }: Config, log: Log): Promise<Store
   }
   if (kind === 'nats') {
     const { natsStore } = await import('./store/nats.ts');
-    return natsStore(await natsServer(server, hosts));
+    return natsStore({ ...(await natsServer(server, hosts)), log });
   }
   const { kafkaStore } = await import('./store/kafka.ts');
   return kafkaStore(await kafkaServer(server, hosts, log));

@@ -7,6 +7,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
+import { logEnd, logStart } from './announce.ts';
 import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
@@ -37,6 +38,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   }
   const stop = stopRequest();
   const log = createLog(config.log.level);
+  logStart(log, 'up', config);
   const clock = realClock();
   const bus = await openBus(config, log);
   const store = await openStore(config, log);
@@ -51,5 +53,6 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
     await aborted(stop);
   } finally {
     await system.stop();
+    logEnd(log, 'up');
   }
 }

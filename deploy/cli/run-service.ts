@@ -6,6 +6,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
+import { logEnd, logStart } from './announce.ts';
 import { openMachines } from './machines.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
@@ -31,6 +32,7 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
   const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
   const stop = stopRequest();
   const log = createLog(config.log.level);
+  logStart(log, name, config);
   const { [CLOCK_VARIABLE]: conductor } = process.env;
   const follower = conductor === undefined ? undefined : await follow(conductor);
   const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
@@ -52,6 +54,7 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
     await aborted(ended);
   } finally {
     await service.stop();
+    logEnd(log, name);
   }
 }
 

@@ -12,6 +12,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { HttpSurface } from '../http.ts';
 
@@ -84,7 +85,8 @@ export function siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log: 
     // Each for itself: a site that answers late does not hold up the others.
     await Promise.all(sites.map(async (site) => bus.publish(await report(site))));
   };
-  const next = alarm(clock, () => void beat().catch((err) => log.error({ err }, 'a heartbeat was not published')));
+  const trouble = repeatedFault(log, 'a heartbeat was not published');
+  const next = alarm(clock, () => void beat().then(trouble.succeeded, trouble.failed));
 
   const drain = async (name: string, on: boolean) => {
     const site = sites.find((other) => other.site === name);

@@ -3,6 +3,7 @@ import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
 import type { Explained } from '#shared/policy/words.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { HttpSurface } from '../http.ts';
@@ -43,6 +44,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   });
   let subscription: Subscription | undefined;
   let looking: NodeJS.Timeout | undefined;
+  const trouble = repeatedFault(log, 'whether automatic moves are paused could not be read', 'warn');
 
   const look = async () => {
     // What nobody looks at need not be remembered as a change.
@@ -55,7 +57,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
       subscription = await bus.subscribe({ group: 'dashboard', types: SHOWN, latest: true }, async (batch) => {
         for (const { event } of batch) record.apply(event, nowMs());
       });
-      looking = setInterval(() => void look().catch((err) => log.warn({ err }, 'the store does not answer')), LOOK_MS);
+      looking = setInterval(() => void look().then(trouble.succeeded, trouble.failed), LOOK_MS);
     },
     async stop() {
       clearInterval(looking);

@@ -66,6 +66,7 @@ export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): B
       return subscription;
     },
     lag: () => bus.lag(),
+    connected: () => bus.connected(),
     close: () => bus.close(),
   };
 }
@@ -76,6 +77,7 @@ export function tappedStore(store: Store, inHand: InHand): Store {
     get: (key) => inHand.during(() => store.get(key)),
     list: (prefix) => inHand.during(() => store.list(prefix)),
     put: (writes) => inHand.during(() => store.put(writes)),
+    connected: () => store.connected(),
     close: () => store.close(),
   };
 }

@@ -36,7 +36,7 @@ export interface MigratorService {
   stop(): Promise<void>;
   /** True, or why nothing is moved at the moment. */
   ready(): true | string;
-  /** True: this is the process that moves VMs. False: it stands by. */
+  /** True: this is the process that moves VMs. False: it stands by, or cannot: another may have taken duty meanwhile. */
   readonly onDuty: boolean;
   /** Takes a migration back. @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL */
   cancel(migration: string, by: string): Promise<void>;
@@ -146,7 +146,7 @@ export function createMigrator({
     },
     ready: service.ready,
     get onDuty() {
-      return onDuty;
+      return onDuty && bus.connected() === true && store.connected() === true;
     },
     cancel: (id, by) =>
       service.work(() => {

@@ -8,7 +8,7 @@ import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { createHttp } from '../http.ts';
-import { observeBus, observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
+import { observeConnections, observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
 import { createSystem } from '../system.ts';
 import { createExposition } from './exposition.ts';
 import { createMonitor } from './service.ts';
@@ -46,14 +46,17 @@ export async function metricSections(): Promise<Section[]> {
   observeIngest(ingest, system.ingest);
   observePlacement(placement, system.placement);
   observeMigrator(migrator, system.migrator, clock);
-  observeBus(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } });
+  observeConnections(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } }, memoryStore());
   return [
     { title: 'The monitor: what happens on the bus', metrics: documented(monitor.registry) },
     { title: 'Ingest', metrics: documented(ingest.registry) },
     { title: 'Placement', metrics: documented(placement.registry) },
     { title: 'The migrator', metrics: documented(migrator.registry) },
     { title: 'Every process', metrics: documented(every.registry) },
-    { title: 'Every process whose bus is a server: its connection', metrics: documented(connection.registry) },
+    {
+      title: 'Every process: its connections; but for the first two where the bus is a server',
+      metrics: documented(connection.registry),
+    },
   ];
 }
 

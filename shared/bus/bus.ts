@@ -26,6 +26,8 @@ export interface Bus {
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
   /** Events not yet handled, by group and partition; as far as known: an adapter may look once a second. */
   lag(): Lag[];
+  /** True, or why the bus cannot be used at the moment: in words that name no server. As far as known: some seconds old. */
+  connected(): true | string;
   /** What happened to its connection since it was opened; absent where there is none. */
   readonly counters?: Readonly<Partial<BusCounters>>;
   close(): Promise<void>;

@@ -93,6 +93,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       all().flatMap(({ name, queues }) =>
         queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
       ),
+    connected: () => true,
     idle: rest.idle,
     async close() {
       closing = true;

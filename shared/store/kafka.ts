@@ -3,10 +3,11 @@
  * then on. How it does compare-and-set: claims.ts; why compaction leaves that sound: shared/bus/kafka/README.md.
  */
 import { randomUUID } from 'node:crypto';
-import { connectKafka, type KafkaClient, unreachable } from '../bus/kafka/client.ts';
+import { connectKafka, type KafkaClient, unreachable, watchTopics } from '../bus/kafka/client.ts';
 import type { KafkaOptions } from '../bus/kafka/options.ts';
 import { type Outgoing, Sender } from '../bus/kafka/sender.ts';
 import { ensureTopics, topicConfig } from '../bus/kafka/topics.ts';
+import type { ConnectionWatch } from '../connection/watch.ts';
 import { TagalongError } from '../errors.ts';
 import { Claims, type Judgement } from './claims.ts';
 import { ClaimLog, toRecord, toTombstone } from './kafka-log.ts';
@@ -55,6 +56,7 @@ class KafkaStore implements Store {
   /** Claims that nobody needs any more. */
   #needless: string[] = [];
   #sweeping: NodeJS.Timeout | undefined;
+  #watch: ConnectionWatch | undefined;
 
   constructor(client: KafkaClient, topic: string) {
     this.#client = client;
@@ -66,8 +68,13 @@ class KafkaStore implements Store {
   async open(): Promise<void> {
     await this.#sender.open();
     await this.#log.open();
+    this.#watch = watchTopics(this.#client, 'store', [this.#topic]);
     // What writers left that died before they could.
     this.#sweep(this.#log.takeNeedless());
+  }
+
+  connected(): true | string {
+    return this.#watch?.state ?? 'the store is not open';
   }
 
   async get<T>(key: string): Promise<Stored<T> | undefined> {
@@ -103,6 +110,7 @@ class KafkaStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#watch?.close();
     clearTimeout(this.#sweeping);
     this.#sweeping = undefined;
     await this.#sendTombstones();

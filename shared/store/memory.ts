@@ -33,6 +33,7 @@ export function memoryStore(): Store {
       if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
       return revisions as number[];
     },
+    connected: () => true,
     async close() {},
   };
 }

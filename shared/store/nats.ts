@@ -6,7 +6,7 @@
  * its revision is given as a negative number, which fits no record ever again.
  */
 import { ErrorCode, NatsError, nuid } from 'nats';
-import { apiCode, type Link, openLink, patiently, refusalOf } from '../bus/nats/connection.ts';
+import { apiCode, type Link, openLink, patiently, refusalOf, watchLink } from '../bus/nats/connection.ts';
 import type { NatsCounters } from '../bus/nats/counters.ts';
 import { escapeToken, unescapeToken } from '../bus/nats/names.ts';
 import type { NatsStoreOptions } from '../bus/nats/options.ts';
@@ -38,8 +38,9 @@ async function asStore<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (cause) {
     if (!(cause instanceof TagalongError)) throw cause;
-    if (cause.code === 'BUS_UNREACHABLE') throw new TagalongError('STORE_UNREACHABLE', cause.message, { cause });
-    if (cause.code === 'BUS_UNFIT') throw new TagalongError('STORE_UNFIT', cause.message, { cause });
+    const because = { cause: cause.cause };
+    if (cause.code === 'BUS_UNREACHABLE') throw new TagalongError('STORE_UNREACHABLE', cause.message, because);
+    if (cause.code === 'BUS_UNFIT') throw new TagalongError('STORE_UNFIT', cause.message, because);
     throw cause;
   }
 }
@@ -55,6 +56,7 @@ async function open(options: NatsStoreOptions): Promise<NatsStore> {
     throw refusalOf(bucket, error);
   }
   const sender = new Sender(link);
+  const watch = watchLink(link, 'store', bucketName(bucket), options.log);
   return {
     counters: link.counters,
     async get<T>(key: string) {
@@ -63,7 +65,9 @@ async function open(options: NatsStoreOptions): Promise<NatsStore> {
     },
     list: <T>(prefix: string) => asStore(patiently(bucket, () => list<T>(link, bucket, prefix))),
     put: (writes) => asStore(put(link, sender, bucket, writes)),
+    connected: () => watch.state,
     async close() {
+      watch.close();
       sender.close();
       await link.close();
     },

@@ -14,6 +14,8 @@ export interface Store {
    * @throws TagalongError STORE_CONFLICT that names the keys that lost; the others are written
    */
   put(writes: readonly Write[]): Promise<number[]>;
+  /** True, or why the store cannot be used at the moment: in words that name no server. As far as known: some seconds old. */
+  connected(): true | string;
   close(): Promise<void>;
 }
 

@@ -52,6 +52,10 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       for (const vm of vms.slice(2, 20)) expect(seen.of(vm)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     });
 
+    test('a bus that answers says that it does', () => {
+      expect(bus.connected()).toBe(true);
+    });
+
     test('an event arrives as it was published, in the partition of its key', async () => {
       const seen = new Recorder();
       await subscribe('g', seen.handler);

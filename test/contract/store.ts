@@ -32,6 +32,10 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect(await store.list('')).toEqual([]);
     });
 
+    test('a store that answers says that it does', () => {
+      expect(store.connected()).toBe(true);
+    });
+
     test('what was written is read, with the revision that put gave', async () => {
       const value = { state: 'settled', seq: 3, nested: { list: [1, 'two', null, true] } };
       const revision = await create('vm/1', value);

@@ -1,4 +1,4 @@
-/** What each process says of its connection to the bus, whatever the server is that breaks it. */
+/** What each process says of its connections to bus and store, whatever the server is that breaks them. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { simulatedMachines } from '#services/agent/simulated.ts';
 import { createSingle, SERVICES, type Single } from '#services/single.ts';
@@ -8,6 +8,11 @@ import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 
 const PATIENTLY = { timeout: 60_000, interval: 200 };
+/** So soon a loss is known: the questions come every two seconds, and may take three. */
+const SOON = { timeout: 10_000, interval: 200 };
+const MIGRATOR = SERVICES.indexOf('migrator');
+/** Lines that one process may write about one thing while the server is away for some seconds. */
+const MOST_LINES = 3;
 
 /** A server that can be ended and started again, with what it kept. */
 export interface Breakable {
@@ -30,14 +35,18 @@ export function connectionMetrics(
     await server?.stop();
   });
 
-  test('every process tells at /metrics how its connection to the bus has fared', async () => {
+  test('every process says at /readyz, at /metrics and in its log that bus and store are away, and when they are back', async () => {
     server = await start();
     const { url } = server;
     const settings = { bus: { url, partitions: 2 }, store: { url }, http: { port: 0 } };
     const config = parseConfig(JSON.stringify(settings), 'test');
-    const [clock, log] = [realClock(), createLog('silent')];
+    const clock = realClock();
+    const logs: Line[][] = [];
     const urls: string[] = [];
     for (const name of SERVICES) {
+      const lines: Line[] = [];
+      logs.push(lines);
+      const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line) as Line) });
       const [bus, store] = [await openBus(config, log), await openStore(config, log)];
       const machines = async () => simulatedMachines(config, clock);
       const single = await createSingle(name, { config, clock, bus, store, log, machines });
@@ -49,17 +58,65 @@ export function connectionMetrics(
     const told = async (metric: string) =>
       Promise.all(
         urls.map(async (at) => {
-          const text = await (await fetch(`${at}/metrics`)).text();
-          expect(text).toMatch(new RegExp(`^# HELP ${metric} \\S.*\\n# TYPE ${metric} counter$`, 'm'));
+          const text = await metricsAt(at);
+          expect(text).toMatch(new RegExp(`^# HELP ${metric} \\S.*\\n# TYPE ${metric} (counter|gauge)$`, 'm'));
           return Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(text)?.[1]);
         }),
       );
     for (const metric of grown) expect(await told(metric), metric).toEqual(SERVICES.map(() => 0));
+    const answers = () => Promise.all(urls.map(async (at) => readinessOf(await fetch(`${at}/readyz`))));
+    const connections = ['tagalong_bus_connected', 'tagalong_store_connected'];
+    const onDuty = async () => /^tagalong_migrator_on_duty (\d)$/m.exec(await metricsAt(urls[MIGRATOR]!))?.[1];
+    await vi.waitFor(async () =>
+      expect((await answers()).map(({ status }) => status)).toEqual(SERVICES.map(() => 200)),
+    );
+    expect(await onDuty()).toBe('1');
+
     await server.kill();
+    await vi.waitFor(async () => {
+      for (const { status, text } of await answers()) {
+        expect(status).toBe(503);
+        expect(text).toMatch(/the bus has been unreachable for .*the store has been unreachable for /);
+        // Everybody may read it.
+        expect(text).not.toContain('127.0.0.1');
+      }
+    }, SOON);
+    for (const metric of connections) expect(await told(metric), metric).toEqual(SERVICES.map(() => 0));
+    expect(await onDuty()).toBe('0');
     await server.restart();
+    await vi.waitFor(async () => {
+      expect((await answers()).map(({ status }) => status)).toEqual(SERVICES.map(() => 200));
+      for (const metric of connections) expect(await told(metric), metric).toEqual(SERVICES.map(() => 1));
+      expect(await onDuty()).toBe('1');
+    }, PATIENTLY);
+    for (const lines of logs) {
+      for (const what of ['bus', 'store']) {
+        const [lost, ...others] = lines.filter(({ msg }) => msg === `connection to the ${what} lost`);
+        expect(lost).toMatchObject({ server: expect.stringContaining('127.0.0.1'), why: expect.any(String) });
+        expect(others).toEqual([]);
+        const regained = lines.filter(({ msg }) => msg === `connection to the ${what} regained`);
+        expect(regained).toEqual([expect.objectContaining({ lostMs: expect.any(Number) })]);
+      }
+      const faults = Map.groupBy(
+        lines.filter(({ level }) => level === 'error' || level === 'warn'),
+        ({ msg }) => msg,
+      );
+      for (const [msg, repeats] of faults) expect(repeats.length, msg).toBeLessThanOrEqual(MOST_LINES);
+    }
     for (const metric of grown) {
       await vi.waitFor(async () => expect(Math.min(...(await told(metric))), metric).toBeGreaterThan(0), PATIENTLY);
     }
     for (const metric of others) expect((await told(metric)).every(Number.isFinite), metric).toBe(true);
   }, 150_000);
+}
+
+interface Line {
+  readonly level: string;
+  readonly msg: string;
+}
+
+const metricsAt = async (url: string) => (await fetch(`${url}/metrics`)).text();
+
+async function readinessOf(response: Response): Promise<{ readonly status: number; readonly text: string }> {
+  return { status: response.status, text: await response.text() };
 }

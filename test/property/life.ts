@@ -53,6 +53,7 @@ export class Life {
         this.#live();
         return bus.lag();
       },
+      connected: () => bus.connected(),
       close: () => bus.close(),
     };
   }
@@ -62,6 +63,7 @@ export class Life {
       get: (key) => this.#operate(() => store.get(key)),
       list: (prefix) => this.#operate(() => store.list(prefix)),
       put: (writes) => this.#operate(() => store.put(writes)),
+      connected: () => store.connected(),
       close: () => store.close(),
     };
   }

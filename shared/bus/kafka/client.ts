@@ -1,7 +1,9 @@
 /** How we speak to a Kafka cluster: one configuration of kafkajs for bus and store, its log in ours, its errors as ours. */
 import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
+import { ConnectionWatch } from '../../connection/watch.ts';
 import { type ErrorCode, TagalongError } from '../../errors.ts';
 import { type Log, serviceLog } from '../../log.ts';
+import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
 import { countLogged, type KafkaCounters, kafkaCounters } from './counters.ts';
 import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
 import './quiet-timer.ts';
@@ -18,6 +20,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A cluster as one bus or one store of this process speaks to it. */
 export interface KafkaClient {
   readonly prefix: string;
+  readonly brokers: readonly string[];
   readonly timing: KafkaTiming;
   readonly log: Log | undefined;
   readonly counters: KafkaCounters;
@@ -28,6 +31,17 @@ export interface KafkaClient {
    */
   kafka(): Kafka;
   close(): Promise<void>;
+}
+
+/** Watches whether topics can be used: a broker answers, and each of their partitions has a leader. */
+export function watchTopics(client: KafkaClient, what: 'bus' | 'store', topics: readonly string[]): ConnectionWatch {
+  return new ConnectionWatch({
+    what,
+    log: client.log,
+    where: () => client.brokers.join(', '),
+    ask: () => client.admin.fetchTopicMetadata({ topics: [...topics] }),
+    reasonOf: (error) => (error as { type?: string }).type ?? 'no broker answers',
+  });
 }
 
 /** @throws TagalongError BUS_UNREACHABLE or STORE_UNREACHABLE, as `code` says */
@@ -46,6 +60,7 @@ export async function connectKafka(options: KafkaOptions, code: ErrorCode): Prom
   }
   return {
     prefix: options.prefix ?? 'tagalong',
+    brokers: options.brokers,
     timing: { ...TIMING, ...options.timing },
     log: options.log && serviceLog(options.log, 'kafka'),
     counters,
@@ -64,7 +79,7 @@ export function unreachable(code: ErrorCode, what: string, cause: unknown): Taga
 }
 
 function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCounters): KafkaConfig {
-  const kafkaLog = log && serviceLog(log, 'kafka');
+  const forward = forwarding(log && serviceLog(log, 'kafka'));
   return {
     clientId: 'tagalong',
     brokers: [...brokers],
@@ -73,7 +88,7 @@ function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCoun
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => {
       countLogged(counters, entry);
-      forward(entry, kafkaLog);
+      forward(entry);
     },
     ...(tls && { ssl: { ...tls } }),
     ...(sasl && { sasl: sasl as NonNullable<KafkaConfig['sasl']> }),
@@ -83,8 +98,21 @@ function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCoun
 /** Said of each producer that does not try for ever; ours is thrown away when it has given up. */
 const EXPECTED = 'Limiting retries for the idempotent producer';
 
-/** kafkajs calls an error what it then tries again; what comes of it we say ourselves, so all of it is a warning. */
-function forward({ namespace, log }: LogEntry, to: Log | undefined): void {
-  const { message, logger: _, timestamp: __, stack: ___, ...details } = log;
-  if (!message.startsWith(EXPECTED)) to?.warn({ namespace, details }, message);
+/** So many different texts of kafkajs are told apart. */
+const MOST_TEXTS = 100;
+
+/**
+ * kafkajs calls an error what it then tries again; what comes of it we say ourselves, so all of it is a warning. It says the
+ * same several times a second while a broker is away.
+ */
+function forwarding(to: Log | undefined): (entry: LogEntry) => void {
+  const known = new Map<string, RepeatedFault>();
+  return ({ namespace, log }) => {
+    const { message, logger: _, timestamp: __, stack: ___, ...details } = log;
+    if (to === undefined || message.startsWith(EXPECTED)) return;
+    if (known.size >= MOST_TEXTS) known.clear();
+    const fault = known.get(message) ?? repeatedFault(to, message, 'warn');
+    known.set(message, fault);
+    fault.failed(undefined, { namespace, details });
+  };
 }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignment, KafkaMessage } from 'kafkajs';
+import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
 import { type Place, type Places, placeKey } from './places.ts';
@@ -77,12 +78,17 @@ export class GroupConsumer {
   #term: Term | undefined;
   #held: readonly number[] = [];
   #told: string | undefined;
+  readonly #gaveUp: RepeatedFault | undefined;
+  readonly #unplaced: RepeatedFault | undefined;
   #stopping: Promise<void> | undefined;
   #anew: NodeJS.Timeout | undefined;
 
   constructor(client: KafkaClient, parts: ConsumerParts) {
     this.#client = client;
     this.#parts = parts;
+    const { log } = client;
+    this.#gaveUp = log && repeatedFault(log, 'a consumer gave up; it is made anew', 'warn');
+    this.#unplaced = log && repeatedFault(log, 'the places of a group are not known yet', 'warn');
     this.#consumer = this.#create();
     // Who stops it before it has joined need not have waited for that.
     this.#joined.promise.catch(() => {});
@@ -145,7 +151,7 @@ export class GroupConsumer {
   #makeAnew(why: unknown): void {
     if (this.#stopping !== undefined) return;
     this.#client.counters.consumersRecreated++;
-    this.#client.log?.warn({ err: why, group: this.#parts.groupId }, 'a consumer gave up; it is made anew');
+    this.#gaveUp?.failed(why, { group: this.#parts.groupId });
     this.#anew = setTimeout(() => {
       const consumer = this.#create();
       this.#consumer = consumer;
@@ -180,6 +186,7 @@ export class GroupConsumer {
         if (this.#term !== term || this.#stopping !== undefined) return;
         // Who has another id was put out: what it has again may have been another's in between.
         const told = `${memberId} ${partitions.join()}`;
+        this.#gaveUp?.succeeded();
         if (this.#told !== told) this.#parts.assigned?.(partitions);
         this.#told = told;
         this.#joined.resolve();
@@ -193,9 +200,11 @@ export class GroupConsumer {
     const isCurrent = () => this.#term?.assignment === assignment && this.#stopping === undefined;
     for (;;) {
       try {
-        return await this.#parts.places.load(consumer, assignment, isCurrent);
+        const places = await this.#parts.places.load(consumer, assignment, isCurrent);
+        this.#unplaced?.succeeded();
+        return places;
       } catch (err) {
-        this.#client.log?.warn({ err, group: this.#parts.groupId }, 'the places of a group are not known yet');
+        this.#unplaced?.failed(err, { group: this.#parts.groupId });
         await sleep(LOOK_UP_AGAIN_MS);
         if (!isCurrent()) throw err;
       }

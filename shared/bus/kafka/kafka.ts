@@ -1,7 +1,7 @@
 /** The bus on Apache Kafka. What it promises and how it keeps it: README.md beside this file. */
 import { TagalongError } from '../../errors.ts';
 import type { Bus } from '../bus.ts';
-import { connectKafka, unreachable } from './client.ts';
+import { connectKafka, unreachable, watchTopics } from './client.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
 import type { KafkaOptions } from './options.ts';
@@ -25,6 +25,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
     await client.close();
     throw error instanceof TagalongError ? error : unreachable('BUS_UNREACHABLE', 'could not open the bus', error);
   }
+  const watch = watchTopics(client, 'bus', Object.values(topics));
   const members = new Set<Member>();
   const lag = new LagWatch(client, topics, () => [...members].flatMap((member) => member.ownPlaces()));
   let closing: Promise<void> | undefined;
@@ -52,8 +53,10 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
     },
     counters: client.counters,
     lag: () => lag.now(),
+    connected: () => watch.state,
     close() {
       closing ??= (async () => {
+        watch.close();
         // What is in hand may still publish what came of it.
         await Promise.all([...members].map((member) => member.stop()));
         closed = true;

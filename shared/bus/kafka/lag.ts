@@ -1,6 +1,7 @@
 /** What waits for the groups of a bus, looked at in turns. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
+import { repeatedFault } from '../../log-repeats.ts';
 import type { Lag } from '../bus.ts';
 import type { KafkaClient } from './client.ts';
 import { offsetsOf, type Topics } from './topics.ts';
@@ -49,11 +50,13 @@ export class LagWatch {
   async #look(): Promise<void> {
     const { admin, prefix, log, timing } = this.#client;
     const { signal } = this.#closing;
+    const trouble = log && repeatedFault(log, 'what waits on the bus is not known at the moment', 'warn');
     while (!signal.aborted) {
       try {
         this.#last = await lagOf(admin, prefix, this.#topics, this.#own);
+        trouble?.succeeded();
       } catch (err) {
-        if (!signal.aborted) log?.warn({ err }, 'what waits on the bus is not known at the moment');
+        if (!signal.aborted) trouble?.failed(err);
       }
       await sleep(timing.lagMs, undefined, { signal }).catch(() => {});
     }

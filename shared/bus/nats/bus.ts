@@ -2,9 +2,12 @@
  * The bus on NATS JetStream: one stream of events, one durable consumer for each partition of each group, and two buckets
  * by which the members of a group share the partitions. README.md beside this file says how, and what it promises.
  */
+
+import type { ConnectionWatch } from '../../connection/watch.ts';
 import { TagalongError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Bus, Subscribe, Subscription } from '../bus.ts';
-import { type Link, openLink, patiently, refusalOf } from './connection.ts';
+import { type Link, openLink, patiently, refusalOf, watchLink } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
 import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
@@ -43,7 +46,8 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
     link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
     const view = await patiently(names.places, () => View.open(link, sender, names));
-    return busOn(link, names, settings.partitions, sender, view);
+    const watch = watchLink(link, 'bus', names.events, options.log);
+    return busOn({ link, names, partitions: settings.partitions, sender, view, watch, log: options.log });
   } catch (error) {
     sender.close();
     await link.close();
@@ -76,7 +80,17 @@ async function fixPartitions(sender: Sender, link: Link, names: Names, partition
   throw new TagalongError('CONFIG_INVALID', message);
 }
 
-function busOn(link: Link, names: Names, partitions: number, sender: Sender, view: View): NatsBus {
+interface BusParts {
+  readonly link: Link;
+  readonly names: Names;
+  readonly partitions: number;
+  readonly sender: Sender;
+  readonly view: View;
+  readonly watch: ConnectionWatch;
+  readonly log: Log | undefined;
+}
+
+function busOn({ link, names, partitions, sender, view, watch, log }: BusParts): NatsBus {
   const publisher = new Publisher(sender, names);
   const lags = new Lags(link, view, names);
   const subscriptions = new Set<Subscription>();
@@ -95,12 +109,13 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
     const { counters } = link;
     const common = { link, names, partitions, group, types: new Set(types), handler, assigned, counters, publish, end };
     if (latest) return subscribeLatest(common);
-    return Member.join({ ...common, view, exclusive: exclusive ?? false });
+    return Member.join({ ...common, view, exclusive: exclusive ?? false, log });
   };
   const close = async () => {
     // What is in hand may still publish what came of it.
     await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
     closed = true;
+    watch.close();
     lags.close();
     view.close();
     if (link.connected) await link.nc.flush();
@@ -128,6 +143,7 @@ function busOn(link: Link, names: Names, partitions: number, sender: Sender, vie
       };
     },
     lag: () => lags.all,
+    connected: () => watch.state,
     close: () => (closing ??= close()),
   };
 }

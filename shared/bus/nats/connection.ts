@@ -14,7 +14,9 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from 'nats';
+import { ConnectionWatch } from '../../connection/watch.ts';
 import { TagalongError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import { type NatsCounters, natsCounters } from './counters.ts';
 import type { NatsCredentials, NatsServer } from './options.ts';
 
@@ -43,6 +45,8 @@ export interface Link {
   readonly connected: boolean;
   /** Tells `listener` whenever the connection is there again. @returns ends that */
   onReconnect(listener: () => void): () => void;
+  /** Tells `listener` whenever the connection is lost. @returns ends that */
+  onDisconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
@@ -90,6 +94,7 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
   });
   const counters = natsCounters();
   const listeners = new Set<() => void>();
+  const lostListeners = new Set<() => void>();
   const forbidden = new Set<string>();
   let connected = true;
   const watch = async () => {
@@ -99,6 +104,7 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
       if (type === Events.Disconnect) {
         counters.disconnects++;
         connected = false;
+        for (const listener of lostListeners) listener();
       }
       if (type === Events.Reconnect) {
         counters.reconnects++;
@@ -122,8 +128,37 @@ async function linkOf(nc: NatsConnection, where: string): Promise<Link> {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onDisconnect(listener) {
+      lostListeners.add(listener);
+      return () => lostListeners.delete(listener);
+    },
     close: () => nc.close(),
   };
+}
+
+const STREAM_NOT_FOUND = 10059;
+
+/**
+ * Watches whether a stream of the server can be used.
+ * @param stream its name on the server
+ */
+export function watchLink(link: Link, what: 'bus' | 'store', stream: string, log?: Log): ConnectionWatch {
+  const watch = new ConnectionWatch({
+    what,
+    log,
+    where: () => withoutSecrets(link.nc.getServer()),
+    async ask() {
+      if (!link.connected) throw NatsError.errorForCode('DISCONNECT');
+      await link.jsm.streams.info(stream);
+    },
+    reasonOf(error) {
+      if (apiCode(error) === STREAM_NOT_FOUND) return 'what it kept is gone from the server';
+      return error instanceof NatsError && error.code !== '503' ? error.code : 'JetStream does not answer';
+    },
+  });
+  link.onDisconnect(() => watch.lost('the connection was closed'));
+  link.onReconnect(() => void watch.look());
+  return watch;
 }
 
 function authenticatorOf(credentials: NatsCredentials): Authenticator | undefined {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
 import { TagalongError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Subscribe } from '../bus.ts';
 import { Partition, type PartitionOptions } from './partition.ts';
 import { spread } from './spread.ts';
@@ -16,6 +17,7 @@ export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'mem
   readonly exclusive: boolean;
   readonly assigned: Subscribe['assigned'];
   readonly view: View;
+  readonly log: Log | undefined;
   /** The number of the last message in the stream: where a new group begins. */
   end(): Promise<number>;
 }
@@ -31,6 +33,8 @@ export class Member {
   /** Partitions that are being given back. */
   readonly #leaving = new Map<number, Promise<void>>();
   readonly #ends: (() => void)[] = [];
+  /** The other members, by id, with their processes; undefined before the first look. */
+  #others: ReadonlyMap<string, string> | undefined;
   #taking: Promise<void> | undefined;
   #again = false;
   #stopping: Promise<void> | undefined;
@@ -112,6 +116,7 @@ export class Member {
     const { view, group, partitions, exclusive } = this.#options;
     for (const [partition, held] of this.#held) held.look(view.placed(group, partition));
     const staying = view.members(group).filter(({ leaving }) => !leaving);
+    this.#meet(staying);
     const owners = spread(staying, partitions, exclusive);
     for (const partition of this.#held.keys()) if (owners[partition] !== this.#id) this.#giveBack(partition);
     if (this.#taking !== undefined) {
@@ -127,6 +132,17 @@ export class Member {
         this.#look();
       }
     });
+  }
+
+  /** Says who has come and who has gone since the last look. */
+  #meet(staying: readonly { readonly id: string; readonly process: string }[]): void {
+    const { group, log } = this.#options;
+    const known = this.#others;
+    const others = new Map(staying.flatMap(({ id, process }) => (id === this.#id ? [] : [[id, process]])));
+    this.#others = others;
+    if (known === undefined) return;
+    for (const [id, process] of others) if (!known.has(id)) log?.info({ group, process }, 'a member joined');
+    for (const [id, process] of known) if (!others.has(id)) log?.info({ group, process }, 'a member left');
   }
 
   /** @param owner whose it should be */

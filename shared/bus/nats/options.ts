@@ -1,4 +1,5 @@
 /** How to reach a NATS server, and what to keep there. */
+import type { Log } from '../../log.ts';
 
 /** Who we are to the server: at most one of them, and TLS beside it. */
 export interface NatsCredentials {
@@ -20,6 +21,8 @@ export interface NatsServer {
   readonly credentials?: NatsCredentials;
   /** What this process is called in the server's list of connections. @default tagalong */
   readonly name?: string;
+  /** Hears of the connection, and of who comes and goes; absent: nobody does. */
+  readonly log?: Log;
 }
 
 /** How streams are kept. */

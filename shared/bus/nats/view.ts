@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import type { Link } from './connection.ts';
@@ -49,7 +50,14 @@ interface Heard {
   readonly since: number;
   readonly leaving: boolean;
   readonly atMs: number;
+  /** Host and number of its process. */
+  readonly process: string;
 }
+
+/** What this process is called to the others. */
+const THIS_PROCESS = `${hostname()}/${process.pid}`;
+/** Longer names of others are cut. */
+const LONGEST_PROCESS = 100;
 
 /** What all processes know of each other: which members live, and whose each partition is. Read from two buckets. */
 export class View {
@@ -99,12 +107,12 @@ export class View {
   }
 
   /** The members of a group that are alive, those who are leaving among them. */
-  members(group: string): (Alive & { readonly leaving: boolean })[] {
+  members(group: string): (Alive & { readonly leaving: boolean; readonly process: string })[] {
     const members = this.#members.get(group);
     if (members === undefined) return [];
     return [...members]
       .filter(([, sign]) => this.#lives(sign))
-      .map(([id, { since, leaving }]) => ({ id, since, leaving }));
+      .map(([id, { since, leaving, process }]) => ({ id, since, leaving, process }));
   }
 
   /** False for a member that others may take for dead by now. */
@@ -116,7 +124,7 @@ export class View {
   /** Says how it is with a member. */
   sign(group: string, member: string, sign: Sign): void {
     const since = this.#members.get(group)?.get(member)?.since;
-    const text = JSON.stringify({ sign, since });
+    const text = JSON.stringify({ sign, since, process: THIS_PROCESS });
     if (this.#link.nc.isClosed()) return;
     this.#link.nc.publish(bucketSubject(this.#names.members, `${escapeToken(group)}.${member}`), text);
   }
@@ -193,14 +201,16 @@ export class View {
     const group = unescapeToken(token);
     if (group === undefined || data.length === 0) return;
     this.#heard = { serverMs: atMs, localMs: performance.now() };
-    const { sign, since } = JSON.parse(decoder.decode(data)) as { sign: Sign; since?: number };
+    const said = JSON.parse(decoder.decode(data)) as { sign: Sign; since?: number; process?: unknown };
+    const { sign, since } = said;
+    const process = String(said.process ?? 'unknown').slice(0, LONGEST_PROCESS);
     const members = this.#members.get(group) ?? new Map<string, Heard>();
     this.#members.set(group, members);
     const known = members.get(member);
     for (const [other, heard] of members) if (atMs - heard.atMs > FORGOTTEN_MS) members.delete(other);
     const leaving = sign === 'leaving';
     if (sign === 'left') members.delete(member);
-    else members.set(member, { since: since ?? known?.since ?? seq, leaving, atMs });
+    else members.set(member, { since: since ?? known?.since ?? seq, leaving, atMs, process });
     if (sign === 'left' || known?.leaving !== leaving) this.#tell(group);
   }
 

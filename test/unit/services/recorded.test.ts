@@ -85,7 +85,8 @@ describe('a recorded core', () => {
     await add(1);
     failNext(error);
     await expect(add(50)).rejects.toThrow(error);
-    expect(state.sound).toBe(false);
+    const code = error instanceof TagalongError ? error.code : 'INTERNAL';
+    expect(state.sound).toBe(`its state could not be written (${code})`);
     expect(await add(1)).toBe(2);
     expect(seen).toEqual(['load', 'load']);
     expect(state.sound).toBe(true);

@@ -1,0 +1,32 @@
+/** The first line and the last of a process's log. */
+import type { Config } from '#shared/config/schema.ts';
+import { serverUrl } from '#shared/config/server.ts';
+import type { Log } from '#shared/log.ts';
+import { VERSION } from '#shared/version.ts';
+
+/** More sites than these are counted only. */
+const MOST_NAMED = 20;
+
+/** Says what starts, and by which configuration. No secrets. @param what the service, or `up` */
+export function logStart(log: Log, what: string, config: Config): void {
+  const { sites, vms, bus, store, policy, hypervisor } = config;
+  const settings = {
+    policy: policy.name,
+    hypervisor: hypervisor.kind,
+    sites: sites.length > MOST_NAMED ? sites.length : sites.map(({ site }) => site),
+    vms: vms.length,
+    bus: whereabouts(bus),
+    store: whereabouts(store),
+  };
+  log.info({ service: what, version: VERSION, node: process.versions.node, pid: process.pid, ...settings }, 'started');
+}
+
+/** Says that a process has ended in order. */
+export function logEnd(log: Log, what: string): void {
+  log.info({ service: what }, 'ended in order');
+}
+
+function whereabouts({ url, prefix }: Config['bus'] | Config['store']): string {
+  const { kind, hosts } = serverUrl(url)!;
+  return kind === 'memory' ? kind : `${kind}://${hosts.join(',')} ${prefix}`;
+}
