@@ -19,6 +19,8 @@ const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoi
 /** What every process tells of itself: processor, memory, event loop, and which version it is. */
 export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
   collectDefaultMetrics({ register: registry });
+  // Gauges by a counter's name: Prometheus' own checker objects to them.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const labels = { version: VERSION, node: process.versions.node };
   gauge(
     'tagalong_build_info',

@@ -14,7 +14,9 @@ export function asked(expr: string): Asked {
   const bare = expr.replaceAll(/"[^"]*"/g, '""');
   const matchers = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inside]) => inside!.split(','));
   const grouped = [...bare.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g)].flatMap(([, inside]) => inside!.split(','));
-  const labels = [...matchers.map((matcher) => matcher.split(/[=!]/)[0]!), ...grouped].map((label) => label.trim());
+  const labels = [...matchers.map((matcher) => matcher.split(/[=!]/)[0]!), ...grouped]
+    .map((label) => label.trim())
+    .filter((label) => label !== '');
   const rest = bare
     .replaceAll(/\{[^}]*\}/g, '')
     .replaceAll(/\[[^\]]*\]/g, '')
