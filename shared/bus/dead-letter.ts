@@ -1,4 +1,6 @@
+import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Event, envelop, keyOf } from '../events/index.ts';
+import { foreignText } from '../text.ts';
 
 /**
  * The dead letter for an event that a group refused to the last attempt. Its id is made from the group's name and the
@@ -11,8 +13,8 @@ export function deadLetter(event: Event, group: string, error: unknown): Event |
   const data = {
     vm: keyOf(event),
     atMs: event.data.atMs,
-    code: typeof code === 'string' ? code : 'HANDLER_FAILED',
-    reason: error instanceof Error ? error.message : String(error),
+    code: typeof code === 'string' ? foreignText(code, MAX_WORD) : 'HANDLER_FAILED',
+    reason: foreignText(error instanceof Error ? error.message : String(error), MAX_REASON),
     original: event,
   };
   return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');

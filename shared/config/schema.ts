@@ -3,6 +3,7 @@
  * defaults; a key that is not known here is refused. Units are in the names; `rateBps` is bytes a second.
  */
 import Type, { type Static, type TProperties } from 'typebox';
+import { MAX_RATE_BPS, MAX_RTT_MS, MAX_USERS_PER_VM, MAX_VMS_NAMED, MAX_WEIGHT, MIN_WEIGHT } from '../events/bounds.ts';
 import { SiteReported, VmDeclared, VmSpec } from '../events/types.ts';
 import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
 import { DEFAULT_NETWORK } from '../model/network.ts';
@@ -13,13 +14,17 @@ const Name = VmDeclared.properties.vm;
 
 /** A part of the configuration that is left out is the part with all its defaults. */
 const section = <P extends TProperties>(properties: P) => Type.Object(properties, { ...closed, default: {} });
+/** Ten years: no wait, age or pause that somebody means is longer. */
+const TEN_YEARS_MS = 315_576_000_000;
 /** Zero or more. */
-const amount = (value: number) => Type.Number({ minimum: 0, default: value });
-/** More than zero. */
-const positive = (value: number) => Type.Number({ exclusiveMinimum: 0, default: value });
+const amount = (value: number, maximum: number) => Type.Number({ minimum: 0, maximum, default: value });
+/** Milliseconds, 0 included. */
+const pause = (value: number) => amount(value, TEN_YEARS_MS);
+/** A millisecond at least: what is awaited for less time is awaited for none. */
+const time = (value: number) => Type.Number({ minimum: 1, maximum: TEN_YEARS_MS, default: value });
 /** One or more, whole. */
 const count = (value: number, maximum = 1_000_000) => Type.Integer({ minimum: 1, maximum, default: value });
-const share = (value: number) => Type.Number({ exclusiveMinimum: 0, maximum: 1, default: value });
+const share = (value: number) => Type.Number({ minimum: 0.000001, maximum: 1, default: value });
 /** `writeOnly` keeps the value out of error messages. */
 const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
 
@@ -27,7 +32,7 @@ const File = Type.String({ minLength: 1, maxLength: 4096 });
 
 const Http = section({
   /** The address to listen on. Any but a loopback address needs a `token`. @default 127.0.0.1 */
-  host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+  host: Type.String({ minLength: 1, maxLength: 255, default: '127.0.0.1' }),
   /** 0: whichever port is free. @default 8080 */
   port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   /** What a client has to show for everything under /v1 (`Authorization: Bearer …`). Without one, nobody is asked. */
@@ -86,7 +91,7 @@ const Tls = Type.Object(
 /** What bus and store have in common. */
 const server = {
   /** `memory:` is one process's own; `nats://HOST:PORT,HOST:PORT` or `kafka://…`: servers of one cluster. @default memory: */
-  url: Type.String({ minLength: 1, default: 'memory:' }),
+  url: Type.String({ minLength: 1, maxLength: 4096, default: 'memory:' }),
   /** Begins the names of all that is kept there: installations may share a server. @default tagalong */
   prefix: Type.String({ minLength: 1, maxLength: 64, default: 'tagalong' }),
   /** Copies in a cluster, of what is made there at the first start. @default 1 */
@@ -102,7 +107,7 @@ const Bus = section({
   /** Partitions of the keys. Fixed when an installation begins: another number moves keys. @default 16 */
   partitions: count(16, 4096),
   /** How long events are kept, of what is made there at the first start. @default 604_800_000 */
-  retentionMs: positive(604_800_000),
+  retentionMs: time(604_800_000),
 });
 
 /** Where records are kept. With the URL of the bus, `auth` and `tls` of the bus count where there are none here. */
@@ -122,11 +127,11 @@ const Log = section({
 
 const Plausibility = section({
   /** Whoever seems to move faster is not believed; 90 m/s is an express train. @default 90 */
-  maxSpeedMps: positive(90),
+  maxSpeedMps: Type.Number({ minimum: 0.001, maximum: 300_000_000, default: 90 }),
   /** How far a client's clock may be ahead. @default 60_000 */
-  maxFutureMs: amount(60_000),
+  maxFutureMs: pause(60_000),
   /** Older positions are not acted on. @default 600_000 */
-  maxAgeMs: positive(600_000),
+  maxAgeMs: time(600_000),
   /** So many fixes in a row that agree with each other but not with the track: it was the track. @default 3 */
   reanchorFixes: count(3, 1000),
 });
@@ -153,20 +158,20 @@ const Ingest = section({
   pseudonymKey: Secret,
   plausibility: Plausibility,
   /** Where the areas are that ETSI MEC 013 names; a site is one too, under its own name. */
-  places: Type.Array(Place, { default: [] }),
+  places: Type.Array(Place, { maxItems: 1_000_000, default: [] }),
   /** Absent: OwnTracks is taken over HTTP alone. */
   mqtt: Type.Optional(Mqtt),
 });
 
 const Network = section({
   /** The user's last mile, both ways. @default 10 */
-  accessMs: amount(DEFAULT_NETWORK.accessMs),
+  accessMs: amount(DEFAULT_NETWORK.accessMs, MAX_RTT_MS),
   /** Round trip in fibre. @default 0.01 */
-  msPerKm: amount(DEFAULT_NETWORK.msPerKm),
+  msPerKm: amount(DEFAULT_NETWORK.msPerKm, 1),
   /** Cable length ÷ distance. @default 2.1 */
-  detour: Type.Number({ minimum: 1, default: DEFAULT_NETWORK.detour }),
+  detour: Type.Number({ minimum: 1, maximum: 100, default: DEFAULT_NETWORK.detour }),
   /** Added where the VM is not at the site nearest to the user. @default 2 */
-  transitMs: amount(DEFAULT_NETWORK.transitMs),
+  transitMs: amount(DEFAULT_NETWORK.transitMs, MAX_RTT_MS),
 });
 
 const Move = section({
@@ -178,53 +183,53 @@ const Move = section({
     multi: share(DEFAULT_MOVE_MODEL.efficiency.multi),
   }),
   /** The most one migration stream sends, whatever its paths. @default 1_250_000_000 */
-  hostRateBps: positive(DEFAULT_MOVE_MODEL.hostRateBps),
+  hostRateBps: Type.Number({ minimum: 1, maximum: MAX_RATE_BPS, default: DEFAULT_MOVE_MODEL.hostRateBps }),
   /** Reserve, start the receiver, stretch the LANs. */
   prepareMs: section({
     /** Over one path. @default 1000 */
-    single: amount(DEFAULT_MOVE_MODEL.prepareMs.single),
+    single: pause(DEFAULT_MOVE_MODEL.prepareMs.single),
     /** Over several. @default 1500 */
-    multi: amount(DEFAULT_MOVE_MODEL.prepareMs.multi),
+    multi: pause(DEFAULT_MOVE_MODEL.prepareMs.multi),
   }),
   /** New address in the guest until the clients have joined it. @default 300 */
-  announceMs: amount(DEFAULT_MOVE_MODEL.announceMs),
+  announceMs: pause(DEFAULT_MOVE_MODEL.announceMs),
   /** Device state and the first instruction at the destination. @default 20 */
-  resumeMs: amount(DEFAULT_MOVE_MODEL.resumeMs),
+  resumeMs: pause(DEFAULT_MOVE_MODEL.resumeMs),
   /** @default 500 */
-  releaseMs: amount(DEFAULT_MOVE_MODEL.releaseMs),
+  releaseMs: pause(DEFAULT_MOVE_MODEL.releaseMs),
   /** Pre-copy rounds before the VM is stopped by force. @default 30 */
-  maxRounds: count(DEFAULT_MOVE_MODEL.maxRounds),
+  maxRounds: count(DEFAULT_MOVE_MODEL.maxRounds, 1000),
   /** The longest pause a forced stop may take; beyond it the move is given up. @default 5000 */
-  maxPauseMs: amount(DEFAULT_MOVE_MODEL.maxPauseMs),
+  maxPauseMs: pause(DEFAULT_MOVE_MODEL.maxPauseMs),
 });
 
 const Policy = section({
   /** Which policy decides. @default tagalong */
-  name: Type.String({ minLength: 1, default: 'tagalong' }),
+  name: Type.String({ minLength: 1, maxLength: 128, default: 'tagalong' }),
   /** How long another site must stay the better one before a VM follows. @default 5000 */
-  dwellMs: amount(5000),
+  dwellMs: pause(5000),
   /** No further move of a VM for so long after one. @default 30_000 */
-  coolingMs: amount(30_000),
+  coolingMs: pause(30_000),
   /** A VM does not go back to the site it came from for so long. @default 300_000 */
-  returnPauseMs: amount(300_000),
+  returnPauseMs: pause(300_000),
   /** A move must be worth this many times what it costs. @default 1.5 */
-  margin: Type.Number({ minimum: 1, default: 1.5 }),
+  margin: Type.Number({ minimum: 1, maximum: 1_000_000, default: 1.5 }),
   /** How long users are expected to stay where nothing is known of them yet. @default 600_000 */
-  priorStayMs: positive(600_000),
+  priorStayMs: time(600_000),
   /** Moves of one VM. @default 12 */
   maxMovesPerHour: count(12),
   /** Wait after a failed move; doubled each time it fails again. @default 60_000 */
-  backOffMs: positive(60_000),
+  backOffMs: time(60_000),
   /** Where the doubling ends. @default 1_800_000 */
-  maxBackOffMs: positive(1_800_000),
+  maxBackOffMs: time(1_800_000),
   /** A user who says nothing for so long no longer counts. @default 900_000 */
-  sessionTimeoutMs: positive(900_000),
+  sessionTimeoutMs: time(900_000),
   /** A site without a heartbeat for so long counts as dead. @default 30_000 */
-  siteSilentMs: positive(30_000),
+  siteSilentMs: time(30_000),
   /** What running slower during a migration costs, per user and second. @default 2 */
-  slowdownUserMsPerS: amount(2),
+  slowdownUserMsPerS: amount(2, 1000),
   /** What sending costs, in user-milliseconds a gigabyte (10^9 bytes). @default 20 */
-  priceUserMsPerGb: amount(20),
+  priceUserMsPerGb: amount(20, 1_000_000_000),
 });
 
 const Limits = section({
@@ -233,9 +238,9 @@ const Limits = section({
   /** Migrations at once over one path. @default 2 */
   movesPerPath: count(2),
   /** How long an accepted move may wait for its turn. @default 60_000 */
-  queueMs: amount(60_000),
+  queueMs: pause(60_000),
   /** The longest a step of a move may go without progress. @default 60_000 */
-  stepTimeoutMs: positive(60_000),
+  stepTimeoutMs: time(60_000),
 });
 
 /** What a VM is made of, beyond its figures. */
@@ -256,9 +261,9 @@ const Hypervisor = section({
   /** Make before break, or the paper's order: the new address is announced before or after the move. @default before */
   announce: Type.Enum(['before', 'after'], { default: 'before' }),
   /** How long clients have to join the new address. @default 5000 */
-  joinMs: amount(5_000),
+  joinMs: pause(5_000),
   /** A copy that moves no byte for so long is begun again over another path, or given up. @default 15_000 */
-  stallMs: positive(15_000),
+  stallMs: time(15_000),
   /**
    * Lets a VM that writes faster than the paths carry run on at its destination before all of its memory is there, where its
    * move would be given up otherwise. A QEMU that dies then, at either end, takes what was in the VM's memory with it. Not
@@ -274,7 +279,7 @@ const Dashboard = section({
   /** Whom the tiles are owed to; shown on the map. */
   tilesAttribution: Type.Optional(Type.String({ maxLength: 256 })),
   /** Where it runs alone: addresses of the other processes, `http://HOST:PORT`, which carry out what its pages ask for. @default none */
-  services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { default: [] }),
+  services: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), { maxItems: 1000, default: [] }),
 });
 
 /** A site as a file or an operator declares it. */
@@ -312,11 +317,11 @@ export const VmSpecInput = Type.Object(
   {
     ...VmSpec.properties,
     /** 0 where storage is shared between the sites. @default 0 */
-    diskBytes: amount(0),
+    diskBytes: Type.Number({ ...VmSpec.properties.diskBytes, default: 0 }),
     /** QEMU's own default. @default 300 */
-    downtimeLimitMs: Type.Number({ exclusiveMinimum: 0, maximum: 2_000_000, default: 300 }),
+    downtimeLimitMs: Type.Number({ ...VmSpec.properties.downtimeLimitMs, default: 300 }),
     /** Below this round-trip time the users notice no difference. @default 10 */
-    targetRttMs: amount(10),
+    targetRttMs: Type.Number({ ...VmSpec.properties.targetRttMs, default: 10 }),
   },
   closed,
 );
@@ -325,7 +330,7 @@ const Session = Type.Object(
   {
     user: Type.String({ minLength: 1, maxLength: 256 }),
     /** How much this user counts against the VM's other users. @default 1 */
-    weight: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, default: 1 }),
+    weight: Type.Number({ minimum: MIN_WEIGHT, maximum: MAX_WEIGHT, default: 1 }),
   },
   closed,
 );
@@ -338,7 +343,7 @@ const Vm = Type.Object(
     spec: VmSpecInput,
     /** What it is made of. Only qemu. @default hypervisor.machine */
     machine: Type.Optional(Machine),
-    sessions: Type.Array(Session, { default: [] }),
+    sessions: Type.Array(Session, { maxItems: MAX_USERS_PER_VM, default: [] }),
   },
   closed,
 );
@@ -357,11 +362,11 @@ export const ConfigSchema = section({
   limits: Limits,
   hypervisor: Hypervisor,
   dashboard: Dashboard,
-  sites: Type.Array(SiteInput, { default: [] }),
-  vms: Type.Array(Vm, { default: [] }),
-  webhooks: Type.Array(Webhook, { default: [] }),
+  sites: Type.Array(SiteInput, { maxItems: MAX_VMS_NAMED, default: [] }),
+  vms: Type.Array(Vm, { maxItems: MAX_VMS_NAMED, default: [] }),
+  webhooks: Type.Array(Webhook, { maxItems: 1000, default: [] }),
   /** How often a site says that it is there. @default 5000 */
-  heartbeatMs: positive(5000),
+  heartbeatMs: time(5000),
 });
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;

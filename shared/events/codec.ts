@@ -26,6 +26,9 @@ export interface Envelope<T extends EventType = EventType> {
   readonly data: Data<T>;
 }
 
+/** Longest id, source or key: an id holds up to three names, and a dead letter's that of what it is of. */
+const MAX_ATTRIBUTE = 2048;
+
 /** An envelope of any one type, told apart by `type`. */
 export type Event = { [T in EventType]: Envelope<T> }[EventType];
 
@@ -118,11 +121,18 @@ export function check(value: unknown): Event {
     if (typeof event[key] !== 'string' || event[key] === '') {
       throw new TagalongError('EVENT_INVALID', `${key}: must be a non-empty string`);
     }
+    if (event[key].length > MAX_ATTRIBUTE) {
+      throw new TagalongError('EVENT_INVALID', `${key}: must not have more than ${MAX_ATTRIBUTE} characters`);
+    }
   }
   if (!Object.hasOwn(validators, event.type)) {
     throw new TagalongError('EVENT_INVALID', `type: "${event.type}" is not known; known are ${EVENT_TYPES.join(', ')}`);
   }
   const fault = faultIn(event.type, event.data);
   if (fault !== undefined) throw new TagalongError('EVENT_INVALID', `${event.type} data.${fault}`);
+  if (event.partitionkey !== keyOf(event)) {
+    // Whoever may publish for one VM could speak for another one with it.
+    throw new TagalongError('EVENT_INVALID', 'partitionkey: must be the VM of the data, or the site');
+  }
   return event;
 }

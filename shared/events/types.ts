@@ -8,16 +8,39 @@
  * Units are in the names. `atMs` is when the thing happened, in milliseconds since the Unix epoch.
  */
 import Type, { type Static } from 'typebox';
+import {
+  AtMs,
+  BenefitUserMs,
+  BytesByPath,
+  CostUserMs,
+  Count,
+  DecisionId,
+  DiskBytes,
+  DowntimeLimitMs,
+  DurationMs,
+  GapMs,
+  Lat,
+  LinkRateBps,
+  Lon,
+  MAX_CANDIDATES,
+  MAX_RTTS,
+  MAX_UPLINKS,
+  MAX_VMS_NAMED,
+  Name,
+  PathIds,
+  RamBytes,
+  RateBps,
+  Reason,
+  RttMs,
+  SentBytes,
+  ServingUserMsPerS,
+  Slots,
+  Weight,
+  Word,
+  WorkingSetBytes,
+} from './bounds.ts';
 
 const closed = { additionalProperties: false } as const;
-const Name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$' });
-// The last millisecond of the year 9999: RFC 3339, and so the `time` of a CloudEvent, has years of four digits.
-const AtMs = Type.Integer({ minimum: 0, maximum: 253_402_300_799_999 });
-const Lat = Type.Number({ minimum: -90, maximum: 90 });
-const Lon = Type.Number({ minimum: -180, maximum: 180 });
-const Amount = Type.Number({ minimum: 0 });
-const Count = Type.Integer({ minimum: 0 });
-
 /** A user's position, published once for each VM the user is attached to. */
 export const LocationReported = Type.Object(
   {
@@ -27,7 +50,7 @@ export const LocationReported = Type.Object(
     lat: Lat,
     lon: Lon,
     /** Round-trip times the client measured itself; they overrule the network model for those sites. */
-    rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: Amount }, closed), { maxItems: 64 })),
+    rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: RttMs }, closed), { maxItems: MAX_RTTS })),
   },
   closed,
 );
@@ -43,7 +66,7 @@ export const InterruptionReported = Type.Object(
     /** The end of the gap. */
     atMs: AtMs,
     /** How long no answer came that should have come; 0 where only connections were lost. */
-    gapMs: Amount,
+    gapMs: GapMs,
     /** Connections that ended without being asked to. */
     resets: Count,
     /** Bytes that were sent and never answered. */
@@ -53,10 +76,7 @@ export const InterruptionReported = Type.Object(
 );
 
 /** A user begins to use a VM. `weight` is how much this user counts against the VM's other users. */
-export const SessionAttached = Type.Object(
-  { vm: Name, user: Name, atMs: AtMs, weight: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 }) },
-  closed,
-);
+export const SessionAttached = Type.Object({ vm: Name, user: Name, atMs: AtMs, weight: Weight }, closed);
 
 /** A user no longer uses a VM. */
 export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
@@ -64,17 +84,17 @@ export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs },
 /** What has to be known of a VM to predict what moving it costs. */
 export const VmSpec = Type.Object(
   {
-    ramBytes: Type.Number({ exclusiveMinimum: 0 }),
+    ramBytes: RamBytes,
     /** Bytes a second the guest dirties when it starts to write, before pages repeat. */
-    dirtyRateBps: Amount,
+    dirtyRateBps: RateBps,
     /** Writable working set: what the guest dirties at most, however long a pre-copy round takes. */
-    workingSetBytes: Amount,
+    workingSetBytes: WorkingSetBytes,
     /** Disk to mirror; 0 where storage is shared between the sites. */
-    diskBytes: Amount,
+    diskBytes: DiskBytes,
     /** Switch over as soon as the rest can be copied in this time. */
-    downtimeLimitMs: Type.Number({ exclusiveMinimum: 0, maximum: 2_000_000 }),
+    downtimeLimitMs: DowntimeLimitMs,
     /** Below this round-trip time the users of the VM notice no difference. */
-    targetRttMs: Amount,
+    targetRttMs: RttMs,
   },
   closed,
 );
@@ -93,12 +113,12 @@ export const SiteReported = Type.Object(
     lat: Lat,
     lon: Lon,
     /** How many VMs the site can run. */
-    slots: Count,
+    slots: Slots,
     /** The VMs that run there now. */
-    vms: Type.Array(Name),
+    vms: Type.Array(Name, { maxItems: MAX_VMS_NAMED }),
     /** True: no VM may come, and those that are there are to leave. */
     draining: Type.Boolean(),
-    uplinks: Type.Array(Type.Object({ provider: Name, rateBps: Type.Number({ exclusiveMinimum: 0 }) }, closed)),
+    uplinks: Type.Array(Type.Object({ provider: Name, rateBps: LinkRateBps }, closed), { maxItems: MAX_UPLINKS }),
   },
   closed,
 );
@@ -106,11 +126,11 @@ export const SiteReported = Type.Object(
 /** What a move is expected to take and to be worth, in user-milliseconds where it is a cost. */
 export const Prediction = Type.Object(
   {
-    durationMs: Amount,
-    interruptionMs: Amount,
-    bytes: Amount,
-    costUserMs: Amount,
-    benefitUserMs: Type.Number(),
+    durationMs: DurationMs,
+    interruptionMs: DurationMs,
+    bytes: SentBytes,
+    costUserMs: CostUserMs,
+    benefitUserMs: BenefitUserMs,
   },
   closed,
 );
@@ -120,8 +140,8 @@ export const Candidate = Type.Object(
   {
     site: Name,
     /** Serving cost: sum over sessions of weight times excess round-trip time, in user-milliseconds a second. */
-    servingUserMsPerS: Amount,
-    rejected: Type.Optional(Type.String()),
+    servingUserMsPerS: ServingUserMsPerS,
+    rejected: Type.Optional(Word),
     prediction: Type.Optional(Prediction),
   },
   closed,
@@ -130,16 +150,16 @@ export const Candidate = Type.Object(
 /** Why the VM is where it is, or goes where it goes. */
 export const Explanation = Type.Object(
   {
-    state: Type.String(),
-    policy: Type.String(),
-    reason: Type.String(),
+    state: Word,
+    policy: Word,
+    reason: Reason,
     sessions: Count,
-    homeServingUserMsPerS: Amount,
+    homeServingUserMsPerS: ServingUserMsPerS,
     /** Time the users are expected to stay near the best site. */
-    expectedStayMs: Amount,
+    expectedStayMs: DurationMs,
     /** Age of the oldest position that counted. */
-    oldestFixAgeMs: Amount,
-    candidates: Type.Array(Candidate),
+    oldestFixAgeMs: DurationMs,
+    candidates: Type.Array(Candidate, { maxItems: MAX_CANDIDATES }),
   },
   closed,
 );
@@ -150,7 +170,7 @@ export const Verdict = Type.Union([Type.Literal('move'), Type.Literal('stay'), T
 /** A verdict on one VM. `decision` is the same however often it is computed: `<vm>:<seq>`. */
 export const PlacementDecided = Type.Object(
   {
-    decision: Name,
+    decision: DecisionId,
     vm: Name,
     seq: Count,
     atMs: AtMs,
@@ -158,11 +178,11 @@ export const PlacementDecided = Type.Object(
     from: Name,
     /** Where to; for `stay` the home, for `cancel` the destination that is given up. */
     to: Name,
-    reason: Type.String(),
+    reason: Reason,
     source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
     prediction: Type.Optional(Prediction),
     /** The migration that is given up; only with `cancel`. */
-    cancels: Type.Optional(Name),
+    cancels: Type.Optional(DecisionId),
     /** The VM as it is to be moved; only with `move`. */
     spec: Type.Optional(VmSpec),
     explanation: Explanation,
@@ -170,7 +190,7 @@ export const PlacementDecided = Type.Object(
   closed,
 );
 
-const migration = { migration: Name, vm: Name, from: Name, to: Name, atMs: AtMs };
+const migration = { migration: DecisionId, vm: Name, from: Name, to: Name, atMs: AtMs };
 
 /** The phases of a migration, in order (DESIGN of the move: make before break). */
 export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
@@ -191,32 +211,39 @@ const PhaseOrQueue = Type.Union([...PhaseSchema.anyOf, Type.Literal('queue')]);
 /** What a move cost, as measured. Published once, in the terminal event. */
 export const Figures = Type.Object(
   {
-    durationMs: Amount,
+    durationMs: DurationMs,
     /** VM stopped at the source until it runs at the destination; 0 where it never stopped. */
-    pauseMs: Amount,
+    pauseMs: DurationMs,
     /**
      * What a client saw: the longest gap in its traffic around the move. `clientGapMs` where a client reported one, else
      * the hypervisor adapter's estimate.
      */
-    interruptionMs: Amount,
+    interruptionMs: DurationMs,
     /** The longest gap that a client itself reported, from the order to switch over until the end of the migration. */
-    clientGapMs: Type.Optional(Amount),
+    clientGapMs: Type.Optional(DurationMs),
     /**
      * What the hypervisor itself calls downtime, where it does. Too small: QEMU's leaves out what the destination takes
      * to load the rest and to resume, and said 5-6 ms where clients saw more than 400. Compare, do not promise by it.
      */
-    hypervisorDowntimeMs: Type.Optional(Amount),
+    hypervisorDowntimeMs: Type.Optional(DurationMs),
     /** How long each phase took, undoing included; phases that were not come to are absent. */
     phaseMs: Type.Optional(
       Type.Partial(
         Type.Object(
-          { prepare: Amount, announce: Amount, disk: Amount, memory: Amount, switch: Amount, release: Amount },
+          {
+            prepare: DurationMs,
+            announce: DurationMs,
+            disk: DurationMs,
+            memory: DurationMs,
+            switch: DurationMs,
+            release: DurationMs,
+          },
           closed,
         ),
       ),
     ),
-    bytes: Amount,
-    bytesByPath: Type.Record(Type.String(), Amount),
+    bytes: SentBytes,
+    bytesByPath: BytesByPath,
     rounds: Count,
     subflows: Count,
     /**
@@ -225,7 +252,7 @@ export const Figures = Type.Object(
      * was there: slower until then, and `pauseMs` is not all that was waited for), `clients-unjoined`, `vm-died` (at its
      * destination, before the move had ended).
      */
-    degraded: Type.Array(Type.String()),
+    degraded: Type.Array(Word, { maxItems: 64 }),
   },
   closed,
 );
@@ -233,24 +260,24 @@ export const Figures = Type.Object(
 /** The migrator has taken a decision on; it waits for its turn. */
 export const MigrationAccepted = Type.Object(migration, closed);
 /** The first phase begins, over these paths. */
-export const MigrationStarted = Type.Object({ ...migration, paths: Type.Array(Type.String()) }, closed);
+export const MigrationStarted = Type.Object({ ...migration, paths: PathIds }, closed);
 /** How far a migration has come. */
 export const MigrationProgressed = Type.Object(
   {
     ...migration,
     phase: PhaseSchema,
     round: Count,
-    sentBytes: Amount,
-    remainingBytes: Amount,
-    rateBps: Amount,
+    sentBytes: SentBytes,
+    remainingBytes: SentBytes,
+    rateBps: RateBps,
     subflows: Count,
     /** How the sent bytes are divided over the paths, where the hypervisor can tell. */
-    bytesByPath: Type.Optional(Type.Record(Type.String(), Amount)),
+    bytesByPath: Type.Optional(BytesByPath),
   },
   closed,
 );
 /** The VM runs at the destination from now on. */
-export const MigrationSwitched = Type.Object({ ...migration, pauseMs: Amount }, closed);
+export const MigrationSwitched = Type.Object({ ...migration, pauseMs: DurationMs }, closed);
 /** A migration has ended as it should. Terminal. */
 export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }, closed);
 /** A migration was given up. Terminal. */
@@ -258,8 +285,8 @@ export const MigrationFailed = Type.Object(
   {
     ...migration,
     phase: PhaseOrQueue,
-    code: Type.String(),
-    reason: Type.String(),
+    code: Word,
+    reason: Reason,
     /** Where the VM runs now. */
     runsAt: Name,
     figures: Figures,
@@ -268,13 +295,13 @@ export const MigrationFailed = Type.Object(
 );
 /** A migration was called off before the switch-over. Terminal. */
 export const MigrationCancelled = Type.Object(
-  { ...migration, phase: PhaseOrQueue, by: Type.String(), figures: Figures },
+  { ...migration, phase: PhaseOrQueue, by: Reason, figures: Figures },
   closed,
 );
 
 /** Something that reached the bus and could not be used; kept so that it can be looked at and sent again. */
 export const EventRejected = Type.Object(
-  { vm: Name, atMs: AtMs, code: Type.String(), reason: Type.String(), original: Type.Unknown() },
+  { vm: Name, atMs: AtMs, code: Word, reason: Reason, original: Type.Unknown() },
   closed,
 );
 

@@ -1,5 +1,7 @@
 /** What is said of a migration on the bus. */
+import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Fact, type Figures, PHASES } from '../events/index.ts';
+import { foreignText } from '../text.ts';
 import type { Migration } from './machine.ts';
 
 /** A fact with the id under which it is the same however often it is published. */
@@ -21,7 +23,7 @@ export function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migra
     ...measured,
     ...(clientGapMs !== null && { clientGapMs, interruptionMs: clientGapMs }),
     phaseMs: phasesOf(phaseAtMs, atMs),
-    durationMs: startedAtMs === null ? 0 : atMs - startedAtMs,
+    durationMs: startedAtMs === null ? 0 : Math.max(0, atMs - startedAtMs),
   };
 }
 
@@ -32,7 +34,8 @@ function phasesOf(phaseAtMs: Migration['phaseAtMs'], endedAtMs: number): NonNull
   for (let i = PHASES.length - 1; i >= 0; i--) {
     const atMs = phaseAtMs[PHASES[i]!];
     if (atMs === undefined) continue;
-    phaseMs[PHASES[i]!] = untilMs - atMs;
+    // Two processes, one after the other, have two clocks.
+    phaseMs[PHASES[i]!] = Math.max(0, untilMs - atMs);
     untilMs = atMs;
   }
   return phaseMs;
@@ -69,7 +72,7 @@ export function said(
         fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } },
       };
     case 'cancelled': {
-      const by = undo && 'by' in undo ? undo.by : 'unknown';
+      const by = foreignText(undo && 'by' in undo ? undo.by : 'unknown', MAX_REASON);
       return {
         id: end.id,
         decidedAtMs,
@@ -77,7 +80,9 @@ export function said(
       };
     }
     case 'failed': {
-      const { code, reason } = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
+      const given = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
+      const code = foreignText(given.code, MAX_WORD);
+      const reason = foreignText(given.reason, MAX_REASON);
       return {
         id: end.id,
         decidedAtMs,

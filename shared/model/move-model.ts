@@ -2,6 +2,7 @@
  * What a whole move takes, from its paths and the VM's figures: the arithmetic the policy predicts with, and the
  * constants the simulated hypervisor works with.
  */
+import { LONGEST_MOVE_MS, MAX_SENT_BYTES, within } from '../events/bounds.ts';
 import type { VmSpec } from '../events/index.ts';
 import type { Path } from './paths.ts';
 import { preCopy, type RoundLimits } from './pre-copy.ts';
@@ -51,11 +52,21 @@ export interface PredictedMove {
   readonly converges: boolean;
 }
 
+/** Where no path leads, a move never ends and sends nothing. */
+const NO_WAY: PredictedMove = {
+  durationMs: LONGEST_MOVE_MS,
+  interruptionMs: LONGEST_MOVE_MS,
+  bytes: 0,
+  rounds: 0,
+  converges: false,
+};
+
 /**
- * Predicts a move that has its paths to itself.
+ * Predicts a move that has its paths to itself. One that would take longer than {@link LONGEST_MOVE_MS} does not converge.
  * @param rttMs round trip between the two sites
  */
 export function predictMove(model: MoveModel, spec: VmSpec, paths: readonly Path[], rttMs: number): PredictedMove {
+  if (paths.length === 0) return NO_WAY;
   const rateBps = aggregateBps(
     model,
     paths.map((path) => path.rateBps),
@@ -63,19 +74,20 @@ export function predictMove(model: MoveModel, spec: VmSpec, paths: readonly Path
   const memory = preCopy(spec, rateBps, rttMs / 2, model);
   const diskMs = spec.diskBytes === 0 ? 0 : (spec.diskBytes / rateBps) * 1000 + rttMs / 2;
   const pauseMs = memory.stopCopyMs + model.resumeMs;
+  const durationMs =
+    (paths.length > 1 ? model.prepareMs.multi : model.prepareMs.single) +
+    model.announceMs +
+    rttMs +
+    diskMs +
+    memory.copyMs +
+    pauseMs +
+    model.releaseMs;
   return {
-    durationMs:
-      (paths.length > 1 ? model.prepareMs.multi : model.prepareMs.single) +
-      model.announceMs +
-      rttMs +
-      diskMs +
-      memory.copyMs +
-      pauseMs +
-      model.releaseMs,
+    durationMs: within(durationMs, LONGEST_MOVE_MS),
     // A packet that just missed the VM is sent again after a round trip.
-    interruptionMs: pauseMs + rttMs,
-    bytes: memory.bytes + spec.diskBytes,
+    interruptionMs: within(pauseMs + rttMs, LONGEST_MOVE_MS),
+    bytes: within(memory.bytes + spec.diskBytes, MAX_SENT_BYTES),
     rounds: memory.rounds,
-    converges: paths.length > 0 && memory.verdict !== 'give-up',
+    converges: memory.verdict !== 'give-up' && durationMs < LONGEST_MOVE_MS,
   };
 }

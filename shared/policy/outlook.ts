@@ -7,6 +7,7 @@
  * known without taking it.
  */
 import type { PolicyConfig } from '../config/schema.ts';
+import { MAX_CANDIDATES } from '../events/bounds.ts';
 import type { Candidate, Prediction } from '../events/index.ts';
 import { unitVector } from '../geo/distance.ts';
 import type { PredictedMove } from '../model/move-model.ts';
@@ -159,9 +160,9 @@ export class Lookout {
     return {
       home: survey.serving[0]!,
       sessions: survey.active.length,
-      oldestFixAgeMs: nowMs - survey.oldestFixMs,
+      oldestFixAgeMs: Math.max(0, nowMs - survey.oldestFixMs),
       expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
-      list: list.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS),
+      list: bestOf(list),
     };
   }
 
@@ -327,7 +328,9 @@ export class Lookout {
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
     // The home's cost and the other site's can both change, in opposite directions.
-    return (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
+    const km = (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
+    // No slack, where distance costs nothing.
+    return Number.isNaN(km) ? NEXT_EVENT : km;
   }
 }
 
@@ -354,9 +357,17 @@ export function reasonOf({ homeLost, advice }: Outlook): string {
   return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
 }
 
+/** Without any dwell time, a look that changes nothing would follow itself at the same instant, for ever. */
+const LEAST_RETRY_MS = 100;
+
+/** How long after a look at a VM whose home cannot be used the next one follows. */
+export function retryMs({ dwellMs }: { readonly dwellMs: number }): number {
+  return Math.max(dwellMs, LEAST_RETRY_MS);
+}
+
 /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
 export function recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, policy: PolicyConfig, atMs: number): number {
-  if (homeLost !== null) return atMs + policy.dwellMs;
+  if (homeLost !== null) return atMs + retryMs(policy);
   if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
   return advice.kind === 'blocked' ? freeAgainMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
 }
@@ -368,6 +379,12 @@ export interface Prospects {
   readonly oldestFixAgeMs: number;
   readonly expectedStayMs: number;
   readonly list: Candidate[];
+}
+
+/** The candidates in order, the home among them however many there are. @param list the home comes first */
+function bestOf([home, ...others]: Candidate[]): Candidate[] {
+  const byServing = (a: Candidate, b: Candidate) => a.servingUserMsPerS - b.servingUserMsPerS;
+  return [home!, ...others.sort(byServing).slice(0, MAX_CANDIDATES - 1)].sort(byServing);
 }
 
 /** A candidate with everything a policy wants to know of it. */

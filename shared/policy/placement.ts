@@ -16,7 +16,7 @@ import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
-import { Lookout, type LookSettings, reasonOf, recheckAtMs } from './outlook.ts';
+import { Lookout, type LookSettings, reasonOf, recheckAtMs, retryMs } from './outlook.ts';
 import { notePace } from './pace.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
@@ -337,7 +337,7 @@ export class Placement {
     if (vm.home.index < 0) {
       // The home's heartbeat is on its way on another partition, or the site is no more.
       vm.reason = HOME_UNKNOWN;
-      this.#agenda.set(vm, atMs + this.#settings.policy.dwellMs);
+      this.#agenda.set(vm, atMs + retryMs(this.#settings.policy));
       return;
     }
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.

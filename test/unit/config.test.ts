@@ -120,8 +120,8 @@ describe('refusals', () => {
       ['policy:\n  name: x\n  dwel_ms: 3', ':3: policy.dwel_ms: unknown key; did you mean dwellMs?'],
       ['colour: red', ':1: colour: unknown key; known are http, bus, '],
       ['__proto__: { http: 1 }', ':1: __proto__: unknown key'],
-      ['heartbeatMs: .inf', ':1: heartbeatMs: is Infinity; give a number above 0'],
-      ['move: { efficiency: { multi: 1.1 } }', ':1: move.efficiency.multi: is 1.1; give a number above 0 to 1'],
+      ['heartbeatMs: .inf', ':1: heartbeatMs: is Infinity; give a number from 1 to '],
+      ['move: { efficiency: { multi: 1.1 } }', ':1: move.efficiency.multi: is 1.1; give a number from 0.000001 to 1'],
       ['log: { level: loud }', ':1: log.level: is "loud"; give one of trace, '],
       [
         'bus:\n  url: nats://host',

@@ -3,6 +3,7 @@
  * than the call that began it, unless `active.cancel` is called before.
  */
 import type { Clock } from '../../clock/clock.ts';
+import { MAX_RATE_BPS, within } from '../../events/bounds.ts';
 import type { Phase } from '../../events/index.ts';
 import type { MoveModel } from '../../model/move-model.ts';
 import { afterRound, dirtiedBytes } from '../../model/pre-copy.ts';
@@ -82,7 +83,8 @@ function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number
   active.dirtySinceMs = begunMs;
   send(world, active, bytes, () => {
     const roundMs = clock.now() - begunMs;
-    const rateBps = (bytes / roundMs) * 1000;
+    // A clock has no time as short as a small round over a fast path takes.
+    const rateBps = within((bytes / roundMs) * 1000, MAX_RATE_BPS);
     const pendingBytes = dirtiedBytes(spec, roundMs);
     active.rounds++;
     end.progress(pendingBytes, rateBps);

@@ -10,6 +10,7 @@ interface Schema {
   readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly maxItems?: number;
+  readonly maxProperties?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly pattern?: string;
@@ -26,7 +27,7 @@ export function fitting(schema: Schema): fc.Arbitrary<unknown> {
     case 'string':
       return schema.pattern
         ? fc.stringMatching(new RegExp(schema.pattern)).filter((s) => s.length <= (schema.maxLength ?? Infinity))
-        : fc.string();
+        : fc.string({ maxLength: schema.maxLength ?? 64 });
     case 'boolean':
       return fc.boolean();
     case 'integer':
@@ -50,7 +51,8 @@ export function fitting(schema: Schema): fc.Arbitrary<unknown> {
 
 function object(schema: Schema): fc.Arbitrary<unknown> {
   const values = Object.values(schema.patternProperties ?? {})[0];
-  if (values) return fc.dictionary(fc.stringMatching(/^[a-z~/]{1,8}$/), fitting(values));
+  if (values)
+    return fc.dictionary(fc.stringMatching(/^[a-z~/]{1,8}$/), fitting(values), { maxKeys: schema.maxProperties ?? 8 });
   const members = Object.entries(schema.properties ?? {}).map(([key, member]) => [key, fitting(member)] as const);
   const model: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(members);
   return fc.record(model, { requiredKeys: [...(schema.required ?? [])], noNullPrototype: true });

@@ -81,6 +81,16 @@ describe('what is refused, with the field that is wrong', () => {
     expect(faultOf({ data: { ...data, vm: 'no spaces' } })).toContain('data.vm:');
   });
 
+  test('a key that is not its VM: who may speak for one VM could speak for another with it', () => {
+    expect(faultOf({ partitionkey: 'vm-8' })).toContain('partitionkey:');
+  });
+
+  test('an id, a source or a key of a megabyte', () => {
+    for (const attribute of ['id', 'source', 'partitionkey']) {
+      expect(faultOf({ [attribute]: 'x'.repeat(1e6) })).toContain(`${attribute}:`);
+    }
+  });
+
   test('a time that RFC 3339 has no words for: its years have four digits', () => {
     const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
     expect(faultOf({ data: { ...data, atMs: lastMs } })).toBe('accepted');
