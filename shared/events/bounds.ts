@@ -56,16 +56,25 @@ export const MAX_WORD = 128;
 /** `<site>~<site>/<provider>`. */
 export const MAX_PATH_ID = 3 * MAX_NAME + 2;
 
+/** A name of a VM, a user, a site or a provider. */
 export const Name = Type.String({ minLength: 1, maxLength: MAX_NAME, pattern: NAME_PATTERN });
 /** `<vm>:<number>`, for a VM whose name is as long as it may be. */
 export const DecisionId = Type.String({ minLength: 1, maxLength: MAX_NAME + 17, pattern: NAME_PATTERN });
+/** An instant, in milliseconds since the Unix epoch. */
 export const AtMs = Type.Integer({ minimum: 0, maximum: MAX_AT_MS });
+/** Degrees north. */
 export const Lat = Type.Number({ minimum: -90, maximum: 90 });
+/** Degrees east. */
 export const Lon = Type.Number({ minimum: -180, maximum: 180 });
+/** A round-trip time. */
 export const RttMs = Type.Number({ minimum: 0, maximum: MAX_RTT_MS });
+/** How much a user counts against a VM's others. */
 export const Weight = Type.Number({ minimum: MIN_WEIGHT, maximum: MAX_WEIGHT });
+/** Memory of a VM. */
 export const RamBytes = Type.Number({ minimum: 1, maximum: MAX_RAM_BYTES });
+/** A part of the memory of a VM. */
 export const WorkingSetBytes = Type.Number({ minimum: 0, maximum: MAX_RAM_BYTES });
+/** Disk of a VM. */
 export const DiskBytes = Type.Number({ minimum: 0, maximum: MAX_DISK_BYTES });
 /** Bytes a second; 0 where nothing is written or sent. */
 export const RateBps = Type.Number({ minimum: 0, maximum: MAX_RATE_BPS });
@@ -73,17 +82,25 @@ export const RateBps = Type.Number({ minimum: 0, maximum: MAX_RATE_BPS });
 export const LinkRateBps = Type.Number({ minimum: 1, maximum: MAX_RATE_BPS });
 /** 2,000 s is QEMU's own bound. */
 export const DowntimeLimitMs = Type.Number({ exclusiveMinimum: 0, maximum: 2_000_000 });
+/** How long something takes, took or is expected to. */
 export const DurationMs = Type.Number({ minimum: 0, maximum: MAX_DURATION_MS });
+/** A gap in a client's traffic. */
 export const GapMs = Type.Number({ minimum: 0, maximum: MAX_GAP_MS });
+/** What is sent by a move. */
 export const SentBytes = Type.Number({ minimum: 0, maximum: MAX_SENT_BYTES });
+/** What a move costs. */
 export const CostUserMs = Type.Number({ minimum: 0, maximum: MAX_USER_MS });
 /** Negative where the move would make it worse. */
 export const BenefitUserMs = Type.Number({ minimum: -MAX_USER_MS, maximum: MAX_USER_MS });
+/** What serving from a site costs. */
 export const ServingUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_SERVING_USER_MS_PER_S });
 /** Everything that is counted is less than the largest exact integer. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** How many VMs a site can run. */
 export const Slots = Type.Integer({ minimum: 0, maximum: MAX_SLOTS });
+/** A word of our own. */
 export const Word = Type.String({ maxLength: MAX_WORD });
+/** A reason in words. */
 export const Reason = Type.String({ maxLength: MAX_REASON });
 /** The paths of one move, by their ids. */
 export const PathIds = Type.Array(Type.String({ maxLength: MAX_PATH_ID }), { maxItems: MAX_UPLINKS });

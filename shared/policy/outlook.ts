@@ -13,7 +13,7 @@ import { unitVector } from '../geo/distance.ts';
 import type { PredictedMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
-import { freeAgainMs, isSilent, type Rules, refusal } from './filters.ts';
+import { isSilent, type Rules, refusal } from './filters.ts';
 import type { Source } from './machine.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
@@ -355,21 +355,6 @@ export function reasonOf({ homeLost, advice }: Outlook): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
   return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
-}
-
-/** Without any dwell time, a look that changes nothing would follow itself at the same instant, for ever. */
-const LEAST_RETRY_MS = 100;
-
-/** How long after a look at a VM whose home cannot be used the next one follows. */
-export function retryMs({ dwellMs }: { readonly dwellMs: number }): number {
-  return Math.max(dwellMs, LEAST_RETRY_MS);
-}
-
-/** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
-export function recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, policy: PolicyConfig, atMs: number): number {
-  if (homeLost !== null) return atMs + retryMs(policy);
-  if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
-  return advice.kind === 'blocked' ? freeAgainMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
 }
 
 /** A look in words. */
