@@ -7,7 +7,6 @@
  * known without taking it.
  */
 import type { PolicyConfig } from '../config/schema.ts';
-import { MAX_CANDIDATES } from '../events/bounds.ts';
 import type { Candidate, Prediction } from '../events/index.ts';
 import { unitVector } from '../geo/distance.ts';
 import type { PredictedMove } from '../model/move-model.ts';
@@ -17,6 +16,7 @@ import { isSilent, type Rules, refusal } from './filters.ts';
 import type { Source } from './machine.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
+import { bestOf, type Prospects } from './prospects.ts';
 import type { Chooser } from './published/chooser.ts';
 import { Shown } from './shown.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
@@ -355,21 +355,6 @@ export function reasonOf({ homeLost, advice }: Outlook): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
   return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
-}
-
-/** A look in words. */
-export interface Prospects {
-  readonly home: number;
-  readonly sessions: number;
-  readonly oldestFixAgeMs: number;
-  readonly expectedStayMs: number;
-  readonly list: Candidate[];
-}
-
-/** The candidates in order, the home among them however many there are. @param list the home comes first */
-function bestOf([home, ...others]: Candidate[]): Candidate[] {
-  const byServing = (a: Candidate, b: Candidate) => a.servingUserMsPerS - b.servingUserMsPerS;
-  return [home!, ...others.sort(byServing).slice(0, MAX_CANDIDATES - 1)].sort(byServing);
 }
 
 /** A candidate with everything a policy wants to know of it. */
