@@ -2,9 +2,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
-import { createRemoteJWKSet, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { HttpConfig } from '#shared/config/schema.ts';
+import { fetchAnswer } from '#shared/http/answer.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { foreignText } from '#shared/text.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,7 +17,8 @@ declare module 'fastify' {
 
 /** Signatures made with a secret that we would have to share are none. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
-const DISCOVERY_TIMEOUT_MS = 5_000;
+/** Of the issuer's description, and of its keys. */
+const ISSUER_LIMITS = { mostBytes: 2 ** 20, withinMs: 5_000 };
 
 /**
  * Puts the check before every route under /v1 that is registered from now on; after the rate limit, which slows guessing.
@@ -55,12 +58,18 @@ function tokenCheck(token: string): Check {
 function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log: Log): Check {
   let keys: Promise<JWTVerifyGetKey> | undefined;
   const discover = async () => {
-    const response = await fetch(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`, {
-      signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS),
-    });
-    const { issuer: named, jwks_uri } = (await response.json()) as { issuer?: string; jwks_uri?: string };
-    if (named !== issuer || jwks_uri === undefined) throw new Error(`it calls itself ${named}`);
-    return createRemoteJWKSet(new URL(jwks_uri));
+    const { text } = await fetchAnswer(
+      `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`,
+      {},
+      ISSUER_LIMITS,
+    );
+    const { issuer: named, jwks_uri } = JSON.parse(text) as { issuer?: unknown; jwks_uri?: unknown };
+    if (named !== issuer || typeof jwks_uri !== 'string') throw new Error(`it calls itself ${foreignText(named, 256)}`);
+    const ask = async (url: string, init: RequestInit) => {
+      const answer = await fetchAnswer(url, init, ISSUER_LIMITS);
+      return new Response(answer.text, { status: answer.status });
+    };
+    return createRemoteJWKSet(new URL(jwks_uri), { [customFetch]: ask });
   };
   return async (shown) => {
     // Whoever shows no JWT at all does not make us ask the issuer.
@@ -70,10 +79,11 @@ function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log:
       await jwtVerify(shown, await keys, { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] });
       return true;
     } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      if (code?.startsWith('ERR_J') !== true) {
+      // A timeout's code is a number.
+      const { code, message } = error as { code?: unknown; message: string };
+      if (!String(code).startsWith('ERR_J')) {
         keys = undefined;
-        log.warn({ issuer, why: message }, 'the issuer of tokens cannot be asked');
+        log.warn({ issuer, why: foreignText(message) }, 'the issuer of tokens cannot be asked');
       }
       return false;
     }

@@ -1,6 +1,8 @@
 /** Asking a running process, or the one of several that knows. */
 import type { Command } from 'commander';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
+import { foreignText, withoutControls } from '#shared/text.ts';
 
 /** Where to ask and how to answer: the options that all operating commands have. */
 export interface ServerOptions {
@@ -10,7 +12,8 @@ export interface ServerOptions {
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
-const TIMEOUT_MS = 15_000;
+/** The longest answer lists all VMs. */
+const LIMITS = { mostBytes: 256 * 2 ** 20, withinMs: 15_000 };
 
 /** Adds the options; what is not given comes from TAGALONG_URL and TAGALONG_TOKEN. */
 export function withServerOptions(command: Command): Command {
@@ -86,17 +89,18 @@ async function askOne<T>(
       '--token: has characters that a header cannot carry; give the http.token as it is',
     );
   }
-  const response = await send(base + path, {
+  const headers = {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+  };
+  // The token is for this server, not for whomever it may point to.
+  const init = {
     method,
-    // The token is for this server, not for whomever it may point to.
     redirect: 'manual',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-    headers: {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
+    headers,
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  }).catch((cause) => {
+  } as const;
+  const response = await fetchAnswer(base + path, init, LIMITS).catch((cause) => {
     throw new TagalongError(
       'SERVER_UNREACHABLE',
       `nobody answers at ${base} (${reasonOf(cause)}); start one with "tagalong start" or name it with --url`,
@@ -106,30 +110,21 @@ async function askOne<T>(
   return readAnswer<T>(base, response);
 }
 
-interface Answer {
-  readonly ok: boolean;
-  readonly text: string;
-}
-
-async function send(url: string, request: RequestInit): Promise<Answer> {
-  const response = await fetch(url, request);
-  return { ok: response.ok, text: await response.text() };
-}
-
-function readAnswer<T>(base: string, { ok, text }: Answer): T {
+function readAnswer<T>(base: string, { status, text }: Answer): T {
   let answer: unknown;
   try {
-    answer = JSON.parse(text);
+    // What a server says holds words of guests and agents, and is shown on a terminal.
+    answer = JSON.parse(text, (_key, value) => (typeof value === 'string' ? withoutControls(value) : value));
   } catch {
     // Said below: no answer of ours is anything else.
   }
-  if (ok && answer !== undefined) return answer as T;
+  if (status >= 200 && status < 300 && answer !== undefined) return answer as T;
   const { code, message } = (answer as { error?: { code?: unknown; message?: unknown } } | undefined)?.error ?? {};
   if (typeof code !== 'string' || typeof message !== 'string') {
     throw new TagalongError('SERVER_UNREACHABLE', `what answers at ${base} is not Tagalong; name it with --url`);
   }
   // Its HTTP server has some codes of its own, such as UNAUTHORIZED; they are passed on as they are.
-  throw new TagalongError(code as ErrorCode, message);
+  throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message, 4096));
 }
 
 function basesOf({ url }: ServerOptions): string[] {

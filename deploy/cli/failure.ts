@@ -1,6 +1,7 @@
 /** How a failed command ends: one line, and an exit status that a script can tell apart. */
 import { CommanderError } from 'commander';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { withoutControls } from '#shared/text.ts';
 
 /** What is wrong lies in what was given to the command: its options, a configuration, a trace. */
 const USAGE_CODES: readonly ErrorCode[] = [
@@ -34,5 +35,5 @@ export function failureOf(error: unknown): Failure {
 
 function failureLine(code: string, message: string): string {
   // What a server or a file says is quoted in messages, and must not steer the terminal.
-  return `tagalong: ${code}: ${message.replaceAll(/\p{Cc}+/gu, ' ').trim()}`;
+  return `tagalong: ${code}: ${withoutControls(message).trim()}`;
 }

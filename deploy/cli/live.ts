@@ -1,6 +1,7 @@
 /** What a run shows on standard error while it goes on: how far it is, and a line for each move that ended. */
 import { styleText } from 'node:util';
 import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
+import { foreignText } from '#shared/text.ts';
 import type { EndedMove } from './tally.ts';
 
 /** How far a run is. */
@@ -70,7 +71,8 @@ export function moveLine(move: EndedMove, emphasize: (text: string) => string = 
   const { figures, outcome } = move;
   const way = `${move.from} → ${move.to}`.padEnd(28);
   const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(8)}  ${emphasize(way)}`;
-  if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${move.because} (${move.reason})`;
+  // Why it failed is in words of a guest, an agent or QEMU.
+  if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${foreignText(move.because)} (${move.reason})`;
   const notes = [move.reason, ...figures.degraded].join(', ');
   return [
     head,

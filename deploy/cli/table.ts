@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
+import { withoutControls } from '#shared/text.ts';
 
 /** A column: its heading, and where its text stands. */
 export interface Column {
@@ -33,7 +34,16 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     chars: NO_RULES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (const row of rows) drawn.push([...row]);
+  for (const row of rows) drawn.push(row.map(fitCell));
   const lines = drawn.toString().split('\n');
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+}
+
+/** A colour, as `styleText` begins and ends it. */
+const COLOUR = new RegExp(`(${String.fromCharCode(27)}\\[\\d{1,2}m)`);
+
+/** Cells hold names and reasons that came from elsewhere: nothing but a colour may steer the terminal. */
+function fitCell(text: string): string {
+  const parts = text.split(COLOUR);
+  return parts.map((part, i) => (i % 2 === 1 ? part : withoutControls(part))).join('');
 }

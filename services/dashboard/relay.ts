@@ -3,17 +3,14 @@
  * after the other until one is the one to ask. A page may ask only the process that it came from.
  */
 import type { FastifyRequest } from 'fastify';
-import { TagalongError } from '#shared/errors.ts';
+import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import type { Explained } from '#shared/policy/words.ts';
+import { foreignText } from '#shared/text.ts';
 import type { HttpSurface } from '../http.ts';
 
-const TIMEOUT_MS = 10_000;
-
-/** An answer as it came. */
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
+/** The longest answer lists all VMs. */
+const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };
 
 /** Asks the other processes. */
 export interface Relay {
@@ -50,18 +47,18 @@ export function createRelay(services: readonly string[], token: string | undefin
     },
     async explain(vm) {
       const { status, text } = await ask(`/v1/vms/${encodeURIComponent(vm)}/explanation`);
-      if (status === 200) return JSON.parse(text) as Explained;
-      const { code, message } = (JSON.parse(text) as { error: { code: 'VM_UNKNOWN'; message: string } }).error;
-      throw new TagalongError(code, message);
+      const answer = parsed(text);
+      if (status === 200 && answer !== undefined) return answer as Explained;
+      const { code, message } = answer?.error ?? {};
+      if (typeof code !== 'string') throw new TagalongError('SERVER_UNREACHABLE', 'what answers there is not Tagalong');
+      throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message));
     },
   };
 }
 
 async function askOne(url: string, init: RequestInit, token: string | undefined): Promise<Answer> {
   const headers = { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...init.headers };
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await fetch(url, { ...init, headers, redirect: 'error', signal });
-  return { status: response.status, text: await response.text() };
+  return fetchAnswer(url, { ...init, headers, redirect: 'error' }, LIMITS);
 }
 
 /** What was asked, by whom it was asked. */
@@ -71,6 +68,16 @@ function initOf({ method, body, headers: { authorization } }: FastifyRequest): R
   const isText = typeof body === 'string';
   const headers = { ...shown, 'content-type': isText ? 'application/x-ndjson' : 'application/json' };
   return { method, headers, body: isText ? body : JSON.stringify(body) };
+}
+
+function parsed(
+  text: string,
+): { readonly error?: { readonly code?: unknown; readonly message?: unknown } } | undefined {
+  try {
+    return JSON.parse(text) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The process does not know the path; what it knows and has not got has a code of its own. */
