@@ -145,7 +145,7 @@ describe('the command line', () => {
   test('says in one clean line what it was told', async () => {
     const message = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\rtagalong: fine\u202e';
     lie = (response) => void response.writeHead(409).end(JSON.stringify({ error: { code: 'GUEST_REFUSED', message } }));
-    const error = await ask({ url }, 'GET', '/v1/x').catch((e) => e);
+    const error = (await ask({ url }, 'GET', '/v1/x').catch((e) => e)) as Error & { code: string };
     expect(error.code).toBe('GUEST_REFUSED');
     expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     lie = (response) => void response.end(JSON.stringify({ reason: message }));

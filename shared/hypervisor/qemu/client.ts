@@ -112,6 +112,7 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     } catch (cause) {
       if (cause instanceof TagalongError) throw invalid(cause.message, cause);
       const { code, message } = cause as NodeJS.ErrnoException;
+      if (code?.startsWith('HPE_')) throw invalid(`it speaks no HTTP (${code})`, cause);
       const why = signal.aborted ? `not within ${withinMs} ms` : (code ?? message);
       throw new TagalongError('AGENT_UNREACHABLE', `${site}: its agent at ${url} does not answer (${why})`, { cause });
     }

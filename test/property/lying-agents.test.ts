@@ -1,0 +1,150 @@
+/**
+ * Rule 9, the other side lies: whatever the agent of a site answers, it costs the moves from and to that site. The migrator
+ * stays ready, each other VM is moved, no VM runs at two honest sites, and each move ends with a bounded reason.
+ */
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { qemuMachines } from '#services/agent/remote.ts';
+import type { Machines } from '#services/migrator/mover.ts';
+import { createMover, type Mover } from '#services/migrator/mover.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { type Event, envelop } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { decided } from '../unit/migration/world.ts';
+import { FakeSites, type Lie } from './fake-agents.ts';
+import { changes, FORMS } from './lies.ts';
+import { SEED } from './seed.ts';
+
+const HONEST = ['a', 'b'];
+const LIAR = 'c';
+const ORDERS_BEFORE = ['instance', 'status', 'receive', 'leave', 'announce', 'copy', 'expect', 'resume', 'settle'];
+const SPEC = {
+  ramBytes: 1e9,
+  dirtyRateBps: 0,
+  workingSetBytes: 0,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+const ENDS = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'];
+
+const sites = new FakeSites([...HONEST, LIAR]);
+let config: Config;
+let bus: MemoryBus;
+let store: Store;
+let mover: Mover;
+let machines: Machines;
+let ends: Map<string, Event>;
+let serial = 0;
+
+beforeAll(async () => {
+  await sites.open();
+  const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 1e9 }));
+  config = parseConfig(
+    JSON.stringify({
+      hypervisor: { kind: 'qemu', tls: sites.tls('control'), joinMs: 0 },
+      limits: { movesPerSite: 50, movesPerPath: 50, stepTimeoutMs: 1000 },
+      sites: sites.names.map((site, i) => ({ site, lat: 50 + i, lon: 8, slots: 500, uplinks, agent: sites.url(site) })),
+      heartbeatMs: 200,
+    }),
+    'config',
+  );
+}, 60_000);
+afterAll(() => sites.close());
+
+beforeEach(async () => {
+  sites.lie = () => undefined;
+  ends = new Map();
+  bus = memoryBus();
+  store = memoryStore();
+  await bus.subscribe({ group: 'test', types: ENDS as Event['type'][] }, async (batch) => {
+    for (const { event } of batch) ends.set((event.data as { migration: string }).migration, event);
+  });
+  await start();
+});
+afterEach(async () => {
+  await stop();
+  await bus.close();
+});
+
+async function start(): Promise<void> {
+  const log = createLog('silent');
+  machines = await qemuMachines(config, log);
+  mover = createMover({ bus, store, clock: realClock(), machines, config, log });
+  await mover.migrator.start();
+}
+async function stop(): Promise<void> {
+  await mover.migrator.stop();
+  machines.close();
+}
+
+/** Has a VM run at a site. */
+async function declare(vm: string, home: string): Promise<void> {
+  const data = { vm, home, spec: SPEC, atMs: Date.now() };
+  await bus.publish([envelop({ type: 'vm.declared.v1', data }, `${vm}:${serial++}`, '/test')]);
+  await vi.waitFor(() => expect(sites.runningSites(vm)).toEqual([home]), 10_000);
+}
+/** Orders a move. @returns its migration */
+async function move(vm: string, from: string, to: string): Promise<string> {
+  const fact = decided(vm, ++serial, { from, to, spec: SPEC, atMs: Date.now() });
+  const id = `${vm}:${serial}`;
+  await bus.publish([envelop(fact, id, '/test')]);
+  return id;
+}
+const ended = (migration: string) =>
+  vi.waitFor(() => ends.get(migration) ?? expect.fail(`${migration} goes on`), 20_000);
+
+/** A VM is moved from or to the liar, which lies when it is asked that; another one is moved meanwhile, and after it. */
+async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<void> {
+  const [victim, other] = [`victim-${++serial}`, `other-${serial}`];
+  await Promise.all([declare(victim, from), declare(other, 'a')]);
+  sites.lie = ({ site, what: asked, vm }) =>
+    site === LIAR && asked === what && (vm === undefined || vm === victim) ? lie : undefined;
+  const hurt = await move(victim, from, to);
+  const there = await move(other, 'a', 'b');
+  expect((await ended(there)).type).toBe('migration.completed.v1');
+  const { type, data } = (await ended(hurt)) as Event & { data: { reason?: string } };
+  sites.lie = () => undefined;
+  if (type === 'migration.failed.v1') {
+    expect(data.reason!.length).toBeLessThan(1024);
+    expect(data.reason).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+  expect(mover.migrator.ready()).toBe(true);
+  expect(sites.runningSites(victim).filter((site) => site !== LIAR).length).toBeLessThanOrEqual(1);
+  expect((await ended(await move(other, 'b', 'a'))).type).toBe('migration.completed.v1');
+  expect(sites.runningSites(other)).toEqual(['a']);
+}
+
+test('honest agents: a move ends where it was to', async () => {
+  await declare('v', 'a');
+  expect((await ended(await move('v', 'a', LIAR))).type).toBe('migration.completed.v1');
+  expect(sites.runningSites('v')).toEqual([LIAR]);
+});
+
+describe('a destination that answers the order to receive with', () => {
+  test.each(Object.keys(FORMS))('%s fails that move alone', async (form) => {
+    await lieTo('receive', FORMS[form]!, 'a', LIAR);
+  });
+});
+
+test('whatever an agent says in the place of the truth, the others’ VMs are moved', async () => {
+  const lies = fc.tuple(
+    fc.constantFrom(...ORDERS_BEFORE),
+    fc.oneof({ arbitrary: fc.constantFrom(...Object.values(FORMS)), weight: 1 }, { arbitrary: changes, weight: 3 }),
+    fc.boolean(),
+  );
+  for (const [what, lie, isDestination] of fc.sample(lies, { seed: SEED, numRuns: 20 })) {
+    if (isDestination) await lieTo(what, lie, 'a', LIAR);
+    else await lieTo(what, lie, LIAR, 'a');
+  }
+  await stop();
+  await start();
+  expect(mover.migrator.ready()).toBe(true);
+  await declare('v-after', 'a');
+  expect((await ended(await move('v-after', 'a', 'b'))).type).toBe('migration.completed.v1');
+}, 180_000);
