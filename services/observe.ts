@@ -8,10 +8,12 @@ import type { MigrationState } from '#shared/migration/machine.ts';
 import type { State } from '#shared/policy/machine.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Ingest } from './ingest/service.ts';
 import type { MigratorService } from './migrator/service.ts';
 import type { Exposition, Sample } from './monitor/exposition.ts';
 import type { PlacementService } from './placement/service.ts';
+import { STORE_KINDS } from './records.ts';
 
 const STATES: readonly State[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
 const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
@@ -72,6 +74,20 @@ export function observeMigrator({ gauge }: Exposition, migrator: MigratorService
     () => {
       const oldestMs = Math.min(clock.now(), ...migrator.status().map(({ acceptedAtMs }) => acceptedAtMs));
       return [{ labels: {}, value: (clock.now() - oldestMs) / 1000 }];
+    },
+  );
+}
+
+/** Records that nobody can read, or whose change nobody took: each is one VM, user, site or pair that stands still. */
+export function observeSetAside({ gauge }: Exposition, setAside: SetAside): void {
+  gauge(
+    'tagalong_records_set_aside',
+    'Records that this process has set aside because it cannot read them, or could not write them, by their kind.',
+    ['kind'],
+    () => {
+      const counts = new Map<string, number>();
+      for (const { kind } of setAside.list()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      return STORE_KINDS.map(({ kind }) => ({ labels: { kind }, value: counts.get(kind) ?? 0 }));
     },
   );
 }

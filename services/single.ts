@@ -3,6 +3,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Log } from '#shared/log.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { createRelay } from './dashboard/relay.ts';
 import { createDashboard } from './dashboard/service.ts';
@@ -18,10 +19,18 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
-import { observeConnections, observeIngest, observeMigrator, observePlacement, observeProcess } from './observe.ts';
+import {
+  observeConnections,
+  observeIngest,
+  observeMigrator,
+  observePlacement,
+  observeProcess,
+  observeSetAside,
+} from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement } from './placement/service.ts';
+import { registerSetAside } from './set-aside.ts';
 import { knownSites } from './sites/known.ts';
 import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
@@ -49,22 +58,28 @@ export interface SingleOptions {
   readonly machines: () => Promise<Machines>;
 }
 
+/** What each of them is made of. */
+interface Parts extends SingleOptions {
+  readonly setAside: SetAside;
+}
+
 interface Service extends Partial<Followed> {
   start(): Promise<void>;
   stop(): Promise<void>;
   register(surface: HttpSurface): void;
 }
 
-const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> = {
-  async ingest({ bus, store, clock, config, log }) {
+const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
+  async ingest({ bus, store, clock, config, log, setAside }) {
     const sites = knownSites(store, config.sites, log);
-    const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log });
+    const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
     const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
     const exposition = createExposition();
     observeProcess(exposition);
     const stopped = new AbortController();
     observeIngest(exposition, ingest);
     observeConnections(exposition, bus, store);
+    observeSetAside(exposition, setAside);
     return {
       async start() {
         await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
@@ -90,6 +105,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observeProcess(exposition);
     observePlacement(exposition, placement);
     observeConnections(exposition, options.bus, options.store);
+    observeSetAside(exposition, options.setAside);
     return {
       start: placement.start,
       stop: placement.stop,
@@ -111,6 +127,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     observeProcess(exposition);
     observeMigrator(exposition, migrator, options.clock);
     observeConnections(exposition, options.bus, options.store);
+    observeSetAside(exposition, options.setAside);
     return {
       start: migrator.start,
       get busy() {
@@ -133,6 +150,7 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
     const monitor = createMonitor({ ...options, sites: options.config.sites });
     observeProcess(monitor);
     observeConnections(monitor, options.bus, options.store);
+    observeSetAside(monitor, options.setAside);
     const { retentionMs } = options.config.bus;
     const letters = createDeadLetters({ ...options, retentionMs });
     const webhooks = createWebhooks({ ...options, webhooks: options.config.webhooks });
@@ -174,7 +192,8 @@ const CREATE: Record<ServiceName, (options: SingleOptions) => Promise<Service>> 
 /** Makes a service that runs alone. @throws what opening the machines throws */
 export async function createSingle(name: ServiceName, options: SingleOptions): Promise<Single> {
   const { config, bus, store, log } = options;
-  const service = await CREATE[name](options);
+  const setAside = new SetAside({ log, clock: options.clock });
+  const service = await CREATE[name]({ ...options, setAside });
   let http: HttpSurface | undefined;
   return {
     async listen() {
@@ -183,6 +202,7 @@ export async function createSingle(name: ServiceName, options: SingleOptions): P
       http.needs(() => store.connected());
       registerOpenapi(http, config);
       service.register(http);
+      registerSetAside(http, setAside);
       return http.listen();
     },
     start: () => service.start(),

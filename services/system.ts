@@ -3,6 +3,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Log } from '#shared/log.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { SiteAgents } from './agent/agents.ts';
 import { simulatedMachines } from './agent/simulated.ts';
@@ -17,10 +18,11 @@ import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
-import { observeConnections, observeIngest, observeMigrator, observePlacement } from './observe.ts';
+import { observeConnections, observeIngest, observeMigrator, observePlacement, observeSetAside } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
 import { registerPlacement } from './placement/http.ts';
 import { createPlacement, type PlacementService } from './placement/service.ts';
+import { registerSetAside } from './set-aside.ts';
 import { knownSites } from './sites/known.ts';
 import { createTracer } from './tracer/service.ts';
 import { createWebhooks } from './webhook/service.ts';
@@ -55,18 +57,20 @@ export interface SystemOptions {
 }
 
 export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
+  const setAside = new SetAside({ log, clock });
   const machines = rest.machines ?? simulatedMachines(config, clock);
   const sites = knownSites(store, config.sites, log);
-  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log });
-  const placement = createPlacement({ bus, store, clock, config, log });
-  const { migrator, agents } = createMover({ bus, store, clock, machines, config, log });
+  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
+  const placement = createPlacement({ bus, store, clock, config, log, setAside });
+  const { migrator, agents } = createMover({ bus, store, clock, machines, config, log, setAside });
   const monitor = createMonitor({ bus, clock, log, sites: config.sites });
-  const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs });
+  const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs, setAside });
   const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
   observeMigrator(monitor, migrator, clock);
   observeConnections(monitor, bus, store);
+  observeSetAside(monitor, setAside);
   const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
   const tracer = createTracer({ bus, config });
   const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
@@ -81,6 +85,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     agents.registerHttp(surface);
     monitor.registerHttp(surface);
     dashboard.registerHttp(surface);
+    registerSetAside(surface, setAside);
   };
 
   return {

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'BUS_UNFIT' // it is too old, lacks something, or what is on it does not fit the configuration
   | 'STORE_UNREACHABLE' // the same of the store
   | 'STORE_UNFIT' // the same of the store
+  | 'STORE_RECORD_UNREADABLE' // a record of the store cannot be read: its version is not known, or it does not fit its schema
+  | 'VM_SET_ASIDE' // a VM's last change could not be written; nothing is decided about it until that is mended
   | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server takes
   | 'RECORD_TOO_LONG' // a record is longer than the store takes
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later

@@ -13,8 +13,11 @@ import type { VmSpec } from '#shared/events/index.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 import type { HttpSurface } from '../http.ts';
+import { SITE_RECORD, siteKey } from './records.ts';
 
 /** The hosts of all sites. */
 export interface Hosts {
@@ -31,7 +34,7 @@ export interface SiteAgents {
   stop(): Promise<void>;
   /**
    * Sets whether VMs are to leave a site; said at once, or with the next heartbeat where another process speaks for the
-   * sites. @throws TagalongError SITE_UNKNOWN
+   * sites. @throws TagalongError SITE_UNKNOWN, STORE_RECORD_UNREADABLE
    */
   drain(site: string, draining: boolean): Promise<void>;
   /** `POST /v1/sites/:site/drain` with `{"draining": true}`. */
@@ -46,24 +49,35 @@ export interface AgentsOptions {
   readonly sites: readonly SiteConfig[];
   readonly heartbeatMs: number;
   readonly log: Log;
+  /** Where records go that cannot be read. @default a list of its own */
+  readonly setAside?: SetAside;
 }
 
-/** What an operator said of a site. */
-interface KeptSite {
-  readonly draining: boolean;
-}
-const siteKey = (site: string) => `agent/site/${site}`;
-
-export function siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log: parent }: AgentsOptions): SiteAgents {
-  const log = serviceLog(parent, 'agent');
+export function siteAgents(options: AgentsOptions): SiteAgents {
+  const { bus, store, clock, hosts, sites, heartbeatMs } = options;
+  const log = serviceLog(options.log, 'agent');
+  const setAside = options.setAside ?? new SetAside({ log, clock });
   let subscription: Subscription | undefined;
   // Ids of heartbeats of two processes must differ, even at one instant.
   const beginning = randomUUID().slice(0, 8);
   let beats = 0;
 
+  /** What an operator said of a site; undefined where that was nothing, or cannot be read. */
+  const saidOf = async (site: string) => {
+    const key = siteKey(site);
+    try {
+      const kept = await getRecord(store, SITE_RECORD, key);
+      setAside.release(key);
+      return kept?.value;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      setAside.add(SITE_RECORD, key, error);
+      return undefined;
+    }
+  };
   /** The heartbeat of a site; none where nobody there answers. */
   const report = async ({ site, lat, lon, slots, uplinks, ...given }: SiteConfig): Promise<Event[]> => {
-    const [vms, kept] = await Promise.all([hosts.vmsAt(site), store.get<KeptSite>(siteKey(site))]);
+    const [vms, kept] = await Promise.all([hosts.vmsAt(site), saidOf(site)]);
     if (vms === undefined) return [];
     const atMs = Math.round(clock.now());
     const data = {
@@ -73,7 +87,7 @@ export function siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log: 
       lon,
       slots,
       vms: [...vms],
-      draining: kept?.value.draining ?? given.draining,
+      draining: kept?.draining ?? given.draining,
       uplinks: uplinks.map((uplink) => ({ ...uplink })),
     };
     return [
@@ -93,9 +107,7 @@ export function siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log: 
     if (site === undefined) {
       throw new TagalongError('SITE_UNKNOWN', `no site "${name}"; there are ${sites.map((s) => s.site).join(', ')}`);
     }
-    const key = siteKey(name);
-    const revision = (await store.get(key))?.revision ?? 0;
-    await store.put([{ key, value: { draining: on } satisfies KeptSite, revision }]);
+    await updateRecord(store, SITE_RECORD, siteKey(name), () => ({ value: { draining: on } }));
     log.info({ site: name, draining: on }, 'draining set');
     if (subscription !== undefined) await bus.publish(await report(site));
   };

@@ -7,21 +7,20 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { listRecords } from '#shared/store/update.ts';
 import type { Machines } from '../migrator/mover.ts';
 import type { Hosts } from './agents.ts';
+import { type KeptPlace, PLACE_RECORD } from './records.ts';
 import { simulatedMachines } from './simulated.ts';
 
 const PREFIX = 'simulated/vm/';
 
-/** Where a simulated VM runs, as it lies in the store. */
-interface KeptPlace {
-  readonly site: string;
-}
-
 /** Everything that runs VMs, simulated, for one of several processes. */
-export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log): Machines {
+export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log, aside?: SetAside): Machines {
   const log = serviceLog(parent, 'agent');
+  const setAside = aside ?? new SetAside({ log, clock });
   const { hypervisor, hosts } = simulatedMachines(config, clock);
   const revisions = new Map<string, number>();
   const switching = new Map<string, Move>();
@@ -37,7 +36,9 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
 
   const write = async (vm: string, value: KeptPlace | undefined) => {
     const key = PREFIX + vm;
-    const [revision] = await store.put([{ key, value, revision: revisions.get(key) ?? 0 }]);
+    const [revision] = await store.put([
+      { key, value: value && PLACE_RECORD.write(value), revision: revisions.get(key) ?? 0 },
+    ]);
     if (value === undefined) revisions.delete(key);
     else revisions.set(key, revision!);
   };
@@ -68,7 +69,8 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const places: Hosts = {
     ...hosts,
     async place(vm, site) {
-      if (revisions.has(PREFIX + vm)) return;
+      // Where one runs whose record cannot be read nobody knows.
+      if (revisions.has(PREFIX + vm) || setAside.get(PREFIX + vm) !== undefined) return;
       await write(vm, { site });
       if (hypervisor.running(vm).length === 0) run(vm, site);
     },
@@ -88,7 +90,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       switching.clear();
       stranded.clear();
       if (!on) return;
-      for (const { key, value, revision } of await store.list<KeptPlace>(PREFIX)) {
+      for (const { key, value, revision } of await listRecords(store, PLACE_RECORD, PREFIX, setAside)) {
         revisions.set(key, revision);
         run(key.slice(PREFIX.length), value.site);
       }

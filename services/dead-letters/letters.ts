@@ -1,11 +1,28 @@
 /** The dead letters as they lie in the store, and how they are sent again. */
+import Type from 'typebox';
 import type { Bus } from '#shared/bus/bus.ts';
 import { replayOf } from '#shared/bus/dead-letter.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { check, type Data, type Event } from '#shared/events/index.ts';
+import { closed, Ms, Name, recordKind } from '#shared/store/records.ts';
 import type { Store, Stored } from '#shared/store/store.ts';
+import { listRecords } from '#shared/store/update.ts';
 
 export const LETTERS = 'dead-letter/';
+
+/** The kind of these records. What was rejected is kept as it came. */
+export const LETTER_RECORD = recordKind({
+  kind: 'dead-letter',
+  keys: `${LETTERS}<id of the event.rejected>`,
+  owner: 'monitor',
+  version: 1,
+  schema: Type.Object(
+    { vm: Name, atMs: Ms, code: Type.String(), reason: Type.String(), original: Type.Unknown() },
+    closed,
+  ),
+  personal: true,
+  upgrade: { 0: (old) => old },
+});
 
 /** What is rejected, by whom and when it happened. */
 export type Letter = Data<'event.rejected.v1'>;
@@ -73,8 +90,7 @@ export async function forget(store: Store, letters: readonly Stored<Letter>[]): 
 }
 
 async function lettersOf(store: Store, { vm, code }: LetterFilter): Promise<Stored<Letter>[]> {
-  const letters = await store.list<Letter>(LETTERS);
-  return letters
+  return (await listRecords(store, LETTER_RECORD, LETTERS))
     .filter(({ value }) => (vm === undefined || value.vm === vm) && (code === undefined || value.code === code))
     .sort((a, b) => a.value.atMs - b.value.atMs);
 }

@@ -3,8 +3,10 @@ import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Event } from '#shared/events/index.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { forget, LETTERS, type Letter } from './letters.ts';
+import { listRecords } from '#shared/store/update.ts';
+import { forget, LETTER_RECORD, LETTERS } from './letters.ts';
 
 export interface DeadLetters {
   start(): Promise<void>;
@@ -20,22 +22,25 @@ export function createDeadLetters(options: {
   readonly store: Store;
   readonly clock: Clock;
   readonly retentionMs: number;
+  readonly setAside?: SetAside;
 }): DeadLetters {
-  const { bus, store, clock, retentionMs } = options;
+  const { bus, store, clock, retentionMs, setAside } = options;
   let subscription: Subscription | undefined;
   let cleanMs = Number.NEGATIVE_INFINITY;
 
   const keep = async (event: Event) => {
     if (event.type !== 'event.rejected.v1') return;
-    await store.put([{ key: LETTERS + event.id, value: event.data satisfies Letter, revision: 0 }]).catch((error) => {
-      // It is there already: the letter came twice.
-      if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
-    });
+    await store
+      .put([{ key: LETTERS + event.id, value: LETTER_RECORD.write(event.data), revision: 0 }])
+      .catch((error) => {
+        // It is there already: the letter came twice.
+        if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
+      });
   };
   const clean = async () => {
     if (clock.now() < cleanMs) return;
     cleanMs = clock.now() + CLEAN_MS;
-    const letters = await store.list<Letter>(LETTERS);
+    const letters = await listRecords(store, LETTER_RECORD, LETTERS, setAside);
     await forget(
       store,
       letters.filter(({ value }) => value.atMs < clock.now() - retentionMs),

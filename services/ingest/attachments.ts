@@ -1,5 +1,9 @@
+import Type, { type Static } from 'typebox';
 import type { Clock } from '#shared/clock/clock.ts';
+import { Amount, closed, Name, recordKind } from '#shared/store/records.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { getRecord, isUnreadable, listRecords } from '#shared/store/update.ts';
 import { sayAndRecord } from './record.ts';
 
 /** Which users are attached to which VMs, kept in the store, with what is asked for often at hand. */
@@ -15,17 +19,28 @@ export interface Attachments {
   detachAll(vm: string): Promise<void>;
 }
 
-interface Attached {
-  readonly sessions: readonly { readonly vm: string; readonly weight: number }[];
-}
-
 const PREFIX = 'ingest/user/';
+
+const Attached = Type.Object({ sessions: Type.Array(Type.Object({ vm: Name, weight: Amount }, closed)) }, closed);
+type Attached = Static<typeof Attached>;
+
+/** The kind of these records: the sessions of one user. */
+export const SESSIONS_RECORD = recordKind({
+  kind: 'sessions',
+  keys: `${PREFIX}<pseudonym>`,
+  owner: 'ingest',
+  version: 1,
+  schema: Attached,
+  personal: true,
+  upgrade: { 0: (old) => old },
+});
+
 /** How soon a session that was attached through another process counts here. */
 const KEPT_MS = 10_000;
 const MAX_KEPT = 100_000;
 
 /** Users are keyed by their pseudonyms. */
-export function createAttachments(store: Store, clock: Clock): Attachments {
+export function createAttachments(store: Store, clock: Clock, setAside: SetAside): Attachments {
   const kept = new Map<string, { readonly vms: readonly string[]; readonly untilMs: number }>();
   let changes = 0;
 
@@ -33,6 +48,16 @@ export function createAttachments(store: Store, clock: Clock): Attachments {
   const forget = (user: string) => {
     changes++;
     kept.delete(user);
+  };
+  /** A user whose record cannot be read is attached to nothing: the positions of others must not wait for it. */
+  const attached = async (user: string): Promise<Attached | undefined> => {
+    try {
+      return (await getRecord(store, SESSIONS_RECORD, PREFIX + user))?.value;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      setAside.add(SESSIONS_RECORD, PREFIX + user, error);
+      return undefined;
+    }
   };
   const change = async (
     user: string,
@@ -46,7 +71,7 @@ export function createAttachments(store: Store, clock: Clock): Attachments {
       return { value: sessions.length === 0 ? undefined : { sessions } };
     };
     try {
-      await sayAndRecord<Attached>(store, PREFIX + user, next, say);
+      await sayAndRecord(store, SESSIONS_RECORD, PREFIX + user, next, say);
     } finally {
       forget(user);
     }
@@ -66,8 +91,7 @@ export function createAttachments(store: Store, clock: Clock): Attachments {
     },
     async load(user) {
       const changesBefore = changes;
-      const record = await store.get<Attached>(PREFIX + user);
-      const vms = record?.value.sessions.map(({ vm }) => vm) ?? [];
+      const vms = (await attached(user))?.sessions.map(({ vm }) => vm) ?? [];
       if (changes === changesBefore) {
         if (kept.size >= MAX_KEPT) kept.clear();
         kept.set(user, { vms, untilMs: clock.now() + KEPT_MS });
@@ -85,7 +109,7 @@ export function createAttachments(store: Store, clock: Clock): Attachments {
       ),
     detach,
     async detachAll(vm) {
-      for (const { key, value } of await store.list<Attached>(PREFIX)) {
+      for (const { key, value } of await listRecords(store, SESSIONS_RECORD, PREFIX, setAside)) {
         if (value.sessions.some((session) => session.vm === vm)) {
           await detach(key.slice(PREFIX.length), vm, async () => {});
         }

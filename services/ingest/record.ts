@@ -1,8 +1,6 @@
-import { TagalongError } from '#shared/errors.ts';
+import type { RecordKind } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
-
-/** Each time a write is lost somebody else's was won: so many in a row are a fault, not bad luck. */
-const MAX_TRIES = 50;
+import { type Edit, updateRecord } from '#shared/store/update.ts';
 
 /**
  * Changes a record and says so on the bus: **the bus first, the store after**. So the store never knows of something
@@ -10,26 +8,18 @@ const MAX_TRIES = 50;
  * more. A writer who lost to another says it again too: the last word on the bus is then the one that is on record.
  * @param edit from the present value to the next (`value: undefined` deletes); undefined: nothing is to be changed
  * @param announce is given the revision the change builds on
- * @throws TagalongError STORE_CONFLICT where others keep writing the record
+ * @throws TagalongError STORE_CONFLICT where others keep writing the record, STORE_RECORD_UNREADABLE: nothing is said then
  */
 export async function sayAndRecord<T>(
   store: Store,
+  kind: RecordKind<T>,
   key: string,
-  edit: (present: T | undefined) => { readonly value: T | undefined } | undefined,
+  edit: (present: T | undefined) => Edit<T> | undefined,
   announce: (revision: number) => Promise<void>,
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    const present = await store.get<T>(key);
-    const next = edit(present?.value);
-    if (next === undefined) return;
-    const revision = present?.revision ?? 0;
-    await announce(revision);
-    try {
-      await store.put([{ key, value: next.value, revision }]);
-      return;
-    } catch (error) {
-      const lost = error instanceof TagalongError && error.code === 'STORE_CONFLICT';
-      if (!lost || tries === MAX_TRIES) throw error;
-    }
-  }
+  await updateRecord(store, kind, key, async (present, revision) => {
+    const next = edit(present);
+    if (next !== undefined) await announce(revision);
+    return next;
+  });
 }

@@ -18,12 +18,14 @@ import {
 } from '#shared/events/index.ts';
 import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
 import { sayAndRecord } from './record.ts';
+import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
 
 /** A user's position, as the user's device says it. `user` is the id the operator knows, not yet the pseudonym. */
 export type Location = Omit<Data<'location.reported.v1'>, 'vm'>;
@@ -90,11 +92,14 @@ export function createIngest(options: {
   /** Where VMs may be at home. */
   readonly sites: KnownSites;
   readonly log: Log;
+  /** Where records go that cannot be read. @default a list of its own */
+  readonly setAside?: SetAside;
 }): Ingest {
   const { bus, store, clock, config, sites } = options;
   const log = serviceLog(options.log, 'ingest');
+  const setAside = options.setAside ?? new SetAside({ log, clock });
   const pseudonymOf = createPseudonyms(config.pseudonymKey);
-  const attachments = createAttachments(store, clock);
+  const attachments = createAttachments(store, clock, setAside);
   const isDeclared = async (vm: string) => (await store.get(vmKey(vm))) !== undefined;
   const publishInterruptions = createInterruptions({ ...options, source: SOURCE, pseudonymOf, isDeclared });
   const counts = newTally();
@@ -128,8 +133,9 @@ export function createIngest(options: {
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
-    await sayAndRecord<DeclaredVm>(
+    await sayAndRecord(
       store,
+      DECLARED_VM_RECORD,
       vmKey(vm),
       (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
       async (revision) => {
@@ -140,8 +146,9 @@ export function createIngest(options: {
   };
 
   const retireVm = (vm: string) =>
-    sayAndRecord<DeclaredVm>(
+    sayAndRecord(
       store,
+      DECLARED_VM_RECORD,
       vmKey(vm),
       (present) => {
         if (present === undefined) throw unknownVm(vm);
@@ -237,12 +244,6 @@ export function createIngest(options: {
   };
 }
 
-interface DeclaredVm {
-  readonly home: string;
-  readonly spec: VmSpec;
-}
-
-const vmKey = (vm: string) => `ingest/vm/${vm}`;
 const unknownVm = (vm: string) => new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared; declare it first`);
 
 function locationEvent(vm: string, location: Location, context?: { readonly traceparent: string }): Event {

@@ -67,6 +67,9 @@ export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): B
     },
     lag: () => bus.lag(),
     connected: () => bus.connected(),
+    get maxEventBytes() {
+      return bus.maxEventBytes;
+    },
     close: () => bus.close(),
   };
 }
@@ -78,6 +81,9 @@ export function tappedStore(store: Store, inHand: InHand): Store {
     list: (prefix) => inHand.during(() => store.list(prefix)),
     put: (writes) => inHand.during(() => store.put(writes)),
     connected: () => store.connected(),
+    get maxRecordBytes() {
+      return store.maxRecordBytes;
+    },
     close: () => store.close(),
   };
 }

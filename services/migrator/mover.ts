@@ -4,6 +4,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import type { Log } from '#shared/log.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Hosts, type SiteAgents, siteAgents } from '../agent/agents.ts';
 import { createMigrator, type MigratorService } from './service.ts';
@@ -31,16 +32,19 @@ export interface MoverOptions {
   readonly machines: Machines;
   readonly config: Config;
   readonly log: Log;
+  /** Where records go that cannot be read or written. */
+  readonly setAside?: SetAside;
 }
 
-export function createMover({ bus, store, clock, machines, config, log }: MoverOptions): Mover {
+export function createMover({ machines, ...options }: MoverOptions): Mover {
+  const { config } = options;
   const { hypervisor, hosts } = machines;
   const { sites, heartbeatMs } = config;
-  const agents = siteAgents({ bus, store, clock, hosts, sites, heartbeatMs, log });
+  const agents = siteAgents({ ...options, hosts, sites, heartbeatMs });
   const duty = async (on: boolean) => {
     if (!on) await agents.stop();
     await machines.duty(on);
     if (on) await agents.start();
   };
-  return { agents, migrator: createMigrator({ bus, store, clock, hypervisor, config, log, duty }) };
+  return { agents, migrator: createMigrator({ ...options, hypervisor, duty }) };
 }

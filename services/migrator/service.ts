@@ -12,12 +12,16 @@ import { TagalongError } from '#shared/errors.ts';
 import { type Event, envelop, readTraceparent, traceOf, traceparentOf } from '#shared/events/index.ts';
 import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import { type KeptMigration, Migrations } from '#shared/migration/migrations.ts';
+import { type KeptMigration, keepMigration, MIGRATION_RECORD } from '#shared/migration/kept.ts';
+import { cut } from '#shared/migration/migration.ts';
+import { Migrations } from '#shared/migration/migrations.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { stateful } from '../stateful.ts';
 
 const SOURCE = '/tagalong/migrator';
+const PREFIX = 'migrator/vm/';
 
 /** A migration that has not ended, for people and programs. */
 export interface MigrationStatus {
@@ -56,6 +60,8 @@ export interface MigratorOptions {
   readonly log: Log;
   /** Told that the process takes duty, before it looks at what is under way, and that it has lost it. */
   readonly duty?: (on: boolean) => Promise<void>;
+  /** Where records go that cannot be read or written. @default a list of its own */
+  readonly setAside?: SetAside;
 }
 
 export function createMigrator({
@@ -66,9 +72,11 @@ export function createMigrator({
   config,
   log: parent,
   duty = async () => {},
+  ...rest
 }: MigratorOptions): MigratorService {
   const log = serviceLog(parent, 'migrator');
-  const ledger = new Ledger(store, bus, 'migrator/vm/');
+  const setAside = rest.setAside ?? new SetAside({ log, clock });
+  const ledger = new Ledger({ store, bus, prefix: PREFIX, kind: MIGRATION_RECORD, setAside, clock });
   let core = new Migrations(config.limits);
   const nowMs = () => Math.round(clock.now());
   let onDuty = false;
@@ -81,9 +89,12 @@ export function createMigrator({
       if (isMine) hypervisor.listen(hear);
       onDuty = isMine;
     }
-    const kept = isMine ? await ledger.load<KeptMigration>() : [];
+    const kept = isMine ? await ledger.load() : [];
     core = core.withoutMigrations();
     for (const { value } of kept) core.restore(value);
+    for (const { key, code, reason } of setAside.list([MIGRATION_RECORD.kind])) {
+      core.setAside(key.slice(PREFIX.length), code, cut(reason));
+    }
     core.resume(nowMs());
   };
 
@@ -93,29 +104,45 @@ export function createMigrator({
     service.work(() => core.report(report, nowMs())).catch((err) => log.error({ err }, 'a report was not recorded'));
   };
 
-  const commit = async () => {
+  /** Records what changed, says what follows, then orders. @returns what was refused */
+  const record = async (): Promise<readonly Refused[]> => {
     const { changed, said, orders } = core.take();
     const events = said.map(({ id, fact, decidedAtMs }) =>
       envelop(fact, id, SOURCE, { traceparent: traceparentOf(traceOf(fact.data.migration, decidedAtMs)) }),
     );
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
-    const changes = changed.map(({ vm, state, migration }): Change => {
-      const own = eventsOf.get(vm) ?? [];
-      eventsOf.delete(vm);
-      return { key: vm, value: { state, migration } satisfies KeptMigration, events: own };
+    const changes = changed.map((one): Change<KeptMigration> => {
+      const own = eventsOf.get(one.vm) ?? [];
+      return { key: one.vm, value: keepMigration(one), events: own };
     });
-    await ledger.commit(changes);
+    const refusals = await ledger.commit(changes);
+    const refused = new Map(refusals.map(({ key, error }) => [key, error]));
     // What was said of a migration that was never taken up changes no record.
-    const rest = [...eventsOf.values()].flat();
+    const recorded = new Set(changed.map(({ vm }) => vm));
+    const rest = events.filter(({ partitionkey }) => !recorded.has(partitionkey));
     if (rest.length > 0) await bus.publish(rest);
     for (const event of events) {
-      if (event.type !== 'migration.progressed.v1') log.info({ ...labels(event), event: event.type }, 'migration');
+      if (event.type === 'migration.progressed.v1' || refused.has(event.partitionkey)) continue;
+      log.info({ ...labels(event), event: event.type }, 'migration');
     }
-    if (!service.running) return;
-    for (const order of orders) {
-      if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
-      else hypervisor[order.kind](order.move);
+    if (service.running) {
+      for (const order of orders) {
+        if (refused.has(order.move.vm)) continue;
+        if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
+        else hypervisor[order.kind](order.move);
+      }
     }
+    return [...refused].map(([vm, error]) => ({ vm, error, events: (eventsOf.get(vm) ?? []).map(({ type }) => type) }));
+  };
+
+  /** A migration that cannot be recorded is recorded without what was too much, and ends; the others are not concerned. */
+  const commit = async () => {
+    for (const { vm, error, events } of await record()) {
+      log.error({ vm, code: error.code, reason: error.message }, 'a migration could not be recorded as it was');
+      core.refused(vm, error.code, error.message, events, nowMs());
+    }
+    if (!core.pending) return;
+    for (const { vm, error } of await record()) setAside.add(MIGRATION_RECORD, PREFIX + vm, error);
   };
 
   const service = stateful({
@@ -169,6 +196,13 @@ export function createMigrator({
     },
     idle: service.idle,
   };
+}
+
+/** What of a VM was neither recorded nor said. */
+interface Refused {
+  readonly vm: string;
+  readonly error: TagalongError;
+  readonly events: readonly string[];
 }
 
 /** The fixed keys under which a migration is logged. */

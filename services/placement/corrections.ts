@@ -2,60 +2,77 @@
  * What moves taught of the ways between sites, kept in the store. All placement processes write the same records, so each
  * adds what it learned to what is on record, and a move counts once even where its lesson is brought again after a crash.
  */
-import { TagalongError } from '#shared/errors.ts';
+import Type, { type Static } from 'typebox';
 import { type Correction, corrected, type Lesson, UNCORRECTED } from '#shared/policy/sites.ts';
+import { Amount, Count, closed, Name, recordKind } from '#shared/store/records.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
 
 const PREFIX = 'placement/pair/';
 /** Migrations remembered as counted, a pair: more than can be under way on it while a process is away. */
 const REMEMBERED = 32;
-/** Each time a write is lost somebody else's was won: so many in a row are a fault, not bad luck. */
-const MAX_TRIES = 50;
 
+const KeptCorrection = Type.Object(
+  {
+    correction: Type.Object({ duration: Amount, interruption: Amount, samples: Count }, closed),
+    /** The latest migrations that counted. */
+    counted: Type.Array(Name),
+  },
+  closed,
+);
 /** A correction as it lies in the store. */
-interface KeptCorrection {
-  readonly correction: Correction;
-  /** The latest migrations that counted. */
-  readonly counted: readonly string[];
-}
+type KeptCorrection = Static<typeof KeptCorrection>;
+
+/** The kind of these records. */
+export const CORRECTION_RECORD = recordKind({
+  kind: 'correction',
+  keys: `${PREFIX}<pair of sites>`,
+  owner: 'placement',
+  version: 1,
+  schema: KeptCorrection,
+  upgrade: { 0: (old) => old },
+});
 
 /** Corrections by the key of their pair. */
 export type Corrections = ReadonlyMap<string, Correction>;
 
-export async function loadCorrections(store: Store): Promise<Corrections> {
-  const records = await store.list<KeptCorrection>(PREFIX);
+/** Those that can be read; the others are set aside. */
+export async function loadCorrections(store: Store, setAside?: SetAside): Promise<Corrections> {
+  const records = await listRecords(store, CORRECTION_RECORD, PREFIX, setAside);
   return new Map(records.map(({ key, value }) => [key.slice(PREFIX.length), value.correction]));
 }
 
 /**
- * Adds lessons to what is on record.
+ * Adds lessons to what is on record. What a record that cannot be read would have been told is lost: the pair goes on uncorrected.
  * @returns what is on record then, of the pairs that the lessons are of
  * @throws TagalongError STORE_CONFLICT where others keep writing
  */
-export async function addLessons(store: Store, lessons: readonly Lesson[]): Promise<Corrections> {
-  const byPair = Map.groupBy(lessons, ({ pair }) => pair);
-  return new Map(
-    await Promise.all([...byPair].map(async ([pair, all]) => [pair, await addToPair(store, pair, all)] as const)),
-  );
+export async function addLessons(store: Store, lessons: readonly Lesson[], setAside?: SetAside): Promise<Corrections> {
+  const corrections = new Map<string, Correction>();
+  const add = async (pair: string, all: readonly Lesson[]) => {
+    try {
+      corrections.set(pair, await addToPair(store, pair, all));
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      setAside?.add(CORRECTION_RECORD, PREFIX + pair, error);
+    }
+  };
+  await Promise.all([...Map.groupBy(lessons, ({ pair }) => pair)].map(([pair, all]) => add(pair, all)));
+  return corrections;
 }
 
 async function addToPair(store: Store, pair: string, lessons: readonly Lesson[]): Promise<Correction> {
-  const key = PREFIX + pair;
-  for (let tries = 1; ; tries++) {
-    const present = await store.get<KeptCorrection>(key);
-    const { correction, counted } = present?.value ?? { correction: UNCORRECTED, counted: [] };
+  const kept = await updateRecord(store, CORRECTION_RECORD, PREFIX + pair, (present) => {
+    const { correction, counted }: KeptCorrection = present ?? { correction: UNCORRECTED, counted: [] };
     const news = lessons.filter(({ migration }) => !counted.includes(migration));
-    if (news.length === 0) return correction;
-    const value: KeptCorrection = {
-      correction: news.reduce((sum, { sample }) => corrected(sum, sample), correction),
-      counted: [...counted, ...news.map(({ migration }) => migration)].slice(-REMEMBERED),
+    if (news.length === 0) return undefined;
+    return {
+      value: {
+        correction: news.reduce((sum, { sample }) => corrected(sum, sample), correction),
+        counted: [...counted, ...news.map(({ migration }) => migration)].slice(-REMEMBERED),
+      },
     };
-    try {
-      await store.put([{ key, value, revision: present?.revision ?? 0 }]);
-      return value.correction;
-    } catch (error) {
-      const lost = error instanceof TagalongError && error.code === 'STORE_CONFLICT';
-      if (!lost || tries === MAX_TRIES) throw error;
-    }
-  }
+  });
+  return kept?.correction ?? UNCORRECTED;
 }

@@ -20,15 +20,18 @@ import {
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/kept-vm.ts';
 import type { Mind } from '#shared/policy/machine.ts';
 import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
-import { type KeptVm, keepVm, reviveVm } from '#shared/policy/vm.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { isUnreadable } from '#shared/store/update.ts';
 import { type Change, Ledger } from '../ledger.ts';
 import { stateful } from '../stateful.ts';
-import { readAutomation, writeAutomation } from './automation.ts';
+import { AUTOMATION_KEY, AUTOMATION_RECORD, readAutomation, writeAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
+import { Quarantine } from './quarantine.ts';
 import { type PlacementStatus, statusOf } from './status.ts';
 
 const SOURCE = '/tagalong/placement';
@@ -66,7 +69,10 @@ export interface PlacementService {
   stop(): Promise<void>;
   /** True, or why nothing is decided at the moment. */
   ready(): true | string;
-  /** Moves a VM because an operator says so. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SITE_UNKNOWN, MOVE_REFUSED */
+  /**
+   * Moves a VM because an operator says so.
+   * @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SITE_UNKNOWN, MOVE_REFUSED, STORE_RECORD_UNREADABLE, VM_SET_ASIDE
+   */
   order(vm: string, to: string): Promise<void>;
   /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
@@ -93,12 +99,16 @@ export interface PlacementOptions {
   readonly clock: Clock;
   readonly config: Config;
   readonly log: Log;
+  /** Where records go that cannot be read or written. @default a list of its own */
+  readonly setAside?: SetAside;
 }
 
-export function createPlacement({ bus, store, clock, config, log: parent }: PlacementOptions): PlacementService {
-  const log = serviceLog(parent, 'placement');
+export function createPlacement(options: PlacementOptions): PlacementService {
+  const { bus, store, clock, config } = options;
+  const log = serviceLog(options.log, 'placement');
+  const setAside = options.setAside ?? new SetAside({ log, clock });
   // By partition, so that one of them can be read without the others.
-  const vms = new Ledger(store, bus, PREFIX);
+  const vms = new Ledger({ store, bus, prefix: PREFIX, kind: VM_RECORD, setAside, clock });
   const { network, policy, limits, hypervisor } = config;
   const move = { ...config.move, postCopy: hypervisor.kind === 'qemu' && hypervisor.postCopy };
   const { partitions } = config.bus;
@@ -113,6 +123,28 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const learn = (corrections: Corrections, { sites } = core) => {
     for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
   };
+  const keyOf = (vm: string) => `${partitionOf(vm, partitions)}/${vm}`;
+  const quarantine = new Quarantine({
+    ...{ bus, setAside, keyOf: (vm) => PREFIX + keyOf(vm) },
+    async restore(vm) {
+      const kept = await vms.reload(keyOf(vm));
+      if (kept !== undefined) core.restore(reviveVm(kept, core.sites));
+    },
+    forget: (vm) => core.forget(vm),
+    apply: (event) => core.apply(event, nowMs()),
+  });
+  /** What was said last, as far as that can be read. */
+  const readPaused = async () => {
+    try {
+      const { paused } = await readAutomation(store);
+      setAside.release(AUTOMATION_KEY);
+      return paused;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      setAside.add(AUTOMATION_RECORD, AUTOMATION_KEY, error);
+      return core.paused;
+    }
+  };
   /** What the sender of each VM's last position calls the trace that it is part of, where senders trace. */
   const contexts = new Map<string, string>();
   const remember = (vm: string, traceparent: string) => {
@@ -122,19 +154,19 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   const readLessons = async () => {
     lessonsDueMs = nowMs() + LESSONS_AGE_MS;
     lessonAwaited = false;
-    return loadCorrections(store);
+    return loadCorrections(store, setAside);
   };
   /** What is on record of the VMs that others hold. */
   const mindsBeside = async (mine: readonly number[]): Promise<Mind[]> => {
     if (mine.length === 0 || mine.length === partitions) return [];
-    const records = await store.list<{ readonly value: KeptVm }>(PREFIX);
-    return records.map(({ value }) => value.value.mind).filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
+    const minds = (await store.list<unknown>(PREFIX)).flatMap(({ value }) => mindIn(value));
+    return minds.filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
   };
   const load = async (mine: readonly number[]) => {
     const corrections = await readLessons();
-    const { paused } = await readAutomation(store);
+    const paused = await readPaused();
     automationReadMs = nowMs();
-    const kept = await vms.load<KeptVm>(mine.map((partition) => `${partition}/`));
+    const kept = await vms.load(mine.map((partition) => `${partition}/`));
     const beside = await mindsBeside(mine);
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
@@ -153,6 +185,7 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
   };
 
   const commit = async () => {
+    await quarantine.takeUp();
     const { vms: changed, lessons } = core.takeChanges();
     const decisions = core.takeDecisions();
     const events = decisions.map((data) => {
@@ -163,20 +196,22 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     });
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
     // Before the VMs: a crash in between brings the lessons again, and they are known as repeats.
-    if (lessons.length > 0) learn(await addLessons(store, lessons));
-    await vms.commit(
-      changed.map((vm): Change => {
-        const key = `${partitionOf(vm.id, partitions)}/${vm.id}`;
-        return { key, value: keepVm(vm, core.sites), events: eventsOf.get(vm.id) ?? [] };
+    if (lessons.length > 0) learn(await addLessons(store, lessons, setAside));
+    const refusals = await vms.commit(
+      changed.map((vm): Change<KeptVm> => {
+        return { key: keyOf(vm.id), value: keepVm(vm, core.sites), events: eventsOf.get(vm.id) ?? [] };
       }),
     );
+    for (const { key, error } of refusals) quarantine.refuse(key.slice(key.indexOf('/') + 1), error);
+    await quarantine.sayLetters();
     for (const { vm, verdict, from, to, reason, source, decision } of decisions) {
+      if (quarantine.holds(vm)) continue;
       log.info({ vm, verdict, from, to, reason, source, decision }, 'decided');
     }
     if (nowMs() >= lessonsDueMs) learn(await readLessons());
     if (nowMs() >= automationReadMs + AUTOMATION_AGE_MS) {
       automationReadMs = nowMs();
-      const { paused } = await readAutomation(store);
+      const paused = await readPaused();
       // In a turn of its own: what follows from it has to be written too.
       if (paused !== core.paused) void service.work(() => core.pause(paused, nowMs())).catch(ignoreUntilNext);
     }
@@ -201,8 +236,9 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     overhears: { types: OVERHEARD, apply: overhear },
     apply(batch) {
       const atMs = nowMs();
+      quarantine.begin(batch);
       for (const { event } of batch) {
-        core.apply(event, atMs);
+        if (!quarantine.keeps(event, atMs)) core.apply(event, atMs);
         if (event.traceparent !== undefined && event.type === 'location.reported.v1')
           remember(event.data.vm, event.traceparent);
       }
@@ -224,14 +260,19 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     start: service.start,
     stop: service.stop,
     ready: service.ready,
-    order: (vm, to) =>
-      service.work(() => {
+    async order(vm, to) {
+      await service.work(() => {
         refuseElsewhere(vm);
+        quarantine.refuseOrders(vm);
         core.order(vm, to, nowMs());
-      }),
+      });
+      // The decision itself may have been one that nobody takes.
+      quarantine.refuseOrders(vm);
+    },
     explain: (vm) =>
       service.work(() => {
         refuseElsewhere(vm);
+        quarantine.refuseOrders(vm);
         return core.explain(vm, nowMs());
       }),
     async pause(paused) {
@@ -253,4 +294,15 @@ export function createPlacement({ bus, store, clock, config, log: parent }: Plac
     },
     idle: service.idle,
   };
+}
+
+/** What another's record says; nothing where it cannot be read, which is for whoever holds it to say. */
+function mindIn(stored: unknown): Mind[] {
+  const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
+  try {
+    return [VM_RECORD.upgrade(v, value).mind];
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return [];
+  }
 }

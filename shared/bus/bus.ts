@@ -30,6 +30,8 @@ export interface Bus {
   connected(): true | string;
   /** What happened to its connection since it was opened; absent where there is none. */
   readonly counters?: Readonly<Partial<BusCounters>>;
+  /** An event of more bytes than this, as JSON, is not taken. May change with the server that answers. */
+  readonly maxEventBytes: number;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,9 @@ export interface Lag {
   readonly partition: number;
   readonly events: number;
 }
+
+/** What a bus takes of an event where its server would take more: servers usually take 1 MB. */
+export const MAX_EVENT_BYTES = 900_000;
 
 /** How often an event is tried before it goes to the dead letters. */
 export const MAX_ATTEMPTS = 5;

@@ -9,15 +9,33 @@ import { foreignText } from '../text.ts';
  */
 export function deadLetter(event: Event, group: string, error: unknown): Event | undefined {
   if (event.type === 'event.rejected.v1') return undefined;
+  const data = { vm: keyOf(event), atMs: event.data.atMs, ...causeOf(error), original: event };
+  return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
+}
+
+/** The dead letter for what stands in a record's outbox and is no event that the bus takes. It names the record. */
+export function outboxLetter(entry: {
+  /** The record's. */
+  readonly key: string;
+  readonly vm: string;
+  readonly id: string;
+  readonly original: unknown;
+  /** When that was found. */
+  readonly atMs: number;
+  readonly error: unknown;
+}): Event {
+  const { key, vm, id, original, atMs, error } = entry;
+  const { code, reason } = causeOf(error);
+  const data = { vm, atMs, code, reason: foreignText(`outbox of ${key}: ${reason}`, MAX_REASON), original };
+  return envelop({ type: 'event.rejected.v1', data }, `rejected:outbox:${key}:${id}`, '/tagalong/bus');
+}
+
+function causeOf(error: unknown): { readonly code: string; readonly reason: string } {
   const code = (error as { code?: unknown } | undefined)?.code;
-  const data = {
-    vm: keyOf(event),
-    atMs: event.data.atMs,
+  return {
     code: typeof code === 'string' ? foreignText(code, MAX_WORD) : 'HANDLER_FAILED',
     reason: foreignText(error instanceof Error ? error.message : String(error), MAX_REASON),
-    original: event,
   };
-  return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
 }
 
 const REPLAY = 'replay:';

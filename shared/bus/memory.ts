@@ -5,7 +5,7 @@
  */
 import { TagalongError } from '../errors.ts';
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
-import { type Bus, type Delivery, LATEST_KEPT, type Subscription } from './bus.ts';
+import { type Bus, type Delivery, LATEST_KEPT, MAX_EVENT_BYTES, type Subscription } from './bus.ts';
 import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -89,6 +89,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
         },
       };
     },
+    maxEventBytes: MAX_EVENT_BYTES,
     lag: () =>
       all().flatMap(({ name, queues }) =>
         queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),

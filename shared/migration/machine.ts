@@ -211,6 +211,8 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             target: 'cancelled',
             actions: end('cancelled', cancelledBy),
           },
+          // It could not be recorded as it was.
+          stepFailed: { target: 'failed', actions: end('failed', faultOfStep) },
           overdue: {
             target: 'failed',
             actions: end('failed', fault('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`)),

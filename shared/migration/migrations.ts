@@ -5,7 +5,7 @@
  */
 import type { LimitsConfig } from '../config/schema.ts';
 import { TagalongError } from '../errors.ts';
-import type { Data, Fact, Phase } from '../events/index.ts';
+import { type Data, type Fact, PHASES, type Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
@@ -20,8 +20,9 @@ import {
   migrationMachine,
   TERMINAL,
 } from './machine.ts';
+import { cut, newMigration, tidied } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
-import { figures, names, type Said, said } from './said.ts';
+import { names, type Said, said } from './said.ts';
 
 /** What the hypervisor is to do, once it has been recorded. */
 export type Order =
@@ -37,11 +38,8 @@ export interface Record {
   changed: boolean;
 }
 
-/** A record as it is kept. */
-export interface KeptMigration {
-  readonly state: MigrationState;
-  readonly migration: Migration;
-}
+/** What of a record is stored. */
+export type KeptRecord = Pick<Readonly<Record>, 'state' | 'migration'>;
 
 export class Migrations {
   readonly #step: (
@@ -60,6 +58,8 @@ export class Migrations {
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
   /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
+  /** VMs whose record cannot be read, and why. */
+  readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
   #said: Said[] = [];
   #orders: Order[] = [];
   #changed: Record[] = [];
@@ -164,17 +164,31 @@ export class Migrations {
     return other;
   }
 
+  /** A VM has a record that cannot be read: it is not moved. */
+  setAside(vm: string, code: string, reason: string): void {
+    this.#unreadable.set(vm, { code, reason });
+  }
+
+  /**
+   * What was to be recorded of a VM, and the events that follow from it, were refused. Its migration goes on without the figures
+   * and texts that nobody takes, and is undone where it can be. `take` has what is to be recorded and said instead.
+   */
+  refused(vm: string, code: string, reason: string, events: readonly string[], atMs: number): void {
+    const record = this.#byVm.get(vm)!;
+    record.migration = tidied(record.migration);
+    this.#touch(record);
+    const { state, migration } = record;
+    for (const what of ['started', 'switched', 'completed', 'failed', 'cancelled'] as const) {
+      if (events.includes(`migration.${what}.v1`)) this.#said.push(said(migration, what, migration.endedAtMs ?? atMs));
+    }
+    const step = state === 'queued' ? 'prepare' : PHASES.find((phase) => phase === state);
+    if (step === undefined) return;
+    this.#send(record, { type: 'stepFailed', atMs, step, code, reason: cut(reason), measured: NOTHING_MEASURED });
+  }
+
   /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
-  restore({ state, migration }: KeptMigration): void {
-    // What was kept before phases were timed has no times.
-    const timed = { ...migration, phaseAtMs: migration.phaseAtMs ?? {} };
-    const record: Record = {
-      vm: migration.vm,
-      state,
-      migration: timed,
-      wakeAtMs: Number.POSITIVE_INFINITY,
-      changed: false,
-    };
+  restore({ state, migration }: KeptRecord): void {
+    const record: Record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);
     const { from, to, endedAtMs } = migration;
     if (endedAtMs !== null && migration.switched) this.#occupancy.moved(record.vm, from, to, endedAtMs);
@@ -220,6 +234,12 @@ export class Migrations {
     if (last !== undefined && decided.seq <= last.migration.seq) return;
     const paths = this.#pathIds(decided.from, decided.to);
     const migration = newMigration(decided, paths);
+    const unreadable = this.#unreadable.get(decided.vm);
+    if (unreadable !== undefined) {
+      // Nobody knows whether it was carried out already.
+      this.#said.push(said({ ...migration, undo: unreadable }, 'failed', decided.atMs));
+      return;
+    }
     if (last !== undefined && !TERMINAL.includes(last.state)) {
       this.#refuse(migration, last, decided.atMs);
       return;
@@ -267,22 +287,7 @@ export class Migrations {
     // A repeat of the decision must not find the VM free one day and be carried out after all.
     busy.migration = { ...busy.migration, seq: migration.seq };
     this.#touch(busy);
-    this.#said.push({
-      id: `${migration.id}:end`,
-      decidedAtMs: migration.acceptedAtMs,
-      fact: {
-        type: 'migration.failed.v1',
-        data: {
-          ...names(migration),
-          atMs,
-          phase: 'queue',
-          code: 'VM_BUSY',
-          reason,
-          runsAt,
-          figures: figures(migration, atMs),
-        },
-      },
-    });
+    this.#said.push(said({ ...migration, runsAt, undo: { code: 'VM_BUSY', reason } }, 'failed', atMs));
   }
 
   #cancel({ vm, cancels, atMs, reason }: Data<'placement.decided.v1'>, nowMs: number): void {
@@ -372,29 +377,4 @@ export class Migrations {
     record.changed = true;
     this.#changed.push(record);
   }
-}
-
-function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {
-  return {
-    id: decided.decision,
-    vm: decided.vm,
-    seq: decided.seq,
-    from: decided.from,
-    to: decided.to,
-    spec: decided.spec!,
-    paths,
-    acceptedAtMs: decided.atMs,
-    startedAtMs: null,
-    phase: 'queue',
-    phaseAtMs: {},
-    deadlineMs: null,
-    measured: NOTHING_MEASURED,
-    switchAtMs: null,
-    clientGapMs: null,
-    switched: false,
-    undo: null,
-    retries: 0,
-    runsAt: decided.from,
-    endedAtMs: null,
-  };
 }

@@ -77,10 +77,7 @@ export class Placement {
 
   /** Decisions since the last call, in the order they were made. */
   takeDecisions(): Data<'placement.decided.v1'>[] {
-    if (this.#decided.length === 0) return this.#decided;
-    const decided = this.#decided;
-    this.#decided = [];
-    return decided;
+    return this.#decided.length === 0 ? this.#decided : this.#decided.splice(0);
   }
 
   /** VMs that changed since the last call (gone ones with `retired`), and what moves that ended taught of the ways. */
@@ -89,8 +86,7 @@ export class Placement {
     if (vms.length === 0) return NO_CHANGES;
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
-    const lessons = this.#lessons.splice(0);
-    return { vms, lessons };
+    return { vms, lessons: this.#lessons.splice(0) };
   }
 
   /** When `advance` has something to do; undefined: only events can change anything. */
@@ -113,25 +109,20 @@ export class Placement {
    * @param nowMs the clock, for telling positions from the future
    */
   apply(fact: Fact, nowMs: number): void {
+    if (fact.type === 'location.reported.v1') this.location(fact.data, nowMs);
+    if (fact.type === 'site.reported.v1') this.#report(fact.data);
     switch (fact.type) {
-      case 'location.reported.v1':
-        this.location(fact.data, nowMs);
-        return;
       case 'session.attached.v1':
       case 'session.detached.v1':
       case 'vm.declared.v1':
       case 'vm.retired.v1':
         this.#enrol(fact);
         return;
-      case 'site.reported.v1':
-        this.#report(fact.data);
-        return;
       case 'migration.switched.v1':
       case 'migration.completed.v1':
       case 'migration.failed.v1':
       case 'migration.cancelled.v1':
         this.#migrated(fact);
-        return;
     }
   }
 
@@ -226,6 +217,12 @@ export class Placement {
     this.#agenda.restore(vm);
   }
 
+  /** Drops a VM as if it had never been restored: what was made of it could not be written. */
+  forget(vmId: string): void {
+    const vm = this.#roster.forget(vmId);
+    if (vm !== undefined) this.#leave(vm);
+  }
+
   /** After a restart: a home may have been lost while nobody was here to be told. The sites and VMs are back. */
   resume(nowMs: number): void {
     for (const vm of [...this.#roster.vms.values()]) {
@@ -239,9 +236,7 @@ export class Placement {
     if (vm === undefined) return;
     this.#touch(vm);
     if (vm.retired) {
-      // A move under way is the migrator's to end; nobody is left here to be told.
-      this.#endMove(vm);
-      this.#agenda.set(vm, Number.POSITIVE_INFINITY);
+      this.#leave(vm);
     } else if (fact.type === 'session.detached.v1') {
       this.#look(vm, fact.data.atMs);
     }
@@ -312,6 +307,12 @@ export class Placement {
       if (site.moves >= this.#settings.limits.movesPerSite) return;
       this.#look(vm, atMs);
     }
+  }
+
+  /** A move under way is the migrator's to end; nobody is left here to be told. */
+  #leave(vm: Vm): void {
+    this.#endMove(vm);
+    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
   }
 
   #endMove(vm: Vm): void {

@@ -37,6 +37,15 @@ export class Roster {
     if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
   }
 
+  /** Knows nothing of a VM any more, not even that there was one. */
+  forget(id: string): Vm | undefined {
+    const vm = this.vms.get(id);
+    vm?.home.homes.delete(vm);
+    this.vms.delete(id);
+    this.#departed.delete(id);
+    return vm;
+  }
+
   /** @throws TagalongError VM_UNKNOWN */
   known(id: string): Vm {
     const vm = this.vms.get(id);

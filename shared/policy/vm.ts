@@ -1,9 +1,9 @@
-/** A VM and its users as the policy sees them. All of it but the `Site` references is JSON, so that it can be kept. */
+/** A VM and its users as the policy sees them. `kept-vm.ts` has what is stored of it. */
 import type { VmSpec } from '../events/index.ts';
 import { newTrack, type Track } from '../geo/plausibility.ts';
 import type { Mind, State } from './machine.ts';
 import { newPace, type Pace } from './pace.ts';
-import type { Site, SiteTable } from './sites.ts';
+import type { Site } from './sites.ts';
 import type { Stays } from './stays.ts';
 
 /** A user attached to a VM. */
@@ -64,59 +64,6 @@ export interface Vm {
   retired: boolean;
   /** Changed since it was last kept. */
   changed: boolean;
-}
-
-/** What JSON cannot say of a deadline or a radius that is infinite is kept as null. */
-type Bounds = 'wakeAtMs' | 'recheckAtMs' | 'quietKm';
-
-/** A session as it is kept: an index is a process's own, because each hears of the sites in an order of its own. */
-type KeptSession = Omit<Session, 'near'> & {
-  /** The site that was nearest. */
-  readonly nearest?: string;
-};
-
-/**
- * A VM as it is kept in the store: sites by name. The quiet radius is kept too: a look that would not have been taken
- * without a restart can learn of a better site sooner, and decide otherwise.
- */
-export type KeptVm = Omit<Vm, 'home' | 'sessions' | 'changed' | Bounds> & {
-  readonly home: string;
-  readonly sessions: readonly KeptSession[];
-} & {
-  readonly [B in Bounds]: number | null;
-};
-
-/** @param sites those that the VM's indices are of */
-export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
-  const { home, sessions, changed: _, wakeAtMs, recheckAtMs, quietKm, ...rest } = vm;
-  const finite = (value: number) => (Number.isFinite(value) ? value : null);
-  return {
-    ...rest,
-    home: home.id,
-    sessions: sessions.map(({ near, ...session }) => {
-      const nearest = sites.list[near]?.id;
-      return nearest === undefined ? session : { ...session, nearest };
-    }),
-    wakeAtMs: finite(wakeAtMs),
-    recheckAtMs: finite(recheckAtMs),
-    quietKm: finite(quietKm),
-  };
-}
-
-/** @param sites those that it is to be placed among */
-export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
-  return {
-    ...kept,
-    home: sites.named(kept.home),
-    sessions: kept.sessions.map(({ nearest, ...session }) => ({
-      ...session,
-      near: nearest === undefined ? -1 : sites.named(nearest).index,
-    })),
-    changed: false,
-    wakeAtMs: kept.wakeAtMs ?? Number.POSITIVE_INFINITY,
-    recheckAtMs: kept.recheckAtMs ?? Number.POSITIVE_INFINITY,
-    quietKm: kept.quietKm ?? Number.POSITIVE_INFINITY,
-  };
 }
 
 /** When the VM has to be looked at: at the end of its pause, at its next look, or when the first session falls silent. */

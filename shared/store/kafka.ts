@@ -11,7 +11,7 @@ import type { ConnectionWatch } from '../connection/watch.ts';
 import { TagalongError } from '../errors.ts';
 import { Claims, type Judgement } from './claims.ts';
 import { ClaimLog, toRecord, toTombstone } from './kafka-log.ts';
-import type { Store, Stored, Write } from './store.ts';
+import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
 /**
  * Nobody who reads may be further behind than this when claims are removed; reading gives up long before.
@@ -45,6 +45,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
 }
 
 class KafkaStore implements Store {
+  readonly maxRecordBytes = MAX_RECORD_BYTES;
   readonly #client: KafkaClient;
   readonly #topic: string;
   readonly #claims = new Claims();
@@ -121,17 +122,18 @@ class KafkaStore implements Store {
 
   #read<T>(key: string): Stored<T> | undefined {
     const record = this.#claims.get(key);
-    return record && { key, value: JSON.parse(record.text) as T, revision: record.version };
+    return record && { key, value: parseRecord<T>(record.text), revision: record.version };
   }
 
   #fits({ key, revision }: Write): boolean {
     return (this.#claims.get(key)?.version ?? 0) === revision;
   }
 
-  #claim({ key, value }: Write) {
+  #claim(write: Write) {
+    const { key } = write;
     const version = this.#claims.version(key) + 1;
     const id = `${key}@${version}@${this.#writer}.${this.#claimed++}`;
-    return { id, key, version, text: value === undefined ? undefined : JSON.stringify(value) };
+    return { id, key, version, text: textOf(write) };
   }
 
   /** Lets claims be removed: what replaced them is in the log. */

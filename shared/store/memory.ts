@@ -1,5 +1,5 @@
 import { TagalongError } from '../errors.ts';
-import type { Store, Stored, Write } from './store.ts';
+import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
 /** Records in this process's memory. They outlive the services that use them, not the process. */
 export function memoryStore(): Store {
@@ -9,14 +9,16 @@ export function memoryStore(): Store {
 
   const read = <T>(key: string, record: { text: string; revision: number }): Stored<T> => ({
     key,
-    value: JSON.parse(record.text) as T,
+    value: parseRecord<T>(record.text),
     revision: record.revision,
   });
-  const write = ({ key, value, revision }: Write): number | undefined => {
+  const write = (one: Write): number | undefined => {
+    const { key, revision } = one;
     if ((records.get(key)?.revision ?? 0) !== revision) return undefined;
     lastRevision++;
-    if (value === undefined) records.delete(key);
-    else records.set(key, { text: JSON.stringify(value), revision: lastRevision });
+    const text = textOf(one);
+    if (text === undefined) records.delete(key);
+    else records.set(key, { text, revision: lastRevision });
     return lastRevision;
   };
   return {
@@ -34,6 +36,7 @@ export function memoryStore(): Store {
       return revisions as number[];
     },
     connected: () => true,
+    maxRecordBytes: MAX_RECORD_BYTES,
     async close() {},
   };
 }

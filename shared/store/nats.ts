@@ -15,7 +15,7 @@ import { Sender } from '../bus/nats/sender.ts';
 import { PULL, Source } from '../bus/nats/source.ts';
 import { bucketName, bucketStream, bucketSubject, ensureStream } from '../bus/nats/streams.ts';
 import { TagalongError } from '../errors.ts';
-import type { Store, Stored, Write } from './store.ts';
+import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
 const NO_MESSAGE = 10037;
 
@@ -66,6 +66,9 @@ async function open(options: NatsStoreOptions): Promise<NatsStore> {
     list: <T>(prefix: string) => asStore(patiently(bucket, () => list<T>(link, bucket, prefix))),
     put: (writes) => asStore(put(link, sender, bucket, writes)),
     connected: () => watch.state,
+    get maxRecordBytes() {
+      return Math.min(MAX_RECORD_BYTES, link.nc.info?.max_payload ?? MAX_RECORD_BYTES);
+    },
     async close() {
       watch.close();
       sender.close();
@@ -75,7 +78,7 @@ async function open(options: NatsStoreOptions): Promise<NatsStore> {
 }
 
 function stored<T>(key: string, data: Uint8Array, revision: number): Stored<T> {
-  return { key, value: JSON.parse(decoder.decode(data)) as T, revision };
+  return { key, value: parseRecord<T>(decoder.decode(data)), revision };
 }
 
 async function put(link: Link, sender: Sender, bucket: string, writes: readonly Write[]): Promise<number[]> {
@@ -87,14 +90,11 @@ async function put(link: Link, sender: Sender, bucket: string, writes: readonly 
   return revisions as number[];
 }
 
-async function writeOne(
-  link: Link,
-  sender: Sender,
-  bucket: string,
-  { key, value, revision }: Write,
-): Promise<number | undefined> {
+async function writeOne(link: Link, sender: Sender, bucket: string, one: Write): Promise<number | undefined> {
+  const { key, revision } = one;
   if (revision < 0) return undefined;
-  const record = { bucket, key: tokensOf(key), ...(value === undefined ? {} : { text: JSON.stringify(value) }) };
+  const text = textOf(one);
+  const record = { bucket, key: tokensOf(key), ...(text !== undefined && { text }) };
   // To delete what was never there changes nothing, and is not refused.
   const write = (expected: number) => writeRecord(sender, { ...record, expected });
   let written = await write(revision);
@@ -102,7 +102,7 @@ async function writeOne(
     const last = await lastOf(link, bucket, record.key);
     if (last !== undefined && last.data.length === 0) written = await write(last.seq);
   }
-  return written !== undefined && value === undefined ? -written : written;
+  return written !== undefined && text === undefined ? -written : written;
 }
 
 /** The last message of a record, a marker also. */

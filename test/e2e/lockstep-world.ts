@@ -10,7 +10,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { EVENT_TYPES, type Event, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
-import type { KeptVm } from '#shared/policy/vm.ts';
+import type { KeptVm } from '#shared/policy/kept-vm.ts';
 import { run } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
 

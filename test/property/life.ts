@@ -54,6 +54,7 @@ export class Life {
         return bus.lag();
       },
       connected: () => bus.connected(),
+      maxEventBytes: bus.maxEventBytes,
       close: () => bus.close(),
     };
   }
@@ -64,6 +65,7 @@ export class Life {
       list: (prefix) => this.#operate(() => store.list(prefix)),
       put: (writes) => this.#operate(() => store.put(writes)),
       connected: () => store.connected(),
+      maxRecordBytes: store.maxRecordBytes,
       close: () => store.close(),
     };
   }

@@ -210,6 +210,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   };
 
   const carryOut = async (vm: string, name: OrderName, body: unknown): Promise<Partial<OrderAnswer> | undefined> => {
+    records.refuseSetAside(vm);
     switch (name) {
       case 'start':
         return void (await start(vm, body as OrderBody<'start'>));
@@ -236,6 +237,8 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   };
 
   const answer = async (vm: string): Promise<OrderAnswer> => {
+    // Not "it is not here": somebody would have it run elsewhere.
+    records.refuseSetAside(vm);
     const instance = await instances.get(vm)?.status();
     return { atMs: Date.now(), ...(instance && { instance }) };
   };
@@ -249,7 +252,9 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       await boundKeptDisks(config.stateDir, config.keptDisksBytes);
       callers = await answerCalls();
       const known = await records.load();
-      await endUnknown(given.stateDir, known);
+      for (const why of records.setAside.values())
+        log.error({ code: 'STORE_RECORD_UNREADABLE', why }, 'a VM was set aside');
+      await endUnknown(given.stateDir, known, records.setAside);
       for (const record of known) {
         const instance = new Instance(context, record);
         instances.set(record.vm, instance);
@@ -285,9 +290,15 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
 }
 
 /** Ends what an agent started that ended before it had written it down: nobody would ever ask for it again. */
-async function endUnknown(stateDir: string, known: readonly InstanceRecord[]): Promise<void> {
+async function endUnknown(
+  stateDir: string,
+  known: readonly InstanceRecord[],
+  setAside: ReadonlyMap<string, string>,
+): Promise<void> {
   const monitor = `unix:${join(stateDir, '/')}`;
-  const ours = await findByArgument((word) => word.startsWith(monitor) && word.includes('/qmp.sock,'));
+  const isMonitor = (word: string) => word.startsWith(monitor) && word.includes('/qmp.sock,');
+  const isSetAside = (word: string) => [...setAside.keys()].some((folder) => word.startsWith(`unix:${folder}/`));
+  const ours = await findByArgument((word) => isMonitor(word) && !isSetAside(word));
   for (const id of ours) {
     if (!known.some(({ qemu }) => qemu.pid === id.pid && qemu.startTicks === id.startTicks)) await end(id);
   }

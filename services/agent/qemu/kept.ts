@@ -8,7 +8,10 @@
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
+import { parseRecord } from '#shared/store/store.ts';
+import { isUnreadable } from '#shared/store/update.ts';
 import { type QemuFiles, qemuFiles } from './command-line.ts';
+import { KEPT_DISK_RECORD } from './kinds.ts';
 import { mergeLayers } from './layers.ts';
 import { type InstanceRecord, syncFolder } from './record.ts';
 
@@ -48,7 +51,7 @@ export async function keepDisk(
   }
   await rename(files.disk, files.kept);
   const note: Note = { token, diskBytes, ...(await identity(files.kept)) };
-  await writeFile(`${files.note}.new`, JSON.stringify(note), { mode: 0o600, flush: true });
+  await writeFile(`${files.note}.new`, JSON.stringify(KEPT_DISK_RECORD.write(note)), { mode: 0o600, flush: true });
   await rename(`${files.note}.new`, files.note);
   await syncFolder(files.folder);
   await boundKeptDisks(stateDir, keptDisksBytes);
@@ -100,8 +103,10 @@ export async function boundKeptDisks(stateDir: string, maxBytes: number): Promis
 async function readNote({ note }: QemuFiles): Promise<Note | undefined> {
   const text = await readFile(note, 'utf8').catch(() => undefined);
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as Note);
-  } catch {
+    return text === undefined ? undefined : KEPT_DISK_RECORD.read(parseRecord(text));
+  } catch (error) {
+    // In doubt the disk comes whole.
+    if (!isUnreadable(error)) throw error;
     return undefined;
   }
 }

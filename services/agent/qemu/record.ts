@@ -1,7 +1,11 @@
 /** What an agent writes down of each VM before it acts, so that it knows after a crash whose the VM is. */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TagalongError } from '#shared/errors.ts';
 import type { CopyOrder, InstanceStatus, LanAddress, Landing, Machine } from '#shared/hypervisor/qemu/protocol.ts';
+import { parseRecord } from '#shared/store/store.ts';
+import { isUnreadable } from '#shared/store/update.ts';
+import { INSTANCE_RECORD, storeInstance } from './kinds.ts';
 import { shortName } from './names.ts';
 
 /** A part that this site has in a migration. */
@@ -45,6 +49,7 @@ export interface InstanceRecord {
 /** The records of one agent, and a folder for each VM. */
 export class Records {
   readonly #dir: string;
+  readonly #setAside = new Map<string, string>();
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -55,14 +60,36 @@ export class Records {
     return join(this.#dir, shortName(vm));
   }
 
+  /** Those that can be read. The others are set aside: their VMs, and what lies beside the record, are left as they are. */
   async load(): Promise<InstanceRecord[]> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const records: InstanceRecord[] = [];
+    this.#setAside.clear();
     for (const { name } of await readdir(this.#dir, { withFileTypes: true })) {
-      const text = await readFile(join(this.#dir, name, 'record.json'), 'utf8').catch(() => undefined);
-      if (text !== undefined) records.push(JSON.parse(text) as InstanceRecord);
+      const path = join(this.#dir, name, 'record.json');
+      const text = await readFile(path, 'utf8').catch(() => undefined);
+      if (text === undefined) continue;
+      try {
+        records.push(INSTANCE_RECORD.read(parseRecord(text)));
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        this.#setAside.set(join(this.#dir, name), `${path}: ${error.message}`);
+      }
     }
     return records;
+  }
+
+  /** Folders of VMs whose record cannot be read, and why. */
+  get setAside(): ReadonlyMap<string, string> {
+    return this.#setAside;
+  }
+
+  /** @throws TagalongError STORE_RECORD_UNREADABLE where nobody knows whose the VM is */
+  refuseSetAside(vm: string): void {
+    const why = this.#setAside.get(this.folder(vm));
+    if (why === undefined) return;
+    const next = 'mend or remove that file, then restart the agent: deploy/UPGRADE.md has how';
+    throw new TagalongError('STORE_RECORD_UNREADABLE', `${vm} is left as it is, ${why}; ${next}`);
   }
 
   /** Resolves when the record is on the disk. */
@@ -72,7 +99,7 @@ export class Records {
     const path = join(folder, 'record.json');
     const file = await open(`${path}.new`, 'w', 0o600);
     try {
-      await file.writeFile(JSON.stringify(record));
+      await file.writeFile(JSON.stringify(INSTANCE_RECORD.write(storeInstance(record))));
       await file.sync();
     } finally {
       await file.close();

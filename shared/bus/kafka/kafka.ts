@@ -1,6 +1,6 @@
 /** The bus on Apache Kafka. What it promises and how it keeps it: README.md beside this file. */
 import { TagalongError } from '../../errors.ts';
-import type { Bus } from '../bus.ts';
+import { type Bus, MAX_EVENT_BYTES } from '../bus.ts';
 import { connectKafka, unreachable, watchTopics } from './client.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
@@ -54,6 +54,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
     counters: client.counters,
     lag: () => lag.now(),
     connected: () => watch.state,
+    maxEventBytes: MAX_EVENT_BYTES,
     close() {
       closing ??= (async () => {
         watch.close();

@@ -6,7 +6,7 @@
 import type { ConnectionWatch } from '../../connection/watch.ts';
 import { TagalongError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { Bus, Subscribe, Subscription } from '../bus.ts';
+import { type Bus, MAX_EVENT_BYTES, type Subscribe, type Subscription } from '../bus.ts';
 import { type Link, openLink, patiently, refusalOf, watchLink } from './connection.ts';
 import type { NatsCounters } from './counters.ts';
 import { lastOf } from './feed.ts';
@@ -144,6 +144,9 @@ function busOn({ link, names, partitions, sender, view, watch, log }: BusParts):
     },
     lag: () => lags.all,
     connected: () => watch.state,
+    get maxEventBytes() {
+      return Math.min(MAX_EVENT_BYTES, link.nc.info?.max_payload ?? MAX_EVENT_BYTES);
+    },
     close: () => (closing ??= close()),
   };
 }

@@ -4,7 +4,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { type ServerUrl, serverUrl } from '#shared/config/server.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
-import type { KeptVm } from '#shared/policy/vm.ts';
+import type { KeptVm } from '#shared/policy/kept-vm.ts';
 import type { Bare } from './bare.ts';
 import { Placements, ratesOf } from './placements.ts';
 import { configOn, population, positionAtMs, positions, type World } from './world.ts';

@@ -1,12 +1,28 @@
+import Type from 'typebox';
 import { describe, expect, test } from 'vitest';
 import { Ledger } from '#services/ledger.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
+import { virtualClock } from '#shared/clock/virtual.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { recordKind } from '#shared/store/records.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 
 const event = (id: string, vm = 'v') => envelop({ type: 'vm.retired.v1', data: { vm, atMs: 1 } }, id, '/test');
 
+const KIND = recordKind({
+  kind: 'test',
+  keys: 'test/<name>',
+  owner: 'test',
+  version: 1,
+  schema: Type.Object({ n: Type.Number() }),
+  upgrade: { 0: (old) => old },
+});
+
 function world() {
+  const clock = virtualClock(1);
+  const setAside = new SetAside({ log: createLog('silent'), clock });
   const store = memoryStore();
   const bus = memoryBus();
   const published: string[] = [];
@@ -20,7 +36,8 @@ function world() {
   };
   return {
     ...{ store, published },
-    ledger: () => new Ledger(store, recording, 'test/'),
+    setAside,
+    ledger: () => new Ledger({ store, bus: recording, prefix: 'test/', kind: KIND, setAside, clock }),
     breakBus: (now: boolean) => {
       broken = now;
     },
@@ -39,8 +56,8 @@ describe('the ledger', () => {
   test('publishes what follows only when the change is written', async () => {
     const { ledger, published } = world();
     const [mine, other] = [ledger(), ledger()];
-    await other.commit([{ key: 'a', value: 1, events: [event('theirs')] }]);
-    const lost = mine.commit([{ key: 'a', value: 2, events: [event('mine')] }]);
+    await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
+    const lost = mine.commit([{ key: 'a', value: { n: 2 }, events: [event('mine')] }]);
     await expect(lost).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
     expect(published).toEqual(['theirs']);
   });
@@ -48,11 +65,11 @@ describe('the ledger', () => {
   test('says what it has won also where it has lost another record', async () => {
     const { ledger, published } = world();
     const [mine, other] = [ledger(), ledger()];
-    await other.commit([{ key: 'a', value: 1, events: [event('theirs')] }]);
+    await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
     const partly = mine.commit([
-      { key: 'a', value: 2, events: [event('lost')] },
-      { key: 'b', value: 2, events: [event('won')] },
-      { key: 'c', value: 2, events: [] },
+      { key: 'a', value: { n: 2 }, events: [event('lost')] },
+      { key: 'b', value: { n: 2 }, events: [event('won')] },
+      { key: 'c', value: { n: 2 }, events: [] },
     ]);
     await expect(partly).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
     expect(published).toEqual(['theirs', 'won']);
@@ -61,17 +78,19 @@ describe('the ledger', () => {
   test('whoever was overtaken can go on when it has loaded again', async () => {
     const { ledger, published } = world();
     const [mine, other] = [ledger(), ledger()];
-    await other.commit([{ key: 'a', value: 1, events: [] }]);
-    await expect(mine.commit([{ key: 'a', value: 2, events: [] }])).rejects.toThrow();
-    expect(await mine.load()).toEqual([{ key: 'a', value: 1 }]);
-    await mine.commit([{ key: 'a', value: 3, events: [event('mine')] }]);
+    await other.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
+    await expect(mine.commit([{ key: 'a', value: { n: 2 }, events: [] }])).rejects.toThrow();
+    expect(await mine.load()).toEqual([{ key: 'a', value: { n: 1 } }]);
+    await mine.commit([{ key: 'a', value: { n: 3 }, events: [event('mine')] }]);
     expect(published).toEqual(['mine']);
   });
 
   test('says what was written and never published, when it is loaded, under the same id', async () => {
     const { ledger, published, breakBus } = world();
     breakBus(true);
-    await expect(ledger().commit([{ key: 'a', value: 1, events: [event('e1'), event('e2')] }])).rejects.toThrow();
+    await expect(
+      ledger().commit([{ key: 'a', value: { n: 1 }, events: [event('e1'), event('e2')] }]),
+    ).rejects.toThrow();
     expect(published).toEqual([]);
     breakBus(false);
     await ledger().load();
@@ -80,7 +99,7 @@ describe('the ledger', () => {
 
   test('does not read what lies under another prefix', async () => {
     const { ledger, store } = world();
-    await store.put([{ key: 'tests/a', value: { value: 1, outbox: [] }, revision: 0 }]);
+    await store.put([{ key: 'tests/a', value: { value: { n: 1 }, outbox: [] }, revision: 0 }]);
     expect(await ledger().load()).toEqual([]);
   });
 });

@@ -1,0 +1,56 @@
+/** A migration as it begins, and as it is recorded where what was measured of it cannot be. */
+import type { Data, VmSpec } from '../events/index.ts';
+import { NOTHING_MEASURED } from '../model/measured.ts';
+import type { Migration } from './machine.ts';
+
+/** @param paths ids of those it goes over */
+export function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {
+  return {
+    id: decided.decision,
+    vm: decided.vm,
+    seq: decided.seq,
+    from: decided.from,
+    to: decided.to,
+    spec: decided.spec!,
+    paths,
+    acceptedAtMs: decided.atMs,
+    startedAtMs: null,
+    phase: 'queue',
+    phaseAtMs: {},
+    deadlineMs: null,
+    measured: NOTHING_MEASURED,
+    switchAtMs: null,
+    clientGapMs: null,
+    switched: false,
+    undo: null,
+    retries: 0,
+    runsAt: decided.from,
+    endedAtMs: null,
+  };
+}
+
+/** As many characters as anybody reads. */
+const MAX_TEXT = 512;
+
+/** A text that came from elsewhere, so short that it can be recorded and published. */
+export function cut(text: string): string {
+  return text.slice(0, MAX_TEXT);
+}
+
+/** The same migration without anything that may be too large: figures begin anew, texts are cut, sizes are what a VM can have. */
+export function tidied(migration: Migration): Migration {
+  const { undo, clientGapMs, spec } = migration;
+  const size = (bytes: number) => Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER) || 0;
+  const texts = undo && ('by' in undo ? { by: cut(undo.by) } : { code: cut(undo.code), reason: cut(undo.reason) });
+  return {
+    ...migration,
+    spec: Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, size(value)])) as VmSpec,
+    paths: migration.paths.filter((path) => path.length <= MAX_TEXT).slice(0, MAX_PATHS),
+    measured: NOTHING_MEASURED,
+    clientGapMs: clientGapMs === null ? null : size(clientGapMs),
+    undo: texts,
+  };
+}
+
+/** More than two sites have in common. */
+const MAX_PATHS = 64;
