@@ -158,6 +158,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     answers: { 202: { says: 'Said', as: Anything } },
   },
   {
+    ...{ method: 'get', path: '/v1/set-aside', tag: 'VMs' },
+    summary: 'The records that this process has set aside, because it cannot read or write them, and why',
+    answers: { 200: { says: 'The records', as: Anything } },
+  },
+  {
     ...{ method: 'put', path: '/v1/automation', tag: 'VMs' },
     summary:
       'Pause automatic moves, or let them go on: homes that are lost are left, and orders followed, all the same',
