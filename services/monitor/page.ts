@@ -7,8 +7,16 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import { createHttp } from '../http.ts';
-import { observeConnections, observeIngest, observeMigrator, observePlacement, observeProcess } from '../observe.ts';
+import {
+  observeConnections,
+  observeIngest,
+  observeMigrator,
+  observePlacement,
+  observeProcess,
+  observeSetAside,
+} from '../observe.ts';
 import { createSystem } from '../system.ts';
 import { createExposition } from './exposition.ts';
 import { createMonitor } from './service.ts';
@@ -40,6 +48,7 @@ export async function metricSections(): Promise<Section[]> {
   const migrator = createExposition();
   const connection = createExposition();
   observeProcess(every);
+  observeSetAside(every, new SetAside({ log, clock }));
   const surface = await createHttp({ config: DEFAULT_CONFIG.http, log });
   every.registerMetrics(surface);
   await surface.close();

@@ -115,7 +115,8 @@ function storeMove(move: MoveRecord): StoredMove {
   const { migration, role, peer, landing, stretch, done, unjoined, postCopy, copy } = move;
   const { remote, local } = stretch;
   return {
-    ...{ migration, role, peer, landing, stretch: { remote, local }, done: [...done], unjoined },
+    ...{ migration, role, peer, stretch: { remote, local }, done: [...done], unjoined },
+    landing: { ...landing, endpoints: landing.endpoints.map(({ provider, address }) => ({ provider, address })) },
     ...(postCopy !== undefined && { postCopy }),
     ...(copy !== undefined && { copy }),
   };
