@@ -70,8 +70,9 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
   const home = bed.topology.sites[0]!.site;
   const config = rideConfig(bed, users, home);
   const bus = memoryBus({ partitions: config.bus.partitions });
-  const machines = await qemuMachines(config, log);
-  const system = createSystem({ config, clock: realClock(), bus, store: memoryStore(), log, machines });
+  const [clock, store] = [realClock(), memoryStore()];
+  const machines = await qemuMachines(config, clock, store, log);
+  const system = createSystem({ config, clock, bus, store, log, machines });
   try {
     const { url } = await system.listen();
     await system.start();

@@ -21,9 +21,9 @@ import { SITE_RECORD, siteKey } from './records.ts';
 
 /** The hosts of all sites. */
 export interface Hosts {
-  /** The VMs that are at home at a site; undefined where nobody there answers. */
+  /** The VMs that are at a site, by our records and by its word; undefined where nobody there answers. */
   vmsAt(site: string): readonly string[] | undefined | Promise<readonly string[] | undefined>;
-  /** Has a VM run at a site. One that runs somewhere already, or whose site cannot be asked, is left as it is. */
+  /** Has a VM run at a site. One that may run somewhere already, by our records, is left as it is. */
   place(vm: string, site: string, spec: VmSpec): void | Promise<void>;
   /** A VM is no more, wherever it was. */
   remove(vm: string): void | Promise<void>;

@@ -16,15 +16,18 @@ export const SITE_RECORD = recordKind({
 export const siteKey = (site: string) => `agent/site/${site}`;
 
 const KeptPlace = Type.Object({ site: Name }, closed);
-/** Where a simulated VM runs. */
+/** Where a simulated VM runs, or to which site a real one was handed. */
 export type KeptPlace = Static<typeof KeptPlace>;
 
 /** The kind of these records. */
 export const PLACE_RECORD = recordKind({
   kind: 'place',
-  keys: 'simulated/vm/<VM>',
+  keys: 'simulated/vm/<VM>, agent/vm/<VM>',
   owner: 'migrator',
   version: 1,
   schema: KeptPlace,
   upgrade: { 0: (old) => old },
 });
+
+/** Where the record of a real VM lies. */
+export const handedKey = (vm: string) => `agent/vm/${vm}`;

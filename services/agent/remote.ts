@@ -1,54 +1,63 @@
 /** Hosts whose VMs are real: QEMU behind the agents of the sites. */
+import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
 import type { Machines } from '../migrator/mover.ts';
 import type { Hosts } from './agents.ts';
 import { readCredentials } from './credentials.ts';
+import { handedMachines } from './handed.ts';
+import { SiteOrders } from './orders.ts';
+
+/** Hosts that carry out what they are told; whether a VM may run at a site is known to who tells them. */
+export interface RemoteHosts extends Omit<Hosts, 'vmsAt' | 'remove'> {
+  /** What a site says that it has; undefined where nobody there answers. */
+  instancesAt(site: string): Promise<readonly InstanceStatus[] | undefined>;
+  /** @param gone told of each site that has not got it any more, also later than this resolves */
+  remove(vm: string, gone: (site: string) => Promise<void>): Promise<void>;
+  /** Says no more to sites what they have not heard. */
+  forget(): void;
+}
 
 /**
  * Everything that runs VMs, real.
  * @param config one whose `hypervisor.kind` is qemu
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read
  */
-export async function qemuMachines(config: Config, log: Log): Promise<Machines> {
+export async function qemuMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
   const { tls, announce, joinMs, stallMs, postCopy } = config.hypervisor;
   const credentials = await readCredentials(tls!);
   const agents = new Map(config.sites.map(({ site, agent }) => [site, agentClient(site, agent!, credentials)]));
   const { maxRounds, maxPauseMs } = config.move;
   const rules = { announce, joinMs, stallMs, postCopy, maxRounds, maxPauseMs };
   const hypervisor = qemuHypervisor({ agents, sites: config.sites, rules });
-  return {
+  const machines = {
     hypervisor,
     hosts: remoteHosts(agents, config, log),
-    // What runs where is the agents' to know.
-    async duty() {},
     close() {
       hypervisor.close();
       for (const agent of agents.values()) agent.close();
     },
   };
+  const remembers = !config.store.url.startsWith('memory:');
+  return handedMachines(machines, { store, clock, log, remembers, sites: () => [...agents.keys()] });
 }
 
-function remoteHosts(agents: ReadonlyMap<string, AgentClient>, config: Config, parent: Log): Hosts {
+function remoteHosts(agents: ReadonlyMap<string, AgentClient>, config: Config, parent: Log): RemoteHosts {
   const log = serviceLog(parent, 'agent');
+  const orders = new SiteOrders(log);
   const silent = new Set<string>();
   const machineOf = (name: string) => config.vms.find(({ vm }) => vm === name)?.machine ?? config.hypervisor.machine;
-  /** Where a VM has an instance that is not another site's; rejects where one of the sites cannot be asked. */
-  const whereabouts = async (vm: string) => {
-    const answers = await Promise.all(
-      [...agents.values()].map(async (agent) => [agent, await agent.instance(vm)] as const),
-    );
-    return answers.filter(([, { instance }]) => instance !== undefined);
-  };
   return {
-    async vmsAt(site) {
+    async instancesAt(site) {
       try {
         const { instances } = await agents.get(site)!.status();
         if (silent.delete(site)) log.info({ site }, 'its agent answers again');
-        return instances.filter(({ state }) => state === 'running' || state === 'stopped').map(({ vm }) => vm);
+        orders.answers(site);
+        return instances;
       } catch (err) {
         if (!silent.has(site)) log.warn({ site, err }, 'its agent does not answer');
         silent.add(site);
@@ -56,23 +65,21 @@ function remoteHosts(agents: ReadonlyMap<string, AgentClient>, config: Config, p
       }
     },
     async place(vm, site, spec) {
-      try {
-        const agent = agents.get(site);
-        if (agent === undefined) throw new TagalongError('SITE_UNKNOWN', `no site "${site}" has an agent`);
-        // Not unless every site denies that it has it: it must not run twice. What died at its home is started again.
-        const found = await whereabouts(vm);
-        const elsewhere = found.some(([{ site: other }, { instance }]) => other !== site || instance!.state !== 'dead');
-        if (!elsewhere) await agent.order(vm, 'start', { machine: { ...machineOf(vm), spec } });
-      } catch (err) {
-        log.error({ vm, site, err }, 'a VM could not be started; declare it again');
-      }
+      const agent = agents.get(site);
+      if (agent === undefined) return log.error({ vm, site }, 'a VM could not be started: no such site has an agent');
+      const start = () => agent.order(vm, 'start', { machine: { ...machineOf(vm), spec } });
+      await orders.give(site, vm, 'a VM could not be started; declare it again', start);
     },
-    async remove(vm) {
-      for (const agent of agents.values()) {
-        await agent
-          .order(vm, 'remove', {})
-          .catch((err) => log.error({ vm, site: agent.site, err }, 'a VM could not be removed'));
-      }
+    async remove(vm, gone) {
+      const removals = [...agents].map(([site, agent]) => {
+        const removal = async () => {
+          await agent.order(vm, 'remove', {});
+          await gone(site);
+        };
+        return orders.give(site, vm, 'a VM could not be removed', removal);
+      });
+      await Promise.all(removals);
     },
+    forget: () => orders.forget(),
   };
 }

@@ -36,6 +36,8 @@ export class FakeSites {
   readonly names: readonly string[];
   /** Called for each answer; undefined: the honest one is given. */
   lie: (asked: Asked) => Lie | undefined = () => undefined;
+  /** Sites whose agent is gone. */
+  readonly deaf = new Set<string>();
   /** What was asked, in order. */
   readonly asked: Asked[] = [];
   readonly #vms = new Map<string, Map<string, FakeVm>>();
@@ -93,6 +95,7 @@ export class FakeSites {
 
   async #serve(site: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
+    if (this.deaf.has(site)) return void response.destroy();
     let text = '';
     for await (const piece of request) text += piece;
     const [, , kind, name, order] = request.url!.split('/');

@@ -1,0 +1,201 @@
+/** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { qemuMachines } from '#services/agent/remote.ts';
+import { createMover, type Machines, type Mover } from '#services/migrator/mover.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { type Event, envelop } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+import { type Asked, FakeSites, type Lie } from '../property/fake-agents.ts';
+import { decided } from '../unit/migration/world.ts';
+
+const SPEC = {
+  ramBytes: 1e9,
+  dirtyRateBps: 0,
+  workingSetBytes: 0,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+const MACHINE = { image: 'default', vcpus: 1, spec: SPEC };
+/** Takes the question and never answers. */
+const silence: Lie = () => {};
+
+let sites: FakeSites;
+let bus: MemoryBus;
+let store: Store;
+let mover: Mover;
+let machines: Machines;
+let reported: Map<string, string[]>;
+let completed: Set<string>;
+let serial = 0;
+
+beforeAll(() => vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 }));
+beforeEach(async () => {
+  sites = new FakeSites(['a', 'b', 'c']);
+  await sites.open();
+  reported = new Map();
+  completed = new Set();
+  bus = memoryBus();
+  store = memoryStore();
+  await bus.subscribe({ group: 'test', types: ['site.reported.v1', 'migration.completed.v1'] }, async (batch) => {
+    for (const { event } of batch) {
+      if (event.type === 'site.reported.v1') reported.set(event.data.site, event.data.vms);
+      if (event.type === 'migration.completed.v1') completed.add(event.data.migration);
+    }
+  });
+});
+afterEach(async () => {
+  await stop();
+  await bus.close();
+  await sites.close();
+});
+
+/** @param remembers whether the store is one that outlives a process */
+async function start(remembers = true): Promise<void> {
+  const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 1e9 }));
+  const config = parseConfig(
+    JSON.stringify({
+      hypervisor: { kind: 'qemu', tls: sites.tls('control'), joinMs: 0 },
+      store: { url: remembers ? 'nats://127.0.0.1:1' : 'memory:' },
+      bus: { url: remembers ? 'nats://127.0.0.1:1' : 'memory:' },
+      sites: sites.names.map((site, i) => ({ site, lat: 50 + i, lon: 8, slots: 500, uplinks, agent: sites.url(site) })),
+      heartbeatMs: 100,
+    }),
+    'config',
+  );
+  const log = createLog('silent');
+  machines = await qemuMachines(config, realClock(), store, log);
+  mover = createMover({ bus, store, clock: realClock(), machines, config, log });
+  await mover.migrator.start();
+}
+async function stop(): Promise<void> {
+  await mover.migrator.stop();
+  machines.close();
+}
+const declare = (vm: string, home: string) => {
+  const data = { vm, home, spec: SPEC, atMs: Date.now() };
+  return bus.publish([envelop({ type: 'vm.declared.v1', data }, `declared-${vm}-${++serial}`, '/test')]);
+};
+const retire = (vm: string) =>
+  bus.publish([envelop({ type: 'vm.retired.v1', data: { vm, atMs: Date.now() } }, `retired-${++serial}`, '/test')]);
+const runsAt = (vm: string, ...where: string[]) =>
+  vi.waitFor(() => expect(sites.runningSites(vm)).toEqual(where), 20_000);
+const move = async (vm: string, from: string, to: string) => {
+  const fact = decided(vm, ++serial, { from, to, spec: SPEC, atMs: Date.now() });
+  await bus.publish([envelop(fact as Parameters<typeof envelop>[0], `${vm}:${serial}`, '/test') as Event]);
+  await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), 20_000);
+};
+/** Two further heartbeats of each site that answers. */
+const beats = async () => {
+  for (let i = 0; i < 2; i++) {
+    reported.clear();
+    await vi.waitFor(() => expect(reported.size).toBeGreaterThanOrEqual(2), 20_000);
+  }
+};
+const at = (site: string, lie: Lie) => {
+  sites.lie = (asked: Asked) => (asked.site === site ? lie : undefined);
+};
+
+describe('a site that claims VMs of others', () => {
+  test('is not believed: its heartbeat names those that were handed to it', async () => {
+    await start();
+    await Promise.all([declare('v1', 'a'), declare('v2', 'b')]);
+    await Promise.all([runsAt('v1', 'a'), runsAt('v2', 'b')]);
+    sites.smuggle('b', 'v1', MACHINE);
+    sites.smuggle('b', 'v3', MACHINE);
+    await beats();
+    expect(reported.get('a')).toEqual(['v1']);
+    expect(reported.get('b')).toEqual(['v2']);
+  });
+
+  test('and one that is yet to come keeps nobody from starting that', async () => {
+    await start();
+    await beats();
+    sites.smuggle('b', 'v9', MACHINE);
+    await beats();
+    await declare('v9', 'a');
+    await vi.waitFor(() => expect(sites.runningSites('v9')).toContain('a'), 20_000);
+    await beats();
+    expect(reported.get('a')).toEqual(['v9']);
+    expect(reported.get('b')).toEqual([]);
+  });
+});
+
+describe('a site that does not answer', () => {
+  test('keeps no VM of others from starting, moving and being removed', async () => {
+    at('c', silence);
+    await start();
+    await Promise.all([declare('w1', 'c'), declare('w2', 'c'), declare('v1', 'a')]);
+    await runsAt('v1', 'a');
+    await move('v1', 'a', 'b');
+    await runsAt('v1', 'b');
+    await retire('v1');
+    await runsAt('v1');
+  });
+
+  test('is told of its own VMs when it answers again', async () => {
+    await start();
+    sites.deaf.add('c');
+    await declare('w1', 'c');
+    await declare('v1', 'a');
+    await runsAt('v1', 'a');
+    expect(sites.runningSites('w1')).toEqual([]);
+    sites.deaf.clear();
+    await runsAt('w1', 'c');
+    sites.deaf.add('c');
+    await retire('w1');
+    // Another site does not get it while it may run there.
+    await declare('w1', 'a');
+    await declare('v2', 'a');
+    await runsAt('v2', 'a');
+    expect(sites.runningSites('w1')).toEqual(['c']);
+    sites.deaf.clear();
+    await runsAt('w1');
+    await declare('w1', 'a');
+    await runsAt('w1', 'a');
+  });
+});
+
+describe('a VM that has moved', () => {
+  test('is not started at its home by who comes later, whatever the sites say', async () => {
+    await start();
+    await declare('v1', 'a');
+    await runsAt('v1', 'a');
+    await move('v1', 'a', 'b');
+    await stop();
+    sites.lie = ({ site, what }) => {
+      if (site === 'a' || what === 'start') return undefined;
+      return (response) => response.end(JSON.stringify({ atMs: Date.now() }));
+    };
+    await start();
+    await declare('v1', 'a');
+    await declare('v2', 'a');
+    await runsAt('v2', 'a');
+    expect(sites.runningSites('v1')).toEqual(['b']);
+  });
+
+  test('is found again by who has no records, and is not started twice', async () => {
+    await start(false);
+    await declare('v1', 'a');
+    await runsAt('v1', 'a');
+    await move('v1', 'a', 'b');
+    await stop();
+    store = memoryStore();
+    sites.deaf.add('b');
+    await start(false);
+    await declare('v1', 'a');
+    await declare('v2', 'a');
+    await vi.waitFor(() => expect(reported.has('a')).toBe(true));
+    // Without records, who is silent may run anything.
+    expect([...sites.runningSites('v1'), ...sites.runningSites('v2')]).toEqual(['b']);
+    sites.deaf.clear();
+    await runsAt('v2', 'a');
+    expect(sites.runningSites('v1')).toEqual(['b']);
+    await beats();
+    expect(reported.get('b')).toEqual(['v1']);
+  });
+});

@@ -1,0 +1,22 @@
+/** Run in a network namespace of its own: stretches LANs to the address that it is given, as a site's agent does. */
+import { execFileSync } from 'node:child_process';
+import { stretch, unplug } from '#services/agent/qemu/lan.ts';
+
+const remote = process.argv[2]!;
+const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });
+ip('link', 'set', 'lo', 'up');
+ip('address', 'add', '10.0.0.1/24', 'dev', 'lo');
+ip('link', 'add', 'lan0', 'type', 'bridge');
+const lan = { bridge: 'lan0', subnet: '10.1.0.0/24', gateway: '10.1.0.1', mtu: 1450 };
+const landing = {
+  ...{ token: 't', endpoints: [], answerPort: 1, memoryPort: 1, diskPort: 1, postCopy: false },
+  ...{ compression: 'none' as const, lan: { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' } },
+};
+const move = { migration: 'v1:1', role: 'source' as const, peer: 'b', landing, done: [], unjoined: 0 };
+const said = await stretch(lan, { vm: 'v1', nic: 0 }, { ...move, stretch: { local: '10.0.0.1', remote } }).then(
+  () => 'done',
+  (error: { code?: string; message: string }) => error.code ?? error.message,
+);
+const tunnels = ip('-o', 'link', 'show', 'type', 'vxlan').split('\n').filter(Boolean).length;
+await unplug('v1');
+process.stdout.write(JSON.stringify({ said, tunnels, namespaces: ip('netns', 'list').trim() }));
