@@ -25,6 +25,8 @@ const RECORDED = { trace: `${DATA}/cabs-demo-25.csv`, sites: `${DATA}/sites-demo
 /** The recorded files that are not here. */
 export const MISSING = Object.values(RECORDED).filter((path) => !existsSync(path));
 const APART_MS = 701;
+/** As long as a placement waits before it reads what another one has learned (`services/placement/service.ts`). */
+const TAUGHT_WITHIN_MS = 20;
 /** Two placements share the partitions, one migrator stands by. */
 export const PROCESSES = { ingest: 1, placement: 2, migrator: 2 };
 
@@ -37,9 +39,18 @@ export async function cabs(positions: number): Promise<Subject> {
 
 /**
  * Twenty who drive back and forth among nine sites, so many that their moves have to wait for each other. Each says where it
- * is at moments of its own: of VMs that compete at one millisecond nobody has promised which is asked first.
+ * is at moments of its own: of VMs that compete at one millisecond nobody has promised which is asked first. Nor whether a
+ * placement knows already what a move has taught that has only just ended at another one: where a decision would fall into
+ * that moment, the next seed's drivers are taken.
  */
 export async function drivers(seed: number, steps: number): Promise<Subject> {
+  for (let next = seed; ; next++) {
+    const subject = await driversOf(next, steps);
+    if (!decidesTooSoon(await factsOf(subject))) return subject;
+  }
+}
+
+async function driversOf(seed: number, steps: number): Promise<Subject> {
   const settings = `random-waypoint,users=20,steps=${steps},stepS=15,fromMps=15,toMps=40,sites=9,spacingM=5000`;
   const { sites, trace } = generate(settings, seed);
   const fixes: Fix[] = [];
@@ -48,6 +59,20 @@ export async function drivers(seed: number, steps: number): Promise<Subject> {
   }
   return { sites, fixes: fixes.toSorted((a, b) => a.atMs - b.atMs) };
 }
+
+/** True: a VM is decided about while what another one's move taught may still be on its way to its placement. */
+function decidesTooSoon(facts: readonly Fact[]): boolean {
+  const ends = facts.filter(({ type }) => isTerminal(type)).map(({ data }) => data);
+  const decisions = facts.filter(({ type }) => type === 'placement.decided.v1').map(({ data }) => data);
+  return decisions.some((decision) =>
+    ends.some((end) => {
+      const sinceMs = decision.atMs - end.atMs;
+      return vmOf(end) !== vmOf(decision) && sinceMs >= 0 && sinceMs <= TAUGHT_WITHIN_MS;
+    }),
+  );
+}
+
+const vmOf = (data: Fact['data']) => (data as { readonly vm: string }).vm;
 
 /** @param url of bus and store; empty: neither is needed */
 export function settingsOf(url: string, replicas = 1): string {
@@ -85,11 +110,15 @@ function rounded(_: string, value: unknown): unknown {
 
 const isTerminal = (type: string) => (TERMINAL_TYPES as readonly string[]).includes(type);
 
-export async function simulated({ sites, fixes }: Subject): Promise<Outcome> {
+export async function simulated(subject: Subject): Promise<Outcome> {
+  return outcomeOf(await factsOf(subject));
+}
+
+async function factsOf({ sites, fixes }: Subject): Promise<readonly Fact[]> {
   const facts: Fact[] = [];
   const config = parseConfig(settingsOf(''), 'test');
   await run({ config, sites, batches: [fixes], observe: (fact) => void facts.push(fact) });
-  return outcomeOf(facts);
+  return facts;
 }
 
 /** What was played, and what anybody could hear on the bus meanwhile. */
