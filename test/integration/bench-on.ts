@@ -14,7 +14,7 @@ export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, l
   expect(named('placement to bare consumer'), 'with its aim').toMatchObject([{ aim: '>= 0.7' }]);
   expect(named('decision out')).toHaveLength(2);
   expect(named('partition')).toHaveLength(3);
-  expect(named('backlog of 50,000')).toHaveLength(1);
+  expect(named('backlog of 10,000')).toHaveLength(1);
   // However little was measured, this is no matter of the machine.
   expect(named('newest position')).toMatchObject([{ value: 100, met: true }]);
   expect(await left()).toEqual(before);
