@@ -29,6 +29,8 @@ async function runGroup(group: string): Promise<void> {
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', group, '--passWithNoTests', ...reporters];
   const child = spawn(process.execPath, [...args, ...process.argv.slice(2)], {
     cwd: ROOT,
+    // The tests start hundreds of processes: reading and stripping the same modules again is half of what a start costs.
+    env: { NODE_COMPILE_CACHE: join(ROOT, 'build/node-cache'), ...process.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);

@@ -1,9 +1,12 @@
 /** What is replayed onto processes of their own is decided as in simulation, whatever the server that carries their bus. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { file, tagalong } from './cli.ts';
 import { cabs, drivers, MISSING, type Subject, settingsOf } from './lockstep-world.ts';
+
+const CABS = longOr(400, 800);
 
 const csv = (head: string, rows: readonly (readonly (string | number)[])[]) =>
   [head, ...rows.map((row) => row.join())].join('\n');
@@ -45,18 +48,18 @@ export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): 
   }
 
   test(`made-up drivers: every decision and migration event is as in simulation`, { timeout: 180_000 }, async () => {
-    const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, 24));
+    const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, longOr(16, 24)));
     expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(20);
     expect(replayed).toEqual(simulated);
   });
 
   const skipped = MISSING.length === 0 ? '' : ` [skipped: no ${MISSING}]`;
   test.skipIf(MISSING.length > 0)(
-    `the first 800 positions of 25 cabs: every decision and migration event is as in simulation${skipped}`,
+    `the first ${CABS} positions of 25 cabs: every decision and migration event is as in simulation${skipped}`,
     { timeout: 300_000 },
     async () => {
-      const [simulated, replayed] = await bothSay('cabs', await cabs(800));
-      expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(50);
+      const [simulated, replayed] = await bothSay('cabs', await cabs(CABS));
+      expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(CABS / 16);
       expect(replayed).toEqual(simulated);
     },
   );
