@@ -154,8 +154,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/sites/:site/drain', tag: 'sites' },
     summary: 'Have all VMs leave a site, or no longer',
-    body: json(Type.Object({ draining: Type.Boolean() })),
-    answers: { 202: { says: 'Said', as: Anything } },
+    body: json(Type.Object({ draining: Type.Boolean(), force: Type.Optional(Type.Boolean()) })),
+    answers: {
+      202: { says: 'Said', as: Anything },
+      409: 'No other site could take its VMs: LAST_OPEN_SITE; "force" does it',
+    },
   },
   {
     ...{ method: 'get', path: '/v1/set-aside', tag: 'VMs' },

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'WEBHOOK_FAILED' // who is to be told of moves does not take it
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way
   | 'MIGRATION_PAST_CANCEL' // the VM already switched over: only forward from here
+  | 'LAST_OPEN_SITE' // draining it would leave no site that could take its VMs
   | 'MOVE_REFUSED' // an operator's move does not pass the filters
   | 'POLICY_UNKNOWN' // no policy of that name
   | 'USAGE' // the command line does not make sense

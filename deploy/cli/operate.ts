@@ -1,6 +1,8 @@
 /** The commands by which an operator overrules the policy. */
 import type { Command } from 'commander';
-import { ask, type ServerOptions, withServerOptions } from './client.ts';
+import type { PlacementStatus } from '#services/placement/status.ts';
+import { counted } from '#shared/format.ts';
+import { ask, askAll, type ServerOptions, withServerOptions } from './client.ts';
 
 /** `tagalong migrate VM --to SITE`. */
 export function addMigrate(program: Command): void {
@@ -21,12 +23,34 @@ export function addDrain(program: Command): void {
     .command('drain')
     .description('let all VMs leave a site, and none come')
     .argument('<site>')
-    .option('--off', 'let them come again');
-  withServerOptions(command).action(async (site: string, options: ServerOptions & { readonly off?: true }) => {
+    .option('--off', 'let them come again')
+    .option('--force', 'also where no other site could take its VMs');
+  withServerOptions(command).action(async (site: string, options: DrainOptions) => {
     const draining = options.off !== true;
-    const answer = await ask(options, 'POST', `/v1/sites/${encodeURIComponent(site)}/drain`, { draining });
-    print(options, answer, draining ? `${site}: its VMs are to leave.` : `${site}: VMs may come again.`);
+    const body = { draining, ...(options.force && { force: true }) };
+    const answer = await ask<object>(options, 'POST', `/v1/sites/${encodeURIComponent(site)}/drain`, body);
+    if (!draining) return print(options, answer, `${site}: VMs may come again.`);
+    const vms = await vmsAt(site, options);
+    const who = vms === undefined ? 'its VMs are' : `${counted(vms, 'VM')} ${vms === 1 ? 'is' : 'are'}`;
+    print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave.`);
   });
+}
+
+interface DrainOptions extends ServerOptions {
+  readonly off?: true;
+  readonly force?: true;
+}
+
+/** How many VMs are at home at a site; undefined where no placement is asked that knows. */
+async function vmsAt(site: string, options: ServerOptions): Promise<number | undefined> {
+  try {
+    const placements = await askAll<PlacementStatus>(options, '/v1/status');
+    const vms = placements.flatMap((placement) => placement.vms).filter(({ home }) => home === site);
+    return new Set(vms.map(({ vm }) => vm)).size;
+  } catch {
+    // The drain is ordered; a figure that cannot be had is left out.
+    return undefined;
+  }
 }
 
 /** `tagalong cancel MIGRATION`. */

@@ -34,10 +34,12 @@ export interface SiteAgents {
   stop(): Promise<void>;
   /**
    * Sets whether VMs are to leave a site; said at once, or with the next heartbeat where another process speaks for the
-   * sites. @throws TagalongError SITE_UNKNOWN, STORE_RECORD_UNREADABLE
+   * sites.
+   * @param force true: also where no other site could take its VMs
+   * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
    */
-  drain(site: string, draining: boolean): Promise<void>;
-  /** `POST /v1/sites/:site/drain` with `{"draining": true}`. */
+  drain(site: string, draining: boolean, force?: boolean): Promise<void>;
+  /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
   registerHttp(surface: HttpSurface): void;
 }
 
@@ -75,9 +77,17 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       return undefined;
     }
   };
+  const isDraining = async ({ site, draining }: SiteConfig) => (await saidOf(site))?.draining ?? draining;
+  /** Whether VMs that leave other sites could come. */
+  const takesVms = async (config: SiteConfig): Promise<boolean> => {
+    const [vms, draining] = await Promise.all([hosts.vmsAt(config.site), isDraining(config)]);
+    return vms !== undefined && vms.length < config.slots && !draining;
+  };
+
   /** The heartbeat of a site; none where nobody there answers. */
-  const report = async ({ site, lat, lon, slots, uplinks, ...given }: SiteConfig): Promise<Event[]> => {
-    const [vms, kept] = await Promise.all([hosts.vmsAt(site), saidOf(site)]);
+  const report = async (config: SiteConfig): Promise<Event[]> => {
+    const { site, lat, lon, slots, uplinks } = config;
+    const [vms, draining] = await Promise.all([hosts.vmsAt(site), isDraining(config)]);
     if (vms === undefined) return [];
     const atMs = Math.round(clock.now());
     const data = {
@@ -87,7 +97,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       lon,
       slots,
       vms: [...vms],
-      draining: kept?.draining ?? given.draining,
+      draining,
       uplinks: uplinks.map((uplink) => ({ ...uplink })),
     };
     return [
@@ -102,10 +112,18 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
   const trouble = repeatedFault(log, 'a heartbeat was not published');
   const next = alarm(clock, () => void beat().then(trouble.succeeded, trouble.failed));
 
-  const drain = async (name: string, on: boolean) => {
+  const drain = async (name: string, on: boolean, force = false) => {
     const site = sites.find((other) => other.site === name);
     if (site === undefined) {
       throw new TagalongError('SITE_UNKNOWN', `no site "${name}"; there are ${sites.map((s) => s.site).join(', ')}`);
+    }
+    const others = sites.filter((other) => other !== site);
+    const begins = on && !force && !(await isDraining(site));
+    if (begins && !(await Promise.all(others.map(takesVms))).includes(true)) {
+      throw new TagalongError(
+        'LAST_OPEN_SITE',
+        `${name} is the last site that could take VMs: those that leave it would have nowhere to go; let VMs come to another site again, or drain it all the same with "force": true (--force)`,
+      );
     }
     await updateRecord(store, SITE_RECORD, siteKey(name), () => ({ value: { draining: on } }));
     log.info({ site: name, draining: on }, 'draining set');
@@ -136,9 +154,10 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       app.post<{ Params: { site: string }; Body: unknown }>(
         '/v1/sites/:site/drain',
         async ({ params, body }, reply) => {
-          const on = (body as { draining?: unknown } | null)?.draining;
+          const { draining: on, force = false } = (body ?? {}) as { draining?: unknown; force?: unknown };
           if (typeof on !== 'boolean') throw new TagalongError('EVENT_INVALID', 'draining: must be true or false');
-          await drain(params.site, on);
+          if (typeof force !== 'boolean') throw new TagalongError('EVENT_INVALID', 'force: must be true or false');
+          await drain(params.site, on, force);
           return reply.code(202).send({ site: params.site, draining: on });
         },
       );

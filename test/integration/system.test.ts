@@ -150,4 +150,18 @@ describe('an operator, over HTTP', () => {
     await pass(1_800_000);
     expect(machines.hypervisor.vmsAt('baltimore')).toEqual([]);
   });
+
+  test('does not drain the last site that could take VMs, unless it is forced', async () => {
+    const drain = (site: string, body: object) => request('POST', `/v1/sites/${site}/drain`, body);
+    const names = scenario.sites.map(({ site }) => site);
+    const last = names.at(-1)!;
+    for (const site of names.slice(0, -1)) expect((await drain(site, { draining: true })).status, site).toBe(202);
+    const refused = await drain(last, { draining: true });
+    expect([refused.status, refused.body.error.code]).toEqual([409, 'LAST_OPEN_SITE']);
+    expect((await drain(last, { draining: true, force: 'yes' })).status).toBe(400);
+    expect((await drain(last, { draining: true, force: true })).status).toBe(202);
+    // What drains already may be said again.
+    expect((await drain(last, { draining: true })).status).toBe(202);
+    for (const site of names) expect((await drain(site, { draining: false })).status, site).toBe(202);
+  });
 });
