@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { MigrationStatus } from '#services/migrator/service.ts';
-import { bytes, counted, digits, duration } from '#shared/format.ts';
+import { counted, digits, duration } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 import { ask, type ServerOptions, withServerOptions } from './client.ts';
 import { table } from './table.ts';
+import { columnsOf, wrapped } from './wrap.ts';
 
 /** `tagalong explain VM`: why it is where it is, or goes where it goes. */
 export function addExplain(program: Command): void {
@@ -19,11 +20,17 @@ async function explain(vm: string, options: ServerOptions): Promise<void> {
   }
   const { migrations } = await ask<{ migrations: readonly MigrationStatus[] }>(options, 'GET', '/v1/migrations');
   const movingTo = migrations.find((migration) => migration.vm === vm)?.to;
-  process.stdout.write(explanationText(explained, movingTo));
+  process.stdout.write(explanationText(explained, movingTo, columnsOf(process.stdout)));
 }
 
-/** The sentence, what it rests on, and the candidates. @param movingTo where the VM is being moved to */
-export function explanationText(explained: Explained, movingTo: string | undefined): string {
+const FACT_WIDTH = 'expected stay  '.length;
+
+/**
+ * The sentence, what it rests on, and the candidates.
+ * @param movingTo where the VM is being moved to
+ * @param columns of the terminal: the sentence is broken between words
+ */
+export function explanationText(explained: Explained, movingTo: string | undefined, columns: number): string {
   const { vm, home, state, policy, reason, sessions, expectedStayMs, oldestFixAgeMs } = explained;
   const facts: [string, string][] = [
     ['state', `${state} (${reason}), by the policy ${policy}`],
@@ -33,33 +40,34 @@ export function explanationText(explained: Explained, movingTo: string | undefin
   const candidates = table(
     [
       { head: 'candidate' },
-      { head: 'serving', align: 'right' },
       { head: 'gain', align: 'right' },
       { head: 'takes', align: 'right' },
-      { head: 'interruption', align: 'right' },
-      { head: 'data', align: 'right' },
+      { head: 'gap', align: 'right' },
       { head: 'cost', align: 'right' },
-      { head: 'benefit', align: 'right' },
+      { head: 'worth', align: 'right' },
       { head: 'refused by' },
     ],
     explained.candidates.map(({ site, servingUserMsPerS, prediction, rejected }) => [
       site === home ? `${site} (home)` : site,
-      digits(servingUserMsPerS),
       site === home ? '' : digits(explained.homeServingUserMsPerS - servingUserMsPerS),
       ...(prediction === undefined
-        ? ['', '', '', '', '']
+        ? ['', '', '', '']
         : [
             duration(prediction.durationMs),
             duration(prediction.interruptionMs),
-            bytes(prediction.bytes),
             digits(prediction.costUserMs),
             digits(prediction.benefitUserMs),
           ]),
       rejected ?? '',
     ]),
   );
-  const units = 'Serving and gain are in user-milliseconds a second, cost and benefit in user-milliseconds.';
+  const units = [
+    'Gain: what the site would serve better, in user-milliseconds a second.',
+    'Gap: the interruption that clients would see. Cost and worth of the move: in',
+    'user-milliseconds. With --json there is more.',
+  ].join('\n');
   const title = `${vm} at ${home}, ${counted(explained.candidates.length, 'candidate')}`;
-  const sentence = inPlainWords(explained, movingTo);
-  return `${sentence}\n\n${table([{ head: title }, { head: '' }], facts)}\n${candidates}\n${units}\n`;
+  const sentence = wrapped(inPlainWords(explained, movingTo), columns);
+  const lines = [title, ...facts.map(([what, text]) => `${what.padEnd(FACT_WIDTH)}${text}`)];
+  return `${sentence}\n\n${lines.join('\n')}\n\n${candidates}\n${units}\n`;
 }

@@ -17,6 +17,7 @@ export interface Progress {
 export interface LiveView {
   /** A line of its own, above the progress. */
   say(line: string): void;
+  /** A line for a move, below headings. */
   move(move: EndedMove): void;
   /** Begins to show how far it is; asked again whenever it is shown. */
   follow(progress: () => Progress): void;
@@ -35,6 +36,8 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   const isTty = stream.isTTY === true;
   let progress: (() => Progress) | undefined;
   let timer: NodeJS.Timeout | undefined;
+  /** The headings stand above the first move. */
+  let headed = false;
 
   const draw = () => {
     if (progress === undefined) return;
@@ -50,7 +53,11 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   };
   return {
     say,
-    move: (move) => say(moveLine(move, (text) => styleText(COLOURS[move.outcome], text, { stream }))),
+    move(move) {
+      if (!headed) say(styleText('bold', MOVE_HEAD, { stream }));
+      headed = true;
+      say(moveLine(move, (text) => styleText(COLOURS[move.outcome], text, { stream })));
+    },
     follow(ask) {
       progress = ask;
       if (isTty) draw();
@@ -64,24 +71,36 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   };
 }
 
+/** Of two names of twelve letters. */
+const WAY_WIDTH = 25;
 const COLOURS = { completed: 'green', failed: 'red', cancelled: 'yellow' } as const;
 
-/** One line of text for one move. @param emphasize marks how it ended */
+/** *Gap* is the interruption that clients saw. */
+const MOVE_HEAD = [
+  'time'.padEnd(8),
+  'VM'.padEnd(7),
+  'from → to'.padEnd(WAY_WIDTH),
+  ...['takes', 'pause', 'gap'].map((text) => text.padStart(6)),
+  'data'.padStart(7),
+].join('  ');
+
+/**
+ * One line of text for one move: 77 characters, unless names are longer or something is to be noted.
+ * @param emphasize marks how it ended
+ */
 export function moveLine(move: EndedMove, emphasize: (text: string) => string = (text) => text): string {
   const { figures, outcome } = move;
-  const way = `${move.from} → ${move.to}`.padEnd(28);
-  const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(8)}  ${emphasize(way)}`;
+  const way = `${move.from} → ${move.to}`.padEnd(WAY_WIDTH);
+  const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(7)}  ${emphasize(way)}`;
   // Why it failed is in words of a guest, an agent or QEMU.
   if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${foreignText(move.because)} (${move.reason})`;
-  const notes = [move.reason, ...figures.degraded].join(', ');
+  // What moves are for needs no note.
+  const notes = [...(move.reason === 'better-site' ? [] : [move.reason]), ...figures.degraded].join(', ');
   return [
     head,
-    duration(figures.durationMs).padStart(8),
-    `pause ${duration(figures.pauseMs).padStart(6)}`,
-    `interruption ${duration(figures.interruptionMs).padStart(6)}`,
+    ...[figures.durationMs, figures.pauseMs, figures.interruptionMs].map((ms) => duration(ms).padStart(6)),
     bytes(figures.bytes).padStart(7),
-    counted(figures.subflows, 'subflow'),
-    notes,
+    ...(notes === '' ? [] : [notes]),
   ].join('  ');
 }
 

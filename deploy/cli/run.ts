@@ -18,6 +18,7 @@ import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 import { type Summary, summarize } from './summary.ts';
 import { createTally, TALLIED, type Tally } from './tally.ts';
+import { columnsOf, wrapped } from './wrap.ts';
 
 /** What is played, and how. */
 export interface Run {
@@ -73,8 +74,9 @@ export async function play(run: Run): Promise<void> {
       });
     }
     await system.start();
-    view.say(run.title);
-    view.say(`${url}  from ${instant(run.startMs)}, ${pace(run.speed)}; Ctrl-C ends it\n`);
+    const columns = columnsOf(process.stderr);
+    view.say(wrapped(run.title, columns));
+    view.say(`${wrapped(`${url}  from ${instant(run.startMs)}, ${pace(run.speed)}; Ctrl-C ends it`, columns)}\n`);
     view.follow(() => progressOf(run, clock, system, tally));
     await unlessStopped(stop, playThrough(run, clock, system, stop));
     view.unfollow();

@@ -21,6 +21,10 @@ export function addStart(program: Command): void {
     .addOption(
       new Option('--hypervisor <kind>', 'what runs the VMs; only with --config').choices(['simulated', 'qemu']),
     )
+    .addHelpText(
+      'after',
+      '\nA line for each move goes to standard error, with how far the run is; the closing table goes to standard output.',
+    )
     .action(async ({ config, hypervisor, ...options }: ScenarioOptions & Partial<LiveOptions>) => {
       if (config !== undefined) {
         const { runLive } = await import('./run-live.ts');

@@ -185,11 +185,16 @@ test('what clients and the hypervisor say of an interruption is shown where they
 
 test('each move that ended has a line that says how', () => {
   const [done, failed, cancelled] = told(STORY).moves.map((move) => moveLine(move).replaceAll(/ +/g, ' '));
-  expect(done).toBe(
-    '00:00:02 a west → east 12.0 s pause 80 ms interruption 100 ms 1.00 GB 1 subflow better-site, single-path',
-  );
+  expect(done).toBe('00:00:02 a west → east 12.0 s 80 ms 100 ms 1.00 GB single-path');
   expect(failed).toBe('00:00:02 b west → east failed TIMEOUT in release: no answer (better-site)');
   expect(cancelled).toBe('00:00:02 c east → west cancelled by operator in memory (better-site)');
+});
+
+test('a line of a move fits a terminal of 80 columns', () => {
+  const [move] = told(STORY).moves;
+  const far = { ...move!, vm: 'vm-085', from: 'philadelphia', to: 'washington', reason: 'better-site' };
+  const figures = { ...FIGURES, durationMs: 51_000, pauseMs: 353, interruptionMs: 356, bytes: 8.61e9 };
+  expect(moveLine({ ...far, outcome: 'completed', figures }).length).toBeLessThanOrEqual(80);
 });
 
 test('percentiles are values that occur, half and 95 % of which are not above them', () => {

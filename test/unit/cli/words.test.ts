@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { explanationText } from '#deploy/cli/explain.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
@@ -79,9 +80,24 @@ describe('why a VM stays or goes', () => {
   });
 
   test('each candidate has its row, with what moving there takes and what refuses it', () => {
-    const text = explanationText({ ...EXPLAINED, candidates: refused('path-busy') }, undefined);
-    expect(text).toMatch(/^east +5\.50 +4\.50 +12\.3 s +87 ms +1\.24 GB +112 +2500 +path-busy$/m);
-    expect(text).toMatch(/^west \(home\) +10\.0$/m);
+    const text = explanationText({ ...EXPLAINED, candidates: refused('path-busy') }, undefined, 80);
+    expect(text).toMatch(/^east +4\.50 +12\.3 s +87 ms +112 +2500 +path-busy$/m);
+    expect(text).toMatch(/^west \(home\)$/m);
     expect(text).toMatch(/^users +2; the oldest position is 20\.0 s old$/m);
+  });
+
+  test('fits a terminal of 80 columns', () => {
+    const far = { ...EXPLAINED, vm: 'desktop-of-accounting', home: 'philadelphia' };
+    const candidates = [
+      { site: 'philadelphia', servingUserMsPerS: 10 },
+      {
+        site: 'new-york',
+        servingUserMsPerS: 2.5,
+        prediction: { ...PREDICTION, durationMs: 6e5 },
+        rejected: 'automation-paused',
+      },
+    ];
+    const lines = explanationText({ ...far, candidates }, undefined, 80).split('\n');
+    expect(Math.max(...lines.map((line) => stripVTControlCharacters(line).length))).toBeLessThanOrEqual(80);
   });
 });

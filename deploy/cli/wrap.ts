@@ -1,0 +1,19 @@
+/** Sentences in lines that a terminal does not break in the middle of a word. */
+
+/** How wide the terminal behind a stream is; Infinity: there is none. */
+export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
+  return isTTY ? columns : Number.POSITIVE_INFINITY;
+}
+
+/** Breaks a text between its words. A word that is wider than that stays whole. */
+export function wrapped(text: string, columns: number): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
