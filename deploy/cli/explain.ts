@@ -28,9 +28,13 @@ const FACT_WIDTH = 'expected stay  '.length;
 /**
  * The sentence, what it rests on, and the candidates.
  * @param movingTo where the VM is being moved to
- * @param columns of the terminal: the sentence is broken between words
+ * @param columns of the terminal, where there is one: the sentence is broken between words
  */
-export function explanationText(explained: Explained, movingTo: string | undefined, columns: number): string {
+export function explanationText(
+  explained: Explained,
+  movingTo: string | undefined,
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const { vm, home, state, policy, reason, sessions, expectedStayMs, oldestFixAgeMs } = explained;
   const facts: [string, string][] = [
     ['state', `${state} (${reason}), by the policy ${policy}`],

@@ -1,10 +1,8 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { onBrowser, PHONE, type Visit } from './browser.ts';
+import { onBrowser, PHONE } from './browser.ts';
+import { DESK, faults, find, PATIENTLY, strangersTo } from './dashboard.ts';
 import { PLACES, type Scene, startScene, TOKEN } from './scene.ts';
-
-const PATIENTLY = { timeout: 20_000, interval: 100 };
-const DESK = { viewport: { width: 1280, height: 800 } };
 
 let scene: Scene;
 beforeEach(async () => {
@@ -20,20 +18,17 @@ async function open(page: Page, path = '/'): Promise<void> {
 async function signIn(page: Page, token: string): Promise<void> {
   if ((await page.isVisible('#signing')) === false) await page.click('#sign');
   await page.fill('#token', token);
-  await page.click('#go');
-}
-
-/** Finds a VM or a site by its name, with keys alone. */
-async function find(page: Page, name: string): Promise<void> {
-  await page.keyboard.press('/');
-  await page.keyboard.type(name);
   await page.keyboard.press('Enter');
-  await expect.poll(() => page.textContent('#chosen h2'), PATIENTLY).toBe(name);
 }
 
-/** What went wrong, but for streams that the page ends itself to see with other eyes. */
-const faults = ({ errors }: Visit) => errors.filter((error) => !/\/live: net::ERR_ABORTED/.test(error));
-const strangers = ({ requests }: Visit) => requests.filter((address) => !address.startsWith(scene.url));
+/** Presses a button of the panel, and says yes to what is asked then. @returns what was asked */
+async function order(page: Page, button: string): Promise<string> {
+  await page.getByRole('button', { name: button, exact: true }).click();
+  const asked = (await page.textContent('#confirming'))!;
+  await page.click('#yes');
+  return asked;
+}
+
 const dots = 'document.querySelector("canvas.dots").getContext("2d")';
 
 /** The colour of the canvas where a position is drawn. */
@@ -60,7 +55,7 @@ onBrowser('the dashboard', (withPage) => {
       const [red, , blue] = await pixelAt(page, bob);
       expect(blue).toBeGreaterThan(red! + 80);
       await visit.screenshot('dashboard');
-      expect([faults(visit), strangers(visit)]).toEqual([[], []]);
+      expect([faults(visit), strangersTo(scene.url, visit)]).toEqual([[], []]);
     }));
 
   test('says why a VM is here and not there; keys alone are enough', () =>
@@ -95,7 +90,7 @@ onBrowser('the dashboard', (withPage) => {
       await find(page, 'desk-1');
       expect(await page.textContent('#counts')).not.toContain('user');
       expect(await page.textContent('#chosen dl')).toContain('shown to who signs in');
-      for (const words of ['Migrate', 'Drain', 'Cancel', 'Pause automatic moves']) {
+      for (const words of ['Migrate …', 'Drain …', 'Cancel', 'Pause automatic moves']) {
         expect(await page.getByRole('button', { name: words, exact: true }).count()).toBe(0);
       }
       for (const [method, path, body] of [
@@ -125,14 +120,29 @@ onBrowser('the dashboard', (withPage) => {
         await expect.poll(() => page.textContent('#sign'), PATIENTLY).toBe('Sign out');
 
         await page.click('#pause');
+        // Enter, where nobody has read what is asked, does nothing.
+        await page.keyboard.press('Enter');
+        expect(scene.system.placement.status().paused).toBe(false);
+        expect(await order(page, 'Pause automatic moves')).toContain('No VM follows its users until you resume');
         await expect.poll(() => page.textContent('#pause'), PATIENTLY).toBe('Resume automatic moves');
         expect(scene.system.placement.status().paused).toBe(true);
 
         const beforeMs = Date.now();
         await find(page, 'desk-1');
-        await page.selectOption('#to', 'east');
+        // The best one first, with what it gains, and none chosen for whoever presses too soon.
+        expect(await page.inputValue('#to')).toBe('');
+        const offered = await page.locator('#to option').allTextContents();
+        const gains = offered.slice(1).map((text) => Number(/gain ([+-]?[\d.]+)/.exec(text)![1]));
+        expect(gains).toHaveLength(2);
+        expect(gains).toEqual(gains.toSorted((a, b) => b - a));
         await page.getByRole('button', { name: 'Migrate' }).click();
+        expect(await page.isVisible('#confirming')).toBe(false);
+        await page.selectOption('#to', 'east');
+        const before = await page.locator('main').boundingBox();
+        expect(await order(page, 'Migrate …')).toContain('desk-1 leaves west for east');
         await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('its move to east is ordered');
+        // Nothing moved away under the pointer.
+        expect(await page.locator('main').boundingBox()).toEqual(before);
         await expect.poll(() => page.textContent('#moves'), PATIENTLY).toMatch(/desk-1 west → east.*subflow/s);
         await visit.screenshot('dashboard-move');
         await expect.poll(() => page.textContent('#decisions'), PATIENTLY).toMatch(/an operator .*pause \d+ ms/s);
@@ -140,8 +150,8 @@ onBrowser('the dashboard', (withPage) => {
         await expect.poll(() => page.textContent('#spread'), PATIENTLY).toMatch(/interruption\d+ ms/);
 
         await page.getByRole('button', { name: 'south' }).click();
-        await page.getByRole('button', { name: 'Drain' }).click();
-        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/south08draining/);
+        expect(await order(page, 'Drain …')).toContain('0 VMs will leave south');
+        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/south080 %draining/);
 
         const homeThen = async () => {
           const { homes } = (await scene.ask('GET', `/dashboard/past?atMs=${beforeMs}`)).body as { homes: string[][] };
@@ -151,14 +161,42 @@ onBrowser('the dashboard', (withPage) => {
         await page.focus('#scrub');
         await page.keyboard.press('Home');
         await expect.poll(() => page.getAttribute('#clock', 'class'), PATIENTLY).toContain('past');
-        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/east18.*south08(?!draining)/s);
-        expect(await page.getByRole('button', { name: 'Drain' }).count()).toBe(0);
+        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/east1813 %.*south080 %(?!draining)/s);
+        expect(await page.getByRole('button', { name: 'Drain …' }).count()).toBe(0);
         await page.click('#live');
-        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/east28.*south08draining/s);
-        expect(strangers(visit)).toEqual([]);
+        await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/east2825 %.*south080 %draining/s);
+        expect(strangersTo(scene.url, visit)).toEqual([]);
         expect(faults(visit).filter((error) => !error.includes('401'))).toEqual([]);
       }),
     90_000,
+  );
+
+  test(
+    'the panel of a site says what is there now, and takes a drain back; the last open site is asked about twice',
+    () =>
+      withPage(DESK, async (visit) => {
+        const { page } = visit;
+        await open(page);
+        await signIn(page, TOKEN);
+        await find(page, 'west');
+        await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('1 of 8 slots taken');
+        expect(await order(page, 'Drain …')).toContain('1 VM will leave west');
+        await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken; draining');
+        expect(await page.locator('#chosen .vms li').count()).toBe(0);
+        await scene.ask('POST', '/v1/sites/south/drain', { draining: true });
+        await page.getByRole('button', { name: 'Let VMs come again' }).click();
+        await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken');
+        await expect.poll(() => page.textContent('#chosen .drain'), PATIENTLY).toBe('Drain …');
+
+        await scene.ask('POST', '/v1/sites/west/drain', { draining: true });
+        await find(page, 'east');
+        await order(page, 'Drain …');
+        await expect.poll(() => page.textContent('#confirming'), PATIENTLY).toContain('Drain all the same');
+        await page.click('#yes');
+        await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toMatch(/draining$/);
+        expect(faults(visit).filter((error) => !error.includes('409'))).toEqual([]);
+      }),
+    60_000,
   );
 
   test('fits a phone, in the dark too', () =>
@@ -166,6 +204,13 @@ onBrowser('the dashboard', (withPage) => {
       const { page } = visit;
       await open(page);
       await find(page, 'desk-2');
+      // What was looked for is what is seen.
+      await expect.poll(() => page.locator('#chosen .sentence').count(), PATIENTLY).toBe(1);
+      const seen = async () => {
+        const { y = -1, height = 0 } = (await page.locator('#chosen .sentence').boundingBox()) ?? {};
+        return y >= 0 && y + height <= PHONE.viewport.height;
+      };
+      await expect.poll(seen, PATIENTLY).toBe(true);
       await visit.screenshot('dashboard-phone');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
       const small = await page.$$eval('button, select, input', (all) =>
@@ -180,11 +225,21 @@ onBrowser('the dashboard', (withPage) => {
     () =>
       withPage(DESK, async ({ page }) => {
         await open(page);
+        await signIn(page, TOKEN);
+        await find(page, 'west');
+        await expect.poll(() => page.isEnabled('#chosen .drain'), PATIENTLY).toBe(true);
+        expect(await page.getAttribute('#live', 'aria-pressed')).toBe('true');
         const port = Number(new URL(scene.url).port);
         await scene.stop();
-        await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('does not answer');
+        await expect
+          .poll(() => page.textContent('#lost'), PATIENTLY)
+          .toMatch(/^No connection since \d\d:\d\d:\d\d UTC/);
+        expect(await page.getAttribute('#live', 'aria-pressed')).toBe('false');
+        for (const id of ['#chosen .drain', '#pause']) expect(await page.isEnabled(id), id).toBe(false);
         scene = await startScene({ http: { port, token: TOKEN } });
-        await expect.poll(() => page.isHidden('#banner'), PATIENTLY).toBe(true);
+        await expect.poll(() => page.isHidden('#lost'), PATIENTLY).toBe(true);
+        expect(await page.getAttribute('#live', 'aria-pressed')).toBe('true');
+        await expect.poll(() => page.isEnabled('#chosen .drain'), PATIENTLY).toBe(true);
         await expect.poll(() => page.textContent('#counts'), PATIENTLY).toMatch(/^3 sites, 2 VMs/);
       }),
     60_000,

@@ -54,7 +54,9 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
   };
 }
 
-const HEIGHT = 150;
+const HEIGHT = 190;
+const FONT = '12px system-ui, sans-serif';
+const LEAST_SPREAD = 10;
 const PAUSE_MS = 2_000;
 /** Left and right of what is in a section, as the style sheet has it. */
 const MARGIN = 28;
@@ -80,7 +82,7 @@ function optionsOf(width: number): uPlot.Options {
     stroke: quiet,
     grid: { stroke: border, width: 0.5 },
     ticks: { stroke: border, width: 0.5 },
-    font: '11px system-ui',
+    font: FONT,
   };
   const stepped = uPlot.paths.stepped!({ align: 1 });
   const series = (label: string, stroke: string, dash: number[]): uPlot.Series => ({
@@ -98,13 +100,42 @@ function optionsOf(width: number): uPlot.Options {
     padding: [8, 24, 0, 0],
     cursor: { show: false },
     legend: { show: true, live: false },
-    scales: { x: { time: false, distr: 3 }, y: { range: (_, __, max) => [0, Math.max(1, max)] } },
+    scales: {
+      x: { time: false, distr: 3, range: (_, min, max) => wideEnough(min, max) },
+      y: { range: (_, __, max) => [0, Math.max(1, max)] },
+    },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((ms) => (/^[125]0*$/.test(`${ms}`) ? duration(ms) : '')) },
-      { ...axis, size: 34, label: '', incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500], stroke: ink },
+      {
+        ...axis,
+        ...{ size: 30, label: 'length, on a logarithmic scale', labelSize: 18, labelFont: FONT },
+        splits: (_, __, min, max) => roundNumbers(min, max),
+        values: (_, ticks) => ticks.map((ms) => duration(ms)),
+        filter: (_, ticks) => ticks,
+      },
+      {
+        ...axis,
+        ...{ size: 34, label: 'moves', labelSize: 18, labelFont: FONT },
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+        stroke: ink,
+      },
     ],
     series: [{}, series('pause', user, []), series('interruption', vm, [5, 3])],
   };
+}
+
+/** At least a tenfold, so that there are numbers to read off. */
+function wideEnough(min: number, max: number): [number, number] {
+  const grow = Math.max(1.1, Math.sqrt(Math.max(1, LEAST_SPREAD / (max / min))));
+  return [min / grow, max * grow];
+}
+
+/** 1, 2, 5, 10, 20, 50, … between two numbers. */
+function roundNumbers(min: number, max: number): number[] {
+  const numbers: number[] = [];
+  for (let tens = 10 ** Math.floor(Math.log10(min)); tens <= max; tens *= 10) {
+    numbers.push(...[1, 2, 5].map((n) => n * tens).filter((n) => n >= min && n <= max));
+  }
+  return numbers;
 }
 
 function spreadRows(moves: readonly MoveView[]): HTMLElement[] {

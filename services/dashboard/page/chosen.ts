@@ -1,11 +1,13 @@
 /** The VM or the site that was chosen: what is known of it, and what an operator may do with it. */
-import { bytes, counted } from '#shared/format.ts';
+import { bytes, counted, digits } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 import type { MoveView } from '../wire.ts';
+import { type Action, migrate } from './actions.ts';
 import { explain, explainDecision, Refused } from './api.ts';
 import { el, fill, say } from './dom.ts';
 import { decisionSentence, explanationParts } from './explanation.ts';
-import type { Chosen } from './map.ts';
+import type { Chosen } from './pointing.ts';
+import { showSite } from './site-panel.ts';
 import type { World } from './world.ts';
 
 /** What the panel shows, and can do. */
@@ -18,7 +20,7 @@ export interface ChosenOptions {
   readonly mayAct: boolean;
   /** False: the past is shown, of which nobody can be asked why. */
   readonly live: boolean;
-  readonly act: (method: string, path: string, body: object | undefined, done: string) => void;
+  readonly act: (action: Action) => void;
   readonly choose: (chosen: Chosen, decision?: string) => void;
 }
 
@@ -27,19 +29,30 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
   const { chosen, choose } = options;
   section.hidden = chosen.vm === undefined && chosen.site === undefined;
   if (section.hidden) return;
-  const close = el('button', { type: 'button', class: 'close', 'data-key': 'close', onclick: () => choose({}) }, '×');
-  close.setAttribute('aria-label', 'Close');
-  if (chosen.site !== undefined) return fill(section, close, ...siteParts(chosen.site, options));
+  if (chosen.site !== undefined) return showSite(section, chosen.site, () => closeButton(choose), options);
   const vm = chosen.vm!;
-  const head = [close, el('h2', {}, vm), vmFacts(vm, options), ...askNow(vm, options)];
+  const head = [closeButton(choose), el('h2', { title: vm }, vm), vmFacts(vm, options), ...askNow(vm, options)];
   const explained = await whyOf(vm, options);
   // Something else may have been chosen while the answer was on its way.
   if (section.dataset.of !== nameOf(options)) return;
   const why =
     explained instanceof Refused
       ? [el('p', { class: 'facts' }, explained.message)]
-      : explanationParts(explained, sentenceOf(vm, explained, options));
-  fill(section, ...head, el('h3', {}, titleOf(options)), ...why, ...vmActions(vm, options));
+      : [...explanationParts(explained, sentenceOf(vm, explained, options)), ...vmActions(explained, options)];
+  // What somebody has chosen to move to stays chosen.
+  const to = section.dataset.site === undefined ? section.querySelector<HTMLSelectElement>('#to')?.value : undefined;
+  delete section.dataset.site;
+  const same = section.dataset.shown === section.dataset.of;
+  section.dataset.shown = section.dataset.of;
+  fill(section, ...head, el('h3', {}, titleOf(options)), ...why);
+  const select = section.querySelector<HTMLSelectElement>('#to');
+  if (same && select !== null && to !== undefined) select.value = to;
+}
+
+function closeButton(choose: ChosenOptions['choose']): HTMLElement {
+  const close = el('button', { type: 'button', class: 'close', 'data-key': 'close', onclick: () => choose({}) }, '×');
+  close.setAttribute('aria-label', 'Close');
+  return close;
 }
 
 /** What `section` is to show, so that an answer that comes late is not shown. */
@@ -76,10 +89,12 @@ function vmFacts(vm: string, options: Pick<ChosenOptions, 'world'>): HTMLElement
   return facts;
 }
 
-/** Keeps what is said of a chosen VM up to date, whoever points at it. */
-export function updateFacts(section: HTMLElement, { chosen, world }: Pick<ChosenOptions, 'chosen' | 'world'>): void {
+/** Keeps what is said of a chosen VM or site up to date, whoever points at it. */
+export function updateFacts(section: HTMLElement, options: ChosenOptions): void {
+  const { chosen, choose, world } = options;
   const facts = section.querySelector('dl');
-  if (facts !== null && chosen.vm !== undefined) sayFacts(facts, chosen.vm, { world });
+  if (chosen.site !== undefined) showSite(section, chosen.site, () => closeButton(choose), options);
+  else if (facts !== null && chosen.vm !== undefined) sayFacts(facts, chosen.vm, { world });
 }
 
 function sayFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions, 'world'>): void {
@@ -96,48 +111,31 @@ function askNow(vm: string, { decision, choose }: ChosenOptions): HTMLElement[] 
   return [el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Ask why now')];
 }
 
-function vmActions(vm: string, { world, mayAct, live, act }: ChosenOptions): HTMLElement[] {
+/** *Move to* a site: the best one first, none chosen beforehand. */
+function vmActions(explained: Explained, { world, mayAct, live, act }: ChosenOptions): HTMLElement[] {
   if (!mayAct || !live) return [];
-  const home = world.homes.get(vm);
-  const names = [...world.sites.keys()].filter((site) => site !== home).sort();
-  const to = el('select', { id: 'to', 'data-key': 'to' }, ...names.map((site) => el('option', { value: site }, site)));
+  const { home, homeServingUserMsPerS, candidates } = explained;
+  const best = candidates.filter(({ site }) => site !== home);
+  best.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS);
+  const near = new Set([home, ...best.map(({ site }) => site)]);
+  const far = [...world.sites.keys()].filter((site) => !near.has(site)).sort();
+  const to = el(
+    'select',
+    { id: 'to', 'data-key': 'to', 'data-acts': true, required: true },
+    el('option', { value: '' }, 'choose a site'),
+    ...best.map(({ site, servingUserMsPerS, rejected }) => {
+      const gain = homeServingUserMsPerS - servingUserMsPerS;
+      const words = `${site}: gain ${gain > 0 ? '+' : ''}${digits(gain)}${rejected === undefined ? '' : `, ${rejected}`}`;
+      return el('option', { value: site }, words);
+    }),
+    ...far.map((site) => el('option', { value: site }, `${site}: not near its users`)),
+  );
   const go = (event: Event) => {
     event.preventDefault();
-    act(
-      'POST',
-      `/v1/vms/${encodeURIComponent(vm)}/moves`,
-      { to: to.value },
-      `${vm}: its move to ${to.value} is ordered.`,
-    );
+    act(() => migrate(explained, to.value));
   };
-  const button = el('button', { class: 'main', 'data-key': 'migrate' }, 'Migrate');
+  const button = el('button', { 'data-key': 'migrate', 'data-acts': true }, 'Migrate …');
   return [el('form', { class: 'row', onsubmit: go }, el('label', { for: 'to' }, 'Move to'), to, button)];
-}
-
-function siteParts(name: string, { world, mayAct, live, act, choose }: ChosenOptions): HTMLElement[] {
-  const site = world.sites.get(name);
-  if (site === undefined) return [el('h2', {}, name), el('p', {}, 'It has not been heard of.')];
-  const vms = [...world.vmsAt(name)].sort();
-  const few = vms.slice(0, 200);
-  const load = `${site.vms} of ${counted(site.slots, 'slot')} taken${site.draining ? '; draining' : ''}`;
-  const buttons = few.map((vm) =>
-    el('li', {}, el('button', { type: 'button', class: 'link', 'data-key': vm, onclick: () => choose({ vm }) }, vm)),
-  );
-  const drain = () =>
-    act(
-      'POST',
-      `/v1/sites/${encodeURIComponent(name)}/drain`,
-      { draining: !site.draining },
-      site.draining ? `${name}: VMs may come again.` : `${name}: its VMs are to leave.`,
-    );
-  const words = site.draining ? 'Let VMs come again' : 'Drain';
-  return [
-    el('h2', {}, name),
-    el('p', { class: 'facts' }, load),
-    ...(mayAct && live ? [el('button', { type: 'button', 'data-key': 'drain', onclick: drain }, words)] : []),
-    el('ul', { class: 'vms' }, ...buttons),
-    ...(vms.length > few.length ? [el('p', { class: 'facts' }, `and ${vms.length - few.length} more`)] : []),
-  ];
 }
 
 /** `memory, 1.20 GB sent, 230 MB left, 2 subflows: a 620 MB, b 580 MB` */

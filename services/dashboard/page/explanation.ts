@@ -65,7 +65,7 @@ function candidateTable({ home, homeServingUserMsPerS, candidates }: Explained):
     return el(
       'tr',
       isHome ? { class: 'home' } : title,
-      el('th', { scope: 'row' }, isHome ? `${site} (home)` : site),
+      el('th', { scope: 'row', class: 'name', title: site }, isHome ? `${site} (home)` : site),
       ...[gain, ...predicted].map((text) => el('td', {}, text)),
       el(
         'td',
@@ -80,7 +80,17 @@ function candidateTable({ home, homeServingUserMsPerS, candidates }: Explained):
     el(
       'table',
       { class: 'candidates' },
-      el('thead', {}, el('tr', {}, ...head.map(([text, title]) => el('th', { scope: 'col', title: title! }, text!)))),
+      el(
+        'thead',
+        {},
+        el(
+          'tr',
+          {},
+          ...head.map(([text, title]) =>
+            el('th', { scope: 'col', title: title!, class: text === 'why not' ? 'why' : '' }, text!),
+          ),
+        ),
+      ),
       el('tbody', {}, ...rows),
     ),
   );

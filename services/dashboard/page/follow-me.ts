@@ -38,7 +38,7 @@ const connection = stayConnected(
     if (enrolling === undefined && position !== undefined) void share(position);
     show();
   },
-  (text) => tell(text),
+  (sinceMs) => tell(sinceMs === undefined ? '' : 'The server does not answer; it is asked again every two seconds.'),
 );
 if (page.signIn) createSigning(() => connection.reconnect());
 

@@ -1,5 +1,5 @@
-/** Where things are on the screen: the view of the map, and the VMs around their site. */
-import type { World } from './world.ts';
+/** Where things are on the screen: the view of the map, how large sites are drawn, and the VMs around them. */
+import type { Place, World } from './world.ts';
 
 /** The part of the map that is seen: a place on the unit square is at `x * scale - left` pixels. */
 export interface View {
@@ -16,7 +16,13 @@ export interface Spot {
   readonly y: number;
 }
 
-export const SITE_RADIUS = 11;
+/** The radius of a site that has room around it, and of one that has none. */
+const SITE_RADIUS = 11;
+const LEAST_RADIUS = 4;
+/** A site that is smaller than that has no room for its number of VMs. */
+export const READABLE_RADIUS = 9;
+/** This share of the sites may be nearer to each other than their disks are wide. */
+const CROWDED_SHARE = 0.2;
 /** A VM's square with its gap. */
 const CELL = 6;
 /** With more sites, nobody looks at VMs. */
@@ -40,7 +46,7 @@ export function cellOf(n: number): Spot {
 }
 
 /** The radius of so many VMs around a site. */
-export function ringRadius(vms: number): number {
+function ringRadius(vms: number): number {
   if (vms === 0) return SITE_RADIUS;
   const { x, y } = cellOf(vms - 1);
   return Math.hypot(x, y) + CELL;
@@ -54,11 +60,61 @@ export function isSeen({ x, y }: Spot, { width, height }: View, margin = 0): boo
   return x > -margin && y > -margin && x < width + margin && y < height + margin;
 }
 
-/** True where the sites are so far apart that the VMs of each can be told from those of others. */
-export function showsVms(world: World, { scale }: View): boolean {
-  const places = [...world.sites.values()].map(({ x, y, vms }) => ({ x, y, radius: ringRadius(vms) }));
-  if (places.length > MOST_RINGS) return false;
-  return places.every((a, i) =>
-    places.slice(i + 1).every((b) => Math.hypot(a.x - b.x, a.y - b.y) * scale > a.radius + b.radius),
-  );
+/** How large sites are drawn at one zoom. */
+export interface Layout {
+  /** The radius of each site's disk, in pixels. */
+  readonly radius: number;
+  /** The radius of a site with what is drawn around it, in pixels. */
+  reach(place: Place): number;
+  /** True: there is room around this site to draw its VMs. */
+  showsVms(site: string): boolean;
+}
+
+const known = new WeakMap<World, { settled: number; gaps: Float64Array; scale: number; layout: Layout }>();
+
+/** The layout of a world, worked out again only when sites or homes have changed, or the zoom. */
+export function layoutOf(world: World, { scale }: View): Layout {
+  const before = known.get(world);
+  const same = before?.settled === world.settled;
+  if (same && before.scale === scale) return before.layout;
+  const gaps = same ? before.gaps : gapsOf([...world.sites.values()]);
+  const layout = layoutAt(world, gaps, scale);
+  known.set(world, { settled: world.settled, gaps, scale, layout });
+  return layout;
+}
+
+function layoutAt(world: World, gaps: Float64Array, scale: number): Layout {
+  const places = [...world.sites.values()];
+  const crowded = (gaps[Math.floor(gaps.length * CROWDED_SHARE)] ?? 1) * scale;
+  const radius = Math.max(LEAST_RADIUS, Math.min(SITE_RADIUS, crowded / 2 - 1));
+  const roomy = new Set<string>();
+  if (radius >= READABLE_RADIUS && places.length <= MOST_RINGS) {
+    const isApart = (a: Place, b: Place) =>
+      Math.hypot(a.x - b.x, a.y - b.y) * scale > ringRadius(a.vms) + ringRadius(b.vms);
+    for (const a of places) if (places.every((b) => a === b || isApart(a, b))) roomy.add(a.site);
+  }
+  return {
+    radius,
+    reach: ({ site, vms }) => (roomy.has(site) ? ringRadius(vms) : radius + 1),
+    showsVms: (site) => roomy.has(site),
+  };
+}
+
+/** How far each site is from the nearest other one, on the unit square; ascending. */
+function gapsOf(places: readonly Place[]): Float64Array {
+  const gaps = Float64Array.from(places, (a) => {
+    let least = 1;
+    for (const b of places) if (a !== b) least = Math.min(least, Math.hypot(a.x - b.x, a.y - b.y));
+    return least;
+  });
+  return gaps.sort();
+}
+
+/** The distance from a site to the nearest other one, on the unit square; 1: there is no other. */
+export function gapAround(world: World, place: Place): number {
+  let least = 1;
+  for (const other of world.sites.values()) {
+    if (other.site !== place.site) least = Math.min(least, Math.hypot(place.x - other.x, place.y - other.y));
+  }
+  return least;
 }

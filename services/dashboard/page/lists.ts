@@ -1,9 +1,10 @@
 /** The lists beside the map: moves under way, decisions, sites. Each entry is a button, so that keys reach it. */
 import { bytes, counted, timeOfDay } from '#shared/format.ts';
 import type { DecisionView, MoveView, SiteView } from '../wire.ts';
+import { type Action, cancel } from './actions.ts';
 import { moveWords } from './chosen.ts';
 import { el, keyed, say } from './dom.ts';
-import type { Chosen } from './map.ts';
+import type { Chosen } from './pointing.ts';
 import type { World } from './world.ts';
 
 /** Entries of a list at most; the rest is found by name. */
@@ -13,7 +14,7 @@ const MOST_SITES = 300;
 /** What a list needs beside the world. */
 export interface ListOptions {
   readonly mayAct: boolean;
-  readonly act: (method: string, path: string, body: object | undefined, done: string) => void;
+  readonly act: (action: Action) => void;
   readonly choose: (chosen: Chosen, decision?: string) => void;
 }
 
@@ -27,8 +28,7 @@ export function showMoves(list: HTMLElement, world: World, options: ListOptions)
 }
 
 function moveItem({ migration, vm, from, to }: MoveView, { mayAct, act, choose }: ListOptions): HTMLElement {
-  const path = `/v1/migrations/${encodeURIComponent(migration)}`;
-  const cancel = () => act('DELETE', path, undefined, `${migration}: is taken back.`);
+  const stop = () => act(() => cancel(migration));
   const item = el(
     'li',
     {},
@@ -37,7 +37,8 @@ function moveItem({ migration, vm, from, to }: MoveView, { mayAct, act, choose }
     el('span', { class: 'facts' }),
   );
   if (mayAct) {
-    item.append(el('button', { type: 'button', 'aria-label': `Cancel the move of ${vm}`, onclick: cancel }, 'Cancel'));
+    const label = `Cancel the move of ${vm}`;
+    item.append(el('button', { type: 'button', 'data-acts': true, 'aria-label': label, onclick: stop }, 'Cancel'));
   }
   return item;
 }
@@ -68,7 +69,7 @@ export function showDecisions(list: HTMLElement, world: World, options: ListOpti
 
 function decisionItem(decision: DecisionView, { choose }: ListOptions): HTMLElement {
   const { vm, atMs, verdict } = decision;
-  const what = el('span', {}, el('b', {}, vm), ` ${decisionWords(decision)} `, el('small', {}));
+  const what = el('span', { class: 'what' }, el('b', {}, vm), ` ${decisionWords(decision)} `, el('small', {}));
   return el(
     'li',
     {},
@@ -98,6 +99,7 @@ function endOf({ verdict, decision }: DecisionView, world: World): string {
   return `pause ${Math.round(pauseMs)} ms, interruption ${Math.round(interruptionMs)} ms${notes}`;
 }
 
+/** @param body of the table, whose headings the page has */
 export function showSites(body: HTMLElement, world: World, { choose }: ListOptions): void {
   const how = {
     key: ({ site }: SiteView) => site,
@@ -107,16 +109,18 @@ export function showSites(body: HTMLElement, world: World, { choose }: ListOptio
         {},
         el(
           'th',
-          { scope: 'row' },
-          el('button', { type: 'button', class: 'link', onclick: () => choose({ site }) }, site),
+          { scope: 'row', class: 'widest' },
+          el('button', { type: 'button', class: 'link name', title: site, onclick: () => choose({ site }) }, site),
         ),
         el('td'),
         el('td'),
-        el('td'),
+        el('td', { class: 'state' }),
+        el('td', { class: 'state' }),
       ),
     update(row: HTMLElement, { vms, slots, draining }: SiteView) {
       const cells = row.querySelectorAll('td');
-      for (const [i, text] of [`${vms}`, `${slots}`, draining ? 'draining' : ''].entries()) say(cells[i]!, text);
+      const load = slots === 0 ? '' : `${Math.round((100 * vms) / slots)} %`;
+      for (const [i, text] of [`${vms}`, `${slots}`, load, draining ? 'draining' : ''].entries()) say(cells[i]!, text);
     },
   };
   const sites = [...world.sites.values()].sort((a, b) => (a.site < b.site ? -1 : 1));

@@ -1,12 +1,15 @@
 /** The dashboard: one stream of pictures in, everything that shows it kept up to date. */
 import { instant } from '#shared/format.ts';
 import type { Line, MoveView } from '../wire.ts';
-import { ask, isSignedIn, Refused, settings } from './api.ts';
+import { type Action, pause } from './actions.ts';
+import { isSignedIn, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
-import { nameOf, showChosen, updateFacts } from './chosen.ts';
+import { type ChosenOptions, nameOf, showChosen, updateFacts } from './chosen.ts';
 import { byId, el, fill, say } from './dom.ts';
 import { countsText, type ListOptions, showDecisions, showMoves, showSites } from './lists.ts';
-import { type Chosen, createMap } from './map.ts';
+import { createMap } from './map.ts';
+import { announce, showLoss } from './notices.ts';
+import type { Chosen } from './pointing.ts';
 import { createSigning } from './signing.ts';
 import { stayConnected } from './stream.ts';
 import { createTheme } from './theme.ts';
@@ -26,11 +29,14 @@ let chosen: Chosen = {};
 let decision: string | undefined;
 /** The map has shown all sites once. */
 let fitted = false;
+let connected = true;
+/** On a phone what was chosen is below the map. */
+const narrow = matchMedia('(max-width: 860px)');
 
 const shown = () => then ?? now;
 const mayAct = () => (!page.signIn || isSignedIn()) && then === undefined;
 
-const map = createMap(byId('map'), page, (what) => choose(what));
+const map = createMap(byId('map'), page, (what) => void choose(what));
 const charts = createCharts(byId('chart'), byId('spread'));
 const timeline = createTimeline(
   (picture) => {
@@ -49,35 +55,34 @@ createTheme(byId('theme'), () => {
   map.repaint();
   charts.repaint();
 });
-const connection = stayConnected(take, announce);
+const connection = stayConnected(take, (sinceMs) => {
+  connected = sinceMs === undefined;
+  showLoss(sinceMs);
+  timeline.connect(connected);
+  show();
+});
 if (page.signIn) createSigning(() => connection.reconnect());
 
-function choose(what: Chosen, of?: string): void {
+async function choose(what: Chosen, of?: string): Promise<void> {
   chosen = what;
   decision = of;
   map.choose(what);
   show();
-  void explain();
-  // On a phone the panel is below the map.
-  if ((what.vm ?? what.site) !== undefined) byId('chosen').scrollIntoView({ block: 'nearest' });
+  await explain();
+  if (chosen !== what || (what.vm ?? what.site) === undefined) return;
+  byId('chosen').scrollIntoView({ block: narrow.matches ? 'start' : 'nearest' });
 }
 
-async function act(method: string, path: string, body: object | undefined, done: string): Promise<void> {
+async function act(action: Action): Promise<void> {
   try {
-    await ask(method, path, body);
+    const done = await action();
+    if (done === undefined) return;
     announce(done);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     announce(error.message);
   }
   void explain();
-}
-
-/** One line at the top, which screen readers say. */
-function announce(text: string): void {
-  const banner = byId('banner');
-  banner.hidden = text === '';
-  say(banner, text);
 }
 
 function show(): void {
@@ -91,24 +96,35 @@ function show(): void {
   showDecisions(byId('decisions'), world, options, decision);
   showSites(byId('sites'), world, options);
   charts.update(world);
-  updateFacts(byId('chosen'), { chosen, world });
-  const pause = byId('pause');
-  pause.hidden = !(mayAct() || now.paused);
-  pause.toggleAttribute('disabled', !mayAct());
-  pause.classList.toggle('warn', now.paused);
+  updateFacts(byId('chosen'), chosenOptions());
+  const button = byId('pause');
+  button.hidden = !(mayAct() || now.paused);
+  button.classList.toggle('warn', now.paused);
   const words = mayAct() ? 'Resume automatic moves' : 'Automatic moves are paused';
-  say(pause, now.paused ? words : 'Pause automatic moves');
+  say(button, now.paused ? words : 'Pause automatic moves');
+  allowActions();
+}
+
+/** Nothing can be ordered of a server that does not answer. */
+function allowActions(): void {
+  for (const one of document.querySelectorAll('[data-acts]')) one.toggleAttribute('disabled', !connected);
+  byId('pause').toggleAttribute('disabled', !connected || !mayAct());
 }
 
 function isTurn({ phase, outcome }: MoveView): boolean {
   return phase === 'queued' || outcome !== null;
 }
 
+function chosenOptions(): ChosenOptions {
+  return { world: shown(), chosen, decision, mayAct: mayAct(), live: then === undefined, act, choose };
+}
+
 async function explain(): Promise<void> {
   const section = byId('chosen');
-  const options = { world: shown(), chosen, decision, mayAct: mayAct(), live: then === undefined, act, choose };
+  const options = chosenOptions();
   section.dataset.of = nameOf(options);
   await showChosen(section, options);
+  allowActions();
 }
 
 function take(line: Line): void {
@@ -124,15 +140,7 @@ function take(line: Line): void {
   }
 }
 
-byId('pause').addEventListener('click', () => {
-  const paused = !now.paused;
-  void act(
-    'PUT',
-    '/v1/automation',
-    { paused },
-    paused ? 'Automatic moves are paused.' : 'VMs follow their users again.',
-  );
-});
+byId('pause').addEventListener('click', () => act(() => pause(now)));
 const field = byId<HTMLInputElement>('name');
 field.addEventListener('input', () => {
   const begun = field.value.toLowerCase();
@@ -145,9 +153,11 @@ byId('find').addEventListener('submit', (event) => {
   const name = field.value.trim();
   const found = shown().sites.has(name) ? { site: name } : shown().homes.has(name) ? { vm: name } : undefined;
   if (found === undefined) return announce(`There is no VM and no site "${name}".`);
-  choose(found);
   field.value = '';
-  byId('chosen').focus();
+  const site = found.site ?? shown().homes.get(name);
+  if (site !== undefined) map.reveal(site);
+  void choose(found);
+  byId('chosen').focus({ preventScroll: true });
 });
 document.addEventListener('keydown', (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test((event.target as HTMLElement).tagName);
@@ -155,7 +165,7 @@ document.addEventListener('keydown', (event) => {
     event.preventDefault();
     field.focus();
   }
-  if (event.key === 'Escape' && document.querySelector('dialog[open]') === null) choose({});
+  if (event.key === 'Escape' && document.querySelector('dialog[open]') === null) void choose({});
 });
 setInterval(() => {
   const section = byId('chosen');

@@ -1,20 +1,15 @@
 /** The map: the land of the whole earth from a file of ours, or raster tiles, with one canvas above it. */
 import * as L from 'leaflet';
-import { feature, mesh } from 'topojson-client';
-import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { PageSettings } from '../wire.ts';
+import { el, say } from './dom.ts';
 import { Dots, fitCanvas } from './dots.ts';
-import { draw, sorted, stampsOf } from './draw.ts';
-import { cellOf, SITE_RADIUS, type Spot, showsVms, spotOf, type View } from './layout.ts';
+import { draw, stampsOf } from './draw.ts';
+import { type Land, loadLand } from './land.ts';
+import { gapAround, isSeen, type Spot, spotOf, type View } from './layout.ts';
 import { mercator } from './mercator.ts';
 import { type Palette, palette } from './palette.ts';
+import { type Chosen, targetAt } from './pointing.ts';
 import type { World } from './world.ts';
-
-/** What is chosen on the map. */
-export interface Chosen {
-  readonly vm?: string | undefined;
-  readonly site?: string | undefined;
-}
 
 export interface WorldMap {
   /** Draws this world from now on. */
@@ -26,14 +21,21 @@ export interface WorldMap {
   repaint(): void;
   /** Where a position is drawn, in pixels from the corner of the map. */
   spotOf(lat: number, lon: number): Spot;
-  /** Brings all sites into view. */
+  /** Brings all sites into view, and again whenever the map's size changes, until somebody moves the map. */
   fit(): void;
+  /** Brings a site into view, so near that it can be told from others. */
+  reveal(site: string): void;
   /** What drawing one frame took, of the last ones, in milliseconds. */
   readonly frameMs: readonly number[];
 }
 
-/** A pointer hits what is so near. */
-const REACH = 9;
+/** A found site has so much room around it, in pixels. */
+const ROOM = 60;
+const CLOSEST_ZOOM = 12;
+/** A site is in view where it is not nearer to the edge. */
+const EDGE = 60;
+/** The tooltip stands beside the pointer. */
+const TIP_GAP = 14;
 const FRAMES_KEPT = 600;
 /** Longer than that, and a screen of 60 pictures a second could not show each. */
 const SLOW_MS = 16;
@@ -49,7 +51,8 @@ export function createMap(
     zoom: 2,
     minZoom: 2,
     maxZoom: 18,
-    zoomSnap: 0.5,
+    zoomSnap: 0.25,
+    zoomDelta: 0.5,
     // Between two zooms a canvas would have to be stretched.
     zoomAnimation: false,
     worldCopyJump: false,
@@ -86,7 +89,7 @@ export function createMap(
     const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dots, stamps };
     // Where drawing is slow, what moves jumps four times a second rather than taking all of the processor.
     const calm = still.matches || tookMs > SLOW_MS;
-    const goesOn = draw(g, { ...scene, showsVms: showsVms(world, seen), nowMs: begunMs, still: calm });
+    const goesOn = draw(g, { ...scene, nowMs: begunMs, still: calm });
     tookMs = performance.now() - begunMs;
     frameMs.push(tookMs);
     if (frameMs.length > FRAMES_KEPT) frameMs.shift();
@@ -103,11 +106,54 @@ export function createMap(
     touch();
   };
 
+  const target = (spot: Spot) => world && targetAt(world, view(), spot, performance.now());
+  const tip = container.appendChild(el('div', { class: 'tip', hidden: true }));
+  const point = (spot: Spot | undefined) => {
+    const at = spot && target(spot);
+    container.classList.toggle('pointing', at !== undefined);
+    tip.hidden = at === undefined;
+    if (spot === undefined || at === undefined) return;
+    say(tip, at.words);
+    // Towards the middle, so that it stays inside.
+    const { x: width } = map.getSize();
+    const left = spot.x > width / 2 ? spot.x - tip.offsetWidth - TIP_GAP : spot.x + TIP_GAP;
+    tip.style.translate = `${Math.max(4, Math.min(left, width - tip.offsetWidth - 4))}px ${spot.y + TIP_GAP}px`;
+  };
+  /** True: the map shows what `showAll` chose. */
+  let fits = false;
+  let fitting = false;
+  const showAll = () => {
+    const places = [...(world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
+    if (places.length === 0) return;
+    const { x, y } = map.getSize();
+    const padding: L.PointTuple = [Math.min(60, 16 + x * 0.05), Math.min(60, 16 + y * 0.08)];
+    fitting = true;
+    map.fitBounds(L.latLngBounds(places), { padding, maxZoom: CLOSEST_ZOOM, animate: false });
+    fitting = false;
+    fits = true;
+  };
+  const all = el('button', { type: 'button', class: 'all', title: 'Show all sites', onclick: showAll }, 'all');
+
   map.on('move zoom viewreset resize', touch);
-  map.on('click', ({ containerPoint }: L.LeafletMouseEvent) => {
-    if (world !== undefined) onChoose(hit(world, view(), containerPoint));
+  map.on('movestart zoomstart', () => {
+    if (!fitting) fits = false;
+    point(undefined);
   });
-  new ResizeObserver(() => map.invalidateSize()).observe(container);
+  map.on('click', ({ containerPoint }: L.LeafletMouseEvent) => {
+    const { vm, site } = target(containerPoint) ?? {};
+    onChoose({ vm, site });
+  });
+  map.on('mousemove', ({ containerPoint }: L.LeafletMouseEvent) => point(containerPoint));
+  map.on('mouseout', () => point(undefined));
+  L.DomEvent.disableClickPropagation(all);
+  map.zoomControl.getContainer()!.append(all);
+  new ResizeObserver(() => {
+    const fitted = fits;
+    fitting = true;
+    map.invalidateSize();
+    fitting = false;
+    if (fitted) showAll();
+  }).observe(container);
   if (tilesUrl !== null) L.tileLayer(tilesUrl, { attribution: escaped(tilesAttribution) }).addTo(map);
   else {
     void loadLand(map).then((loaded) => {
@@ -128,52 +174,17 @@ export function createMap(
     },
     repaint,
     spotOf: (lat, lon) => spotOf(mercator(lat, lon), view()),
-    fit() {
-      const places = [...(world?.sites.values() ?? [])].map(({ lat, lon }): L.LatLngTuple => [lat, lon]);
-      if (places.length > 0) map.fitBounds(L.latLngBounds(places), { padding: [60, 60], maxZoom: 12, animate: false });
+    fit: showAll,
+    reveal(name) {
+      const site = world?.sites.get(name);
+      if (world === undefined || site === undefined) return;
+      const apartPx = gapAround(world, site) * view().scale;
+      const closer = apartPx >= ROOM ? 0 : Math.log2(ROOM / apartPx);
+      const zoom = Math.max(map.getZoom(), Math.min(CLOSEST_ZOOM, map.getZoom() + closer));
+      if (zoom === map.getZoom() && isSeen(spotOf(site, view()), view(), -EDGE)) return;
+      map.setView([site.lat, site.lon], zoom, { animate: false });
     },
     frameMs,
-  };
-}
-
-/** The VM or the site that is nearest to a pointer. */
-function hit(world: World, view: View, { x, y }: Spot): Chosen {
-  const near = (spot: Spot, reach: number) => Math.hypot(spot.x - x, spot.y - y) <= reach;
-  for (const site of world.sites.values()) {
-    const middle = spotOf(site, view);
-    if (near(middle, SITE_RADIUS + 2)) return { site: site.site };
-    if (!showsVms(world, view)) continue;
-    for (const [n, vm] of sorted(world, site.site).entries()) {
-      const cell = cellOf(n);
-      if (near({ x: middle.x + cell.x, y: middle.y + cell.y }, 4)) return { vm };
-    }
-  }
-  for (const dot of world.users.values()) {
-    if (dot.movedMs >= 0 && near(spotOf(dot, view), REACH) && dot.vms[0]) return { vm: dot.vms[0] };
-  }
-  return {};
-}
-
-/** The map that is shipped. */
-interface Land {
-  paint(colours: Palette): void;
-}
-
-/** Land and the borders of countries, from our own server. */
-async function loadLand(map: L.Map): Promise<Land> {
-  const response = await fetch('/assets/world.json');
-  const topology = (await response.json()) as Topology<{ land: GeometryCollection; countries: GeometryCollection }>;
-  // Under everything that is drawn on it, whenever it comes.
-  map.createPane('land').style.zIndex = '250';
-  const options = { renderer: L.canvas({ padding: 0.3, pane: 'land' }), interactive: false } as L.GeoJSONOptions;
-  const area = L.geoJSON(feature(topology, topology.objects.land), options).addTo(map);
-  const between = mesh(topology, topology.objects.countries, (a, b) => a !== b);
-  const borders = L.geoJSON(between, options).addTo(map);
-  return {
-    paint({ land: fillColor, border: color }) {
-      area.setStyle({ fill: true, fillColor, fillOpacity: 1, color, weight: 0.8 });
-      borders.setStyle({ fill: false, color, weight: 0.8, dashArray: '3 3' });
-    },
   };
 }
 

@@ -16,9 +16,9 @@ export function createSigning(changed: () => void): void {
     say(button, 'Sign in');
     changed();
   });
-  byId('go').addEventListener('click', async (event) => {
+  byId('leave').addEventListener('click', () => dialog.close());
+  dialog.querySelector('form')!.addEventListener('submit', async (event) => {
     event.preventDefault();
-    if (!field.reportValidity()) return;
     try {
       await signIn(field.value);
     } catch (error) {

@@ -3,15 +3,22 @@ import type { Line } from '../wire.ts';
 import { follow, Refused } from './api.ts';
 
 const RECONNECT_MS = 2_000;
-const LOST = 'The server does not answer; it is asked again every two seconds. What is shown is what was last known.';
 
-/** @param tell told that the server does not answer, and with nothing that it does again */
-export function stayConnected(take: (line: Line) => void, tell: (text: string) => void): { reconnect(): void } {
+/**
+ * @param take each line
+ * @param lose told since when the server does not answer, in milliseconds since the Unix epoch; undefined: it does again
+ */
+export function stayConnected(
+  take: (line: Line) => void,
+  lose: (sinceMs: number | undefined) => void,
+): { reconnect(): void } {
   let stream = new AbortController();
   let lost = false;
+  let heardMs = Date.now();
 
   const heard = (line: Line) => {
-    if (lost) tell('');
+    heardMs = Date.now();
+    if (lost) lose(undefined);
     lost = false;
     take(line);
   };
@@ -24,7 +31,7 @@ export function stayConnected(take: (line: Line) => void, tell: (text: string) =
       // Somebody signed in or out: at once, with the other eyes.
       if (stream.signal.aborted) continue;
       lost = true;
-      tell(LOST);
+      lose(heardMs);
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
     }
   };

@@ -1,5 +1,5 @@
 /** The last hour: a mark for each decision, and the handle by which any instant of it is brought back. */
-import { instant } from '#shared/format.ts';
+import { instant, timeOfDay } from '#shared/format.ts';
 import type { Picture } from '../wire.ts';
 import { past } from './api.ts';
 import { byId, say } from './dom.ts';
@@ -11,7 +11,8 @@ export interface Timeline {
   readonly live: boolean;
   /** Now is later than it was, or something was decided. */
   update(world: World): void;
-  goLive(): void;
+  /** Whether what happens now is known at all. */
+  connect(connected: boolean): void;
 }
 
 /** A replay goes so many times as fast as the clock. */
@@ -27,6 +28,7 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   const canvas = byId<HTMLCanvasElement>('marks');
   const [liveButton, playButton] = [byId('live'), byId('play')];
   let live = true;
+  let connected = true;
   let world: World | undefined;
   let playing: number | undefined;
   let wanted: number | undefined;
@@ -79,7 +81,8 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
     goTo(Number(scrub.value));
   };
   const mark = () => {
-    liveButton.setAttribute('aria-pressed', `${live}`);
+    liveButton.setAttribute('aria-pressed', `${live && connected}`);
+    say(liveButton, connected ? '● Live' : '○ Not live');
     playButton.setAttribute('aria-pressed', `${playing !== undefined}`);
     say(playButton, playing === undefined ? '▶ Replay' : '❚❚ Stop');
     scrub.setAttribute('aria-valuetext', live ? 'now' : instant(Number(scrub.value)));
@@ -107,11 +110,14 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
       scrub.value = live ? scrub.max : value;
       mark();
     },
-    goLive,
+    connect(next) {
+      connected = next;
+      mark();
+    },
   };
 }
 
-/** Moves above the line, what was given up or stays below it. */
+/** Moves above the line, what was given up or stays below it, and the time along it. */
 function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }: World, cursorMs: number): void {
   const { clientWidth: width, clientHeight: height } = canvas;
   canvas.width = width * devicePixelRatio;
@@ -121,7 +127,7 @@ function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }
   const { quiet, move, fault, border, chosen } = palette();
   // The handle's middle does not reach the ends.
   const xOf = (ms: number) => 8 + ((ms - fromMs) / Math.max(1, atMs - fromMs)) * (width - 16);
-  const middle = height - 8;
+  const middle = height - 22;
   g.fillStyle = border;
   g.fillRect(8, middle, width - 16, 1);
   for (const { decision, atMs: ms, verdict } of decisions) {
@@ -130,6 +136,37 @@ function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }
     if (verdict === 'move') g.fillRect(xOf(ms) - 1, middle - 18, 2, 17);
     else g.fillRect(xOf(ms) - 1, middle + 2, 2, 5);
   }
+  drawScale(g, { fromMs, atMs, xOf, width, y: middle, colour: quiet });
   g.fillStyle = chosen;
   g.fillRect(xOf(cursorMs) - 0.75, 0, 1.5, height);
+}
+
+interface Scale {
+  readonly fromMs: number;
+  readonly atMs: number;
+  readonly xOf: (ms: number) => number;
+  readonly width: number;
+  readonly y: number;
+  readonly colour: string;
+}
+
+const SCALE_FONT = '11px system-ui, sans-serif';
+/** Ticks are at least so many pixels apart, and are so many milliseconds apart. */
+const TICK_PX = 56;
+const TICKS_MS = [1, 2, 5, 10, 30, 60, 300, 600, 900, 1_800].map((s) => s * 1_000);
+
+/** The time of day, in UTC, at round instants. */
+function drawScale(g: CanvasRenderingContext2D, { fromMs, atMs, xOf, width, y, colour }: Scale): void {
+  const spanMs = Math.max(1, atMs - fromMs);
+  const stepMs = TICKS_MS.find((ms) => (ms / spanMs) * width >= TICK_PX) ?? TICKS_MS.at(-1)!;
+  const letters = stepMs >= 60_000 ? 5 : 8;
+  g.fillStyle = colour;
+  g.font = SCALE_FONT;
+  g.textAlign = 'center';
+  for (let ms = Math.ceil(fromMs / stepMs) * stepMs; ms <= atMs; ms += stepMs) {
+    const x = xOf(ms);
+    g.fillRect(x - 0.5, y, 1, 4);
+    // The words at the ends would be cut.
+    if (x > 22 && x < width - 22) g.fillText(timeOfDay(ms).slice(0, letters), x, y + 18);
+  }
 }

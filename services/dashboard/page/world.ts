@@ -37,7 +37,7 @@ export class World {
   readonly moves = new Map<string, MoveView>();
   readonly users = new Map<number, UserDot>();
   decisions: DecisionView[] = [];
-  /** Counts changes of homes: what is laid out by them is laid out anew. */
+  /** Counts changes of sites and homes: what is laid out by them is laid out anew. */
   settled = 0;
   /** When moves were seen to end, on the clock of the page. */
   readonly #endedMs = new Map<string, number>();
@@ -49,6 +49,7 @@ export class World {
     this.fromMs = line.fromMs;
     if (line.kind === 'picture') this.#begin(line);
     for (const site of line.sites ?? []) this.sites.set(site.site, { ...site, ...mercator(site.lat, site.lon) });
+    if (line.sites !== undefined) this.settled++;
     for (const [vm, site] of line.homes ?? []) this.#settle(vm, site);
     for (const vm of (line as Changes).gone ?? []) this.#settle(vm, undefined);
     for (const move of line.moves ?? []) {

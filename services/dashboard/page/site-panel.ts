@@ -1,0 +1,40 @@
+/** The site that was chosen: its load and its VMs as they are now, and the button that drains it. */
+import { counted } from '#shared/format.ts';
+import { drain } from './actions.ts';
+import type { ChosenOptions } from './chosen.ts';
+import { el, fill, keyed, say } from './dom.ts';
+
+/** VMs that are listed at most. */
+const MOST_VMS = 200;
+
+/** Shows a site in `section`, or brings what is shown of it up to date; buttons stay the same elements. */
+export function showSite(
+  section: HTMLElement,
+  name: string,
+  close: () => HTMLElement,
+  { world, mayAct, live, act, choose }: ChosenOptions,
+): void {
+  if (section.dataset.site !== name) {
+    section.dataset.site = name;
+    const button = el('button', { type: 'button', class: 'drain', 'data-key': 'drain', 'data-acts': true });
+    const load = el('p', { class: 'facts load' });
+    fill(section, close(), el('h2', { title: name }, name), load, button, el('ul', { class: 'vms' }));
+    section.append(el('p', { class: 'facts more' }));
+  }
+  const part = <E extends HTMLElement>(css: string) => section.querySelector<E>(css)!;
+  const site = world.sites.get(name);
+  const vms = [...world.vmsAt(name)].sort();
+  const load = site && `${site.vms} of ${counted(site.slots, 'slot')} taken${site.draining ? '; draining' : ''}`;
+  say(part('.load'), load ?? 'It has not been heard of.');
+  const button = part<HTMLButtonElement>('.drain');
+  button.hidden = site === undefined || !mayAct || !live;
+  button.onclick = () => act(() => drain(world, name));
+  say(button, site?.draining ? 'Let VMs come again' : 'Drain …');
+  keyed(part('.vms'), vms.slice(0, MOST_VMS), {
+    key: (vm) => vm,
+    build: (vm) =>
+      el('li', {}, el('button', { type: 'button', class: 'link name', title: vm, onclick: () => choose({ vm }) }, vm)),
+    update() {},
+  });
+  say(part('.more'), vms.length > MOST_VMS ? `and ${vms.length - MOST_VMS} more` : '');
+}
