@@ -7,14 +7,14 @@ import type { SiteSpec } from '#services/ingest/sites.ts';
 import type { Fix } from '#services/ingest/traces/trace.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Data, Fact } from '#shared/events/index.ts';
+import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/named.ts';
 import { sessionOf } from '#shared/policy/roster.ts';
 import type { Session, Vm } from '#shared/policy/vm.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
-import { type Leg, Serving } from './serving.ts';
+import { type Account, Serving } from './serving.ts';
 import { type MigrationFigures, Tally } from './tally.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -74,8 +74,6 @@ export async function run({
 }: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
   const tally = new Tally(config.policy, (vm) => weightOf(world.placement.vms.get(vm)));
-  /** Of VMs whose users are served from elsewhere now. */
-  const switched: Data<'migration.switched.v1'>[] = [];
   const world = createWorld({
     config,
     clock,
@@ -83,21 +81,23 @@ export async function run({
     ...(decides && { decides }),
     observe(fact) {
       tally.observe(fact);
-      if (fact.type === 'migration.switched.v1') switched.push(fact.data);
+      if (fact.type === 'migration.switched.v1') {
+        const { vm, to, atMs } = fact.data;
+        serving.switched(placement.vms.get(vm)!, placement.sites.known(to), atMs);
+      }
       observe?.(fact);
       watcher?.fact(fact);
     },
   });
   const { placement } = world;
-  const onLeg = watcher?.served.bind(watcher);
-  const serving = new Serving(placement.sites, config.network, config.policy.sessionTimeoutMs, onLeg);
+  const serving = new Serving({
+    sites: placement.sites,
+    network: config.network,
+    silentMs: config.policy.sessionTimeoutMs,
+    lateMs: config.ingest.plausibility.maxAgeMs,
+    watcher,
+  });
   const users = new Users(world, serving, vms === undefined ? new PersonalVms(sites) : undefined);
-  const turnSwitched = () => {
-    for (const data of switched.splice(0)) {
-      serving.turn(placement.vms.get(data.vm)!, Math.round(clock.now()));
-      watcher?.switched(data);
-    }
-  };
 
   const begin = (atMs: number) => {
     clock.advanceTo(atMs);
@@ -108,15 +108,12 @@ export async function run({
   // For each position: not async itself, and without iterators, which are objects until the compiler has done its best.
   const take = (fix: Fix) => {
     const { atMs, user } = fix;
-    if (atMs > clock.now()) {
-      clock.advanceTo(atMs);
-      if (switched.length > 0) turnSwitched();
-    }
+    if (atMs > clock.now()) clock.advanceTo(atMs);
     const served = users.servedOf(fix);
     for (let i = 0; i < served.length; i++) {
-      const { vm, session, legs } = served[i]!;
+      const { vm, session, account } = served[i]!;
       if (!world.locateAt(vm, session, fix)) continue;
-      serving.turn(vm, atMs, legs);
+      serving.located(account, session);
       watcher?.located(fix);
       note?.(vm, user, atMs);
     }
@@ -131,9 +128,13 @@ export async function run({
     for (let i = 0; i < batch.length; i++) take(batch[i]!);
   }
   const toMs = Math.round(clock.now());
+  // What is due at this instant is still done. Then nothing is ordered any more, and what is under way is brought to its end, so
+  // that every accepted move is counted with its outcome.
+  clock.advanceTo(clock.now());
   watcher?.end(toMs);
-  // What is under way is brought to its end, so that every accepted move is counted with its outcome.
-  while (world.migrations.live.size > 0 && clock.step(Number.POSITIVE_INFINITY)) turnSwitched();
+  world.orderNothingMore();
+  while (world.migrations.live.size > 0 && clock.step(Number.POSITIVE_INFINITY));
+  const { userMs: servingUserMs, weightedMs } = serving.totals;
   return {
     policy: placement.policy.name,
     fromMs: fromMs ?? 0,
@@ -145,11 +146,11 @@ export async function run({
     decisions: tally.decisions,
     migrations: tally.migrations,
     cost: {
-      servingUserMs: serving.totals.userMs,
+      servingUserMs,
       movingUserMs: tally.movingUserMs,
-      totalUserMs: serving.totals.userMs + tally.movingUserMs,
-      userHours: serving.totals.userS / 3600,
-      meanExcessRttMs: serving.totals.userS === 0 ? 0 : serving.totals.userMs / serving.totals.userS,
+      totalUserMs: servingUserMs + tally.movingUserMs,
+      userHours: weightedMs / 3_600_000,
+      meanExcessRttMs: weightedMs === 0 ? 0 : servingUserMs / (weightedMs / 1000),
     },
   };
 }
@@ -158,7 +159,7 @@ export async function run({
 interface Served {
   readonly vm: Vm;
   readonly session: Session;
-  readonly legs: Leg[];
+  readonly account: Account;
 }
 
 const NONE: readonly Served[] = [];
@@ -187,7 +188,7 @@ class Users {
     for (const { user, weight } of sessions) {
       this.#world.tell({ type: 'session.attached.v1', data: { vm: id, user, atMs, weight } });
       const vm = this.#world.placement.vms.get(id)!;
-      const served = { vm, session: sessionOf(vm, user)!, legs: this.#serving.legsOf(vm) };
+      const served = { vm, session: sessionOf(vm, user)!, account: this.#serving.accountOf(vm) };
       const others = this.#served.get(user);
       if (others === undefined) this.#served.set(user, [served]);
       else others.push(served);

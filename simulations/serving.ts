@@ -1,91 +1,164 @@
-/** What the users' distance from their VMs cost: the serving cost of every moment, added up. */
+/**
+ * What the users' distance from their VMs costs: the serving cost of every moment, added up. All that adds up serving time, runs,
+ * reports and yardsticks, does it by the rule of `servedUntilMs`, so that all policies pay for the same time of the same users.
+ */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
-import type { SiteTable } from '#shared/policy/sites.ts';
+import type { Site, SiteTable } from '#shared/policy/sites.ts';
 import type { Session, Vm } from '#shared/policy/vm.ts';
 
-/** A user of a VM between two positions. */
-export interface Leg {
+/** A user of a VM from one position on: it counts when the next one has come. */
+interface Leg {
   readonly user: string;
-  sinceMs: number;
-  rttMs: number;
-  excessMs: number;
+  atMs: number;
+  lat: number;
+  lon: number;
+  /** Index of the nearest site. */
+  near: number;
   weight: number;
+}
+
+/** A VM at one site. */
+export interface Stay {
+  readonly vm: Vm;
+  readonly site: Site;
+  /** When it switched over to here; at the first site, when its users were first heard of. */
+  readonly fromMs: number;
+  /** When it switched over to the next; Infinity as long as it is here. */
+  toMs: number;
+  /** What serving from here has cost so far, in user-milliseconds. */
+  userMs: number;
+}
+
+/** What is kept of a VM. */
+export interface Account {
+  readonly vm: Vm;
+  readonly legs: Leg[];
+  /** In order of time: where it is, and before that where it was while something of it can still count. */
+  stays: Stay[];
 }
 
 export interface ServingTotals {
   /** Sum over users and time of weight × excess round-trip time, in user-milliseconds. */
   userMs: number;
-  /** Time that users were there, in weighted user-seconds. */
-  userS: number;
+  /** Time that users were there: milliseconds × weight, a whole number where weights are. */
+  weightedMs: number;
 }
 
-/** Is told of every leg when it is over: it ended at `atMs`, and lasted for so many weighted user-seconds. */
-export type OnLeg = (vm: Vm, atMs: number, userS: number, rttMs: number) => void;
+/** Is told what serving comes to, as soon as it is certain. */
+export interface ServingWatcher {
+  /** A VM begins to serve from a site. @param before where it was until now; undefined for the first site */
+  stays(stay: Stay, before: Stay | undefined): void;
+  /** A VM served a user for so many weighted user-seconds, up to `atMs`, at this round-trip time. The stay may be over. */
+  served(stay: Stay, atMs: number, userS: number, rttMs: number): void;
+}
+
+/** What serving works with. */
+export interface ServingOptions {
+  readonly sites: SiteTable;
+  readonly network: NetworkModel;
+  /** A user who says nothing for so long is taken to be gone. */
+  readonly silentMs: number;
+  /** How late a position may come and still count. */
+  readonly lateMs: number;
+  readonly watcher?: ServingWatcher | undefined;
+}
+
+/** Until when a user is there of whom two positions in a row are known. After the last position nobody is. */
+export function servedUntilMs(atMs: number, nextMs: number, silentMs: number): number {
+  return Math.min(nextMs, atMs + silentMs);
+}
+
+/** What serving a user from a site costs, in user-milliseconds a second: the round-trip time above the target. */
+export function excessRttMs(rttMs: number, { spec }: { readonly spec: Vm['spec'] }): number {
+  return Math.max(0, rttMs - spec.targetRttMs);
+}
 
 export class Serving {
-  readonly totals: ServingTotals = { userMs: 0, userS: 0 };
-  readonly #sites: SiteTable;
-  readonly #network: NetworkModel;
-  readonly #silentMs: number;
-  readonly #onLeg: OnLeg | undefined;
-  readonly #legs = new Map<Vm, Leg[]>();
+  readonly totals: ServingTotals = { userMs: 0, weightedMs: 0 };
+  readonly #options: ServingOptions;
+  readonly #accounts = new Map<Vm, Account>();
   readonly #probe = new Float64Array(3);
 
-  /** @param silentMs after which a user who says nothing is taken to be gone */
-  constructor(sites: SiteTable, network: NetworkModel, silentMs: number, onLeg?: OnLeg) {
-    this.#sites = sites;
-    this.#network = network;
-    this.#silentMs = silentMs;
-    this.#onLeg = onLeg;
+  constructor(options: ServingOptions) {
+    this.#options = options;
   }
 
-  /** The legs of a VM's users: empty until they have a position. */
-  legsOf(vm: Vm): Leg[] {
-    let legs = this.#legs.get(vm);
-    if (legs === undefined) {
-      legs = [];
-      this.#legs.set(vm, legs);
+  /** The account of a VM: empty until one of its users has a position. */
+  accountOf(vm: Vm): Account {
+    let account = this.#accounts.get(vm);
+    if (account === undefined) {
+      account = { vm, legs: [], stays: [] };
+      this.#accounts.set(vm, account);
     }
-    return legs;
+    return account;
   }
 
-  /**
-   * Closes the legs of a VM's users, and opens new ones from where the users and the VM are now. To be called after each
-   * position that counted, when the sessions' `near` is right.
-   * @param legs the VM's, where they are at hand
-   */
-  turn(vm: Vm, atMs: number, legs: Leg[] = this.legsOf(vm)): void {
-    const { sessions } = vm;
-    // Called for each position: without iterators.
-    for (let i = 0; i < sessions.length; i++) {
-      const session = sessions[i]!;
-      const { user, weight, track } = session;
-      if (track.atMs < 0) continue;
-      let leg = legOf(legs, user);
-      if (leg === undefined) {
-        leg = { user, sinceMs: atMs, rttMs: 0, excessMs: 0, weight };
-        legs.push(leg);
-      }
-      this.#close(vm, leg, atMs);
-      leg.sinceMs = atMs;
-      leg.weight = weight;
-      leg.rttMs = this.#rttMs(vm, session);
-      leg.excessMs = Math.max(0, leg.rttMs - vm.spec.targetRttMs);
+  /** A position of a user has counted, and the session says where: what lies between the one before and this one counts now. */
+  located(account: Account, { user, weight, track, near }: Session): void {
+    const { legs } = account;
+    const { atMs, lat, lon } = track;
+    if (account.stays.length === 0) this.#begin(account, account.vm.home, atMs);
+    let leg = legOf(legs, user);
+    if (leg === undefined) {
+      leg = { user, atMs, lat, lon, near, weight };
+      legs.push(leg);
+      return;
+    }
+    this.#close(account, leg, servedUntilMs(leg.atMs, atMs, this.#options.silentMs));
+    leg.atMs = atMs;
+    leg.lat = lat;
+    leg.lon = lon;
+    leg.near = near;
+    leg.weight = weight;
+  }
+
+  /** A VM has switched over to a site. */
+  switched(vm: Vm, site: Site, atMs: number): void {
+    const account = this.accountOf(vm);
+    const last = account.stays.at(-1);
+    // Nobody was served yet.
+    if (last === undefined) return;
+    last.toMs = atMs;
+    account.stays = account.stays.filter((stay) => this.#canCount(account, stay, atMs));
+    this.#begin(account, site, atMs);
+  }
+
+  #begin(account: Account, site: Site, fromMs: number): void {
+    const before = account.stays.at(-1);
+    const stay: Stay = { vm: account.vm, site, fromMs, toMs: Number.POSITIVE_INFINITY, userMs: 0 };
+    account.stays.push(stay);
+    this.#options.watcher?.stays(stay, before);
+  }
+
+  /** Whether a position that comes from now on can end a leg that was served in a stay that is over. */
+  #canCount({ legs }: Account, { fromMs, toMs }: Stay, nowMs: number): boolean {
+    const { silentMs, lateMs } = this.#options;
+    return toMs > nowMs - lateMs || legs.some(({ atMs }) => toMs > atMs && fromMs < atMs + silentMs);
+  }
+
+  /** Called for each position: without iterators. */
+  #close({ stays }: Account, leg: Leg, untilMs: number): void {
+    this.totals.weightedMs += (untilMs - leg.atMs) * leg.weight;
+    let fromMs = leg.atMs;
+    for (let i = 0; i < stays.length && fromMs < untilMs; i++) {
+      const stay = stays[i]!;
+      if (stay.toMs <= fromMs) continue;
+      const toMs = Math.min(stay.toMs, untilMs);
+      this.#serve(stay, leg, toMs, ((toMs - fromMs) * leg.weight) / 1000);
+      fromMs = toMs;
     }
   }
 
-  #close(vm: Vm, leg: Leg, atMs: number): void {
-    const seconds = (Math.min(atMs - leg.sinceMs, this.#silentMs) * leg.weight) / 1000;
-    this.totals.userS += seconds;
-    this.totals.userMs += seconds * leg.excessMs;
-    this.#onLeg?.(vm, atMs, seconds, leg.rttMs);
-  }
-
-  #rttMs(vm: Vm, { track, near }: Session): number {
-    unitVector(track, this.#probe);
-    const km = this.#sites.index.distanceKm(this.#probe, vm.home.index);
-    return userRttMs(this.#network, km, near === vm.home.index);
+  #serve(stay: Stay, leg: Leg, atMs: number, userS: number): void {
+    const { sites, network, watcher } = this.#options;
+    unitVector(leg, this.#probe);
+    const { index } = stay.site;
+    const rttMs = userRttMs(network, sites.index.distanceKm(this.#probe, index), leg.near === index);
+    const userMs = userS * excessRttMs(rttMs, stay.vm);
+    stay.userMs += userMs;
+    this.totals.userMs += userMs;
+    watcher?.served(stay, atMs, userS, rttMs);
   }
 }
 

@@ -26,6 +26,8 @@ export interface World {
   /** The hot path: the same for somebody who has the VM and its session at hand. */
   locateAt(vm: Vm, session: Session, fix: Position): boolean;
   declareSite(site: SiteSpec): void;
+  /** No VM is looked at any more when time passes, so that nothing new is ordered: what is under way comes to its end. */
+  orderNothingMore(): void;
 }
 
 export interface WorldOptions {
@@ -50,6 +52,7 @@ export function createWorld({
 }: WorldOptions): World {
   const { network, move, limits } = config;
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
+  let ordersMore = true;
   const { plausibility } = config.ingest;
   const placement = new Placement({ network, move, policy, limits, plausibility, explains }, decides);
   const migrations = new Migrations(limits);
@@ -91,7 +94,7 @@ export function createWorld({
       }
     }
     placement.takeChanges();
-    wakePlacement(placement.nextWakeMs());
+    wakePlacement(ordersMore ? placement.nextWakeMs() : undefined);
     wakeMigrations(migrations.nextWakeMs());
   }
 
@@ -118,6 +121,10 @@ export function createWorld({
     declareSite(site) {
       hypervisor.declareSite(site);
       this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });
+    },
+    orderNothingMore() {
+      ordersMore = false;
+      wakePlacement(undefined);
     },
   };
 }

@@ -75,9 +75,11 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   const names = namesOf(processes);
   const { partitions } = config.bus;
   let played = false;
-  // As the simulation ends: with the last move, before whatever else is due in the same millisecond.
+  // As the simulation ends: nothing is ordered after the last position, and the end is that of the last move, before whatever
+  // else is due in the same millisecond.
   const over = () => played && moves.underWay === 0;
-  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, over });
+  const begins = (name: string) => !over() && !(played && name.startsWith('placement-'));
+  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, begins });
   await refuseUsed(config, log);
   const bus = await openBus(config, log);
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-replay-'));

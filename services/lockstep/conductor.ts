@@ -29,8 +29,8 @@ export interface ConductorOptions {
   /** The processes that there are to be; the part before the dash is the service. */
   readonly names: readonly string[];
   readonly partitions: number;
-  /** True: nothing more is begun, also not what is due at this instant. */
-  readonly over: () => boolean;
+  /** False: this process begins nothing more by itself, also not what is due at this instant. */
+  readonly begins: (name: string) => boolean;
 }
 
 const OBSERVER = 'conductor';
@@ -135,20 +135,15 @@ export class Conductor {
       patientUntilMs = performance.now() + SILENT_MS;
       this.#fresh.clear();
       // One after the other, in order of their names: what they do at one instant must not depend on who is quicker.
-      const due = [...this.#members.values()].find(
-        ({ rest }) => (rest.nextMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs,
-      );
-      if (due !== undefined && !this.#options.over()) {
+      const due = [...this.#members.values()].find((member) => this.#dueMs(member) <= this.#nowMs);
+      if (due !== undefined) {
         this.#told++;
         await due.now(this.#nowMs, true);
         continue;
       }
       this.#rested = { told, atMs: this.#nowMs };
       this.instants++;
-      const nextMs = Math.min(
-        ...[...this.#members.values()].map(({ rest }) => rest.nextMs ?? Number.POSITIVE_INFINITY),
-      );
-      this.#wakeAt(this.#options.over() ? undefined : nextMs);
+      this.#wakeAt(Math.min(...[...this.#members.values()].map((member) => this.#dueMs(member))));
     }
   }
 
@@ -161,6 +156,11 @@ export class Conductor {
   get #isAtRest(): boolean {
     const { told, atMs } = this.#rested;
     return told === this.#told && atMs === this.#nowMs && !this.#options.hosts.reporting;
+  }
+
+  /** When a process has something to do by itself; Infinity: only what it hears can change anything. */
+  #dueMs({ name, rest }: Member): number {
+    return this.#options.begins(name) ? (rest.nextMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 
   get #nowMs(): number {

@@ -1,6 +1,6 @@
 /**
  * The cheapest way of a VM from site to site, for somebody who knows where its users will be: dynamic programming over
- * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two positions,
+ * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two entries of an itinerary,
  * and whoever knows the future orders a move so early that it switches over at one.
  */
 import type { LookSettings } from '#shared/policy/outlook.ts';

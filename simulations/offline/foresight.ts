@@ -10,10 +10,10 @@ export interface Foresight {
 
 /** Which positions count does not depend on the policy, so they are found by one that does nothing. */
 export async function foresee({ config, sites, batches, vms }: RunInput): Promise<Foresight> {
-  const { byVm, note } = new Travelogue();
+  const travelogue = new Travelogue(config.policy.sessionTimeoutMs);
   const stays = { ...config, policy: { ...config.policy, name: 'never' } };
-  const stayed = await run({ config: stays, sites, batches, note, ...(vms && { vms }) });
-  return { itineraries: byVm, stayed };
+  const stayed = await run({ config: stays, sites, batches, note: travelogue.note, ...(vms && { vms }) });
+  return { itineraries: travelogue.itineraries(), stayed };
 }
 
 /** A trace that can be read more than once. */

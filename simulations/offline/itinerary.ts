@@ -2,16 +2,25 @@
 import type { VmSpec } from '#shared/events/index.ts';
 import { sessionOf } from '#shared/policy/roster.ts';
 import type { Vm } from '#shared/policy/vm.ts';
+import { servedUntilMs } from '../serving.ts';
 
-/** The positions that counted of one VM's users, in the order in which they came. */
+/** Stands for a user where there is none: somebody has fallen silent, and what serving costs changes. */
+const SOMEBODY_SILENT = -1;
+
+/**
+ * The positions that counted of one VM's users, in the order of time, and the instants at which one of them falls silent. From one
+ * entry to the next the same users are there, at the same places.
+ */
 export interface Itinerary {
   readonly spec: VmSpec;
   /** Index of the site at which the VM was first. */
   readonly home: number;
   readonly weights: readonly number[];
-  /** Of each position: when, of which user (index into `weights`), where, and the index of the site nearest to it. */
+  /** Of each entry: when, and of which user (index into `weights`); -1: somebody falls silent, and it is no position. */
   readonly atMs: readonly number[];
   readonly user: readonly number[];
+  /** Of each position: until when the user is there, where, and the index of the site nearest to it. */
+  readonly untilMs: readonly number[];
   readonly lat: readonly number[];
   readonly lon: readonly number[];
   readonly near: readonly number[];
@@ -19,31 +28,84 @@ export interface Itinerary {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
+/** What a user said last. */
+interface Known {
+  readonly name: string;
+  /** Number of the entry. */
+  entry: number;
+}
+
 /** Writes itineraries down while a policy that never moves is simulated: what counts does not depend on the policy. */
 export class Travelogue {
-  readonly byVm = new Map<string, Itinerary>();
-  readonly #users = new Map<string, string[]>();
+  readonly #byVm = new Map<string, Writable<Itinerary>>();
+  readonly #users = new Map<string, Known[]>();
+  readonly #silentMs: number;
+
+  /** @param silentMs after which a user who says nothing is taken to be gone */
+  constructor(silentMs: number) {
+    this.#silentMs = silentMs;
+  }
 
   readonly note = (vm: Vm, user: string, atMs: number): void => {
-    const session = sessionOf(vm, user)!;
-    let way = this.byVm.get(vm.id) as Writable<Itinerary> | undefined;
+    const { weight, track, near } = sessionOf(vm, user)!;
+    let way = this.#byVm.get(vm.id);
     if (way === undefined) {
-      way = { spec: vm.spec, home: vm.home.index, weights: [], atMs: [], user: [], lat: [], lon: [], near: [] };
-      this.byVm.set(vm.id, way);
+      const none = { weights: [], atMs: [], user: [], untilMs: [], lat: [], lon: [], near: [] };
+      way = { spec: vm.spec, home: vm.home.index, ...none };
+      this.#byVm.set(vm.id, way);
       this.#users.set(vm.id, []);
     }
     const users = this.#users.get(vm.id)!;
-    let index = users.indexOf(user);
+    let index = users.findIndex(({ name }) => name === user);
     if (index < 0) {
-      index = users.push(user) - 1;
-      way.weights.push(session.weight);
+      index = users.push({ name: user, entry: -1 }) - 1;
+      way.weights.push(weight);
     }
-    way.atMs.push(atMs);
-    way.user.push(index);
-    way.lat.push(session.track.lat);
-    way.lon.push(session.track.lon);
-    way.near.push(session.near);
+    const known = users[index]!;
+    if (known.entry >= 0) {
+      const untilMs = servedUntilMs(way.atMs[known.entry]!, atMs, this.#silentMs);
+      way.untilMs[known.entry] = untilMs;
+      if (untilMs < atMs) enter(way, untilMs, SOMEBODY_SILENT, track, near);
+    }
+    known.entry = enter(way, atMs, index, track, near);
   };
+
+  /** What was written down. Nothing can be added any more. */
+  itineraries(): ReadonlyMap<string, Itinerary> {
+    for (const [vm, way] of this.#byVm) this.#byVm.set(vm, inOrder(way));
+    return this.#byVm;
+  }
+}
+
+/** @returns the number of the entry */
+function enter(
+  way: Writable<Itinerary>,
+  atMs: number,
+  user: number,
+  { lat, lon }: { readonly lat: number; readonly lon: number },
+  near: number,
+): number {
+  way.atMs.push(atMs);
+  way.user.push(user);
+  // As long as no other position has come.
+  way.untilMs.push(atMs);
+  way.lat.push(lat);
+  way.lon.push(lon);
+  return way.near.push(near) - 1;
+}
+
+/** That somebody fell silent is known when they speak again, and one user may be heard of later than another. */
+function inOrder(way: Writable<Itinerary>): Writable<Itinerary> {
+  const { atMs } = way;
+  if (atMs.every((ms, i) => i === 0 || atMs[i - 1]! <= ms)) return way;
+  const entries = [...atMs.keys()].sort((a, b) => atMs[a]! - atMs[b]! || a - b);
+  return { ...way, ...entriesOf(way, entries) };
+}
+
+/** Some entries of an itinerary, by number. */
+function entriesOf({ atMs, user, untilMs, lat, lon, near }: Itinerary, entries: readonly number[]) {
+  const of = (values: readonly number[]) => entries.map((i) => values[i]!);
+  return { atMs: of(atMs), user: of(user), untilMs: of(untilMs), lat: of(lat), lon: of(lon), near: of(near) };
 }
 
 /**
@@ -54,17 +116,24 @@ export class Travelogue {
 export function part(way: Itinerary, fromMs: number, untilMs: number, home: number): Itinerary {
   const first = Math.max(0, lastAt(way.atMs, fromMs));
   const last = Math.min(way.atMs.length - 1, lastAt(way.atMs, untilMs) + 1);
-  const before = new Map<number, number>();
-  for (let i = first - 1; i >= 0 && before.size < way.weights.length; i--) {
+  const before = new Map<number, number>([[SOMEBODY_SILENT, -1]]);
+  for (let i = first - 1; i >= 0 && before.size <= way.weights.length; i--) {
     if (!before.has(way.user[i]!)) before.set(way.user[i]!, i);
   }
+  before.delete(SOMEBODY_SILENT);
   before.delete(way.user[first]!);
-  const positions = [...before.values()];
-  const begun = positions.length;
-  for (let i = first; i <= last; i++) positions.push(i);
-  const of = (values: readonly number[]) => positions.map((i) => values[i]!);
-  const atMs = positions.map((i, n) => way.atMs[n < begun ? first : i]!);
-  return { ...way, home, atMs, user: of(way.user), lat: of(way.lat), lon: of(way.lon), near: of(way.near) };
+  const entries = [...before.values()];
+  const begun = entries.length;
+  for (let i = first; i <= last; i++) entries.push(i);
+  const frame = { ...way, home, ...entriesOf(way, entries) };
+  return { ...frame, atMs: frame.atMs.map((atMs, n) => (n < begun ? way.atMs[first]! : atMs)) };
+}
+
+/** When the first position comes that is later than an instant; Infinity: none does. */
+export function nextPositionMs({ atMs, user }: Itinerary, instantMs: number): number {
+  let next = lastAt(atMs, instantMs) + 1;
+  while (user[next] === SOMEBODY_SILENT) next++;
+  return atMs[next] ?? Number.POSITIVE_INFINITY;
 }
 
 /** Number of the last of some ascending instants that is not after another; -1: all are. */

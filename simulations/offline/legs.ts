@@ -1,14 +1,16 @@
-/** An itinerary as a planner needs it: what serving from a site costs between two positions. */
+/** An itinerary as a planner needs it: what serving from a site costs between two of its entries. */
 import { unitVector } from '#shared/geo/distance.ts';
-import { userRttMs } from '#shared/model/network.ts';
+import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { LookSettings } from '#shared/policy/outlook.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
+import { excessRttMs } from '../serving.ts';
 import type { Itinerary } from './itinerary.ts';
 
 /** A user at the last position. */
 interface Present {
   readonly weight: number;
   readonly probe: Float64Array;
+  untilMs: number;
   lat: number;
   lon: number;
   near: number;
@@ -21,35 +23,42 @@ const NOT_LOOKED = new Int32Array();
 /** How many sites nearest to a user are looked at first, and how many where those are not enough; then all are. */
 const NEIGHBOURS = [6, 24];
 
-/** Walks along an itinerary. A leg goes from one position, of whichever user, to the next. */
+/** Walks along an itinerary. A leg goes from one entry, of whichever user, to the next. */
 export class Legs {
   readonly #way: Itinerary;
   readonly #table: SiteTable;
-  readonly #settings: Pick<LookSettings, 'network' | 'policy'>;
-  /** Those who have been heard of, and by number. */
+  readonly #network: NetworkModel;
+  /** Those who have been heard of, by number, and those of them who are there in this leg. */
+  readonly #users: (Present | undefined)[] = [];
   readonly #present: Present[] = [];
-  readonly #users = new Map<number, Present>();
 
-  constructor(way: Itinerary, table: SiteTable, settings: Pick<LookSettings, 'network' | 'policy'>) {
+  constructor(way: Itinerary, table: SiteTable, { network }: Pick<LookSettings, 'network'>) {
     this.#way = way;
     this.#table = table;
-    this.#settings = settings;
+    this.#network = network;
   }
 
-  /** Goes to a position, and so to the leg that begins there. Positions have to be taken in order. */
-  take(position: number): void {
-    const { weights, user, lat, lon, near } = this.#way;
-    const number = user[position]!;
-    let present = this.#users.get(number);
+  /** Goes to an entry, and so to the leg that begins there. Entries have to be taken in order. */
+  take(entry: number): void {
+    const { user, atMs } = this.#way;
+    if (user[entry]! >= 0) this.#place(entry);
+    this.#present.length = 0;
+    for (const each of this.#users) if (each !== undefined && each.untilMs > atMs[entry]!) this.#present.push(each);
+  }
+
+  #place(entry: number): void {
+    const { weights, user, untilMs, lat, lon, near } = this.#way;
+    const number = user[entry]!;
+    let present = this.#users[number];
     if (present === undefined) {
-      const nowhere = { lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED, beyondUserMsPerS: 0 };
+      const nowhere = { untilMs: 0, lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED, beyondUserMsPerS: 0 };
       present = { weight: weights[number]!, probe: new Float64Array(3), ...nowhere };
-      this.#users.set(number, present);
-      this.#present.push(present);
+      this.#users[number] = present;
     }
-    present.lat = lat[position]!;
-    present.lon = lon[position]!;
-    present.near = near[position]!;
+    present.untilMs = untilMs[entry]!;
+    present.lat = lat[entry]!;
+    present.lon = lon[entry]!;
+    present.near = near[entry]!;
     unitVector(present, present.probe);
     present.neighbours = NOT_LOOKED;
   }
@@ -85,20 +94,20 @@ export class Legs {
     return sum;
   }
 
-  /** How long the leg from a position is served, in seconds: a user who falls silent is taken to be gone. */
-  servedS(position: number): number {
+  /** How long the leg from an entry lasts, in seconds. */
+  servedS(entry: number): number {
     const { atMs } = this.#way;
-    return Math.min(atMs[position + 1]! - atMs[position]!, this.#settings.policy.sessionTimeoutMs) / 1000;
+    return (atMs[entry + 1]! - atMs[entry]!) / 1000;
   }
 
   #excess({ weight }: Present, km: number, atNearest: boolean): number {
-    return weight * Math.max(0, userRttMs(this.#settings.network, km, atNearest) - this.#way.spec.targetRttMs);
+    return weight * excessRttMs(userRttMs(this.#network, km, atNearest), this.#way);
   }
 }
 
 /**
- * At each position: the least weight of users that a move may have to answer for which switches over about then, from the
- * position before it to the one after it and the release. Users who have fallen silent do not mind being moved.
+ * At each entry: the least weight of users that a move may have to answer for which switches over about then, from the
+ * entry before it to the one after it and the release. Users who have fallen silent do not mind being moved.
  */
 export function movedWeights({ atMs, user, weights }: Itinerary, timeoutMs: number, releaseMs: number): Float64Array {
   const last = atMs.length - 1;
@@ -107,7 +116,7 @@ export function movedWeights({ atMs, user, weights }: Itinerary, timeoutMs: numb
   // The least within each leg: of those who have been heard of, and will not have fallen silent when it ends.
   const within = new Float64Array(atMs.length);
   for (let i = 0; i <= last; i++) {
-    heardMs[user[i]!] = atMs[i]!;
+    if (user[i]! >= 0) heardMs[user[i]!] = atMs[i]!;
     weights.forEach((weight, u) => {
       if (heardMs[u]! + timeoutMs > endMs(i)) within[i]! += weight;
     });

@@ -3,7 +3,7 @@ import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestWay, type Ground } from './cheapest-way.ts';
 import { foresee, kept } from './foresight.ts';
 import { groundOf } from './ground.ts';
-import { type Itinerary, lastAt, part } from './itinerary.ts';
+import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
 
 /**
  * Knows the next so many seconds without error: plans the cheapest way for a frame, follows the plan, plans the next frame (S.
@@ -43,7 +43,7 @@ function planner(
     choose(view, memory) {
       const itinerary = itineraries.get(view.vm)!;
       if (memory.plan === undefined || view.nowMs >= memory.plan.untilMs) memory.plan = newPlan(view, itinerary);
-      const nextMs = itinerary.atMs[lastAt(itinerary.atMs, view.nowMs) + 1] ?? Number.POSITIVE_INFINITY;
+      const nextMs = nextPositionMs(itinerary, view.nowMs);
       let wanted = 0;
       for (const { site, atMs } of memory.plan.arrivals) {
         const place = view.sites.findIndex(({ index }) => index === site);

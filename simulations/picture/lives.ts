@@ -1,8 +1,9 @@
 /** What each VM cost, stay by stay, and why it was where it cost most. */
 import type { Explanation } from '#shared/events/index.ts';
+import { excessRttMs, type Stay } from '../serving.ts';
 
-/** A stay of a VM at a site. */
-export interface Stay {
+/** A stay of a VM at a site, as it is shown. */
+export interface StayShown {
   readonly site: string;
   readonly fromMs: number;
   readonly toMs: number;
@@ -26,19 +27,9 @@ export interface VmLife {
   /** Mean round-trip time of its users, over their time. */
   readonly meanRttMs: number;
   /** The stay that cost most. */
-  readonly worst: Stay;
+  readonly worst: StayShown;
   /** How it looked in its worst stay, when two thirds of its cost or more had been paid. */
   readonly look?: Look;
-}
-
-/** What a user was served, up to an instant. */
-export interface Served {
-  readonly atMs: number;
-  /** Weighted user-seconds. */
-  readonly userS: number;
-  readonly rttMs: number;
-  /** What that cost. */
-  readonly userMs: number;
 }
 
 /** A stay that costs so many times as much as when it was last looked at is looked at again. */
@@ -50,7 +41,7 @@ interface Life {
   moves: number;
   userS: number;
   rttUserMs: number;
-  stay: { site: string; fromMs: number; userMs: number };
+  stay: Stay;
   worst: Stay;
   look: Look | undefined;
   lookedAtUserMs: number;
@@ -61,35 +52,37 @@ export class Lives {
   readonly #lives = new Map<string, Life>();
   readonly #lookAt: (vm: string, atMs: number) => Look['why'];
   #userMs = 0;
+  #endMs = Number.POSITIVE_INFINITY;
 
   /** @param lookAt asks the policy why a VM is where it is */
   constructor(lookAt: (vm: string, atMs: number) => Look['why']) {
     this.#lookAt = lookAt;
   }
 
-  /** @param first where a VM is that has not been heard of before */
-  served(vm: string, first: string, { atMs, userS, rttMs, userMs }: Served): void {
-    const life = this.#lifeOf(vm, first, atMs);
+  /** A VM serves from elsewhere, or for the first time. */
+  stays(stay: Stay): void {
+    const life = this.#lives.get(stay.vm.id);
+    if (life === undefined) this.#lives.set(stay.vm.id, newLife(stay));
+    else life.stay = stay;
+  }
+
+  /** A VM served a user for so many weighted user-seconds, up to `atMs`. What that cost is in the stay already. */
+  served(stay: Stay, atMs: number, userS: number, rttMs: number): void {
+    const { vm } = stay;
+    const life = this.#lives.get(vm.id)!;
+    const userMs = userS * excessRttMs(rttMs, vm);
     life.servingUserMs += userMs;
-    life.stay.userMs += userMs;
     life.userS += userS;
     life.rttUserMs += userS * rttMs;
     this.#userMs += userMs;
-    const due = life.stay.userMs > life.lookedAtUserMs * GROWTH && life.stay.userMs >= life.worst.userMs;
+    if (stay.userMs < life.worst.userMs) return;
+    life.worst = stay;
+    // Why a VM was at a site that it has left cannot be asked any more.
+    if (stay !== life.stay || stay.userMs <= life.lookedAtUserMs * GROWTH) return;
     // Only what costs more than others do can be among the worst, and a look takes time and is large.
-    if (!due || life.servingUserMs * this.#lives.size < this.#userMs) return;
-    life.look = { atMs, why: this.#lookAt(vm, atMs) };
-    life.lookedAtUserMs = life.stay.userMs;
-  }
-
-  /** The VM runs at another site now. @returns how long it was at the last one; undefined where it has not served yet */
-  switched(vm: string, to: string, atMs: number): number | undefined {
-    const life = this.#lives.get(vm);
-    if (life === undefined) return undefined;
-    const { fromMs } = life.stay;
-    closeStay(life, atMs);
-    life.stay = { site: to, fromMs: atMs, userMs: 0 };
-    return atMs - fromMs;
+    if (life.servingUserMs * this.#lives.size < this.#userMs) return;
+    life.look = { atMs, why: this.#lookAt(vm.id, atMs) };
+    life.lookedAtUserMs = stay.userMs;
   }
 
   /** A move has ended. @param completed false: it cost something, and nothing came of it */
@@ -102,10 +95,11 @@ export class Lives {
 
   /** Ends all stays. @returns for each VM where it is, and since when */
   end(toMs: number): { readonly site: string; readonly stayedMs: number }[] {
-    return Array.from(this.#lives.values(), (life) => {
-      closeStay(life, toMs);
-      return { site: life.stay.site, stayedMs: Math.max(0, toMs - life.stay.fromMs) };
-    });
+    this.#endMs = toMs;
+    return Array.from(this.#lives.values(), ({ stay: { site, fromMs } }) => ({
+      site: site.id,
+      stayedMs: Math.max(0, toMs - fromMs),
+    }));
   }
 
   /** The VMs that cost most, the worst first. */
@@ -114,36 +108,26 @@ export class Lives {
     const ranked = [...this.#lives].sort(([a, one], [b, other]) => cost(other) - cost(one) || (a < b ? -1 : 1));
     return ranked
       .slice(0, count)
-      .map(([vm, { servingUserMs, movingUserMs, moves, userS, rttUserMs, worst, look }]) => ({
-        vm,
-        servingUserMs,
-        movingUserMs,
-        moves,
-        meanRttMs: userS === 0 ? 0 : rttUserMs / userS,
-        worst,
-        ...(look && look.atMs >= worst.fromMs && look.atMs <= worst.toMs && { look }),
-      }));
-  }
-
-  #lifeOf(vm: string, site: string, atMs: number): Life {
-    const known = this.#lives.get(vm);
-    if (known !== undefined) return known;
-    const life: Life = {
-      servingUserMs: 0,
-      movingUserMs: 0,
-      moves: 0,
-      userS: 0,
-      rttUserMs: 0,
-      stay: { site, fromMs: atMs, userMs: 0 },
-      worst: { site, fromMs: atMs, toMs: atMs, userMs: 0 },
-      look: undefined,
-      lookedAtUserMs: 0,
-    };
-    this.#lives.set(vm, life);
-    return life;
+      .map(([vm, { servingUserMs, movingUserMs, moves, userS, rttUserMs, look, ...life }]) => {
+        const { site, fromMs, toMs, userMs } = life.worst;
+        const worst = { site: site.id, fromMs, toMs: Math.min(toMs, this.#endMs), userMs };
+        const shown = look && look.atMs >= worst.fromMs && look.atMs <= worst.toMs;
+        const meanRttMs = userS === 0 ? 0 : rttUserMs / userS;
+        return { vm, servingUserMs, movingUserMs, moves, meanRttMs, worst, ...(shown && { look }) };
+      });
   }
 }
 
-function closeStay(life: Life, toMs: number): void {
-  if (life.stay.userMs >= life.worst.userMs) life.worst = { ...life.stay, toMs };
+function newLife(stay: Stay): Life {
+  return {
+    servingUserMs: 0,
+    movingUserMs: 0,
+    moves: 0,
+    userS: 0,
+    rttUserMs: 0,
+    stay,
+    worst: stay,
+    look: undefined,
+    lookedAtUserMs: 0,
+  };
 }

@@ -4,8 +4,8 @@ import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
 import type { Placement } from '#shared/policy/placement.ts';
 import { moveCostUserMs } from '#shared/policy/price.ts';
-import type { Vm } from '#shared/policy/vm.ts';
 import { weightOf } from '../engine.ts';
+import type { Stay } from '../serving.ts';
 import { boundsOf, type Density, DensityCounter } from './density.ts';
 import { Histogram, type Spread } from './histogram.ts';
 import { Lives, type VmLife } from './lives.ts';
@@ -84,10 +84,18 @@ export class PictureTaker implements Watcher {
     this.#density.add(lat, lon);
   }
 
-  served(vm: Vm, atMs: number, userS: number, rttMs: number): void {
-    if (userS > 0) this.#rtt.add(rttMs, userS);
-    const userMs = userS * Math.max(0, rttMs - vm.spec.targetRttMs);
-    this.#lives.served(vm.id, vm.home.id, { atMs, userS, rttMs, userMs });
+  stays(stay: Stay, before: Stay | undefined): void {
+    if (this.#ended) return;
+    this.#lives.stays(stay);
+    if (before === undefined) return;
+    const stayedMs = before.toMs - before.fromMs;
+    this.#dwell.add(stayedMs);
+    this.#sites.get(before.site.id)!.vmHours += stayedMs / 3_600_000;
+  }
+
+  served(stay: Stay, atMs: number, userS: number, rttMs: number): void {
+    this.#rtt.add(rttMs, userS);
+    this.#lives.served(stay, atMs, userS, rttMs);
   }
 
   fact(fact: Fact): void {
@@ -101,14 +109,6 @@ export class PictureTaker implements Watcher {
       const userMs = moveCostUserMs(this.#policy, weightOf(this.#placement!.vms.get(vm)), figures);
       this.#lives.moved(vm, userMs, fact.type === 'migration.completed.v1');
     }
-  }
-
-  switched({ vm, from, to, atMs }: Data<'migration.switched.v1'>): void {
-    if (this.#ended) return;
-    const stayedMs = this.#lives.switched(vm, to, atMs);
-    if (stayedMs === undefined) return;
-    this.#dwell.add(stayedMs);
-    this.#sites.get(from)!.vmHours += stayedMs / 3_600_000;
   }
 
   end(toMs: number): void {

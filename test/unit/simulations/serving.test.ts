@@ -8,7 +8,7 @@ import { newSession, type Session, type Vm } from '#shared/policy/vm.ts';
 import { Serving } from '#simulations/serving.ts';
 import { line, START_MS } from '../policy/world.ts';
 
-const { network, policy } = parseConfig('', 'test');
+const { network, policy, ingest } = parseConfig('', 'test');
 const HOUR_MS = 3_600_000;
 const KM = 100;
 /** From the site on, north. */
@@ -20,6 +20,17 @@ const excessMs = (km: number, atNearest: boolean) =>
 let sites: SiteTable;
 let vm: Vm;
 let serving: Serving;
+/** What the watcher was told: site, end after so many seconds, weighted seconds. */
+let told: [string, number, number][];
+
+const newServing = () =>
+  new Serving({
+    ...{ sites, network, silentMs: policy.sessionTimeoutMs, lateMs: ingest.plausibility.maxAgeMs },
+    watcher: {
+      stays() {},
+      served: ({ site }, atMs, userS) => void told.push([site.id, (atMs - START_MS) / 1000, userS]),
+    },
+  });
 
 /** Sites `s0`, `s1`, `s2` a hundred kilometres apart; `v` at `s0`, with the user `ann`. */
 beforeEach(() => {
@@ -28,10 +39,11 @@ beforeEach(() => {
     const where = { site: `s${i}`, ...northKm(i * KM), slots: 9, uplinks: [{ provider: 'a', rateBps: 1e8 }] };
     sites.report({ ...where, atMs: START_MS, vms: [], draining: false });
   }
+  told = [];
   const l = line(3);
   l.vm('v', 's0');
   vm = { ...l.world.placement.vms.get('v')!, home: sites.named('s0'), sessions: [newSession('ann', 1, START_MS)] };
-  serving = new Serving(sites, network, policy.sessionTimeoutMs);
+  serving = newServing();
 });
 
 const ann = () => vm.sessions[0]!;
@@ -42,13 +54,19 @@ function place(session: Session, afterMs: number, km: number): void {
 }
 function report(afterMs: number, km: number, session = ann()): void {
   place(session, afterMs, km);
-  serving.turn(vm, START_MS + afterMs);
+  serving.located(serving.accountOf(vm), session);
 }
+/** As placement and the engine do it: the home changes when the switch-over is said. */
+function switchTo(site: string, afterMs: number): void {
+  serving.switched(vm, sites.named(site), START_MS + afterMs);
+  vm.home = sites.named(site);
+}
+const userS = () => serving.totals.weightedMs / 1000;
 
 describe('a user who stands still for an hour', () => {
   test.each([0, 30, 70, 200])('%d km from the VM costs the excess of 3600 seconds', (km) => {
     for (let afterMs = 0; afterMs <= HOUR_MS; afterMs += 60_000) report(afterMs, km);
-    expect(serving.totals.userS).toBeCloseTo(3600, 6);
+    expect(userS()).toBe(3600);
     expect(serving.totals.userMs).toBeCloseTo(3600 * excessMs(km, km < KM / 2), 3);
   });
 
@@ -56,7 +74,7 @@ describe('a user who stands still for an hour', () => {
     ann().weight = 2.5;
     report(0, 70);
     report(60_000, 70);
-    expect(serving.totals.userS).toBeCloseTo(150, 6);
+    expect(userS()).toBe(150);
     expect(serving.totals.userMs).toBeCloseTo(150 * excessMs(70, false), 6);
   });
 
@@ -64,7 +82,7 @@ describe('a user who stands still for an hour', () => {
     vm.spec = { ...vm.spec, targetRttMs: 100 };
     report(0, 200);
     report(60_000, 200);
-    expect(serving.totals).toEqual({ userMs: 0, userS: 60 });
+    expect(serving.totals).toEqual({ userMs: 0, weightedMs: 60_000 });
   });
 });
 
@@ -79,27 +97,125 @@ test('time in which nothing is heard of a user counts up to the time-out', () =>
   report(0, 70);
   report(5 * HOUR_MS, 70);
   const seconds = policy.sessionTimeoutMs / 1000;
-  expect(serving.totals.userS).toBeCloseTo(seconds, 6);
+  expect(userS()).toBe(seconds);
   expect(serving.totals.userMs).toBeCloseTo(seconds * excessMs(70, false), 6);
 });
 
-test('from the switch-over on the user is served from the new home', () => {
+test('nobody pays for the time after the last position, wherever the VM goes then', () => {
   report(0, 90);
-  // Forty seconds later, between two positions.
-  vm.home = sites.named('s1');
-  serving.turn(vm, START_MS + 40_000);
-  report(60_000, 90);
-  expect(serving.totals.userS).toBeCloseTo(60, 6);
-  expect(serving.totals.userMs).toBeCloseTo(40 * excessMs(90, false) + 20 * excessMs(10, true), 6);
+  switchTo('s1', 40_000);
+  switchTo('s2', 80_000);
+  expect(serving.totals).toEqual({ userMs: 0, weightedMs: 0 });
+  expect(told).toEqual([]);
 });
 
-test('of several users each counts from where they are, and one without a position not at all', () => {
-  vm.sessions.push(newSession('bob', 2, START_MS), newSession('eve', 5, START_MS));
-  const [, bob] = vm.sessions;
-  report(0, 10);
-  place(bob!, 0, 150);
-  serving.turn(vm, START_MS);
-  report(10_000, 10);
-  expect(serving.totals.userS).toBeCloseTo(30, 6);
-  expect(serving.totals.userMs).toBeCloseTo(10 * excessMs(10, true) + 20 * excessMs(150, false), 6);
+describe('a switch-over', () => {
+  test('counts at the instant at which it was, when the next position has come', () => {
+    report(0, 90);
+    switchTo('s1', 40_000);
+    report(60_000, 90);
+    expect(userS()).toBe(60);
+    expect(serving.totals.userMs).toBeCloseTo(40 * excessMs(90, false) + 20 * excessMs(10, true), 6);
+    expect(told).toEqual([
+      ['s0', 40, 40],
+      ['s1', 60, 20],
+    ]);
+  });
+
+  test('does not begin the time-out of a silent user anew', () => {
+    const timeoutS = policy.sessionTimeoutMs / 1000;
+    report(0, 90);
+    switchTo('s1', 600_000);
+    // She was taken to be gone by then.
+    switchTo('s2', policy.sessionTimeoutMs + 60_000);
+    report(5 * HOUR_MS, 90);
+    expect(userS()).toBe(timeoutS);
+    expect(told).toEqual([
+      ['s0', 600, 600],
+      ['s1', timeoutS, timeoutS - 600],
+    ]);
+  });
+
+  test('from one site over another to a third counts the time at each', () => {
+    report(0, 90);
+    switchTo('s1', 10_000);
+    switchTo('s2', 30_000);
+    report(60_000, 90);
+    expect(told).toEqual([
+      ['s0', 10, 10],
+      ['s1', 30, 20],
+      ['s2', 60, 30],
+    ]);
+  });
+
+  test('at the instant of a position leaves no time at the old site after it', () => {
+    report(0, 90);
+    report(60_000, 90);
+    switchTo('s1', 60_000);
+    report(120_000, 90);
+    expect(told).toEqual([
+      ['s0', 60, 60],
+      ['s1', 120, 60],
+    ]);
+  });
+
+  test('before the first position is none: serving begins where the VM is then', () => {
+    switchTo('s1', 0);
+    report(10_000, 90);
+    report(20_000, 90);
+    expect(told).toEqual([['s1', 20, 10]]);
+  });
+});
+
+describe('of several users', () => {
+  let bob: Session;
+  beforeEach(() => {
+    vm.sessions.push(newSession('bob', 2, START_MS), newSession('eve', 5, START_MS));
+    bob = vm.sessions[1]!;
+  });
+
+  test('each counts from where they are to their own next position, and one without a position not at all', () => {
+    report(0, 10);
+    report(5_000, 150, bob);
+    report(10_000, 10);
+    // Bob says nothing any more.
+    report(20_000, 10);
+    expect(serving.totals.userMs).toBeCloseTo(20 * excessMs(10, true), 6);
+    expect(userS()).toBe(20);
+    report(25_000, 150, bob);
+    expect(serving.totals.userMs).toBeCloseTo(20 * excessMs(10, true) + 40 * excessMs(150, false), 6);
+    expect(userS()).toBe(20 + 40);
+  });
+
+  test('one who is silent is taken to be gone, however much others say', () => {
+    report(0, 150, bob);
+    for (let afterMs = 0; afterMs <= HOUR_MS; afterMs += 60_000) report(afterMs, 10);
+    report(HOUR_MS, 150, bob);
+    expect(userS()).toBe(3600 + (2 * policy.sessionTimeoutMs) / 1000);
+  });
+
+  test('one whose position comes late counts from where the VM was then', () => {
+    report(0, 10);
+    switchTo('s1', 40_000);
+    report(60_000, 10);
+    told = [];
+    report(20_000, 150, bob);
+    report(70_000, 150, bob);
+    expect(told).toEqual([
+      ['s0', 40, 40],
+      ['s1', 70, 60],
+    ]);
+  });
+
+  test('what is kept of past stays does not grow with the moves of a VM', () => {
+    report(0, 150, bob);
+    for (let minute = 0; minute < 600; minute++) {
+      report(minute * 60_000, 10);
+      switchTo(minute % 2 === 0 ? 's1' : 's0', minute * 60_000 + 30_000);
+    }
+    // A quarter of an hour after Bob's position, and as long as a position may be late.
+    expect(serving.accountOf(vm).stays.length).toBeLessThan(30);
+    report(600 * 60_000, 150, bob);
+    expect(userS()).toBe(599 * 60 + (2 * policy.sessionTimeoutMs) / 1000);
+  });
 });
