@@ -104,4 +104,25 @@ onNats('OwnTracks over MQTT', () => {
     }
     expect(seen.map(({ data }) => data.atMs)).toEqual([NOW_MS - 9000, NOW_MS - 8000]);
   });
+
+  test('a name with a dot is another name', async () => {
+    await ingest.declareVm('v2', 'east', fullSpec);
+    await ingest.attach('v2', 'jane.doe', 1);
+    const mqtt = listener();
+    await mqtt.start();
+    try {
+      await publish('owntracks/jane.doe/my.phone', at(NOW_S - 5));
+      await publish('owntracks/jane..doe/phone', at(NOW_S - 5));
+      await publish('owntracks/jane', at(NOW_S - 5));
+      await publish('owntracks//jane/phone', at(NOW_S - 5));
+      await publish('owntracks/jane/phone', at(NOW_S - 4));
+      await vi.waitFor(() => expect(seen).toHaveLength(2), 10_000);
+      expect(seen.map(({ data }) => [(data as { vm: string }).vm, (data as { user: string }).user])).toEqual([
+        ['v2', 'jane.doe'],
+        ['v1', 'jane'],
+      ]);
+    } finally {
+      await mqtt.stop();
+    }
+  });
 });

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type {
+  InstanceStatus,
   LanAddress,
   Landing,
   OrderAnswer,
@@ -268,7 +270,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       for (const instance of instances.values()) instance.close();
     },
     async status() {
-      const all = await Promise.all([...instances.values()].map((instance) => instance.status()));
+      const all = await Promise.all([...instances.values()].map(statusOf));
       const accel = config.qemu.accel === 'kvm' ? 'kvm' : 'tcg';
       const { site, endpoints } = config;
       return { site, atMs: Date.now(), endpoints, answerPort: callers!.port, accel, instances: all };
@@ -287,6 +289,18 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       return instance.guest(words);
     },
   };
+}
+
+/** How long the state of a whole site waits for one QEMU. Less than whoever asks waits for the site. */
+const QEMU_MS = 2_000;
+const SILENT = { home: 'stopped', incoming: 'receiving', 'handed-over': 'handed-over' } as const;
+
+/** What is true of a VM; of one whose QEMU hangs, what is written down: it must not hide the other VMs of its site. */
+async function statusOf(instance: Instance): Promise<InstanceStatus> {
+  const { vm, machine, nic, lan, ownership, move } = instance.record;
+  const silent: InstanceStatus = { vm, machine, nic, lan, state: SILENT[ownership], done: move?.done ?? [] };
+  const late = sleep(QEMU_MS, silent, { ref: false });
+  return Promise.race([instance.status().catch(() => silent), late]);
 }
 
 /** Ends what an agent started that ended before it had written it down: nobody would ever ask for it again. */

@@ -46,7 +46,7 @@ export function owntracksOverMqtt(options: {
 
   const take = async (message: JsMsg) => {
     try {
-      const reported = readOwntracks(parseJson(message.string()), { topic: message.subject.replaceAll('.', '/') });
+      const reported = readOwntracks(parseJson(message.string()), { topic: topicOf(message.subject) });
       await ingest.locations(check(reported, clock.now()));
       message.ack();
     } catch (error) {
@@ -95,4 +95,17 @@ export function owntracksOverMqtt(options: {
       await close();
     },
   };
+}
+
+/**
+ * The MQTT topic that a NATS server has made a subject of: levels are parted by dots there, and a dot within a level is `//`.
+ * Undone the wrong way round, `jane.doe` would be `jane`.
+ * @throws TagalongError EVENT_INVALID where it is not the topic of a device, or has an empty level
+ */
+export function topicOf(subject: string): string {
+  const levels = subject.split('.').map((level) => level.replaceAll('//', '.'));
+  if (levels.length < 3 || levels.some((level) => level === '' || level.includes('/'))) {
+    throw new TagalongError('EVENT_INVALID', 'topic: owntracks/<user>/<device> would be right');
+  }
+  return levels.join('/');
 }
