@@ -10,6 +10,7 @@ import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
 import type { Ingest } from './ingest/service.ts';
+import type { Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import type { Exposition, Sample } from './monitor/exposition.ts';
 import type { PlacementService } from './placement/service.ts';
@@ -50,7 +51,12 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
 }
 
 /** @param clock the one by which migrations were accepted */
-export function observeMigrator({ gauge }: Exposition, migrator: MigratorService, clock: Clock): void {
+export function observeMigrator(
+  { gauge }: Exposition,
+  migrator: MigratorService,
+  clock: Clock,
+  { foreignVms = () => 0 }: Pick<Machines, 'foreignVms'> = {},
+): void {
   gauge(
     'tagalong_migrator_on_duty',
     '1 where this process moves the VMs, 0 where it stands by or has lost bus or store.',
@@ -66,6 +72,12 @@ export function observeMigrator({ gauge }: Exposition, migrator: MigratorService
       for (const { state } of migrator.status()) counts.set(state, (counts.get(state) ?? 0) + 1);
       return countedAs(counts, MIGRATION_STATES);
     },
+  );
+  gauge(
+    'tagalong_migrator_foreign_vms',
+    'VMs that sites say they run and that were not handed to them: they are not believed.',
+    [],
+    () => [{ labels: {}, value: foreignVms() }],
   );
   gauge(
     'tagalong_migrator_oldest_migration_seconds',

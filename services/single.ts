@@ -125,7 +125,7 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
     const { migrator, agents } = createMover({ ...options, machines });
     const exposition = createExposition();
     observeProcess(exposition);
-    observeMigrator(exposition, migrator, options.clock);
+    observeMigrator(exposition, migrator, options.clock, machines);
     observeConnections(exposition, options.bus, options.store);
     observeSetAside(exposition, options.setAside);
     return {

@@ -58,7 +58,7 @@ export interface SystemOptions {
 
 export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
   const setAside = new SetAside({ log, clock });
-  const machines = rest.machines ?? simulatedMachines(config, clock);
+  const machines: Machines = rest.machines ?? simulatedMachines(config, clock);
   const sites = knownSites(store, config.sites, log);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
   const placement = createPlacement({ bus, store, clock, config, log, setAside });
@@ -68,7 +68,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
   observeIngest(monitor, ingest);
   observePlacement(monitor, placement);
-  observeMigrator(monitor, migrator, clock);
+  observeMigrator(monitor, migrator, clock, machines);
   observeConnections(monitor, bus, store);
   observeSetAside(monitor, setAside);
   const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });

@@ -47,8 +47,8 @@ export function handedMachines(
   const log = serviceLog(parent, 'agent');
   const setAside = new SetAside({ log, clock });
   const handed = new Map<string, { readonly site: string; readonly revision: number }>();
-  /** What each site claims beyond that. */
-  const claimed = new Map<string, string>();
+  /** What each site claims beyond that: some names, and how many there are. */
+  const claimed = new Map<string, { readonly names: string; readonly count: number }>();
   /** Moves whose VM may be at either end. */
   const switching = new Map<string, Move>();
   const retired = new Set<string>();
@@ -88,12 +88,13 @@ export function handedMachines(
     const isOnTheWay = (vm: string) => moves.some((move) => move.vm === vm && (move.to === site || move.from === site));
     const running = instances.filter(({ state }) => state === 'running').map(({ vm }) => vm);
     const foreign = running.filter((vm) => handed.get(vm)?.site !== site && !isOnTheWay(vm));
-    if (foreign.length === 0) return claimed.delete(site);
+    if (foreign.length === 0) return void claimed.delete(site);
     const vms = foreign.slice(0, MOST_NAMED);
-    if (claimed.get(site) === vms.join()) return;
-    claimed.set(site, vms.join());
+    const isNew = claimed.get(site)?.names !== vms.join();
+    claimed.set(site, { names: vms.join(), count: foreign.length });
+    if (!isNew) return;
     const why = 'a site claims VMs that were not handed to it, and is not believed; look into that site';
-    return log.error({ event: 'foreign-vms', site, vms, count: foreign.length }, why);
+    log.error({ event: 'foreign-vms', site, vms, count: foreign.length }, why);
   };
 
   const follow = (move: Move) => {
@@ -188,6 +189,7 @@ export function handedMachines(
     ...inner,
     hypervisor: recorded,
     hosts,
+    foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
     async duty(on) {
       for (const known of [handed, claimed, switching, retired, waiting, asked]) known.clear();
       inner.hosts.forget();

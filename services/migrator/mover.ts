@@ -15,6 +15,8 @@ export interface Machines {
   readonly hosts: Hosts;
   /** This process is the one that gives orders, from now on or no longer. Called before the first order. */
   duty(on: boolean): Promise<void>;
+  /** How many VMs the sites say that they run and that were not handed to them; missing where no site is asked. */
+  readonly foreignVms?: () => number;
   /** Lets go of the hosts; the VMs run on. */
   close(): void;
 }

@@ -110,6 +110,7 @@ describe('a site that claims VMs of others', () => {
     await beats();
     expect(reported.get('a')).toEqual(['v1']);
     expect(reported.get('b')).toEqual(['v2']);
+    expect(machines.foreignVms!()).toBe(2);
   });
 
   test('and one that is yet to come keeps nobody from starting that', async () => {
