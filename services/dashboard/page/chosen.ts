@@ -112,8 +112,9 @@ function askNow(vm: string, { decision, choose }: ChosenOptions): HTMLElement[] 
 }
 
 /** *Move to* a site: the best one first, none chosen beforehand. */
-function vmActions(explained: Explained, { world, mayAct, live, act }: ChosenOptions): HTMLElement[] {
-  if (!mayAct || !live) return [];
+function vmActions(explained: Explained, { world, decision, mayAct, live, act }: ChosenOptions): HTMLElement[] {
+  // What was known when a decision was made is no longer what a move would be worth.
+  if (!mayAct || !live || decision !== undefined) return [];
   const { home, homeServingUserMsPerS, candidates } = explained;
   const best = candidates.filter(({ site }) => site !== home);
   best.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS);

@@ -2,7 +2,7 @@
 import { bytes } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
 import type { Scene } from './draw.ts';
-import { type Disk, type Placed, placeLabels, shortened } from './labels.ts';
+import { ASCENT, DESCENT, type Disk, type Placed, placeLabels, shortened } from './labels.ts';
 import { type Spot, spotOf, type View } from './layout.ts';
 import type { Palette } from './palette.ts';
 import { arrow, line, widthOf, write } from './strokes.ts';
@@ -66,7 +66,7 @@ export function nameMoves(
 
 /** Ties a name that had to go elsewhere to its arrow. */
 function lead(g: CanvasRenderingContext2D, from: Spot, { x, y, width }: Placed, colour: string): void {
-  const to = { x: Math.max(x, Math.min(from.x, x + width)), y: y - 4 };
+  const to = { x: Math.max(x, Math.min(from.x, x + width)), y: y < from.y ? y + DESCENT : y - ASCENT };
   if (Math.hypot(to.x - from.x, to.y - from.y) < FAR) return;
   g.globalAlpha = 0.5;
   g.lineWidth = 1;

@@ -7,6 +7,8 @@ import type { Place, World } from './world.ts';
 
 /** What of a site may be drawn outside its middle. */
 const MARGIN = 80;
+/** The ring of the chosen site is so far from its disk. */
+const CHOSEN_GAP = 5;
 
 /** What names may not cover, and the names of sites. */
 export interface Named {
@@ -38,7 +40,8 @@ function namesOf(g: CanvasRenderingContext2D, { world, view, site: chosen }: Sce
   const layout = layoutOf(world, view);
   const seen = [...world.sites.values()].flatMap((place) => {
     const spot = spotOf(place, view);
-    return isSeen(spot, view, MARGIN) ? [{ place, disk: { ...spot, radius: layout.reach(place) } }] : [];
+    const radius = Math.max(layout.reach(place), place.site === chosen ? layout.radius + CHOSEN_GAP : 0);
+    return isSeen(spot, view, MARGIN) ? [{ place, disk: { ...spot, radius } }] : [];
   });
   const disks = seen.map(({ disk }) => disk);
   const wishes = seen
@@ -86,7 +89,7 @@ function drawSite(
     g.textAlign = 'center';
     g.fillText(`${site.vms}`, x, y + 4);
   }
-  if (site.site === chosen) ring(g, { x, y }, radius + 5, palette.chosen, 2);
+  if (site.site === chosen) ring(g, { x, y }, radius + CHOSEN_GAP, palette.chosen, 2);
 }
 
 function hatch(g: CanvasRenderingContext2D, { x, y }: Spot, radius: number, colour: string): void {

@@ -29,8 +29,8 @@ export interface Placed {
 }
 
 /** Of the font in which names are drawn. */
-const ASCENT = 11;
-const DESCENT = 4;
+export const ASCENT = 11;
+export const DESCENT = 4;
 const GAP = 3;
 
 /** What is there already. */
