@@ -34,6 +34,8 @@ export interface System {
   readonly migrator: MigratorService;
   readonly agents: SiteAgents;
   readonly monitor: Monitor;
+  /** Records of all services that cannot be read or written. */
+  readonly setAside: SetAside;
   /** Starts everything. */
   start(): Promise<void>;
   /** Declares the VMs of the configuration. */
@@ -95,6 +97,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     migrator,
     agents,
     monitor,
+    setAside,
     async start() {
       // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
       await letters.start();
