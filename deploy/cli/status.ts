@@ -3,6 +3,7 @@ import type { MigrationStatus } from '#services/migrator/service.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { bytes, counted, instant } from '#shared/format.ts';
 import { askAll, type ServerOptions, withServerOptions } from './client.ts';
+import { setAsideOf, setAsideTable } from './set-aside.ts';
 import { table } from './table.ts';
 
 /** `tagalong status`: all sites, VMs and moves under way. */
@@ -16,14 +17,15 @@ interface Duty {
 }
 
 async function status(options: ServerOptions): Promise<void> {
-  const [placements, migrators] = await Promise.all([
+  const [placements, migrators, setAside] = await Promise.all([
     askAll<PlacementStatus>(options, '/v1/status'),
     askAll<Duty>(options, '/v1/migrations'),
+    setAsideOf(options),
   ]);
   const placement = merged(placements);
   const migrations = migrators.flatMap((migrator) => migrator.migrations);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...placement, migrations })}\n`);
-  else process.stdout.write(statusTables(placement, migrations) + gaps(placement, migrators));
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...placement, migrations, setAside })}\n`);
+  else process.stdout.write(statusTables(placement, migrations) + gaps(placement, migrators) + setAsideTable(setAside));
 }
 
 /** What several placements say, each of its own VMs, as one would. */
