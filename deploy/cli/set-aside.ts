@@ -10,7 +10,7 @@ export async function setAsideOf(options: ServerOptions): Promise<SetAsideRecord
   const answers = await askAll<{ readonly setAside: readonly SetAsideRecord[] }>(options, '/v1/set-aside').catch(
     (error) => {
       // Programs of before records were set aside have no such list.
-      if (error instanceof TagalongError && error.code === 'NOT_FOUND') return [];
+      if (error instanceof TagalongError && (error.code as string) === 'NOT_FOUND') return [];
       throw error;
     },
   );
