@@ -1,0 +1,109 @@
+/**
+ * What was ever stored can be read. The golden files lie in `records/`, one for each kind and version, and are never changed:
+ * version 0 was written by the programs of commit e839cea on a NATS server and on QEMU hosts.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { AGENT_KINDS, STORE_KINDS } from '#services/records.ts';
+import { VM_RECORD } from '#shared/policy/kept-vm.ts';
+import type { AnyKind } from '#shared/store/records.ts';
+
+const FOLDER = new URL('records/', import.meta.url).pathname;
+const KINDS = [...STORE_KINDS, ...AGENT_KINDS];
+/** Those whose value lies beside an outbox. */
+const WITH_OUTBOX = ['vm', 'migration'];
+
+interface Golden {
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+const golden = (name: string) => JSON.parse(readFileSync(`${FOLDER}${name}.json`, 'utf8')) as Golden[];
+const read = ({ kind, upgrade, read: readBeside }: AnyKind, { value }: Golden) =>
+  WITH_OUTBOX.includes(kind) ? upgrade(value.v ?? 0, value.value) : readBeside(value);
+const plain = ({ kind }: AnyKind, { value }: Golden) => {
+  const { v: _, ...rest } = value;
+  return WITH_OUTBOX.includes(kind) ? value.value : rest;
+};
+const versions = (kind: AnyKind) => Array.from({ length: kind.version + 1 }, (_, v) => v);
+
+describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind %s', (name, kind) => {
+  test.each(versions(kind))('of version %i are read, and nothing of them is lost', (version) => {
+    const records = golden(`${name}.v${version}`);
+    expect(records.length).toBeGreaterThan(0);
+    for (const record of records) {
+      expect(record.value.v ?? 0).toBe(version);
+      expect(read(kind, record)).toMatchObject(plain(kind, record) as object);
+    }
+  });
+
+  test('of the present version are stored as they were read', () => {
+    for (const record of golden(`${name}.v${kind.version}`)) expect(read(kind, record)).toEqual(plain(kind, record));
+  });
+
+  test('have a schema that changes with the version only', () => {
+    const known = JSON.parse(readFileSync(`${FOLDER}fingerprints.json`, 'utf8')) as Record<string, string>;
+    const present = createHash('sha256').update(JSON.stringify(kind.schema)).digest('hex').slice(0, 16);
+    // Where this fails, give the kind a new version, an upgrader and a golden file, and add the fingerprint of that version.
+    expect({ [`${name}.v${kind.version}`]: present }).toEqual({
+      [`${name}.v${kind.version}`]: known[`${name}.v${kind.version}`],
+    });
+  });
+
+  test.each([
+    ['a later version', { v: 1_000 }],
+    ['a version that is none', { v: 'one' }],
+    ['no object', undefined],
+    ['a list', []],
+    ['nothing of what is expected', { v: 0, value: {}, outbox: [] }],
+  ])('with %s are refused', (_, stored) => {
+    expect(() => kind.read(stored)).toThrow(expect.objectContaining({ code: 'STORE_RECORD_UNREADABLE' }));
+  });
+});
+
+test('each golden file is of a kind that there is', () => {
+  const named = readdirSync(FOLDER).filter((name) => name !== 'fingerprints.json');
+  const expected = KINDS.flatMap((kind) => versions(kind).map((v) => `${kind.kind}.v${v}.json`));
+  expect(named.sort()).toEqual(expected.sort());
+  expect(existsSync(`${FOLDER}fingerprints.json`)).toBe(true);
+});
+
+describe('a VM that a program stored before there was what is stored now', () => {
+  const [whole] = golden('vm.v0').filter(({ key }) => key.endsWith('/still'));
+  const without = (drop: (vm: Record<string, unknown>) => void) => {
+    const vm = structuredClone(whole!.value.value) as Record<string, unknown>;
+    drop(vm);
+    return VM_RECORD.upgrade(0, vm);
+  };
+
+  test('has users of whom it is not known whether they have come to rest', () => {
+    const { sessions } = without((vm) => {
+      for (const { pace } of vm.sessions as { pace: { restingSinceMs?: number } }[]) delete pace.restingSinceMs;
+    });
+    expect(sessions.map(({ pace }) => pace.restingSinceMs)).toEqual(sessions.map(() => -1));
+    expect(sessions.length).toBeGreaterThan(0);
+  });
+
+  test.each(['pace', 'lookScale', 'anchorLat', 'certainKm', 'active'])('has users without %s', (member) => {
+    const vm = without(({ sessions }) => {
+      for (const session of sessions as Record<string, unknown>[]) delete session[member];
+    });
+    expect(vm.sessions.map((session) => session[member as 'pace'])).not.toContain(undefined);
+  });
+
+  test.each(['stays', 'memory', 'left', 'movesAtMs', 'detachedAtMs', 'retired'])('has no %s', (member) => {
+    expect(without((vm) => void delete vm[member])).toHaveProperty(member);
+  });
+
+  test('drops round trips that nobody can have measured', () => {
+    const { sessions } = without((vm) => {
+      const [first] = vm.sessions as { rtts?: Record<string, object> }[];
+      first!.rtts = { boston: { rttMs: 1e308, atMs: 1 }, hartford: { rttMs: 7, atMs: 1 } };
+      for (let i = 0; i < 500; i++) first!.rtts[`made-up-${i}`] = { rttMs: 1, atMs: 0 };
+    });
+    const rtts = sessions[0]!.rtts!;
+    expect(rtts).toHaveProperty('hartford');
+    expect(rtts).not.toHaveProperty('boston');
+    expect(Object.keys(rtts).length).toBe(64);
+  });
+});

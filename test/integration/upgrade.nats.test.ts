@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { natsBus } from '#shared/bus/nats/bus.ts';
+import { natsStore } from '#shared/store/nats.ts';
+import { onNats, startNats } from '../servers/nats.ts';
+import { upgrades } from './upgrade-on.ts';
+
+onNats('on NATS', () => {
+  test('a store of programs without versions is opened, and nothing of it is lost', async () => {
+    const server = await startNats();
+    try {
+      const bus = await natsBus({ servers: server.url, partitions: 4 });
+      await upgrades(bus, await natsStore({ servers: server.url }));
+      expect.hasAssertions();
+    } finally {
+      await server.stop();
+    }
+  });
+});
