@@ -15,13 +15,10 @@ const START_MS = 60_000;
 /** The same id for all: what tells runs apart is their ports and directories. */
 const CLUSTER_ID = 'dGFnYWxvbmctdGVzdHMtMQ';
 
-/** Groups settle at once, dead members and dead nodes are noticed within seconds, compaction comes when there is something to compact. */
+/** Groups settle at once, dead members are noticed within seconds, compaction comes when there is something to compact. */
 const QUICK = {
   'group.initial.rebalance.delay.ms': 0,
   'group.min.session.timeout.ms': 1_000,
-  // The usual 9 s are what a cluster stands still for when it loses a node: its partitions have no leader meanwhile.
-  'broker.session.timeout.ms': 3_000,
-  'broker.heartbeat.interval.ms': 500,
   'offsets.topic.num.partitions': 4,
   'log.cleaner.backoff.ms': 200,
   'log.initial.task.delay.ms': 200,
@@ -30,6 +27,12 @@ const QUICK = {
   'num.io.threads': 2,
   'auto.create.topics.enable': false,
 };
+
+/**
+ * The usual 9 s are what a cluster stands still for when it loses a node: so long its partitions have no leader. Of a single
+ * node nothing is gained by it, and a busy machine must not take it for lost.
+ */
+const QUICK_CLUSTER = { 'broker.session.timeout.ms': 4_000, 'broker.heartbeat.interval.ms': 500 };
 
 /** A running cluster. */
 export interface KafkaServers {
@@ -160,6 +163,7 @@ function propertiesOf(node: number, ports: readonly number[], data: string, opti
     'transaction.state.log.replication.factor': replicas,
     'transaction.state.log.min.isr': 1,
     ...QUICK,
+    ...(nodes > 1 && QUICK_CLUSTER),
     ...properties,
   };
   return Object.entries(all)
