@@ -1,0 +1,41 @@
+/** Where VMs are by the records of a program that wrote none of where they were handed to: placement's and the migrator's. */
+import { expect, test, vi } from 'vitest';
+import { whereaboutsBefore } from '#services/agent/before-handed.ts';
+import { createSystem } from '#services/system.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { envelop } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { decided } from '../unit/migration/world.ts';
+
+test('a VM is where its last move left it, else where placement has it; of none that cannot be read anything is known', async () => {
+  const [bus, store, log] = [memoryBus(), memoryStore(), createLog('silent')];
+  const uplinks = [{ provider: 'north', rateBps: 1e9 }];
+  const sites = ['a', 'b'].map((site, i) => ({ site, lat: 50 + i, lon: 8, slots: 9, uplinks }));
+  const config = parseConfig(JSON.stringify({ sites, heartbeatMs: 100 }), 'test');
+  const system = createSystem({ config, clock: realClock(), bus, store, log });
+  const completed = vi.fn();
+  await bus.subscribe({ group: 'test', types: ['migration.completed.v1'] }, async () => completed());
+  await system.start();
+  try {
+    const spec = { ramBytes: 1e6, dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0 };
+    const whole = { ...spec, downtimeLimitMs: 300, targetRttMs: 10 };
+    for (const vm of ['moved', 'stayed', 'retired', 'unreadable']) await system.ingest.declareVm(vm, 'a', whole);
+    for (const vm of ['moved', 'retired']) {
+      const fact = decided(vm, 1, { from: 'a', to: 'b', spec: whole, atMs: Date.now() });
+      await bus.publish([envelop(fact, `${vm}:1`, '/test')]);
+    }
+    await vi.waitFor(() => expect(completed).toHaveBeenCalledTimes(2), 20_000);
+    await system.ingest.retireVm('retired');
+    await system.placement.idle();
+    const records = await store.list<object>('placement/vm/');
+    const broken = records.find(({ key }) => key.endsWith('/unreadable'))!;
+    await store.put([{ key: broken.key, value: { v: 99 }, revision: broken.revision }]);
+    const expected = { moved: 'b', stayed: 'a', unreadable: '?' };
+    await vi.waitFor(async () => expect(Object.fromEntries(await whereaboutsBefore(store))).toEqual(expected), 5_000);
+  } finally {
+    await system.stop();
+  }
+});
