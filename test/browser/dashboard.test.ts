@@ -165,6 +165,15 @@ onBrowser('the dashboard', (withPage) => {
         expect(await page.getByRole('button', { name: 'Drain …' }).count()).toBe(0);
         await page.click('#live');
         await expect.poll(() => page.textContent('#sites'), PATIENTLY).toMatch(/east2825 %.*south080 %draining/s);
+        expect(await page.locator('table.sites thead th').allTextContents()).toEqual([
+          'site',
+          'VMs',
+          'slots',
+          'load',
+          'state',
+        ]);
+        // What was said has been read by now.
+        await expect.poll(() => page.isHidden('#banner'), PATIENTLY).toBe(true);
         expect(strangersTo(scene.url, visit)).toEqual([]);
         expect(faults(visit).filter((error) => !error.includes('401'))).toEqual([]);
       }),
