@@ -18,8 +18,18 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
   };
 }
 
-/** Everything that runs VMs, simulated, for as long as this process lives. */
-export function simulatedMachines(config: Config, clock: Clock) {
-  const hypervisor = simulatedHypervisor({ clock, model: config.move, network: config.network });
+/** As often as an agent of real VMs says how far a move is. */
+const PROGRESS_EVERY_MS = 1_000;
+
+/**
+ * Everything that runs VMs, simulated, for as long as this process lives.
+ * @param watched whether somebody looks on, so that moves say how far they are
+ */
+export function simulatedMachines(config: Config, clock: Clock, watched = true) {
+  const { move: model, network } = config;
+  const hypervisor = simulatedHypervisor({
+    ...{ clock, model, network },
+    ...(watched && { progressEveryMs: PROGRESS_EVERY_MS }),
+  });
   return { hypervisor, hosts: simulatedHosts(hypervisor, config.sites), async duty() {}, close() {} };
 }

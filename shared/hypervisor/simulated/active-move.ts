@@ -13,6 +13,8 @@ export interface ActiveMove {
   /** How many of the steps are done, in order. */
   done: number;
   underWay: Phase | undefined;
+  /** How many steps were begun, those included that were begun anew. */
+  begun: number;
   /** Takes back what the step under way waits for: a time or a transfer. */
   cancel: Cancel | undefined;
   slowdown: number;
@@ -36,6 +38,7 @@ export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove 
     rttMs,
     done: 0,
     underWay: undefined,
+    begun: 0,
     cancel: undefined,
     slowdown: 1,
     rounds: 0,

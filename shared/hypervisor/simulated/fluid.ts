@@ -22,6 +22,17 @@ export interface FluidNetwork {
   send(route: Route, bytes: number, slowdown: number, sent: () => void): Cancel;
   /** Brings the routes' `sentBytes` up to now. */
   settle(): void;
+  /** How far a route is at this moment. Nothing is settled by it: who looks on does not change how totals are added up. */
+  look(route: Route): Sending;
+}
+
+/** How far a route is. */
+export interface Sending {
+  readonly bytes: number;
+  readonly bytesByPath: Readonly<Record<string, number>>;
+  /** Of the transfer under way; 0 where there is none. */
+  readonly remainingBytes: number;
+  readonly rateBps: number;
 }
 
 /** Paths with their links, in order. */
@@ -200,7 +211,23 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
       const nowMs = clock.now();
       for (const transfer of active) settle(transfer, nowMs);
     },
+    look: (route) => sendingOf(route, clock.now()),
   };
+}
+
+function sendingOf({ subflows }: Route, nowMs: number): Sending {
+  const transfer = subflows.find((subflow) => subflow.transfer !== undefined)?.transfer;
+  const unsettled = transfer === undefined ? 0 : unsettledOf(transfer, nowMs);
+  const totalBps = subflows.reduce((sum, { shareBps }) => sum + shareBps, 0);
+  const bytesByPath: Record<string, number> = {};
+  let bytes = 0;
+  for (const { path, sentBytes, shareBps } of subflows) {
+    const sent = sentBytes + (totalBps > 0 ? (unsettled * shareBps) / totalBps : 0);
+    bytesByPath[path] = sent;
+    bytes += sent;
+  }
+  const { remainingBytes = 0, rateBps = 0 } = transfer ?? {};
+  return { bytes, bytesByPath, remainingBytes: remainingBytes - unsettled, rateBps };
 }
 
 /**
@@ -265,8 +292,12 @@ function setRate(transfer: Transfer, model: MoveModel, nowMs: number): void {
 
 /** Counts what was sent since the last time, at the rate of that time. */
 function settle(transfer: Transfer, nowMs: number): void {
-  count(transfer, Math.min(transfer.remainingBytes, (transfer.rateBps * (nowMs - transfer.settledMs)) / 1000));
+  count(transfer, unsettledOf(transfer, nowMs));
   transfer.settledMs = nowMs;
+}
+
+function unsettledOf({ remainingBytes, rateBps, settledMs }: Transfer, nowMs: number): number {
+  return Math.min(remainingBytes, (rateBps * (nowMs - settledMs)) / 1000);
 }
 
 function count(transfer: Transfer, bytes: number): void {

@@ -45,6 +45,9 @@ export interface SimulatedHypervisor extends Hypervisor {
 /** Of a VM that has not been moved. Never written to: most VMs of a large simulation never are. */
 const NO_MOVES = new Map<string, ActiveMove>();
 
+/** The steps that take long enough to be looked at. */
+const COPIES: readonly Phase[] = ['announce', 'disk', 'memory'];
+
 /** What two sites have between them. */
 interface Between {
   readonly way: Way;
@@ -55,17 +58,20 @@ interface Between {
  * Virtual machines, their hosts and the network between them, in memory, driven by a clock and nothing else.
  * @param model what the steps take and what migrations make of the paths' rates
  * @param network gives the round-trip times between sites
+ * @param progressEveryMs how often a copy says how far it is, for those who look on; absent: at the end of each round only
  */
 export function simulatedHypervisor({
   clock,
   model,
   network: networkModel,
   faults,
+  progressEveryMs,
 }: {
   readonly clock: Clock;
   readonly model: MoveModel;
   readonly network: NetworkModel;
   readonly faults?: Faults;
+  readonly progressEveryMs?: number;
 }): SimulatedHypervisor {
   const network = fluidNetwork(clock, model);
   const instances = newInstances();
@@ -127,9 +133,25 @@ export function simulatedHypervisor({
     active.underWay = undefined;
   };
 
+  /** Says how far the step is, now and again and again until it ends. */
+  const tellProgress = (step: Phase, active: ActiveMove, everyMs: number) => {
+    const { id } = active.move;
+    const { begun } = active;
+    const tell = () => {
+      if (active.underWay !== step || active.begun !== begun) return;
+      const { bytes, bytesByPath, remainingBytes, rateBps } = network.look(active.route);
+      const measured = { ...measuredOf(active), bytes, bytesByPath };
+      listener({ kind: 'progress', id, step, measured, remainingBytes, rateBps });
+      clock.at(clock.now() + everyMs, tell);
+    };
+    clock.at(clock.now(), tell);
+  };
+
   const carryOut = (step: Phase, active: ActiveMove) => {
     const { id } = active.move;
     active.underWay = step;
+    active.begun++;
+    if (progressEveryMs !== undefined && COPIES.includes(step)) tellProgress(step, active, progressEveryMs);
     const end: StepEnd = {
       done() {
         active.underWay = undefined;

@@ -54,6 +54,21 @@ describe('a move that has its paths to itself', () => {
     );
   });
 
+  test('comes to the same figures, to the last digit, whether or not somebody looks on', () => {
+    const play = (progressEveryMs?: number) => {
+      const simulated = world(progressEveryMs === undefined ? {} : { progressEveryMs });
+      simulated.sites(TWO_PATHS, 'a', 'b', 'c');
+      for (const vm of ['one', 'two']) simulated.hypervisor.place(vm, 'a');
+      simulated.drive(moveOf('one', 'a', 'b'));
+      simulated.clock.at(1_234, () => simulated.drive(moveOf('two', 'a', 'c')));
+      simulated.settle();
+      return simulated;
+    };
+    const watched = play(100);
+    expect(watched.reports).toEqual(play().reports);
+    expect(watched.progress.size).toBe(2);
+  });
+
   test('over one path is a degraded one', () => {
     for (const [uplinks, degraded] of [
       [ONE_PATH, ['single-path']],

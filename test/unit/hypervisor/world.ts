@@ -29,15 +29,21 @@ export function world({
   rttMs = 10,
   faults,
   startMs = 0,
+  progressEveryMs,
 }: {
   readonly model?: MoveModel;
   readonly rttMs?: number;
   readonly faults?: Faults;
   readonly startMs?: number;
+  readonly progressEveryMs?: number;
 } = {}): World {
   const clock = virtualClock(startMs);
   const network = { accessMs: 0, msPerKm: 0.01, detour: 1, transitMs: rttMs };
-  const hypervisor = simulatedHypervisor(faults ? { clock, model, network, faults } : { clock, model, network });
+  const hypervisor = simulatedHypervisor({
+    ...{ clock, model, network },
+    ...(faults && { faults }),
+    ...(progressEveryMs !== undefined && { progressEveryMs }),
+  });
   const reports: World['reports'] = [];
   const progress: World['progress'] = new Map();
   const driven = new Map<string, { move: Move; last: Phase }>();
