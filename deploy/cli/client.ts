@@ -49,11 +49,18 @@ export async function ask<T>(options: ServerOptions, method: Method, path: strin
   throw mostTelling(refusals);
 }
 
+/** What every process said, each asked once. */
+export interface Answers<T> {
+  readonly answers: readonly T[];
+  /** What those said that are not the ones to ask. */
+  readonly refusals: readonly TagalongError[];
+}
+
 /**
- * Reads from every process that has an answer.
- * @throws as {@link ask}, where none has
+ * Reads from every process that has an answer, be it none.
+ * @throws TagalongError USAGE, and what a process says that has it and does not give it
  */
-export async function askAll<T>(options: ServerOptions, path: string): Promise<T[]> {
+export async function askEach<T>(options: ServerOptions, path: string): Promise<Answers<T>> {
   const refusals: TagalongError[] = [];
   const answers = await Promise.all(
     basesOf(options).map((base) =>
@@ -63,9 +70,7 @@ export async function askAll<T>(options: ServerOptions, path: string): Promise<T
       }),
     ),
   );
-  const some = answers.filter((answer) => answer !== undefined);
-  if (some.length === 0) throw mostTelling(refusals);
-  return some;
+  return { answers: answers.filter((answer) => answer !== undefined), refusals };
 }
 
 function isNotHere(error: unknown): error is TagalongError {
@@ -107,10 +112,10 @@ async function askOne<T>(
       { cause },
     );
   });
-  return readAnswer<T>(base, response);
+  return readAnswer<T>(base, response, token !== undefined);
 }
 
-function readAnswer<T>(base: string, { status, text }: Answer): T {
+function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boolean): T {
   let answer: unknown;
   try {
     // What a server says holds words of guests and agents, and is shown on a terminal.
@@ -123,12 +128,19 @@ function readAnswer<T>(base: string, { status, text }: Answer): T {
   if (typeof code !== 'string' || typeof message !== 'string') {
     throw new TagalongError('SERVER_UNREACHABLE', `what answers at ${base} is not Tagalong; name it with --url`);
   }
+  if (code === 'UNAUTHORIZED') throw new TagalongError(code as ErrorCode, unauthorized(base, tokenGiven));
   // Its HTTP server has some codes of its own, such as UNAUTHORIZED; they are passed on as they are.
   throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message, 4096));
 }
 
-function basesOf({ url }: ServerOptions): string[] {
-  return url.split(',').map((one) => baseOf(one.trim()));
+function unauthorized(base: string, tokenGiven: boolean): string {
+  const right = 'give its http.token with --token or TAGALONG_TOKEN';
+  return tokenGiven ? `${base} does not take this token: ${right}` : `${base} asks for a token: ${right}`;
+}
+
+/** The addresses to ask, each once. @throws TagalongError USAGE */
+export function basesOf({ url }: ServerOptions): string[] {
+  return [...new Set(url.split(',').map((one) => baseOf(one.trim())))];
 }
 
 function baseOf(url: string): string {
@@ -139,7 +151,7 @@ function baseOf(url: string): string {
   return (parsed.origin + parsed.pathname).replace(/\/+$/, '');
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { name, message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
   return cause?.code ?? (name === 'TimeoutError' ? 'it takes too long' : (cause?.message ?? message));
 }

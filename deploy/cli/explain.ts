@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { MigrationStatus } from '#services/migrator/service.ts';
 import { counted, digits, duration } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
-import { ask, type ServerOptions, withServerOptions } from './client.ts';
+import { ask, askEach, type ServerOptions, withServerOptions } from './client.ts';
 import { table } from './table.ts';
 import { columnsOf, wrapped } from './wrap.ts';
 
@@ -18,8 +18,9 @@ async function explain(vm: string, options: ServerOptions): Promise<void> {
     process.stdout.write(`${JSON.stringify(explained)}\n`);
     return;
   }
-  const { migrations } = await ask<{ migrations: readonly MigrationStatus[] }>(options, 'GET', '/v1/migrations');
-  const movingTo = migrations.find((migration) => migration.vm === vm)?.to;
+  // Nobody of the migrators may be there; why it is where it is can be said all the same.
+  const { answers } = await askEach<{ migrations: readonly MigrationStatus[] }>(options, '/v1/migrations');
+  const movingTo = answers.flatMap(({ migrations }) => migrations).find((migration) => migration.vm === vm)?.to;
   process.stdout.write(explanationText(explained, movingTo, columnsOf(process.stdout)));
 }
 

@@ -15,25 +15,27 @@ const USAGE_CODES: readonly ErrorCode[] = [
 ];
 
 export interface Failure {
-  /** `tagalong: CODE: message`, without a line break. */
+  /** `tagalong: CODE: message`, without a line break; for a program, `{"error": {"code", "message"}}`, as over HTTP. */
   readonly line: string;
   /** 2 for usage, 1 for failure. */
   readonly exitCode: 1 | 2;
 }
 
-/** What is said of an error, whatever it is. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof TagalongError) {
-    return { line: failureLine(error.code, error.message), exitCode: USAGE_CODES.includes(error.code) ? 2 : 1 };
-  }
-  if (error instanceof CommanderError) {
-    return { line: failureLine('USAGE', error.message.replace(/^error: /, '')), exitCode: 2 };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { line: failureLine('INTERNAL', `${message} (TAGALONG_DEBUG=1 shows where)`), exitCode: 1 };
+/**
+ * What is said of an error, whatever it is.
+ * @param asJson whether a program reads it
+ */
+export function failureOf(error: unknown, asJson = false): Failure {
+  const { code, message } = wordsOf(error);
+  // What a server or a file says is quoted in messages, and must not steer the terminal.
+  const plain = withoutControls(message).trim();
+  const line = asJson ? JSON.stringify({ error: { code, message: plain } }) : `tagalong: ${code}: ${plain}`;
+  return { line, exitCode: (USAGE_CODES as readonly string[]).includes(code) ? 2 : 1 };
 }
 
-function failureLine(code: string, message: string): string {
-  // What a server or a file says is quoted in messages, and must not steer the terminal.
-  return `tagalong: ${code}: ${withoutControls(message).trim()}`;
+function wordsOf(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof TagalongError) return error;
+  if (error instanceof CommanderError) return { code: 'USAGE', message: error.message.replace(/^error: /, '') };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'INTERNAL', message: `${message} (TAGALONG_DEBUG=1 shows where)` };
 }

@@ -65,7 +65,8 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Help that was asked for.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const { line, exitCode } = failureOf(error);
+    const asJson = args.some((arg) => arg === '--json' || arg.startsWith('--json='));
+    const { line, exitCode } = failureOf(error, asJson);
     process.stderr.write(`${line}\n`);
     if (process.env.TAGALONG_DEBUG) console.error(error);
     return exitCode;

@@ -58,10 +58,11 @@ export function addCancel(program: Command): void {
   const command = program
     .command('cancel')
     .description('take back a move that has not switched over')
-    .argument('<migration>', 'its name, as status shows it');
-  withServerOptions(command).action(async (migration: string, options: ServerOptions) => {
-    const answer = await ask(options, 'DELETE', `/v1/migrations/${encodeURIComponent(migration)}`);
-    print(options, answer, `${migration}: is taken back.`);
+    .argument('<migration>', 'its name, as status shows it, or that of its VM');
+  withServerOptions(command).action(async (name: string, options: ServerOptions) => {
+    const path = `/v1/migrations/${encodeURIComponent(name)}`;
+    const answer = await ask<{ readonly migration: string }>(options, 'DELETE', path);
+    print(options, answer, `${answer.migration}: is taken back.`);
   });
 }
 

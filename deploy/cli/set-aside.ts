@@ -1,19 +1,13 @@
 /** What processes have set aside, for `tagalong status`. */
-import { TagalongError } from '#shared/errors.ts';
 import { counted, instant } from '#shared/format.ts';
 import type { SetAsideRecord } from '#shared/store/set-aside.ts';
-import { askAll, type ServerOptions } from './client.ts';
+import { askEach, type ServerOptions } from './client.ts';
 import { table } from './table.ts';
 
 /** The records that all processes together have set aside, each once; none where nobody can say. */
 export async function setAsideOf(options: ServerOptions): Promise<SetAsideRecord[]> {
-  const answers = await askAll<{ readonly setAside: readonly SetAsideRecord[] }>(options, '/v1/set-aside').catch(
-    (error) => {
-      // Programs of before records were set aside have no such list.
-      if (error instanceof TagalongError && (error.code as string) === 'NOT_FOUND') return [];
-      throw error;
-    },
-  );
+  // Programs of before records were set aside have no such list.
+  const { answers } = await askEach<{ readonly setAside: readonly SetAsideRecord[] }>(options, '/v1/set-aside');
   return [...new Map(answers.flatMap(({ setAside }) => setAside).map((record) => [record.key, record])).values()];
 }
 

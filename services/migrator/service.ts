@@ -42,8 +42,13 @@ export interface MigratorService {
   ready(): true | string;
   /** True: this is the process that moves VMs. False: it stands by, or cannot: another may have taken duty meanwhile. */
   readonly onDuty: boolean;
-  /** Takes a migration back. @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL */
-  cancel(migration: string, by: string): Promise<void>;
+  /**
+   * Takes a migration back.
+   * @param name of the migration, or of the VM that moves
+   * @returns the migration's id
+   * @throws TagalongError MIGRATION_UNKNOWN, HELD_ELSEWHERE, MIGRATION_PAST_CANCEL
+   */
+  cancel(name: string, by: string): Promise<string>;
   status(): MigrationStatus[];
   /** True while something is being worked on. */
   readonly busy: boolean;
@@ -175,10 +180,10 @@ export function createMigrator({
     get onDuty() {
       return onDuty && bus.connected() === true && store.connected() === true;
     },
-    cancel: (id, by) =>
+    cancel: (name, by) =>
       service.work(() => {
         if (!onDuty) throw new TagalongError('HELD_ELSEWHERE', 'another migrator is on duty: ask there');
-        core.cancel(id, by, nowMs());
+        return core.cancel(name, by, nowMs());
       }),
     status: () =>
       [...core.live.values()].map(({ state, migration: { id, vm, from, to, measured, acceptedAtMs } }) => ({

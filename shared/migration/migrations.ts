@@ -146,15 +146,21 @@ export class Migrations {
 
   /**
    * An operator takes a migration back.
+   * @param name of the migration, or of the VM that moves
+   * @returns the migration's id
    * @throws TagalongError MIGRATION_UNKNOWN, or MIGRATION_PAST_CANCEL from the switch-over on
    */
-  cancel(id: string, by: string, atMs: number): void {
-    const record = this.#live.get(id);
-    if (record === undefined) throw new TagalongError('MIGRATION_UNKNOWN', `no migration "${id}" is under way`);
+  cancel(name: string, by: string, atMs: number): string {
+    const record = this.#live.get(name) ?? this.#byVm.get(name);
+    const id = record?.migration.id;
+    if (record === undefined || id === undefined || !this.#live.has(id)) {
+      throw new TagalongError('MIGRATION_UNKNOWN', `no migration "${name}" is under way, and no VM of that name moves`);
+    }
     if (record.migration.phase === 'switch' || record.migration.phase === 'release') {
       throw new TagalongError('MIGRATION_PAST_CANCEL', `${id} is switching over: it can only go forward`);
     }
     this.#send(record, { type: 'cancel', atMs, by });
+    return id;
   }
 
   /** A core that knows the same sites and nothing else. */

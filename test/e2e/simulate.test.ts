@@ -317,7 +317,8 @@ describe('a trace of one user', () => {
 
     const strict = await simulate(...args, '--strict', '--json', '-');
     expect(strict).toMatchObject({ code: 2, stdout: '' });
-    expect(strict.stderr).toMatch(/^tagalong: TRACE_ROW_INVALID: .*trace\.csv:4: t: .*\n$/);
+    const { error } = JSON.parse(strict.stderr);
+    expect(error).toEqual({ code: 'TRACE_ROW_INVALID', message: expect.stringMatching(/trace\.csv:4: t: /) });
   });
 });
 
@@ -356,11 +357,16 @@ describe('is refused in one line, with exit status 2:', () => {
       ['--trace', 'none.csv', '--sites', 'shared/none.csv', '--seeds', '1-5'],
       'USAGE: --seeds: a recorded trace is the same for every seed',
     ],
-    ['JSON and CSV at one place', ['--json', '-', '--csv', '-'], 'USAGE: --json and --csv: one of them may be -'],
     ['a format that is none', ['--format', 'xml'], 'USAGE: '],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await simulate(...args);
     expect({ code, stdout, lines: stderr.split('\n').length }).toEqual({ code: 2, stdout: '', lines: 2 });
     expect(stderr).toContain(`tagalong: ${message}`);
+  });
+
+  test('JSON and CSV at one place, said as JSON', async () => {
+    const { code, stdout, stderr } = await simulate('--json', '-', '--csv', '-');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(JSON.parse(stderr).error.code).toBe('USAGE');
   });
 });

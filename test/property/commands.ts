@@ -77,9 +77,9 @@ const order = fc
 
 const cancel = fc.nat({ max: 2 }).map((i) =>
   command(`operator cancels migration ${i}`, (h) =>
-    h.ask(() => {
+    h.ask(async () => {
       const live = h.migrator?.status() ?? [];
-      return live.length === 0 ? undefined : h.migrator?.cancel(live[i % live.length]!.migration, 'operator');
+      if (live.length > 0) await h.migrator?.cancel(live[i % live.length]!.migration, 'operator');
     }),
   ),
 );

@@ -1,0 +1,145 @@
+/** What operators are told of an installation of several processes, whichever of them they name and whichever are away. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { simulatedMachines } from '#services/agent/simulated.ts';
+import { createSingle, type ServiceName, type Single } from '#services/single.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { tagalong } from './cli.ts';
+
+const TOKEN = 'a token of more than sixteen';
+const PATIENTLY = { timeout: 20_000, interval: 100 };
+const SETTINGS = {
+  http: { port: 0, token: TOKEN },
+  sites: ['west', 'east'].map((site, i) => ({
+    ...{ site, lat: 52, lon: 4 + i, slots: 9 },
+    // A move takes longer than the test.
+    uplinks: [{ provider: 'a', rateBps: 1_000_000 }],
+  })),
+  vms: Array.from({ length: 6 }, (_, i) => ({
+    ...{ vm: `desk-${i}`, home: 'west' },
+    spec: { ramBytes: 4e9, dirtyRateBps: 1000, workingSetBytes: 1e6 },
+  })),
+};
+
+const [bus, store, clock] = [memoryBus(), memoryStore(), realClock()];
+const running = new Map<string, { readonly single: Single; readonly url: string }>();
+
+async function start(key: string, name: ServiceName, settings: object = {}): Promise<void> {
+  const config = parseConfig(JSON.stringify({ ...SETTINGS, ...settings }), 'test');
+  const single = await createSingle(name, {
+    ...{ config, clock, log: createLog('silent'), machines: async () => simulatedMachines(config, clock) },
+    // One bus and one store of all.
+    bus: { ...bus, close: async () => {} },
+    store: { ...store, close: async () => {} },
+  });
+  const { url } = await single.listen();
+  running.set(key, { single, url });
+  await single.start();
+}
+const stop = async (key: string) => {
+  await running.get(key)!.single.stop();
+  running.delete(key);
+};
+const urlOf = (key: string) => running.get(key)!.url;
+const status = (urls: readonly string[], ...args: string[]) =>
+  tagalong(['status', '--url', urls.join(','), ...args], { TAGALONG_TOKEN: TOKEN });
+const parsed = async (urls: readonly string[]) => JSON.parse((await status(urls, '--json')).stdout);
+
+beforeAll(async () => {
+  await start('one', 'placement');
+  await start('two', 'placement');
+  await start('migrator', 'migrator');
+  await start('monitor', 'monitor');
+  await start('ingest', 'ingest');
+  await start('dashboard', 'dashboard', { dashboard: { services: [urlOf('one'), urlOf('migrator')] } });
+  const urls = [urlOf('one'), urlOf('two'), urlOf('migrator')];
+  await vi.waitFor(async () => expect((await parsed(urls)).vms).toHaveLength(6), PATIENTLY);
+  const args = ['migrate', 'desk-1', '--to', 'east', '--url', urls.join(',')];
+  expect((await tagalong(args, { TAGALONG_TOKEN: TOKEN })).code).toBe(0);
+  await vi.waitFor(async () => expect((await parsed(urls)).migrations).toHaveLength(1), PATIENTLY);
+}, 60_000);
+afterAll(async () => {
+  for (const key of [...running.keys()].reverse()) await stop(key);
+});
+
+describe('status', () => {
+  test('counts each VM, move and arrival once, whatever addresses it is given', async () => {
+    const all = [...running.values()].map(({ url }) => url);
+    const lists = [all, [...all, ...all], [...all.toReversed(), `${all[0]}/`], all.filter((_, i) => i !== 5)];
+    for (const urls of lists) {
+      const report = await parsed(urls);
+      expect(report.missing).toEqual([]);
+      expect(report.vms.map(({ vm }: { vm: string }) => vm)).toEqual(SETTINGS.vms.map(({ vm }) => vm));
+      expect(report.migrations).toHaveLength(1);
+      expect(report.sites).toMatchObject([
+        { site: 'east', vms: 0, inbound: 1 },
+        { site: 'west', vms: 6, inbound: 0 },
+      ]);
+    }
+  });
+
+  test('shows what there is where the migrator does not answer, and says that moves are missing', async () => {
+    const { code, stdout } = await status([urlOf('one'), urlOf('two'), 'http://127.0.0.1:3']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('desk-0');
+    expect(stdout).toMatch(/^missing: moves: /m);
+    expect(stdout).toMatch(/^missing: http:\/\/127\.0\.0\.1:3 does not answer \(ECONNREFUSED\)/m);
+  });
+
+  test('shows the moves where no placement answers, and says that sites and VMs are missing', async () => {
+    const { code, stdout } = await status([urlOf('migrator')]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('desk-1');
+    expect(stdout).toMatch(/^missing: sites and VMs: /m);
+    expect(await parsed([urlOf('migrator')])).toMatchObject({ policy: null, vms: [], migrations: [{ vm: 'desk-1' }] });
+  });
+
+  test('says which partitions are missing where one of two placements was asked', async () => {
+    const report = await parsed([urlOf('two'), urlOf('migrator')]);
+    expect(report.partitions.held.length).toBeLessThan(16);
+    expect(report.missing).toEqual([expect.stringMatching(/^VMs on \d+ of 16 partitions/)]);
+  });
+
+  test('asked of a process that knows nothing of it, says what the process is', async () => {
+    const { code, stdout, stderr } = await status([urlOf('monitor'), urlOf('ingest')]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`${urlOf('monitor')} is monitor`);
+    expect(stderr).toContain(`${urlOf('ingest')} is ingest`);
+  });
+});
+
+describe('what goes wrong', () => {
+  test('is JSON where JSON was asked for', async () => {
+    const { code, stdout, stderr } = await status(['http://127.0.0.1:3'], '--json');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(JSON.parse(stderr)).toEqual({ error: { code: 'SERVER_UNREACHABLE', message: expect.any(String) } });
+    const usage = await tagalong(['status', '--json', '--nonsense']);
+    expect(usage.code).toBe(2);
+    expect(JSON.parse(usage.stderr).error.code).toBe('USAGE');
+  });
+
+  test('for want of a token names the option that takes it, and tells a wrong one from none', async () => {
+    const [none, wrong] = [
+      await tagalong(['status', '--url', urlOf('one')]),
+      await tagalong(['status', '--url', urlOf('one'), '--token', 'another of sixteen and more']),
+    ];
+    for (const { code, stderr } of [none, wrong]) {
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^tagalong: UNAUTHORIZED: .*--token or TAGALONG_TOKEN\n$/);
+    }
+    expect(none.stderr).not.toBe(wrong.stderr);
+  });
+});
+
+test('cancel takes back the move of a VM that is named by its VM', async () => {
+  const args = ['cancel', 'desk-1', '--json', '--url', urlOf('migrator')];
+  const { code, stdout } = await tagalong(args, { TAGALONG_TOKEN: TOKEN });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ migration: expect.stringMatching(/^desk-1:\d+$/) });
+  await vi.waitFor(async () => expect((await parsed([urlOf('migrator')])).migrations).toEqual([]), PATIENTLY);
+  const again = await tagalong(args, { TAGALONG_TOKEN: TOKEN });
+  expect(JSON.parse(again.stderr).error.code).toBe('MIGRATION_UNKNOWN');
+});
