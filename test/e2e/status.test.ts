@@ -60,12 +60,12 @@ beforeAll(async () => {
   const args = ['migrate', 'desk-1', '--to', 'east', '--url', urls.join(',')];
   expect((await tagalong(args, { TAGALONG_TOKEN: TOKEN })).code).toBe(0);
   await vi.waitFor(async () => expect((await parsed(urls)).migrations).toHaveLength(1), PATIENTLY);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   for (const key of [...running.keys()].reverse()) await stop(key);
 });
 
-describe('status', () => {
+describe('status', { timeout: 120_000 }, () => {
   test('counts each VM, move and arrival once, whatever addresses it is given', async () => {
     const all = [...running.values()].map(({ url }) => url);
     const lists = [all, [...all, ...all], [...all.toReversed(), `${all[0]}/`], all.filter((_, i) => i !== 5)];
@@ -111,7 +111,7 @@ describe('status', () => {
   });
 });
 
-describe('what goes wrong', () => {
+describe('what goes wrong', { timeout: 120_000 }, () => {
   test('is JSON where JSON was asked for', async () => {
     const { code, stdout, stderr } = await status(['http://127.0.0.1:3'], '--json');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -134,7 +134,7 @@ describe('what goes wrong', () => {
   });
 });
 
-test('cancel takes back the move of a VM that is named by its VM', async () => {
+test('cancel takes back the move of a VM that is named by its VM', { timeout: 120_000 }, async () => {
   const args = ['cancel', 'desk-1', '--json', '--url', urlOf('migrator')];
   const { code, stdout } = await tagalong(args, { TAGALONG_TOKEN: TOKEN });
   expect(code).toBe(0);
