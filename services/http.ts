@@ -123,8 +123,12 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
     health: (service, ready) => void health.services.set(service, ready),
     needs: (state) => void health.needs.push(state),
     async listen() {
-      const url = await app.listen({ host: config.host, port: config.port });
-      const { port } = app.server.address() as AddressInfo;
+      await app.listen({ host: config.host, port: config.port });
+      const bound = app.server.address() as AddressInfo;
+      const { port } = bound;
+      // As it is bound: 0.0.0.0 is more than this host's loopback.
+      const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+      const url = `${config.tls === undefined ? 'http' : 'https'}://${host}:${port}`;
       log.info({ url }, 'listening');
       return { url, port };
     },

@@ -8,6 +8,7 @@ import { PLACE_RECORD, SITE_RECORD } from './agent/records.ts';
 import { LETTER_RECORD } from './dead-letters/letters.ts';
 import { SESSIONS_RECORD } from './ingest/attachments.ts';
 import { DECLARED_VM_RECORD } from './ingest/vm-record.ts';
+import { INSTALLATION_RECORD } from './installation.ts';
 import { AUTOMATION_RECORD } from './placement/automation.ts';
 import { CORRECTION_RECORD } from './placement/corrections.ts';
 
@@ -22,6 +23,7 @@ export const STORE_KINDS: readonly AnyKind[] = [
   DECLARED_VM_RECORD,
   SESSIONS_RECORD,
   LETTER_RECORD,
+  INSTALLATION_RECORD,
 ];
 
 /** In the files of an agent. */

@@ -82,7 +82,7 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
     observeSetAside(exposition, setAside);
     return {
       async start() {
-        await listenersKnown(bus, config.bus.partitions, log, stopped.signal);
+        await listenersKnown(bus, config.bus.partitions, log, stopped.signal, ingest.waitFor);
         if (stopped.signal.aborted) return;
         await ingest.start();
         await declareVms(ingest, config.vms, log);

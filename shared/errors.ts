@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'TRACE_UNREADABLE' // a trace file cannot be opened, or its format is not known
   | 'TRACE_ROW_INVALID' // one row of a trace is wrong, and --strict was asked for
   | 'SITES_INVALID' // a site list has a wrong row
+  | 'INSTALLATION_OTHER' // bus or store belongs to another installation
   | 'STORE_CONFLICT' // somebody else wrote the record first (compare-and-set lost)
   | 'BUS_CLOSED' // publish or subscribe after close
   | 'BUS_UNREACHABLE' // the server of the bus does not answer, or does not take what it is sent
@@ -34,6 +35,7 @@ export type ErrorCode =
   | 'POLICY_UNKNOWN' // no policy of that name
   | 'USAGE' // the command line does not make sense
   | 'SERVER_UNREACHABLE' // an operating command found nobody at the address
+  | 'CONNECTION_BROKEN' // a probed connection was lost, or bytes on it
   | 'TESTBED_MISSING' // something that the test bed needs is missing on this host
   | 'TOPOLOGY_INVALID' // the description of a test bed has a fault
   | 'MPTCP_UNAVAILABLE' // the kernel has no multipath TCP, or has it switched off

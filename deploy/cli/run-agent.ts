@@ -1,5 +1,5 @@
 import { qemuAgent } from '#services/agent/qemu/agent.ts';
-import { serveAgent } from '#services/agent/qemu/http.ts';
+import { checkServing, serveAgent } from '#services/agent/qemu/http.ts';
 import { agentSettings } from '#shared/config/agent.ts';
 import { createLog } from '#shared/log.ts';
 import { aborted, stopRequest } from './signals.ts';
@@ -13,6 +13,8 @@ export async function runAgent(path: string): Promise<void> {
   const stop = stopRequest();
   const log = createLog(config.log.level);
   const agent = qemuAgent({ config, log });
+  // Before it changes anything of its host; it listens only when it knows its VMs again.
+  await checkServing(config);
   await agent.start();
   const server = await serveAgent(agent, config, log);
   try {

@@ -6,9 +6,9 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
-import { openBus, openStore } from '#shared/open.ts';
 import { logEnd, logStart } from './announce.ts';
 import { openMachines } from './machines.ts';
+import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
@@ -40,8 +40,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   const log = createLog(config.log.level);
   logStart(log, 'up', config);
   const clock = realClock();
-  const bus = await openBus(config, log);
-  const store = await openStore(config, log);
+  const { bus, store } = await openBoth(config, log);
   const machines = await openMachines(config, clock, store, log);
   const system = createSystem({ config, clock, bus, store, log, machines });
   observeProcess(system.monitor);

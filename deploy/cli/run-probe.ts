@@ -25,8 +25,9 @@ const REPORT_TRIES = 3;
 const REPORT_AGAIN_MS = 1000;
 
 /**
- * Probes until it is stopped, or the connection is lost. What it saw is no failure, whatever it was.
- * @throws TagalongError USAGE, SERVER_UNREACHABLE
+ * Probes until it is stopped, or the connection is lost. A gap is no failure, however long; bytes or connections that were lost
+ * are one.
+ * @throws TagalongError USAGE, SERVER_UNREACHABLE; CONNECTION_BROKEN after the report, where the connection did not hold
  */
 export async function runProbe(options: ProbeCommandOptions): Promise<void> {
   const { to, durationS, mptcp, reconnect = false, json, intervalMs, gapMs, loadBps } = options;
@@ -58,6 +59,16 @@ export async function runProbe(options: ProbeCommandOptions): Promise<void> {
   await Promise.all(reports);
   if (json) print('report', report);
   else process.stdout.write(reportTable(report));
+  const broken = brokenBy(report);
+  if (broken.length > 0)
+    throw new TagalongError('CONNECTION_BROKEN', `the connection did not hold: ${broken.join(', ')}`);
+}
+
+/** What must not happen to a connection that is held. */
+function brokenBy({ resets, lostBytes, reorderedBytes, corruptedBytes }: ProbeReport): string[] {
+  const lost = resets > 0 ? [`${counted(resets, 'connection')} lost`] : [];
+  const wrong = Object.entries({ lost: lostBytes, reordered: reorderedBytes, corrupted: corruptedBytes });
+  return [...lost, ...wrong.flatMap(([what, n]) => (n > 0 ? [`${bytes(n)} ${what}`] : []))];
 }
 
 /** What tells a running Tagalong of a gap. */

@@ -5,9 +5,9 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
-import { openBus, openStore } from '#shared/open.ts';
 import { logEnd, logStart } from './announce.ts';
 import { openMachines } from './machines.ts';
+import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
@@ -39,7 +39,7 @@ export async function runService(name: ServiceName, { config: path, port }: Serv
   // Nobody is left to care: neither about a server that is gone as well.
   if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
   const clock = follower?.clock ?? realClock();
-  const opened = { bus: await openBus(config, log), store: await openStore(config, log) };
+  const opened = await openBoth(config, log);
   const bus = follower?.tapBus(opened.bus) ?? opened.bus;
   const store = follower?.tapStore(opened.store) ?? opened.store;
   const machines = async () => follower?.machines ?? openMachines(config, clock, store, log);

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 
 /**
- * Aborted at the first SIGINT or SIGTERM, so that what runs can end in order. The second ends the process at once.
+ * Aborted at the first SIGINT, SIGTERM or SIGHUP (its terminal is gone), so that what runs can end in order. The second ends the process at once.
  */
 export function stopRequest(): AbortSignal {
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (stop.signal.aborted) process.exit(128 + constants.signals[name]);
       stop.abort();

@@ -9,13 +9,17 @@ import type { Ingest } from './service.ts';
  */
 export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log): Promise<void> {
   const log = serviceLog(parent, 'ingest');
+  let declared = 0;
   for (const { vm, home, spec, sessions } of vms) {
     try {
-      await ingest.declareVm(vm, home, spec);
+      await ingest.declareVm(vm, home, spec, 'debug');
+      declared++;
       for (const { user, weight } of sessions) await ingest.attach(vm, user, weight);
     } catch (error) {
       if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;
       log.error({ vm, home, err: error }, 'a VM of the configuration was not declared');
     }
   }
+  // One line for all: there may be thousands.
+  if (vms.length > 0) log.info({ vms: declared, of: vms.length }, 'VMs of the configuration are declared');
 }

@@ -49,11 +49,13 @@ export interface Ingest {
   stop(): Promise<void>;
   /** True, or why nothing is taken at the moment. */
   ready(): true | string;
+  /** Says what it has to wait for before it can start. */
+  waitFor(missing: readonly string[]): void;
   /**
    * Says that a VM exists, or what has changed of it. Said once, however often it is called.
    * @throws TagalongError SITE_UNKNOWN where there is no such home
    */
-  declareVm(vm: string, home: string, spec: VmSpec): Promise<void>;
+  declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
   /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
   /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID */
@@ -105,6 +107,7 @@ export function createIngest(options: {
   const counts = newTally();
   const inHand = new Set<Promise<unknown>>();
   let running = false;
+  let waitsFor: readonly string[] = [];
   let said = 0;
 
   /** Does what is asked, where that may be asked now; `stop` waits for it. */
@@ -128,7 +131,7 @@ export function createIngest(options: {
     return bus.publish([envelop(fact, id, SOURCE)]);
   };
 
-  const declareVm = async (vm: string, home: string, spec: VmSpec) => {
+  const declareVm = async (vm: string, home: string, spec: VmSpec, level: 'info' | 'debug' = 'info') => {
     const data = () => ({ vm, atMs: clock.now(), home, spec });
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
@@ -140,7 +143,7 @@ export function createIngest(options: {
       (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
       async (revision) => {
         await say({ type: 'vm.declared.v1', data: data() }, revision);
-        log.info({ vm, home }, 'VM declared');
+        log[level]({ vm, home }, 'VM declared');
       },
     );
   };
@@ -230,11 +233,15 @@ export function createIngest(options: {
       await Promise.allSettled(inHand);
     },
     ready() {
-      if (!running) return 'not running';
+      if (!running)
+        return waitsFor.length === 0 ? 'not running' : `waits for the first start of ${waitsFor.join(' and ')}`;
       const waiting = mostWaiting(bus);
       return waiting <= MAX_WAITING_EVENTS || overloaded(waiting);
     },
-    declareVm: (vm, home, spec) => take(() => declareVm(vm, home, spec)),
+    waitFor(missing) {
+      waitsFor = missing;
+    },
+    declareVm: (vm, home, spec, level) => take(() => declareVm(vm, home, spec, level)),
     retireVm: (vm) => take(() => retireVm(vm)),
     attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
     detach: (vm, user) => take(() => detach(vm, user)),

@@ -213,5 +213,16 @@ interface Refused {
 /** The fixed keys under which a migration is logged. */
 function labels({ data, traceparent }: Event): Record<string, unknown> {
   const { migration, vm, from, to } = data as unknown as Record<string, unknown>;
-  return { migration, vm, from, to, trace: readTraceparent(traceparent)?.traceId };
+  return { migration, vm, from, to, trace: readTraceparent(traceparent)?.traceId, ...outcomeOf(data) };
+}
+
+/** What became of a migration that has ended; nothing of one that has not. */
+function outcomeOf(data: Event['data']): Record<string, unknown> {
+  if (!('figures' in data)) return {};
+  const { durationMs, pauseMs, interruptionMs, bytes, degraded } = data.figures;
+  const because = {
+    ...('code' in data && { code: data.code, reason: data.reason, phase: data.phase }),
+    ...('by' in data && { by: data.by, phase: data.phase }),
+  };
+  return { durationMs, pauseMs, interruptionMs, bytes, ...(degraded.length > 0 && { degraded }), ...because };
 }

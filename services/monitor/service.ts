@@ -90,8 +90,8 @@ export function createMonitor(options: MonitorOptions): Monitor {
         roam(event.data);
         return end(event.data.migration, 'completed', 'none', event.data.figures);
       case 'migration.failed.v1': {
-        const { migration, vm, code, phase, figures } = event.data;
-        log.warn({ migration, vm, code, phase }, 'a migration failed');
+        const { migration, vm, code, reason, phase, figures } = event.data;
+        log.warn({ migration, vm, code, reason, phase }, 'a migration failed');
         return end(migration, 'failed', fewCodes(code), figures);
       }
       case 'migration.cancelled.v1':

@@ -26,6 +26,12 @@ export interface Bus {
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
   /** Events not yet handled, by group and partition; as far as known: an adapter may look once a second. */
   lag(): Lag[];
+  /**
+   * Writes down whose bus this is, where nobody has yet. Absent where the bus has no place for it.
+   * @param installation an id
+   * @returns the id of the installation whose it is
+   */
+  claim?(installation: string): Promise<string>;
   /** True, or why the bus cannot be used at the moment: in words that name no server. As far as known: some seconds old. */
   connected(): true | string;
   /** What happened to its connection since it was opened; absent where there is none. */

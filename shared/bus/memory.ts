@@ -30,6 +30,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
   const subscriptions = new Set<Subscription>();
   const breathe = breather(LONGEST_STRETCH_MS);
   const rest = restCounter();
+  let owner: string | undefined;
   let closing = false;
   let closed = false;
 
@@ -94,6 +95,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       all().flatMap(({ name, queues }) =>
         queues.map((queue, partition) => ({ group: name, partition, events: queue.size })),
       ),
+    claim: async (installation) => (owner ??= installation),
     connected: () => true,
     idle: rest.idle,
     async close() {

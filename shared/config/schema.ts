@@ -350,6 +350,8 @@ const Vm = Type.Object(
 
 /** The whole configuration. */
 export const ConfigSchema = section({
+  /** What this installation is called, where several use one server. @default none: it is known by its sites */
+  installation: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' })),
   http: Http,
   bus: Bus,
   store: Store,

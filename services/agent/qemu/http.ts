@@ -1,5 +1,7 @@
 /** How an agent is given orders: HTTP and JSON with mutual TLS. Who has no certificate for `control` is not heard. */
+import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import Fastify from 'fastify';
@@ -76,12 +78,31 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
       await app.listen({ path: listen.socket });
     } else await app.listen({ host: listen.host, port: listen.port });
   } catch (cause) {
-    const where = 'socket' in listen ? listen.socket : `${listen.host}:${listen.port}`;
-    throw new TagalongError(
-      'PORT_UNAVAILABLE',
-      `${where}: cannot take orders there (${(cause as NodeJS.ErrnoException).code})`,
-      { cause },
-    );
+    throw unavailable(listen, cause);
   }
   return { close: () => app.close() };
+}
+
+/**
+ * Looks whether the agent could take orders: its certificates can be read, and nobody listens where it is to.
+ * @throws TagalongError CONFIG_UNREADABLE, PORT_UNAVAILABLE
+ */
+export async function checkServing({ listen, tls }: AgentConfig): Promise<void> {
+  await readCredentials(tls);
+  if ('socket' in listen) return;
+  const server = createServer();
+  try {
+    server.listen({ host: listen.host, port: listen.port });
+    await once(server, 'listening');
+  } catch (cause) {
+    throw unavailable(listen, cause);
+  }
+  server.close();
+  await once(server, 'close');
+}
+
+function unavailable(listen: AgentConfig['listen'], cause: unknown): TagalongError {
+  const where = 'socket' in listen ? listen.socket : `${listen.host}:${listen.port}`;
+  const { code } = cause as NodeJS.ErrnoException;
+  return new TagalongError('PORT_UNAVAILABLE', `${where}: cannot take orders there (${code})`, { cause });
 }

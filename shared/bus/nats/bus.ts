@@ -25,6 +25,7 @@ import { View } from './view.ts';
 const SIGN_MS = 10_000;
 /** In the bucket of places, whose keys have two tokens. */
 const PARTITIONS_KEY = 'partitions';
+const INSTALLATION_KEY = 'installation';
 
 /** The bus, with what happens to its connection. */
 export interface NatsBus extends Bus {
@@ -68,16 +69,21 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
 
 /** Writes down into how many partitions keys are divided, or looks whether it is what is written there. */
 async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
-  const record = { bucket: names.places, key: PARTITIONS_KEY, text: JSON.stringify({ partitions }), expected: 0 };
-  if ((await writeRecord(sender, record)) !== undefined) return;
-  const subject = bucketSubject(names.places, PARTITIONS_KEY);
-  const { data } = await patiently(names.places, () =>
-    link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject }),
-  );
-  const begun = JSON.parse(new TextDecoder().decode(data)) as { partitions: number };
+  const begun = await writtenFirst<{ partitions: number }>(sender, link, names, PARTITIONS_KEY, { partitions });
   if (begun.partitions === partitions) return;
   const message = `partitions: ${partitions}, but ${names.events} was begun with ${begun.partitions}; keys would change places`;
   throw new TagalongError('CONFIG_INVALID', message);
+}
+
+/** Writes a record that is written once and for all. @returns what is there: what was written first */
+async function writtenFirst<T>(sender: Sender, link: Link, names: Names, key: string, value: T): Promise<T> {
+  const record = { bucket: names.places, key, text: JSON.stringify(value), expected: 0 };
+  if ((await writeRecord(sender, record)) !== undefined) return value;
+  const subject = bucketSubject(names.places, key);
+  const { data } = await patiently(names.places, () =>
+    link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject }),
+  );
+  return JSON.parse(new TextDecoder().decode(data)) as T;
 }
 
 interface BusParts {
@@ -143,6 +149,10 @@ function busOn({ link, names, partitions, sender, view, watch, log }: BusParts):
       };
     },
     lag: () => lags.all,
+    async claim(installation) {
+      const written = await writtenFirst(sender, link, names, INSTALLATION_KEY, { installation });
+      return written.installation;
+    },
     connected: () => watch.state,
     get maxEventBytes() {
       return Math.min(MAX_EVENT_BYTES, link.nc.info?.max_payload ?? MAX_EVENT_BYTES);
