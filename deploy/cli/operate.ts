@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { counted } from '#shared/format.ts';
-import { ask, askAll, type ServerOptions, withServerOptions } from './client.ts';
+import { ask, askEach, type ServerOptions, withServerOptions } from './client.ts';
 
 /** `tagalong migrate VM --to SITE`. */
 export function addMigrate(program: Command): void {
@@ -44,8 +44,9 @@ interface DrainOptions extends ServerOptions {
 /** How many VMs are at home at a site; undefined where no placement is asked that knows. */
 async function vmsAt(site: string, options: ServerOptions): Promise<number | undefined> {
   try {
-    const placements = await askAll<PlacementStatus>(options, '/v1/status');
-    const vms = placements.flatMap((placement) => placement.vms).filter(({ home }) => home === site);
+    const placements = await askEach<PlacementStatus>(options, '/v1/status');
+    if (placements.answers.length === 0) return undefined;
+    const vms = placements.answers.flatMap((placement) => placement.vms).filter(({ home }) => home === site);
     return new Set(vms.map(({ vm }) => vm)).size;
   } catch {
     // The drain is ordered; a figure that cannot be had is left out.

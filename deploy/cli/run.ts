@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { replay } from '#services/ingest/replay.ts';
 import type { Fix, TraceReport } from '#services/ingest/traces/trace.ts';
+import { simulatedMachines } from '#services/agent/simulated.ts';
 import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
@@ -56,7 +57,9 @@ export async function play(run: Run): Promise<void> {
   const stop = stopRequest();
   const clock = pacedClock(run.startMs, run.speed);
   const bus = memoryBus({ partitions: run.config.bus.partitions });
-  const system = createPacedSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log });
+  // Nobody can look on at a run that goes as fast as it can.
+  const machines = simulatedMachines(run.config, clock, Number.isFinite(run.speed));
+  const system = createPacedSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log, machines });
   const view = liveView(process.stderr);
   const tally = createTally();
   try {

@@ -21,7 +21,7 @@ const PREFIX = 'simulated/vm/';
 export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log, aside?: SetAside): Machines {
   const log = serviceLog(parent, 'agent');
   const setAside = aside ?? new SetAside({ log, clock });
-  const { hypervisor, hosts } = simulatedMachines(config, clock);
+  const { hypervisor, hosts } = simulatedMachines(config, clock, true);
   const revisions = new Map<string, number>();
   const switching = new Map<string, Move>();
   const isSite = (name: string) => config.sites.some(({ site }) => site === name);

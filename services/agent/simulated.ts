@@ -25,7 +25,7 @@ const PROGRESS_EVERY_MS = 1_000;
  * Everything that runs VMs, simulated, for as long as this process lives.
  * @param watched whether somebody looks on, so that moves say how far they are
  */
-export function simulatedMachines(config: Config, clock: Clock, watched = true) {
+export function simulatedMachines(config: Config, clock: Clock, watched = false) {
   const { move: model, network } = config;
   const hypervisor = simulatedHypervisor({
     ...{ clock, model, network },

@@ -24,7 +24,7 @@ export interface SharedHosts {
 
 /** @param clock the conductor's */
 export function sharedHosts(config: Config, clock: Clock): SharedHosts {
-  const { hypervisor, hosts } = simulatedMachines(config, clock, false);
+  const { hypervisor, hosts } = simulatedMachines(config, clock);
   let onDuty: string | undefined;
   let reports: Report[] = [];
   const relieve = () => {

@@ -1,5 +1,6 @@
 /** How far a move is, as an operator sees it while it goes on. */
 import { expect, test } from 'vitest';
+import { simulatedMachines } from '#services/agent/simulated.ts';
 import { createPacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
@@ -28,6 +29,7 @@ test('status and dashboard show phase and bytes of a simulated move while it goe
   const clock = pacedClock(Date.UTC(2026, 0, 5), Number.POSITIVE_INFINITY);
   const system = createPacedSystem({
     ...{ config, clock, bus: memoryBus(), store: memoryStore(), log: createLog('silent') },
+    machines: simulatedMachines(config, clock, true),
   });
   await system.start();
   const { url } = await system.listen();
