@@ -35,9 +35,10 @@ export const INSTALLATION_RECORD = recordKind({
   kind: 'installation',
   keys: KEY,
   owner: 'all',
-  version: 1,
+  // Its first: programs before had no such record.
+  version: 0,
   schema: KeptInstallation,
-  upgrade: { 0: (old) => old },
+  upgrade: {},
 });
 
 /**

@@ -1,9 +1,9 @@
 /** All services in one process, played through on a paced clock, with a live picture and a closing table. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { simulatedMachines } from '#services/agent/simulated.ts';
 import type { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { replay } from '#services/ingest/replay.ts';
 import type { Fix, TraceReport } from '#services/ingest/traces/trace.ts';
-import { simulatedMachines } from '#services/agent/simulated.ts';
 import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
