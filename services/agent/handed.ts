@@ -153,6 +153,8 @@ export function handedMachines(
     async place(vm, site, spec) {
       // Where one runs whose record cannot be read nobody knows; setting it aside was logged.
       if (setAside.get(handedKey(vm)) !== undefined) return;
+      // Nothing is handed to a site that is not there.
+      if (!sites().includes(site)) return log.error({ vm, site }, 'a VM is not started: no such site has an agent');
       if (!handed.has(vm) && takesOver) {
         const unasked = sites().filter((other) => !heard.has(other) && !asked.has(other));
         for (const other of unasked) asked.add(other);
