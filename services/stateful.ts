@@ -115,7 +115,7 @@ export function stateful(parts: StatefulParts): Stateful {
       // The sites first: most of what follows can only be judged when they are known. Before the rest has been loaded a
       // heartbeat changes nothing that has to be written.
       const learn = async (batch: readonly Delivery[]) => (held ? overhear(batch) : overhears.apply(batch));
-      const heard: readonly EventType[] = ['site.reported.v1', ...overhears.types];
+      const heard: readonly EventType[] = ['site.reported.v1', 'site.removed.v1', ...overhears.types];
       subscriptions.push(await bus.subscribe({ group: `${group}-sites`, types: heard, latest: true }, learn));
       const assigned = (mine: readonly number[]) => {
         logChange(log, partitions, mine);

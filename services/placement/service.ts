@@ -42,6 +42,7 @@ const TYPES: readonly EventType[] = [
   'session.detached.v1',
   'vm.declared.v1',
   'vm.retired.v1',
+  'migration.accepted.v1',
   'migration.switched.v1',
   'migration.completed.v1',
   'migration.failed.v1',
@@ -171,7 +172,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     // The sites first: a look at a VM among half of them would say something else.
-    for (const data of core.sites.reports()) next.sites.report(data);
+    for (const fact of core.sites.facts()) next.apply(fact, nowMs());
     learn(corrections, next);
     next.pause(paused, nowMs());
     for (const { value } of kept) next.restore(reviveVm(value, next.sites));
@@ -223,7 +224,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   const overhear = (batch: readonly Delivery[]) => {
     const atMs = nowMs();
     for (const { event } of batch) {
-      if (event.type === 'site.reported.v1') core.apply(event, atMs);
+      if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1') core.apply(event, atMs);
       else if (!core.vms.has(event.data.vm) && elsewhere.hear(event)) {
         lessonsDueMs = Math.min(lessonsDueMs, atMs + LESSON_WRITTEN_MS);
         lessonAwaited = true;
@@ -300,7 +301,8 @@ export function createPlacement(options: PlacementOptions): PlacementService {
 function mindIn(stored: unknown): Mind[] {
   const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {
-    return [VM_RECORD.upgrade(v, value).mind];
+    const { mind, retired } = VM_RECORD.upgrade(v, value);
+    return retired ? [] : [mind];
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     return [];

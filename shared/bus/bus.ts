@@ -92,4 +92,4 @@ export const MAX_EVENT_BYTES = 900_000;
 export const MAX_ATTEMPTS = 5;
 
 /** Types of which the bus keeps the latest event of each key for those who come later. */
-export const LATEST_KEPT: readonly EventType[] = ['site.reported.v1'];
+export const LATEST_KEPT: readonly EventType[] = ['site.reported.v1', 'site.removed.v1'];

@@ -60,6 +60,12 @@ const EVENTS: Record<EventType, Described> = {
     senders: ['agent'],
     receivers: ['placement', 'migrator', ...OBSERVERS],
   },
+  'site.removed.v1': {
+    title: 'Site removed',
+    summary: 'A site is no longer there: no VM goes there, and nobody speaks for it until a later heartbeat.',
+    senders: ['agent'],
+    receivers: ['placement', 'migrator', 'monitor', 'dashboard'],
+  },
   'placement.decided.v1': {
     title: 'Placement decided',
     summary: 'A verdict on a VM, move, stay or cancel, with the reasons for it.',
@@ -70,7 +76,7 @@ const EVENTS: Record<EventType, Described> = {
     title: 'Migration accepted',
     summary: 'The migrator has taken a decision on; it waits for its turn.',
     senders: ['migrator'],
-    receivers: OBSERVERS,
+    receivers: ['placement', ...OBSERVERS],
   },
   'migration.started.v1': {
     title: 'Migration started',

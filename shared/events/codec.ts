@@ -38,7 +38,7 @@ const validators = Object.fromEntries(
 
 /** The key that orders a fact against others: its VM, or its site for what is said of sites. */
 export function keyOf(fact: Fact): string {
-  return fact.type === 'site.reported.v1' ? fact.data.site : fact.data.vm;
+  return 'site' in fact.data ? fact.data.site : fact.data.vm;
 }
 
 /**

@@ -123,6 +123,9 @@ export const SiteReported = Type.Object(
   closed,
 );
 
+/** A site is no longer there: nothing goes there, and nobody speaks for it. It is there again with a later heartbeat. */
+export const SiteRemoved = Type.Object({ site: Name, atMs: AtMs }, closed);
+
 /** What a move is expected to take and to be worth, in user-milliseconds where it is a cost. */
 export const Prediction = Type.Object(
   {
@@ -183,7 +186,7 @@ export const PlacementDecided = Type.Object(
     prediction: Type.Optional(Prediction),
     /** The migration that is given up; only with `cancel`. */
     cancels: Type.Optional(DecisionId),
-    /** The VM as it is to be moved; only with `move`. */
+    /** The VM as it is to be moved; with `move` and, of the move that is given up, with `cancel`. */
     spec: Type.Optional(VmSpec),
     explanation: Explanation,
   },
@@ -314,6 +317,7 @@ export const SCHEMAS = {
   'vm.declared.v1': VmDeclared,
   'vm.retired.v1': VmRetired,
   'site.reported.v1': SiteReported,
+  'site.removed.v1': SiteRemoved,
   'placement.decided.v1': PlacementDecided,
   'migration.accepted.v1': MigrationAccepted,
   'migration.started.v1': MigrationStarted,

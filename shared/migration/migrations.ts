@@ -22,7 +22,7 @@ import {
 } from './machine.ts';
 import { cut, newMigration, tidied } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
-import { names, type Said, said } from './said.ts';
+import { progressed, type Said, said } from './said.ts';
 
 /** What the hypervisor is to do, once it has been recorded. */
 export type Order =
@@ -60,6 +60,8 @@ export class Migrations {
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
   /** VMs whose record cannot be read, and why. */
   readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
+  /** Sites that were removed, and when. */
+  readonly #removed = new Map<string, number>();
   #said: Said[] = [];
   #orders: Order[] = [];
   #changed: Record[] = [];
@@ -85,6 +87,7 @@ export class Migrations {
    */
   apply(fact: Fact, nowMs = fact.data.atMs): void {
     if (fact.type === 'site.reported.v1') this.#report(fact.data);
+    if (fact.type === 'site.removed.v1') this.#remove(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
       if (fact.data.verdict === 'move') this.#accept(fact.data, nowMs);
@@ -113,25 +116,7 @@ export class Migrations {
         return;
       case 'progress':
         this.#progress(record, measured, atMs);
-        this.#said.push({
-          // With its time: a step that is begun anew after a crash comes to the same rounds once more.
-          id: `${report.id}:${report.step}:${measured.rounds}:${atMs}`,
-          decidedAtMs: record.migration.acceptedAtMs,
-          fact: {
-            type: 'migration.progressed.v1',
-            data: {
-              ...names(record.migration),
-              atMs,
-              phase: report.step,
-              round: measured.rounds,
-              sentBytes: measured.bytes,
-              remainingBytes: report.remainingBytes,
-              rateBps: report.rateBps,
-              subflows: measured.subflows,
-              bytesByPath: measured.bytesByPath,
-            },
-          },
-        });
+        this.#said.push(progressed(record.migration, report, atMs));
     }
   }
 
@@ -166,6 +151,7 @@ export class Migrations {
   /** A core that knows the same sites and nothing else. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
+    for (const [site, atMs] of this.#removed) other.#remove({ site, atMs });
     for (const data of this.#reports.values()) other.#report(data);
     return other;
   }
@@ -228,7 +214,16 @@ export class Migrations {
     return taken;
   }
 
+  #remove({ site, atMs }: Data<'site.removed.v1'>): void {
+    if ((this.#reports.get(site)?.atMs ?? 0) > atMs) return;
+    this.#reports.delete(site);
+    this.#paths.clear();
+    this.#removed.set(site, atMs);
+  }
+
   #report(data: Data<'site.reported.v1'>): void {
+    if (data.atMs <= (this.#removed.get(data.site) ?? -1)) return;
+    this.#removed.delete(data.site);
     this.#reports.set(data.site, data);
     this.#paths.clear();
     this.#occupancy.report(data);
@@ -250,8 +245,9 @@ export class Migrations {
       this.#refuse(migration, last, decided.atMs);
       return;
     }
-    if (this.#occupancy.isFull(decided.to)) {
-      this.#turnAway(migration, decided.atMs);
+    const undo = this.#objection(decided);
+    if (undo !== undefined) {
+      this.#turnAway({ ...migration, undo }, decided.atMs);
       return;
     }
     const record = this.#record('queued', { ...migration, deadlineMs: decided.atMs + this.#limits.queueMs });
@@ -259,21 +255,25 @@ export class Migrations {
     this.#live.set(migration.id, record);
     this.#agenda.set(record, record.migration.deadlineMs!);
     this.#queue.push(record);
-    this.#said.push({
-      id: `${migration.id}:accepted`,
-      decidedAtMs: decided.atMs,
-      fact: { type: 'migration.accepted.v1', data: { ...names(migration), atMs: decided.atMs } },
-    });
+    this.#said.push(said(migration, 'accepted', decided.atMs));
     this.#admit(Math.max(decided.atMs, nowMs));
   }
 
   /**
-   * Several placements can send VMs to one site at once, each seeing only its own: what would overfill it is not accepted,
-   * and kept as failed, so that a repeat of the decision does not find room one day and is carried out after all.
+   * Why an order is not accepted. Several placements can send VMs to one site at once, each seeing only its own: what would
+   * overfill it is not accepted; nor is an order that crossed the removal of a site.
    */
+  #objection({ from, to }: Data<'placement.decided.v1'>): { code: string; reason: string } | undefined {
+    for (const site of [from, to]) {
+      if (this.#removed.has(site)) return { code: 'SITE_UNKNOWN', reason: `${site} was removed` };
+    }
+    if (!this.#occupancy.isFull(to)) return undefined;
+    return { code: 'SITE_FULL', reason: `every slot of ${to} is taken, or promised to a VM on its way there` };
+  }
+
+  /** Kept as failed, so that a repeat of the decision is not carried out after all when its reason is gone. */
   #turnAway(migration: Migration, atMs: number): void {
-    const reason = `every slot of ${migration.to} is taken, or promised to a VM on its way there`;
-    const failed: Migration = { ...migration, endedAtMs: atMs, undo: { code: 'SITE_FULL', reason } };
+    const failed: Migration = { ...migration, endedAtMs: atMs };
     this.#record('failed', failed);
     this.#said.push(said(failed, 'failed', atMs));
   }
@@ -288,19 +288,32 @@ export class Migrations {
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
   #refuse(migration: Migration, busy: Record, atMs: number): void {
-    const reason = `${migration.vm} is being moved by ${busy.migration.id}`;
-    const runsAt = busy.migration.runsAt;
-    // A repeat of the decision must not find the VM free one day and be carried out after all.
-    busy.migration = { ...busy.migration, seq: migration.seq };
-    this.#touch(busy);
-    this.#said.push(said({ ...migration, runsAt, undo: { code: 'VM_BUSY', reason } }, 'failed', atMs));
+    const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
+    this.#said.push(said({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
+    this.#passOver(busy, migration.seq);
   }
 
-  #cancel({ vm, cancels, atMs, reason }: Data<'placement.decided.v1'>, nowMs: number): void {
+  /** A repeat of a decision that was refused must not find the VM free one day and be carried out after all. */
+  #passOver(busy: Record, seq: number): void {
+    busy.migration = { ...busy.migration, seq };
+    this.#touch(busy);
+  }
+
+  #cancel(decided: Data<'placement.decided.v1'>, nowMs: number): void {
+    const { vm, cancels, atMs, reason } = decided;
     const record = this.#byVm.get(vm);
+    const by = `policy: ${reason}`;
     if (record?.migration.id === cancels) {
-      this.#send(record!, { type: 'cancel', atMs: Math.max(atMs, nowMs), by: `policy: ${reason}` });
+      this.#send(record!, { type: 'cancel', atMs: Math.max(atMs, nowMs), by });
+      return;
     }
+    // Of an order that never came here, or could not be taken up, the end is said too: somebody waits for it.
+    const seq = seqOf(decided);
+    if (seq === undefined || decided.spec === undefined || seq <= (record?.migration.seq ?? 0)) return;
+    const never = { ...newMigration({ ...decided, decision: cancels!, seq }, []), endedAtMs: atMs, undo: { by } };
+    if (record === undefined || TERMINAL.includes(record.state)) this.#record('cancelled', never);
+    else this.#passOver(record, seq);
+    this.#said.push(said(never, 'cancelled', atMs));
   }
 
   /**
@@ -383,4 +396,10 @@ export class Migrations {
     record.changed = true;
     this.#changed.push(record);
   }
+}
+
+/** The number of the decision that is called off. */
+function seqOf({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
+  const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
+  return Number.isSafeInteger(seq) ? seq : undefined;
 }

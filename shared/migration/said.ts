@@ -1,6 +1,7 @@
 /** What is said of a migration on the bus. */
 import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Fact, type Figures, PHASES } from '../events/index.ts';
+import type { Report } from '../hypervisor/hypervisor.ts';
 import { foreignText } from '../text.ts';
 import type { Migration } from './machine.ts';
 
@@ -13,12 +14,12 @@ export interface Said {
 }
 
 /** How a migration is named in every event about it. */
-export function names({ id, vm, from, to }: Migration) {
+function names({ id, vm, from, to }: Migration) {
   return { migration: id, vm, from, to };
 }
 
 /** What a migration cost that ends now. What a client saw itself overrules what the hypervisor thinks that it saw. */
-export function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, atMs: number): Figures {
+function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, atMs: number): Figures {
   return {
     ...measured,
     ...(clientGapMs !== null && { clientGapMs, interruptionMs: clientGapMs }),
@@ -41,10 +42,34 @@ function phasesOf(phaseAtMs: Migration['phaseAtMs'], endedAtMs: number): NonNull
   return phaseMs;
 }
 
+/** How far a migration has come. */
+export function progressed(migration: Migration, report: Extract<Report, { kind: 'progress' }>, atMs: number): Said {
+  const { step, measured, remainingBytes, rateBps } = report;
+  return {
+    // With its time: a step that is begun anew after a crash comes to the same rounds once more.
+    id: `${migration.id}:${step}:${measured.rounds}:${atMs}`,
+    decidedAtMs: migration.acceptedAtMs,
+    fact: {
+      type: 'migration.progressed.v1',
+      data: {
+        ...names(migration),
+        atMs,
+        phase: step,
+        round: measured.rounds,
+        sentBytes: measured.bytes,
+        remainingBytes,
+        rateBps,
+        subflows: measured.subflows,
+        bytesByPath: measured.bytesByPath,
+      },
+    },
+  };
+}
+
 /** The event that says what has become of a migration. */
 export function said(
   migration: Migration,
-  what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
+  what: 'accepted' | 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
   atMs: number,
 ): Said {
   const { id, phase, undo, measured, paths, runsAt } = migration;
@@ -53,6 +78,8 @@ export function said(
   // One id for whichever end it is: a second one would be dropped as a repeat.
   const end = { id: `${id}:end`, figures: figures(migration, atMs) };
   switch (what) {
+    case 'accepted':
+      return { id: `${id}:accepted`, decidedAtMs, fact: { type: 'migration.accepted.v1', data } };
     case 'started':
       return {
         id: `${id}:started`,

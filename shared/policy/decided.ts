@@ -24,7 +24,8 @@ export function decided(
     to: choice?.site ?? move?.to ?? vm.home.id,
     reason,
     source,
-    ...(choice && { prediction: choice.prediction, spec: vm.spec }),
+    ...(choice && { prediction: choice.prediction }),
+    ...(verdict !== 'stay' && { spec: vm.spec }),
     ...(verdict === 'cancel' && move && { cancels: move.decision }),
     explanation,
   };

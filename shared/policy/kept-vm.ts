@@ -68,6 +68,8 @@ const KeptMove = Type.Object(
     raw: Type.Object({ durationMs: Amount, interruptionMs: Amount }, closed),
     switched: Type.Boolean(),
     cancelling: Type.Boolean(),
+    /** Absent where it was written before orders were called off that nobody takes up: then it was taken up. */
+    giveUpAtMs: Type.Optional(orNull(Ms)),
   },
   closed,
 );

@@ -11,7 +11,7 @@
  * - **idle**: nobody is attached, or nobody has been heard of for the session time-out.
  * - **settled**: no site would serve so much better that a move could pay.
  * - **drifting**: one would; it has to last (dwell) and to be worth the move before it is ordered.
- * - **moving**: ordered; ends when the migration does. Given up on the way if the users turned back.
+ * - **moving**: ordered; ends when the migration does. Given up on the way if the users turned back, or nobody takes it up.
  * - **cooling**: arrived; no move again at once.
  * - **backing-off**: a move failed; longer after each failure.
  * - **evacuating**: the home is no longer usable; any legal site is better.
@@ -50,11 +50,17 @@ export interface MoveUnderWay {
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
   readonly switched: boolean;
   readonly cancelling: boolean;
+  /**
+   * When the order is called off unless somebody has accepted it; null: somebody has. Absent in records of older versions, and
+   * counts as null there.
+   */
+  readonly giveUpAtMs?: number | null;
 }
 
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Outlook }
   | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
+  | { readonly type: 'accepted'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'switched'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'completed'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'failed'; readonly atMs: number; readonly decision: string }
@@ -74,6 +80,12 @@ export interface Pauses {
   readonly maxBackOffMs: number;
 }
 
+/**
+ * An order that no migrator accepts within this time was lost or refused: it is called off, again and again, until one says that
+ * it has ended. Longer than a migrator takes to stand in for another, or a bus to come back.
+ */
+const ACCEPT_MS = 120_000;
+
 /** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
 export function newMind(vm: string, seq: number): Mind {
   return { vm, seq, deadlineMs: null, move: null, failures: 0 };
@@ -87,6 +99,7 @@ const isBetter = ({ advice }: Outlook) => advice.kind !== 'stay';
 const isOver = ({ deadlineMs }: Mind, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
 const isOvertaken = ({ move }: Mind, { targetGain }: Outlook) =>
   move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
+const isUnanswered = ({ move }: Mind, atMs: number) => move?.giveUpAtMs != null && atMs >= move.giveUpAtMs;
 
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
@@ -100,7 +113,7 @@ export function leavesAsIs(state: State, mind: Mind, outlook: Outlook, atMs: num
     case 'drifting':
       return !lost(outlook) && outlook.populated && isBetter(outlook) && !isReady(outlook, atMs);
     case 'moving':
-      return !isOvertaken(mind, outlook);
+      return !isOvertaken(mind, outlook) && !isUnanswered(mind, atMs);
     case 'cooling':
       return !lost(outlook) && !isOver(mind, atMs);
     case 'backing-off':
@@ -128,6 +141,7 @@ export function vmMachine(pauses: Pauses) {
   const ready = (args: Args) => isReady(outlook(args), args.event.atMs);
   const over = ({ context, event }: Args) => isOver(context, event.atMs);
   const overtaken = (args: Args) => isOvertaken(args.context, outlook(args));
+  const unanswered = ({ context, event }: Args) => isUnanswered(context, event.atMs);
   const refuge = (args: Args) => outlook(args).refuge !== undefined;
   const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
@@ -145,10 +159,11 @@ export function vmMachine(pauses: Pauses) {
       const { site, raw, from, paths } = choice(args);
       const seq = args.context.seq + 1;
       const decision = `${args.context.vm}:${seq}`;
+      const giveUpAtMs = args.event.atMs + ACCEPT_MS;
       return {
         seq,
         deadlineMs: null,
-        move: { decision, from, to: site, source, paths, raw, switched: false, cancelling: false },
+        move: { decision, from, to: site, source, paths, raw, switched: false, cancelling: false, giveUpAtMs },
       };
     }),
     {
@@ -176,10 +191,15 @@ export function vmMachine(pauses: Pauses) {
     },
     enter(),
   ];
-  const giveUp = [
-    assign(({ context }) => ({ seq: context.seq + 1, move: context.move && { ...context.move, cancelling: true } })),
-    { type: 'decide' as const, params: { verdict: 'cancel', source: 'policy', reason: 'overtaken' } as DecideParams },
+  const callOff = (reason: string) => [
+    assign(({ context: { move, seq }, event }) => {
+      const giveUpAtMs = move?.giveUpAtMs == null ? null : event.atMs + ACCEPT_MS;
+      return { seq: seq + 1, move: move && { ...move, cancelling: true, giveUpAtMs } };
+    }),
+    { type: 'decide' as const, params: { verdict: 'cancel', source: 'policy', reason } as DecideParams },
   ];
+  const change = (part: Partial<MoveUnderWay>) =>
+    assign(({ context }) => ({ move: context.move && { ...context.move, ...part } }));
 
   const toEvacuation = { guard: homeLost, target: 'evacuating', actions: enter() } as const;
   const toIdle = { guard: unpopulated, target: 'idle', actions: enter() } as const;
@@ -216,11 +236,12 @@ export function vmMachine(pauses: Pauses) {
       },
       moving: {
         on: {
-          looked: { guard: overtaken, actions: giveUp },
-          switched: {
-            guard: ours,
-            actions: assign(({ context }) => ({ move: context.move && { ...context.move, switched: true } })),
-          },
+          looked: [
+            { guard: overtaken, actions: callOff('overtaken') },
+            { guard: unanswered, actions: callOff('not-accepted') },
+          ],
+          accepted: { guard: ours, actions: change({ giveUpAtMs: null }) },
+          switched: { guard: ours, actions: change({ switched: true, giveUpAtMs: null }) },
           completed: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null, failures: 0 })] },
           cancelled: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null })] },
           failed: {

@@ -8,20 +8,21 @@
 import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { nearKm2 } from '../geo/distance.ts';
-import { checkPosition, checkTrack, follow } from '../geo/plausibility.ts';
+import { checkPosition, checkTrack, follow as followTrack } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
 import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
+import { endMove, follow, type MoveNews, machineEvent } from './moved.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
 import { Lookout, type LookSettings, reasonOf } from './outlook.ts';
 import { notePace } from './pace.ts';
 import { recheckAtMs, retryMs } from './recheck.ts';
 import { Roster, sessionOf } from './roster.ts';
-import { type Lesson, type Site, SiteTable, tellingTimes } from './sites.ts';
-import { dueMs, type Session, type Vm } from './vm.ts';
+import { type Lesson, type Site, SiteTable } from './sites.ts';
+import { dueMs, forgetPlaces, type Session, type Vm } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;
@@ -111,6 +112,7 @@ export class Placement {
   apply(fact: Fact, nowMs: number): void {
     if (fact.type === 'location.reported.v1') this.location(fact.data, nowMs);
     if (fact.type === 'site.reported.v1') this.#report(fact.data);
+    if (fact.type === 'site.removed.v1') this.#removed(fact.data);
     switch (fact.type) {
       case 'session.attached.v1':
       case 'session.detached.v1':
@@ -118,6 +120,7 @@ export class Placement {
       case 'vm.retired.v1':
         this.#enrol(fact);
         return;
+      case 'migration.accepted.v1':
       case 'migration.switched.v1':
       case 'migration.completed.v1':
       case 'migration.failed.v1':
@@ -154,7 +157,7 @@ export class Placement {
     }
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
-    follow(session.track, fix);
+    followTrack(session.track, fix);
     const turned = notePace(session.pace, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) {
@@ -213,14 +216,15 @@ export class Placement {
   restore(vm: Vm): void {
     this.#roster.add(vm);
     const { move } = vm.mind;
-    if (move) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
+    // Records of older versions may say of a retired VM that it moves.
+    if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
     this.#agenda.restore(vm);
   }
 
   /** Drops a VM as if it had never been restored: what was made of it could not be written. */
   forget(vmId: string): void {
     const vm = this.#roster.forget(vmId);
-    if (vm !== undefined) this.#leave(vm);
+    if (vm !== undefined) this.#drop(vm);
   }
 
   /** After a restart: a home may have been lost while nobody was here to be told. The sites and VMs are back. */
@@ -240,6 +244,30 @@ export class Placement {
     } else if (fact.type === 'session.detached.v1') {
       this.#look(vm, fact.data.atMs);
     }
+  }
+
+  /** A move under way is the migrator's to end, and nobody is left here to be told; one that nobody has taken up is called off. */
+  #leave(vm: Vm): void {
+    const { mind } = vm;
+    const isUnanswered = mind.move !== null && mind.move.giveUpAtMs != null;
+    const seq = isUnanswered ? mind.seq + 1 : mind.seq;
+    if (isUnanswered) this.#decide(vm, { verdict: 'cancel', source: 'policy', reason: 'retired' }, seq, vm.nowMs);
+    this.#drop(vm);
+    vm.mind = { ...mind, seq, move: null, deadlineMs: null };
+    vm.state = 'idle';
+    this.#roster.add(vm);
+  }
+
+  #drop(vm: Vm): void {
+    endMove(vm, this.sites);
+    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
+  }
+
+  #removed(data: Data<'site.removed.v1'>): void {
+    const site = this.sites.remove(data);
+    if (site === undefined) return;
+    for (const vm of this.#roster.vms.values()) forgetPlaces(vm);
+    this.#lookAtAll(site.homes, data.atMs);
   }
 
   #report(data: Data<'site.reported.v1'>): void {
@@ -262,41 +290,19 @@ export class Placement {
     for (const vm of [...vms]) this.#look(vm, atMs);
   }
 
-  #migrated(fact: Extract<Fact, { type: `migration.${'switched' | 'completed' | 'failed' | 'cancelled'}.v1` }>): void {
-    const { vm: id, migration, from, to, atMs } = fact.data;
+  #migrated(news: MoveNews): void {
+    const { vm: id, migration, from, atMs } = news.data;
     const vm = this.#roster.vms.get(id);
-    const move = vm?.mind.move;
     // Of a move that has ended here already, or of one that we never ordered.
-    if (vm === undefined || !move || move.decision !== migration) return;
+    if (vm?.mind.move?.decision !== migration) return;
     vm.nowMs = Math.max(vm.nowMs, atMs);
-    const event = { atMs: vm.nowMs, decision: migration };
-    switch (fact.type) {
-      case 'migration.switched.v1':
-        this.#roster.rehome(vm, to);
-        this.#send(vm, { type: 'switched', ...event });
-        break;
-      case 'migration.completed.v1': {
-        this.#roster.rehome(vm, to);
-        const { key, sample } = this.sites.learn(from, to, move.raw, tellingTimes(fact.data.figures, vm.spec));
-        vm.left = { site: from, atMs: vm.nowMs };
-        this.#lessons.push({ pair: key, migration, sample });
-        this.#endMove(vm);
-        this.#send(vm, { type: 'completed', ...event });
-        break;
-      }
-      case 'migration.failed.v1':
-        this.#roster.rehome(vm, fact.data.runsAt);
-        this.#endMove(vm);
-        this.#send(vm, { type: 'failed', ...event });
-        break;
-      case 'migration.cancelled.v1':
-        this.#endMove(vm);
-        this.#send(vm, { type: 'cancelled', ...event });
-        break;
-    }
+    const lesson = follow(news, vm, this.#roster, this.sites);
+    if (lesson) this.#lessons.push(lesson);
+    this.#send(vm, machineEvent(news, vm));
+    if (news.type === 'migration.accepted.v1') return;
     vm.reason = vm.state;
     this.#schedule(vm);
-    if (fact.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
+    if (news.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
   }
 
   /** A move that ends makes room for the next VM that wants to leave the same lost home. */
@@ -307,17 +313,6 @@ export class Placement {
       if (site.moves >= this.#settings.limits.movesPerSite) return;
       this.#look(vm, atMs);
     }
-  }
-
-  /** A move under way is the migrator's to end; nobody is left here to be told. */
-  #leave(vm: Vm): void {
-    this.#endMove(vm);
-    this.#agenda.set(vm, Number.POSITIVE_INFINITY);
-  }
-
-  #endMove(vm: Vm): void {
-    const { move } = vm.mind;
-    if (move) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, -1);
   }
 
   /** Meets a deadline, as of the deadline. */

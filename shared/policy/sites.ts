@@ -1,6 +1,6 @@
 /** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
 import { TagalongError } from '../errors.ts';
-import type { Data, Figures, VmSpec } from '../events/index.ts';
+import type { Data, FactOf, Figures, VmSpec } from '../events/index.ts';
 import { SiteIndex } from '../geo/site-index.ts';
 import type { PredictedMove } from '../model/move-model.ts';
 import { type NetworkModel, siteRttMs } from '../model/network.ts';
@@ -9,7 +9,7 @@ import type { Vm } from './vm.ts';
 
 export interface Site {
   readonly id: string;
-  /** Place in the list; -1 until it was reported. */
+  /** Place in the list; -1 until it was reported, and when it was removed. */
   index: number;
   lat: number;
   lon: number;
@@ -17,6 +17,8 @@ export interface Site {
   uplinks: readonly Uplink[];
   draining: boolean;
   reportedAtMs: number;
+  /** When it was removed last; -1: never. Older heartbeats do not bring it back. */
+  removedAtMs: number;
   /** VMs that the site itself says it runs. */
   reportedVms: number;
   /** The heartbeat all this is from. */
@@ -126,6 +128,7 @@ export class SiteTable {
         uplinks: [],
         draining: false,
         reportedAtMs: -1,
+        removedAtMs: -1,
         reportedVms: 0,
         pairs: new Map(),
         homes: new Set(),
@@ -140,7 +143,7 @@ export class SiteTable {
   /** Takes a heartbeat. An older one than the last changes nothing (undefined). */
   report(data: Data<'site.reported.v1'>): Site | undefined {
     const site = this.named(data.site);
-    if (data.atMs < site.reportedAtMs) return undefined;
+    if (data.atMs < site.reportedAtMs || data.atMs <= site.removedAtMs) return undefined;
     const placed = site.index >= 0;
     if (!placed) site.index = this.#list.push(site) - 1;
     const moved = !placed || site.lat !== data.lat || site.lon !== data.lon;
@@ -157,9 +160,33 @@ export class SiteTable {
     return site;
   }
 
-  /** The latest heartbeat of every site, as facts that make another table know the same. */
-  reports(): Data<'site.reported.v1'>[] {
-    return this.#list.map((site) => site.report!);
+  /**
+   * Takes a site out, until a later heartbeat brings it back. The last one of the list takes its place.
+   * @returns the site; undefined where it was heard of later, or was not in the list
+   */
+  remove({ site: id, atMs }: Data<'site.removed.v1'>): Site | undefined {
+    const site = this.named(id);
+    if (atMs < site.reportedAtMs) return undefined;
+    site.removedAtMs = Math.max(site.removedAtMs, atMs);
+    if (site.index < 0) return undefined;
+    const last = this.#list.pop()!;
+    if (last !== site) {
+      this.#list[site.index] = last;
+      last.index = site.index;
+    }
+    site.index = -1;
+    this.#indexed = false;
+    this.#generation++;
+    return site;
+  }
+
+  /** What makes another table know the same: the latest heartbeats, and which sites were removed. */
+  facts(): FactOf<'site.reported.v1' | 'site.removed.v1'>[] {
+    const removed = [...this.#byId.values()].filter(({ removedAtMs }) => removedAtMs >= 0);
+    return [
+      ...removed.map(({ id, removedAtMs: atMs }) => ({ type: 'site.removed.v1', data: { site: id, atMs } }) as const),
+      ...this.#list.map(({ report }) => ({ type: 'site.reported.v1', data: report! }) as const),
+    ];
   }
 
   pair(from: Site, to: Site): Pair {

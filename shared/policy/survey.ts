@@ -90,6 +90,8 @@ export class Survey {
 
   /** Sum over the active users of weight × excess round-trip time, in user-milliseconds a second. */
   servingFrom(site: Site): number {
+    // A destination that was removed serves nobody; one that has not been heard of yet is taken to serve as the home does.
+    if (site.index < 0) return site.removedAtMs >= 0 ? Number.POSITIVE_INFINITY : (this.serving[0] ?? 0);
     let sum = 0;
     for (let i = 0; i < this.active.length; i++) {
       const session = this.active[i]!;

@@ -66,14 +66,24 @@ export interface Vm {
   changed: boolean;
 }
 
-/** When the VM has to be looked at: at the end of its pause, at its next look, or when the first session falls silent. */
+/**
+ * When the VM has to be looked at: at the end of its pause, at its next look, when the first session falls silent, or when its
+ * order has waited too long.
+ */
 export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): number {
   const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(pauseMs, vm.recheckAtMs, silentFromMs(vm, policy));
+  const giveUpMs = vm.mind.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(pauseMs, giveUpMs, vm.recheckAtMs, silentFromMs(vm, policy));
+}
+
+/** After sites have changed their places in the list: which of them is near is asked for anew at the next position. */
+export function forgetPlaces(vm: Vm): void {
+  vm.quietKm = -1;
+  for (const session of vm.sessions) session.near = -1;
 }
 
 /** When the first active session will have fallen silent; Infinity where none is active. */
-export function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
+function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
   let fromMs = Number.POSITIVE_INFINITY;
   for (const { active, track } of sessions) if (active) fromMs = Math.min(fromMs, track.atMs + sessionTimeoutMs);
   return fromMs;
