@@ -48,6 +48,12 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
   gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
     countedAs(placement.states(), STATES),
   );
+  gauge(
+    'tagalong_placement_vms_stranded',
+    'VMs that this process decides for whose home is a site that nobody speaks for.',
+    [],
+    () => [{ labels: {}, value: placement.stranded() }],
+  );
 }
 
 /** @param clock the one by which migrations were accepted */

@@ -11,6 +11,7 @@ import { DECLARED_VM_RECORD } from './ingest/vm-record.ts';
 import { INSTALLATION_RECORD } from './installation.ts';
 import { AUTOMATION_RECORD } from './placement/automation.ts';
 import { CORRECTION_RECORD } from './placement/corrections.ts';
+import { DECLARED_SITE_RECORD } from './sites/records.ts';
 
 /** In the store. */
 export const STORE_KINDS: readonly AnyKind[] = [
@@ -21,6 +22,7 @@ export const STORE_KINDS: readonly AnyKind[] = [
   SITE_RECORD,
   PLACE_RECORD,
   DECLARED_VM_RECORD,
+  DECLARED_SITE_RECORD,
   SESSIONS_RECORD,
   LETTER_RECORD,
   INSTALLATION_RECORD,

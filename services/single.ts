@@ -15,7 +15,6 @@ import { registerIngest } from './ingest/http.ts';
 import { listenersKnown } from './ingest/listeners.ts';
 import { createIngest } from './ingest/service.ts';
 import type { Followed } from './lockstep/follower.ts';
-import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
@@ -71,7 +70,7 @@ interface Service extends Partial<Followed> {
 
 const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
   async ingest({ bus, store, clock, config, log, setAside }) {
-    const sites = knownSites(store, config.sites, log);
+    const sites = knownSites(store, config.sites);
     const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
     const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
     const exposition = createExposition();
@@ -122,7 +121,7 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
   },
   async migrator({ machines: open, ...options }) {
     const machines = await open();
-    const { migrator, agents } = createMover({ ...options, machines });
+    const { migrator, registerHttp } = createMover({ ...options, machines });
     const exposition = createExposition();
     observeProcess(exposition);
     observeMigrator(exposition, migrator, options.clock, machines);
@@ -140,14 +139,14 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
         machines.close();
       },
       register(surface) {
-        registerMigrator(surface, migrator);
-        agents.registerHttp(surface);
+        registerHttp(surface);
         exposition.registerMetrics(surface);
       },
     };
   },
   async monitor(options) {
-    const monitor = createMonitor({ ...options, sites: options.config.sites });
+    const sites = knownSites(options.store, options.config.sites);
+    const monitor = createMonitor({ ...options, sites });
     observeProcess(monitor);
     observeConnections(monitor, options.bus, options.store);
     observeSetAside(monitor, options.setAside);

@@ -14,7 +14,6 @@ import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { createIngest, type Ingest } from './ingest/service.ts';
-import { registerMigrator } from './migrator/http.ts';
 import { createMover, type Machines } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
@@ -61,11 +60,12 @@ export interface SystemOptions {
 export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
   const setAside = new SetAside({ log, clock });
   const machines: Machines = rest.machines ?? simulatedMachines(config, clock);
-  const sites = knownSites(store, config.sites, log);
+  const sites = knownSites(store, config.sites);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
   const placement = createPlacement({ bus, store, clock, config, log, setAside });
-  const { migrator, agents } = createMover({ bus, store, clock, machines, config, log, setAside });
-  const monitor = createMonitor({ bus, clock, log, sites: config.sites });
+  const mover = createMover({ bus, store, clock, machines, config, log, setAside });
+  const { migrator, agents } = mover;
+  const monitor = createMonitor({ bus, clock, log, sites });
   const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs, setAside });
   const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
   observeIngest(monitor, ingest);
@@ -83,8 +83,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     registerOpenapi(surface, config);
     registerIngest(surface, { ingest, clock, config });
     registerPlacement(surface, placement);
-    registerMigrator(surface, migrator);
-    agents.registerHttp(surface);
+    mover.registerHttp(surface);
     monitor.registerHttp(surface);
     dashboard.registerHttp(surface);
     registerSetAside(surface, setAside);

@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for
   | 'VM_UNKNOWN' // no VM of that name was declared
   | 'SITE_UNKNOWN' // no site of that name was reported
+  | 'SITE_IN_USE' // a site has VMs, or moves lead there or away: it cannot be removed
+  | 'HOME_FIXED' // a VM that is there already is not moved by declaring it elsewhere
   | 'PLACE_UNKNOWN' // a cell, access point or zone that nobody has given a position
   | 'WEBHOOK_FAILED' // who is to be told of moves does not take it
   | 'MIGRATION_UNKNOWN' // no migration of that id is under way

@@ -7,16 +7,17 @@ import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
+import { unknownSite } from '#shared/config/nearest.ts';
 import type { SiteConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { VmSpec } from '#shared/events/index.ts';
-import { type Event, envelop } from '#shared/events/index.ts';
+import { type Data, type Event, envelop, type VmSpec } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 import type { HttpSurface } from '../http.ts';
+import type { SiteRegistry } from '../sites/registry.ts';
 import { SITE_RECORD, siteKey } from './records.ts';
 
 /** The hosts of all sites. */
@@ -27,6 +28,10 @@ export interface Hosts {
   place(vm: string, site: string, spec: VmSpec): void | Promise<void>;
   /** A VM is no more, wherever it was. */
   remove(vm: string): void | Promise<void>;
+  /** A site is there, or what is new of it. VMs that were stranded there are looked after again. */
+  declare(site: SiteConfig): void | Promise<void>;
+  /** A site is no more. Its VMs are left as they are, and nobody looks after them. */
+  withdraw(site: SiteConfig): void | Promise<void>;
 }
 
 export interface SiteAgents {
@@ -41,6 +46,8 @@ export interface SiteAgents {
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
   /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
   registerHttp(surface: HttpSurface): void;
+  /** Says of all sites what is true now, beside the heartbeats that go on. */
+  beat(): Promise<void>;
 }
 
 export interface AgentsOptions {
@@ -48,7 +55,7 @@ export interface AgentsOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly hosts: Hosts;
-  readonly sites: readonly SiteConfig[];
+  readonly sites: SiteRegistry;
   readonly heartbeatMs: number;
   readonly log: Log;
   /** Where records go that cannot be read. @default a list of its own */
@@ -88,7 +95,8 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
   const report = async (config: SiteConfig): Promise<Event[]> => {
     const { site, lat, lon, slots, uplinks } = config;
     const [vms, draining] = await Promise.all([hosts.vmsAt(site), isDraining(config)]);
-    if (vms === undefined) return [];
+    // A heartbeat that was under way while its site was removed would bring it back.
+    if (vms === undefined || !namesOf(sites).includes(site)) return [];
     const atMs = Math.round(clock.now());
     const data = {
       site,
@@ -107,17 +115,17 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
   const beat = async () => {
     next(clock.now() + heartbeatMs);
     // Each for itself: a site that answers late does not hold up the others.
-    await Promise.all(sites.map(async (site) => bus.publish(await report(site))));
+    await Promise.all(sites.list().map(async (site) => bus.publish(await report(site))));
   };
   const trouble = repeatedFault(log, 'a heartbeat was not published');
   const next = alarm(clock, () => void beat().then(trouble.succeeded, trouble.failed));
 
   const drain = async (name: string, on: boolean, force = false) => {
-    const site = sites.find((other) => other.site === name);
+    const site = sites.list().find((other) => other.site === name);
     if (site === undefined) {
-      throw new TagalongError('SITE_UNKNOWN', `no site "${name}"; there are ${sites.map((s) => s.site).join(', ')}`);
+      throw new TagalongError('SITE_UNKNOWN', unknownSite(name, namesOf(sites)));
     }
-    const others = sites.filter((other) => other !== site);
+    const others = sites.list().filter((other) => other !== site);
     const begins = on && !force && !(await isDraining(site));
     if (begins && !(await Promise.all(others.map(takesVms))).includes(true)) {
       throw new TagalongError(
@@ -130,14 +138,27 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
     if (subscription !== undefined) await bus.publish(await report(site));
   };
 
+  const place = async ({ vm, home, spec }: Data<'vm.declared.v1'>) => {
+    const site = sites.strandedAt(vm);
+    if (site === undefined) await hosts.place(vm, home, spec);
+    else
+      log.error(
+        { vm, site },
+        'a VM was declared anew that is stranded at a removed site, and may run there; not started',
+      );
+  };
+
   return {
     async start() {
       subscription ??= await bus.subscribe(
         { group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'], exclusive: true },
         async (batch) => {
           for (const { event } of batch) {
-            if (event.type === 'vm.declared.v1') await hosts.place(event.data.vm, event.data.home, event.data.spec);
-            if (event.type === 'vm.retired.v1') await hosts.remove(event.data.vm);
+            if (event.type === 'vm.declared.v1') await place(event.data);
+            if (event.type === 'vm.retired.v1') {
+              await hosts.remove(event.data.vm);
+              await sites.forget(event.data.vm);
+            }
           }
         },
       );
@@ -149,6 +170,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       subscription = undefined;
     },
     drain,
+    beat,
     registerHttp({ app, health }) {
       health('agent', () => true);
       app.post<{ Params: { site: string }; Body: unknown }>(
@@ -163,4 +185,8 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       );
     },
   };
+}
+
+function namesOf(sites: SiteRegistry): string[] {
+  return sites.list().map(({ site }) => site);
 }

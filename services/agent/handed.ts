@@ -136,6 +136,8 @@ export function handedMachines(
   };
 
   const vmsAt = async (site: string) => {
+    // Nobody asks a site that was removed: what was handed to it is stranded there.
+    if (!sites().includes(site)) return [...handed].flatMap(([vm, { site: at }]) => (at === site ? [vm] : []));
     const instances = await inner.hosts.instancesAt(site);
     if (instances === undefined) return undefined;
     if (takesOver && !heard.has(site)) {
@@ -185,6 +187,11 @@ export function handedMachines(
         await write(vm, undefined);
         retired.delete(vm);
       });
+      // No site is left to be asked: whoever retires it answers for it.
+      const at = handed.get(vm)?.site;
+      if (at === undefined || sites().includes(at)) return;
+      await write(vm, undefined);
+      retired.delete(vm);
     },
   };
   return {

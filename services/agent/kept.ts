@@ -17,6 +17,9 @@ import { simulatedMachines } from './simulated.ts';
 
 const PREFIX = 'simulated/vm/';
 
+const STRANDED =
+  'a VM is stranded at a site that is not there; declare the site, or retire the VM (DELETE /v1/vms/NAME)';
+
 /** Everything that runs VMs, simulated, for one of several processes. */
 export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log, aside?: SetAside): Machines {
   const log = serviceLog(parent, 'agent');
@@ -24,15 +27,8 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const { hypervisor, hosts } = simulatedMachines(config, clock, true);
   const revisions = new Map<string, number>();
   const switching = new Map<string, Move>();
-  const isSite = (name: string) => config.sites.some(({ site }) => site === name);
-  /** VMs whose site is not there, by name: kept, and not simulated. */
-  const stranded = new Map<string, string>();
-  /** One VM that cannot run costs the others nothing. */
-  const run = (vm: string, site: string) => {
-    if (isSite(site)) return hypervisor.place(vm, site);
-    stranded.set(vm, site);
-    log.error({ vm, site }, 'a VM is stranded at a site that is not there; declare the site again, or retire the VM');
-  };
+  /** All sites that were ever heard of here: where VMs may be, stranded ones too. */
+  const named = new Set(config.sites.map(({ site }) => site));
 
   const write = async (vm: string, value: KeptPlace | undefined) => {
     const key = PREFIX + vm;
@@ -72,12 +68,15 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       // Where one runs whose record cannot be read nobody knows.
       if (revisions.has(PREFIX + vm) || setAside.get(PREFIX + vm) !== undefined) return;
       await write(vm, { site });
-      if (hypervisor.running(vm).length === 0) run(vm, site);
+      hosts.place(vm, site);
     },
     async remove(vm) {
       if (revisions.has(PREFIX + vm)) await write(vm, undefined);
-      stranded.delete(vm);
-      await hosts.remove(vm);
+      hosts.remove(vm);
+    },
+    declare(site) {
+      named.add(site.site);
+      hosts.declare(site);
     },
   };
   return {
@@ -85,15 +84,16 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
     hosts: places,
     async duty(on) {
       // Off duty nothing goes on here: another process simulates these VMs.
-      for (const { site } of config.sites) for (const vm of hypervisor.vmsAt(site)) hypervisor.remove(vm);
+      for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       revisions.clear();
       switching.clear();
-      stranded.clear();
       if (!on) return;
       for (const { key, value, revision } of await listRecords(store, PLACE_RECORD, PREFIX, setAside)) {
         revisions.set(key, revision);
-        run(key.slice(PREFIX.length), value.site);
+        named.add(value.site);
+        hosts.place(key.slice(PREFIX.length), value.site);
       }
+      for (const [vm, site] of hosts.stranded) log.error({ vm, site }, STRANDED);
     },
     close() {},
   };

@@ -1,6 +1,6 @@
 /** Hosts whose VMs are real: QEMU behind the agents of the sites. */
 import type { Clock } from '#shared/clock/clock.ts';
-import type { Config } from '#shared/config/schema.ts';
+import type { Config, SiteConfig } from '#shared/config/schema.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
@@ -30,13 +30,31 @@ export interface RemoteHosts extends Omit<Hosts, 'vmsAt' | 'remove'> {
 export async function qemuMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
   const { tls, announce, joinMs, stallMs, postCopy } = config.hypervisor;
   const credentials = await readCredentials(tls!);
-  const agents = new Map(config.sites.map(({ site, agent }) => [site, agentClient(site, agent!, credentials)]));
+  const agents = new Map<string, AgentClient>();
+  const sites: SiteConfig[] = [];
+  const forget = ({ site }: SiteConfig) => {
+    const at = sites.findIndex((other) => other.site === site);
+    return at < 0 ? undefined : sites.splice(at, 1)[0];
+  };
+  const declare = (site: SiteConfig) => {
+    const before = forget(site);
+    sites.push(site);
+    if (before?.agent === site.agent) return;
+    agents.get(site.site)?.close();
+    agents.set(site.site, agentClient(site.site, site.agent!, credentials));
+  };
+  const withdraw = (site: SiteConfig) => {
+    forget(site);
+    agents.get(site.site)?.close();
+    agents.delete(site.site);
+  };
+  for (const site of config.sites) declare(site);
   const { maxRounds, maxPauseMs } = config.move;
   const rules = { announce, joinMs, stallMs, postCopy, maxRounds, maxPauseMs };
-  const hypervisor = qemuHypervisor({ agents, sites: config.sites, rules });
+  const hypervisor = qemuHypervisor({ agents, sites, rules });
   const machines = {
     hypervisor,
-    hosts: remoteHosts(agents, config, log),
+    hosts: { ...remoteHosts(agents, config, log), declare, withdraw },
     close() {
       hypervisor.close();
       for (const agent of agents.values()) agent.close();
@@ -46,7 +64,11 @@ export async function qemuMachines(config: Config, clock: Clock, store: Store, l
   return handedMachines(machines, { store, clock, log, remembers, sites: () => [...agents.keys()] });
 }
 
-function remoteHosts(agents: ReadonlyMap<string, AgentClient>, config: Config, parent: Log): RemoteHosts {
+function remoteHosts(
+  agents: ReadonlyMap<string, AgentClient>,
+  config: Config,
+  parent: Log,
+): Omit<RemoteHosts, 'declare' | 'withdraw'> {
   const log = serviceLog(parent, 'agent');
   const orders = new SiteOrders(log);
   const silent = new Set<string>();

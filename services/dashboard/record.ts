@@ -23,6 +23,7 @@ export const SHOWN: readonly EventType[] = [
   'vm.declared.v1',
   'vm.retired.v1',
   'site.reported.v1',
+  'site.removed.v1',
   'placement.decided.v1',
   'migration.accepted.v1',
   'migration.started.v1',
@@ -52,6 +53,9 @@ export class Record {
   readonly #decisions = new Map<string, Decided>();
   #newDecisions: DecisionView[] = [];
   readonly #changedSites = new Set<string>();
+  /** When sites were removed: an older heartbeat does not bring them back. */
+  readonly #removedMs = new Map<string, number>();
+  readonly #goneSites = new Set<string>();
   readonly #beganMs: number;
   #sweptMs: number;
   #paused = false;
@@ -84,6 +88,9 @@ export class Record {
         break;
       case 'site.reported.v1':
         this.#report(event.data);
+        break;
+      case 'site.removed.v1':
+        this.#remove(event.data);
         break;
       case 'placement.decided.v1':
         this.#decide(event.data);
@@ -131,11 +138,14 @@ export class Record {
     const sites = [...this.#changedSites].map((site) => this.#siteView(site));
     const decisions = this.#newDecisions;
     const paused = this.#pausedChanged ? { paused: this.#paused } : {};
+    const sitesGone = [...this.#goneSites];
     this.#changedSites.clear();
+    this.#goneSites.clear();
     this.#newDecisions = [];
     this.#pausedChanged = false;
     const lists = {
       sites,
+      sitesGone,
       ...this.#homes.changes(),
       moves: this.#moves.changes(),
       decisions,
@@ -185,13 +195,23 @@ export class Record {
 
   #report(data: Data<'site.reported.v1'>): void {
     const known = this.#sites.get(data.site);
-    if (known !== undefined && data.atMs <= known.data.atMs) return;
+    const sinceMs = Math.max(known?.data.atMs ?? -1, this.#removedMs.get(data.site) ?? -1);
+    if (data.atMs <= sinceMs) return;
+    this.#goneSites.delete(data.site);
     const drains = known?.drains ?? [];
     if (drains.at(-1)?.draining !== data.draining) drains.push({ atMs: data.atMs, draining: data.draining });
     this.#sites.set(data.site, { data, drains });
     const same = known?.data;
     if (same?.draining !== data.draining || same.slots !== data.slots) this.#changedSites.add(data.site);
     for (const vm of data.vms) this.#settle(vm, data.site, data.atMs);
+  }
+
+  #remove({ site, atMs }: Data<'site.removed.v1'>): void {
+    const known = this.#sites.get(site);
+    if (known !== undefined && known.data.atMs > atMs) return;
+    this.#removedMs.set(site, atMs);
+    this.#changedSites.delete(site);
+    if (this.#sites.delete(site)) this.#goneSites.add(site);
   }
 
   #settle(vm: string, site: string, atMs: number): void {

@@ -91,6 +91,8 @@ export interface Changes {
   readonly atMs: number;
   readonly fromMs: number;
   readonly sites?: readonly SiteView[];
+  /** Sites that were removed. */
+  readonly sitesGone?: readonly string[];
   readonly homes?: readonly (readonly [vm: string, site: string])[];
   /** VMs that are no more. */
   readonly gone?: readonly string[];

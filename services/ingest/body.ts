@@ -98,7 +98,8 @@ export const readVm = bodyReader(VmBody);
 /** What is said of a session. */
 export const readSession = bodyReader(SessionBody);
 
-function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
+/** Makes the reader of one kind of body: defaults are filled in, what does not fit is EVENT_INVALID. */
+export function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
   const validator = Compile(schema as TSchema);
   return (body) => {
     const value = Default(schema, body);

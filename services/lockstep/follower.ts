@@ -129,6 +129,9 @@ export async function follow(address: string): Promise<Follower> {
         vmsAt: async (site) => ((await ask({ what: 'vmsAt', site })) as string[] | null) ?? undefined,
         place: async (vm, site, spec) => void (await ask({ what: 'place', vm, site, spec })),
         remove: async (vm) => void (await ask({ what: 'remove', vm })),
+        // The conductor's machines know the sites of the configuration, and no others come or go.
+        declare() {},
+        withdraw() {},
       },
       duty: async (on) => void (await ask({ what: 'duty', on })),
       close() {},

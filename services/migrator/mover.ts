@@ -7,6 +7,10 @@ import type { Log } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Hosts, type SiteAgents, siteAgents } from '../agent/agents.ts';
+import type { HttpSurface } from '../http.ts';
+import { registerSites } from '../sites/http.ts';
+import { siteRegistry } from '../sites/registry.ts';
+import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
 
 /** What runs the VMs, and moves them. */
@@ -25,6 +29,8 @@ export interface Mover {
   readonly migrator: MigratorService;
   /** Started and stopped with the migrator's duty. */
   readonly agents: SiteAgents;
+  /** Adds the routes of the migrator, of the sites' agents and of the sites. */
+  registerHttp(surface: HttpSurface): void;
 }
 
 export interface MoverOptions {
@@ -41,12 +47,22 @@ export interface MoverOptions {
 export function createMover({ machines, ...options }: MoverOptions): Mover {
   const { config } = options;
   const { hypervisor, hosts } = machines;
-  const { sites, heartbeatMs } = config;
+  const { heartbeatMs } = config;
+  const sites = siteRegistry({ ...options, hosts, moves: () => migrator.status() });
   const agents = siteAgents({ ...options, hosts, sites, heartbeatMs });
   const duty = async (on: boolean) => {
     if (!on) await agents.stop();
+    if (on) await sites.open();
     await machines.duty(on);
-    if (on) await agents.start();
+    if (!on) return;
+    await sites.announce();
+    await agents.start();
   };
-  return { agents, migrator: createMigrator({ ...options, hypervisor, duty }) };
+  const migrator = createMigrator({ ...options, hypervisor, duty });
+  const registerHttp = (surface: HttpSurface) => {
+    registerMigrator(surface, migrator);
+    agents.registerHttp(surface);
+    registerSites(surface, { sites, agents, config, isOnDuty: () => migrator.onDuty });
+  };
+  return { agents, migrator, registerHttp };
 }

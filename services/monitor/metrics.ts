@@ -184,10 +184,11 @@ export function createMetrics(registry: Registry, read: Read) {
       registers,
     }),
   };
+  const { siteReported, siteSlots, siteVms, siteDraining } = metrics;
   for (const kind of DEGRADED) metrics.degraded.inc({ kind }, 0);
   for (const outcome of OUTCOMES) metrics.duration.zero({ outcome });
   for (const type of read.types) metrics.events.inc({ type }, 0);
   metrics.pause.zero({ outcome: 'completed' });
   metrics.interruption.zero({ outcome: 'completed' });
-  return metrics;
+  return { ...metrics, ofSite: [siteReported, siteSlots, siteVms, siteDraining] };
 }

@@ -5,6 +5,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { HttpSurface } from '../http.ts';
+import type { KnownSites } from '../sites/known.ts';
 import { createExposition, type Exposition } from './exposition.ts';
 import { flapping } from './flapping.ts';
 import { fewValues } from './labels.ts';
@@ -31,8 +32,8 @@ export interface MonitorOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
-  /** Sites that are expected to report; one that never does is to be seen as well. @default none */
-  readonly sites?: readonly { readonly site: string }[];
+  /** The sites that are expected to report, asked for at the start; one that never does is to be seen as well. @default none */
+  readonly sites?: Pick<KnownSites, 'names'>;
 }
 
 /** Makes a monitor; it counts from `start` on, and its group keeps its place on the bus while it is away. */
@@ -65,6 +66,11 @@ export function createMonitor(options: MonitorOptions): Monitor {
         metrics.siteSlots.set({ site }, slots);
         metrics.siteVms.set({ site }, vms.length);
         metrics.siteDraining.set({ site }, draining ? 1 : 0);
+        return;
+      }
+      case 'site.removed.v1': {
+        const { site } = event.data;
+        for (const gauge of metrics.ofSite) gauge.remove({ site });
         return;
       }
       case 'placement.decided.v1': {
@@ -143,7 +149,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   return {
     ...exposition,
     async start() {
-      for (const { site } of options.sites ?? []) metrics.siteReported.set({ site }, clock.now() / 1000);
+      for (const site of (await options.sites?.names()) ?? []) metrics.siteReported.set({ site }, clock.now() / 1000);
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
         for (const { event } of batch) if (isNew(originalId(event.id))) observe(event);
       });

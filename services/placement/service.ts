@@ -86,6 +86,8 @@ export interface PlacementService {
   status(): PlacementStatus;
   /** How many VMs that are held here are in each state; of the states that one is in. */
   states(): ReadonlyMap<string, number>;
+  /** How many VMs that are held here are at home at a site that nobody speaks for. */
+  stranded(): number;
   /** Location events by what became of them, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
   /** True while something is being worked on. */
@@ -287,6 +289,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
       for (const { state } of core.vms.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
       return counts;
     },
+    stranded: () => [...core.vms.values()].filter(({ home }) => home.index < 0).length,
     get counts() {
       return core.counts;
     },

@@ -24,6 +24,8 @@ export interface PlacementStatus {
     /** Where to, while it moves. */
     readonly movingTo: string | null;
     readonly migration: string | null;
+    /** True: nobody speaks for its home, a site that was removed or was never there. */
+    readonly stranded: boolean;
   }[];
 }
 
@@ -45,6 +47,7 @@ export function statusOf(core: Placement, partitions: PlacementStatus['partition
         users: sessions.length,
         movingTo: mind.move?.to ?? null,
         migration: mind.move?.decision ?? null,
+        stranded: home.index < 0,
       }))
       .sort((a, b) => (a.vm < b.vm ? -1 : 1)),
   };

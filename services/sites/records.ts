@@ -3,29 +3,53 @@
  * read them; only the one whose migrator is on duty writes them. A removed site stays on record, so that no older
  * configuration brings it back, and no heartbeat that the bus still keeps.
  */
-import Type, { type Static, type TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
-import { type SiteConfig, SiteInput } from '#shared/config/schema.ts';
-import { VmRetired } from '#shared/events/index.ts';
-import type { Log } from '#shared/log.ts';
-import type { Store } from '#shared/store/store.ts';
+import Type, { type Static } from 'typebox';
+import type { SiteConfig } from '#shared/config/schema.ts';
+import { Amount, Count, closed, Lat, Lon, Ms, Name, oneOf, recordKind, Text } from '#shared/store/records.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
+import type { Store, Stored } from '#shared/store/store.ts';
+import { isUnreadable } from '#shared/store/update.ts';
 
-const SiteRecordSchema = Type.Object(
+const KeptSite = Type.Object(
   {
-    version: Type.Literal(1),
     /** Who had the last word: the configuration of the migrator on duty, or an operator over HTTP. */
-    by: Type.Union([Type.Literal('configuration'), Type.Literal('operator')]),
-    atMs: VmRetired.properties.atMs,
+    by: oneOf(['configuration', 'operator']),
+    atMs: Ms,
     removed: Type.Boolean(),
     /** The site as it was declared last. */
-    site: SiteInput,
+    site: Type.Object(
+      {
+        site: Name,
+        lat: Lat,
+        lon: Lon,
+        slots: Count,
+        draining: Type.Boolean(),
+        uplinks: Type.Array(Type.Object({ provider: Name, rateBps: Amount }, closed)),
+        agent: Type.Optional(Text),
+      },
+      closed,
+    ),
+    /** Of a removed site: the VMs that were there, as far as anybody could tell. They are not started anywhere else. */
+    stranded: Type.Optional(Type.Array(Name)),
   },
-  { additionalProperties: false },
+  closed,
 );
-const validator = Compile(SiteRecordSchema as TSchema);
+
+/** The kind of these records. There are none of version 0. */
+export const DECLARED_SITE_RECORD = recordKind({
+  kind: 'declared-site',
+  keys: 'site/<site>',
+  owner: 'migrator',
+  version: 1,
+  schema: KeptSite,
+  upgrade: {},
+});
 
 /** One site on record. */
-export type SiteRecord = Omit<Static<typeof SiteRecordSchema>, 'site'> & { readonly site: SiteConfig };
+export type SiteRecord = Omit<Static<typeof KeptSite>, 'site' | 'stranded'> & {
+  readonly site: SiteConfig;
+  readonly stranded?: readonly string[];
+};
 
 const PREFIX = 'site/';
 
@@ -35,47 +59,44 @@ export interface SiteOnRecord {
   readonly revision: number;
 }
 
-/** The records of the sites. One that cannot be read counts as none, and is said once. */
+/** The records of the sites. One that cannot be read counts as none. */
 export class SiteRecords {
   readonly #store: Store;
-  readonly #log: Log;
-  readonly #unreadable = new Set<string>();
+  readonly #setAside: SetAside | undefined;
 
-  constructor(store: Store, log: Log) {
+  /** @param setAside where records go that cannot be read; left out by who only looks */
+  constructor(store: Store, setAside?: SetAside) {
     this.#store = store;
-    this.#log = log;
+    this.#setAside = setAside;
   }
 
   async get(site: string): Promise<SiteOnRecord> {
     const stored = await this.#store.get<unknown>(PREFIX + site);
-    return { record: stored && this.#read(site, stored.value), revision: stored?.revision ?? 0 };
+    return stored === undefined ? { record: undefined, revision: 0 } : this.#read(site, stored);
   }
 
   /** All sites on record by name, removed ones too. */
   async all(): Promise<Map<string, SiteOnRecord>> {
     const stored = await this.#store.list<unknown>(PREFIX);
-    return new Map(
-      stored.map(({ key, value, revision }) => {
-        const site = key.slice(PREFIX.length);
-        return [site, { record: this.#read(site, value), revision }];
-      }),
-    );
+    return new Map(stored.map((one) => [one.key.slice(PREFIX.length), this.#read(one.key.slice(PREFIX.length), one)]));
   }
 
   /** @throws TagalongError STORE_CONFLICT where somebody else wrote it first */
   async put(record: SiteRecord, revision: number): Promise<void> {
-    await this.#store.put([{ key: PREFIX + record.site.site, value: record, revision }]);
+    const key = PREFIX + record.site.site;
+    await this.#store.put([{ key, value: DECLARED_SITE_RECORD.write(record as Static<typeof KeptSite>), revision }]);
+    this.#setAside?.release(key);
   }
 
-  #read(site: string, value: unknown): SiteRecord | undefined {
-    if (validator.Check(value) && (value as SiteRecord).site.site === site) {
-      this.#unreadable.delete(site);
-      return value as SiteRecord;
+  #read(site: string, { key, value, revision }: Stored<unknown>): SiteOnRecord {
+    try {
+      const record = DECLARED_SITE_RECORD.read(value);
+      this.#setAside?.release(key);
+      return { record: record.site.site === site ? record : undefined, revision };
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      this.#setAside?.add(DECLARED_SITE_RECORD, key, error);
+      return { record: undefined, revision };
     }
-    if (!this.#unreadable.has(site)) {
-      this.#log.error({ site }, 'the record of a site cannot be read and does not count; declare the site again');
-      this.#unreadable.add(site);
-    }
-    return undefined;
   }
 }

@@ -4,7 +4,7 @@ import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
 import { type Fault, NAME } from './faults.ts';
 import { unknownSite } from './nearest.ts';
-import type { Config } from './schema.ts';
+import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
@@ -80,13 +80,17 @@ function* siteFaults({ sites }: Config): Generator<Fault> {
     'site',
     sites.map(({ site }) => site),
   );
-  for (const [i, { uplinks }] of sites.entries()) {
-    yield* repeats(
-      ['sites', `${i}`, 'uplinks'],
-      'provider',
-      uplinks.map(({ provider }) => provider),
-    );
-  }
+  for (const [i, site] of sites.entries()) yield* uplinkFaults(['sites', `${i}`], site);
+}
+
+function uplinkFaults(path: readonly string[], { uplinks }: SiteConfig): Generator<Fault> {
+  const providers = uplinks.map(({ provider }) => provider);
+  return repeats([...path, 'uplinks'], 'provider', providers);
+}
+
+/** Where a site does not fit itself, or the hypervisor of the installation. @param site one that fits its schema */
+export function faultsOfSite(hypervisor: Config['hypervisor'], site: SiteConfig): Fault[] {
+  return [...uplinkFaults([], site), ...agentAddressFaults([], hypervisor, site)];
 }
 
 function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
@@ -138,13 +142,20 @@ function* agentFaults({ hypervisor, sites }: Config): Generator<Fault> {
   if (hypervisor.tls === undefined) {
     yield { path: ['hypervisor', 'tls'], message: 'is missing; give ca, cert and key for hypervisor.kind qemu' };
   }
-  for (const [i, { site, agent }] of sites.entries()) {
-    if (agent === undefined) {
-      yield { path: ['sites', `${i}`, 'agent'], message: `is missing; give the address of ${site}'s agent` };
-    } else if (!/^unix:\/./.test(agent) && !/^https:\/\/[^/]+\/?$/.test(agent)) {
-      const message = `is ${JSON.stringify(agent)}; give https://host:port or unix:/path`;
-      yield { path: ['sites', `${i}`, 'agent'], message };
-    }
+  for (const [i, site] of sites.entries()) yield* agentAddressFaults(['sites', `${i}`], hypervisor, site);
+}
+
+function* agentAddressFaults(
+  path: readonly string[],
+  { kind }: Config['hypervisor'],
+  { site, agent }: SiteConfig,
+): Generator<Fault> {
+  if (kind !== 'qemu') return;
+  const at = [...path, 'agent'];
+  if (agent === undefined) {
+    yield { path: at, message: `is missing; give the address of ${site}'s agent` };
+  } else if (!/^unix:\/./.test(agent) && !/^https:\/\/[^/]+\/?$/.test(agent)) {
+    yield { path: at, message: `is ${JSON.stringify(agent)}; give https://host:port or unix:/path` };
   }
 }
 

@@ -46,7 +46,7 @@ const log = createLog('trace', { write: (line) => void logged.push(line) });
 /** One process with ingest. */
 export async function start(yaml = '', on: { bus: Pick<MemoryBus, keyof MemoryBus> } = { bus }) {
   const config: Config = parseConfig(yaml.includes('http:') ? yaml : `http: { port: 0 }\n${yaml}`, 'test');
-  const sites = knownSites(store, [{ site: 'east' }, ...config.sites], log);
+  const sites = knownSites(store, [{ site: 'east' }, ...config.sites]);
   const ingest = createIngest({ bus: on.bus, store, clock, config: config.ingest, sites, log });
   const surface: HttpSurface = await createHttp({ config: config.http, log });
   registerIngest(surface, { ingest, clock, config });

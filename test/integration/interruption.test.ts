@@ -104,7 +104,7 @@ describe('a move', () => {
       store: memoryStore(),
       clock,
       config: config.ingest,
-      sites: knownSites(memoryStore(), config.sites, log),
+      sites: knownSites(memoryStore(), config.sites),
       log,
     });
     const monitor = createMonitor({ bus, clock, log });

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttp } from '#services/http.ts';
 import { createMonitor, type Monitor } from '#services/monitor/service.ts';
+import { knownSites } from '#services/sites/known.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { type Event, envelop, type Fact, type FactOf, type Figures } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
 
 const NOW_MS = Date.UTC(2026, 2, 2, 12);
 const log = createLog('silent');
@@ -245,8 +247,17 @@ describe('a site', () => {
     expect(value('tagalong_site_last_report_timestamp_seconds{site="east"}')).toBe(NOW_MS / 1000);
   });
 
+  test('that is removed leaves no series behind', async () => {
+    await happens(report(['v1'], false, NOW_MS - 5000), {
+      type: 'site.removed.v1',
+      data: { site: 'east', atMs: NOW_MS },
+    });
+    const { text } = await scrape();
+    expect(text).not.toContain('site="east"');
+  });
+
   test('that is expected and never heard of counts as silent from the start on', async () => {
-    const expecting = createMonitor({ bus, clock, log, sites: [{ site: 'north' }] });
+    const expecting = createMonitor({ bus, clock, log, sites: knownSites(memoryStore(), [{ site: 'north' }]) });
     await expecting.start();
     expect(await expecting.metrics()).toContain(
       `\ntagalong_site_last_report_timestamp_seconds{site="north"} ${NOW_MS / 1000}\n`,

@@ -33,7 +33,7 @@ onNats('OwnTracks over MQTT', () => {
       store: memoryStore(),
       clock,
       config: parseConfig('', 'test').ingest,
-      sites: knownSites(memoryStore(), [{ site: 'east' }], log),
+      sites: knownSites(memoryStore(), [{ site: 'east' }]),
       log,
     });
     await ingest.start();

@@ -159,7 +159,7 @@ async function ingestOnTheRealClock() {
     store: memoryStore(),
     clock,
     config: DEFAULT_CONFIG.ingest,
-    sites: knownSites(memoryStore(), [{ site: 'east' }], log),
+    sites: knownSites(memoryStore(), [{ site: 'east' }]),
     log,
   });
   const http = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0 }, log });

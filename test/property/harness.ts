@@ -9,6 +9,7 @@ import { simulatedHosts } from '#services/agent/simulated.ts';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
+import { siteRegistry } from '#services/sites/registry.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -131,15 +132,10 @@ export class Harness {
       faults: () => this.#faults.shift(),
     });
     const { sites, heartbeatMs } = config;
-    this.agents = siteAgents({
-      bus: this.#tapped(),
-      store: this.store,
-      clock: this.clock,
-      hosts: simulatedHosts(this.hypervisor, sites),
-      sites,
-      heartbeatMs,
-      log,
-    });
+    const hosts = simulatedHosts(this.hypervisor, sites);
+    const shared = { bus: this.#tapped(), store: this.store, clock: this.clock, hosts, log };
+    const registry = siteRegistry({ ...shared, config, moves: () => this.migrator?.status() ?? [] });
+    this.agents = siteAgents({ ...shared, sites: registry, heartbeatMs });
   }
 
   /** A world in which VM `v<i>` runs at site `s<i mod 4>` and user `u<i>` is attached to it. */

@@ -49,7 +49,8 @@ export class World {
     this.fromMs = line.fromMs;
     if (line.kind === 'picture') this.#begin(line);
     for (const site of line.sites ?? []) this.sites.set(site.site, { ...site, ...mercator(site.lat, site.lon) });
-    if (line.sites !== undefined) this.settled++;
+    for (const site of (line as Changes).sitesGone ?? []) this.sites.delete(site);
+    if (line.sites !== undefined || (line as Changes).sitesGone !== undefined) this.settled++;
     for (const [vm, site] of line.homes ?? []) this.#settle(vm, site);
     for (const vm of (line as Changes).gone ?? []) this.#settle(vm, undefined);
     for (const move of line.moves ?? []) {

@@ -29,6 +29,8 @@ export interface SimulatedSite {
 export interface SimulatedHypervisor extends Hypervisor {
   /** A site, or what is new of it: transfers under way go on at the new rates. */
   declareSite(site: SimulatedSite): void;
+  /** A site is no more: VMs that run there run on, and no path leads there until it is declared again. */
+  removeSite(site: string): void;
   /**
    * A VM begins to run. Where it already runs elsewhere it then runs twice: that is not for the hypervisor to judge.
    * @throws TagalongError SITE_UNKNOWN where the site was not declared
@@ -77,6 +79,8 @@ export function simulatedHypervisor({
   const instances = newInstances();
   const world = { clock, model, network, instances };
   const sites = new Map<string, SimulatedSite>();
+  /** Removed ones too: VMs may still be there. */
+  const everSites = new Set<string>();
   /** Made when first asked for, and anew after a site was declared anew. */
   const ways = new Map<string, Map<string, Between>>();
   /** The moves of each VM by id: the latest one, and those before it whose release is still to come. */
@@ -242,6 +246,16 @@ export function simulatedHypervisor({
         network.setLink(`${site}/${provider}/in`, rateBps);
       }
       sites.set(site, declared);
+      everSites.add(site);
+      ways.clear();
+    },
+
+    removeSite(site) {
+      for (const { provider } of sites.get(site)?.uplinks ?? []) {
+        network.setLink(`${site}/${provider}/out`, 0);
+        network.setLink(`${site}/${provider}/in`, 0);
+      }
+      sites.delete(site);
       ways.clear();
     },
 
@@ -260,7 +274,7 @@ export function simulatedHypervisor({
         if (step) refuse(move, step, 'NO_SUCH_VM', `${vm} was removed`);
       }
       movesOf.delete(vm);
-      for (const site of sites.keys()) instances.delete(vm, site);
+      for (const site of everSites) instances.delete(vm, site);
     },
 
     vmsAt: (site) => instances.at(site),

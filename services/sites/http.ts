@@ -1,0 +1,80 @@
+import Type from 'typebox';
+import { faultsOfSite } from '#shared/config/checks.ts';
+import { type Config, SiteInput } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { SiteAgents } from '../agent/agents.ts';
+import type { HttpSurface } from '../http.ts';
+import { bodyReader, unfit } from '../ingest/body.ts';
+import { apartWarnings } from './apart.ts';
+import type { SiteRegistry } from './registry.ts';
+
+const { site: siteName, ...declared } = SiteInput.properties;
+/** What `PUT /v1/sites/:site` takes. */
+export const SiteBody = Type.Object(declared, { additionalProperties: false });
+/** What may follow `DELETE /v1/sites/:site`. */
+export const RemoveQuery = Type.Object(
+  { force: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])) },
+  { additionalProperties: false },
+);
+const readSite = bodyReader(SiteBody);
+const readName = bodyReader(siteName);
+const readQuery = bodyReader(RemoveQuery);
+
+/**
+ * The routes of the sites, of every migrator. The one on duty speaks for the sites, so what changes them is for it alone.
+ *
+ * - `GET /v1/sites`: the sites that are there, those that were removed with the VMs that are stranded there, and warnings
+ * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a site, or what is new of it; 200 with warnings
+ * - `DELETE /v1/sites/:site`: removes it; 409 where VMs are there, unless `?force=true` strands them
+ */
+export function registerSites(
+  { app }: HttpSurface,
+  options: {
+    readonly sites: SiteRegistry;
+    readonly agents: Pick<SiteAgents, 'beat'>;
+    readonly config: Pick<Config, 'hypervisor'>;
+    readonly isOnDuty: () => boolean;
+  },
+): void {
+  const { sites, agents, config, isOnDuty } = options;
+  const refuseStandby = () => {
+    if (!isOnDuty()) throw new TagalongError('HELD_ELSEWHERE', 'another migrator is on duty: ask there');
+  };
+
+  app.get('/v1/sites', async () => {
+    const records = await sites.onRecord();
+    const there = records.filter(({ removed }) => !removed);
+    return {
+      sites: there.map(({ site, by }) => ({ ...site, by })).sort(byName),
+      removed: records
+        .filter(({ removed }) => removed)
+        .map(({ site: { site }, by, atMs, stranded = [] }) => ({ site, by, atMs, stranded }))
+        .sort(byName),
+      warnings: apartWarnings(there.map(({ site }) => site)),
+    };
+  });
+
+  app.put<{ Params: { site: string }; Body: unknown }>('/v1/sites/:site', async ({ params, body }) => {
+    const site = { site: readName(params.site), ...readSite(body) };
+    const [fault] = faultsOfSite(config.hypervisor, site);
+    if (fault !== undefined) throw unfit(`${fault.path.join('.')}: ${fault.message}`);
+    refuseStandby();
+    const warnings = await sites.declare(site);
+    await agents.beat();
+    return { site: site.site, warnings };
+  });
+
+  app.delete<{ Params: { site: string }; Querystring: unknown }>(
+    '/v1/sites/:site',
+    async ({ params, query }, reply) => {
+      const { force } = readQuery(query);
+      refuseStandby();
+      await sites.remove(params.site, force === 'true');
+      return reply.code(204).send();
+    },
+  );
+}
+
+function byName(a: { readonly site: string }, b: { readonly site: string }): number {
+  return a.site < b.site ? -1 : 1;
+}

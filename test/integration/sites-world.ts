@@ -1,0 +1,80 @@
+/** All services in one process, on a store that outlives it, with the sites that a test gives them. */
+import { afterEach, beforeEach } from 'vitest';
+import { keptMachines } from '#services/agent/kept.ts';
+import { createSystem, type System } from '#services/system.ts';
+import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
+import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import type { Store } from '#shared/store/store.ts';
+
+const START_MS = Date.UTC(2026, 2, 2, 12);
+export const spec = { ramBytes: 1e9, dirtyRateBps: 1e6, workingSetBytes: 1e8 };
+const PLACES = { boston: [42.36, -71.06], 'new-york': [40.71, -74.01], chicago: [41.88, -87.63] } as const;
+type Place = keyof typeof PLACES;
+
+export let bus: MemoryBus;
+export let store: Store;
+export let clock: VirtualClock;
+let lines: string[];
+let systems: System[];
+beforeEach(() => {
+  store = memoryStore();
+  clock = virtualClock(START_MS);
+  [lines, systems] = [[], []];
+});
+afterEach(() => Promise.all(systems.map((system) => system.stop())));
+
+/** A site as it is declared over HTTP. */
+export function bodyOf(site: Place) {
+  const [lat, lon] = PLACES[site];
+  return { lat, lon, slots: 5, uplinks: [{ provider: 'a', rateBps: 1e8 }] };
+}
+
+/** The lines of the log so far that have these words. */
+export function logged(words: string): Record<string, unknown>[] {
+  return lines.filter((line) => line.includes(words)).map((line) => JSON.parse(line));
+}
+
+/** All services in one process, on the store that outlives it, with some sites. */
+export async function up(...sites: Place[]) {
+  await Promise.all(systems.splice(0).map((system) => system.stop()));
+  bus = memoryBus();
+  const list = sites.map((site) => ({ site, ...bodyOf(site) }));
+  const config = parseConfig(JSON.stringify({ http: { port: 0 }, sites: list }), 'test');
+  const log = createLog('info', { write: (line) => void lines.push(line) });
+  const machines = keptMachines(config, clock, store, log);
+  const system = createSystem({ config, clock, bus, store, log, machines });
+  systems.push(system);
+  await system.start();
+  const { url } = await system.listen();
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const headers = { 'content-type': 'application/json' };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body), headers };
+    const response = await fetch(url + path, { method, ...sent });
+    const text = await response.text();
+    return { status: response.status, body: text.startsWith('{') ? JSON.parse(text) : text };
+  };
+  return { system, ask };
+}
+
+/** Lets time pass, and everything that follows from it happen. */
+export async function pass(ms: number) {
+  for (let i = 0; i < ms; i += 1000) {
+    clock.advanceTo(clock.now() + 1000);
+    await settle();
+  }
+}
+
+export async function settle() {
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+  await bus.idle();
+}
+
+/** The home of a VM, as `status` has it. */
+export const homeOf = (system: System, name: string) =>
+  system.placement.status().vms.find(({ vm }) => vm === name)?.home;
+
+/** The sites that `status` has. */
+export const siteNames = (system: System) => system.placement.status().sites.map(({ site }) => site);

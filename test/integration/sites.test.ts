@@ -1,0 +1,140 @@
+/** Sites that come, change and go while everything runs, over HTTP. */
+import { describe, expect, test } from 'vitest';
+import { bodyOf, homeOf, logged, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
+
+describe('a site that is declared while it runs', () => {
+  test('is a home and a destination at once, and after a restart', async () => {
+    const { ask, system } = await up('boston');
+    expect(await ask('PUT', '/v1/sites/chicago', bodyOf('chicago'))).toEqual({
+      status: 200,
+      body: { site: 'chicago', warnings: [] },
+    });
+    await settle();
+    expect(siteNames(system)).toEqual(['boston', 'chicago']);
+    expect((await ask('PUT', '/v1/vms/web-1', { home: 'boston', spec })).status).toBe(204);
+    await settle();
+    expect((await ask('POST', '/v1/vms/web-1/moves', { to: 'chicago' })).status).toBe(202);
+    await pass(120_000);
+    expect(homeOf(system, 'web-1')).toBe('chicago');
+
+    const again = await up('boston');
+    await settle();
+    expect(siteNames(again.system)).toEqual(['boston', 'chicago']);
+    expect(logged('not in the configuration')).toMatchObject([{ site: 'chicago' }]);
+    expect((await again.ask('POST', '/v1/vms/web-1/moves', { to: 'boston' })).status).toBe(202);
+    await pass(120_000);
+    expect(homeOf(again.system, 'web-1')).toBe('boston');
+  });
+
+  test('counts as an operator declared it, not as the configuration says, and the difference is said', async () => {
+    const { ask } = await up('boston', 'chicago');
+    await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), slots: 50 });
+    const { ask: askAgain, system } = await up('boston', 'chicago');
+    await settle();
+    expect(system.placement.status().sites).toContainEqual(expect.objectContaining({ site: 'chicago', slots: 50 }));
+    expect(logged('counts, not the configuration')).toMatchObject([{ site: 'chicago', differs: ['slots'] }]);
+    await askAgain('PUT', '/v1/sites/chicago', bodyOf('chicago'));
+    await up('boston', 'chicago');
+    expect(logged('counts, not the configuration')).toHaveLength(1);
+  });
+
+  test('is warned of where no path leads to another one', async () => {
+    const { ask } = await up('boston');
+    const uplinks = [{ provider: 'another', rateBps: 1e8 }];
+    const { body } = await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), uplinks });
+    expect(body.warnings).toEqual([expect.stringContaining('no-path: chicago has no provider in common with boston')]);
+    expect((await ask('GET', '/v1/sites')).body.warnings).toHaveLength(1);
+    await up('boston');
+    expect(logged('no-path')).toHaveLength(1);
+  });
+
+  test.each([
+    ['no slots', { slots: -1 }],
+    ['a key that nobody knows', { color: 'blue' }],
+    ['a provider twice', { uplinks: Array(2).fill({ provider: 'a', rateBps: 1 }) }],
+  ])('is refused with %s', async (_, part) => {
+    const { ask } = await up('boston');
+    const { status, body } = await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), ...part });
+    expect([status, body.error.code]).toEqual([400, 'EVENT_INVALID']);
+    expect((await ask('PUT', '/v1/sites/no%20name', bodyOf('chicago'))).status).toBe(400);
+    expect((await ask('GET', '/v1/sites')).body.sites).toHaveLength(1);
+  });
+});
+
+describe('a site that is removed', () => {
+  test('disappears from status, metrics, homes and candidates without a restart, and stays away', async () => {
+    const { ask, system } = await up('boston', 'chicago');
+    await settle();
+    expect((await ask('GET', '/metrics')).body).toContain('site="chicago"');
+    expect((await ask('DELETE', '/v1/sites/chicago')).status).toBe(204);
+    await pass(30_000);
+    expect(siteNames(system)).toEqual(['boston']);
+    expect((await ask('GET', '/metrics')).body).not.toContain('site="chicago"');
+    expect((await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec })).body.error.code).toBe('SITE_UNKNOWN');
+    expect((await ask('DELETE', '/v1/sites/chicago')).body.error.code).toBe('SITE_UNKNOWN');
+
+    const again = await up('boston', 'chicago');
+    await pass(10_000);
+    expect(siteNames(again.system), 'the configuration does not bring it back').toEqual(['boston']);
+    expect((await again.ask('GET', '/metrics')).body).not.toContain('site="chicago"');
+    expect(logged('stays away')).toMatchObject([{ site: 'chicago' }]);
+    await again.ask('PUT', '/v1/sites/chicago', bodyOf('chicago'));
+    await settle();
+    expect(siteNames(again.system)).toEqual(['boston', 'chicago']);
+  });
+
+  test('is refused while VMs are there, and empty after a drain', async () => {
+    const { ask, system } = await up('boston', 'chicago');
+    await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
+    await settle();
+    const { status, body } = await ask('DELETE', '/v1/sites/chicago');
+    expect([status, body.error.code]).toEqual([409, 'SITE_IN_USE']);
+    expect(body.error.message).toContain('it has 1 VMs; drain it first');
+    await ask('POST', '/v1/sites/chicago/drain', { draining: true });
+    await pass(5_000);
+    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).body.error.code, 'a move leads away').toBe(
+      'SITE_IN_USE',
+    );
+    await pass(120_000);
+    expect((await ask('DELETE', '/v1/sites/chicago')).status).toBe(204);
+    expect(homeOf(system, 'web-1')).toBe('boston');
+  });
+
+  test('by force strands its VMs, says so, and has them back when it is declared again', async () => {
+    const { ask, system } = await up('boston', 'chicago');
+    await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
+    await settle();
+    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).status).toBe(204);
+    await settle();
+    expect(system.placement.status().vms).toMatchObject([{ vm: 'web-1', home: 'chicago', stranded: true }]);
+    expect((await ask('GET', '/metrics')).body).toContain('tagalong_placement_vms_stranded 1');
+    expect((await ask('GET', '/v1/sites')).body.removed).toMatchObject([{ site: 'chicago', stranded: ['web-1'] }]);
+    expect(logged('VMs are stranded')).toMatchObject([{ site: 'chicago', vms: ['web-1'] }]);
+
+    const again = await up('boston', 'chicago');
+    await settle();
+    expect((await again.ask('GET', '/v1/sites')).body.removed).toMatchObject([{ stranded: ['web-1'] }]);
+    await pass(1_000);
+    await again.ask('PUT', '/v1/sites/chicago', bodyOf('chicago'));
+    await settle();
+    expect((await again.ask('POST', '/v1/vms/web-1/moves', { to: 'boston' })).status).toBe(202);
+    await pass(120_000);
+    expect(again.system.placement.status().vms).toMatchObject([{ home: 'boston', stranded: false }]);
+  });
+});
+
+describe('a record of a site that cannot be read', () => {
+  test('costs nothing but that site, and is mended by declaring it', async () => {
+    await store.put([
+      { key: 'site/chicago', value: { v: 1, site: 'what' }, revision: 0 },
+      { key: 'site/boston', value: 'garbage', revision: 0 },
+    ]);
+    const { ask, system } = await up('boston');
+    await settle();
+    expect(siteNames(system)).toEqual(['boston']);
+    expect(logged('a record was set aside').map(({ key }) => key)).toContain('site/chicago');
+    expect((await ask('PUT', '/v1/sites/chicago', bodyOf('chicago'))).status).toBe(200);
+    await settle();
+    expect(siteNames(system)).toEqual(['boston', 'chicago']);
+  });
+});
