@@ -12,6 +12,7 @@ import { AnyCloudEvent } from './ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from './ingest/apis/mec013.ts';
 import { OwntracksLocation } from './ingest/apis/owntracks.ts';
 import { interruptionBody, locationBody, SessionBody, userId, VmBody } from './ingest/body.ts';
+import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from './sites/http.ts';
 
 /** One route, as people read it. */
 interface Route {
@@ -19,7 +20,7 @@ interface Route {
   readonly path: string;
   readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'dashboard' | 'health';
   readonly summary: string;
-  /** Parameters after the question mark, all required. */
+  /** Parameters after the question mark; required but for those whose schema is optional. */
   readonly query?: Readonly<Record<string, TSchema>>;
   /** By content type. */
   readonly body?: Readonly<Record<string, TSchema>>;
@@ -111,7 +112,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     ...{ method: 'put', path: '/v1/vms/:vm', tag: 'VMs' },
     summary: 'Declare a VM, or what has changed of it',
     body: json(VmBody),
-    answers: { 204: 'Declared' },
+    answers: { 204: 'Declared', 400: 'No such home: SITE_UNKNOWN', 409: 'It is elsewhere already: HOME_FIXED' },
   },
   { method: 'delete', path: '/v1/vms/:vm', tag: 'VMs', summary: 'Retire a VM', answers: { 204: 'Retired' } },
   {
@@ -150,6 +151,22 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     ...{ method: 'delete', path: '/v1/migrations/:migration', tag: 'migrations' },
     summary: 'Take a migration back, until it switches over',
     answers: { 202: { says: 'Asked for', as: Anything }, 409: 'Too late: MIGRATION_PAST_CANCEL' },
+  },
+  {
+    ...{ method: 'get', path: '/v1/sites', tag: 'sites' },
+    summary: 'The sites that are there, those that were removed with the VMs that are stranded there, and warnings',
+    answers: { 200: { says: 'The sites', as: SiteList } },
+  },
+  {
+    ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites' },
+    summary: 'Declare a site, or what is new of it: the migrator on duty',
+    body: json(SiteBody),
+    answers: { 200: { says: 'Declared, with what is to be known of it', as: SiteDeclared } },
+  },
+  {
+    ...{ method: 'delete', path: '/v1/sites/:site', tag: 'sites', query: RemoveQuery.properties },
+    summary: 'Remove a site: the migrator on duty',
+    answers: { 204: 'Removed', 409: 'It has VMs, and force is not true; or moves lead there or away: SITE_IN_USE' },
   },
   {
     ...{ method: 'post', path: '/v1/sites/:site/drain', tag: 'sites' },
@@ -254,16 +271,19 @@ function operationOf(
   inPath: Readonly<Record<string, TSchema>>,
 ): object {
   const parameters = [
-    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', schema: inPath[name!] })),
-    ...Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema })),
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', schema: inPath[name!], required: true })),
+    ...Object.entries(query).map(([name, schema]) => ({
+      name,
+      in: 'query',
+      schema,
+      required: !Type.IsOptional(schema),
+    })),
   ];
   return {
     operationId: `${method}${path.replaceAll(/[/:.-]+(\w)/g, (_, first: string) => first.toUpperCase())}`,
     tags: [tag],
     summary,
-    ...(parameters.length > 0 && {
-      parameters: parameters.map((one) => ({ ...one, required: true })),
-    }),
+    ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { required: true, content: contentOf(body) } }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)])),

@@ -2,6 +2,7 @@ import Type from 'typebox';
 import { faultsOfSite } from '#shared/config/checks.ts';
 import { type Config, SiteInput } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { VmRetired } from '#shared/events/index.ts';
 import type { SiteAgents } from '../agent/agents.ts';
 import type { HttpSurface } from '../http.ts';
 import { bodyReader, unfit } from '../ingest/body.ts';
@@ -16,6 +17,22 @@ export const RemoveQuery = Type.Object(
   { force: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])) },
   { additionalProperties: false },
 );
+/** What it answers. */
+export const SiteDeclared = Type.Object({ site: siteName, warnings: Type.Array(Type.String()) });
+const By = Type.Union([Type.Literal('configuration'), Type.Literal('operator')]);
+/** What `GET /v1/sites` answers. */
+export const SiteList = Type.Object({
+  sites: Type.Array(Type.Object({ ...SiteInput.properties, by: By })),
+  removed: Type.Array(
+    Type.Object({
+      site: siteName,
+      by: By,
+      atMs: VmRetired.properties.atMs,
+      stranded: Type.Array(VmRetired.properties.vm),
+    }),
+  ),
+  warnings: Type.Array(Type.String()),
+});
 const readSite = bodyReader(SiteBody);
 const readName = bodyReader(siteName);
 const readQuery = bodyReader(RemoveQuery);

@@ -70,7 +70,7 @@ export function configFor(limits: { movesPerSite?: number; movesPerPath?: number
       sites,
       heartbeatMs: 20_000,
       bus: { partitions: PARTITIONS },
-      ingest: { plausibility: { maxSpeedMps: 1e9 } },
+      ingest: { plausibility: { maxSpeedMps: 3e8 } },
       policy: { siteSilentMs: 70_000, coolingMs: 30_000, backOffMs: 10_000, maxMovesPerHour: 60 },
       limits: { movesPerSite: 1, movesPerPath: 1, queueMs: 30_000, stepTimeoutMs: 10_000, ...limits },
     }),
