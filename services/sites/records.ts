@@ -35,12 +35,12 @@ const KeptSite = Type.Object(
   closed,
 );
 
-/** The kind of these records. There are none of version 0. */
+/** The kind of these records. Older programs had none. */
 export const DECLARED_SITE_RECORD = recordKind({
   kind: 'declared-site',
   keys: 'site/<site>',
   owner: 'migrator',
-  version: 1,
+  version: 0,
   schema: KeptSite,
   upgrade: {},
 });

@@ -68,8 +68,7 @@ const KeptMove = Type.Object(
     raw: Type.Object({ durationMs: Amount, interruptionMs: Amount }, closed),
     switched: Type.Boolean(),
     cancelling: Type.Boolean(),
-    /** Absent where it was written before orders were called off that nobody takes up: then it was taken up. */
-    giveUpAtMs: Type.Optional(orNull(Ms)),
+    giveUpAtMs: orNull(Ms),
   },
   closed,
 );
@@ -115,9 +114,9 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 1,
+  version: 2,
   schema: KeptVm,
-  upgrade: { 0: fromVersion0 },
+  upgrade: { 0: fromVersion0, 1: fromVersion1 },
 });
 
 /** @param sites those that the VM's indices are of */
@@ -244,6 +243,12 @@ function fromVersion0(old: Old): unknown {
     detachedAtMs: detachedAtMs ?? {},
     retired: retired ?? false,
   };
+}
+
+/** In version 1 nobody asked whether an order was taken up: those under way are taken to have been. */
+function fromVersion1(old: Old): unknown {
+  const { move } = old.mind;
+  return { ...old, mind: { ...old.mind, move: move && { ...move, giveUpAtMs: null } } };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

@@ -50,11 +50,8 @@ export interface MoveUnderWay {
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
   readonly switched: boolean;
   readonly cancelling: boolean;
-  /**
-   * When the order is called off unless somebody has accepted it; null: somebody has. Absent in records of older versions, and
-   * counts as null there.
-   */
-  readonly giveUpAtMs?: number | null;
+  /** When the order is called off unless somebody has accepted it; null: somebody has. */
+  readonly giveUpAtMs: number | null;
 }
 
 export type MachineEvent =
@@ -99,7 +96,8 @@ const isBetter = ({ advice }: Outlook) => advice.kind !== 'stay';
 const isOver = ({ deadlineMs }: Mind, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
 const isOvertaken = ({ move }: Mind, { targetGain }: Outlook) =>
   move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
-const isUnanswered = ({ move }: Mind, atMs: number) => move?.giveUpAtMs != null && atMs >= move.giveUpAtMs;
+const isUnanswered = ({ move }: Mind, atMs: number) =>
+  move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
 
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
@@ -193,7 +191,7 @@ export function vmMachine(pauses: Pauses) {
   ];
   const callOff = (reason: string) => [
     assign(({ context: { move, seq }, event }) => {
-      const giveUpAtMs = move?.giveUpAtMs == null ? null : event.atMs + ACCEPT_MS;
+      const giveUpAtMs = move === null || move.giveUpAtMs === null ? null : event.atMs + ACCEPT_MS;
       return { seq: seq + 1, move: move && { ...move, cancelling: true, giveUpAtMs } };
     }),
     { type: 'decide' as const, params: { verdict: 'cancel', source: 'policy', reason } as DecideParams },

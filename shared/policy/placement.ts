@@ -249,7 +249,7 @@ export class Placement {
   /** A move under way is the migrator's to end, and nobody is left here to be told; one that nobody has taken up is called off. */
   #leave(vm: Vm): void {
     const { mind } = vm;
-    const isUnanswered = mind.move !== null && mind.move.giveUpAtMs != null;
+    const isUnanswered = mind.move !== null && mind.move.giveUpAtMs !== null;
     const seq = isUnanswered ? mind.seq + 1 : mind.seq;
     if (isUnanswered) this.#decide(vm, { verdict: 'cancel', source: 'policy', reason: 'retired' }, seq, vm.nowMs);
     this.#drop(vm);

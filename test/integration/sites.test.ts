@@ -126,7 +126,7 @@ describe('a site that is removed', () => {
 describe('a record of a site that cannot be read', () => {
   test('costs nothing but that site, and is mended by declaring it', async () => {
     await store.put([
-      { key: 'site/chicago', value: { v: 1, site: 'what' }, revision: 0 },
+      { key: 'site/chicago', value: { v: 0, site: 'what' }, revision: 0 },
       { key: 'site/boston', value: 'garbage', revision: 0 },
     ]);
     const { ask, system } = await up('boston');

@@ -31,7 +31,7 @@ const mind = (seq: number, moving: boolean): Mind => ({
   move: moving
     ? {
         ...{ decision: `v:${seq}`, from: 's0', to: 's1', source: 'policy', paths: ['s0~s1/a'] },
-        ...{ raw: { durationMs: 1, interruptionMs: 1 }, switched: false, cancelling: false },
+        ...{ raw: { durationMs: 1, interruptionMs: 1 }, switched: false, cancelling: false, giveUpAtMs: null },
       }
     : null,
 });

@@ -53,4 +53,5 @@ const UNDER_WAY = {
   raw: { durationMs: 1, interruptionMs: 1 },
   switched: false,
   cancelling: false,
+  giveUpAtMs: null,
 };

@@ -48,6 +48,7 @@ const under = {
   raw: choice.raw,
   switched: false,
   cancelling: false,
+  giveUpAtMs: null,
 } as const;
 const calm = newMind('v', 0);
 const moving: Mind = { ...calm, seq: 1, move: under };
@@ -190,6 +191,7 @@ describe('the shortcut', () => {
     deadlineMs: fc.option(fc.integer({ min: 0, max: 20 })),
     switched: fc.boolean(),
     cancelling: fc.boolean(),
+    giveUpAtMs: fc.option(fc.integer({ min: 0, max: 100 })),
     source: fc.constantFrom('policy' as const, 'evacuation' as const, 'operator' as const),
   });
 
