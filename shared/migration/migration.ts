@@ -29,6 +29,12 @@ export function newMigration(decided: Data<'placement.decided.v1'>, paths: reado
   };
 }
 
+/** The number of the decision that is called off; undefined where it is not one on this VM. */
+export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
+  const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
+  return Number.isSafeInteger(seq) ? seq : undefined;
+}
+
 /** As many characters as anybody reads. */
 const MAX_TEXT = 512;
 

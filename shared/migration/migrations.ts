@@ -20,7 +20,7 @@ import {
   migrationMachine,
   TERMINAL,
 } from './machine.ts';
-import { cut, newMigration, tidied } from './migration.ts';
+import { cut, newMigration, seqOfCancelled, tidied } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
 import { progressed, type Said, said } from './said.ts';
 
@@ -308,7 +308,7 @@ export class Migrations {
       return;
     }
     // Of an order that never came here, or could not be taken up, the end is said too: somebody waits for it.
-    const seq = seqOf(decided);
+    const seq = seqOfCancelled(decided);
     if (seq === undefined || decided.spec === undefined || seq <= (record?.migration.seq ?? 0)) return;
     const never = { ...newMigration({ ...decided, decision: cancels!, seq }, []), endedAtMs: atMs, undo: { by } };
     if (record === undefined || TERMINAL.includes(record.state)) this.#record('cancelled', never);
@@ -396,10 +396,4 @@ export class Migrations {
     record.changed = true;
     this.#changed.push(record);
   }
-}
-
-/** The number of the decision that is called off. */
-function seqOf({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
-  const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
-  return Number.isSafeInteger(seq) ? seq : undefined;
 }
