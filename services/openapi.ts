@@ -35,6 +35,7 @@ const Receipt = Type.Object({
   events: amount,
   implausible: Type.Record(Type.String(), amount),
   unattached: amount,
+  notTaken: Type.Optional(Type.Array(Type.Object({ index: amount, why: Type.String() }), { maxItems: 100 })),
 });
 const receipt = { says: 'What became of the positions', as: Receipt };
 const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });

@@ -40,6 +40,15 @@ export interface Receipt {
   readonly implausible: Readonly<Partial<Record<Implausible, number>>>;
   /** Locations of users who are attached to no VM. */
   readonly unattached: number;
+  /** Which of them were not taken, and why: the first hundred; absent where all were. */
+  readonly notTaken?: readonly NotTaken[];
+}
+
+/** One location that counts for no VM. */
+export interface NotTaken {
+  /** Its place in what was sent, from 0. */
+  readonly index: number;
+  readonly why: Implausible | 'unattached';
 }
 
 /** The running ingest. */
@@ -79,10 +88,14 @@ export interface Ingest {
 
 /** More than this waiting for one consumer, and locations would be old before they are looked at. */
 export const MAX_WAITING_EVENTS = 200_000;
+/** Of the locations of one call that were not taken, so many are told one by one. */
+const MOST_TOLD = 100;
 const SOURCE = '/tagalong/ingest';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Tally = Mutable<Omit<Receipt, 'implausible'>> & { readonly implausible: Mutable<Receipt['implausible']> };
+type Tally = Mutable<Omit<Receipt, 'implausible' | 'notTaken'>> & {
+  readonly implausible: Mutable<Receipt['implausible']>;
+};
 const newTally = (): Tally => ({ accepted: 0, events: 0, implausible: {}, unattached: 0 });
 
 /** Every method but `start` and `stop` throws TagalongError SERVICE_STOPPED while ingest does not run. */
@@ -187,24 +200,33 @@ export function createIngest(options: {
     const tally = newTally();
     const nowMs = clock.now();
     const plausible: Location[] = [];
-    for (const location of list) {
+    const places: number[] = [];
+    const notTaken: NotTaken[] = [];
+    for (const [index, location] of list.entries()) {
       const code = checkPosition(location, nowMs, config.plausibility);
-      if (code !== undefined) tally.implausible[code] = (tally.implausible[code] ?? 0) + 1;
-      else plausible.push({ ...location, user: pseudonymOf(location.user) });
+      if (code !== undefined) {
+        tally.implausible[code] = (tally.implausible[code] ?? 0) + 1;
+        notTaken.push({ index, why: code });
+        continue;
+      }
+      plausible.push({ ...location, user: pseudonymOf(location.user) });
+      places.push(index);
     }
     const vmsOf = await vmsOfAll(plausible);
     const events: Event[] = [];
     const context = readTraceparent(traceparent) && { traceparent: traceparent! };
-    for (const location of plausible) {
+    for (const [i, location] of plausible.entries()) {
       const vms = vmsOf.get(location.user)!;
-      if (vms.length === 0) tally.unattached++;
-      else tally.accepted++;
+      if (vms.length === 0) {
+        tally.unattached++;
+        notTaken.push({ index: places[i]!, why: 'unattached' });
+      } else tally.accepted++;
       for (const vm of vms) events.push(locationEvent(vm, location, context));
     }
     tally.events = events.length;
     if (events.length > 0) await bus.publish(events);
     add(counts, tally);
-    return tally;
+    return notTaken.length === 0 ? tally : { ...tally, notTaken: notTaken.slice(0, MOST_TOLD) };
   };
 
   const interruptions = (list: readonly Interruption[]) => {

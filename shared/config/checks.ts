@@ -2,8 +2,9 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
+import { LIVE_NAMES, policyNameFault, splitName } from '../policy/named.ts';
 import { type Fault, NAME } from './faults.ts';
-import { unknownSite } from './nearest.ts';
+import { nearest, unknownSite } from './nearest.ts';
 import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 
@@ -19,6 +20,7 @@ export function crossFaults(config: Config): Fault[] {
     ...dashboardFaults(config),
     ...serverFaults(['bus'], config.bus),
     ...serverFaults(['store'], config.store),
+    ...policyFaults(config),
     ...limitFaults(config),
     ...siteFaults(config),
     ...vmFaults(config),
@@ -57,6 +59,14 @@ function* dashboardFaults({ dashboard: { tilesUrl, services } }: Config): Genera
 function isWebAddress(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && !/[;,\s'"]/.test(text);
+}
+
+function* policyFaults({ policy: { name } }: Config): Generator<Fault> {
+  const fault = policyNameFault(name);
+  if (fault === undefined) return;
+  const near = nearest(splitName(name)[0], LIVE_NAMES);
+  const message = near === undefined || near === name ? fault : `${fault}; did you mean ${near}?`;
+  yield { path: ['policy', 'name'], message, code: 'POLICY_UNKNOWN' };
 }
 
 function* limitFaults({ policy, heartbeatMs }: Config): Generator<Fault> {

@@ -1,12 +1,15 @@
 /** Where a configuration does not fit its schema, in words: `what is wrong; what would be right`. */
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { ErrorCode } from '../errors.ts';
 import { nearest } from './nearest.ts';
 
 /** One fault and the key it is at. */
 export interface Fault {
   readonly path: readonly string[];
   readonly message: string;
+  /** Where the fault has a code of its own. @default that of the file's kind */
+  readonly code?: ErrorCode;
 }
 
 /** As much of JSON Schema as the configuration uses. */

@@ -46,7 +46,7 @@ export function settings<S extends TSchema>(
     const [first] = placed.sort((a, b) => a.line - b.line);
     if (first !== undefined) {
       const where = first.path.length === 0 ? '' : `${first.path.join('.')}: `;
-      throw new TagalongError(invalid, `${fileName}:${first.line}: ${where}${first.message}`);
+      throw new TagalongError(first.code ?? invalid, `${fileName}:${first.line}: ${where}${first.message}`);
     }
     return deepFreeze(value as T);
   };

@@ -47,9 +47,26 @@ export function policyFor(name: string, tuning: PolicyTuning, network: NetworkMo
   }
   const published = Object.hasOwn(PUBLISHED, bare) ? PUBLISHED[bare]! : undefined;
   if (published === undefined) {
-    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}`);
+    throw new TagalongError('POLICY_UNKNOWN', unknownPolicy(name));
   }
   return published.make(parametersOf(name, published.usual), network);
+}
+
+/** What is wrong with the name of a policy; undefined where there is one of that name, be it in simulate only. */
+export function policyNameFault(name: string): string | undefined {
+  const [bare] = splitName(name);
+  if (POLICY_NAMES.includes(name) || SIMULATED_NAMES.includes(bare)) return undefined;
+  if (!Object.hasOwn(PUBLISHED, bare)) return unknownPolicy(name);
+  try {
+    parametersOf(name, PUBLISHED[bare]!.usual);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function unknownPolicy(name: string): string {
+  return `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}`;
 }
 
 /**

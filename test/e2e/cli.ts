@@ -26,7 +26,7 @@ export interface Running {
   /** Resolves when it has ended, by itself or because it was asked to. */
   readonly ended: Promise<Ended>;
   /** Asks it to end; or ends it at once, as a crash does. */
-  stop(signal?: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<Ended>;
+  stop(signal?: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL'): Promise<Ended>;
 }
 
 const children = new Set<ChildProcess>();

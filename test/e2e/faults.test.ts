@@ -61,6 +61,12 @@ describe('a file that is wrong is named with the line and the field', () => {
     expect(code).toBe(2);
   });
 
+  test('a policy that nobody wrote, with the one that was meant', async () => {
+    const { code, line } = await faultOf(['up', '--config', await file('tagalong.yaml', 'policy:\n  name: tagalog\n')]);
+    expect(line).toMatch(/^tagalong: POLICY_UNKNOWN: .*tagalong\.yaml:2: policy\.name: .*did you mean tagalong\?$/);
+    expect(code).toBe(2);
+  });
+
   test('the list of sites', async () => {
     const sites = await file('sites.csv', 'site,lat,lon\nwest,52,4\neast,91,4\n');
     const { code, line } = await faultOf(['replay', '--trace', 'x', '--sites', sites, '--speed', '1']);

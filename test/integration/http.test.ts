@@ -36,6 +36,12 @@ const echo = ({ app }: HttpSurface) => {
   app.get('/open', async () => ({ it: 'works' }));
 };
 
+test('the address that is said is the bound one, not the loopback alone', async () => {
+  await serve({ host: '0.0.0.0', token: TOKEN });
+  const said = logged.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'listening');
+  expect(said.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
+});
+
 describe('a method that a path does not have', () => {
   test.each(['DELETE', 'PATCH', 'OPTIONS', 'PUT'])(
     '%s is answered by 405 and the methods there are',

@@ -104,7 +104,9 @@ describe('locations', () => {
       implausible: { 'out-of-range': 2, 'null-island': 1, future: 1, stale: 1 },
       unattached: 1,
     };
-    expect(await ask('POST', '/v1/locations', sent)).toEqual({ status: 202, body: receipt });
+    const whys = ['out-of-range', 'out-of-range', 'null-island', 'future', 'stale', 'unattached'];
+    const notTaken = whys.map((why, index) => ({ index, why }));
+    expect(await ask('POST', '/v1/locations', sent)).toEqual({ status: 202, body: { ...receipt, notTaken } });
     expect(ingest.counts).toEqual(receipt);
     await ask('POST', '/v1/locations', sent[0]);
     expect(ingest.counts.implausible['out-of-range']).toBe(3);

@@ -207,6 +207,16 @@ describe('tagalong probe', () => {
     await close();
   });
 
+  test('fails after its report where the connection did not hold', async () => {
+    const running = begin(['probe', '--to', `127.0.0.1:${echo.port}`]);
+    await running.said(/^Connected to /);
+    echo.cut('reset');
+    const { code, stdout, stderr } = await running.ended;
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^connections +1, of which 1 lost$/m);
+    expect(stderr).toMatch(/^tagalong: CONNECTION_BROKEN: .*1 connection lost/m);
+  });
+
   test('ends by itself, and shows a table to people', async () => {
     const to = ['--to', `127.0.0.1:${echo.port}`, '--duration-s', '0.3'];
     const { code, stdout, stderr } = await tagalong(['probe', ...to]);

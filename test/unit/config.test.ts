@@ -118,7 +118,7 @@ describe('refusals', () => {
       ['http:\n  port: "80"', ':2: http.port: is "80"; give an integer from 0 to 65535'],
       ['http: [1]', ':1: http: is a list; give a section with host, port, '],
       ['policy:\n  name: x\n  dwel_ms: 3', ':3: policy.dwel_ms: unknown key; did you mean dwellMs?'],
-      ['colour: red', ':1: colour: unknown key; known are http, bus, '],
+      ['colour: red', ':1: colour: unknown key; known are installation, http, bus, '],
       ['__proto__: { http: 1 }', ':1: __proto__: unknown key'],
       ['heartbeatMs: .inf', ':1: heartbeatMs: is Infinity; give a number from 1 to '],
       ['move: { efficiency: { multi: 1.1 } }', ':1: move.efficiency.multi: is 1.1; give a number from 0.000001 to 1'],
