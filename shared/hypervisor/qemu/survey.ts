@@ -104,6 +104,8 @@ export function measure(
   const degraded = new Set(before.degraded);
   if (carriage?.plainTcp) degraded.add('plain-tcp');
   else if (carriage?.subflows === 1) degraded.add('single-path');
+  // The others had not joined yet at the first look: that is how every connection begins.
+  else if ((carriage?.subflows ?? 0) > 1 && !wasOnSeveral(before)) degraded.delete('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
   if (source?.postCopy !== undefined) degraded.add('post-copy');
   if (unjoined > 0) degraded.add('clients-unjoined');
@@ -121,6 +123,10 @@ export function measure(
     degraded: [...degraded],
     ...(downtimeMs !== undefined && { hypervisorDowntimeMs: downtimeMs }),
   };
+}
+
+function wasOnSeveral({ bytesByPath }: Measured): boolean {
+  return Object.values(bytesByPath).filter((sent) => sent > 0).length > 1;
 }
 
 /** The bytes by path: what the kernel counted by provider includes headers and what was sent twice, so as shares. */

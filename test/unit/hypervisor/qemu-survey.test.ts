@@ -121,6 +121,21 @@ describe('what a move has cost', () => {
     expect(measured).toMatchObject({ pauseMs: 150, interruptionMs: 150, hypervisorDowntimeMs: 5 });
   });
 
+  test('a path that joins after the first look is no single path; one that is lost later is', () => {
+    const look = (before: Parameters<typeof measure>[0], subflows: number, south: number) => {
+      const bytesByProvider = { north: 600, ...(south > 0 && { south }) };
+      const source = leaving({ copy, carriage: { ...carriage, subflows, bytesByProvider } });
+      return measure(before, { source, destination: undefined }, paths, none);
+    };
+    const early = look(NOTHING_MEASURED, 1, 0);
+    expect(early.degraded).toEqual(['single-path']);
+    const joined = look(early, 2, 400);
+    expect(joined.degraded).toEqual([]);
+    const lost = look(joined, 1, 400);
+    expect(lost.degraded).toEqual(['single-path']);
+    expect(look(lost, 2, 400).degraded).toEqual(['single-path']);
+  });
+
   test('totals never go back, also where an agent counts anew', () => {
     const before = measure(
       NOTHING_MEASURED,
