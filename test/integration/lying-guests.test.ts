@@ -104,6 +104,13 @@ describe('a guest', () => {
     expect(asked.length).toBeLessThan(8);
   });
 
+  test('that boots for long finds one question in its port, not one for each time that it did not answer', async () => {
+    await port((socket, id) => setTimeout(() => socket.write(`${id} ok\n`), 2500));
+    const lan = { address: '10.0.0.1', prefix: 24, gateway: '10.0.0.254' };
+    await untilTaken(path, 'm', lan, async () => true);
+    expect(asked).toHaveLength(1);
+  });
+
   test('is asked nothing in words that are several', async () => {
     await port((socket, id) => socket.write(`${id} ok\n`));
     for (const word of ['10.0.0.1 reboot', '10.0.0.1\nx reboot', '', '$(id)', 'a;b', 'x'.repeat(2000)]) {

@@ -19,6 +19,11 @@ const MOST_CONNECTIONS = 1_000_000;
 /** Pauses between two questions grow by this, up to so much: a guest that never does it is asked ever less. */
 const GROWTH = 1.5;
 const MOST_PAUSE_MS = 5_000;
+/**
+ * A guest that boots answers once its helper is up. What was asked before waits in its port, also where nobody waits for the
+ * answer any more: asked again every two seconds, a slow guest worked off dozens of questions before the next real one.
+ */
+const BOOT_MS = 60_000;
 
 let lastId = 0;
 
@@ -85,7 +90,7 @@ export async function untilTaken(
 ): Promise<void> {
   for (let pauseMs = 100; await isWanted(); pauseMs = Math.min(GROWTH * pauseMs, MOST_PAUSE_MS)) {
     try {
-      return await takeAddress(path, mac, lan, 2000);
+      return await takeAddress(path, mac, lan, BOOT_MS);
     } catch {
       await sleep(pauseMs);
     }
