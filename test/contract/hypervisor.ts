@@ -64,6 +64,11 @@ export function hypervisorContract(
         (report) =>
           (report.kind === 'done' || report.kind === 'failed') && report.id === move.id && report.step === step,
       );
+    /** The first answer; one that failed shows why. */
+    const expectDone = (step: Phase) => {
+      const { kind, ...rest } = answers(step)[0]!;
+      expect({ kind, ...('code' in rest && { code: rest.code, reason: rest.reason }) }).toEqual({ kind: 'done' });
+    };
     const last = <K extends Report['kind']>(kind: K) =>
       reports.findLast((report) => report.kind === kind) as Kind<K> | undefined;
     const running = () => harness.runningSites(move.vm);
@@ -73,7 +78,7 @@ export function hypervisorContract(
       for (const each of PHASES.slice(0, PHASES.indexOf(step) + 1)) {
         order(() => hypervisor.begin(each, move));
         await harness.until(() => answers(each).length > 0);
-        expect(answers(each)[0]!.kind).toBe('done');
+        expectDone(each);
       }
     };
     /** Begins the memory copy and waits until it is under way. */
@@ -112,6 +117,7 @@ export function hypervisorContract(
       for (const step of PHASES) {
         order(() => hypervisor.begin(step, move));
         await harness.until(() => answers(step).length > 0);
+        expectDone(step);
         const switched = PHASES.indexOf(step) >= PHASES.indexOf('switch');
         const sites = await running();
         // An idle guest may stand still from the end of memory on.
