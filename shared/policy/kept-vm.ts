@@ -8,6 +8,7 @@ import {
   Amount,
   Count,
   closed,
+  Figure,
   Lat,
   Lon,
   Ms,
@@ -24,7 +25,7 @@ import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './vm.ts';
 
 /** Cosine of a latitude. */
-const Scale = Type.Number({ minimum: 0, maximum: 1 });
+const Scale = Type.Number({ minimum: -1, maximum: 1 });
 
 const KeptTrack = Type.Object(
   { atMs: Ms, lat: Lat, lon: Lon, doubts: Count, doubtAtMs: Ms, doubtLat: Lat, doubtLon: Lon },
@@ -48,7 +49,7 @@ const KeptSession = Type.Object(
     anchorLat: Lat,
     anchorLon: Lon,
     anchorScale: Scale,
-    certainKm: Amount,
+    certainKm: Figure,
     active: Type.Boolean(),
     /** The site that was nearest: an index is a process's own, because each hears of the sites in an order of its own. */
     nearest: Type.Optional(Name),
@@ -89,11 +90,11 @@ const KeptVm = Type.Object(
     // JSON has no Infinity: null is a deadline that never comes, or a radius without an end.
     wakeAtMs: orNull(Ms),
     recheckAtMs: orNull(Ms),
-    quietKm: orNull(Type.Number({ minimum: -1, maximum: 1e6 })),
+    quietKm: orNull(Figure),
     best: orNull(Name),
     bestSinceMs: Ms,
     stays: Type.Object(
-      { anywhereMs: Amount, bySite: Type.Array(Type.Object({ site: Name, ms: Amount }, closed)) },
+      { anywhereMs: Figure, bySite: Type.Array(Type.Object({ site: Name, ms: Figure }, closed)) },
       closed,
     ),
     /** Its rule's own. */

@@ -112,8 +112,10 @@ export const closed = { additionalProperties: false } as const;
 export const Name = Type.String({ minLength: 1, maxLength: 1_024 });
 /** A word or a sentence of ours. */
 export const Text = Type.String({ maxLength: 4_096 });
-/** An instant, in milliseconds since the Unix epoch; -1 where there is none. */
-export const Ms = Type.Number({ minimum: -1, maximum: 1e15 });
+/** An instant, in milliseconds since the Unix epoch; -1 where there is none. One that was worked out may lie before that. */
+export const Ms = Type.Number({ minimum: -1e15, maximum: 1e15 });
+/** A figure that was worked out and may be negative. */
+export const Figure = Type.Number({ minimum: -1e18, maximum: 1e18 });
 /** An amount of something: bytes, milliseconds, kilometres, bytes a second. */
 export const Amount = Type.Number({ minimum: 0, maximum: 1e18 });
 /** A number of things. */

@@ -29,7 +29,7 @@ function settingsOf(url: string): object {
     store: { url },
     http: { port: 0 },
     log: { level: 'warn' },
-    ingest: { plausibility: { maxSpeedMps: 1e9 } },
+    ingest: { plausibility: { maxSpeedMps: 3e8 } },
     policy: { name: 'nearest', siteSilentMs: 20_000, backOffMs: 1000, maxBackOffMs: 2000 },
     limits: { movesPerSite: 4, movesPerPath: 4, queueMs: 20_000, stepTimeoutMs: 5000 },
     heartbeatMs: 1000,

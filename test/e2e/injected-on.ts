@@ -45,7 +45,7 @@ const settingsOf = (url: string, prefix: string) => ({
   bus: { url, prefix, partitions: PARTITIONS },
   store: { url, prefix },
   http: { port: 0 },
-  ingest: { plausibility: { maxSpeedMps: 1e9 } },
+  ingest: { plausibility: { maxSpeedMps: 3e8 } },
   policy: { name: 'nearest', siteSilentMs: 60_000 },
   limits: { movesPerSite: 4, movesPerPath: 4 },
   heartbeatMs: 500,
