@@ -27,7 +27,7 @@ export function withServerOptions(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
-type Method = 'GET' | 'POST' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** What a process says that is not the one to ask; the later ones tell more. */
 const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_ELSEWHERE'];
@@ -116,6 +116,8 @@ async function askOne<T>(
 }
 
 function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boolean): T {
+  // Done, and nothing is to be said of it.
+  if (status === 204) return undefined as T;
   let answer: unknown;
   try {
     // What a server says holds words of guests and agents, and is shown on a terminal.

@@ -15,6 +15,7 @@ import { addRecord } from './record.ts';
 import { addReplay } from './replay.ts';
 import { addServices } from './service.ts';
 import { addSimulate } from './simulate.ts';
+import { addSite } from './site.ts';
 import { addStart } from './start.ts';
 import { addStatus } from './status.ts';
 import { addTestBed } from './testbed.ts';
@@ -35,6 +36,7 @@ const COMMANDS = [
   addExplain,
   addMigrate,
   addDrain,
+  addSite,
   addCancel,
   addDeadLetters,
   addProbe,

@@ -119,7 +119,13 @@ function gaps(placement: PlacementStatus | undefined, migrators: readonly Duty[]
 
 function statusText({ placement, migrations, missing }: StatusReport): string {
   const tables = placement === undefined ? movesAlone(migrations) : statusTables(placement, migrations);
-  const lines = missing.map((what) => `missing: ${what}\n`);
+  const lost = placement?.vms.filter(({ stranded }) => stranded) ?? [];
+  const lines = [
+    ...lost.map(
+      ({ vm, home }) => `stranded: ${vm} at ${home}, which is not there; declare the site again, or retire the VM.\n`,
+    ),
+    ...missing.map((what) => `missing: ${what}\n`),
+  ];
   return lines.length === 0 ? tables : `${tables}\n${lines.join('')}`;
 }
 

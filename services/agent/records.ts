@@ -31,3 +31,5 @@ export const PLACE_RECORD = recordKind({
 
 /** Where the record of a real VM lies. */
 export const handedKey = (vm: string) => `agent/vm/${vm}`;
+/** Where the record of a simulated VM lies. */
+export const placeKey = (vm: string) => `simulated/vm/${vm}`;

@@ -16,7 +16,7 @@ export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log
       declared++;
       for (const { user, weight } of sessions) await ingest.attach(vm, user, weight);
     } catch (error) {
-      if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;
+      if (!(error instanceof TagalongError) || !['SITE_UNKNOWN', 'HOME_FIXED'].includes(error.code)) throw error;
       log.error({ vm, home, err: error }, 'a VM of the configuration was not declared');
     }
   }

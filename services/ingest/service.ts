@@ -20,6 +20,7 @@ import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { handedKey, placeKey } from '../agent/records.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
@@ -62,7 +63,7 @@ export interface Ingest {
   waitFor(missing: readonly string[]): void;
   /**
    * Says that a VM exists, or what has changed of it. Said once, however often it is called.
-   * @throws TagalongError SITE_UNKNOWN where there is no such home
+   * @throws TagalongError SITE_UNKNOWN where there is no such home, HOME_FIXED where the VM is elsewhere already
    */
   declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
   /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
@@ -144,11 +145,25 @@ export function createIngest(options: {
     return bus.publish([envelop(fact, id, SOURCE)]);
   };
 
+  /** Where a VM is, as the migrator has it on record: declaring it elsewhere does not move it. One that is nowhere may be anywhere. */
+  const refuseElsewhere = async (vm: string, home: string) => {
+    const records = await Promise.all([placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown }>(key)));
+    const at = records.map((record) => record?.value.site).find((site) => typeof site === 'string');
+    if (at === undefined || at === home) return;
+    const next = `npx tagalong migrate ${vm} --to ${home} moves it (POST /v1/vms/${vm}/moves)`;
+    throw new TagalongError(
+      'HOME_FIXED',
+      `home: ${vm} is at ${at}, and is not moved by declaring it at ${home}; ${next}`,
+    );
+  };
+
   const declareVm = async (vm: string, home: string, spec: VmSpec, level: 'info' | 'debug' = 'info') => {
     const data = () => ({ vm, atMs: clock.now(), home, spec });
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
+    const at = (await store.get<{ home?: unknown }>(vmKey(vm)))?.value.home;
+    if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     await sayAndRecord(
       store,
       DECLARED_VM_RECORD,

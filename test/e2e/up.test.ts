@@ -68,3 +68,23 @@ test('a port that is taken is said in one line', async () => {
     holder.close();
   }
 });
+
+test('sites are listed, declared and removed while it runs', async () => {
+  const config = await file('sites.yaml', `http: { port: 0 }\n${SITES}`);
+  const running = begin(['up', '--config', config]);
+  const env = { TAGALONG_URL: await running.url() };
+
+  const declared = await tagalong(
+    ['site', 'declare', 'north', '--at', '60,5', '--slots', '3', '--uplink', 'b=1000'],
+    env,
+  );
+  expect(declared).toMatchObject({ code: 0, stdout: expect.stringContaining('no-path: north has no provider') });
+  expect(JSON.parse((await tagalong(['site', 'list', '--json'], env)).stdout)).toMatchObject({
+    sites: [{ site: 'east' }, { site: 'north', slots: 3, by: 'operator' }, { site: 'west' }],
+  });
+  expect(await tagalong(['site', 'remove', 'north'], env)).toMatchObject({ code: 0, stdout: 'north is removed.\n' });
+  expect((await tagalong(['site', 'list'], env)).stdout).toContain('removed: north');
+  expect(await tagalong(['site', 'declare', 'east', '--config', config], env)).toMatchObject({ code: 0 });
+  expect(await tagalong(['site', 'declare', 'nowhere'], env)).toMatchObject({ code: 2 });
+  await running.stop();
+}, 120_000);

@@ -55,3 +55,16 @@ describe('a site that is gone while a VM is there', () => {
     expect(await store.list('ingest/vm/')).toEqual([]);
   });
 });
+
+describe('a VM that runs already', () => {
+  test('is not moved by declaring it elsewhere, and whoever does is told how to move it', async () => {
+    const { ask, system } = await up('boston', 'new-york');
+    expect((await ask('PUT', '/v1/vms/web-1', { home: 'boston', spec })).status).toBe(204);
+    await settle();
+    const { status, body } = await ask('PUT', '/v1/vms/web-1', { home: 'new-york', spec });
+    expect([status, body.error.code]).toEqual([409, 'HOME_FIXED']);
+    expect(body.error.message).toContain('POST /v1/vms/web-1/moves');
+    expect((await ask('PUT', '/v1/vms/web-1', { home: 'boston', spec: { ...spec, ramBytes: 2e9 } })).status).toBe(204);
+    expect(homeOf(system, 'web-1')).toBe('boston');
+  });
+});
