@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'VM_SET_ASIDE' // a VM's last change could not be written; nothing is decided about it until that is mended
   | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server takes
   | 'RECORD_TOO_LONG' // a record is longer than the store takes
+  | 'QUOTA_EXCEEDED' // more VMs, sessions, users, positions or events than one installation, user, VM or request may have
   | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
   | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
   | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for

@@ -17,6 +17,8 @@ export interface Attachments {
   detach(user: string, vm: string, say: (revision: number) => Promise<void>): Promise<void>;
   /** Detaches everybody from a VM that is retired, without a word: `vm.retired` says it. */
   detachAll(vm: string): Promise<void>;
+  /** How many users each VM has, counted from the store. */
+  usersByVm(): Promise<Map<string, number>>;
 }
 
 const PREFIX = 'ingest/user/';
@@ -108,6 +110,13 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
         say,
       ),
     detach,
+    async usersByVm() {
+      const byVm = new Map<string, number>();
+      for (const { value } of await listRecords(store, SESSIONS_RECORD, PREFIX, setAside)) {
+        for (const { vm } of value.sessions) byVm.set(vm, (byVm.get(vm) ?? 0) + 1);
+      }
+      return byVm;
+    },
     async detachAll(vm) {
       for (const { key, value } of await listRecords(store, SESSIONS_RECORD, PREFIX, setAside)) {
         if (value.sessions.some((session) => session.vm === vm)) {

@@ -12,6 +12,7 @@ import {
   VmDeclared,
 } from '#shared/events/index.ts';
 import type { Interruption } from './interruptions.ts';
+import { MAX_POSITIONS_PER_REQUEST, quotaExceeded } from './quotas.ts';
 import type { Location } from './service.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -40,8 +41,12 @@ type SentLocation = Static<ReturnType<typeof locationBody>>;
 /** Reads one object, an array, or (as text) one object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
 
-/** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
-export function locationReader(pseudonymous: boolean): ListReader<Location> {
+/**
+ * Makes the reader of location bodies.
+ * @param pseudonymous users become pseudonyms
+ * @param most positions that one body may hold
+ */
+export function locationReader(pseudonymous: boolean, most?: number): ListReader<Location> {
   const validator = Compile(locationBody(pseudonymous) as TSchema);
   const read = (value: unknown, where: string, nowMs: number): Location => {
     if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
@@ -49,7 +54,7 @@ export function locationReader(pseudonymous: boolean): ListReader<Location> {
     if (atMs !== undefined && t !== undefined) throw unfit(`${where}t: give atMs or t, not both`);
     return { ...rest, atMs: atMs ?? (t === undefined ? nowMs : Math.round(t * 1000)) };
   };
-  return listReader(read);
+  return listReader(read, most);
 }
 
 const gap = InterruptionReported.properties;
@@ -76,14 +81,24 @@ export function interruptionReader(pseudonymous: boolean): ListReader<Interrupti
   });
 }
 
-function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T): ListReader<T> {
+function listReader<T>(
+  read: (value: unknown, where: string, nowMs: number) => T,
+  most = MAX_POSITIONS_PER_REQUEST,
+): ListReader<T> {
+  const refuseMany = (many: number) => {
+    if (many > most) throw quotaExceeded(`elements of a request (${many})`, most, 'send several requests');
+  };
   return (body, nowMs) => {
     if (typeof body === 'string') {
       const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));
       const filled = lines.filter(({ text }) => text.trim() !== '');
+      refuseMany(filled.length);
       return filled.map(({ text, where }) => read(parseJson(text, where), where, nowMs));
     }
-    if (Array.isArray(body)) return body.map((value, i) => read(value, `element ${i + 1}: `, nowMs));
+    if (Array.isArray(body)) {
+      refuseMany(body.length);
+      return body.map((value, i) => read(value, `element ${i + 1}: `, nowMs));
+    }
     return [read(body, '', nowMs)];
   };
 }

@@ -6,6 +6,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { MAX_USERS_PER_VM } from '#shared/events/bounds.ts';
 import {
   type Data,
   type Event,
@@ -25,6 +26,7 @@ import type { KnownSites } from '../sites/known.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
+import { createQuotas } from './quotas.ts';
 import { sayAndRecord } from './record.ts';
 import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
 
@@ -63,19 +65,19 @@ export interface Ingest {
   waitFor(missing: readonly string[]): void;
   /**
    * Says that a VM exists, or what has changed of it. Said once, however often it is called.
-   * @throws TagalongError SITE_UNKNOWN where there is no such home, HOME_FIXED where the VM is elsewhere already
+   * @throws TagalongError SITE_UNKNOWN where there is no such home, HOME_FIXED where the VM is elsewhere already, QUOTA_EXCEEDED
    */
   declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
   /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
-  /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID */
+  /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID, QUOTA_EXCEEDED */
   attach(vm: string, user: string, weight: number): Promise<void>;
   /** Does nothing where the user is not attached. */
   detach(vm: string, user: string): Promise<void>;
   /**
    * Publishes locations, all of one call at once; resolves when the bus has them. A repeat has the ids it had.
    * @param traceparent the trace (W3C) that the sender has begun, where it has
-   * @throws TagalongError BUS_OVERLOADED where too many events wait already; nothing is published then
+   * @throws TagalongError BUS_OVERLOADED where too many events wait already, QUOTA_EXCEEDED; nothing is published then
    */
   locations(list: readonly Location[], traceparent?: string): Promise<Receipt>;
   /**
@@ -117,7 +119,10 @@ export function createIngest(options: {
   const pseudonymOf = createPseudonyms(config.pseudonymKey);
   const attachments = createAttachments(store, clock, setAside);
   const isDeclared = async (vm: string) => (await store.get(vmKey(vm))) !== undefined;
-  const publishInterruptions = createInterruptions({ ...options, source: SOURCE, pseudonymOf, isDeclared });
+  const quotas = createQuotas(config.quotas, clock, {
+    vms: async () => (await store.list(vmKey(''))).length,
+    usersByVm: () => attachments.usersByVm(),
+  });
   const counts = newTally();
   const inHand = new Set<Promise<unknown>>();
   let running = false;
@@ -164,6 +169,7 @@ export function createIngest(options: {
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
     const at = (await store.get<{ home?: unknown }>(vmKey(vm)))?.value.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
+    if (!(await isDeclared(vm))) await quotas.oneMoreVm();
     await sayAndRecord(
       store,
       DECLARED_VM_RECORD,
@@ -172,6 +178,8 @@ export function createIngest(options: {
       async (revision) => {
         await say({ type: 'vm.declared.v1', data: data() }, revision);
         log[level]({ vm, home }, 'VM declared');
+        // A record that is not there yet has no revision.
+        if (revision === 0) quotas.changed({ vm: 1 });
       },
     );
   };
@@ -189,6 +197,8 @@ export function createIngest(options: {
         await say({ type: 'vm.retired.v1', data: { vm, atMs: clock.now() } }, revision);
         // While the record is still there: who dies in the middle of it can be asked again.
         await attachments.detachAll(vm);
+        quotas.changed({ vm: -1 });
+        quotas.changed({ usersOf: vm, by: -MAX_USERS_PER_VM });
         log.info({ vm }, 'VM retired');
       },
     );
@@ -198,20 +208,30 @@ export function createIngest(options: {
     const data = () => ({ vm, user, atMs: clock.now(), weight });
     refuseUnfit('session.attached.v1', data());
     if (!(await isDeclared(vm))) throw unknownVm(vm);
+    const vms = await attachments.load(user);
+    const isNew = !vms.includes(vm);
+    if (isNew) {
+      quotas.oneMoreSession(vms.length);
+      await quotas.oneMoreUser(vm);
+    }
     await attachments.attach(user, vm, weight, (revision) =>
       say({ type: 'session.attached.v1', data: data() }, revision),
     );
+    if (isNew) quotas.changed({ usersOf: vm, by: 1 });
   };
 
   const detach = async (vm: string, id: string) => {
     const user = pseudonymOf(id);
     const data = () => ({ vm, user, atMs: clock.now() });
     refuseUnfit('session.detached.v1', data());
-    await attachments.detach(user, vm, (revision) => say({ type: 'session.detached.v1', data: data() }, revision));
+    await attachments.detach(user, vm, async (revision) => {
+      await say({ type: 'session.detached.v1', data: data() }, revision);
+      quotas.changed({ usersOf: vm, by: -1 });
+    });
   };
 
   const locations = async (list: readonly Location[], traceparent?: string) => {
-    refuseOverload(bus);
+    refuseOverload(bus, 0);
     const tally = newTally();
     const nowMs = clock.now();
     const plausible: Location[] = [];
@@ -227,7 +247,10 @@ export function createIngest(options: {
       plausible.push({ ...location, user: pseudonymOf(location.user) });
       places.push(index);
     }
-    const vmsOf = await vmsOfAll(plausible);
+    const vmsOf = await vmsOfAll(plausible.map(({ user }) => user));
+    const many = plausible.reduce((sum, { user }) => sum + vmsOf.get(user)!.length, 0);
+    quotas.events(many);
+    refuseOverload(bus, many);
     const events: Event[] = [];
     const context = readTraceparent(traceparent) && { traceparent: traceparent! };
     for (const [i, location] of plausible.entries()) {
@@ -236,7 +259,7 @@ export function createIngest(options: {
         tally.unattached++;
         notTaken.push({ index: places[i]!, why: 'unattached' });
       } else tally.accepted++;
-      for (const vm of vms) events.push(locationEvent(vm, location, context));
+      for (const vm of vms) events.push(locationEvent(vm, location, nowMs, context));
     }
     tally.events = events.length;
     if (events.length > 0) await bus.publish(events);
@@ -245,14 +268,14 @@ export function createIngest(options: {
   };
 
   const interruptions = (list: readonly Interruption[]) => {
-    refuseOverload(bus);
+    refuseOverload(bus, list.length);
     return publishInterruptions(list);
   };
 
-  const vmsOfAll = async (list: readonly Location[]) => {
+  const vmsOfAll = async (users: Iterable<string>) => {
     const vmsOf = new Map<string, readonly string[]>();
     const unknown = new Set<string>();
-    for (const { user } of list) {
+    for (const user of users) {
       const vms = attachments.known(user);
       if (vms === undefined) unknown.add(user);
       else vmsOf.set(user, vms);
@@ -260,6 +283,13 @@ export function createIngest(options: {
     await Promise.all([...unknown].map(async (user) => vmsOf.set(user, await attachments.load(user))));
     return vmsOf;
   };
+  const publishInterruptions = createInterruptions({
+    ...options,
+    source: SOURCE,
+    pseudonymOf,
+    isDeclared,
+    vmsOf: vmsOfAll,
+  });
 
   return {
     async start() {
@@ -290,9 +320,16 @@ export function createIngest(options: {
 
 const unknownVm = (vm: string) => new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared; declare it first`);
 
-function locationEvent(vm: string, location: Location, context?: { readonly traceparent: string }): Event {
+/** Of now where the sender's clock is ahead; a repeat has the same id all the same. */
+function locationEvent(
+  vm: string,
+  location: Location,
+  nowMs: number,
+  context?: { readonly traceparent: string },
+): Event {
   const { user, atMs } = location;
-  const fact: Fact = { type: 'location.reported.v1', data: { vm, ...location } };
+  const data = { vm, ...location, atMs: Math.min(atMs, Math.ceil(nowMs)) };
+  const fact: Fact = { type: 'location.reported.v1', data };
   return envelop(fact, `loc:${vm}:${user}:${atMs}`, SOURCE, context);
 }
 
@@ -308,8 +345,9 @@ function mostWaiting(bus: Bus): number {
   return Math.max(0, ...byGroup.values());
 }
 
-function refuseOverload(bus: Bus): void {
-  const waiting = mostWaiting(bus);
+/** @param more events that are to be published */
+function refuseOverload(bus: Bus, more: number): void {
+  const waiting = mostWaiting(bus) + more;
   if (waiting > MAX_WAITING_EVENTS) throw new TagalongError('BUS_OVERLOADED', overloaded(waiting));
 }
 

@@ -16,9 +16,7 @@ const Name = VmDeclared.properties.vm;
 const section = <P extends TProperties>(properties: P) => Type.Object(properties, { ...closed, default: {} });
 /** Ten years: no wait, age or pause that somebody means is longer. */
 const TEN_YEARS_MS = 315_576_000_000;
-/** Zero or more. */
 const amount = (value: number, maximum: number) => Type.Number({ minimum: 0, maximum, default: value });
-/** Milliseconds, 0 included. */
 const pause = (value: number) => amount(value, TEN_YEARS_MS);
 /** A millisecond at least: what is awaited for less time is awaited for none. */
 const time = (value: number) => Type.Number({ minimum: 1, maximum: TEN_YEARS_MS, default: value });
@@ -127,7 +125,7 @@ const Log = section({
 
 const Plausibility = section({
   /** Whoever seems to move faster is not believed; 90 m/s is an express train. @default 90 */
-  maxSpeedMps: Type.Number({ minimum: 0.001, maximum: 300_000_000, default: 90 }),
+  maxSpeedMps: Type.Number({ minimum: 0.001, maximum: 1e12, default: 90 }),
   /** How far a client's clock may be ahead. @default 60_000 */
   maxFutureMs: pause(60_000),
   /** Older positions are not acted on. @default 600_000 */
@@ -153,10 +151,21 @@ const Mqtt = Type.Object(
   closed,
 );
 
+const Quotas = section({
+  /** VMs that may be declared. @default 100_000 */
+  vms: count(100_000, 10_000_000),
+  /** VMs that one user may be attached to: each position of the user becomes as many events. @default 64 */
+  sessionsPerUser: count(64, 1000),
+  /** Users that may be attached to one VM. @default 100 */
+  usersPerVm: count(100, MAX_USERS_PER_VM),
+});
+
 const Ingest = section({
   /** Key of the pseudonyms (HMAC-SHA256) under which users appear on the bus. Without one, ids are passed as they are. */
   pseudonymKey: Secret,
   plausibility: Plausibility,
+  /** What goes beyond them is refused (QUOTA_EXCEEDED). */
+  quotas: Quotas,
   /** Where the areas are that ETSI MEC 013 names; a site is one too, under its own name. */
   places: Type.Array(Place, { maxItems: 1_000_000, default: [] }),
   /** Absent: OwnTracks is taken over HTTP alone. */

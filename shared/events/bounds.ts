@@ -39,6 +39,12 @@ export const MAX_USER_MS = 1e30;
 export const MAX_USERS_PER_VM = 256;
 /** Round-trip times in one position, and positions' sites that a client can have measured. */
 export const MAX_RTTS = 64;
+/** Sites that a client's measurements are kept of: more than are ever candidates for one user. */
+export const MAX_RTTS_KEPT = 32;
+/** Users who left a VM that are remembered, so that what is late of them changes nothing. */
+export const MAX_DETACHED_KEPT = 1000;
+/** Orders of one VM's moves that are remembered. */
+export const MAX_MOVES_KEPT = 1000;
 /** Providers that one site has an uplink to. */
 export const MAX_UPLINKS = 64;
 /** VMs of one site. */

@@ -12,6 +12,7 @@ import { NOTHING_MEASURED } from '../model/measured.ts';
 import { pathsBetween } from '../model/paths.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
+import { Gaps } from './gaps.ts';
 import {
   type Migration,
   type MigrationAction,
@@ -55,6 +56,7 @@ export class Migrations {
   readonly #queue: Record[] = [];
   readonly #agenda = new Agenda<Record>();
   readonly #occupancy = new Occupancy();
+  readonly #gaps = new Gaps();
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
   /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
@@ -93,7 +95,7 @@ export class Migrations {
       if (fact.data.verdict === 'move') this.#accept(fact.data, nowMs);
       if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data, nowMs);
     }
-    if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data);
+    if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data, nowMs);
   }
 
   /** Takes a report of the hypervisor. One about a migration that has ended changes nothing. */
@@ -316,16 +318,13 @@ export class Migrations {
     this.#said.push(said(never, 'cancelled', atMs));
   }
 
-  /**
-   * A gap belongs to the migration that was switching over, or had, when it ended. Any other has another cause, or comes
-   * too late: what was said of a migration that has ended stays as it was said.
-   */
-  #interrupted({ vm, atMs, gapMs }: Data<'interruption.reported.v1'>): void {
-    const record = this.#byVm.get(vm);
+  /** One that comes after the end is too late: what was said of a migration that has ended stays as it was said. */
+  #interrupted(report: Data<'interruption.reported.v1'>, nowMs: number): void {
+    const record = this.#byVm.get(report.vm);
     if (record === undefined || TERMINAL.includes(record.state)) return;
-    const { switchAtMs, clientGapMs } = record.migration;
-    if (switchAtMs === null || atMs < switchAtMs || gapMs <= (clientGapMs ?? 0)) return;
-    record.migration = { ...record.migration, clientGapMs: gapMs };
+    const clientGapMs = this.#gaps.note(record.migration, report, nowMs);
+    if (clientGapMs === record.migration.clientGapMs) return;
+    record.migration = { ...record.migration, clientGapMs };
     this.#touch(record);
   }
 
@@ -352,6 +351,7 @@ export class Migrations {
     this.#agenda.set(record, context.deadlineMs ?? Number.POSITIVE_INFINITY);
     if (!TERMINAL.includes(state)) return;
     this.#live.delete(context.id);
+    this.#gaps.forget(context.id);
     this.#occupancy.expect(context.vm, context.to, false);
     if (before === 'queued') this.#queue.splice(this.#queue.indexOf(record), 1);
     else this.#admission.count(context, -1);

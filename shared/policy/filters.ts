@@ -3,6 +3,7 @@
  * when it refuses; they run in this order, cheapest first, and the first refusal counts.
  */
 import type { LimitsConfig } from '../config/schema.ts';
+import { MAX_MOVES_KEPT } from '../events/bounds.ts';
 import type { PredictedMove } from '../model/move-model.ts';
 import type { Pair, Site, SiteTable } from './sites.ts';
 import type { Vm } from './vm.ts';
@@ -83,7 +84,7 @@ function freeSlots(site: Site): number {
 
 /** When the VM's moves of the last hour were ordered, the oldest first. */
 export function movesInLastHour({ movesAtMs }: Vm, nowMs: number): number[] {
-  return movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS);
+  return movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS).slice(1 - MAX_MOVES_KEPT);
 }
 
 /** Whether at least so many of them were. Most VMs have fewer at all, and are asked about at every look. */

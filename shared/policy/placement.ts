@@ -7,6 +7,7 @@
  */
 import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
+import { notAhead } from '../events/not-ahead.ts';
 import { nearKm2 } from '../geo/distance.ts';
 import { checkPosition, checkTrack, follow as followTrack } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../machine/stepper.ts';
@@ -21,6 +22,7 @@ import { Lookout, type LookSettings, reasonOf } from './outlook.ts';
 import { notePace } from './pace.ts';
 import { recheckAtMs, retryMs } from './recheck.ts';
 import { Roster, sessionOf } from './roster.ts';
+import { noteRtts } from './rtts.ts';
 import { type Lesson, type Site, SiteTable } from './sites.ts';
 import { dueMs, forgetPlaces, type Session, type Vm } from './vm.ts';
 
@@ -109,8 +111,9 @@ export class Placement {
    * Takes any fact. Late and repeated ones change nothing.
    * @param nowMs the clock, for telling positions from the future
    */
-  apply(fact: Fact, nowMs: number): void {
-    if (fact.type === 'location.reported.v1') this.location(fact.data, nowMs);
+  apply(said: Fact, nowMs: number): void {
+    if (said.type === 'location.reported.v1') return void this.location(said.data, nowMs);
+    const fact = notAhead(said, nowMs);
     if (fact.type === 'site.reported.v1') this.#report(fact.data);
     if (fact.type === 'site.removed.v1') this.#removed(fact.data);
     switch (fact.type) {
@@ -142,14 +145,15 @@ export class Placement {
     return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
   }
 
-  /** The hot path: the same for somebody who has the VM and its session at hand. */
+  /** The hot path: the same for somebody who has the VM and its session at hand. What is ahead of the clock is of now. */
   locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
     return this.#outcomes.count(this.#locate(vm, session, fix, nowMs));
   }
 
-  #locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
+  #locate(vm: Vm, session: Session, said: Position, nowMs: number): LocationOutcome {
+    const fix = said.atMs > nowMs ? { ...said, atMs: nowMs } : said;
     const { plausibility } = this.#settings;
-    const fault = checkPosition(fix, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
+    const fault = checkPosition(said, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
       // What contradicts the track is remembered: some more of it, and it was the track that was wrong.
       if (fault === 'teleport') this.#touch(vm);
@@ -160,10 +164,7 @@ export class Placement {
     followTrack(session.track, fix);
     const turned = notePace(session.pace, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
-    if (fix.rtts) {
-      session.rtts = { ...session.rtts };
-      for (const { site, rttMs } of fix.rtts) session.rtts[site] = { rttMs, atMs: fix.atMs };
-    }
+    if (fix.rtts) session.rtts = noteRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#touch(vm);
     if (!turned && session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
     this.#look(vm, fix.atMs);

@@ -1,5 +1,6 @@
 /** Which VMs there are and who uses them. Late and repeated facts change nothing. */
 import { TagalongError } from '../errors.ts';
+import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data, FactOf } from '../events/index.ts';
 import { newMind } from './machine.ts';
 import type { SiteTable } from './sites.ts';
@@ -129,12 +130,16 @@ export class Roster {
 
   #attach({ vm: id, user, weight, atMs }: Data<'session.attached.v1'>): Vm | undefined {
     const vm = this.vms.get(id);
-    if (vm === undefined || atMs < (vm.detachedAtMs[user] ?? Number.NEGATIVE_INFINITY)) return undefined;
+    if (vm === undefined) return undefined;
+    const { detachedAtMs } = vm;
+    if (Object.hasOwn(detachedAtMs, user) && atMs < detachedAtMs[user]!) return undefined;
     const known = sessionOf(vm, user);
     if (known?.weight === weight) return undefined;
+    // Ingest has refused it, with a word; this keeps the record small whoever says it.
+    if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
     if (known === undefined) vm.sessions.push(newSession(user, weight, atMs));
     else known.weight = weight;
-    delete vm.detachedAtMs[user];
+    delete detachedAtMs[user];
     vm.quietKm = -1;
     if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
     return vm;
@@ -148,6 +153,8 @@ export class Roster {
     // Remembered for as long as an old `attached` could still be on its way.
     for (const other in vm.detachedAtMs) if (vm.detachedAtMs[other]! < atMs - HOUR_MS) delete vm.detachedAtMs[other];
     vm.detachedAtMs[user] = atMs;
+    const users = Object.keys(vm.detachedAtMs);
+    if (users.length > MAX_DETACHED_KEPT) delete vm.detachedAtMs[users[0]!];
     return vm;
   }
 }

@@ -1,13 +1,12 @@
 /** Where a VM's users are, which sites are near them, and how well each of those would serve. */
 import { lonScale, unitVector } from '../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../model/network.ts';
+import { RTT_HOLDS_MS } from './rtts.ts';
 import type { Site, SiteTable } from './sites.ts';
 import type { Session, Vm } from './vm.ts';
 
 /** Nearest sites looked at for each user; the union over the users is the set of candidates. */
 const NEIGHBOURS = 6;
-/** Round-trip times measured longer ago than this say nothing of now. */
-const RTT_HOLDS_MS = 60_000;
 
 /** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
 export const SAFETY = 0.98;
@@ -95,7 +94,8 @@ export class Survey {
     let sum = 0;
     for (let i = 0; i < this.active.length; i++) {
       const session = this.active[i]!;
-      const measured = session.rtts?.[site.id];
+      const { rtts } = session;
+      const measured = rtts !== undefined && Object.hasOwn(rtts, site.id) ? rtts[site.id] : undefined;
       const rttMs =
         measured !== undefined && this.#nowMs - measured.atMs <= RTT_HOLDS_MS
           ? measured.rttMs

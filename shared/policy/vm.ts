@@ -3,6 +3,7 @@ import type { VmSpec } from '../events/index.ts';
 import { newTrack, type Track } from '../geo/plausibility.ts';
 import type { Mind, State } from './machine.ts';
 import { newPace, type Pace } from './pace.ts';
+import type { Rtts } from './rtts.ts';
 import type { Site } from './sites.ts';
 import type { Stays } from './stays.ts';
 
@@ -27,7 +28,7 @@ export interface Session {
   /** Counted at the last look: has a position, and has not fallen silent. */
   active: boolean;
   /** Round-trip times the client measured, by site. */
-  rtts?: Record<string, { rttMs: number; atMs: number }>;
+  rtts?: Rtts;
 }
 
 export interface Vm {

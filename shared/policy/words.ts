@@ -29,7 +29,7 @@ const UNPOPULATED: Readonly<Record<string, string>> = {
 
 /** Why a filter refuses a site. @param filter its name, as candidates have it */
 export function refusalWords(filter: string): string {
-  return REFUSALS[filter] ?? `"${filter}" refuses it`;
+  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter]! : `"${filter}" refuses it`;
 }
 
 /** @param movingTo where the VM is being moved to, while it is */
@@ -41,7 +41,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   }
   switch (state) {
     case 'idle':
-      return `${vm} stays at ${home}: ${UNPOPULATED[reason] ?? 'nobody who uses it has been heard of'}.`;
+      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'nobody who uses it has been heard of'}.`;
     case 'moving':
       return movingTo === undefined
         ? `${vm} is about to leave ${home}: its move is ordered.`

@@ -123,7 +123,7 @@ describe('VMs and sessions', () => {
     ['/v1/vms/v1', 'an incomplete spec', { home: 'east', spec: { ramBytes: 1 } }, 'spec.dirtyRateBps: is missing'],
     ['/v1/vms/v1', 'an unknown figure', { home: 'east', spec: { ...spec, cpus: 2 } }, 'spec.cpus: unknown key'],
     ['/v1/vms/-', 'a name that is none', { home: 'east', spec }, 'vm: must match'],
-    ['/v1/vms/v1/sessions/ann', 'a weight of nothing', { weight: 0 }, 'weight: must be > 0'],
+    ['/v1/vms/v1/sessions/ann', 'a weight of nothing', { weight: 0 }, 'weight: must be >= 0.000001'],
     ['/v1/vms/v1/sessions/ann%20lee', 'a user that does not fit on the bus', {}, 'user: must match'],
   ])('PUT %s with %s is refused', async (path, _fault, body, message) => {
     const { ingest, ask } = await start();

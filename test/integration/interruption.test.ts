@@ -16,13 +16,14 @@ const said = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets:
 async function oneVm(yaml = '') {
   const world = await start(yaml);
   await world.ingest.declareVm('v1', 'east', fullSpec);
+  for (const user of ['ann', 'bob', 'cy']) await world.ingest.attach('v1', user, 1);
   return world;
 }
 
 describe('POST /v1/interruptions', () => {
   test('is published under the key of the VM; a repeat has the id it had, and the bus drops it', async () => {
     const { ask } = await oneVm();
-    const answer = { status: 202, body: { accepted: 1, implausible: {} } };
+    const answer = { status: 202, body: { accepted: 1, implausible: {}, unattached: 0 } };
     expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
     expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
     const events = await published('interruption.reported.v1');
@@ -38,7 +39,11 @@ describe('POST /v1/interruptions', () => {
     const { ask } = await oneVm();
     const little = { vm: 'v1', user: 'ann', gapMs: 60 };
     const list = [little, { ...little, user: 'bob' }];
-    expect((await ask('POST', '/v1/interruptions', list)).body).toEqual({ accepted: 2, implausible: {} });
+    expect((await ask('POST', '/v1/interruptions', list)).body).toEqual({
+      accepted: 2,
+      implausible: {},
+      unattached: 0,
+    });
     const lines = `${JSON.stringify({ ...little, user: 'cy' })}\n`;
     expect((await ask('POST', '/v1/interruptions', lines, 'application/x-ndjson')).body).toMatchObject({ accepted: 1 });
     expect(data(await published('interruption.reported.v1'))).toEqual(
@@ -50,7 +55,7 @@ describe('POST /v1/interruptions', () => {
     const { ingest, ask } = await oneVm('ingest: { pseudonymKey: a key of sixteen or more }');
     await ingest.attach('v1', 'Jürgen A.', 1);
     expect((await ask('POST', '/v1/interruptions', { ...said, user: 'Jürgen A.' })).status).toBe(202);
-    const [attached] = await published('session.attached.v1');
+    const attached = (await published('session.attached.v1')).at(-1);
     const [reported] = await published('interruption.reported.v1');
     const { user } = reported!.data as Data<'interruption.reported.v1'>;
     expect(user).toMatch(/^u[0-9a-f]{16}$/);
@@ -61,11 +66,19 @@ describe('POST /v1/interruptions', () => {
     ['a missing field', { vm: 'v1', user: 'ann' }, 400, 'EVENT_INVALID'],
     ['a gap below nothing', { ...said, gapMs: -1 }, 400, 'EVENT_INVALID'],
     ['an unknown key', { ...said, lat: 3 }, 400, 'EVENT_INVALID'],
+    ['a gap beyond everything that a move can cause', { ...said, gapMs: 1e308 }, 400, 'EVENT_INVALID'],
     ['half a reset', { ...said, resets: 0.5 }, 400, 'EVENT_INVALID'],
     ['a VM that was not declared', { ...said, vm: 'v9' }, 404, 'VM_UNKNOWN'],
   ])('%s refuses all, and nothing is published', async (_fault, wrong, status, code) => {
     const { ask } = await oneVm();
     expect(await ask('POST', '/v1/interruptions', [said, wrong])).toMatchObject({ status, body: { error: { code } } });
+    expect(await published('interruption.reported.v1')).toEqual([]);
+  });
+
+  test('of a user who is not attached to the VM is counted and not published', async () => {
+    const { ask } = await oneVm();
+    const receipt = { accepted: 0, implausible: {}, unattached: 1 };
+    expect((await ask('POST', '/v1/interruptions', { ...said, user: 'a-stranger' })).body).toEqual(receipt);
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
 
@@ -75,7 +88,7 @@ describe('POST /v1/interruptions', () => {
       { ...said, atMs: NOW_MS + 60_001 },
       { ...said, atMs: NOW_MS - 600_001 },
     ];
-    const receipt = { accepted: 0, implausible: { future: 1, stale: 1 } };
+    const receipt = { accepted: 0, implausible: { future: 1, stale: 1 }, unattached: 0 };
     expect(await ask('POST', '/v1/interruptions', list)).toEqual({ status: 202, body: receipt });
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
@@ -113,6 +126,7 @@ describe('a move', () => {
     await monitor.start();
     await ingest.start();
     await ingest.declareVm('v0', 's0', SPEC);
+    await ingest.attach('v0', 'u0', 1);
     const { url } = await http.listen();
     const reported: Event[] = [];
     await bus.subscribe({ group: 'test', types: ['interruption.reported.v1'] }, async (batch) => {
@@ -134,7 +148,7 @@ describe('a move', () => {
     return { harness, monitor, report, reported };
   }
 
-  test('costs its clients what the one that waited longest says, not what the hypervisor thinks', async () => {
+  test('costs its clients what they say, each at the worst, not what the hypervisor thinks', async () => {
     const { harness, monitor, report } = await world();
     await harness.approach('memory');
     await report(5_000);

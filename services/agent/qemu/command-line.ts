@@ -80,7 +80,7 @@ export function commandLine(
   files: QemuFiles,
   { incoming, disk }: { readonly incoming: boolean; readonly disk: string },
 ): string[] {
-  const image = images[machine.image];
+  const image = Object.hasOwn(images, machine.image) ? images[machine.image] : undefined;
   if (image === undefined) {
     const known = Object.keys(images).join(', ') || 'none';
     throw new TagalongError('IMAGE_UNKNOWN', `${vm}: no image "${machine.image}" here; qemu.images has ${known}`);

@@ -7,23 +7,26 @@ import { checker, DateTime, msOf, type Reported } from './report.ts';
 
 const Device = Type.Object({
   phoneNumber: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{4,14}$' })),
-  networkAccessIdentifier: Type.Optional(Type.String({ minLength: 1 })),
+  networkAccessIdentifier: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
   ipv4Address: Type.Optional(
     Type.Object({
-      publicAddress: Type.String(),
+      publicAddress: Type.String({ maxLength: 64 }),
       publicPort: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
     }),
   ),
-  ipv6Address: Type.Optional(Type.String({ minLength: 2 })),
+  ipv6Address: Type.Optional(Type.String({ minLength: 2, maxLength: 64 })),
 });
 
 /** An `area-entered` event. */
 export const AreaEntered = Type.Object({
   specversion: Type.Literal('1.0'),
-  type: Type.String({ pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v\\d+\\.area-entered$' }),
+  type: Type.String({
+    maxLength: 128,
+    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v\\d+\\.area-entered$',
+  }),
   time: DateTime,
   data: Type.Object({
-    subscriptionId: Type.String({ minLength: 1 }),
+    subscriptionId: Type.String({ minLength: 1, maxLength: 256 }),
     device: Type.Optional(Device),
     area: Type.Object({
       areaType: Type.Literal('CIRCLE'),

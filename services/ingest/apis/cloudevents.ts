@@ -12,9 +12,9 @@ const LOCATION_TYPE = 'location.reported.v1';
 /** What is looked at of every event. */
 export const AnyCloudEvent = Type.Object({
   specversion: Type.Literal('1.0'),
-  id: Type.String({ minLength: 1 }),
-  source: Type.String({ minLength: 1 }),
-  type: Type.String({ minLength: 1 }),
+  id: Type.String({ minLength: 1, maxLength: 2048 }),
+  source: Type.String({ minLength: 1, maxLength: 2048 }),
+  type: Type.String({ minLength: 1, maxLength: 512 }),
   time: Type.Optional(DateTime),
 });
 

@@ -3,6 +3,7 @@
  * buffers; of a feed only the vehicles' names, positions and times are read.
  */
 import { PbfReader } from 'pbf';
+import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import { unfit } from '../body.ts';
 import type { Reported } from './report.ts';
 
@@ -34,7 +35,9 @@ export function readGtfsRealtime(body: Uint8Array): Reported[] {
     const user = vehicle?.id ?? vehicle?.label ?? id;
     if (user === undefined || vehicle?.lat === undefined || vehicle.lon === undefined) return [];
     const atS = vehicle.atS ?? feed.atS;
-    return [{ user, lat: vehicle.lat, lon: vehicle.lon, ...(atS !== undefined && { atMs: atS * 1000 }) }];
+    return [
+      { user, lat: vehicle.lat, lon: vehicle.lon, ...(atS !== undefined && { atMs: Math.min(atS * 1000, MAX_AT_MS) }) },
+    ];
   });
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../../http.ts';
 import { locationReader, parseJson, unfit } from '../body.ts';
+import { MAX_EVENTS_PER_REQUEST } from '../quotas.ts';
 import type { Ingest, Receipt } from '../service.ts';
 import { fromBinary, readCloudEvents } from './cloudevents.ts';
 import { readGtfsRealtime } from './gtfs-realtime.ts';
@@ -28,8 +29,11 @@ export function registerLocationApis(
 ): void {
   const { ingest, clock, config } = options;
   const places = createPlaces(config);
-  const check = locationReader(config.ingest.pseudonymKey !== undefined);
-  const take = (reported: readonly Reported[], { headers }: FastifyRequest): Promise<Receipt> =>
+  const pseudonymous = config.ingest.pseudonymKey !== undefined;
+  const few = locationReader(pseudonymous);
+  // A feed is one file, which its sender cannot divide.
+  const feed = locationReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
+  const take = (reported: readonly Reported[], { headers }: FastifyRequest, check = few): Promise<Receipt> =>
     ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
 
   const json = async (_request: unknown, text: string | Buffer) => parseJson(text.toString());
@@ -57,7 +61,7 @@ export function registerLocationApis(
     const { body } = request;
     if (!Buffer.isBuffer(body))
       throw unfit('a protocol buffer with content-type application/x-protobuf would be right');
-    return reply.code(202).send(await take(readGtfsRealtime(body), request));
+    return reply.code(202).send(await take(readGtfsRealtime(body), request, feed));
   });
   app.post('/v1/cloudevents', async (request, reply) => {
     const { headers, body } = request;

@@ -5,16 +5,16 @@
 import Type, { type TObject } from 'typebox';
 import { unfit } from '../body.ts';
 import type { Places } from './places.ts';
-import { checker, type Reported } from './report.ts';
+import { checker, MAX_AT_S, type Reported } from './report.ts';
 
 const Id = Type.String({ minLength: 1, maxLength: 256 });
 /** Seconds and nanoseconds of Unix time. */
 const TimeStamp = Type.Object({
-  seconds: Type.Integer({ minimum: 0 }),
-  nanoSeconds: Type.Optional(Type.Integer({ minimum: 0 })),
+  seconds: Type.Integer({ minimum: 0, maximum: MAX_AT_S }),
+  nanoSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 999_999_999 })),
 });
 /** A number, or the corners of an area, of which the middle is taken. */
-const Coordinate = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1 })]);
+const Coordinate = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1, maxItems: 1000 })]);
 const LocationInfo = Type.Object({ latitude: Coordinate, longitude: Coordinate, timestamp: Type.Optional(TimeStamp) });
 
 /** `ZonalPresenceNotification` of version 2. */
@@ -31,7 +31,7 @@ export const UserLocation = Type.Object({
   address: Id,
   zoneId: Type.Optional(Id),
   accessPointId: Type.Optional(Id),
-  userLocationEvent: Type.Optional(Type.String()),
+  userLocationEvent: Type.Optional(Type.String({ maxLength: 128 })),
   locationInfo: Type.Optional(LocationInfo),
   timestamp: Type.Optional(TimeStamp),
 });
@@ -68,8 +68,8 @@ export function readMec013(body: unknown, places: Places): Reported[] {
   const { notificationType } = said;
   const [name, content] =
     typeof notificationType === 'string'
-      ? [TYPES[notificationType], said]
-      : [Object.keys(READERS).find((one) => one in said), undefined];
+      ? [Object.hasOwn(TYPES, notificationType) ? TYPES[notificationType] : undefined, said]
+      : [Object.keys(READERS).find((one) => Object.hasOwn(said, one)), undefined];
   if (name === undefined) {
     const right = [...Object.keys(READERS), ...Object.keys(TYPES)].join(', ');
     throw unfit(`no notification that says where somebody is; one of ${right} would be right`);

@@ -6,7 +6,7 @@ import type { ConsumerMessages, JsMsg } from 'nats';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
-import { TagalongError } from '#shared/errors.ts';
+import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { natsServer } from '#shared/open.ts';
 import { locationReader, parseJson } from '../body.ts';
@@ -20,6 +20,8 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
+/** What will not be taken however often it comes. */
+const HOPELESS: readonly ErrorCode[] = ['EVENT_INVALID', 'QUOTA_EXCEEDED'];
 const SUBJECT = 'owntracks.>';
 /** A position is of no use to anybody after a day. */
 const MAX_AGE_MS = 86_400_000;
@@ -50,7 +52,7 @@ export function owntracksOverMqtt(options: {
       await ingest.locations(check(reported, clock.now()));
       message.ack();
     } catch (error) {
-      if (error instanceof TagalongError && error.code === 'EVENT_INVALID') {
+      if (error instanceof TagalongError && HOPELESS.includes(error.code)) {
         // It holds a position: not even its topic is logged.
         log.warn({ why: error.message }, 'a message of OwnTracks was left out');
         message.term();

@@ -3,17 +3,17 @@
  */
 import Type from 'typebox';
 import { unfit } from '../body.ts';
-import { checker, type Reported } from './report.ts';
+import { checker, MAX_AT_S, type Reported } from './report.ts';
 
 /** The members of a `location` that are looked at; `tst` is Unix time in seconds. */
 export const OwntracksLocation = Type.Object({
   _type: Type.Literal('location'),
   lat: Type.Number(),
   lon: Type.Number(),
-  tst: Type.Number({ minimum: 0 }),
+  tst: Type.Number({ minimum: 0, maximum: MAX_AT_S }),
 });
 
-const Any = Type.Object({ _type: Type.String() });
+const Any = Type.Object({ _type: Type.String({ maxLength: 64 }) });
 const check = checker(OwntracksLocation);
 const checkAny = checker(Any);
 

@@ -1,6 +1,7 @@
 /** What the location APIs of others have in common: they are read into positions, and checked like any other. */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import { describeFault } from '#shared/events/index.ts';
 import { unfit } from '../body.ts';
 
@@ -11,6 +12,9 @@ export interface Reported {
   readonly lon: number;
   readonly atMs?: number;
 }
+
+/** The last second that an event can be of. */
+export const MAX_AT_S = Math.floor(MAX_AT_MS / 1000);
 
 /** RFC 3339, with any offset; `Date` reads all of them. */
 export const DateTime = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:\\d\\d', maxLength: 64 });

@@ -78,7 +78,7 @@ function formatOfText(path: string, text: string): TraceFormat {
 
 function formatOfXml(path: string, text: string): TraceFormat {
   const root = /<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)/.exec(text.replaceAll(/<!--[\s\S]*?(-->|$)/g, ''))?.[1] ?? '';
-  const format = ROOTS[root];
+  const format = Object.hasOwn(ROOTS, root) ? ROOTS[root] : undefined;
   if (format !== undefined) return format;
   throw unknown(path, `XML with the root <${shortened(root)}>`);
 }

@@ -16,10 +16,10 @@ test('how long each phase took is counted from phase to phase, and adds up to th
 });
 
 describe('a gap that a client saw', () => {
-  const gap = (migrations: Migrations, gapMs: number, atMs = 5, vm = 'v') =>
+  const gap = (migrations: Migrations, gapMs: number, atMs = 1005, vm = 'v', user = 'ann') =>
     migrations.apply({
       type: 'interruption.reported.v1',
-      data: { vm, user: 'ann', atMs, gapMs, resets: 0, lostBytes: 0 },
+      data: { vm, user, atMs, gapMs, resets: 0, lostBytes: 0 },
     });
   const end = (migrations: Migrations) => {
     for (const step of PHASES) {
@@ -33,6 +33,27 @@ describe('a gap that a client saw', () => {
     const migrations = inPhase(phase);
     for (const gapMs of [200, 431, 0, 300]) gap(migrations, gapMs);
     expect(end(migrations)).toMatchObject({ clientGapMs: 431, interruptionMs: 431 });
+  });
+
+  test('is none of longer than since the move was ordered', () => {
+    const migrations = inPhase('switch');
+    gap(migrations, 600_000);
+    expect(end(migrations).clientGapMs).toBe(1005);
+  });
+
+  test('by one who lies does not count beside others who do not', () => {
+    const migrations = inPhase('switch');
+    gap(migrations, 420, 1005, 'v', 'bob');
+    gap(migrations, 1e6, 2e6, 'v', 'mallory');
+    expect(end(migrations).clientGapMs).toBe(420);
+    const three = inPhase('switch');
+    for (const [user, gapMs] of [
+      ['ann', 0.001],
+      ['bob', 420],
+      ['eve', 430],
+    ] as const)
+      gap(three, gapMs, 1005, 'v', user);
+    expect(end(three).clientGapMs).toBe(420);
   });
 
   test('while it is being asked how far the switch-over has come counts too', () => {
@@ -71,7 +92,7 @@ describe('a gap that a client saw', () => {
     const migrations = inPhase('release');
     end(migrations);
     gap(migrations, 431);
-    gap(migrations, 431, 5, 'w');
+    gap(migrations, 431, 1005, 'w');
     expect(migrations.pending).toBe(false);
   });
 
