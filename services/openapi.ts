@@ -12,6 +12,7 @@ import { AnyCloudEvent } from './ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from './ingest/apis/mec013.ts';
 import { OwntracksLocation } from './ingest/apis/owntracks.ts';
 import { interruptionBody, locationBody, SessionBody, userId, VmBody } from './ingest/body.ts';
+import { MAX_POSITIONS_PER_REQUEST } from './ingest/quotas.ts';
 import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from './sites/http.ts';
 
 /** One route, as people read it. */
@@ -40,7 +41,7 @@ const Receipt = Type.Object({
 const receipt = { says: 'What became of the positions', as: Receipt };
 const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 const Anything = Type.Object({}, { additionalProperties: true });
-const many = (one: TSchema) => Type.Union([one, Type.Array(one)]);
+const many = (one: TSchema) => Type.Union([one, Type.Array(one, { maxItems: MAX_POSITIONS_PER_REQUEST })]);
 const json = (schema: TSchema) => ({ 'application/json': schema });
 const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
 const binary = Type.String({ format: 'binary' });
@@ -56,7 +57,7 @@ const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>
 });
 const cloudEvents = {
   'application/cloudevents+json': AnyCloudEvent,
-  'application/cloudevents-batch+json': Type.Array(AnyCloudEvent),
+  'application/cloudevents-batch+json': Type.Array(AnyCloudEvent, { maxItems: MAX_POSITIONS_PER_REQUEST }),
 };
 
 /** @param pseudonymous users' ids become pseudonyms, and may be any text */
@@ -140,7 +141,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/vms/:vm/moves', tag: 'VMs' },
     summary: 'Move a VM: past the policy, not past the filters',
-    body: json(Type.Object({ to: Type.String({ minLength: 1 }) })),
+    body: json(Type.Object({ to: SiteReported.properties.site })),
     answers: { 202: { says: 'Decided', as: Anything }, 409: 'A filter refuses it: MOVE_REFUSED' },
   },
   {

@@ -1,6 +1,11 @@
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
+import { Name } from '#shared/events/bounds.ts';
 import type { HttpSurface } from '../http.ts';
 import type { PlacementService } from './service.ts';
+
+const isSiteName = Compile(Name as TSchema);
 
 /**
  * The routes of placement:
@@ -15,8 +20,8 @@ export function registerPlacement({ app, health }: HttpSurface, placement: Place
   app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', async ({ params }) => placement.explain(params.vm));
   app.post<{ Params: { vm: string }; Body: unknown }>('/v1/vms/:vm/moves', async ({ params, body }, reply) => {
     const to = (body as { to?: unknown } | null)?.to;
-    if (typeof to !== 'string' || to === '') throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
-    await placement.order(params.vm, to);
+    if (!isSiteName.Check(to)) throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
+    await placement.order(params.vm, to as string);
     return reply.code(202).send({ vm: params.vm, to });
   });
   app.put<{ Body: unknown }>('/v1/automation', async ({ body }, reply) => {
