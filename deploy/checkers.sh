@@ -1,6 +1,7 @@
 #!/bin/sh
-# Brings what checks the files of the deployment, into build/checkers: the parser that Docker Compose reads its files with,
-# and kustomize. Go builds both; nothing is installed on this machine. Does nothing where they are there already.
+# Brings what checks the files of the deployment and the HTTP interface, into build/checkers: the parser that Docker Compose
+# reads its files with, and kustomize, both built by Go; schemathesis, in a virtual environment of Python. Nothing is
+# installed on this machine. Does nothing where they are there already.
 #
 #   sh deploy/checkers.sh [--check]
 #
@@ -8,6 +9,7 @@
 set -eu
 COMPOSE_GO=v2.9.0
 KUSTOMIZE=v5.8.1
+SCHEMATHESIS=4.32.5
 
 here=$(cd "$(dirname "$0")" && pwd)
 outdir=$here/../build/checkers
@@ -16,6 +18,7 @@ PATH=$PATH:/usr/local/go/bin
 missing=''
 [ -x "$outdir/compose-spec" ] || missing="$missing compose-spec"
 [ -x "$outdir/kustomize" ] || missing="$missing kustomize"
+[ -x "$outdir/schemathesis" ] || missing="$missing schemathesis"
 if [ -z "$missing" ]; then
   echo 'Checkers: nothing is missing.'
   exit 0
@@ -24,18 +27,28 @@ if [ "${1:-}" = --check ]; then
   echo "Checkers: missing are$missing. Bring them with: sh deploy/checkers.sh"
   exit 1
 fi
-if ! command -v go >/dev/null; then
-  echo "Checkers: Go is needed to build$missing" >&2
-  exit 1
-fi
+for program in go python3; do
+  command -v "$program" >/dev/null || { echo "Checkers: $program is needed for$missing" >&2; exit 1; }
+done
 
 mkdir -p "$outdir"
 work=$(mktemp -d "$outdir/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-GOBIN=$work go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO"
-GOBIN=$work go install "sigs.k8s.io/kustomize/kustomize/v5@$KUSTOMIZE"
 # Whole or not at all, also where two do this at once.
-mv "$work/cmd" "$outdir/compose-spec"
-mv "$work/kustomize" "$outdir/kustomize"
+if [ ! -x "$outdir/compose-spec" ]; then
+  GOBIN=$work go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO"
+  mv "$work/cmd" "$outdir/compose-spec"
+fi
+if [ ! -x "$outdir/kustomize" ]; then
+  GOBIN=$work go install "sigs.k8s.io/kustomize/kustomize/v5@$KUSTOMIZE"
+  mv "$work/kustomize" "$outdir/kustomize"
+fi
+if [ ! -x "$outdir/schemathesis" ]; then
+  # A virtual environment cannot be moved: it is made where it stays, and named when it is complete.
+  venv=$(mktemp -d "$outdir/python.XXXXXX")
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile "schemathesis==$SCHEMATHESIS"
+  ln -sfn "${venv##*/}/bin/schemathesis" "$outdir/schemathesis"
+fi
 sh "$0" --check

@@ -1,13 +1,13 @@
-/** Programs that check files of the deployment as those who read them would. */
+/** Programs that check files of the deployment, and the HTTP interface, as those who read them would. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'vitest';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const pathOf = (program: string) => `${ROOT}build/checkers/${program}`;
+export const pathOf = (program: Checker) => `${ROOT}build/checkers/${program}`;
 
 /** A program of `deploy/checkers.sh`. */
-export type Checker = 'compose-spec' | 'kustomize';
+export type Checker = 'compose-spec' | 'kustomize' | 'schemathesis';
 
 /** Tests that need one: without it they are skipped by name, in CI they fail. */
 export function onChecker(program: Checker, name: string, tests: () => void): void {

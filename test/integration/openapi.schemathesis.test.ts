@@ -1,0 +1,94 @@
+/**
+ * Requests that schemathesis draws from the served OpenAPI document, fit and unfit: what the document allows is taken, what it
+ * forbids is refused, and nothing of it is a fault of the server.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createHttp } from '#services/http.ts';
+import { createSystem } from '#services/system.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { longOr } from '../long.ts';
+import { SEED } from '../property/seed.ts';
+import { onChecker, pathOf } from '../servers/checkers.ts';
+
+const TOKEN = 'a token of more than sixteen';
+const CHECKS = ['not_a_server_error', 'positive_data_acceptance', 'negative_data_rejection', 'unsupported_method'];
+const EXAMPLES = longOr(8, 200);
+
+/** Schemathesis waits for the end of an answer, and a live stream has none. */
+const STREAMS = '/dashboard/live$';
+/** A feed is a protocol buffer: no JSON schema says which bytes are one. */
+const SETTINGS = `
+[[operations]]
+include-name = "POST /v1/gtfs-realtime"
+checks.positive_data_acceptance.enabled = false
+`;
+
+const INSTALLATION = `
+http: { port: 0, token: "${TOKEN}", requestsPerMinute: 1000000 }
+sites:
+  - { site: a, lat: 42, lon: -71, slots: 10, uplinks: [{ provider: isp, rateBps: 125000000 }] }
+  - { site: b, lat: 41, lon: -74, slots: 10, uplinks: [{ provider: isp, rateBps: 125000000 }] }
+vms:
+  - { vm: v, home: a, spec: { ramBytes: 1000000000, dirtyRateBps: 1000000, workingSetBytes: 1000000 } }
+`;
+
+/** Runs schemathesis against a server. @returns its exit status, and what it printed */
+async function draw(url: string): Promise<{ code: number | null; said: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-schemathesis-'));
+  try {
+    await writeFile(join(folder, 'schemathesis.toml'), SETTINGS);
+    const args = [
+      'run',
+      `${url}/openapi.json`,
+      '--header',
+      `Authorization: Bearer ${TOKEN}`,
+      '--checks',
+      CHECKS.join(),
+    ];
+    const bounds = ['--max-examples', String(EXAMPLES), '--seed', String(SEED), '--no-shrink', '--continue-on-failure'];
+    const without = ['--exclude-path-regex', STREAMS, '--phases', 'examples,coverage,fuzzing'];
+    const child = spawn(pathOf('schemathesis'), [...args, ...bounds, ...without], { cwd: folder });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, said };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+onChecker('schemathesis', 'the served OpenAPI document', () => {
+  test.each([
+    ['users under their own ids', ''],
+    ['users under pseudonyms', 'ingest: { pseudonymKey: "a key of more than sixteen" }'],
+  ])(
+    'is what the server does: %s',
+    async (_, more) => {
+      const config = parseConfig(INSTALLATION + more, 'test');
+      const [clock, log] = [realClock(), createLog('silent')];
+      const system = createSystem({ config, clock, bus: memoryBus(), store: memoryStore(), log });
+      const surface = await createHttp({ config: config.http, log });
+      system.registerHttp(surface);
+      await system.start();
+      try {
+        const { url } = await surface.listen();
+        const { code, said } = await draw(url);
+        expect(code, said).toBe(0);
+        expect(said).toMatch(/[1-9]\d* generated/);
+        expect(await (await fetch(`${url}/readyz`)).json(), 'afterwards').toMatchObject({ status: 'ready' });
+      } finally {
+        await system.stop();
+        await surface.close();
+      }
+    },
+    longOr(120_000, 1_200_000),
+  );
+});
