@@ -7,12 +7,8 @@ import Type from 'typebox';
 import type { Config } from '#shared/config/schema.ts';
 import { MigrationAccepted, PlacementDecided, SiteReported } from '#shared/events/types.ts';
 import type { HttpSurface } from './http.ts';
-import { AreaEntered } from './ingest/apis/camara.ts';
-import { AnyCloudEvent } from './ingest/apis/cloudevents.ts';
-import { UserLocation, ZonalPresence } from './ingest/apis/mec013.ts';
-import { OwntracksLocation } from './ingest/apis/owntracks.ts';
-import { interruptionBody, locationBody, SessionBody, userId, VmBody } from './ingest/body.ts';
-import { MAX_POSITIONS_PER_REQUEST } from './ingest/quotas.ts';
+import { interruptionBody, SessionBody, userId, VmBody } from './ingest/body.ts';
+import { cloudEvent, Geofencing, input, location, Mec013, many, Owntracks } from './openapi-bodies.ts';
 import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from './sites/http.ts';
 
 /** One route, as people read it. */
@@ -23,6 +19,8 @@ interface Route {
   readonly summary: string;
   /** Parameters after the question mark; required but for those whose schema is optional. */
   readonly query?: Readonly<Record<string, TSchema>>;
+  /** True: it may be asked for without a body. */
+  readonly bodyOptional?: true;
   /** By content type. */
   readonly body?: Readonly<Record<string, TSchema>>;
   /** What comes back, by status. */
@@ -41,8 +39,13 @@ const Receipt = Type.Object({
 const receipt = { says: 'What became of the positions', as: Receipt };
 const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 const Anything = Type.Object({}, { additionalProperties: true });
-const many = (one: TSchema) => Type.Union([one, Type.Array(one, { maxItems: MAX_POSITIONS_PER_REQUEST })]);
 const json = (schema: TSchema) => ({ 'application/json': schema });
+/** JSON by any of the names that CloudEvents give it. */
+const anyJson = (schema: TSchema) => ({
+  ...json(schema),
+  'application/cloudevents+json': schema,
+  'application/cloudevents-batch+json': schema,
+});
 const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
 const binary = Type.String({ format: 'binary' });
 const Digits = Type.String({ pattern: '^[0-9]{1,15}$' });
@@ -55,17 +58,13 @@ const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>
   decision: PlacementDecided.properties.decision,
   service: Type.String({ pattern: '^[a-z-]{1,32}$' }),
 });
-const cloudEvents = {
-  'application/cloudevents+json': AnyCloudEvent,
-  'application/cloudevents-batch+json': Type.Array(AnyCloudEvent, { maxItems: MAX_POSITIONS_PER_REQUEST }),
-};
 
 /** @param pseudonymous users' ids become pseudonyms, and may be any text */
 const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/locations', tag: 'locations' },
     summary: 'Say where users are: one position, several, or one a line',
-    body: list(locationBody(pseudonymous)),
+    body: list(location(pseudonymous)),
     answers: { 202: receipt },
   },
   {
@@ -77,25 +76,19 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/owntracks', tag: 'location APIs of others' },
     summary: 'OwnTracks in HTTP mode',
-    body: json(OwntracksLocation),
+    body: json(Owntracks),
     answers: { 200: { says: 'Nothing to be done by the phone', as: Type.Array(Anything) } },
   },
   {
     ...{ method: 'post', path: '/v1/mec013', tag: 'location APIs of others' },
     summary: 'Notifications of ETSI MEC 013, versions 2 and 3',
-    body: json(
-      Type.Union([
-        Type.Object({ zonalPresenceNotification: ZonalPresence }),
-        Type.Object({ userInfo: UserLocation }),
-        Type.Interface([UserLocation], { notificationType: Type.String() }),
-      ]),
-    ),
+    body: json(Mec013),
     answers: { 204: 'Taken', 404: 'A place without a position: PLACE_UNKNOWN' },
   },
   {
     ...{ method: 'post', path: '/v1/camara/geofencing', tag: 'location APIs of others' },
     summary: 'Notifications of CAMARA geofencing subscriptions',
-    body: { 'application/cloudevents+json': AreaEntered, ...json(AreaEntered) },
+    body: anyJson(many(Geofencing)),
     answers: { 204: 'Taken' },
   },
   {
@@ -107,13 +100,13 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/cloudevents', tag: 'location APIs of others' },
     summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and those of CAMARA geofencing',
-    body: { ...cloudEvents, ...json(locationBody(pseudonymous)) },
+    body: anyJson(many(cloudEvent(pseudonymous))),
     answers: { 202: receipt },
   },
   {
     ...{ method: 'put', path: '/v1/vms/:vm', tag: 'VMs' },
     summary: 'Declare a VM, or what has changed of it',
-    body: json(VmBody),
+    body: json(input(VmBody)),
     answers: { 204: 'Declared', 400: 'No such home: SITE_UNKNOWN', 409: 'It is elsewhere already: HOME_FIXED' },
   },
   { method: 'delete', path: '/v1/vms/:vm', tag: 'VMs', summary: 'Retire a VM', answers: { 204: 'Retired' } },
@@ -121,6 +114,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     ...{ method: 'put', path: '/v1/vms/:vm/sessions/:user', tag: 'VMs' },
     summary: 'Attach a user to a VM, or change the weight',
     body: json(SessionBody),
+    bodyOptional: true,
     answers: { 204: 'Attached' },
   },
   {
@@ -162,7 +156,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites' },
     summary: 'Declare a site, or what is new of it: the migrator on duty',
-    body: json(SiteBody),
+    body: json(input(SiteBody)),
     answers: { 200: { says: 'Declared, with what is to be known of it', as: SiteDeclared } },
   },
   {
@@ -269,7 +263,7 @@ export function registerOpenapi({ app }: HttpSurface, config: Pick<Config, 'inge
 }
 
 function operationOf(
-  { method, path, tag, summary, query = {}, body, answers }: Route,
+  { method, path, tag, summary, query = {}, body, bodyOptional, answers }: Route,
   inPath: Readonly<Record<string, TSchema>>,
 ): object {
   const parameters = [
@@ -286,7 +280,7 @@ function operationOf(
     tags: [tag],
     summary,
     ...(parameters.length > 0 && { parameters }),
-    ...(body && { requestBody: { required: true, content: contentOf(body) } }),
+    ...(body && { requestBody: { required: bodyOptional !== true, content: contentOf(body) } }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)])),
       default: { $ref: '#/components/responses/Fault' },

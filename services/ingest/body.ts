@@ -113,6 +113,15 @@ export const readVm = bodyReader(VmBody);
 /** What is said of a session. */
 export const readSession = bodyReader(SessionBody);
 
+/** Makes the check of a user's id in a path. @throws TagalongError EVENT_INVALID */
+export function userReader(pseudonymous: boolean): (user: string) => string {
+  const validator = Compile(Type.Object({ user: userId(pseudonymous) }) as TSchema);
+  return (user) => {
+    if (!validator.Check({ user })) throw unfit(describeFault(validator, { user }));
+    return user;
+  };
+}
+
 /** Makes the reader of one kind of body: defaults are filled in, what does not fit is EVENT_INVALID. */
 export function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
   const validator = Compile(schema as TSchema);

@@ -3,7 +3,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { answer, type HttpSurface } from '../http.ts';
 import { registerLocationApis } from './apis/http.ts';
-import { interruptionReader, locationReader, readSession, readVm } from './body.ts';
+import { interruptionReader, locationReader, readSession, readVm, userReader } from './body.ts';
 import type { Ingest } from './service.ts';
 
 /**
@@ -26,6 +26,7 @@ export function registerIngest(
   const { ingest, clock, config } = options;
   const pseudonymous = config.ingest.pseudonymKey !== undefined;
   const readLocations = locationReader(pseudonymous);
+  const readUser = userReader(pseudonymous);
   const readInterruptions = interruptionReader(pseudonymous);
   registerLocationApis(surface, options);
   health('ingest', () => ingest.ready());
@@ -58,11 +59,11 @@ export function registerIngest(
 
   app.put<{ Params: { vm: string; user: string } }>('/v1/vms/:vm/sessions/:user', async ({ params, body }, reply) => {
     const { weight = 1 } = readSession(body ?? {});
-    await ingest.attach(params.vm, params.user, weight);
+    await ingest.attach(params.vm, readUser(params.user), weight);
     return reply.code(204).send();
   });
   app.delete<{ Params: { vm: string; user: string } }>('/v1/vms/:vm/sessions/:user', async ({ params }, reply) => {
-    await ingest.detach(params.vm, params.user);
+    await ingest.detach(params.vm, readUser(params.user));
     return reply.code(204).send();
   });
 }

@@ -10,7 +10,7 @@ const Device = Type.Object({
   networkAccessIdentifier: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
   ipv4Address: Type.Optional(
     Type.Object({
-      publicAddress: Type.String({ maxLength: 64 }),
+      publicAddress: Type.String({ minLength: 1, maxLength: 64 }),
       publicPort: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
     }),
   ),
@@ -22,7 +22,7 @@ export const AreaEntered = Type.Object({
   specversion: Type.Literal('1.0'),
   type: Type.String({
     maxLength: 128,
-    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v\\d+\\.area-entered$',
+    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v[0-9]+\\.area-entered$',
   }),
   time: DateTime,
   data: Type.Object({

@@ -14,7 +14,8 @@ const TimeStamp = Type.Object({
   nanoSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 999_999_999 })),
 });
 /** A number, or the corners of an area, of which the middle is taken. */
-const Coordinate = Type.Union([Type.Number(), Type.Array(Type.Number(), { minItems: 1, maxItems: 1000 })]);
+const Degrees = Type.Number({ minimum: -360, maximum: 360 });
+const Coordinate = Type.Union([Type.Number(), Type.Array(Degrees, { minItems: 1, maxItems: 1000 })]);
 const LocationInfo = Type.Object({ latitude: Coordinate, longitude: Coordinate, timestamp: Type.Optional(TimeStamp) });
 
 /** `ZonalPresenceNotification` of version 2. */

@@ -16,8 +16,16 @@ export interface Reported {
 /** The last second that an event can be of. */
 export const MAX_AT_S = Math.floor(MAX_AT_MS / 1000);
 
-/** RFC 3339, with any offset; `Date` reads all of them. */
-export const DateTime = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:\\d\\d', maxLength: 64 });
+/**
+ * RFC 3339, with any offset, from 1971 on; `Date` reads all of them. Without an offset it is the time of this machine, as some
+ * platforms send it.
+ */
+export const DateTime = Type.String({
+  pattern:
+    '^(19[7-9][1-9]|19[89]0|[2-8][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])' +
+    '[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$',
+  maxLength: 64,
+});
 
 /**
  * Makes the check of a body. What we do not look at may be there or not: the standards grow.
