@@ -136,7 +136,8 @@ describe('rule 4: a location event counts once', () => {
       );
       const first = clean[0]!;
       placement.location(first.fix, first.nowMs);
-      refusals[kind] = placement.location(make(first), first.nowMs);
+      // A second later: what is ahead of the clock would be of the instant of the first.
+      refusals[kind] = placement.location(make(first), first.nowMs + 1_000);
     }
     expect(refusals).toEqual({
       duplicate: 'duplicate',
