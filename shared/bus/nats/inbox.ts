@@ -5,7 +5,7 @@ import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
 import type { NatsCounters } from './counters.ts';
 import { publishLetter, type Undecodable, undecodableLetter } from './letters.ts';
-import { type Names, unescapeToken } from './names.ts';
+import { keyOfSubject, type Names } from './names.ts';
 import { PULL, type Received } from './source.ts';
 import type { Place } from './view.ts';
 
@@ -115,7 +115,7 @@ export class Inbox {
         throw new TagalongError('EVENT_INVALID', `its subject is not ${right}, which it has to be`);
       this.#queue.push({ ...queued, event });
     } catch (error) {
-      const key = unescapeToken(subject.split('.').at(-1)!) ?? '';
+      const key = keyOfSubject(subject) ?? '';
       const undecodable = { seq, key, atMs, text, error: error as TagalongError };
       this.#queue.push({ ...queued, event: undefined as never, undecodable });
     }

@@ -27,6 +27,12 @@ export function unescapeToken(token: string): string | undefined {
   }
 }
 
+/** The key that a subject names; undefined where it names none: what others put there may have a type and no key. */
+export function keyOfSubject(subject: string): string | undefined {
+  const [, , , , , token, ...more] = subject.split('.');
+  return token === undefined || more.length > 0 ? undefined : unescapeToken(token);
+}
+
 /** The names that an installation with a prefix uses. */
 export interface Names {
   /** The stream of events. */

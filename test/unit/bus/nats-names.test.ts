@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { consumerName, escapeToken, namesOf, ownerOf, unescapeToken } from '#shared/bus/nats/names.ts';
+import { consumerName, escapeToken, keyOfSubject, namesOf, ownerOf, unescapeToken } from '#shared/bus/nats/names.ts';
 import { locationOf } from '../../contract/bus-events.ts';
 
 // What JavaScript takes for text and UTF-8 cannot say is no text.
@@ -35,6 +35,13 @@ test('a subject names partition, type and key', () => {
   expect(names.subject(locationOf('vm.a:b@c', 1))).toBe('tagalong.0.location.reported.v1.vm=2Ea=3Ab=40c');
   expect(names.filter(3)).toBe('tagalong.3.>');
   expect(names.filter(3, 'vm.declared.v1')).toBe('tagalong.3.vm.declared.v1.*');
+});
+
+test('a subject without a key names none, whatever its last token is', () => {
+  expect(keyOfSubject('tagalong.0.location.reported.v1.vm=2Ea')).toBe('vm.a');
+  for (const subject of ['tagalong.0.location.reported.v1', 'tagalong.0.a.b.c.d.e', 'tagalong.0', '']) {
+    expect(keyOfSubject(subject)).toBeUndefined();
+  }
 });
 
 test('a consumer’s name says whose it is', () => {
