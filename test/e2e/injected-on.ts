@@ -5,33 +5,18 @@ import type { LetterLine } from '#services/dead-letters/letters.ts';
 import { createSystem, type System } from '#services/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
-import { EVENT_TYPES, type Event, encode, partitionOf } from '#shared/events/index.ts';
+import { EVENT_TYPES, type Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import { file, tagalong } from './cli.ts';
+import { asItIs, FOREIGN, type Foreign, poison } from './foreign.ts';
 
 const PATIENTLY = { timeout: 40_000, interval: 100 };
 const PARTITIONS = 4;
 const SITES = ['s0', 's1', 's2', 's3'];
 const USERS = [0, 1, 2, 3];
-/** Begins the ids of events that nobody of the installation has said. */
-const FOREIGN = 'foreign:';
 const log = createLog('silent');
 const lon = (site: number) => 4 + (site % SITES.length) * 1.5;
-
-/** A message as somebody else may put it on the wire. */
-export interface Foreign {
-  /** The type that its subject or its header says. */
-  readonly type: string;
-  /** Null: none. */
-  readonly key: string | null;
-  readonly partition: number;
-  /** Null: nothing. */
-  readonly value: string | null;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** The id by which a server may know repeats. */
-  readonly id?: string;
-}
 
 /** A running server. */
 export interface WiredServer {
@@ -193,44 +178,18 @@ const REASONS = [
 function foreignTo(heard: Heard): Foreign[] {
   const said = [...heard.events.values()].filter(({ type }) => type !== 'event.rejected.v1');
   const repeats = said.flatMap((event): Foreign[] => [
-    asItIs(event),
-    { ...asItIs(event), id: event.id },
-    { ...asItIs(event), headers: { traceparent: '00-0-0-00', 'content-type': 'text/plain', 'x-foreign': 'ü' } },
+    asItIs(event, PARTITIONS),
+    { ...asItIs(event, PARTITIONS), id: event.id },
+    {
+      ...asItIs(event, PARTITIONS),
+      headers: { traceparent: '00-0-0-00', 'content-type': 'text/plain', 'x-foreign': 'ü' },
+    },
   ]);
-  return [...repeats, ...USERS.flatMap((i) => poison(heard, `v${i}`))];
+  return [...repeats, ...USERS.flatMap((i) => poisonOf(heard, `v${i}`))];
 }
 
-function asItIs(event: Event): Foreign {
-  const { type, partitionkey: key } = event;
-  return { type, key, partition: partitionOf(key, PARTITIONS), value: encode(event) };
-}
-
-function poison(heard: Heard, vm: string): Foreign[] {
+function poisonOf(heard: Heard, vm: string): Foreign[] {
   const last = heard.of('location.reported.v1').findLast(({ data }) => data.vm === vm);
   if (last === undefined) return [];
-  const plain = asItIs(last);
-  // Elsewhere: whoever believed it would move the VM.
-  const [later, elsewhere] = [last.data.atMs + 1, last.data.lon === lon(0) ? lon(2) : lon(0)];
-  const at = (atMs: number, change: object = {}) => ({
-    ...{ ...last, id: `${FOREIGN}${vm}:${atMs}`, time: new Date(atMs).toISOString() },
-    data: { ...last.data, atMs, lon: elsewhere, ...change },
-  });
-  const value = (content: unknown): Foreign => ({ ...plain, value: JSON.stringify(content) });
-  const { partitionkey: _, ...keyless } = at(later);
-  return [
-    value(at(last.data.atMs - 1000)),
-    value(at(later, { lat: 'north' })),
-    value({ ...at(later), type: 'weather.reported.v9' }),
-    { ...value({ ...at(later), type: 'weather.reported.v9' }), type: 'weather.reported.v9' },
-    value(keyless),
-    { ...value(keyless), key: null },
-    { ...value(at(later)), partition: (plain.partition + 1) % PARTITIONS },
-    { ...plain, value: 'not JSON' },
-    { ...plain, value: `{"huge": "${'x'.repeat(900_000)}` },
-    value(at(later, { user: 'u'.repeat(900_000) })),
-    { ...plain, value: '' },
-    { ...plain, value: null },
-    { ...plain, type: 'site.reported.v1', value: 'not a site' },
-    { ...plain, type: 'event.rejected.v1', value: 'not a letter' },
-  ];
+  return poison(last, last.data.lon === lon(0) ? lon(2) : lon(0), PARTITIONS);
 }

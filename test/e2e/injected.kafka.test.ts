@@ -4,7 +4,8 @@ import { topicOf, topicsOf } from '#shared/bus/kafka/topics.ts';
 import type { EventType } from '#shared/events/index.ts';
 import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
-import { type Foreign, injectedOn } from './injected-on.ts';
+import type { Foreign } from './foreign.ts';
+import { injectedOn } from './injected-on.ts';
 
 onKafka('what others put on the wire of Kafka', () =>
   injectedOn(async () => {
