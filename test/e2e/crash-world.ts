@@ -1,4 +1,5 @@
 /** An installation of real processes on a real server, whose users move, whose processes are killed, and who is heard. */
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
@@ -10,19 +11,20 @@ import { openBus, openStore } from '#shared/open.ts';
 import type { KeptVm } from '#shared/policy/kept-vm.ts';
 import type { Random } from '#shared/random/random.ts';
 import type { Store } from '#shared/store/store.ts';
-import { begin, file, type Running } from './cli.ts';
+import { begin, type Ended, file, type Running } from './cli.ts';
 
 /** Processes by name; the part before the dash is the service. */
 export const PROCESSES = ['migrator-1', 'migrator-2', 'placement-1', 'placement-2', 'ingest-1'] as const;
-type Name = (typeof PROCESSES)[number];
+export type Name = (typeof PROCESSES)[number];
 
 const SITES = ['s0', 's1', 's2', 's3'];
-const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
-const vmOf = (user: string) => `v${user.slice(1)}`;
-const lon = (site: number) => 4 + site * 1.5;
+export const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
+export const vmOf = (user: string) => `v${user.slice(1)}`;
+/** Where the site of that number is; users are at sites. */
+export const lon = (site: number) => 4 + site * 1.5;
 
 /** Users may be anywhere at any time; moves take two to three seconds, and the policy goes wherever it is better. */
-function settingsOf(url: string): object {
+export function settingsOf(url: string) {
   const uplinks = ['a', 'b'].map((provider) => ({ provider, rateBps: 125_000_000 }));
   return {
     bus: { url, partitions: 8 },
@@ -60,8 +62,11 @@ export class CrashWorld {
   readonly lastAccepted = new Map<string, number>();
   accepted = 0;
   kills = 0;
+  /** What processes said that ended though nobody had asked them to. */
+  readonly endedAlone: string[] = [];
   readonly #path: string;
   readonly #running = new Map<Name, Running>();
+  readonly #stopped = new Set<Running>();
 
   private constructor(config: Config, path: string, bus: Bus, store: Store) {
     this.config = config;
@@ -70,8 +75,8 @@ export class CrashWorld {
     this.store = store;
   }
 
-  static async start(url: string): Promise<CrashWorld> {
-    const text = JSON.stringify(settingsOf(url));
+  static async start(url: string, settings: object = settingsOf(url)): Promise<CrashWorld> {
+    const text = JSON.stringify(settings);
     const config = parseConfig(text, 'crash');
     const log = createLog('silent');
     const [bus, store] = [await openBus(config, log), await openStore(config, log)];
@@ -80,15 +85,38 @@ export class CrashWorld {
       for (const { event } of batch) world.#hear(event);
     });
     for (const name of PROCESSES) world.#begin(name);
-    await Promise.all([...world.#running.values()].map((running) => running.url()));
+    await world.allServe();
     return world;
   }
 
-  /** A share of the users moves about, a position at a time, until `stopped`. What is not accepted is sent again until it is. */
+  /** The file that the processes read when they start. */
+  async configure(settings: object): Promise<void> {
+    await writeFile(this.#path, JSON.stringify(settings));
+  }
+
+  /** Resolves when every process serves. */
+  async allServe(): Promise<void> {
+    await Promise.all(PROCESSES.map((name) => this.urlOf(name)));
+  }
+
+  urlOf(name: Name): Promise<string> {
+    return this.#running.get(name)!.url();
+  }
+
+  /** Where a process answers; empty where it does not yet, or not any more. */
+  answering(name: Name): Promise<string> {
+    return Promise.race([this.urlOf(name).catch(() => ''), sleep(500, '')]);
+  }
+
+  /**
+   * A share of the users moves about, a position at a time, until `stopped`. What is not accepted is sent again until it is.
+   * @param places how many: the sites are the first of them
+   */
   async feed(
     random: Random,
     share: { readonly i: number; readonly of: number },
     stopped: () => boolean,
+    places = SITES.length,
   ): Promise<void> {
     const users = USERS.filter((_, i) => i % share.of === share.i);
     const sites = new Map<string, number>();
@@ -97,8 +125,8 @@ export class CrashWorld {
       const atMs = Math.max(Date.now(), (this.lastAccepted.get(user) ?? 0) + 1);
       // Most stay where they are, long enough for a move to come to its end.
       const site = int(random, 20) === 0 ? undefined : sites.get(user);
-      sites.set(user, site ?? int(random, SITES.length));
-      await this.#send([{ user, lat: 52, lon: lon(sites.get(user)!), atMs }]);
+      sites.set(user, site ?? int(random, places));
+      await this.send([{ user, lat: 52, lon: lon(sites.get(user)!), atMs }]);
       await sleep(int(random, 120));
     }
   }
@@ -108,30 +136,37 @@ export class CrashWorld {
     const positions = USERS.flatMap((user) =>
       Array.from({ length: 300 }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: Date.now() + i + 1 })),
     );
-    await this.#send(positions);
+    await this.send(positions);
   }
 
   /** Kills one of the processes without a word, and starts it again a while later. @returns its name */
   async killOne(random: Random, among: readonly Name[] = PROCESSES): Promise<string> {
     const name = among[int(random, among.length)]!;
-    await this.#running.get(name)!.stop('SIGKILL');
+    await this.restart(name, 'SIGKILL', int(random, 2500));
     this.kills++;
-    await sleep(int(random, 2500));
-    this.#begin(name);
     return name;
   }
 
-  /** Resolves when nothing waits, nothing moves, and nothing more comes; throws after a while. */
-  async rest(timeoutMs: number): Promise<void> {
+  /** @returns how the process before ended */
+  async restart(name: Name, signal: 'SIGTERM' | 'SIGKILL', awayMs = 0): Promise<Ended> {
+    const ended = await this.#stop(this.#running.get(name)!, signal);
+    await sleep(awayMs);
+    this.#begin(name);
+    return ended;
+  }
+
+  /** Resolves when nothing waits, no VM moves of those that count, and nothing more is decided of them; throws after a while. */
+  async rest(timeoutMs: number, counts: (vm: string) => boolean = () => true): Promise<void> {
+    const decided = () => this.decided().filter(({ vm }) => counts(vm)).length;
     const untilMs = Date.now() + timeoutMs;
     for (let calm = 0; calm < 4; calm++) {
-      const before = this.decided().length;
+      const before = decided();
       await sleep(1500);
       // Who followed the sites and was killed has left a place that nobody works on any more.
       const lags = this.bus.lag().filter(({ group }) => !group.endsWith('-sites'));
       const waiting = lags.reduce((sum, { events }) => sum + events, 0);
-      const open = this.open();
-      if (waiting > 20 || open.length > 0 || this.decided().length > before) calm = -1;
+      const open = this.open(counts);
+      if (waiting > 20 || open.length > 0 || decided() > before) calm = -1;
       if (Date.now() > untilMs) {
         throw new Error(
           `no rest: ${waiting} events wait, ${JSON.stringify(lags.filter(({ events }) => events > 0))}; open: ${open.join()}`,
@@ -141,7 +176,7 @@ export class CrashWorld {
   }
 
   async stop(): Promise<string[]> {
-    const ended = await Promise.all([...this.#running.values()].map((running) => running.stop()));
+    const ended = await Promise.all([...this.#running.values()].map((running) => this.#stop(running, 'SIGTERM')));
     await this.bus.close();
     await this.store.close();
     return ended.map(({ code, stderr }) => (code === 0 ? '' : stderr)).filter((text) => text !== '');
@@ -156,10 +191,10 @@ export class CrashWorld {
   }
 
   /** Moves that were decided and have not come to a terminal event. */
-  open(): string[] {
+  open(counts: (vm: string) => boolean = () => true): string[] {
     const ended = new Set(this.ends().map(({ migration }) => migration));
-    return this.decided().flatMap(({ verdict, decision }) =>
-      verdict === 'move' && !ended.has(decision) ? [decision] : [],
+    return this.decided().flatMap(({ vm, verdict, decision }) =>
+      verdict === 'move' && counts(vm) && !ended.has(decision) ? [decision] : [],
     );
   }
 
@@ -181,7 +216,16 @@ export class CrashWorld {
 
   #begin(name: Name): void {
     const [service] = name.split('-') as [string];
-    this.#running.set(name, begin([service, '--config', this.#path]));
+    const running = begin([service, '--config', this.#path]);
+    this.#running.set(name, running);
+    void running.ended.then(({ code, stderr }) => {
+      if (!this.#stopped.has(running)) this.endedAlone.push(`${name} (${code}): ${stderr}`);
+    });
+  }
+
+  #stop(running: Running, signal: 'SIGTERM' | 'SIGKILL'): Promise<Ended> {
+    this.#stopped.add(running);
+    return running.stop(signal);
   }
 
   #hear(event: Event): void {
@@ -191,10 +235,10 @@ export class CrashWorld {
   }
 
   /** Sends positions until they are accepted, all of them. */
-  async #send(positions: readonly { user: string; lat: number; lon: number; atMs: number }[]): Promise<void> {
+  async send(positions: readonly { user: string; lat: number; lon: number; atMs: number }[]): Promise<void> {
     for (;;) {
       try {
-        const url = await Promise.race([this.#running.get('ingest-1')!.url(), sleep(500, '')]);
+        const url = await this.answering('ingest-1');
         const response = await fetch(`${url}/v1/locations`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },

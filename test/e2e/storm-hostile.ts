@@ -1,0 +1,178 @@
+/** What strangers and careless people send over HTTP: whatever the served document allows, extremes first, and what it forbids. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { openapi } from '#services/openapi.ts';
+import { MAX_AT_MS } from '#shared/events/bounds.ts';
+import type { Random } from '#shared/random/random.ts';
+import { extremes, ODD_TEXTS } from '../property/extremes.ts';
+import { type CrashWorld, int, PROCESSES, USERS, vmOf } from './crash-world.ts';
+
+/** VMs that are declared with extreme figures, ordered to move, and reported of at extreme places. */
+export const BOMBS = ['bomb-0', 'bomb-1', 'bomb-2', 'bomb-3', '__proto__', 'constructor'];
+const bombUser = (vm: string) => `user-of-${vm}`;
+/** Sites that strangers declare, anywhere and of any size. */
+const ODD_SITES = ['odd-0', 'odd-1', 'toString'];
+const HOMES = ['s0', 's1', 's2'];
+/** What these change is changed in order, by the storm itself, or stops all moves because an operator says so. */
+const LEFT_OUT = ['/v1/automation', '/v1/sites/{site}/drain'];
+const TIMEOUT_MS = 5000;
+
+interface Input {
+  readonly method: string;
+  readonly path: string;
+  /** Text goes as it is. */
+  readonly body?: unknown;
+}
+
+/** Answers by their status, and what should not have been answered. */
+export interface Answers {
+  readonly byStatus: Map<number, number>;
+  readonly faults: string[];
+}
+
+/** Sends inputs to all processes until `stopped`. 503 is an answer of a process whose server is away; no other 5xx is. */
+export async function hostile(
+  world: CrashWorld,
+  { seed, random }: { readonly seed: number; readonly random: Random },
+  stopped: () => boolean,
+): Promise<Answers> {
+  const answers: Answers = { byStatus: new Map(), faults: [] };
+  // Many at once: to draw one at a time costs more than to send it.
+  for (let round = 0; !stopped(); round++) {
+    for (const input of fc.sample(inputs(), { seed: seed + round, numRuns: 200 })) {
+      if (stopped()) break;
+      const service = int(random, 5) === 0 ? '' : serviceOf(input.path);
+      const among = PROCESSES.filter((process) => process.startsWith(service));
+      const name = among[int(random, among.length)]!;
+      const status = await send(await world.answering(name), input);
+      if (status === undefined) continue;
+      answers.byStatus.set(status, (answers.byStatus.get(status) ?? 0) + 1);
+      if (status >= 500 && status !== 503) {
+        answers.faults.push(`${status} of ${name}: ${JSON.stringify(input).slice(0, 500)}`);
+      }
+      await sleep(int(random, 150));
+    }
+  }
+  return answers;
+}
+
+/** Who answers such paths. */
+function serviceOf(path: string): string {
+  if (/^\/v1\/(sites|migrations)/.test(path)) return 'migrator';
+  return /\/(status|explanation|moves)$/.test(path) ? 'placement' : 'ingest';
+}
+
+/** @returns the status; undefined where nobody answers, because it was killed just now */
+export async function send(url: string, { method, path, body }: Input): Promise<number | undefined> {
+  try {
+    const response = await fetch(url + path, {
+      method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  } catch {
+    return undefined;
+  }
+}
+
+function inputs(): fc.Arbitrary<Input> {
+  const { paths } = openapi({ ingest: { pseudonymKey: undefined } } as never) as { paths: Record<string, Operations> };
+  const drawn = Object.entries(JSON.parse(JSON.stringify(paths)) as typeof paths).flatMap(([path, operations]) =>
+    path.startsWith('/v1/') && !LEFT_OUT.includes(path) && !path.includes('/live')
+      ? Object.entries(operations).map(([method, operation]) => drawnOf(method, path, operation))
+      : [],
+  );
+  return fc.oneof(fc.oneof(...drawn), fc.oneof(...drawn), bombs(), againstOthers());
+}
+
+type Operations = Record<string, { requestBody?: { content: Record<string, { schema?: object }> } }>;
+
+/** An operation of the document, with names of bombs or odd ones in its path. */
+function drawnOf(method: string, path: string, { requestBody }: Operations[string]): fc.Arbitrary<Input> {
+  const schema = requestBody?.content['application/json']?.schema;
+  const parts: Record<string, fc.Arbitrary<string>> = {
+    vm: fc.constantFrom(...BOMBS, ...ODD_TEXTS),
+    user: fc.constantFrom(...BOMBS.map(bombUser), ...ODD_TEXTS),
+    site: fc.constantFrom(...ODD_SITES, ...ODD_TEXTS),
+  };
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
+  const filled = fc
+    .tuple(...names.map((name) => parts[name] ?? fc.constantFrom(...ODD_TEXTS)))
+    .map((values) =>
+      names.reduce(
+        (text, name, i) => text.replace(`{${name}}`, () => encodeURIComponent(wellFormed(values[i]!))),
+        path,
+      ),
+    );
+  const body = schema
+    ? fc.oneof(
+        { arbitrary: extremes(schema), weight: 4 },
+        { arbitrary: fc.constantFrom<unknown>('', '{', '[1e999]', 'null', '[[[[', ...ODD_TEXTS), weight: 1 },
+      )
+    : fc.constant(undefined);
+  return fc
+    .tuple(filled, body)
+    .filter(([, one]) => one !== undefined || schema === undefined)
+    .map(([filledPath, one]) => ({ method: method.toUpperCase(), path: filledPath, body: one }));
+}
+
+/** Half a character has no place in a path. */
+function wellFormed(text: string): string {
+  return text.toWellFormed();
+}
+
+/** Bombs are declared at true homes, get users, are reported of, and are ordered about. */
+function bombs(): fc.Arbitrary<Input> {
+  const vm = fc.constantFrom(...BOMBS);
+  const schemaOf = (path: string) => extremes(bodyOf('put', path));
+  return fc.oneof(
+    fc
+      .tuple(vm, schemaOf('/v1/vms/{vm}'), fc.constantFrom(...HOMES))
+      .map(([one, body, home]) => ({ method: 'PUT', path: `/v1/vms/${one}`, body: { ...(body as object), home } })),
+    fc.tuple(vm, schemaOf('/v1/vms/{vm}/sessions/{user}')).map(([one, body]) => ({
+      ...{ method: 'PUT', path: `/v1/vms/${one}/sessions/${bombUser(one)}`, body },
+    })),
+    fc
+      .tuple(vm, fc.constantFrom(0, 1.5, 3, 4.5), extremes(bodyOf('post', '/v1/locations')))
+      .map(([one, east, body]) => ({
+        ...{ method: 'POST', path: '/v1/locations' },
+        // Once in a while where it is: else no bomb would ever be moved.
+        body: { ...(Array.isArray(body) ? {} : (body as object)), user: bombUser(one), lat: 52, lon: 4 + east },
+      })),
+    fc.tuple(vm, fc.constantFrom(...HOMES, ...ODD_SITES, '__proto__', 'nowhere')).map(([one, to]) => ({
+      ...{ method: 'POST', path: `/v1/vms/${one}/moves`, body: { to } },
+    })),
+  );
+}
+
+/** What must not touch the VMs of others: nobody may say it, or it cannot be. */
+function againstOthers(): fc.Arbitrary<Input> {
+  const post = (path: string, body: object): Input => ({ method: 'POST', path, body });
+  return fc.constantFrom(...USERS).chain((user) =>
+    fc.constantFrom<Input>(
+      post('/v1/interruptions', { vm: vmOf(user), user: 'a-stranger', gapMs: 1e6 }),
+      post('/v1/locations', { user, lat: 52, lon: 8.5, atMs: MAX_AT_MS }),
+      post('/v1/locations', { user, lat: 1e308, lon: -1e308 }),
+      post('/v1/locations', { user, lat: 0, lon: 0 }),
+      post('/v1/locations', { user, lat: 52, lon: 4, atMs: 0 }),
+      post(`/v1/vms/${vmOf(user)}/moves`, { to: '__proto__' }),
+      post(`/v1/vms/${vmOf(user)}/moves`, { to: 's9' }),
+      {
+        method: 'PUT',
+        path: `/v1/vms/${vmOf(user)}`,
+        body: { home: 'nowhere', spec: { ramBytes: 1, dirtyRateBps: 0, workingSetBytes: 0 } },
+      },
+      { method: 'DELETE', path: `/v1/vms/${vmOf(user)}/sessions/a-stranger` },
+    ),
+  );
+}
+
+function bodyOf(method: string, path: string): object {
+  const { paths } = openapi({ ingest: { pseudonymKey: undefined } } as never) as { paths: Record<string, Operations> };
+  return JSON.parse(JSON.stringify(paths[path]![method]!.requestBody!.content['application/json']!.schema));
+}

@@ -1,0 +1,201 @@
+/** What is done to an installation of real processes while its users move: one disturbance after the other, drawn from a seed. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlacementStatus } from '#services/placement/status.ts';
+import { envelop } from '#shared/events/index.ts';
+import type { Random } from '#shared/random/random.ts';
+import type { NatsTestServer } from '../servers/nats.ts';
+import { putOnNats } from '../servers/nats-put.ts';
+import { type CrashWorld, int, lon, PROCESSES, settingsOf as usualSettings } from './crash-world.ts';
+import { FOREIGN, poison } from './foreign.ts';
+import { send } from './storm-hostile.ts';
+
+/** The users also go where a site comes and goes. */
+export const PLACES = 5;
+/** The site that is declared, changed and removed while everything runs. */
+export const COMING = 's4';
+/** The site that is taken out of the configuration, and put in again. */
+const TAKEN_OUT = 's3';
+/** Has records that nobody can read. */
+export const JUNK = 'junk';
+const PATIENCE_MS = 20_000;
+const PREFIX = 'tagalong';
+
+/** As the file has it. Ample slots: whoever else is there takes none from the VMs that count. @param without a site */
+export function settingsOf(url: string, without?: string) {
+  const settings = usualSettings(url);
+  const homes = settings.sites.map(({ site }) => site).filter((site) => site !== TAKEN_OUT);
+  return {
+    ...settings,
+    sites: settings.sites.filter(({ site }) => site !== without).map((site) => ({ ...site, slots: 60 })),
+    vms: settings.vms.map((vm, i) => ({ ...vm, home: homes[i % homes.length]! })),
+  };
+}
+
+/** A site as it is declared over HTTP. */
+export const comingSite = (url: string, slots = 60) => {
+  const { site: _, ...rest } = settingsOf(url).sites[0]!;
+  return { ...rest, lon: lon(PLACES - 1), slots };
+};
+
+/** Kinds of disturbances; each is to happen at least once. */
+export const KINDS = [
+  ...['a process is killed', 'the server stops', 'a site is declared', 'a site is changed', 'a site is removed'],
+  ...['a site drains', 'a site is out of the configuration', 'garbage is on the bus', 'junk is in the store'],
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+export class Storm {
+  readonly world: CrashWorld;
+  readonly done = new Map<Kind, number>();
+  readonly #server: NatsTestServer;
+  readonly #random: Random;
+  #isThere = false;
+
+  constructor(world: CrashWorld, server: NatsTestServer, random: Random) {
+    this.world = world;
+    this.#server = server;
+    this.#random = random;
+  }
+
+  /** One of everything, in an order that is drawn; over again until the time is up. The first round is always whole. */
+  async rage(forMs: number): Promise<void> {
+    const untilMs = Date.now() + forMs;
+    for (let round = 0; round === 0 || Date.now() < untilMs; round++) {
+      for (const disturb of this.#shuffled(round)) {
+        if (round > 0 && Date.now() > untilMs) return;
+        await disturb();
+        await sleep(int(this.#random, 3000));
+      }
+    }
+  }
+
+  /** Asks the processes of a service until one of them answers with this status, which is the one that holds what it is about. */
+  async ask(
+    service: string,
+    method: string,
+    path: string,
+    wanted: number | readonly number[],
+    body?: object,
+  ): Promise<void> {
+    const untilMs = Date.now() + PATIENCE_MS;
+    const said: (number | undefined)[] = [];
+    while (Date.now() < untilMs) {
+      for (const name of PROCESSES.filter((one) => one.startsWith(service))) {
+        const url = await this.world.urlOf(name);
+        const status = await send(url, { method, path, body });
+        if (status !== undefined && [wanted].flat().includes(status)) return;
+        said.push(status);
+      }
+      await sleep(500);
+    }
+    throw new Error(`${method} ${path} was to be answered with ${wanted}: ${said.join()}`);
+  }
+
+  /** What the placements say together. */
+  async vms(): Promise<Map<string, PlacementStatus['vms'][number]>> {
+    const all = new Map<string, PlacementStatus['vms'][number]>();
+    for (const name of ['placement-1', 'placement-2'] as const) {
+      const response = await fetch(`${await this.world.urlOf(name)}/v1/status`);
+      for (const vm of ((await response.json()) as PlacementStatus).vms) all.set(vm.vm, vm);
+    }
+    return all;
+  }
+
+  async declareComing(slots?: number): Promise<void> {
+    await this.ask('migrator', 'PUT', `/v1/sites/${COMING}`, 200, comingSite(this.#server.url, slots));
+    this.#isThere = true;
+  }
+
+  #shuffled(round: number): (() => Promise<void>)[] {
+    const all = [
+      ...[this.#kill, this.#kill, this.#kill, this.#stopServer, this.#site, this.#drain, this.#garbage, this.#junk],
+      // All processes start twice over it: that takes most of the processor that a storm takes.
+      ...(round % 4 === 0 ? [this.#configuration] : []),
+    ].map((one) => one.bind(this));
+    for (let i = all.length - 1; i > 0; i--) {
+      const j = int(this.#random, i + 1);
+      [all[i], all[j]] = [all[j]!, all[i]!];
+    }
+    return all;
+  }
+
+  #count(kind: Kind): void {
+    this.done.set(kind, (this.done.get(kind) ?? 0) + 1);
+  }
+
+  async #kill(): Promise<void> {
+    await this.world.killOne(this.#random);
+    this.#count('a process is killed');
+  }
+
+  /** Not while a process starts: one that finds no server then ends, and its supervisor starts it again. */
+  async #stopServer(): Promise<void> {
+    await this.world.allServe();
+    await this.#server.kill();
+    await sleep(2000 + int(this.#random, 4000));
+    await this.#server.restart();
+    this.#count('the server stops');
+  }
+
+  async #site(): Promise<void> {
+    if (!this.#isThere) {
+      await this.declareComing();
+      this.#count('a site is declared');
+    }
+    await sleep(3000);
+    await this.declareComing(10 + int(this.#random, 50));
+    this.#count('a site is changed');
+    await sleep(2000);
+    // Moves lead there or away: until they have ended it stays.
+    await this.ask('migrator', 'DELETE', `/v1/sites/${COMING}?force=true`, 204);
+    this.#isThere = false;
+    this.#count('a site is removed');
+    await sleep(1000);
+  }
+
+  async #drain(): Promise<void> {
+    const path = `/v1/sites/s${int(this.#random, 3)}/drain`;
+    await this.ask('migrator', 'POST', path, 202, { draining: true });
+    await sleep(3000);
+    await this.ask('migrator', 'POST', path, 202, { draining: false });
+    this.#count('a site drains');
+  }
+
+  async #configuration(): Promise<void> {
+    await this.#reconfigure(TAKEN_OUT);
+    await sleep(2000);
+    await this.#reconfigure();
+    this.#count('a site is out of the configuration');
+  }
+
+  async #reconfigure(without?: string): Promise<void> {
+    await this.world.allServe();
+    await this.world.configure(settingsOf(this.#server.url, without));
+    for (const name of PROCESSES) {
+      const { code, stderr } = await this.world.restart(name, 'SIGTERM');
+      if (code !== 0) this.world.endedAlone.push(`${name} (${code}), asked to end: ${stderr}`);
+    }
+    await this.world.allServe();
+  }
+
+  /** What others put on the wire under the names of VMs that do not count. */
+  async #garbage(): Promise<void> {
+    const [location] = this.world.of('location.reported.v1');
+    if (location === undefined) throw new Error('nobody has reported a position');
+    const data = { ...location.data, vm: 'stray' };
+    const stray = envelop({ type: 'location.reported.v1', data }, `${FOREIGN}stray`, '/foreign') as typeof location;
+    await putOnNats(this.#server.url, PREFIX, poison(stray, lon(1), usualSettings('').bus.partitions));
+    this.#count('garbage is on the bus');
+  }
+
+  /** Records of a VM of its own that nobody can read, under all the keys that it may have. */
+  async #junk(): Promise<void> {
+    const junk = [{ v: 0, value: '__proto__' }, 'junk', { v: 99, value: {} }, null, [1e308]];
+    const folders = ['placement/vm/0', 'simulated/vm', 'migrator/vm', 'ingest/vm', 'agent/site', 'site'];
+    for (const folder of folders) {
+      const key = `${folder}/${JUNK}-${this.done.get('junk is in the store') ?? 0}`;
+      await this.world.store.put([{ key, value: junk[int(this.#random, junk.length)], revision: 0 }]);
+    }
+    this.#count('junk is in the store');
+  }
+}
