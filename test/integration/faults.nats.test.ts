@@ -298,8 +298,11 @@ onNats('the bus on NATS, when things break', () => {
 
   test('an event that is too large is refused when it is published, with the size that would be right', async () => {
     const bus = await open();
-    const event = { ...locationOf('vm-1', 1), id: 'x'.repeat(1_100_000) };
-    await expect(bus.publish([event])).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    const heartbeat = siteOf('bos', 1);
+    const vms = Array.from({ length: 9_000 }, (_, i) => String(i).padEnd(128, 'x'));
+    await expect(bus.publish([{ ...heartbeat, data: { ...heartbeat.data, vms } }])).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+    });
   });
 
   test('an installation’s number of partitions cannot be changed', async () => {
