@@ -45,7 +45,7 @@ test('a configuration runs until it is stopped, for those who have its token, an
   expect(code).toBe(0);
   expect(stdout).toBe(`${url}\n`);
   const logged = stderr.trimEnd().split('\n');
-  expect(logged.map((line) => JSON.parse(line).msg)).toContain('VM declared');
+  expect(logged.map((line) => JSON.parse(line).msg)).toContain('VMs of the configuration are declared');
   expect(stderr).not.toContain('alice');
 });
 
