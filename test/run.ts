@@ -60,18 +60,20 @@ function minutes(): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    interrupted = true;
     for (const child of running) child.kill(signal);
   });
 }
 
 const runLane = async (lane: readonly string[]) => {
-  for (const group of lane) await runGroup(group);
+  for (const group of lane) if (!interrupted) await runGroup(group);
 };
 try {
   await Promise.all(LANES.map(runLane));
-  await runGroup(AFTERWARDS);
+  await runLane([AFTERWARDS]);
 } finally {
   await rm(folder, { recursive: true });
 }
