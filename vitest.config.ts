@@ -18,8 +18,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           testTimeout: 30_000,
-          // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
-          maxWorkers: 2,
+          // Beside it the real VMs have the other processor (test/run.ts).
+          maxWorkers: 1,
           sequence: { groupOrder: 0 },
         },
       },
@@ -30,8 +30,7 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 60_000,
           hookTimeout: 90_000,
-          // They wait most of their time: for leases, sessions and processes.
-          maxWorkers: 3,
+          maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
       },
@@ -42,7 +41,7 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 90_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
       },

@@ -10,10 +10,10 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * What runs one after the other, and beside the other lane. The usual tests and the real VMs want processors, the servers
- * mostly wait. Whoever measures time comes after both.
+ * What runs one after the other, and beside the other lane. A lane keeps about one processor busy: with more beside each other,
+ * servers and guests answer too late on two processors. What measures time comes after both.
  */
-const LANES = [['usual', 'real VMs'], ['real servers']];
+const LANES = [['real VMs'], ['usual', 'real servers']];
 const AFTERWARDS = 'alone';
 
 const ROOT = new URL('../', import.meta.url).pathname;
