@@ -17,6 +17,8 @@ import { begin, type Ended, file, type Running } from './cli.ts';
 export const PROCESSES = ['migrator-1', 'migrator-2', 'placement-1', 'placement-2', 'ingest-1'] as const;
 export type Name = (typeof PROCESSES)[number];
 
+/** Begins the keys of where the simulated VMs run. */
+const PLACES = 'simulated/vm/';
 const SITES = ['s0', 's1', 's2', 's3'];
 export const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
 export const vmOf = (user: string) => `v${user.slice(1)}`;
@@ -210,8 +212,9 @@ export class CrashWorld {
 
   /** Where the simulated VMs run. */
   async running(): Promise<ReadonlyMap<string, string>> {
-    const records = await this.store.list<{ site: string }>('simulated/vm/');
-    return new Map(records.map(({ key, value }) => [key.slice('simulated/vm/'.length), value.site]));
+    const records = await this.store.list<{ site: string } | null>(PLACES);
+    // What somebody else has put there may be anything.
+    return new Map(records.flatMap(({ key, value }) => (value?.site ? [[key.slice(PLACES.length), value.site]] : [])));
   }
 
   #begin(name: Name): void {

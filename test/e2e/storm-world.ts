@@ -101,6 +101,13 @@ export class Storm {
     return all;
   }
 
+  /** What the placement that has a VM says of it. */
+  async explain(vm: string): Promise<string> {
+    const urls = await Promise.all((['placement-1', 'placement-2'] as const).map((name) => this.world.urlOf(name)));
+    const said = urls.map(async (url) => (await fetch(`${url}/v1/vms/${vm}/explanation`)).text());
+    return `${vm}: ${(await Promise.all(said)).join('\n')}`;
+  }
+
   async declareComing(slots?: number): Promise<void> {
     await this.ask('migrator', 'PUT', `/v1/sites/${COMING}`, 200, comingSite(this.#server.url, slots));
     this.#isThere = true;
