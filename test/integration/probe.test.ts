@@ -170,6 +170,7 @@ async function ingestOnTheRealClock() {
   });
   await ingest.start();
   await ingest.declareVm('v1', 'east', SPEC);
+  await ingest.attach('v1', 'ann', 1);
   const { url } = await http.listen();
   const published = async () => {
     await bus.idle();
