@@ -44,7 +44,8 @@ onTestBed('paths of a real move', () => {
     };
   };
   const mend = async (providers: readonly string[]) => {
-    for (const provider of providers) await bed.network.mend('bonn', provider);
+    // One that was never cut, because the move failed before, must not hide why.
+    for (const provider of providers) await bed.network.mend('bonn', provider).catch(() => {});
   };
 
   test.each(['north', 'south'])(
