@@ -135,10 +135,15 @@ export class CrashWorld {
 
   /** Hundreds of positions of every user at once. */
   async burst(): Promise<void> {
-    const positions = USERS.flatMap((user) =>
-      Array.from({ length: 300 }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: Date.now() + i + 1 })),
+    const each = 300;
+    // Later than all before, and not ahead of the clock: what is ahead counts as of now.
+    await sleep(each + 100);
+    const sinceMs = Date.now() - each;
+    await Promise.all(
+      USERS.map((user) =>
+        this.send(Array.from({ length: each }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: sinceMs + i }))),
+      ),
     );
-    await this.send(positions);
   }
 
   /** Kills one of the processes without a word, and starts it again a while later. @returns its name */
