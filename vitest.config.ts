@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LONG } from './test/long.ts';
 
-/** The name or the folder of a file says which group it belongs to. `npm test` runs groups side by side (test/run.ts). */
+/** The name or the folder of a file says which group it belongs to. `npm test` runs the groups in lanes (test/run.ts). */
 const ALONE = ['test/**/*.alone.test.ts'];
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
@@ -18,8 +18,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           testTimeout: 30_000,
-          // Beside it the real VMs have the other processor (test/run.ts).
-          maxWorkers: 1,
+          // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,5 +1,5 @@
 /**
- * Runs all tests: the groups of vitest.config.ts side by side, one process of vitest each, as far as they bear it.
+ * Runs all tests: the groups of vitest.config.ts, one process of vitest each, in lanes.
  * What is given to it goes to vitest, such as the names of files. The last line it prints is the outcome.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,10 +10,10 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * What runs one after the other, and beside the other lane. A lane keeps about one processor busy: with more beside each other,
- * servers and guests answer too late on two processors. What measures time comes after both.
+ * Lanes run side by side, the groups of a lane one after the other. One lane for now: beside anything else, guests and servers
+ * answer too late on two processors.
  */
-const LANES = [['real VMs'], ['usual', 'real servers']];
+const LANES = [['usual', 'real VMs', 'real servers']];
 const AFTERWARDS = 'alone';
 
 const ROOT = new URL('../', import.meta.url).pathname;
