@@ -49,10 +49,10 @@ export async function ask<T>(options: ServerOptions, method: Method, path: strin
   throw mostTelling(refusals);
 }
 
-/** What every process said, each asked once. */
+/** The answers of every process, each asked once. */
 export interface Answers<T> {
   readonly answers: readonly T[];
-  /** What those said that are not the ones to ask. */
+  /** The answers of processes that are not the ones to ask. */
   readonly refusals: readonly TagalongError[];
 }
 
@@ -120,7 +120,7 @@ function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boole
   if (status === 204) return undefined as T;
   let answer: unknown;
   try {
-    // What a server says holds words of guests and agents, and is shown on a terminal.
+    // An answer may quote guests and agents, and a terminal shows it.
     answer = JSON.parse(text, (_key, value) => (typeof value === 'string' ? withoutControls(value) : value));
   } catch {
     // Said below: no answer of ours is anything else.
