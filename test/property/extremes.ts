@@ -1,24 +1,6 @@
 /** Values that a JSON Schema of ours accepts, the extreme ones first: they are drawn as often as all others together. */
 import fc from 'fast-check';
-
-interface Schema {
-  readonly type?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Schema[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly patternProperties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly pattern?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-}
+import type { Schema } from '../unit/events/arbitrary.ts';
 
 /** Texts that have broken programs: names of Object.prototype, control characters, right to left, halves of characters. */
 export const ODD_TEXTS = [

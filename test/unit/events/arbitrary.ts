@@ -1,14 +1,17 @@
 /** Random payloads made from a JSON Schema, as far as ours go, and random damage to them. */
 import fc from 'fast-check';
 
-interface Schema {
+/** The keywords of our schemas that values are drawn by. */
+export interface Schema {
   readonly type?: string;
   readonly const?: unknown;
+  readonly enum?: readonly unknown[];
   readonly anyOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
+  readonly minItems?: number;
   readonly maxItems?: number;
   readonly maxProperties?: number;
   readonly minLength?: number;
