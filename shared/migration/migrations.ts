@@ -92,7 +92,8 @@ export class Migrations {
     if (fact.type === 'site.removed.v1') this.#remove(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
-      if (fact.data.verdict === 'move') this.#accept(fact.data, nowMs);
+      // Placement always says how the VM is. A forged move without that could not be recorded, and changes nothing.
+      if (fact.data.verdict === 'move' && fact.data.spec !== undefined) this.#accept(fact.data, nowMs);
       if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data, nowMs);
     }
     if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data, nowMs);
