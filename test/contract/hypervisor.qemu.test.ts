@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
+import { specOf } from '#deploy/testbed/moves.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { PHASES } from '#shared/events/index.ts';
+import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import { onTestBed } from '../testbed/needs.ts';
+import { VmPool } from '../testbed/pool.ts';
 import { hypervisorContract } from './hypervisor.ts';
 
 const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 25e6 }));
@@ -15,34 +19,50 @@ const topology = topologies.parse(
   'topology',
 );
 
+const rules = {
+  ...{ announce: 'before' as const, joinMs: 2000, stallMs: 10_000, maxRounds: 30, maxPauseMs: 5000, postCopy: false },
+};
+
 onTestBed('real VMs', () => {
   let bed: TestBed;
+  let pool: VmPool;
   let serial = 0;
   beforeAll(async () => {
     bed = await openTestBed(topology);
+    pool = new VmPool(bed);
   }, 120_000);
   afterAll(() => bed?.close());
 
-  const harness = () => {
-    const vm = `vm${++serial}`;
-    const rules = {
-      announce: 'before',
-      joinMs: 2000,
-      stallMs: 10_000,
-      maxRounds: 30,
-      maxPauseMs: 5000,
-      postCopy: false,
-    } as const;
+  const harness = async () => {
+    const { vm, from, to } = await pool.take();
     const hypervisor = qemuHypervisor({ agents: bed.agents, sites: topology.sites, rules });
-    const spec = { dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0, downtimeLimitMs: 300, targetRttMs: 10 };
+    const move = { id: `${vm}:${++serial}`, vm, from, to, spec: specOf() };
+    const until = async (condition: () => boolean) => {
+      for (const untilMs = Date.now() + 40_000; !condition(); await sleep(5)) {
+        if (Date.now() > untilMs) throw new Error('nothing more happens');
+      }
+    };
+    /** Gives an order. @returns the first answer that is not about progress */
+    const answer = async (give: () => void) => {
+      const answers: Report[] = [];
+      hypervisor.listen((report) => {
+        if (report.kind !== 'progress') answers.push(report);
+      });
+      give();
+      await until(() => answers.length > 0);
+      return answers[0]!;
+    };
+    /** Has the VM as it was, or as it is once it has moved. */
+    const finish = async () => {
+      const { kind } = await answer(() => hypervisor.abort(move));
+      if (kind === 'aborted') return;
+      for (const step of PHASES.slice(PHASES.indexOf('switch'))) await answer(() => hypervisor.begin(step, move));
+    };
     return {
       hypervisor,
-      move: { id: `${vm}:1`, vm, from: 'oslo', to: 'bonn', spec: { ramBytes: 128 * 2 ** 20, ...spec } },
-      async place(name: string, site: string) {
-        const machine = { image: 'default', vcpus: 1, spec: { ramBytes: 128 * 2 ** 20, ...spec } };
-        await bed.agents.get(site)!.order(name, 'start', { machine });
-        await bed.ready(site, name);
-      },
+      move,
+      // The pool's VMs are up.
+      place: () => {},
       async runningSites(name: string) {
         const sites: string[] = [];
         for (const [site, agent] of bed.agents) {
@@ -50,15 +70,12 @@ onTestBed('real VMs', () => {
         }
         return sites;
       },
-      async until(condition: () => boolean) {
-        for (const untilMs = Date.now() + 40_000; !condition(); await sleep(5)) {
-          if (Date.now() > untilMs) throw new Error('nothing more happens');
-        }
-      },
+      until,
       settle: () => sleep(250),
       async close() {
+        await finish().catch(() => {});
         hypervisor.close();
-        for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
+        await pool.give(vm);
       },
     };
   };

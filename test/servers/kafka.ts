@@ -15,10 +15,13 @@ const START_MS = 60_000;
 /** The same id for all: what tells runs apart is their ports and directories. */
 const CLUSTER_ID = 'dGFnYWxvbmctdGVzdHMtMQ';
 
-/** Groups settle at once, dead members are noticed within seconds, compaction comes when there is something to compact. */
+/** Groups settle at once, dead members and dead nodes are noticed within seconds, compaction comes when there is something to compact. */
 const QUICK = {
   'group.initial.rebalance.delay.ms': 0,
   'group.min.session.timeout.ms': 1_000,
+  // The usual 9 s are what a cluster stands still for when it loses a node: its partitions have no leader meanwhile.
+  'broker.session.timeout.ms': 3_000,
+  'broker.heartbeat.interval.ms': 500,
   'offsets.topic.num.partitions': 4,
   'log.cleaner.backoff.ms': 200,
   'log.initial.task.delay.ms': 200,

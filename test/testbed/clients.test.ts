@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startProxy } from '#deploy/proxy/proxy.ts';
 import { bedClient } from '#deploy/testbed/client.ts';
-import { moveVm, RULES, startVm, twoSites } from '#deploy/testbed/moves.ts';
+import { moveVm, RULES, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { onTestBed } from './needs.ts';
+import { type PooledVm, VmPool } from './pool.ts';
 
 const PROXY_PORT = 7000;
 /** How long a client goes on after the move, so that what broke shows. */
@@ -13,27 +14,23 @@ const AFTERWARDS_MS = 2500;
 
 onTestBed('clients of a real VM', () => {
   let bed: TestBed;
-  let serial = 0;
+  let pool: VmPool;
   beforeAll(async () => {
     bed = await openTestBed(twoSites(25e6, 'phone', 'edge'));
+    pool = new VmPool(bed);
   });
   afterAll(() => bed?.close());
 
-  const withVm = async (work: (vm: string, host: string) => Promise<void>) => {
-    const vm = `vm${++serial}`;
-    try {
-      await work(vm, await startVm(bed, vm, 'oslo'));
-    } finally {
-      for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
-    }
-  };
+  /** @param work is given the VM, its ends and its address */
+  const withVm = (work: (pooled: PooledVm, host: string) => Promise<void>) =>
+    pool.with(async (pooled) => work(pooled, await bed.ready(pooled.from, pooled.vm)));
 
   test('over MPTCP: one connection follows the VM there and back, and no byte is lost', () =>
-    withVm(async (vm, host) => {
+    withVm(async ({ vm, from, to }, host) => {
       const client = bedClient(bed.network, { at: 'phone', host, mptcp: true, loadBps: 100_000 });
       expect(await client.connected).toMatchObject({ transport: 'mptcp' });
-      const there = await moveVm(bed, vm, 'oslo', 'bonn');
-      const back = await moveVm(bed, vm, 'bonn', 'oslo');
+      const there = await moveVm(bed, vm, from, to);
+      const back = await moveVm(bed, vm, to, from);
       await sleep(AFTERWARDS_MS);
       const report = await client.stop();
       expect(report).toMatchObject({ ended: 'stopped', connections: 1, resets: 0 });
@@ -47,7 +44,7 @@ onTestBed('clients of a real VM', () => {
     }));
 
   test('over plain TCP through the edge proxy: the connection lives on as well', () =>
-    withVm(async (vm, host) => {
+    withVm(async ({ vm, from, to }, host) => {
       const proxy = await startProxy({
         listen: { host: '10.201.2.2', port: PROXY_PORT },
         server: { host, port: 7 },
@@ -57,12 +54,12 @@ onTestBed('clients of a real VM', () => {
       try {
         const client = bedClient(bed.network, { at: 'phone', host: '10.201.2.2', port: PROXY_PORT, mptcp: false });
         expect(await client.connected).toMatchObject({ transport: 'tcp' });
-        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn');
+        const { degraded } = await moveVm(bed, vm, from, to);
         await sleep(AFTERWARDS_MS);
         expect(await client.stop()).toMatchObject({ ended: 'stopped', resets: 0, lostBytes: 0, corruptedBytes: 0 });
         expect(degraded).toEqual([]);
         // Who comes now is led to the new address.
-        const { instance } = await bed.agents.get('bonn')!.instance(vm);
+        const { instance } = await bed.agents.get(to)!.instance(vm);
         await proxy.pointTo(instance!.lan.address, 7);
         const later = bedClient(bed.network, { at: 'phone', host: '10.201.2.2', port: PROXY_PORT, mptcp: false });
         await later.connected;
@@ -74,10 +71,10 @@ onTestBed('clients of a real VM', () => {
 
   describe('who cannot follow is not left unmentioned', () => {
     test('a plain TCP connection to the VM itself falls silent, and the move is degraded', () =>
-      withVm(async (vm, host) => {
+      withVm(async ({ vm, from, to }, host) => {
         const client = bedClient(bed.network, { at: 'phone', host, mptcp: false });
         expect(await client.connected).toMatchObject({ transport: 'tcp' });
-        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, joinMs: 500 } });
+        const { degraded } = await moveVm(bed, vm, from, to, { rules: { ...RULES, joinMs: 500 } });
         expect(degraded).toContain('clients-unjoined');
         await sleep(AFTERWARDS_MS);
         const report = await client.stop();
@@ -85,12 +82,12 @@ onTestBed('clients of a real VM', () => {
       }));
 
     test('a client that accepts no announced address is counted', () =>
-      withVm(async (vm, host) => {
+      withVm(async ({ vm, from, to }, host) => {
         await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '0']);
         try {
           const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
           await client.connected;
-          const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, joinMs: 500 } });
+          const { degraded } = await moveVm(bed, vm, from, to, { rules: { ...RULES, joinMs: 500 } });
           expect(degraded).toEqual(['clients-unjoined']);
           await client.stop();
         } finally {
@@ -100,10 +97,10 @@ onTestBed('clients of a real VM', () => {
   });
 
   test("the paper's order, announcing after the move, costs the client more than the pause", () =>
-    withVm(async (vm, host) => {
+    withVm(async ({ vm, from, to }, host) => {
       const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
       await client.connected;
-      const { pauseMs } = await moveVm(bed, vm, 'oslo', 'bonn', { rules: { ...RULES, announce: 'after' } });
+      const { pauseMs } = await moveVm(bed, vm, from, to, { rules: { ...RULES, announce: 'after' } });
       await sleep(AFTERWARDS_MS);
       const report = await client.stop();
       expect(report).toMatchObject({ ended: 'stopped', resets: 0, lostBytes: 0 });

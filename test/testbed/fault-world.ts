@@ -7,8 +7,9 @@ import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { type Data, type Event, envelop, type Phase, TERMINAL_TYPES, type VmSpec } from '#shared/events/index.ts';
 import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import type { AgentClient } from '#shared/hypervisor/qemu/client.ts';
 import { type QemuHypervisor, qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
-import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { InstanceStatus, OrderName } from '#shared/hypervisor/qemu/protocol.ts';
 import type { DriverRules } from '#shared/hypervisor/qemu/steps.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
@@ -24,8 +25,31 @@ const RULES: DriverRules = {
 };
 
 type Terminal = Extract<Event, { type: (typeof TERMINAL_TYPES)[number] }>;
-/** What is done once, when a step has been ordered. */
-export type Break = (world: FaultWorld) => Promise<void>;
+
+/** Between which sites a VM is moved. */
+export interface Ends {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Something that is done to a move's world. */
+export type Act = (world: FaultWorld) => Promise<void>;
+
+/** One thing that goes wrong: what strikes while the move is held up, and what makes it whole again later. */
+export interface Fault {
+  readonly strike: Act;
+  readonly heal?: Act;
+}
+
+/**
+ * Where it strikes: before an order of a step is given to an agent, or after the agent has carried it out. Where no order is
+ * named, as soon as the step is begun.
+ */
+export interface Point {
+  readonly step: Phase;
+  readonly before?: OrderName;
+  readonly after?: OrderName;
+}
 
 export class FaultWorld {
   readonly bed: TestBed;
@@ -41,8 +65,14 @@ export class FaultWorld {
   readonly #bus = memoryBus({ partitions: 1 });
   readonly #store = memoryStore();
   #running: { life: Life; driver: QemuHypervisor; service: MigratorService } | undefined;
-  #planned: { step: Phase; fault: Break } | undefined;
+  #planned: { point: Point; fault: Fault } | undefined;
   #fault: Promise<void> | undefined;
+  /** The step that is begun and not answered. */
+  #step: Phase | undefined;
+  /** The step that the fault struck in. */
+  struckIn: Phase | undefined;
+  /** Of the move that is made, or was made last. */
+  ends: Ends = { from: '', to: '' };
   #seq = 0;
   #watching = true;
   #watcher: Promise<void> = Promise.resolve();
@@ -74,10 +104,11 @@ export class FaultWorld {
   }
 
   async startMigrator(): Promise<void> {
-    const { topology, agents, sites, hypervisor } = this.bed;
+    const { topology, sites, hypervisor } = this.bed;
     const { rules } = this;
-    const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
     const life = new Life();
+    const agents = new Map([...this.bed.agents].map(([site, agent]) => [site, this.#held(agent, life)]));
+    const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
     const config = parseConfig(JSON.stringify({ sites, hypervisor, limits: { stepTimeoutMs: 3000 } }), 'faults');
     const service = createMigrator({
       ...{ bus: life.bus(this.#bus), store: life.store(this.#store), clock: life.clock(realClock()) },
@@ -95,22 +126,21 @@ export class FaultWorld {
   }
 
   /** Has the VM moved. @returns the terminal event, once whatever broke on the way is whole again */
-  async move(from: string, to: string, broken?: { step: Phase; fault: Break }): Promise<Terminal> {
+  async move(from: string, to: string, broken?: { point: Point; fault: Fault }): Promise<Terminal> {
     const seq = ++this.#seq;
     this.#planned = broken;
     this.#fault = undefined;
+    this.struckIn = undefined;
+    this.ends = { from, to };
     const fact = decided(this.vm, seq, { from, to, atMs: Date.now(), spec: this.spec });
     await this.#bus.publish([envelop(fact, `${this.vm}:${seq}`, '/test')]);
-    const end = await until(() => this.ends(seq)[0], `the end of ${from} > ${to}`);
+    const end = await until(() => this.endsOf(seq)[0], `the end of ${from} > ${to}`);
     await this.#fault;
     return end;
   }
 
-  get broke(): boolean {
-    return this.#fault !== undefined;
-  }
-
-  ends(seq: number): Terminal[] {
+  /** The terminal events of its move of that number. */
+  endsOf(seq: number): Terminal[] {
     return this.said.filter(
       (event): event is Terminal =>
         (TERMINAL_TYPES as readonly string[]).includes(event.type) &&
@@ -132,12 +162,6 @@ export class FaultWorld {
     return states;
   }
 
-  /** Ends what watches and moves, and has the VM removed. */
-  async close(): Promise<void> {
-    await this.leave();
-    for (const agent of this.bed.agents.values()) await agent.order(this.vm, 'remove', {});
-  }
-
   /** Ends what watches and moves. */
   async leave(): Promise<void> {
     this.#watching = false;
@@ -149,22 +173,58 @@ export class FaultWorld {
     await this.#bus.close();
   }
 
-  /** The driver, but that something breaks when the planned step is ordered for the first time. */
+  /** The driver, but that it is known which step is under way, and that something breaks as the planned one is begun. */
   #breaking(driver: QemuHypervisor): Hypervisor {
     return {
-      listen: (listener) => driver.listen(listener),
+      listen: (listener) =>
+        driver.listen((report) => {
+          if ((report.kind === 'done' || report.kind === 'failed') && report.step === this.#step)
+            this.#step = undefined;
+          listener(report);
+        }),
       begin: (step, move) => {
+        this.#step = step;
         driver.begin(step, move);
-        if (this.#planned?.step !== step) return;
-        const { fault } = this.#planned;
-        this.#planned = undefined;
-        this.#fault = fault(this);
-        // Who waits for the end hears of it then.
-        this.#fault.catch(() => {});
+        const point = this.#planned?.point;
+        if (point?.step === step && point.before === undefined && point.after === undefined)
+          this.#strike().catch(() => {});
       },
       abort: (move) => driver.abort(move),
       inspect: (move) => driver.inspect(move),
     };
+  }
+
+  /** An agent, but that its orders are held up at the planned point until the fault has struck. */
+  #held(agent: AgentClient, life: Life): AgentClient {
+    const isPlanned = (side: 'before' | 'after', order: OrderName) =>
+      this.#planned?.point.step === this.#step && this.#planned?.point[side] === order;
+    const order: AgentClient['order'] = async (vm, name, body) => {
+      if (isPlanned('before', name)) await this.#strike();
+      // Who is dead gives no orders.
+      if (life.dead) throw new Error('the migrator is no more');
+      const answer = await agent.order(vm, name, body);
+      if (isPlanned('after', name)) await this.#strike();
+      return answer;
+    };
+    return {
+      ...agent,
+      get clockAheadMs() {
+        return agent.clockAheadMs;
+      },
+      order,
+    };
+  }
+
+  /** Strikes once. @returns when it has struck; it may take longer until all is whole again */
+  async #strike(): Promise<void> {
+    const { fault } = this.#planned!;
+    this.#planned = undefined;
+    this.struckIn = this.#step;
+    const struck = fault.strike(this);
+    this.#fault = struck.then(() => fault.heal?.(this));
+    // Who waits for the end hears of it then.
+    this.#fault.catch(() => {});
+    await struck;
   }
 
   async #watch(): Promise<void> {

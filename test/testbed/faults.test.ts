@@ -1,70 +1,82 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { specOf } from '#deploy/testbed/moves.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { PHASES, type Phase } from '#shared/events/index.ts';
-import { type Break, FaultWorld, until } from './fault-world.ts';
+import { longOr } from '../long.ts';
+import { type Ends, type Fault, FaultWorld, type Point, until } from './fault-world.ts';
 import { onTestBed } from './needs.ts';
+import { VmPool } from './pool.ts';
 
-const [FROM, TO] = ['oslo', 'bonn'] as const;
 const [FIRST, SECOND] = ['north', 'south'] as const;
 const AWAY_MS = 500;
 const CUT_MS = 2000;
 const uplinks = [FIRST, SECOND].map((provider) => ({ provider, rateBps: 25e6 }));
 const topology = topologies.parse(
   JSON.stringify({
-    sites: [FROM, TO].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 8, uplinks })),
+    sites: ['oslo', 'bonn'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 8, uplinks })),
     clients: [{ client: 'phone' }],
   }),
   'topology',
 );
 
-/** How long after its order a step is met: under way, but not done. */
-const UNDER_WAY_MS: Record<Phase, number> = { prepare: 60, announce: 5, disk: 60, memory: 300, switch: 15, release: 5 };
+/** Where a step is met: under way, but not done. */
+const UNDER_WAY: Record<Phase, Point> = {
+  prepare: { step: 'prepare', after: 'receive' },
+  announce: { step: 'announce', before: 'announce' },
+  disk: { step: 'disk', after: 'mirror' },
+  memory: { step: 'memory', after: 'copy' },
+  switch: { step: 'switch', after: 'stop' },
+  release: { step: 'release', after: 'settle' },
+};
+/** The other side of the switch: the source has handed over, and the destination has not been told to run. */
+const HANDED_OVER: Point = { step: 'switch', after: 'handOver' };
 
-const agentOf =
-  (site: string): Break =>
-  async ({ bed }) => {
-    await bed.killAgent(site);
+const agentAt = (end: 'from' | 'to'): Fault => ({
+  strike: ({ bed, ends: { [end]: site } }) => bed.killAgent(site),
+  async heal({ bed, ends: { [end]: site } }) {
     await sleep(AWAY_MS);
     await bed.startAgent(site);
-  };
-const qemuAt =
-  (site: string): Break =>
-  ({ bed, vm }) =>
-    bed.killQemu(site, vm);
-const paths =
-  (providers: readonly string[], cutMs: number): Break =>
-  async ({ bed: { network } }) => {
-    for (const provider of providers) await network.cut(FROM, provider);
-    await sleep(cutMs);
-    for (const provider of providers) await network.mend(FROM, provider);
-  };
+  },
+});
+const qemuAt = (end: 'from' | 'to'): Fault => ({
+  strike: ({ bed, vm, ends: { [end]: site } }) => bed.killQemu(site, vm),
+});
+const paths = (...providers: string[]): Fault => ({
+  async strike({ bed: { network }, ends: { from } }) {
+    for (const provider of providers) await network.cut(from, provider);
+  },
+  async heal({ bed: { network }, ends: { from } }) {
+    await sleep(CUT_MS);
+    for (const provider of providers) await network.mend(from, provider);
+  },
+});
 
-const FAULTS: Record<string, Break> = {
-  "the source's agent dies": agentOf(FROM),
-  "the destination's agent dies": agentOf(TO),
-  'the migrator dies': async (world) => {
-    world.killMigrator();
-    await sleep(AWAY_MS);
-    await world.startMigrator();
+const FAULTS = {
+  "the source's agent dies": agentAt('from'),
+  "the destination's agent dies": agentAt('to'),
+  'the migrator dies': {
+    strike: async (world) => world.killMigrator(),
+    async heal(world) {
+      await sleep(AWAY_MS);
+      await world.startMigrator();
+    },
   },
-  "the source's QEMU dies": qemuAt(FROM),
-  "the destination's QEMU dies": async (world) => {
-    // At prepare there is none yet.
-    await until(() => world.at(TO), 'a receiver');
-    await world.bed.killQemu(TO, world.vm);
-  },
-  'the first path is cut': paths([FIRST], CUT_MS),
-  'the second path is cut': paths([SECOND], CUT_MS),
-  'both paths are cut': paths([FIRST, SECOND], CUT_MS),
-};
+  "the source's QEMU dies": qemuAt('from'),
+  "the destination's QEMU dies": qemuAt('to'),
+  'the first path is cut': paths(FIRST),
+  'the second path is cut': paths(SECOND),
+  'both paths are cut': paths(FIRST, SECOND),
+} as const satisfies Record<string, Fault>;
+type Name = keyof typeof FAULTS;
+
 /** Whether a fault took the QEMU that may have held the VM: then it may stand still in the end, and say so. */
-const tookTheVm = (fault: string, step: Phase) =>
+const tookTheVm = (fault: Name, step: Phase) =>
   (fault === "the source's QEMU dies" && step !== 'release') ||
   (fault === "the destination's QEMU dies" && (step === 'switch' || step === 'release'));
 /** After which fault of a step the VM is moved once more: nothing that was left behind may hinder that. */
-const MOVED_AGAIN: Record<Phase, string> = {
+const MOVED_AGAIN: Record<Phase, Name> = {
   prepare: "the destination's QEMU dies",
   announce: "the source's agent dies",
   disk: "the destination's QEMU dies",
@@ -72,82 +84,70 @@ const MOVED_AGAIN: Record<Phase, string> = {
   switch: 'both paths are cut',
   release: "the destination's agent dies",
 };
+
 /** One path at a time is cut, now the one that the copies were connected over, now the other. */
 const isPathOf = (fault: string, i: number) => !fault.startsWith(i % 2 === 0 ? 'the second path' : 'the first path');
-const CASES = PHASES.flatMap((step, i) =>
-  Object.keys(FAULTS)
+const ALL = PHASES.flatMap((step, i) =>
+  (Object.keys(FAULTS) as Name[])
     .filter((fault) => isPathOf(fault, i))
-    .map((fault) => ({ fault, step })),
+    .flatMap((fault) =>
+      (step === 'switch' ? [UNDER_WAY.switch, HANDED_OVER] : [UNDER_WAY[step]]).map((point) => ({ fault, point })),
+    ),
 );
+/** Each fault in one step at least, and two faults a step at least. */
+const SOME: readonly { readonly fault: Name; readonly point: Point }[] = [
+  { fault: "the destination's QEMU dies", point: UNDER_WAY.prepare },
+  { fault: "the source's agent dies", point: UNDER_WAY.prepare },
+  { fault: "the source's agent dies", point: UNDER_WAY.announce },
+  { fault: 'the second path is cut', point: UNDER_WAY.announce },
+  { fault: "the destination's QEMU dies", point: UNDER_WAY.disk },
+  { fault: 'the first path is cut', point: UNDER_WAY.disk },
+  { fault: 'the migrator dies', point: UNDER_WAY.memory },
+  { fault: "the source's QEMU dies", point: UNDER_WAY.memory },
+  { fault: 'both paths are cut', point: UNDER_WAY.switch },
+  { fault: "the source's QEMU dies", point: UNDER_WAY.switch },
+  { fault: "the destination's agent dies", point: HANDED_OVER },
+  { fault: "the destination's QEMU dies", point: HANDED_OVER },
+  { fault: "the destination's agent dies", point: UNDER_WAY.release },
+  { fault: 'the migrator dies', point: UNDER_WAY.release },
+];
+const CASES = longOr(SOME, ALL).map(({ fault, point }) => ({
+  ...{ fault, point, step: point.step },
+  where: point.before === undefined ? `after ${point.after}` : `before ${point.before}`,
+}));
 
 onTestBed('faults of real moves', () => {
+  const spec = specOf({ diskBytes: 16 * 2 ** 20 });
   let bed: TestBed;
-  let serial = 0;
-  /** The next case's VM boots while the present one is moved. */
-  const booting = new Map<number, Promise<void>>();
-  const specOf = (number: number) => ({
-    ...{ ramBytes: 96 * 2 ** 20, dirtyRateBps: 0, workingSetBytes: 0, downtimeLimitMs: 300, targetRttMs: 10 },
-    diskBytes: 16 * 2 ** 20,
-    name: `f${number}`,
-  });
-  const boot = (number: number) => {
-    const known = booting.get(number);
-    if (known) return known;
-    const { name, ...spec } = specOf(number);
-    const machine = { image: 'default', vcpus: 1, spec };
-    const begun = (async () => {
-      // The agent may be away: it is killed by the case before.
-      await until(
-        () =>
-          bed.agents
-            .get(FROM)!
-            .order(name, 'start', { machine })
-            .catch(() => undefined),
-        name,
-      );
-      await bed.ready(FROM, name);
-    })();
-    begun.catch(() => {});
-    booting.set(number, begun);
-    return begun;
-  };
-
+  let pool: VmPool;
   beforeAll(async () => {
     bed = await openTestBed(topology);
+    pool = new VmPool(bed, spec);
   }, 120_000);
-  afterAll(async () => {
-    await Promise.allSettled(booting.values());
-    await bed?.close();
-  });
+  afterAll(() => bed?.close());
 
-  const withVm = async (work: (world: FaultWorld) => Promise<void>) => {
-    const number = ++serial;
-    await boot(number);
-    void boot(number + 1);
-    const { name, ...spec } = specOf(number);
-    const world = new FaultWorld(bed, name, spec);
-    await world.open();
-    try {
-      await work(world);
-    } finally {
-      await world.close();
-    }
-  };
+  /** @param work is given the world of a VM that is up at `from` */
+  const withVm = (work: (world: FaultWorld, ends: Ends) => Promise<void>) =>
+    pool.with(async ({ vm, from, to }) => {
+      const world = new FaultWorld(bed, vm, spec);
+      await world.open();
+      try {
+        await work(world, { from, to });
+      } finally {
+        await world.leave();
+      }
+    });
 
   /** @param mayDie whether the VM may stand still in the end, for the reason that its QEMU was killed */
-  const endures = async (world: FaultWorld, step: Phase, fault: Break, mayDie: boolean) => {
-    const meet: Break = async (broken) => {
-      await sleep(UNDER_WAY_MS[step]);
-      await fault(broken);
-    };
-    const end = await world.move(FROM, TO, { step, fault: meet });
-    expect(world.broke, `the fault was met before ${JSON.stringify(end.data)}`).toBe(true);
+  const endures = async (world: FaultWorld, { from, to }: Ends, point: Point, fault: Fault, mayDie: boolean) => {
+    const end = await world.move(from, to, { point, fault });
+    expect(world.struckIn, `the fault was met before ${JSON.stringify(end.data)}`).toBe(point.step);
     await sleep(250);
-    expect(world.ends(1), 'rule 5: one terminal event').toHaveLength(1);
+    expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
     expect(end.data.figures.durationMs).toBeGreaterThan(0);
     expect(world.twice, 'rule 1: never in two places').toEqual([]);
 
-    const home = end.type === 'migration.failed.v1' ? end.data.runsAt : TO;
+    const home = end.type === 'migration.failed.v1' ? end.data.runsAt : to;
     const runs = await until(
       async () => {
         const states = await world.states();
@@ -159,35 +159,33 @@ onTestBed('faults of real moves', () => {
     if (mayDie && runs[home] === 'dead') {
       expect(end.data).toMatchObject({ code: 'VM_NOT_RUNNING', reason: expect.stringContaining('start it again') });
       // Once it has arrived it is the destination's, also where it dies there: only forward.
-      if (home === TO) expect(end.data.figures.degraded).toContain('vm-died');
+      if (home === to) expect(end.data.figures.degraded).toContain('vm-died');
       expect(runs).toEqual({ [home]: 'dead' });
-      const { name, ...spec } = specOf(serial);
-      await bed.agents.get(home)!.order(name, 'start', { machine: { image: 'default', vcpus: 1, spec } });
+      await bed.agents.get(home)!.order(world.vm, 'start', { machine: { image: 'default', vcpus: 1, spec } });
       expect(await world.states(), 'rule 2: it can be resumed as was said').toEqual({ [home]: 'running' });
     } else expect(runs, 'rule 2: runs at exactly one site, and nothing is left over').toEqual({ [home]: 'running' });
     expect(world.sightings).toBeGreaterThan(0);
     return home;
   };
 
-  test.each(CASES)('rule 1, 2, 5: $fault at $step', ({ fault, step }) =>
-    withVm(async (world) => {
-      const home = await endures(world, step, FAULTS[fault]!, tookTheVm(fault, step));
+  test.each(CASES)('rule 1, 2, 5: $fault at $step, $where', ({ fault, point, step }) =>
+    withVm(async (world, ends) => {
+      const home = await endures(world, ends, point, FAULTS[fault], tookTheVm(fault, step));
       if (MOVED_AGAIN[step] !== fault) return;
-      expect((await world.move(home, home === TO ? FROM : TO)).type).toBe('migration.completed.v1');
+      const there = home === ends.to ? ends.from : ends.to;
+      expect((await world.move(home, there)).type).toBe('migration.completed.v1');
     }),
   );
 
   test('rule 1, 2, 5: both paths are cut at memory and stay so', () =>
-    withVm(async (world) => {
+    withVm(async (world, ends) => {
       const { network } = bed;
-      const cut: Break = async () => {
-        for (const provider of [FIRST, SECOND]) await network.cut(FROM, provider);
-      };
+      const { strike } = paths(FIRST, SECOND);
       try {
-        expect(await endures(world, 'memory', cut, false)).toBe(FROM);
+        expect(await endures(world, ends, UNDER_WAY.memory, { strike }, false)).toBe(ends.from);
       } finally {
-        for (const provider of [FIRST, SECOND]) await network.mend(FROM, provider);
+        for (const provider of [FIRST, SECOND]) await network.mend(ends.from, provider);
       }
-      expect((await world.move(FROM, TO)).type).toBe('migration.completed.v1');
+      expect((await world.move(ends.from, ends.to)).type).toBe('migration.completed.v1');
     }));
 });

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { type Break, FaultWorld } from './fault-world.ts';
+import { type Act, FaultWorld } from './fault-world.ts';
 import { onTestBed } from './needs.ts';
+import { type PooledVm, VmPool } from './pool.ts';
 
 const RATE_BPS = 12.5e6;
 const BOTH = ['north', 'south'] as const;
@@ -12,81 +13,80 @@ const rules = { ...RULES, stallMs: 1500, maxRounds: 2, maxPauseMs: 10, postCopy:
 
 onTestBed('post-copy of a real VM', () => {
   let bed: TestBed;
-  let serial = 0;
+  let pool: VmPool;
   beforeAll(async () => {
     bed = await openTestBed(twoSites(RATE_BPS));
+    pool = new VmPool(bed);
   });
   afterAll(() => bed?.close());
 
   const guest = (site: string, vm: string, ...words: string[]) => bed.agents.get(site)!.guest(vm, words);
   const at = async (site: string, vm: string) => (await bed.agents.get(site)!.instance(vm)).instance;
   /** Does something with a VM that writes all the time. `intact` checks its memory where it is by then. */
-  const withBusyVm = async (
-    work: (vm: string, intact: (site: string) => Promise<void>) => Promise<void>,
-    spec = specOf(),
-  ) => {
-    const vm = `vm${++serial}`;
-    try {
-      await startVm(bed, vm, 'oslo', spec);
-      await guest('oslo', vm, 'fill', '16000000');
-      const memory = await guest('oslo', vm, 'checksum');
-      await guest('oslo', vm, 'dirty', '40000000', '32000000');
-      await work(vm, async (site) => expect(await guest(site, vm, 'checksum')).toBe(memory));
-    } finally {
-      for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
-    }
-  };
+  const withBusyVm = (work: (pooled: PooledVm, intact: (site: string) => Promise<void>) => Promise<void>, of = pool) =>
+    of.with(async (pooled) => {
+      const { vm, from } = pooled;
+      await guest(from, vm, 'fill', '16000000');
+      const memory = await guest(from, vm, 'checksum');
+      await guest(from, vm, 'dirty', '40000000', '32000000');
+      await work(pooled, async (site) => expect(await guest(site, vm, 'checksum')).toBe(memory));
+      // The next one begins with an idle guest.
+      const home = (await at(from, vm)) === undefined ? pooled.to : from;
+      if ((await at(home, vm))?.state === 'running') await guest(home, vm, 'dirty', '0').catch(() => {});
+    });
   /** Lets something break once the VM runs at its destination, and most of its memory is still to come. */
-  const inPostCopy = (vm: string, breaks: () => Promise<void>) => async (step: string) => {
-    if (step !== 'release') return;
-    expect(await at('bonn', vm)).toMatchObject({ state: 'running', postCopy: 'under-way' });
-    await breaks();
-  };
+  const inPostCopy =
+    ({ vm, to }: PooledVm, breaks: () => Promise<void>) =>
+    async (step: string) => {
+      if (step !== 'release') return;
+      expect(await at(to, vm)).toMatchObject({ state: 'running', postCopy: 'under-way' });
+      await breaks();
+    };
   const cut = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.cut('bonn', each)));
   const mend = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.mend('bonn', each)));
 
   test('it runs on at its destination before all of its memory is there, stands still for little, and is whole in the end', () =>
-    withBusyVm(async (vm, intact) => {
-      const { degraded, pauseMs, bytes } = await moveVm(bed, vm, 'oslo', 'bonn', { rules });
+    withBusyVm(async ({ vm, from, to }, intact) => {
+      const { degraded, pauseMs, bytes } = await moveVm(bed, vm, from, to, { rules });
       expect(degraded).toEqual(['post-copy']);
       expect(pauseMs).toBeGreaterThan(0);
       expect(pauseMs).toBeLessThan(2000);
       expect(bytes).toBeGreaterThan(60e6);
-      expect(await at('oslo', vm)).toBeUndefined();
-      await intact('bonn');
+      expect(await at(from, vm)).toBeUndefined();
+      await intact(to);
       // Nothing of it is in the way of the next one.
-      await guest('bonn', vm, 'dirty', '0');
-      expect((await moveVm(bed, vm, 'bonn', 'oslo', { rules })).degraded).toEqual([]);
-      await intact('oslo');
+      await guest(to, vm, 'dirty', '0');
+      expect((await moveVm(bed, vm, to, from, { rules })).degraded).toEqual([]);
+      await intact(from);
     }));
 
   test('its disk goes along, and is whole before it runs', () => {
     const spec = specOf({ diskBytes: 16 * 2 ** 20 });
-    return withBusyVm(async (vm, intact) => {
-      await guest('oslo', vm, 'disk-write', '1000000');
-      const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, spec });
+    return withBusyVm(async ({ vm, from, to }, intact) => {
+      await guest(from, vm, 'disk-write', '1000000');
+      const { degraded } = await moveVm(bed, vm, from, to, { rules, spec });
       expect(degraded).toEqual(['post-copy']);
-      await intact('bonn');
-      const [checked] = (await guest('bonn', vm, 'disk-verify')).split(' ').map(Number);
+      await intact(to);
+      const [checked] = (await guest(to, vm, 'disk-verify')).split(' ').map(Number);
       expect(checked).toBeGreaterThan(0);
-    }, spec);
+    }, new VmPool(bed, spec));
   });
 
   test('the only path that it has got dies in post-copy: the rest goes over the other', () =>
-    withBusyVm(async (vm, intact) => {
+    withBusyVm(async ({ vm, from, to }, intact) => {
       // Without MPTCP on the first path there is no second one for the connection to go on over.
       const strip = 'add chain ip box strip { type filter hook forward priority 0; }';
       const rule = 'add rule ip box strip reset tcp option mptcp';
       await bed.network.exec('north', ['nft', `add table ip box; ${strip}; ${rule}`]);
       try {
-        const before = inPostCopy(vm, async () => {
+        const before = inPostCopy({ vm, from, to }, async () => {
           await cut(['north']);
-          await until(async () => (await at('oslo', vm))?.postCopy === 'broken');
+          await until(async () => (await at(from, vm))?.postCopy === 'broken');
         });
-        const { degraded, bytesByPath } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+        const { degraded, bytesByPath } = await moveVm(bed, vm, from, to, { rules, before });
         expect(degraded).toEqual(expect.arrayContaining(['plain-tcp', 'post-copy']));
         expect(bytesByPath['bonn~oslo/south']).toBeGreaterThan(1e6);
-        await intact('bonn');
+        await intact(to);
       } finally {
         await mend(['north']);
         await bed.network.exec('north', ['nft', 'delete table ip box']);
@@ -94,34 +94,33 @@ onTestBed('post-copy of a real VM', () => {
     }));
 
   test('both paths die in post-copy, and one comes back: the rest goes over that one', () =>
-    withBusyVm(async (vm, intact) => {
+    withBusyVm(async ({ vm, from, to }, intact) => {
       try {
-        const before = inPostCopy(vm, async () => {
+        const before = inPostCopy({ vm, from, to }, async () => {
           await cut(BOTH);
           setTimeout(() => void mend(['south']), 4000);
         });
-        const { degraded } = await moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+        const { degraded } = await moveVm(bed, vm, from, to, { rules, before });
         expect(degraded).toContain('post-copy');
-        await intact('bonn');
+        await intact(to);
       } finally {
         await mend(['north']);
       }
     }));
 
   /** One move by the migrator, in which something breaks once the VM runs at its destination. @returns its one end */
-  const endOf = async (vm: string, breaks: Break) => {
+  const endOf = async (pooled: PooledVm, breaks: Act) => {
+    const { vm, from, to } = pooled;
     const world = new FaultWorld(bed, vm, specOf(), rules);
     await world.open();
     try {
-      const fault: Break = async (broken) => {
-        await inPostCopy(vm, () => breaks(broken))('release');
-      };
-      const { type, data } = await world.move('oslo', 'bonn', { step: 'release', fault });
-      expect(world.broke).toBe(true);
-      expect(world.ends(1), 'rule 5: one terminal event').toHaveLength(1);
+      const strike: Act = (broken) => inPostCopy(pooled, () => breaks(broken))('release');
+      const { type, data } = await world.move(from, to, { point: { step: 'release' }, fault: { strike } });
+      expect(world.struckIn).toBe('release');
+      expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
       expect(world.twice, 'rule 1: never in two places').toEqual([]);
       expect(data.figures.degraded).toContain('post-copy');
-      expect(await at('oslo', vm)).toBeUndefined();
+      expect(await at(from, vm)).toBeUndefined();
       return { type, data };
     } finally {
       await world.leave();
@@ -129,47 +128,49 @@ onTestBed('post-copy of a real VM', () => {
   };
 
   test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
-    withBusyVm(async (vm, intact) => {
-      const { type } = await endOf(vm, async (world) => {
+    withBusyVm(async ({ vm, from, to }, intact) => {
+      const { type } = await endOf({ vm, from, to }, async (world) => {
         world.killMigrator();
         for (const site of ['oslo', 'bonn']) await bed.killAgent(site);
         for (const site of ['oslo', 'bonn']) await bed.startAgent(site);
         await world.startMigrator();
       });
       expect(type).toBe('migration.completed.v1');
-      await intact('bonn');
+      await intact(to);
     }));
 
-  test.each(['oslo', 'bonn'])(
-    'rule 1, 2, 5: the QEMU at %s dies in post-copy; it can be started again as is said',
-    (site) =>
-      withBusyVm(async (vm) => {
-        const { data } = await endOf(vm, () => bed.killQemu(site, vm));
-        expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: 'bonn' });
-        expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
-        expect(await at('bonn', vm)).toMatchObject({ state: 'dead' });
-        await startVm(bed, vm, 'bonn');
-        expect(await at('bonn', vm)).toMatchObject({ state: 'running' });
-      }),
+  test.each([
+    ['source', 'from'],
+    ['destination', 'to'],
+  ] as const)('rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said', (_, end) =>
+    withBusyVm(async (pooled) => {
+      const { vm, to } = pooled;
+      const { data } = await endOf(pooled, () => bed.killQemu(pooled[end], vm));
+      expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: to });
+      expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
+      expect(await at(to, vm)).toMatchObject({ state: 'dead' });
+      await startVm(bed, vm, to);
+      expect(await at(to, vm)).toMatchObject({ state: 'running' });
+    }),
   );
 
   test('the receiver dies as the VM is handed over: it runs nowhere, and can be started again at the site that has it', () =>
-    withBusyVm(async (vm) => {
+    withBusyVm(async ({ vm, from, to }) => {
       let died: Promise<void> | undefined;
       const before = async (step: string) => {
         if (step !== 'switch') return;
         // As soon as the source has handed over.
-        const handedOver = async () => (await at('oslo', vm))?.state === 'handed-over';
-        died = until(handedOver).then(() => bed.killQemu('bonn', vm));
+        const handedOver = async () => (await at(from, vm))?.state === 'handed-over';
+        died = until(handedOver).then(() => bed.killQemu(to, vm));
       };
-      const moving = moveVm(bed, vm, 'oslo', 'bonn', { rules, before });
+      const moving = moveVm(bed, vm, from, to, { rules, before });
       await expect(moving).rejects.toThrow();
       await died;
       // Whether it is met before the VM became the destination's or after, it is one site's alone, and dead there.
-      const states = { oslo: (await at('oslo', vm))?.state, bonn: (await at('bonn', vm))?.state };
-      const home = states.bonn === undefined ? 'oslo' : 'bonn';
-      expect(states[home]).toBe('dead');
-      expect(Object.values(states)).not.toContain('running');
+      const [source, destination] = [(await at(from, vm))?.state, (await at(to, vm))?.state];
+      const home = destination === undefined ? from : to;
+      expect(destination ?? source).toBe('dead');
+      expect([source, destination]).not.toContain('running');
       await startVm(bed, vm, home);
       expect(await at(home, vm)).toMatchObject({ state: 'running' });
     }));

@@ -73,6 +73,24 @@ onTestBed('storage of a real VM', () => {
   };
   const cutAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.cut('bonn', provider)));
   const mendAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.mend('bonn', provider)));
+  /** Cuts all paths as soon as a copy at the VM's source, which a step begins, has sent something. */
+  const cutting = (step: string, which: 'copy' | 'disk') => {
+    const from = at;
+    let cut: Promise<void> | undefined;
+    return {
+      async before(begun: string) {
+        if (begun !== step) return;
+        const underWay = async () => {
+          const copy = (await instance(from))?.[which];
+          return copy?.state === 'copying' && copy.sentBytes > 0;
+        };
+        cut = until(underWay).then(async () => void (await cutAll()));
+        cut.catch(() => {});
+      },
+      /** Rejects where the copy was over before it was noticed. */
+      done: async () => cut,
+    };
+  };
   afterEach(async () => {
     for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
     for (const site of bed.agents.keys()) {
@@ -149,12 +167,11 @@ onTestBed('storage of a real VM', () => {
   test('a return that is called off: the VM runs on with all it wrote, and the next return is whole', async () => {
     await begin('vm4', MUCH_BPS);
     await go('bonn');
-    const cut = async (step: string) => {
-      if (step === 'memory') setTimeout(() => void cutAll(), 300);
-    };
+    const { before, done } = cutting('memory', 'copy');
     try {
-      const moving = go('oslo', { before: cut, rules: { ...RULES, stallMs: 2500 } });
+      const moving = go('oslo', { before, rules: { ...RULES, stallMs: 2500 } });
       await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
+      await done();
     } finally {
       await mendAll();
     }
@@ -168,12 +185,11 @@ onTestBed('storage of a real VM', () => {
 
   test('a mirror that stalls is given up: the VM runs on at its source, with its disk', async () => {
     await begin('vm5', MUCH_BPS);
-    const cut = async (step: string) => {
-      if (step === 'disk') setTimeout(() => void cutAll(), 300);
-    };
+    const { before, done } = cutting('disk', 'disk');
     try {
-      const moving = go('bonn', { before: cut, rules: { ...RULES, stallMs: 2500 } });
+      const moving = go('bonn', { before, rules: { ...RULES, stallMs: 2500 } });
       await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
+      await done();
     } finally {
       await mendAll();
     }
