@@ -73,7 +73,7 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
       return { value: sessions.length === 0 ? undefined : { sessions } };
     };
     try {
-      await sayAndRecord(store, SESSIONS_RECORD, PREFIX + user, next, say);
+      await sayAndRecord({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, say);
     } finally {
       forget(user);
     }

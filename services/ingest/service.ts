@@ -152,8 +152,10 @@ export function createIngest(options: {
 
   /** Where a VM is, as the migrator has it on record: declaring it elsewhere does not move it. One that is nowhere may be anywhere. */
   const refuseElsewhere = async (vm: string, home: string) => {
-    const records = await Promise.all([placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown }>(key)));
-    const at = records.map((record) => record?.value.site).find((site) => typeof site === 'string');
+    const records = await Promise.all(
+      [placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown } | null | undefined>(key)),
+    );
+    const at = records.map((record) => record?.value?.site).find((site) => typeof site === 'string');
     if (at === undefined || at === home) return;
     const next = `npx tagalong migrate ${vm} --to ${home} moves it (POST /v1/vms/${vm}/moves)`;
     throw new TagalongError(
@@ -167,11 +169,11 @@ export function createIngest(options: {
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
-    const at = (await store.get<{ home?: unknown }>(vmKey(vm)))?.value.home;
+    const at = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     if (!(await isDeclared(vm))) await quotas.oneMoreVm();
     await sayAndRecord(
-      store,
+      { store, setAside },
       DECLARED_VM_RECORD,
       vmKey(vm),
       (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
@@ -186,7 +188,7 @@ export function createIngest(options: {
 
   const retireVm = (vm: string) =>
     sayAndRecord(
-      store,
+      { store, setAside },
       DECLARED_VM_RECORD,
       vmKey(vm),
       (present) => {
