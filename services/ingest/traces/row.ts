@@ -38,7 +38,7 @@ export function rowReader(report: TraceReport, strict: boolean): Rows {
       const atMs = timeMs(row.t);
       const lat = decimal(row.lat);
       const lon = decimal(row.lon);
-      if (user && user.length <= LONGEST_NAME && !Number.isNaN(atMs) && Number.isFinite(lat) && Number.isFinite(lon)) {
+      if (user && user.length <= LONGEST_NAME && !Number.isNaN(atMs) && isPlace(lat) && isPlace(lon)) {
         return { user: nameOf(user), atMs, lat, lon };
       }
       count(file, line, faultIn(row));
@@ -59,6 +59,10 @@ const LONGEST_FAULT = 400;
 
 /** Names are held as long as the trace is read; a longer one is no name. */
 const LONGEST_NAME = 1000;
+
+/** What is no degree, the filter behind ingest drops and counts. What is larger would overflow between two positions. */
+const LARGEST = 1e9;
+const isPlace = (value: number) => Math.abs(value) <= LARGEST;
 
 // No two parts of it can take the same digits: a field of a megabyte is refused as fast as a short one.
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
@@ -105,8 +109,8 @@ function faultIn(row: RawRow): string {
   if (Number.isNaN(timeMs(row.t))) {
     return fault('t', row.t, 'is not a time from 1970 to 9999', 'Unix seconds or ISO 8601');
   }
-  const field = Number.isFinite(decimal(row.lat)) ? 'lon' : 'lat';
-  return fault(field, row[field], 'is not a finite number', 'decimal degrees');
+  const field = isPlace(decimal(row.lat)) ? 'lon' : 'lat';
+  return fault(field, row[field], `is not a number from ${-LARGEST} to ${LARGEST}`, 'decimal degrees');
 }
 
 function fault(field: string, text: string | undefined, wrong: string, right: string): string {
