@@ -1,0 +1,161 @@
+/** All services in one process, with a VM of mallory's, who sends whatever is accepted, and one that must not notice. */
+import { expect } from 'vitest';
+import { keptMachines } from '#services/agent/kept.ts';
+import { createSystem, type System } from '#services/system.ts';
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { EVENT_TYPES, type Event, envelop, type Fact } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+import { PARTITIONS } from './doors-inputs.ts';
+
+/** Where the services run: in memory, or on a server. */
+export interface Ground {
+  /** Where bus and store are. */
+  readonly settings: { readonly bus?: object; readonly store?: object };
+  /** Bus, store and clock for one start. The store is the same each time. */
+  open(config: Config): Promise<Opened>;
+}
+
+export interface Opened {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Lets some time pass, and what it causes happen. */
+  pass(system: System): Promise<void>;
+}
+
+/** How often time passes before something counts as missing. */
+const MOST_PASSES = 400;
+const uplinks = [{ provider: 'a', rateBps: 1e9 }];
+const spec = { ramBytes: 1e8, dirtyRateBps: 1e6, workingSetBytes: 1e6 };
+
+export const configOn = (settings: Ground['settings']): Config =>
+  parseConfig(
+    JSON.stringify({
+      bus: { partitions: PARTITIONS, ...settings.bus },
+      ...(settings.store && { store: settings.store }),
+      http: { port: 0, requestsPerMinute: 1_000_000 },
+      policy: { dwellMs: 0 },
+      // What drawn VMs are doing for years must not make the other wait for its turn.
+      limits: { movesPerSite: 1000, movesPerPath: 1000 },
+      sites: [
+        { site: 'west', lat: 40, lon: -74, slots: 1000, uplinks },
+        { site: 'east', lat: 42, lon: -71, slots: 1000, uplinks },
+        { site: 'north', lat: 45, lon: -73, slots: 1000, uplinks },
+      ],
+      vms: [
+        { vm: 'victim', home: 'west', spec, sessions: [{ user: 'vic' }] },
+        { vm: 'bad', home: 'west', spec, sessions: [{ user: 'mallory' }] },
+      ],
+    }),
+    'doors',
+  );
+
+/** A running system, and what is tried on it. */
+export class DoorsWorld {
+  readonly #ground: Ground;
+  #opened!: Opened;
+  #system!: System;
+  #url!: string;
+  #seen: Event[] = [];
+  #published = 0;
+
+  private constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  static async start(ground: Ground): Promise<DoorsWorld> {
+    const world = new DoorsWorld(ground);
+    await world.#start();
+    return world;
+  }
+
+  /** @param between is given the store while nothing runs */
+  async restart(between: (store: Store) => Promise<void> = async () => {}): Promise<void> {
+    await this.stop();
+    const config = configOn(this.#ground.settings);
+    const { bus, store } = await this.#ground.open(config);
+    await between(store);
+    await Promise.all([bus.close(), store.close()]);
+    await this.#start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#system.stop();
+  }
+
+  /** @returns the status of the answer */
+  async ask(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<number> {
+    const sent =
+      body === undefined
+        ? {}
+        : {
+            headers: { 'content-type': contentType },
+            body: contentType === 'application/json' ? JSON.stringify(body) : (body as Uint8Array<ArrayBuffer>),
+          };
+    const { status } = await fetch(this.#url + path, { method, ...sent });
+    await this.pass();
+    return status;
+  }
+
+  /** Somebody else publishes it. */
+  async publish(fact: Fact): Promise<void> {
+    await this.#opened.bus.publish([envelop(fact, `drawn:${this.#published++}`, '/somebody')]);
+    await this.pass();
+  }
+
+  /** The promise: everything is ready, now and after a start on the same store, and the other VM moves on. */
+  async expectItGoesOn(): Promise<void> {
+    await this.#expectReady();
+    await this.restart();
+    await this.#expectReady();
+    const vm = await this.#until(() => this.#system.placement.status().vms.find((known) => known.vm === 'victim'));
+    const to = vm.home === 'west' ? 'east' : 'west';
+    expect(await this.ask('POST', '/v1/vms/victim/moves', { to })).toBe(202);
+    const end = await this.#until(() =>
+      this.#seen.find(
+        ({ type, data }) => /^migration\.(com|fai|can)/.test(type) && 'vm' in data && data.vm === 'victim',
+      ),
+    );
+    expect(end, JSON.stringify(end.data)).toMatchObject({ type: 'migration.completed.v1', data: { to } });
+  }
+
+  pass(): Promise<void> {
+    return this.#opened.pass(this.#system);
+  }
+
+  async #start(): Promise<void> {
+    const config = configOn(this.#ground.settings);
+    this.#opened = await this.#ground.open(config);
+    const seen: Event[] = [];
+    this.#seen = seen;
+    const { clock, store } = this.#opened;
+    const log = createLog('silent');
+    const system = createSystem({ ...this.#opened, config, log, machines: keptMachines(config, clock, store, log) });
+    this.#system = system;
+    await system.start();
+    await this.#opened.bus.subscribe({ group: 'test', types: EVENT_TYPES, latest: true }, async (batch) => {
+      seen.push(...batch.map(({ event }) => event));
+    });
+    await system.declare();
+    this.#url = (await system.listen()).url;
+    await this.pass();
+  }
+
+  async #expectReady(): Promise<void> {
+    for (let i = 0; i < MOST_PASSES && (await this.ask('GET', '/readyz')) !== 200; i++) await this.pass();
+    expect(await this.ask('GET', '/readyz')).toBe(200);
+  }
+
+  async #until<T>(find: () => T | undefined): Promise<T> {
+    for (let i = 0; i < MOST_PASSES; i++) {
+      const found = find();
+      if (found !== undefined) return found;
+      await this.pass();
+    }
+    throw new Error(`not seen: ${find}`);
+  }
+}
