@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import type { Comparison } from '#simulations/simulate.ts';
+import { LONG } from '../long.ts';
 import { file, tagalong } from './cli.ts';
 
 const data = '../shared/data/sf-cabspotting';
@@ -146,7 +147,7 @@ describe('an evening of 25 cabs', () => {
   });
 });
 
-describe('a weekday of 499 cabs', () => {
+describe.runIf(LONG)('a weekday of 499 cabs', () => {
   // It is to come to its end; how long that takes is for the benchmarks.
   const timeoutMs = 900_000;
   testWith(
