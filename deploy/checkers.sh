@@ -18,7 +18,9 @@ PATH=$PATH:/usr/local/go/bin
 missing=''
 [ -x "$outdir/compose-spec" ] || missing="$missing compose-spec"
 [ -x "$outdir/kustomize" ] || missing="$missing kustomize"
-[ -x "$outdir/schemathesis" ] || missing="$missing schemathesis"
+# A virtual environment names its own folder: in a checkout that was moved it does not start.
+starts() { "$outdir/schemathesis" --version >/dev/null 2>&1; }
+starts || missing="$missing schemathesis"
 if [ -z "$missing" ]; then
   echo 'Checkers: nothing is missing.'
   exit 0
@@ -44,7 +46,7 @@ if [ ! -x "$outdir/kustomize" ]; then
   GOBIN=$work go install "sigs.k8s.io/kustomize/kustomize/v5@$KUSTOMIZE"
   mv "$work/kustomize" "$outdir/kustomize"
 fi
-if [ ! -x "$outdir/schemathesis" ]; then
+if ! starts; then
   # A virtual environment cannot be moved: it is made where it stays, and named when it is complete.
   venv=$(mktemp -d "$outdir/python.XXXXXX")
   python3 -m venv "$venv"

@@ -84,7 +84,10 @@ async function draw(url: string, only: readonly string[]): Promise<{ code: numbe
     const child = spawn(pathOf('schemathesis'), [...args, ...bounds, ...without, ...only], { cwd: folder, env });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
     return { code, said };
   } finally {
     await rm(folder, { recursive: true });
