@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LONG } from './test/long.ts';
 
-/** The name or the folder of a file says which group it belongs to. `npm test` runs the groups in lanes (test/run.ts). */
+/** The name or the folder of a file says which group it belongs to. `npm test` runs them side by side (test/run.ts). */
 const ALONE = ['test/**/*.alone.test.ts'];
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
@@ -30,7 +30,7 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 60_000,
           hookTimeout: 90_000,
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,5 +1,5 @@
 /**
- * Runs all tests: the groups of vitest.config.ts, one process of vitest each, in lanes.
+ * Runs all tests: the groups of vitest.config.ts, one process of vitest each.
  * What is given to it goes to vitest, such as the names of files. The last line it prints is the outcome.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,10 +10,11 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * Lanes run side by side, the groups of a lane one after the other. One lane for now: beside anything else, guests and servers
- * answer too late on two processors.
+ * Groups run side by side. Guests and servers have to answer in time and wait most of theirs; the usual tests take whatever
+ * processor time is left. A higher niceness gives way.
  */
-const LANES = [['usual', 'real VMs', 'real servers']];
+const NICENESS: Readonly<Record<string, number>> = { 'real VMs': 0, 'real servers': 5, usual: 10 };
+/** Measures pauses: nothing runs beside it. */
 const AFTERWARDS = 'alone';
 
 const ROOT = new URL('../', import.meta.url).pathname;
@@ -23,11 +24,12 @@ const folder = await mkdtemp(join(tmpdir(), 'tagalong-tests-'));
 const reports = new Map<string, Report | undefined>();
 const running = new Set<ChildProcess>();
 
-async function runGroup(group: string): Promise<void> {
+async function runGroup(group: string, niceness = 0): Promise<void> {
   const file = join(folder, `${group}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', group, '--passWithNoTests', ...reporters];
-  const child = spawn(process.execPath, [...args, ...process.argv.slice(2)], {
+  const command = ['-n', `${niceness}`, process.execPath, ...args, ...process.argv.slice(2)];
+  const child = spawn('nice', command, {
     cwd: ROOT,
     // The tests start hundreds of processes: reading and stripping the same modules again is half of what a start costs.
     env: { NODE_COMPILE_CACHE: join(ROOT, 'build/node-cache'), ...process.env },
@@ -68,12 +70,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const runLane = async (lane: readonly string[]) => {
-  for (const group of lane) if (!interrupted) await runGroup(group);
-};
 try {
-  await Promise.all(LANES.map(runLane));
-  await runLane([AFTERWARDS]);
+  await Promise.all(Object.entries(NICENESS).map(([group, niceness]) => runGroup(group, niceness)));
+  if (!interrupted) await runGroup(AFTERWARDS);
 } finally {
   await rm(folder, { recursive: true });
 }

@@ -10,7 +10,7 @@ import { onTestBed } from '../testbed/needs.ts';
 import { VmPool } from '../testbed/pool.ts';
 import { hypervisorContract } from './hypervisor.ts';
 
-const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 25e6 }));
+const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 40e6 }));
 const topology = topologies.parse(
   JSON.stringify({
     sites: ['oslo', 'bonn'].map((site, i) => ({ site, lat: 50 + i, lon: 10, slots: 4, uplinks })),

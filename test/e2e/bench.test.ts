@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import type { BenchReport } from '#simulations/bench/bench.ts';
-import { onBrowser } from '../browser/browser.ts';
 import { tagalong } from './cli.ts';
 
 // A benchmark takes a minute and more: what it prints is tested in test/unit/simulations.
@@ -29,70 +28,6 @@ test('where recorded movements are missing, policies are not compared, and one l
   const unknown = await tagalong(['bench', 'policy', '--only', 'wang,else']);
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });
 });
-
-test('policies are compared on made-up movements without any data, from a seed that is said', async () => {
-  const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--only', 'made', '--seed', '3', '--json', '-']);
-  expect(code, stderr).toBe(0);
-  const { rows } = JSON.parse(stdout) as BenchReport;
-  const bySetUp = Map.groupBy(rows, ({ setUp }) => setUp);
-  expect([...bySetUp.keys()]).toEqual(
-    ['random-waypoint', 'commuters', 'flash-crowd', 'ferry'].map((name) => `${name}, seed 3`),
-  );
-  for (const of of bySetUp.values()) {
-    const costs = new Map(of.map(({ metric, value }) => [metric, value]));
-    expect(Math.min(...costs.values())).toBeGreaterThanOrEqual(1 - 1e-9);
-    expect(costs.get('learned-mdp')).toBeLessThan(costs.get('never')!);
-  }
-}, 120_000);
-
-onBrowser('bench dashboard', () => {
-  test('says what drawing takes, when a location is seen, and how many are taken in', async () => {
-    const { code, stdout, stderr } = await tagalong(['bench', 'dashboard', '--quick', '--json', '-']);
-    expect(code, stderr).toBe(0);
-    const { rows } = JSON.parse(stdout) as BenchReport;
-    const value = (metric: string) => rows.find((row) => row.metric === metric)?.value;
-    for (const metric of [
-      'drawing a frame, p95',
-      'frames drawn',
-      'from a location to its pixel, p95',
-      'CPU of all services, one page open',
-      'locations taken in over HTTP, one a request',
-      'a request, p99',
-    ]) {
-      expect(value(metric), metric).toBeGreaterThan(0);
-    }
-    expect(value('requests refused')).toBe(0);
-  }, 120_000);
-});
-
-test('simulations are measured in sizes that grow, each in a process of its own', async () => {
-  const { code, stdout, stderr } = await tagalong([
-    'bench',
-    'simulation',
-    '--quick',
-    '--data',
-    'nowhere',
-    '--json',
-    '-',
-  ]);
-  expect(code, stderr).toBe(0);
-  const { rows } = JSON.parse(stdout) as BenchReport;
-  const value = (metric: string) => rows.find((row) => row.metric.includes(metric))!.value;
-  expect(value('10 users × 100 sites × 300 steps of 1 s, seed 1')).toBe(3000);
-  expect(value('changes of the nearest site')).toBeGreaterThan(10);
-  expect(value('tagalong, one core')).toBeGreaterThan(0);
-  expect(value('never, one core')).toBeGreaterThan(0);
-  expect(rows.filter(({ unit }) => unit === 'CPU ns/user-step').map(({ metric }) => metric)).toEqual([
-    '10 users × 1,000 sites × 10 steps of 10 s',
-    '100 users × 1,000 sites × 10 steps of 10 s',
-    '1,000 users × 1,000 sites × 10 steps of 10 s',
-    '10,000 users × 1,000 sites × 10 steps of 10 s',
-    '10 users × 100 sites × 100 steps of 10 s',
-    '10 users × 1,000 sites × 100 steps of 10 s',
-    '10 users × 10,000 sites × 100 steps of 10 s',
-  ]);
-  for (const { metric, value } of rows) expect(value, metric).not.toBeNaN();
-}, 300_000);
 
 test('the bus in memory is measured without any server; what is no address of one is refused', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'bus', '--quick', '--json', '-']);

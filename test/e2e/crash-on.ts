@@ -9,7 +9,7 @@ import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { CrashWorld, int } from './crash-world.ts';
 
-const KILLS = longOr(6, 50);
+const KILLS = longOr(4, 50);
 /** Between two kills. */
 const PAUSE_MS = 5000;
 const REST_MS = 90_000;

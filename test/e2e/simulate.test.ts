@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import type { Comparison } from '#simulations/simulate.ts';
-import { LONG } from '../long.ts';
+import { onlyLong } from '../long.ts';
 import { file, tagalong } from './cli.ts';
 
 const data = '../shared/data/sf-cabspotting';
@@ -147,12 +147,12 @@ describe('an evening of 25 cabs', () => {
   });
 });
 
-describe.runIf(LONG)('a weekday of 499 cabs', () => {
+onlyLong(() => {
   // It is to come to its end; how long that takes is for the benchmarks.
   const timeoutMs = 900_000;
   testWith(
     weekday,
-    'is read from its gzip, simulated to its end, and following costs less than staying',
+    'a weekday of 499 cabs is read from its gzip, simulated to its end, and following costs less than staying',
     async () => {
       const { trace, runs } = await comparisonOf(...argsOf(weekday), '--policy', 'tagalong,never');
       expect(trace).toMatchObject({ format: 'csv', rows: 456_453, bad: 0 });

@@ -40,7 +40,7 @@ doorsOn(
       },
     };
   },
-  longOr(6, 60),
+  longOr(4, 60),
 );
 
 test('a configuration is taken or refused, with its key', () => {

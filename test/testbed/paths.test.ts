@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { longOr } from '../long.ts';
 import { onTestBed } from './needs.ts';
 import { type PooledVm, VmPool } from './pool.ts';
 
@@ -48,7 +49,7 @@ onTestBed('paths of a real move', () => {
     for (const provider of providers) await bed.network.mend('bonn', provider).catch(() => {});
   };
 
-  test.each(['north', 'south'])(
+  test.each(longOr(['north'], ['north', 'south']))(
     'the path %s is cut while the memory is copied: the move goes on over the other',
     (cut) =>
       withVm(async (pooled) => {
@@ -68,7 +69,7 @@ onTestBed('paths of a real move', () => {
       }),
   );
 
-  test.each(['prepare', 'memory'])(
+  test.each(longOr(['memory'], ['prepare', 'memory']))(
     'the first path is dead before %s begins: the move is made over the second',
     (dead) =>
       withVm(async ({ vm, from, to }) => {

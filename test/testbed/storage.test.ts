@@ -6,6 +6,7 @@ import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { qemuFiles } from '#services/agent/qemu/command-line.ts';
 import { shortName } from '#services/agent/qemu/names.ts';
+import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 
 const DISK_BYTES = 32 * 2 ** 20;
@@ -125,44 +126,46 @@ onTestBed('storage of a real VM', () => {
     expect(await guest('checksum')).toBe(memory);
   }, 240_000);
 
-  test('back by way of a third site: what was written at both is what is sent', async () => {
-    await begin('vm2');
-    await go('bonn');
-    await writes(2_000_000);
-    expect((await go('kiel')).diskBytes).toBeGreaterThanOrEqual(DISK_BYTES);
-    await writes(2_000_000);
-    const diskBytes = await goUnchanged('oslo');
-    expect(diskBytes).toBeGreaterThan(4_000_000);
-    expect(diskBytes).toBeLessThan(DISK_BYTES);
-    // The one in the middle has kept its copy as well.
-    expect(await goUnchanged('bonn')).toBeLessThan(DISK_BYTES);
-  }, 120_000);
+  onlyLong(() => {
+    test('back by way of a third site: what was written at both is what is sent', async () => {
+      await begin('vm2');
+      await go('bonn');
+      await writes(2_000_000);
+      expect((await go('kiel')).diskBytes).toBeGreaterThanOrEqual(DISK_BYTES);
+      await writes(2_000_000);
+      const diskBytes = await goUnchanged('oslo');
+      expect(diskBytes).toBeGreaterThan(4_000_000);
+      expect(diskBytes).toBeLessThan(DISK_BYTES);
+      // The one in the middle has kept its copy as well.
+      expect(await goUnchanged('bonn')).toBeLessThan(DISK_BYTES);
+    }, 120_000);
 
-  test('only what is known for certain to be there is left out', async () => {
-    await begin('vm3');
-    await go('bonn');
-    await appendFile(filesAt('oslo').kept, 'x');
-    expect(await goUnchanged('oslo'), 'a kept disk that was touched').toBeGreaterThanOrEqual(DISK_BYTES);
+    test('only what is known for certain to be there is left out', async () => {
+      await begin('vm3');
+      await go('bonn');
+      await appendFile(filesAt('oslo').kept, 'x');
+      expect(await goUnchanged('oslo'), 'a kept disk that was touched').toBeGreaterThanOrEqual(DISK_BYTES);
 
-    // Now something else is on the kept one; larger pieces are other data.
-    await guest('disk-write', `${MUCH_BPS}`);
-    await writes(2_000_000);
-    const { note } = filesAt('bonn');
-    const { token, ...rest } = JSON.parse(await readFile(note, 'utf8'));
-    await writeFile(note, JSON.stringify({ token: `${token}x`, ...rest }));
-    expect(await goUnchanged('bonn'), 'one of another hand-over').toBeGreaterThanOrEqual(DISK_BYTES);
+      // Now something else is on the kept one; larger pieces are other data.
+      await guest('disk-write', `${MUCH_BPS}`);
+      await writes(2_000_000);
+      const { note } = filesAt('bonn');
+      const { token, ...rest } = JSON.parse(await readFile(note, 'utf8'));
+      await writeFile(note, JSON.stringify({ token: `${token}x`, ...rest }));
+      expect(await goUnchanged('bonn'), 'one of another hand-over').toBeGreaterThanOrEqual(DISK_BYTES);
 
-    for (const site of ['oslo', 'bonn']) {
-      await bed.killAgent(site);
-      await bed.startAgent(site);
-    }
-    expect(await goUnchanged('oslo'), 'one whose agents were restarted').toBeLessThan(FEW_BYTES);
+      for (const site of ['oslo', 'bonn']) {
+        await bed.killAgent(site);
+        await bed.startAgent(site);
+      }
+      expect(await goUnchanged('oslo'), 'one whose agents were restarted').toBeLessThan(FEW_BYTES);
 
-    await bed.killQemu('oslo', vm);
-    await until(async () => (await instance('oslo'))?.state === 'dead');
-    await startVm(bed, vm, 'oslo', spec);
-    expect(await goUnchanged('bonn'), 'one from before QEMU was started anew').toBeGreaterThanOrEqual(DISK_BYTES);
-  }, 120_000);
+      await bed.killQemu('oslo', vm);
+      await until(async () => (await instance('oslo'))?.state === 'dead');
+      await startVm(bed, vm, 'oslo', spec);
+      expect(await goUnchanged('bonn'), 'one from before QEMU was started anew').toBeGreaterThanOrEqual(DISK_BYTES);
+    }, 120_000);
+  });
 
   test('a return that is called off: the VM runs on with all it wrote, and the next return is whole', async () => {
     await begin('vm4', MUCH_BPS);
