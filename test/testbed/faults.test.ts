@@ -81,7 +81,8 @@ const MOVED_AGAIN: Record<Phase, Name> = {
   announce: "the source's agent dies",
   disk: 'the first path is cut',
   memory: 'the migrator dies',
-  switch: 'both paths are cut',
+  // Its source has sent all of it, and is given it back.
+  switch: "the destination's QEMU dies",
   release: "the destination's agent dies",
 };
 

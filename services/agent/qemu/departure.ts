@@ -7,7 +7,7 @@ import { DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
 import type { InstanceContext } from './instance.ts';
 import { mirror } from './lan.ts';
-import { isOutgoing, MemoryCopy, type MigrateInfo, sendRest, stopAtSource, type Tls } from './memory.ts';
+import { isSending, MemoryCopy, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { beginPostCopy, reconnect, stopForPostCopy } from './post-copy.ts';
 import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
@@ -64,7 +64,7 @@ export class Departure {
       this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? 60_000);
       await this.#disk.resume();
     }
-    if (move.copy && isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
+    if (move.copy && (await isSending(qmp))) {
       this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs, move.landing.postCopy);
       await this.#memory.begin(this.#of.context.config.qemu, move.landing, await this.#tls(move));
     }

@@ -90,9 +90,16 @@ export function isPostCopy(status: string): boolean {
   return status.startsWith('postcopy-');
 }
 
-/** True: QEMU is sending a VM, or has sent it. One that was sent here is `completed` as well, but counted no bytes. */
-export function isOutgoing({ status, ram }: MigrateInfo): boolean {
-  if (status === 'completed') return ram !== undefined && ram.transferred > 0;
+/**
+ * True: QEMU is sending its VM, or has sent it. `completed` may also be said of earlier migrations: one that brought the VM
+ * here counted no bytes, and a VM that was sent away and given back runs again.
+ */
+export async function isSending(qmp: Qmp): Promise<boolean> {
+  const { status, ram } = await qmp.execute<MigrateInfo>('query-migrate');
+  if (status === 'completed') {
+    if (ram === undefined || ram.transferred === 0) return false;
+    return (await qmp.execute<{ status: string }>('query-status')).status !== 'running';
+  }
   if (status === undefined) return false;
   return ['setup', 'active', 'pre-switchover', 'device'].includes(status) || isPostCopy(status);
 }
@@ -143,7 +150,7 @@ export class MemoryCopy {
   /** Begins; where a copy is under way already, as after a restart of the agent, watches that one. */
   async begin(settings: AgentConfig['qemu'], { endpoints, memoryPort }: Landing, tls: Tls): Promise<void> {
     const qmp = this.#qmp;
-    if (!isOutgoing(await qmp.execute<MigrateInfo>('query-migrate'))) {
+    if (!(await isSending(qmp))) {
       await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'source', this.#postCopy) });
       await qmp.execute('migrate-set-parameters', {
         ...parameters(settings),
