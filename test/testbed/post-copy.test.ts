@@ -29,7 +29,7 @@ onTestBed('post-copy of a real VM', () => {
       const { vm, from } = pooled;
       await guest(from, vm, 'fill', '16000000');
       const memory = await guest(from, vm, 'checksum');
-      await guest(from, vm, 'dirty', '40000000', '32000000');
+      await guest(from, vm, 'dirty', '40000000', '48000000');
       await work(pooled, async (site) => expect(await guest(site, vm, 'checksum')).toBe(memory));
       // The next one begins with an idle guest.
       const home = (await at(from, vm)) === undefined ? pooled.to : from;
