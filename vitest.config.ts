@@ -3,7 +3,8 @@ import { LONG } from './test/long.ts';
 
 /** The name or the folder of a file says which group it belongs to. `npm test` runs them side by side (test/run.ts). */
 const ALONE = ['test/**/*.alone.test.ts'];
-const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
+/** What measures times is with the VMs: there nothing else takes the processor. */
+const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.{qemu,timed}.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
 const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
@@ -17,7 +18,9 @@ export default defineConfig({
           name: 'usual',
           include: ['test/**/*.test.ts'],
           exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
-          testTimeout: 30_000,
+          // They take the time that others leave: a limit only ends what hangs.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
@@ -28,8 +31,8 @@ export default defineConfig({
           name: 'real servers',
           include: SERVERS,
           exclude: [...ALONE, ...unwanted],
-          testTimeout: 60_000,
-          hookTimeout: 90_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -8,7 +8,7 @@ import { onNats } from '../servers/nats.ts';
 import { onPrometheus } from '../servers/prometheus.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
 
-const PATIENTLY = { timeout: 120_000, interval: 300 };
+const PATIENTLY = { timeout: 120_000, interval: 1000 };
 const TOKEN = 'replace-me-by-a-secret';
 const deployed = new URL('../../deploy/compose/tagalong.nats.yaml', import.meta.url).pathname;
 

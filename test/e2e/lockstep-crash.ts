@@ -13,7 +13,7 @@ import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { drivers, PROCESSES, played, settingsOf, simulated } from './lockstep-world.ts';
 
-export const KILLS = longOr(4, 50);
+export const KILLS = longOr(3, 50);
 /** So long for one kill, at the most: until it is noticed, and the process is there again. */
 export const KILL_MS = 30_000;
 /** Positions of each driver, for so many kills: enough of the trace has to be left for the last of them. */

@@ -20,6 +20,7 @@ import { memoryStore } from '#shared/store/memory.ts';
 import { run } from '#simulations/engine.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
+import { longOr } from '../long.ts';
 
 type TerminalType = (typeof TERMINAL_TYPES)[number];
 
@@ -163,7 +164,7 @@ describe(missing.length === 0 ? 'the evening of 25 cabs' : `the evening of 25 ca
 describe(`the shipped scenario, seed ${SEED}`, () => {
   const { sites, vms, fixes } = northeastCorridor(SEED);
 
-  test.each(['tagalong', 'nearest'])(
+  test.each(longOr(['tagalong'], ['tagalong', 'nearest']))(
     'by %s, replayed as fast as it goes, is decided as in simulation',
     async (policy) => {
       await bothAgree(policy, Number.POSITIVE_INFINITY, { sites, vms, fixes: [...fixes()] });

@@ -6,6 +6,7 @@ import { readSites } from '#services/ingest/sites.ts';
 import { TRACE_FORMATS, type TraceFormat } from '#services/ingest/traces/formats.ts';
 import type { Fix, TraceReport } from '#services/ingest/traces/trace.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { longOr } from '../long.ts';
 import { readAll, temporaryFolder } from '../unit/traces/folder.ts';
 import { breaks, textOf, type Whole, wholeTrace } from './broken-traces.ts';
 import { SEED } from './seed.ts';
@@ -89,7 +90,7 @@ test(
         expect(outcome.report.rows + (outcome.report.others ?? 0)).toBe(rows);
         outcomes.counted++;
       }),
-      { seed: SEED, numRuns: 1500 },
+      { seed: SEED, numRuns: longOr(500, 1500) },
     );
     for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(20);
   },

@@ -6,6 +6,7 @@ import type { Data, Fact } from '#shared/events/index.ts';
 import { distanceKm } from '#shared/geo/distance.ts';
 import { userRttMs } from '#shared/model/network.ts';
 import { createWorld } from '#simulations/world.ts';
+import { longOr } from '../long.ts';
 import { positionAt, SITES, SPEC, START_MS } from './harness.ts';
 import { SEED } from './seed.ts';
 
@@ -94,9 +95,9 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
         moves += run.moves.length;
         check(run);
       }),
-      { seed: SEED, numRuns: 100 },
+      { seed: SEED, numRuns: longOr(50, 100) },
     );
-    expect(moves, 'users whom nobody follows prove nothing').toBeGreaterThan(100);
+    expect(moves, 'users whom nobody follows prove nothing').toBeGreaterThan(longOr(50, 100));
   });
 
   /** To and fro between two sites: away for a share of each period. */
@@ -110,7 +111,7 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
       fc.property(fc.integer({ min: 10, max: 7_200 }), fc.integer({ min: 5, max: 95 }), (periodS, awayPercent) => {
         check(oscillate(periodS, awayPercent));
       }),
-      { seed: SEED, numRuns: 60 },
+      { seed: SEED, numRuns: longOr(30, 60) },
     );
   });
 
@@ -129,7 +130,7 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
           expect(costUserMs).toBeLessThanOrEqual(Math.max(0, gainUserMs) + 12 * oneMove);
         },
       ),
-      { seed: SEED, numRuns: 40 },
+      { seed: SEED, numRuns: longOr(20, 40) },
     );
   });
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { longOr } from '../long.ts';
+import { longOr, onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 import { type PooledVm, VmPool } from './pool.ts';
 
@@ -127,22 +127,24 @@ onTestBed('paths of a real move', () => {
       }
     }));
 
-  test('all paths are cut for good: the watchdog gives the move up, and the VM runs on where it was', () =>
-    withVm(async (pooled) => {
-      const { vm, from, to } = pooled;
-      const { before, done } = cutting(pooled, ['north', 'south']);
-      try {
-        const moving = moveVm(bed, vm, from, to, { before, rules: { ...RULES, stallMs: 2500 } });
-        await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
-        await done();
-        expect(await runsAt(vm)).toEqual([from]);
-      } finally {
-        await mend(['north', 'south']);
-      }
-      // Nothing of it is in the way of the next one.
-      await sleep(200);
-      expect((await moveVm(bed, vm, from, to)).degraded).toEqual([]);
-    }));
+  onlyLong(() => {
+    test('all paths are cut for good: the watchdog gives the move up, and the VM runs on where it was', () =>
+      withVm(async (pooled) => {
+        const { vm, from, to } = pooled;
+        const { before, done } = cutting(pooled, ['north', 'south']);
+        try {
+          const moving = moveVm(bed, vm, from, to, { before, rules: { ...RULES, stallMs: 2500 } });
+          await expect(moving).rejects.toMatchObject({ code: 'STALLED' });
+          await done();
+          expect(await runsAt(vm)).toEqual([from]);
+        } finally {
+          await mend(['north', 'south']);
+        }
+        // Nothing of it is in the way of the next one.
+        await sleep(200);
+        expect((await moveVm(bed, vm, from, to)).degraded).toEqual([]);
+      }));
+  });
 
   test('a middlebox strips MPTCP: the move is made over plain TCP, and says so', () =>
     withVm(async ({ vm, from, to }) => {
