@@ -61,6 +61,67 @@ onTestBed('post-copy of a real VM', () => {
       await intact(from);
     }));
 
+  test('both paths die in post-copy, and one comes back: the rest goes over that one', () =>
+    withBusyVm(async ({ vm, from, to }, intact) => {
+      try {
+        const before = inPostCopy({ vm, from, to }, async () => {
+          await cut(BOTH);
+          setTimeout(() => void mend(['south']), 4000);
+        });
+        const { degraded } = await moveVm(bed, vm, from, to, { rules, before });
+        expect(degraded).toContain('post-copy');
+        await intact(to);
+      } finally {
+        await mend(['north']);
+      }
+    }));
+
+  /** One move by the migrator, in which something breaks once the VM runs at its destination. @returns its one end */
+  const endOf = async (pooled: PooledVm, breaks: Act) => {
+    const { vm, from, to } = pooled;
+    const world = new FaultWorld(bed, vm, specOf(), rules);
+    await world.open();
+    try {
+      const strike: Act = (broken) => inPostCopy(pooled, () => breaks(broken))('release');
+      const { type, data } = await world.move(from, to, { point: { step: 'release' }, fault: { strike } });
+      expect(world.struckIn).toBe('release');
+      expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
+      expect(world.twice, 'rule 1: never in two places').toEqual([]);
+      expect(data.figures.degraded).toContain('post-copy');
+      expect(await at(from, vm)).toBeUndefined();
+      return { type, data };
+    } finally {
+      await world.leave();
+    }
+  };
+
+  test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
+    withBusyVm(async ({ vm, from, to }, intact) => {
+      const { type } = await endOf({ vm, from, to }, async (world) => {
+        world.killMigrator();
+        for (const site of ['oslo', 'bonn']) await bed.killAgent(site);
+        for (const site of ['oslo', 'bonn']) await bed.startAgent(site);
+        await world.startMigrator();
+      });
+      expect(type).toBe('migration.completed.v1');
+      await intact(to);
+    }));
+
+  const [source, destination] = [['source', 'from'] as const, ['destination', 'to'] as const];
+  test.each(longOr([destination], [source, destination]))(
+    'rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said',
+    (_, end) =>
+      withBusyVm(async (pooled) => {
+        const { vm, to } = pooled;
+        const { data } = await endOf(pooled, () => bed.killQemu(pooled[end], vm));
+        expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: to });
+        expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
+        expect(await at(to, vm)).toMatchObject({ state: 'dead' });
+        await startVm(bed, vm, to);
+        expect(await at(to, vm)).toMatchObject({ state: 'running' });
+      }),
+  );
+
   onlyLong(() => {
     test('its disk goes along, and is whole before it runs', () => {
       const spec = specOf({ diskBytes: 16 * 2 ** 20 });
@@ -73,67 +134,6 @@ onTestBed('post-copy of a real VM', () => {
         expect(checked).toBeGreaterThan(0);
       }, new VmPool(bed, spec));
     });
-
-    test('both paths die in post-copy, and one comes back: the rest goes over that one', () =>
-      withBusyVm(async ({ vm, from, to }, intact) => {
-        try {
-          const before = inPostCopy({ vm, from, to }, async () => {
-            await cut(BOTH);
-            setTimeout(() => void mend(['south']), 4000);
-          });
-          const { degraded } = await moveVm(bed, vm, from, to, { rules, before });
-          expect(degraded).toContain('post-copy');
-          await intact(to);
-        } finally {
-          await mend(['north']);
-        }
-      }));
-
-    /** One move by the migrator, in which something breaks once the VM runs at its destination. @returns its one end */
-    const endOf = async (pooled: PooledVm, breaks: Act) => {
-      const { vm, from, to } = pooled;
-      const world = new FaultWorld(bed, vm, specOf(), rules);
-      await world.open();
-      try {
-        const strike: Act = (broken) => inPostCopy(pooled, () => breaks(broken))('release');
-        const { type, data } = await world.move(from, to, { point: { step: 'release' }, fault: { strike } });
-        expect(world.struckIn).toBe('release');
-        expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
-        expect(world.twice, 'rule 1: never in two places').toEqual([]);
-        expect(data.figures.degraded).toContain('post-copy');
-        expect(await at(from, vm)).toBeUndefined();
-        return { type, data };
-      } finally {
-        await world.leave();
-      }
-    };
-
-    test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
-      withBusyVm(async ({ vm, from, to }, intact) => {
-        const { type } = await endOf({ vm, from, to }, async (world) => {
-          world.killMigrator();
-          for (const site of ['oslo', 'bonn']) await bed.killAgent(site);
-          for (const site of ['oslo', 'bonn']) await bed.startAgent(site);
-          await world.startMigrator();
-        });
-        expect(type).toBe('migration.completed.v1');
-        await intact(to);
-      }));
-
-    const [source, destination] = [['source', 'from'] as const, ['destination', 'to'] as const];
-    test.each(longOr([destination], [source, destination]))(
-      'rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said',
-      (_, end) =>
-        withBusyVm(async (pooled) => {
-          const { vm, to } = pooled;
-          const { data } = await endOf(pooled, () => bed.killQemu(pooled[end], vm));
-          expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: to });
-          expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
-          expect(await at(to, vm)).toMatchObject({ state: 'dead' });
-          await startVm(bed, vm, to);
-          expect(await at(to, vm)).toMatchObject({ state: 'running' });
-        }),
-    );
 
     test('the only path that it has got dies in post-copy: the rest goes over the other', () =>
       withBusyVm(async ({ vm, from, to }, intact) => {
