@@ -64,11 +64,15 @@ onNats('the deployment on loopback', () => {
         const response = await fetch(url('ingest') + path, { method, headers, body: JSON.stringify(body) });
         expect(response.status, await response.clone().text()).toBeLessThan(300);
       };
-      const env = { TAGALONG_URL: ['placement-1', 'placement-2', 'migrator-1', 'migrator-2'].map(url).join() };
       const homeOf = async (name: string) => {
-        const { stdout } = await tagalong(['status', '--json', '--token', TOKEN], env);
-        const { vms } = JSON.parse(stdout) as { vms: { vm: string; home: string }[] };
-        return vms.find(({ vm }) => vm === name)?.home;
+        const headers = { authorization: `Bearer ${TOKEN}` };
+        const asked = ['placement-1', 'placement-2'].map(async (placement) => {
+          const { vms } = (await (await fetch(`${url(placement)}/v1/status`, { headers })).json()) as {
+            vms: { vm: string; home: string }[];
+          };
+          return vms;
+        });
+        return (await Promise.all(asked)).flat().find(({ vm }) => vm === name)?.home;
       };
       const toNewYork = (user: string) => ask('POST', '/v1/locations', { user, lat: 40.74, lon: -74.0 });
 

@@ -12,11 +12,11 @@ import { onTestBed } from './needs.ts';
 const DISK_BYTES = 16 * 2 ** 20;
 /** Little enough that it takes a while until all of the disk has been written anew. */
 const WRITTEN_BPS = 500_000;
-const MUCH_BPS = 1_500_000;
+const MUCH_BPS = 1_000_000;
 /** Enough that it shows whether it is there. */
 const SOME_BYTES = 1_000_000;
-/** A return sends what was written meanwhile: far less than the disk. */
-const FEW_BYTES = DISK_BYTES / 2;
+/** A return sends what was written meanwhile: less than the disk. */
+const FEW_BYTES = (3 / 4) * DISK_BYTES;
 const PROVIDERS = ['north', 'south'];
 const uplinks = PROVIDERS.map((provider) => ({ provider, rateBps: 25e6 }));
 const topology = topologies.parse(
