@@ -10,12 +10,10 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * Groups run side by side. Guests and servers have to answer in time and wait most of theirs; the usual tests take whatever
- * processor time is left. A higher niceness gives way.
+ * Guests and servers have to answer in time, and wait most of theirs; the usual tests take the processor time that is left. A
+ * higher niceness gives way.
  */
-const NICENESS: Readonly<Record<string, number>> = { 'real VMs': 0, 'real servers': 10, usual: 19 };
-/** Measures pauses: nothing runs beside it. */
-const AFTERWARDS = 'alone';
+const NICENESS = { 'real VMs': 0, 'real servers': 10, usual: 19, alone: 0 } as const;
 
 const ROOT = new URL('../', import.meta.url).pathname;
 /** CI counts from its own beginning. */
@@ -23,12 +21,14 @@ const beganMs = Number(process.env.TAGALONG_CI_BEGAN_S ?? Date.now() / 1000) * 1
 const folder = await mkdtemp(join(tmpdir(), 'tagalong-tests-'));
 const reports = new Map<string, Report | undefined>();
 const running = new Set<ChildProcess>();
+let interrupted = false;
 
-async function runGroup(group: string, niceness = 0): Promise<void> {
+async function runGroup(group: keyof typeof NICENESS): Promise<void> {
+  if (interrupted) return;
   const file = join(folder, `${group}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', group, '--passWithNoTests', ...reporters];
-  const command = ['-n', `${niceness}`, process.execPath, ...args, ...process.argv.slice(2)];
+  const command = ['-n', `${NICENESS[group]}`, process.execPath, ...args, ...process.argv.slice(2)];
   const child = spawn('nice', command, {
     cwd: ROOT,
     // The tests start hundreds of processes: reading and stripping the same modules again is half of what a start costs.
@@ -67,7 +67,6 @@ function minutes(): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     interrupted = true;
@@ -76,8 +75,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  await Promise.all(Object.entries(NICENESS).map(([group, niceness]) => runGroup(group, niceness)));
-  if (!interrupted) await runGroup(AFTERWARDS);
+  const usual = runGroup('usual');
+  await Promise.all([runGroup('real VMs'), runGroup('real servers')]);
+  await runGroup('alone');
+  await usual;
 } finally {
   await rm(folder, { recursive: true });
 }
