@@ -9,14 +9,14 @@ import { shortName } from '#services/agent/qemu/names.ts';
 import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 
-const DISK_BYTES = 16 * 2 ** 20;
+const DISK_BYTES = 32 * 2 ** 20;
 /** Little enough that it takes a while until all of the disk has been written anew. */
-const WRITTEN_BPS = 500_000;
-const MUCH_BPS = 1_000_000;
+const WRITTEN_BPS = 1_000_000;
+const MUCH_BPS = 3_000_000;
 /** Enough that it shows whether it is there. */
-const SOME_BYTES = 1_000_000;
-/** A return sends what was written meanwhile: less than the disk. */
-const FEW_BYTES = (3 / 4) * DISK_BYTES;
+const SOME_BYTES = 2_000_000;
+/** A return sends what was written meanwhile: far less than the disk. */
+const FEW_BYTES = DISK_BYTES / 2;
 const PROVIDERS = ['north', 'south'];
 const uplinks = PROVIDERS.map((provider) => ({ provider, rateBps: 25e6 }));
 const topology = topologies.parse(
@@ -103,7 +103,7 @@ onTestBed('storage of a real VM', () => {
 
   test('there and back while the guest writes: all it wrote is on the disk, its memory is intact, and what was there already was not sent again', async () => {
     await begin('vm1', MUCH_BPS);
-    await guest('fill', '8000000');
+    await guest('fill', '20000000');
     const memory = await guest('checksum');
     // Into the second round: the disk is full of what was written.
     await writes(DISK_BYTES * 1.1, 80_000);
