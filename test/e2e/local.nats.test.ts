@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { onlyLong } from '../long.ts';
 import { onNats } from '../servers/nats.ts';
 import { onPrometheus } from '../servers/prometheus.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
@@ -121,10 +122,12 @@ onNats('the deployment on loopback', () => {
       expect(await readdir(folder)).toEqual([]);
     });
 
-    test('none of its processes outlives it, however it ended', { timeout: 300_000 }, async () => {
-      const { running, processes } = await local();
-      await running.stop('SIGKILL');
-      await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);
+    onlyLong(() => {
+      test('none of its processes outlives it, however it ended', { timeout: 300_000 }, async () => {
+        const { running, processes } = await local();
+        await running.stop('SIGKILL');
+        await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);
+      });
     });
   });
 });

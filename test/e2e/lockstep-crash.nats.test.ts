@@ -1,6 +1,7 @@
 /** Processes that are killed, and servers that are lost, on NATS: what is decided is what would have been. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
+import { onlyLong } from '../long.ts';
 import { onNats, startNats, startNatsCluster } from '../servers/nats.ts';
 import { crash, KILL_MS, KILLS } from './lockstep-crash.ts';
 
@@ -25,22 +26,24 @@ onNats('a replay on NATS whose processes are killed', () => {
     120_000 + KILLS * KILL_MS,
   );
 
-  test(
-    'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
-    async () => {
-      const servers = await startNatsCluster();
-      const url = `nats://${servers.map((server) => server.url.replace('nats://', '')).join()}`;
-      const lose = async () => {
-        await servers[1]!.kill();
-        await sleep(DOWN_MS);
-        await servers[1]!.restart();
-      };
-      try {
-        await crash({ url, lose, replicas: 3 }, 2);
-      } finally {
-        await Promise.all(servers.map((server) => server.stop()));
-      }
-    },
-    180_000 + 2 * KILL_MS,
-  );
+  onlyLong(() => {
+    test(
+      'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
+      async () => {
+        const servers = await startNatsCluster();
+        const url = `nats://${servers.map((server) => server.url.replace('nats://', '')).join()}`;
+        const lose = async () => {
+          await servers[1]!.kill();
+          await sleep(DOWN_MS);
+          await servers[1]!.restart();
+        };
+        try {
+          await crash({ url, lose, replicas: 3 }, 2);
+        } finally {
+          await Promise.all(servers.map((server) => server.stop()));
+        }
+      },
+      180_000 + 2 * KILL_MS,
+    );
+  });
 });

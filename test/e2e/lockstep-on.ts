@@ -48,7 +48,7 @@ export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): 
   }
 
   test(`made-up drivers: every decision and migration event is as in simulation`, { timeout: 180_000 }, async () => {
-    const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, longOr(16, 24)));
+    const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, 24));
     expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(20);
     expect(replayed).toEqual(simulated);
   });

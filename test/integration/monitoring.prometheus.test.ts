@@ -56,7 +56,7 @@ onPrometheus('Prometheus', () => {
       await vi.waitFor(async () => expect(await value(moves)).toBe(1), PATIENTLY);
       // It had been 0 before, so that a rate sees the first move.
       expect(await value(`increase(${moves}[5m])`)).toBeGreaterThan(0);
-      expect(await value('tagalong_site_vms{site="east"}')).toBe(1);
+      await vi.waitFor(async () => expect(await value('tagalong_site_vms{site="east"}')).toBe(1), PATIENTLY);
       expect(await value('time() - tagalong_site_last_report_timestamp_seconds{site="west"}')).toBeLessThan(30);
 
       // It complains about what is not named or explained as it should be, what Node.js says of itself included.

@@ -98,13 +98,12 @@ const ALL = PHASES.flatMap((step, i) =>
 /** Each fault in one step at least, and one fault a step at least; the switch has most of them. */
 const SOME: readonly { readonly fault: Name; readonly point: Point }[] = [
   { fault: "the destination's QEMU dies", point: UNDER_WAY.prepare },
-  { fault: "the source's agent dies", point: UNDER_WAY.announce },
   { fault: 'the first path is cut', point: UNDER_WAY.disk },
+  { fault: 'the second path is cut', point: UNDER_WAY.announce },
   { fault: 'the migrator dies', point: UNDER_WAY.memory },
-  { fault: 'the second path is cut', point: UNDER_WAY.memory },
   { fault: 'both paths are cut', point: UNDER_WAY.switch },
   { fault: "the source's QEMU dies", point: UNDER_WAY.switch },
-  { fault: "the destination's agent dies", point: HANDED_OVER },
+  { fault: "the source's agent dies", point: HANDED_OVER },
   { fault: "the destination's QEMU dies", point: HANDED_OVER },
   { fault: "the destination's agent dies", point: UNDER_WAY.release },
 ];

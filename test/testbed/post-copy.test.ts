@@ -95,32 +95,34 @@ onTestBed('post-copy of a real VM', () => {
     }
   };
 
-  test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
-    withBusyVm(async ({ vm, from, to }, intact) => {
-      const { type } = await endOf({ vm, from, to }, async (world) => {
-        world.killMigrator();
-        for (const site of ['oslo', 'bonn']) await bed.killAgent(site);
-        for (const site of ['oslo', 'bonn']) await bed.startAgent(site);
-        await world.startMigrator();
-      });
-      expect(type).toBe('migration.completed.v1');
-      await intact(to);
-    }));
+  onlyLong(() => {
+    test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
+      withBusyVm(async ({ vm, from, to }, intact) => {
+        const { type } = await endOf({ vm, from, to }, async (world) => {
+          world.killMigrator();
+          for (const site of ['oslo', 'bonn']) await bed.killAgent(site);
+          for (const site of ['oslo', 'bonn']) await bed.startAgent(site);
+          await world.startMigrator();
+        });
+        expect(type).toBe('migration.completed.v1');
+        await intact(to);
+      }));
 
-  const [source, destination] = [['source', 'from'] as const, ['destination', 'to'] as const];
-  test.each(longOr([destination], [source, destination]))(
-    'rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said',
-    (_, end) =>
-      withBusyVm(async (pooled) => {
-        const { vm, to } = pooled;
-        const { data } = await endOf(pooled, () => bed.killQemu(pooled[end], vm));
-        expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: to });
-        expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
-        expect(await at(to, vm)).toMatchObject({ state: 'dead' });
-        await startVm(bed, vm, to);
-        expect(await at(to, vm)).toMatchObject({ state: 'running' });
-      }),
-  );
+    const [source, destination] = [['source', 'from'] as const, ['destination', 'to'] as const];
+    test.each(longOr([destination], [source, destination]))(
+      'rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said',
+      (_, end) =>
+        withBusyVm(async (pooled) => {
+          const { vm, to } = pooled;
+          const { data } = await endOf(pooled, () => bed.killQemu(pooled[end], vm));
+          expect(data).toMatchObject({ code: 'VM_NOT_RUNNING', runsAt: to });
+          expect(data).toMatchObject({ reason: expect.stringContaining('start it again') });
+          expect(await at(to, vm)).toMatchObject({ state: 'dead' });
+          await startVm(bed, vm, to);
+          expect(await at(to, vm)).toMatchObject({ state: 'running' });
+        }),
+    );
+  });
 
   onlyLong(() => {
     test('its disk goes along, and is whole before it runs', () => {
