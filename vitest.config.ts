@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LONG } from './test/long.ts';
 
-/** The name or the folder of a file says which group it belongs to. `npm test` runs them side by side (test/run.ts). */
+/** The name or the folder of a file says which group it belongs to. test/run.ts says which of them run side by side. */
 const ALONE = ['test/**/*.alone.test.ts'];
 /** What measures times is with the VMs: there nothing else takes the processor. */
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.{qemu,timed}.test.ts'];
@@ -21,8 +21,8 @@ export default defineConfig({
           // They take the time that others leave: a limit only ends what hangs.
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // The simulations and property tests are CPU-bound; more workers than cores only makes them wait for each other.
-          maxWorkers: 2,
+          // One core is left to them by real VMs.
+          maxWorkers: 1,
           sequence: { groupOrder: 0 },
         },
       },

@@ -10,10 +10,10 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * Guests and servers have to answer in time, and wait most of theirs; the usual tests take the processor time that is left. A
- * higher niceness gives way.
+ * Guests have to answer in time, and wait most of theirs: the usual tests take the processor time that they leave. A higher
+ * niceness gives way. Servers and their clients take all there is, and come afterwards.
  */
-const NICENESS = { 'real VMs': 0, 'real servers': 10, usual: 19, alone: 0 } as const;
+const NICENESS = { 'real VMs': 0, usual: 19, 'real servers': 0, alone: 0 } as const;
 
 const ROOT = new URL('../', import.meta.url).pathname;
 /** CI counts from its own beginning. */
@@ -75,10 +75,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const usual = runGroup('usual');
-  await Promise.all([runGroup('real VMs'), runGroup('real servers')]);
+  await Promise.all([runGroup('real VMs'), runGroup('usual')]);
+  await runGroup('real servers');
   await runGroup('alone');
-  await usual;
 } finally {
   await rm(folder, { recursive: true });
 }
