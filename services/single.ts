@@ -2,6 +2,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -15,7 +16,7 @@ import { registerIngest } from './ingest/http.ts';
 import { listenersKnown } from './ingest/listeners.ts';
 import { createIngest } from './ingest/service.ts';
 import type { Followed } from './lockstep/follower.ts';
-import { createMover, type Machines } from './migrator/mover.ts';
+import { createMover } from './migrator/mover.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
 import {

@@ -2,6 +2,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -14,7 +15,7 @@ import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { createIngest, type Ingest } from './ingest/service.ts';
-import { createMover, type Machines } from './migrator/mover.ts';
+import { createMover } from './migrator/mover.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
 import { observeConnections, observeIngest, observeMigrator, observePlacement, observeSetAside } from './observe.ts';

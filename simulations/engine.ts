@@ -4,14 +4,14 @@
  */
 import { PersonalVms } from '#services/ingest/personal-vms.ts';
 import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/named.ts';
 import { sessionOf } from '#shared/policy/roster.ts';
-import type { Session, Vm } from '#shared/policy/vm.ts';
+import type { Session, Vm } from '#shared/policy/state.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { type Account, Serving } from './serving.ts';

@@ -2,7 +2,9 @@
 
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
 import type { SiteSpec } from '#services/ingest/sites.ts';
-import { type Fix, openTrace, type TraceOptions, type TraceReport } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { TraceReport } from '#services/ingest/traces/report.ts';
+import { openTrace, type TraceOptions } from '#services/ingest/traces/trace.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { generate } from './generators/generate.ts';
 import { northeastCorridor } from './scenarios/northeast-corridor.ts';

@@ -13,7 +13,7 @@ import { Migrations } from '#shared/migration/migrations.ts';
 import type { AnyPolicy } from '#shared/policy/named.ts';
 import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 import { Placement, type Position } from '#shared/policy/placement.ts';
-import type { Session, Vm } from '#shared/policy/vm.ts';
+import type { Session, Vm } from '#shared/policy/state.ts';
 
 export interface World {
   readonly placement: Placement;

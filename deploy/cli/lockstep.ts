@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { replay } from '#services/ingest/replay.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import { Conductor } from '#services/lockstep/conductor.ts';
 import { sharedHosts } from '#services/lockstep/hosts.ts';
 import { type IngestClient, ingestClient } from '#services/lockstep/ingest.ts';

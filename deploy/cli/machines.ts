@@ -1,8 +1,8 @@
 import { keptMachines } from '#services/agent/kept.ts';
 import { qemuMachines } from '#services/agent/remote.ts';
-import type { Machines } from '#services/migrator/mover.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 

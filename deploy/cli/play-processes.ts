@@ -1,7 +1,7 @@
 /** A replay onto processes of their own: with a live picture, and a table of what it took. */
 import { createWriteStream } from 'node:fs';
 import type { PersonalVms } from '#services/ingest/personal-vms.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Event } from '#shared/events/index.ts';
 import { duration, instant } from '#shared/format.ts';

@@ -1,6 +1,7 @@
 import { PersonalVms } from '#services/ingest/personal-vms.ts';
 import { readSites } from '#services/ingest/sites.ts';
-import type { Fix, Trace } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { Trace } from '#services/ingest/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';

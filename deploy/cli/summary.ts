@@ -1,6 +1,6 @@
 /** A run in figures: what the closing table shows, and what `--json` prints. */
 import type { Ingest } from '#services/ingest/service.ts';
-import type { TraceReport } from '#services/ingest/traces/trace.ts';
+import type { TraceReport } from '#services/ingest/traces/report.ts';
 import type { PlacementService } from '#services/placement/service.ts';
 import { distribution } from '#simulations/statistics.ts';
 import type { EndedMove, OrderedMove, Outcome, Tally } from './tally.ts';

@@ -1,7 +1,8 @@
 /** The options of the commands that read a trace. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ColumnNames } from '#services/ingest/traces/formats.ts';
 import { TRACE_FORMATS, type TraceFormat } from '#services/ingest/traces/formats.ts';
-import type { ColumnNames, Trace, TraceOptions } from '#services/ingest/traces/trace.ts';
+import type { Trace, TraceOptions } from '#services/ingest/traces/trace.ts';
 import { TagalongError } from '#shared/errors.ts';
 
 export interface TraceReading {

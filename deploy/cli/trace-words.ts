@@ -1,4 +1,4 @@
-import type { TraceReport } from '#services/ingest/traces/trace.ts';
+import type { TraceReport } from '#services/ingest/traces/report.ts';
 import { counted, duration } from '#shared/format.ts';
 
 /** How positions were made from a trace: the options, the defaults among them, and what came of it. */

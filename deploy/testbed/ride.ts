@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { qemuMachines } from '#services/agent/remote.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import type { ProbeReport, Transport } from '#services/probe/probe.ts';
 import { createSystem, type System } from '#services/system.ts';
 import type { Bus } from '#shared/bus/bus.ts';

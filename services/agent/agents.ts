@@ -10,7 +10,8 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { unknownSite } from '#shared/config/nearest.ts';
 import type { SiteConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Data, type Event, envelop, type VmSpec } from '#shared/events/index.ts';
+import { type Data, type Event, envelop } from '#shared/events/index.ts';
+import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
@@ -19,20 +20,6 @@ import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 import type { HttpSurface } from '../http.ts';
 import type { SiteRegistry } from '../sites/registry.ts';
 import { SITE_RECORD, siteKey } from './records.ts';
-
-/** The hosts of all sites. */
-export interface Hosts {
-  /** The VMs that are at a site, by our records and by its word; undefined where nobody there answers. */
-  vmsAt(site: string): readonly string[] | undefined | Promise<readonly string[] | undefined>;
-  /** Has a VM run at a site. One that may run somewhere already, by our records, is left as it is. */
-  place(vm: string, site: string, spec: VmSpec): void | Promise<void>;
-  /** A VM is no more, wherever it was. */
-  remove(vm: string): void | Promise<void>;
-  /** A site is there, or what is new of it. VMs that were stranded there are looked after again. */
-  declare(site: SiteConfig): void | Promise<void>;
-  /** A site is no more. Its VMs are left as they are, and nobody looks after them. */
-  withdraw(site: SiteConfig): void | Promise<void>;
-}
 
 export interface SiteAgents {
   start(): Promise<void>;

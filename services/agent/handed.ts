@@ -13,17 +13,16 @@
  */
 import type { Clock } from '#shared/clock/clock.ts';
 import type { VmSpec } from '#shared/events/index.ts';
+import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { listRecords } from '#shared/store/update.ts';
-import type { Machines } from '../migrator/mover.ts';
-import type { Hosts } from './agents.ts';
 import { whereaboutsBefore } from './before-handed.ts';
 import { handedKey, PLACE_RECORD } from './records.ts';
-import type { RemoteHosts } from './remote.ts';
+import type { RemoteHosts } from './remote-hosts.ts';
 
 /** So many names of VMs are in a line of the log. */
 const MOST_NAMED = 8;

@@ -5,13 +5,12 @@
  */
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { listRecords } from '#shared/store/update.ts';
-import type { Machines } from '../migrator/mover.ts';
-import type { Hosts } from './agents.ts';
 import { type KeptPlace, PLACE_RECORD } from './records.ts';
 import { simulatedMachines } from './simulated.ts';
 

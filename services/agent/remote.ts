@@ -1,26 +1,15 @@
 /** Hosts whose VMs are real: QEMU behind the agents of the sites. */
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config, SiteConfig } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
-import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
-import type { Machines } from '../migrator/mover.ts';
-import type { Hosts } from './agents.ts';
 import { readCredentials } from './credentials.ts';
 import { handedMachines } from './handed.ts';
 import { SiteOrders } from './orders.ts';
-
-/** Hosts that carry out what they are told; whether a VM may run at a site is known to who tells them. */
-export interface RemoteHosts extends Omit<Hosts, 'vmsAt' | 'remove'> {
-  /** What a site says that it has; undefined where nobody there answers. */
-  instancesAt(site: string): Promise<readonly InstanceStatus[] | undefined>;
-  /** @param gone told of each site that has not got it any more, also later than this resolves */
-  remove(vm: string, gone: (site: string) => Promise<void>): Promise<void>;
-  /** Says no more to sites what they have not heard. */
-  forget(): void;
-}
+import type { RemoteHosts } from './remote-hosts.ts';
 
 /**
  * Everything that runs VMs, real.

@@ -1,9 +1,9 @@
 /** Hosts whose VMs are simulated, with the hypervisor that moves them. */
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config, SiteConfig } from '#shared/config/schema.ts';
+import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import type { SimulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
-import type { Hosts } from './agents.ts';
 
 /** The hosts of some sites under a simulated hypervisor, which is told of the sites. */
 export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['sites']) {

@@ -4,7 +4,7 @@ import { unitVector } from '#shared/geo/distance.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import { SiteIndex } from '#shared/geo/site-index.ts';
 import type { SiteSpec } from './sites.ts';
-import type { Fix } from './traces/trace.ts';
+import type { Fix } from './traces/fix.ts';
 
 /** A VM of a usual size; stated in every result that used it. */
 export const PERSONAL_VM: VmSpec = {

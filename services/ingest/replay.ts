@@ -2,7 +2,7 @@
 import type { PacedClock } from '#shared/clock/paced.ts';
 import type { PersonalVms } from './personal-vms.ts';
 import type { Ingest } from './service.ts';
-import type { Fix } from './traces/trace.ts';
+import type { Fix } from './traces/fix.ts';
 
 export interface Replay {
   readonly clock: PacedClock;

@@ -5,9 +5,9 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { TagalongError } from '#shared/errors.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Store } from '#shared/store/store.ts';
-import type { Machines } from '../migrator/mover.ts';
 import { InHand, tappedBus, tappedStore } from './tap.ts';
 import { type Answer, type FromConductor, type FromFollower, type Question, wire } from './wire.ts';
 

@@ -2,28 +2,16 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type Hosts, type SiteAgents, siteAgents } from '../agent/agents.ts';
+import { type SiteAgents, siteAgents } from '../agent/agents.ts';
 import type { HttpSurface } from '../http.ts';
 import { registerSites } from '../sites/http.ts';
 import { siteRegistry } from '../sites/registry.ts';
 import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
-
-/** What runs the VMs, and moves them. */
-export interface Machines {
-  readonly hypervisor: Hypervisor;
-  readonly hosts: Hosts;
-  /** This process is the one that gives orders, from now on or no longer. Called before the first order. */
-  duty(on: boolean): Promise<void>;
-  /** How many VMs the sites say that they run and that were not handed to them; missing where no site is asked. */
-  readonly foreignVms?: () => number;
-  /** Lets go of the hosts; the VMs run on. */
-  close(): void;
-}
 
 export interface Mover {
   readonly migrator: MigratorService;

@@ -21,7 +21,7 @@ import {
 import { type Log, serviceLog } from '#shared/log.ts';
 import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/kept-vm.ts';
-import type { Mind } from '#shared/policy/machine.ts';
+import type { Mind } from '#shared/policy/mind.ts';
 import type { LocationOutcome } from '#shared/policy/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { SetAside } from '#shared/store/set-aside.ts';

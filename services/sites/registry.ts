@@ -10,10 +10,10 @@ import { unknownSite } from '#shared/config/nearest.ts';
 import type { Config, SiteConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { envelop } from '#shared/events/index.ts';
+import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import type { Hosts } from '../agent/agents.ts';
 import { apartWarnings } from './apart.ts';
 import { type SiteRecord, SiteRecords } from './records.ts';
 

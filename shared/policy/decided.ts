@@ -3,7 +3,7 @@ import { TagalongError } from '../errors.ts';
 import type { Data, Explanation } from '../events/index.ts';
 import type { DecideParams } from './machine.ts';
 import type { Prospects } from './prospects.ts';
-import type { Vm } from './vm.ts';
+import type { Vm } from './state.ts';
 
 /** The event of a decision. Its id follows from the VM and the number alone: the same, however often it is computed. */
 export function decided(

@@ -1,5 +1,5 @@
 import type { Data, Fact } from '../events/index.ts';
-import type { Mind, MoveUnderWay } from './machine.ts';
+import type { Mind, MoveUnderWay } from './mind.ts';
 import type { SiteTable } from './sites.ts';
 
 /** As many moves as can end between two looks at the store, and more. */

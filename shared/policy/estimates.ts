@@ -3,7 +3,7 @@ import type { PolicyConfig } from '../config/schema.ts';
 import type { VmSpec } from '../events/index.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../model/move-model.ts';
 import { moveCostUserMs } from './price.ts';
-import type { Pair } from './sites.ts';
+import type { Pair } from './state.ts';
 
 /** What predictions and prices depend on beside the VM and the pair of sites. */
 export interface EstimateSettings {

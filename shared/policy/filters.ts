@@ -5,8 +5,8 @@
 import type { LimitsConfig } from '../config/schema.ts';
 import { MAX_MOVES_KEPT } from '../events/bounds.ts';
 import type { PredictedMove } from '../model/move-model.ts';
-import type { Pair, Site, SiteTable } from './sites.ts';
-import type { Vm } from './vm.ts';
+import type { SiteTable } from './sites.ts';
+import type { Pair, Site, Vm } from './state.ts';
 
 export interface Proposal {
   readonly vm: Vm;

@@ -19,10 +19,10 @@ import {
   StoredSpec,
   Text,
 } from '../store/records.ts';
-import { newMind } from './machine.ts';
+import { newMind } from './mind.ts';
 import { newPace } from './pace.ts';
 import type { SiteTable } from './sites.ts';
-import type { Session, Vm } from './vm.ts';
+import type { Session, Vm } from './state.ts';
 
 /** Cosine of a latitude. */
 const Scale = Type.Number({ minimum: -1, maximum: 1 });

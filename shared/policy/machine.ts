@@ -20,39 +20,8 @@
  * them. Deadlines are event-time values in the context; whoever drives the machine sends `looked` when one has passed.
  */
 import { setup } from 'xstate';
-import type { Prediction } from '../events/index.ts';
+import type { Mind, MoveUnderWay, Source, State } from './mind.ts';
 import type { Choice, Outlook } from './outlook.ts';
-
-export type State = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
-export type Source = 'policy' | 'evacuation' | 'operator';
-
-/** What a VM's machine remembers. JSON. */
-export interface Mind {
-  readonly vm: string;
-  /** Number of the last decision. */
-  readonly seq: number;
-  /** When the pause is over, in the states that are one. */
-  readonly deadlineMs: number | null;
-  /** The move under way. */
-  readonly move: MoveUnderWay | null;
-  /** Moves that failed one after the other. */
-  readonly failures: number;
-}
-
-export interface MoveUnderWay {
-  readonly decision: string;
-  readonly from: string;
-  readonly to: string;
-  readonly source: Source;
-  /** Ids of the paths it was ordered on. */
-  readonly paths: readonly string[];
-  /** The model's prediction before the pair's correction: what the measurement is compared with. */
-  readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
-  readonly switched: boolean;
-  readonly cancelling: boolean;
-  /** When the order is called off unless somebody has accepted it; null: somebody has. */
-  readonly giveUpAtMs: number | null;
-}
 
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Outlook }
@@ -82,11 +51,6 @@ export interface Pauses {
  * it has ended. Longer than a migrator takes to stand in for another, or a bus to come back.
  */
 const ACCEPT_MS = 120_000;
-
-/** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
-export function newMind(vm: string, seq: number): Mind {
-  return { vm, seq, deadlineMs: null, move: null, failures: 0 };
-}
 
 /** Guards that the machine and its shortcut share. `mind` and `outlook` in, a fact about them out. */
 const lost = (outlook: Outlook) => outlook.homeLost !== null;

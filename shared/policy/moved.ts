@@ -3,7 +3,7 @@ import type { FactOf } from '../events/index.ts';
 import type { MachineEvent } from './machine.ts';
 import type { Roster } from './roster.ts';
 import { type Lesson, type SiteTable, tellingTimes } from './sites.ts';
-import type { Vm } from './vm.ts';
+import type { Vm } from './state.ts';
 
 /** What placement hears of moves. */
 export type MoveNews = FactOf<

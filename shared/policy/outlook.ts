@@ -13,16 +13,17 @@ import type { PredictedMove } from '../model/move-model.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { isSilent, type Rules, refusal } from './filters.ts';
-import type { Source } from './machine.ts';
+import type { Source } from './mind.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import { bestOf, type Prospects } from './prospects.ts';
 import type { Chooser } from './published/chooser.ts';
 import { Shown } from './shown.ts';
-import type { Pair, Site, SiteTable } from './sites.ts';
+import type { SiteTable } from './sites.ts';
+import type { Pair, Session, Site, Vm } from './state.ts';
 import { learnStay, stayAt } from './stays.ts';
 import { SAFETY, Survey } from './survey.ts';
-import { type Session, type Vm, whyUnpopulated } from './vm.ts';
+import { whyUnpopulated } from './vm.ts';
 
 /** A legal site with what going there would take. */
 export interface Choice {

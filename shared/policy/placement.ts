@@ -14,7 +14,8 @@ import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
-import { type DecideParams, leavesAsIs, type MachineEvent, type Mind, type State, vmMachine } from './machine.ts';
+import { type DecideParams, leavesAsIs, type MachineEvent, vmMachine } from './machine.ts';
+import type { Mind, State } from './mind.ts';
 import { endMove, follow, type MoveNews, machineEvent } from './moved.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
@@ -23,8 +24,9 @@ import { notePace } from './pace.ts';
 import { recheckAtMs, retryMs } from './recheck.ts';
 import { Roster, sessionOf } from './roster.ts';
 import { noteRtts } from './rtts.ts';
-import { type Lesson, type Site, SiteTable } from './sites.ts';
-import { dueMs, forgetPlaces, type Session, type Vm } from './vm.ts';
+import { type Lesson, SiteTable } from './sites.ts';
+import type { Session, Site, Vm } from './state.ts';
+import { dueMs, forgetPlaces } from './vm.ts';
 
 export interface PlacementSettings extends LookSettings {
   readonly limits: LimitsConfig;

@@ -2,7 +2,7 @@
 import type { PolicyConfig } from '../config/schema.ts';
 import { freeAgainMs } from './filters.ts';
 import type { Outlook } from './outlook.ts';
-import type { Vm } from './vm.ts';
+import type { Vm } from './state.ts';
 
 /** Without any dwell time, a look that changes nothing would follow itself at the same instant, for ever. */
 const LEAST_RETRY_MS = 100;

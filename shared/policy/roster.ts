@@ -2,10 +2,11 @@
 import { TagalongError } from '../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data, FactOf } from '../events/index.ts';
-import { newMind } from './machine.ts';
+import { newMind } from './mind.ts';
 import type { SiteTable } from './sites.ts';
+import type { Session, Vm } from './state.ts';
 import { noStays } from './stays.ts';
-import { newSession, type Session, type Vm, whyUnpopulated } from './vm.ts';
+import { newSession, whyUnpopulated } from './vm.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -1,6 +1,5 @@
 /** What clients have measured themselves: round-trip times to sites, as long as they say something of now. */
 import { MAX_RTTS_KEPT } from '../events/bounds.ts';
-import type { SiteTable } from './sites.ts';
 
 /** Round-trip times measured longer ago than this say nothing of now. */
 export const RTT_HOLDS_MS = 60_000;
@@ -16,7 +15,7 @@ export function noteRtts(
   known: Rtts | undefined,
   measured: readonly { readonly site: string; readonly rttMs: number }[],
   atMs: number,
-  sites: SiteTable,
+  sites: { get(site: string): { readonly index: number } | undefined },
 ): Rtts {
   const next: Rtts = {};
   let kept = 0;

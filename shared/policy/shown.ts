@@ -1,9 +1,9 @@
 import type { VmSpec } from '../events/index.ts';
 import type { Estimates } from './estimates.ts';
 import type { View } from './published/chooser.ts';
-import type { Pair, Site, SiteTable } from './sites.ts';
+import type { SiteTable } from './sites.ts';
+import type { Pair, Site, Vm } from './state.ts';
 import type { Survey } from './survey.ts';
-import type { Vm } from './vm.ts';
 
 /** What a rule is shown of the last survey: one object for all looks, because rules are asked at every position. */
 export class Shown implements View {

@@ -2,56 +2,9 @@
 import { TagalongError } from '../errors.ts';
 import type { Data, FactOf, Figures, VmSpec } from '../events/index.ts';
 import { SiteIndex } from '../geo/site-index.ts';
-import type { PredictedMove } from '../model/move-model.ts';
 import { type NetworkModel, siteRttMs } from '../model/network.ts';
 import { type Path, pathsBetween, type Uplink } from '../model/paths.ts';
-import type { Vm } from './vm.ts';
-
-export interface Site {
-  readonly id: string;
-  /** Place in the list; -1 until it was reported, and when it was removed. */
-  index: number;
-  lat: number;
-  lon: number;
-  slots: number;
-  uplinks: readonly Uplink[];
-  draining: boolean;
-  reportedAtMs: number;
-  /** When it was removed last; -1: never. Older heartbeats do not bring it back. */
-  removedAtMs: number;
-  /** VMs that the site itself says it runs. */
-  reportedVms: number;
-  /** The heartbeat all this is from. */
-  report?: Data<'site.reported.v1'>;
-  /** Ways from here by the other site's index, made when first asked for. */
-  readonly pairs: Map<number, Pair>;
-  /** VMs whose home this is, as far as this process has them. */
-  readonly homes: Set<Vm>;
-  /** Moves ordered to here that have not ended. */
-  inbound: number;
-  /** Moves ordered from or to here that have not ended. */
-  moves: number;
-}
-
-/** The way from one site to another, and how moves on it compare with their predictions. */
-export interface Pair {
-  readonly key: string;
-  readonly generation: number;
-  readonly from: Site;
-  readonly to: Site;
-  readonly paths: readonly Path[];
-  readonly rttMs: number;
-  correction: Correction;
-  /** The last prediction made for this way, before correction. */
-  predicted?: { readonly spec: VmSpec; readonly move: PredictedMove };
-}
-
-/** Measured ÷ predicted, smoothed over the recent moves of a pair. JSON. */
-export interface Correction {
-  readonly duration: number;
-  readonly interruption: number;
-  readonly samples: number;
-}
+import type { Correction, Pair, Site } from './state.ts';
 
 /** Measured ÷ predicted of one finished move, within what is believed; null where nothing was predicted. JSON. */
 export interface Sample {

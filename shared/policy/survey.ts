@@ -2,8 +2,8 @@
 import { lonScale, unitVector } from '../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../model/network.ts';
 import { RTT_HOLDS_MS } from './rtts.ts';
-import type { Site, SiteTable } from './sites.ts';
-import type { Session, Vm } from './vm.ts';
+import type { SiteTable } from './sites.ts';
+import type { Session, Site, Vm } from './state.ts';
 
 /** Nearest sites looked at for each user; the union over the users is the set of candidates. */
 const NEIGHBOURS = 6;

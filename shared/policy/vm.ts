@@ -1,71 +1,7 @@
 /** A VM and its users as the policy sees them. `kept-vm.ts` has what is stored of it. */
-import type { VmSpec } from '../events/index.ts';
-import { newTrack, type Track } from '../geo/plausibility.ts';
-import type { Mind, State } from './machine.ts';
-import { newPace, type Pace } from './pace.ts';
-import type { Rtts } from './rtts.ts';
-import type { Site } from './sites.ts';
-import type { Stays } from './stays.ts';
-
-/** A user attached to a VM. */
-export interface Session {
-  readonly user: string;
-  weight: number;
-  readonly attachedAtMs: number;
-  track: Track;
-  readonly pace: Pace;
-  /** Where the user was when the VM was last looked at, and the cosine there. */
-  lookLat: number;
-  lookLon: number;
-  lookScale: number;
-  /** Where the user was when the nearest site was last asked for, and how far from there it certainly still is that. */
-  anchorLat: number;
-  anchorLon: number;
-  anchorScale: number;
-  certainKm: number;
-  /** Index of the site that was nearest then; -1: none yet. */
-  near: number;
-  /** Counted at the last look: has a position, and has not fallen silent. */
-  active: boolean;
-  /** Round-trip times the client measured, by site. */
-  rtts?: Rtts;
-}
-
-export interface Vm {
-  readonly id: string;
-  spec: VmSpec;
-  declaredAtMs: number;
-  home: Site;
-  state: State;
-  mind: Mind;
-  sessions: Session[];
-  /** Latest instant that anything was said of this VM: its own clock. */
-  nowMs: number;
-  /** When it has to be looked at although nobody says anything. */
-  wakeAtMs: number;
-  /** When a look would say something else although no user moves; Infinity: not by itself. */
-  recheckAtMs: number;
-  /** How far each user may go from the last look before a gain could change enough; -1: look at the next event. */
-  quietKm: number;
-  /** The site that serves best now, and since when. */
-  best: string | null;
-  bestSinceMs: number;
-  stays: Stays;
-  /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
-  memory: object | null;
-  /** The site it came from with its last move, and when. */
-  left: { readonly site: string; readonly atMs: number } | null;
-  /** When moves of the last hour were ordered. */
-  movesAtMs: number[];
-  /** Detachments, so that a late `attached` of an older time does not bring a session back. */
-  detachedAtMs: Record<string, number>;
-  /** What the last look said of its place. */
-  reason: string;
-  /** True once it is no longer there. */
-  retired: boolean;
-  /** Changed since it was last kept. */
-  changed: boolean;
-}
+import { newTrack } from '../geo/plausibility.ts';
+import { newPace } from './pace.ts';
+import type { Session, Vm } from './state.ts';
 
 /**
  * When the VM has to be looked at: at the end of its pause, at its next look, when the first session falls silent, or when its

@@ -1,7 +1,7 @@
 /** The part of the bus contract that is about those who ask for the latest. */
 import { expect, test } from 'vitest';
-import type { BusHarness } from './bus.ts';
 import { Recorder, siteOf } from './bus-events.ts';
+import type { BusHarness } from './bus-harness.ts';
 
 /** @param harness the one of the test that runs */
 export function latestContract(harness: () => BusHarness): void {

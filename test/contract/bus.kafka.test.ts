@@ -5,7 +5,8 @@ import type { Bus } from '#shared/bus/bus.ts';
 import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
 import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
-import { type BusHarness, busContract } from './bus.ts';
+import { busContract } from './bus.ts';
+import type { BusHarness } from './bus-harness.ts';
 
 const timing = { sessionTimeoutMs: 6_000, heartbeatMs: 50, rebalanceTimeoutMs: 20_000, lagMs: 50 };
 

@@ -8,18 +8,9 @@ import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription 
 import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
+import type { BusHarness } from './bus-harness.ts';
 import { histories, play } from './bus-history.ts';
 import { latestContract } from './bus-latest.ts';
-
-/** What an adapter has to offer to be tested. Each is a bus of its own, on which nothing was published before. */
-export interface BusHarness {
-  readonly bus: Bus;
-  /** Resolves when all that was published has been handled by the groups that are there, dead letters included. */
-  settle(): Promise<void>;
-  /** The same bus as another process has it; absent where the bus lives in one process. */
-  connect?(): Promise<Bus>;
-  close(): Promise<void>;
-}
 
 const LOCATIONS = ['location.reported.v1'] as const;
 /** How long partitions may take to change hands, and lag to be looked up. */

@@ -1,11 +1,12 @@
 /** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { qemuMachines } from '#services/agent/remote.ts';
-import { createMover, type Machines, type Mover } from '#services/migrator/mover.ts';
+import { createMover, type Mover } from '#services/migrator/mover.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';

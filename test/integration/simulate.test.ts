@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_SITE, readSites, type SiteSpec } from '#services/ingest/sites.ts';
-import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
+import { openTrace } from '#services/ingest/traces/trace.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { type Data, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type RunResult, run } from '#simulations/engine.ts';

@@ -5,13 +5,13 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { qemuMachines } from '#services/agent/remote.ts';
-import type { Machines } from '#services/migrator/mover.ts';
 import { createMover, type Mover } from '#services/migrator/mover.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';

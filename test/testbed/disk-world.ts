@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clearSockets, diskArguments, type QemuFiles, qemuFiles } from '#services/agent/qemu/command-line.ts';
 import { closeDisk, DiskCopy, serveDisk } from '#services/agent/qemu/disk.ts';
+import type { InstanceRecord, MoveRecord } from '#services/agent/qemu/instance-record.ts';
 import { keepDisk, takeKeptDisk } from '#services/agent/qemu/kept.ts';
 import { createDisk, topLayer } from '#services/agent/qemu/layers.ts';
 import type { MigrateInfo } from '#services/agent/qemu/memory.ts';
 import { end, type ProcessId, run, startDetached } from '#services/agent/qemu/process.ts';
 import { openQmpOf, type Qmp } from '#services/agent/qemu/qmp.ts';
-import type { InstanceRecord, MoveRecord } from '#services/agent/qemu/record.ts';
 import { countWrites, forgetCounts } from '#services/agent/qemu/written.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 

@@ -10,7 +10,7 @@ import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
 import type { AgentClient } from '#shared/hypervisor/qemu/client.ts';
 import { type QemuHypervisor, qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
 import type { InstanceStatus, OrderName } from '#shared/hypervisor/qemu/protocol.ts';
-import type { DriverRules } from '#shared/hypervisor/qemu/steps.ts';
+import type { DriverRules } from '#shared/hypervisor/qemu/run.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { Life } from '../property/life.ts';

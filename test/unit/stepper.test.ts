@@ -10,7 +10,8 @@ import {
   migrationMachine,
 } from '#shared/migration/machine.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
-import { type MachineEvent, type Mind, newMind, type State, vmMachine } from '#shared/policy/machine.ts';
+import { type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
+import { type Mind, newMind, type State } from '#shared/policy/mind.ts';
 
 const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.info(`stepper: seed ${seed}`);

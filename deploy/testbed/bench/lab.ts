@@ -2,7 +2,7 @@
 
 import { distanceKm } from '#shared/geo/distance.ts';
 import type { Measured } from '#shared/hypervisor/hypervisor.ts';
-import type { DriverRules } from '#shared/hypervisor/qemu/steps.ts';
+import type { DriverRules } from '#shared/hypervisor/qemu/run.ts';
 import { DEFAULT_MOVE_MODEL, predictMove } from '#shared/model/move-model.ts';
 import { DEFAULT_NETWORK, siteRttMs } from '#shared/model/network.ts';
 import { pathsBetween } from '#shared/model/paths.ts';

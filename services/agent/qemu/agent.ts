@@ -20,15 +20,17 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
 import { clearSockets, commandLine, qemuFiles } from './command-line.ts';
 import { layOutCertificates } from './encryption.ts';
-import { Instance, type InstanceContext } from './instance.ts';
+import { Instance } from './instance.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { boundKeptDisks, takeKeptDisk } from './kept.ts';
 import { plug, stretch } from './lan.ts';
 import { createDisk, topLayer } from './layers.ts';
+import type { InstanceContext } from './leaving.ts';
 import { shortName } from './names.ts';
 import { preparePaths } from './paths.ts';
 import { end, findByArgument, startDetached } from './process.ts';
 import { answerCalls, reachable } from './reach.ts';
-import { type InstanceRecord, type MoveRecord, Records } from './record.ts';
+import { Records } from './record.ts';
 
 export interface QemuAgent {
   /** Finds the VMs again that an agent before this one started. */

@@ -2,35 +2,18 @@
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, Landing, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
 import { CarriageWatch } from './carriage.ts';
-import type { QemuFiles } from './command-line.ts';
 import { DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
-import type { InstanceContext } from './instance.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { mirror } from './lan.ts';
+import type { Leaving } from './leaving.ts';
 import { isSending, MemoryCopy, sendRest, stopAtSource, type Tls } from './memory.ts';
 import { beginPostCopy, reconnect, stopForPostCopy } from './post-copy.ts';
 import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
 import { reachable } from './reach.ts';
-import type { InstanceRecord, MoveRecord } from './record.ts';
 
 const refused = (reason: string) => new TagalongError('ORDER_REFUSED', reason);
-
-/** The instance that is to leave, as far as its copies need it. */
-export interface Leaving {
-  readonly context: InstanceContext;
-  readonly files: QemuFiles;
-  record(): InstanceRecord;
-  /** True: the move is given up, and nothing is to be waited for any more. */
-  abandoned(): boolean;
-  /** Its monitor. @throws TagalongError QEMU_GONE */
-  live(): Qmp;
-  /** @throws TagalongError ORDER_REFUSED */
-  moveOf(migration: string): MoveRecord;
-  done(step: 'disk' | 'memory'): Promise<void>;
-  save(changes: Partial<InstanceRecord>): Promise<void>;
-  stoppedAt(atMs: number): void;
-}
 
 export class Departure {
   readonly #of: Leaving;

@@ -12,10 +12,10 @@ import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { foreignText } from '#shared/text.ts';
 import type { QemuFiles } from './command-line.ts';
+import type { MoveRecord } from './instance-record.ts';
 import { createOverlay, exists } from './layers.ts';
 import { numberOf, type Tls, tcp } from './memory.ts';
 import { type Qmp, QmpError } from './qmp.ts';
-import type { MoveRecord } from './record.ts';
 import { carryCounts, writtenSince } from './written.ts';
 
 /** Destination: takes the disk in. */

@@ -3,32 +3,23 @@
  * consequences, may be repeated, and is refused where it does not fit what is true.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, Landing, LeaveOrder, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
-import type { Log } from '#shared/log.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
-import { Departure, type Leaving } from './departure.ts';
+import { Departure } from './departure.ts';
 import { closeDisk } from './disk.ts';
 import { askGuest, retractAllBut, takeAddress, untilJoined, untilTaken } from './guest.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { keepDisk } from './kept.ts';
 import { mirror, relax, stretch, unmirror, unplug } from './lan.ts';
+import type { InstanceContext, Leaving } from './leaving.ts';
 import { macAddress } from './names.ts';
 import { Arrival } from './post-copy.ts';
 import { end, isAlive } from './process.ts';
 import { openQmp, openQmpOf, type Qmp } from './qmp.ts';
 import { isListening, listen } from './receiver.ts';
-import type { InstanceRecord, MoveRecord, Records } from './record.ts';
 import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
 import { countWrites, forgetCounts } from './written.ts';
-
-export interface InstanceContext {
-  readonly config: AgentConfig;
-  readonly records: Records;
-  /** The folder with the certificates that QEMU shows to QEMU; undefined where it shows none. */
-  readonly certificates: string | undefined;
-  readonly log: Log;
-}
 
 type Step = MoveRecord['done'][number];
 

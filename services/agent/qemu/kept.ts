@@ -11,9 +11,10 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { parseRecord } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 import { type QemuFiles, qemuFiles } from './command-line.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import { KEPT_DISK_RECORD } from './kinds.ts';
 import { mergeLayers } from './layers.ts';
-import { type InstanceRecord, syncFolder } from './record.ts';
+import { syncFolder } from './record.ts';
 
 /** What is written down of a disk that is kept. */
 interface Note {

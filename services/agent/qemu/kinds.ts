@@ -1,7 +1,7 @@
 /** What an agent stores in its files: of each VM, and of each disk that is kept. */
 import Type, { type Static } from 'typebox';
 import { Amount, Count, closed, Ms, Name, oneOf, recordKind, StoredSpec, Text } from '#shared/store/records.ts';
-import type { InstanceRecord, MoveRecord } from './record.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
 const Endpoint = Type.Object({ provider: Name, address: Text }, closed);

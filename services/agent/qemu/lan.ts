@@ -11,9 +11,9 @@
  * ```
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { deviceNames, macAddress, shortName, stretchIds } from './names.ts';
 import { batch, feed, type Words } from './process.ts';
-import type { InstanceRecord, MoveRecord } from './record.ts';
 
 type Lan = AgentConfig['lan'];
 

@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import { isPostCopy, type MigrateInfo } from './memory.ts';
 import { isAlive } from './process.ts';
 import type { Qmp } from './qmp.ts';
-import type { InstanceRecord } from './record.ts';
 
 /** How long a destination may load the last of what was sent. */
 const LOAD_MS = 30_000;

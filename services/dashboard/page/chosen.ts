@@ -2,27 +2,12 @@
 import { bytes, counted, digits } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/words.ts';
 import type { MoveView } from '../wire.ts';
-import { type Action, migrate } from './actions.ts';
+import { migrate } from './actions.ts';
 import { explain, explainDecision, Refused } from './api.ts';
+import type { ChosenOptions } from './chosen-options.ts';
 import { el, fill, say } from './dom.ts';
 import { decisionSentence, explanationParts } from './explanation.ts';
-import type { Chosen } from './pointing.ts';
 import { showSite } from './site-panel.ts';
-import type { World } from './world.ts';
-
-/** What the panel shows, and can do. */
-export interface ChosenOptions {
-  readonly world: World;
-  readonly chosen: Chosen;
-  /** The decision whose explanation is shown; else that of now. */
-  readonly decision: string | undefined;
-  /** False: buttons that change something are not there. */
-  readonly mayAct: boolean;
-  /** False: the past is shown, of which nobody can be asked why. */
-  readonly live: boolean;
-  readonly act: (action: Action) => void;
-  readonly choose: (chosen: Chosen, decision?: string) => void;
-}
 
 /** Shows what was chosen in `section`. */
 export async function showChosen(section: HTMLElement, options: ChosenOptions): Promise<void> {

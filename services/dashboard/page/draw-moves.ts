@@ -1,10 +1,10 @@
 /** Draws moves: a curve for each path of each, an arrow as far as its copy has come, and its name where there is room. */
 import { bytes } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
-import type { Scene } from './draw.ts';
 import { ASCENT, DESCENT, type Disk, type Placed, placeLabels, shortened } from './labels.ts';
 import { type Spot, spotOf, type View } from './layout.ts';
 import type { Palette } from './palette.ts';
+import type { Scene } from './scene.ts';
 import { arrow, line, widthOf, write } from './strokes.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,8 @@
 /** Draws sites, and their names where these cover nothing. */
-import type { Scene } from './draw.ts';
+
 import { type Disk, type Placed, placeLabels, shortened } from './labels.ts';
 import { isSeen, type Layout, layoutOf, READABLE_RADIUS, type Spot, spotOf } from './layout.ts';
+import type { Scene } from './scene.ts';
 import { line, ring, widthOf, write } from './strokes.ts';
 import type { Place, World } from './world.ts';
 

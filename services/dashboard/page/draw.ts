@@ -1,40 +1,16 @@
 /** Draws a world: VMs and users as dots, above them on another canvas what is chosen, moves and sites. */
-import { type Dots, type Stamp, stampOf } from './dots.ts';
+import { type Stamp, stampOf } from './dots.ts';
 import { drawMoves, nameMoves } from './draw-moves.ts';
 import { drawSites, nameSites } from './draw-sites.ts';
-import { cellOf, isSeen, layoutOf, type Spot, spotOf, type View } from './layout.ts';
+import { cellOf, isSeen, layoutOf, type Spot, spotOf } from './layout.ts';
 import type { Palette } from './palette.ts';
+import type { Scene, Stamps } from './scene.ts';
 import { line, ring } from './strokes.ts';
 import type { Place, UserDot, World } from './world.ts';
 
 /** How long a dot glides to where its user is now. */
 const GLIDE_MS = 300;
 const MANY_USERS = 3_000;
-
-/** What is to be drawn, and how. */
-export interface Scene {
-  readonly world: World;
-  readonly view: View;
-  readonly palette: Palette;
-  /** The chosen VM. */
-  readonly vm: string | undefined;
-  /** The chosen site. */
-  readonly site: string | undefined;
-  /** The clock of the page. */
-  readonly nowMs: number;
-  /** True: nothing glides or flows. */
-  readonly still: boolean;
-  readonly dots: Dots;
-  readonly stamps: Stamps;
-}
-
-/** What users and VMs look like. */
-export interface Stamps {
-  readonly user: Stamp;
-  /** Where there are very many: smaller, so that they do not hide each other. */
-  readonly oneOfMany: Stamp;
-  readonly vm: Stamp;
-}
 
 /** @returns whether anything is still on its way, so that it has to be drawn again */
 export function draw(g: CanvasRenderingContext2D, scene: Scene): boolean {

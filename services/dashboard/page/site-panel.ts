@@ -1,7 +1,7 @@
 /** The site that was chosen: its load and its VMs as they are now, and the button that drains it. */
 import { counted } from '#shared/format.ts';
 import { drain } from './actions.ts';
-import type { ChosenOptions } from './chosen.ts';
+import type { ChosenOptions } from './chosen-options.ts';
 import { el, fill, keyed, say } from './dom.ts';
 
 /** VMs that are listed at most. */

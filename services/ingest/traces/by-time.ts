@@ -6,8 +6,8 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import TinyQueue from 'tinyqueue';
+import type { Fix } from './fix.ts';
 import { packFix, UserNumbers, unpackFixes, WIDTH } from './packed.ts';
-import type { Fix } from './trace.ts';
 
 /** 32 MB a run. */
 const RUN_FIXES = 2 ** 20;

@@ -1,7 +1,8 @@
 import { readColumns } from './columns.ts';
 import { isBlank } from './csv-records.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import type { RawRow } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 
 const COLUMNS = ['user', 't', 'lat', 'lon'] as const satisfies readonly (keyof RawRow)[];
 

@@ -1,8 +1,9 @@
 import { TagalongError } from '#shared/errors.ts';
 import { filesOf, stem } from './files.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import { jsonValues } from './json-values.ts';
 import { fieldOf, type Rows } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 
 export const GEOJSON_FILE = /\.geojson(\.gz)?$/i;
 

@@ -1,6 +1,7 @@
 import { filesOf, stem } from './files.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import type { RawRow, Rows } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 import { readXml } from './xml.ts';
 
 export const GPX_FILE = /\.gpx(\.gz)?$/i;

@@ -1,7 +1,8 @@
 import { filesOf } from './files.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import { linesOf } from './lines.ts';
 import type { Rows } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 
 /** Reads one line that is not empty; undefined where there is no fix in it, which has then been counted. */
 export type ReadLine = (line: string, file: string, number: number, rows: Rows) => Fix | undefined;

@@ -1,8 +1,9 @@
 import { filesOf, peekText, stem } from './files.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import { type JsonValue, jsonValues } from './json-values.ts';
 import { linesOf } from './lines.ts';
 import { fieldOf, type Rows } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 
 /**
  * What OwnTracks publishes, a JSON object a line, or a JSON array of them. Positions have `_type` `location`, `lat`, `lon`

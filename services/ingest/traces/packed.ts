@@ -2,7 +2,7 @@
  * Fixes as numbers, four each: a fraction of the memory that objects take, and they can be kept in files and shared by
  * threads.
  */
-import type { Fix } from './trace.ts';
+import type { Fix } from './fix.ts';
 
 /** Numbers a fix: user, time, latitude, longitude. */
 export const WIDTH = 4;

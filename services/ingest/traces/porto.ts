@@ -1,7 +1,8 @@
 import { readColumns } from './columns.ts';
 import { isBlank } from './csv-records.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import { fieldOf, type Rows, shortened, timeMs } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 
 const COLUMNS = ['TAXI_ID', 'TIMESTAMP', 'POLYLINE'] as const;
 

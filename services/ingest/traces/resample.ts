@@ -7,7 +7,7 @@
  */
 import TinyQueue from 'tinyqueue';
 import { positionFault } from '#shared/geo/plausibility.ts';
-import type { Fix } from './trace.ts';
+import type { Fix } from './fix.ts';
 
 export interface Sampling {
   /** How often. */

@@ -1,7 +1,8 @@
 /** From the text of a row to a fix, the same rules for every format. */
 import { TagalongError } from '#shared/errors.ts';
+import type { Fix } from './fix.ts';
 import { userNames } from './names.ts';
-import type { Fix, TraceReport } from './trace.ts';
+import type { TraceReport } from './report.ts';
 
 /** A row as it stands in the file; undefined where the row has no such field. */
 export interface RawRow {

@@ -1,6 +1,7 @@
 import { TagalongError } from '#shared/errors.ts';
+import type { Fix } from './fix.ts';
+import type { OpenFormat } from './formats.ts';
 import { decimal, type Rows } from './row.ts';
-import type { Fix, OpenFormat } from './trace.ts';
 import { readXml } from './xml.ts';
 
 /** Elements of a time step that have a position. Containers are goods and follow nobody. */

@@ -10,43 +10,19 @@ import { openCabspotting } from './cabspotting.ts';
 import { openCsv } from './csv.ts';
 import { detectFormat } from './detect.ts';
 import { openEvents } from './events.ts';
-import type { TraceFormat } from './formats.ts';
+import type { Fix } from './fix.ts';
+import type { ColumnNames, OpenFormat, TraceFormat } from './formats.ts';
 import { openGeojson } from './geojson.ts';
 import { openGeolife } from './geolife.ts';
 import { openGpx } from './gpx.ts';
 import { openOwntracks } from './owntracks.ts';
 import { openPorto } from './porto.ts';
-import { resample, type Sampling, type SamplingReport } from './resample.ts';
+import type { TraceReport } from './report.ts';
+import { resample, type Sampling } from './resample.ts';
 import { openRome } from './rome.ts';
-import { type RawRow, type Rows, rowReader } from './row.ts';
+import { rowReader } from './row.ts';
 import { openSumoFcd } from './sumo-fcd.ts';
 import { openTdrive } from './tdrive.ts';
-
-/** Where a user was. */
-export interface Fix {
-  /** Fit for the event schema (see `names.ts`). */
-  readonly user: string;
-  /** Whole milliseconds since the Unix epoch. */
-  readonly atMs: number;
-  /** Degrees, finite, but not checked for their range. */
-  readonly lat: number;
-  readonly lon: number;
-}
-
-/** What has been read so far; complete when the batches have been read to their end. */
-export interface TraceReport {
-  readonly format: string;
-  /** Rows with data, the bad ones among them. */
-  rows: number;
-  /** Rows that were skipped. */
-  bad: number;
-  /** The first of them, as `FILE:LINE: field: what is wrong, what would be right`. */
-  firstBad?: string;
-  /** Records that are no positions by their format, events of other types say; no rows. Left out where there are none. */
-  others?: number;
-  /** How the positions were made from the rows; `everyMs` null: they are those that were recorded. */
-  readonly sampling: SamplingReport | { readonly everyMs: null };
-}
 
 export interface Trace {
   readonly report: TraceReport;
@@ -58,12 +34,6 @@ export interface Trace {
    */
   batches(): AsyncIterable<readonly Fix[]>;
 }
-
-/** What the columns of a CSV file are called, where that is not user, t, lat, lon. */
-export type ColumnNames = Readonly<Partial<Record<keyof RawRow, string>>>;
-
-/** Looks at a path once and gives back how to read its fixes, as often as needed. */
-export type OpenFormat = (path: string, names: ColumnNames) => Promise<(rows: Rows) => AsyncIterable<readonly Fix[]>>;
 
 /** `sorted`: its files are in order of time, or have to be; they are not put in order, which would take time and space. */
 const FORMATS: Record<TraceFormat, { readonly open: OpenFormat; readonly sorted: boolean }> = {

@@ -10,10 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
 import { NOTHING_MEASURED } from '../../model/measured.ts';
-import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
+import { pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
 import { type AgentClient, RefusedOrder } from './client.ts';
-import { type DriverRules, STEPS } from './steps.ts';
+import type { DriverRules, Run } from './run.ts';
+import { STEPS } from './steps.ts';
 import {
   doneSteps,
   goesForward,
@@ -25,27 +26,6 @@ import {
   type Survey,
   standsBetween,
 } from './survey.ts';
-
-/** A move as this process carries it out. */
-export interface Run {
-  readonly move: Move;
-  readonly source: AgentClient;
-  readonly destination: AgentClient;
-  /** The preferred one first. */
-  paths: readonly Path[];
-  underWay: Phase | undefined;
-  /** Released: nothing more is to come of it. */
-  isOver: boolean;
-  /** Why its VM was ended at its destination. */
-  died?: string;
-  /** When it was last asked for anything. */
-  touchedAtMs: number;
-  measured: Measured;
-  /** What was sent before it was begun again over another path. */
-  earlier: Pick<Measured, 'bytes' | 'bytesByPath'>;
-  /** Aborted: nothing more is ordered, nothing more is reported. */
-  stop: AbortController;
-}
 
 /** Real VMs, behind the port. */
 export interface QemuHypervisor extends Hypervisor {

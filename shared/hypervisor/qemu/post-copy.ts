@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { RefusedOrder } from './client.ts';
-import type { StepWorld } from './steps.ts';
+import type { StepWorld } from './run.ts';
 import { goesForward, hasArrived } from './survey.ts';
 
 const POLL_MS = 40;

@@ -4,39 +4,9 @@ import { TagalongError } from '../../errors.ts';
 import type { Phase } from '../../events/index.ts';
 import type { Path } from '../../model/paths.ts';
 import { RefusedOrder } from './client.ts';
-import type { Run } from './driver.ts';
 import { untilResumed, untilWhole } from './post-copy.ts';
 import type { CopyStatus, Endpoint } from './protocol.ts';
-import type { Survey } from './survey.ts';
-
-/** How moves are carried out. */
-export interface DriverRules {
-  /**
-   * When the guest's new address is announced: `before` the VM moves (make before break), or `after`, as in the paper.
-   */
-  readonly announce: 'before' | 'after';
-  /** How long clients have to join the new address. */
-  readonly joinMs: number;
-  /** A copy that moves no byte for so long is begun again over another path, or given up. */
-  readonly stallMs: number;
-  /** Whether a guest that writes faster than the paths carry may be resumed before all of its memory is there. */
-  readonly postCopy: boolean;
-  readonly maxRounds: number;
-  readonly maxPauseMs: number;
-}
-
-/** What a step has at hand. */
-export interface StepWorld {
-  readonly run: Run;
-  /** What was true when the step began. */
-  readonly survey: Survey;
-  readonly rules: DriverRules;
-  /** Does something again while an agent does not answer. */
-  patiently<T>(work: () => Promise<T>): Promise<T>;
-  /** Asks both agents, and measures. */
-  look(): Promise<Survey>;
-  progress(remainingBytes: number, rateBps: number): void;
-}
+import type { StepWorld } from './run.ts';
 
 const POLL_MS = 40;
 const PROGRESS_MS = 250;

@@ -1,5 +1,5 @@
 /** The port of policies that weigh all sites themselves, at every look at a VM, and remember: the published rules. */
-import type { Site } from '../sites.ts';
+import type { Site } from '../state.ts';
 
 /** What a look shows. Good until the next one. */
 export interface View {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { DEFAULT_SITE, type SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import { KM_PER_DEGREE, unitVector } from '#shared/geo/distance.ts';
 import { SiteIndex } from '#shared/geo/site-index.ts';
 import { seededRandom } from '#shared/random/random.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
-import type { Mind } from '#shared/policy/machine.ts';
+import type { Mind } from '#shared/policy/mind.ts';
 import { SiteTable } from '#shared/policy/sites.ts';
 
 const network = { accessMs: 10, msPerKm: 0.01, detour: 2, transitMs: 2 };

@@ -1,15 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stepper } from '#shared/machine/stepper.ts';
-import {
-  type DecideParams,
-  leavesAsIs,
-  type MachineEvent,
-  type Mind,
-  newMind,
-  type State,
-  vmMachine,
-} from '#shared/policy/machine.ts';
+import { type DecideParams, leavesAsIs, type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
+import { type Mind, newMind, type State } from '#shared/policy/mind.ts';
 import type { Advice, Choice, Outlook } from '#shared/policy/outlook.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };

@@ -7,7 +7,7 @@ import { mdp } from '#shared/policy/published/mdp.ts';
 import { hysteresis, myopic } from '#shared/policy/published/simple.ts';
 import { skiRental } from '#shared/policy/published/ski-rental.ts';
 import { workFunction } from '#shared/policy/published/work-function.ts';
-import type { Site } from '#shared/policy/sites.ts';
+import type { Site } from '#shared/policy/state.ts';
 import { configWith, line } from './world.ts';
 
 const MOVE_USER_MS = 300;

@@ -4,7 +4,8 @@ import { parseConfig } from '#shared/config/load.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { follow } from '#shared/geo/plausibility.ts';
 import { SiteTable } from '#shared/policy/sites.ts';
-import { newSession, type Session, type Vm } from '#shared/policy/vm.ts';
+import type { Session, Vm } from '#shared/policy/state.ts';
+import { newSession } from '#shared/policy/vm.ts';
 import { Serving } from '#simulations/serving.ts';
 import { line, START_MS } from '../policy/world.ts';
 

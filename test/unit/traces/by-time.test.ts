@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, expect, it, vi } from 'vitest';
 import { byTime } from '#services/ingest/traces/by-time.ts';
-import type { Fix } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
 import { SEED } from '../../property/seed.ts';
 import { temporaryFolder } from './folder.ts';
 

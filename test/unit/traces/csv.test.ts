@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import { type Fix, openTrace } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
+import { openTrace } from '#services/ingest/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();

@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { readSites } from '#services/ingest/sites.ts';
-import { type Fix, openTrace, type TraceOptions } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/ingest/traces/fix.ts';
+import { openTrace, type TraceOptions } from '#services/ingest/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
 const data = '../shared/data';

@@ -1,0 +1,10 @@
+/** Where a user was. */
+export interface Fix {
+  /** Fit for the event schema (see `names.ts`). */
+  readonly user: string;
+  /** Whole milliseconds since the Unix epoch. */
+  readonly atMs: number;
+  /** Degrees, finite, but not checked for their range. */
+  readonly lat: number;
+  readonly lon: number;
+}
