@@ -16,9 +16,9 @@ export interface Recorded {
   /** Resolves when nothing is. */
   idle(): Promise<void>;
   /** Says that the store has more to say, or less, than what was loaded: it is loaded anew before the next change. */
-  outdate(): void;
+  invalidate(): void;
   /** True, or why the core is not what the store says: it could not be loaded, or the last change not be written. */
-  readonly sound: true | string;
+  readonly lastWriteOk: true | string;
 }
 
 export interface RecordedParts {
@@ -35,7 +35,7 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
   let wanted = 1;
   let loaded = 0;
   let fault = 'its state is not loaded yet';
-  const outdate = () => {
+  const invalidate = () => {
     wanted++;
   };
 
@@ -60,14 +60,14 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
     try {
       result = change();
     } catch (error) {
-      if (!(error instanceof TagalongError)) outdate();
+      if (!(error instanceof TagalongError)) invalidate();
       throw error;
     }
     try {
       await during('written', commit);
     } catch (error) {
       // Until it is written, nobody can say what is true.
-      outdate();
+      invalidate();
       throw error;
     }
     return result;
@@ -89,8 +89,8 @@ export function recorded({ load, commit }: RecordedParts): Recorded {
     async idle() {
       while (waiting > 0) await last;
     },
-    outdate,
-    get sound() {
+    invalidate,
+    get lastWriteOk() {
       return loaded === wanted || waiting > 0 || fault;
     },
   };

@@ -16,7 +16,7 @@ import { registerIngest } from './ingest/http.ts';
 import { listenersKnown } from './ingest/listeners.ts';
 import { createIngest } from './ingest/service.ts';
 import type { Followed } from './lockstep/follower.ts';
-import { createMover } from './migrator/mover.ts';
+import { createMigratorWithSites } from './migrator/with-sites.ts';
 import { createExposition } from './monitor/exposition.ts';
 import { createMonitor } from './monitor/service.ts';
 import {
@@ -122,7 +122,7 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
   },
   async migrator({ machines: open, ...options }) {
     const machines = await open();
-    const { migrator, registerHttp } = createMover({ ...options, machines });
+    const { migrator, registerHttp } = createMigratorWithSites({ ...options, machines });
     const exposition = createExposition();
     observeProcess(exposition);
     observeMigrator(exposition, migrator, options.clock, machines);

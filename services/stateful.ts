@@ -120,7 +120,7 @@ export function stateful(parts: StatefulParts): Stateful {
       const assigned = (mine: readonly number[]) => {
         logChange(log, partitions, mine);
         partitions = mine;
-        state.outdate();
+        state.invalidate();
         if (running) void attempt(() => {});
       };
       subscriptions.push(await bus.subscribe({ group, types, exclusive, assigned }, handleHeld));
@@ -135,7 +135,7 @@ export function stateful(parts: StatefulParts): Stateful {
     get running() {
       return running;
     },
-    ready: () => (running ? state.sound : 'not running'),
+    ready: () => (running ? state.lastWriteOk : 'not running'),
     get held() {
       return held ?? new Set<number>();
     },

@@ -15,7 +15,7 @@ import { owntracksOverMqtt } from './ingest/apis/mqtt.ts';
 import { declareVms } from './ingest/declare.ts';
 import { registerIngest } from './ingest/http.ts';
 import { createIngest, type Ingest } from './ingest/service.ts';
-import { createMover } from './migrator/mover.ts';
+import { createMigratorWithSites } from './migrator/with-sites.ts';
 import type { MigratorService } from './migrator/service.ts';
 import { createMonitor, type Monitor } from './monitor/service.ts';
 import { observeConnections, observeIngest, observeMigrator, observePlacement, observeSetAside } from './observe.ts';
@@ -64,7 +64,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const sites = knownSites(store, config.sites);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
   const placement = createPlacement({ bus, store, clock, config, log, setAside });
-  const mover = createMover({ bus, store, clock, machines, config, log, setAside });
+  const mover = createMigratorWithSites({ bus, store, clock, machines, config, log, setAside });
   const { migrator, agents } = mover;
   const monitor = createMonitor({ bus, clock, log, sites });
   const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs, setAside });

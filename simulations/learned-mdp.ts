@@ -2,7 +2,7 @@
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { userRttMs } from '#shared/model/network.ts';
-import type { Chooser } from '#shared/policy/published/chooser.ts';
+import type { PlacementRule } from '#shared/policy/published/rule.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
 import { GONE, Habits } from './lab/policies/learned/habits.ts';
 import { Values } from './lab/policies/learned/values.ts';
@@ -33,7 +33,7 @@ export function learnedMdp(input: RunInput): Promise<RunResult> {
   return run({ ...input, decides: learner(groundOf(input)(spec), spec) });
 }
 
-function learner(ground: Ground, spec: VmSpec): Chooser {
+function learner(ground: Ground, spec: VmSpec): PlacementRule {
   const habits = new Habits(ground.sites.list.length);
   const values = new Values(worldOf(ground, spec), habits);
   const watched = new Map<string, Watched>();

@@ -27,7 +27,7 @@ export async function whereaboutsBefore(store: Store): Promise<Map<string, strin
 
 const FOLDERS = { placement: 'placement/vm/', migrator: 'migrator/vm/' };
 
-/** As a ledger keeps it; undefined where it cannot be read. */
+/** As a outbox keeps it; undefined where it cannot be read. */
 function read<T>(kind: RecordKind<T>, stored: unknown): T | undefined {
   const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {

@@ -4,7 +4,7 @@ import { Amount, closed, Name, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, listRecords } from '#shared/store/update.ts';
-import { sayAndRecord } from './record.ts';
+import { publishThenStore } from './publish-then-store.ts';
 
 /** Which users are attached to which VMs, kept in the store, with what is asked for often at hand. */
 export interface Attachments {
@@ -73,7 +73,7 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
       return { value: sessions.length === 0 ? undefined : { sessions } };
     };
     try {
-      await sayAndRecord({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, say);
+      await publishThenStore({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, say);
     } finally {
       forget(user);
     }

@@ -27,7 +27,7 @@ import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
 import { createQuotas } from './quotas.ts';
-import { sayAndRecord } from './record.ts';
+import { publishThenStore } from './publish-then-store.ts';
 import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
 
 /** A user's position, as the user's device says it. `user` is the id the operator knows, not yet the pseudonym. */
@@ -172,7 +172,7 @@ export function createIngest(options: {
     const at = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     if (!(await isDeclared(vm))) await quotas.oneMoreVm();
-    await sayAndRecord(
+    await publishThenStore(
       { store, setAside },
       DECLARED_VM_RECORD,
       vmKey(vm),
@@ -187,7 +187,7 @@ export function createIngest(options: {
   };
 
   const retireVm = (vm: string) =>
-    sayAndRecord(
+    publishThenStore(
       { store, setAside },
       DECLARED_VM_RECORD,
       vmKey(vm),

@@ -17,7 +17,7 @@ import { cut } from '#shared/migration/migration.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type Change, Ledger } from '../ledger.ts';
+import { type Change, Outbox } from '../outbox.ts';
 import { stateful } from '../stateful.ts';
 
 const SOURCE = '/tagalong/migrator';
@@ -81,7 +81,7 @@ export function createMigrator({
 }: MigratorOptions): MigratorService {
   const log = serviceLog(parent, 'migrator');
   const setAside = rest.setAside ?? new SetAside({ log, clock });
-  const ledger = new Ledger({ store, bus, prefix: PREFIX, kind: MIGRATION_RECORD, setAside, clock });
+  const outbox = new Outbox({ store, bus, prefix: PREFIX, kind: MIGRATION_RECORD, setAside, clock });
   let core = new Migrations(config.limits);
   const nowMs = () => Math.round(clock.now());
   let onDuty = false;
@@ -94,7 +94,7 @@ export function createMigrator({
       if (isMine) hypervisor.listen(hear);
       onDuty = isMine;
     }
-    const kept = isMine ? await ledger.load() : [];
+    const kept = isMine ? await outbox.load() : [];
     core = core.withoutMigrations();
     for (const { value } of kept) core.restore(value);
     for (const { key, code, reason } of setAside.list([MIGRATION_RECORD.kind])) {
@@ -120,7 +120,7 @@ export function createMigrator({
       const own = eventsOf.get(one.vm) ?? [];
       return { key: one.vm, value: keepMigration(one), events: own };
     });
-    const refusals = await ledger.commit(changes);
+    const refusals = await outbox.commit(changes);
     const refused = new Map(refusals.map(({ key, error }) => [key, error]));
     // What was said of a migration that was never taken up changes no record.
     const recorded = new Set(changed.map(({ vm }) => vm));

@@ -19,7 +19,7 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import { RemoteMoves, EndedMoves } from '#shared/policy/remote-moves.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/kept-vm.ts';
 import type { Mind } from '#shared/policy/mind.ts';
 import type { LocationOutcome } from '#shared/policy/outcomes.ts';
@@ -27,7 +27,7 @@ import { Placement } from '#shared/policy/placement.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
-import { type Change, Ledger } from '../ledger.ts';
+import { type Change, Outbox } from '../outbox.ts';
 import { stateful } from '../stateful.ts';
 import { AUTOMATION_KEY, AUTOMATION_RECORD, readAutomation, writeAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
@@ -111,14 +111,14 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   const log = serviceLog(options.log, 'placement');
   const setAside = options.setAside ?? new SetAside({ log, clock });
   // By partition, so that one of them can be read without the others.
-  const vms = new Ledger({ store, bus, prefix: PREFIX, kind: VM_RECORD, setAside, clock });
+  const vms = new Outbox({ store, bus, prefix: PREFIX, kind: VM_RECORD, setAside, clock });
   const { network, policy, limits, hypervisor } = config;
   const move = { ...config.move, postCopy: hypervisor.kind === 'qemu' && hypervisor.postCopy };
   const { partitions } = config.bus;
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
   const ended = new EndedMoves();
-  let elsewhere = new Elsewhere(core.sites, ended);
+  let elsewhere = new RemoteMoves(core.sites, ended);
   let lessonsDueMs = Number.NEGATIVE_INFINITY;
   let lessonAwaited = false;
   let automationReadMs = Number.NEGATIVE_INFINITY;
@@ -180,7 +180,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     for (const { value } of kept) next.restore(reviveVm(value, next.sites));
     // Of those that were heard of meanwhile, the ones that have become ours are counted already.
     const heard = [...elsewhere.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
-    elsewhere = new Elsewhere(next.sites, ended);
+    elsewhere = new RemoteMoves(next.sites, ended);
     for (const mind of beside) elsewhere.restore(mind);
     for (const move of heard) elsewhere.add(move);
     core = next;

@@ -21,10 +21,10 @@
  */
 import { setup } from 'xstate';
 import type { Mind, MoveUnderWay, Source, State } from './mind.ts';
-import type { Choice, Outlook } from './outlook.ts';
+import type { Choice, Evaluation } from './evaluator.ts';
 
 export type MachineEvent =
-  | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Outlook }
+  | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Evaluation }
   | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
   | { readonly type: 'accepted'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'switched'; readonly atMs: number; readonly decision: string }
@@ -53,12 +53,12 @@ export interface Pauses {
 const ACCEPT_MS = 120_000;
 
 /** Guards that the machine and its shortcut share. `mind` and `outlook` in, a fact about them out. */
-const lost = (outlook: Outlook) => outlook.homeLost !== null;
-const isReady = ({ advice }: Outlook, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
+const lost = (outlook: Evaluation) => outlook.homeLost !== null;
+const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
-const isBetter = ({ advice }: Outlook) => advice.kind !== 'stay';
+const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
 const isOver = ({ deadlineMs }: Mind, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
-const isOvertaken = ({ move }: Mind, { targetGain }: Outlook) =>
+const isOvertaken = ({ move }: Mind, { targetGain }: Evaluation) =>
   move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
 const isUnanswered = ({ move }: Mind, atMs: number) =>
   move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
@@ -66,7 +66,7 @@ const isUnanswered = ({ move }: Mind, atMs: number) =>
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
  */
-export function leavesAsIs(state: State, mind: Mind, outlook: Outlook, atMs: number): boolean {
+export function wouldNotTransition(state: State, mind: Mind, outlook: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
       return !lost(outlook) && !outlook.populated;
@@ -96,7 +96,7 @@ export function vmMachine(pauses: Pauses) {
   });
 
   type Args = { context: Mind; event: MachineEvent };
-  const outlook = ({ event }: Args): Outlook => (event as Extract<MachineEvent, { type: 'looked' }>).outlook;
+  const outlook = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).outlook;
   const homeLost = (args: Args) => lost(outlook(args));
   const unpopulated = (args: Args) => !outlook(args).populated;
   const better = (args: Args) => isBetter(outlook(args));

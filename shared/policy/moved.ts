@@ -2,7 +2,7 @@
 import type { FactOf } from '../events/index.ts';
 import type { MachineEvent } from './machine.ts';
 import type { Roster } from './roster.ts';
-import { type Lesson, type SiteTable, tellingTimes } from './sites.ts';
+import { type Lesson, type SiteTable, usableTimes } from './sites.ts';
 import type { Vm } from './state.ts';
 
 /** What placement hears of moves. */
@@ -48,7 +48,7 @@ export function follow(news: MoveNews, vm: Vm, roster: Roster, sites: SiteTable)
       return undefined;
     case 'migration.completed.v1': {
       roster.rehome(vm, to);
-      const { key, sample } = sites.learn(from, to, vm.mind.move!.raw, tellingTimes(news.data.figures, vm.spec));
+      const { key, sample } = sites.learn(from, to, vm.mind.move!.raw, usableTimes(news.data.figures, vm.spec));
       vm.left = { site: from, atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };

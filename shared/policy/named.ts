@@ -2,7 +2,7 @@
 import { TagalongError } from '../errors.ts';
 import type { NetworkModel } from '../model/network.ts';
 import { POLICY_NAMES, type Policy, type PolicyTuning, policyNamed } from './policies.ts';
-import type { Chooser } from './published/chooser.ts';
+import type { PlacementRule } from './published/rule.ts';
 import { lyapunov } from './published/lyapunov.ts';
 import { mdp } from './published/mdp.ts';
 import { hysteresis, myopic } from './published/simple.ts';
@@ -10,7 +10,7 @@ import { skiRental } from './published/ski-rental.ts';
 import { workFunction } from './published/work-function.ts';
 
 /** Whatever may decide. */
-export type AnyPolicy = Policy | Chooser;
+export type AnyPolicy = Policy | PlacementRule;
 
 /** True: our pauses and budgets hold. Policies that are compared with as they were published come without. */
 export const pausesAfter = (policy: AnyPolicy): boolean => 'cools' in policy && policy.cools;
@@ -18,7 +18,7 @@ export const pausesAfter = (policy: AnyPolicy): boolean => 'cools' in policy && 
 interface Published {
   /** What each of its parameters is where it is not given, by name with unit. */
   readonly usual: Record<string, number>;
-  readonly make: (values: readonly number[], network: NetworkModel) => Chooser;
+  readonly make: (values: readonly number[], network: NetworkModel) => PlacementRule;
 }
 
 const PUBLISHED: Record<string, Published> = {

@@ -14,12 +14,12 @@ import { type Step, stepper } from '../machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decided, explanation, refused, unexplained } from './decided.ts';
 import { isSilent, movesInLastHour } from './filters.ts';
-import { type DecideParams, leavesAsIs, type MachineEvent, vmMachine } from './machine.ts';
+import { type DecideParams, wouldNotTransition, type MachineEvent, vmMachine } from './machine.ts';
 import type { Mind, State } from './mind.ts';
 import { endMove, follow, type MoveNews, machineEvent } from './moved.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './named.ts';
 import { type LocationOutcome, Outcomes } from './outcomes.ts';
-import { Lookout, type LookSettings, reasonOf } from './outlook.ts';
+import { VmEvaluator, type EvaluationSettings, reasonOf } from './evaluator.ts';
 import { notePace } from './pace.ts';
 import { recheckAtMs, retryMs } from './recheck.ts';
 import { Roster, sessionOf } from './roster.ts';
@@ -28,7 +28,7 @@ import { type Lesson, SiteTable } from './sites.ts';
 import type { Session, Site, Vm } from './state.ts';
 import { dueMs, forgetPlaces } from './vm.ts';
 
-export interface PlacementSettings extends LookSettings {
+export interface PlacementSettings extends EvaluationSettings {
   readonly limits: LimitsConfig;
   readonly plausibility: PlausibilityLimits;
   /** False: decisions come without their candidates, for who would throw them away: they cost as much as deciding. */
@@ -50,7 +50,7 @@ export class Placement {
   paused = false;
   readonly #settings: PlacementSettings;
   readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
-  readonly #lookout: Lookout;
+  readonly #lookout: VmEvaluator;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
   readonly #outcomes = new Outcomes();
@@ -73,7 +73,7 @@ export class Placement {
     const { limits } = settings;
     const isPaused = () => this.paused;
     const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
-    this.#lookout = new Lookout(this.sites, settings, this.policy, rules);
+    this.#lookout = new VmEvaluator(this.sites, settings, this.policy, rules);
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -345,7 +345,7 @@ export class Placement {
       const outlook = this.#lookout.look(vm, atMs, looks > 0);
       vm.reason = reasonOf(outlook);
       vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
-      if (leavesAsIs(vm.state, vm.mind, outlook, atMs)) break;
+      if (wouldNotTransition(vm.state, vm.mind, outlook, atMs)) break;
       if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;
     }
     this.#schedule(vm);

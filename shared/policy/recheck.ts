@@ -1,7 +1,7 @@
 /** When a VM is looked at again although nobody says anything of it. */
 import type { PolicyConfig } from '../config/schema.ts';
 import { freeAgainMs } from './filters.ts';
-import type { Outlook } from './outlook.ts';
+import type { Evaluation } from './evaluator.ts';
 import type { Vm } from './state.ts';
 
 /** Without any dwell time, a look that changes nothing would follow itself at the same instant, for ever. */
@@ -13,7 +13,7 @@ export function retryMs({ dwellMs }: { readonly dwellMs: number }): number {
 }
 
 /** When a look would say something else although nobody moved: the choice is ripe, or what blocked it may be gone. */
-export function recheckAtMs(vm: Vm, { advice, homeLost }: Outlook, policy: PolicyConfig, atMs: number): number {
+export function recheckAtMs(vm: Vm, { advice, homeLost }: Evaluation, policy: PolicyConfig, atMs: number): number {
   if (homeLost !== null) return atMs + retryMs(policy);
   if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
   return advice.kind === 'blocked' ? freeAgainMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;

@@ -179,7 +179,7 @@ export class SiteTable {
   /**
    * Learns from a finished move.
    * @param raw what the model had predicted, before correction
-   * @param measured see `tellingTimes`
+   * @param measured see `usableTimes`
    * @returns the pair's key and what was learned of it, to be kept
    */
   learn(
@@ -216,7 +216,7 @@ interface MoveTimes {
  * What a finished move tells of its prediction, which is always of a whole disk: one that sent less, because the site had
  * kept the disk from when the VM left it, tells nothing of the duration.
  */
-export function tellingTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
+export function usableTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
   const { durationMs, interruptionMs, bytes } = figures;
   return bytes < diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
 }

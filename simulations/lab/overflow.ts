@@ -1,5 +1,5 @@
 /** What happens where more services want a site than it takes. */
-import type { Chooser } from './policy.ts';
+import type { PlacementRule } from './policy.ts';
 import type { World } from './world.ts';
 
 /** A slot between what policies want and what happens. */
@@ -10,7 +10,7 @@ export interface Wishes {
   readonly at: Int16Array;
   /** The site that is wanted now, by user; -1: absent. An overflow rule changes it. */
   readonly next: Int16Array;
-  readonly chooser: Chooser;
+  readonly chooser: PlacementRule;
 }
 
 /** Changes wishes until no site has too many. */

@@ -3,7 +3,7 @@
  * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two entries of an itinerary,
  * and whoever knows the future orders a move so early that it switches over at one.
  */
-import type { LookSettings } from '#shared/policy/outlook.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
 import type { Itinerary } from './itinerary.ts';
 import { Legs, movedWeights } from './legs.ts';
@@ -29,7 +29,7 @@ export interface Way {
 /** What planning works with. */
 export interface Ground {
   readonly sites: SiteTable;
-  readonly settings: LookSettings;
+  readonly settings: EvaluationSettings;
   readonly prices: LeastPrices;
 }
 

@@ -1,7 +1,7 @@
 /** An itinerary as a planner needs it: what serving from a site costs between two of its entries. */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
-import type { LookSettings } from '#shared/policy/outlook.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
 import { excessRttMs } from '../serving.ts';
 import type { Itinerary } from './itinerary.ts';
@@ -32,7 +32,7 @@ export class Legs {
   readonly #users: (Present | undefined)[] = [];
   readonly #present: Present[] = [];
 
-  constructor(way: Itinerary, table: SiteTable, { network }: Pick<LookSettings, 'network'>) {
+  constructor(way: Itinerary, table: SiteTable, { network }: Pick<EvaluationSettings, 'network'>) {
     this.#way = way;
     this.#table = table;
     this.#network = network;

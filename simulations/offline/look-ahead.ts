@@ -1,4 +1,4 @@
-import type { Chooser, View } from '#shared/policy/published/chooser.ts';
+import type { PlacementRule, RuleInput } from '#shared/policy/published/rule.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestWay, type Ground } from './cheapest-way.ts';
 import { foresee, kept } from './foresight.ts';
@@ -26,8 +26,8 @@ function planner(
   frameS: number,
   itineraries: ReadonlyMap<string, Itinerary>,
   groundFor: (spec: Itinerary['spec']) => Ground,
-): Chooser<{ plan?: Plan }> {
-  const newPlan = ({ sites, nowMs }: View, itinerary: Itinerary): Plan => {
+): PlacementRule<{ plan?: Plan }> {
+  const newPlan = ({ sites, nowMs }: RuleInput, itinerary: Itinerary): Plan => {
     const untilMs = nowMs + frameS * 1000;
     const frame = part(itinerary, nowMs, untilMs, sites[0]!.index);
     const arrivals: { site: number; atMs: number }[] = [];

@@ -2,7 +2,7 @@ import type { VmSpec } from '#shared/events/index.ts';
 import { predictMove } from '#shared/model/move-model.ts';
 import { siteRttMs } from '#shared/model/network.ts';
 import { pathsBetween } from '#shared/model/paths.ts';
-import type { LookSettings } from '#shared/policy/outlook.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
 import { moveCostUserMs } from '#shared/policy/price.ts';
 import type { SiteTable } from '#shared/policy/sites.ts';
 
@@ -19,7 +19,7 @@ export class LeastPrices {
   readonly mostPerWeight: number;
 
   /** The disk is left out: a site that kept it from an earlier visit is sent next to nothing. */
-  constructor({ list, index }: SiteTable, { move, policy, network }: LookSettings, spec: VmSpec) {
+  constructor({ list, index }: SiteTable, { move, policy, network }: EvaluationSettings, spec: VmSpec) {
     const memoryOnly = { ...spec, diskBytes: 0 };
     this.#perWeight = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
     this.#fixed = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);

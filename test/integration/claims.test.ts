@@ -1,7 +1,7 @@
 /** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { qemuMachines } from '#services/agent/remote.ts';
-import { createMover, type Mover } from '#services/migrator/mover.ts';
+import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -28,7 +28,7 @@ const silence: Lie = () => {};
 let sites: FakeSites;
 let bus: MemoryBus;
 let store: Store;
-let mover: Mover;
+let mover: MigratorWithSites;
 let machines: Machines;
 let reported: Map<string, string[]>;
 let completed: Set<string>;
@@ -70,7 +70,7 @@ async function start(remembers = true): Promise<void> {
   );
   const log = createLog('silent');
   machines = await qemuMachines(config, realClock(), store, log);
-  mover = createMover({ bus, store, clock: realClock(), machines, config, log });
+  mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
   await mover.migrator.start();
 }
 async function stop(): Promise<void> {

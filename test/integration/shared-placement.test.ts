@@ -1,7 +1,7 @@
 /** Two placements and two migrators in one process, on one bus and one store. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { simulatedMachines } from '#services/agent/simulated.ts';
-import { createMover, type Mover } from '#services/migrator/mover.ts';
+import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
@@ -37,8 +37,8 @@ async function placement(on: Store = store): Promise<PlacementService> {
   return service;
 }
 
-async function mover(): Promise<Mover> {
-  const made = createMover({ bus, store, clock, machines: simulatedMachines(config, clock), config, log });
+async function mover(): Promise<MigratorWithSites> {
+  const made = createMigratorWithSites({ bus, store, clock, machines: simulatedMachines(config, clock), config, log });
   running.push(made.migrator);
   await made.migrator.start();
   return made;

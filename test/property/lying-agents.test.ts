@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { qemuMachines } from '#services/agent/remote.ts';
-import { createMover, type Mover } from '#services/migrator/mover.ts';
+import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -37,7 +37,7 @@ const sites = new FakeSites([...HONEST, LIAR]);
 let config: Config;
 let bus: MemoryBus;
 let store: Store;
-let mover: Mover;
+let mover: MigratorWithSites;
 let machines: Machines;
 let ends: Map<string, Event>;
 let serial = 0;
@@ -75,7 +75,7 @@ afterEach(async () => {
 async function start(): Promise<void> {
   const log = createLog('silent');
   machines = await qemuMachines(config, realClock(), store, log);
-  mover = createMover({ bus, store, clock: realClock(), machines, config, log });
+  mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
   await mover.migrator.start();
 }
 async function stop(): Promise<void> {

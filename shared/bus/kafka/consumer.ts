@@ -8,7 +8,7 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignm
 import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
-import { type Place, type Places, placeKey } from './places.ts';
+import { type CommittedOffset, type Places, placeKey } from './places.ts';
 import { whenKnown } from './topics.ts';
 
 /** What a consumer is for. */
@@ -33,19 +33,19 @@ export interface Fetched {
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
   /** Where the group stood when this was fetched. */
-  readonly place: Place | undefined;
+  readonly place: CommittedOffset | undefined;
   /** The offset after the last of the messages. */
   readonly end: number;
   /** False: write down how far it is, and hand out no more. */
   goOn(): boolean;
   /** Writes down how far it is. @throws where the partition is no longer this member's: it does not count */
-  save(place: Place): Promise<void>;
+  save(place: CommittedOffset): Promise<void>;
 }
 
 /** From one assignment of partitions to the next. */
-interface Term {
+interface Generation {
   readonly assignment: IMemberAssignment;
-  readonly places: Promise<Map<string, Place>>;
+  readonly places: Promise<Map<string, CommittedOffset>>;
   /** Why it is over, where it is. */
   over?: unknown;
 }
@@ -75,7 +75,7 @@ export class GroupConsumer {
   readonly #parts: ConsumerParts;
   readonly #joined = Promise.withResolvers<void>();
   #consumer: Consumer;
-  #term: Term | undefined;
+  #term: Generation | undefined;
   #held: readonly number[] = [];
   #told: string | undefined;
   readonly #gaveUp: RepeatedFault | undefined;
@@ -179,7 +179,7 @@ export class GroupConsumer {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
     if (this.#term !== undefined) this.#client.counters.rejoins++;
-    const term: Term = { assignment, places: this.#lookUp(consumer, assignment) };
+    const term: Generation = { assignment, places: this.#lookUp(consumer, assignment) };
     this.#term = term;
     term.places.then(
       () => {
@@ -196,7 +196,7 @@ export class GroupConsumer {
   }
 
   /** Tries until it has them, or the group has come together anew: then they are no longer asked for. */
-  async #lookUp(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>> {
+  async #lookUp(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
     const isCurrent = () => this.#term?.assignment === assignment && this.#stopping === undefined;
     for (;;) {
       try {
@@ -248,7 +248,7 @@ export class GroupConsumer {
   }
 
   /** Whether an error means that the member has to join again. Until it has, it can still write down what it did. */
-  #note(term: Term, error: unknown): void {
+  #note(term: Generation, error: unknown): void {
     const { type } = error as { type?: string };
     if (type === undefined || !MUST_REJOIN.includes(type)) return;
     term.over ??= error;

@@ -4,7 +4,7 @@ import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafka
 import { offsetsOf } from './topics.ts';
 
 /** Everything before `offset` is handled. */
-export interface Place {
+export interface CommittedOffset {
   readonly offset: number;
   /** Some of what follows was refused before. */
   readonly tried?: Tried;
@@ -22,9 +22,9 @@ export interface Places {
    * Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere.
    * @param isCurrent false when partitions were assigned anew: then nobody waits for the answer any more
    */
-  load(consumer: Consumer, assignment: IMemberAssignment, isCurrent: () => boolean): Promise<Map<string, Place>>;
+  load(consumer: Consumer, assignment: IMemberAssignment, isCurrent: () => boolean): Promise<Map<string, CommittedOffset>>;
   /** @throws an error of kafkajs where the member is none any more: nothing is written then */
-  save(payload: EachBatchPayload, place: Place): Promise<void>;
+  save(payload: EachBatchPayload, place: CommittedOffset): Promise<void>;
 }
 
 /** Names a partition of a topic. */
@@ -45,7 +45,7 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
     async load(consumer, assignment, isCurrent) {
       const topics = Object.keys(assignment);
       const isMine = (topic: string, partition: number) => assignment[topic]?.includes(partition) ?? false;
-      const places = new Map<string, Place>();
+      const places = new Map<string, CommittedOffset>();
       const news: { topic: string; partition: number; offset: string }[] = [];
       let committed = await admin.fetchOffsets({ groupId, topics });
       for (const { topic, partitions } of committed) {
@@ -85,7 +85,7 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
   };
 }
 
-function withTried(offset: number, metadata: string | null): Place {
+function withTried(offset: number, metadata: string | null): CommittedOffset {
   const [attempt, until] = (metadata ?? '').split(' ').map(Number);
   if (attempt === undefined || until === undefined || Number.isNaN(attempt + until)) return { offset };
   return { offset, tried: { attempt, until } };
@@ -94,7 +94,7 @@ function withTried(offset: number, metadata: string | null): Place {
 /** Places that end with the member: it begins where `start` says, and a rebalance changes nothing. */
 export class OwnPlaces implements Places {
   /** By {@link placeKey}. */
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, CommittedOffset>();
   readonly #start: ReadonlyMap<string, number>;
 
   /** @param start the first offset to read, by {@link placeKey} */
@@ -108,7 +108,7 @@ export class OwnPlaces implements Places {
     return this.#places.get(key)?.offset ?? this.#start.get(key) ?? 0;
   }
 
-  async load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, Place>> {
+  async load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
     const all = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition, offset: this.at(topic, partition) })),
     );
@@ -121,7 +121,7 @@ export class OwnPlaces implements Places {
     );
   }
 
-  async save({ batch: { topic, partition }, resolveOffset }: EachBatchPayload, place: Place): Promise<void> {
+  async save({ batch: { topic, partition }, resolveOffset }: EachBatchPayload, place: CommittedOffset): Promise<void> {
     this.#places.set(placeKey(topic, partition), place);
     resolveOffset(String(place.offset - 1));
   }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery, Handler } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
 import type { Fetched } from './consumer.ts';
-import type { Place } from './places.ts';
+import type { CommittedOffset } from './places.ts';
 import type { Read } from './wire.ts';
 
 /** Before a refused event is tried again; twice as long each time. What it was refused for may pass. */
@@ -33,7 +33,7 @@ export async function workOff(events: readonly Read[], fetched: Fetched, { handl
   }
   /** The offset of the first event that is not handled; what was skipped after the last one is handled with it. */
   const at = () => (queue.size === 0 ? end : events[events.length - queue.size]!.offset);
-  const place = (): Place => (tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() });
+  const place = (): CommittedOffset => (tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() });
 
   while (queue.ready) {
     if (!fetched.goOn()) break;

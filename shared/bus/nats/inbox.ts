@@ -7,7 +7,7 @@ import type { NatsCounters } from './counters.ts';
 import { publishLetter, type Undecodable, undecodableLetter } from './letters.ts';
 import { keyOfSubject, type Names } from './names.ts';
 import { PULL, type Received } from './source.ts';
-import type { Place } from './view.ts';
+import type { CommittedOffset } from './view.ts';
 
 /**
  * So many events of a partition wait in the process at most: those in hand, and some pulls ahead. After an outage they are
@@ -44,7 +44,7 @@ export interface InboxOptions {
 }
 
 /** How far it has come: what survives when the queue does not. */
-export type Reached = Pick<Place, 'from' | 'handledMs' | 'refusals' | 'refusedTo'>;
+export type Reached = Pick<CommittedOffset, 'from' | 'handledMs' | 'refusals' | 'refusedTo'>;
 
 /** The events of one partition that have been received and not yet handled, and the way they take to the handler. */
 export class Inbox {

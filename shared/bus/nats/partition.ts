@@ -5,7 +5,7 @@ import { apiCode, type Link } from './connection.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { consumerName, type Names } from './names.ts';
 import { Source } from './source.ts';
-import type { Place, Placed, View } from './view.ts';
+import type { CommittedOffset, Placed, View } from './view.ts';
 
 const CONSUMER_NOT_FOUND = 10014;
 const NO_MESSAGE = 10037;
@@ -32,7 +32,7 @@ export class Partition {
   readonly #options: PartitionOptions;
   readonly #inbox: Inbox;
   #revision: number;
-  #place: Place;
+  #place: CommittedOffset;
   #source: Source | undefined;
   #broken = false;
   #stopping = false;
@@ -47,7 +47,7 @@ export class Partition {
     return (await partition.#open()) ? partition : undefined;
   }
 
-  private constructor(options: PartitionOptions, place: Place, revision: number) {
+  private constructor(options: PartitionOptions, place: CommittedOffset, revision: number) {
     this.#options = options;
     this.#place = place;
     this.#revision = revision;
@@ -176,7 +176,7 @@ export function filtersOf(names: Names, link: Link, partition: number, types: Re
 }
 
 /** The place that an owner has left without a release: what it had acknowledged is in its consumer. */
-async function afterOwner({ link, names, member }: PartitionOptions, place: Place): Promise<Place> {
+async function afterOwner({ link, names, member }: PartitionOptions, place: CommittedOffset): Promise<CommittedOffset> {
   const info = await link.jsm.consumers.info(names.events, place.consumer!).catch((error) => {
     if (apiCode(error) === CONSUMER_NOT_FOUND) return undefined;
     throw error;
@@ -197,7 +197,7 @@ async function afterOwner({ link, names, member }: PartitionOptions, place: Plac
  * The first message that may not have been handled: the place's, unless the server has lost events that it had not on its
  * disk, and gives their numbers to others. Then it is the first that is not older than the last handled one.
  */
-async function beginOf(link: Link, stream: string, { from, handledMs }: Place): Promise<number> {
+async function beginOf(link: Link, stream: string, { from, handledMs }: CommittedOffset): Promise<number> {
   const { first_seq: first, last_seq: last } = (await link.jsm.streams.info(stream)).state;
   const end = Math.min(from, last + 1);
   // Nothing was handled, or nothing of it is there any more.

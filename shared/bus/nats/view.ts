@@ -20,7 +20,7 @@ const FORGOTTEN_MS = 60_000;
 const LOAD_TIMEOUT_MS = 10_000;
 
 /** What is known of one partition of one group. */
-export interface Place {
+export interface CommittedOffset {
   /** The member whose it is; absent where it is nobody's. */
   readonly owner?: string | undefined;
   /** The consumer it is read with. */
@@ -39,7 +39,7 @@ export interface Place {
 
 /** A place, with what it takes to write it. */
 export interface Placed {
-  readonly place: Place;
+  readonly place: CommittedOffset;
   readonly revision: number;
 }
 
@@ -133,7 +133,7 @@ export class View {
    * Writes a place, by compare-and-set.
    * @returns the new revision; undefined where somebody else has written it
    */
-  async write(group: string, partition: number, place: Place, expected: number): Promise<number | undefined> {
+  async write(group: string, partition: number, place: CommittedOffset, expected: number): Promise<number | undefined> {
     const key = placeKey(group, partition);
     const revision = await writeRecord(this.#sender, {
       bucket: this.#names.places,
@@ -193,7 +193,7 @@ export class View {
     if (group === undefined || partition === '' || data.length === 0) return;
     const key = placeKey(group, Number(partition));
     if ((this.#places.get(key)?.revision ?? 0) >= seq) return;
-    this.#places.set(key, { place: JSON.parse(decoder.decode(data)) as Place, revision: seq });
+    this.#places.set(key, { place: JSON.parse(decoder.decode(data)) as CommittedOffset, revision: seq });
     this.#tell(group);
   }
 

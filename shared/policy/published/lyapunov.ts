@@ -1,4 +1,4 @@
-import type { Chooser } from './chooser.ts';
+import type { PlacementRule } from './rule.ts';
 
 interface Backlog {
   home: string;
@@ -16,7 +16,7 @@ interface Backlog {
  * second of serving
  * @param budgetUserMsPerS what moving a VM may cost on average, in user-milliseconds a second
  */
-export function lyapunov(weightUserMsS: number, budgetUserMsPerS: number): Chooser<Backlog> {
+export function lyapunov(weightUserMsS: number, budgetUserMsPerS: number): PlacementRule<Backlog> {
   return {
     name: `lyapunov(${weightUserMsS},${budgetUserMsPerS})`,
     begin: ({ sites, nowMs }) => ({ home: sites[0]!.id, wantedUserMs: 0, atMs: nowMs, userMs: 0 }),

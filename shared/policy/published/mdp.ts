@@ -1,5 +1,5 @@
 import type { NetworkModel } from '../../model/network.ts';
-import type { Chooser, View } from './chooser.ts';
+import type { PlacementRule, RuleInput } from './rule.ts';
 import { futureByHops } from './mdp-chain.ts';
 
 /** The authors' slot. */
@@ -19,7 +19,7 @@ const STEPS = 2 ** 15;
  * hop costs comes from the network model, what a move costs from the candidates, and how often users leave a site, which the
  * authors count over all users, from how long those of this VM usually stay.
  */
-export function mdp(network: NetworkModel): Chooser {
+export function mdp(network: NetworkModel): PlacementRule {
   const chains = new Map<number, Float64Array>();
   const chainOf = (r: number, hopMs: number, moveMs: number): Float64Array => {
     const steps = [onGrid(r), onGrid(hopMs), onGrid(moveMs)];
@@ -65,7 +65,7 @@ function onGrid(figure: number): number {
 }
 
 /** How far the candidates beside the home are from the best site, on average. */
-function meanHopKm(view: View): number {
+function meanHopKm(view: RuleInput): number {
   const { sites, best } = view;
   let sum = 0;
   let count = 0;

@@ -1,5 +1,5 @@
 /** Rules that look at the present only. */
-import type { Chooser } from './chooser.ts';
+import type { PlacementRule } from './rule.ts';
 
 const NOTHING = {};
 
@@ -8,7 +8,7 @@ const NOTHING = {};
  * (3GPP TS 36.331, event A3).
  * @param marginMs milliseconds of round-trip time above the target
  */
-export function hysteresis(marginMs: number): Chooser {
+export function hysteresis(marginMs: number): PlacementRule {
   return {
     name: `hysteresis(${marginMs})`,
     begin: () => NOTHING,
@@ -21,7 +21,7 @@ export function hysteresis(marginMs: number): Chooser {
  * 27(3), 2019).
  * @param slotS seconds; the authors' slot is a minute
  */
-export function myopic(slotS: number): Chooser {
+export function myopic(slotS: number): PlacementRule {
   return {
     name: `myopic(${slotS})`,
     begin: () => NOTHING,

@@ -1,4 +1,4 @@
-import type { Chooser } from './chooser.ts';
+import type { PlacementRule } from './rule.ts';
 
 interface Regret {
   home: string;
@@ -13,7 +13,7 @@ interface Regret {
  * moving there: the deterministic rent-or-buy rule, at most twice the optimum of a single decision with alpha = 1
  * (A. R. Karlin et al., Competitive Snoopy Caching, Algorithmica 3, 1988).
  */
-export function skiRental(alpha: number): Chooser<Regret> {
+export function skiRental(alpha: number): PlacementRule<Regret> {
   return {
     name: `ski-rental(${alpha})`,
     begin: ({ sites, nowMs }) => ({ home: sites[0]!.id, atMs: nowMs, saves: 0, userMs: 0 }),

@@ -1,4 +1,4 @@
-import type { Chooser, View } from './chooser.ts';
+import type { PlacementRule, RuleInput } from './rule.ts';
 
 interface Work {
   atMs: number;
@@ -13,7 +13,7 @@ interface Work {
  * so far and being at k now would have cost (A. Borodin, N. Linial, M. Saks, Journal of the ACM 39(4), 1992). Sites that are
  * not candidates are forgotten: they count as reached by moving there when they are candidates again.
  */
-export const workFunction: Chooser<Work> = {
+export const workFunction: PlacementRule<Work> = {
   name: 'work-function',
   begin: ({ nowMs, sites }) => ({ atMs: nowMs, userMs: { [sites[0]!.id]: 0 }, serving: {} }),
   choose(view, work) {
@@ -50,7 +50,7 @@ export const workFunction: Chooser<Work> = {
 };
 
 /** What each site comes to where moving there from another one is cheaper. */
-function byMoving(view: View, values: readonly number[]): number[] {
+function byMoving(view: RuleInput, values: readonly number[]): number[] {
   return values.map((value, to) => {
     let least = value;
     for (let from = 0; from < values.length; from++) {

@@ -1,5 +1,5 @@
 /** Yardsticks: what could be done by who knows the future. */
-import type { Chooser, LabPolicy, Setting } from '../policy.ts';
+import type { PlacementRule, LabPolicy, Setting } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 
@@ -32,7 +32,7 @@ interface Plan {
   readonly sites: Int16Array;
 }
 
-function planner({ world, users }: Setting, future: CellTrace, frameSlots: number): Chooser {
+function planner({ world, users }: Setting, future: CellTrace, frameSlots: number): PlacementRule {
   const finder = new ShortestPath(world, future);
   const plans = new Array<Plan | undefined>(users);
   const plan = (user: number, slot: number, at?: number) => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
-import { Elsewhere, EndedMoves } from '#shared/policy/elsewhere.ts';
+import { RemoteMoves, EndedMoves } from '#shared/policy/remote-moves.ts';
 import type { Mind } from '#shared/policy/mind.ts';
 import { SiteTable } from '#shared/policy/sites.ts';
 
@@ -15,7 +15,7 @@ function world() {
   const ended = new EndedMoves();
   const path = sites.pair(sites.named('s0'), sites.named('s1')).paths[0]!;
   const counts = () => [sites.named('s0').moves, sites.named('s1').inbound, sites.movesOn(path)];
-  return { sites, ended, elsewhere: new Elsewhere(sites, ended), counts };
+  return { sites, ended, elsewhere: new RemoteMoves(sites, ended), counts };
 }
 
 const decided = (seq: number, verdict = 'move'): Fact => ({
@@ -61,11 +61,11 @@ test('a record that was read before the end was heard of does not bring a move b
   const { sites, ended: known, elsewhere, counts } = world();
   elsewhere.hear(decided(1));
   elsewhere.hear(ended('completed', 1));
-  const later = new Elsewhere(sites, known);
+  const later = new RemoteMoves(sites, known);
   later.restore(mind(1, true));
   expect(counts()).toEqual([0, 0, 0]);
 
-  const newcomer = new Elsewhere(sites, new EndedMoves());
+  const newcomer = new RemoteMoves(sites, new EndedMoves());
   newcomer.restore(mind(3, false));
   newcomer.hear(decided(3));
   expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);

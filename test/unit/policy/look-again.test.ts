@@ -1,7 +1,7 @@
 /** A VM that took up another state is looked at again without a new survey: that must come to the same. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Lookout } from '#shared/policy/outlook.ts';
+import { VmEvaluator } from '#shared/policy/evaluator.ts';
 import { policyNamed } from '#shared/policy/policies.ts';
 import { configWith, line, positionAt } from './world.ts';
 
@@ -30,7 +30,7 @@ test('another look at the same instant sees the same, with and without a survey'
       const vm = vms.get('v')!;
       const { policy, limits } = config;
       const rules = { sites, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
-      const lookout = new Lookout(sites, config, policyNamed('tagalong', policy), rules);
+      const lookout = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
       const nowMs = l.clock.now();
       lookout.look(vm, nowMs);
       vm.mind = { ...vm.mind, deadlineMs, move: moves ? UNDER_WAY : null };

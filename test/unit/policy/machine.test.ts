@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stepper } from '#shared/machine/stepper.ts';
-import { type DecideParams, leavesAsIs, type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
+import { type DecideParams, wouldNotTransition, type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
 import { type Mind, newMind, type State } from '#shared/policy/mind.ts';
-import type { Advice, Choice, Outlook } from '#shared/policy/outlook.ts';
+import type { Advice, Choice, Evaluation } from '#shared/policy/evaluator.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
 const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES));
@@ -19,7 +19,7 @@ const choice: Choice = {
 const STAY: Advice = { kind: 'stay', reason: 'home-is-best' };
 const BLOCKED: Advice = { kind: 'blocked', reason: 'full' };
 const move = (readyAtMs: number): Advice => ({ kind: 'move', reason: 'better-site', choice, readyAtMs });
-const outlook = (advice: Advice, more: Partial<Outlook> = {}): Outlook => ({
+const outlook = (advice: Advice, more: Partial<Evaluation> = {}): Evaluation => ({
   populated: true,
   homeLost: null,
   advice,
@@ -27,7 +27,7 @@ const outlook = (advice: Advice, more: Partial<Outlook> = {}): Outlook => ({
   targetGain: 0,
   ...more,
 });
-const looked = (advice: Advice, more: Partial<Outlook> = {}, atMs = 10): MachineEvent => ({
+const looked = (advice: Advice, more: Partial<Evaluation> = {}, atMs = 10): MachineEvent => ({
   type: 'looked',
   atMs,
   outlook: outlook(advice, more),
@@ -196,7 +196,7 @@ describe('the shortcut', () => {
         const after = step(state, mind, { type: 'looked', atMs, outlook: seen });
         const same =
           after.state === state && after.actions.length === 0 && JSON.stringify(after.context) === JSON.stringify(mind);
-        expect(leavesAsIs(state, mind, seen, atMs)).toBe(same);
+        expect(wouldNotTransition(state, mind, seen, atMs)).toBe(same);
       }),
       { numRuns: 3000 },
     );

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_NETWORK } from '#shared/model/network.ts';
 import { LIVE_NAMES, policyFor } from '#shared/policy/named.ts';
-import type { Chooser, View } from '#shared/policy/published/chooser.ts';
+import type { PlacementRule, RuleInput } from '#shared/policy/published/rule.ts';
 import { lyapunov } from '#shared/policy/published/lyapunov.ts';
 import { mdp } from '#shared/policy/published/mdp.ts';
 import { hysteresis, myopic } from '#shared/policy/published/simple.ts';
@@ -14,7 +14,7 @@ const MOVE_USER_MS = 300;
 const MINUTE_MS = 60_000;
 
 /** A look at a VM whose sites are in a row, ten kilometres apart. The home comes first. */
-function view(names: readonly string[], serving: readonly number[], more: Partial<View> = {}): View {
+function view(names: readonly string[], serving: readonly number[], more: Partial<RuleInput> = {}): RuleInput {
   return {
     vm: 'v',
     nowMs: 0,
@@ -31,7 +31,7 @@ function view(names: readonly string[], serving: readonly number[], more: Partia
 }
 
 /** What a rule wants, minute by minute, while it gets its way at once. A memory is nothing but JSON. */
-function wants(rule: Chooser, minutes: readonly Record<string, number>[]): string[] {
+function wants(rule: PlacementRule, minutes: readonly Record<string, number>[]): string[] {
   let home = Object.keys(minutes[0]!)[0]!;
   let memory: object | undefined;
   return minutes.map((serving, minute) => {
@@ -48,10 +48,10 @@ function wants(rule: Chooser, minutes: readonly Record<string, number>[]): strin
 }
 
 const minutes = (count: number, serving: Record<string, number>) => Array.from({ length: count }, () => serving);
-const leavesAfter = (rule: Chooser, gain: number) => wants(rule, minutes(100, { a: gain, b: 0 })).indexOf('b');
+const leavesAfter = (rule: PlacementRule, gain: number) => wants(rule, minutes(100, { a: gain, b: 0 })).indexOf('b');
 
 describe('a published rule leaves a worse site', () => {
-  test.each<[Chooser, number, number]>([
+  test.each<[PlacementRule, number, number]>([
     [hysteresis(2), 2, 0],
     [hysteresis(2), 1.99, -1],
     // 60 s × 5 is what a move costs.
@@ -85,7 +85,7 @@ test('ski-rental forgets its regret when the home is best again, and after a mov
 
 test('the work function stays between two sites that take turns, and the ski-rental rule too, where nearest never rests', () => {
   const turns = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? { a: 0, b: 2 } : { a: 2, b: 0 }));
-  const moves = (rule: Chooser) => wants(rule, turns).filter((home, i, all) => i > 0 && home !== all[i - 1]).length;
+  const moves = (rule: PlacementRule) => wants(rule, turns).filter((home, i, all) => i > 0 && home !== all[i - 1]).length;
   expect(moves(hysteresis(1))).toBe(59);
   expect(moves(workFunction)).toBe(0);
   expect(moves(skiRental(1))).toBe(0);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { LIVE_NAMES } from '#shared/policy/named.ts';
-import type { Chooser } from '#shared/policy/published/chooser.ts';
+import type { PlacementRule } from '#shared/policy/published/rule.ts';
 import { cheapestWay, type Ground } from '#simulations/offline/cheapest-way.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
 import { groundOf } from '#simulations/offline/ground.ts';
@@ -111,7 +111,7 @@ describe('the optimum', () => {
 });
 
 /** Decisions to move, as they were made. */
-async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, decides?: Chooser) {
+async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, decides?: PlacementRule) {
   const moves: { atMs: number; vm: string; to: string }[] = [];
   const observe = (fact: Fact) => {
     if (fact.type !== 'placement.decided.v1') return;
@@ -145,7 +145,7 @@ test('whoever does not know the future decides nothing by what comes later', asy
 });
 
 test('a rule that wants the best site decides as nearest does, though nearest is not asked at every position', async () => {
-  const best: Chooser = { name: 'best', begin: () => ({}), choose: ({ best }) => best };
+  const best: PlacementRule = { name: 'best', begin: () => ({}), choose: ({ best }) => best };
   let decided = 0;
   await fc.assert(
     fc.asyncProperty(anyTrace(40), async ({ sites, fixes }) => {

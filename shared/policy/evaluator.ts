@@ -17,12 +17,12 @@ import type { Source } from './mind.ts';
 import type { AnyPolicy } from './named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from './policies.ts';
 import { bestOf, type Prospects } from './prospects.ts';
-import type { Chooser } from './published/chooser.ts';
-import { Shown } from './shown.ts';
+import type { PlacementRule } from './published/rule.ts';
+import { ReusedRuleInput } from './rule-input.ts';
 import type { SiteTable } from './sites.ts';
 import type { Pair, Session, Site, Vm } from './state.ts';
 import { learnStay, stayAt } from './stays.ts';
-import { SAFETY, Survey } from './survey.ts';
+import { SAFETY, CandidateScan } from './candidate-scan.ts';
 import { whyUnpopulated } from './vm.ts';
 
 /** A legal site with what going there would take. */
@@ -42,7 +42,7 @@ export type Advice =
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
 
-export interface Outlook {
+export interface Evaluation {
   readonly populated: boolean;
   readonly homeLost: 'draining' | 'silent' | null;
   readonly advice: Advice;
@@ -70,29 +70,29 @@ const HEARD_MS = 30_000;
 const NEXT_EVENT = -1;
 
 /** What a look depends on beside the VM and the sites. */
-export interface LookSettings extends EstimateSettings {
+export interface EvaluationSettings extends EstimateSettings {
   readonly network: NetworkModel;
   readonly policy: PolicyConfig;
 }
 
 /** Takes looks. */
-export class Lookout {
+export class VmEvaluator {
   readonly #sites: SiteTable;
-  readonly #settings: LookSettings;
+  readonly #settings: EvaluationSettings;
   readonly #policy: AnyPolicy;
   readonly #rules: Rules;
-  readonly #survey: Survey;
+  readonly #survey: CandidateScan;
   readonly #estimates: Estimates;
-  readonly #shown: Shown;
+  readonly #shown: ReusedRuleInput;
 
-  constructor(sites: SiteTable, settings: LookSettings, policy: AnyPolicy, rules: Rules) {
+  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: Rules) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
     this.#rules = rules;
-    this.#survey = new Survey(sites, settings.network, settings.policy.sessionTimeoutMs);
+    this.#survey = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
     this.#estimates = new Estimates(settings);
-    this.#shown = new Shown(this.#survey, sites, this.#estimates);
+    this.#shown = new ReusedRuleInput(this.#survey, sites, this.#estimates);
   }
 
   /**
@@ -100,7 +100,7 @@ export class Lookout {
    * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
    *   whoever surveyed its surroundings would find them as they were
    */
-  look(vm: Vm, nowMs: number, again = false): Outlook {
+  look(vm: Vm, nowMs: number, again = false): Evaluation {
     const survey = this.#survey;
     if (!again) {
       survey.take(vm, nowMs);
@@ -176,7 +176,7 @@ export class Lookout {
     return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
   }
 
-  #homeLost(home: Site, nowMs: number): Outlook['homeLost'] {
+  #homeLost(home: Site, nowMs: number): Evaluation['homeLost'] {
     if (home.draining) return 'draining';
     return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
   }
@@ -262,7 +262,7 @@ export class Lookout {
   }
 
   /** What a rule makes of the sites. It is asked at every position, because it remembers. */
-  #follow(rule: Chooser, vm: Vm, nowMs: number): Pick<Outlook, 'advice' | 'targetGain'> {
+  #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#survey;
     const view = this.#shown.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
     vm.quietKm = -1;
@@ -352,7 +352,7 @@ function engaged({ state, mind }: Vm, nowMs: number): string | undefined {
 const OF_THE_OTHER = new Set(['draining', 'silent', 'full']);
 
 /** What is said of a VM after a look. */
-export function reasonOf({ homeLost, advice }: Outlook): string {
+export function reasonOf({ homeLost, advice }: Evaluation): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
   return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;

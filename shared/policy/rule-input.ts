@@ -1,24 +1,24 @@
 import type { VmSpec } from '../events/index.ts';
 import type { Estimates } from './estimates.ts';
-import type { View } from './published/chooser.ts';
+import type { RuleInput } from './published/rule.ts';
 import type { SiteTable } from './sites.ts';
 import type { Pair, Site, Vm } from './state.ts';
-import type { Survey } from './survey.ts';
+import type { CandidateScan } from './candidate-scan.ts';
 
 /** What a rule is shown of the last survey: one object for all looks, because rules are asked at every position. */
-export class Shown implements View {
+export class ReusedRuleInput implements RuleInput {
   vm = '';
   nowMs = 0;
   best = 0;
   usualStayMs = 0;
   readonly sites: readonly Site[];
   readonly serving: readonly number[];
-  readonly #survey: Survey;
+  readonly #survey: CandidateScan;
   readonly #table: SiteTable;
   readonly #estimates: Estimates;
   #spec: VmSpec | undefined;
 
-  constructor(survey: Survey, table: SiteTable, estimates: Estimates) {
+  constructor(survey: CandidateScan, table: SiteTable, estimates: Estimates) {
     this.sites = survey.candidates;
     this.serving = survey.serving;
     this.#survey = survey;

@@ -36,10 +36,10 @@ export interface Refusal {
   readonly error: TagalongError;
 }
 
-export interface LedgerParts<T> {
+export interface OutboxParts<T> {
   readonly store: Store;
   readonly bus: Bus;
-  /** Begins the keys of all records of this ledger. */
+  /** Begins the keys of all records of this outbox. */
   readonly prefix: string;
   readonly kind: RecordKind<T>;
   readonly setAside: SetAside;
@@ -49,7 +49,7 @@ export interface LedgerParts<T> {
 /** What a server takes at most it takes with headers of its own. */
 const ENVELOPE_BYTES = 2_000;
 
-export class Ledger<T> {
+export class Outbox<T> {
   readonly #store: Store;
   readonly #bus: Bus;
   readonly #prefix: string;
@@ -58,7 +58,7 @@ export class Ledger<T> {
   readonly #clock: Clock;
   readonly #revisions = new Map<string, number>();
 
-  constructor({ store, bus, prefix, kind, setAside, clock }: LedgerParts<T>) {
+  constructor({ store, bus, prefix, kind, setAside, clock }: OutboxParts<T>) {
     this.#store = store;
     this.#bus = bus;
     this.#prefix = prefix;

@@ -28,7 +28,7 @@ export interface MoveElsewhere extends Pick<MoveUnderWay, 'decision' | 'from' | 
  * Moves of VMs that other processes hold, counted against the limits of sites and paths as our own are. Known from what the
  * others said, and from their records for what was under way before we came.
  */
-export class Elsewhere {
+export class RemoteMoves {
   readonly #sites: SiteTable;
   readonly #ended: EndedMoves;
   readonly #moves = new Map<string, MoveElsewhere>();

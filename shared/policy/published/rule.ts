@@ -2,7 +2,7 @@
 import type { Site } from '../state.ts';
 
 /** What a look shows. Good until the next one. */
-export interface View {
+export interface RuleInput {
   readonly vm: string;
   readonly nowMs: number;
   /** The home first, then the sites near the users. */
@@ -28,14 +28,14 @@ export interface View {
  * pauses nor the hourly budget, which are ours.
  * @typeParam M what it remembers of a VM: JSON, changed in place, kept with the VM
  */
-export interface Chooser<M extends object = object> {
+export interface PlacementRule<M extends object = object> {
   readonly name: string;
   /** The memory of a VM whose users have just appeared. It is lost when the last of them falls silent. */
-  begin(view: View): M;
+  begin(view: RuleInput): M;
   /**
    * Asked at every position that counts, perhaps twice at one instant: the second answer has to be the first one. Asked also
    * while the VM moves: where it would rather stay then, and it would be worse there, the move is cancelled.
    * @returns the place in `view.sites`; 0: stay
    */
-  choose(view: View, memory: M): number;
+  choose(view: RuleInput, memory: M): number;
 }

@@ -14,7 +14,7 @@ export const SAFETY = 0.98;
 const ANYWHERE_KM = 1e6;
 
 /** One survey after the other, in the same place: what the last one found is overwritten by the next. */
-export class Survey {
+export class CandidateScan {
   /** The VM's home first, then the sites near its users. */
   readonly candidates: Site[] = [];
   /** What serving from each candidate costs, in user-milliseconds a second. */

@@ -13,7 +13,7 @@ import { siteRegistry } from '../sites/registry.ts';
 import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
 
-export interface Mover {
+export interface MigratorWithSites {
   readonly migrator: MigratorService;
   /** Started and stopped with the migrator's duty. */
   readonly agents: SiteAgents;
@@ -21,7 +21,7 @@ export interface Mover {
   registerHttp(surface: HttpSurface): void;
 }
 
-export interface MoverOptions {
+export interface MigratorWithSitesOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export interface MoverOptions {
   readonly setAside?: SetAside;
 }
 
-export function createMover({ machines, ...options }: MoverOptions): Mover {
+export function createMigratorWithSites({ machines, ...options }: MigratorWithSitesOptions): MigratorWithSites {
   const { config } = options;
   const { hypervisor, hosts } = machines;
   const { heartbeatMs } = config;

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { describe, expect, test } from 'vitest';
-import { Ledger } from '#services/ledger.ts';
+import { Outbox } from '#services/outbox.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
@@ -37,25 +37,25 @@ function world() {
   return {
     ...{ store, published },
     setAside,
-    ledger: () => new Ledger({ store, bus: recording, prefix: 'test/', kind: KIND, setAside, clock }),
+    outbox: () => new Outbox({ store, bus: recording, prefix: 'test/', kind: KIND, setAside, clock }),
     breakBus: (now: boolean) => {
       broken = now;
     },
   };
 }
 
-describe('the ledger', () => {
+describe('the outbox', () => {
   test('gives back what was written, under its key', async () => {
-    const { ledger } = world();
-    const mine = ledger();
+    const { outbox } = world();
+    const mine = outbox();
     await mine.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
     await mine.commit([{ key: 'a', value: { n: 2 }, events: [] }]);
-    expect(await ledger().load()).toEqual([{ key: 'a', value: { n: 2 } }]);
+    expect(await outbox().load()).toEqual([{ key: 'a', value: { n: 2 } }]);
   });
 
   test('publishes what follows only when the change is written', async () => {
-    const { ledger, published } = world();
-    const [mine, other] = [ledger(), ledger()];
+    const { outbox, published } = world();
+    const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
     const lost = mine.commit([{ key: 'a', value: { n: 2 }, events: [event('mine')] }]);
     await expect(lost).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
@@ -63,8 +63,8 @@ describe('the ledger', () => {
   });
 
   test('says what it has won also where it has lost another record', async () => {
-    const { ledger, published } = world();
-    const [mine, other] = [ledger(), ledger()];
+    const { outbox, published } = world();
+    const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
     const partly = mine.commit([
       { key: 'a', value: { n: 2 }, events: [event('lost')] },
@@ -76,8 +76,8 @@ describe('the ledger', () => {
   });
 
   test('whoever was overtaken can go on when it has loaded again', async () => {
-    const { ledger, published } = world();
-    const [mine, other] = [ledger(), ledger()];
+    const { outbox, published } = world();
+    const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
     await expect(mine.commit([{ key: 'a', value: { n: 2 }, events: [] }])).rejects.toThrow();
     expect(await mine.load()).toEqual([{ key: 'a', value: { n: 1 } }]);
@@ -86,20 +86,20 @@ describe('the ledger', () => {
   });
 
   test('says what was written and never published, when it is loaded, under the same id', async () => {
-    const { ledger, published, breakBus } = world();
+    const { outbox, published, breakBus } = world();
     breakBus(true);
     await expect(
-      ledger().commit([{ key: 'a', value: { n: 1 }, events: [event('e1'), event('e2')] }]),
+      outbox().commit([{ key: 'a', value: { n: 1 }, events: [event('e1'), event('e2')] }]),
     ).rejects.toThrow();
     expect(published).toEqual([]);
     breakBus(false);
-    await ledger().load();
+    await outbox().load();
     expect(published).toEqual(['e1', 'e2']);
   });
 
   test('does not read what lies under another prefix', async () => {
-    const { ledger, store } = world();
+    const { outbox, store } = world();
     await store.put([{ key: 'tests/a', value: { value: { n: 1 }, outbox: [] }, revision: 0 }]);
-    expect(await ledger().load()).toEqual([]);
+    expect(await outbox().load()).toEqual([]);
   });
 });

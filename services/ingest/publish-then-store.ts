@@ -12,7 +12,7 @@ import { type Edit, isUnreadable, updateRecord } from '#shared/store/update.ts';
  * @throws TagalongError STORE_CONFLICT where others keep writing the record, STORE_RECORD_UNREADABLE: nothing is said then, and the
  * record is set aside
  */
-export async function sayAndRecord<T>(
+export async function publishThenStore<T>(
   { store, setAside }: { readonly store: Store; readonly setAside: SetAside },
   kind: RecordKind<T>,
   key: string,
