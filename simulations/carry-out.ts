@@ -1,6 +1,6 @@
 /** One run: one policy, one seed. In whichever thread it is carried out, its result is the same. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { TraceReport } from '#services/ingest/traces/report.ts';
+import type { TraceReport } from '#services/replay/traces/report.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import type { RunResult } from './engine.ts';

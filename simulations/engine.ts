@@ -2,16 +2,16 @@
  * Runs one policy over one trace under a virtual clock. The policy, the migrator and the hypervisor's model are the
  * ones that run live; only the bus and the waiting are left out. Same input, same result, byte for byte.
  */
-import { PersonalVms } from '#services/ingest/personal-vms.ts';
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import { PersonalVms } from '#services/replay/personal-vms.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
-import type { AnyPolicy } from '#shared/policy/named.ts';
-import { sessionOf } from '#shared/policy/roster.ts';
-import type { Session, Vm } from '#shared/policy/state.ts';
+import type { AnyPolicy } from '#shared/policy/rules/named.ts';
+import { sessionOf } from '#shared/policy/state/roster.ts';
+import type { Session, Vm } from '#shared/policy/state/state.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { type Account, Serving } from './serving.ts';

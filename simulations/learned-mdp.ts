@@ -1,8 +1,8 @@
 /** Our own process of the laboratory (`lab/policies/learned/`) under the real costs. */
-import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
+import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { userRttMs } from '#shared/model/network.ts';
-import type { PlacementRule } from '#shared/policy/published/rule.ts';
+import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
 import { GONE, Habits } from './lab/policies/learned/habits.ts';
 import { Values } from './lab/policies/learned/values.ts';

@@ -1,6 +1,6 @@
 /** Any policy by its name, on one trace: those that run live, what learns over all VMs, and yardsticks that know the future. */
 import type { Config } from '#shared/config/schema.ts';
-import { parametersOf, policyFor, splitName } from '#shared/policy/named.ts';
+import { parametersOf, policyFor, splitName } from '#shared/policy/rules/named.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
 import { learnedMdp } from './learned-mdp.ts';
 import { lookAhead } from './offline/look-ahead.ts';

@@ -4,8 +4,8 @@
  */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
-import type { SiteTable } from '#shared/policy/sites.ts';
-import type { Session, Site, Vm } from '#shared/policy/state.ts';
+import type { SiteTable } from '#shared/policy/state/sites.ts';
+import type { Session, Site, Vm } from '#shared/policy/state/state.ts';
 
 /** A user of a VM from one position on: it counts when the next one has come. */
 interface Leg {

@@ -1,7 +1,7 @@
 /** A trace that was read once, in memory that all threads see: 32 bytes a position, however many runs there are. */
 
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { packFix, UserNumbers, unpackFixes, WIDTH } from '#services/ingest/traces/packed.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { packFix, UserNumbers, unpackFixes, WIDTH } from '#services/replay/traces/packed.ts';
 
 /** What is handed on at a time. */
 const BLOCK_FIXES = 4096;

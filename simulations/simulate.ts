@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { carryOut, type Material, type RunOrder, type RunReport } from './carry-out.ts';
 import { carryOutAll } from './crew.ts';

@@ -1,10 +1,10 @@
 /** What is simulated, as data: it can be handed to another thread, and played there as often as there are runs. */
 
-import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import type { TraceReport } from '#services/ingest/traces/report.ts';
-import { openTrace, type TraceOptions } from '#services/ingest/traces/trace.ts';
+import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { TraceReport } from '#services/replay/traces/report.ts';
+import { openTrace, type TraceOptions } from '#services/replay/traces/trace.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { generate } from './generators/generate.ts';
 import { northeastCorridor } from './scenarios/northeast-corridor.ts';

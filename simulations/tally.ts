@@ -1,7 +1,7 @@
 /** Counts what happens in a run and turns it into its result. */
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact, Figures, Prediction } from '#shared/events/index.ts';
-import { moveCostUserMs } from '#shared/policy/price.ts';
+import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import { Spread } from './spread.ts';
 import type { Distribution } from './statistics.ts';
 

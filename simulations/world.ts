@@ -2,7 +2,7 @@
  * Policy, migrator and simulated hypervisor wired together without a bus: facts go straight from one to the other, in
  * the order in which the bus would deliver them. For whatever has to be fast or has to be exact.
  */
-import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { VirtualClock } from '#shared/clock/virtual.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -10,10 +10,10 @@ import type { Data, Fact } from '#shared/events/index.ts';
 import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
-import type { AnyPolicy } from '#shared/policy/named.ts';
-import type { LocationOutcome } from '#shared/policy/outcomes.ts';
+import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement, type Position } from '#shared/policy/placement.ts';
-import type { Session, Vm } from '#shared/policy/state.ts';
+import type { AnyPolicy } from '#shared/policy/rules/named.ts';
+import type { Session, Vm } from '#shared/policy/state/state.ts';
 
 export interface World {
   readonly placement: Placement;

@@ -2,24 +2,24 @@
 /** The command line. Results go to standard output; progress, and the one line that says what is wrong, to standard error. */
 import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
-import { addAgent } from './agent.ts';
-import { addBench } from './bench.ts';
-import { addDeadLetters } from './dead-letters.ts';
-import { addDoctor } from './doctor.ts';
-import { addExplain } from './explain.ts';
-import { failureOf } from './failure.ts';
-import { addLocal } from './local.ts';
-import { addCancel, addDrain, addMigrate } from './operate.ts';
-import { addProbe } from './probe.ts';
-import { addRecord } from './record.ts';
-import { addReplay } from './replay.ts';
-import { addServices } from './service.ts';
-import { addSimulate } from './simulate.ts';
-import { addSite } from './site.ts';
-import { addStart } from './start.ts';
-import { addStatus } from './status.ts';
-import { addTestBed } from './testbed.ts';
-import { addUp } from './up.ts';
+import { addAgent } from './commands/agent.ts';
+import { addBench } from './commands/bench.ts';
+import { addDeadLetters } from './commands/dead-letters.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addExplain } from './commands/explain.ts';
+import { addLocal } from './commands/local.ts';
+import { addCancel, addDrain, addMigrate } from './commands/operate.ts';
+import { addProbe } from './commands/probe.ts';
+import { addRecord } from './commands/record.ts';
+import { addReplay } from './commands/replay.ts';
+import { addServices } from './commands/service.ts';
+import { addSimulate } from './commands/simulate.ts';
+import { addSite } from './commands/site.ts';
+import { addStart } from './commands/start.ts';
+import { addStatus } from './commands/status.ts';
+import { addTestBed } from './commands/testbed.ts';
+import { addUp } from './commands/up.ts';
+import { failureOf } from './output/failure.ts';
 
 /** In the order in which the help lists them. */
 const COMMANDS = [

@@ -1,7 +1,7 @@
 /** What an agent needs of the kernel: its age, multipath TCP, and a clock that agrees with the others'. */
 import { access, readFile } from 'node:fs/promises';
 import { release } from 'node:os';
-import { run } from '#services/agent/qemu/process.ts';
+import { run } from '#services/agent/process.ts';
 import { bad, type Finding, ok } from './finding.ts';
 
 /** The oldest in which the agents' way of announcing addresses is known to work. */

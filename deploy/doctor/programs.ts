@@ -1,6 +1,6 @@
 /** The programs that an agent runs, and what guests can run under. */
-import { kvmWorks } from '#services/agent/qemu/accel.ts';
-import { run } from '#services/agent/qemu/process.ts';
+import { kvmWorks } from '#services/agent/accel.ts';
+import { run } from '#services/agent/process.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { bad, type Finding, ok } from './finding.ts';
 

@@ -5,7 +5,7 @@ import { access, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
-import { run } from '#services/agent/qemu/process.ts';
+import { run } from '#services/agent/process.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { bad, type Finding, ok } from './finding.ts';
 

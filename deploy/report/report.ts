@@ -1,10 +1,10 @@
 /** A comparison as one HTML file: no script, nothing from the network, plots with their numbers beside them. */
 import { readFileSync } from 'node:fs';
+import { comparisonRows } from '#deploy/cli/output/comparison-table.ts';
 import { digits, instant } from '#shared/format.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import type { Picture } from '#simulations/picture/picture.ts';
 import type { Comparison, Simulated } from '#simulations/simulate.ts';
-import { comparisonRows } from '../cli/comparison-table.ts';
 import { distributionSection } from './distributions.ts';
 import { type Edition, head } from './head.ts';
 import { type Html, html, raw } from './html.ts';

@@ -3,10 +3,10 @@
  * over MPTCP, and a client that holds one connection all the while.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { qemuMachines } from '#services/agent/remote.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
 import type { ProbeReport, Transport } from '#services/probe/probe.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createSystem, type System } from '#services/process/system.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { startTicks } from '#services/agent/qemu/process.ts';
+import { startTicks } from '#services/agent/process.ts';
 
 const run = promisify(execFile);
 const RUNS = '/run/tagalong';

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { readCredentials } from '#services/agent/credentials.ts';
+import { readCredentials } from '#services/sites/hosts/credentials.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';

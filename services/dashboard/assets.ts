@@ -30,7 +30,7 @@ const TYPES = {
 } as const;
 
 /** Modules of ours outside the page's own folder that browsers load too. */
-const SHARED = ['shared/format.ts', 'shared/policy/words.ts'];
+const SHARED = ['shared/format.ts', 'shared/policy/decide/words.ts'];
 
 /** Address to file. */
 const FILES = new Map<string, string>([

@@ -2,8 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { Explained } from '#shared/policy/words.ts';
-import type { HttpSurface } from '../http.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import { ASSET_URLS, asset, IMPORT_MAP_HASH, page } from './assets.ts';
 import type { Record } from './record.ts';
 import { textOf, type Viewers } from './viewers.ts';

@@ -5,9 +5,9 @@
 import type { FastifyRequest } from 'fastify';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
-import type { Explained } from '#shared/policy/words.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import { foreignText } from '#shared/text.ts';
-import type { HttpSurface } from '../http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 
 /** The longest answer lists all VMs. */
 const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { answer, type HttpSurface } from '../http.ts';
+import { answer, type HttpSurface } from '../runtime/http.ts';
 import { registerLocationApis } from './apis/http.ts';
 import { interruptionReader, locationReader, readSession, readVm, userReader } from './body.ts';
 import type { Ingest } from './service.ts';

@@ -4,6 +4,7 @@
  * How many there are is counted from the store once, and again where a quota seems to be used up: what other processes declare
  * meanwhile is not counted, so several of them can go past a quota by what they declare within a moment.
  */
+
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';

@@ -21,13 +21,13 @@ import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { handedKey, placeKey } from '../agent/records.ts';
 import type { KnownSites } from '../sites/known.ts';
+import { handedKey, placeKey } from '../sites/place-records.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
-import { createQuotas } from './quotas.ts';
 import { publishThenStore } from './publish-then-store.ts';
+import { createQuotas } from './quotas.ts';
 import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
 
 /** A user's position, as the user's device says it. `user` is the id the operator knows, not yet the pseudonym. */

@@ -1,4 +1,4 @@
-import type { HttpSurface } from '../http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import type { MigratorService } from './service.ts';
 
 /**

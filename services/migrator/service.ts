@@ -17,8 +17,8 @@ import { cut } from '#shared/migration/migration.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type Change, Outbox } from '../outbox.ts';
-import { stateful } from '../stateful.ts';
+import { type Change, Outbox } from '../runtime/outbox.ts';
+import { stateful } from '../runtime/stateful.ts';
 
 const SOURCE = '/tagalong/migrator';
 const PREFIX = 'migrator/vm/';

@@ -6,10 +6,10 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type SiteAgents, siteAgents } from '../agent/agents.ts';
-import type { HttpSurface } from '../http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import { registerSites } from '../sites/http.ts';
 import { siteRegistry } from '../sites/registry.ts';
+import { type SiteAgents, siteAgents } from '../sites/reporter.ts';
 import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
 

@@ -8,7 +8,6 @@ import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
-import { createHttp } from '../http.ts';
 import {
   observeConnections,
   observeIngest,
@@ -16,8 +15,9 @@ import {
   observePlacement,
   observeProcess,
   observeSetAside,
-} from '../observe.ts';
-import { createSystem } from '../system.ts';
+} from '../process/observe.ts';
+import { createSystem } from '../process/system.ts';
+import { createHttp } from '../runtime/http.ts';
 import { createExposition } from './exposition.ts';
 import { createMonitor } from './service.ts';
 

@@ -4,7 +4,7 @@ import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import type { HttpSurface } from '../http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { createExposition, type Exposition } from './exposition.ts';
 import { flapping } from './flapping.ts';

@@ -3,8 +3,8 @@
  * adds what it learned to what is on record, and a move counts once even where its lesson is brought again after a crash.
  */
 import Type, { type Static } from 'typebox';
-import { corrected, type Lesson, UNCORRECTED } from '#shared/policy/sites.ts';
-import type { Correction } from '#shared/policy/state.ts';
+import { corrected, type Lesson, UNCORRECTED } from '#shared/policy/state/sites.ts';
+import type { Correction } from '#shared/policy/state/state.ts';
 import { Amount, Count, closed, Name, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
 import { Name } from '#shared/events/bounds.ts';
-import type { HttpSurface } from '../http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import type { PlacementService } from './service.ts';
 
 const isSiteName = Compile(Name as TSchema);

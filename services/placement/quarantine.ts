@@ -9,7 +9,7 @@ import type { Bus, Delivery } from '#shared/bus/bus.ts';
 import { deadLetter } from '#shared/bus/dead-letter.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Event } from '#shared/events/index.ts';
-import { VM_RECORD } from '#shared/policy/kept-vm.ts';
+import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { SetAside, SetAsideRecord } from '#shared/store/set-aside.ts';
 
 /** A VM whose change was refused is taken up again with a position after this. */

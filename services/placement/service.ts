@@ -19,16 +19,16 @@ import {
   traceparentOf,
 } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
-import { RemoteMoves, EndedMoves } from '#shared/policy/remote-moves.ts';
-import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/kept-vm.ts';
-import type { Mind } from '#shared/policy/mind.ts';
-import type { LocationOutcome } from '#shared/policy/outcomes.ts';
+import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
+import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
+import type { Mind } from '#shared/policy/state/mind.ts';
+import { EndedMoves, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
-import { type Change, Outbox } from '../outbox.ts';
-import { stateful } from '../stateful.ts';
+import { type Change, Outbox } from '../runtime/outbox.ts';
+import { stateful } from '../runtime/stateful.ts';
 import { AUTOMATION_KEY, AUTOMATION_RECORD, readAutomation, writeAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import { Quarantine } from './quarantine.ts';

@@ -3,11 +3,11 @@ import { faultsOfSite } from '#shared/config/checks.ts';
 import { type Config, SiteInput } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { VmRetired } from '#shared/events/index.ts';
-import type { SiteAgents } from '../agent/agents.ts';
-import type { HttpSurface } from '../http.ts';
 import { bodyReader, unfit } from '../ingest/body.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import { apartWarnings } from './apart.ts';
 import type { SiteRegistry } from './registry.ts';
+import type { SiteAgents } from './reporter.ts';
 
 const { site: siteName, ...declared } = SiteInput.properties;
 /** What `PUT /v1/sites/:site` takes. */

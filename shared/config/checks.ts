@@ -2,7 +2,7 @@
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
-import { LIVE_NAMES, policyNameFault, splitName } from '../policy/named.ts';
+import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest, unknownSite } from './nearest.ts';
 import type { Config, SiteConfig } from './schema.ts';

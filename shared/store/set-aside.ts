@@ -1,4 +1,5 @@
 /** Which records a process has set aside: each stands alone, and everything else goes on. */
+
 import type { Clock } from '../clock/clock.ts';
 import type { TagalongError } from '../errors.ts';
 import type { Log } from '../log.ts';

@@ -1,6 +1,6 @@
 /** Where generated users move: a rectangle in metres, on the map. */
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import { DEFAULT_SITE } from '#services/ingest/sites.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 

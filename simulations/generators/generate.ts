@@ -1,7 +1,7 @@
 /** Made-up traces, from standard models of mobility: `--generate NAME[,key=value...]`. */
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import type { Trace } from '#services/ingest/traces/trace.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { Trace } from '#services/replay/traces/trace.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { areaOf, gridSites } from './area.ts';

@@ -3,8 +3,8 @@
  * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two entries of an itinerary,
  * and whoever knows the future orders a move so early that it switches over at one.
  */
-import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
-import type { SiteTable } from '#shared/policy/sites.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
+import type { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Itinerary } from './itinerary.ts';
 import { Legs, movedWeights } from './legs.ts';
 import type { LeastPrices } from './prices.ts';

@@ -1,4 +1,4 @@
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Itinerary, Travelogue } from './itinerary.ts';
 

@@ -1,5 +1,5 @@
 import type { VmSpec } from '#shared/events/index.ts';
-import { SiteTable } from '#shared/policy/sites.ts';
+import { SiteTable } from '#shared/policy/state/sites.ts';
 import type { RunInput } from '../engine.ts';
 import type { Ground } from './cheapest-way.ts';
 import { LeastPrices } from './prices.ts';

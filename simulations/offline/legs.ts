@@ -1,8 +1,8 @@
 /** An itinerary as a planner needs it: what serving from a site costs between two of its entries. */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
-import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
-import type { SiteTable } from '#shared/policy/sites.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
+import type { SiteTable } from '#shared/policy/state/sites.ts';
 import { excessRttMs } from '../serving.ts';
 import type { Itinerary } from './itinerary.ts';
 

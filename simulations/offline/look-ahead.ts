@@ -1,4 +1,4 @@
-import type { PlacementRule, RuleInput } from '#shared/policy/published/rule.ts';
+import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestWay, type Ground } from './cheapest-way.ts';
 import { foresee, kept } from './foresight.ts';

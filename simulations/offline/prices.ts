@@ -2,9 +2,9 @@ import type { VmSpec } from '#shared/events/index.ts';
 import { predictMove } from '#shared/model/move-model.ts';
 import { siteRttMs } from '#shared/model/network.ts';
 import { pathsBetween } from '#shared/model/paths.ts';
-import type { EvaluationSettings } from '#shared/policy/evaluator.ts';
-import { moveCostUserMs } from '#shared/policy/price.ts';
-import type { SiteTable } from '#shared/policy/sites.ts';
+import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
+import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
+import type { SiteTable } from '#shared/policy/state/sites.ts';
 
 /**
  * What moves cost at least, by the model that the simulator works with, with paths to themselves. Kept is for each site the

@@ -1,9 +1,9 @@
 /** What a report shows of a run beside its result: gathered while it goes, in memory that its length does not change. */
-import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
+import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import type { Placement } from '#shared/policy/placement.ts';
-import { moveCostUserMs } from '#shared/policy/price.ts';
 import { weightOf } from '../engine.ts';
 import type { Stay } from '../serving.ts';
 import { boundsOf, type Density, DensityCounter } from './density.ts';

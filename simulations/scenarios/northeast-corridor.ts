@@ -4,7 +4,7 @@
  * corridor (`corridor.ts`).
  */
 import { getDistance } from 'geolib';
-import type { SiteSpec } from '#services/ingest/sites.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { type Random, seededRandom } from '#shared/random/random.ts';
 import { corridor, type Point } from './corridor.ts';

@@ -1,5 +1,5 @@
 /** What the users' phones report on the way: positions with the faults that real ones have. */
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Random } from '#shared/random/random.ts';
 import { away, type Point } from './corridor.ts';
 import { draw } from './draws.ts';

@@ -1,5 +1,5 @@
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 
 /** Everything a run needs, made up or put together beforehand: sites, VMs with their users, and where the users go. */

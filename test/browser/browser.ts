@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { chromiumPath } from '#simulations/bench/dashboard/browser.ts';
+import { chromiumPath } from '#deploy/bench/dashboard/browser.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 /** Starting a browser, and a page of it, on a machine that is busy with other things. */

@@ -8,6 +8,9 @@ export const DESK = { viewport: { width: 1280, height: 800 } };
 
 /** Finds a VM or a site by its name, with keys alone. */
 export async function find(page: Page, name: string): Promise<void> {
+  // Keys go to a dialog as long as one is open, and a name is found once it is known.
+  await expect.poll(() => page.locator('dialog[open]').count(), PATIENTLY).toBe(0);
+  await expect.poll(() => page.textContent('#counts'), PATIENTLY).toMatch(/\d/);
   await page.keyboard.press('/');
   await page.keyboard.type(name);
   await page.keyboard.press('Enter');

@@ -1,5 +1,5 @@
 /** All services of one process on the machine's clock, with sites and VMs for the pages to show. */
-import { createSystem, type System } from '#services/system.ts';
+import { createSystem, type System } from '#services/process/system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';

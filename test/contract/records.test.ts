@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { AGENT_KINDS, STORE_KINDS } from '#services/records.ts';
-import { VM_RECORD } from '#shared/policy/kept-vm.ts';
+import { AGENT_KINDS, STORE_KINDS } from '#services/process/records.ts';
+import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { AnyKind } from '#shared/store/records.ts';
 
 const FOLDER = new URL('records/', import.meta.url).pathname;

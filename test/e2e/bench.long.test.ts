@@ -1,6 +1,6 @@
 /** Benchmarks that take a while, each from the command to what it prints. */
 import { expect, test } from 'vitest';
-import type { BenchReport } from '#simulations/bench/bench.ts';
+import type { BenchReport } from '#deploy/bench/bench.ts';
 import { onBrowser } from '../browser/browser.ts';
 import { tagalong } from './cli.ts';
 

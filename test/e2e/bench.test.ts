@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { BenchReport } from '#simulations/bench/bench.ts';
+import type { BenchReport } from '#deploy/bench/bench.ts';
 import { tagalong } from './cli.ts';
 
 // A benchmark takes a minute and more: what it prints is tested in test/unit/simulations.

@@ -8,7 +8,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { EVENT_TYPES, type Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
-import type { KeptVm } from '#shared/policy/kept-vm.ts';
+import type { KeptVm } from '#shared/policy/state/kept-vm.ts';
 import type { Random } from '#shared/random/random.ts';
 import type { Store } from '#shared/store/store.ts';
 import { begin, type Ended, file, type Running } from './cli.ts';

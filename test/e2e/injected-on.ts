@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { LetterLine } from '#services/dead-letters/letters.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createSystem, type System } from '#services/process/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { EVENT_TYPES, type Event } from '#shared/events/index.ts';

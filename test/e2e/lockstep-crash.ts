@@ -6,8 +6,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { LockstepProgress } from '#deploy/cli/lockstep.ts';
-import { namesOf } from '#deploy/cli/lockstep.ts';
+import type { LockstepProgress } from '#deploy/cli/run/lockstep.ts';
+import { namesOf } from '#deploy/cli/run/lockstep.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';

@@ -1,17 +1,17 @@
 /** Traces that are played onto processes in lockstep, and what a simulation of the same says. */
 import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { type LockstepProgress, playInLockstep } from '#deploy/cli/lockstep.ts';
-import { PersonalVms } from '#services/ingest/personal-vms.ts';
-import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import { type LockstepProgress, playInLockstep } from '#deploy/cli/run/lockstep.ts';
+import { PersonalVms } from '#services/replay/personal-vms.ts';
+import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { EVENT_TYPES, type Event, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
-import type { KeptVm } from '#shared/policy/kept-vm.ts';
+import type { KeptVm } from '#shared/policy/state/kept-vm.ts';
 import { run } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
-import type { Summary } from '#deploy/cli/summary.ts';
+import type { Summary } from '#deploy/cli/output/summary.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { begin, file, tagalong } from './cli.ts';
 

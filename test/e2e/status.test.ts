@@ -1,7 +1,7 @@
 /** What operators are told of an installation of several processes, whichever of them they name and whichever are away. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
-import { createSingle, type ServiceName, type Single } from '#services/single.ts';
+import { createSingle, type ServiceName, type Single } from '#services/process/single.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';

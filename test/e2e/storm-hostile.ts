@@ -1,7 +1,7 @@
 /** What strangers and careless people send over HTTP: whatever the served document allows, extremes first, and what it forbids. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { openapi } from '#services/openapi.ts';
+import { openapi } from '#services/process/openapi.ts';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import type { Random } from '#shared/random/random.ts';
 import { extremes, ODD_TEXTS } from '../property/extremes.ts';

@@ -1,4 +1,5 @@
 /** The same installation without a disturbance: in memory, in virtual time. */
+
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createWorld } from '#simulations/world.ts';

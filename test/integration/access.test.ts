@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createHttp, type HttpSurface } from '#services/http.ts';
+import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { type OidcTestServer, startOidc } from '../servers/oidc.ts';

@@ -1,7 +1,7 @@
 /** Where VMs are by the records of a program that wrote none of where they were handed to: placement's and the migrator's. */
 import { expect, test, vi } from 'vitest';
-import { whereaboutsBefore } from '#services/agent/before-handed.ts';
-import { createSystem } from '#services/system.ts';
+import { createSystem } from '#services/process/system.ts';
+import { whereaboutsBefore } from '#services/sites/hosts/before-handed.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';

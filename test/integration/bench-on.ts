@@ -1,6 +1,6 @@
 /** The quick form of `tagalong bench bus` on a real server: it measures everything, and leaves nothing. */
 import { expect } from 'vitest';
-import { benchBus } from '#simulations/bench/bus/bus.ts';
+import { benchBus } from '#deploy/bench/bus/bus.ts';
 
 /** @param left what is on the server that was not there before */
 export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, left: () => Promise<unknown>) {

@@ -1,7 +1,7 @@
 /** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { qemuMachines } from '#services/agent/remote.ts';
 import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
+import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -1,7 +1,7 @@
 /** What each process says of its connections to bus and store, whatever the server is that breaks them. */
 import { afterEach, expect, test, vi } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
-import { createSingle, SERVICES, type Single } from '#services/single.ts';
+import { createSingle, SERVICES, type Single } from '#services/process/single.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';

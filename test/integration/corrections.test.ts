@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addLessons, loadCorrections } from '#services/placement/corrections.ts';
-import { corrected, UNCORRECTED } from '#shared/policy/sites.ts';
+import { corrected, UNCORRECTED } from '#shared/policy/state/sites.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 
 const lesson = (migration: string, duration: number, pair = 'a~b') => ({

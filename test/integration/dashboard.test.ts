@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createRelay } from '#services/dashboard/relay.ts';
 import { createViewers, type Viewers } from '#services/dashboard/viewers.ts';
 import type { Line } from '#services/dashboard/wire.ts';
-import { createHttp, type HttpSurface } from '#services/http.ts';
+import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 

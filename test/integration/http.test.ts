@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createHttp, type HttpSurface } from '#services/http.ts';
+import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';

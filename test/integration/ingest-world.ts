@@ -1,8 +1,8 @@
 /** Ingest with its HTTP surface on a bus, a store and a clock that each test gets anew. */
 import { afterEach, beforeEach } from 'vitest';
-import { createHttp, type HttpSurface } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
+import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';

@@ -1,7 +1,7 @@
 /** Two installations that reach one server under one prefix, by accident. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { joinInstallation } from '#services/installation.ts';
+import { joinInstallation } from '#services/runtime/installation.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';

@@ -1,9 +1,9 @@
 /** What a client saw, from its report to the figures of the move that was the cause. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { createHttp } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest } from '#services/ingest/service.ts';
 import { createMonitor } from '#services/monitor/service.ts';
+import { createHttp } from '#services/runtime/http.ts';
 import { knownSites } from '#services/sites/known.ts';
 import type { Data, Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';

@@ -1,6 +1,6 @@
 /** Simulated VMs whose process ends: another one simulates them from where they were. */
 import { describe, expect, test } from 'vitest';
-import { keptMachines } from '#services/agent/kept.ts';
+import { keptMachines } from '#services/sites/hosts/kept.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { PHASES, type Phase } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';

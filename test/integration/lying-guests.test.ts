@@ -4,8 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { askGuest, retractAllBut, untilJoined, untilTaken } from '#services/agent/qemu/guest.ts';
-import { openQmp } from '#services/agent/qemu/qmp.ts';
+import { askGuest, retractAllBut, untilJoined, untilTaken } from '#services/agent/guest.ts';
+import { openQmp } from '#services/agent/qmp.ts';
 
 /** Sends something for as long as the other side takes it. */
 function flood(socket: Socket, piece: string): void {

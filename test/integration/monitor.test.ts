@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttp } from '#services/http.ts';
 import { createMonitor, type Monitor } from '#services/monitor/service.ts';
+import { createHttp } from '#services/runtime/http.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';

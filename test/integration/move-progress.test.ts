@@ -1,7 +1,7 @@
 /** How far a move is, as an operator sees it while it goes on. */
 import { expect, test } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
-import { createPacedSystem } from '#services/paced-system.ts';
+import { createPacedSystem } from '#services/process/paced-system.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -1,8 +1,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
-import { createHttp } from '#services/http.ts';
-import { openapi, registerOpenapi } from '#services/openapi.ts';
-import { createSystem } from '#services/system.ts';
+import { openapi, registerOpenapi } from '#services/process/openapi.ts';
+import { createSystem } from '#services/process/system.ts';
+import { createHttp } from '#services/runtime/http.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { DEFAULT_CONFIG, parseConfig } from '#shared/config/load.ts';

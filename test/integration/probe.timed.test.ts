@@ -1,10 +1,10 @@
 /** The probe against a real service, over real sockets. Times are held against what was measured of the service. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttp } from '#services/http.ts';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest } from '#services/ingest/service.ts';
 import { type Gap, type ProbeOptions, type ProbeReport, probe } from '#services/probe/probe.ts';
+import { createHttp } from '#services/runtime/http.ts';
 import { knownSites } from '#services/sites/known.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';

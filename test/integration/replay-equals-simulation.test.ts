@@ -4,13 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { PersonalVms } from '#services/ingest/personal-vms.ts';
-import { replay } from '#services/ingest/replay.ts';
-import { readSites, type SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
-import { createPacedSystem } from '#services/paced-system.ts';
 import { createPlacement } from '#services/placement/service.ts';
+import { createPacedSystem } from '#services/process/paced-system.ts';
+import { PersonalVms } from '#services/replay/personal-vms.ts';
+import { replay } from '#services/replay/replay.ts';
+import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
 import { LETTER_RECORD, LETTERS } from '#services/dead-letters/letters.ts';
-import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
+import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';

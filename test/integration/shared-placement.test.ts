@@ -1,8 +1,8 @@
 /** Two placements and two migrators in one process, on one bus and one store. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
 import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { type Event, envelop, type Fact, partitionOf } from '#shared/events/index.ts';

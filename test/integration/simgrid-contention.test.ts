@@ -5,7 +5,7 @@
  * rounds without end. The figures are what SimGrid printed for moves that began together.
  */
 import { describe, expect, test } from 'vitest';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact, FactOf, VmSpec } from '#shared/events/index.ts';

@@ -1,9 +1,9 @@
 /** The engine on whole inputs: what counts, what does not, and what it costs. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SITE, readSites, type SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import { DEFAULT_SITE, readSites, type SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { type Data, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type RunResult, run } from '#simulations/engine.ts';

@@ -1,7 +1,7 @@
 /** All services in one process, on a store that outlives it, with the sites that a test gives them. */
 import { afterEach, beforeEach } from 'vitest';
-import { keptMachines } from '#services/agent/kept.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createSystem, type System } from '#services/process/system.ts';
+import { keptMachines } from '#services/sites/hosts/kept.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';

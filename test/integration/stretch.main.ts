@@ -1,6 +1,6 @@
 /** Run in a network namespace of its own: stretches LANs to the address that it is given, as a site's agent does. */
 import { execFileSync } from 'node:child_process';
-import { stretch, unplug } from '#services/agent/qemu/lan.ts';
+import { stretch, unplug } from '#services/agent/lan.ts';
 
 const remote = process.argv[2]!;
 const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });

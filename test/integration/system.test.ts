@@ -1,8 +1,8 @@
 /** All services in one process with the shipped scenario, on a clock that runs as fast as it can. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { simulatedMachines } from '#services/agent/simulated.ts';
-import { replay } from '#services/ingest/replay.ts';
-import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
+import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
+import { replay } from '#services/replay/replay.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -1,6 +1,6 @@
 /** A move as a trace, from the position that it follows from to its end; sent to a collector over OTLP. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createPacedSystem, type PacedSystem } from '#services/paced-system.ts';
+import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -1,17 +1,17 @@
 /** A store as the programs of commit e839cea left it, opened by the present ones. */
 import { readFileSync } from 'node:fs';
 import { expect, vi } from 'vitest';
-import { keptMachines } from '#services/agent/kept.ts';
 import { listLetters } from '#services/dead-letters/letters.ts';
 import { loadCorrections } from '#services/placement/corrections.ts';
-import { STORE_KINDS } from '#services/records.ts';
-import { createSystem } from '#services/system.ts';
+import { STORE_KINDS } from '#services/process/records.ts';
+import { createSystem } from '#services/process/system.ts';
+import { keptMachines } from '#services/sites/hosts/kept.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
-import { VM_RECORD } from '#shared/policy/kept-vm.ts';
+import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { Store } from '#shared/store/store.ts';
 
 const PARTITIONS = 4;

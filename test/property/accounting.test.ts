@@ -4,12 +4,12 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { userRttMs } from '#shared/model/network.ts';
-import { LIVE_NAMES } from '#shared/policy/named.ts';
-import type { Vm } from '#shared/policy/state.ts';
+import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
+import type { Vm } from '#shared/policy/state/state.ts';
 import { type RunInput, run } from '#simulations/engine.ts';
 import { PictureTaker } from '#simulations/picture/picture.ts';
 import { runPolicy } from '#simulations/run-policy.ts';

@@ -1,7 +1,7 @@
 /** Traces in every format, whole and broken in every way that files break. */
 import fc from 'fast-check';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import type { TraceFormat } from '#services/ingest/traces/formats.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { TraceFormat } from '#services/replay/traces/formats.ts';
 import { encode, envelop } from '#shared/events/index.ts';
 
 interface Sample {

@@ -7,7 +7,7 @@ import { AnyCloudEvent } from '#services/ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from '#services/ingest/apis/mec013.ts';
 import { OwntracksLocation } from '#services/ingest/apis/owntracks.ts';
 import { interruptionBody, locationBody, SessionBody, VmBody } from '#services/ingest/body.ts';
-import { STORE_KINDS } from '#services/records.ts';
+import { STORE_KINDS } from '#services/process/records.ts';
 import { EVENT_TYPES, type Fact, SCHEMAS } from '#shared/events/index.ts';
 import { partitionOf } from '#shared/events/partition.ts';
 import { extremes, ODD_TEXTS } from './extremes.ts';

@@ -1,7 +1,7 @@
 /** All services in one process, with a VM of mallory's, who sends whatever is accepted, and one that must not notice. */
 import { expect } from 'vitest';
-import { keptMachines } from '#services/agent/kept.ts';
-import { createSystem, type System } from '#services/system.ts';
+import { createSystem, type System } from '#services/process/system.ts';
+import { keptMachines } from '#services/sites/hosts/kept.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { parseConfig } from '#shared/config/load.ts';

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { readCredentials } from '#services/agent/credentials.ts';
+import { readCredentials } from '#services/sites/hosts/credentials.ts';
 
 const SCRIPT = new URL('../../deploy/certificates.sh', import.meta.url).pathname;
 

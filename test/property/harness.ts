@@ -4,12 +4,12 @@
  * what it left behind. After every instant it is checked that no safety rule is broken.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type SiteAgents, siteAgents } from '#services/agent/agents.ts';
-import { simulatedHosts } from '#services/agent/simulated.ts';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
+import { simulatedHosts } from '#services/sites/hosts/simulated.ts';
 import { siteRegistry } from '#services/sites/registry.ts';
+import { type SiteAgents, siteAgents } from '#services/sites/reporter.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';

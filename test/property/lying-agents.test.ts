@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { qemuMachines } from '#services/agent/remote.ts';
 import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
+import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';

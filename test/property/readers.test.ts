@@ -2,10 +2,10 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readSites } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { TRACE_FORMATS, type TraceFormat } from '#services/ingest/traces/formats.ts';
-import type { TraceReport } from '#services/ingest/traces/report.ts';
+import { readSites } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { TRACE_FORMATS, type TraceFormat } from '#services/replay/traces/formats.ts';
+import type { TraceReport } from '#services/replay/traces/report.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { longOr } from '../long.ts';
 import { readAll, temporaryFolder } from '../unit/traces/folder.ts';

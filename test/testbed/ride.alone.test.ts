@@ -1,8 +1,8 @@
 /** The claim, carried out: users ride past three sites, a real VM follows, and its client's connection lives on. */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
+import type { EndedMove } from '#deploy/cli/output/tally.ts';
 import type { ProbeReport } from '#services/probe/probe.ts';
-import type { EndedMove } from '../../deploy/cli/tally.ts';
 import { onTestBed } from './needs.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;

@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, until } from '#deploy/testbed/moves.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
-import { qemuFiles } from '#services/agent/qemu/command-line.ts';
-import { shortName } from '#services/agent/qemu/names.ts';
+import { qemuFiles } from '#services/agent/command-line.ts';
+import { shortName } from '#services/agent/names.ts';
 import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 

@@ -1,6 +1,6 @@
 import { getDistance } from 'geolib';
 import { describe, expect, it } from 'vitest';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { faultIn } from '#shared/events/index.ts';
 import { corridor, STATIONS } from '#simulations/scenarios/corridor.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';

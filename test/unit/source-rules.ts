@@ -11,7 +11,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The core: the same input gives the same output, live, replayed and simulated. */
-const PURE = ['events', 'geo', 'machine', 'migration', 'model', 'policy', 'time'].map((name) => `shared/${name}/`);
+const PURE = ['events', 'geo', 'migration', 'model', 'policy', 'state-machine', 'time'].map(
+  (name) => `shared/${name}/`,
+);
 /** Files outside the core that are as pure, and that it may therefore use. */
 const AS_PURE = [
   'shared/format.ts',

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assign, createMachine, not, transition } from 'xstate';
 import { PHASES } from '#shared/events/index.ts';
-import { stepper } from '#shared/machine/stepper.ts';
 import {
   type Migration,
   type MigrationEvent,
@@ -10,8 +9,9 @@ import {
   migrationMachine,
 } from '#shared/migration/machine.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
-import { type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
-import { type Mind, newMind, type State } from '#shared/policy/mind.ts';
+import { type MachineEvent, vmMachine } from '#shared/policy/decide/machine.ts';
+import { type Mind, newMind, type State } from '#shared/policy/state/mind.ts';
+import { stepper } from '#shared/state-machine/stepper.ts';
 
 const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.info(`stepper: seed ${seed}`);

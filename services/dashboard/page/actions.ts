@@ -1,6 +1,6 @@
 /** What an operator may do. Each asks first whether it is meant, in words that name what will happen. */
 import { counted, digits, duration } from '#shared/format.ts';
-import { type Explained, refusalWords } from '#shared/policy/words.ts';
+import { type Explained, refusalWords } from '#shared/policy/decide/words.ts';
 import { ask, Refused } from './api.ts';
 import { confirmed } from './confirm.ts';
 import type { World } from './world.ts';

@@ -1,5 +1,5 @@
 /** What the page asks its server. The token is held here, in memory, and nowhere else: a reload signs out. */
-import type { Explained } from '#shared/policy/words.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import type { Line, PageSettings, Picture } from '../wire.ts';
 
 /** What a server refused, in its own words. */

@@ -1,6 +1,6 @@
 /** The VM or the site that was chosen: what is known of it, and what an operator may do with it. */
 import { bytes, counted, digits } from '#shared/format.ts';
-import { type Explained, inPlainWords } from '#shared/policy/words.ts';
+import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import type { MoveView } from '../wire.ts';
 import { migrate } from './actions.ts';
 import { explain, explainDecision, Refused } from './api.ts';

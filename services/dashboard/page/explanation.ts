@@ -1,6 +1,6 @@
 /** Why a VM is where it is, and why not elsewhere: the sentence, what it rests on, and every candidate. */
 import { bytes, counted, digits, duration, timeOfDay } from '#shared/format.ts';
-import type { Explained } from '#shared/policy/words.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import type { DecisionView } from '../wire.ts';
 import { el } from './dom.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { HttpSurface } from '../../http.ts';
+import type { HttpSurface } from '../../runtime/http.ts';
 import { locationReader, parseJson, unfit } from '../body.ts';
 import { MAX_EVENTS_PER_REQUEST } from '../quotas.ts';
 import type { Ingest, Receipt } from '../service.ts';

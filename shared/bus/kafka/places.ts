@@ -22,7 +22,11 @@ export interface Places {
    * Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere.
    * @param isCurrent false when partitions were assigned anew: then nobody waits for the answer any more
    */
-  load(consumer: Consumer, assignment: IMemberAssignment, isCurrent: () => boolean): Promise<Map<string, CommittedOffset>>;
+  load(
+    consumer: Consumer,
+    assignment: IMemberAssignment,
+    isCurrent: () => boolean,
+  ): Promise<Map<string, CommittedOffset>>;
   /** @throws an error of kafkajs where the member is none any more: nothing is written then */
   save(payload: EachBatchPayload, place: CommittedOffset): Promise<void>;
 }

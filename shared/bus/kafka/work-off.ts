@@ -33,7 +33,8 @@ export async function workOff(events: readonly Read[], fetched: Fetched, { handl
   }
   /** The offset of the first event that is not handled; what was skipped after the last one is handled with it. */
   const at = () => (queue.size === 0 ? end : events[events.length - queue.size]!.offset);
-  const place = (): CommittedOffset => (tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() });
+  const place = (): CommittedOffset =>
+    tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() };
 
   while (queue.ready) {
     if (!fetched.goOn()) break;

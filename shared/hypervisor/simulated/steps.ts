@@ -2,6 +2,7 @@
  * What the six steps do and how long they take. Each step ends in exactly one call of `end.done` or `end.failed`, later
  * than the call that began it, unless `active.cancel` is called before.
  */
+
 import type { Clock } from '../../clock/clock.ts';
 import { MAX_RATE_BPS, within } from '../../events/bounds.ts';
 import type { Phase } from '../../events/index.ts';

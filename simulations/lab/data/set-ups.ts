@@ -1,6 +1,6 @@
 /** Where policies are compared: recorded and made-up movements, each with sites and costs. */
-import { readSites } from '#services/ingest/sites.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import { readSites } from '#services/replay/site-lists.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { GENERATOR_NAMES, generate } from '../../generators/generate.ts';
 import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '../costs.ts';
 import type { CellTrace } from '../trace.ts';

@@ -1,6 +1,6 @@
 /** Positions as a trace of cells: any trace and any list of sites that `tagalong simulate` takes. */
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Trace } from '#services/ingest/traces/trace.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Trace } from '#services/replay/traces/trace.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';

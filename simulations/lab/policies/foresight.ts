@@ -1,5 +1,5 @@
 /** Yardsticks: what could be done by who knows the future. */
-import type { PlacementRule, LabPolicy, Setting } from '../policy.ts';
+import type { LabPolicy, PlacementRule, Setting } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 

@@ -1,4 +1,4 @@
-import { futureByHops } from '#shared/policy/published/mdp-chain.ts';
+import { futureByHops } from '#shared/policy/rules/published/mdp-chain.ts';
 import type { LabPolicy, Setting } from '../policy.ts';
 import { ABSENT, type CellTrace } from '../trace.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CarriageWatch } from '#services/agent/qemu/carriage.ts';
+import { CarriageWatch } from '#services/agent/carriage.ts';
 
 const ENDPOINTS = [
   { provider: 'north', address: '10.101.1.2' },

@@ -3,9 +3,9 @@ import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, stat, truncate, utimes
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { qemuFiles } from '#services/agent/qemu/command-line.ts';
-import type { InstanceRecord } from '#services/agent/qemu/instance-record.ts';
-import { boundKeptDisks, keepDisk, takeKeptDisk } from '#services/agent/qemu/kept.ts';
+import { qemuFiles } from '#services/agent/command-line.ts';
+import type { InstanceRecord } from '#services/agent/instance-record.ts';
+import { boundKeptDisks, keepDisk, takeKeptDisk } from '#services/agent/kept.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 
 const DISK_BYTES = 1_000_000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { answerCalls, reachable } from '#services/agent/qemu/reach.ts';
+import { answerCalls, reachable } from '#services/agent/reach.ts';
 
 const HERE = { provider: 'north', address: '127.0.0.1' };
 const HERE_TOO = { provider: 'south', address: '127.0.0.2' };

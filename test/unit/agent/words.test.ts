@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { feed } from '#services/agent/qemu/process.ts';
+import { feed } from '#services/agent/process.ts';
 
 describe('a program that reads commands from lines', () => {
   let folder: string;

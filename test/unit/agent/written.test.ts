@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pieceBytes } from '#services/agent/qemu/written.ts';
+import { pieceBytes } from '#services/agent/written.ts';
 
 test('what was written is counted by clusters, and in larger pieces where a disk has more than 131,072 of them', () => {
   for (const diskBytes of [512, 32 * 2 ** 20, 2 ** 33]) expect(pieceBytes(diskBytes)).toBe(2 ** 16);

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { expect, test } from 'vitest';
-import { csvOf } from '#deploy/cli/csv.ts';
-import { policyNames } from '#deploy/cli/run-simulation.ts';
+import { csvOf } from '#deploy/cli/output/csv.ts';
+import { policyNames } from '#deploy/cli/run/run-simulation.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { simulate } from '#simulations/simulate.ts';
 

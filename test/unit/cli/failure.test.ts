@@ -1,7 +1,7 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { failureOf } from '#deploy/cli/failure.ts';
-import { portOption, speedOption } from '#deploy/cli/options.ts';
+import { portOption, speedOption } from '#deploy/cli/commands/options.ts';
+import { failureOf } from '#deploy/cli/output/failure.ts';
 import { TagalongError } from '#shared/errors.ts';
 
 describe('a failure', () => {

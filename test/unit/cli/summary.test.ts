@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { closingTable } from '#deploy/cli/closing.ts';
-import { moveLine } from '#deploy/cli/live.ts';
-import { spread, summarize } from '#deploy/cli/summary.ts';
-import { createTally } from '#deploy/cli/tally.ts';
+import { closingTable } from '#deploy/cli/output/closing.ts';
+import { spread, summarize } from '#deploy/cli/output/summary.ts';
+import { createTally } from '#deploy/cli/output/tally.ts';
+import { moveLine } from '#deploy/cli/run/live.ts';
 import { type Data, type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
-import type { LocationOutcome } from '#shared/policy/outcomes.ts';
+import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 
 const SPEC = {
   ramBytes: 1e9,

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { addTraceOptions, columnsOption, traceOf } from '#deploy/cli/trace-options.ts';
-import { lossWords, samplingWords } from '#deploy/cli/trace-words.ts';
+import { addTraceOptions, columnsOption, traceOf } from '#deploy/cli/commands/trace-options.ts';
+import { lossWords, samplingWords } from '#deploy/cli/output/trace-words.ts';
 import { temporaryFolder } from '../traces/folder.ts';
 
 const folder = temporaryFolder();

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { explanationText } from '#deploy/cli/explain.ts';
-import { type Explained, inPlainWords } from '#shared/policy/words.ts';
+import { explanationText } from '#deploy/cli/commands/explain.ts';
+import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 
 const PREDICTION = {
   durationMs: 12_300,

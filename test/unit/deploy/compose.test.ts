@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { freePorts, loopback } from '#deploy/local/loopback.ts';
 import { type Deployed, planOf, servicesOf } from '#deploy/local/plan.ts';
-import { SERVICES } from '#services/single.ts';
+import { SERVICES } from '#services/process/single.ts';
 import { loadConfig, parseConfig } from '#shared/config/load.ts';
 import { file } from '../../e2e/cli.ts';
 import { check, onChecker } from '../../servers/checkers.ts';

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { createHttp } from '#services/http.ts';
+import { createHttp } from '#services/runtime/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { importsOf } from '../source-rules.ts';

@@ -6,7 +6,7 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1';
 import { beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { SERVICES } from '#services/single.ts';
+import { SERVICES } from '#services/process/single.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { check, onChecker } from '../../servers/checkers.ts';
 

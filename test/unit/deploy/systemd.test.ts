@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SERVICES } from '#services/single.ts';
+import { SERVICES } from '#services/process/single.ts';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 const UNITS = ['tagalong-agent.service', 'tagalong@.service'];

@@ -1,4 +1,5 @@
 /** A simulated hypervisor under a virtual clock, with what the tests need to drive it. */
+
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { PHASES, type Phase, type VmSpec } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { futureByHops } from '#shared/policy/published/mdp-chain.ts';
+import { futureByHops } from '#shared/policy/rules/published/mdp-chain.ts';
 import { DISTANCE_COSTS } from '#simulations/lab/costs.ts';
 import { play } from '#simulations/lab/play.ts';
 import { OWN, POLICIES } from '#simulations/lab/policies/catalogue.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
-import { RemoteMoves, EndedMoves } from '#shared/policy/remote-moves.ts';
-import type { Mind } from '#shared/policy/mind.ts';
-import { SiteTable } from '#shared/policy/sites.ts';
+import type { Mind } from '#shared/policy/state/mind.ts';
+import { EndedMoves, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
+import { SiteTable } from '#shared/policy/state/sites.ts';
 
 const network = { accessMs: 10, msPerKm: 0.01, detour: 2, transitMs: 2 };
 const uplinks = [{ provider: 'a', rateBps: 1e8 }];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type KeptVm, keepVm, reviveVm } from '#shared/policy/kept-vm.ts';
+import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { configWith, type Line, line, positionAt, UPLINKS } from './world.ts';
 
 test('a process that heard of the sites in another order goes on where the last one was', () => {

@@ -1,8 +1,8 @@
 /** A VM that took up another state is looked at again without a new survey: that must come to the same. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { VmEvaluator } from '#shared/policy/evaluator.ts';
-import { policyNamed } from '#shared/policy/policies.ts';
+import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
+import { policyNamed } from '#shared/policy/rules/policies.ts';
 import { configWith, line, positionAt } from './world.ts';
 
 const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));

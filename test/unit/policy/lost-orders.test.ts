@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
-import { type KeptVm, keepVm, reviveVm } from '#shared/policy/kept-vm.ts';
 import { Placement } from '#shared/policy/placement.ts';
+import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { configWith, positionAt, SPEC, START_MS, UPLINKS } from './world.ts';
 
 type Decided = Data<'placement.decided.v1'>;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { stepper } from '#shared/machine/stepper.ts';
-import { type DecideParams, wouldNotTransition, type MachineEvent, vmMachine } from '#shared/policy/machine.ts';
-import { type Mind, newMind, type State } from '#shared/policy/mind.ts';
-import type { Advice, Choice, Evaluation } from '#shared/policy/evaluator.ts';
+import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
+import type { Advice, Choice, Evaluation } from '#shared/policy/evaluate/evaluator.ts';
+import { type Mind, newMind, type State } from '#shared/policy/state/mind.ts';
+import { stepper } from '#shared/state-machine/stepper.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
 const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES));

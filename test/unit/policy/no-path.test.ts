@@ -1,8 +1,8 @@
 /** A better site that no path leads to: the VM stays, and everybody says why. */
 import { describe, expect, test } from 'vitest';
-import { explanationText } from '#deploy/cli/explain.ts';
+import { explanationText } from '#deploy/cli/commands/explain.ts';
 import { faultIn } from '#shared/events/index.ts';
-import { inPlainWords } from '#shared/policy/words.ts';
+import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { line, SPEC } from './world.ts';
 
 /** A VM at `s0` whose user is at `s1`; the two sites have no provider in common. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_SITE } from '#services/ingest/sites.ts';
+import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
-import { newPace, notePace, type Pace } from '#shared/policy/pace.ts';
+import { newPace, notePace, type Pace } from '#shared/policy/state/pace.ts';
 import { run } from '#simulations/engine.ts';
 import { SEED } from '../../property/seed.ts';
 import { configWith } from './world.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Phase } from '#shared/events/index.ts';
 import type { Move } from '#shared/hypervisor/hypervisor.ts';
+import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { Placement } from '#shared/policy/placement.ts';
-import { inPlainWords } from '#shared/policy/words.ts';
 import { configWith, type Line, line, positionAt, SPEC, START_MS, UPLINKS } from './world.ts';
 
 /** VM `v` at `s0` with user `u`, who has just been at `place`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/policies.ts';
+import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/rules/policies.ts';
 
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_NETWORK } from '#shared/model/network.ts';
-import { LIVE_NAMES, policyFor } from '#shared/policy/named.ts';
-import type { PlacementRule, RuleInput } from '#shared/policy/published/rule.ts';
-import { lyapunov } from '#shared/policy/published/lyapunov.ts';
-import { mdp } from '#shared/policy/published/mdp.ts';
-import { hysteresis, myopic } from '#shared/policy/published/simple.ts';
-import { skiRental } from '#shared/policy/published/ski-rental.ts';
-import { workFunction } from '#shared/policy/published/work-function.ts';
-import type { Site } from '#shared/policy/state.ts';
+import { LIVE_NAMES, policyFor } from '#shared/policy/rules/named.ts';
+import { lyapunov } from '#shared/policy/rules/published/lyapunov.ts';
+import { mdp } from '#shared/policy/rules/published/mdp.ts';
+import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
+import { hysteresis, myopic } from '#shared/policy/rules/published/simple.ts';
+import { skiRental } from '#shared/policy/rules/published/ski-rental.ts';
+import { workFunction } from '#shared/policy/rules/published/work-function.ts';
+import type { Site } from '#shared/policy/state/state.ts';
 import { configWith, line } from './world.ts';
 
 const MOVE_USER_MS = 300;
@@ -85,7 +85,8 @@ test('ski-rental forgets its regret when the home is best again, and after a mov
 
 test('the work function stays between two sites that take turns, and the ski-rental rule too, where nearest never rests', () => {
   const turns = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? { a: 0, b: 2 } : { a: 2, b: 0 }));
-  const moves = (rule: PlacementRule) => wants(rule, turns).filter((home, i, all) => i > 0 && home !== all[i - 1]).length;
+  const moves = (rule: PlacementRule) =>
+    wants(rule, turns).filter((home, i, all) => i > 0 && home !== all[i - 1]).length;
   expect(moves(hysteresis(1))).toBe(59);
   expect(moves(workFunction)).toBe(0);
   expect(moves(skiRental(1))).toBe(0);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KM_PER_DEGREE, lonScale } from '#shared/geo/distance.ts';
-import type { Vm } from '#shared/policy/state.ts';
+import type { Vm } from '#shared/policy/state/state.ts';
 import { type Line, line, positionAt } from './world.ts';
 
 const users = fc.array(

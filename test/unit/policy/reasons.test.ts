@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inPlainWords } from '#shared/policy/words.ts';
+import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { configWith, line } from './world.ts';
 
 /** State and reason of the VM "v", as status, decisions and explanations have them. */

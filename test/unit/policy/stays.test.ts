@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
-import { learnStay, noStays, type Stays, stayAt } from '#shared/policy/stays.ts';
+import { learnStay, noStays, type Stays, stayAt } from '#shared/policy/state/stays.ts';
 import { line } from './world.ts';
 
 const PRIOR_MS = 600_000;

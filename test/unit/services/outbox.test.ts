@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { describe, expect, test } from 'vitest';
-import { Outbox } from '#services/outbox.ts';
+import { Outbox } from '#services/runtime/outbox.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { type Event, envelop } from '#shared/events/index.ts';

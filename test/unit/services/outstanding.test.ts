@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Outstanding } from '#services/lockstep/outstanding.ts';
+import { Outstanding } from '#simulations/lockstep/outstanding.ts';
 
 const location = (id: string) => ({ id, type: 'location.reported.v1', key: 'vm' }) as const;
 const site = (id: string, key = 's0') => ({ id, type: 'site.reported.v1', key }) as const;

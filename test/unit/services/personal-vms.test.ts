@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PERSONAL_VM, PersonalVms } from '#services/ingest/personal-vms.ts';
+import { PERSONAL_VM, PersonalVms } from '#services/replay/personal-vms.ts';
 
 const site = (name: string, lon: number, slots: number) => ({
   ...{ site: name, lat: 40, lon, slots },

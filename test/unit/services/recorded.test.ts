@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { recorded } from '#services/recorded.ts';
+import { recorded } from '#services/runtime/recorded.ts';
 import { TagalongError } from '#shared/errors.ts';
 
 /** A core that is one number, a store that is another, and what is done to them in order. */
@@ -63,7 +63,7 @@ describe('a recorded core', () => {
     const { add, refuse, seen, state } = counter();
     await add(1);
     await expect(refuse()).rejects.toMatchObject({ code: 'MOVE_REFUSED' });
-    expect(state.sound).toBe(true);
+    expect(state.lastWriteOk).toBe(true);
     expect(await add(1)).toBe(2);
     expect(seen).toEqual(['load']);
   });
@@ -86,21 +86,21 @@ describe('a recorded core', () => {
     failNext(error);
     await expect(add(50)).rejects.toThrow(error);
     const code = error instanceof TagalongError ? error.code : 'INTERNAL';
-    expect(state.sound).toBe(`its state could not be written (${code})`);
+    expect(state.lastWriteOk).toBe(`its state could not be written (${code})`);
     expect(await add(1)).toBe(2);
     expect(seen).toEqual(['load', 'load']);
-    expect(state.sound).toBe(true);
+    expect(state.lastWriteOk).toBe(true);
   });
 
   test('what is outdated is loaded anew before the next change, also where that is learnt while it is written', async () => {
     const { add, seen, state } = counter();
     await add(1);
-    state.outdate();
+    state.invalidate();
     expect(await add(1)).toBe(2);
     expect(seen).toEqual(['load', 'load']);
     const writing = add(1);
     await undefined;
-    state.outdate();
+    state.invalidate();
     await writing;
     await add(1);
     expect(seen).toEqual(['load', 'load', 'load']);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { atLeast, atMost, benchReport, median } from '#simulations/bench/bench.ts';
-import { ratesOf, type Sample } from '#simulations/bench/bus/placements.ts';
+import { atLeast, atMost, benchReport, median } from '#deploy/bench/bench.ts';
+import { ratesOf, type Sample } from '#deploy/bench/bus/placements.ts';
 
 test('a report says of which machine it is, and holds its rows as they were measured', () => {
   const rows = [atLeast('speed', 1.97, 'x', 1.9), { metric: 'memory', value: 3, unit: 'B' }];

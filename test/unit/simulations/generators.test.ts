@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { distanceKm } from '#shared/geo/distance.ts';
 import { GENERATOR_NAMES, generate } from '#simulations/generators/generate.ts';
 

@@ -1,7 +1,7 @@
 /** Made-up runs for policies under the real costs: sites in the plane, users who walk and jump and fall silent. */
 import fc from 'fast-check';
-import type { SiteSpec } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import type { SiteSpec } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { RunInput } from '#simulations/engine.ts';
 

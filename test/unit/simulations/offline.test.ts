@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PERSONAL_VM } from '#services/ingest/personal-vms.ts';
+import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { Fact } from '#shared/events/index.ts';
-import { LIVE_NAMES } from '#shared/policy/named.ts';
-import type { PlacementRule } from '#shared/policy/published/rule.ts';
+import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
+import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { cheapestWay, type Ground } from '#simulations/offline/cheapest-way.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
 import { groundOf } from '#simulations/offline/ground.ts';

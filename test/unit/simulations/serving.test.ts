@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { follow } from '#shared/geo/plausibility.ts';
-import { SiteTable } from '#shared/policy/sites.ts';
-import type { Session, Vm } from '#shared/policy/state.ts';
-import { newSession } from '#shared/policy/vm.ts';
+import { SiteTable } from '#shared/policy/state/sites.ts';
+import type { Session, Vm } from '#shared/policy/state/state.ts';
+import { newSession } from '#shared/policy/state/vm.ts';
 import { Serving } from '#simulations/serving.ts';
 import { line, START_MS } from '../policy/world.ts';
 

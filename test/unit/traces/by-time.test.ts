@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, expect, it, vi } from 'vitest';
-import { byTime } from '#services/ingest/traces/by-time.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
+import { byTime } from '#services/replay/traces/by-time.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
 import { SEED } from '../../property/seed.ts';
 import { temporaryFolder } from './folder.ts';
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();

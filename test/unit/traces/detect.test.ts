@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { detectFormat } from '#services/ingest/traces/detect.ts';
-import { TRACE_FORMATS } from '#services/ingest/traces/formats.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import { detectFormat } from '#services/replay/traces/detect.ts';
+import { TRACE_FORMATS } from '#services/replay/traces/formats.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import type { TraceReport } from '#services/ingest/traces/report.ts';
-import { openTrace } from '#services/ingest/traces/trace.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { TraceReport } from '#services/replay/traces/report.ts';
+import { openTrace } from '#services/replay/traces/trace.ts';
 
 /** A folder for the files of one test file; it is gone when the tests are over. */
 export function temporaryFolder() {

@@ -13,7 +13,7 @@ const ROWS = 1_500_000;
 const HEAP_MB = 40;
 
 const PROGRAM = `
-  import { openTrace } from '#services/ingest/traces/trace.ts';
+  import { openTrace } from '#services/replay/traces/trace.ts';
   const trace = await openTrace(process.argv[1], { strict: true });
   let [lastMs, positions] = [-1, 0];
   for await (const batch of trace.batches()) {

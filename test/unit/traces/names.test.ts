@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { fitName, userNames } from '#services/ingest/traces/names.ts';
+import { fitName, userNames } from '#services/replay/traces/names.ts';
 import { faultIn } from '#shared/events/index.ts';
 
 it('leaves a name that fits as it is', () => {

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { readSites } from '#services/ingest/sites.ts';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { openTrace, type TraceOptions } from '#services/ingest/traces/trace.ts';
+import { readSites } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { openTrace, type TraceOptions } from '#services/replay/traces/trace.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 
 const data = '../shared/data';

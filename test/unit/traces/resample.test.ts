@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Fix } from '#services/ingest/traces/fix.ts';
-import { between, resample } from '#services/ingest/traces/resample.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import { between, resample } from '#services/replay/traces/resample.ts';
 import { SEED } from '../../property/seed.ts';
 import { readAll, temporaryFolder } from './folder.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_SITE, readSites } from '#services/ingest/sites.ts';
+import { DEFAULT_SITE, readSites } from '#services/replay/site-lists.ts';
 import { temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();

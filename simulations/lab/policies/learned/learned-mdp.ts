@@ -1,4 +1,4 @@
-import type { PlacementRule, LabPolicy, Setting } from '../../policy.ts';
+import type { LabPolicy, PlacementRule, Setting } from '../../policy.ts';
 import { ABSENT } from '../../trace.ts';
 import { GONE, Habits } from './habits.ts';
 import { Values } from './values.ts';
@@ -50,7 +50,12 @@ export const rehearsedMdp: LabPolicy = {
   },
 };
 
-function chooser({ world, users }: Setting, habits: Habits, values: Values, places: 'freely' | 'nearest'): PlacementRule {
+function chooser(
+  { world, users }: Setting,
+  habits: Habits,
+  values: Values,
+  places: 'freely' | 'nearest',
+): PlacementRule {
   const { sites, move, nearest } = world;
   const watch = new Watch(users, habits);
   return {

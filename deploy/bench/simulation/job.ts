@@ -1,0 +1,160 @@
+/** One size, one policy: how fast a simulation goes, and what memory it takes. */
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import type { VmSpec } from '#shared/events/index.ts';
+import { type RunResult, run } from '#simulations/engine.ts';
+import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
+import { median } from '../bench.ts';
+import { heapBytes } from '../heap.ts';
+import { batchesOf, type Movement, movementOf, nearestSites, type Source } from './movement.ts';
+
+/** What is measured. JSON. */
+export interface Job {
+  readonly source: Source;
+  readonly policy: string;
+  /** Runs one after the other; the first has the compiler to wait for. */
+  readonly runs: number;
+  /** Runs before those whose median counts. */
+  readonly warmUps: number;
+}
+
+/** What was measured. A user-step is one user's position at one step, through everything that follows from it. JSON. */
+export interface Measured {
+  readonly userSteps: number;
+  /** User-steps a second of the processor, all threads' counted: what one core does. */
+  readonly perCpuS: number;
+  /** User-steps a second of the clock on the wall. */
+  readonly perS: number;
+  /** The same in the first run. */
+  readonly firstPerS: number;
+  readonly peakRssBytes: number;
+  /** What the last run's memory in use grew by from a tenth of its steps to its end. */
+  readonly heapGrowthBytes: number;
+  readonly moves: number;
+  readonly meanMoveMs: number;
+  /** How often a user's nearest site changes from one step to the next. */
+  readonly nearestChanges: number;
+  readonly statedChanges?: number;
+}
+
+/** One service a user, 250 MB that do not change while they are moved: the VM of the job that others were measured with. */
+const VM: VmSpec = {
+  ramBytes: 250_000_000,
+  dirtyRateBps: 0,
+  workingSetBytes: 0,
+  diskBytes: 0,
+  downtimeLimitMs: 300,
+  targetRttMs: 10,
+};
+
+/** @throws what reading recorded movements throws */
+export async function measureJob({ source, policy, runs, warmUps }: Job): Promise<Measured> {
+  const movement = await movementOf(source);
+  const nearest = nearestSites(movement);
+  const vms = vmsOf(movement, nearest);
+  const rounds: Round[] = [];
+  for (let i = 0; i < runs; i++) rounds.push(await round(movement, vms, policy));
+  const warm = rounds.slice(warmUps);
+  const { result, heapGrowthBytes } = rounds.at(-1)!;
+  return {
+    userSteps: movement.users.length * movement.steps,
+    perCpuS: median(warm.map(({ perCpuS }) => perCpuS)),
+    perS: median(warm.map(({ perS }) => perS)),
+    firstPerS: rounds[0]!.perS,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    heapGrowthBytes,
+    moves: result.migrations.completed,
+    meanMoveMs: result.migrations.durationMs.mean,
+    nearestChanges: changesOf(movement, nearest),
+    ...(movement.statedChanges !== undefined && { statedChanges: movement.statedChanges }),
+  };
+}
+
+/** Every user's VM, at home where its user begins. */
+function vmsOf({ users, sites }: Movement, nearest: Int32Array): ScenarioVm[] {
+  return users.map((user, i) => ({
+    vm: `vm-${user}`,
+    home: sites[nearest[i]!]!.site,
+    spec: VM,
+    sessions: [{ user, weight: 1 }],
+  }));
+}
+
+function changesOf({ users }: Movement, nearest: Int32Array): number {
+  let changes = 0;
+  for (let i = users.length; i < nearest.length; i++) if (nearest[i] !== nearest[i - users.length]) changes++;
+  return changes;
+}
+
+interface Round {
+  readonly result: RunResult;
+  readonly perS: number;
+  readonly perCpuS: number;
+  readonly heapGrowthBytes: number;
+}
+
+/**
+ * One run, timed without the making of its positions: that is timed alone and taken off, because asking for the time of the
+ * processor around each batch costs a tenth of what is measured.
+ */
+async function round(movement: Movement, vms: readonly ScenarioVm[], policy: string): Promise<Round> {
+  const making = new Stopwatch();
+  making.start();
+  for (const _ of batchesOf(movement));
+  making.stop();
+  const heap: number[] = [];
+  const weighing = new Stopwatch();
+  const whole = new Stopwatch();
+  whole.start();
+  const result = await run({
+    config: { ...DEFAULT_CONFIG, policy: { ...DEFAULT_CONFIG.policy, name: policy } },
+    sites: movement.sites,
+    vms,
+    batches: weighed(movement, weighing, heap),
+  });
+  whole.stop();
+  const userSteps = movement.users.length * movement.steps;
+  return {
+    result,
+    perS: (userSteps / (whole.wallMs - making.wallMs - weighing.wallMs)) * 1000,
+    perCpuS: (userSteps / (whole.cpuMs - making.cpuMs - weighing.cpuMs)) * 1000,
+    heapGrowthBytes: heap[1]! - heap[0]!,
+  };
+}
+
+/** The batches; with the memory in use after a tenth of them and at the end, and how long it took to find out. */
+function* weighed(movement: Movement, weighing: Stopwatch, heap: number[]) {
+  const tenth = (movement.users.length * movement.steps) / 10;
+  let made = 0;
+  const weigh = () => {
+    weighing.start();
+    heap.push(heapBytes());
+    weighing.stop();
+  };
+  for (const batch of batchesOf(movement)) {
+    made += batch.length;
+    yield batch;
+    if (heap.length === 0 && made >= tenth) weigh();
+  }
+  weigh();
+}
+
+/** Adds up stretches of time. */
+class Stopwatch {
+  wallMs = 0;
+  cpuMs = 0;
+
+  start(): void {
+    this.wallMs -= performance.now();
+    this.cpuMs -= cpuMs();
+  }
+
+  stop(): void {
+    this.wallMs += performance.now();
+    this.cpuMs += cpuMs();
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

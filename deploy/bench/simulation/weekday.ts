@@ -1,0 +1,67 @@
+/** A recorded weekday of taxis among base stations: what comparing policies on a real trace takes. */
+import { existsSync } from 'node:fs';
+import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
+import { csvRecords } from '#services/replay/traces/csv-records.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { simulate } from '#simulations/simulate.ts';
+import type { Subject } from '#simulations/subject.ts';
+import { atMost, type BenchRow } from '../bench.ts';
+
+const POLICIES = ['tagalong', 'nearest', 'never'];
+/** What is compared at once: all that see the past only, one that sees a while ahead, and the bound. */
+const ALL = [
+  ...POLICIES,
+  ...['hysteresis(2)', 'myopic', 'ski-rental(1)', 'mdp', 'lyapunov', 'work-function', 'look-ahead(300)', 'optimum'],
+];
+/** Base stations that enough was heard of, close enough together, to know where they are. */
+const TRUSTED = { cells: 3, samples: 50, spreadM: 1000 };
+
+/** A row a policy, reading included; none where the recordings are missing. @param data the folder of them */
+export async function weekdayRows(data: string): Promise<BenchRow[]> {
+  const [trace, stations] = ['cabs-2008-05-21.csv.gz', 'sites-enodeb-sf.csv'].map(
+    (name) => `${data}/sf-cabspotting/${name}`,
+  ) as [string, string];
+  if (!existsSync(trace) || !existsSync(stations)) return [];
+  const sites = await trustedSites(stations);
+  const rows: BenchRow[] = [];
+  const subject: Subject = { kind: 'trace', path: trace, options: {}, sites };
+  for (const policy of POLICIES) {
+    const begun = process.cpuUsage();
+    const { comparison } = await simulate(subject, {
+      config: DEFAULT_CONFIG,
+      policies: [policy],
+      seeds: [0],
+      threads: 1,
+    });
+    const { user, system } = process.cpuUsage(begun);
+    const [run] = comparison.runs;
+    rows.push({
+      metric: `  ${policy}, ${run!.migrations.completed.toLocaleString('en')} moves`,
+      value: (user + system) / 1e6,
+      unit: 'CPU s',
+    });
+    if (rows.length > 1) continue;
+    const positions = Object.values(run!.locations).reduce((sum, count) => sum + count, 0);
+    rows.unshift({
+      metric: `a weekday of ${run!.users} taxis in San Francisco, ${sites.length} sites`,
+      value: positions,
+      unit: 'positions',
+    });
+  }
+  const begunMs = performance.now();
+  await simulate(subject, { config: DEFAULT_CONFIG, policies: ALL, seeds: [0] });
+  const tookS = (performance.now() - begunMs) / 1000;
+  return [...rows, atMost('  ten policies and the optimum, on all cores', tookS, 's', 20)];
+}
+
+async function trustedSites(path: string): Promise<SiteSpec[]> {
+  const trusted = new Set<string>();
+  for await (const batch of csvRecords(path)) {
+    for (const { fields } of batch) {
+      const [site, , , cells, samples, , spreadM] = fields;
+      const enough = Number(cells) >= TRUSTED.cells && Number(samples) >= TRUSTED.samples;
+      if (enough && Number(spreadM) <= TRUSTED.spreadM) trusted.add(site!);
+    }
+  }
+  return (await readSites(path)).filter(({ site }) => trusted.has(site));
+}

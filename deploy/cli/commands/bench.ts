@@ -1,0 +1,112 @@
+import type { Command } from 'commander';
+import type { BenchReport, BenchRow } from '#deploy/bench/bench.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { digits } from '#shared/format.ts';
+import { table } from '../output/table.ts';
+
+/** The benchmarks whose figures the README quotes, by name. */
+const BENCHES: Record<string, (options: BenchOptions) => Promise<BenchReport>> = {
+  engine: async ({ seed }) => (await import('#deploy/bench/engine.ts')).benchEngine(seed),
+  simulation: async (options) => (await import('#deploy/bench/simulation/simulation.ts')).benchSimulation(options),
+  bus: async (options) => (await import('#deploy/bench/bus/bus.ts')).benchBus(options),
+  migration: async (options) => (await import('#deploy/bench/testbed/migration.ts')).benchMigration(options),
+  dashboard: async (options) => (await import('#deploy/bench/dashboard/dashboard.ts')).benchDashboard(options),
+  policy: async (options) => (await import('#deploy/bench/policy.ts')).benchPolicy(options),
+};
+
+interface BenchOptions {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly only: readonly string[];
+  /** Folder of recorded data. */
+  readonly data: string;
+  /** Addresses of running servers. */
+  readonly servers: readonly string[];
+}
+
+/** As they are given. */
+interface Given {
+  readonly seed: string;
+  readonly quick?: true;
+  readonly only?: string;
+  readonly data: string;
+  readonly servers?: string;
+  readonly json?: string;
+}
+
+/** `tagalong bench`: measures on this machine. A missed aim is shown, and is no failure. */
+export function addBench(program: Command): void {
+  program
+    .command('bench <name>')
+    .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
+    .option('--seed <n>', 'seed of what is generated', '1')
+    .option(
+      '--quick',
+      'bus: few events; migration: few repeats; simulation: small sizes; dashboard: few users, a few seconds',
+    )
+    .option(
+      '--only <parts>',
+      'migration: paths, rates, sizes, rtts, cut, gap, far-gap, moves, storage; policy: wang, capped, others, made',
+    )
+    .option('--data <folder>', 'policy, simulation: recorded movements', '../shared/data')
+    .option('--servers <urls>', 'bus: running servers, as nats://127.0.0.1:4222,kafka://127.0.0.1:9092')
+    .option('--json <file>', 'only - : print the result as JSON')
+    .action(async (name: string, options: Given) => {
+      const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+      if (bench === undefined) {
+        throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+      }
+      const seed = Number(options.seed);
+      if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+      const [only = [], servers = []] = [options.only, options.servers].map((list) => list?.split(','));
+      const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data, servers });
+      process.stdout.write(options.json === '-' ? `${JSON.stringify(report, null, 2)}\n` : benchTable(report));
+    });
+}
+
+/** Rows as they are; those of several set-ups with a column for each. */
+function benchTable({ bench, host, rows }: BenchReport): string {
+  const plain = rows.filter(({ setUp }) => setUp === undefined);
+  const groups = Map.groupBy(
+    rows.filter(({ setUp }) => setUp !== undefined),
+    ({ group, unit }) => `${group ?? bench}, ${unit}`,
+  );
+  const tables = [...groups].map(([head, of]) => setUpTable(head, of));
+  if (plain.length > 0) tables.unshift(rowTable(bench, plain));
+  return `${tables.join('\n')}${host.cpu}, ${host.cores} cores, ${host.arch}, Node ${host.node}\n`;
+}
+
+function rowTable(bench: string, rows: readonly BenchRow[]): string {
+  const columns = [
+    { head: bench },
+    { head: 'value', align: 'right' as const },
+    { head: 'unit' },
+    { head: 'aim' },
+    { head: '' },
+  ];
+  const lines = rows.map(({ metric, value, unit, aim, met }) => [
+    metric,
+    value >= 1000 ? Math.round(value).toLocaleString('en') : digits(value),
+    unit,
+    aim ?? '',
+    verdict(met),
+  ]);
+  return table(columns, lines);
+}
+
+function setUpTable(head: string, rows: readonly BenchRow[]): string {
+  const setUps = [...new Set(rows.map(({ setUp }) => setUp!))];
+  const columns = [{ head }, ...setUps.map((setUp) => ({ head: setUp, align: 'right' as const }))];
+  const lines = [...Map.groupBy(rows, ({ metric }) => metric)].flatMap(([metric, of]) => {
+    const cells = (text: (row: BenchRow) => string) =>
+      setUps.map((setUp) => of.filter((row) => row.setUp === setUp).map(text)[0] ?? '');
+    const values = [metric, ...cells(({ value }) => value.toFixed(3))];
+    if (of.every(({ aim }) => aim === undefined)) return [values];
+    return [values, ['  aim', ...cells(({ aim, met }) => (aim === undefined ? '' : `${aim} ${verdict(met)}`))]];
+  });
+  return table(columns, lines);
+}
+
+function verdict(met: boolean | undefined): string {
+  return met === undefined ? '' : met ? 'met' : 'missed';
+}

@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import type { LocalOptions } from '../run/run-local.ts';
+
+/** `tagalong local`: what Docker Compose runs, as processes on this host's loopback, until stopped. */
+export function addLocal(program: Command): void {
+  program
+    .command('local')
+    .description('what deploy/compose runs, as processes on loopback: three NATS servers, all services, Prometheus')
+    .option('--config <file>', 'the configuration that the services share (default: deploy/compose/tagalong.nats.yaml)')
+    .option('--json', 'print what runs as JSON')
+    .action(async (options: LocalOptions) => {
+      const { runLocal } = await import('../run/run-local.ts');
+      await runLocal(options);
+    });
+}

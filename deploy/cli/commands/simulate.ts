@@ -1,0 +1,31 @@
+import { type Command, Option } from 'commander';
+import type { SimulateOptions } from '../run/run-simulation.ts';
+import { seedOption, seedsOption } from './options.ts';
+import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
+
+/** `tagalong simulate`: policies compared on a trace, as fast as it goes. */
+export function addSimulate(program: Command): void {
+  const command = program
+    .command('simulate')
+    .description('compare policies on a trace, or on the shipped scenario where none is given')
+    .option('--trace <path>', TRACE_HELP)
+    .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
+    .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
+    .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
+    .option('--seed <n>', 'what made-up users are drawn from', seedOption, 1)
+    .addOption(
+      new Option('--seeds <from-to>', 'each of these seeds: means, with how far they can be trusted')
+        .argParser(seedsOption)
+        .conflicts('seed'),
+    )
+    .option('--config <file>', 'settings of network, moves, policy and limits');
+  addTraceOptions(command)
+    .option('--json <file>', 'write the result as JSON, - for standard output')
+    .option('--csv <file>', 'write a row for each run as CSV, - for standard output')
+    .option('--report <file>', 'write a page with map, plots and explanations: one HTML file, for any browser')
+    .option('--decisions <file>', 'write every decision and migration event, a JSON object a line')
+    .action(async (options: SimulateOptions) => {
+      const { runSimulation } = await import('../run/run-simulation.ts');
+      await runSimulation(options);
+    });
+}

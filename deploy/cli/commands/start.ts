@@ -1,0 +1,40 @@
+import { type Command, Option } from 'commander';
+import { TagalongError } from '#shared/errors.ts';
+import type { ScenarioOptions } from '../run/play-scenario.ts';
+import type { LiveOptions } from '../run/run-live.ts';
+import { portOption, speedOption } from './options.ts';
+
+/** The five hours of the scenario in two and a half minutes. */
+const SPEED = 120;
+
+/** `tagalong start`: the shipped scenario, with all services in one process. */
+export function addStart(program: Command): void {
+  program
+    .command('start')
+    .description('play the shipped scenario, with everything in one process')
+    .option('--speed <n>', 'how many times as fast as the clock, or max', speedOption, SPEED)
+    .option('--port <n>', 'where to answer requests (default: the usual port, or a free one)', portOption)
+    .option('--once', 'end when the scenario has ended')
+    .option('--json', 'print the closing table as JSON')
+    .option('--log <file>', 'write the log to a file, - for standard error')
+    .option('--config <file>', 'your own sites and VMs instead, until stopped; as "tagalong up"')
+    .addOption(
+      new Option('--hypervisor <kind>', 'what runs the VMs; only with --config').choices(['simulated', 'qemu']),
+    )
+    .addHelpText(
+      'after',
+      '\nA line for each move goes to standard error, with how far the run is; the closing table goes to standard output.',
+    )
+    .action(async ({ config, hypervisor, ...options }: ScenarioOptions & Partial<LiveOptions>) => {
+      if (config !== undefined) {
+        const { runLive } = await import('../run/run-live.ts');
+        return runLive({ config, ...(hypervisor && { hypervisor }) });
+      }
+      if (hypervisor === 'qemu') {
+        throw new TagalongError('USAGE', '--hypervisor qemu: the shipped scenario is simulated; give --config FILE');
+      }
+      // The services are loaded by those who run them: commands that only ask a process are to answer at once.
+      const { playScenario } = await import('../run/play-scenario.ts');
+      await playScenario(options);
+    });
+}

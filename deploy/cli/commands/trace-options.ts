@@ -1,0 +1,90 @@
+/** The options of the commands that read a trace. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ColumnNames } from '#services/replay/traces/formats.ts';
+import { TRACE_FORMATS, type TraceFormat } from '#services/replay/traces/formats.ts';
+import type { Trace, TraceOptions } from '#services/replay/traces/trace.ts';
+import { TagalongError } from '#shared/errors.ts';
+
+export interface TraceReading {
+  readonly format?: TraceFormat;
+  readonly columns?: ColumnNames;
+  readonly strict?: boolean;
+  readonly everySeconds?: number;
+  readonly gapSeconds?: number;
+}
+
+/** What `--trace` says of itself in the help. */
+export const TRACE_HELP = 'positions, as a file or a folder, perhaps gzipped (services/replay/traces/README.md)';
+
+/** A silence that is longer is not bridged: nobody knows where the user was. */
+const GAP_SECONDS = 300;
+
+export function addTraceOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--format <name>', 'overrules what the trace looks like').choices(TRACE_FORMATS))
+    .option('--columns <names>', 'of CSV, where they are called otherwise: user=cab_id,t=ts,lat=y,lon=x', columnsOption)
+    .option('--every-seconds <n>', 'positions at this interval, interpolated (default: as recorded)', secondsOption)
+    .option('--gap-seconds <n>', `the longest silence to interpolate (default: ${GAP_SECONDS})`, secondsOption)
+    .option('--strict', 'end at the first row that cannot be read');
+}
+
+/**
+ * How a trace is to be read, as the options say.
+ * @throws TagalongError USAGE
+ */
+export function traceOptionsOf({
+  format,
+  columns,
+  strict = false,
+  everySeconds,
+  gapSeconds,
+}: TraceReading): TraceOptions {
+  if (gapSeconds !== undefined && everySeconds === undefined) {
+    throw new TagalongError('USAGE', '--gap-seconds goes with --every-seconds: without it nothing is interpolated');
+  }
+  return {
+    strict,
+    ...(format && { format }),
+    ...(columns && { columns }),
+    ...(everySeconds && {
+      sampling: { everyMs: Math.round(everySeconds * 1000), gapMs: Math.round((gapSeconds ?? GAP_SECONDS) * 1000) },
+    }),
+  };
+}
+
+/**
+ * Opens a trace as the options say.
+ * @throws TagalongError TRACE_UNREADABLE, USAGE
+ */
+export async function traceOf(path: string, options: TraceReading): Promise<Trace> {
+  const { openTrace } = await import('#services/replay/traces/trace.ts');
+  return openTrace(path, traceOptionsOf(options));
+}
+
+const COLUMNS = ['user', 't', 'lat', 'lon'];
+
+/** `user=cab_id,lat=latitude`: what a column is called in the file, for those that are not called as they are here. */
+export function columnsOption(text: string): ColumnNames {
+  const names: Record<string, string> = {};
+  for (const pair of text.split(',')) {
+    const at = pair.indexOf('=');
+    const column = pair.slice(0, Math.max(at, 0)).trim();
+    const name = pair.slice(at + 1).trim();
+    if (!COLUMNS.includes(column) || name === '' || column in names) {
+      throw new InvalidArgumentError(
+        `"${pair}" does not do; give ${COLUMNS.join(', ')} once each, as user=cab_id,t=ts.`,
+      );
+    }
+    names[column] = name;
+  }
+  return names;
+}
+
+/** Seconds, fractions allowed; a tenth at least, as shorter intervals fill the memory with what was never recorded. */
+export function secondsOption(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !(seconds >= 0.1 && seconds <= 86_400)) {
+    throw new InvalidArgumentError('Give seconds from 0.1 to 86400.');
+  }
+  return seconds;
+}

@@ -1,0 +1,96 @@
+/** The service processes of a replay: started, and started again where one is killed. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CLOCK_VARIABLE } from '#simulations/lockstep/follower.ts';
+
+const MAIN = new URL('main.ts', import.meta.url).pathname;
+/** The status of one to which something wrong was given. */
+const USAGE = 2;
+/** Before one that found no server tries again. */
+const AGAIN_MS = 1000;
+/** How long one may take to end in good order. */
+const END_MS = 10_000;
+
+/** What all of them are given, and who is told of them. */
+export interface ChildrenOptions {
+  /** The file that all of them are given. */
+  readonly config: string;
+  /** Where a process of this name finds its clock. */
+  readonly address: (name: string) => string;
+  /** Where their logs go. */
+  readonly log?: Writable;
+  /** Told that one has ended by itself that was never killed, and what it said last: it is not started again. */
+  readonly failed: (name: string, words: string) => void;
+  /** How long one that was killed stays away. @default 0 */
+  readonly awayMs?: () => number;
+}
+
+/** The processes, by their names. */
+export class Children {
+  readonly #options: ChildrenOptions;
+  readonly #running = new Map<string, ChildProcess>();
+  readonly #killed = new Set<string>();
+  #ending = false;
+  /** How often one was started again. */
+  restarts = 0;
+
+  constructor(options: ChildrenOptions) {
+    this.#options = options;
+  }
+
+  /** @param name the service and a number: `placement-1` */
+  start(name: string): void {
+    const { config, address, log } = this.#options;
+    const [service] = name.split('-') as [string];
+    const child = spawn(process.execPath, [MAIN, service, '--config', config, '--port', '0'], {
+      env: { ...process.env, [CLOCK_VARIABLE]: address(name) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // An interrupt at the terminal is for the replay, which ends them in order. Where it is killed, they notice.
+      detached: true,
+    });
+    this.#running.set(name, child);
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4000);
+      log?.write(text);
+    });
+    child.once('error', (error) => this.#options.failed(name, error.message));
+    child.once('close', (code) => void this.#ended(name, code, said));
+  }
+
+  /** Kills one without a word, as the loss of its machine does. It comes again. False: it is not there. */
+  kill(name: string): boolean {
+    return this.#running.get(name)?.kill('SIGKILL') ?? false;
+  }
+
+  /** Ends all, in good order where they can. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    await Promise.all(
+      [...this.#running.values()].map(async (child) => {
+        const late = setTimeout(() => child.kill('SIGKILL'), END_MS);
+        const gone = once(child, 'close');
+        child.kill('SIGTERM');
+        await gone;
+        clearTimeout(late);
+      }),
+    );
+  }
+
+  async #ended(name: string, code: number | null, said: string): Promise<void> {
+    this.#running.delete(name);
+    if (this.#ending) return;
+    // One that was there before ends by itself where it finds no server; the server may come back.
+    if (code === USAGE || (code !== null && !this.#killed.has(name))) {
+      this.#options.failed(name, said.trim().split('\n').at(-1) ?? '');
+      return;
+    }
+    this.#killed.add(name);
+    await sleep(code === null ? (this.#options.awayMs?.() ?? 0) : AGAIN_MS);
+    if (this.#ending) return;
+    this.restarts++;
+    this.start(name);
+  }
+}

@@ -1,0 +1,110 @@
+/** What a run shows on standard error while it goes on: how far it is, and a line for each move that ended. */
+import { styleText } from 'node:util';
+import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
+import { foreignText } from '#shared/text.ts';
+import type { EndedMove } from '../output/tally.ts';
+
+/** How far a run is. */
+export interface Progress {
+  readonly atMs: number;
+  /** From 0 to 1; undefined where nobody knows how long it will be. */
+  readonly share: number | undefined;
+  readonly locations: number;
+  readonly moves: number;
+  readonly underWay: number;
+}
+
+export interface LiveView {
+  /** A line of its own, above the progress. */
+  say(line: string): void;
+  /** A line for a move, below headings. */
+  move(move: EndedMove): void;
+  /** Begins to show how far it is; asked again whenever it is shown. */
+  follow(progress: () => Progress): void;
+  /** Shows no more of it. */
+  unfollow(): void;
+}
+
+const REDRAW_MS = 200;
+/** Where there is no terminal to redraw a line on. */
+const PLAIN_MS = 5000;
+/** Where the terminal does not say how wide it is. */
+const NARROW = 80;
+const CLEAR_LINE = '\r\x1b[2K';
+
+export function liveView(stream: NodeJS.WriteStream): LiveView {
+  const isTty = stream.isTTY === true;
+  let progress: (() => Progress) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  /** The headings stand above the first move. */
+  let headed = false;
+
+  const draw = () => {
+    if (progress === undefined) return;
+    const text = progressLine(progress());
+    // A line that is wider than the terminal would not be cleared whole.
+    if (isTty) stream.write(CLEAR_LINE + styleText('dim', text.slice(0, (stream.columns || NARROW) - 1), { stream }));
+    else stream.write(`${text}\n`);
+  };
+  const say = (line: string) => {
+    if (!isTty) return void stream.write(`${line}\n`);
+    stream.write(`${CLEAR_LINE}${line}\n`);
+    draw();
+  };
+  return {
+    say,
+    move(move) {
+      if (!headed) say(styleText('bold', MOVE_HEAD, { stream }));
+      headed = true;
+      say(moveLine(move, (text) => styleText(COLOURS[move.outcome], text, { stream })));
+    },
+    follow(ask) {
+      progress = ask;
+      if (isTty) draw();
+      timer = setInterval(draw, isTty ? REDRAW_MS : PLAIN_MS).unref();
+    },
+    unfollow() {
+      clearInterval(timer);
+      if (progress !== undefined && isTty) stream.write(CLEAR_LINE);
+      progress = undefined;
+    },
+  };
+}
+
+/** Of two names of twelve letters. */
+const WAY_WIDTH = 25;
+const COLOURS = { completed: 'green', failed: 'red', cancelled: 'yellow' } as const;
+
+/** *Gap* is the interruption that clients saw. */
+const MOVE_HEAD = [
+  'time'.padEnd(8),
+  'VM'.padEnd(7),
+  'from → to'.padEnd(WAY_WIDTH),
+  ...['takes', 'pause', 'gap'].map((text) => text.padStart(6)),
+  'data'.padStart(7),
+].join('  ');
+
+/**
+ * One line of text for one move: 77 characters, unless names are longer or something is to be noted.
+ * @param emphasize marks how it ended
+ */
+export function moveLine(move: EndedMove, emphasize: (text: string) => string = (text) => text): string {
+  const { figures, outcome } = move;
+  const way = `${move.from} → ${move.to}`.padEnd(WAY_WIDTH);
+  const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(7)}  ${emphasize(way)}`;
+  // Why it failed is in words of a guest, an agent or QEMU.
+  if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${foreignText(move.because)} (${move.reason})`;
+  // What moves are for needs no note.
+  const notes = [...(move.reason === 'better-site' ? [] : [move.reason]), ...figures.degraded].join(', ');
+  return [
+    head,
+    ...[figures.durationMs, figures.pauseMs, figures.interruptionMs].map((ms) => duration(ms).padStart(6)),
+    bytes(figures.bytes).padStart(7),
+    ...(notes === '' ? [] : [notes]),
+  ].join('  ');
+}
+
+function progressLine({ atMs, share, locations, moves, underWay }: Progress): string {
+  const done = share === undefined ? '' : `  ${String(Math.floor(share * 100)).padStart(3)} %`;
+  return `${timeOfDay(atMs)}${done}  ${counted(locations, 'location')}  ${counted(moves, 'move')} ended, ${underWay} under way`;
+}

@@ -1,0 +1,14 @@
+import { keptMachines } from '#services/sites/hosts/kept.ts';
+import { qemuMachines } from '#services/sites/hosts/remote.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
+import type { Log } from '#shared/log.ts';
+import type { Store } from '#shared/store/store.ts';
+
+/** What runs the VMs, as the configuration says. @throws TagalongError CONFIG_UNREADABLE */
+export async function openMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
+  return config.hypervisor.kind === 'qemu'
+    ? qemuMachines(config, clock, store, log)
+    : keptMachines(config, clock, store, log);
+}

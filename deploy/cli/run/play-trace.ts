@@ -1,0 +1,103 @@
+import { PersonalVms } from '#services/replay/personal-vms.ts';
+import { readSites } from '#services/replay/site-lists.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { Trace } from '#services/replay/traces/trace.ts';
+import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Event } from '#shared/events/index.ts';
+import { counted } from '#shared/format.ts';
+import { type TraceReading, traceOf } from '../commands/trace-options.ts';
+import { openDecisions } from '../output/output.ts';
+import type { Processes } from './lockstep.ts';
+import { runLog } from './logging.ts';
+import { playOnProcesses } from './play-processes.ts';
+import { play } from './run.ts';
+import { refuseMemory } from './run-service.ts';
+
+/** The options of `tagalong replay`. */
+export interface ReplayOptions extends TraceReading {
+  readonly trace: string;
+  readonly speed: number;
+  readonly config?: string;
+  readonly sites?: string;
+  readonly port?: number;
+  readonly processes?: Processes;
+  readonly decisions?: string;
+  readonly once?: boolean;
+  readonly json?: boolean;
+  readonly log?: string;
+}
+
+/**
+ * Plays a recorded trace.
+ * @throws TagalongError USAGE, PORT_UNAVAILABLE, and what reading the files throws
+ */
+export async function playTrace(options: ReplayOptions): Promise<void> {
+  const { speed, processes, once = false, json = false } = options;
+  const config = await configOf(options);
+  if (processes !== undefined) refuseUnfit(config, options);
+  const trace = await traceOf(options.trace, options);
+  const { startMs, batches } = await begin(trace, options.trace);
+  // Whoever declares VMs says whose they are.
+  const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
+  const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
+  const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);
+  const observe = decisions && ((event: Event) => decisions.write(config.policy.name, event));
+  const log = runLog(config, options.log);
+  const run = {
+    title,
+    config,
+    startMs,
+    speed,
+    batches,
+    json,
+    log,
+    ...(personal && { personal }),
+    ...(observe && { observe }),
+  };
+  if (processes === undefined) await play({ ...run, trace: trace.report, once });
+  else await playOnProcesses({ ...run, processes, ...(options.log !== undefined && { logPath: options.log }) });
+  await decisions?.close();
+}
+
+/** @throws TagalongError USAGE, CONFIG_INVALID where processes of their own cannot share what is configured */
+function refuseUnfit(config: Config, { config: path, port }: ReplayOptions): void {
+  const usage = (message: string) => new TagalongError('USAGE', `--processes: ${message}`);
+  if (path === undefined) throw usage('give --config FILE with a bus and a store that all can reach');
+  if (port !== undefined) throw usage('each process answers at a free port of its own; leave out --port');
+  if (config.hypervisor.kind !== 'simulated') throw usage('the machines are simulated; leave out hypervisor.kind');
+  refuseMemory('replay --processes', config, path);
+}
+
+async function configOf({ config: path, sites: sitesPath, port }: ReplayOptions): Promise<Config> {
+  const given = path === undefined ? DEFAULT_CONFIG : await loadConfig(path);
+  if (sitesPath !== undefined && given.vms.length > 0) {
+    throw new TagalongError('USAGE', `--sites: the VMs of ${path} name its own sites; leave out the one or the other`);
+  }
+  const sites =
+    sitesPath === undefined ? given.sites : (await readSites(sitesPath)).map((site) => ({ ...site, draining: false }));
+  if (sites.length === 0) {
+    throw new TagalongError('USAGE', 'no sites for the VMs; give --sites FILE, or --config FILE with sites');
+  }
+  return { ...given, sites, http: { ...given.http, port: port ?? given.http.port } };
+}
+
+function unfrozen({ site, lat, lon, slots, uplinks }: Config['sites'][number]) {
+  return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
+}
+
+/** Reads up to the first position, whose time is that of the clock at the start. */
+async function begin(trace: Trace, path: string): Promise<{ startMs: number; batches: AsyncIterable<readonly Fix[]> }> {
+  const rest = trace.batches()[Symbol.asyncIterator]();
+  const { value: first, done } = await rest.next();
+  if (done || first[0] === undefined) {
+    const { firstBad } = trace.report;
+    throw new TagalongError('TRACE_UNREADABLE', firstBad ?? `${path}: no position in it, at least one would be right`);
+  }
+  const batches = async function* () {
+    yield first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  };
+  return { startMs: first[0].atMs, batches: batches() };
+}

@@ -1,0 +1,114 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts, loopback } from '#deploy/local/loopback.ts';
+import { type Deployed, type Plan, type Planned, planOf, servicesOf } from '#deploy/local/plan.ts';
+import { findProgram } from '#deploy/local/programs.ts';
+import { type Supervised, supervise } from '#deploy/local/supervisor.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { serverUrl } from '#shared/config/server.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { table } from '../output/table.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/** The options of `tagalong local`. */
+export interface LocalOptions {
+  readonly config?: string;
+  readonly json?: true;
+}
+
+/** More than the addresses of all containers. */
+const PORTS = 32;
+const READY_MS = 90_000;
+const deployed = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
+
+/**
+ * Runs the containers of deploy/compose as processes, from the same files, until it is asked to stop; then removes what they
+ * kept.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, PROGRAM_MISSING
+ */
+export async function runLocal({
+  config: path = deployed('compose/tagalong.nats.yaml'),
+  json,
+}: LocalOptions): Promise<void> {
+  await refuseOtherServers(path);
+  const programs = {
+    'nats-server': [await findProgram('nats-server')],
+    prometheus: [await findProgram('prometheus')],
+    tagalong: [process.execPath, deployed('cli/main.ts')],
+  };
+  const stop = stopRequest();
+  const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));
+  const running: Supervised[] = [];
+  try {
+    const plan = await planIn(folder, path);
+    const begin = async (some: readonly Planned[]) => {
+      const begun = some.map((planned) => supervise(launchOf(planned, programs[planned.program]), say));
+      running.push(...begun);
+      await Promise.race([Promise.all(begun.map((one) => one.ready(READY_MS))), aborted(stop)]);
+    };
+    const isServer = ({ program }: Planned) => program === 'nats-server';
+    await begin(plan.processes.filter(isServer));
+    if (!stop.aborted) await begin(plan.processes.filter((planned) => !isServer(planned)));
+    if (stop.aborted) return;
+    process.stdout.write(json ? asJson(plan, running) : asTable(plan));
+    await aborted(stop);
+  } finally {
+    // The services first: they have something to say to the servers when they end.
+    await stopAll(running.filter(({ name }) => !name.startsWith('nats-')));
+    await stopAll(running);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID where bus and store are not the servers that are started here */
+async function refuseOtherServers(path: string): Promise<void> {
+  const { bus, store } = await loadConfig(path);
+  for (const [section, { url }] of Object.entries({ bus, store })) {
+    const { kind, hosts } = serverUrl(url)!;
+    if (kind === 'nats' && hosts.every((host) => /^nats-[123]:4222$/.test(host))) continue;
+    const right = 'give nats://nats-1:4222,nats-2:4222,nats-3:4222, which are put on loopback';
+    throw new TagalongError('CONFIG_INVALID', `${path}: ${section}.url: ${url} is not what "local" starts; ${right}`);
+  }
+}
+
+async function planIn(folder: string, configPath: string): Promise<Plan> {
+  const text = (path: string) => readFile(path, 'utf8');
+  const files: Deployed = {
+    compose: await text(deployed('compose/compose.yaml')),
+    configuration: await text(configPath),
+    prometheus: await text(deployed('monitoring/prometheus.yaml')),
+    alerts: await text(deployed('monitoring/alerts.yaml')),
+    targets: await text(deployed('monitoring/targets.yaml')),
+    natsConf: deployed('nats/cluster.conf'),
+  };
+  const plan = planOf(files, loopback(servicesOf(files.compose), await freePorts(PORTS)), folder);
+  for (const [name, content] of Object.entries(plan.files)) {
+    await writeFile(join(folder, name), content, { mode: 0o600 });
+  }
+  return plan;
+}
+
+function launchOf({ name, args, env, readyUrl }: Planned, [command, ...first]: readonly string[]) {
+  return { name, command: command!, args: [...first, ...args], env, readyUrl };
+}
+
+async function stopAll(processes: readonly Supervised[]): Promise<void> {
+  await Promise.all(processes.map((one) => one.stop()));
+}
+
+function say(name: string, line: string): void {
+  process.stderr.write(`${name.padEnd(12)} ${line}\n`);
+}
+
+function asJson({ processes }: Plan, running: readonly Supervised[]): string {
+  const shown = processes.map(({ name, url }) => ({ name, url, pid: running.find((one) => one.name === name)?.pid }));
+  return `${JSON.stringify({ processes: shown })}\n`;
+}
+
+function asTable({ processes }: Plan): string {
+  const rows = processes.map(({ name, url }) => [name, url]);
+  const urls = processes.filter(({ program }) => program === 'tagalong').map(({ url }) => url);
+  const all = table([{ head: 'process' }, { head: 'address' }], rows);
+  return `${all}\nexport TAGALONG_URL=${urls.join()}\nThe token is http.token of the configuration; Ctrl-C ends all.\n`;
+}

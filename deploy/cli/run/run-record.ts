@@ -1,0 +1,80 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { constants, createGzip } from 'node:zlib';
+import { record } from '#services/replay/recorder.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { bytes, counted, duration } from '#shared/format.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus } from '#shared/open.ts';
+import { refuseMemory } from './run-service.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/** The options of `tagalong record`. */
+export interface RecordOptions {
+  readonly config: string;
+  readonly out: string;
+  readonly seconds?: number;
+}
+
+/**
+ * Records until it is asked to stop, or the time is over; says what it has.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, USAGE, and what opening the bus throws
+ */
+export async function runRecord({ config: path, out: outPath, seconds }: RecordOptions): Promise<void> {
+  const config = await loadConfig(path);
+  // It needs the bus alone.
+  refuseMemory('record', { ...config, store: config.bus }, path);
+  const stop = stopRequest();
+  const file = await openTrace(outPath);
+  const pseudonymous = config.ingest.pseudonymKey !== undefined;
+  const out = new PassThrough();
+  const written = outPath.endsWith('.gz')
+    ? // Of a recording that is cut off, zcat still gets all that was written.
+      pipeline(out, createGzip({ flush: constants.Z_SYNC_FLUSH }), file.createWriteStream())
+    : pipeline(out, file.createWriteStream());
+  // It is looked at below, but where the bus cannot be had before that.
+  written.catch(() => {});
+  const bus = await openBus(config, createLog(config.log.level));
+  const begunMs = performance.now();
+  try {
+    const recording = await record({ bus, out, pseudonymous });
+    const disguise = pseudonymous ? '' : '; users get pseudonyms of this recording alone';
+    process.stderr.write(`recording to ${outPath}${disguise}\n`);
+    const timeIsUp = seconds === undefined ? [] : [sleep(seconds * 1000, undefined, { signal: stop }).catch(() => {})];
+    // What cannot be written any more is the end, too.
+    await Promise.race([aborted(stop), written, ...timeIsUp]);
+    await recording.stop();
+    out.end();
+    await written;
+    const { locations, users, vms } = recording.counts;
+    const { size } = await stat(outPath);
+    const what = `${counted(locations, 'location')} of ${counted(users, 'user')} and ${counted(vms, 'VM')}`;
+    const took = duration(performance.now() - begunMs);
+    process.stdout.write(`${what} in ${took}, ${bytes(size)} in ${outPath}\n`);
+  } finally {
+    out.destroy();
+    await bus.close();
+  }
+}
+
+/** Whom they were of is nobody else's business: only its owner may read it. */
+async function openTrace(path: string): Promise<FileHandle> {
+  if (!/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
+    throw new TagalongError('USAGE', `--out ${path}: a name that ends in .ndjson or .ndjson.gz would be right`);
+  }
+  try {
+    return await open(path, 'w', 0o600);
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new TagalongError(
+      'USAGE',
+      `--out ${path}: cannot be written (${why}); a file in a folder of yours would do`,
+      {
+        cause,
+      },
+    );
+  }
+}

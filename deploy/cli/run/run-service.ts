@@ -1,0 +1,71 @@
+import { createSingle, type ServiceName } from '#services/process/single.ts';
+import { realClock } from '#shared/clock/real.ts';
+import { loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { createLog } from '#shared/log.ts';
+import { CLOCK_VARIABLE, follow } from '#simulations/lockstep/follower.ts';
+import { logEnd, logStart } from '../output/announce.ts';
+import { openMachines } from './machines.ts';
+import { openBoth } from './open-both.ts';
+import { serve } from './serve.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/** How long a process may take to end whose replay is gone. */
+const ALONE_MS = 10_000;
+
+/** The options of `tagalong ingest`, `placement`, `migrator`, `monitor` and `dashboard`. */
+export interface ServiceOptions {
+  readonly config: string;
+  readonly port?: number;
+}
+
+/**
+ * Runs one service until the process is asked to stop; prints the address. The clock is the real one, or that of the
+ * replay that has started the process.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and what opening bus and store
+ * and following a replay throw
+ */
+export async function runService(name: ServiceName, { config: path, port }: ServiceOptions): Promise<void> {
+  const given = await loadConfig(path);
+  refuseMemory(name, given, path);
+  const config = port === undefined ? given : { ...given, http: { ...given.http, port } };
+  const stop = stopRequest();
+  const log = createLog(config.log.level);
+  logStart(log, name, config);
+  const { [CLOCK_VARIABLE]: conductor } = process.env;
+  const follower = conductor === undefined ? undefined : await follow(conductor);
+  const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
+  // Nobody is left to care: neither about a server that is gone as well.
+  if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
+  const clock = follower?.clock ?? realClock();
+  const opened = await openBoth(config, log);
+  const bus = follower?.tapBus(opened.bus) ?? opened.bus;
+  const store = follower?.tapStore(opened.store) ?? opened.store;
+  const machines = async () => follower?.machines ?? openMachines(config, clock, store, log);
+  const service = await createSingle(name, { config, clock, bus, store, log, machines });
+  try {
+    const url = await serve(service, config.http);
+    // It may have to wait for others, for as long as they are not there.
+    await Promise.race([service.start(), aborted(ended)]);
+    if (ended.aborted) return;
+    process.stdout.write(`${url}\n`);
+    follower?.started(service, url);
+    await aborted(ended);
+  } finally {
+    await service.stop();
+    logEnd(log, name);
+  }
+}
+
+/** @throws TagalongError CONFIG_INVALID where others could not hear what this process says */
+export function refuseMemory(name: string, { bus, store }: Config, path: string): void {
+  for (const [section, { url }] of Object.entries({ bus, store })) {
+    if (url !== 'memory:') continue;
+    const right = 'give nats://HOST:PORT or kafka://HOST:PORT, or run everything in one process with "tagalong up"';
+    throw new TagalongError(
+      'CONFIG_INVALID',
+      `${path}: ${section}.url: memory: is one process's own, and ${name} needs others; ${right}`,
+    );
+  }
+}

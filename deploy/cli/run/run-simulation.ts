@@ -1,0 +1,128 @@
+import { type FileHandle, readFile } from 'node:fs/promises';
+import { readSites } from '#services/replay/site-lists.ts';
+import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { counted, duration } from '#shared/format.ts';
+import { checkPolicy } from '#simulations/run-policy.ts';
+import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
+import type { Subject } from '#simulations/subject.ts';
+import { type TraceReading, traceOptionsOf } from '../commands/trace-options.ts';
+import { comparisonTable, seedsTable } from '../output/comparison-table.ts';
+import { csvOf } from '../output/csv.ts';
+import { openOutput } from '../output/output.ts';
+import { lossWords, placeHint, samplingWords } from '../output/trace-words.ts';
+
+export interface SimulateOptions extends TraceReading {
+  readonly trace?: string;
+  readonly generate?: string;
+  readonly sites?: string;
+  readonly policy: string;
+  readonly seed: number;
+  readonly seeds?: readonly number[];
+  readonly config?: string;
+  readonly json?: string;
+  readonly csv?: string;
+  readonly decisions?: string;
+  readonly report?: string;
+}
+
+/** Simulates, and prints what was asked for: a table for people, JSON or CSV for programs. */
+export async function runSimulation(options: SimulateOptions): Promise<void> {
+  const { seeds = [options.seed], json, csv, decisions, report } = options;
+  const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
+  const policies = policyNames(options.policy);
+  // Before a long trace is read.
+  for (const name of policies) checkPolicy(name, config);
+  if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
+  const subject = await subjectOf(options);
+  // Also before: what cannot be written at the end should not be computed.
+  const jsonFile = await fileFor('--json', json);
+  const csvFile = await fileFor('--csv', csv);
+  const reportFile = await fileFor('--report', report);
+  await (await fileFor('--decisions', decisions))?.close();
+
+  const begunMs = performance.now();
+  const pictured = reportFile !== undefined;
+  const factsPath = decisions && { factsPath: decisions };
+  const simulated = await simulate(subject, { config, policies, seeds, pictured, ...factsPath });
+  const { comparison } = simulated;
+  process.stderr.write(summaryLine(comparison, performance.now() - begunMs));
+  const jsonText = `${JSON.stringify(comparison, null, 2)}\n`;
+  const csvText = csvOf(comparison.runs);
+  await finish(jsonFile, jsonText);
+  await finish(csvFile, csvText);
+  if (reportFile) await finish(reportFile, await reportOf(simulated, options.trace));
+  process.stdout.write(json === '-' ? jsonText : csv === '-' ? csvText : tableOf(comparison));
+}
+
+/** Names between commas; those in parentheses belong to the name. */
+export function policyNames(text: string): string[] {
+  return text.split(/,(?![^(]*\))/).map((name) => name.trim());
+}
+
+/** Nothing where the result goes nowhere, or to standard output. */
+async function fileFor(option: string, path: string | undefined): Promise<FileHandle | undefined> {
+  return path === undefined || path === '-' ? undefined : openOutput(option, path);
+}
+
+async function finish(file: FileHandle | undefined, text: string): Promise<void> {
+  await file?.writeFile(text);
+  await file?.close();
+}
+
+async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
+  // The libraries that draw are large.
+  const { reportHtml } = await import('#deploy/report/report.ts');
+  const own = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(own) as { version: string };
+  const command = ['npx', 'tagalong', ...process.argv.slice(2).map(quoted)].join(' ');
+  return reportHtml(simulated, { command, version, ...(tracePath !== undefined && { tracePath }) });
+}
+
+/** As a shell takes it: parameters of policies are in parentheses. */
+function quoted(argument: string): string {
+  return /^[\w.,:=/@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}
+
+async function subjectOf(options: SimulateOptions): Promise<Subject> {
+  const { trace, generate: generator, sites, seeds } = options;
+  if (generator !== undefined) {
+    if (trace !== undefined) {
+      throw new TagalongError('USAGE', '--trace and --generate: one of them would be right');
+    }
+    return { kind: 'generated', generator, ...(sites !== undefined && { sites: await readSites(sites) }) };
+  }
+  if (trace === undefined && sites === undefined) return { kind: 'scenario' };
+  if (trace === undefined || sites === undefined) {
+    throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
+  }
+  if (seeds !== undefined) {
+    throw new TagalongError('USAGE', '--seeds: a recorded trace is the same for every seed; --generate makes users up');
+  }
+  return { kind: 'trace', path: trace, options: traceOptionsOf(options), sites: await readSites(sites) };
+}
+
+function summaryLine({ trace, runs, seeds }: Comparison, tookMs: number): string {
+  const first = runs[0]!;
+  const events = runs.reduce((total, { locations }) => total + sum(locations), 0);
+  const policies = runs.length / seeds.length;
+  const what = [
+    counted(first.users, 'user'),
+    counted(first.sites, 'site'),
+    policies === 1 ? '1 policy' : `${policies} policies`,
+    ...(seeds.length > 1 ? [counted(seeds.length, 'seed')] : []),
+    duration(tookMs),
+    `${Math.round((events / tookMs) * 1000).toLocaleString('en')} locations a second`,
+  ].join(', ');
+  const read = trace ? `, positions ${samplingWords(trace)}${lossWords(trace)}` : '';
+  const hint = placeHint(first.locations, sum(first.locations));
+  return `${what}${read}${hint ? `; ${hint}` : ''}\n`;
+}
+
+function tableOf({ runs, statistics }: Comparison): string {
+  return statistics === undefined ? comparisonTable(runs) : seedsTable(statistics);
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,154 @@
+/** All services in one process, played through on a paced clock, with a live picture and a closing table. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
+import type { PersonalVms } from '#services/replay/personal-vms.ts';
+import { replay } from '#services/replay/replay.ts';
+import type { Fix } from '#services/replay/traces/fix.ts';
+import type { TraceReport } from '#services/replay/traces/report.ts';
+import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
+import { memoryBus } from '#shared/bus/memory.ts';
+import { type PacedClock, pacedClock } from '#shared/clock/paced.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Event } from '#shared/events/index.ts';
+import { instant } from '#shared/format.ts';
+import type { Log } from '#shared/log.ts';
+import { memoryStore } from '#shared/store/memory.ts';
+import { closingTable } from '../output/closing.ts';
+import { DECISIONS } from '../output/output.ts';
+import { type Summary, summarize } from '../output/summary.ts';
+import { createTally, TALLIED, type Tally } from '../output/tally.ts';
+import { columnsOf, wrapped } from '../output/wrap.ts';
+import { liveView, type Progress } from './live.ts';
+import { serve } from './serve.ts';
+import { aborted, stopRequest } from './signals.ts';
+
+/** What is played, and how. */
+export interface Run {
+  /** One line that says what it is. */
+  readonly title: string;
+  readonly config: Config;
+  readonly startMs: number;
+  /** Where it is known beforehand. */
+  readonly endMs?: number;
+  /** How many seconds pass in one of the machine's; Infinity: as fast as it goes. */
+  readonly speed: number;
+  readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
+  /** Gives VMs to the users, where the configuration does not. */
+  readonly personal?: PersonalVms;
+  readonly trace?: TraceReport;
+  /** True: end when all is played; false: go on serving until stopped. */
+  readonly once: boolean;
+  readonly json: boolean;
+  readonly log: Log;
+  /** Sees every decision and every migration event. */
+  readonly observe?: (event: Event) => void;
+}
+
+/** Longest time, of the run's clock, that moves under way are given after the last position. */
+const LAST_MOVES_MS = 600_000;
+/** When there is nothing more to play, the clock goes on, so that operators' orders are carried out; but not at any speed. */
+const IDLE_SPEED = 60;
+const IDLE_STEP_MS = 200;
+
+/**
+ * Plays a run, and prints its table when it has ended or is stopped.
+ * @throws TagalongError PORT_UNAVAILABLE, and what reading the positions throws
+ */
+export async function play(run: Run): Promise<void> {
+  const stop = stopRequest();
+  const clock = pacedClock(run.startMs, run.speed);
+  const bus = memoryBus({ partitions: run.config.bus.partitions });
+  // Nobody can look on at a run that goes as fast as it can.
+  const machines = simulatedMachines(run.config, clock, Number.isFinite(run.speed));
+  const system = createPacedSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log, machines });
+  const view = liveView(process.stderr);
+  const tally = createTally();
+  try {
+    const url = await serve(system, run.config.http);
+    await bus.subscribe({ group: 'cli', types: TALLIED }, async (batch) => {
+      for (const { event } of batch) {
+        const move = tally.take(event);
+        if (move !== undefined) view.move(move);
+      }
+    });
+    const { observe } = run;
+    if (observe !== undefined) {
+      await bus.subscribe({ group: 'decisions', types: DECISIONS }, async (batch) => {
+        for (const { event } of batch) observe(event);
+      });
+    }
+    await system.start();
+    const columns = columnsOf(process.stderr);
+    view.say(wrapped(run.title, columns));
+    view.say(`${wrapped(`${url}  from ${instant(run.startMs)}, ${pace(run.speed)}; Ctrl-C ends it`, columns)}\n`);
+    view.follow(() => progressOf(run, clock, system, tally));
+    await unlessStopped(stop, playThrough(run, clock, system, stop));
+    view.unfollow();
+    printSummary(run, clock, system, tally);
+    if (run.once || stop.aborted) return;
+    view.say(`\nThat was all; ${url} still answers. Ctrl-C ends it.`);
+    await unlessStopped(stop, idle(run, clock, system, stop));
+  } finally {
+    view.unfollow();
+    await system.stop();
+  }
+}
+
+/** Plays the positions, then lets the moves end that are under way. */
+async function playThrough(run: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
+  const { ingest } = system;
+  const settle = () => system.settle();
+  const { personal, batches } = run;
+  await replay({ clock, ingest, settle, stopped: () => stop.aborted, ...(personal && { personal }) }, batches);
+  const lastMs = clock.now() + LAST_MOVES_MS;
+  while (!stop.aborted && clock.now() < lastMs && system.migrator.status().length > 0) {
+    await clock.paceTo(clock.now() + 1000, settle);
+  }
+}
+
+async function idle({ speed }: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    // A paced clock waits by itself, but not where it goes as fast as it can.
+    if (speed === Number.POSITIVE_INFINITY) await sleep(IDLE_STEP_MS);
+    await clock.paceTo(clock.now() + IDLE_STEP_MS * Math.min(speed, IDLE_SPEED), () => system.settle());
+  }
+}
+
+/** Waits for the work, or until it is to stop: work that waits for a far instant need not come to its end then. */
+async function unlessStopped(stop: AbortSignal, work: Promise<void>): Promise<void> {
+  const unlessLate = work.catch((error) => {
+    // The services that the rest of it needs are going down.
+    if (!stop.aborted) throw error;
+  });
+  await Promise.race([unlessLate, aborted(stop)]);
+}
+
+function progressOf({ startMs, endMs }: Run, clock: PacedClock, { ingest }: PacedSystem, tally: Tally): Progress {
+  const atMs = clock.now();
+  const { accepted, unattached } = ingest.counts;
+  return {
+    atMs,
+    share: endMs === undefined ? undefined : Math.min(1, (atMs - startMs) / (endMs - startMs)),
+    locations: accepted + unattached,
+    moves: tally.ended.size,
+    underWay: tally.ordered.size - tally.ended.size,
+  };
+}
+
+function printSummary({ startMs, trace, json }: Run, clock: PacedClock, system: PacedSystem, tally: Tally): void {
+  const summary: Summary = summarize({
+    fromMs: startMs,
+    toMs: clock.now(),
+    tally,
+    taken: system.ingest.counts,
+    judged: system.placement.counts,
+    sites: system.placement.status().sites,
+    ...(trace && { trace }),
+  });
+  process.stdout.write(json ? `${JSON.stringify(summary)}\n` : closingTable(summary));
+}
+
+function pace(speed: number): string {
+  if (speed === Number.POSITIVE_INFINITY) return 'as fast as it goes';
+  return speed === 1 ? 'as fast as the clock' : `${speed} times as fast as the clock`;
+}

@@ -1,0 +1,108 @@
+/** How an agent is given orders: HTTP and JSON with mutual TLS. Who has no certificate for `control` is not heard. */
+import { once } from 'node:events';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import Fastify from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { AgentConfig } from '#shared/config/agent.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { ORDERS, type OrderBody, type OrderName } from '#shared/hypervisor/qemu/protocol.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import { foreignText } from '#shared/text.ts';
+import { readCredentials } from '../sites/hosts/credentials.ts';
+import type { QemuAgent } from './agent.ts';
+import { QmpError } from './qmp.ts';
+
+/** The name in the certificate of whoever may give orders. */
+export const CONTROL = 'control';
+
+const checks = new Map(Object.entries(ORDERS).map(([name, schema]) => [name, Compile(schema as TSchema)]));
+
+/**
+ * Takes orders until `close`.
+ * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read, PORT_UNAVAILABLE
+ */
+export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentConfig, parent: Log) {
+  const log = serviceLog(parent, 'agent');
+  const credentials = await readCredentials(tls);
+  const app = Fastify({
+    https: { ...credentials, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
+    routerOptions: { maxParamLength: 1024 },
+    // Connections are kept open so that an order to stop or resume a VM pays for no handshake.
+    keepAliveTimeout: 300_000,
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const { subject } = (request.raw.socket as TLSSocket).getPeerCertificate();
+    if (subject?.CN === CONTROL) return;
+    log.warn({ event: 'refused' }, `a certificate for ${foreignText(subject?.CN, 128)} may not give orders`);
+    await reply.code(403).send({ error: { code: 'FORBIDDEN', message: `only ${CONTROL} gives orders to ${site}` } });
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const known = error instanceof TagalongError;
+    const code = known ? error.code : error instanceof QmpError ? 'QEMU_REFUSED' : 'INTERNAL';
+    if (!known) log.error({ err: error, route: request.routeOptions.url }, 'an order failed');
+    return reply.code(known ? 409 : 500).send({ error: { code, message: foreignText((error as Error).message) } });
+  });
+
+  app.get('/v1/status', () => agent.status());
+  app.get<{ Params: { vm: string } }>('/v1/vms/:vm', ({ params }) => agent.instance(params.vm));
+  app.post<{ Params: { vm: string }; Body: { words: string[] } }>('/v1/vms/:vm/guest', async ({ params, body }) => {
+    const words = body?.words;
+    if (!Array.isArray(words)) throw new TagalongError('EVENT_INVALID', 'words: give a verb and its arguments, a list');
+    return { answer: await agent.guest(params.vm, words) };
+  });
+  app.post<{ Params: { vm: string; order: string }; Body: unknown }>('/v1/vms/:vm/:order', async ({ params, body }) => {
+    const check = checks.get(params.order);
+    if (check === undefined)
+      throw new TagalongError(
+        'EVENT_INVALID',
+        `no order "${params.order}"; there are ${[...checks.keys()].join(', ')}`,
+      );
+    if (!check.Check(body)) {
+      const [first] = check.Errors(body);
+      throw new TagalongError(
+        'EVENT_INVALID',
+        `${params.order}${first?.instancePath ?? ''}: ${first?.message ?? 'is wrong'}`,
+      );
+    }
+    return agent.order(params.vm, params.order as OrderName, body as OrderBody<OrderName>);
+  });
+
+  try {
+    if ('socket' in listen) {
+      await mkdir(dirname(listen.socket), { recursive: true });
+      await rm(listen.socket, { force: true });
+      await app.listen({ path: listen.socket });
+    } else await app.listen({ host: listen.host, port: listen.port });
+  } catch (cause) {
+    throw unavailable(listen, cause);
+  }
+  return { close: () => app.close() };
+}
+
+/**
+ * Looks whether the agent could take orders: its certificates can be read, and nobody listens where it is to.
+ * @throws TagalongError CONFIG_UNREADABLE, PORT_UNAVAILABLE
+ */
+export async function checkServing({ listen, tls }: AgentConfig): Promise<void> {
+  await readCredentials(tls);
+  if ('socket' in listen) return;
+  const server = createServer();
+  try {
+    server.listen({ host: listen.host, port: listen.port });
+    await once(server, 'listening');
+  } catch (cause) {
+    throw unavailable(listen, cause);
+  }
+  server.close();
+  await once(server, 'close');
+}
+
+function unavailable(listen: AgentConfig['listen'], cause: unknown): TagalongError {
+  const where = 'socket' in listen ? listen.socket : `${listen.host}:${listen.port}`;
+  const { code } = cause as NodeJS.ErrnoException;
+  return new TagalongError('PORT_UNAVAILABLE', `${where}: cannot take orders there (${code})`, { cause });
+}

@@ -1,0 +1,130 @@
+/** What services count themselves, shown beside what the monitor reads from the bus. */
+import { collectDefaultMetrics } from 'prom-client';
+import type { Bus } from '#shared/bus/bus.ts';
+import { metricsOf } from '#shared/bus/counters.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import { PHASES } from '#shared/events/index.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
+import type { MigrationState } from '#shared/migration/machine.ts';
+import type { State } from '#shared/policy/state/mind.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
+import type { Store } from '#shared/store/store.ts';
+import { VERSION } from '#shared/version.ts';
+import type { Ingest } from '../ingest/service.ts';
+import type { MigratorService } from '../migrator/service.ts';
+import type { Exposition, Sample } from '../monitor/exposition.ts';
+import type { PlacementService } from '../placement/service.ts';
+import { STORE_KINDS } from './records.ts';
+
+const STATES: readonly State[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
+const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
+
+/** What every process tells of itself: processor, memory, event loop, and which version it is. */
+export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
+  collectDefaultMetrics({ register: registry });
+  // Gauges by a counter's name: Prometheus' own checker objects to them.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
+  const labels = { version: VERSION, node: process.versions.node };
+  gauge(
+    'tagalong_build_info',
+    'Always 1; the labels say which version runs, and on which Node.js.',
+    Object.keys(labels),
+    () => [{ labels, value: 1 }],
+  );
+}
+
+export function observeIngest({ counter }: Exposition, { counts }: Ingest): void {
+  counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them.', ['outcome'], () => [
+    { labels: { outcome: 'accepted' }, value: counts.accepted },
+    { labels: { outcome: 'unattached' }, value: counts.unattached },
+    ...Object.entries(counts.implausible).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  ]);
+}
+
+export function observePlacement({ counter, gauge }: Exposition, placement: PlacementService): void {
+  counter('tagalong_placement_locations_total', 'Location events, by what became of them.', ['outcome'], () =>
+    [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
+    countedAs(placement.states(), STATES),
+  );
+  gauge(
+    'tagalong_placement_vms_stranded',
+    'VMs that this process decides for whose home is a site that nobody speaks for.',
+    [],
+    () => [{ labels: {}, value: placement.stranded() }],
+  );
+}
+
+/** @param clock the one by which migrations were accepted */
+export function observeMigrator(
+  { gauge }: Exposition,
+  migrator: MigratorService,
+  clock: Clock,
+  { foreignVms = () => 0 }: Pick<Machines, 'foreignVms'> = {},
+): void {
+  gauge(
+    'tagalong_migrator_on_duty',
+    '1 where this process moves the VMs, 0 where it stands by or has lost bus or store.',
+    [],
+    () => [{ labels: {}, value: migrator.onDuty ? 1 : 0 }],
+  );
+  gauge(
+    'tagalong_migrator_migrations',
+    'Migrations that have not ended, of the process on duty, by the step they are at.',
+    ['state'],
+    () => {
+      const counts = new Map<string, number>();
+      for (const { state } of migrator.status()) counts.set(state, (counts.get(state) ?? 0) + 1);
+      return countedAs(counts, MIGRATION_STATES);
+    },
+  );
+  gauge(
+    'tagalong_migrator_foreign_vms',
+    'VMs that sites say they run and that were not handed to them: they are not believed.',
+    [],
+    () => [{ labels: {}, value: foreignVms() }],
+  );
+  gauge(
+    'tagalong_migrator_oldest_migration_seconds',
+    'How long ago the oldest migration that has not ended was accepted; 0 where there is none.',
+    [],
+    () => {
+      const oldestMs = Math.min(clock.now(), ...migrator.status().map(({ acceptedAtMs }) => acceptedAtMs));
+      return [{ labels: {}, value: (clock.now() - oldestMs) / 1000 }];
+    },
+  );
+}
+
+/** Records that nobody can read, or whose change nobody took: each is one VM, user, site or pair that stands still. */
+export function observeSetAside({ gauge }: Exposition, setAside: SetAside): void {
+  gauge(
+    'tagalong_records_set_aside',
+    'Records that this process has set aside because it cannot read them, or could not write them, by their kind.',
+    ['kind'],
+    () => {
+      const counts = new Map<string, number>();
+      for (const { kind } of setAside.list()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      return STORE_KINDS.map(({ kind }) => ({ labels: { kind }, value: counts.get(kind) ?? 0 }));
+    },
+  );
+}
+
+/** A series for each state, those included that nobody is in: a series must not come and go. */
+function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[]): Sample[] {
+  return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
+}
+
+/** Whether the process can use its bus and its store, and what happened to its connection to the bus where it has one. */
+export function observeConnections({ counter, gauge }: Exposition, bus: Bus, store: Store): void {
+  gauge('tagalong_bus_connected', '1 where this process can use the bus, 0 while it cannot.', [], () => [
+    { labels: {}, value: bus.connected() === true ? 1 : 0 },
+  ]);
+  gauge('tagalong_store_connected', '1 where this process can use the store, 0 while it cannot.', [], () => [
+    { labels: {}, value: store.connected() === true ? 1 : 0 },
+  ]);
+  const { counters = {} } = bus;
+  for (const { key, name, help } of metricsOf(counters)) {
+    counter(name, help, [], () => [{ labels: {}, value: counters[key] ?? 0 }]);
+  }
+}

@@ -1,0 +1,38 @@
+/** Where real VMs are, by the records of programs that did not write down to which site each was handed. */
+import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
+import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
+import type { RecordKind } from '#shared/store/records.ts';
+import type { Store } from '#shared/store/store.ts';
+
+/** Stands for a site that nobody knows: no site has such a name, so the VM is started nowhere. */
+const UNKNOWN = '?';
+
+/** The site of each VM: where its last move left it, else where placement has it. */
+export async function whereaboutsBefore(store: Store): Promise<Map<string, string>> {
+  const sites = new Map<string, string>();
+  const vms = await store.list(FOLDERS.placement);
+  for (const { key, value } of vms) {
+    const vm = key.slice(key.lastIndexOf('/') + 1);
+    const kept = read(VM_RECORD, value);
+    if (kept === undefined) sites.set(vm, UNKNOWN);
+    else if (!kept.retired) sites.set(vm, kept.home);
+  }
+  for (const { key, value } of await store.list(FOLDERS.migrator)) {
+    const vm = key.slice(FOLDERS.migrator.length);
+    // Of a VM that was retired the last move is still on record.
+    if (sites.has(vm)) sites.set(vm, read(MIGRATION_RECORD, value)?.migration.runsAt ?? UNKNOWN);
+  }
+  return sites;
+}
+
+const FOLDERS = { placement: 'placement/vm/', migrator: 'migrator/vm/' };
+
+/** As a outbox keeps it; undefined where it cannot be read. */
+function read<T>(kind: RecordKind<T>, stored: unknown): T | undefined {
+  const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
+  try {
+    return kind.upgrade(v, value);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Where real VMs may run, by our own records and not by what sites claim. A site is trusted with what was handed to it: by
+ * the order to start a VM, or by a move that switched over.
+ *
+ * Rule 1 rests on that record, because it is written **before** the site can run the VM: before the order to start it, and
+ * before anybody is told that a switch-over was made. Between an ordered switch-over and its record the VM runs at either
+ * end; both have written down whose it is, the source keeps that until it is ordered to release, and that is ordered only
+ * after the record. So a VM with a record is started at that site alone, and a VM without one runs nowhere: no site is asked
+ * whether it has it, and one that answers wrongly, or not at all, holds up nobody else's VMs.
+ *
+ * A process that begins without any record cannot know that. It takes over what each site says when that answers first.
+ * Where records do not outlive the process (`store: memory:`), a VM waits until each site has answered once.
+ */
+
+import type { Clock } from '#shared/clock/clock.ts';
+import type { VmSpec } from '#shared/events/index.ts';
+import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
+import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
+import type { Store } from '#shared/store/store.ts';
+import { listRecords } from '#shared/store/update.ts';
+import { handedKey, PLACE_RECORD } from '../place-records.ts';
+import { whereaboutsBefore } from './before-handed.ts';
+import type { RemoteHosts } from './remote-hosts.ts';
+
+/** So many names of VMs are in a line of the log. */
+const MOST_NAMED = 8;
+const NOT_STARTED = 'a VM could not be started; declare it again';
+
+export interface HandedOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether the store outlives this process. */
+  readonly remembers: boolean;
+  /** The sites that there are. */
+  readonly sites: () => readonly string[];
+}
+
+/** Puts the records before what runs the VMs. */
+export function handedMachines(
+  inner: Omit<Machines, 'hosts' | 'duty'> & { readonly hosts: RemoteHosts },
+  { store, clock, log: parent, remembers, sites }: HandedOptions,
+): Machines {
+  const log = serviceLog(parent, 'agent');
+  const setAside = new SetAside({ log, clock });
+  const handed = new Map<string, { readonly site: string; readonly revision: number }>();
+  /** What each site claims beyond that: some names, and how many there are. */
+  const claimed = new Map<string, { readonly names: string; readonly count: number }>();
+  /** Moves whose VM may be at either end. */
+  const switching = new Map<string, Move>();
+  const retired = new Set<string>();
+  /** Whether what sites say when they answer first is taken over; and those that have answered. */
+  let takesOver = false;
+  const heard = new Set<string>();
+  const hearing = new Map<string, Promise<void>>();
+  /** Sites that a VM was kept waiting for; after that only their next answer counts. */
+  const asked = new Set<string>();
+  /** VMs that wait for sites to answer. */
+  const waiting = new Map<string, { readonly site: string; readonly spec: VmSpec }>();
+
+  const write = async (vm: string, site: string | undefined) => {
+    const value = site === undefined ? undefined : PLACE_RECORD.write({ site });
+    const [revision] = await store.put([{ key: handedKey(vm), value, revision: handed.get(vm)?.revision ?? 0 }]);
+    if (site === undefined) handed.delete(vm);
+    else handed.set(vm, { site, revision: revision! });
+  };
+
+  const takeOver = async (site: string, instances: readonly InstanceStatus[]) => {
+    for (const { vm, state } of instances) {
+      if (state === 'receiving' || handed.has(vm)) continue;
+      await write(vm, site);
+      log.info({ vm, site }, 'a VM was found at a site, and is taken over');
+    }
+    heard.add(site);
+    if (sites().some((other) => !heard.has(other))) return;
+    const all = [...waiting];
+    waiting.clear();
+    for (const [vm, { site: home, spec }] of all) {
+      void Promise.resolve(hosts.place(vm, home, spec)).catch((err) => log.error({ vm, err }, NOT_STARTED));
+    }
+  };
+  /** A site that claims what is not its own says something about itself, and nothing about the VM. */
+  const doubt = (site: string, instances: readonly InstanceStatus[]) => {
+    const moves = [...switching.values()];
+    const isOnTheWay = (vm: string) => moves.some((move) => move.vm === vm && (move.to === site || move.from === site));
+    const running = instances.filter(({ state }) => state === 'running').map(({ vm }) => vm);
+    const foreign = running.filter((vm) => handed.get(vm)?.site !== site && !isOnTheWay(vm));
+    if (foreign.length === 0) return void claimed.delete(site);
+    const vms = foreign.slice(0, MOST_NAMED);
+    const isNew = claimed.get(site)?.names !== vms.join();
+    claimed.set(site, { names: vms.join(), count: foreign.length });
+    if (!isNew) return;
+    const why = 'a site claims VMs that were not handed to it, and is not believed; look into that site';
+    log.error({ event: 'foreign-vms', site, vms, count: foreign.length }, why);
+  };
+
+  const follow = (move: Move) => {
+    for (const [id, { vm }] of switching) if (vm === move.vm) switching.delete(id);
+    switching.set(move.id, move);
+  };
+  const arrived = async (move: Move, report: Report, tell: (report: Report) => void) => {
+    try {
+      if (handed.get(move.vm)?.site !== move.to) await write(move.vm, move.to);
+      switching.delete(move.id);
+      tell(report);
+    } catch (err) {
+      // Not told: the migrator asks when it has waited long enough.
+      log.error({ vm: move.vm, err }, 'it was not written down where a VM is; it is asked again');
+    }
+  };
+  const { hypervisor } = inner;
+  const recorded: Hypervisor = {
+    ...hypervisor,
+    listen: (tell) =>
+      hypervisor.listen((report) => {
+        const move = switching.get(report.id);
+        const isDone = report.kind === 'done' && report.step === 'switch';
+        if (move && (isDone || (report.kind === 'truth' && report.runsAt === move.to))) {
+          void arrived(move, report, tell);
+          return;
+        }
+        if (report.kind === 'aborted') switching.delete(report.id);
+        tell(report);
+      }),
+    begin(step, move) {
+      if (step === 'switch') follow(move);
+      hypervisor.begin(step, move);
+    },
+    inspect(move) {
+      follow(move);
+      hypervisor.inspect(move);
+    },
+  };
+
+  const vmsAt = async (site: string) => {
+    // Nobody asks a site that was removed: what was handed to it is stranded there.
+    if (!sites().includes(site)) return [...handed].flatMap(([vm, { site: at }]) => (at === site ? [vm] : []));
+    const instances = await inner.hosts.instancesAt(site);
+    if (instances === undefined) return undefined;
+    if (takesOver && !heard.has(site)) {
+      const taking = hearing.get(site) ?? takeOver(site, instances).finally(() => hearing.delete(site));
+      hearing.set(site, taking);
+      await taking;
+    }
+    doubt(site, instances);
+    const here = instances.filter(({ state }) => state === 'running' || state === 'stopped');
+    return here.filter(({ vm }) => handed.get(vm)?.site === site).map(({ vm }) => vm);
+  };
+  const hosts: Hosts = {
+    ...inner.hosts,
+    vmsAt,
+    async place(vm, site, spec) {
+      // Where one runs whose record cannot be read nobody knows; setting it aside was logged.
+      if (setAside.get(handedKey(vm)) !== undefined) return;
+      // Nothing is handed to a site that is not there.
+      if (!sites().includes(site)) return log.error({ vm, site }, 'a VM is not started: no such site has an agent');
+      if (!handed.has(vm) && takesOver) {
+        const unasked = sites().filter((other) => !heard.has(other) && !asked.has(other));
+        for (const other of unasked) asked.add(other);
+        await Promise.all(unasked.map(vmsAt));
+        const silent = sites().filter((other) => !heard.has(other));
+        if (silent.length > 0 && !remembers) {
+          waiting.set(vm, { site, spec });
+          log.error({ vm, site, silent }, 'a VM is not started: sites that are silent may run it; it waits for them');
+          return;
+        }
+      }
+      const known = handed.get(vm)?.site;
+      if (known !== undefined && known !== site) {
+        const why = retired.has(vm) ? 'is still to be removed there' : 'may run there';
+        log.warn({ vm, site, at: known }, `a VM is not started: by its record it ${why}`);
+        return;
+      }
+      retired.delete(vm);
+      // Thrown where it cannot be written: then the declaration comes again.
+      if (known === undefined) await write(vm, site);
+      await inner.hosts.place(vm, site, spec);
+    },
+    async remove(vm) {
+      retired.add(vm);
+      waiting.delete(vm);
+      await inner.hosts.remove(vm, async (site) => {
+        if (handed.get(vm)?.site !== site || !retired.has(vm)) return;
+        await write(vm, undefined);
+        retired.delete(vm);
+      });
+      // No site is left to be asked: whoever retires it answers for it.
+      const at = handed.get(vm)?.site;
+      if (at === undefined || sites().includes(at)) return;
+      await write(vm, undefined);
+      retired.delete(vm);
+    },
+  };
+  return {
+    ...inner,
+    hypervisor: recorded,
+    hosts,
+    foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
+    async duty(on) {
+      for (const known of [handed, claimed, switching, retired, waiting, asked]) known.clear();
+      inner.hosts.forget();
+      if (!on) return;
+      for (const { key, value, revision } of await listRecords(store, PLACE_RECORD, handedKey(''), setAside)) {
+        handed.set(key.slice(handedKey('').length), { site: value.site, revision });
+      }
+      if (handed.size === 0) for (const [vm, site] of await whereaboutsBefore(store)) await write(vm, site);
+      takesOver = !remembers || handed.size === 0;
+    },
+  };
+}

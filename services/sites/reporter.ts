@@ -1,0 +1,179 @@
+/**
+ * Speaks for the sites: says what each has and runs, again and again, and has VMs started where they are declared. What
+ * runs them is behind {@link Hosts}. One process does so at a time, the one whose migrator is on duty; that a site is to be
+ * drained can be said to any of them, and is kept in the store.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Bus, Subscription } from '#shared/bus/bus.ts';
+import { alarm } from '#shared/clock/alarm.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import { unknownSite } from '#shared/config/nearest.ts';
+import type { SiteConfig } from '#shared/config/schema.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { type Data, type Event, envelop } from '#shared/events/index.ts';
+import type { Hosts } from '#shared/hypervisor/hosts.ts';
+import { type Log, serviceLog } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
+import type { Store } from '#shared/store/store.ts';
+import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
+import type { HttpSurface } from '../runtime/http.ts';
+import { SITE_RECORD, siteKey } from './place-records.ts';
+import type { SiteRegistry } from './registry.ts';
+
+export interface SiteAgents {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /**
+   * Sets whether VMs are to leave a site; said at once, or with the next heartbeat where another process speaks for the
+   * sites.
+   * @param force true: also where no other site could take its VMs
+   * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
+   */
+  drain(site: string, draining: boolean, force?: boolean): Promise<void>;
+  /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
+  registerHttp(surface: HttpSurface): void;
+  /** Says of all sites what is true now, beside the heartbeats that go on. */
+  beat(): Promise<void>;
+}
+
+export interface AgentsOptions {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly hosts: Hosts;
+  readonly sites: SiteRegistry;
+  readonly heartbeatMs: number;
+  readonly log: Log;
+  /** Where records go that cannot be read. @default a list of its own */
+  readonly setAside?: SetAside;
+}
+
+export function siteAgents(options: AgentsOptions): SiteAgents {
+  const { bus, store, clock, hosts, sites, heartbeatMs } = options;
+  const log = serviceLog(options.log, 'agent');
+  const setAside = options.setAside ?? new SetAside({ log, clock });
+  let subscription: Subscription | undefined;
+  // Ids of heartbeats of two processes must differ, even at one instant.
+  const beginning = randomUUID().slice(0, 8);
+  let beats = 0;
+
+  /** What an operator said of a site; undefined where that was nothing, or cannot be read. */
+  const saidOf = async (site: string) => {
+    const key = siteKey(site);
+    try {
+      const kept = await getRecord(store, SITE_RECORD, key);
+      setAside.release(key);
+      return kept?.value;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      setAside.add(SITE_RECORD, key, error);
+      return undefined;
+    }
+  };
+  const isDraining = async ({ site, draining }: SiteConfig) => (await saidOf(site))?.draining ?? draining;
+  /** Whether VMs that leave other sites could come. */
+  const takesVms = async (config: SiteConfig): Promise<boolean> => {
+    const [vms, draining] = await Promise.all([hosts.vmsAt(config.site), isDraining(config)]);
+    return vms !== undefined && vms.length < config.slots && !draining;
+  };
+
+  /** The heartbeat of a site; none where nobody there answers. */
+  const report = async (config: SiteConfig): Promise<Event[]> => {
+    const { site, lat, lon, slots, uplinks } = config;
+    const [vms, draining] = await Promise.all([hosts.vmsAt(site), isDraining(config)]);
+    // A heartbeat that was under way while its site was removed would bring it back.
+    if (vms === undefined || !namesOf(sites).includes(site)) return [];
+    const atMs = Math.round(clock.now());
+    const data = {
+      site,
+      atMs,
+      lat,
+      lon,
+      slots,
+      vms: [...vms],
+      draining,
+      uplinks: uplinks.map((uplink) => ({ ...uplink })),
+    };
+    return [
+      envelop({ type: 'site.reported.v1', data }, `site:${site}:${atMs}:${beginning}:${beats++}`, '/tagalong/agent'),
+    ];
+  };
+  const beat = async () => {
+    next(clock.now() + heartbeatMs);
+    // Each for itself: a site that answers late does not hold up the others.
+    await Promise.all(sites.list().map(async (site) => bus.publish(await report(site))));
+  };
+  const trouble = repeatedFault(log, 'a heartbeat was not published');
+  const next = alarm(clock, () => void beat().then(trouble.succeeded, trouble.failed));
+
+  const drain = async (name: string, on: boolean, force = false) => {
+    const site = sites.list().find((other) => other.site === name);
+    if (site === undefined) {
+      throw new TagalongError('SITE_UNKNOWN', unknownSite(name, namesOf(sites)));
+    }
+    const others = sites.list().filter((other) => other !== site);
+    const begins = on && !force && !(await isDraining(site));
+    if (begins && !(await Promise.all(others.map(takesVms))).includes(true)) {
+      throw new TagalongError(
+        'LAST_OPEN_SITE',
+        `${name} is the last site that could take VMs: those that leave it would have nowhere to go; let VMs come to another site again, or drain it all the same with "force": true (--force)`,
+      );
+    }
+    await updateRecord(store, SITE_RECORD, siteKey(name), () => ({ value: { draining: on } }));
+    log.info({ site: name, draining: on }, 'draining set');
+    if (subscription !== undefined) await bus.publish(await report(site));
+  };
+
+  const place = async ({ vm, home, spec }: Data<'vm.declared.v1'>) => {
+    const site = sites.strandedAt(vm);
+    if (site === undefined) await hosts.place(vm, home, spec);
+    else
+      log.error(
+        { vm, site },
+        'a VM was declared anew that is stranded at a removed site, and may run there; not started',
+      );
+  };
+
+  return {
+    async start() {
+      subscription ??= await bus.subscribe(
+        { group: 'agent', types: ['vm.declared.v1', 'vm.retired.v1'], exclusive: true },
+        async (batch) => {
+          for (const { event } of batch) {
+            if (event.type === 'vm.declared.v1') await place(event.data);
+            if (event.type === 'vm.retired.v1') {
+              await hosts.remove(event.data.vm);
+              await sites.forget(event.data.vm);
+            }
+          }
+        },
+      );
+      await beat();
+    },
+    async stop() {
+      next(undefined);
+      await subscription?.stop();
+      subscription = undefined;
+    },
+    drain,
+    beat,
+    registerHttp({ app, health }) {
+      health('agent', () => true);
+      app.post<{ Params: { site: string }; Body: unknown }>(
+        '/v1/sites/:site/drain',
+        async ({ params, body }, reply) => {
+          const { draining: on, force = false } = (body ?? {}) as { draining?: unknown; force?: unknown };
+          if (typeof on !== 'boolean') throw new TagalongError('EVENT_INVALID', 'draining: must be true or false');
+          if (typeof force !== 'boolean') throw new TagalongError('EVENT_INVALID', 'force: must be true or false');
+          await drain(params.site, on, force);
+          return reply.code(202).send({ site: params.site, draining: on });
+        },
+      );
+    },
+  };
+}
+
+function namesOf(sites: SiteRegistry): string[] {
+  return sites.list().map(({ site }) => site);
+}

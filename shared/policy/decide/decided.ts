@@ -1,0 +1,58 @@
+/** How a decision, a reason and a refusal are put into words for everybody else. */
+import { TagalongError } from '../../errors.ts';
+import type { Data, Explanation } from '../../events/index.ts';
+import type { Prospects } from '../evaluate/prospects.ts';
+import type { Vm } from '../state/state.ts';
+import type { DecideParams } from './machine.ts';
+
+/** The event of a decision. Its id follows from the VM and the number alone: the same, however often it is computed. */
+export function decided(
+  vm: Vm,
+  { verdict, choice, source, reason }: DecideParams,
+  seq: number,
+  atMs: number,
+  explanation: Explanation,
+): Data<'placement.decided.v1'> {
+  const { move } = vm.mind;
+  return {
+    decision: `${vm.id}:${seq}`,
+    vm: vm.id,
+    seq,
+    atMs,
+    verdict,
+    from: vm.home.id,
+    to: choice?.site ?? move?.to ?? vm.home.id,
+    reason,
+    source,
+    ...(choice && { prediction: choice.prediction }),
+    ...(verdict !== 'stay' && { spec: vm.spec }),
+    ...(verdict === 'cancel' && move && { cancels: move.decision }),
+    explanation,
+  };
+}
+
+/** Why a VM is where it is. */
+export function explanation(vm: Vm, policy: string, reason: string, prospects: Prospects): Explanation {
+  return {
+    state: vm.state,
+    policy,
+    reason,
+    sessions: prospects.sessions,
+    homeServingUserMsPerS: prospects.home,
+    expectedStayMs: prospects.expectedStayMs,
+    oldestFixAgeMs: prospects.oldestFixAgeMs,
+    candidates: prospects.list,
+  };
+}
+
+const NO_PROSPECTS: Prospects = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
+
+/** The state and the reason, and nothing that would have to be looked for. */
+export function unexplained(vm: Vm, policy: string, reason: string): Explanation {
+  return explanation(vm, policy, reason, NO_PROSPECTS);
+}
+
+/** An operator's order that cannot be followed. */
+export function refused(vm: string, site: string, why: string): TagalongError {
+  return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
+}

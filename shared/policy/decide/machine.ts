@@ -1,0 +1,234 @@
+/**
+ * The life of a VM as the policy leads it.
+ *
+ * ```
+ *  idle ⇄ settled ⇄ drifting ──► moving ──► cooling ──► settled
+ *            │          │          │
+ *            └──────────┴─► evacuating (home drains or fell silent) ──► moving
+ *                                  moving ──► backing-off (a move failed) ──► settled
+ * ```
+ *
+ * - **idle**: nobody is attached, or nobody has been heard of for the session time-out.
+ * - **settled**: no site would serve so much better that a move could pay.
+ * - **drifting**: one would; it has to last (dwell) and to be worth the move before it is ordered.
+ * - **moving**: ordered; ends when the migration does. Given up on the way if the users turned back, or nobody takes it up.
+ * - **cooling**: arrived; no move again at once.
+ * - **backing-off**: a move failed; longer after each failure.
+ * - **evacuating**: the home is no longer usable; any legal site is better.
+ *
+ * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
+ * them. Deadlines are event-time values in the context; whoever drives the machine sends `looked` when one has passed.
+ */
+import { setup } from 'xstate';
+import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
+import type { Mind, MoveUnderWay, Source, State } from '../state/mind.ts';
+
+export type MachineEvent =
+  | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Evaluation }
+  | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
+  | { readonly type: 'accepted'; readonly atMs: number; readonly decision: string }
+  | { readonly type: 'switched'; readonly atMs: number; readonly decision: string }
+  | { readonly type: 'completed'; readonly atMs: number; readonly decision: string }
+  | { readonly type: 'failed'; readonly atMs: number; readonly decision: string }
+  | { readonly type: 'cancelled'; readonly atMs: number; readonly decision: string };
+
+/** What the machine wants said. The driver gives it the number `seq` of the context it comes with. */
+export interface DecideParams {
+  readonly verdict: 'move' | 'stay' | 'cancel';
+  readonly choice?: Choice | undefined;
+  readonly source: Source;
+  readonly reason: string;
+}
+
+export interface Pauses {
+  readonly coolingMs: number;
+  readonly backOffMs: number;
+  readonly maxBackOffMs: number;
+}
+
+/**
+ * An order that no migrator accepts within this time was lost or refused: it is called off, again and again, until one says that
+ * it has ended. Longer than a migrator takes to stand in for another, or a bus to come back.
+ */
+const ACCEPT_MS = 120_000;
+
+/** Guards that the machine and its shortcut share. `mind` and `outlook` in, a fact about them out. */
+const lost = (outlook: Evaluation) => outlook.homeLost !== null;
+const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
+/** Some site would serve better, though it may be too early for it or something may stand in the way. */
+const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
+const isOver = ({ deadlineMs }: Mind, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
+const isOvertaken = ({ move }: Mind, { targetGain }: Evaluation) =>
+  move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
+const isUnanswered = ({ move }: Mind, atMs: number) =>
+  move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
+
+/**
+ * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
+ */
+export function wouldNotTransition(state: State, mind: Mind, outlook: Evaluation, atMs: number): boolean {
+  switch (state) {
+    case 'idle':
+      return !lost(outlook) && !outlook.populated;
+    case 'settled':
+      return !lost(outlook) && outlook.populated && !isBetter(outlook);
+    case 'drifting':
+      return !lost(outlook) && outlook.populated && isBetter(outlook) && !isReady(outlook, atMs);
+    case 'moving':
+      return !isOvertaken(mind, outlook) && !isUnanswered(mind, atMs);
+    case 'cooling':
+      return !lost(outlook) && !isOver(mind, atMs);
+    case 'backing-off':
+      return !isOver(mind, atMs);
+    case 'evacuating':
+      return lost(outlook) && outlook.refuge === undefined;
+  }
+}
+
+/** The machine for all VMs; each has its own state and mind. Pure: what it wants said comes back as `decide` actions. */
+export function vmMachine(pauses: Pauses) {
+  const { assign, createMachine } = setup({
+    types: { context: {} as Mind, events: {} as MachineEvent, input: {} as Mind },
+    actions: {
+      /** Read from the list of actions by the driver; does nothing itself. */
+      decide: (_, _params: DecideParams) => {},
+    },
+  });
+
+  type Args = { context: Mind; event: MachineEvent };
+  const outlook = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).outlook;
+  const homeLost = (args: Args) => lost(outlook(args));
+  const unpopulated = (args: Args) => !outlook(args).populated;
+  const better = (args: Args) => isBetter(outlook(args));
+  const ready = (args: Args) => isReady(outlook(args), args.event.atMs);
+  const over = ({ context, event }: Args) => isOver(context, event.atMs);
+  const overtaken = (args: Args) => isOvertaken(args.context, outlook(args));
+  const unanswered = ({ context, event }: Args) => isUnanswered(context, event.atMs);
+  const refuge = (args: Args) => outlook(args).refuge !== undefined;
+  const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
+
+  /** Takes up a state: with the end of the pause, where it is one. */
+  const enter = (pauseMs: (mind: Mind) => number | null = () => null) =>
+    assign(({ context, event }) => {
+      const pause = pauseMs(context);
+      return { deadlineMs: pause === null ? null : event.atMs + pause };
+    });
+  const cool = enter(() => pauses.coolingMs);
+  const backOff = enter(({ failures }) => Math.min(pauses.maxBackOffMs, pauses.backOffMs * 2 ** failures));
+
+  const order = (source: Source, choice: (args: Args) => Choice) => [
+    assign((args) => {
+      const { site, raw, from, paths } = choice(args);
+      const seq = args.context.seq + 1;
+      const decision = `${args.context.vm}:${seq}`;
+      const giveUpAtMs = args.event.atMs + ACCEPT_MS;
+      return {
+        seq,
+        deadlineMs: null,
+        move: { decision, from, to: site, source, paths, raw, switched: false, cancelling: false, giveUpAtMs },
+      };
+    }),
+    {
+      type: 'decide' as const,
+      params: (args: Args): DecideParams => ({
+        verdict: 'move',
+        choice: choice(args),
+        source,
+        reason: choice(args).reason,
+      }),
+    },
+  ];
+  const moveByPolicy = order('policy', (args) => (outlook(args).advice as { choice: Choice }).choice);
+  const moveAway = order('evacuation', (args) => outlook(args).refuge as Choice);
+  const moveByOrder = order('operator', ({ event }) => (event as Extract<MachineEvent, { type: 'ordered' }>).choice);
+  const stay = [
+    assign(({ context }) => ({ seq: context.seq + 1 })),
+    {
+      type: 'decide' as const,
+      params: (args: Args): DecideParams => ({
+        verdict: 'stay',
+        source: 'policy',
+        reason: outlook(args).advice.reason,
+      }),
+    },
+    enter(),
+  ];
+  const callOff = (reason: string) => [
+    assign(({ context: { move, seq }, event }) => {
+      const giveUpAtMs = move === null || move.giveUpAtMs === null ? null : event.atMs + ACCEPT_MS;
+      return { seq: seq + 1, move: move && { ...move, cancelling: true, giveUpAtMs } };
+    }),
+    { type: 'decide' as const, params: { verdict: 'cancel', source: 'policy', reason } as DecideParams },
+  ];
+  const change = (part: Partial<MoveUnderWay>) =>
+    assign(({ context }) => ({ move: context.move && { ...context.move, ...part } }));
+
+  const toEvacuation = { guard: homeLost, target: 'evacuating', actions: enter() } as const;
+  const toIdle = { guard: unpopulated, target: 'idle', actions: enter() } as const;
+  const toMove = { guard: ready, target: 'moving', actions: moveByPolicy } as const;
+  const ordered = { target: 'moving', actions: moveByOrder } as const;
+
+  return createMachine({
+    id: 'vm',
+    context: ({ input }) => input,
+    initial: 'idle',
+    states: {
+      idle: {
+        on: {
+          looked: [toEvacuation, { guard: (args) => outlook(args).populated, target: 'settled', actions: enter() }],
+          ordered,
+        },
+      },
+      settled: {
+        on: {
+          looked: [toEvacuation, toIdle, toMove, { guard: better, target: 'drifting', actions: enter() }],
+          ordered,
+        },
+      },
+      drifting: {
+        on: {
+          looked: [
+            toEvacuation,
+            { guard: unpopulated, target: 'idle', actions: stay },
+            toMove,
+            { guard: (args) => !better(args), target: 'settled', actions: stay },
+          ],
+          ordered,
+        },
+      },
+      moving: {
+        on: {
+          looked: [
+            { guard: overtaken, actions: callOff('overtaken') },
+            { guard: unanswered, actions: callOff('not-accepted') },
+          ],
+          accepted: { guard: ours, actions: change({ giveUpAtMs: null }) },
+          switched: { guard: ours, actions: change({ switched: true, giveUpAtMs: null }) },
+          completed: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null, failures: 0 })] },
+          cancelled: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null })] },
+          failed: {
+            guard: ours,
+            target: 'backing-off',
+            actions: [backOff, assign(({ context }) => ({ move: null, failures: context.failures + 1 }))],
+          },
+        },
+      },
+      cooling: {
+        on: { looked: [toEvacuation, { guard: over, target: 'settled', actions: enter() }], ordered },
+      },
+      'backing-off': {
+        // An evacuation waits here too: the reason of the failure may last.
+        on: { looked: { guard: over, target: 'settled', actions: enter() }, ordered },
+      },
+      evacuating: {
+        on: {
+          looked: [
+            { guard: (args) => !homeLost(args), target: 'settled', actions: enter() },
+            { guard: refuge, target: 'moving', actions: moveAway },
+          ],
+          ordered,
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,81 @@
+/** Why a VM stays or goes, in one sentence for somebody who does not know the policy's words. */
+import type { Candidate, Explanation } from '../../events/index.ts';
+import { counted, digits } from '../../format.ts';
+
+/** The answer to `GET /v1/vms/:vm/explanation`. */
+export type Explained = Explanation & { readonly vm: string; readonly home: string };
+
+/** What each filter says when it refuses a site. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  draining: 'it is being emptied',
+  silent: 'nothing has been heard of it for too long',
+  full: 'it is full',
+  'no-path': 'no network path leads there',
+  'just-left': 'the VM came from there only minutes ago',
+  'move-budget-spent': 'the VM has moved often enough in the last hour',
+  'source-busy': 'as many moves as are allowed leave or reach the home already',
+  'destination-busy': 'as many moves as are allowed reach or leave it already',
+  'path-busy': 'the paths to it carry as many moves as are allowed already',
+  'not-converging': 'the VM writes to its memory faster than the paths there can copy it',
+  'automation-paused': 'an operator has paused automatic moves',
+};
+
+/** What an idle VM's reason means. */
+const UNPOPULATED: Readonly<Record<string, string>> = {
+  'nobody-attached': 'nobody is attached to it',
+  'no-position': 'none of its users has told a position yet',
+  'users-silent': 'none of its users has been heard of for too long',
+};
+
+/** Why a filter refuses a site. @param filter its name, as candidates have it */
+export function refusalWords(filter: string): string {
+  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter]! : `"${filter}" refuses it`;
+}
+
+/** @param movingTo where the VM is being moved to, while it is */
+export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
+  const { vm, home, state, reason, sessions } = explained;
+  const best = betterThanHome(explained);
+  if (reason === 'home-unknown') {
+    return `${vm} is stranded at ${home}: nobody speaks for a site of that name. Declare the site again, or retire the VM.`;
+  }
+  switch (state) {
+    case 'idle':
+      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'nobody who uses it has been heard of'}.`;
+    case 'moving':
+      return movingTo === undefined
+        ? `${vm} is about to leave ${home}: its move is ordered.`
+        : `${vm} is moving from ${home} to ${movingTo}.`;
+    case 'cooling':
+      return `${vm} stays at ${home} for now: its last move has only just ended.`;
+    case 'backing-off':
+      return `${vm} stays at ${home} for now: its last move failed, and it waits before the next attempt.`;
+    case 'evacuating':
+      return `${vm} is to leave ${home}, which is being emptied or has fallen silent, but no site can take it at the moment.`;
+  }
+  if (best === undefined) return `${vm} stays at ${home}: no site serves its ${counted(sessions, 'user')} better.`;
+  const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
+  if (reason === 'gain-too-small') return `${vm} stays at ${home}: ${better}, too little ever to be worth the move.`;
+  if (best.rejected !== undefined) {
+    return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
+  }
+  if (reason === 'users-quiet') {
+    return `${vm} is still at ${home}: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`;
+  }
+  if (state === 'drifting') {
+    return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;
+  }
+  return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
+}
+
+/** The site that serves best, where that is not the home. */
+function betterThanHome({ home, homeServingUserMsPerS, candidates }: Explained): Candidate | undefined {
+  const others = candidates.filter(
+    ({ site, servingUserMsPerS }) => site !== home && servingUserMsPerS < homeServingUserMsPerS,
+  );
+  return others.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS)[0];
+}
+
+function gain({ homeServingUserMsPerS }: Explained, { servingUserMsPerS }: Candidate): string {
+  return digits(homeServingUserMsPerS - servingUserMsPerS);
+}

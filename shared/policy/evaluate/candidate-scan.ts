@@ -1,0 +1,198 @@
+/** Where a VM's users are, which sites are near them, and how well each of those would serve. */
+import { lonScale, unitVector } from '../../geo/distance.ts';
+import { type NetworkModel, userRttMs } from '../../model/network.ts';
+import { RTT_HOLDS_MS } from '../state/rtts.ts';
+import type { SiteTable } from '../state/sites.ts';
+import type { Session, Site, Vm } from '../state/state.ts';
+
+/** Nearest sites looked at for each user; the union over the users is the set of candidates. */
+const NEIGHBOURS = 6;
+
+/** Keeps a radius on the safe side of the flat-earth distance it is compared with. */
+export const SAFETY = 0.98;
+/** Farther than anything on the earth. */
+const ANYWHERE_KM = 1e6;
+
+/** One survey after the other, in the same place: what the last one found is overwritten by the next. */
+export class CandidateScan {
+  /** The VM's home first, then the sites near its users. */
+  readonly candidates: Site[] = [];
+  /** What serving from each candidate costs, in user-milliseconds a second. */
+  readonly serving: number[] = [];
+  /** Users who have a position and have not fallen silent. */
+  readonly active: Session[] = [];
+  /** Sum of their weights. */
+  weight = 0;
+  /** Time of the oldest position that counts. */
+  oldestFixMs = 0;
+  /** Time of the newest one. */
+  newestFixMs = 0;
+  /**
+   * How long the fastest of those who travel, or came to rest after it, takes from one site's surroundings to the next
+   * one's; Infinity: none has travelled.
+   */
+  crossingMs = Number.POSITIVE_INFINITY;
+  /** Since when all of those who came to rest after having travelled have rested; -1: none did. */
+  restingSinceMs = -1;
+  readonly #sites: SiteTable;
+  readonly #network: NetworkModel;
+  readonly #sessionTimeoutMs: number;
+  readonly #found = new Int32Array(NEIGHBOURS);
+  readonly #km = new Float64Array(NEIGHBOURS);
+  /** The site nearest to each active user, how far that is certain, and the unit vector of the user's position. */
+  readonly #nearest: number[] = [];
+  readonly #certainKm: number[] = [];
+  readonly #probes: Float64Array[] = [];
+  readonly #order: number[] = [];
+  #targetRttMs = 0;
+  #nowMs = 0;
+
+  constructor(sites: SiteTable, network: NetworkModel, sessionTimeoutMs: number) {
+    this.#sites = sites;
+    this.#network = network;
+    this.#sessionTimeoutMs = sessionTimeoutMs;
+  }
+
+  /** Surveys a VM, and changes nothing of it. */
+  take(vm: Vm, nowMs: number): void {
+    this.candidates.length = 0;
+    this.serving.length = 0;
+    this.active.length = 0;
+    this.#nearest.length = 0;
+    this.#certainKm.length = 0;
+    this.weight = 0;
+    this.oldestFixMs = nowMs;
+    this.newestFixMs = Number.NEGATIVE_INFINITY;
+    this.crossingMs = Number.POSITIVE_INFINITY;
+    this.restingSinceMs = -1;
+    this.#targetRttMs = vm.spec.targetRttMs;
+    this.#nowMs = nowMs;
+    this.candidates.push(vm.home);
+    for (const session of vm.sessions) {
+      const { track } = session;
+      if (track.atMs >= 0 && track.atMs > nowMs - this.#sessionTimeoutMs) this.#visit(session);
+    }
+    for (const site of this.candidates) this.serving.push(this.servingFrom(site));
+  }
+
+  /** Makes where the users are now what later positions of theirs are compared with. */
+  anchor(vm: Vm): void {
+    for (const session of vm.sessions) session.active = false;
+    this.active.forEach((session, i) => {
+      session.active = true;
+      anchor(session, this.#nearest[i]!, this.#certainKm[i]!);
+      session.lookLat = session.anchorLat;
+      session.lookLon = session.anchorLon;
+      session.lookScale = session.anchorScale;
+    });
+  }
+
+  /** Sum over the active users of weight × excess round-trip time, in user-milliseconds a second. */
+  servingFrom(site: Site): number {
+    // A destination that was removed serves nobody; one that has not been heard of yet is taken to serve as the home does.
+    if (site.index < 0) return site.removedAtMs >= 0 ? Number.POSITIVE_INFINITY : (this.serving[0] ?? 0);
+    let sum = 0;
+    for (let i = 0; i < this.active.length; i++) {
+      const session = this.active[i]!;
+      const { rtts } = session;
+      const measured = rtts !== undefined && Object.hasOwn(rtts, site.id) ? rtts[site.id] : undefined;
+      const rttMs =
+        measured !== undefined && this.#nowMs - measured.atMs <= RTT_HOLDS_MS
+          ? measured.rttMs
+          : userRttMs(
+              this.#network,
+              this.#sites.index.distanceKm(this.#probes[i]!, site.index),
+              this.#nearest[i] === site.index,
+            );
+      if (rttMs > this.#targetRttMs) sum += session.weight * (rttMs - this.#targetRttMs);
+    }
+    return sum;
+  }
+
+  /** The candidate that serves best; the home where none serves better. */
+  best(): number {
+    return lowest(this.serving, 0);
+  }
+
+  /** The candidate that serves best beside the home; undefined where there is no other site. */
+  bestOther(): number | undefined {
+    return this.serving.length > 1 ? lowest(this.serving, 1) : undefined;
+  }
+
+  /** The candidates beside the home, the one that serves best first. */
+  ranked(): readonly number[] {
+    const { serving } = this;
+    this.#order.length = 0;
+    for (let i = 1; i < serving.length; i++) {
+      let at = this.#order.push(i) - 1;
+      for (; at > 0 && serving[this.#order[at - 1]!]! > serving[i]!; at--) this.#order[at] = this.#order[at - 1]!;
+      this.#order[at] = i;
+    }
+    return this.#order;
+  }
+
+  /**
+   * Whether the site nearest to a user is still the one it was; if so, says anew for how far. Costs a tenth of a survey,
+   * and is all that is to be known of a user who walks along the border between two sites.
+   */
+  sameNearest(session: Session): boolean {
+    const { near, track } = session;
+    const probe = this.#probe(0);
+    unitVector(track, probe);
+    const count = this.#sites.index.nearestFrom(near, probe, track, 2, this.#found, this.#km);
+    anchor(session, this.#found[0]!, this.#certain(count));
+    return session.near === near;
+  }
+
+  #visit(session: Session): void {
+    const { track } = session;
+    const probe = this.#probe(this.active.push(session) - 1);
+    unitVector(track, probe);
+    const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
+    this.#nearest.push(this.#found[0]!);
+    this.#certainKm.push(this.#certain(count));
+    this.weight += session.weight;
+    const { travelling, restingSinceMs, speedMps } = session.pace;
+    this.restingSinceMs = Math.max(this.restingSinceMs, restingSinceMs);
+    if ((travelling || restingSinceMs >= 0) && count > 1) {
+      // Two sites are about as far from each other as somebody between them is from both.
+      const apartKm = this.#km[0]! + this.#km[1]!;
+      this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / speedMps);
+    }
+    if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
+    if (track.atMs > this.newestFixMs) this.newestFixMs = track.atMs;
+    for (let i = 0; i < count; i++) {
+      const site = this.#sites.list[this.#found[i]!]!;
+      if (!this.candidates.includes(site)) this.candidates.push(site);
+    }
+  }
+
+  /** Half of what the second nearest site is farther away than the nearest: only beyond that can they change places. */
+  #certain(found: number): number {
+    return found > 1 ? (SAFETY * (this.#km[1]! - this.#km[0]!)) / 2 : ANYWHERE_KM;
+  }
+
+  #probe(i: number): Float64Array {
+    let probe = this.#probes[i];
+    if (probe === undefined) {
+      probe = new Float64Array(3);
+      this.#probes.push(probe);
+    }
+    return probe;
+  }
+}
+
+function anchor(session: Session, near: number, certainKm: number): void {
+  const { track } = session;
+  session.anchorLat = track.lat;
+  session.anchorLon = track.lon;
+  session.anchorScale = lonScale(track.lat);
+  session.near = near;
+  session.certainKm = certainKm;
+}
+
+function lowest(values: readonly number[], from: number): number {
+  let best = from;
+  for (let i = from + 1; i < values.length; i++) if (values[i]! < values[best]!) best = i;
+  return best;
+}

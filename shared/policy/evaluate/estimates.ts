@@ -1,0 +1,42 @@
+/** What moves are predicted to take and to cost. */
+import type { PolicyConfig } from '../../config/schema.ts';
+import type { VmSpec } from '../../events/index.ts';
+import { type MoveModel, type PredictedMove, predictMove } from '../../model/move-model.ts';
+import type { Pair } from '../state/state.ts';
+import { moveCostUserMs } from './price.ts';
+
+/** What predictions and prices depend on beside the VM and the pair of sites. */
+export interface EstimateSettings {
+  readonly move: MoveModel;
+  readonly policy: Pick<PolicyConfig, 'slowdownUserMsPerS' | 'priceUserMsPerGb'>;
+}
+
+/** Predicts moves, and prices them as moves of their pair have turned out. */
+export class Estimates {
+  readonly #settings: EstimateSettings;
+
+  constructor(settings: EstimateSettings) {
+    this.#settings = settings;
+  }
+
+  /** The prediction for a VM of this size, before the pair's correction. */
+  predict(spec: VmSpec, pair: Pair): PredictedMove {
+    // A pair is asked again and again about VMs of one size, or about the VM that is drifting right now.
+    if (pair.predicted?.spec !== spec) {
+      pair.predicted = { spec, move: predictMove(this.#settings.move, spec, pair.paths, pair.rttMs) };
+    }
+    return pair.predicted.move;
+  }
+
+  /**
+   * What a predicted move would cost once, in user-milliseconds.
+   * @param weight sum of the weights of the users
+   */
+  costUserMs({ correction }: Pair, predicted: PredictedMove, weight: number): number {
+    return moveCostUserMs(this.#settings.policy, weight, {
+      interruptionMs: predicted.interruptionMs * correction.interruption,
+      durationMs: predicted.durationMs * correction.duration,
+      bytes: predicted.bytes,
+    });
+  }
+}

@@ -1,0 +1,388 @@
+/**
+ * One look at a VM: where are its users, how well would each site near them serve, what would moving cost, what follows.
+ *
+ * A look costs some microseconds, so it is taken only when it can matter. Each look therefore also says how long it
+ * holds: a user who moves by d km changes the cost of any site by at most weight × d × ms/km, so as long as all users
+ * stay within the *quiet radius* of where they were, and each keeps the same nearest site, the outcome of another look is
+ * known without taking it.
+ */
+import type { PolicyConfig } from '../../config/schema.ts';
+import type { Candidate, Prediction } from '../../events/index.ts';
+import { unitVector } from '../../geo/distance.ts';
+import type { PredictedMove } from '../../model/move-model.ts';
+import type { NetworkModel } from '../../model/network.ts';
+import type { AnyPolicy } from '../rules/named.ts';
+import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from '../rules/policies.ts';
+import type { PlacementRule } from '../rules/published/rule.ts';
+import type { Source } from '../state/mind.ts';
+import type { SiteTable } from '../state/sites.ts';
+import type { Pair, Session, Site, Vm } from '../state/state.ts';
+import { learnStay, stayAt } from '../state/stays.ts';
+import { whyUnpopulated } from '../state/vm.ts';
+import { CandidateScan, SAFETY } from './candidate-scan.ts';
+import { type EstimateSettings, Estimates } from './estimates.ts';
+import { isSilent, type Rules, refusal } from './filters.ts';
+import { bestOf, type Prospects } from './prospects.ts';
+import { ReusedRuleInput } from './rule-input.ts';
+
+/** A legal site with what going there would take. */
+export interface Choice {
+  readonly from: string;
+  readonly site: string;
+  readonly reason: string;
+  readonly prediction: Prediction;
+  /** The prediction before the pair's correction. */
+  readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
+  /** Ids of the paths it would use. */
+  readonly paths: readonly string[];
+}
+
+export type Advice =
+  | { readonly kind: 'stay'; readonly reason: string }
+  | { readonly kind: 'blocked'; readonly reason: string }
+  | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
+
+export interface Evaluation {
+  readonly populated: boolean;
+  readonly homeLost: 'draining' | 'silent' | null;
+  readonly advice: Advice;
+  /** Where to flee to; only looked for when the home is lost. */
+  readonly refuge: Choice | undefined;
+  /** While moving: what the destination serves better than the home, in user-milliseconds a second. */
+  readonly targetGain: number;
+}
+
+/** Sites looked at to flee to. */
+const REFUGES = 32;
+/** While a better site is known, look again when the gain may have changed by this share. */
+const GAIN_TOLERANCE = 0.2;
+/** A site with less than this share of the best one's gain is not worth asking what a move there would cost. */
+const ABOUT_AS_WELL = 0.8;
+/** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
+const LEAST_SLACK = 0.01;
+
+/**
+ * Users who have been silent for longer may have gone: no move is ordered before one of them is heard of again. Else their
+ * silence would pass for the stay that proves a move to be worth it.
+ */
+const HEARD_MS = 30_000;
+/** As a slack: look at the next event. */
+const NEXT_EVENT = -1;
+
+/** What a look depends on beside the VM and the sites. */
+export interface EvaluationSettings extends EstimateSettings {
+  readonly network: NetworkModel;
+  readonly policy: PolicyConfig;
+}
+
+/** Takes looks. */
+export class VmEvaluator {
+  readonly #sites: SiteTable;
+  readonly #settings: EvaluationSettings;
+  readonly #policy: AnyPolicy;
+  readonly #rules: Rules;
+  readonly #survey: CandidateScan;
+  readonly #estimates: Estimates;
+  readonly #shown: ReusedRuleInput;
+
+  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: Rules) {
+    this.#sites = sites;
+    this.#settings = settings;
+    this.#policy = policy;
+    this.#rules = rules;
+    this.#survey = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
+    this.#estimates = new Estimates(settings);
+    this.#shown = new ReusedRuleInput(this.#survey, sites, this.#estimates);
+  }
+
+  /**
+   * Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors.
+   * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
+   *   whoever surveyed its surroundings would find them as they were
+   */
+  look(vm: Vm, nowMs: number, again = false): Evaluation {
+    const survey = this.#survey;
+    if (!again) {
+      survey.take(vm, nowMs);
+      survey.anchor(vm);
+    }
+    const homeLost = this.#homeLost(vm.home, nowMs);
+    const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
+    if (survey.active.length === 0) {
+      vm.quietKm = -1;
+      // How long they stayed after they fell silent is not known.
+      vm.best = null;
+      vm.memory = null;
+      const reason = engaged(vm, nowMs) ?? whyUnpopulated(vm);
+      return { populated: false, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain: 0 };
+    }
+    this.#noteBest(vm, nowMs);
+    const policy = this.#policy;
+    if ('choose' in policy) return { populated: true, homeLost, refuge, ...this.#follow(policy, vm, nowMs) };
+    if (vm.mind.move) {
+      const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
+      vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
+      const reason = MOVING_BECAUSE[vm.mind.move.source];
+      return { populated: true, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain };
+    }
+    const pause = engaged(vm, nowMs);
+    if (pause !== undefined) {
+      // Only how long the users stay where is still of interest.
+      vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
+      return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, refuge, targetGain: 0 };
+    }
+    const { advice, slackUserMsPerS } = this.#advise(policy, vm, nowMs);
+    vm.quietKm = this.#radiusKm(slackUserMsPerS);
+    return { populated: true, homeLost, advice, refuge, targetGain: 0 };
+  }
+
+  /**
+   * The same look in words, for people: every candidate with its cost, and where it is better what a move would take
+   * and the filter that refuses it.
+   */
+  candidates(vm: Vm, nowMs: number): Prospects {
+    const survey = this.#survey;
+    survey.take(vm, nowMs);
+    const list = survey.candidates.map((site, i): Candidate => {
+      const servingUserMsPerS = survey.serving[i]!;
+      const gain = survey.serving[0]! - servingUserMsPerS;
+      // What it would take to go where it is worse interests nobody.
+      if (gain <= 0) return { site: site.id, servingUserMsPerS };
+      const weighed = this.#weigh(vm, site, gain);
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      return {
+        site: site.id,
+        servingUserMsPerS,
+        ...(rejected !== undefined && { rejected }),
+        // Without a path a move takes for ever, and JSON has no number for that.
+        ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)) }),
+      };
+    });
+    return {
+      home: survey.serving[0]!,
+      sessions: survey.active.length,
+      oldestFixAgeMs: Math.max(0, nowMs - survey.oldestFixMs),
+      expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
+      list: bestOf(list),
+    };
+  }
+
+  /** An operator's wish, judged by the filters alone. */
+  order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
+    this.#survey.take(vm, nowMs);
+    const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
+    const weighed = this.#weigh(vm, to, gain);
+    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
+    return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
+  }
+
+  #homeLost(home: Site, nowMs: number): Evaluation['homeLost'] {
+    if (home.draining) return 'draining';
+    return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
+  }
+
+  /** Keeps which site serves best, and learns from each change how long one stays it. */
+  #noteBest(vm: Vm, nowMs: number): void {
+    const site = this.#survey.candidates[this.#survey.best()]!.id;
+    if (site === vm.best) return;
+    if (vm.best !== null) learnStay(vm.stays, vm.best, nowMs - vm.bestSinceMs);
+    vm.best = site;
+    vm.bestSinceMs = nowMs;
+  }
+
+  #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
+    return { nowMs, stay: stayAt(stays, best, bestSinceMs, this.#survey) };
+  }
+
+  /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
+  #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
+    const { serving } = this.#survey;
+    const other = this.#survey.bestOther();
+    if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
+    const mostGain = serving[0]! - serving[other]!;
+    if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
+    const { chosen, blocked, missingGain } = this.#choose(policy, vm, nowMs);
+    if (chosen === undefined && blocked === undefined) {
+      return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: missingGain };
+    }
+    const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
+    if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
+    const circumstances = this.#circumstances(vm, nowMs);
+    const choice = choiceOf(chosen, circumstances, 'better-site');
+    if (nowMs - this.#survey.newestFixMs > HEARD_MS) {
+      const readyAtMs = Number.POSITIVE_INFINITY;
+      return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
+    }
+    const readyAtMs = policy.readyAtMs(chosen.option, circumstances);
+    return { advice: { kind: 'move', reason: 'better-site', choice, readyAtMs }, slackUserMsPerS };
+  }
+
+  /**
+   * The legal site with the highest score, of those that serve about as well as the best legal one; else the filter that
+   * stands in the way of the best one; else how much gain is missing for any to be worth it.
+   */
+  #choose(
+    policy: Policy,
+    vm: Vm,
+    nowMs: number,
+  ): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
+    const { candidates, serving } = this.#survey;
+    const circumstances = this.#circumstances(vm, nowMs);
+    let chosen: Weighed | undefined;
+    let score = Number.NEGATIVE_INFINITY;
+    let enough = 0;
+    let blocked: string | undefined;
+    let missingGain = Number.POSITIVE_INFINITY;
+    for (const i of this.#survey.ranked()) {
+      const gain = serving[0]! - serving[i]!;
+      if (gain <= enough) break;
+      const weighed = this.#weigh(vm, candidates[i]!, gain);
+      // No gain is ever worth a move that takes for ever: the missing path is the reason, not the gain.
+      if (weighed.pair.paths.length === 0) {
+        blocked ??= 'no-path';
+        continue;
+      }
+      const missing = policy.leastGain(weighed.option.costUserMs) - gain;
+      if (missing > 0) {
+        missingGain = Math.min(missingGain, missing);
+        continue;
+      }
+      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      if (rejected !== undefined) {
+        blocked ??= rejected;
+        continue;
+      }
+      if (chosen === undefined) enough = gain * ABOUT_AS_WELL;
+      const itsScore = policy.score(weighed.option, circumstances);
+      if (itsScore <= score) continue;
+      chosen = weighed;
+      score = itsScore;
+    }
+    return { chosen, blocked, missingGain };
+  }
+
+  /** What a rule makes of the sites. It is asked at every position, because it remembers. */
+  #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
+    const { candidates, serving } = this.#survey;
+    const view = this.#shown.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
+    vm.quietKm = -1;
+    vm.memory ??= rule.begin(view);
+    const wanted = rule.choose(view, vm.memory);
+    if (vm.mind.move) {
+      // Who would still leave does not turn back, though it may be worse there by now.
+      const there = wanted === 0 ? this.#survey.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
+      const targetGain = serving[0]! - there;
+      return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.mind.move.source] }, targetGain };
+    }
+    if (wanted === 0) {
+      return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
+    }
+    const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
+    const rejected = this.#rejected(vm, weighed, nowMs, false);
+    if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
+    const reason = 'better-site';
+    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), reason);
+    return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
+  }
+
+  /** Predicts a move and prices it. */
+  #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
+    const pair = this.#sites.pair(vm.home, to);
+    const raw = this.#estimates.predict(vm.spec, pair);
+    const costUserMs = this.#estimates.costUserMs(pair, raw, this.#survey.weight);
+    return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
+  }
+
+  /** The filter that refuses a move; undefined: none does. */
+  #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
+    if (pair.to === vm.home) return 'already-there';
+    return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
+  }
+
+  /** The legal site that serves best, near the users or, where there are none, near the home. */
+  #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
+    const survey = this.#survey;
+    const probe = new Float64Array(3);
+    const found = new Int32Array(REFUGES);
+    unitVector(vm.home, probe);
+    const count = this.#sites.index.nearest(probe, vm.home, REFUGES, found, new Float64Array(REFUGES));
+    const near = Array.from(found.subarray(0, count), (i) => this.#sites.list[i]!);
+    let chosen: Weighed | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const site of new Set([...survey.candidates.slice(1), ...near])) {
+      const serving = survey.servingFrom(site);
+      if (serving >= least) continue;
+      const weighed = this.#weigh(vm, site, survey.serving[0]! - serving);
+      if (this.#rejected(vm, weighed, nowMs, true) !== undefined) continue;
+      chosen = weighed;
+      least = serving;
+    }
+    return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
+  }
+
+  /** Whether the site nearest to a user is still the one it was at the last look. */
+  sameNearest(session: Session): boolean {
+    return this.#survey.sameNearest(session);
+  }
+
+  /** How far any user may go before a gain can change by the slack. */
+  #radiusKm(slackUserMsPerS: number): number {
+    const { msPerKm, detour } = this.#settings.network;
+    // The home's cost and the other site's can both change, in opposite directions.
+    const km = (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
+    // No slack, where distance costs nothing.
+    return Number.isNaN(km) ? NEXT_EVENT : km;
+  }
+}
+
+/** Why a VM that moves does so. */
+const MOVING_BECAUSE: Readonly<Record<Source, string>> = {
+  policy: 'better-site',
+  evacuation: 'home-lost',
+  operator: 'ordered',
+};
+
+/** What a VM is busy with, so that nothing else is decided about it: its move, or the pause after it. */
+function engaged({ state, mind }: Vm, nowMs: number): string | undefined {
+  if (mind.move) return MOVING_BECAUSE[mind.move.source];
+  return mind.deadlineMs !== null && nowMs < mind.deadlineMs ? state : undefined;
+}
+
+/** Filters that speak of the other site: the reason of a VM that they hold back must not read as if its home were meant. */
+const OF_THE_OTHER = new Set(['draining', 'silent', 'full']);
+
+/** What is said of a VM after a look. */
+export function reasonOf({ homeLost, advice }: Evaluation): string {
+  if (homeLost !== null) return `home-${homeLost}`;
+  const { kind, reason } = advice;
+  return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
+}
+
+/** A candidate with everything a policy wants to know of it. */
+interface Weighed {
+  readonly pair: Pair;
+  readonly raw: PredictedMove;
+  readonly option: Option;
+}
+
+function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
+  return {
+    durationMs: option.durationMs,
+    interruptionMs: raw.interruptionMs * pair.correction.interruption,
+    bytes: raw.bytes,
+    costUserMs: option.costUserMs,
+    benefitUserMs: benefitUserMs(option, circumstances),
+  };
+}
+
+function choiceOf(weighed: Weighed, circumstances: Circumstances, reason: string): Choice {
+  const { pair, raw } = weighed;
+  return {
+    from: pair.from.id,
+    site: pair.to.id,
+    reason,
+    paths: pair.paths.map((path) => path.id),
+    raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
+    prediction: predictionOf(weighed, circumstances),
+  };
+}

@@ -1,0 +1,62 @@
+import type { VmSpec } from '../../events/index.ts';
+import type { RuleInput } from '../rules/published/rule.ts';
+import type { SiteTable } from '../state/sites.ts';
+import type { Pair, Site, Vm } from '../state/state.ts';
+import type { CandidateScan } from './candidate-scan.ts';
+import type { Estimates } from './estimates.ts';
+
+/** What a rule is shown of the last survey: one object for all looks, because rules are asked at every position. */
+export class ReusedRuleInput implements RuleInput {
+  vm = '';
+  nowMs = 0;
+  best = 0;
+  usualStayMs = 0;
+  readonly sites: readonly Site[];
+  readonly serving: readonly number[];
+  readonly #survey: CandidateScan;
+  readonly #table: SiteTable;
+  readonly #estimates: Estimates;
+  #spec: VmSpec | undefined;
+
+  constructor(survey: CandidateScan, table: SiteTable, estimates: Estimates) {
+    this.sites = survey.candidates;
+    this.serving = survey.serving;
+    this.#survey = survey;
+    this.#table = table;
+    this.#estimates = estimates;
+  }
+
+  /** Shows a VM that has just been surveyed. */
+  show({ id, spec }: Vm, nowMs: number, usualStayMs: number): this {
+    this.vm = id;
+    this.nowMs = nowMs;
+    this.best = this.#survey.best();
+    this.usualStayMs = usualStayMs;
+    this.#spec = spec;
+    return this;
+  }
+
+  get weight(): number {
+    return this.#survey.weight;
+  }
+
+  moveCostUserMs(from: number, to: number): number {
+    if (from === to) return 0;
+    const pair = this.#pair(from, to);
+    return this.#estimates.costUserMs(pair, this.#estimates.predict(this.#spec!, pair), this.#survey.weight);
+  }
+
+  moveMs(from: number, to: number): number {
+    if (from === to) return 0;
+    const pair = this.#pair(from, to);
+    return this.#estimates.predict(this.#spec!, pair).durationMs * pair.correction.duration;
+  }
+
+  km(from: number, to: number): number {
+    return this.#table.index.betweenKm(this.sites[from]!.index, this.sites[to]!.index);
+  }
+
+  #pair(from: number, to: number): Pair {
+    return this.#table.pair(this.sites[from]!, this.sites[to]!);
+  }
+}

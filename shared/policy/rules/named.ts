@@ -1,0 +1,97 @@
+/** Policies by the names that a configuration and a command line give them. */
+import { TagalongError } from '../../errors.ts';
+import type { NetworkModel } from '../../model/network.ts';
+import { POLICY_NAMES, type Policy, type PolicyTuning, policyNamed } from './policies.ts';
+import { lyapunov } from './published/lyapunov.ts';
+import { mdp } from './published/mdp.ts';
+import type { PlacementRule } from './published/rule.ts';
+import { hysteresis, myopic } from './published/simple.ts';
+import { skiRental } from './published/ski-rental.ts';
+import { workFunction } from './published/work-function.ts';
+
+/** Whatever may decide. */
+export type AnyPolicy = Policy | PlacementRule;
+
+/** True: our pauses and budgets hold. Policies that are compared with as they were published come without. */
+export const pausesAfter = (policy: AnyPolicy): boolean => 'cools' in policy && policy.cools;
+
+interface Published {
+  /** What each of its parameters is where it is not given, by name with unit. */
+  readonly usual: Record<string, number>;
+  readonly make: (values: readonly number[], network: NetworkModel) => PlacementRule;
+}
+
+const PUBLISHED: Record<string, Published> = {
+  hysteresis: { usual: { marginMs: 2.02 }, make: ([marginMs]) => hysteresis(marginMs!) },
+  myopic: { usual: { slotS: 60 }, make: ([slotS]) => myopic(slotS!) },
+  'ski-rental': { usual: { alpha: 1 }, make: ([alpha]) => skiRental(alpha!) },
+  mdp: { usual: {}, make: (_, network) => mdp(network) },
+  lyapunov: { usual: { weightUserMsS: 10_000, budgetUserMsPerS: 0.5 }, make: ([v, budget]) => lyapunov(v!, budget!) },
+  'work-function': { usual: {}, make: () => workFunction },
+};
+
+/** Names of all policies that can run live. */
+export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
+/** What knows the future, or learns what is not kept. */
+const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
+
+/**
+ * @param name as in `hysteresis(2.5)`; parameters that are left out have their usual values
+ * @throws TagalongError POLICY_UNKNOWN
+ */
+export function policyFor(name: string, tuning: PolicyTuning, network: NetworkModel): AnyPolicy {
+  const [bare] = splitName(name);
+  if (POLICY_NAMES.includes(name)) return policyNamed(name, tuning);
+  if (SIMULATED_NAMES.includes(bare)) {
+    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" runs in simulate only`);
+  }
+  const published = Object.hasOwn(PUBLISHED, bare) ? PUBLISHED[bare]! : undefined;
+  if (published === undefined) {
+    throw new TagalongError('POLICY_UNKNOWN', unknownPolicy(name));
+  }
+  return published.make(parametersOf(name, published.usual), network);
+}
+
+/** What is wrong with the name of a policy; undefined where there is one of that name, be it in simulate only. */
+export function policyNameFault(name: string): string | undefined {
+  const [bare] = splitName(name);
+  if (POLICY_NAMES.includes(name) || SIMULATED_NAMES.includes(bare)) return undefined;
+  if (!Object.hasOwn(PUBLISHED, bare)) return unknownPolicy(name);
+  try {
+    parametersOf(name, PUBLISHED[bare]!.usual);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function unknownPolicy(name: string): string {
+  return `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}`;
+}
+
+/**
+ * The parameters in a policy's name, each above 0, in order.
+ * @param usual their names and usual values
+ * @throws TagalongError POLICY_UNKNOWN where there are others
+ */
+export function parametersOf(name: string, usual: Record<string, number>): number[] {
+  const [bare, given] = splitName(name);
+  const names = Object.keys(usual);
+  const right =
+    given.length <= names.length && given.every((text) => Number(text) > 0 && Number.isFinite(Number(text)));
+  if (!right) {
+    const example = names.length === 0 ? bare : `${bare}(${Object.values(usual).join(',')})`;
+    const meaning = names.length === 0 ? '' : ` (${names.join(', ')})`;
+    throw new TagalongError(
+      'POLICY_UNKNOWN',
+      `policy "${name}" has the wrong parameters; ${example}${meaning} would do`,
+    );
+  }
+  return names.map((each, i) => (given[i] === undefined ? usual[each]! : Number(given[i])));
+}
+
+/** The bare name, and what stands in its parentheses. */
+export function splitName(name: string): [bare: string, given: string[]] {
+  const match = /^([^()]+)\(([^()]+)\)$/.exec(name);
+  return match ? [match[1]!, match[2]!.split(',').map((text) => text.trim())] : [name, []];
+}

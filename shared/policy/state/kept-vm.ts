@@ -1,0 +1,277 @@
+/**
+ * What is stored of a VM: sites by name, and nothing that a process can work out again. The quiet radius is stored too: a look
+ * that would not have been taken without a restart can learn of a better site sooner, and decide otherwise.
+ */
+import Type, { type Static } from 'typebox';
+import { newTrack } from '../../geo/plausibility.ts';
+import {
+  Amount,
+  Count,
+  closed,
+  Figure,
+  Lat,
+  Lon,
+  Ms,
+  Name,
+  oneOf,
+  orNull,
+  recordKind,
+  StoredSpec,
+  Text,
+} from '../../store/records.ts';
+import { newMind } from './mind.ts';
+import { newPace } from './pace.ts';
+import type { SiteTable } from './sites.ts';
+import type { Session, Vm } from './state.ts';
+
+/** Cosine of a latitude. */
+const Scale = Type.Number({ minimum: -1, maximum: 1 });
+
+const KeptTrack = Type.Object(
+  { atMs: Ms, lat: Lat, lon: Lon, doubts: Count, doubtAtMs: Ms, doubtLat: Lat, doubtLon: Lon },
+  closed,
+);
+const KeptPace = Type.Object(
+  { travelling: Type.Boolean(), speedMps: Amount, restingSinceMs: Ms, atMs: Ms, lat: Lat, lon: Lon },
+  closed,
+);
+
+const KeptSession = Type.Object(
+  {
+    user: Name,
+    weight: Amount,
+    attachedAtMs: Ms,
+    track: KeptTrack,
+    pace: KeptPace,
+    lookLat: Lat,
+    lookLon: Lon,
+    lookScale: Scale,
+    anchorLat: Lat,
+    anchorLon: Lon,
+    anchorScale: Scale,
+    certainKm: Figure,
+    active: Type.Boolean(),
+    /** The site that was nearest: an index is a process's own, because each hears of the sites in an order of its own. */
+    nearest: Type.Optional(Name),
+    rtts: Type.Optional(Type.Record(Type.String(), Type.Object({ rttMs: Amount, atMs: Ms }, closed))),
+  },
+  closed,
+);
+type KeptSession = Static<typeof KeptSession>;
+
+const KeptMove = Type.Object(
+  {
+    decision: Name,
+    from: Name,
+    to: Name,
+    source: oneOf(['policy', 'evacuation', 'operator']),
+    paths: Type.Array(Name),
+    raw: Type.Object({ durationMs: Amount, interruptionMs: Amount }, closed),
+    switched: Type.Boolean(),
+    cancelling: Type.Boolean(),
+    giveUpAtMs: orNull(Ms),
+  },
+  closed,
+);
+
+const KeptVm = Type.Object(
+  {
+    id: Name,
+    spec: StoredSpec,
+    declaredAtMs: Ms,
+    home: Name,
+    state: oneOf(['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating']),
+    mind: Type.Object(
+      { vm: Name, seq: Count, deadlineMs: orNull(Ms), move: orNull(KeptMove), failures: Count },
+      closed,
+    ),
+    sessions: Type.Array(KeptSession),
+    nowMs: Ms,
+    // JSON has no Infinity: null is a deadline that never comes, or a radius without an end.
+    wakeAtMs: orNull(Ms),
+    recheckAtMs: orNull(Ms),
+    quietKm: orNull(Figure),
+    best: orNull(Name),
+    bestSinceMs: Ms,
+    stays: Type.Object(
+      { anywhereMs: Figure, bySite: Type.Array(Type.Object({ site: Name, ms: Figure }, closed)) },
+      closed,
+    ),
+    /** Its rule's own. */
+    memory: orNull(Type.Record(Type.String(), Type.Unknown())),
+    left: orNull(Type.Object({ site: Name, atMs: Ms }, closed)),
+    movesAtMs: Type.Array(Ms),
+    detachedAtMs: Type.Record(Type.String(), Ms),
+    reason: Text,
+    retired: Type.Boolean(),
+  },
+  closed,
+);
+/** A VM as it is stored. */
+export type KeptVm = Static<typeof KeptVm>;
+
+/** The kind of these records. */
+export const VM_RECORD = recordKind({
+  kind: 'vm',
+  keys: 'placement/vm/<partition>/<VM>',
+  owner: 'placement',
+  version: 2,
+  schema: KeptVm,
+  upgrade: { 0: fromVersion0, 1: fromVersion1 },
+});
+
+/** @param sites those that the VM's indices are of */
+export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
+  return {
+    id: vm.id,
+    spec: vm.spec,
+    declaredAtMs: vm.declaredAtMs,
+    home: vm.home.id,
+    state: vm.state,
+    mind: vm.mind as KeptVm['mind'],
+    sessions: vm.sessions.map((session) => keepSession(session, sites)),
+    nowMs: vm.nowMs,
+    wakeAtMs: finite(vm.wakeAtMs),
+    recheckAtMs: finite(vm.recheckAtMs),
+    quietKm: finite(vm.quietKm),
+    best: vm.best,
+    bestSinceMs: vm.bestSinceMs,
+    stays: vm.stays,
+    memory: vm.memory as KeptVm['memory'],
+    left: vm.left,
+    movesAtMs: vm.movesAtMs,
+    detachedAtMs: vm.detachedAtMs,
+    reason: vm.reason,
+    retired: vm.retired,
+  };
+}
+
+function keepSession(session: Session, sites: SiteTable): KeptSession {
+  const kept: KeptSession = {
+    user: session.user,
+    weight: session.weight,
+    attachedAtMs: session.attachedAtMs,
+    track: session.track,
+    pace: session.pace,
+    lookLat: session.lookLat,
+    lookLon: session.lookLon,
+    lookScale: session.lookScale,
+    anchorLat: session.anchorLat,
+    anchorLon: session.anchorLon,
+    anchorScale: session.anchorScale,
+    certainKm: session.certainKm,
+    active: session.active,
+  };
+  const nearest = sites.list[session.near]?.id;
+  if (nearest !== undefined) kept.nearest = nearest;
+  if (session.rtts !== undefined) kept.rtts = session.rtts;
+  return kept;
+}
+
+/** @param sites those that it is to be placed among */
+export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
+  return {
+    id: kept.id,
+    spec: kept.spec,
+    declaredAtMs: kept.declaredAtMs,
+    home: sites.named(kept.home),
+    state: kept.state,
+    mind: kept.mind,
+    sessions: kept.sessions.map((session) => reviveSession(session, sites)),
+    nowMs: kept.nowMs,
+    wakeAtMs: kept.wakeAtMs ?? Number.POSITIVE_INFINITY,
+    recheckAtMs: kept.recheckAtMs ?? Number.POSITIVE_INFINITY,
+    quietKm: kept.quietKm ?? Number.POSITIVE_INFINITY,
+    best: kept.best,
+    bestSinceMs: kept.bestSinceMs,
+    stays: kept.stays,
+    memory: kept.memory,
+    left: kept.left,
+    movesAtMs: kept.movesAtMs,
+    detachedAtMs: kept.detachedAtMs,
+    reason: kept.reason,
+    retired: kept.retired,
+    changed: false,
+  };
+}
+
+function reviveSession(kept: KeptSession, sites: SiteTable): Session {
+  return {
+    user: kept.user,
+    weight: kept.weight,
+    attachedAtMs: kept.attachedAtMs,
+    track: kept.track,
+    pace: kept.pace,
+    lookLat: kept.lookLat,
+    lookLon: kept.lookLon,
+    lookScale: kept.lookScale,
+    anchorLat: kept.anchorLat,
+    anchorLon: kept.anchorLon,
+    anchorScale: kept.anchorScale,
+    certainKm: kept.certainKm,
+    near: kept.nearest === undefined ? -1 : sites.named(kept.nearest).index,
+    active: kept.active,
+    ...(kept.rtts !== undefined && { rtts: kept.rtts }),
+  };
+}
+
+const finite = (value: number) => (Number.isFinite(value) ? value : null);
+
+/** Nobody waits for an answer for longer; a measured round trip beyond it was never one. */
+const MAX_RTT_MS = 100_000;
+/** A client names so many sites at most. */
+const MAX_RTTS = 64;
+/** The default of `policy.priorStayMs`. */
+const PRIOR_STAY_MS = 600_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: what old programs stored.
+type Old = any;
+
+/**
+ * Version 0 is what programs stored before records had a version. Its oldest lack what was added later: a member that is
+ * missing gets what a new VM has. Measured round trips that no client can have measured are dropped.
+ */
+function fromVersion0(old: Old): unknown {
+  const { sessions, stays, memory, left, mind, detachedAtMs, movesAtMs, retired, ...rest } = old;
+  return {
+    ...rest,
+    mind: { ...newMind(old.id, 0), ...mind },
+    sessions: (sessions ?? []).map(sessionFromVersion0),
+    stays: { anywhereMs: stays?.anywhereMs ?? PRIOR_STAY_MS, bySite: stays?.bySite ?? [] },
+    memory: memory ?? null,
+    left: left ?? null,
+    movesAtMs: movesAtMs ?? [],
+    detachedAtMs: detachedAtMs ?? {},
+    retired: retired ?? false,
+  };
+}
+
+/** In version 1 nobody asked whether an order was taken up: those under way are taken to have been. */
+function fromVersion1(old: Old): unknown {
+  const { move } = old.mind;
+  return { ...old, mind: { ...old.mind, move: move && { ...move, giveUpAtMs: null } } };
+}
+
+function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {
+  return {
+    ...{
+      lookLat: 0,
+      lookLon: 0,
+      lookScale: 1,
+      anchorLat: 0,
+      anchorLon: 0,
+      anchorScale: 1,
+      certainKm: 0,
+      active: false,
+    },
+    ...rest,
+    track: { ...newTrack(), ...track },
+    pace: { ...newPace(), ...pace },
+    ...(rtts && { rtts: believedRtts(rtts) }),
+  };
+}
+
+function believedRtts(rtts: Old): unknown {
+  const measured = Object.entries<Old>(rtts).filter(([, { rttMs }]) => rttMs >= 0 && rttMs <= MAX_RTT_MS);
+  return Object.fromEntries(measured.sort(([, a], [, b]) => b.atMs - a.atMs).slice(0, MAX_RTTS));
+}

@@ -1,0 +1,38 @@
+import type { Prediction } from '../../events/index.ts';
+
+export type State = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
+
+export type Source = 'policy' | 'evacuation' | 'operator';
+
+/** What a VM's machine remembers. JSON. */
+export interface Mind {
+  readonly vm: string;
+  /** Number of the last decision. */
+  readonly seq: number;
+  /** When the pause is over, in the states that are one. */
+  readonly deadlineMs: number | null;
+  /** The move under way. */
+  readonly move: MoveUnderWay | null;
+  /** Moves that failed one after the other. */
+  readonly failures: number;
+}
+
+export interface MoveUnderWay {
+  readonly decision: string;
+  readonly from: string;
+  readonly to: string;
+  readonly source: Source;
+  /** Ids of the paths it was ordered on. */
+  readonly paths: readonly string[];
+  /** The model's prediction before the pair's correction: what the measurement is compared with. */
+  readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
+  readonly switched: boolean;
+  readonly cancelling: boolean;
+  /** When the order is called off unless somebody has accepted it; null: somebody has. */
+  readonly giveUpAtMs: number | null;
+}
+
+/** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
+export function newMind(vm: string, seq: number): Mind {
+  return { vm, seq, deadlineMs: null, move: null, failures: 0 };
+}

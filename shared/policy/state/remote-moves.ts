@@ -1,0 +1,101 @@
+import type { Data, Fact } from '../../events/index.ts';
+import type { Mind, MoveUnderWay } from './mind.ts';
+import type { SiteTable } from './sites.ts';
+
+/** As many moves as can end between two looks at the store, and more. */
+const REMEMBERED = 4096;
+
+/** Moves that have ended, by their decisions: what a record that was read too early says of them is out of date. */
+export class EndedMoves {
+  readonly #ids = new Set<string>();
+
+  add(decision: string): void {
+    this.#ids.add(decision);
+    if (this.#ids.size > REMEMBERED) this.#ids.delete(this.#ids.values().next().value!);
+  }
+
+  has(decision: string): boolean {
+    return this.#ids.has(decision);
+  }
+}
+
+/** A move of a VM that somebody else holds. */
+export interface MoveElsewhere extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
+  readonly vm: string;
+}
+
+/**
+ * Moves of VMs that other processes hold, counted against the limits of sites and paths as our own are. Known from what the
+ * others said, and from their records for what was under way before we came.
+ */
+export class RemoteMoves {
+  readonly #sites: SiteTable;
+  readonly #ended: EndedMoves;
+  readonly #moves = new Map<string, MoveElsewhere>();
+  /** The number of the last decision on each VM that is known of: who takes over says its predecessor's last one again. */
+  readonly #seqs = new Map<string, number>();
+
+  constructor(sites: SiteTable, ended: EndedMoves) {
+    this.#sites = sites;
+    this.#ended = ended;
+  }
+
+  /** Those that have not ended. */
+  get moves(): Iterable<MoveElsewhere> {
+    return this.#moves.values();
+  }
+
+  /** What the record of a VM says of it. */
+  restore({ vm, seq, move }: Mind): void {
+    this.#seqs.set(vm, Math.max(seq, this.#seqs.get(vm) ?? 0));
+    if (move) this.add({ vm, ...move });
+  }
+
+  /** Counts a move, once. One that has ended since it was read or said changes nothing. */
+  add(move: MoveElsewhere): void {
+    const { decision } = move;
+    if (this.#moves.has(decision) || this.#ended.has(decision)) return;
+    this.#moves.set(decision, move);
+    this.#count(move, 1);
+  }
+
+  /**
+   * Takes what was said of a VM that somebody else holds.
+   * @returns true: a move was completed, so there is something to be learned of its way
+   */
+  hear(fact: Fact): boolean {
+    switch (fact.type) {
+      case 'placement.decided.v1':
+        this.#ordered(fact.data);
+        return false;
+      case 'migration.completed.v1':
+      case 'migration.failed.v1':
+      case 'migration.cancelled.v1':
+        this.#end(fact.data.migration);
+        return fact.type === 'migration.completed.v1';
+      default:
+        return false;
+    }
+  }
+
+  #ordered({ verdict, vm, seq, decision, from, to }: Data<'placement.decided.v1'>): void {
+    if (verdict !== 'move' || seq <= (this.#seqs.get(vm) ?? 0)) return;
+    this.#seqs.set(vm, seq);
+    const [source, destination] = [this.#sites.named(from), this.#sites.named(to)];
+    // Without the heartbeats of both nobody can say which paths they have in common; nor can we send anything there.
+    if (source.index < 0 || destination.index < 0) return;
+    const paths = this.#sites.pair(source, destination).paths.map(({ id }) => id);
+    this.add({ vm, decision, from, to, paths });
+  }
+
+  #end(decision: string): void {
+    this.#ended.add(decision);
+    const move = this.#moves.get(decision);
+    if (move) this.#count(move, -1);
+    this.#moves.delete(decision);
+  }
+
+  #count({ from, to, paths }: MoveElsewhere, change: 1 | -1): void {
+    this.#sites.count(this.#sites.named(from), this.#sites.named(to), paths, change);
+  }
+}

@@ -1,0 +1,168 @@
+/** Which VMs there are and who uses them. Late and repeated facts change nothing. */
+import { TagalongError } from '../../errors.ts';
+import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
+import type { Data, FactOf } from '../../events/index.ts';
+import { newMind } from './mind.ts';
+import type { SiteTable } from './sites.ts';
+import type { Session, Vm } from './state.ts';
+import { noStays } from './stays.ts';
+import { newSession, whyUnpopulated } from './vm.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** A VM that is gone. Its decisions' numbers are not used again, should one of the same name come back. */
+interface Departed {
+  readonly seq: number;
+  readonly atMs: number;
+}
+
+export class Roster {
+  readonly vms = new Map<string, Vm>();
+  readonly #departed = new Map<string, Departed>();
+  readonly #sites: SiteTable;
+  readonly #priorStayMs: number;
+
+  constructor(sites: SiteTable, priorStayMs: number) {
+    this.#sites = sites;
+    this.#priorStayMs = priorStayMs;
+  }
+
+  /** Takes in a VM as it was kept; a retired one only as a memory of its last decision. */
+  add(vm: Vm): void {
+    if (vm.retired) {
+      this.#departed.set(vm.id, { seq: vm.mind.seq, atMs: vm.nowMs });
+      return;
+    }
+    this.vms.set(vm.id, vm);
+    vm.home.homes.add(vm);
+    // In records of earlier versions, nobody was attached to any idle VM.
+    if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
+  }
+
+  /** Knows nothing of a VM any more, not even that there was one. */
+  forget(id: string): Vm | undefined {
+    const vm = this.vms.get(id);
+    vm?.home.homes.delete(vm);
+    this.vms.delete(id);
+    this.#departed.delete(id);
+    return vm;
+  }
+
+  /** @throws TagalongError VM_UNKNOWN */
+  known(id: string): Vm {
+    const vm = this.vms.get(id);
+    if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
+    return vm;
+  }
+
+  /** @returns the VM that changed; undefined: nothing did */
+  apply(
+    fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>,
+  ): Vm | undefined {
+    switch (fact.type) {
+      case 'vm.declared.v1':
+        return this.#declare(fact.data);
+      case 'vm.retired.v1':
+        return this.#retire(fact.data);
+      case 'session.attached.v1':
+        return this.#attach(fact.data);
+      case 'session.detached.v1':
+        return this.#detach(fact.data);
+    }
+  }
+
+  rehome(vm: Vm, site: string): void {
+    if (vm.home.id === site) return;
+    vm.home.homes.delete(vm);
+    vm.home = this.#sites.named(site);
+    vm.home.homes.add(vm);
+  }
+
+  #declare({ vm: id, atMs, home, spec }: Data<'vm.declared.v1'>): Vm | undefined {
+    const known = this.vms.get(id);
+    if (known !== undefined) {
+      // Where it runs is known better here than to who declares it again.
+      if (atMs <= known.declaredAtMs) return undefined;
+      known.declaredAtMs = atMs;
+      known.spec = spec;
+      known.quietKm = -1;
+      return known;
+    }
+    const departed = this.#departed.get(id);
+    if (departed !== undefined && atMs <= departed.atMs) return undefined;
+    const vm: Vm = {
+      id,
+      spec,
+      declaredAtMs: atMs,
+      home: this.#sites.named(home),
+      state: 'idle',
+      mind: newMind(id, departed?.seq ?? 0),
+      sessions: [],
+      nowMs: atMs,
+      wakeAtMs: Number.POSITIVE_INFINITY,
+      recheckAtMs: Number.POSITIVE_INFINITY,
+      quietKm: -1,
+      best: null,
+      bestSinceMs: atMs,
+      stays: noStays(this.#priorStayMs),
+      memory: null,
+      reason: 'nobody-attached',
+      left: null,
+      movesAtMs: [],
+      detachedAtMs: {},
+      retired: false,
+      changed: false,
+    };
+    this.add(vm);
+    return vm;
+  }
+
+  #retire({ vm: id, atMs }: Data<'vm.retired.v1'>): Vm | undefined {
+    const vm = this.vms.get(id);
+    if (vm === undefined || atMs < vm.declaredAtMs) return undefined;
+    this.vms.delete(id);
+    vm.home.homes.delete(vm);
+    vm.retired = true;
+    vm.sessions = [];
+    vm.nowMs = Math.max(vm.nowMs, atMs);
+    this.#departed.set(id, { seq: vm.mind.seq, atMs: vm.nowMs });
+    return vm;
+  }
+
+  #attach({ vm: id, user, weight, atMs }: Data<'session.attached.v1'>): Vm | undefined {
+    const vm = this.vms.get(id);
+    if (vm === undefined) return undefined;
+    const { detachedAtMs } = vm;
+    if (Object.hasOwn(detachedAtMs, user) && atMs < detachedAtMs[user]!) return undefined;
+    const known = sessionOf(vm, user);
+    if (known?.weight === weight) return undefined;
+    // Ingest has refused it, with a word; this keeps the record small whoever says it.
+    if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
+    if (known === undefined) vm.sessions.push(newSession(user, weight, atMs));
+    else known.weight = weight;
+    delete detachedAtMs[user];
+    vm.quietKm = -1;
+    if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
+    return vm;
+  }
+
+  #detach({ vm: id, user, atMs }: Data<'session.detached.v1'>): Vm | undefined {
+    const vm = this.vms.get(id);
+    const session = vm && sessionOf(vm, user);
+    if (vm === undefined || session === undefined || atMs < session.attachedAtMs) return undefined;
+    vm.sessions.splice(vm.sessions.indexOf(session), 1);
+    // Remembered for as long as an old `attached` could still be on its way.
+    for (const other in vm.detachedAtMs) if (vm.detachedAtMs[other]! < atMs - HOUR_MS) delete vm.detachedAtMs[other];
+    vm.detachedAtMs[user] = atMs;
+    const users = Object.keys(vm.detachedAtMs);
+    if (users.length > MAX_DETACHED_KEPT) delete vm.detachedAtMs[users[0]!];
+    return vm;
+  }
+}
+
+/** A VM's session of one user. VMs have a handful of users: a scan beats a map. */
+export function sessionOf(vm: Vm, user: string): Session | undefined {
+  const { sessions } = vm;
+  for (let i = 0; i < sessions.length; i++) if (sessions[i]!.user === user) return sessions[i];
+  return undefined;
+}

@@ -1,0 +1,246 @@
+/** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
+import { TagalongError } from '../../errors.ts';
+import type { Data, FactOf, Figures, VmSpec } from '../../events/index.ts';
+import { SiteIndex } from '../../geo/site-index.ts';
+import { type NetworkModel, siteRttMs } from '../../model/network.ts';
+import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
+import type { Correction, Pair, Site } from './state.ts';
+
+/** Measured ÷ predicted of one finished move, within what is believed; null where nothing was predicted. JSON. */
+export interface Sample {
+  readonly duration: number | null;
+  readonly interruption: number | null;
+}
+
+/** What a finished move taught of its pair of sites. */
+export interface Lesson {
+  /** The pair's key. */
+  readonly pair: string;
+  readonly migration: string;
+  readonly sample: Sample;
+}
+
+/** The correction of a pair on which nothing was measured yet. */
+export const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
+/** Weight of the newest move; the first one counts in full, because a prediction nobody checked is worth little. */
+const NEWEST_WEIGHT = 0.3;
+/** One freak move must not make a pair look a hundred times worse, or better, than it is. */
+const CORRECTION_RANGE = [0.1, 10] as const;
+
+export class SiteTable {
+  readonly #network: NetworkModel;
+  readonly #byId = new Map<string, Site>();
+  readonly #list: Site[] = [];
+  readonly #corrections = new Map<string, Correction>();
+  /** Moves under way, by path id. */
+  readonly #movesByPath = new Map<string, number>();
+  #index = new SiteIndex([]);
+  #indexed = true;
+  /** Counts what makes pairs out of date: sites that come or move, uplinks and corrections that change. */
+  #generation = 0;
+
+  constructor(network: NetworkModel) {
+    this.#network = network;
+  }
+
+  get(id: string): Site | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** A site that was reported. @throws TagalongError SITE_UNKNOWN */
+  known(id: string): Site {
+    const site = this.#byId.get(id);
+    if (site !== undefined && site.index >= 0) return site;
+    const names = this.#list.map((other) => other.id).join(', ');
+    throw new TagalongError('SITE_UNKNOWN', `no site "${id}"; there are ${names}`);
+  }
+
+  get list(): readonly Site[] {
+    return this.#list;
+  }
+
+  /** The nearest-site index; rebuilt when a site was added or moved. */
+  get index(): SiteIndex {
+    if (!this.#indexed) {
+      this.#index = new SiteIndex(this.#list);
+      this.#indexed = true;
+    }
+    return this.#index;
+  }
+
+  /** The site of that name; one that nobody has reported yet is a name without a place until its heartbeat comes. */
+  named(id: string): Site {
+    let site = this.#byId.get(id);
+    if (site === undefined) {
+      site = {
+        id,
+        index: -1,
+        lat: 0,
+        lon: 0,
+        slots: 0,
+        uplinks: [],
+        draining: false,
+        reportedAtMs: -1,
+        removedAtMs: -1,
+        reportedVms: 0,
+        pairs: new Map(),
+        homes: new Set(),
+        inbound: 0,
+        moves: 0,
+      };
+      this.#byId.set(id, site);
+    }
+    return site;
+  }
+
+  /** Takes a heartbeat. An older one than the last changes nothing (undefined). */
+  report(data: Data<'site.reported.v1'>): Site | undefined {
+    const site = this.named(data.site);
+    if (data.atMs < site.reportedAtMs || data.atMs <= site.removedAtMs) return undefined;
+    const placed = site.index >= 0;
+    if (!placed) site.index = this.#list.push(site) - 1;
+    const moved = !placed || site.lat !== data.lat || site.lon !== data.lon;
+    if (moved) this.#indexed = false;
+    if (moved || !sameUplinks(site.uplinks, data.uplinks)) this.#generation++;
+    site.lat = data.lat;
+    site.lon = data.lon;
+    site.slots = data.slots;
+    site.uplinks = data.uplinks;
+    site.draining = data.draining;
+    site.reportedAtMs = data.atMs;
+    site.reportedVms = data.vms.length;
+    site.report = data;
+    return site;
+  }
+
+  /**
+   * Takes a site out, until a later heartbeat brings it back. The last one of the list takes its place.
+   * @returns the site; undefined where it was heard of later, or was not in the list
+   */
+  remove({ site: id, atMs }: Data<'site.removed.v1'>): Site | undefined {
+    const site = this.named(id);
+    if (atMs < site.reportedAtMs) return undefined;
+    site.removedAtMs = Math.max(site.removedAtMs, atMs);
+    if (site.index < 0) return undefined;
+    const last = this.#list.pop()!;
+    if (last !== site) {
+      this.#list[site.index] = last;
+      last.index = site.index;
+    }
+    site.index = -1;
+    this.#indexed = false;
+    this.#generation++;
+    return site;
+  }
+
+  /** What makes another table know the same: the latest heartbeats, and which sites were removed. */
+  facts(): FactOf<'site.reported.v1' | 'site.removed.v1'>[] {
+    const removed = [...this.#byId.values()].filter(({ removedAtMs }) => removedAtMs >= 0);
+    return [
+      ...removed.map(({ id, removedAtMs: atMs }) => ({ type: 'site.removed.v1', data: { site: id, atMs } }) as const),
+      ...this.#list.map(({ report }) => ({ type: 'site.reported.v1', data: report! }) as const),
+    ];
+  }
+
+  pair(from: Site, to: Site): Pair {
+    let pair = from.pairs.get(to.index);
+    if (pair === undefined || pair.generation !== this.#generation) {
+      const key = `${from.id}~${to.id}`;
+      pair = {
+        key,
+        generation: this.#generation,
+        from,
+        to,
+        paths: pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks }),
+        rttMs: siteRttMs(this.#network, this.index.betweenKm(from.index, to.index)),
+        correction: this.#corrections.get(key) ?? UNCORRECTED,
+      };
+      from.pairs.set(to.index, pair);
+    }
+    return pair;
+  }
+
+  movesOn(path: Path): number {
+    return this.#movesByPath.get(path.id) ?? 0;
+  }
+
+  /** Counts a move that begins (+1) or ends (-1) against both sites and the paths it was ordered on. */
+  count(from: Site, to: Site, paths: readonly string[], change: 1 | -1): void {
+    from.moves += change;
+    to.moves += change;
+    to.inbound += change;
+    for (const path of paths) {
+      const moves = (this.#movesByPath.get(path) ?? 0) + change;
+      if (moves === 0) this.#movesByPath.delete(path);
+      else this.#movesByPath.set(path, moves);
+    }
+  }
+
+  /**
+   * Learns from a finished move.
+   * @param raw what the model had predicted, before correction
+   * @param measured see `usableTimes`
+   * @returns the pair's key and what was learned of it, to be kept
+   */
+  learn(
+    from: string,
+    to: string,
+    raw: MoveTimes,
+    { durationMs, interruptionMs }: Partial<MoveTimes>,
+  ): { key: string; sample: Sample } {
+    const pair = this.pair(this.named(from), this.named(to));
+    const sample = {
+      duration: believed(durationMs, raw.durationMs),
+      interruption: believed(interruptionMs, raw.interruptionMs),
+    };
+    pair.correction = corrected(pair.correction, sample);
+    this.#corrections.set(pair.key, pair.correction);
+    return { key: pair.key, sample };
+  }
+
+  /** Puts a correction as it was kept in the place of what is known here. */
+  restoreCorrection(key: string, correction: Correction): void {
+    const known = this.#corrections.get(key);
+    if (known !== undefined && sameCorrection(known, correction)) return;
+    this.#corrections.set(key, correction);
+    this.#generation++;
+  }
+}
+
+interface MoveTimes {
+  readonly durationMs: number;
+  readonly interruptionMs: number;
+}
+
+/**
+ * What a finished move tells of its prediction, which is always of a whole disk: one that sent less, because the site had
+ * kept the disk from when the VM left it, tells nothing of the duration.
+ */
+export function usableTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
+  const { durationMs, interruptionMs, bytes } = figures;
+  return bytes < diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
+}
+
+/** A correction after one more move. */
+export function corrected({ duration, interruption, samples }: Correction, sample: Sample): Correction {
+  const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
+  const smooth = (old: number, ratio: number | null) => (ratio === null ? old : old + weight * (ratio - old));
+  return {
+    duration: smooth(duration, sample.duration),
+    interruption: smooth(interruption, sample.interruption),
+    samples: samples + 1,
+  };
+}
+
+function sameCorrection(a: Correction, b: Correction): boolean {
+  return a.duration === b.duration && a.interruption === b.interruption && a.samples === b.samples;
+}
+
+function believed(measuredMs: number | undefined, predictedMs: number): number | null {
+  const ratio = measuredMs === undefined ? Number.NaN : measuredMs / predictedMs;
+  return Number.isFinite(ratio) ? Math.min(CORRECTION_RANGE[1], Math.max(CORRECTION_RANGE[0], ratio)) : null;
+}
+
+function sameUplinks(a: readonly Uplink[], b: readonly Uplink[]): boolean {
+  return a.length === b.length && a.every((u, i) => u.provider === b[i]!.provider && u.rateBps === b[i]!.rateBps);
+}
