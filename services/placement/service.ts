@@ -118,7 +118,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
   const ended = new EndedMoves();
-  let elsewhere = new RemoteMoves(core.sites, ended);
+  let remoteMoves = new RemoteMoves(core.sites, ended);
   let lessonsDueMs = Number.NEGATIVE_INFINITY;
   let lessonAwaited = false;
   let automationReadMs = Number.NEGATIVE_INFINITY;
@@ -179,10 +179,10 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     next.pause(paused, nowMs());
     for (const { value } of kept) next.restore(reviveVm(value, next.sites));
     // Of those that were heard of meanwhile, the ones that have become ours are counted already.
-    const heard = [...elsewhere.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
-    elsewhere = new RemoteMoves(next.sites, ended);
-    for (const mind of beside) elsewhere.restore(mind);
-    for (const move of heard) elsewhere.add(move);
+    const heard = [...remoteMoves.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
+    remoteMoves = new RemoteMoves(next.sites, ended);
+    for (const mind of beside) remoteMoves.restore(mind);
+    for (const move of heard) remoteMoves.add(move);
     core = next;
     core.resume(nowMs());
   };
@@ -227,7 +227,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     const atMs = nowMs();
     for (const { event } of batch) {
       if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1') core.apply(event, atMs);
-      else if (!core.vms.has(event.data.vm) && elsewhere.hear(event)) {
+      else if (!core.vms.has(event.data.vm) && remoteMoves.hear(event)) {
         lessonsDueMs = Math.min(lessonsDueMs, atMs + LESSON_WRITTEN_MS);
         lessonAwaited = true;
       }

@@ -3,7 +3,7 @@
  * drive this same class, so they decide alike.
  *
  * A location event goes through plausibility, the user's session and the quiet radius; most end there. Only those that
- * could change something take a look (`outlook.ts`) and reach the VM's machine (`machine.ts`).
+ * could change something take a look (`evaluation.ts`) and reach the VM's machine (`machine.ts`).
  */
 import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
@@ -50,7 +50,7 @@ export class Placement {
   paused = false;
   readonly #settings: PlacementSettings;
   readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
-  readonly #lookout: VmEvaluator;
+  readonly #evaluator: VmEvaluator;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
   readonly #outcomes = new Outcomes();
@@ -73,7 +73,7 @@ export class Placement {
     const { limits } = settings;
     const isPaused = () => this.paused;
     const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
-    this.#lookout = new VmEvaluator(this.sites, settings, this.policy, rules);
+    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, rules);
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -178,7 +178,7 @@ export class Placement {
     const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
     if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
     if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
-    return this.#lookout.sameNearest(session);
+    return this.#evaluator.sameNearest(session);
   }
 
   /**
@@ -190,7 +190,7 @@ export class Placement {
     const site = this.sites.known(siteId);
     if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
     if (vm.home.index < 0) throw refused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
-    const { choice, rejected } = this.#lookout.order(vm, site, nowMs);
+    const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
     if (rejected !== undefined) throw refused(vmId, siteId, rejected);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
@@ -342,11 +342,11 @@ export class Placement {
     }
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
-      const outlook = this.#lookout.look(vm, atMs, looks > 0);
-      vm.reason = reasonOf(outlook);
-      vm.recheckAtMs = recheckAtMs(vm, outlook, this.#settings.policy, atMs);
-      if (wouldNotTransition(vm.state, vm.mind, outlook, atMs)) break;
-      if (!this.#send(vm, { type: 'looked', atMs, outlook })) break;
+      const evaluation = this.#evaluator.look(vm, atMs, looks > 0);
+      vm.reason = reasonOf(evaluation);
+      vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
+      if (wouldNotTransition(vm.state, vm.mind, evaluation, atMs)) break;
+      if (!this.#send(vm, { type: 'looked', atMs, evaluation })) break;
     }
     this.#schedule(vm);
   }
@@ -377,7 +377,7 @@ export class Placement {
   #explanation(vm: Vm, nowMs: number, reason: string, explains = true): Explanation {
     // A home without a place has nothing that candidates could be compared with.
     if (!explains || vm.home.index < 0) return unexplained(vm, this.policy.name, reason);
-    return explanation(vm, this.policy.name, reason, this.#lookout.candidates(vm, nowMs));
+    return explanation(vm, this.policy.name, reason, this.#evaluator.candidates(vm, nowMs));
   }
 
   /** Sets the next deadline. */

@@ -25,7 +25,7 @@ const choice = {
   raw: { durationMs: 1, interruptionMs: 1 },
   prediction: { durationMs: 1, interruptionMs: 1, bytes: 1, costUserMs: 1, benefitUserMs: 1 },
 };
-const outlook = fc.record({
+const evaluation = fc.record({
   populated: fc.boolean(),
   homeLost: fc.constantFrom(null, 'draining' as const, 'silent' as const),
   advice: fc.oneof(
@@ -37,7 +37,7 @@ const outlook = fc.record({
   targetGain: fc.constantFrom(-1, 0, 1),
 });
 const vmEvents: fc.Arbitrary<MachineEvent> = fc.oneof(
-  fc.record({ type: fc.constant('looked' as const), atMs, outlook }),
+  fc.record({ type: fc.constant('looked' as const), atMs, evaluation }),
   fc.record({ type: fc.constant('ordered' as const), atMs, choice: fc.constant(choice) }),
   fc.record({
     type: fc.constantFrom('switched' as const, 'completed' as const, 'failed' as const, 'cancelled' as const),

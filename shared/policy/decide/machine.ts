@@ -24,7 +24,7 @@ import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
 import type { Mind, MoveUnderWay, Source, State } from '../state/mind.ts';
 
 export type MachineEvent =
-  | { readonly type: 'looked'; readonly atMs: number; readonly outlook: Evaluation }
+  | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
   | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
   | { readonly type: 'accepted'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'switched'; readonly atMs: number; readonly decision: string }
@@ -52,8 +52,8 @@ export interface Pauses {
  */
 const ACCEPT_MS = 120_000;
 
-/** Guards that the machine and its shortcut share. `mind` and `outlook` in, a fact about them out. */
-const lost = (outlook: Evaluation) => outlook.homeLost !== null;
+/** Guards that the machine and its shortcut share. `mind` and `evaluation` in, a fact about them out. */
+const lost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
 const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
@@ -66,22 +66,22 @@ const isUnanswered = ({ move }: Mind, atMs: number) =>
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
  */
-export function wouldNotTransition(state: State, mind: Mind, outlook: Evaluation, atMs: number): boolean {
+export function wouldNotTransition(state: State, mind: Mind, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
-      return !lost(outlook) && !outlook.populated;
+      return !lost(evaluation) && !evaluation.populated;
     case 'settled':
-      return !lost(outlook) && outlook.populated && !isBetter(outlook);
+      return !lost(evaluation) && evaluation.populated && !isBetter(evaluation);
     case 'drifting':
-      return !lost(outlook) && outlook.populated && isBetter(outlook) && !isReady(outlook, atMs);
+      return !lost(evaluation) && evaluation.populated && isBetter(evaluation) && !isReady(evaluation, atMs);
     case 'moving':
-      return !isOvertaken(mind, outlook) && !isUnanswered(mind, atMs);
+      return !isOvertaken(mind, evaluation) && !isUnanswered(mind, atMs);
     case 'cooling':
-      return !lost(outlook) && !isOver(mind, atMs);
+      return !lost(evaluation) && !isOver(mind, atMs);
     case 'backing-off':
       return !isOver(mind, atMs);
     case 'evacuating':
-      return lost(outlook) && outlook.refuge === undefined;
+      return lost(evaluation) && evaluation.refuge === undefined;
   }
 }
 
@@ -96,15 +96,15 @@ export function vmMachine(pauses: Pauses) {
   });
 
   type Args = { context: Mind; event: MachineEvent };
-  const outlook = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).outlook;
-  const homeLost = (args: Args) => lost(outlook(args));
-  const unpopulated = (args: Args) => !outlook(args).populated;
-  const better = (args: Args) => isBetter(outlook(args));
-  const ready = (args: Args) => isReady(outlook(args), args.event.atMs);
+  const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).evaluation;
+  const homeLost = (args: Args) => lost(evaluation(args));
+  const unpopulated = (args: Args) => !evaluation(args).populated;
+  const better = (args: Args) => isBetter(evaluation(args));
+  const ready = (args: Args) => isReady(evaluation(args), args.event.atMs);
   const over = ({ context, event }: Args) => isOver(context, event.atMs);
-  const overtaken = (args: Args) => isOvertaken(args.context, outlook(args));
+  const overtaken = (args: Args) => isOvertaken(args.context, evaluation(args));
   const unanswered = ({ context, event }: Args) => isUnanswered(context, event.atMs);
-  const refuge = (args: Args) => outlook(args).refuge !== undefined;
+  const refuge = (args: Args) => evaluation(args).refuge !== undefined;
   const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
   /** Takes up a state: with the end of the pause, where it is one. */
@@ -138,8 +138,8 @@ export function vmMachine(pauses: Pauses) {
       }),
     },
   ];
-  const moveByPolicy = order('policy', (args) => (outlook(args).advice as { choice: Choice }).choice);
-  const moveAway = order('evacuation', (args) => outlook(args).refuge as Choice);
+  const moveByPolicy = order('policy', (args) => (evaluation(args).advice as { choice: Choice }).choice);
+  const moveAway = order('evacuation', (args) => evaluation(args).refuge as Choice);
   const moveByOrder = order('operator', ({ event }) => (event as Extract<MachineEvent, { type: 'ordered' }>).choice);
   const stay = [
     assign(({ context }) => ({ seq: context.seq + 1 })),
@@ -148,7 +148,7 @@ export function vmMachine(pauses: Pauses) {
       params: (args: Args): DecideParams => ({
         verdict: 'stay',
         source: 'policy',
-        reason: outlook(args).advice.reason,
+        reason: evaluation(args).advice.reason,
       }),
     },
     enter(),
@@ -175,7 +175,7 @@ export function vmMachine(pauses: Pauses) {
     states: {
       idle: {
         on: {
-          looked: [toEvacuation, { guard: (args) => outlook(args).populated, target: 'settled', actions: enter() }],
+          looked: [toEvacuation, { guard: (args) => evaluation(args).populated, target: 'settled', actions: enter() }],
           ordered,
         },
       },

@@ -13,7 +13,7 @@ export const SAFETY = 0.98;
 /** Farther than anything on the earth. */
 const ANYWHERE_KM = 1e6;
 
-/** One survey after the other, in the same place: what the last one found is overwritten by the next. */
+/** One scan after the other, in the same place: what the last one found is overwritten by the next. */
 export class CandidateScan {
   /** The VM's home first, then the sites near its users. */
   readonly candidates: Site[] = [];
@@ -132,7 +132,7 @@ export class CandidateScan {
   }
 
   /**
-   * Whether the site nearest to a user is still the one it was; if so, says anew for how far. Costs a tenth of a survey,
+   * Whether the site nearest to a user is still the one it was; if so, says anew for how far. Costs a tenth of a scan,
    * and is all that is to be known of a user who walks along the border between two sites.
    */
   sameNearest(session: Session): boolean {

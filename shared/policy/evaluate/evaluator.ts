@@ -81,18 +81,18 @@ export class VmEvaluator {
   readonly #settings: EvaluationSettings;
   readonly #policy: AnyPolicy;
   readonly #rules: Rules;
-  readonly #survey: CandidateScan;
+  readonly #scan: CandidateScan;
   readonly #estimates: Estimates;
-  readonly #shown: ReusedRuleInput;
+  readonly #ruleInput: ReusedRuleInput;
 
   constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: Rules) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
     this.#rules = rules;
-    this.#survey = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
+    this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
     this.#estimates = new Estimates(settings);
-    this.#shown = new ReusedRuleInput(this.#survey, sites, this.#estimates);
+    this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#estimates);
   }
 
   /**
@@ -101,14 +101,14 @@ export class VmEvaluator {
    *   whoever surveyed its surroundings would find them as they were
    */
   look(vm: Vm, nowMs: number, again = false): Evaluation {
-    const survey = this.#survey;
+    const scan = this.#scan;
     if (!again) {
-      survey.take(vm, nowMs);
-      survey.anchor(vm);
+      scan.take(vm, nowMs);
+      scan.anchor(vm);
     }
     const homeLost = this.#homeLost(vm.home, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
-    if (survey.active.length === 0) {
+    if (scan.active.length === 0) {
       vm.quietKm = -1;
       // How long they stayed after they fell silent is not known.
       vm.best = null;
@@ -120,7 +120,7 @@ export class VmEvaluator {
     const policy = this.#policy;
     if ('choose' in policy) return { populated: true, homeLost, refuge, ...this.#follow(policy, vm, nowMs) };
     if (vm.mind.move) {
-      const targetGain = survey.serving[0]! - survey.servingFrom(this.#sites.named(vm.mind.move.to));
+      const targetGain = scan.serving[0]! - scan.servingFrom(this.#sites.named(vm.mind.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
       const reason = MOVING_BECAUSE[vm.mind.move.source];
       return { populated: true, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain };
@@ -141,11 +141,11 @@ export class VmEvaluator {
    * and the filter that refuses it.
    */
   candidates(vm: Vm, nowMs: number): Prospects {
-    const survey = this.#survey;
-    survey.take(vm, nowMs);
-    const list = survey.candidates.map((site, i): Candidate => {
-      const servingUserMsPerS = survey.serving[i]!;
-      const gain = survey.serving[0]! - servingUserMsPerS;
+    const scan = this.#scan;
+    scan.take(vm, nowMs);
+    const list = scan.candidates.map((site, i): Candidate => {
+      const servingUserMsPerS = scan.serving[i]!;
+      const gain = scan.serving[0]! - servingUserMsPerS;
       // What it would take to go where it is worse interests nobody.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
       const weighed = this.#weigh(vm, site, gain);
@@ -159,9 +159,9 @@ export class VmEvaluator {
       };
     });
     return {
-      home: survey.serving[0]!,
-      sessions: survey.active.length,
-      oldestFixAgeMs: Math.max(0, nowMs - survey.oldestFixMs),
+      home: scan.serving[0]!,
+      sessions: scan.active.length,
+      oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
       expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
       list: bestOf(list),
     };
@@ -169,8 +169,8 @@ export class VmEvaluator {
 
   /** An operator's wish, judged by the filters alone. */
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
-    this.#survey.take(vm, nowMs);
-    const gain = this.#survey.serving[0]! - this.#survey.servingFrom(to);
+    this.#scan.take(vm, nowMs);
+    const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
     const weighed = this.#weigh(vm, to, gain);
     const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
     return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
@@ -183,7 +183,7 @@ export class VmEvaluator {
 
   /** Keeps which site serves best, and learns from each change how long one stays it. */
   #noteBest(vm: Vm, nowMs: number): void {
-    const site = this.#survey.candidates[this.#survey.best()]!.id;
+    const site = this.#scan.candidates[this.#scan.best()]!.id;
     if (site === vm.best) return;
     if (vm.best !== null) learnStay(vm.stays, vm.best, nowMs - vm.bestSinceMs);
     vm.best = site;
@@ -191,13 +191,13 @@ export class VmEvaluator {
   }
 
   #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
-    return { nowMs, stay: stayAt(stays, best, bestSinceMs, this.#survey) };
+    return { nowMs, stay: stayAt(stays, best, bestSinceMs, this.#scan) };
   }
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
   #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
-    const { serving } = this.#survey;
-    const other = this.#survey.bestOther();
+    const { serving } = this.#scan;
+    const other = this.#scan.bestOther();
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
     if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
@@ -209,7 +209,7 @@ export class VmEvaluator {
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = this.#circumstances(vm, nowMs);
     const choice = choiceOf(chosen, circumstances, 'better-site');
-    if (nowMs - this.#survey.newestFixMs > HEARD_MS) {
+    if (nowMs - this.#scan.newestFixMs > HEARD_MS) {
       const readyAtMs = Number.POSITIVE_INFINITY;
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
@@ -226,14 +226,14 @@ export class VmEvaluator {
     vm: Vm,
     nowMs: number,
   ): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
-    const { candidates, serving } = this.#survey;
+    const { candidates, serving } = this.#scan;
     const circumstances = this.#circumstances(vm, nowMs);
     let chosen: Weighed | undefined;
     let score = Number.NEGATIVE_INFINITY;
     let enough = 0;
     let blocked: string | undefined;
     let missingGain = Number.POSITIVE_INFINITY;
-    for (const i of this.#survey.ranked()) {
+    for (const i of this.#scan.ranked()) {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, gain);
@@ -263,14 +263,14 @@ export class VmEvaluator {
 
   /** What a rule makes of the sites. It is asked at every position, because it remembers. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
-    const { candidates, serving } = this.#survey;
-    const view = this.#shown.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
+    const { candidates, serving } = this.#scan;
+    const view = this.#ruleInput.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);
     if (vm.mind.move) {
       // Who would still leave does not turn back, though it may be worse there by now.
-      const there = wanted === 0 ? this.#survey.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
+      const there = wanted === 0 ? this.#scan.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
       const targetGain = serving[0]! - there;
       return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.mind.move.source] }, targetGain };
     }
@@ -289,7 +289,7 @@ export class VmEvaluator {
   #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
     const pair = this.#sites.pair(vm.home, to);
     const raw = this.#estimates.predict(vm.spec, pair);
-    const costUserMs = this.#estimates.costUserMs(pair, raw, this.#survey.weight);
+    const costUserMs = this.#estimates.costUserMs(pair, raw, this.#scan.weight);
     return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
   }
 
@@ -301,7 +301,7 @@ export class VmEvaluator {
 
   /** The legal site that serves best, near the users or, where there are none, near the home. */
   #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
-    const survey = this.#survey;
+    const scan = this.#scan;
     const probe = new Float64Array(3);
     const found = new Int32Array(REFUGES);
     unitVector(vm.home, probe);
@@ -309,10 +309,10 @@ export class VmEvaluator {
     const near = Array.from(found.subarray(0, count), (i) => this.#sites.list[i]!);
     let chosen: Weighed | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const site of new Set([...survey.candidates.slice(1), ...near])) {
-      const serving = survey.servingFrom(site);
+    for (const site of new Set([...scan.candidates.slice(1), ...near])) {
+      const serving = scan.servingFrom(site);
       if (serving >= least) continue;
-      const weighed = this.#weigh(vm, site, survey.serving[0]! - serving);
+      const weighed = this.#weigh(vm, site, scan.serving[0]! - serving);
       if (this.#rejected(vm, weighed, nowMs, true) !== undefined) continue;
       chosen = weighed;
       least = serving;
@@ -322,14 +322,14 @@ export class VmEvaluator {
 
   /** Whether the site nearest to a user is still the one it was at the last look. */
   sameNearest(session: Session): boolean {
-    return this.#survey.sameNearest(session);
+    return this.#scan.sameNearest(session);
   }
 
   /** How far any user may go before a gain can change by the slack. */
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
     // The home's cost and the other site's can both change, in opposite directions.
-    const km = (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#survey.weight);
+    const km = (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#scan.weight);
     // No slack, where distance costs nothing.
     return Number.isNaN(km) ? NEXT_EVENT : km;
   }

@@ -5,7 +5,7 @@ import type { Pair, Site, Vm } from '../state/state.ts';
 import type { CandidateScan } from './candidate-scan.ts';
 import type { Estimates } from './estimates.ts';
 
-/** What a rule is shown of the last survey: one object for all looks, because rules are asked at every position. */
+/** What a rule is shown of the last scan: one object for all looks, because rules are asked at every position. */
 export class ReusedRuleInput implements RuleInput {
   vm = '';
   nowMs = 0;
@@ -13,15 +13,15 @@ export class ReusedRuleInput implements RuleInput {
   usualStayMs = 0;
   readonly sites: readonly Site[];
   readonly serving: readonly number[];
-  readonly #survey: CandidateScan;
+  readonly #scan: CandidateScan;
   readonly #table: SiteTable;
   readonly #estimates: Estimates;
   #spec: VmSpec | undefined;
 
-  constructor(survey: CandidateScan, table: SiteTable, estimates: Estimates) {
-    this.sites = survey.candidates;
-    this.serving = survey.serving;
-    this.#survey = survey;
+  constructor(scan: CandidateScan, table: SiteTable, estimates: Estimates) {
+    this.sites = scan.candidates;
+    this.serving = scan.serving;
+    this.#scan = scan;
     this.#table = table;
     this.#estimates = estimates;
   }
@@ -30,20 +30,20 @@ export class ReusedRuleInput implements RuleInput {
   show({ id, spec }: Vm, nowMs: number, usualStayMs: number): this {
     this.vm = id;
     this.nowMs = nowMs;
-    this.best = this.#survey.best();
+    this.best = this.#scan.best();
     this.usualStayMs = usualStayMs;
     this.#spec = spec;
     return this;
   }
 
   get weight(): number {
-    return this.#survey.weight;
+    return this.#scan.weight;
   }
 
   moveCostUserMs(from: number, to: number): number {
     if (from === to) return 0;
     const pair = this.#pair(from, to);
-    return this.#estimates.costUserMs(pair, this.#estimates.predict(this.#spec!, pair), this.#survey.weight);
+    return this.#estimates.costUserMs(pair, this.#estimates.predict(this.#spec!, pair), this.#scan.weight);
   }
 
   moveMs(from: number, to: number): number {

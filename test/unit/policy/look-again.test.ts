@@ -1,4 +1,4 @@
-/** A VM that took up another state is looked at again without a new survey: that must come to the same. */
+/** A VM that took up another state is looked at again without a new scan: that must come to the same. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
@@ -16,7 +16,7 @@ const places = fc.array(
 /** What a state that is taken up may bring with it. */
 const minds = fc.record({ deadlineMs: fc.constantFrom(null, 1, Number.MAX_SAFE_INTEGER), moves: fc.boolean() });
 
-test('another look at the same instant sees the same, with and without a survey', () => {
+test('another look at the same instant sees the same, with and without a scan', () => {
   const kinds = new Set<string>();
   fc.assert(
     fc.property(places, minds, (users, { deadlineMs, moves }) => {
@@ -34,10 +34,10 @@ test('another look at the same instant sees the same, with and without a survey'
       const nowMs = l.clock.now();
       lookout.look(vm, nowMs);
       vm.mind = { ...vm.mind, deadlineMs, move: moves ? UNDER_WAY : null };
-      const short = { outlook: lookout.look(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
-      const whole = { outlook: lookout.look(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const short = { evaluation: lookout.look(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const whole = { evaluation: lookout.look(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
       expect(short).toEqual(whole);
-      kinds.add(`${short.outlook.advice.kind} ${short.outlook.advice.reason}`);
+      kinds.add(`${short.evaluation.advice.kind} ${short.evaluation.advice.reason}`);
     }),
     { seed, numRuns: 500 },
   );

@@ -19,7 +19,7 @@ const choice: Choice = {
 const STAY: Advice = { kind: 'stay', reason: 'home-is-best' };
 const BLOCKED: Advice = { kind: 'blocked', reason: 'full' };
 const move = (readyAtMs: number): Advice => ({ kind: 'move', reason: 'better-site', choice, readyAtMs });
-const outlook = (advice: Advice, more: Partial<Evaluation> = {}): Evaluation => ({
+const evaluation = (advice: Advice, more: Partial<Evaluation> = {}): Evaluation => ({
   populated: true,
   homeLost: null,
   advice,
@@ -30,7 +30,7 @@ const outlook = (advice: Advice, more: Partial<Evaluation> = {}): Evaluation => 
 const looked = (advice: Advice, more: Partial<Evaluation> = {}, atMs = 10): MachineEvent => ({
   type: 'looked',
   atMs,
-  outlook: outlook(advice, more),
+  evaluation: evaluation(advice, more),
 });
 const under = {
   decision: 'v:1',
@@ -164,7 +164,7 @@ describe('the shortcut', () => {
     fc.constantFrom(STAY, BLOCKED),
     fc.integer({ min: 0, max: 20 }).map((readyAtMs) => move(readyAtMs)),
   );
-  const outlooks = fc.record({
+  const evaluations = fc.record({
     populated: fc.boolean(),
     homeLost: fc.constantFrom(null, 'draining' as const, 'silent' as const),
     advice: advices,
@@ -190,10 +190,10 @@ describe('the shortcut', () => {
 
   test('is taken exactly where the machine would change nothing and say nothing', () => {
     fc.assert(
-      fc.property(states, minds, outlooks, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
+      fc.property(states, minds, evaluations, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
         const { deadlineMs, ...rest } = more;
         const mind: Mind = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
-        const after = step(state, mind, { type: 'looked', atMs, outlook: seen });
+        const after = step(state, mind, { type: 'looked', atMs, evaluation: seen });
         const same =
           after.state === state && after.actions.length === 0 && JSON.stringify(after.context) === JSON.stringify(mind);
         expect(wouldNotTransition(state, mind, seen, atMs)).toBe(same);
