@@ -1,6 +1,7 @@
 /** What a VM's source sends of it during a move: disk, memory, and what is still missing where it runs elsewhere by then. */
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, Landing, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Log } from '#shared/log.ts';
 import { CarriageWatch } from './carriage.ts';
 import { DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
@@ -48,7 +49,7 @@ export class Departure {
       await this.#disk.resume();
     }
     if (move.copy && (await isSending(qmp))) {
-      this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs, move.landing.postCopy);
+      this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs, move.landing.postCopy, this.#log());
       await this.#memory.begin(this.#of.context.config.qemu, move.landing, await this.#tls(move));
     }
   }
@@ -80,7 +81,7 @@ export class Departure {
     const landing = await this.#reach(move, order.stallMs);
     await this.#of.save({ move: { ...move, copy: order } });
     const { downtimeLimitMs } = this.#of.record().machine.spec;
-    this.#memory = new MemoryCopy(qmp, order, downtimeLimitMs, landing.postCopy);
+    this.#memory = new MemoryCopy(qmp, order, downtimeLimitMs, landing.postCopy, this.#log());
     await this.#memory.begin(this.#of.context.config.qemu, landing, await this.#tls(move));
   }
 
@@ -198,6 +199,10 @@ export class Departure {
   /** What this QEMU shows to, and asks of, the one it sends to. */
   async #tls({ peer }: MoveRecord): Promise<Tls> {
     return { creds: await credentials(this.#of.live(), this.#of.context.certificates, 'client'), peer };
+  }
+
+  #log(): Log {
+    return this.#of.context.log.child({ vm: this.#of.record().vm });
   }
 
   #watch(): void {

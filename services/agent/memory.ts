@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyOrder, CopyStatus, Landing } from '#shared/hypervisor/qemu/protocol.ts';
-import { afterRound } from '#shared/model/pre-copy.ts';
+import type { Log } from '#shared/log.ts';
+import { afterRound, type RoundVerdict } from '#shared/model/pre-copy.ts';
 import { foreignText } from '#shared/text.ts';
 import type { Qmp } from './qmp.ts';
 import { countedPieces } from './written.ts';
@@ -115,8 +116,10 @@ export interface Tls {
   readonly peer: string;
 }
 
+/** What it decides is logged with its figures. */
 export class MemoryCopy {
   readonly #qmp: Qmp;
+  readonly #log: Log;
   readonly #order: CopyOrder;
   readonly #downtimeLimitMs: number;
   readonly #postCopy: boolean;
@@ -132,9 +135,13 @@ export class MemoryCopy {
   #over = false;
   readonly #begunMs: number;
 
-  /** @param postCopy whether it may be finished so */
-  constructor(qmp: Qmp, order: CopyOrder, downtimeLimitMs: number, postCopy: boolean) {
+  /**
+   * @param postCopy whether it may be finished so
+   * @param log bound to the VM
+   */
+  constructor(qmp: Qmp, order: CopyOrder, downtimeLimitMs: number, postCopy: boolean, log: Log) {
     this.#qmp = qmp;
+    this.#log = log;
     this.#order = order;
     this.#downtimeLimitMs = downtimeLimitMs;
     this.#postCopy = postCopy;
@@ -251,6 +258,7 @@ export class MemoryCopy {
     const rateBps = Math.max(roundBps, this.#rateBps);
     const limits = { maxRounds, maxPauseMs, postCopy: this.#postCopy };
     const verdict = afterRound({ downtimeLimitMs: this.#downtimeLimitMs }, limits, round - 1, ram.remaining, rateBps);
+    this.#sayVerdict(verdict, round - 1, ram.remaining, rateBps);
     if (verdict === 'switch' || verdict === 'force' || verdict === 'post-copy') {
       this.#state = ({ switch: 'ready', force: 'forced', 'post-copy': 'post-copy' } as const)[verdict];
       // Waits for the order with the rest unsent: at full speed it would soon have nothing left to send, and stop.
@@ -259,6 +267,19 @@ export class MemoryCopy {
       const seconds = (ram.remaining / rateBps).toFixed(1);
       this.#fail('NOT_CONVERGING', `after ${round - 1} rounds the rest would still stop the VM for ${seconds} s`);
     }
+  }
+
+  #sayVerdict(verdict: RoundVerdict, round: number, remainingBytes: number, rateBps: number): void {
+    const { migration, maxRounds, maxPauseMs } = this.#order;
+    const figures = {
+      round,
+      remainingBytes,
+      rateBps: Math.round(rateBps),
+      wouldPauseMs: Math.round((remainingBytes / rateBps) * 1000),
+    };
+    const limits = { maxRounds, maxPauseMs, downtimeLimitMs: this.#downtimeLimitMs };
+    const level = verdict === 'again' ? 'debug' : 'info';
+    this.#log[level]({ migration, verdict, ...figures, limits }, 'a pre-copy round has ended');
   }
 
   #stalled(nowMs: number): boolean {
@@ -270,6 +291,11 @@ export class MemoryCopy {
 
   #fail(code: string, reason: string): void {
     if (this.#state === 'sent' || this.#over) return;
+    const { sentBytes, remainingBytes } = this.status;
+    this.#log.warn(
+      { migration: this.#order.migration, code, reason, sentBytes, remainingBytes },
+      'a memory copy is given up',
+    );
     this.#state = 'failed';
     this.#failure = { code, reason };
   }
