@@ -63,6 +63,37 @@ export type ErrorCode =
   | 'PROGRAM_MISSING' // a program that a command runs is not on this host
   | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
 
+/**
+ * Why a migration was refused, or ended without its VM at the destination, where that is found out here. What an agent
+ * answers is an {@link ErrorCode} of its own, or any text of a foreign one.
+ */
+export type FailureCode =
+  | 'BAD_ORDER' // a step that is not the next one, or a VM that is being moved, or is there already
+  | 'NO_PATH' // the two sites have no provider in common
+  | 'NO_SUCH_VM' // no site has the VM
+  | 'VM_ELSEWHERE' // it does not run where it is to leave from
+  | 'VM_BUSY' // another migration of the VM has not ended
+  | 'VM_NOT_RUNNING' // it runs at neither site, or died where it arrived
+  | 'SITE_FULL' // every slot of the destination is taken or promised
+  | 'SITE_UNKNOWN' // one of its sites was removed
+  | 'QUEUE_TIMEOUT' // the limits did not allow it in time
+  | 'HYPERVISOR_SILENT' // nobody answers for it
+  | 'STUCK' // a step does not end and moves no bytes
+  | 'INTERNAL'; // a fault of the program
+
+/** What an HTTP answer says of a fault that has no {@link ErrorCode}. */
+export type AnswerCode =
+  | 'BAD_REQUEST'
+  | 'UNAUTHORIZED'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'PATH_TOO_LONG'
+  | 'BODY_TOO_LARGE'
+  | 'MEDIA_TYPE_UNSUPPORTED'
+  | 'RATE_LIMITED'
+  | 'TOO_MANY_PAGES'
+  | 'INTERNAL';
+
 /** An error with a stable {@link ErrorCode}; its message is one line that says what, where, and what would be right. */
 export class TagalongError extends Error {
   override readonly name = 'TagalongError';

@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { contentOf } from '#shared/config/files.ts';
 import type { HttpConfig } from '#shared/config/schema.ts';
-import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import { type AnswerCode, type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { requireCredentials } from './auth.ts';
@@ -62,7 +62,7 @@ const INSTEAD: Partial<Record<ErrorCode, string>> = {
 };
 
 /** What is said of a fault that HTTP itself has a status for. */
-const BY_STATUS: Record<number, { code: string; message?: string }> = {
+const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   400: { code: 'BAD_REQUEST' },
   401: {
     code: 'UNAUTHORIZED',
@@ -198,12 +198,17 @@ function answerError(
     if (instead !== undefined) unreachable.failed(error, { route: reply.request.routeOptions.url });
     answer(reply, status, error.code, instead ?? error.message);
   } else {
-    const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' };
+    const known = BY_STATUS[status] ?? { code: 'BAD_REQUEST' as const };
     answer(reply, status, known.code, known.message ?? error.message);
   }
 }
 
 /** Answers with an error, in the one form that all errors have. */
-export function answer(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+export function answer(
+  reply: FastifyReply,
+  status: number,
+  code: ErrorCode | AnswerCode,
+  message: string,
+): FastifyReply {
   return reply.code(status).send({ error: { code, message } });
 }

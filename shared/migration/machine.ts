@@ -18,7 +18,9 @@
  *
  * Deadlines are values in the context, as in the policy's machine.
  */
+
 import { setup } from 'xstate';
+import type { FailureCode } from '../errors.ts';
 import type { Phase, VmSpec } from '../events/index.ts';
 import { PHASES } from '../events/index.ts';
 import type { Measured } from '../hypervisor/hypervisor.ts';
@@ -146,7 +148,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
       };
     };
   const fault =
-    (code: string, reason: string): Patch =>
+    (code: FailureCode, reason: string): Patch =>
     () => ({ undo: { code, reason } });
   const faultOfStep: Patch = ({ event }) => {
     const { code, reason } = event as EventOf<'stepFailed'>;

@@ -3,7 +3,9 @@
  * policy's. One migration per VM at a time; the limits of sites and paths hold; each accepted decision ends in exactly
  * one terminal event.
  */
+
 import type { LimitsConfig } from '../config/schema.ts';
+import type { FailureCode } from '../errors.ts';
 import { TagalongError } from '../errors.ts';
 import { type Data, type Fact, PHASES, type Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
@@ -266,7 +268,7 @@ export class Migrations {
    * Why an order is not accepted. Several placements can send VMs to one site at once, each seeing only its own: what would
    * overfill it is not accepted; nor is an order that crossed the removal of a site.
    */
-  #objection({ from, to }: Data<'placement.decided.v1'>): { code: string; reason: string } | undefined {
+  #objection({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
     for (const site of [from, to]) {
       if (this.#removed.has(site)) return { code: 'SITE_UNKNOWN', reason: `${site} was removed` };
     }
@@ -291,7 +293,10 @@ export class Migrations {
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
   #refuse(migration: Migration, busy: Record, atMs: number): void {
-    const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
+    const undo = {
+      code: 'VM_BUSY' satisfies FailureCode,
+      reason: `${migration.vm} is being moved by ${busy.migration.id}`,
+    };
     this.#said.push(said({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#passOver(busy, migration.seq);
   }

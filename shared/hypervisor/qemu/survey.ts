@@ -1,4 +1,5 @@
 /** What two agents say of one move, and what follows from it. Pure. */
+import type { FailureCode } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
 import type { Path } from '../../model/paths.ts';
 import type { Measured, Move } from '../hypervisor.ts';
@@ -65,7 +66,7 @@ export function objection(
   { vm, from, to, id }: Move,
   paths: readonly Path[],
   underWay: (migration: string) => boolean,
-): { readonly code: string; readonly reason: string } | undefined {
+): { readonly code: FailureCode; readonly reason: string } | undefined {
   if (!source && !destination) return { code: 'NO_SUCH_VM', reason: `neither ${from} nor ${to} has a VM ${vm}` };
   if (source?.state !== 'running') {
     const where = destination?.state === 'running' ? to : 'no site';

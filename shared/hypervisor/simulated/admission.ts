@@ -1,3 +1,4 @@
+import type { FailureCode } from '../../errors.ts';
 import type { Move } from '../hypervisor.ts';
 import { type ActiveMove, isDone } from './active-move.ts';
 
@@ -12,7 +13,7 @@ export function objection(
   runsAt: readonly string[],
   moves: Iterable<ActiveMove>,
   paths: number,
-): { readonly code: string; readonly reason: string } | undefined {
+): { readonly code: FailureCode; readonly reason: string } | undefined {
   if (runsAt.length !== 1 || runsAt[0] !== from) {
     const where = runsAt.join(' and ') || 'no site';
     return { code: 'VM_ELSEWHERE', reason: `${vm} is to leave ${from}, but runs at ${where}` };
