@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOCK_VARIABLE } from '#simulations/lockstep/follower.ts';
 
-const MAIN = new URL('main.ts', import.meta.url).pathname;
+const MAIN = new URL('../main.ts', import.meta.url).pathname;
 /** The status of one to which something wrong was given. */
 const USAGE = 2;
 /** Before one that found no server tries again. */

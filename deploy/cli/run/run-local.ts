@@ -20,7 +20,7 @@ export interface LocalOptions {
 /** More than the addresses of all containers. */
 const PORTS = 32;
 const READY_MS = 90_000;
-const deployed = (path: string) => new URL(`../${path}`, import.meta.url).pathname;
+const deployed = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
 /**
  * Runs the containers of deploy/compose as processes, from the same files, until it is asked to stop; then removes what they
