@@ -3,10 +3,8 @@
  * policy's. One migration per VM at a time; the limits of sites and paths hold; each accepted decision ends in exactly
  * one terminal event.
  */
-
 import type { LimitsConfig } from '../config/schema.ts';
-import type { FailureCode } from '../errors.ts';
-import { TagalongError } from '../errors.ts';
+import { type FailureCode, TagalongError } from '../errors.ts';
 import { type Data, type Fact, PHASES, type Phase } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
@@ -293,10 +291,7 @@ export class Migrations {
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
   #refuse(migration: Migration, busy: Record, atMs: number): void {
-    const undo = {
-      code: 'VM_BUSY' satisfies FailureCode,
-      reason: `${migration.vm} is being moved by ${busy.migration.id}`,
-    };
+    const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
     this.#said.push(said({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#passOver(busy, migration.seq);
   }
