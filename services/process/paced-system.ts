@@ -5,20 +5,25 @@ import { createSystem, type System, type SystemOptions } from './system.ts';
 export interface PacedSystem extends System {
   /** Starts everything, and declares the VMs of the configuration. */
   start(): Promise<void>;
-  /** Resolves when everything that was caused so far has happened, except what waits for the clock. */
+  /** {@link settled} */
   settle(): Promise<void>;
+}
+
+/** Resolves when everything that was caused so far has happened, except what waits for the clock. */
+export async function settled(
+  { placement, migrator }: Pick<System, 'placement' | 'migrator'>,
+  bus: MemoryBus,
+): Promise<void> {
+  do {
+    await placement.idle();
+    await migrator.idle();
+    await bus.idle();
+  } while (placement.busy || migrator.busy);
 }
 
 export function createPacedSystem({ bus, ...options }: SystemOptions & { readonly bus: MemoryBus }): PacedSystem {
   const system = createSystem({ ...options, bus });
-  const { placement, migrator } = system;
-  const settle = async () => {
-    do {
-      await placement.idle();
-      await migrator.idle();
-      await bus.idle();
-    } while (placement.busy || migrator.busy);
-  };
+  const settle = () => settled(system, bus);
   return {
     ...system,
     settle,

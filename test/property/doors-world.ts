@@ -32,7 +32,7 @@ const MOST_PASSES = 400;
 const uplinks = [{ provider: 'a', rateBps: 1e9 }];
 const spec = { ramBytes: 1e8, dirtyRateBps: 1e6, workingSetBytes: 1e6 };
 
-export const configOn = (settings: Ground['settings']): Config =>
+const configOn = (settings: Ground['settings']): Config =>
   parseConfig(
     JSON.stringify({
       bus: { partitions: PARTITIONS, ...settings.bus },
@@ -74,12 +74,13 @@ export class DoorsWorld {
   }
 
   /** @param between is given the store while nothing runs */
-  async restart(between: (store: Store) => Promise<void> = async () => {}): Promise<void> {
+  async restart(between?: (store: Store) => Promise<void>): Promise<void> {
     await this.stop();
-    const config = configOn(this.#ground.settings);
-    const { bus, store } = await this.#ground.open(config);
-    await between(store);
-    await Promise.all([bus.close(), store.close()]);
+    if (between !== undefined) {
+      const { bus, store } = await this.#ground.open(configOn(this.#ground.settings));
+      await between(store);
+      await Promise.all([bus.close(), store.close()]);
+    }
     await this.#start();
   }
 

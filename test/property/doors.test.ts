@@ -1,6 +1,7 @@
 /** Rule 9 at every door, in memory; and at the configuration. Files of positions: readers.test.ts. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { settled } from '#services/process/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -25,16 +26,9 @@ doorsOn(
         const [bus, clock] = [memoryBus({ partitions: PARTITIONS }), pacedClock(nowMs, Number.POSITIVE_INFINITY)];
         return {
           ...{ bus, store, clock },
-          async pass({ placement, migrator }) {
-            const settle = async () => {
-              do {
-                await placement.idle();
-                await migrator.idle();
-                await bus.idle();
-              } while (placement.busy || migrator.busy);
-            };
+          async pass(system) {
             nowMs = clock.now() + PASS_MS;
-            await clock.paceTo(nowMs, settle);
+            await clock.paceTo(nowMs, () => settled(system, bus));
           },
         };
       },
