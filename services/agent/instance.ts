@@ -16,9 +16,9 @@ import type { InstanceContext, Leaving } from './leaving.ts';
 import { macAddress } from './names.ts';
 import { Arrival } from './post-copy.ts';
 import { end, isAlive } from './process.ts';
-import { openQmp, openQmpOf, type Qmp } from './qmp.ts';
+import { isRunning, openQmp, openQmpOf, type Qmp } from './qmp.ts';
 import { isListening, listen } from './receiver.ts';
-import { isRunning, runOnAtSource, stateOf, untilReceived } from './runstate.ts';
+import { runOnAtSource, stateOf, untilReceived } from './runstate.ts';
 import { countWrites, forgetCounts } from './written.ts';
 
 type Step = MoveRecord['done'][number];

@@ -13,7 +13,7 @@ import type { CopyOrder, CopyStatus, Landing } from '#shared/hypervisor/qemu/pro
 import type { Log } from '#shared/log.ts';
 import { afterRound, type RoundVerdict } from '#shared/model/pre-copy.ts';
 import { foreignText } from '#shared/text.ts';
-import type { Qmp } from './qmp.ts';
+import { isRunning, type Qmp } from './qmp.ts';
 import { countedPieces } from './written.ts';
 
 /** `query-migrate`, as far as it is used. */
@@ -99,7 +99,7 @@ export async function isSending(qmp: Qmp): Promise<boolean> {
   const { status, ram } = await qmp.execute<MigrateInfo>('query-migrate');
   if (status === 'completed') {
     if (ram === undefined || ram.transferred === 0) return false;
-    return (await qmp.execute<{ status: string }>('query-status')).status !== 'running';
+    return !(await isRunning(qmp));
   }
   if (status === undefined) return false;
   return ['setup', 'active', 'pre-switchover', 'device'].includes(status) || isPostCopy(status);

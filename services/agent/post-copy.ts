@@ -9,8 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint, InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { isPostCopy, type MemoryCopy, type MigrateInfo, NO_LIMIT_BPS, tcp, untilStopped } from './memory.ts';
-import { type Qmp, QmpError } from './qmp.ts';
-import { isRunning } from './runstate.ts';
+import { isRunning, type Qmp, QmpError } from './qmp.ts';
 
 /** Less than the paths carry: what fills their queues is waited for by each page that the VM needs at once. */
 const BACKGROUND_SHARE = 0.8;

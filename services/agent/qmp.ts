@@ -179,3 +179,13 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
     close: () => socket.destroy(),
   };
 }
+
+/** What QEMU says of its VM (`query-status`): `running`, `paused`, `postmigrate` and others of its RunState. */
+export async function statusOf(qmp: Qmp): Promise<string> {
+  return (await qmp.execute<{ status: string }>('query-status')).status;
+}
+
+/** True: the VM's processors run. */
+export async function isRunning(qmp: Qmp): Promise<boolean> {
+  return (await statusOf(qmp)) === 'running';
+}

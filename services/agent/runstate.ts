@@ -5,7 +5,7 @@ import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { isPostCopy, type MigrateInfo } from './memory.ts';
 import { isAlive } from './process.ts';
-import type { Qmp } from './qmp.ts';
+import { type Qmp, statusOf } from './qmp.ts';
 
 /** How long a destination may load the last of what was sent. */
 const LOAD_MS = 30_000;
@@ -13,13 +13,7 @@ const LOAD_MS = 30_000;
 const BACK_MS = 500;
 const STUCK_MS = 10_000;
 
-const statusOf = async (qmp: Qmp) => (await qmp.execute<{ status: string }>('query-status')).status;
 const migrationOf = async (qmp: Qmp) => (await qmp.execute<MigrateInfo>('query-migrate')).status ?? 'none';
-
-/** True: the VM's processors run. */
-export async function isRunning(qmp: Qmp): Promise<boolean> {
-  return (await statusOf(qmp)) === 'running';
-}
 
 /** The state of a VM here, by its record and by what its QEMU says. */
 export async function stateOf(record: InstanceRecord, qmp: Qmp | undefined): Promise<InstanceStatus['state']> {
