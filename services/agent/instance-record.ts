@@ -1,4 +1,4 @@
-/** What an agent remembers of one VM. `kinds.ts` has what is stored of it. */
+/** The records that an agent holds of one VM. `kinds.ts` has their stored form. */
 import type { CopyOrder, InstanceStatus, LanAddress, Landing, Machine } from '#shared/hypervisor/qemu/protocol.ts';
 
 /** A part that this site has in a migration. */
