@@ -4,12 +4,13 @@ import type { Store } from '#shared/store/store.ts';
 import { type Edit, isUnreadable, updateRecord } from '#shared/store/update.ts';
 
 /**
- * Changes a record and says so on the bus: **the bus first, the store after**. So the store never knows of something
- * that was not said, whoever finds the record as it should be has nothing to do, and who dies in between says it once
- * more. A writer who lost to another says it again too: the last word on the bus is then the one that is on record.
- * @param edit from the present value to the next (`value: undefined` deletes); undefined: nothing is to be changed
- * @param announce is given the revision the change builds on
- * @throws TagalongError STORE_CONFLICT where others keep writing the record, STORE_RECORD_UNREADABLE: nothing is said then, and the
+ * Changes a record and announces the change: **publishes first, stores second**. So the store never claims what was not published,
+ * and a record that is as it should be needs no event. A process that dies in between publishes the event once more when the client
+ * repeats its request. A process that loses the compare-and-set announces again, so the last event on the bus matches the record.
+ * services/README.md ("How a record is written") says when this order is right.
+ * @param edit from the present value to the next (`value: undefined` deletes); undefined: nothing has to change
+ * @param announce publishes the change; it gets the revision that the change builds on
+ * @throws TagalongError STORE_CONFLICT where others keep writing the record; STORE_RECORD_UNREADABLE, then nothing is published and the
  * record is set aside
  */
 export async function publishThenStore<T>(

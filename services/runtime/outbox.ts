@@ -1,10 +1,14 @@
 /**
- * State and the events that follow from it, as one: first both are written, by compare-and-set, then the events are
- * published, then the input is acknowledged. Whoever dies in between finds the events in the record and publishes them
- * again under the same ids; whoever was overtaken loses the compare-and-set and has published nothing.
+ * State and the events that follow from it, as one transaction: the outbox first writes both by compare-and-set, then publishes
+ * the events; the caller acknowledges the input after that. A process that dies in between leaves the events in the record, and
+ * whoever loads the record publishes them again under the same ids. A process that loses the compare-and-set has published
+ * nothing. services/README.md ("How a record is written") says when to use which way.
  *
- * Each record stands alone. One that cannot be read is set aside and never written; a change whose events, size or shape nobody
- * would take is refused before anything of it is written, and the others of its batch are.
+ * `updateRecord` does not serve here: one write covers a batch of records, the new state was computed from all that the process
+ * knows, and after a lost write that state is stale. So the caller loads again and handles the input again.
+ *
+ * Each record stands alone. The outbox sets aside a record that cannot be read and never writes it. It refuses a change whose
+ * events, size or shape bus or store would not take, and writes the others of the batch.
  */
 import type { Bus } from '#shared/bus/bus.ts';
 import { outboxLetter } from '#shared/bus/dead-letter.ts';
@@ -16,7 +20,7 @@ import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store, Stored, Write } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 
-/** A record as it lies in the store; `v` is missing in version 0. The outbox is overwritten with the next change. */
+/** A record as it lies in the store; `v` is missing in version 0. The next change overwrites the outbox. */
 interface Kept {
   readonly v?: number;
   readonly value: unknown;
@@ -170,7 +174,10 @@ export class Outbox<T> {
     return { key: whole, value: kept, text, revision: this.#revisions.get(whole) ?? 0 };
   }
 
-  /** Some may have won where others lost, and may belong to another process by now, which had read them before. */
+  /**
+   * After a conflict some of the batch's records may have been written all the same. This publishes their events: the new owner
+   * may have read the records before this write, and would never publish them.
+   */
   async #sayWon(changes: readonly Change<T>[]): Promise<void> {
     for (const { key, events } of changes) {
       if (events.length === 0) continue;

@@ -59,7 +59,10 @@ export interface SiteOnRecord {
   readonly revision: number;
 }
 
-/** The records of the sites. One that cannot be read counts as none. */
+/**
+ * The records of the sites. One that cannot be read counts as none, and the next declaration of its site replaces it. That, and
+ * that a lost write is shown to the operator instead of tried again, is why `updateRecord` does not serve here.
+ */
 export class SiteRecords {
   readonly #store: Store;
   readonly #setAside: SetAside | undefined;

@@ -1,19 +1,27 @@
-/** Records of a kind: read one or many, and change one by compare-and-set. */
+/**
+ * Reads records of a kind, and changes one by compare-and-set. `updateRecord` is the only loop that reads, edits and writes
+ * anew. Three places write by compare-and-set without it: `OwnedRecords`, `SiteRecords` (services/sites/records.ts) and `Outbox`
+ * (services/runtime/outbox.ts). Each says why; services/README.md says which to use.
+ */
 import { TagalongError } from '../errors.ts';
 import type { RecordKind } from './records.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Store, Stored } from './store.ts';
 
-/** Each time a write is lost somebody else's was won: so many in a row are a fault, not bad luck. */
+/** A write is lost only where another one has won. So many lost in a row are a fault: two processes undo each other's writes. */
 const MAX_TRIES = 50;
 
-/** A record; undefined where there is none. @throws TagalongError STORE_RECORD_UNREADABLE */
+/** The record; undefined where there is none. @throws TagalongError STORE_RECORD_UNREADABLE, STORE_UNREACHABLE */
 export async function getRecord<T>(store: Store, kind: RecordKind<T>, key: string): Promise<Stored<T> | undefined> {
   const stored = await store.get(key);
   return stored && { ...stored, value: kind.read(stored.value) };
 }
 
-/** All records whose key begins with `prefix` and that can be read; the others are set aside, where somebody keeps a list of them. */
+/**
+ * All records whose key begins with `prefix` and that can be read.
+ * @param setAside is told of those that cannot be read, and that the others can
+ * @throws TagalongError STORE_UNREACHABLE
+ */
 export async function listRecords<T>(
   store: Store,
   kind: RecordKind<T>,
@@ -34,12 +42,12 @@ export async function listRecords<T>(
 }
 
 /**
- * Changes a record: reads it, has it edited, writes it, and begins anew where somebody else has written it meanwhile. One that
- * cannot be read is left as it is.
- * @param edit from the present value to the next (`value: undefined` deletes); undefined: nothing is to be changed. It is given
- * the revision that the change builds on, and may be called several times
- * @returns what is on record then
- * @throws TagalongError STORE_CONFLICT where others keep writing the record, STORE_RECORD_UNREADABLE
+ * Changes a record: reads it, calls `edit`, writes the result, and begins anew where another process has written the record in
+ * between. It leaves a record that cannot be read as it is.
+ * @param edit takes the present value and its revision (undefined and 0 where there is no record). It returns the next value
+ * (`value: undefined` deletes), or undefined where nothing has to change. It is called again after each lost write
+ * @returns the value on record afterwards
+ * @throws TagalongError STORE_CONFLICT after 50 lost writes in a row, STORE_RECORD_UNREADABLE, STORE_UNREACHABLE; what `edit` throws
  */
 export async function updateRecord<T>(
   store: Store,
@@ -62,12 +70,13 @@ export async function updateRecord<T>(
   }
 }
 
-/** What a record is to be; undefined: nothing any more. */
+/** What a record becomes. */
 export interface Edit<T> {
+  /** Undefined: the record is deleted. */
   readonly value: T | undefined;
 }
 
-/** True: a record is as nobody can read it. */
+/** True for the error of a record that cannot be read. */
 export function isUnreadable(error: unknown): error is TagalongError {
   return error instanceof TagalongError && error.code === 'STORE_RECORD_UNREADABLE';
 }

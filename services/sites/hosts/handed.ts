@@ -18,9 +18,9 @@ import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { OwnedRecords } from '#shared/store/owned-records.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { listRecords } from '#shared/store/update.ts';
 import { handedKey, PLACE_RECORD } from '../place-records.ts';
 import { whereaboutsBefore } from './before-handed.ts';
 import type { RemoteHosts } from './remote-hosts.ts';
@@ -46,7 +46,7 @@ export function handedMachines(
 ): Machines {
   const log = serviceLog(parent, 'agent');
   const setAside = new SetAside({ log, clock });
-  const handed = new Map<string, { readonly site: string; readonly revision: number }>();
+  const handed = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey(''), setAside });
   /** What each site claims beyond that: some names, and how many there are. */
   const claimed = new Map<string, { readonly names: string; readonly count: number }>();
   /** Moves whose VM may be at either end. */
@@ -61,16 +61,11 @@ export function handedMachines(
   /** VMs that wait for sites to answer. */
   const waiting = new Map<string, { readonly site: string; readonly spec: VmSpec }>();
 
-  const write = async (vm: string, site: string | undefined) => {
-    const value = site === undefined ? undefined : PLACE_RECORD.write({ site });
-    const [revision] = await store.put([{ key: handedKey(vm), value, revision: handed.get(vm)?.revision ?? 0 }]);
-    if (site === undefined) handed.delete(vm);
-    else handed.set(vm, { site, revision: revision! });
-  };
+  const write = (vm: string, site: string | undefined) => handed.write(vm, site === undefined ? undefined : { site });
 
   const takeOver = async (site: string, instances: readonly InstanceStatus[]) => {
     for (const { vm, state } of instances) {
-      if (state === 'receiving' || handed.has(vm)) continue;
+      if (state === 'receiving' || handed.get(vm) !== undefined) continue;
       await write(vm, site);
       log.info({ vm, site }, 'a VM was found at a site, and is taken over');
     }
@@ -137,7 +132,7 @@ export function handedMachines(
 
   const vmsAt = async (site: string) => {
     // Nobody asks a site that was removed: what was handed to it is stranded there.
-    if (!sites().includes(site)) return [...handed].flatMap(([vm, { site: at }]) => (at === site ? [vm] : []));
+    if (!sites().includes(site)) return handed.names(({ site: at }) => at === site);
     const instances = await inner.hosts.instancesAt(site);
     if (instances === undefined) return undefined;
     if (takesOver && !heard.has(site)) {
@@ -154,10 +149,10 @@ export function handedMachines(
     vmsAt,
     async place(vm, site, spec) {
       // Where one runs whose record cannot be read nobody knows; setting it aside was logged.
-      if (setAside.get(handedKey(vm)) !== undefined) return;
+      if (handed.isUnreadable(vm)) return;
       // Nothing is handed to a site that is not there.
       if (!sites().includes(site)) return log.error({ vm, site }, 'a VM is not started: no such site has an agent');
-      if (!handed.has(vm) && takesOver) {
+      if (handed.get(vm) === undefined && takesOver) {
         const unasked = sites().filter((other) => !heard.has(other) && !asked.has(other));
         for (const other of unasked) asked.add(other);
         await Promise.all(unasked.map(vmsAt));
@@ -200,12 +195,11 @@ export function handedMachines(
     hosts,
     foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
     async duty(on) {
-      for (const known of [handed, claimed, switching, retired, waiting, asked]) known.clear();
+      handed.forget();
+      for (const known of [claimed, switching, retired, waiting, asked]) known.clear();
       inner.hosts.forget();
       if (!on) return;
-      for (const { key, value, revision } of await listRecords(store, PLACE_RECORD, handedKey(''), setAside)) {
-        handed.set(key.slice(handedKey('').length), { site: value.site, revision });
-      }
+      await handed.load();
       if (handed.size === 0) for (const [vm, site] of await whereaboutsBefore(store)) await write(vm, site);
       takesOver = !remembers || handed.size === 0;
     },

@@ -9,13 +9,11 @@ import type { Config } from '#shared/config/schema.ts';
 import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { OwnedRecords } from '#shared/store/owned-records.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { listRecords } from '#shared/store/update.ts';
-import { type KeptPlace, PLACE_RECORD } from '../place-records.ts';
+import { PLACE_RECORD, placeKey } from '../place-records.ts';
 import { simulatedMachines } from './simulated.ts';
-
-const PREFIX = 'simulated/vm/';
 
 const STRANDED =
   'a VM is stranded at a site that is not there; declare the site, or retire the VM (DELETE /v1/vms/NAME)';
@@ -25,25 +23,17 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const log = serviceLog(parent, 'agent');
   const setAside = aside ?? new SetAside({ log, clock });
   const { hypervisor, hosts } = simulatedMachines(config, clock, true);
-  const revisions = new Map<string, number>();
+  const records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: placeKey(''), setAside });
   const switching = new Map<string, Move>();
   /** All sites that were ever heard of here: where VMs may be, stranded ones too. */
   const named = new Set(config.sites.map(({ site }) => site));
 
-  const write = async (vm: string, value: KeptPlace | undefined) => {
-    const key = PREFIX + vm;
-    const [revision] = await store.put([
-      { key, value: value && PLACE_RECORD.write(value), revision: revisions.get(key) ?? 0 },
-    ]);
-    if (value === undefined) revisions.delete(key);
-    else revisions.set(key, revision!);
-  };
   /** A VM has arrived: written before anybody is told, so that no later process finds it where it was. */
   const arrive = async (report: Report, tell: (report: Report) => void) => {
     const move = switching.get(report.id);
     switching.delete(report.id);
     try {
-      if (move) await write(move.vm, { site: move.to });
+      if (move) await records.write(move.vm, { site: move.to });
       tell(report);
     } catch (err) {
       // Not told: the migrator asks when it has waited long enough, and is told then where the VM runs.
@@ -65,13 +55,13 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   const places: Hosts = {
     ...hosts,
     async place(vm, site) {
-      // Where one runs whose record cannot be read nobody knows.
-      if (revisions.has(PREFIX + vm) || setAside.get(PREFIX + vm) !== undefined) return;
-      await write(vm, { site });
+      // A record that cannot be read leaves open where its VM runs, so it is not started.
+      if (records.get(vm) !== undefined || records.isUnreadable(vm)) return;
+      await records.write(vm, { site });
       hosts.place(vm, site);
     },
     async remove(vm) {
-      if (revisions.has(PREFIX + vm)) await write(vm, undefined);
+      if (records.get(vm) !== undefined) await records.write(vm, undefined);
       hosts.remove(vm);
     },
     declare(site) {
@@ -85,13 +75,12 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
     async duty(on) {
       // Off duty nothing goes on here: another process simulates these VMs.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
-      revisions.clear();
+      records.forget();
       switching.clear();
       if (!on) return;
-      for (const { key, value, revision } of await listRecords(store, PLACE_RECORD, PREFIX, setAside)) {
-        revisions.set(key, revision);
-        named.add(value.site);
-        hosts.place(key.slice(PREFIX.length), value.site);
+      for (const [vm, { site }] of await records.load()) {
+        named.add(site);
+        hosts.place(vm, site);
       }
       for (const [vm, site] of hosts.stranded) log.error({ vm, site }, STRANDED);
     },

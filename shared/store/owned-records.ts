@@ -1,0 +1,80 @@
+import type { RecordKind } from './records.ts';
+import type { SetAside } from './set-aside.ts';
+import type { Store } from './store.ts';
+import { listRecords } from './update.ts';
+
+/**
+ * Records of one kind that one process at a time owns, the leader. It reads them when it becomes the leader and writes each
+ * under the revision that it knows. There is no retry: a lost write means that another process is the leader now, and this
+ * one must not write over it. To change a record that several processes write, use `updateRecord`.
+ */
+export class OwnedRecords<T> {
+  readonly #store: Store;
+  readonly #kind: RecordKind<T>;
+  readonly #prefix: string;
+  readonly #setAside: SetAside;
+  readonly #records = new Map<string, { readonly value: T; readonly revision: number }>();
+
+  /** @param options.prefix the part of the keys before the record's name */
+  constructor(options: {
+    readonly store: Store;
+    readonly kind: RecordKind<T>;
+    readonly prefix: string;
+    readonly setAside: SetAside;
+  }) {
+    this.#store = options.store;
+    this.#kind = options.kind;
+    this.#prefix = options.prefix;
+    this.#setAside = options.setAside;
+  }
+
+  /** How many records there are, without those that cannot be read. */
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** The record, as this process read or wrote it last. */
+  get(name: string): T | undefined {
+    return this.#records.get(name)?.value;
+  }
+
+  /** The names of the records whose value `matches`. */
+  names(matches: (value: T) => boolean): string[] {
+    return [...this.#records].filter(([, { value }]) => matches(value)).map(([name]) => name);
+  }
+
+  /** True where the store has a record that nobody can read: what it says is unknown. */
+  isUnreadable(name: string): boolean {
+    return this.#setAside.get(this.#prefix + name) !== undefined;
+  }
+
+  /**
+   * Forgets what is known and reads all records. It sets aside those that cannot be read.
+   * @returns those that can be read, by name
+   * @throws TagalongError STORE_UNREACHABLE
+   */
+  async load(): Promise<ReadonlyMap<string, T>> {
+    this.forget();
+    for (const { key, value, revision } of await listRecords(this.#store, this.#kind, this.#prefix, this.#setAside)) {
+      this.#records.set(key.slice(this.#prefix.length), { value, revision });
+    }
+    return new Map([...this.#records].map(([name, { value }]) => [name, value]));
+  }
+
+  /** Forgets what is known: this process is no longer the leader. */
+  forget(): void {
+    this.#records.clear();
+  }
+
+  /**
+   * Writes a record, or deletes it where `value` is undefined.
+   * @throws TagalongError STORE_CONFLICT where another process has written it, STORE_UNREACHABLE
+   */
+  async write(name: string, value: T | undefined): Promise<void> {
+    const written = value === undefined ? undefined : this.#kind.write(value);
+    const expected = this.#records.get(name)?.revision ?? 0;
+    const [revision] = await this.#store.put([{ key: this.#prefix + name, value: written, revision: expected }]);
+    if (value === undefined) this.#records.delete(name);
+    else this.#records.set(name, { value, revision: revision! });
+  }
+}
