@@ -7,6 +7,7 @@ import type { Bus, Handler } from '#shared/bus/bus.ts';
 import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
 import type { KafkaOptions } from '#shared/bus/kafka/options.ts';
 import { type Envelope, encode, partitionOf } from '#shared/events/index.ts';
+import { createLog } from '#shared/log.ts';
 import { gate, locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
 import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
@@ -80,6 +81,22 @@ onKafka('the Kafka bus, beyond the contract', () => {
     // Neither kafkajs's log nor Node's TimeoutNegativeWarning.
     expect(complaints).toBe('');
   });
+
+  test('who joins a group and who leaves it is a line of the log each, with its process', async () => {
+    const lines: { msg: string; group?: string; process?: string }[] = [];
+    const bus = await open({ log: createLog('info', { write: (line) => void lines.push(JSON.parse(line)) }) });
+    await subscribe(bus, async () => {});
+    const main = new URL('kafka-member.main.ts', import.meta.url).pathname;
+    const child = spawn(process.execPath, [main, servers.brokers.join(), prefix, 'g']);
+    children.push(child);
+    const said = (what: string) =>
+      lines.filter(({ msg, group, process }) => msg === what && group === 'g' && process?.endsWith(`/${child.pid}`));
+    await vi.waitFor(() => expect(said('a member joined')).toHaveLength(1), PATIENTLY);
+    expect(said('a member left')).toHaveLength(0);
+    child.kill('SIGKILL');
+    await vi.waitFor(() => expect(said('a member left')).toHaveLength(1), PATIENTLY);
+    expect(said('a member joined')).toHaveLength(1);
+  }, 60_000);
 
   test('a broker that is restarted in the middle loses nothing', async () => {
     const bus = await open();

@@ -11,6 +11,8 @@ import { freePorts } from '#deploy/local/loopback.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 20_000;
+/** Each installation reserves 10 GB and uses little of it: many have room on one server. */
+const MAY_RESERVE = '10TB';
 
 /** A server that a test has started. */
 export interface NatsTestServer {
@@ -74,7 +76,7 @@ async function startOne(options: {
   const file = join(folder, 'nats.conf');
   await writeFile(
     file,
-    `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data" }\n${config}\n`,
+    `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data", max_file_store: ${MAY_RESERVE} }\n${config}\n`,
   );
   const remove = () => rm(folder, { recursive: true, force: true });
   let child = await spawnServer(path, file, port).catch(async (error) => {

@@ -4,6 +4,7 @@
  * partitions has cost it something to load. The members' own word for what they had travels with their wish to join.
  */
 import { AssignerProtocol, type PartitionAssigner } from 'kafkajs';
+import { heldIn, introduction } from './company.ts';
 
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
 
@@ -54,13 +55,13 @@ export function assigner(exclusive: boolean, held: () => readonly number[]): Par
     version: 0,
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version: 0, topics, userData: Buffer.from(held().join()) }),
+      metadata: MemberMetadata.encode({ version: 0, topics, userData: introduction(held()) }),
     }),
     async assign({ members, topics }) {
       const partitions = Math.max(...topics.map((topic) => cluster.findTopicPartitionMetadata(topic).length));
       const candidates = members.map(({ memberId, memberMetadata }) => ({
         id: memberId,
-        held: numbersIn(MemberMetadata.decode(memberMetadata)?.userData),
+        held: heldIn(MemberMetadata.decode(memberMetadata)?.userData),
       }));
       return [...share(candidates, partitions, exclusive)].map(([memberId, mine]) => ({
         memberId,
@@ -72,9 +73,4 @@ export function assigner(exclusive: boolean, held: () => readonly number[]): Par
       }));
     },
   });
-}
-
-function numbersIn(userData: Buffer | undefined): number[] {
-  const text = userData?.toString() ?? '';
-  return text === '' ? [] : text.split(',').map(Number);
 }

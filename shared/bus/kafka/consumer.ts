@@ -8,6 +8,7 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignm
 import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
+import type { Company } from './company.ts';
 import { type CommittedOffset, type Places, placeKey } from './places.ts';
 import { whenKnown } from './topics.ts';
 
@@ -18,6 +19,8 @@ export interface ConsumerParts {
   /** True: one member has all partitions. */
   readonly exclusive?: boolean;
   readonly places: Places;
+  /** Says who else is in the group. Absent: the group is this process's own. */
+  readonly company?: Company | undefined;
   /**
    * Told the member's partitions whenever they change, or may have been another's in between, before anything of a new one
    * is handed out.
@@ -190,6 +193,8 @@ export class GroupConsumer {
         if (this.#told !== told) this.#parts.assigned?.(partitions);
         this.#told = told;
         this.#joined.resolve();
+        // A look that fails is a line less: the next change of members has one of its own.
+        this.#parts.company?.look(memberId).catch(() => {});
       },
       () => {},
     );

@@ -5,6 +5,7 @@ import { connectKafka, unreachable, watchTopics } from './client.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
 import type { KafkaOptions } from './options.ts';
+import { claimBus } from './owner.ts';
 import { createPublisher } from './publisher.ts';
 import { createTopics, topicsOf } from './topics.ts';
 
@@ -53,6 +54,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
     },
     counters: client.counters,
     lag: () => lag.now(),
+    claim: (installation) => claimBus(client, options, installation),
     connected: () => watch.state,
     maxEventBytes: MAX_EVENT_BYTES,
     close() {

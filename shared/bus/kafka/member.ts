@@ -4,6 +4,7 @@ import type { EventType } from '../../events/index.ts';
 import { type Handler, LATEST_KEPT, type Subscribe } from '../bus.ts';
 import { deadLetter } from '../dead-letter.ts';
 import { type KafkaClient, unreachable } from './client.ts';
+import { Company } from './company.ts';
 import { type Fetched, GroupConsumer } from './consumer.ts';
 import { groupIdOf, type OwnPlace } from './lag.ts';
 import { CatchUp, endsOf } from './latest.ts';
@@ -57,7 +58,7 @@ export class Member {
     this.#consumer = new GroupConsumer(client, {
       groupId: id,
       topics: [...new Set(types.map((type) => topicOf(type, topics)))],
-      ...{ exclusive, places, assigned },
+      ...{ exclusive, places, assigned, company: own ? undefined : new Company(client, id) },
       handle: (fetched) => this.#handle(fetched),
     });
   }

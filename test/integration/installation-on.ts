@@ -1,0 +1,102 @@
+/** Two installations that reach one server under one prefix, by accident. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { joinInstallation } from '#services/runtime/installation.ts';
+import { parseConfig } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { openBus, openStore } from '#shared/open.ts';
+import { file, tagalong } from '../e2e/cli.ts';
+
+interface Given {
+  readonly prefix: string;
+  readonly storePrefix?: string;
+  readonly sites?: readonly string[];
+  readonly installation?: string;
+}
+
+/** @param start starts the server. @returns its URL, and how it is stopped */
+export function installationsOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
+  let server: Awaited<ReturnType<typeof start>>;
+  const closing: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    server = await start();
+  }, 90_000);
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+  });
+  afterAll(() => server?.stop());
+
+  const textOf = ({ prefix, storePrefix = prefix, sites = [], installation }: Given) =>
+    JSON.stringify({
+      ...(installation && { installation }),
+      http: { port: 0 },
+      bus: { url: server.url, prefix, partitions: 2, replicas: 1 },
+      store: { url: server.url, prefix: storePrefix, replicas: 1 },
+      sites: sites.map((site) => ({ site, lat: 52, lon: 4, slots: 4, uplinks: [{ provider: 'a', rateBps: 1e6 }] })),
+    });
+  const join = async (given: Given) => {
+    const config = parseConfig(textOf(given), 'test');
+    const log = createLog('silent');
+    const [bus, store] = [await openBus(config, log), await openStore(config, log)];
+    closing.push(
+      () => bus.close(),
+      () => store.close(),
+    );
+    return joinInstallation(config, bus, store);
+  };
+  const newPrefix = () => `t${randomUUID().slice(0, 8)}`;
+
+  test('processes of one configuration are of one installation, also while sites come and go', async () => {
+    const prefix = newPrefix();
+    const id = await join({ prefix, sites: ['boston', 'new-york'] });
+    // A monitor may have no sites; then one is added, and then another is gone.
+    for (const sites of [[], ['boston', 'new-york', 'chicago'], ['new-york', 'chicago'], ['chicago'], []]) {
+      expect(await join({ prefix, sites })).toBe(id);
+    }
+  });
+
+  test('a process with none of the sites is refused, unless it says that it is the same', async () => {
+    const prefix = newPrefix();
+    const id = await join({ prefix, sites: ['boston', 'new-york'] });
+    const other = { prefix, sites: ['paris'] };
+    await expect(join(other)).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
+    await expect(join({ ...other, installation: 'france' })).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
+    // Nothing of it is left behind.
+    expect(await join({ prefix, sites: ['boston'] })).toBe(id);
+    expect(await join({ ...other, installation: id })).toBe(id);
+  });
+
+  test('an installation can be named at any time, and a process of another name is refused, whatever its sites', async () => {
+    const prefix = newPrefix();
+    const sites = ['boston'];
+    await join({ prefix, sites });
+    expect(await join({ prefix, sites, installation: 'coast' })).toBe('coast');
+    // Those that do not have the new file yet.
+    expect(await join({ prefix, sites })).toBe('coast');
+    await expect(join({ prefix, sites, installation: 'plains' })).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
+  });
+
+  test('the store of one does not go with the bus of another', async () => {
+    const prefix = newPrefix();
+    await join({ prefix, sites: ['boston'] });
+    const mixed = { prefix, storePrefix: newPrefix(), sites: ['boston'] };
+    await expect(join(mixed)).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
+  });
+
+  test('of two that come upon an empty bus at the same time it is the bus of one', async () => {
+    const prefix = newPrefix();
+    const both = [newPrefix(), newPrefix()].map((storePrefix) => join({ prefix, storePrefix, sites: ['boston'] }));
+    const came = (await Promise.allSettled(both)).map(({ status }) => status);
+    expect(came.sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  test('a service of another installation ends with one line, before it takes part', { timeout: 120_000 }, async () => {
+    const prefix = newPrefix();
+    await join({ prefix, sites: ['boston'] });
+    const config = await file('tagalong.yaml', textOf({ prefix, sites: ['paris'] }));
+    const { code, stdout, stderr } = await tagalong(['placement', '--config', config]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.split('\n').filter((line) => line.startsWith('tagalong: INSTALLATION_OTHER: '))).toHaveLength(1);
+    expect(stderr).not.toContain('partitions gained');
+  });
+}
