@@ -76,15 +76,15 @@ export function createWorld({
   /** Passes decisions and migration events on until nobody has anything left to say. */
   function settle(): void {
     for (;;) {
-      const decisions = placement.takeDecisions();
+      const { decisions } = placement.drain();
       if (decisions.length === 0 && !migrations.pending) break;
       for (const data of decisions) {
         const fact: Fact = { type: 'placement.decided.v1', data };
         observe(fact);
         migrations.apply(fact, nowMs());
       }
-      const { said, orders } = migrations.take();
-      for (const { fact } of said) {
+      const { events, orders } = migrations.drain();
+      for (const { fact } of events) {
         observe(fact);
         placement.apply(fact, nowMs());
       }
@@ -93,7 +93,6 @@ export function createWorld({
         else hypervisor[order.kind](order.move);
       }
     }
-    placement.takeChanges();
     wakePlacement(ordersMore ? placement.nextWakeMs() : undefined);
     wakeMigrations(migrations.nextWakeMs());
   }

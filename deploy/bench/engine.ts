@@ -97,7 +97,7 @@ function populated(size: Size, names: readonly { vm: string; user: string }[], w
     placement.apply({ type: 'session.attached.v1', data: { vm, user, atMs: START_MS, weight: 1 } }, START_MS);
     placement.location({ vm, user, atMs: START_MS, lat, lon }, START_MS);
   });
-  placement.takeChanges();
+  placement.drain();
   return placement;
 }
 
@@ -111,7 +111,7 @@ class EndsOfMoves {
   }
 
   take(): void {
-    for (const decided of this.#placement.takeDecisions()) {
+    for (const decided of this.#placement.drain().decisions) {
       if (decided.verdict === 'move') this.#underWay.push(decided);
       if (decided.verdict === 'cancel') this.#end(decided.cancels!, decided.atMs, true);
     }
@@ -120,7 +120,6 @@ class EndsOfMoves {
   endBy(atMs: number): void {
     this.#placement.advance(atMs);
     this.take();
-    this.#placement.takeChanges();
     for (const { decision, atMs: fromMs, prediction } of [...this.#underWay]) {
       const endMs = Math.round(fromMs + prediction!.durationMs);
       if (endMs <= atMs) this.#end(decision, endMs, false);

@@ -111,8 +111,8 @@ export function createMigrator({
 
   /** Records what changed, says what follows, then orders. @returns what was refused */
   const record = async (): Promise<readonly Refused[]> => {
-    const { changed, said, orders } = core.take();
-    const events = said.map(({ id, fact, decidedAtMs }) =>
+    const { records: changed, events: outgoing, orders } = core.drain();
+    const events = outgoing.map(({ id, fact, decidedAtMs }) =>
       envelop(fact, id, SOURCE, { traceparent: traceparentOf(traceOf(fact.data.migration, decidedAtMs)) }),
     );
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);

@@ -189,8 +189,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
 
   const commit = async () => {
     await quarantine.takeUp();
-    const { vms: changed, lessons } = core.takeChanges();
-    const decisions = core.takeDecisions();
+    const { vms: changed, lessons, decisions } = core.drain();
     const events = decisions.map((data) => {
       const causedby = contexts.get(data.vm);
       const traceparent = traceparentOf(traceOf(data.decision, data.atMs));

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox';
 import { PHASES } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
 import { Amount, Count, closed, Ms, Name, oneOf, orNull, recordKind, StoredSpec, Text } from '../store/records.ts';
-import type { KeptRecord } from './migrations.ts';
+import type { KeptRecord } from './output.ts';
 
 const KeptMeasured = Type.Object(
   {

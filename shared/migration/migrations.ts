@@ -4,8 +4,9 @@
  * one terminal event.
  */
 import type { LimitsConfig } from '../config/schema.ts';
+import type { Core } from '../core.ts';
 import { type FailureCode, TagalongError } from '../errors.ts';
-import { type Data, type Fact, PHASES, type Phase } from '../events/index.ts';
+import { type Data, type Fact, PHASES } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
 import { pathsBetween } from '../model/paths.ts';
@@ -23,26 +24,10 @@ import {
 } from './machine.ts';
 import { cut, newMigration, seqOfCancelled, tidied } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
-import { progressed, type Said, said } from './said.ts';
+import type { KeptRecord, MigrationsOutput, Order, Record } from './output.ts';
+import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
 
-/** What the hypervisor is to do, once it has been recorded. */
-export type Order =
-  | { readonly kind: 'begin'; readonly step: Phase; readonly move: Move }
-  | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
-
-/** A VM's migration, the last one it had or the one under way. JSON but for the deadline's place in the agenda. */
-export interface Record {
-  readonly vm: string;
-  state: MigrationState;
-  migration: Migration;
-  wakeAtMs: number;
-  changed: boolean;
-}
-
-/** What of a record is stored. */
-export type KeptRecord = Pick<Readonly<Record>, 'state' | 'migration'>;
-
-export class Migrations {
+export class Migrations implements Core<MigrationsOutput> {
   readonly #step: (
     state: MigrationState,
     migration: Migration,
@@ -64,7 +49,7 @@ export class Migrations {
   readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
   /** Sites that were removed, and when. */
   readonly #removed = new Map<string, number>();
-  #said: Said[] = [];
+  #events: OutgoingEvent[] = [];
   #orders: Order[] = [];
   #changed: Record[] = [];
 
@@ -119,7 +104,7 @@ export class Migrations {
         return;
       case 'progress':
         this.#progress(record, measured, atMs);
-        this.#said.push(progressed(record.migration, report, atMs));
+        this.#events.push(toProgress(record.migration, report, atMs));
     }
   }
 
@@ -166,7 +151,7 @@ export class Migrations {
 
   /**
    * What was to be recorded of a VM, and the events that follow from it, were refused. Its migration goes on without the figures
-   * and texts that nobody takes, and is undone where it can be. `take` has what is to be recorded and said instead.
+   * and texts that nobody takes, and is undone where it can be. `drain` has what is to be recorded and published instead.
    */
   refused(vm: string, code: string, reason: string, events: readonly string[], atMs: number): void {
     const record = this.#byVm.get(vm)!;
@@ -174,7 +159,8 @@ export class Migrations {
     this.#touch(record);
     const { state, migration } = record;
     for (const what of ['started', 'switched', 'completed', 'failed', 'cancelled'] as const) {
-      if (events.includes(`migration.${what}.v1`)) this.#said.push(said(migration, what, migration.endedAtMs ?? atMs));
+      if (events.includes(`migration.${what}.v1`))
+        this.#events.push(toEvent(migration, what, migration.endedAtMs ?? atMs));
     }
     const step = state === 'queued' ? 'prepare' : PHASES.find((phase) => phase === state);
     if (step === undefined) return;
@@ -202,19 +188,19 @@ export class Migrations {
     this.#admit(atMs);
   }
 
-  /** True: `take` would give something. */
+  /** True: `drain` would give something. */
   get pending(): boolean {
-    return this.#changed.length > 0 || this.#said.length > 0 || this.#orders.length > 0;
+    return this.#changed.length > 0 || this.#events.length > 0 || this.#orders.length > 0;
   }
 
-  /** Everything that is to be recorded, then ordered and said, since the last call. */
-  take(): { changed: Record[]; said: Said[]; orders: Order[] } {
-    const taken = { changed: this.#changed, said: this.#said, orders: this.#orders };
+  /** Everything that is to be recorded, then published and ordered, since the last call. */
+  drain(): MigrationsOutput {
+    const output = { records: this.#changed, events: this.#events, orders: this.#orders };
     for (const record of this.#changed) record.changed = false;
     this.#changed = [];
-    this.#said = [];
+    this.#events = [];
     this.#orders = [];
-    return taken;
+    return output;
   }
 
   #remove({ site, atMs }: Data<'site.removed.v1'>): void {
@@ -241,7 +227,7 @@ export class Migrations {
     const unreadable = this.#unreadable.get(decided.vm);
     if (unreadable !== undefined) {
       // Nobody knows whether it was carried out already.
-      this.#said.push(said({ ...migration, undo: unreadable }, 'failed', decided.atMs));
+      this.#events.push(toEvent({ ...migration, undo: unreadable }, 'failed', decided.atMs));
       return;
     }
     if (last !== undefined && !TERMINAL.includes(last.state)) {
@@ -258,7 +244,7 @@ export class Migrations {
     this.#live.set(migration.id, record);
     this.#agenda.set(record, record.migration.deadlineMs!);
     this.#queue.push(record);
-    this.#said.push(said(migration, 'accepted', decided.atMs));
+    this.#events.push(toEvent(migration, 'accepted', decided.atMs));
     this.#admit(Math.max(decided.atMs, nowMs));
   }
 
@@ -278,7 +264,7 @@ export class Migrations {
   #turnAway(migration: Migration, atMs: number): void {
     const failed: Migration = { ...migration, endedAtMs: atMs };
     this.#record('failed', failed);
-    this.#said.push(said(failed, 'failed', atMs));
+    this.#events.push(toEvent(failed, 'failed', atMs));
   }
 
   /** The VM's record from now on. */
@@ -292,7 +278,7 @@ export class Migrations {
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
   #refuse(migration: Migration, busy: Record, atMs: number): void {
     const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
-    this.#said.push(said({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
+    this.#events.push(toEvent({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#passOver(busy, migration.seq);
   }
 
@@ -316,7 +302,7 @@ export class Migrations {
     const never = { ...newMigration({ ...decided, decision: cancels!, seq }, []), endedAtMs: atMs, undo: { by } };
     if (record === undefined || TERMINAL.includes(record.state)) this.#record('cancelled', never);
     else this.#passOver(record, seq);
-    this.#said.push(said(never, 'cancelled', atMs));
+    this.#events.push(toEvent(never, 'cancelled', atMs));
   }
 
   /** One that comes after the end is too late: what was said of a migration that has ended stays as it was said. */
@@ -379,7 +365,7 @@ export class Migrations {
         this.#orders.push({ kind: action.type, move });
         break;
       case 'say':
-        this.#said.push(said(migration, action.params.what, atMs));
+        this.#events.push(toEvent(migration, action.params.what, atMs));
     }
   }
 

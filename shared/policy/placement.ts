@@ -6,6 +6,7 @@
  * could change something take a look (`evaluation.ts`) and reach the VM's machine (`machine.ts`).
  */
 import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
+import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
 import { nearKm2 } from '../geo/distance.ts';
@@ -19,6 +20,7 @@ import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
 import { type EvaluationSettings, reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
+import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
 import type { Mind, State } from './state/mind.ts';
 import { notePace } from './state/pace.ts';
@@ -39,11 +41,10 @@ export interface PlacementSettings extends EvaluationSettings {
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
 const HOME_UNKNOWN = 'home-unknown';
-const NO_CHANGES = { vms: [] as Vm[], lessons: [] as Lesson[] };
 /** States in which a VM whose home is draining has not heard of it. */
 const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
 
-export class Placement {
+export class Placement implements Core<PlacementOutput> {
   readonly sites: SiteTable;
   readonly policy: AnyPolicy;
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
@@ -80,18 +81,16 @@ export class Placement {
     return this.#roster.vms;
   }
 
-  /** Decisions since the last call, in the order they were made. */
-  takeDecisions(): Data<'placement.decided.v1'>[] {
-    return this.#decided.length === 0 ? this.#decided : this.#decided.splice(0);
-  }
-
-  /** VMs that changed since the last call (gone ones with `retired`), and what moves that ended taught of the ways. */
-  takeChanges(): { readonly vms: readonly Vm[]; readonly lessons: readonly Lesson[] } {
+  /** Everything that changed since the last call. A VM that decided something is among those that changed. */
+  drain(): PlacementOutput {
     const vms = this.#changed;
-    if (vms.length === 0) return NO_CHANGES;
+    if (vms.length === 0) return NO_OUTPUT;
     for (const vm of vms) vm.changed = false;
+    const output = { vms, lessons: this.#lessons, decisions: this.#decided };
     this.#changed = [];
-    return { vms, lessons: this.#lessons.splice(0) };
+    this.#lessons = [];
+    this.#decided = [];
+    return output;
   }
 
   /** When `advance` has something to do; undefined: only events can change anything. */
@@ -182,7 +181,7 @@ export class Placement {
   }
 
   /**
-   * An operator's order. The decision is in `takeDecisions` when this returns.
+   * An operator's order. `drain` has the decision when this returns.
    * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refused it
    */
   order(vmId: string, siteId: string, nowMs: number): void {

@@ -67,8 +67,8 @@ describe('rule 3: one migration per VM at a time; limits per site and per path h
           }
         };
         const settle = () => {
-          const { said, orders } = migrations.take();
-          for (const { fact } of said) hear(fact);
+          const { events, orders } = migrations.drain();
+          for (const { fact } of events) hear(fact);
           for (const order of orders) {
             if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
             else hypervisor[order.kind](order.move);

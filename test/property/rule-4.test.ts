@@ -72,7 +72,7 @@ function decisions(stream: readonly Delivery[]): Data<'placement.decided.v1'>[] 
   const all: Data<'placement.decided.v1'>[] = [];
   const arrivals: { atMs: number; decided: Data<'placement.decided.v1'> }[] = [];
   const take = () => {
-    for (const decided of placement.takeDecisions()) {
+    for (const decided of placement.drain().decisions) {
       all.push(decided);
       if (decided.verdict === 'move') arrivals.push({ atMs: decided.atMs + 10_000, decided });
     }

@@ -71,8 +71,7 @@ function core(world: World) {
   const take = (deliveries: Iterable<{ readonly event: Event }>) => {
     const nowMs = Date.now();
     for (const { event } of deliveries) placement.apply(event, nowMs);
-    placement.takeChanges();
-    placement.takeDecisions();
+    placement.drain();
   };
   take([...population(world), ...positions(world, 0)].map((event) => ({ event })));
   return take;

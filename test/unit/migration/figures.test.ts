@@ -10,7 +10,7 @@ test('how long each phase took is counted from phase to phase, and adds up to th
   for (const [i, step] of PHASES.entries()) {
     migrations.report({ kind: 'done', id: 'v:1', step, measured: measured(1) }, startedAtMs + (i + 1) ** 2);
   }
-  const { figures } = (migrations.take().said.at(-1)!.fact as FactOf<'migration.completed.v1'>).data;
+  const { figures } = (migrations.drain().events.at(-1)!.fact as FactOf<'migration.completed.v1'>).data;
   expect(figures.phaseMs).toEqual({ prepare: 1, announce: 3, disk: 5, memory: 7, switch: 9, release: 11 });
   expect(figures.durationMs).toBe(36);
 });
@@ -25,8 +25,8 @@ describe('a gap that a client saw', () => {
     for (const step of PHASES) {
       migrations.report({ kind: 'done', id: 'v:1', step, measured: { ...measured(1), interruptionMs: 7 } }, 9);
     }
-    const { said } = migrations.take();
-    return (said.at(-1)!.fact as FactOf<'migration.completed.v1'>).data.figures;
+    const { events } = migrations.drain();
+    return (events.at(-1)!.fact as FactOf<'migration.completed.v1'>).data.figures;
   };
 
   test.each(['switch', 'release'] as const)('and that ends in %s is the figure, the longest of them', (phase) => {
@@ -69,7 +69,7 @@ describe('a gap that a client saw', () => {
     failed(migrations, 'switch');
     gap(migrations, 431);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(1) }, 9);
-    const { fact } = migrations.take().said[0]!;
+    const { fact } = migrations.drain().events[0]!;
     expect((fact as FactOf<'migration.failed.v1'>).data.figures).toMatchObject({ interruptionMs: 431 });
   });
 
@@ -99,7 +99,7 @@ describe('a gap that a client saw', () => {
   test('that comes again changes nothing', () => {
     const migrations = inPhase('release');
     gap(migrations, 431);
-    migrations.take();
+    migrations.drain();
     gap(migrations, 431);
     expect(migrations.pending).toBe(false);
   });
@@ -109,6 +109,6 @@ test('what the hypervisor itself calls downtime is told beside the pause', () =>
   const migrations = inPhase('release');
   const figures = { ...measured(1), pauseMs: 300, interruptionMs: 310, hypervisorDowntimeMs: 6 };
   migrations.report({ kind: 'done', id: 'v:1', step: 'release', measured: figures }, 9);
-  const { fact } = migrations.take().said[0]!;
+  const { fact } = migrations.drain().events[0]!;
   expect((fact as FactOf<'migration.completed.v1'>).data.figures).toMatchObject(figures);
 });

@@ -17,7 +17,7 @@ describe('a decision that was long on its way', () => {
       52_000,
     );
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(0) }, 53_000);
-    const { fact } = migrations.take().said[0]!;
+    const { fact } = migrations.drain().events[0]!;
     expect(fact.data).toMatchObject({ figures: { durationMs: 3_000 } });
   });
 
@@ -56,7 +56,7 @@ describe('a migration', () => {
     const migrations = inPhase(step);
     expect(failed(migrations, step)).toEqual(['abort']);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(3) }, 9);
-    const fact = migrations.take().said[0]!.fact as FactOf<'migration.failed.v1'>;
+    const fact = migrations.drain().events[0]!.fact as FactOf<'migration.failed.v1'>;
     expect(fact.type).toBe('migration.failed.v1');
     expect(fact.data).toMatchObject({ phase: step, code: 'BROKEN', runsAt: 'a', figures: { bytes: 3, durationMs: 9 } });
   });
@@ -99,9 +99,9 @@ describe('a migration', () => {
   test('that waits for too long has failed, and says that it never began', () => {
     const migrations = core({ ...LIMITS, stepTimeoutMs: 1e6 });
     for (const vm of ['v', 'w']) migrations.apply(decided(vm, 1));
-    migrations.take();
+    migrations.drain();
     migrations.advance(LIMITS.queueMs);
-    const ends = migrations.take().said.filter(({ id }) => id === 'w:1:end');
+    const ends = migrations.drain().events.filter(({ id }) => id === 'w:1:end');
     expect(ends.map(({ fact }) => fact.data)).toMatchObject([
       { code: 'QUEUE_TIMEOUT', phase: 'queue', runsAt: 'a', figures: { durationMs: 0 } },
     ]);
@@ -127,7 +127,7 @@ describe('a migration', () => {
       { kind: 'failed', id: 'v:1', step: 'release', code: 'X', reason: 'a test', measured: measured(2) },
       5,
     );
-    const fact = migrations.take().said[0]!.fact as FactOf<'migration.completed.v1'>;
+    const fact = migrations.drain().events[0]!.fact as FactOf<'migration.completed.v1'>;
     expect(fact.data.figures.degraded).toEqual(['release-incomplete']);
   });
 
@@ -138,9 +138,9 @@ describe('a migration', () => {
       { kind: 'failed', id: 'v:1', step: 'release', code, reason: 'start it again', measured: measured(2) },
       5,
     );
-    const { said, orders } = migrations.take();
+    const { events, orders } = migrations.drain();
     expect(orders).toEqual([]);
-    expect(said).toMatchObject([
+    expect(events).toMatchObject([
       { fact: { type: 'migration.failed.v1', data: { code, reason: 'start it again', runsAt: 'b' } } },
     ]);
   });
@@ -263,7 +263,7 @@ describe('what is true is asked, not guessed', () => {
   test('a VM that has died where it arrived is released, and not undone', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
-    migrations.take();
+    migrations.drain();
     expect(truth(migrations, undefined, 'release', 5)).toEqual(['begin release']);
   });
 
@@ -285,7 +285,7 @@ describe('what is true is asked, not guessed', () => {
     for (let i = 0; i < 50 && migrations.live.size > 0; i++) {
       migrations.advance(migrations.nextWakeMs()!);
       lost();
-      for (const { fact } of migrations.take().said) {
+      for (const { fact } of migrations.drain().events) {
         if (fact.type === 'migration.failed.v1') facts.push(`${fact.data.code} ${fact.data.reason}`);
       }
     }
@@ -319,7 +319,7 @@ describe('decisions that come again', () => {
     const before = core();
     before.apply(decided('v', 1));
     before.apply(decided('w', 1));
-    const kept = before.take().changed.map(({ state, migration }) => JSON.parse(JSON.stringify({ state, migration })));
+    const kept = before.drain().records.map(({ state, migration }) => JSON.parse(JSON.stringify({ state, migration })));
     const migrations = before.withoutMigrations();
     for (const one of kept) migrations.restore(one);
     migrations.resume(5);

@@ -24,10 +24,10 @@ function complete(migrations: Migrations, id: string, atMs: number): void {
 }
 
 function refusal(migrations: Migrations): FactOf<'migration.failed.v1'>['data'] {
-  const { said, orders } = migrations.take();
+  const { events, orders } = migrations.drain();
   expect(orders).toEqual([]);
-  expect(said.map(({ fact }) => fact.type)).toEqual(['migration.failed.v1']);
-  return (said[0]!.fact as FactOf<'migration.failed.v1'>).data;
+  expect(events.map(({ fact }) => fact.type)).toEqual(['migration.failed.v1']);
+  return (events[0]!.fact as FactOf<'migration.failed.v1'>).data;
 }
 
 describe('a site that is full', () => {
@@ -53,7 +53,7 @@ describe('a site that is full', () => {
       { kind: 'aborted', id: 'v:1', measured: [...migrations.live.values()][0]!.migration.measured },
       2,
     );
-    migrations.take();
+    migrations.drain();
     migrations.apply(decided('w', 1));
     expect(heard(migrations)).toContain('accepted');
   });
@@ -61,7 +61,7 @@ describe('a site that is full', () => {
   test('knows who came and who left since its last heartbeat, and believes a later one', () => {
     const migrations = world(['y', 'z']);
     migrations.apply(decided('y', 1, { from: 'b', to: 'c' }));
-    migrations.take();
+    migrations.drain();
     complete(migrations, 'y:1', 5);
     migrations.apply(decided('v', 1));
     expect(heard(migrations), 'y has left').toContain('accepted');
@@ -79,7 +79,7 @@ describe('a site that is full', () => {
   test('does not take the same decision when it comes again and there is room, also after a restart', () => {
     const migrations = world(['y', 'z']);
     migrations.apply(decided('v', 1));
-    const [record] = migrations.take().changed;
+    const [record] = migrations.drain().records;
     const restarted = migrations.withoutMigrations();
     restarted.restore(record!);
     report(restarted, 'b', 1, []);
@@ -92,12 +92,12 @@ describe('a site that is full', () => {
   test('is still as full after a restart as the moves of before have made it', () => {
     const migrations = world(['y']);
     migrations.apply(decided('v', 1));
-    const [record] = migrations.take().changed;
+    const [record] = migrations.drain().records;
     complete(migrations, 'v:1', 5);
     const restarted = migrations.withoutMigrations();
     restarted.restore(record!);
     restarted.resume(6);
-    restarted.take();
+    restarted.drain();
     restarted.apply(decided('w', 1));
     expect(refusal(restarted)).toMatchObject({ code: 'SITE_FULL' });
   });

@@ -35,9 +35,9 @@ export function decided(vm: string, seq: number, more: Partial<Data<'placement.d
 
 /** What was ordered and said since it was last asked, as short words. */
 export function heard(migrations: Migrations): string[] {
-  const { said, orders } = migrations.take();
+  const { events, orders } = migrations.drain();
   return [
-    ...said.map(({ fact }) => fact.type.replace(/^migration\.(.*)\.v1$/, '$1')),
+    ...events.map(({ fact }) => fact.type.replace(/^migration\.(.*)\.v1$/, '$1')),
     ...orders.map((order) => (order.kind === 'begin' ? `begin ${order.step}` : order.kind)),
   ];
 }
@@ -57,7 +57,7 @@ export function inPhase(phase: Phase, vm = 'v'): Migrations {
     if (step === phase) break;
     done(migrations, `${vm}:1`, step);
   }
-  migrations.take();
+  migrations.drain();
   return migrations;
 }
 

@@ -40,8 +40,8 @@ function apart(vms: readonly string[] = ['v']) {
   const [accepted, ended]: string[][] = [[], []];
   /** Hands on what the migrator says, and answers it as hosts do that finish no step. */
   const hear = (): string[] => {
-    const { said, orders } = migrations.take();
-    for (const { fact } of said) {
+    const { events, orders } = migrations.drain();
+    for (const { fact } of events) {
       placement.apply(fact, nowMs);
       if (fact.type === 'migration.accepted.v1') accepted!.push(fact.data.migration);
       if (/completed|failed|cancelled/.test(fact.type)) ended!.push(fact.data.migration);
@@ -52,7 +52,7 @@ function apart(vms: readonly string[] = ['v']) {
       if (kind !== 'inspect') continue;
       migrations.report({ ...answer, kind: 'truth', runsAt: move.from, done: [], underWay: undefined }, nowMs);
     }
-    const types = said.map(({ fact }) => fact.type);
+    const types = events.map(({ fact }) => fact.type);
     return orders.length === 0 ? types : [...types, ...hear()];
   };
   return {
@@ -62,16 +62,16 @@ function apart(vms: readonly string[] = ['v']) {
     ended: ended!,
     declare,
     retire: (vm: string) => both({ type: 'vm.retired.v1', data: { vm, atMs: ++nowMs } }),
-    order(vm: string): Decided[] {
+    order(vm: string): readonly Decided[] {
       placement.order(vm, 's1', nowMs);
-      return placement.takeDecisions();
+      return placement.drain().decisions;
     },
     /** Lets time pass. @returns what was decided then */
-    pass(ms: number): Decided[] {
+    pass(ms: number): readonly Decided[] {
       nowMs += ms;
       placement.advance(nowMs);
       migrations.advance(nowMs);
-      return placement.takeDecisions();
+      return placement.drain().decisions;
     },
     /** Hands a decision to the migrator, and what it says back to placement. @returns what it said */
     deliver(data: Decided): string[] {
@@ -127,12 +127,14 @@ describe('an order that was lost', () => {
   test('holds nothing when its VM is retired, not after a restart either, and the others are told', () => {
     const { order, retire, placement, inbound, deliver } = apart();
     order('v');
-    placement.takeChanges();
+    placement.drain();
     retire('v');
-    const [cancel] = placement.takeDecisions();
+    const {
+      decisions: [cancel],
+      vms: [vm],
+    } = placement.drain();
     expect(cancel).toMatchObject({ verdict: 'cancel', cancels: 'v:1', reason: 'retired' });
     expect(inbound()).toBe(0);
-    const [vm] = placement.takeChanges().vms;
     expect(restarted(placement, keepVm(vm!, placement.sites)).sites.known('s1').inbound).toBe(0);
     expect(deliver(cancel!)).toEqual(['migration.cancelled.v1']);
   });
@@ -140,7 +142,7 @@ describe('an order that was lost', () => {
   test('holds nothing where a record of an older version says that a retired VM moves', () => {
     const { order, placement } = apart();
     order('v');
-    const [vm] = placement.takeChanges().vms;
+    const vm = placement.vms.get('v');
     const kept = { ...keepVm(vm!, placement.sites), retired: true };
     expect(restarted(placement, kept).sites.known('s1').inbound).toBe(0);
   });
@@ -171,7 +173,7 @@ test('whatever is lost, late or said again: every slot comes back, and every ord
         if (what === 'late') waiting.reverse();
         if (what === 'retire') world.retire(vm);
         if (what === 'declare') world.declare(vm);
-        waiting.push(...placement.takeDecisions());
+        waiting.push(...placement.drain().decisions);
       }
       orders += waiting.length;
       // The bus is there again, and what had waited on it comes, or does not.

@@ -1,4 +1,4 @@
-/** What is said of a migration on the bus. */
+/** The events about a migration that are published on the bus. */
 import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Fact, type Figures, PHASES } from '../events/index.ts';
 import type { Report } from '../hypervisor/hypervisor.ts';
@@ -6,7 +6,7 @@ import { foreignText } from '../text.ts';
 import type { Migration } from './machine.ts';
 
 /** A fact with the id under which it is the same however often it is published. */
-export interface Said {
+export interface OutgoingEvent {
   readonly id: string;
   /** When the migration was decided: with its name, the name of its trace. */
   readonly decidedAtMs: number;
@@ -18,7 +18,7 @@ function names({ id, vm, from, to }: Migration) {
   return { migration: id, vm, from, to };
 }
 
-/** What a migration cost that ends now. What a client saw itself overrules what the hypervisor thinks that it saw. */
+/** What a migration cost that ends now. The gap that a client measured itself replaces the hypervisor's estimate of it. */
 function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, atMs: number): Figures {
   return {
     ...measured,
@@ -42,8 +42,12 @@ function phasesOf(phaseAtMs: Migration['phaseAtMs'], endedAtMs: number): NonNull
   return phaseMs;
 }
 
-/** How far a migration has come. */
-export function progressed(migration: Migration, report: Extract<Report, { kind: 'progress' }>, atMs: number): Said {
+/** The event that tells how far a migration has come. */
+export function toProgress(
+  migration: Migration,
+  report: Extract<Report, { kind: 'progress' }>,
+  atMs: number,
+): OutgoingEvent {
   const { step, measured, remainingBytes, rateBps } = report;
   return {
     // With its time: a step that is begun anew after a crash comes to the same rounds once more.
@@ -66,12 +70,12 @@ export function progressed(migration: Migration, report: Extract<Report, { kind:
   };
 }
 
-/** The event that says what has become of a migration. */
-export function said(
+/** The event that tells what has become of a migration. */
+export function toEvent(
   migration: Migration,
   what: 'accepted' | 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
   atMs: number,
-): Said {
+): OutgoingEvent {
   const { id, phase, undo, measured, paths, runsAt } = migration;
   const data = { ...names(migration), atMs };
   const decidedAtMs = migration.acceptedAtMs;

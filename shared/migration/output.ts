@@ -1,0 +1,31 @@
+import type { Phase } from '../events/index.ts';
+import type { Move } from '../hypervisor/hypervisor.ts';
+import type { Migration, MigrationState } from './machine.ts';
+import type { OutgoingEvent } from './to-event.ts';
+
+/** What the migrator's core hands out: everything that changed since the last `drain`. */
+export interface MigrationsOutput {
+  /** Records to write. */
+  readonly records: readonly Record[];
+  /** Events to publish, in order. Events of a migration that was never accepted may come without a record. */
+  readonly events: readonly OutgoingEvent[];
+  /** Orders for the hypervisor, in order, once the records are written. */
+  readonly orders: readonly Order[];
+}
+
+/** What the hypervisor is to do, once it has been recorded. */
+export type Order =
+  | { readonly kind: 'begin'; readonly step: Phase; readonly move: Move }
+  | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
+
+/** A VM's migration, the last one it had or the one under way. JSON but for the deadline's place in the agenda. */
+export interface Record {
+  readonly vm: string;
+  state: MigrationState;
+  migration: Migration;
+  wakeAtMs: number;
+  changed: boolean;
+}
+
+/** What of a record is stored. */
+export type KeptRecord = Pick<Readonly<Record>, 'state' | 'migration'>;
