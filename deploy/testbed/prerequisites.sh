@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what real VMs on this host need, with the distribution's package manager: QEMU of at least 10.0 (from the
 # backports suite where the distribution's own is older), MPTCP for programs that do not know it, a proxy
-# for clients that do not; and where the kernel has no netem, one that has it and runs as a process. Does nothing where
+# for clients that do not, what unpacks the guest's kernel; and where the kernel has no netem, one that has it and runs as a process. Does nothing where
 # nothing is missing.
 #
 #   sh deploy/testbed/prerequisites.sh [--check [delay]]
@@ -12,7 +12,7 @@ set -eu
 LEAST_QEMU=10
 
 # command:package
-NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables'
+NEEDED='ip:iproute2 tc:iproute2 openssl:openssl mptcpize:mptcpize haproxy:haproxy nft:nftables lz4:lz4'
 
 NEEDED_FOR_DELAY='linux.uml:user-mode-linux insmod:kmod'
 

@@ -89,7 +89,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
       'qemu-system-x86_64',
       [
         ...['-accel', 'tcg', '-M', 'q35', '-m', '128', '-nodefaults', '-no-user-config', '-display', 'none'],
-        ...['-kernel', `${ROOT}build/guest/vmlinuz`, '-initrd', `${ROOT}build/guest/initrd.img`],
+        ...['-kernel', `${ROOT}build/guest/kernel`, '-initrd', `${ROOT}build/guest/initrd.img`],
         ...['-append', 'console=ttyS0 quiet panic=-1'],
         ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=g,path=${port},server=on,wait=off`],
         ...['-device', 'virtserialport,chardev=g,name=org.tagalong.guest'],
