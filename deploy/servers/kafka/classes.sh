@@ -1,0 +1,43 @@
+#!/bin/sh
+# Makes ARCHIVE, the classes of Apache Kafka as Java keeps them when they are loaded: a node that maps it starts with half the
+# processor time. It runs a node for some seconds, on loopback, and ends it in order, because Java writes the archive then.
+#
+#   sh deploy/servers/kafka/classes.sh LIB ARCHIVE
+#
+# JEP 350, Dynamic CDS Archives.
+set -euf
+lib=$1
+archive=$2
+BROKER=39192
+CONTROLLER=39193
+START_S=60
+
+folder=$(mktemp -d)
+node=''
+trap '[ -z "$node" ] || kill -9 "$node" 2>/dev/null; rm -rf "$folder"' EXIT
+cat >"$folder/node.properties" <<END
+process.roles=broker,controller
+node.id=0
+controller.quorum.voters=0@127.0.0.1:$CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$BROKER,CONTROLLER://127.0.0.1:$CONTROLLER
+controller.listener.names=CONTROLLER
+log.dirs=$folder/data
+END
+java="java -cp $lib/* -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx512m"
+$java kafka.tools.StorageTool format -t dGFnYWxvbmctY2xhc3Nlcw -c "$folder/node.properties" >/dev/null 2>&1
+$java "-XX:ArchiveClassesAtExit=$folder/classes.jsa" kafka.Kafka "$folder/node.properties" >"$folder/log" 2>&1 &
+node=$!
+tries=0
+until grep -q 'Kafka Server started' "$folder/log"; do
+  tries=$((tries + 1))
+  if [ "$tries" -gt $START_S ] || ! kill -0 "$node" 2>/dev/null; then
+    echo "classes.sh: the node did not start: $(tail -n 1 "$folder/log")" >&2
+    exit 1
+  fi
+  sleep 1
+done
+kill "$node"
+# Java reports the signal as its status, though it ended in order.
+wait "$node" || true
+node=''
+mv "$folder/classes.jsa" "$archive"
