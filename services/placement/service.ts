@@ -90,6 +90,8 @@ export interface PlacementService {
   stranded(): number;
   /** Location events by what became of them, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
+  /** Events of migrations that were ignored because this VM's policy never ordered them, since the start. */
+  readonly neverOrdered: number;
   /** True while something is being worked on. */
   readonly busy: boolean;
   /** Resolves when nothing is. */
@@ -173,6 +175,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     const beside = await mindsBeside(mine);
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
+    next.neverOrdered = core.neverOrdered;
     // The sites first: a look at a VM among half of them would say something else.
     for (const fact of core.sites.facts()) next.apply(fact, nowMs());
     learn(corrections, next);
@@ -291,6 +294,9 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     stranded: () => [...core.vms.values()].filter(({ home }) => home.index < 0).length,
     get counts() {
       return core.counts;
+    },
+    get neverOrdered() {
+      return core.neverOrdered;
     },
     get busy() {
       return service.busy;

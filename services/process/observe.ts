@@ -45,6 +45,12 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
   counter('tagalong_placement_locations_total', 'Location events, by what became of them.', ['outcome'], () =>
     [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
   );
+  counter(
+    'tagalong_placement_migrations_never_ordered_total',
+    'Events of migrations that placement ignored because it never ordered them: somebody else wrote to the bus.',
+    [],
+    () => [{ labels: {}, value: placement.neverOrdered }],
+  );
   gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
     countedAs(placement.states(), STATES),
   );

@@ -36,7 +36,10 @@ const Receipt = Type.Object({
   unattached: amount,
   notTaken: Type.Optional(Type.Array(Type.Object({ index: amount, why: Type.String() }), { maxItems: 100 })),
 });
-const receipt = { says: 'What became of the positions', as: Receipt };
+const receipt = {
+  says: 'What became of the positions; of one that is accepted, placement may still not believe the jump',
+  as: Receipt,
+};
 const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 const Anything = Type.Object({}, { additionalProperties: true });
 const json = (schema: TSchema) => ({ 'application/json': schema });

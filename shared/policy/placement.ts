@@ -28,7 +28,7 @@ import { Roster, sessionOf } from './state/roster.ts';
 import { noteRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
-import { dueMs, forgetPlaces } from './state/vm.ts';
+import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
 
 export interface PlacementSettings extends EvaluationSettings {
   readonly limits: LimitsConfig;
@@ -59,6 +59,8 @@ export class Placement implements Core<PlacementOutput> {
   #changed: Vm[] = [];
   #lessons: Lesson[] = [];
   #nextSiteCheckMs = 0;
+  /** Events of migrations that were ignored because nobody ordered them here, since the start. */
+  neverOrdered = 0;
 
   /** @param decides in the place of the policy that the settings name */
   constructor(settings: PlacementSettings, decides?: AnyPolicy) {
@@ -257,6 +259,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#drop(vm);
     vm.mind = { ...mind, seq, move: null, deadlineMs: null };
     vm.state = 'idle';
+    forgetPast(vm, this.#settings.policy.priorStayMs);
     this.#roster.add(vm);
   }
 
@@ -295,7 +298,8 @@ export class Placement implements Core<PlacementOutput> {
   #migrated(news: MoveNews): void {
     const { vm: id, migration, from, atMs } = news.data;
     const vm = this.#roster.vms.get(id);
-    // Of a move that has ended here already, or of one that we never ordered.
+    if (!this.#roster.hasDecided(id, migration)) this.neverOrdered++;
+    // A repeat, or of a move that has ended here already.
     if (vm?.mind.move?.decision !== migration) return;
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = follow(news, vm, this.#roster, this.sites);

@@ -102,6 +102,26 @@ describe('an hour and a quarter of the shipped scenario', () => {
   });
 });
 
+test('a jump that nobody can have made is accepted, and not believed', async () => {
+  const { vm, sessions } = scenario.vms[0]!;
+  const explanation = async () => (await request('GET', `/v1/vms/${vm}/explanation`)).body;
+  const teleported = () => system.placement.counts.get('teleport') ?? 0;
+  // Halifax, 650 km from Boston, a second later.
+  const jump = () => request('POST', '/v1/locations', { user: sessions[0]!.user, lat: 44.65, lon: -63.57 });
+  const here = scenario.sites[0]!;
+  await request('POST', '/v1/locations', { user: sessions[0]!.user, lat: here.lat, lon: here.lon });
+  await pass(1_000);
+  const [before, counted] = [await explanation(), teleported()];
+  expect((await jump()).body).toEqual({ accepted: 1, events: 1, implausible: {}, unattached: 0 });
+  await pass(1);
+  expect(teleported()).toBe(counted + 1);
+  const ranked = ({ home, candidates }: { home: string; candidates: { site: string }[] }) => [
+    home,
+    ...candidates.map(({ site }) => site),
+  ];
+  expect(ranked(await explanation())).toEqual(ranked(before));
+});
+
 describe('an operator, over HTTP', () => {
   test('nobody without the token', async () => {
     for (const token of ['', 'another token of sixteen']) {

@@ -48,6 +48,13 @@ export class Roster {
     return vm;
   }
 
+  /** True where a VM, also one that is gone, has come to a decision of that id. */
+  hasDecided(id: string, decision: string): boolean {
+    const seq = this.vms.get(id)?.mind.seq ?? this.#departed.get(id)?.seq ?? 0;
+    const number = Number(decision.slice(decision.lastIndexOf(':') + 1));
+    return decision === `${id}:${number}` && Number.isInteger(number) && number >= 1 && number <= seq;
+  }
+
   /** @throws TagalongError VM_UNKNOWN */
   known(id: string): Vm {
     const vm = this.vms.get(id);

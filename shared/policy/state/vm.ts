@@ -2,6 +2,7 @@
 import { newTrack } from '../../geo/plausibility.ts';
 import { newPace } from './pace.ts';
 import type { Session, Vm } from './state.ts';
+import { noStays } from './stays.ts';
 
 /**
  * When the VM has to be looked at: at the end of its pause, at its next look, when the first session falls silent, or when its
@@ -17,6 +18,15 @@ export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): nu
 export function forgetPlaces(vm: Vm): void {
   vm.quietKm = -1;
   for (const session of vm.sessions) session.near = -1;
+}
+
+/** Of a VM that is gone the record stays, for the number of its last decision. What it knew of its users and its past goes. */
+export function forgetPast(vm: Vm, priorStayMs: number): void {
+  vm.stays = noStays(priorStayMs);
+  vm.detachedAtMs = {};
+  vm.movesAtMs = [];
+  vm.memory = null;
+  vm.left = null;
 }
 
 /** When the first active session will have fallen silent; Infinity where none is active. */
