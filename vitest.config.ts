@@ -21,8 +21,8 @@ export default defineConfig({
           // They take the time that others leave: a limit only ends what hangs.
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // One core is left to them by real VMs.
-          maxWorkers: 1,
+          // Real VMs leave them one core and a part of the other.
+          maxWorkers: 2,
           // They share one process: importing and compiling the same modules for each file is a third of their processor time.
           isolate: false,
           sequence: { groupOrder: 0 },
