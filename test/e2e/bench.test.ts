@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { BenchReport } from '#deploy/bench/bench.ts';
 import { tagalong } from './cli.ts';
 
-// A benchmark takes a minute and more: what it prints is tested in test/unit/simulations.
+// A benchmark takes a minute and more: what it prints is tested in test/unit/deploy/bench.
 test('a benchmark that nobody wrote is refused by name, whatever objects inherit', async () => {
   for (const name of ['nothing', 'constructor']) {
     expect(await tagalong(['bench', name])).toEqual({

@@ -8,7 +8,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
-import { decided } from '../unit/migration/world.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 test('a VM is where its last move left it, else where placement has it; of none that cannot be read anything is known', async () => {
   const [bus, store, log] = [memoryBus(), memoryStore(), createLog('silent')];

@@ -4,7 +4,7 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import { MAX_RTTS_KEPT } from '#shared/events/bounds.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { createWorld } from '#simulations/world.ts';
-import { configWith, line, SPEC } from '../unit/policy/world.ts';
+import { configWith, line, SPEC } from '../unit/shared/policy/world.ts';
 import { clock, data, fullSpec, here, NOW_MS, published, start } from './ingest-world.ts';
 
 const spec: VmSpec = fullSpec;

@@ -11,7 +11,7 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Asked, FakeSites, type Lie } from '../property/fake-agents.ts';
-import { decided } from '../unit/migration/world.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const SPEC = {
   ramBytes: 1e9,

@@ -10,7 +10,7 @@ import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact, FactOf, VmSpec } from '#shared/events/index.ts';
 import { run } from '#simulations/engine.ts';
-import { ORACLE } from '../unit/hypervisor/oracle.ts';
+import { ORACLE } from '../unit/shared/hypervisor/simulated/oracle.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const RTT_MS = 10;

@@ -1,6 +1,6 @@
 /** Values that a JSON Schema of ours accepts, the extreme ones first: they are drawn as often as all others together. */
 import fc from 'fast-check';
-import type { Schema } from '../unit/events/arbitrary.ts';
+import type { Schema } from '../unit/shared/events/arbitrary.ts';
 
 /** Texts that have broken programs: names of Object.prototype, control characters, right to left, halves of characters. */
 export const ODD_TEXTS = [

@@ -15,7 +15,7 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
-import { decided } from '../unit/migration/world.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 import { FakeSites, type Lie } from './fake-agents.ts';
 import { changes, FORMS } from './lies.ts';
 import { SEED } from './seed.ts';

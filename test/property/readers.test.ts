@@ -8,7 +8,7 @@ import { TRACE_FORMATS, type TraceFormat } from '#services/replay/traces/formats
 import type { TraceReport } from '#services/replay/traces/report.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { longOr } from '../long.ts';
-import { readAll, temporaryFolder } from '../unit/traces/folder.ts';
+import { readAll, temporaryFolder } from '../unit/services/replay/traces/folder.ts';
 import { breaks, textOf, type Whole, wholeTrace } from './broken-traces.ts';
 import { SEED } from './seed.ts';
 

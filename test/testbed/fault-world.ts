@@ -14,7 +14,7 @@ import type { DriverRules } from '#shared/hypervisor/qemu/run.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { Life } from '../property/life.ts';
-import { decided } from '../unit/migration/world.ts';
+import { decided } from '../unit/shared/migration/world.ts';
 
 const LOOK_MS = 30;
 /** The longest that anything may take here: a copy that stalls is asked for several times before it is given up. */

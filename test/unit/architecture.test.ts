@@ -1,6 +1,14 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { codeOf, directionFaults, importsOf, lengthFaults, purityFaults, undocumentedExports } from './source-rules.ts';
+import {
+  codeOf,
+  directionFaults,
+  importsOf,
+  lengthFaults,
+  mirrorFaults,
+  purityFaults,
+  undocumentedExports,
+} from './source-rules.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const files = globSync('{shared,services,simulations,deploy,test}/**/*.ts', { cwd: root })
@@ -42,6 +50,23 @@ describe('the house', () => {
 
   test('no file is too long to read', () => {
     expect(faultsBy(lengthFaults)).toEqual([]);
+  });
+});
+
+describe('the mirror of the product under test/unit', () => {
+  const product = globSync(['{shared,services,simulations,deploy}/**', 'test/*.ts'], { cwd: root });
+
+  test('each unit test lies where the file or the folder that it tests lies', () => {
+    expect(mirrorFaults(globSync('test/unit/**/*.ts', { cwd: root }), product)).toEqual([]);
+  });
+
+  test.each([
+    'test/unit/policy/scan.test.ts',
+    'test/unit/shared/policy/nothing.test.ts',
+    'test/unit/shared/nothing/world.ts',
+    'test/unit/x.ts',
+  ])('%s has no counterpart', (file) => {
+    expect(mirrorFaults([file], product)).toEqual([expect.stringContaining(file)]);
   });
 });
 

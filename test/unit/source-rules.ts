@@ -153,3 +153,26 @@ export function lengthFaults(file: string, text: string, most = 400): string[] {
   const lines = text.split('\n').length - 1;
   return lines > most ? [`${file}: ${lines} lines; at most ${most}`] : [];
 }
+
+/** Files under test/unit that test no single file or folder, with the reason. */
+const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
+  'test/unit/architecture.test.ts': 'checks all files',
+  'test/unit/source-rules.ts': 'holds the rules of architecture.test.ts',
+};
+
+/**
+ * Files under test/unit that lie where nothing of the product lies. `test/unit/A/B.test.ts` tests the file or the folder
+ * `A/B`, or, beside other tests in a folder of that name, the file `A.ts`. What tests share lies in a folder that is there.
+ */
+export function mirrorFaults(tests: readonly string[], product: readonly string[]): string[] {
+  const subjects = new Set(product.flatMap((path) => [path, path.replace(/\.\w+$/, '')]));
+  return tests
+    .filter((file) => {
+      const path = file.replace('test/unit/', '');
+      const folder = posix.dirname(path);
+      const tested = /^(.*?)(?:\.long)?\.test\.ts$/.exec(path)?.[1];
+      const counterparts = tested === undefined ? [folder] : [tested, `${folder}.ts`];
+      return !(file in WITHOUT_COUNTERPART) && !counterparts.some((counterpart) => subjects.has(counterpart));
+    })
+    .map((file) => `${file}: no file or folder of this name in the product; move the test to where its subject lies`);
+}

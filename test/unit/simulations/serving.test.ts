@@ -7,7 +7,7 @@ import { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 import { newSession } from '#shared/policy/state/vm.ts';
 import { Serving } from '#simulations/serving.ts';
-import { line, START_MS } from '../policy/world.ts';
+import { line, START_MS } from '../shared/policy/world.ts';
 
 const { network, policy, ingest } = parseConfig('', 'test');
 const HOUR_MS = 3_600_000;

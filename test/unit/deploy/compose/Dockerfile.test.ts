@@ -1,0 +1,60 @@
+/** The image of deploy/compose/Dockerfile, as far as it can be held to its word without building it. */
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { createHttp } from '#services/runtime/http.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { createLog } from '#shared/log.ts';
+import { importsOf } from '../../source-rules.ts';
+
+const root = new URL('../../../../', import.meta.url).pathname;
+const text = (path: string) => readFileSync(root + path, 'utf8');
+const dockerfile = text('deploy/compose/Dockerfile');
+const { dependencies, devDependencies } = JSON.parse(text('package.json'));
+const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder]) => folder!);
+
+test('it has all folders and packages that what runs in it imports', () => {
+  expect(copied.length).toBeGreaterThanOrEqual(4);
+  // Benchmarks are run from a checkout.
+  const files = globSync(`{${copied.join()}}/**/*.ts`, { cwd: root }).filter((path) => !path.includes('/bench/'));
+  const imports = files.flatMap((path) => importsOf(text(path)));
+  // Types are gone when it runs.
+  const needed = imports.filter(({ typeOnly }) => !typeOnly);
+  const from = new Set(
+    needed.map((one) => one.from).filter((name) => !name.startsWith('.') && !name.startsWith('node:')),
+  );
+  const packages = [...from].filter((name) => !name.startsWith('#'));
+  expect(packages.length).toBeGreaterThan(10);
+  for (const name of packages) {
+    const [scope, rest] = name.split('/');
+    expect(dependencies, name).toHaveProperty([scope!.startsWith('@') ? `${scope}/${rest}` : scope!]);
+  }
+  for (const name of from) if (name.startsWith('#')) expect(copied).toContain(/^#(\w+)\//.exec(name)![1]);
+});
+
+test('its Node.js is the one that all of it is tested with, and its user is not root', () => {
+  const versions = [...dockerfile.matchAll(/^FROM node:([\d.]+)-/gm)].map(([, version]) => version);
+  expect(versions).toEqual([devDependencies.node, devDependencies.node]);
+  expect(dockerfile).toMatch(/^USER node$/m);
+  expect(dockerfile.indexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('COPY'));
+});
+
+test('it is healthy while its service is ready, and not before or after', async () => {
+  const surface = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0 }, log: createLog('silent') });
+  let ready = false;
+  surface.health('a service', () => ready);
+  const { port } = await surface.listen();
+  const [, words] = /HEALTHCHECK [^\\]*\\\n *CMD (\[.*\])/.exec(dockerfile)!;
+  const [, ...args] = JSON.parse(words!.replace(':8080', `:${port}`)) as string[];
+  const status = () =>
+    promisify(execFile)(`${root}node_modules/.bin/node`, args).then(
+      () => 0,
+      ({ code }) => code,
+    );
+  expect(await status()).toBe(1);
+  ready = true;
+  expect(await status()).toBe(0);
+  await surface.close();
+  expect(await status()).toBe(1);
+});

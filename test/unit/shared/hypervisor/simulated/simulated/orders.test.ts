@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { PHASES } from '#shared/events/index.ts';
+import { doneAt, moveOf, SMALL_VM, world } from '../world.ts';
+
+const ONE_PATH = [{ provider: 'isp1', rateBps: 125e6 }];
+const TWO_PATHS = [...ONE_PATH, { provider: 'isp2', rateBps: 125e6 }];
+
+describe('what is true of a VM', () => {
+  test('running shows no site during the switch-over, and both where it was placed twice', () => {
+    const simulated = world();
+    simulated.sites(TWO_PATHS, 'a', 'b', 'c');
+    const { hypervisor, clock } = simulated;
+    hypervisor.place('vm', 'a');
+    const move = moveOf('vm', 'a', 'b');
+    simulated.drive(move, 'memory');
+    simulated.settle();
+    hypervisor.begin('switch', move);
+    expect(hypervisor.running('vm')).toEqual([]);
+    // It is still at home at the source: a heartbeat in this moment must not report it lost.
+    expect(hypervisor.vmsAt('a')).toEqual(['vm']);
+    simulated.settle();
+    expect(hypervisor.running('vm')).toEqual(['b']);
+    expect([hypervisor.vmsAt('a'), hypervisor.vmsAt('b')]).toEqual([[], ['vm']]);
+
+    hypervisor.place('vm', 'c');
+    expect(hypervisor.running('vm')).toEqual(['b', 'c']);
+    clock.advanceTo(clock.now() + 1);
+    hypervisor.begin('prepare', moveOf('vm', 'b', 'a'));
+    simulated.settle();
+    expect(simulated.heard('vm:b>a')).toEqual(['failed prepare VM_ELSEWHERE']);
+  });
+
+  test('a VM that is removed in the middle of a move is nowhere, and the step under way fails', () => {
+    const simulated = world();
+    simulated.sites(TWO_PATHS, 'a', 'b');
+    simulated.hypervisor.place('vm', 'a');
+    simulated.drive(moveOf('vm', 'a', 'b'));
+    simulated.clock.advanceTo(3000);
+    simulated.hypervisor.remove('vm');
+    simulated.settle();
+    expect(simulated.heard('vm:a>b').at(-1)).toBe('failed memory NO_SUCH_VM');
+    expect(simulated.hypervisor.running('vm')).toEqual([]);
+    expect(simulated.hypervisor.vmsAt('a')).toEqual([]);
+  });
+
+  test('a VM can move on, and come back, before the last move was released', () => {
+    const simulated = world();
+    simulated.sites(TWO_PATHS, 'a', 'b');
+    simulated.hypervisor.place('vm', 'a');
+    const there = moveOf('vm', 'a', 'b');
+    simulated.drive(there, 'switch');
+    simulated.settle();
+    simulated.drive(moveOf('vm', 'b', 'a'));
+    simulated.settle();
+    simulated.hypervisor.begin('release', there);
+    simulated.settle();
+    expect(simulated.heard(there.id).at(-1)).toBe('done release');
+    expect(simulated.hypervisor.running('vm')).toEqual(['a']);
+  });
+
+  test('an old move that is ordered again after newer ones does not move the VM', () => {
+    const simulated = world();
+    simulated.sites(TWO_PATHS, 'a', 'b', 'c');
+    simulated.hypervisor.place('vm', 'a');
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['b', 'c'],
+    ] as const) {
+      simulated.drive(moveOf('vm', from, to));
+      simulated.settle();
+    }
+    simulated.hypervisor.begin('prepare', moveOf('vm', 'a', 'b'));
+    simulated.settle();
+    expect(simulated.heard('vm:a>b').at(-1)).toBe('failed prepare VM_ELSEWHERE');
+    expect(simulated.hypervisor.running('vm')).toEqual(['c']);
+  });
+});
+
+describe('an abort', () => {
+  const MOVE = moveOf('vm', 'a', 'b', { ...SMALL_VM, diskBytes: 1e9 });
+
+  test.each(PHASES.slice(0, 5))('in the middle of %s is the last that is heard of the move', (step) => {
+    const simulated = world();
+    simulated.sites(TWO_PATHS, 'a', 'b');
+    simulated.hypervisor.place('vm', 'a');
+    simulated.drive(MOVE, step);
+    const before = PHASES[PHASES.indexOf(step) - 1];
+    while (before && doneAt(simulated, MOVE.id, before) === undefined) simulated.clock.step(Number.POSITIVE_INFINITY);
+    simulated.clock.advanceTo(simulated.clock.now() + 10);
+    simulated.hypervisor.abort(MOVE);
+    const abortedMs = simulated.clock.now();
+    simulated.settle();
+    expect(simulated.heard(MOVE.id).at(-1)).toBe('aborted');
+    expect(simulated.heard(MOVE.id)).not.toContain(`done ${step}`);
+    // Nothing of it is left to happen either.
+    expect(simulated.clock.now()).toBe(abortedMs);
+    expect(simulated.hypervisor.running('vm')).toEqual(['a']);
+    expect([simulated.hypervisor.vmsAt('a'), simulated.hypervisor.vmsAt('b')]).toEqual([['vm'], []]);
+  });
+
+  test('that is given on hearing of a round ends the copy there', () => {
+    const simulated = world();
+    const { hypervisor, clock } = simulated;
+    simulated.sites(TWO_PATHS, 'a', 'b');
+    hypervisor.place('vm', 'a');
+    simulated.drive(MOVE, 'disk');
+    simulated.settle();
+    const heard: string[] = [];
+    hypervisor.listen((report) => {
+      heard.push(report.kind);
+      if (report.kind === 'progress') hypervisor.abort(MOVE);
+    });
+    hypervisor.begin('memory', MOVE);
+    while (clock.step(Number.POSITIVE_INFINITY));
+    expect(heard).toEqual(['progress', 'aborted']);
+  });
+});
+
+describe('what is refused', () => {
+  test('a move between sites that have no provider in common, to one that nobody declared, or to where the VM is', () => {
+    const simulated = world();
+    simulated.sites(ONE_PATH, 'a');
+    simulated.sites([{ provider: 'other', rateBps: 1e8 }], 'b');
+    simulated.hypervisor.place('vm', 'a');
+    for (const to of ['b', 'nowhere', 'a']) simulated.drive(moveOf('vm', 'a', to));
+    simulated.settle();
+    expect(simulated.heard('vm:a>b')).toEqual(['failed prepare NO_PATH']);
+    expect(simulated.heard('vm:a>nowhere')).toEqual(['failed prepare NO_PATH']);
+    expect(simulated.heard('vm:a>a')).toEqual(['failed prepare BAD_ORDER']);
+    expect(simulated.hypervisor.running('vm')).toEqual(['a']);
+  });
+
+  test('a VM at a site that nobody declared', () => {
+    expect(() => world().hypervisor.place('vm', 'nowhere')).toThrow(
+      expect.objectContaining({ code: 'SITE_UNKNOWN' }) as Error,
+    );
+  });
+});

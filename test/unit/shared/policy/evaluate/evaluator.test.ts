@@ -1,0 +1,57 @@
+/** A VM that took up another state is looked at again without a new scan: that must come to the same. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
+import { policyNamed } from '#shared/policy/rules/policies.ts';
+import { configWith, line, positionAt } from '../world.ts';
+
+const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
+console.info(`look again: seed ${seed}`);
+
+const config = configWith();
+const places = fc.array(
+  fc.integer({ min: -50, max: 350 }).map((n) => n / 100),
+  { minLength: 1, maxLength: 4 },
+);
+/** What a state that is taken up may bring with it. */
+const minds = fc.record({ deadlineMs: fc.constantFrom(null, 1, Number.MAX_SAFE_INTEGER), moves: fc.boolean() });
+
+test('another look at the same instant sees the same, with and without a scan', () => {
+  const kinds = new Set<string>();
+  fc.assert(
+    fc.property(places, minds, (users, { deadlineMs, moves }) => {
+      const l = line(4, config);
+      l.vm('v', 's1');
+      for (const [i, place] of users.entries()) {
+        l.attach('v', `u${i}`);
+        l.world.locate({ vm: 'v', user: `u${i}`, atMs: l.clock.now(), ...positionAt(place) });
+      }
+      const { sites, vms } = l.world.placement;
+      const vm = vms.get('v')!;
+      const { policy, limits } = config;
+      const rules = { sites, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
+      const lookout = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
+      const nowMs = l.clock.now();
+      lookout.look(vm, nowMs);
+      vm.mind = { ...vm.mind, deadlineMs, move: moves ? UNDER_WAY : null };
+      const short = { evaluation: lookout.look(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const whole = { evaluation: lookout.look(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      expect(short).toEqual(whole);
+      kinds.add(`${short.evaluation.advice.kind} ${short.evaluation.advice.reason}`);
+    }),
+    { seed, numRuns: 500 },
+  );
+  expect([...kinds]).toEqual(expect.arrayContaining(['move better-site', 'stay home-is-best', 'stay better-site']));
+});
+
+const UNDER_WAY = {
+  decision: 'v:1',
+  from: 's1',
+  to: 's2',
+  source: 'policy' as const,
+  paths: [],
+  raw: { durationMs: 1, interruptionMs: 1 },
+  switched: false,
+  cancelling: false,
+  giveUpAtMs: null,
+};

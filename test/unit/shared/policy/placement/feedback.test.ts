@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import { type Line, line, SPEC } from '../world.ts';
+
+/** Orders the VM there and waits until it has arrived. */
+function move(l: Line, to: string): { errorPercent: number; predictedMs: number } {
+  l.order('v', to);
+  const predictedMs = l.decided('move').at(-1)!.prediction!.durationMs;
+  l.pass(600_000);
+  const measuredMs = l.ended().at(-1)!.figures.durationMs;
+  return { predictedMs, errorPercent: Math.abs(predictedMs / measuredMs - 1) * 100 };
+}
+
+describe.each([2, 4])('moves from s0 to s1 are carried at a rate %i times smaller than was promised', (factor) => {
+  test('after a move or two the predictions for that way are right, and those for others are untouched', () => {
+    const l = line(3, undefined, ({ from, to }, step) =>
+      step === 'prepare' && from === 's0' && to === 's1' ? { kind: 'slow', factor } : undefined,
+    );
+    l.vm('v', 's0');
+    const there: number[] = [];
+    const back: number[] = [];
+    const elsewhere: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      there.push(move(l, 's1').errorPercent);
+      back.push(move(l, 's0').errorPercent);
+      elsewhere.push(move(l, 's2').errorPercent);
+      move(l, 's0');
+    }
+    expect(there[0]).toBeGreaterThan(30);
+    for (const error of there.slice(2)) expect(error).toBeLessThan(10);
+    for (const error of [...back, ...elsewhere]) expect(error).toBeLessThan(5);
+  });
+});
+
+/** Two VMs at s0 and one way: what is said of the second after a move of the first of so many bytes, ten times as fast as predicted. */
+function predictedAfter(bytes: number): { before: number; after: number } {
+  const l = line(2);
+  const spec = { ...SPEC, diskBytes: 1e11 };
+  for (const vm of ['first', 'second', 'third']) l.vm(vm, 's0', spec);
+  l.order('first', 's1');
+  l.pass(3_600_000);
+  const like = l.ended().at(-1)!;
+  l.order('second', 's1');
+  const { decision, prediction } = l.decided('move').at(-1)!;
+  const figures = { ...like.figures, bytes, durationMs: prediction!.durationMs / 10 };
+  const atMs = Math.round(l.clock.now()) + 1000;
+  l.world.tell({ type: 'migration.completed.v1', data: { ...like, vm: 'second', migration: decision, atMs, figures } });
+  l.order('third', 's1');
+  return { before: prediction!.durationMs, after: l.decided('move').at(-1)!.prediction!.durationMs };
+}
+
+test('a VM that returns to a disk that was kept for it says nothing of how long all of a disk takes', () => {
+  const whole = predictedAfter(1.01e11);
+  expect(whole.after).toBeLessThan(whole.before * 0.8);
+  const few = predictedAfter(1e9);
+  expect(few.after).toBeCloseTo(few.before);
+});

@@ -1,0 +1,62 @@
+/** What is said of migrations that nobody ordered: it is ignored and counted. What arrives twice or late is neither. */
+import { expect, test } from 'vitest';
+import type { Data, Fact } from '#shared/events/index.ts';
+import { line } from '../world.ts';
+
+type Completed = Data<'migration.completed.v1'>;
+
+/** A world in which a VM has moved from s0 to s1. */
+function moved() {
+  const l = line(3);
+  l.vm('v', 's0');
+  l.attach('v', 'u');
+  l.fix('v', 'u', 0);
+  l.order('v', 's1');
+  l.pass(600_000);
+  const [ended] = l.ended();
+  return { l, ended: ended!, placement: l.world.placement };
+}
+
+/** As somebody would make it up: of a VM, from a site to another. */
+function forged(ended: Completed, migration: string, vm = 'v'): Fact[] {
+  const of = { migration, vm, from: 's1', to: 's2', atMs: ended.atMs + 1000 };
+  return [
+    { type: 'migration.accepted.v1', data: of },
+    { type: 'migration.switched.v1', data: { ...of, pauseMs: 100 } },
+    { type: 'migration.completed.v1', data: { ...ended, ...of } },
+  ];
+}
+
+test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
+  '%s: ignored, and counted',
+  (migration) => {
+    const { l, ended, placement } = moved();
+    const [home, state] = [l.homeOf('v'), l.stateOf('v')];
+    for (const fact of forged(ended, migration)) placement.apply(fact, l.clock.now());
+    expect([l.homeOf('v'), l.stateOf('v')]).toEqual([home, state]);
+    expect(placement.drain()).toEqual({ vms: [], lessons: [], decisions: [] });
+    expect(placement.neverOrdered).toBe(3);
+    // Nothing is held at a site by it: the VM goes there when it is told to.
+    l.pass(600_000);
+    l.order('v', 's2');
+    l.pass(600_000);
+    expect(l.homeOf('v')).toBe('s2');
+  },
+);
+
+test('of a VM that nobody has declared: counted', () => {
+  const { l, ended, placement } = moved();
+  for (const fact of forged(ended, 'ghost:1', 'ghost')) placement.apply(fact, l.clock.now());
+  expect(placement.vms.has('ghost')).toBe(false);
+  expect(placement.neverOrdered).toBe(3);
+});
+
+test('repeats of a true move, and its end after its VM is gone, are not counted', () => {
+  const { l, ended, placement } = moved();
+  const facts = l.facts.filter(({ type }) => type.startsWith('migration.'));
+  expect(facts.length).toBeGreaterThan(2);
+  for (const fact of facts) placement.apply(fact, l.clock.now());
+  l.world.tell({ type: 'vm.retired.v1', data: { vm: 'v', atMs: ended.atMs + 1 } });
+  for (const fact of facts) placement.apply(fact, l.clock.now());
+  expect(placement.neverOrdered).toBe(0);
+});

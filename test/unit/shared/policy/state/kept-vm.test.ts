@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
+import { configWith, type Line, line, positionAt, UPLINKS } from '../world.ts';
+
+test('a process that heard of the sites in another order goes on where the last one was', () => {
+  // Within the quiet radius only another nearest site makes it look.
+  const [one, other] = [
+    [0, 1, 2],
+    [2, 1, 0],
+  ].map((order) => {
+    const there = line(0, configWith({ policy: { name: 'never' } }));
+    for (const i of order) there.world.declareSite({ site: `s${i}`, ...positionAt(i), slots: 9, uplinks: UPLINKS });
+    return there;
+  }) as [Line, Line];
+  one.vm('v', 's0');
+  one.attach('v', 'u');
+  one.fix('v', 'u', 0.1);
+  const vm = one.world.placement.vms.get('v')!;
+  expect(vm.quietKm).toBeGreaterThan(60);
+  const kept = JSON.parse(JSON.stringify(keepVm(vm, one.world.placement.sites))) as KeptVm;
+  other.world.placement.restore(reviveVm(kept, other.world.placement.sites));
+
+  for (const place of [-0.35, 0.3, 0.6, 1.9]) {
+    const before = [one, other].map(({ world }) => world.placement.counts.get('looked') ?? 0);
+    one.pass(60_000);
+    other.pass(60_000);
+    one.fix('v', 'u', place);
+    other.fix('v', 'u', place);
+    const looks = [one, other].map(({ world }, i) => (world.placement.counts.get('looked') ?? 0) - before[i]!);
+    expect(looks[1], `at ${place}`).toBe(looks[0]);
+  }
+  expect(one.world.placement.counts.get('looked')).toBeGreaterThan(1);
+});

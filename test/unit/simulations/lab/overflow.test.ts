@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { asPublished, cheapestDetour, type Overflow } from '#simulations/lab/overflow.ts';
+import { play } from '#simulations/lab/play.ts';
+import { hysteresis, myopic, nearest } from '#simulations/lab/policies/simple.ts';
+import { SEED } from '../../../property/seed.ts';
+import { anyRun, street, ways } from './worlds.ts';
+
+describe.each([
+  ['as published', asPublished],
+  ['cheapest detour', cheapestDetour],
+] as const)('%s', (_, rule) => {
+  test('no site has too many, and nobody is lost', () => {
+    let sentAway = 0;
+    const watched =
+      (overflow: Overflow, most: number): Overflow =>
+      (wishes) => {
+        const wanted = [...wishes.next];
+        overflow(wishes);
+        const counts = Map.groupBy(
+          [...wishes.next].filter((site) => site >= 0),
+          (site) => site,
+        );
+        for (const { length } of counts.values()) expect(length).toBeLessThanOrEqual(most);
+        wishes.next.forEach((site, user) => {
+          expect(site < 0).toBe(wanted[user]! < 0);
+          if (site !== wanted[user]) sentAway++;
+        });
+      };
+    fc.assert(
+      fc.property(anyRun, ({ world, trace }) => {
+        const most = Math.ceil(trace.users / world.sites);
+        for (const policy of [nearest, hysteresis(1)]) play(policy, world, trace, watched(rule(most), most));
+      }),
+      { seed: SEED, numRuns: 100 },
+    );
+    expect(sentAway).toBeGreaterThan(0);
+  });
+
+  test('where everybody fits nothing changes', () => {
+    const trace = ways([0, 1, 2], [2, 1, 0], [1, 1, 1]);
+    for (const policy of [nearest, myopic]) {
+      expect(play(policy, street(3), trace, rule(3))).toEqual(play(policy, street(3), trace));
+    }
+  });
+});
+
+test('by the published rule one is sent to the lowest number, by the sensible one next door', () => {
+  const crowd = ways([5], [5], [4]);
+  // Served from 5 hops away, or from one: all else is equal.
+  const cost = (rule: Overflow) => play(nearest, street(6), crowd, rule).meanOfSlots;
+  expect(cost(asPublished(1)) - cost(cheapestDetour(1))).toBeGreaterThan(0);
+});

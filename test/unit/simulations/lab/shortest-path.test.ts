@@ -1,0 +1,66 @@
+/** The pruned dynamic programming against the plain one, which looks at every pair of sites. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { play } from '#simulations/lab/play.ts';
+import { POLICIES } from '#simulations/lab/policies/catalogue.ts';
+import { optimum } from '#simulations/lab/policies/foresight.ts';
+import type { CellTrace } from '#simulations/lab/trace.ts';
+import type { World } from '#simulations/lab/world.ts';
+import { SEED } from '../../../property/seed.ts';
+import { anyRun, street, ways } from './worlds.ts';
+
+/** V_t(k) = c_d(t, k) + min_h { V_{t-1}(h) + c_m(t, h, k) }, from each appearance of each user. */
+function plainOptimum(world: World, { users, slots, cells, load }: CellTrace): number {
+  const sites = [...Array(world.sites).keys()];
+  let total = 0;
+  for (let user = 0; user < users; user++) {
+    let values: number[] | undefined;
+    for (let slot = 0; slot < slots; slot++) {
+      const cell = cells[slot * users + user]!;
+      const g = load[slot]!;
+      if (cell < 0) {
+        total += values ? Math.min(...values) : 0;
+        values = undefined;
+        continue;
+      }
+      const before = values;
+      const reached = (k: number) =>
+        before ? Math.min(...sites.map((h) => before[h]! + g * world.move[h * world.sites + k]!)) : g * world.placing;
+      values = sites.map((k) => reached(k) + g * world.serve[cell * world.sites + k]!);
+    }
+    total += values ? Math.min(...values) : 0;
+  }
+  return total;
+}
+
+test('what it finds costs what the plain programme says, whatever the world', () => {
+  let moved = 0;
+  fc.assert(
+    fc.property(anyRun, ({ world, trace }) => {
+      const { cost, moves } = play(optimum, world, trace);
+      expect(cost).toBeCloseTo(plainOptimum(world, trace), 9);
+      moved += moves;
+    }),
+    { seed: SEED, numRuns: 300 },
+  );
+  expect(moved).toBeGreaterThan(0);
+});
+
+test('no policy costs less than the optimum', () => {
+  fc.assert(
+    fc.property(anyRun, ({ world, trace }) => {
+      const least = play(optimum, world, trace).cost;
+      for (const policy of POLICIES) {
+        expect(play(policy, world, trace).cost, policy.name).toBeGreaterThanOrEqual(least - 1e-9);
+      }
+    }),
+    { seed: SEED, numRuns: 100 },
+  );
+});
+
+test('it moves when the stay is long enough to pay for it, and at once', () => {
+  // Away from home for n slots costs 0.2 n; going there and back 2.4.
+  const trip = (slots: number) => ways([0, 0, ...Array(slots).fill(1), 0, 0, 0, 0, 0, 0, 0]);
+  expect(play(optimum, street(2), trip(5)).moves).toBe(0);
+  expect(play(optimum, street(2), ways([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1])).moves).toBe(1);
+});
