@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Gap, type ProbeReport, probe, type Transport } from '#services/probe/probe.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
-import { ask } from '../commands/client.ts';
 import { table } from '../output/table.ts';
+import { ask } from './client.ts';
 import { underMptcpize } from './mptcpize.ts';
 import { aborted, stopRequest } from './signals.ts';
 

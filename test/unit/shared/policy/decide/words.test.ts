@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { explanationText } from '#deploy/cli/commands/explain.ts';
+import { explanationText } from '#deploy/cli/output/explanation.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 
 const PREDICTION = {

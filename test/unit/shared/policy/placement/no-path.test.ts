@@ -1,6 +1,6 @@
 /** A better site that no path leads to: the VM stays, and everybody says why. */
 import { describe, expect, test } from 'vitest';
-import { explanationText } from '#deploy/cli/commands/explain.ts';
+import { explanationText } from '#deploy/cli/output/explanation.ts';
 import { faultIn } from '#shared/events/index.ts';
 import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { line, SPEC } from '../world.ts';

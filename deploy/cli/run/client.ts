@@ -1,31 +1,17 @@
-/** Asking a running process, or the one of several that knows. */
-import type { Command } from 'commander';
+/** Asks a running process, or that one of several which knows. */
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import { foreignText, withoutControls } from '#shared/text.ts';
 
-/** Where to ask and how to answer: the options that all operating commands have. */
+/** The options that all operating commands have: where they ask, and how they answer. */
 export interface ServerOptions {
   readonly url: string;
   readonly token?: string;
   readonly json?: true;
 }
 
-const DEFAULT_URL = 'http://127.0.0.1:8080';
 /** The longest answer lists all VMs. */
 const LIMITS = { mostBytes: 256 * 2 ** 20, withinMs: 15_000 };
-
-/** Adds the options; what is not given comes from TAGALONG_URL and TAGALONG_TOKEN. */
-export function withServerOptions(command: Command): Command {
-  return command
-    .option(
-      '--url <url>',
-      'the running process, or those that the services run in, with commas between (or TAGALONG_URL)',
-      process.env.TAGALONG_URL || DEFAULT_URL,
-    )
-    .option('--token <token>', 'its http.token (or TAGALONG_TOKEN)')
-    .option('--json', 'print JSON');
-}
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 

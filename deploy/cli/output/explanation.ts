@@ -1,0 +1,58 @@
+/** Why a VM is where it is, as text. */
+import { counted, digits, duration } from '#shared/format.ts';
+import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
+import { table } from './table.ts';
+import { wrapped } from './wrap.ts';
+
+const FACT_WIDTH = 'expected stay  '.length;
+
+/**
+ * The reason as a sentence, the facts behind it, and a table of the candidates.
+ * @param movingTo the site to which the VM moves now
+ * @param columns width of the terminal, if there is one: the sentence wraps between words
+ */
+export function explanationText(
+  explained: Explained,
+  movingTo: string | undefined,
+  columns = Number.POSITIVE_INFINITY,
+): string {
+  const { vm, home, state, policy, reason, sessions, expectedStayMs, oldestFixAgeMs } = explained;
+  const facts: [string, string][] = [
+    ['state', `${state} (${reason}), by the policy ${policy}`],
+    ['users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
+    ['expected stay', duration(expectedStayMs)],
+  ];
+  const candidates = table(
+    [
+      { head: 'candidate' },
+      { head: 'gain', align: 'right' },
+      { head: 'takes', align: 'right' },
+      { head: 'gap', align: 'right' },
+      { head: 'cost', align: 'right' },
+      { head: 'worth', align: 'right' },
+      { head: 'refused by' },
+    ],
+    explained.candidates.map(({ site, servingUserMsPerS, prediction, rejected }) => [
+      site === home ? `${site} (home)` : site,
+      site === home ? '' : digits(explained.homeServingUserMsPerS - servingUserMsPerS),
+      ...(prediction === undefined
+        ? ['', '', '', '']
+        : [
+            duration(prediction.durationMs),
+            duration(prediction.interruptionMs),
+            digits(prediction.costUserMs),
+            digits(prediction.benefitUserMs),
+          ]),
+      rejected ?? '',
+    ]),
+  );
+  const units = [
+    'Gain: what the site would serve better, in user-milliseconds a second.',
+    'Gap: the interruption that clients would see. Cost and worth of the move: in',
+    'user-milliseconds. With --json there is more.',
+  ].join('\n');
+  const title = `${vm} at ${home}, ${counted(explained.candidates.length, 'candidate')}`;
+  const sentence = wrapped(inPlainWords(explained, movingTo), columns);
+  const lines = [title, ...facts.map(([what, text]) => `${what.padEnd(FACT_WIDTH)}${text}`)];
+  return `${sentence}\n\n${lines.join('\n')}\n\n${candidates}\n${units}\n`;
+}

@@ -1,0 +1,21 @@
+import type { MigrationStatus } from '#services/migrator/service.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
+import { explanationText } from '../output/explanation.ts';
+import { columnsOf } from '../output/wrap.ts';
+import { ask, askEach, type ServerOptions } from './client.ts';
+
+/**
+ * Prints why a VM is where it is, or moves to where it moves.
+ * @throws TagalongError what `ask` throws
+ */
+export async function runExplain(vm: string, options: ServerOptions): Promise<void> {
+  const explained = await ask<Explained>(options, 'GET', `/v1/vms/${encodeURIComponent(vm)}/explanation`);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(explained)}\n`);
+    return;
+  }
+  // The explanation is complete without a migrator; if one answers, it adds the destination of a move under way.
+  const { answers } = await askEach<{ migrations: readonly MigrationStatus[] }>(options, '/v1/migrations');
+  const movingTo = answers.flatMap(({ migrations }) => migrations).find((migration) => migration.vm === vm)?.to;
+  process.stdout.write(explanationText(explained, movingTo, columnsOf(process.stdout)));
+}

@@ -1,0 +1,56 @@
+/** Carries out the commands by which an operator overrules the policy. */
+import type { PlacementStatus } from '#services/placement/status.ts';
+import { counted } from '#shared/format.ts';
+import { ask, askEach, type ServerOptions } from './client.ts';
+
+/** The options of `tagalong migrate`. */
+export interface MigrateOptions extends ServerOptions {
+  readonly to: string;
+}
+
+/** Orders the move of a VM. @throws TagalongError what `ask` throws */
+export async function runMigrate(vm: string, options: MigrateOptions): Promise<void> {
+  const answer = await ask(options, 'POST', `/v1/vms/${encodeURIComponent(vm)}/moves`, { to: options.to });
+  print(options, answer, `${vm}: its move to ${options.to} is ordered.`);
+}
+
+/** The options of `tagalong drain`. */
+export interface DrainOptions extends ServerOptions {
+  readonly off?: true;
+  readonly force?: true;
+}
+
+/** Drains a site, or ends that with `--off`. @throws TagalongError what `ask` throws */
+export async function runDrain(site: string, options: DrainOptions): Promise<void> {
+  const draining = options.off !== true;
+  const body = { draining, ...(options.force && { force: true }) };
+  const answer = await ask<object>(options, 'POST', `/v1/sites/${encodeURIComponent(site)}/drain`, body);
+  if (!draining) return print(options, answer, `${site}: VMs may come again.`);
+  const vms = await vmsAt(site, options);
+  const who = vms === undefined ? 'its VMs are' : `${counted(vms, 'VM')} ${vms === 1 ? 'is' : 'are'}`;
+  print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave.`);
+}
+
+/** @returns how many VMs are at home at a site; undefined if no placement answers */
+async function vmsAt(site: string, options: ServerOptions): Promise<number | undefined> {
+  try {
+    const placements = await askEach<PlacementStatus>(options, '/v1/status');
+    if (placements.answers.length === 0) return undefined;
+    const vms = placements.answers.flatMap((placement) => placement.vms).filter(({ home }) => home === site);
+    return new Set(vms.map(({ vm }) => vm)).size;
+  } catch {
+    // The server has accepted the drain already, so a missing figure is no failure.
+    return undefined;
+  }
+}
+
+/** Takes back a move. @param name of the migration or of its VM @throws TagalongError what `ask` throws */
+export async function runCancel(name: string, options: ServerOptions): Promise<void> {
+  const path = `/v1/migrations/${encodeURIComponent(name)}`;
+  const answer = await ask<{ readonly migration: string }>(options, 'DELETE', path);
+  print(options, answer, `${answer.migration}: is taken back.`);
+}
+
+function print({ json }: ServerOptions, answer: unknown, sentence: string): void {
+  process.stdout.write(`${json ? JSON.stringify(answer) : sentence}\n`);
+}
