@@ -58,6 +58,7 @@ export function envelop(
     source,
     type: fact.type,
     subject: key,
+    // biome-ignore lint/style/noRestrictedGlobals: formats a time that is given, and reads no clock
     time: new Date(fact.data.atMs).toISOString(),
     datacontenttype: 'application/json',
     partitionkey: key,

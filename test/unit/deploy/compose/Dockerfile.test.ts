@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { createHttp } from '#services/runtime/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
-import { importsOf } from '../../source-rules.ts';
+import { importedModules } from '../../source-rules.ts';
 
 const root = new URL('../../../../', import.meta.url).pathname;
 const text = (path: string) => readFileSync(root + path, 'utf8');
@@ -18,12 +18,8 @@ test('it has all folders and packages that what runs in it imports', () => {
   expect(copied.length).toBeGreaterThanOrEqual(4);
   // Benchmarks are run from a checkout.
   const files = globSync(`{${copied.join()}}/**/*.ts`, { cwd: root }).filter((path) => !path.includes('/bench/'));
-  const imports = files.flatMap((path) => importsOf(text(path)));
-  // Types are gone when it runs.
-  const needed = imports.filter(({ typeOnly }) => !typeOnly);
-  const from = new Set(
-    needed.map((one) => one.from).filter((name) => !name.startsWith('.') && !name.startsWith('node:')),
-  );
+  const imports = files.flatMap((path) => importedModules(text(path)));
+  const from = new Set(imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:')));
   const packages = [...from].filter((name) => !name.startsWith('#'));
   expect(packages.length).toBeGreaterThan(10);
   for (const name of packages) {
