@@ -71,7 +71,7 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
   const config = rideConfig(bed, users, home);
   const bus = memoryBus({ partitions: config.bus.partitions });
   const [clock, store] = [realClock(), memoryStore()];
-  const machines = await qemuMachines(config, clock, store, log);
+  const machines = await qemuMachines(config, store, log);
   const system = createSystem({ config, clock, bus, store, log, machines });
   try {
     const { url } = await system.listen();

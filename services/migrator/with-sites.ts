@@ -4,7 +4,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
-import type { SetAside } from '#shared/store/set-aside.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { registerSites } from '../sites/http.ts';
@@ -32,7 +32,9 @@ export interface MigratorWithSitesOptions {
   readonly setAside?: SetAside;
 }
 
-export function createMigratorWithSites({ machines, ...options }: MigratorWithSitesOptions): MigratorWithSites {
+export function createMigratorWithSites({ machines, ...rest }: MigratorWithSitesOptions): MigratorWithSites {
+  const setAside = rest.setAside ?? new SetAside(rest);
+  const options = { ...rest, setAside };
   const { config } = options;
   const { hypervisor, hosts } = machines;
   const { heartbeatMs } = config;
@@ -41,7 +43,7 @@ export function createMigratorWithSites({ machines, ...options }: MigratorWithSi
   const duty = async (on: boolean) => {
     if (!on) await agents.stop();
     if (on) await sites.open();
-    await machines.duty(on);
+    await machines.duty(on, setAside);
     if (!on) return;
     await sites.announce();
     await agents.start();

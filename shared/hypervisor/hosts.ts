@@ -1,6 +1,7 @@
 /** The port of what runs VMs: the hosts of all sites, and whoever moves VMs between them. */
 import type { SiteConfig } from '../config/schema.ts';
 import type { VmSpec } from '../events/index.ts';
+import type { SetAside } from '../store/set-aside.ts';
 import type { Hypervisor } from './hypervisor.ts';
 
 /** The hosts of all sites. */
@@ -21,8 +22,11 @@ export interface Hosts {
 export interface Machines {
   readonly hypervisor: Hypervisor;
   readonly hosts: Hosts;
-  /** This process is the one that gives orders, from now on or no longer. Called before the first order. */
-  duty(on: boolean): Promise<void>;
+  /**
+   * Says whether this process gives the orders from now on. Called before the first order.
+   * @param setAside receives the stored places of VMs that cannot be read, so that `status` lists them
+   */
+  duty(on: boolean, setAside: SetAside): Promise<void>;
   /** How many VMs the sites say that they run and that were not handed to them; missing where no site is asked. */
   readonly foreignVms?: () => number;
   /** Lets go of the hosts; the VMs run on. */

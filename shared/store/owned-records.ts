@@ -12,20 +12,14 @@ export class OwnedRecords<T> {
   readonly #store: Store;
   readonly #kind: RecordKind<T>;
   readonly #prefix: string;
-  readonly #setAside: SetAside;
+  #setAside: SetAside | undefined;
   readonly #records = new Map<string, { readonly value: T; readonly revision: number }>();
 
   /** @param options.prefix the part of the keys before the record's name */
-  constructor(options: {
-    readonly store: Store;
-    readonly kind: RecordKind<T>;
-    readonly prefix: string;
-    readonly setAside: SetAside;
-  }) {
+  constructor(options: { readonly store: Store; readonly kind: RecordKind<T>; readonly prefix: string }) {
     this.#store = options.store;
     this.#kind = options.kind;
     this.#prefix = options.prefix;
-    this.#setAside = options.setAside;
   }
 
   /** How many records there are, without those that cannot be read. */
@@ -45,25 +39,30 @@ export class OwnedRecords<T> {
 
   /** True where the store has a record that nobody can read: what it says is unknown. */
   isUnreadable(name: string): boolean {
-    return this.#setAside.get(this.#prefix + name) !== undefined;
+    return this.#setAside?.get(this.#prefix + name) !== undefined;
   }
 
   /**
-   * Forgets what is known and reads all records. It sets aside those that cannot be read.
+   * Forgets what is known and reads all records.
+   * @param setAside receives those that cannot be read
    * @returns those that can be read, by name
    * @throws TagalongError STORE_UNREACHABLE
    */
-  async load(): Promise<ReadonlyMap<string, T>> {
+  async load(setAside: SetAside): Promise<ReadonlyMap<string, T>> {
     this.forget();
-    for (const { key, value, revision } of await listRecords(this.#store, this.#kind, this.#prefix, this.#setAside)) {
+    this.#setAside = setAside;
+    for (const { key, value, revision } of await listRecords(this.#store, this.#kind, this.#prefix, setAside)) {
       this.#records.set(key.slice(this.#prefix.length), { value, revision });
     }
     return new Map([...this.#records].map(([name, { value }]) => [name, value]));
   }
 
-  /** Forgets what is known: this process is no longer the leader. */
+  /** Forgets what is known, also which records cannot be read: this process is no longer the leader. */
   forget(): void {
     this.#records.clear();
+    for (const { key } of this.#setAside?.list([this.#kind.kind]) ?? []) {
+      if (key.startsWith(this.#prefix)) this.#setAside?.release(key);
+    }
   }
 
   /**

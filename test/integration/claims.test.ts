@@ -69,7 +69,7 @@ async function start(remembers = true): Promise<void> {
     'config',
   );
   const log = createLog('silent');
-  machines = await qemuMachines(config, realClock(), store, log);
+  machines = await qemuMachines(config, store, log);
   mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
   await mover.migrator.start();
 }

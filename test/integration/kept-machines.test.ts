@@ -6,6 +6,7 @@ import { PHASES, type Phase } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { configFor, SPEC } from '../property/harness.ts';
 
@@ -17,7 +18,7 @@ async function onDuty(clock: VirtualClock, store: Store) {
   const machines = keptMachines(config, clock, store, log);
   const reports: Report[] = [];
   machines.hypervisor.listen((report) => reports.push(report));
-  await machines.duty(true);
+  await machines.duty(true, new SetAside({ log, clock }));
   /** Carries a step out to its end. */
   const carryOut = async (step: Phase) => {
     machines.hypervisor.begin(step, MOVE);
@@ -75,7 +76,7 @@ describe('simulated VMs that are kept', () => {
     await first.hosts.place('v', 's0', SPEC);
     for (const step of PHASES.slice(0, 4)) await first.carryOut(step);
     first.hypervisor.begin('switch', MOVE);
-    await first.duty(false);
+    await first.duty(false, new SetAside({ log, clock }));
     clock.advanceTo(clock.now() + 100_000);
     await new Promise(setImmediate);
     expect(await first.hosts.vmsAt('s0')).toEqual([]);

@@ -74,7 +74,7 @@ afterEach(async () => {
 
 async function start(): Promise<void> {
   const log = createLog('silent');
-  machines = await qemuMachines(config, realClock(), store, log);
+  machines = await qemuMachines(config, store, log);
   mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
   await mover.migrator.start();
 }

@@ -12,14 +12,12 @@
  * Where records do not outlive the process (`store: memory:`), a VM waits until each site has answered once.
  */
 
-import type { Clock } from '#shared/clock/clock.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { OwnedRecords } from '#shared/store/owned-records.ts';
-import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { handedKey, PLACE_RECORD } from '../place-records.ts';
 import { whereaboutsBefore } from './before-handed.ts';
@@ -31,7 +29,6 @@ const NOT_STARTED = 'a VM could not be started; declare it again';
 
 export interface HandedOptions {
   readonly store: Store;
-  readonly clock: Clock;
   readonly log: Log;
   /** Whether the store outlives this process. */
   readonly remembers: boolean;
@@ -42,11 +39,10 @@ export interface HandedOptions {
 /** Puts the records before what runs the VMs. */
 export function handedMachines(
   inner: Omit<Machines, 'hosts' | 'duty'> & { readonly hosts: RemoteHosts },
-  { store, clock, log: parent, remembers, sites }: HandedOptions,
+  { store, log: parent, remembers, sites }: HandedOptions,
 ): Machines {
   const log = serviceLog(parent, 'agent');
-  const setAside = new SetAside({ log, clock });
-  const handed = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey(''), setAside });
+  const handed = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey('') });
   /** What each site claims beyond that: some names, and how many there are. */
   const claimed = new Map<string, { readonly names: string; readonly count: number }>();
   /** Moves whose VM may be at either end. */
@@ -194,12 +190,12 @@ export function handedMachines(
     hypervisor: recorded,
     hosts,
     foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
-    async duty(on) {
+    async duty(on, setAside) {
       handed.forget();
       for (const known of [claimed, switching, retired, waiting, asked]) known.clear();
       inner.hosts.forget();
       if (!on) return;
-      await handed.load();
+      await handed.load(setAside);
       if (handed.size === 0) for (const [vm, site] of await whereaboutsBefore(store)) await write(vm, site);
       takesOver = !remembers || handed.size === 0;
     },

@@ -10,7 +10,6 @@ import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { OwnedRecords } from '#shared/store/owned-records.ts';
-import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { PLACE_RECORD, placeKey } from '../place-records.ts';
 import { simulatedMachines } from './simulated.ts';
@@ -19,11 +18,10 @@ const STRANDED =
   'a VM is stranded at a site that is not there; declare the site, or retire the VM (DELETE /v1/vms/NAME)';
 
 /** Everything that runs VMs, simulated, for one of several processes. */
-export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log, aside?: SetAside): Machines {
+export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log): Machines {
   const log = serviceLog(parent, 'agent');
-  const setAside = aside ?? new SetAside({ log, clock });
   const { hypervisor, hosts } = simulatedMachines(config, clock, true);
-  const records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: placeKey(''), setAside });
+  const records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: placeKey('') });
   const switching = new Map<string, Move>();
   /** All sites that were ever heard of here: where VMs may be, stranded ones too. */
   const named = new Set(config.sites.map(({ site }) => site));
@@ -72,13 +70,13 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   return {
     hypervisor: kept,
     hosts: places,
-    async duty(on) {
+    async duty(on, setAside) {
       // Off duty nothing goes on here: another process simulates these VMs.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       records.forget();
       switching.clear();
       if (!on) return;
-      for (const [vm, { site }] of await records.load()) {
+      for (const [vm, { site }] of await records.load(setAside)) {
         named.add(site);
         hosts.place(vm, site);
       }

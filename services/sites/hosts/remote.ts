@@ -1,6 +1,5 @@
 /** Hosts whose VMs are real: QEMU behind the agents of the sites. */
 
-import type { Clock } from '#shared/clock/clock.ts';
 import type { Config, SiteConfig } from '#shared/config/schema.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
@@ -17,7 +16,7 @@ import type { RemoteHosts } from './remote-hosts.ts';
  * @param config one whose `hypervisor.kind` is qemu
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read
  */
-export async function qemuMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
+export async function qemuMachines(config: Config, store: Store, log: Log): Promise<Machines> {
   const { tls, announce, joinMs, stallMs, postCopy } = config.hypervisor;
   const credentials = await readCredentials(tls!);
   const agents = new Map<string, AgentClient>();
@@ -51,7 +50,7 @@ export async function qemuMachines(config: Config, clock: Clock, store: Store, l
     },
   };
   const remembers = !config.store.url.startsWith('memory:');
-  return handedMachines(machines, { store, clock, log, remembers, sites: () => [...agents.keys()] });
+  return handedMachines(machines, { store, log, remembers, sites: () => [...agents.keys()] });
 }
 
 function remoteHosts(

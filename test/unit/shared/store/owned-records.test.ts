@@ -7,16 +7,14 @@ import { OwnedRecords } from '#shared/store/owned-records.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 
-const owned = (store: Store) => {
-  const setAside = new SetAside({ log: createLog('silent'), clock: virtualClock() });
-  return new OwnedRecords({ store, kind: PLACE_RECORD, prefix: 'a/', setAside });
-};
+const owned = (store: Store) => new OwnedRecords({ store, kind: PLACE_RECORD, prefix: 'a/' });
+const setAside = new SetAside({ log: createLog('silent'), clock: virtualClock() });
 
 test('a leader that was succeeded does not write over its successor', async () => {
   const store = memoryStore();
   const [old, next] = [owned(store), owned(store)];
   await old.write('vm-1', { site: 'ham' });
-  expect([...(await next.load())]).toEqual([['vm-1', { site: 'ham' }]]);
+  expect([...(await next.load(setAside))]).toEqual([['vm-1', { site: 'ham' }]]);
   await next.write('vm-1', { site: 'ber' });
   await expect(old.write('vm-1', { site: 'muc' })).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
   await expect(old.write('vm-1', undefined)).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
@@ -37,6 +35,9 @@ test('a record that cannot be read is named, and is not among the others', async
   const store = memoryStore();
   await store.put([{ key: 'a/vm-1', value: { v: 99 }, revision: 0 }]);
   const records = owned(store);
-  expect((await records.load()).size).toBe(0);
+  expect((await records.load(setAside)).size).toBe(0);
   expect([records.isUnreadable('vm-1'), records.isUnreadable('vm-2')]).toEqual([true, false]);
+  expect(setAside.list().map(({ key }) => key)).toEqual(['a/vm-1']);
+  records.forget();
+  expect(setAside.list(), 'what another process leads now').toEqual([]);
 });
