@@ -14,8 +14,9 @@ import { foreignText } from '#shared/text.ts';
 import type { QemuFiles } from './command-line.ts';
 import type { MoveRecord } from './instance-record.ts';
 import { createOverlay, exists } from './layers.ts';
-import { numberOf, type Tls, tcp } from './memory.ts';
+import { type Tls, tcp } from './migration-settings.ts';
 import { type Qmp, QmpError } from './qmp.ts';
+import { boundedNumber } from './query-migrate.ts';
 import { carryCounts, writtenSince } from './written.ts';
 
 /** Destination: takes the disk in. */
@@ -121,7 +122,7 @@ export class DiskCopy {
       sentBytes,
       remainingBytes: Math.max(0, this.#sum('total-progress') - sentBytes),
       rounds: 0,
-      rateBps: numberOf((sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000, 1e12),
+      rateBps: boundedNumber((sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000, 1e12),
     };
     const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
     // What is true of the VM can be said also where its QEMU is no more.
@@ -241,7 +242,7 @@ export class DiskCopy {
   }
 
   #sum(progress: 'current-progress' | 'total-progress'): number {
-    return [...this.#seen.values()].reduce((sum, job) => sum + numberOf(job[progress]), 0);
+    return [...this.#seen.values()].reduce((sum, job) => sum + boundedNumber(job[progress]), 0);
   }
 
   get #sentBytes(): number {

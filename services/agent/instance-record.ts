@@ -1,5 +1,5 @@
 /** The records that an agent holds of one VM. `kinds.ts` has their stored form. */
-import type { CopyOrder, InstanceStatus, LanAddress, Landing, Machine } from '#shared/hypervisor/qemu/protocol.ts';
+import type { CopyOrder, InstanceStatus, LanAddress, Machine, ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 
 /** A part that this site has in a migration. */
 export interface MoveRecord {
@@ -7,7 +7,7 @@ export interface MoveRecord {
   readonly role: 'source' | 'destination';
   /** The other site. */
   readonly peer: string;
-  readonly landing: Landing;
+  readonly landing: ReceiverInfo;
   /** The far and the near end of the stretched LANs. */
   readonly stretch: { readonly remote: string; readonly local: string };
   readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];

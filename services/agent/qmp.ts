@@ -180,12 +180,12 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
   };
 }
 
-/** What QEMU says of its VM (`query-status`): `running`, `paused`, `postmigrate` and others of its RunState. */
-export async function statusOf(qmp: Qmp): Promise<string> {
+/** The RunState of QEMU's VM (`query-status`), such as `running`, `paused` or `postmigrate`. @throws as `execute` */
+export async function runState(qmp: Qmp): Promise<string> {
   return (await qmp.execute<{ status: string }>('query-status')).status;
 }
 
 /** True: the VM's processors run. */
 export async function isRunning(qmp: Qmp): Promise<boolean> {
-  return (await statusOf(qmp)) === 'running';
+  return (await runState(qmp)) === 'running';
 }

@@ -1,31 +1,51 @@
 /** A QEMU that waits to be sent a VM. */
 import type { AgentConfig } from '#shared/config/agent.ts';
-import type { Landing } from '#shared/hypervisor/qemu/protocol.ts';
+import type { ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { serveDisk } from './disk.ts';
 import { credentials } from './encryption.ts';
-import { capabilities, type MigrateInfo, parameters, tcp } from './memory.ts';
+import { capabilities, mainChannel, parameters } from './migration-settings.ts';
+import { listenAtFreePort } from './ports.ts';
 import type { Qmp } from './qmp.ts';
+import { migrationStatus } from './query-migrate.ts';
 
-/** Makes QEMU wait for a VM, and for its disk where it has one. */
-export async function listen(
-  qmp: Qmp,
-  settings: AgentConfig['qemu'],
-  certificates: string | undefined,
-  { memoryPort, diskPort, postCopy }: Landing,
-  hasDisk: boolean,
-): Promise<void> {
-  await qmp.execute('migrate-set-capabilities', { capabilities: capabilities(settings, 'destination', postCopy) });
-  const creds = await credentials(qmp, certificates, 'server');
-  await qmp.execute('migrate-set-parameters', { ...parameters(settings), 'tls-creds': creds });
-  if (hasDisk) await serveDisk(qmp, diskPort, settings.mptcp, creds);
-  const addr = { ...tcp('0.0.0.0', memoryPort, settings.mptcp), transport: 'socket' };
-  const channels = [{ 'channel-type': 'main', addr }];
-  // Last: whoever finds it waiting knows that all the rest was done.
-  await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
+/** What a receiving QEMU is to do. */
+export interface ReceiverSettings {
+  readonly qemu: AgentConfig['qemu'];
+  /** The folder with the certificates; undefined: no encryption. */
+  readonly certificates: string | undefined;
+  readonly receiver: Pick<ReceiverInfo, 'postCopy'>;
+  readonly hasDisk: boolean;
 }
 
-/** True while QEMU waits for the VM, takes it in, or has it. */
+/**
+ * Makes QEMU wait for a VM, and for its disk where it has one.
+ * @param settle stores the ports before QEMU listens for memory, so that a waiting QEMU never has other ports than its record
+ * @throws QmpError, TagalongError QEMU_GONE, QEMU_SILENT
+ */
+export async function listen(
+  qmp: Qmp,
+  { qemu, certificates, receiver, hasDisk }: ReceiverSettings,
+  settle: (ports: Partial<Pick<ReceiverInfo, 'memoryPort' | 'diskPort'>>) => Promise<void>,
+): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', {
+    capabilities: capabilities(qemu, 'destination', receiver.postCopy),
+  });
+  const creds = await credentials(qmp, certificates, 'server');
+  await qmp.execute('migrate-set-parameters', { ...parameters(qemu), 'tls-creds': creds });
+  if (hasDisk) {
+    const diskPort = await listenAtFreePort((port) => serveDisk(qmp, port, qemu.mptcp, creds));
+    await settle({ diskPort });
+  }
+  // Last: an agent that finds it waiting knows that all the rest was done.
+  await listenAtFreePort(async (memoryPort) => {
+    await settle({ memoryPort });
+    const channels = mainChannel('0.0.0.0', memoryPort, qemu.mptcp);
+    await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
+  });
+}
+
+/** True while QEMU waits for the VM, receives it, or has it. */
 export async function isListening(qmp: Qmp | undefined): Promise<boolean> {
-  const info = await qmp?.execute<MigrateInfo>('query-migrate').catch(() => undefined);
-  return !['none', 'failed'].includes(info?.status ?? 'none');
+  const status = qmp && (await migrationStatus(qmp).catch(() => undefined));
+  return !['none', 'failed'].includes(status ?? 'none');
 }

@@ -11,9 +11,9 @@ import { closeDisk, DiskCopy, serveDisk } from '#services/agent/disk.ts';
 import type { InstanceRecord, MoveRecord } from '#services/agent/instance-record.ts';
 import { keepDisk, takeKeptDisk } from '#services/agent/kept.ts';
 import { createDisk, topLayer } from '#services/agent/layers.ts';
-import type { MigrateInfo } from '#services/agent/memory.ts';
 import { end, type ProcessId, run, startDetached } from '#services/agent/process.ts';
 import { openQmpOf, type Qmp } from '#services/agent/qmp.ts';
+import type { MigrateInfo } from '#services/agent/query-migrate.ts';
 import { countWrites, forgetCounts } from '#services/agent/written.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 

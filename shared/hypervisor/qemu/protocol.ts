@@ -49,7 +49,8 @@ export const Address = Type.Refine(
   () => 'must be an IP address',
 );
 
-type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+/** `T` with all members readonly, at any depth. */
+export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** What a VM is made of. `image` names one of the images that every site has. */
 export const Machine = Type.Object(
@@ -98,7 +99,7 @@ export const ReceiveOrder = Type.Object(
 export type ReceiveOrder = DeepReadonly<Static<typeof ReceiveOrder>>;
 
 /** Where the VM is awaited. */
-export const Landing = Type.Object(
+export const ReceiverInfo = Type.Object(
   {
     token: Name,
     /** The first that answers is connected to; the others are announced by multipath TCP itself. */
@@ -117,10 +118,10 @@ export const Landing = Type.Object(
   closed,
 );
 /** Where the VM is awaited. */
-export type Landing = DeepReadonly<Static<typeof Landing>>;
+export type ReceiverInfo = DeepReadonly<Static<typeof ReceiverInfo>>;
 
 /** The VM at this site is to go there. */
-export const LeaveOrder = Type.Object({ ...move, to: Name, landing: Landing }, closed);
+export const LeaveOrder = Type.Object({ ...move, to: Name, landing: ReceiverInfo }, closed);
 /** The VM at this site is to go there. */
 export type LeaveOrder = DeepReadonly<Static<typeof LeaveOrder>>;
 
@@ -163,7 +164,7 @@ const CopyStatus = Type.Object({
 export type CopyStatus = DeepReadonly<Static<typeof CopyStatus>>;
 
 /** What the connection that carries the copies looks like to the kernel. */
-const Carriage = Type.Object({
+const SubflowStats = Type.Object({
   /** Bytes that were acknowledged, by provider. */
   bytesByProvider: Type.Record(Name, Bytes, { maxProperties: 2 * MOST_PATHS, ...closed }),
   /** The fewest subflows that were seen once the connection was up; 0: not seen yet. */
@@ -172,7 +173,7 @@ const Carriage = Type.Object({
   plainTcp: Type.Boolean(),
 });
 /** What the connection that carries the copies looks like to the kernel. */
-export type Carriage = DeepReadonly<Static<typeof Carriage>>;
+export type SubflowStats = DeepReadonly<Static<typeof SubflowStats>>;
 
 /** A VM at a site, as its agent knows it. */
 const InstanceStatus = Type.Object({
@@ -203,7 +204,7 @@ const InstanceStatus = Type.Object({
    */
   postCopy: Type.Optional(Type.Enum(['under-way', 'broken', 'whole', 'lost'])),
   disk: Type.Optional(CopyStatus),
-  carriage: Type.Optional(Carriage),
+  carriage: Type.Optional(SubflowStats),
   /** MPTCP connections of the guest that have not joined the new address, when the wait was over; and plain ones. */
   unjoined: Type.Optional(Count),
   /** When it stopped for the switch-over and when it was resumed, on this host's clock. */
@@ -239,7 +240,7 @@ export const OrderAnswer = Type.Object({
   atMs: AtMs,
   instance: Type.Optional(InstanceStatus),
   /** Only of `receive`. */
-  landing: Type.Optional(Landing),
+  landing: Type.Optional(ReceiverInfo),
   /** Only of `recover`: where the rest of the memory is awaited now. */
   port: Type.Optional(Port),
 });

@@ -1,5 +1,5 @@
 /** What the kernel says of the connections that carry a move: bytes by path, subflows, and whether it is MPTCP at all. */
-import type { Carriage, Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Endpoint, SubflowStats } from '#shared/hypervisor/qemu/protocol.ts';
 import { run } from './process.ts';
 
 /** Subflows join one after the other; fewer than all mean nothing before that. */
@@ -7,7 +7,7 @@ const JOINING_MS = 1000;
 /** Lines of `ss` are read at most so often. */
 const LOOK_MS = 200;
 
-export class CarriageWatch {
+export class SubflowWatch {
   readonly #ports: number[];
   readonly #endpoints: readonly Endpoint[];
   /** Bytes of each subflow that was seen, by its two ends: a closed one keeps what it carried. */
@@ -66,7 +66,8 @@ export class CarriageWatch {
     if (joined) this.#fewest = this.#subflows;
   }
 
-  get carriage(): Carriage {
+  /** Bytes by provider, and the fewest subflows seen since the connection was up for a second. */
+  get stats(): SubflowStats {
     const bytesByProvider: Record<string, number> = {};
     for (const { provider, bytes } of this.#bytes.values()) {
       bytesByProvider[provider] = (bytesByProvider[provider] ?? 0) + bytes;

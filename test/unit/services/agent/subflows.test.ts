@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CarriageWatch } from '#services/agent/carriage.ts';
+import { SubflowWatch } from '#services/agent/subflows.ts';
 
 const ENDPOINTS = [
   { provider: 'north', address: '10.101.1.2' },
@@ -10,7 +10,7 @@ const line = (near: string, bytes: number, mptcp = true) =>
   `0 0 ${near} 10.101.2.2:49152 cubic wscale:7,7 rto:204 bytes_sent:${bytes + 9} bytes_acked:${bytes} segs_out:9${
     mptcp ? ' tcp-ulp-mptcp flags:Mmec token:0000(id:0)/9f(id:0)' : ''
   }\n`;
-const watch = () => new CarriageWatch([49152], ENDPOINTS);
+const watch = () => new SubflowWatch([49152], ENDPOINTS);
 const NORTH = '10.101.1.2:40000';
 const SOUTH = '10.102.1.2:40001';
 
@@ -19,7 +19,7 @@ test('bytes are counted by the provider of the near end', () => {
   const carriage = watch();
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
   carriage.take(line(NORTH, 300) + line(SOUTH, 150), 2000);
-  expect(carriage.carriage).toEqual({ bytesByProvider: { north: 300, south: 150 }, subflows: 2, plainTcp: false });
+  expect(carriage.stats).toEqual({ bytesByProvider: { north: 300, south: 150 }, subflows: 2, plainTcp: false });
 });
 
 test('a subflow that closes keeps what it carried, and is missed from then on', () => {
@@ -27,7 +27,7 @@ test('a subflow that closes keeps what it carried, and is missed from then on', 
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
   carriage.take(line(NORTH, 700), 2000);
-  expect(carriage.carriage).toEqual({ bytesByProvider: { north: 700, south: 50 }, subflows: 1, plainTcp: false });
+  expect(carriage.stats).toEqual({ bytesByProvider: { north: 700, south: 50 }, subflows: 1, plainTcp: false });
 });
 
 test('subflows that join during the first second are not counted as having been missing', () => {
@@ -35,17 +35,17 @@ test('subflows that join during the first second are not counted as having been 
   carriage.take(line(NORTH, 100), 0);
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 500);
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
-  expect(carriage.carriage.subflows).toBe(2);
+  expect(carriage.stats.subflows).toBe(2);
 });
 
 test('a connection that is no MPTCP is told as such', () => {
   const carriage = watch();
   carriage.take(line(NORTH, 100, false), 0);
-  expect(carriage.carriage).toMatchObject({ plainTcp: true, subflows: 1 });
+  expect(carriage.stats).toMatchObject({ plainTcp: true, subflows: 1 });
 });
 
 test('so is one that was MPTCP and fell back', () => {
   const carriage = watch();
   carriage.take(line(NORTH, 100), 0, `0 0 ${NORTH} 10.101.2.2:49152 fallback flags:0x1 token:9f`);
-  expect(carriage.carriage.plainTcp).toBe(true);
+  expect(carriage.stats.plainTcp).toBe(true);
 });

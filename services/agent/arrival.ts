@@ -1,0 +1,80 @@
+/** A VM that runs at its destination in post-copy, where parts of its memory may be missing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { isPortTaken, listenAtFreePort } from './ports.ts';
+import { isRunning, type Qmp, QmpError } from './qmp.ts';
+import { migrationStatus } from './query-migrate.ts';
+
+/** How long QEMU may take to close its connection. */
+const CLOSE_MS = 10_000;
+/** A QEMU that waits for a page answers nobody. */
+const SILENT_MS = 300;
+
+/** Owns the second monitor of such a VM, and remembers what QEMU said last. */
+export class Arrival {
+  readonly #qmp: Qmp;
+  /** A second monitor, out of band: it takes commands also while QEMU waits for a page. */
+  readonly #urgent: Qmp;
+  #isWhole = false;
+  #question: Promise<void> | undefined;
+  #isRunning = true;
+
+  /** @param urgent is closed by {@link close} */
+  constructor(qmp: Qmp, urgent: Qmp) {
+    this.#qmp = qmp;
+    this.#urgent = urgent;
+  }
+
+  /** The state of the VM. A QEMU that does not answer within 300 ms waits for a page: its VM runs. */
+  async status(): Promise<Required<Pick<InstanceStatus, 'state' | 'postCopy'>>> {
+    // One question at a time: each waits until QEMU answers again.
+    this.#question ??= this.#ask().finally(() => {
+      this.#question = undefined;
+    });
+    await Promise.race([this.#question, sleep(SILENT_MS)]);
+    return { state: this.#isRunning ? 'running' : 'stopped', postCopy: this.#isWhole ? 'whole' : 'under-way' };
+  }
+
+  /**
+   * Closes the connection, and waits for the source at another port.
+   * @returns the port
+   * @throws TagalongError ORDER_REFUSED where QEMU does not, for example because nothing is missing any more
+   */
+  async recover(mptcp: boolean): Promise<number> {
+    try {
+      return await listenAtFreePort((port) => this.#listen(port, mptcp));
+    } catch (error) {
+      throw new TagalongError('ORDER_REFUSED', (error as Error).message);
+    }
+  }
+
+  async #listen(port: number, mptcp: boolean): Promise<void> {
+    const uri = `tcp:0.0.0.0:${port}${mptcp ? ',mptcp' : ''}`;
+    for (const untilMs = performance.now() + CLOSE_MS; ; await sleep(50)) {
+      // QEMU may have closed it by itself.
+      await this.#urgent.execute('migrate-pause').catch(() => {});
+      try {
+        await this.#urgent.execute('migrate-recover', { uri });
+        return;
+      } catch (error) {
+        const isFinal = !(error instanceof QmpError) || isPortTaken(error) || this.#isWhole;
+        if (isFinal || performance.now() > untilMs) throw error;
+      }
+    }
+  }
+
+  /** Closes the second monitor. */
+  close(): void {
+    this.#urgent.close();
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      this.#isWhole ||= (await migrationStatus(this.#qmp)) === 'completed';
+      this.#isRunning = await isRunning(this.#qmp);
+    } catch {
+      // Silence changes nothing; whether QEMU lives is asked elsewhere.
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** TCP ports for QEMU to listen at. QEMU is told a port and cannot say which one it picked for a disk, so we pick. */
+import { createServer } from 'node:net';
+import { QmpError } from './qmp.ts';
+
+/** Another process would have to take each port in the moment between. */
+const MAX_TRIES = 10;
+
+/** A port at which nobody listens at this moment; another process may take it before it is used. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '0.0.0.0', resolve);
+  });
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/**
+ * Has QEMU listen at a free port. Picks another port and calls `listen` again while the port was taken in between.
+ * @param listen the command to QEMU; must change nothing where its port is taken
+ * @param pick gives the next port to try
+ * @returns the port at which QEMU listens
+ * @throws what `listen` throws, also after ten ports were taken
+ */
+export async function listenAtFreePort(
+  listen: (port: number) => Promise<void>,
+  pick: () => Promise<number> = freePort,
+): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const port = await pick();
+    try {
+      await listen(port);
+      return port;
+    } catch (error) {
+      if (!isPortTaken(error) || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+/** True: QEMU could not listen because another process does so at this port (EADDRINUSE; QEMU gives only the text). */
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof QmpError && /address already in use/i.test(error.message);
+}

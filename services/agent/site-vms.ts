@@ -1,0 +1,196 @@
+/** The VMs of one site: they are started, received and removed here, and each has at most one QEMU. */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { LanAddress, OrderBody, ReceiveOrder, ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
+import { freeAddress } from './addresses.ts';
+import { clearSockets, commandLine, qemuFiles } from './command-line.ts';
+import { Instance } from './instance.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
+import { takeKeptDisk } from './kept.ts';
+import { plug, stretch } from './lan.ts';
+import { createDisk, topLayer } from './layers.ts';
+import type { AgentContext } from './local-vm.ts';
+import { freePort } from './ports.ts';
+import { startDetached } from './process.ts';
+import { reachable } from './reach.ts';
+
+/** Owns the instances of one site. Orders to one VM have to come one after the other. */
+export class SiteVms {
+  readonly #context: AgentContext;
+  /** Where this agent answers that it can be reached. */
+  readonly #answerPort: number;
+  readonly #instances = new Map<string, Instance>();
+
+  constructor(context: AgentContext, answerPort: number) {
+    this.#context = context;
+    this.#answerPort = answerPort;
+  }
+
+  /** All VMs that have a record here. */
+  all(): Instance[] {
+    return [...this.#instances.values()];
+  }
+
+  /** The VM, where it has a record here. */
+  find(vm: string): Instance | undefined {
+    return this.#instances.get(vm);
+  }
+
+  /** The VM. @throws TagalongError NO_SUCH_VM */
+  get(vm: string): Instance {
+    const instance = this.#instances.get(vm);
+    if (instance) return instance;
+    throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${this.#context.config.site}`);
+  }
+
+  /** Finds a VM again that an agent before this one started. */
+  async adopt(record: InstanceRecord): Promise<void> {
+    const instance = new Instance(this.#context, record);
+    this.#instances.set(record.vm, instance);
+    await instance.adopt();
+  }
+
+  /** Starts a VM from nothing, or from its disk where its QEMU has died here. @throws TagalongError VM_ELSEWHERE */
+  async start(vm: string, { machine }: OrderBody<'start'>): Promise<void> {
+    const present = this.find(vm);
+    if (present) {
+      const { state } = await present.status();
+      if (present.record.ownership !== 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is another site's`);
+      // No other site has it: a dead one is started again from its disk.
+      if (state !== 'dead') return;
+      present.close();
+    } else {
+      // A disk that lies here without a record is not the VM's disk now.
+      await this.#context.records.delete(vm);
+    }
+    const lan = present?.record.lan ?? this.#freeAddress(vm);
+    const instance = await this.#launch({ vm, machine, nic: 0, lan, ownership: 'home' }, false);
+    if (!(await instance.adopt())) throw await instance.whyGone();
+    this.#context.log.info({ vm }, 'VM started');
+  }
+
+  /**
+   * Prepares to receive a VM: a new QEMU waits for it, the LANs are stretched. What an earlier move left here is removed.
+   * @throws TagalongError VM_ELSEWHERE, ORDER_REFUSED, STALLED, QEMU_GONE
+   */
+  async receive(vm: string, order: ReceiveOrder): Promise<ReceiverInfo> {
+    const { migration, from, machine, nic, postCopy } = order;
+    const { compression } = this.#context.config.qemu;
+    const present = this.find(vm);
+    if (present) {
+      const { move, ownership } = present.record;
+      // A receiver that does not wait yet, because an agent crashed, is made anew with a token of its own.
+      if (ownership === 'incoming' && move?.migration === migration && (await present.destination.isListening())) {
+        return move.landing;
+      }
+      if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is at home here already`);
+      await this.#removeLeft(present);
+    }
+    if (postCopy && compression !== 'none') {
+      const both = `hypervisor.postCopy does not go with qemu.compression ${compression} at ${this.#context.config.site}`;
+      throw new TagalongError('ORDER_REFUSED', `${both}, which takes several channels; choose one of the two`);
+    }
+    const { endpoints, remote } = await this.#meet(order);
+    const lan = this.#freeAddress(vm);
+    const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
+    // QEMU may have to take other ones when it begins to listen.
+    const [memoryPort, diskPort] = await Promise.all([freePort(), freePort()]);
+    const ports = { memoryPort, diskPort, answerPort: this.#answerPort };
+    const kept = await takeKeptDisk(qemuFiles(this.#context.records.folder(vm)), machine.spec.diskBytes);
+    const landing: ReceiverInfo = {
+      ...{ token, endpoints, ...ports, lan, postCopy, compression },
+      ...(kept !== undefined && { kept }),
+    };
+    const move: MoveRecord = {
+      ...{ migration, role: 'destination', peer: from, landing, done: [], unjoined: 0 },
+      stretch: { remote, local: endpoints[0]!.address },
+    };
+    const instance = await this.#launch({ vm, machine, nic, lan, ownership: 'incoming', move }, true);
+    try {
+      await stretch(this.#context.config.lan, { vm, nic }, move);
+      return await instance.destination.listen();
+    } catch (error) {
+      this.#instances.delete(vm);
+      await instance.remove();
+      throw error;
+    }
+  }
+
+  /** Removes a VM with everything that is kept of it. */
+  async remove(vm: string): Promise<void> {
+    await this.find(vm)?.remove();
+    this.#instances.delete(vm);
+    // Also the disk that is kept of a VM that is elsewhere.
+    await this.#context.records.delete(vm);
+  }
+
+  /**
+   * Removes what is left of a move: at the destination (`incoming`) before it switched over, or at the source
+   * (`handed-over`) once it has.
+   * @throws TagalongError PAST_CANCEL where the VM has been resumed here, ORDER_REFUSED where this site has the other role
+   */
+  async giveUp(vm: string, migration: string, ownership: 'incoming' | 'handed-over'): Promise<void> {
+    const present = this.find(vm);
+    if (present === undefined) return;
+    const { record } = present;
+    if (record.ownership === 'home' && record.arrivedBy === migration) {
+      throw new TagalongError('PAST_CANCEL', `${vm} has been resumed here`);
+    }
+    // It may have come back, or be awaited, by a later move.
+    if (record.move?.migration !== migration) return;
+    if (record.ownership !== ownership) throw new TagalongError('ORDER_REFUSED', `${vm} is ${record.ownership} here`);
+    const what = ownership === 'incoming' ? 'the receiver is discarded' : 'the source is released';
+    this.#context.log.info({ vm, migration, before: ownership }, what);
+    await this.#removeLeft(present);
+  }
+
+  async #removeLeft(present: Instance): Promise<void> {
+    await (present.record.ownership === 'handed-over' ? present.release() : present.remove());
+    this.#instances.delete(present.record.vm);
+  }
+
+  async #launch(base: Omit<InstanceRecord, 'qemu'>, incoming: boolean): Promise<Instance> {
+    const { vm, machine, nic } = base;
+    const { config, records } = this.#context;
+    const folder = records.folder(vm);
+    const files = qemuFiles(folder);
+    const { diskBytes } = machine.spec;
+    // An awaited VM gets a disk that lies here only where it was kept for it.
+    const present = incoming && base.move?.landing.kept === undefined ? undefined : await topLayer(files);
+    // Whatever it cannot be started with is found before anything is made.
+    const how = { incoming, disk: present ?? files.disk };
+    const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, how);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await clearSockets(files);
+    if (diskBytes > 0 && present === undefined) {
+      await createDisk(files, diskBytes, incoming ? undefined : config.qemu.images[machine.image]!.disk);
+    }
+    await plug(config.lan, vm, nic);
+    const record: InstanceRecord = { ...base, qemu: await startDetached(config.qemu.binary, args, files.log) };
+    await records.save(record);
+    const instance = new Instance(this.#context, record);
+    this.#instances.set(vm, instance);
+    return instance;
+  }
+
+  /** This site's addresses on the paths of a move, first the one over which the source answers; and its address there. */
+  async #meet({ from, sources, answerPort, stallMs }: ReceiveOrder) {
+    const { endpoints } = this.#context.config;
+    const hereOn = (provider: string) => endpoints.find((endpoint) => endpoint.provider === provider);
+    const common = sources.filter(({ provider }) => hereOn(provider) !== undefined);
+    if (common.length === 0) {
+      const providers = sources.map(({ provider }) => provider).join(', ');
+      throw new TagalongError('ORDER_REFUSED', `none of ${from}'s providers is here: ${providers}`);
+    }
+    const answering = await reachable(common, answerPort, stallMs, () => false);
+    return { endpoints: answering.map(({ provider }) => hereOn(provider)!), remote: answering[0]!.address };
+  }
+
+  #freeAddress(vm: string): LanAddress {
+    const { lan } = this.#context.config;
+    const address = freeAddress(vm, lan, new Set(this.all().map(({ record }) => record.lan.address)));
+    if (address) return address;
+    throw new TagalongError('ORDER_REFUSED', `${lan.subnet} has no address left for ${vm}`);
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * A VM's source in a move: it stretches the LANs, has the guest announce its new address, copies disk and memory, stops the VM
+ * and hands it over. From `handed-over` on, which is written down first, the VM never runs here again unless the destination
+ * has discarded it.
+ */
+import { TagalongError } from '#shared/errors.ts';
+import type {
+  CopyStatus,
+  InstanceStatus,
+  LeaveOrder,
+  OrderBody,
+  ReceiverInfo,
+} from '#shared/hypervisor/qemu/protocol.ts';
+import { DiskCopy } from './disk.ts';
+import { credentials } from './encryption.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
+import { mirror, stretch } from './lan.ts';
+import { type LocalVm, refused } from './local-vm.ts';
+import { MemoryCopy } from './memory.ts';
+import type { Tls } from './migration-settings.ts';
+import { beginPostCopy, reconnect, stopForPostCopy } from './post-copy.ts';
+import { isAlive } from './process.ts';
+import type { Qmp } from './qmp.ts';
+import { isSending } from './query-migrate.ts';
+import { reachable } from './reach.ts';
+import { SubflowWatch } from './subflows.ts';
+import { sendRest, stopAtSource } from './switch-over.ts';
+
+/** A disk copy that was begun by an agent before this one, whose order was not written down, may stall for so long. */
+const STALL_MS = 60_000;
+
+/** Owns the copies of one VM that are under way, and what is measured of them. */
+export class SourceRole {
+  readonly #vm: LocalVm;
+  #memory: MemoryCopy | undefined;
+  #disk: DiskCopy | undefined;
+  #subflows: SubflowWatch | undefined;
+
+  constructor(vm: LocalVm) {
+    this.#vm = vm;
+  }
+
+  /** Watches again what was under way when the agent before this one ended. */
+  async rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
+    this.#watchSubflows(move);
+    const { spec } = this.#vm.record.machine;
+    if (spec.diskBytes > 0 && move.done.includes('announce')) {
+      this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? STALL_MS);
+      await this.#disk.resume();
+    }
+    if (move.copy && (await isSending(qmp))) {
+      this.#memory = new MemoryCopy(qmp, move.copy, spec.downtimeLimitMs, move.landing.postCopy, this.#vm.log);
+      await this.#memory.begin(this.#vm.context.config.qemu, move.landing, await this.#tls(move));
+    }
+  }
+
+  /** The VM is to go there: the LANs are stretched to the destination. */
+  async leave({ migration, to, landing }: LeaveOrder): Promise<void> {
+    const { move, ownership } = this.#vm.record;
+    if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
+    if (ownership !== 'home') throw refused('the VM is not at home here, so it cannot leave from here');
+    if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
+    const { endpoints, qemu, lan } = this.#vm.context.config;
+    if (landing.compression !== qemu.compression) {
+      const both = `qemu.compression is ${qemu.compression} here and ${landing.compression} at ${to}`;
+      throw refused(`${both}; set both alike`);
+    }
+    const [first] = landing.endpoints;
+    const local = endpoints.find(({ provider }) => provider === first!.provider)?.address;
+    if (local === undefined) throw refused(`${first!.provider} is no provider of this site`);
+    const next: MoveRecord = {
+      ...{ migration, role: 'source', peer: to, landing, stretch: { local, remote: first!.address } },
+      ...{ done: [], unjoined: 0 },
+    };
+    this.#vm.unabandon();
+    await this.#vm.save({ move: next });
+    await stretch(lan, this.#vm.record, next);
+    await this.#vm.done('leave');
+    this.forget();
+    this.#watchSubflows(next);
+  }
+
+  /** Copies the disk, where the machine has one. */
+  async mirror({ migration, stallMs }: OrderBody<'mirror'>): Promise<void> {
+    const move = this.#vm.moveOf(migration);
+    if (this.#vm.record.machine.spec.diskBytes === 0) return this.#vm.done('disk');
+    const { qemu } = this.#vm.context.config;
+    let { landing } = move;
+    // A copy that is under way is only watched.
+    if (this.#disk === undefined || (await this.#disk.status()).state === 'failed') {
+      landing = await this.#reach(move, stallMs);
+      this.#disk = new DiskCopy(this.#vm.live(), stallMs);
+    }
+    await this.#disk.begin({ ...move, landing }, qemu.mptcp, await this.#tls(move), this.#vm.files);
+    if ((await this.#disk.status()).state === 'ready') await this.#vm.done('disk');
+  }
+
+  /** Copies the memory, until it is small enough to stop the VM for the rest. */
+  async copy(order: OrderBody<'copy'>): Promise<void> {
+    const move = this.#vm.moveOf(order.migration);
+    if (this.#memory && this.#memory.status.state !== 'failed') {
+      if (this.#memory.status.state !== 'copying') await this.#vm.done('memory');
+      return;
+    }
+    this.#memory?.stop();
+    const qmp = this.#vm.live();
+    const receiver = await this.#reach(move, order.stallMs);
+    await this.#vm.save({ move: { ...move, copy: order } });
+    const { downtimeLimitMs } = this.#vm.record.machine.spec;
+    this.#memory = new MemoryCopy(qmp, order, downtimeLimitMs, receiver.postCopy, this.#vm.log);
+    await this.#memory.begin(this.#vm.context.config.qemu, receiver, await this.#tls(move));
+  }
+
+  /** Stops the VM; where the destination has no disk to close first, the rest is sent at once. */
+  async stop({ migration, maxPauseMs, force, handOver }: OrderBody<'stop'>): Promise<void> {
+    const { downtimeLimitMs } = this.#vm.record.machine.spec;
+    await this.#stop(migration, force ? maxPauseMs : downtimeLimitMs, force);
+    // An order of its own would cost a round trip while the VM stands still.
+    if (handOver) await this.handOver({ migration });
+  }
+
+  async #stop(migration: string, limitMs: number, force: boolean): Promise<void> {
+    const move = this.#vm.moveOf(migration);
+    const { ownership, qemu } = this.#vm.record;
+    // A QEMU that is gone stands still as well.
+    if (ownership === 'handed-over' || !(await isAlive(qemu))) return;
+    await mirror(this.#vm.record, 'source');
+    if (!(await this.#stopForPreCopy(move, limitMs, force))) {
+      this.#vm.log.info({ migration, ...this.#copying().status }, 'the VM is stopped for post-copy');
+      await this.#vm.save({ move: { ...move, postCopy: true } });
+      await stopForPostCopy(this.#vm.live(), this.#copying(), this.#vm.isAbandoned);
+    }
+    if (this.#vm.record.stoppedAtMs === undefined) this.#vm.stamp({ stoppedAtMs: Date.now() });
+    await this.#disk?.complete();
+  }
+
+  /** Sends the rest. Once `handed-over` is written down the VM never runs here, unless it is given back. */
+  async handOver({ migration }: OrderBody<'handOver'>): Promise<void> {
+    const { postCopy } = this.#vm.moveOf(migration);
+    const { ownership, qemu } = this.#vm.record;
+    if (postCopy) {
+      const copy = this.#copying();
+      // Written down before QEMU sends what lets the destination run the VM.
+      await this.#vm.save({ ownership: 'handed-over' });
+      this.#logHandOver(migration, ownership);
+      return beginPostCopy(this.#vm.live(), copy, this.#vm.isAbandoned);
+    }
+    if (ownership === 'handed-over') return;
+    if (await isAlive(qemu)) await sendRest(this.#vm.live(), this.#copying(), this.#vm.isAbandoned);
+    // A QEMU that is gone cannot run the VM either. Whether all of it arrived, the destination knows.
+    await this.#subflows?.look().catch(() => {});
+    await this.#vm.save({ ownership: 'handed-over', sent: await this.#sent() });
+    this.#logHandOver(migration, ownership);
+  }
+
+  /** Sends what is missing in post-copy over another connection. */
+  async reconnect({ migration, port, stallMs }: OrderBody<'reconnect'>): Promise<void> {
+    const { endpoints } = await this.#reach(this.#vm.moveOf(migration), stallMs);
+    this.#vm.log.info({ migration, to: endpoints[0]!.address, port }, 'post-copy goes on over another connection');
+    this.#subflows?.follow(port);
+    await reconnect(this.#vm.live(), endpoints, port, this.#vm.context.config.qemu.mptcp);
+  }
+
+  /** What the copies took so far. */
+  async status(): Promise<NonNullable<InstanceRecord['sent']>> {
+    if (this.#memory || this.#disk) await this.#subflows?.look().catch(() => {});
+    return this.#sent();
+  }
+
+  /** How far the memory is, without asking QEMU. */
+  get copied(): CopyStatus | undefined {
+    return this.#memory?.status;
+  }
+
+  /** What is known here of the memory that post-copy still has to send. @param lives whether this QEMU lives */
+  postCopy(lives: boolean): NonNullable<InstanceStatus['postCopy']> {
+    const state = this.#memory?.status.state;
+    if (state === 'sent') return 'whole';
+    if (!lives || state === 'failed') return 'lost';
+    return this.#memory?.isBroken ? 'broken' : 'under-way';
+  }
+
+  /** Ends the copy of the disk as it is. */
+  async cancelMirror(): Promise<void> {
+    await this.#disk?.cancel();
+  }
+
+  /** Stops watching; QEMU goes on. */
+  close(): void {
+    this.#memory?.stop();
+  }
+
+  /** Forgets the copies: the move is over, or undone. */
+  forget(): void {
+    this.close();
+    this.#memory = undefined;
+    this.#disk = undefined;
+    this.#subflows = undefined;
+  }
+
+  /** False: the rest does not get small enough, and post-copy takes its place. */
+  async #stopForPreCopy(move: MoveRecord, limitMs: number, force: boolean): Promise<boolean> {
+    const copy = this.#copying();
+    if (move.postCopy || copy.status.state === 'post-copy') return false;
+    const { migration } = move;
+    this.#vm.log.info({ migration, force, limitMs, ...copy.status }, 'the VM is stopped for the last copy');
+    try {
+      await stopAtSource(this.#vm.live(), copy, limitMs, this.#vm.isAbandoned);
+      return true;
+    } catch (error) {
+      if (move.landing.postCopy && error instanceof TagalongError && error.code === 'NOT_CONVERGING') return false;
+      throw error;
+    }
+  }
+
+  #logHandOver(migration: string, before: InstanceRecord['ownership']): void {
+    const { sentBytes, remainingBytes } = this.#memory?.status ?? {};
+    const { stoppedAtMs } = this.#vm.record;
+    const stoppedMs = stoppedAtMs === undefined ? undefined : Math.round(Date.now() - stoppedAtMs);
+    const figures = { migration, before, after: 'handed-over', sentBytes, remainingBytes, stoppedMs };
+    this.#vm.log.info(figures, 'the VM is handed over');
+  }
+
+  #copying(): MemoryCopy {
+    if (this.#memory === undefined) throw refused('its memory is not being copied');
+    return this.#memory;
+  }
+
+  async #sent(): Promise<NonNullable<InstanceRecord['sent']>> {
+    const qemuDowntimeMs = this.#memory?.downtimeMs;
+    return {
+      ...(this.#memory && { copy: this.#memory.status }),
+      ...(this.#disk && { disk: await this.#disk.status() }),
+      ...(this.#subflows && { carriage: this.#subflows.stats }),
+      ...(qemuDowntimeMs !== undefined && { qemuDowntimeMs }),
+    };
+  }
+
+  /** The receiver, with the addresses first that answer now. */
+  async #reach({ landing }: MoveRecord, stallMs: number): Promise<ReceiverInfo> {
+    const { endpoints, answerPort } = landing;
+    return { ...landing, endpoints: await reachable(endpoints, answerPort, stallMs, this.#vm.isAbandoned) };
+  }
+
+  /** The certificates for a connection to the receiving QEMU. */
+  async #tls({ peer }: MoveRecord): Promise<Tls> {
+    return { creds: await credentials(this.#vm.live(), this.#vm.context.certificates, 'client'), peer };
+  }
+
+  #watchSubflows({ landing: { memoryPort, diskPort } }: MoveRecord): void {
+    this.#subflows = new SubflowWatch([memoryPort, diskPort], this.#vm.context.config.endpoints);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The end of pre-copy at the source: QEMU stops the VM, stands at `pre-switchover`, and sends the rest when told to (QEMU's
+ * docs/devel/migration/main.rst; the pause is the capability `pause-before-switchover`).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TagalongError } from '#shared/errors.ts';
+import type { MemoryCopy } from './memory.ts';
+import { NO_LIMIT_BPS } from './migration-settings.ts';
+import type { Qmp } from './qmp.ts';
+import { migrationStatus } from './query-migrate.ts';
+
+/** How long QEMU may take to stop the VM once it is allowed to. It compares with its limits ten times a second. */
+const STOP_MS = 10_000;
+const POLL_MS = 2;
+
+const cancelled = () => new TagalongError('COPY_FAILED', 'the move was cancelled');
+
+/**
+ * Lets QEMU stop the VM, and waits until it stands still at `pre-switchover`.
+ * @param limitMs how long the VM may stand still for the last copy
+ * @param isAbandoned true: the move was given up, stop waiting
+ * @throws TagalongError NOT_CONVERGING, COPY_FAILED
+ */
+export async function stopAtSource(
+  qmp: Qmp,
+  copy: MemoryCopy,
+  limitMs: number,
+  isAbandoned: () => boolean,
+): Promise<void> {
+  await qmp.execute('migrate-set-parameters', {
+    'max-bandwidth': NO_LIMIT_BPS,
+    'downtime-limit': Math.max(1, Math.round(limitMs)),
+    'avail-switchover-bandwidth': Math.max(1, Math.round(copy.status.rateBps)),
+  });
+  await untilStopped(copy, isAbandoned, () => {
+    throw new TagalongError('NOT_CONVERGING', `the guest dirties more than can be sent in ${Math.round(limitMs)} ms`);
+  });
+}
+
+/**
+ * Waits until a VM stands still at `pre-switchover`.
+ * @param onTimeout called after 10 s; throws
+ * @throws TagalongError COPY_FAILED, and what `onTimeout` throws
+ */
+export async function untilStopped(
+  copy: MemoryCopy,
+  isAbandoned: () => boolean,
+  onTimeout: () => never,
+): Promise<void> {
+  for (const untilMs = performance.now() + STOP_MS; ; await sleep(POLL_MS)) {
+    await copy.update();
+    const { state, failure } = copy.status;
+    if (state === 'stopped' || state === 'sent') return;
+    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+    if (isAbandoned()) throw cancelled();
+    if (performance.now() > untilMs) onTimeout();
+  }
+}
+
+/**
+ * Lets QEMU send the rest, and waits until it has.
+ * @throws TagalongError COPY_FAILED: the VM may go on at the source
+ */
+export async function sendRest(qmp: Qmp, copy: MemoryCopy, isAbandoned: () => boolean): Promise<void> {
+  if ((await migrationStatus(qmp)) === 'pre-switchover') {
+    await qmp.execute('migrate-continue', { state: 'pre-switchover' });
+  }
+  for (; ; await sleep(POLL_MS)) {
+    await copy.update();
+    const { state, failure } = copy.status;
+    if (state === 'sent') return;
+    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+    if (isAbandoned()) throw cancelled();
+  }
+}
