@@ -8,7 +8,5 @@ import type { Store } from '#shared/store/store.ts';
 
 /** What runs the VMs, as the configuration says. @throws TagalongError CONFIG_UNREADABLE */
 export async function openMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
-  return config.hypervisor.kind === 'qemu'
-    ? qemuMachines(config, store, log)
-    : keptMachines(config, clock, store, log);
+  return config.hypervisor.kind === 'qemu' ? qemuMachines(config, store, log) : keptMachines(config, clock, store, log);
 }
