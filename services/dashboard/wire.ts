@@ -4,7 +4,7 @@
  * faster than the machine's where a scenario is played.
  */
 import type { Figures } from '#shared/events/index.ts';
-import type { Source } from '#shared/policy/state/mind.ts';
+import type { Source } from '#shared/policy/state/vm-context.ts';
 
 /** Whole numbers in a degree. */
 export const PER_DEGREE = 100_000;

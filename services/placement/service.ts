@@ -22,8 +22,7 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
-import type { Mind } from '#shared/policy/state/mind.ts';
-import { EndedMoves, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
+import { EndedMoves, type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
@@ -161,18 +160,18 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     lessonAwaited = false;
     return loadCorrections(store, setAside);
   };
-  /** What is on record of the VMs that others hold. */
-  const mindsBeside = async (mine: readonly number[]): Promise<Mind[]> => {
+  /** The stored contexts of the VMs that other processes hold. */
+  const readRemoteContexts = async (mine: readonly number[]): Promise<RemoteContext[]> => {
     if (mine.length === 0 || mine.length === partitions) return [];
-    const minds = (await store.list<unknown>(PREFIX)).flatMap(({ value }) => mindIn(value));
-    return minds.filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
+    const remote = (await store.list<unknown>(PREFIX)).flatMap(({ value }) => contextIn(value));
+    return remote.filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
   };
   const load = async (mine: readonly number[]) => {
     const corrections = await readLessons();
     const paused = await readPaused();
     automationReadMs = nowMs();
     const kept = await vms.load(mine.map((partition) => `${partition}/`));
-    const beside = await mindsBeside(mine);
+    const remote = await readRemoteContexts(mine);
     const next = fresh();
     for (const [outcome, n] of core.counts) next.counts.set(outcome, n);
     next.neverOrdered = core.neverOrdered;
@@ -184,7 +183,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     // Of those that were heard of meanwhile, the ones that have become ours are counted already.
     const heard = [...remoteMoves.moves].filter(({ vm }) => !mine.includes(partitionOf(vm, partitions)));
     remoteMoves = new RemoteMoves(next.sites, ended);
-    for (const mind of beside) remoteMoves.restore(mind);
+    for (const context of remote) remoteMoves.restore(context);
     for (const move of heard) remoteMoves.add(move);
     core = next;
     core.resume(nowMs());
@@ -305,8 +304,8 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   };
 }
 
-/** What another's record says; nothing where it cannot be read, which is for whoever holds it to say. */
-function mindIn(stored: unknown): Mind[] {
+/** The context in another process's record; nothing where the record cannot be read: its holder reports that. */
+function contextIn(stored: unknown): RemoteContext[] {
   const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {
     const { mind, retired } = VM_RECORD.upgrade(v, value);

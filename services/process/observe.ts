@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';
-import type { State } from '#shared/policy/state/mind.ts';
+import type { State } from '#shared/policy/state/vm-context.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';

@@ -22,13 +22,13 @@ import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
-import type { Mind, State } from './state/mind.ts';
 import { notePace } from './state/pace.ts';
 import { Roster, sessionOf } from './state/roster.ts';
 import { noteRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
+import type { State, VmContext } from './state/vm-context.ts';
 
 export interface PlacementSettings extends EvaluationSettings {
   readonly limits: LimitsConfig;
@@ -50,7 +50,7 @@ export class Placement implements Core<PlacementOutput> {
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
   paused = false;
   readonly #settings: PlacementSettings;
-  readonly #step: (state: State, mind: Mind, event: MachineEvent) => Step<State, Mind>;
+  readonly #step: (state: State, mind: VmContext, event: MachineEvent) => Step<State, VmContext>;
   readonly #evaluator: VmEvaluator;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();

@@ -21,7 +21,7 @@
  */
 import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
-import type { Mind, MoveUnderWay, Source, State } from '../state/mind.ts';
+import type { MoveUnderWay, Source, State, VmContext } from '../state/vm-context.ts';
 
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
@@ -57,16 +57,16 @@ const lost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
 const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
-const isOver = ({ deadlineMs }: Mind, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
-const isOvertaken = ({ move }: Mind, { targetGain }: Evaluation) =>
+const isOver = ({ deadlineMs }: VmContext, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
+const isOvertaken = ({ move }: VmContext, { targetGain }: Evaluation) =>
   move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
-const isUnanswered = ({ move }: Mind, atMs: number) =>
+const isUnanswered = ({ move }: VmContext, atMs: number) =>
   move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
 
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
  */
-export function wouldNotTransition(state: State, mind: Mind, evaluation: Evaluation, atMs: number): boolean {
+export function wouldNotTransition(state: State, mind: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
       return !lost(evaluation) && !evaluation.populated;
@@ -88,14 +88,14 @@ export function wouldNotTransition(state: State, mind: Mind, evaluation: Evaluat
 /** The machine for all VMs; each has its own state and mind. Pure: what it wants said comes back as `decide` actions. */
 export function vmMachine(pauses: Pauses) {
   const { assign, createMachine } = setup({
-    types: { context: {} as Mind, events: {} as MachineEvent, input: {} as Mind },
+    types: { context: {} as VmContext, events: {} as MachineEvent, input: {} as VmContext },
     actions: {
       /** Read from the list of actions by the driver; does nothing itself. */
       decide: (_, _params: DecideParams) => {},
     },
   });
 
-  type Args = { context: Mind; event: MachineEvent };
+  type Args = { context: VmContext; event: MachineEvent };
   const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).evaluation;
   const homeLost = (args: Args) => lost(evaluation(args));
   const unpopulated = (args: Args) => !evaluation(args).populated;
@@ -108,7 +108,7 @@ export function vmMachine(pauses: Pauses) {
   const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
   /** Takes up a state: with the end of the pause, where it is one. */
-  const enter = (pauseMs: (mind: Mind) => number | null = () => null) =>
+  const enter = (pauseMs: (mind: VmContext) => number | null = () => null) =>
     assign(({ context, event }) => {
       const pause = pauseMs(context);
       return { deadlineMs: pause === null ? null : event.atMs + pause };

@@ -14,7 +14,7 @@ import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
-import type { Source } from '../state/mind.ts';
+import type { Source } from '../state/vm-context.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Session, Site, Vm } from '../state/state.ts';
 import { learnStay, stayAt } from '../state/stays.ts';

@@ -19,7 +19,7 @@ import {
   StoredSpec,
   Text,
 } from '../../store/records.ts';
-import { newMind } from './mind.ts';
+import { newMind } from './vm-context.ts';
 import { newPace } from './pace.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';

@@ -1,6 +1,6 @@
 import type { Data, Fact } from '../../events/index.ts';
-import type { Mind, MoveUnderWay } from './mind.ts';
 import type { SiteTable } from './sites.ts';
+import type { MoveUnderWay, VmContext } from './vm-context.ts';
 
 /** As many moves as can end between two looks at the store, and more. */
 const REMEMBERED = 4096;
@@ -24,6 +24,9 @@ export interface MoveElsewhere extends Pick<MoveUnderWay, 'decision' | 'from' | 
   readonly vm: string;
 }
 
+/** What this process needs of the context of a VM that another process holds. */
+export type RemoteContext = Pick<VmContext, 'vm' | 'seq' | 'move'>;
+
 /**
  * Moves of VMs that other processes hold, counted against the limits of sites and paths as our own are. Known from what the
  * others said, and from their records for what was under way before we came.
@@ -45,8 +48,8 @@ export class RemoteMoves {
     return this.#moves.values();
   }
 
-  /** What the record of a VM says of it. */
-  restore({ vm, seq, move }: Mind): void {
+  /** Takes what the stored record of a VM says of its last decision and of its move. */
+  restore({ vm, seq, move }: RemoteContext): void {
     this.#seqs.set(vm, Math.max(seq, this.#seqs.get(vm) ?? 0));
     if (move) this.add({ vm, ...move });
   }

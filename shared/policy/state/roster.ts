@@ -2,11 +2,11 @@
 import { TagalongError } from '../../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
 import type { Data, FactOf } from '../../events/index.ts';
-import { newMind } from './mind.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 import { noStays } from './stays.ts';
 import { newSession, whyUnpopulated } from './vm.ts';
+import { newVmContext } from './vm-context.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -103,7 +103,7 @@ export class Roster {
       declaredAtMs: atMs,
       home: this.#sites.named(home),
       state: 'idle',
-      mind: newMind(id, departed?.seq ?? 0),
+      mind: newVmContext(id, departed?.seq ?? 0),
       sessions: [],
       nowMs: atMs,
       wakeAtMs: Number.POSITIVE_INFINITY,

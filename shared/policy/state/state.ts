@@ -3,10 +3,10 @@ import type { Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
-import type { Mind, State } from './mind.ts';
 import type { Pace } from './pace.ts';
 import type { Rtts } from './rtts.ts';
 import type { Stays } from './stays.ts';
+import type { State, VmContext } from './vm-context.ts';
 
 export interface Site {
   readonly id: string;
@@ -84,7 +84,7 @@ export interface Vm {
   declaredAtMs: number;
   home: Site;
   state: State;
-  mind: Mind;
+  mind: VmContext;
   sessions: Session[];
   /** Latest instant that anything was said of this VM: its own clock. */
   nowMs: number;

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
 import type { Advice, Choice, Evaluation } from '#shared/policy/evaluate/evaluator.ts';
-import { type Mind, newMind, type State } from '#shared/policy/state/mind.ts';
+import { newVmContext, type State, type VmContext } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
-const step = stepper<ReturnType<typeof vmMachine>, State, Mind>(vmMachine(PAUSES));
+const step = stepper<ReturnType<typeof vmMachine>, State, VmContext>(vmMachine(PAUSES));
 
 const choice: Choice = {
   from: 'a',
@@ -43,8 +43,8 @@ const under = {
   cancelling: false,
   giveUpAtMs: null,
 } as const;
-const calm = newMind('v', 0);
-const moving: Mind = { ...calm, seq: 1, move: under };
+const calm = newVmContext('v', 0);
+const moving: VmContext = { ...calm, seq: 1, move: under };
 const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision = 'v:1'): MachineEvent => ({
   type,
   atMs: 10,
@@ -52,8 +52,8 @@ const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision
 });
 
 /** Where it goes, and the verdict it wants said. */
-function go(state: State, event: MachineEvent, mind: Mind = state === 'moving' ? moving : calm) {
-  const { state: next, context, actions } = step(state, mind, event);
+function go(state: State, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
+  const { state: next, context, actions } = step(state, given, event);
   const verdicts = actions
     .filter(({ type }) => type === 'decide')
     .map(({ params }) => `${(params as DecideParams).verdict} ${(params as DecideParams).source}`);
@@ -62,7 +62,7 @@ function go(state: State, event: MachineEvent, mind: Mind = state === 'moving' ?
 
 describe('the life of a VM', () => {
   const drained = { homeLost: 'draining', refuge: choice } as const;
-  const transitions: [string, State, MachineEvent, State, string[], Mind?][] = [
+  const transitions: [string, State, MachineEvent, State, string[], VmContext?][] = [
     ['somebody attached', 'idle', looked(STAY), 'settled', []],
     ['nobody there', 'idle', looked(STAY, { populated: false }), 'idle', []],
     ['everybody left', 'settled', looked(STAY, { populated: false }), 'idle', []],
@@ -122,8 +122,8 @@ describe('the life of a VM', () => {
       { ...calm, deadlineMs: 11 },
     ],
   ];
-  test.each(transitions)('%s: %s', (_, from, event, to, verdicts, mind) => {
-    const result = go(from, event, mind);
+  test.each(transitions)('%s: %s', (_, from, event, to, verdicts, given) => {
+    const result = go(from, event, given);
     expect(result.next).toBe(to);
     expect(result.verdicts).toEqual(verdicts);
   });
@@ -143,14 +143,14 @@ describe('the life of a VM', () => {
   });
 
   test('each failure in a row doubles the pause, up to its limit; an arrival forgets them', () => {
-    let mind = moving;
+    let given = moving;
     const pauses = Array.from({ length: 5 }, () => {
-      const { context } = go('moving', ended('failed'), mind);
-      mind = { ...context, move: under };
+      const { context } = go('moving', ended('failed'), given);
+      given = { ...context, move: under };
       return context.deadlineMs! - 10;
     });
     expect(pauses).toEqual([50, 100, 200, 300, 300]);
-    expect(go('moving', ended('completed'), mind).context.failures).toBe(0);
+    expect(go('moving', ended('completed'), given).context.failures).toBe(0);
   });
 
   test('decisions are numbered one by one', () => {
@@ -192,11 +192,13 @@ describe('the shortcut', () => {
     fc.assert(
       fc.property(states, minds, evaluations, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
         const { deadlineMs, ...rest } = more;
-        const mind: Mind = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
-        const after = step(state, mind, { type: 'looked', atMs, evaluation: seen });
+        const given: VmContext = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
+        const after = step(state, given, { type: 'looked', atMs, evaluation: seen });
         const same =
-          after.state === state && after.actions.length === 0 && JSON.stringify(after.context) === JSON.stringify(mind);
-        expect(wouldNotTransition(state, mind, seen, atMs)).toBe(same);
+          after.state === state &&
+          after.actions.length === 0 &&
+          JSON.stringify(after.context) === JSON.stringify(given);
+        expect(wouldNotTransition(state, given, seen, atMs)).toBe(same);
       }),
       { numRuns: 3000 },
     );

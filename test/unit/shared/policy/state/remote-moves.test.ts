@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
-import type { Mind } from '#shared/policy/state/mind.ts';
 import { EndedMoves, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { SiteTable } from '#shared/policy/state/sites.ts';
+import type { VmContext } from '#shared/policy/state/vm-context.ts';
 
 const network = { accessMs: 10, msPerKm: 0.01, detour: 2, transitMs: 2 };
 const uplinks = [{ provider: 'a', rateBps: 1e8 }];
@@ -26,7 +26,7 @@ const decided = (seq: number, verdict = 'move'): Fact => ({
 });
 const ended = (type: 'completed' | 'failed' | 'cancelled', seq: number) =>
   ({ type: `migration.${type}.v1`, data: { vm: 'v', migration: `v:${seq}`, from: 's0', to: 's1' } }) as Fact;
-const mind = (seq: number, moving: boolean): Mind => ({
+const mind = (seq: number, moving: boolean): VmContext => ({
   ...{ vm: 'v', seq, deadlineMs: null, failures: 0 },
   move: moving
     ? {

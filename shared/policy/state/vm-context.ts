@@ -5,7 +5,7 @@ export type State = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'ba
 export type Source = 'policy' | 'evacuation' | 'operator';
 
 /** What a VM's machine remembers. JSON. */
-export interface Mind {
+export interface VmContext {
   readonly vm: string;
   /** Number of the last decision. */
   readonly seq: number;
@@ -33,6 +33,6 @@ export interface MoveUnderWay {
 }
 
 /** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
-export function newMind(vm: string, seq: number): Mind {
+export function newVmContext(vm: string, seq: number): VmContext {
   return { vm, seq, deadlineMs: null, move: null, failures: 0 };
 }
