@@ -39,14 +39,14 @@ export function statusOf(core: Placement, partitions: PlacementStatus['partition
       .map(({ id, slots, homes, inbound, draining }) => ({ site: id, slots, vms: homes.size, inbound, draining }))
       .sort((a, b) => (a.site < b.site ? -1 : 1)),
     vms: [...core.vms.values()]
-      .map(({ id, home, state, reason, sessions, mind }) => ({
+      .map(({ id, home, state, reason, sessions, context }) => ({
         vm: id,
         home: home.id,
         state,
         reason,
         users: sessions.length,
-        movingTo: mind.move?.to ?? null,
-        migration: mind.move?.decision ?? null,
+        movingTo: context.move?.to ?? null,
+        migration: context.move?.decision ?? null,
         stranded: home.index < 0,
       }))
       .sort((a, b) => (a.vm < b.vm ? -1 : 1)),

@@ -50,7 +50,7 @@ export class Placement implements Core<PlacementOutput> {
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
   paused = false;
   readonly #settings: PlacementSettings;
-  readonly #step: (state: State, mind: VmContext, event: MachineEvent) => Step<State, VmContext>;
+  readonly #step: (state: State, context: VmContext, event: MachineEvent) => Step<State, VmContext>;
   readonly #evaluator: VmEvaluator;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();
@@ -219,7 +219,7 @@ export class Placement implements Core<PlacementOutput> {
   /** Puts a kept VM back, before any event of it. */
   restore(vm: Vm): void {
     this.#roster.add(vm);
-    const { move } = vm.mind;
+    const { move } = vm.context;
     // Records of older versions may say of a retired VM that it moves.
     if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
     this.#agenda.restore(vm);
@@ -252,12 +252,12 @@ export class Placement implements Core<PlacementOutput> {
 
   /** A move under way is the migrator's to end, and nobody is left here to be told; one that nobody has taken up is called off. */
   #leave(vm: Vm): void {
-    const { mind } = vm;
-    const isUnanswered = mind.move !== null && mind.move.giveUpAtMs !== null;
-    const seq = isUnanswered ? mind.seq + 1 : mind.seq;
+    const { context } = vm;
+    const isUnanswered = context.move !== null && context.move.giveUpAtMs !== null;
+    const seq = isUnanswered ? context.seq + 1 : context.seq;
     if (isUnanswered) this.#decide(vm, { verdict: 'cancel', source: 'policy', reason: 'retired' }, seq, vm.nowMs);
     this.#drop(vm);
-    vm.mind = { ...mind, seq, move: null, deadlineMs: null };
+    vm.context = { ...context, seq, move: null, deadlineMs: null };
     vm.state = 'idle';
     forgetPast(vm, this.#settings.policy.priorStayMs);
     this.#roster.add(vm);
@@ -300,7 +300,7 @@ export class Placement implements Core<PlacementOutput> {
     const vm = this.#roster.vms.get(id);
     if (!this.#roster.hasDecided(id, migration)) this.neverOrdered++;
     // A repeat, or of a move that has ended here already.
-    if (vm?.mind.move?.decision !== migration) return;
+    if (vm?.context.move?.decision !== migration) return;
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = follow(news, vm, this.#roster, this.sites);
     if (lesson) this.#lessons.push(lesson);
@@ -348,7 +348,7 @@ export class Placement implements Core<PlacementOutput> {
       const evaluation = this.#evaluator.look(vm, atMs, looks > 0);
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
-      if (wouldNotTransition(vm.state, vm.mind, evaluation, atMs)) break;
+      if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
       if (!this.#send(vm, { type: 'looked', atMs, evaluation })) break;
     }
     this.#schedule(vm);
@@ -357,12 +357,12 @@ export class Placement implements Core<PlacementOutput> {
   /** Sends an event to the VM's machine and carries out what it wants said. True: the state changed. */
   #send(vm: Vm, event: MachineEvent): boolean {
     const before = vm.state;
-    const { state, context, actions } = this.#step(before, vm.mind, event);
+    const { state, context, actions } = this.#step(before, vm.context, event);
     for (const { type, params } of actions) {
       if (type === 'decide') this.#decide(vm, params as DecideParams, context.seq, event.atMs);
     }
     vm.state = state;
-    vm.mind = context;
+    vm.context = context;
     this.#touch(vm);
     return state !== before;
   }
@@ -386,7 +386,7 @@ export class Placement implements Core<PlacementOutput> {
   /** Sets the next deadline. */
   #schedule(vm: Vm): void {
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
-    if (paused || vm.mind.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
+    if (paused || vm.context.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const nextMs = dueMs(vm, this.#settings.policy);
     // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);

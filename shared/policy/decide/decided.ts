@@ -13,7 +13,7 @@ export function decided(
   atMs: number,
   explanation: Explanation,
 ): Data<'placement.decided.v1'> {
-  const { move } = vm.mind;
+  const { move } = vm.context;
   return {
     decision: `${vm.id}:${seq}`,
     vm: vm.id,

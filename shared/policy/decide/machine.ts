@@ -52,7 +52,7 @@ export interface Pauses {
  */
 const ACCEPT_MS = 120_000;
 
-/** Guards that the machine and its shortcut share. `mind` and `evaluation` in, a fact about them out. */
+/** Guards that the machine and its shortcut share. `context` and `evaluation` in, a fact about them out. */
 const lost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
@@ -66,7 +66,7 @@ const isUnanswered = ({ move }: VmContext, atMs: number) =>
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
  */
-export function wouldNotTransition(state: State, mind: VmContext, evaluation: Evaluation, atMs: number): boolean {
+export function wouldNotTransition(state: State, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
       return !lost(evaluation) && !evaluation.populated;
@@ -75,17 +75,17 @@ export function wouldNotTransition(state: State, mind: VmContext, evaluation: Ev
     case 'drifting':
       return !lost(evaluation) && evaluation.populated && isBetter(evaluation) && !isReady(evaluation, atMs);
     case 'moving':
-      return !isOvertaken(mind, evaluation) && !isUnanswered(mind, atMs);
+      return !isOvertaken(context, evaluation) && !isUnanswered(context, atMs);
     case 'cooling':
-      return !lost(evaluation) && !isOver(mind, atMs);
+      return !lost(evaluation) && !isOver(context, atMs);
     case 'backing-off':
-      return !isOver(mind, atMs);
+      return !isOver(context, atMs);
     case 'evacuating':
       return lost(evaluation) && evaluation.refuge === undefined;
   }
 }
 
-/** The machine for all VMs; each has its own state and mind. Pure: what it wants said comes back as `decide` actions. */
+/** The machine for all VMs; each has its own state and context. Pure: what it wants said comes back as `decide` actions. */
 export function vmMachine(pauses: Pauses) {
   const { assign, createMachine } = setup({
     types: { context: {} as VmContext, events: {} as MachineEvent, input: {} as VmContext },
@@ -108,7 +108,7 @@ export function vmMachine(pauses: Pauses) {
   const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
   /** Takes up a state: with the end of the pause, where it is one. */
-  const enter = (pauseMs: (mind: VmContext) => number | null = () => null) =>
+  const enter = (pauseMs: (context: VmContext) => number | null = () => null) =>
     assign(({ context, event }) => {
       const pause = pauseMs(context);
       return { deadlineMs: pause === null ? null : event.atMs + pause };

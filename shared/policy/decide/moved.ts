@@ -29,7 +29,7 @@ export function machineEvent({ type, data }: MoveNews, { nowMs }: Vm): MachineEv
 }
 
 /** Takes a move that ended, or never began, off the sites and the paths that it was counted against. */
-export function endMove({ mind: { move } }: Vm, sites: SiteTable): void {
+export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
   if (move) sites.count(sites.named(move.from), sites.named(move.to), move.paths, -1);
 }
 
@@ -48,7 +48,7 @@ export function follow(news: MoveNews, vm: Vm, roster: Roster, sites: SiteTable)
       return undefined;
     case 'migration.completed.v1': {
       roster.rehome(vm, to);
-      const { key, sample } = sites.learn(from, to, vm.mind.move!.raw, usableTimes(news.data.figures, vm.spec));
+      const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(news.data.figures, vm.spec));
       vm.left = { site: from, atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };

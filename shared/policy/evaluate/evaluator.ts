@@ -14,11 +14,11 @@ import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
-import type { Source } from '../state/vm-context.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Session, Site, Vm } from '../state/state.ts';
 import { learnStay, stayAt } from '../state/stays.ts';
 import { whyUnpopulated } from '../state/vm.ts';
+import type { Source } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { isSilent, type Rules, refusal } from './filters.ts';
@@ -119,10 +119,10 @@ export class VmEvaluator {
     this.#noteBest(vm, nowMs);
     const policy = this.#policy;
     if ('choose' in policy) return { populated: true, homeLost, refuge, ...this.#follow(policy, vm, nowMs) };
-    if (vm.mind.move) {
-      const targetGain = scan.serving[0]! - scan.servingFrom(this.#sites.named(vm.mind.move.to));
+    if (vm.context.move) {
+      const targetGain = scan.serving[0]! - scan.servingFrom(this.#sites.named(vm.context.move.to));
       vm.quietKm = this.#radiusKm(Math.max(Math.abs(targetGain) * GAIN_TOLERANCE, LEAST_SLACK));
-      const reason = MOVING_BECAUSE[vm.mind.move.source];
+      const reason = MOVING_BECAUSE[vm.context.move.source];
       return { populated: true, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain };
     }
     const pause = engaged(vm, nowMs);
@@ -268,11 +268,11 @@ export class VmEvaluator {
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);
-    if (vm.mind.move) {
+    if (vm.context.move) {
       // Who would still leave does not turn back, though it may be worse there by now.
-      const there = wanted === 0 ? this.#scan.servingFrom(this.#sites.named(vm.mind.move.to)) : serving[0]!;
+      const there = wanted === 0 ? this.#scan.servingFrom(this.#sites.named(vm.context.move.to)) : serving[0]!;
       const targetGain = serving[0]! - there;
-      return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.mind.move.source] }, targetGain };
+      return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.context.move.source] }, targetGain };
     }
     if (wanted === 0) {
       return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
@@ -343,9 +343,9 @@ const MOVING_BECAUSE: Readonly<Record<Source, string>> = {
 };
 
 /** What a VM is busy with, so that nothing else is decided about it: its move, or the pause after it. */
-function engaged({ state, mind }: Vm, nowMs: number): string | undefined {
-  if (mind.move) return MOVING_BECAUSE[mind.move.source];
-  return mind.deadlineMs !== null && nowMs < mind.deadlineMs ? state : undefined;
+function engaged({ state, context }: Vm, nowMs: number): string | undefined {
+  if (context.move) return MOVING_BECAUSE[context.move.source];
+  return context.deadlineMs !== null && nowMs < context.deadlineMs ? state : undefined;
 }
 
 /** Filters that speak of the other site: the reason of a VM that they hold back must not read as if its home were meant. */

@@ -19,7 +19,7 @@ import {
   StoredSpec,
   Text,
 } from '../../store/records.ts';
-import { newMind } from './vm-context.ts';
+import { newVmContext } from './vm-context.ts';
 import { newPace } from './pace.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
@@ -128,7 +128,7 @@ export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
     declaredAtMs: vm.declaredAtMs,
     home: vm.home.id,
     state: vm.state,
-    mind: vm.mind as KeptVm['mind'],
+    mind: vm.context as KeptVm['mind'],
     sessions: vm.sessions.map((session) => keepSession(session, sites)),
     nowMs: vm.nowMs,
     wakeAtMs: finite(vm.wakeAtMs),
@@ -176,7 +176,7 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     declaredAtMs: kept.declaredAtMs,
     home: sites.named(kept.home),
     state: kept.state,
-    mind: kept.mind,
+    context: kept.mind,
     sessions: kept.sessions.map((session) => reviveSession(session, sites)),
     nowMs: kept.nowMs,
     wakeAtMs: kept.wakeAtMs ?? Number.POSITIVE_INFINITY,
@@ -235,7 +235,7 @@ function fromVersion0(old: Old): unknown {
   const { sessions, stays, memory, left, mind, detachedAtMs, movesAtMs, retired, ...rest } = old;
   return {
     ...rest,
-    mind: { ...newMind(old.id, 0), ...mind },
+    mind: { ...newVmContext(old.id, 0), ...mind },
     sessions: (sessions ?? []).map(sessionFromVersion0),
     stays: { anywhereMs: stays?.anywhereMs ?? PRIOR_STAY_MS, bySite: stays?.bySite ?? [] },
     memory: memory ?? null,

@@ -30,7 +30,7 @@ export class Roster {
   /** Takes in a VM as it was kept; a retired one only as a memory of its last decision. */
   add(vm: Vm): void {
     if (vm.retired) {
-      this.#departed.set(vm.id, { seq: vm.mind.seq, atMs: vm.nowMs });
+      this.#departed.set(vm.id, { seq: vm.context.seq, atMs: vm.nowMs });
       return;
     }
     this.vms.set(vm.id, vm);
@@ -50,7 +50,7 @@ export class Roster {
 
   /** True where a VM, also one that is gone, has come to a decision of that id. */
   hasDecided(id: string, decision: string): boolean {
-    const seq = this.vms.get(id)?.mind.seq ?? this.#departed.get(id)?.seq ?? 0;
+    const seq = this.vms.get(id)?.context.seq ?? this.#departed.get(id)?.seq ?? 0;
     const number = Number(decision.slice(decision.lastIndexOf(':') + 1));
     return decision === `${id}:${number}` && Number.isInteger(number) && number >= 1 && number <= seq;
   }
@@ -103,7 +103,7 @@ export class Roster {
       declaredAtMs: atMs,
       home: this.#sites.named(home),
       state: 'idle',
-      mind: newVmContext(id, departed?.seq ?? 0),
+      context: newVmContext(id, departed?.seq ?? 0),
       sessions: [],
       nowMs: atMs,
       wakeAtMs: Number.POSITIVE_INFINITY,
@@ -132,7 +132,7 @@ export class Roster {
     vm.retired = true;
     vm.sessions = [];
     vm.nowMs = Math.max(vm.nowMs, atMs);
-    this.#departed.set(id, { seq: vm.mind.seq, atMs: vm.nowMs });
+    this.#departed.set(id, { seq: vm.context.seq, atMs: vm.nowMs });
     return vm;
   }
 

@@ -84,7 +84,7 @@ export interface Vm {
   declaredAtMs: number;
   home: Site;
   state: State;
-  mind: VmContext;
+  context: VmContext;
   sessions: Session[];
   /** Latest instant that anything was said of this VM: its own clock. */
   nowMs: number;

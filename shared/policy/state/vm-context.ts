@@ -32,7 +32,7 @@ export interface MoveUnderWay {
   readonly giveUpAtMs: number | null;
 }
 
-/** The mind of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
+/** The context of a VM that was just declared. `seq`: the last decision of an earlier VM of that name, or 0. */
 export function newVmContext(vm: string, seq: number): VmContext {
   return { vm, seq, deadlineMs: null, move: null, failures: 0 };
 }

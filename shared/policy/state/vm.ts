@@ -9,8 +9,8 @@ import { noStays } from './stays.ts';
  * order has waited too long.
  */
 export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): number {
-  const pauseMs = vm.mind.deadlineMs ?? Number.POSITIVE_INFINITY;
-  const giveUpMs = vm.mind.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
+  const pauseMs = vm.context.deadlineMs ?? Number.POSITIVE_INFINITY;
+  const giveUpMs = vm.context.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
   return Math.min(pauseMs, giveUpMs, vm.recheckAtMs, silentFromMs(vm, policy));
 }
 

@@ -33,7 +33,7 @@ test('another look at the same instant sees the same, with and without a scan', 
       const lookout = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
       const nowMs = l.clock.now();
       lookout.look(vm, nowMs);
-      vm.mind = { ...vm.mind, deadlineMs, move: moves ? UNDER_WAY : null };
+      vm.context = { ...vm.context, deadlineMs, move: moves ? UNDER_WAY : null };
       const short = { evaluation: lookout.look(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
       const whole = { evaluation: lookout.look(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
       expect(short).toEqual(whole);

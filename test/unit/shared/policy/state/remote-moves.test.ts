@@ -26,7 +26,7 @@ const decided = (seq: number, verdict = 'move'): Fact => ({
 });
 const ended = (type: 'completed' | 'failed' | 'cancelled', seq: number) =>
   ({ type: `migration.${type}.v1`, data: { vm: 'v', migration: `v:${seq}`, from: 's0', to: 's1' } }) as Fact;
-const mind = (seq: number, moving: boolean): VmContext => ({
+const context = (seq: number, moving: boolean): VmContext => ({
   ...{ vm: 'v', seq, deadlineMs: null, failures: 0 },
   move: moving
     ? {
@@ -62,14 +62,14 @@ test('a record that was read before the end was heard of does not bring a move b
   elsewhere.hear(decided(1));
   elsewhere.hear(ended('completed', 1));
   const later = new RemoteMoves(sites, known);
-  later.restore(mind(1, true));
+  later.restore(context(1, true));
   expect(counts()).toEqual([0, 0, 0]);
 
   const newcomer = new RemoteMoves(sites, new EndedMoves());
-  newcomer.restore(mind(3, false));
+  newcomer.restore(context(3, false));
   newcomer.hear(decided(3));
   expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);
-  newcomer.restore(mind(4, true));
+  newcomer.restore(context(4, true));
   newcomer.hear(decided(4));
   expect(counts()).toEqual([1, 1, 1]);
 });
