@@ -6,7 +6,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';
-import type { State } from '#shared/policy/state/vm-context.ts';
+import type { VmState } from '#shared/policy/state/vm-context.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
@@ -16,7 +16,7 @@ import type { Exposition, Sample } from '../monitor/exposition.ts';
 import type { PlacementService } from '../placement/service.ts';
 import { STORE_KINDS } from './records.ts';
 
-const STATES: readonly State[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
+const STATES: readonly VmState[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
 const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
 
 /** What every process tells of itself: processor, memory, event loop, and which version it is. */

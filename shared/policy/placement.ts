@@ -28,7 +28,7 @@ import { noteRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
-import type { State, VmContext } from './state/vm-context.ts';
+import type { VmContext, VmState } from './state/vm-context.ts';
 
 export interface PlacementSettings extends EvaluationSettings {
   readonly limits: LimitsConfig;
@@ -42,7 +42,7 @@ export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon'
 
 const HOME_UNKNOWN = 'home-unknown';
 /** States in which a VM whose home is draining has not heard of it. */
-const LEAVES_WHEN_TOLD: readonly State[] = ['idle', 'settled', 'drifting', 'cooling'];
+const LEAVES_WHEN_TOLD: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
 
 export class Placement implements Core<PlacementOutput> {
   readonly sites: SiteTable;
@@ -50,7 +50,7 @@ export class Placement implements Core<PlacementOutput> {
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
   paused = false;
   readonly #settings: PlacementSettings;
-  readonly #step: (state: State, context: VmContext, event: MachineEvent) => Step<State, VmContext>;
+  readonly #step: (state: VmState, context: VmContext, event: MachineEvent) => Step<VmState, VmContext>;
   readonly #evaluator: VmEvaluator;
   readonly #roster: Roster;
   readonly #agenda = new Agenda<Vm>();

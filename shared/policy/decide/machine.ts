@@ -21,7 +21,7 @@
  */
 import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
-import type { MoveUnderWay, Source, State, VmContext } from '../state/vm-context.ts';
+import type { MoveUnderWay, Source, VmContext, VmState } from '../state/vm-context.ts';
 
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
@@ -66,7 +66,7 @@ const isUnanswered = ({ move }: VmContext, atMs: number) =>
 /**
  * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
  */
-export function wouldNotTransition(state: State, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
+export function wouldNotTransition(state: VmState, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
       return !lost(evaluation) && !evaluation.populated;

@@ -6,7 +6,7 @@ import type { Path, Uplink } from '../../model/paths.ts';
 import type { Pace } from './pace.ts';
 import type { Rtts } from './rtts.ts';
 import type { Stays } from './stays.ts';
-import type { State, VmContext } from './vm-context.ts';
+import type { VmContext, VmState } from './vm-context.ts';
 
 export interface Site {
   readonly id: string;
@@ -83,7 +83,7 @@ export interface Vm {
   spec: VmSpec;
   declaredAtMs: number;
   home: Site;
-  state: State;
+  state: VmState;
   context: VmContext;
   sessions: Session[];
   /** Latest instant that anything was said of this VM: its own clock. */

@@ -1,6 +1,6 @@
 import type { Prediction } from '../../events/index.ts';
 
-export type State = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
+export type VmState = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
 
 export type Source = 'policy' | 'evacuation' | 'operator';
 

@@ -10,7 +10,7 @@ import {
 } from '#shared/migration/machine.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 import { type MachineEvent, vmMachine } from '#shared/policy/decide/machine.ts';
-import { newVmContext, type State, type VmContext } from '#shared/policy/state/vm-context.ts';
+import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 
 const seed = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -96,10 +96,10 @@ const migration: Migration = {
 describe('the stepper does what xstate does', () => {
   test('with the machine of a VM', () => {
     const machine = vmMachine({ coolingMs: 3, backOffMs: 2, maxBackOffMs: 4 });
-    const ours = stepper<typeof machine, State, VmContext>(machine);
+    const ours = stepper<typeof machine, VmState, VmContext>(machine);
     fc.assert(
       fc.property(fc.array(vmEvents, { maxLength: 30 }), (events) => {
-        let state: State = 'idle';
+        let state: VmState = 'idle';
         let given = newVmContext('vm', 0);
         for (const event of events) {
           const [next, actions] = transition(machine, machine.resolveState({ value: state, context: given }), event);

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
 import type { Advice, Choice, Evaluation } from '#shared/policy/evaluate/evaluator.ts';
-import { newVmContext, type State, type VmContext } from '#shared/policy/state/vm-context.ts';
+import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
-const step = stepper<ReturnType<typeof vmMachine>, State, VmContext>(vmMachine(PAUSES));
+const step = stepper<ReturnType<typeof vmMachine>, VmState, VmContext>(vmMachine(PAUSES));
 
 const choice: Choice = {
   from: 'a',
@@ -52,7 +52,7 @@ const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision
 });
 
 /** Where it goes, and the verdict it wants said. */
-function go(state: State, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
+function go(state: VmState, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
   const { state: next, context, actions } = step(state, given, event);
   const verdicts = actions
     .filter(({ type }) => type === 'decide')
@@ -62,7 +62,7 @@ function go(state: State, event: MachineEvent, given: VmContext = state === 'mov
 
 describe('the life of a VM', () => {
   const drained = { homeLost: 'draining', refuge: choice } as const;
-  const transitions: [string, State, MachineEvent, State, string[], VmContext?][] = [
+  const transitions: [string, VmState, MachineEvent, VmState, string[], VmContext?][] = [
     ['somebody attached', 'idle', looked(STAY), 'settled', []],
     ['nobody there', 'idle', looked(STAY, { populated: false }), 'idle', []],
     ['everybody left', 'settled', looked(STAY, { populated: false }), 'idle', []],
@@ -128,7 +128,7 @@ describe('the life of a VM', () => {
     expect(result.verdicts).toEqual(verdicts);
   });
 
-  test.each<State>(['idle', 'settled', 'drifting', 'cooling', 'backing-off', 'evacuating'])(
+  test.each<VmState>(['idle', 'settled', 'drifting', 'cooling', 'backing-off', 'evacuating'])(
     'an operator can order a move of a VM that is %s',
     (state) => {
       const { next, verdicts, context } = go(state, { type: 'ordered', atMs: 10, choice });
@@ -171,7 +171,7 @@ describe('the shortcut', () => {
     refuge: fc.constantFrom(undefined, choice),
     targetGain: fc.integer({ min: -2, max: 2 }),
   });
-  const states = fc.constantFrom<State>(
+  const states = fc.constantFrom<VmState>(
     'idle',
     'settled',
     'drifting',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { configWith, line } from '../world.ts';
 
-/** State and reason of the VM "v", as status, decisions and explanations have them. */
+/** VmState and reason of the VM "v", as status, decisions and explanations have them. */
 const saidOf = ({ world }: ReturnType<typeof line>) => {
   const { state, reason } = world.placement.vms.get('v')!;
   return `${state} ${reason}`;
