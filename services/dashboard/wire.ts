@@ -4,7 +4,7 @@
  * faster than the machine's where a scenario is played.
  */
 import type { Figures } from '#shared/events/index.ts';
-import type { Source } from '#shared/policy/state/vm-context.ts';
+import type { DecisionSource } from '#shared/policy/state/vm-context.ts';
 
 /** Whole numbers in a degree. */
 export const PER_DEGREE = 100_000;
@@ -59,7 +59,7 @@ export interface DecisionView {
   readonly from: string;
   readonly to: string;
   readonly reason: string;
-  readonly source: Source;
+  readonly source: DecisionSource;
 }
 
 /** A user's number on this connection's picture, pseudonym, and VMs. */

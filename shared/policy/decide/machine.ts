@@ -21,7 +21,7 @@
  */
 import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
-import type { MoveUnderWay, Source, VmContext, VmState } from '../state/vm-context.ts';
+import type { DecisionSource, MoveUnderWay, VmContext, VmState } from '../state/vm-context.ts';
 
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
@@ -36,7 +36,7 @@ export type MachineEvent =
 export interface DecideParams {
   readonly verdict: 'move' | 'stay' | 'cancel';
   readonly choice?: Choice | undefined;
-  readonly source: Source;
+  readonly source: DecisionSource;
   readonly reason: string;
 }
 
@@ -116,7 +116,7 @@ export function vmMachine(pauses: Pauses) {
   const cool = enter(() => pauses.coolingMs);
   const backOff = enter(({ failures }) => Math.min(pauses.maxBackOffMs, pauses.backOffMs * 2 ** failures));
 
-  const order = (source: Source, choice: (args: Args) => Choice) => [
+  const order = (source: DecisionSource, choice: (args: Args) => Choice) => [
     assign((args) => {
       const { site, raw, from, paths } = choice(args);
       const seq = args.context.seq + 1;

@@ -18,7 +18,7 @@ import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Session, Site, Vm } from '../state/state.ts';
 import { learnStay, stayAt } from '../state/stays.ts';
 import { whyUnpopulated } from '../state/vm.ts';
-import type { Source } from '../state/vm-context.ts';
+import type { DecisionSource } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { isSilent, type Rules, refusal } from './filters.ts';
@@ -336,7 +336,7 @@ export class VmEvaluator {
 }
 
 /** Why a VM that moves does so. */
-const MOVING_BECAUSE: Readonly<Record<Source, string>> = {
+const MOVING_BECAUSE: Readonly<Record<DecisionSource, string>> = {
   policy: 'better-site',
   evacuation: 'home-lost',
   operator: 'ordered',

@@ -2,7 +2,7 @@ import type { Prediction } from '../../events/index.ts';
 
 export type VmState = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
 
-export type Source = 'policy' | 'evacuation' | 'operator';
+export type DecisionSource = 'policy' | 'evacuation' | 'operator';
 
 /** What a VM's machine remembers. JSON. */
 export interface VmContext {
@@ -21,7 +21,7 @@ export interface MoveUnderWay {
   readonly decision: string;
   readonly from: string;
   readonly to: string;
-  readonly source: Source;
+  readonly source: DecisionSource;
   /** Ids of the paths it was ordered on. */
   readonly paths: readonly string[];
   /** The model's prediction before the pair's correction: what the measurement is compared with. */
