@@ -14,9 +14,9 @@ import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
 import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
+import { dwellAt, learnDwell } from '../state/dwell-times.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Session, Site, Vm } from '../state/state.ts';
-import { learnStay, stayAt } from '../state/stays.ts';
 import { whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
@@ -185,13 +185,13 @@ export class VmEvaluator {
   #noteBest(vm: Vm, nowMs: number): void {
     const site = this.#scan.candidates[this.#scan.best()]!.id;
     if (site === vm.best) return;
-    if (vm.best !== null) learnStay(vm.stays, vm.best, nowMs - vm.bestSinceMs);
+    if (vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
     vm.best = site;
     vm.bestSinceMs = nowMs;
   }
 
-  #circumstances({ best, bestSinceMs, stays }: Vm, nowMs: number): Circumstances {
-    return { nowMs, stay: stayAt(stays, best, bestSinceMs, this.#scan) };
+  #circumstances({ best, bestSinceMs, dwellTimes }: Vm, nowMs: number): Circumstances {
+    return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan) };
   }
 
   /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
@@ -264,7 +264,7 @@ export class VmEvaluator {
   /** What a rule makes of the sites. It is asked at every position, because it remembers. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#scan;
-    const view = this.#ruleInput.show(vm, nowMs, this.#circumstances(vm, nowMs).stay.usualMs);
+    const view = this.#ruleInput.show(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);

@@ -10,7 +10,7 @@ export class ReusedRuleInput implements RuleInput {
   vm = '';
   nowMs = 0;
   best = 0;
-  usualStayMs = 0;
+  usualDwellMs = 0;
   readonly sites: readonly Site[];
   readonly serving: readonly number[];
   readonly #scan: CandidateScan;
@@ -27,11 +27,11 @@ export class ReusedRuleInput implements RuleInput {
   }
 
   /** Shows a VM that has just been surveyed. */
-  show({ id, spec }: Vm, nowMs: number, usualStayMs: number): this {
+  show({ id, spec }: Vm, nowMs: number, usualDwellMs: number): this {
     this.vm = id;
     this.nowMs = nowMs;
     this.best = this.#scan.best();
-    this.usualStayMs = usualStayMs;
+    this.usualDwellMs = usualDwellMs;
     this.#spec = spec;
     return this;
   }

@@ -3,7 +3,7 @@
  * states, limits, pauses after a move) is the same for all, live and in simulation.
  */
 import { TagalongError } from '../../errors.ts';
-import type { Stay } from '../state/stays.ts';
+import type { Dwell } from '../state/dwell-times.ts';
 
 /** A site that passed every filter and serves better than the home, as a policy sees it. */
 export interface Option {
@@ -18,7 +18,7 @@ export interface Option {
 export interface Circumstances {
   readonly nowMs: number;
   /** The users' stay where the site that serves best now does so. */
-  readonly stay: Stay;
+  readonly dwell: Dwell;
 }
 
 export interface Policy {
@@ -48,7 +48,7 @@ const HABIT_BROKEN = 1.5;
  * Time the users are expected to remain from now on: the rest of their usual stay; once that is clearly exceeded, as
  * long again as they have been there.
  */
-export function expectedStayMs({ nowMs, stay: { sinceMs, usualMs } }: Circumstances): number {
+export function expectedStayMs({ nowMs, dwell: { sinceMs, usualMs } }: Circumstances): number {
   const beenMs = nowMs - sinceMs;
   return beenMs >= HABIT_BROKEN * usualMs ? beenMs : Math.max(0, usualMs - beenMs);
 }
@@ -69,7 +69,7 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
     cools: true,
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
-    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, stay: { sinceMs, usualMs } }) {
+    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, dwell: { sinceMs, usualMs } }) {
       // How long they have to stay after the order for the move to be worth it.
       const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
       const beenMs = Math.max(dwellMs, nowMs - sinceMs);
@@ -88,7 +88,7 @@ const nearest: Policy = {
   readyAtMs: (_, { nowMs }) => nowMs,
 };
 
-/** Stays, unless the home is lost. */
+/** DwellTimes, unless the home is lost. */
 const never: Policy = {
   name: 'never',
   cools: true,

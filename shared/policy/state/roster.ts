@@ -2,9 +2,9 @@
 import { TagalongError } from '../../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
 import type { Data, FactOf } from '../../events/index.ts';
+import { newDwellTimes } from './dwell-times.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
-import { noStays } from './stays.ts';
 import { newSession, whyUnpopulated } from './vm.ts';
 import { newVmContext } from './vm-context.ts';
 
@@ -111,7 +111,7 @@ export class Roster {
       quietKm: -1,
       best: null,
       bestSinceMs: atMs,
-      stays: noStays(this.#priorStayMs),
+      dwellTimes: newDwellTimes(this.#priorStayMs),
       memory: null,
       reason: 'nobody-attached',
       left: null,

@@ -3,9 +3,9 @@ import type { Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
+import type { DwellTimes } from './dwell-times.ts';
 import type { Pace } from './pace.ts';
 import type { Rtts } from './rtts.ts';
-import type { Stays } from './stays.ts';
 import type { VmContext, VmState } from './vm-context.ts';
 
 export interface Site {
@@ -97,7 +97,7 @@ export interface Vm {
   /** The site that serves best now, and since when. */
   best: string | null;
   bestSinceMs: number;
-  stays: Stays;
+  dwellTimes: DwellTimes;
   /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
   memory: object | null;
   /** The site it came from with its last move, and when. */

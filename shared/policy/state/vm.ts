@@ -1,8 +1,8 @@
 /** A VM and its users as the policy sees them. `kept-vm.ts` has what is stored of it. */
 import { newTrack } from '../../geo/plausibility.ts';
+import { newDwellTimes } from './dwell-times.ts';
 import { newPace } from './pace.ts';
 import type { Session, Vm } from './state.ts';
-import { noStays } from './stays.ts';
 
 /**
  * When the VM has to be looked at: at the end of its pause, at its next look, when the first session falls silent, or when its
@@ -22,7 +22,7 @@ export function forgetPlaces(vm: Vm): void {
 
 /** Of a VM that is gone the record stays, for the number of its last decision. What it knew of its users and its past goes. */
 export function forgetPast(vm: Vm, priorStayMs: number): void {
-  vm.stays = noStays(priorStayMs);
+  vm.stays = newDwellTimes(priorStayMs);
   vm.detachedAtMs = {};
   vm.movesAtMs = [];
   vm.memory = null;

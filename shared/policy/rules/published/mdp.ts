@@ -38,11 +38,11 @@ export function mdp(network: NetworkModel): PlacementRule {
     name: 'mdp',
     begin: () => ({}),
     choose(view) {
-      const { sites, serving, best, weight, usualStayMs } = view;
+      const { sites, serving, best, weight, usualDwellMs } = view;
       const hopKm = meanHopKm(view);
       if (hopKm === 0) return best;
       const moveCostUserMs = view.moveCostUserMs(0, best === 0 ? 1 : best);
-      const r = (1 - Math.exp((-SLOT_S * 1000) / usualStayMs)) / 6;
+      const r = (1 - Math.exp((-SLOT_S * 1000) / usualDwellMs)) / 6;
       const chain = chainOf(r, hopKm * network.msPerKm * network.detour, moveCostUserMs / weight);
       let chosen = 0;
       let least = Number.POSITIVE_INFINITY;

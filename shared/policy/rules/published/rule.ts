@@ -14,7 +14,7 @@ export interface RuleInput {
   /** Sum of the weights of the users. */
   readonly weight: number;
   /** How long the users are used to staying where the best one is. */
-  readonly usualStayMs: number;
+  readonly usualDwellMs: number;
   /** What moving from one of them to another is predicted to cost, once, in user-milliseconds; 0 to where it is. */
   moveCostUserMs(from: number, to: number): number;
   /** How long that is predicted to take; 0 to where it is. */

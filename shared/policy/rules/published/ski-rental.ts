@@ -9,7 +9,7 @@ interface Regret {
 }
 
 /**
- * Stays until what the best site would have saved, since the home last was that, adds up to `alpha` times the price of
+ * DwellTimes until what the best site would have saved, since the home last was that, adds up to `alpha` times the price of
  * moving there: the deterministic rent-or-buy rule, at most twice the optimum of a single decision with alpha = 1
  * (A. R. Karlin et al., Competitive Snoopy Caching, Algorithmica 3, 1988).
  */

@@ -5,7 +5,7 @@ import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/rules
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);
 const option = (more = {}) => ({ gainUserMsPerS: 10, costUserMs: 1_000, durationMs: 20_000, ...more });
-const at = ({ nowMs = 100_000, sinceMs = 100_000, usualMs = 600_000 } = {}) => ({ nowMs, stay: { sinceMs, usualMs } });
+const at = ({ nowMs = 100_000, sinceMs = 100_000, usualMs = 600_000 } = {}) => ({ nowMs, dwell: { sinceMs, usualMs } });
 
 describe('tagalong', () => {
   test('waits for the dwell time where the usual stay pays for the move', () => {

@@ -22,7 +22,7 @@ function view(names: readonly string[], serving: readonly number[], more: Partia
     serving,
     best: serving.indexOf(Math.min(...serving)),
     weight: 1,
-    usualStayMs: 10 * MINUTE_MS,
+    usualDwellMs: 10 * MINUTE_MS,
     moveCostUserMs: (from, to) => (from === to ? 0 : MOVE_USER_MS),
     moveMs: (from, to) => (from === to ? 0 : 20_000),
     km: (from, to) => 10 * Math.abs(from - to),
@@ -105,9 +105,9 @@ test('drift plus penalty moves at first, and then no more than its budget allows
 
 test('the decision process follows users who stay, and not those who pass', () => {
   const rule = mdp(DEFAULT_NETWORK);
-  const staying = (usualStayMs: number) => {
+  const staying = (usualDwellMs: number) => {
     const seen = view(['a', 'b', 'c'], [2.2, 0, 2.2], {
-      usualStayMs,
+      usualDwellMs,
       moveCostUserMs: (from, to) => (from === to ? 0 : 600),
     });
     return rule.choose(seen, rule.begin(seen));

@@ -10,7 +10,7 @@ const NEWEST_WEIGHT = 0.3;
 const MAX_SITES = 16;
 
 /** JSON. Changed in place: it is learned from with every change of the best site. */
-export interface Stays {
+export interface DwellTimes {
   /** Over all sites, from the prior on. */
   anywhereMs: number;
   /** The site stayed at last comes first. */
@@ -18,14 +18,14 @@ export interface Stays {
 }
 
 /** @param priorMs expected of users nothing is known of */
-export function noStays(priorMs: number): Stays {
+export function newDwellTimes(priorMs: number): DwellTimes {
   return { anywhereMs: priorMs, bySite: [] };
 }
 
 /** Learns from a stay that has ended. The first one at a site counts in full. */
-export function learnStay(stays: Stays, site: string, stayedMs: number): void {
-  const { bySite } = stays;
-  stays.anywhereMs += NEWEST_WEIGHT * (stayedMs - stays.anywhereMs);
+export function learnDwell(dwellTimes: DwellTimes, site: string, stayedMs: number): void {
+  const { bySite } = dwellTimes;
+  dwellTimes.anywhereMs += NEWEST_WEIGHT * (stayedMs - dwellTimes.anywhereMs);
   const at = bySite.findIndex((known) => known.site === site);
   const known = at < 0 ? { site, ms: stayedMs } : bySite[at]!;
   known.ms += NEWEST_WEIGHT * (stayedMs - known.ms);
@@ -34,7 +34,7 @@ export function learnStay(stays: Stays, site: string, stayedMs: number): void {
 }
 
 /** A stay under way: since when it counts, and how long it usually takes. */
-export interface Stay {
+export interface Dwell {
   readonly sinceMs: number;
   readonly usualMs: number;
 }
@@ -47,12 +47,12 @@ export interface Stay {
  * @param crossingMs Infinity for users who have not travelled
  * @param restingSinceMs since when they have rested, where they travelled before; else -1
  */
-export function stayAt(
-  { anywhereMs, bySite }: Stays,
+export function dwellAt(
+  { anywhereMs, bySite }: DwellTimes,
   site: string | null,
   sinceMs: number,
   { crossingMs, restingSinceMs }: { readonly crossingMs: number; readonly restingSinceMs: number },
-): Stay {
+): Dwell {
   for (const known of bySite) if (known.site === site) return { sinceMs, usualMs: known.ms };
   return { sinceMs: Math.max(sinceMs, restingSinceMs), usualMs: Math.min(anywhereMs, crossingMs) };
 }
