@@ -12,7 +12,7 @@ import { unitVector } from '../../geo/distance.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
-import { benefitUserMs, type Circumstances, expectedStayMs, type Option, type Policy } from '../rules/policies.ts';
+import { benefitUserMs, type Circumstances, expectedDwellMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
 import type { SiteTable } from '../state/sites.ts';
@@ -162,7 +162,7 @@ export class VmEvaluator {
       home: scan.serving[0]!,
       sessions: scan.active.length,
       oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
-      expectedStayMs: Math.max(0, expectedStayMs(this.#circumstances(vm, nowMs))),
+      expectedStayMs: Math.max(0, expectedDwellMs(this.#circumstances(vm, nowMs))),
       list: bestOf(list),
     };
   }

@@ -48,14 +48,14 @@ const HABIT_BROKEN = 1.5;
  * Time the users are expected to remain from now on: the rest of their usual stay; once that is clearly exceeded, as
  * long again as they have been there.
  */
-export function expectedStayMs({ nowMs, dwell: { sinceMs, usualMs } }: Circumstances): number {
+export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs } }: Circumstances): number {
   const beenMs = nowMs - sinceMs;
   return beenMs >= HABIT_BROKEN * usualMs ? beenMs : Math.max(0, usualMs - beenMs);
 }
 
 /** What a move is worth: the gain over the time the users are expected to stay after it has finished. */
 export function benefitUserMs(option: Option, circumstances: Circumstances): number {
-  return (option.gainUserMsPerS * Math.max(0, expectedStayMs(circumstances) - option.durationMs)) / 1000;
+  return (option.gainUserMsPerS * Math.max(0, expectedDwellMs(circumstances) - option.durationMs)) / 1000;
 }
 
 /**

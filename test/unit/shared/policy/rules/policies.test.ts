@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { benefitUserMs, expectedStayMs, policyNamed } from '#shared/policy/rules/policies.ts';
+import { benefitUserMs, expectedDwellMs, policyNamed } from '#shared/policy/rules/policies.ts';
 
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);
@@ -78,11 +78,11 @@ test('never finds no gain large enough', () => {
 });
 
 test('the rest of the usual stay is expected; once that is exceeded by half, as long again', () => {
-  expect(expectedStayMs(at())).toBe(600_000);
-  expect(expectedStayMs(at({ nowMs: 150_000 }))).toBe(550_000);
-  expect(expectedStayMs(at({ nowMs: 700_000 }))).toBe(0);
-  expect(expectedStayMs(at({ nowMs: 999_999 }))).toBe(0);
-  expect(expectedStayMs(at({ nowMs: 1_000_000 }))).toBe(900_000);
+  expect(expectedDwellMs(at())).toBe(600_000);
+  expect(expectedDwellMs(at({ nowMs: 150_000 }))).toBe(550_000);
+  expect(expectedDwellMs(at({ nowMs: 700_000 }))).toBe(0);
+  expect(expectedDwellMs(at({ nowMs: 999_999 }))).toBe(0);
+  expect(expectedDwellMs(at({ nowMs: 1_000_000 }))).toBe(900_000);
 });
 
 test('a move that takes longer than the stay is worth nothing', () => {
