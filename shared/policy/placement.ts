@@ -22,7 +22,7 @@ import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
-import { notePace } from './state/pace.ts';
+import { updateMotion } from './state/motion.ts';
 import { Roster, sessionOf } from './state/roster.ts';
 import { noteRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
@@ -165,7 +165,7 @@ export class Placement implements Core<PlacementOutput> {
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     followTrack(session.track, fix);
-    const turned = notePace(session.pace, fix);
+    const turned = updateMotion(session.motion, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = noteRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#touch(vm);

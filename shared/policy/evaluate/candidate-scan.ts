@@ -152,7 +152,7 @@ export class CandidateScan {
     this.#nearest.push(this.#found[0]!);
     this.#certainKm.push(this.#certain(count));
     this.weight += session.weight;
-    const { travelling, restingSinceMs, speedMps } = session.pace;
+    const { travelling, restingSinceMs, speedMps } = session.motion;
     this.restingSinceMs = Math.max(this.restingSinceMs, restingSinceMs);
     if ((travelling || restingSinceMs >= 0) && count > 1) {
       // Two sites are about as far from each other as somebody between them is from both.

@@ -20,7 +20,7 @@ import {
   Text,
 } from '../../store/records.ts';
 import { newVmContext } from './vm-context.ts';
-import { newPace } from './pace.ts';
+import { newMotion } from './motion.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 
@@ -152,7 +152,7 @@ function keepSession(session: Session, sites: SiteTable): KeptSession {
     weight: session.weight,
     attachedAtMs: session.attachedAtMs,
     track: session.track,
-    pace: session.pace,
+    pace: session.motion,
     lookLat: session.lookLat,
     lookLon: session.lookLon,
     lookScale: session.lookScale,
@@ -201,7 +201,7 @@ function reviveSession(kept: KeptSession, sites: SiteTable): Session {
     weight: kept.weight,
     attachedAtMs: kept.attachedAtMs,
     track: kept.track,
-    pace: kept.pace,
+    motion: kept.pace,
     lookLat: kept.lookLat,
     lookLon: kept.lookLon,
     lookScale: kept.lookScale,
@@ -266,7 +266,7 @@ function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unkn
     },
     ...rest,
     track: { ...newTrack(), ...track },
-    pace: { ...newPace(), ...pace },
+    pace: { ...newMotion(), ...pace },
     ...(rtts && { rtts: believedRtts(rtts) }),
   };
 }

@@ -4,7 +4,7 @@ import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
 import type { DwellTimes } from './dwell-times.ts';
-import type { Pace } from './pace.ts';
+import type { Motion } from './motion.ts';
 import type { Rtts } from './rtts.ts';
 import type { VmContext, VmState } from './vm-context.ts';
 
@@ -60,7 +60,7 @@ export interface Session {
   weight: number;
   readonly attachedAtMs: number;
   track: Track;
-  readonly pace: Pace;
+  readonly motion: Motion;
   /** Where the user was when the VM was last looked at, and the cosine there. */
   lookLat: number;
   lookLon: number;

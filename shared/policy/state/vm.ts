@@ -1,7 +1,7 @@
 /** A VM and its users as the policy sees them. `kept-vm.ts` has what is stored of it. */
 import { newTrack } from '../../geo/plausibility.ts';
 import { newDwellTimes } from './dwell-times.ts';
-import { newPace } from './pace.ts';
+import { newMotion } from './motion.ts';
 import type { Session, Vm } from './state.ts';
 
 /**
@@ -48,7 +48,7 @@ export function newSession(user: string, weight: number, atMs: number): Session 
     weight,
     attachedAtMs: atMs,
     track: newTrack(),
-    pace: newPace(),
+    motion: newMotion(),
     lookLat: 0,
     lookLon: 0,
     lookScale: 1,

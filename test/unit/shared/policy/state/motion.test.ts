@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
-import { newPace, notePace, type Pace } from '#shared/policy/state/pace.ts';
+import { type Motion, newMotion, updateMotion } from '#shared/policy/state/motion.ts';
 import { run } from '#simulations/engine.ts';
 import { SEED } from '../../../../property/seed.ts';
 import { configWith } from '../world.ts';
@@ -11,15 +11,15 @@ import { configWith } from '../world.ts';
 /** North along a meridian. */
 const fix = (atS: number, metres: number) => ({ atMs: atS * 1000, lat: 40 + metres / 1000 / KM_PER_DEGREE, lon: -74 });
 
-function walk(...fixes: (readonly [atS: number, metres: number])[]): Pace {
-  const pace = newPace();
-  for (const [atS, metres] of fixes) notePace(pace, fix(atS, metres));
-  return pace;
+function walk(...fixes: (readonly [atS: number, metres: number])[]): Motion {
+  const motion = newMotion();
+  for (const [atS, metres] of fixes) updateMotion(motion, fix(atS, metres));
+  return motion;
 }
 
-describe('the pace of a user', () => {
+describe('the motion of a user', () => {
   test('is at rest until two positions say otherwise', () => {
-    expect(newPace().travelling).toBe(false);
+    expect(newMotion().travelling).toBe(false);
     expect(walk([0, 0]).travelling).toBe(false);
     expect(walk([0, 0], [20, 39]).travelling).toBe(false);
     expect(walk([0, 0], [20, 41]).travelling).toBe(true);
@@ -31,15 +31,15 @@ describe('the pace of a user', () => {
   });
 
   test('changes once, when it changes', () => {
-    const pace = newPace();
-    const changed = [0, 20, 40, 60, 80].map((atS) => notePace(pace, fix(atS, Math.min(atS, 40) * 10)));
+    const motion = newMotion();
+    const changed = [0, 20, 40, 60, 80].map((atS) => updateMotion(motion, fix(atS, Math.min(atS, 40) * 10)));
     expect(changed).toEqual([false, true, false, true, false]);
   });
 
   test('follows the speed while they travel, and keeps it while they rest', () => {
     const onTheWay = walk(...Array.from({ length: 50 }, (_, i) => [i * 20, i * 20 * 30] as const));
     expect(onTheWay.speedMps).toBeCloseTo(30, 1);
-    notePace(onTheWay, fix(2000, 49 * 20 * 30));
+    updateMotion(onTheWay, fix(2000, 49 * 20 * 30));
     expect(onTheWay.travelling).toBe(false);
     expect(onTheWay.speedMps).toBeCloseTo(30, 1);
   });
@@ -58,22 +58,22 @@ describe('the pace of a user', () => {
     });
     fc.assert(
       fc.property(steps, (list) => {
-        const whole = newPace();
-        let kept = newPace();
+        const whole = newMotion();
+        let kept = newMotion();
         let [atS, metres] = [0, 0];
         for (const [s, m] of list) {
           atS += s;
           metres += m;
-          const turned = notePace(whole, fix(atS, metres));
+          const turned = updateMotion(whole, fix(atS, metres));
           if (turned) turns++;
           kept = JSON.parse(JSON.stringify(kept));
-          expect(notePace(kept, fix(atS, metres))).toBe(turned);
+          expect(updateMotion(kept, fix(atS, metres))).toBe(turned);
           expect(kept).toEqual(whole);
         }
       }),
       { seed: SEED, numRuns: 300 },
     );
-    expect(turns, 'users of one pace prove nothing').toBeGreaterThan(100);
+    expect(turns, 'users of one motion prove nothing').toBeGreaterThan(100);
   });
 });
 

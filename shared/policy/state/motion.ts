@@ -4,7 +4,7 @@
  */
 import { lonScale, nearKm2 } from '../../geo/distance.ts';
 
-/** From this speed on a user travels: above walking pace. */
+/** From this speed on a user travels: above walking motion. */
 const TRAVEL_MPS = 2;
 /** Assumed of who has not travelled yet: traffic in a city. */
 const USUAL_MPS = 10;
@@ -13,8 +13,8 @@ const NEWEST_WEIGHT = 0.2;
 /** Positions closer in time than this are not compared. */
 const COMPARED_MS = 20_000;
 
-/** What a user's pace is told from. JSON. */
-export interface Pace {
+/** What a user's motion is told from. JSON. */
+export interface Motion {
   travelling: boolean;
   /** At which the user travels, or did last; smoothed. */
   speedMps: number;
@@ -27,26 +27,26 @@ export interface Pace {
 }
 
 /** Of a user nothing is known of. */
-export function newPace(): Pace {
+export function newMotion(): Motion {
   return { travelling: false, speedMps: USUAL_MPS, restingSinceMs: -1, atMs: -1, lat: 0, lon: 0 };
 }
 
 /** Takes a position that counts. True: who rested travels now, or the other way round. */
-export function notePace(
-  pace: Pace,
+export function updateMotion(
+  motion: Motion,
   { atMs, lat, lon }: { readonly atMs: number; readonly lat: number; readonly lon: number },
 ): boolean {
-  const passedMs = atMs - pace.atMs;
-  if (pace.atMs >= 0 && passedMs < COMPARED_MS) return false;
-  const before = pace.travelling;
-  if (pace.atMs >= 0) {
-    const mps = (Math.sqrt(nearKm2(pace.lat, pace.lon, lonScale(lat), lat, lon)) * 1_000_000) / passedMs;
-    pace.travelling = mps >= TRAVEL_MPS;
-    if (pace.travelling !== before) pace.restingSinceMs = before ? pace.atMs : -1;
-    if (pace.travelling) pace.speedMps += NEWEST_WEIGHT * (mps - pace.speedMps);
+  const passedMs = atMs - motion.atMs;
+  if (motion.atMs >= 0 && passedMs < COMPARED_MS) return false;
+  const before = motion.travelling;
+  if (motion.atMs >= 0) {
+    const mps = (Math.sqrt(nearKm2(motion.lat, motion.lon, lonScale(lat), lat, lon)) * 1_000_000) / passedMs;
+    motion.travelling = mps >= TRAVEL_MPS;
+    if (motion.travelling !== before) motion.restingSinceMs = before ? motion.atMs : -1;
+    if (motion.travelling) motion.speedMps += NEWEST_WEIGHT * (mps - motion.speedMps);
   }
-  pace.atMs = atMs;
-  pace.lat = lat;
-  pace.lon = lon;
-  return pace.travelling !== before;
+  motion.atMs = atMs;
+  motion.lat = lat;
+  motion.lon = lon;
+  return motion.travelling !== before;
 }
