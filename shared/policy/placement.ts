@@ -24,7 +24,7 @@ import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
 import { updateMotion } from './state/motion.ts';
 import { Roster, sessionOf } from './state/roster.ts';
-import { noteRtts } from './state/rtts.ts';
+import { updateRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
@@ -167,7 +167,7 @@ export class Placement implements Core<PlacementOutput> {
     followTrack(session.track, fix);
     const turned = updateMotion(session.motion, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
-    if (fix.rtts) session.rtts = noteRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
+    if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#touch(vm);
     if (!turned && session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
     this.#look(vm, fix.atMs);

@@ -11,7 +11,7 @@ export type Rtts = Record<string, { rttMs: number; atMs: number }>;
  * The times after another measurement. Only those to sites that there are count, the newest of them: a client could invent
  * names until the record of its VM is too large to be written.
  */
-export function noteRtts(
+export function updateRtts(
   known: Rtts | undefined,
   measured: readonly { readonly site: string; readonly rttMs: number }[],
   atMs: number,
