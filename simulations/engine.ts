@@ -10,7 +10,7 @@ import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
-import { sessionOf } from '#shared/policy/state/roster.ts';
+import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 import type { Watcher } from './picture/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';

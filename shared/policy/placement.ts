@@ -23,12 +23,12 @@ import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
 import { updateMotion } from './state/motion.ts';
-import { Roster, sessionOf } from './state/roster.ts';
 import { updateRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
 import type { VmContext, VmState } from './state/vm-context.ts';
+import { sessionOf, VmTable } from './state/vm-table.ts';
 
 export interface PlacementSettings extends EvaluationSettings {
   readonly limits: LimitsConfig;
@@ -52,7 +52,7 @@ export class Placement implements Core<PlacementOutput> {
   readonly #settings: PlacementSettings;
   readonly #step: (state: VmState, context: VmContext, event: MachineEvent) => Step<VmState, VmContext>;
   readonly #evaluator: VmEvaluator;
-  readonly #roster: Roster;
+  readonly #vmTable: VmTable;
   readonly #agenda = new Agenda<Vm>();
   readonly #outcomes = new Outcomes();
   #decided: Data<'placement.decided.v1'>[] = [];
@@ -68,7 +68,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#settings = settings;
     this.policy = decides ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
-    this.#roster = new Roster(this.sites, policy.priorStayMs);
+    this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: pausesAfter(this.policy) ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
     // Policies that are compared with as they were published come without our pauses and budgets.
@@ -80,7 +80,7 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   get vms(): ReadonlyMap<string, Vm> {
-    return this.#roster.vms;
+    return this.#vmTable.vms;
   }
 
   /** Everything that changed since the last call. A VM that decided something is among those that changed. */
@@ -142,7 +142,7 @@ export class Placement implements Core<PlacementOutput> {
 
   /** One position of one user of one VM. */
   location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
-    const vm = this.#roster.vms.get(fix.vm);
+    const vm = this.#vmTable.vms.get(fix.vm);
     const session = vm && sessionOf(vm, fix.user);
     if (session) return this.locate(vm, session, fix, nowMs);
     return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
@@ -187,7 +187,7 @@ export class Placement implements Core<PlacementOutput> {
    * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refused it
    */
   order(vmId: string, siteId: string, nowMs: number): void {
-    const vm = this.#roster.known(vmId);
+    const vm = this.#vmTable.known(vmId);
     const site = this.sites.known(siteId);
     if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
     if (vm.home.index < 0) throw refused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
@@ -203,7 +203,7 @@ export class Placement implements Core<PlacementOutput> {
   pause(paused: boolean, nowMs: number): void {
     const goesOn = this.paused && !paused;
     this.paused = paused;
-    if (goesOn) this.#lookAtAll(this.#roster.vms.values(), nowMs);
+    if (goesOn) this.#lookAtAll(this.#vmTable.vms.values(), nowMs);
   }
 
   /**
@@ -212,13 +212,13 @@ export class Placement implements Core<PlacementOutput> {
    * @throws TagalongError VM_UNKNOWN
    */
   explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
-    const vm = this.#roster.known(vmId);
+    const vm = this.#vmTable.known(vmId);
     return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
   }
 
   /** Puts a kept VM back, before any event of it. */
   restore(vm: Vm): void {
-    this.#roster.add(vm);
+    this.#vmTable.add(vm);
     const { move } = vm.context;
     // Records of older versions may say of a retired VM that it moves.
     if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
@@ -227,20 +227,20 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Drops a VM as if it had never been restored: what was made of it could not be written. */
   forget(vmId: string): void {
-    const vm = this.#roster.forget(vmId);
+    const vm = this.#vmTable.forget(vmId);
     if (vm !== undefined) this.#drop(vm);
   }
 
   /** After a restart: a home may have been lost while nobody was here to be told. The sites and VMs are back. */
   resume(nowMs: number): void {
-    for (const vm of [...this.#roster.vms.values()]) {
+    for (const vm of [...this.#vmTable.vms.values()]) {
       if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
       this.#look(vm, nowMs);
     }
   }
 
   #enrol(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
-    const vm = this.#roster.apply(fact);
+    const vm = this.#vmTable.apply(fact);
     if (vm === undefined) return;
     this.#touch(vm);
     if (vm.retired) {
@@ -260,7 +260,7 @@ export class Placement implements Core<PlacementOutput> {
     vm.context = { ...context, seq, move: null, deadlineMs: null };
     vm.state = 'idle';
     forgetPast(vm, this.#settings.policy.priorStayMs);
-    this.#roster.add(vm);
+    this.#vmTable.add(vm);
   }
 
   #drop(vm: Vm): void {
@@ -271,7 +271,7 @@ export class Placement implements Core<PlacementOutput> {
   #removed(data: Data<'site.removed.v1'>): void {
     const site = this.sites.remove(data);
     if (site === undefined) return;
-    for (const vm of this.#roster.vms.values()) forgetPlaces(vm);
+    for (const vm of this.#vmTable.vms.values()) forgetPlaces(vm);
     this.#lookAtAll(site.homes, data.atMs);
   }
 
@@ -297,12 +297,12 @@ export class Placement implements Core<PlacementOutput> {
 
   #migrated(news: MoveNews): void {
     const { vm: id, migration, from, atMs } = news.data;
-    const vm = this.#roster.vms.get(id);
-    if (!this.#roster.hasDecided(id, migration)) this.neverOrdered++;
+    const vm = this.#vmTable.vms.get(id);
+    if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
     // A repeat, or of a move that has ended here already.
     if (vm?.context.move?.decision !== migration) return;
     vm.nowMs = Math.max(vm.nowMs, atMs);
-    const lesson = follow(news, vm, this.#roster, this.sites);
+    const lesson = follow(news, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);
     this.#send(vm, machineEvent(news, vm));
     if (news.type === 'migration.accepted.v1') return;

@@ -1,6 +1,6 @@
 /** Where the users of each VM were, position by position: what somebody knows who knows the whole trace. */
 import type { VmSpec } from '#shared/events/index.ts';
-import { sessionOf } from '#shared/policy/state/roster.ts';
+import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { servedUntilMs } from '../serving.ts';
 

@@ -1,8 +1,8 @@
 /** What the news of a move changes of its VM, beside its state. */
 import type { FactOf } from '../../events/index.ts';
-import type { Roster } from '../state/roster.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
+import type { VmTable } from '../state/vm-table.ts';
 import type { MachineEvent } from './machine.ts';
 
 /** What placement hears of moves. */
@@ -38,23 +38,23 @@ export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
  * @param vm one that is under this move
  * @returns what a completed move taught of its way
  */
-export function follow(news: MoveNews, vm: Vm, roster: Roster, sites: SiteTable): Lesson | undefined {
+export function follow(news: MoveNews, vm: Vm, vmTable: VmTable, sites: SiteTable): Lesson | undefined {
   const { migration, from, to } = news.data;
   switch (news.type) {
     case 'migration.accepted.v1':
       return undefined;
     case 'migration.switched.v1':
-      roster.rehome(vm, to);
+      vmTable.rehome(vm, to);
       return undefined;
     case 'migration.completed.v1': {
-      roster.rehome(vm, to);
+      vmTable.rehome(vm, to);
       const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(news.data.figures, vm.spec));
       vm.left = { site: from, atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };
     }
     case 'migration.failed.v1':
-      roster.rehome(vm, news.data.runsAt);
+      vmTable.rehome(vm, news.data.runsAt);
       endMove(vm, sites);
       return undefined;
     case 'migration.cancelled.v1':

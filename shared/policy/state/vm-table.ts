@@ -16,7 +16,7 @@ interface Departed {
   readonly atMs: number;
 }
 
-export class Roster {
+export class VmTable {
   readonly vms = new Map<string, Vm>();
   readonly #departed = new Map<string, Departed>();
   readonly #sites: SiteTable;
