@@ -49,7 +49,7 @@ export function follow(news: MoveNews, vm: Vm, vmTable: VmTable, sites: SiteTabl
     case 'migration.completed.v1': {
       vmTable.rehome(vm, to);
       const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(news.data.figures, vm.spec));
-      vm.left = { site: from, atMs: vm.nowMs };
+      vm.cameFrom = { site: from, atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };
     }

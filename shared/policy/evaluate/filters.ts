@@ -39,7 +39,7 @@ const FILTERS: Record<string, Filter> = {
   full: ({ pair }) => freeSlots(pair.to) <= 0,
   'no-path': ({ pair }) => pair.paths.length === 0,
   'just-left': ({ vm, pair, nowMs }, { returnPauseMs }) =>
-    vm.left !== null && vm.left.site === pair.to.id && nowMs - vm.left.atMs < returnPauseMs,
+    vm.cameFrom !== null && vm.cameFrom.site === pair.to.id && nowMs - vm.cameFrom.atMs < returnPauseMs,
   'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movedOften(vm, nowMs, maxMovesPerHour),
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
@@ -67,7 +67,7 @@ export function refusal(proposal: Proposal, rules: Rules, forced: boolean): stri
 
 /** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after a while. */
 export function freeAgainMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
-  if (filter === 'just-left' && vm.left) return vm.left.atMs + policy.returnPauseMs;
+  if (filter === 'just-left' && vm.cameFrom) return vm.cameFrom.atMs + policy.returnPauseMs;
   if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
   return nowMs + RETRY_MS;
 }

@@ -101,7 +101,7 @@ export interface Vm {
   /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
   memory: object | null;
   /** The site it came from with its last move, and when. */
-  left: { readonly site: string; readonly atMs: number } | null;
+  cameFrom: { readonly site: string; readonly atMs: number } | null;
   /** When moves of the last hour were ordered. */
   movesAtMs: number[];
   /** Detachments, so that a late `attached` of an older time does not bring a session back. */

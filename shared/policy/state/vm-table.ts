@@ -114,7 +114,7 @@ export class VmTable {
       dwellTimes: newDwellTimes(this.#priorStayMs),
       memory: null,
       reason: 'nobody-attached',
-      left: null,
+      cameFrom: null,
       movesAtMs: [],
       detachedAtMs: {},
       retired: false,

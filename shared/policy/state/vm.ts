@@ -26,7 +26,7 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.detachedAtMs = {};
   vm.movesAtMs = [];
   vm.memory = null;
-  vm.left = null;
+  vm.cameFrom = null;
 }
 
 /** When the first active session will have fallen silent; Infinity where none is active. */
