@@ -20,7 +20,7 @@ export class EndedMoves {
 }
 
 /** A move of a VM that somebody else holds. */
-export interface MoveElsewhere extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
+export interface RemoteMove extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
   readonly vm: string;
 }
 
@@ -34,7 +34,7 @@ export type RemoteContext = Pick<VmContext, 'vm' | 'seq' | 'move'>;
 export class RemoteMoves {
   readonly #sites: SiteTable;
   readonly #ended: EndedMoves;
-  readonly #moves = new Map<string, MoveElsewhere>();
+  readonly #moves = new Map<string, RemoteMove>();
   /** The number of the last decision on each VM that is known of: who takes over says its predecessor's last one again. */
   readonly #seqs = new Map<string, number>();
 
@@ -44,7 +44,7 @@ export class RemoteMoves {
   }
 
   /** Those that have not ended. */
-  get moves(): Iterable<MoveElsewhere> {
+  get moves(): Iterable<RemoteMove> {
     return this.#moves.values();
   }
 
@@ -55,7 +55,7 @@ export class RemoteMoves {
   }
 
   /** Counts a move, once. One that has ended since it was read or said changes nothing. */
-  add(move: MoveElsewhere): void {
+  add(move: RemoteMove): void {
     const { decision } = move;
     if (this.#moves.has(decision) || this.#ended.has(decision)) return;
     this.#moves.set(decision, move);
@@ -98,7 +98,7 @@ export class RemoteMoves {
     this.#moves.delete(decision);
   }
 
-  #count({ from, to, paths }: MoveElsewhere, change: 1 | -1): void {
+  #count({ from, to, paths }: RemoteMove, change: 1 | -1): void {
     this.#sites.count(this.#sites.named(from), this.#sites.named(to), paths, change);
   }
 }
