@@ -228,7 +228,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
     const atMs = nowMs();
     for (const { event } of batch) {
       if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1') core.apply(event, atMs);
-      else if (!core.vms.has(event.data.vm) && remoteMoves.hear(event)) {
+      else if (!core.vms.has(event.data.vm) && remoteMoves.onEvent(event)) {
         lessonsDueMs = Math.min(lessonsDueMs, atMs + LESSON_WRITTEN_MS);
         lessonAwaited = true;
       }

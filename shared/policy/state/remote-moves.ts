@@ -66,7 +66,7 @@ export class RemoteMoves {
    * Takes what was said of a VM that somebody else holds.
    * @returns true: a move was completed, so there is something to be learned of its way
    */
-  hear(fact: Fact): boolean {
+  onEvent(fact: Fact): boolean {
     switch (fact.type) {
       case 'placement.decided.v1':
         this.#ordered(fact.data);

@@ -30,7 +30,7 @@ export const workFunction: PlacementRule<Work> = {
     let lowest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < sites.length; i++) {
       lowest = Math.min(lowest, reached[i]!);
-      // Where one would rather have come from elsewhere one should not go.
+      // Where one would rather have come from remoteMoves one should not go.
       if (reached[i]! < values[i]!) continue;
       const cost = reached[i]! + view.moveCostUserMs(0, i);
       if (cost >= least) continue;

@@ -15,7 +15,7 @@ function world() {
   const ended = new EndedMoves();
   const path = sites.pair(sites.named('s0'), sites.named('s1')).paths[0]!;
   const counts = () => [sites.named('s0').moves, sites.named('s1').inbound, sites.movesOn(path)];
-  return { sites, ended, elsewhere: new RemoteMoves(sites, ended), counts };
+  return { sites, ended, remoteMoves: new RemoteMoves(sites, ended), counts };
 }
 
 const decided = (seq: number, verdict = 'move'): Fact => ({
@@ -37,39 +37,39 @@ const context = (seq: number, moving: boolean): VmContext => ({
 });
 
 test.each(['completed', 'failed', 'cancelled'] as const)('a move of another counts until it has %s', (how) => {
-  const { elsewhere, counts } = world();
-  expect(elsewhere.hear(decided(1))).toBe(false);
+  const { remoteMoves, counts } = world();
+  expect(remoteMoves.onEvent(decided(1))).toBe(false);
   expect(counts()).toEqual([1, 1, 1]);
-  expect(elsewhere.hear(ended(how, 1)), 'only what was completed teaches').toBe(how === 'completed');
+  expect(remoteMoves.onEvent(ended(how, 1)), 'only what was completed teaches').toBe(how === 'completed');
   expect(counts()).toEqual([0, 0, 0]);
 });
 
 test('what is said twice, or given up, counts once or not at all', () => {
-  const { elsewhere, counts } = world();
-  for (const verdict of ['stay', 'cancel']) elsewhere.hear(decided(1, verdict));
+  const { remoteMoves, counts } = world();
+  for (const verdict of ['stay', 'cancel']) remoteMoves.onEvent(decided(1, verdict));
   expect(counts()).toEqual([0, 0, 0]);
-  elsewhere.hear(decided(2));
-  elsewhere.hear(decided(2));
+  remoteMoves.onEvent(decided(2));
+  remoteMoves.onEvent(decided(2));
   expect(counts()).toEqual([1, 1, 1]);
-  elsewhere.hear(ended('completed', 2));
-  elsewhere.hear(ended('completed', 2));
-  elsewhere.hear(decided(2));
+  remoteMoves.onEvent(ended('completed', 2));
+  remoteMoves.onEvent(ended('completed', 2));
+  remoteMoves.onEvent(decided(2));
   expect(counts()).toEqual([0, 0, 0]);
 });
 
 test('a record that was read before the end was heard of does not bring a move back, nor does a decision said again', () => {
-  const { sites, ended: known, elsewhere, counts } = world();
-  elsewhere.hear(decided(1));
-  elsewhere.hear(ended('completed', 1));
+  const { sites, ended: known, remoteMoves, counts } = world();
+  remoteMoves.onEvent(decided(1));
+  remoteMoves.onEvent(ended('completed', 1));
   const later = new RemoteMoves(sites, known);
   later.restore(context(1, true));
   expect(counts()).toEqual([0, 0, 0]);
 
   const newcomer = new RemoteMoves(sites, new EndedMoves());
   newcomer.restore(context(3, false));
-  newcomer.hear(decided(3));
+  newcomer.onEvent(decided(3));
   expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);
   newcomer.restore(context(4, true));
-  newcomer.hear(decided(4));
+  newcomer.onEvent(decided(4));
   expect(counts()).toEqual([1, 1, 1]);
 });
