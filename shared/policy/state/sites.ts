@@ -6,7 +6,7 @@ import { type NetworkModel, siteRttMs } from '../../model/network.ts';
 import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Correction, Pair, Site } from './state.ts';
 
-/** Measured ÷ predicted of one finished move, within what is believed; null where nothing was predicted. JSON. */
+/** Measured ÷ predicted of one finished move, within what is clampedRatio; null where nothing was predicted. JSON. */
 export interface Sample {
   readonly duration: number | null;
   readonly interruption: number | null;
@@ -190,8 +190,8 @@ export class SiteTable {
   ): { key: string; sample: Sample } {
     const pair = this.pair(this.named(from), this.named(to));
     const sample = {
-      duration: believed(durationMs, raw.durationMs),
-      interruption: believed(interruptionMs, raw.interruptionMs),
+      duration: clampedRatio(durationMs, raw.durationMs),
+      interruption: clampedRatio(interruptionMs, raw.interruptionMs),
     };
     pair.correction = corrected(pair.correction, sample);
     this.#corrections.set(pair.key, pair.correction);
@@ -236,7 +236,7 @@ function sameCorrection(a: Correction, b: Correction): boolean {
   return a.duration === b.duration && a.interruption === b.interruption && a.samples === b.samples;
 }
 
-function believed(measuredMs: number | undefined, predictedMs: number): number | null {
+function clampedRatio(measuredMs: number | undefined, predictedMs: number): number | null {
   const ratio = measuredMs === undefined ? Number.NaN : measuredMs / predictedMs;
   return Number.isFinite(ratio) ? Math.min(CORRECTION_RANGE[1], Math.max(CORRECTION_RANGE[0], ratio)) : null;
 }
