@@ -1,7 +1,7 @@
 /** How a decision, a reason and a refusal are put into words for everybody else. */
 import { TagalongError } from '../../errors.ts';
 import type { Data, Explanation } from '../../events/index.ts';
-import type { Prospects } from '../evaluate/prospects.ts';
+import type { EvaluationSummary } from '../evaluate/summary.ts';
 import type { Vm } from '../state/state.ts';
 import type { DecideParams } from './machine.ts';
 
@@ -32,24 +32,24 @@ export function decided(
 }
 
 /** Why a VM is where it is. */
-export function explanation(vm: Vm, policy: string, reason: string, prospects: Prospects): Explanation {
+export function explanation(vm: Vm, policy: string, reason: string, summary: EvaluationSummary): Explanation {
   return {
     state: vm.state,
     policy,
     reason,
-    sessions: prospects.sessions,
-    homeServingUserMsPerS: prospects.home,
-    expectedStayMs: prospects.expectedStayMs,
-    oldestFixAgeMs: prospects.oldestFixAgeMs,
-    candidates: prospects.list,
+    sessions: summary.sessions,
+    homeServingUserMsPerS: summary.home,
+    expectedStayMs: summary.expectedStayMs,
+    oldestFixAgeMs: summary.oldestFixAgeMs,
+    candidates: summary.list,
   };
 }
 
-const NO_PROSPECTS: Prospects = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
+const EMPTY_SUMMARY: EvaluationSummary = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
 
 /** The state and the reason, and nothing that would have to be looked for. */
 export function unexplained(vm: Vm, policy: string, reason: string): Explanation {
-  return explanation(vm, policy, reason, NO_PROSPECTS);
+  return explanation(vm, policy, reason, EMPTY_SUMMARY);
 }
 
 /** An operator's order that cannot be followed. */

@@ -22,8 +22,8 @@ import type { DecisionSource } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { isSilent, type Rules, refusal } from './filters.ts';
-import { bestOf, type Prospects } from './prospects.ts';
 import { ReusedRuleInput } from './rule-input.ts';
+import { type EvaluationSummary, topCandidates } from './summary.ts';
 
 /** A legal site with what going there would take. */
 export interface Choice {
@@ -140,7 +140,7 @@ export class VmEvaluator {
    * The same look in words, for people: every candidate with its cost, and where it is better what a move would take
    * and the filter that refuses it.
    */
-  candidates(vm: Vm, nowMs: number): Prospects {
+  candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
     scan.take(vm, nowMs);
     const list = scan.candidates.map((site, i): Candidate => {
@@ -163,7 +163,7 @@ export class VmEvaluator {
       sessions: scan.active.length,
       oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
       expectedStayMs: Math.max(0, expectedDwellMs(this.#circumstances(vm, nowMs))),
-      list: bestOf(list),
+      list: topCandidates(list),
     };
   }
 

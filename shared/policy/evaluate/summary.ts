@@ -2,7 +2,7 @@ import { MAX_CANDIDATES } from '../../events/bounds.ts';
 import type { Candidate } from '../../events/index.ts';
 
 /** A look in words. */
-export interface Prospects {
+export interface EvaluationSummary {
   readonly home: number;
   readonly sessions: number;
   readonly oldestFixAgeMs: number;
@@ -11,7 +11,7 @@ export interface Prospects {
 }
 
 /** The candidates in order, the home among them however many there are. @param list the home comes first */
-export function bestOf([home, ...others]: Candidate[]): Candidate[] {
+export function topCandidates([home, ...others]: Candidate[]): Candidate[] {
   const byServing = (a: Candidate, b: Candidate) => a.servingUserMsPerS - b.servingUserMsPerS;
   return [home!, ...others.sort(byServing).slice(0, MAX_CANDIDATES - 1)].sort(byServing);
 }
