@@ -21,7 +21,7 @@ import { whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
-import { isSilent, type Rules, refusal } from './filters.ts';
+import { type FilterSettings, isSilent, refusal } from './filters.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
 
@@ -80,12 +80,12 @@ export class VmEvaluator {
   readonly #sites: SiteTable;
   readonly #settings: EvaluationSettings;
   readonly #policy: AnyPolicy;
-  readonly #rules: Rules;
+  readonly #rules: FilterSettings;
   readonly #scan: CandidateScan;
   readonly #estimates: Estimates;
   readonly #ruleInput: ReusedRuleInput;
 
-  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: Rules) {
+  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: FilterSettings) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;

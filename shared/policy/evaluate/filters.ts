@@ -15,7 +15,7 @@ export interface Proposal {
   readonly nowMs: number;
 }
 
-export interface Rules {
+export interface FilterSettings {
   readonly sites: SiteTable;
   readonly limits: LimitsConfig;
   readonly siteSilentMs: number;
@@ -26,7 +26,7 @@ export interface Rules {
   readonly isPaused: () => boolean;
 }
 
-type Filter = (proposal: Proposal, rules: Rules) => boolean;
+type Filter = (proposal: Proposal, rules: FilterSettings) => boolean;
 
 const HOUR_MS = 3_600_000;
 /** Sites and paths are busy for about as long as a move takes. */
@@ -60,7 +60,7 @@ const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
  * The name of the first filter that refuses the proposal; undefined: the site is a candidate.
  * @param forced true for evacuations and operators' orders
  */
-export function refusal(proposal: Proposal, rules: Rules, forced: boolean): string | undefined {
+export function refusal(proposal: Proposal, rules: FilterSettings, forced: boolean): string | undefined {
   for (const { name, refuses } of forced ? FORCED : ALWAYS) if (refuses(proposal, rules)) return name;
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Rules that look at the present only. */
+/** FilterSettings that look at the present only. */
 import type { PlacementRule } from './rule.ts';
 
 const NOTHING = {};
