@@ -66,7 +66,7 @@ export function refusal(proposal: Proposal, rules: FilterSettings, forced: boole
 }
 
 /** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after a while. */
-export function freeAgainMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
+export function retryAtMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
   if (filter === 'just-left' && vm.cameFrom) return vm.cameFrom.atMs + policy.returnPauseMs;
   if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
   return nowMs + RETRY_MS;

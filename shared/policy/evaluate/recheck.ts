@@ -2,7 +2,7 @@
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Vm } from '../state/state.ts';
 import type { Evaluation } from './evaluator.ts';
-import { freeAgainMs } from './filters.ts';
+import { retryAtMs } from './filters.ts';
 
 /** Without any dwell time, a look that changes nothing would follow itself at the same instant, for ever. */
 const LEAST_RETRY_MS = 100;
@@ -16,5 +16,5 @@ export function retryMs({ dwellMs }: { readonly dwellMs: number }): number {
 export function recheckAtMs(vm: Vm, { advice, homeLost }: Evaluation, policy: PolicyConfig, atMs: number): number {
   if (homeLost !== null) return atMs + retryMs(policy);
   if (advice.kind === 'move') return advice.readyAtMs > atMs ? advice.readyAtMs : Number.POSITIVE_INFINITY;
-  return advice.kind === 'blocked' ? freeAgainMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
+  return advice.kind === 'blocked' ? retryAtMs(advice.reason, vm, policy, atMs) : Number.POSITIVE_INFINITY;
 }
