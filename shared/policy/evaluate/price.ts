@@ -1,7 +1,7 @@
 import type { PolicyConfig } from '../../config/schema.ts';
 
 /** What a move takes, predicted or measured. */
-export interface MoveTake {
+export interface MoveFigures {
   readonly interruptionMs: number;
   readonly durationMs: number;
   readonly bytes: number;
@@ -15,7 +15,7 @@ export interface MoveTake {
 export function moveCostUserMs(
   { slowdownUserMsPerS, priceUserMsPerGb }: Pick<PolicyConfig, 'slowdownUserMsPerS' | 'priceUserMsPerGb'>,
   weight: number,
-  { interruptionMs, durationMs, bytes }: MoveTake,
+  { interruptionMs, durationMs, bytes }: MoveFigures,
 ): number {
   return (interruptionMs + (slowdownUserMsPerS * durationMs) / 1000) * weight + (priceUserMsPerGb * bytes) / 1e9;
 }
