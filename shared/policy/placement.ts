@@ -170,7 +170,7 @@ export class Placement implements Core<PlacementOutput> {
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#touch(vm);
     if (!turned && session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
-    this.#look(vm, fix.atMs);
+    this.#evaluate(vm, fix.atMs);
     return 'looked';
   }
 
@@ -203,7 +203,7 @@ export class Placement implements Core<PlacementOutput> {
   pause(paused: boolean, nowMs: number): void {
     const goesOn = this.paused && !paused;
     this.paused = paused;
-    if (goesOn) this.#lookAtAll(this.#vmTable.vms.values(), nowMs);
+    if (goesOn) this.#evaluateAll(this.#vmTable.vms.values(), nowMs);
   }
 
   /**
@@ -235,7 +235,7 @@ export class Placement implements Core<PlacementOutput> {
   resume(nowMs: number): void {
     for (const vm of [...this.#vmTable.vms.values()]) {
       if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
-      this.#look(vm, nowMs);
+      this.#evaluate(vm, nowMs);
     }
   }
 
@@ -246,7 +246,7 @@ export class Placement implements Core<PlacementOutput> {
     if (vm.retired) {
       this.#leave(vm);
     } else if (fact.type === 'session.detached.v1') {
-      this.#look(vm, fact.data.atMs);
+      this.#evaluate(vm, fact.data.atMs);
     }
   }
 
@@ -272,14 +272,14 @@ export class Placement implements Core<PlacementOutput> {
     const site = this.sites.remove(data);
     if (site === undefined) return;
     for (const vm of this.#vmTable.vms.values()) forgetPlaces(vm);
-    this.#lookAtAll(site.homes, data.atMs);
+    this.#evaluateAll(site.homes, data.atMs);
   }
 
   #report(data: Data<'site.reported.v1'>): void {
     const before = this.sites.get(data.site);
     const wasUsable = before !== undefined && before.index >= 0 && !before.draining;
     const site = this.sites.report(data);
-    if (site !== undefined && wasUsable !== !site.draining) this.#lookAtAll(site.homes, data.atMs);
+    if (site !== undefined && wasUsable !== !site.draining) this.#evaluateAll(site.homes, data.atMs);
   }
 
   /** Homes that fell silent are lost; nobody reports that. */
@@ -287,12 +287,12 @@ export class Placement implements Core<PlacementOutput> {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
     for (const site of this.sites.list) {
-      if (isSilent(site, nowMs, siteSilentMs)) this.#lookAtAll(site.homes, nowMs);
+      if (isSilent(site, nowMs, siteSilentMs)) this.#evaluateAll(site.homes, nowMs);
     }
   }
 
-  #lookAtAll(vms: Iterable<Vm>, atMs: number): void {
-    for (const vm of [...vms]) this.#look(vm, atMs);
+  #evaluateAll(vms: Iterable<Vm>, atMs: number): void {
+    for (const vm of [...vms]) this.#evaluate(vm, atMs);
   }
 
   #migrated(news: MoveNews): void {
@@ -317,7 +317,7 @@ export class Placement implements Core<PlacementOutput> {
     for (const vm of site.homes) {
       if (vm.state !== 'evacuating') continue;
       if (site.moves >= this.#settings.limits.movesPerSite) return;
-      this.#look(vm, atMs);
+      this.#evaluate(vm, atMs);
     }
   }
 
@@ -329,11 +329,11 @@ export class Placement implements Core<PlacementOutput> {
     if (dueMs(vm, this.#settings.policy) > atMs && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
-    } else this.#look(vm, atMs);
+    } else this.#evaluate(vm, atMs);
   }
 
   /** Looks at a VM at an instant, or at its own latest one where that is later. */
-  #look(vm: Vm, earliestMs: number): void {
+  #evaluate(vm: Vm, earliestMs: number): void {
     const atMs = Math.max(vm.nowMs, earliestMs);
     vm.nowMs = atMs;
     this.#touch(vm);
@@ -345,7 +345,7 @@ export class Placement implements Core<PlacementOutput> {
     }
     // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
     for (let looks = 0; looks < 4; looks++) {
-      const evaluation = this.#evaluator.look(vm, atMs, looks > 0);
+      const evaluation = this.#evaluator.evaluate(vm, atMs, looks > 0);
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
       if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;

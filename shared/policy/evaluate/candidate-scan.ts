@@ -54,7 +54,7 @@ export class CandidateScan {
   }
 
   /** Surveys a VM, and changes nothing of it. */
-  take(vm: Vm, nowMs: number): void {
+  scan(vm: Vm, nowMs: number): void {
     this.candidates.length = 0;
     this.serving.length = 0;
     this.active.length = 0;

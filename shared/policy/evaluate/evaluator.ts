@@ -100,10 +100,10 @@ export class VmEvaluator {
    * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
    *   whoever surveyed its surroundings would find them as they were
    */
-  look(vm: Vm, nowMs: number, again = false): Evaluation {
+  evaluate(vm: Vm, nowMs: number, again = false): Evaluation {
     const scan = this.#scan;
     if (!again) {
-      scan.take(vm, nowMs);
+      scan.scan(vm, nowMs);
       scan.anchor(vm);
     }
     const homeLost = this.#homeLost(vm.home, nowMs);
@@ -142,7 +142,7 @@ export class VmEvaluator {
    */
   candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
-    scan.take(vm, nowMs);
+    scan.scan(vm, nowMs);
     const list = scan.candidates.map((site, i): Candidate => {
       const servingUserMsPerS = scan.serving[i]!;
       const gain = scan.serving[0]! - servingUserMsPerS;
@@ -169,7 +169,7 @@ export class VmEvaluator {
 
   /** An operator's wish, judged by the filters alone. */
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
-    this.#scan.take(vm, nowMs);
+    this.#scan.scan(vm, nowMs);
     const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
     const weighed = this.#weigh(vm, to, gain);
     const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');

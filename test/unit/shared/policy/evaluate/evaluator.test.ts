@@ -30,12 +30,12 @@ test('another look at the same instant sees the same, with and without a scan', 
       const vm = vms.get('v')!;
       const { policy, limits } = config;
       const rules = { sites, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
-      const lookout = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
+      const evaluator = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
       const nowMs = l.clock.now();
-      lookout.look(vm, nowMs);
+      evaluator.evaluate(vm, nowMs);
       vm.context = { ...vm.context, deadlineMs, move: moves ? UNDER_WAY : null };
-      const short = { evaluation: lookout.look(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
-      const whole = { evaluation: lookout.look(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const short = { evaluation: evaluator.evaluate(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const whole = { evaluation: evaluator.evaluate(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
       expect(short).toEqual(whole);
       kinds.add(`${short.evaluation.advice.kind} ${short.evaluation.advice.reason}`);
     }),
