@@ -264,7 +264,7 @@ export class VmEvaluator {
   /** What a rule makes of the sites. It is asked at every position, because it remembers. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#scan;
-    const view = this.#ruleInput.show(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
+    const view = this.#ruleInput.fill(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);

@@ -27,7 +27,7 @@ export class ReusedRuleInput implements RuleInput {
   }
 
   /** Shows a VM that has just been surveyed. */
-  show({ id, spec }: Vm, nowMs: number, usualDwellMs: number): this {
+  fill({ id, spec }: Vm, nowMs: number, usualDwellMs: number): this {
     this.vm = id;
     this.nowMs = nowMs;
     this.best = this.#scan.best();
