@@ -13,7 +13,7 @@ import { nearKm2 } from '../geo/distance.ts';
 import { checkPosition, checkTrack, follow as followTrack } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
-import { decided, explanation, refused, unexplained } from './decide/decided.ts';
+import { decisionEvent, explanation, moveRefused, unexplained } from './decide/decision.ts';
 import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from './decide/machine.ts';
 import { endMove, follow, type MoveNews, machineEvent } from './decide/moved.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
@@ -189,10 +189,10 @@ export class Placement implements Core<PlacementOutput> {
   order(vmId: string, siteId: string, nowMs: number): void {
     const vm = this.#vmTable.known(vmId);
     const site = this.sites.known(siteId);
-    if (vm.state === 'moving') throw refused(vmId, siteId, 'it is moving already');
-    if (vm.home.index < 0) throw refused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
+    if (vm.state === 'moving') throw moveRefused(vmId, siteId, 'it is moving already');
+    if (vm.home.index < 0) throw moveRefused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
-    if (rejected !== undefined) throw refused(vmId, siteId, rejected);
+    if (rejected !== undefined) throw moveRefused(vmId, siteId, rejected);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     vm.reason = choice.reason;
@@ -370,7 +370,7 @@ export class Placement implements Core<PlacementOutput> {
   /** Called while the VM still has the state it decided in. */
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
     const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
-    this.#decided.push(decided(vm, params, seq, atMs, why));
+    this.#decided.push(decisionEvent(vm, params, seq, atMs, why));
     const { choice } = params;
     if (choice === undefined) return;
     vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];

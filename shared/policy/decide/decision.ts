@@ -6,7 +6,7 @@ import type { Vm } from '../state/state.ts';
 import type { DecideParams } from './machine.ts';
 
 /** The event of a decision. Its id follows from the VM and the number alone: the same, however often it is computed. */
-export function decided(
+export function decisionEvent(
   vm: Vm,
   { verdict, choice, source, reason }: DecideParams,
   seq: number,
@@ -53,6 +53,6 @@ export function unexplained(vm: Vm, policy: string, reason: string): Explanation
 }
 
 /** An operator's order that cannot be followed. */
-export function refused(vm: string, site: string, why: string): TagalongError {
+export function moveRefused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }
