@@ -10,12 +10,12 @@ import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
 import { nearKm2 } from '../geo/distance.ts';
-import { checkPosition, checkTrack, follow as followTrack } from '../geo/plausibility.ts';
+import { advanceTrack, checkPosition, checkTrack } from '../geo/plausibility.ts';
 import { type Step, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decisionEvent, explanation, moveRefused, unexplained } from './decide/decision.ts';
 import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from './decide/machine.ts';
-import { endMove, follow, type MoveNews, machineEvent } from './decide/moved.ts';
+import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
 import { type EvaluationSettings, reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
@@ -164,7 +164,7 @@ export class Placement implements Core<PlacementOutput> {
     }
     // A deadline that lies before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
-    followTrack(session.track, fix);
+    advanceTrack(session.track, fix);
     const turned = updateMotion(session.motion, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
@@ -295,20 +295,20 @@ export class Placement implements Core<PlacementOutput> {
     for (const vm of [...vms]) this.#evaluate(vm, atMs);
   }
 
-  #migrated(news: MoveNews): void {
-    const { vm: id, migration, from, atMs } = news.data;
+  #migrated(fact: MigrationFact): void {
+    const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
     if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
     // A repeat, or of a move that has ended here already.
     if (vm?.context.move?.decision !== migration) return;
     vm.nowMs = Math.max(vm.nowMs, atMs);
-    const lesson = follow(news, vm, this.#vmTable, this.sites);
+    const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);
-    this.#send(vm, machineEvent(news, vm));
-    if (news.type === 'migration.accepted.v1') return;
+    this.#send(vm, machineEvent(fact, vm));
+    if (fact.type === 'migration.accepted.v1') return;
     vm.reason = vm.state;
     this.#schedule(vm);
-    if (news.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
+    if (fact.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
   }
 
   /** A move that ends makes room for the next VM that wants to leave the same lost home. */

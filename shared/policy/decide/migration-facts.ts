@@ -1,4 +1,4 @@
-/** What the news of a move changes of its VM, beside its state. */
+/** What the fact of a move changes of its VM, beside its state. */
 import type { FactOf } from '../../events/index.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
@@ -6,7 +6,7 @@ import type { VmTable } from '../state/vm-table.ts';
 import type { MachineEvent } from './machine.ts';
 
 /** What placement hears of moves. */
-export type MoveNews = FactOf<
+export type MigrationFact = FactOf<
   | 'migration.accepted.v1'
   | 'migration.switched.v1'
   | 'migration.completed.v1'
@@ -15,7 +15,7 @@ export type MoveNews = FactOf<
 >;
 
 type Kind = Extract<MachineEvent, { readonly decision: string }>['type'];
-const KINDS: Readonly<Record<MoveNews['type'], Kind>> = {
+const KINDS: Readonly<Record<MigrationFact['type'], Kind>> = {
   'migration.accepted.v1': 'accepted',
   'migration.switched.v1': 'switched',
   'migration.completed.v1': 'completed',
@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<MoveNews['type'], Kind>> = {
 };
 
 /** The same for the VM's machine, at the VM's own time. */
-export function machineEvent({ type, data }: MoveNews, { nowMs }: Vm): MachineEvent {
+export function machineEvent({ type, data }: MigrationFact, { nowMs }: Vm): MachineEvent {
   return { type: KINDS[type], atMs: nowMs, decision: data.migration };
 }
 
@@ -38,9 +38,14 @@ export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
  * @param vm one that is under this move
  * @returns what a completed move taught of its way
  */
-export function follow(news: MoveNews, vm: Vm, vmTable: VmTable, sites: SiteTable): Lesson | undefined {
-  const { migration, from, to } = news.data;
-  switch (news.type) {
+export function applyMigrationFact(
+  fact: MigrationFact,
+  vm: Vm,
+  vmTable: VmTable,
+  sites: SiteTable,
+): Lesson | undefined {
+  const { migration, from, to } = fact.data;
+  switch (fact.type) {
     case 'migration.accepted.v1':
       return undefined;
     case 'migration.switched.v1':
@@ -48,13 +53,13 @@ export function follow(news: MoveNews, vm: Vm, vmTable: VmTable, sites: SiteTabl
       return undefined;
     case 'migration.completed.v1': {
       vmTable.rehome(vm, to);
-      const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(news.data.figures, vm.spec));
+      const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(fact.data.figures, vm.spec));
       vm.cameFrom = { site: from, atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };
     }
     case 'migration.failed.v1':
-      vmTable.rehome(vm, news.data.runsAt);
+      vmTable.rehome(vm, fact.data.runsAt);
       endMove(vm, sites);
       return undefined;
     case 'migration.cancelled.v1':
