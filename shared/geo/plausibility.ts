@@ -75,7 +75,10 @@ export function checkTrack(
 }
 
 /** Moves the track to a position that counts. */
-export function follow(track: Track, fix: { readonly lat: number; readonly lon: number; readonly atMs: number }): void {
+export function advanceTrack(
+  track: Track,
+  fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
+): void {
   track.atMs = fix.atMs;
   track.lat = fix.lat;
   track.lon = fix.lon;
