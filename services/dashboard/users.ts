@@ -1,7 +1,7 @@
 /** Where users are, as far as it is believed, and what of it has changed since it was last said. */
 import type { PlausibilityLimits } from '#shared/config/schema.ts';
 import type { Data } from '#shared/events/index.ts';
-import { checkPosition, checkTrack, follow, newTrack, type Track } from '#shared/geo/plausibility.ts';
+import { advanceTrack, checkPosition, checkTrack, newTrack, type Track } from '#shared/geo/plausibility.ts';
 import { EVERY_MS, Fixes } from './fixes.ts';
 import { PER_DEGREE, type UserName } from './wire.ts';
 
@@ -48,7 +48,7 @@ export class Users {
     if (user === undefined) return;
     this.#attach(user, fix.vm);
     if (checkPosition(fix, nowMs, this.#limits) ?? checkTrack(user.track, fix, this.#limits)) return;
-    follow(user.track, fix);
+    advanceTrack(user.track, fix);
     this.#moved.add(user);
     if (fix.atMs < user.keptMs + EVERY_MS) return;
     user.keptMs = fix.atMs;

@@ -1,7 +1,7 @@
 /** Where the users of each VM were, position by position: what somebody knows who knows the whole trace. */
 import type { VmSpec } from '#shared/events/index.ts';
-import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
+import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import { servedUntilMs } from '../serving.ts';
 
 /** Stands for a user where there is none: somebody has fallen silent, and what serving costs changes. */

@@ -19,10 +19,10 @@ import {
   StoredSpec,
   Text,
 } from '../../store/records.ts';
-import { newVmContext } from './vm-context.ts';
 import { newMotion } from './motion.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
+import { newVmContext } from './vm-context.ts';
 
 /** Cosine of a latitude. */
 const Scale = Type.Number({ minimum: -1, maximum: 1 });

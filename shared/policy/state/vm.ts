@@ -22,7 +22,7 @@ export function forgetPlaces(vm: Vm): void {
 
 /** Of a VM that is gone the record stays, for the number of its last decision. What it knew of its users and its past goes. */
 export function forgetPast(vm: Vm, priorStayMs: number): void {
-  vm.stays = newDwellTimes(priorStayMs);
+  vm.dwellTimes = newDwellTimes(priorStayMs);
   vm.detachedAtMs = {};
   vm.movesAtMs = [];
   vm.memory = null;

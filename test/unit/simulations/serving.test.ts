@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
-import { follow } from '#shared/geo/plausibility.ts';
+import { advanceTrack } from '#shared/geo/plausibility.ts';
 import { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 import { newSession } from '#shared/policy/state/vm.ts';
@@ -50,7 +50,7 @@ beforeEach(() => {
 const ann = () => vm.sessions[0]!;
 /** As placement leaves a session behind when a position has counted. */
 function place(session: Session, afterMs: number, km: number): void {
-  follow(session.track, { atMs: START_MS + afterMs, ...northKm(km) });
+  advanceTrack(session.track, { atMs: START_MS + afterMs, ...northKm(km) });
   session.near = Math.min(2, Math.round(km / KM));
 }
 function report(afterMs: number, km: number, session = ann()): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkPosition, checkTrack, follow, newTrack } from '#shared/geo/plausibility.ts';
+import { advanceTrack, checkPosition, checkTrack, newTrack } from '#shared/geo/plausibility.ts';
 
 const LIMITS = { maxSpeedMps: 50, maxFutureMs: 1_000, maxAgeMs: 60_000, reanchorFixes: 3 };
 const NOW_MS = 1_000_000;
@@ -27,7 +27,7 @@ describe('a position against the track', () => {
     const track = newTrack();
     return fixes.map((fix) => {
       const said = checkTrack(track, fix, LIMITS);
-      if (said === undefined) follow(track, fix);
+      if (said === undefined) advanceTrack(track, fix);
       return said;
     });
   }

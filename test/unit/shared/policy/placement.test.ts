@@ -119,7 +119,7 @@ describe('a VM follows its user', () => {
 
 describe('an operator orders a move', () => {
   /** The word with which the order of `v` from `s0` to `s1` is refused. */
-  function moveRefused(prepare: (l: Line) => void, config = configWith()): string {
+  function refused(prepare: (l: Line) => void, config = configWith()): string {
     const l = settled(0, 3, config);
     prepare(l);
     try {

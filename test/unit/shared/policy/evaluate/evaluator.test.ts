@@ -34,7 +34,10 @@ test('another look at the same instant sees the same, with and without a scan', 
       const nowMs = l.clock.now();
       evaluator.evaluate(vm, nowMs);
       vm.context = { ...vm.context, deadlineMs, move: moves ? UNDER_WAY : null };
-      const short = { evaluation: evaluator.evaluate(vm, nowMs, true), vm: structuredClone({ ...vm, home: vm.home.id }) };
+      const short = {
+        evaluation: evaluator.evaluate(vm, nowMs, true),
+        vm: structuredClone({ ...vm, home: vm.home.id }),
+      };
       const whole = { evaluation: evaluator.evaluate(vm, nowMs), vm: structuredClone({ ...vm, home: vm.home.id }) };
       expect(short).toEqual(whole);
       kinds.add(`${short.evaluation.advice.kind} ${short.evaluation.advice.reason}`);
