@@ -1,8 +1,9 @@
 /** The closing table of a run. */
+
+import { lossWords, placeHint, samplingWords } from '#services/replay/traces/words.ts';
 import { bytes, duration, instant, percent } from '#shared/format.ts';
 import type { Spread, Summary } from './summary.ts';
 import { table } from './table.ts';
-import { lossWords, placeHint, samplingWords } from './trace-words.ts';
 
 /** The summary as two tables: what became of each site, and the run as a whole. */
 export function closingTable(summary: Summary): string {

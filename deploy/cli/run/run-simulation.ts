@@ -1,5 +1,6 @@
 import { type FileHandle, readFile } from 'node:fs/promises';
 import { readSites } from '#services/replay/site-lists.ts';
+import { lossWords, placeHint, samplingWords } from '#services/replay/traces/words.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { counted, duration } from '#shared/format.ts';
@@ -10,7 +11,6 @@ import { type TraceReading, traceOptionsOf } from '../commands/trace-options.ts'
 import { comparisonTable, seedsTable } from '../output/comparison-table.ts';
 import { csvOf } from '../output/csv.ts';
 import { openOutput } from '../output/output.ts';
-import { lossWords, placeHint, samplingWords } from '../output/trace-words.ts';
 
 export interface SimulateOptions extends TraceReading {
   readonly trace?: string;
@@ -72,7 +72,7 @@ async function finish(file: FileHandle | undefined, text: string): Promise<void>
 
 async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
   // The libraries that draw are large.
-  const { reportHtml } = await import('#deploy/report/report.ts');
+  const { reportHtml } = await import('#simulations/report/report.ts');
   const own = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(own) as { version: string };
   const command = ['npx', 'tagalong', ...process.argv.slice(2).map(quoted)].join(' ');

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addTraceOptions, columnsOption, traceOf } from '#deploy/cli/commands/trace-options.ts';
-import { lossWords, samplingWords } from '#deploy/cli/output/trace-words.ts';
+import { lossWords, samplingWords } from '#services/replay/traces/words.ts';
 import { temporaryFolder } from '../../../services/replay/traces/folder.ts';
 
 const folder = temporaryFolder();

@@ -1,8 +1,8 @@
 /** The map of a run: where users were, how VMs moved, and where they stayed. */
 import * as Plot from '@observablehq/plot';
 import { digits } from '#shared/format.ts';
-import type { Density } from '#simulations/picture/density.ts';
-import type { Picture } from '#simulations/picture/picture.ts';
+import type { Density } from '../picture/density.ts';
+import type { Picture } from '../picture/picture.ts';
 import { drawn, reuse } from './drawing.ts';
 import { type Html, html, raw } from './html.ts';
 

@@ -1,6 +1,6 @@
 /** The plots of a report but the map. */
 import * as Plot from '@observablehq/plot';
-import type { Spread } from '#simulations/picture/histogram.ts';
+import type { Spread } from '../picture/histogram.ts';
 import { drawn } from './drawing.ts';
 import type { Html } from './html.ts';
 import type { Series } from './series.ts';

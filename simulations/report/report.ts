@@ -1,10 +1,10 @@
 /** A comparison as one HTML file: no script, nothing from the network, plots with their numbers beside them. */
 import { readFileSync } from 'node:fs';
-import { comparisonRows } from '#deploy/cli/output/comparison-table.ts';
 import { digits, instant } from '#shared/format.ts';
-import type { RunResult } from '#simulations/engine.ts';
-import type { Picture } from '#simulations/picture/picture.ts';
-import type { Comparison, Simulated } from '#simulations/simulate.ts';
+import type { RunResult } from '../engine.ts';
+import type { Picture } from '../picture/picture.ts';
+import type { Comparison, Simulated } from '../simulate.ts';
+import { comparisonRows } from './comparison-rows.ts';
 import { distributionSection } from './distributions.ts';
 import { type Edition, head } from './head.ts';
 import { type Html, html, raw } from './html.ts';
@@ -21,8 +21,8 @@ const STYLE = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
 const DENSITY = 'density';
 const MOST_SITES = 12;
 
-/** A policy of which there is a picture: not of a bound. */
-interface ReusedRuleInput {
+/** The run of a policy with its picture. Bounds have no picture. */
+interface PicturedRun {
   readonly series: Series;
   readonly run: RunResult;
   readonly picture: Picture;
@@ -34,7 +34,7 @@ export function reportHtml({ comparison, pictures }: Simulated, edition: Edition
   const series = seriesOf(pictures.map((_, i) => runs[i * seeds.length]!.policy));
   const yardstick = yardstickOf(comparison);
   const names = series.map(({ name }) => name);
-  const shown = pictures.flatMap((picture, i): ReusedRuleInput[] =>
+  const shown = pictures.flatMap((picture, i): PicturedRun[] =>
     picture === undefined ? [] : [{ series: series[i]!, run: runs[i * seeds.length]!, picture }],
   );
   const pictured: [string, string, Html][] = [
@@ -132,7 +132,7 @@ function costSection(
   return figure('What the users paid', about, html`${key}${costPlot(series, bars, costs[base]! / 1000)}`, numbers);
 }
 
-function mapSection(shown: readonly ReusedRuleInput[]): Html {
+function mapSection(shown: readonly PicturedRun[]): Html {
   const { fromMs, toMs } = shown[0]!.run;
   const hours = Math.max(1, toMs - fromMs) / 3_600_000;
   const { density } = shown[0]!.picture;
@@ -163,7 +163,7 @@ function mapSection(shown: readonly ReusedRuleInput[]): Html {
   return html`${densityDefinition(DENSITY, density)}${tabs('maps', 'Policy of the map', panes)}`;
 }
 
-function movesSection(shown: readonly ReusedRuleInput[]): Html {
+function movesSection(shown: readonly PicturedRun[]): Html {
   const { fromMs, toMs } = shown[0]!.run;
   const series = shown.map((one) => one.series);
   const lists = shown.map(({ picture }) => picture.movesByMinute);
@@ -186,7 +186,7 @@ function movesSection(shown: readonly ReusedRuleInput[]): Html {
   );
 }
 
-function vmSection(shown: readonly ReusedRuleInput[], margin: number): Html {
+function vmSection(shown: readonly PicturedRun[], margin: number): Html {
   // With many policies fewer of each: nobody reads a hundred.
   const most = shown.length > 4 ? 3 : 6;
   const panes = shown.map(({ series: { name }, run, picture }) => ({

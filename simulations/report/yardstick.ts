@@ -1,6 +1,6 @@
 /** What costs are compared with. */
-import { estimate } from '#simulations/confidence.ts';
-import type { Comparison } from '#simulations/simulate.ts';
+import { estimate } from '../confidence.ts';
+import type { Comparison } from '../simulate.ts';
 
 export interface Yardstick {
   /** Of each policy, in user-milliseconds; the mean over the seeds. */

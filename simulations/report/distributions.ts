@@ -1,8 +1,8 @@
 /** How round-trip times, interruptions and stays are distributed under each policy. */
 
 import { digits } from '#shared/format.ts';
-import type { Spread } from '#simulations/picture/histogram.ts';
-import type { Picture } from '#simulations/picture/picture.ts';
+import type { Spread } from '../picture/histogram.ts';
+import type { Picture } from '../picture/picture.ts';
 import { type Html, html } from './html.ts';
 import { dataTable, figure } from './parts.ts';
 import { sharePlot } from './plots.ts';

@@ -1,5 +1,5 @@
-import type { TraceReport } from '#services/replay/traces/report.ts';
 import { counted, duration } from '#shared/format.ts';
+import type { TraceReport } from './report.ts';
 
 /** How positions were made from a trace: the options, the defaults among them, and what came of it. */
 export function samplingWords({ sampling }: TraceReport): string {

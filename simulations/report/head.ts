@@ -1,8 +1,8 @@
 /** What was simulated, and what came of it in a sentence. */
 import { basename } from 'node:path';
-import { lossWords, samplingWords } from '#deploy/cli/output/trace-words.ts';
+import { lossWords, samplingWords } from '#services/replay/traces/words.ts';
 import { counted, digits, duration, instant } from '#shared/format.ts';
-import type { Comparison } from '#simulations/simulate.ts';
+import type { Comparison } from '../simulate.ts';
 import { type Html, html } from './html.ts';
 import type { Yardstick } from './yardstick.ts';
 

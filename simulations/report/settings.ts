@@ -1,6 +1,6 @@
 /** The settings that a comparison was made with; units are in their names. */
 import type { VmSpec } from '#shared/events/index.ts';
-import type { Comparison } from '#simulations/simulate.ts';
+import type { Comparison } from '../simulate.ts';
 import { type Html, html } from './html.ts';
 import { dataTable } from './parts.ts';
 
