@@ -1,7 +1,7 @@
 #!/bin/sh
-# Brings the NATS server that tests and benchmarks start: build/servers/nats-server, built by Go where there is Go, else
-# taken out of the distribution's package, which is older (2.9 is enough). Nothing is installed on this machine. Does
-# nothing where one is there already, in that folder or in the path.
+# Brings the NATS server that tests and benchmarks start: build/servers/nats-server. Go builds it where there is Go. Elsewhere
+# it comes from the distribution's package, which is older (2.9 is enough). The script installs nothing on this machine, and
+# does nothing where that folder or the path has the server.
 #
 #   sh deploy/servers/nats.sh [--check]
 #
@@ -10,7 +10,7 @@ set -eu
 VERSION=v2.15.2
 
 here=$(cd "$(dirname "$0")" && pwd)
-outdir=$here/../../build/servers
+. "$here/bring.sh"
 PATH=$PATH:/usr/sbin:/usr/local/go/bin
 
 found() {
@@ -19,31 +19,16 @@ found() {
   done
   return 1
 }
-if said=$(found); then
-  echo "NATS: $said"
-  exit 0
-fi
-if [ "${1:-}" = --check ]; then
-  echo 'NATS: nats-server is missing. Bring it with: sh deploy/servers/nats.sh'
-  exit 1
-fi
-
-mkdir -p "$outdir"
-work=$(mktemp -d "$outdir/work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+exit_if_there NATS 'nats-server is' "${1:-}"
 
 by_go() {
   command -v go >/dev/null && GOBIN=$work go install "github.com/nats-io/nats-server/v2@$VERSION"
 }
 by_package() {
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-  # Root's downloads are made by another user, who may not write here; a list of packages that is too old is renewed.
-  (cd "$work" && { apt-get download -q nats-server || { apt-get update -q && apt-get download -q nats-server; }; }) &&
-    dpkg-deb -x "$work"/nats-server_*.deb "$work" && mv "$work/usr/sbin/nats-server" "$work/nats-server"
+  unpack_package nats-server && mv "$work/usr/sbin/nats-server" "$work/nats-server"
 }
+make_work
 if by_go || by_package; then
-  # Whole or not at all, also where two do this at once.
   mv "$work/nats-server" "$outdir/nats-server"
   sh "$0" --check
   exit

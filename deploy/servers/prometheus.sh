@@ -1,7 +1,7 @@
 #!/bin/sh
-# Brings Prometheus and its promtool, which tests start and which the loopback installation watches itself with: both are
-# taken out of the distribution's package into build/servers. Nothing is installed on this machine, and no service begins.
-# Does nothing where they are there already, in that folder or in the path.
+# Brings Prometheus and its promtool, which tests start and which the loopback installation watches itself with: both come
+# from the distribution's package into build/servers. The script installs nothing on this machine, starts no service, and
+# does nothing where that folder or the path has both.
 #
 #   sh deploy/servers/prometheus.sh [--check]
 #
@@ -9,7 +9,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-outdir=$here/../../build/servers
+. "$here/bring.sh"
 
 found() {
   for folder in "$outdir" $(echo "$PATH" | tr ':' ' '); do
@@ -19,28 +19,11 @@ found() {
   done
   return 1
 }
-if said=$(found); then
-  echo "Prometheus: $said"
-  exit 0
-fi
-if [ "${1:-}" = --check ]; then
-  echo 'Prometheus: prometheus and promtool are missing. Bring them with: sh deploy/servers/prometheus.sh'
-  exit 1
-fi
+exit_if_there Prometheus 'prometheus and promtool are' "${1:-}"
 
-mkdir -p "$outdir"
-work=$(mktemp -d "$outdir/work.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-
-by_package() {
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-  # Root's downloads are made by another user, who may not write here; a list of packages that is too old is renewed.
-  (cd "$work" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; }) &&
-    dpkg-deb -x "$work"/prometheus_*.deb "$work"
-}
-if by_package; then
-  # Whole or not at all, also where two do this at once; the server last, because it is what is looked for.
+make_work
+if unpack_package prometheus; then
+  # The server last: `found` looks for both.
   mv "$work/usr/bin/promtool" "$outdir/promtool"
   mv "$work/usr/bin/prometheus" "$outdir/prometheus"
   sh "$0" --check
