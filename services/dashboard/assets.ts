@@ -69,9 +69,14 @@ export function asset(url: string): Promise<Asset> {
   return known;
 }
 
-/** A page of the folder `page`, with its import map. */
+/** What stands in both pages, by the comment in whose place it is put. */
+const PARTS = ['head', 'signing'];
+
+/** A page of the folder `page`, with the parts that both pages share, and with its import map. */
 export async function page(name: 'index' | 'follow-me'): Promise<string> {
-  const html = await readFile(join(HERE, `page/${name}.html`), 'utf8');
+  const textOf = (file: string) => readFile(join(HERE, `page/${file}.html`), 'utf8');
+  let html = await textOf(name);
+  for (const part of PARTS) html = html.replace(`<!-- ${part} -->\n`, await textOf(part));
   return html.replace('<!-- import map -->', `<script type="importmap">${IMPORT_MAP}</script>`);
 }
 
