@@ -1,6 +1,7 @@
 /** Moves from the order to the end, and those of the last hour as they were at any instant of it. */
-import type { Event, EventType, Figures } from '#shared/events/index.ts';
-import type { MoveView, Outcome } from './wire.ts';
+import type { Event } from '#shared/events/index.ts';
+import { type EndFact, endOf, isEnd } from '#shared/migration/outcome.ts';
+import type { MoveView } from './wire.ts';
 
 /** Of one move; with more of them the first half is thinned out. */
 const MOST_STEPS = 32;
@@ -14,9 +15,6 @@ interface Kept {
 }
 
 type MigrationEvent = Extract<Event, { type: `migration.${string}` }>;
-type EndEvent = Extract<Event, { type: `migration.${Outcome}.v1` }>;
-
-const ENDS: readonly EventType[] = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'];
 
 /** The moves of the last hour. */
 export class Moves {
@@ -95,28 +93,21 @@ function after(view: MoveView, event: MigrationEvent): MoveView | undefined {
   }
 }
 
-function isEnd(event: MigrationEvent): event is EndEvent {
-  return ENDS.includes(event.type);
-}
-
-function ended(view: MoveView, { type, data }: EndEvent): MoveView {
-  const { durationMs, pauseMs, interruptionMs, degraded, bytes, bytesByPath, subflows }: Figures = data.figures;
-  const end = {
-    endedAtMs: data.atMs,
+function ended(view: MoveView, event: EndFact): MoveView {
+  const { atMs, figures } = event.data;
+  const { outcome, because } = endOf(event);
+  const { durationMs, pauseMs, interruptionMs, degraded, bytes, bytesByPath, subflows } = figures;
+  return {
+    ...view,
+    endedAtMs: atMs,
     rateBps: 0,
     sentBytes: bytes,
     ...(subflows > 0 && { subflows }),
     ...(Object.keys(bytesByPath).length > 0 && { bytesByPath }),
+    ...(outcome === 'completed' && { remainingBytes: 0 }),
     figures: { durationMs, pauseMs, interruptionMs, degraded },
+    phase: outcome,
+    outcome,
+    because,
   };
-  switch (type) {
-    case 'migration.completed.v1':
-      return { ...view, ...end, remainingBytes: 0, phase: 'completed', outcome: 'completed' };
-    case 'migration.failed.v1': {
-      const because = `${data.code} in ${data.phase}: ${data.reason}`;
-      return { ...view, ...end, phase: 'failed', outcome: 'failed', because };
-    }
-    case 'migration.cancelled.v1':
-      return { ...view, ...end, phase: 'cancelled', outcome: 'cancelled', because: `by ${data.by} in ${data.phase}` };
-  }
 }

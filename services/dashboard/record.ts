@@ -4,7 +4,8 @@
  * hundred bytes a VM and a user.
  */
 import type { Config } from '#shared/config/schema.ts';
-import type { Data, Event, EventType, Explanation } from '#shared/events/index.ts';
+import { type Data, type Event, type EventType, type Explanation, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { endOf } from '#shared/migration/outcome.ts';
 import { Homes } from './homes.ts';
 import { Moves } from './moves.ts';
 import { Users } from './users.ts';
@@ -29,9 +30,7 @@ export const SHOWN: readonly EventType[] = [
   'migration.started.v1',
   'migration.progressed.v1',
   'migration.switched.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
+  ...TERMINAL_TYPES,
 ];
 
 interface Site {
@@ -96,12 +95,12 @@ export class Record {
         this.#decide(event.data);
         break;
       case 'migration.switched.v1':
-      case 'migration.completed.v1':
         this.#settle(event.data.vm, event.data.to, event.data.atMs);
         this.#moves.apply(event);
         break;
+      case 'migration.completed.v1':
       case 'migration.failed.v1':
-        this.#settle(event.data.vm, event.data.runsAt, event.data.atMs);
+        this.#settle(event.data.vm, endOf(event).runsAt, event.data.atMs);
         this.#moves.apply(event);
         break;
       case 'migration.accepted.v1':

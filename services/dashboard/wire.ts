@@ -4,6 +4,7 @@
  * faster than the machine's where a scenario is played.
  */
 import type { Figures } from '#shared/events/index.ts';
+import type { Outcome } from '#shared/migration/outcome.ts';
 import type { DecisionSource } from '#shared/policy/state/vm-context.ts';
 
 /** Whole numbers in a degree. */
@@ -19,9 +20,6 @@ export interface SiteView {
   readonly vms: number;
   readonly draining: boolean;
 }
-
-/** How a move ended. */
-export type Outcome = 'completed' | 'failed' | 'cancelled';
 
 /** A move from the order to its end. */
 export interface MoveView {

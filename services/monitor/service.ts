@@ -4,6 +4,7 @@ import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
+import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { createExposition, type Exposition } from './exposition.ts';
@@ -94,14 +95,14 @@ export function createMonitor(options: MonitorOptions): Monitor {
       case 'migration.completed.v1':
         compare(predictions.get(event.data.migration), event.data.figures);
         roam(event.data);
-        return end(event.data.migration, 'completed', 'none', event.data.figures);
+        return end(event, 'none');
       case 'migration.failed.v1': {
-        const { migration, vm, code, reason, phase, figures } = event.data;
+        const { migration, vm, code, reason, phase } = event.data;
         log.warn({ migration, vm, code, reason, phase }, 'a migration failed');
-        return end(migration, 'failed', fewCodes(code), figures);
+        return end(event, fewCodes(code));
       }
       case 'migration.cancelled.v1':
-        return end(event.data.migration, 'cancelled', fewReasons(event.data.by), event.data.figures);
+        return end(event, fewReasons(event.data.by));
       case 'event.rejected.v1':
         log.warn({ vm: event.data.vm, code: event.data.code }, 'an event went to the dead letters');
         metrics.rejected.inc({ code: fewCodes(event.data.code) });
@@ -127,7 +128,9 @@ export function createMonitor(options: MonitorOptions): Monitor {
     metrics.returns.inc();
     log.info({ vm, from, to }, 'a VM went back to a site that it had left within the hour');
   };
-  const end = (migration: string, outcome: string, reason: string, figures: Figures) => {
+  const end = (event: EndFact, reason: string) => {
+    const { migration, figures } = event.data;
+    const { outcome } = endOf(event);
     underWay.delete(migration);
     predictions.delete(migration);
     metrics.migrations.inc({ outcome, reason });

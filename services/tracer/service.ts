@@ -1,9 +1,10 @@
 /** Tracer: the moves on the bus as OpenTelemetry traces, sent by OTLP over HTTP. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Event } from '#shared/events/index.ts';
+import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { isEnd } from '#shared/migration/outcome.ts';
 import type { SpanExport } from './export.ts';
-import { type Decided, type End, spansOf } from './spans.ts';
+import { type Decided, spansOf } from './spans.ts';
 
 export interface Tracer {
   start(): Promise<void>;
@@ -11,12 +12,7 @@ export interface Tracer {
   stop(): Promise<void>;
 }
 
-const TYPES = [
-  'placement.decided.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
-] as const;
+const TYPES = ['placement.decided.v1', ...TERMINAL_TYPES] as const;
 /** Decisions whose move has not ended; more than that never began. */
 const REMEMBERED = 10_000;
 
@@ -33,12 +29,12 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
       if (event.data.verdict === 'move') remember(decisions, event);
       return;
     }
-    const end = event as End;
-    const decided = decisions.get(end.data.migration);
-    // The first end is the one; a repeat finds nothing.
+    if (!isEnd(event)) return;
+    const decided = decisions.get(event.data.migration);
+    // The first end counts; a repeat finds no decision.
     if (decided === undefined) return;
-    decisions.delete(end.data.migration);
-    for (const span of spansOf(decided, end)) spans?.record(span);
+    decisions.delete(event.data.migration);
+    for (const span of spansOf(decided, event)) spans?.record(span);
   };
 
   return {

@@ -2,7 +2,6 @@
 import {
   type Data,
   type Event,
-  type FactOf,
   type Figures,
   PHASES,
   readTraceparent,
@@ -10,6 +9,7 @@ import {
   type TraceContext,
   traceOf,
 } from '#shared/events/index.ts';
+import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 
 /** A span, as data. */
 export interface MoveSpan {
@@ -26,8 +26,8 @@ export interface MoveSpan {
   readonly fault?: string;
 }
 
-/** The events that a move ends in. */
-export type End = Extract<Event, { type: 'migration.completed.v1' | 'migration.failed.v1' | 'migration.cancelled.v1' }>;
+/** An event that ends a move. */
+export type End = Extract<Event, { type: EndFact['type'] }>;
 export type Decided = Extract<Event, { type: 'placement.decided.v1' }>;
 
 /** The spans of a move that has ended: the whole first. No user and no position is in them. */
@@ -48,7 +48,7 @@ export function spansOf(decided: Decided, end: End): MoveSpan[] {
   return [
     {
       ...{ context: root, name: 'move', fromMs: seenAtMs, toMs: endedAtMs },
-      attributes: { ...attributesOf(decided.data), ...measuredOf(figures), 'tagalong.outcome': outcomeOf(end) },
+      attributes: { ...attributesOf(decided.data), ...measuredOf(figures), 'tagalong.outcome': endOf(end).outcome },
       ...(fault !== undefined && { fault }),
     },
     part('decide', seenAtMs, decidedAtMs, {
@@ -96,11 +96,8 @@ function measuredOf({ pauseMs, interruptionMs, bytes, rounds, subflows, degraded
   };
 }
 
-const outcomeOf = ({ type }: End) => type.split('.')[1]!;
-
 function faultOf(end: End): string | undefined {
   if (end.type === 'migration.completed.v1') return undefined;
   if (end.type === 'migration.cancelled.v1') return `cancelled by ${end.data.by}`;
-  const { code, reason } = end.data satisfies FactOf<'migration.failed.v1'>['data'];
-  return `${code}: ${reason}`;
+  return `${end.data.code}: ${end.data.reason}`;
 }

@@ -1,5 +1,6 @@
 /** A move as ETSI GS MEC 021 tells it: the application mobility service's `MobilityProcedureNotification`. */
-import type { Event } from '#shared/events/index.ts';
+import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { endOf } from '#shared/migration/outcome.ts';
 
 /** `associateId` is empty, which means all users of the application: whom a VM serves is not for others to know. */
 export interface MobilityProcedureNotification {
@@ -12,12 +13,7 @@ export interface MobilityProcedureNotification {
 }
 
 /** What is told of. */
-export const TOLD = [
-  'migration.accepted.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
-] as const;
+export const TOLD = ['migration.accepted.v1', ...TERMINAL_TYPES] as const;
 type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
 
 const STATUS = {
@@ -41,6 +37,5 @@ export function notificationOf(event: Told): MobilityProcedureNotification {
 
 /** Where the VM goes, or where it runs after all. */
 function hostOf(event: Told): string {
-  if (event.type === 'migration.failed.v1') return event.data.runsAt;
-  return event.type === 'migration.cancelled.v1' ? event.data.from : event.data.to;
+  return event.type === 'migration.accepted.v1' ? event.data.to : endOf(event).runsAt;
 }

@@ -114,7 +114,7 @@ const Store = section(server);
 const Tracing = section({
   /** A collector that takes OTLP over HTTP, `http://HOST:4318`: moves are sent there as traces. Without one none are. */
   otlpUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
-  /** ReusedRuleInput as `Authorization: Bearer …`. */
+  /** Sent as `Authorization: Bearer …`. */
   token: Secret,
 });
 
@@ -315,7 +315,7 @@ const Webhook = Type.Object(
     name: Name,
     /** Where to POST to, `http://` or `https://`. */
     url: Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }),
-    /** ReusedRuleInput as `Authorization: Bearer …`. */
+    /** Sent as `Authorization: Bearer …`. */
     token: Secret,
   },
   closed,

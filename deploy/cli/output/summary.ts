@@ -2,8 +2,9 @@
 import type { Ingest } from '#services/ingest/service.ts';
 import type { PlacementService } from '#services/placement/service.ts';
 import type { TraceReport } from '#services/replay/traces/report.ts';
+import type { Outcome } from '#shared/migration/outcome.ts';
 import { distribution } from '#simulations/statistics.ts';
-import type { EndedMove, OrderedMove, Outcome, Tally } from './tally.ts';
+import type { EndedMove, OrderedMove, Tally } from './tally.ts';
 
 /** Of a list of values: half of them are at most `p50`, 95 % at most `p95`. */
 export interface Spread {

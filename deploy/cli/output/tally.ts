@@ -1,16 +1,9 @@
-/** What a run's events say about VMs and their moves, kept for the line after each move and the table at the end. */
-import type { Event, EventType, Figures, Prediction } from '#shared/events/index.ts';
+/** Keeps the moves of a run for the line after each move and the table at the end. */
+import { type Event, type EventType, type Figures, type Prediction, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { endOf, isEnd, type MigrationEnd } from '#shared/migration/outcome.ts';
 
 /** The events a tally wants to see. */
-export const TALLIED: readonly EventType[] = [
-  'vm.declared.v1',
-  'placement.decided.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
-];
-
-export type Outcome = 'completed' | 'failed' | 'cancelled';
+export const TALLIED: readonly EventType[] = ['vm.declared.v1', 'placement.decided.v1', ...TERMINAL_TYPES];
 
 /** A move that was ordered. */
 export interface OrderedMove {
@@ -23,18 +16,13 @@ export interface OrderedMove {
 }
 
 /** A move with how it ended. */
-export interface EndedMove extends OrderedMove {
+export interface EndedMove extends OrderedMove, MigrationEnd {
   readonly atMs: number;
-  readonly outcome: Outcome;
-  /** Where the VM runs now. */
-  readonly runsAt: string;
-  /** Why it failed, or who cancelled it; empty where it was completed. */
-  readonly because: string;
   readonly figures: Figures;
 }
 
 export interface Tally {
-  /** Takes an event; a repeat changes nothing. The move that it ends, where it is the first to say so. */
+  /** Takes an event; a repeat changes nothing. @returns the move that the event ends */
   take(event: Event): EndedMove | undefined;
   /** The site where each VM was first. */
   readonly firstHomes: ReadonlyMap<string, string>;
@@ -53,48 +41,21 @@ export function createTally(): Tally {
     ordered,
     ended,
     take(event) {
-      switch (event.type) {
-        case 'vm.declared.v1':
-          if (!firstHomes.has(event.data.vm)) firstHomes.set(event.data.vm, event.data.home);
-          return undefined;
-        case 'placement.decided.v1': {
-          const { verdict, decision, vm, from, to, reason, prediction } = event.data;
-          if (verdict === 'move') ordered.set(decision, { migration: decision, vm, from, to, reason, prediction });
-          return undefined;
-        }
-        case 'migration.completed.v1':
-        case 'migration.failed.v1':
-        case 'migration.cancelled.v1': {
-          const order = ordered.get(event.data.migration);
-          // One that was ordered before we began to listen is not in the table.
-          if (order === undefined || ended.has(order.migration)) return undefined;
-          const end = { ...order, ...endOf(event) };
-          ended.set(order.migration, end);
-          return end;
-        }
-        default:
-          return undefined;
+      if (event.type === 'vm.declared.v1') {
+        if (!firstHomes.has(event.data.vm)) firstHomes.set(event.data.vm, event.data.home);
+      } else if (event.type === 'placement.decided.v1') {
+        const { verdict, decision, vm, from, to, reason, prediction } = event.data;
+        if (verdict === 'move') ordered.set(decision, { migration: decision, vm, from, to, reason, prediction });
+      } else if (isEnd(event)) {
+        const order = ordered.get(event.data.migration);
+        // The table leaves out a move that was ordered before this process listened.
+        if (order === undefined || ended.has(order.migration)) return undefined;
+        const { atMs, figures } = event.data;
+        const end = { ...order, ...endOf(event), atMs, figures };
+        ended.set(order.migration, end);
+        return end;
       }
+      return undefined;
     },
   };
-}
-
-type EndEvent = Extract<Event, { type: `migration.${Outcome}.v1` }>;
-
-function endOf({ type, data }: EndEvent): Omit<EndedMove, keyof OrderedMove> {
-  const { atMs, figures } = data;
-  switch (type) {
-    case 'migration.completed.v1':
-      return { atMs, figures, outcome: 'completed', runsAt: data.to, because: '' };
-    case 'migration.failed.v1':
-      return {
-        atMs,
-        figures,
-        outcome: 'failed',
-        runsAt: data.runsAt,
-        because: `${data.code} in ${data.phase}: ${data.reason}`,
-      };
-    case 'migration.cancelled.v1':
-      return { atMs, figures, outcome: 'cancelled', runsAt: data.from, because: `by ${data.by} in ${data.phase}` };
-  }
 }

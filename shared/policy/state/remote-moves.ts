@@ -1,4 +1,5 @@
 import type { Data, Fact } from '../../events/index.ts';
+import { isEnd } from '../../migration/outcome.ts';
 import type { SiteTable } from './sites.ts';
 import type { MoveUnderWay, VmContext } from './vm-context.ts';
 
@@ -67,18 +68,10 @@ export class RemoteMoves {
    * @returns true: a move was completed, so there is something to be learned of its way
    */
   onEvent(fact: Fact): boolean {
-    switch (fact.type) {
-      case 'placement.decided.v1':
-        this.#ordered(fact.data);
-        return false;
-      case 'migration.completed.v1':
-      case 'migration.failed.v1':
-      case 'migration.cancelled.v1':
-        this.#end(fact.data.migration);
-        return fact.type === 'migration.completed.v1';
-      default:
-        return false;
-    }
+    if (fact.type === 'placement.decided.v1') this.#ordered(fact.data);
+    if (!isEnd(fact)) return false;
+    this.#end(fact.data.migration);
+    return fact.type === 'migration.completed.v1';
   }
 
   #ordered({ verdict, vm, seq, decision, from, to }: Data<'placement.decided.v1'>): void {
