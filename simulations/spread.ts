@@ -1,24 +1,16 @@
-/**
- * How values are spread, in memory that does not grow with their number: exact as long as there are not too many of
- * them to be kept, then by counts in classes of equal ratio, so that every quantile is off by 0.1 % at most (the sketch of
- * Masson, Rim and Lee, DDSketch, VLDB 2019). Mean and maximum stay exact.
- */
+/** How values are spread: exact as long as there are few enough of them to keep, then by a sketch of 0.1 % accuracy. */
+import { Sketch } from './sketch.ts';
 import { type Distribution, distribution } from './statistics.ts';
 
 /** Values that are kept as they are: 2 MB of them. */
 const EXACT = 2 ** 18;
-/** A class reaches from one bound to this many times it: its middle is off by half of what is above 1. */
 const RATIO = 1.002;
-const LOG_RATIO = Math.log(RATIO);
 
+/** Gathers the values of one figure of a run. */
 export class Spread {
   readonly #exact: number;
   #values: number[] = [];
-  /** Counts by class; of values of 0 and below, which have none, by themselves. */
-  #classes: Map<number, number> | undefined;
-  #count = 0;
-  #sum = 0;
-  #max = Number.NEGATIVE_INFINITY;
+  #sketch: Sketch | undefined;
 
   /** @param exact how many values are kept as they are */
   constructor(exact = EXACT) {
@@ -26,48 +18,25 @@ export class Spread {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#sketch?.weight ?? this.#values.length;
   }
 
   add(value: number): void {
-    this.#count++;
-    this.#sum += value;
-    this.#max = Math.max(this.#max, value);
-    if (this.#classes !== undefined) {
-      enter(this.#classes, value);
+    if (this.#sketch !== undefined) {
+      this.#sketch.add(value);
       return;
     }
     this.#values.push(value);
     if (this.#values.length <= this.#exact) return;
-    this.#classes = new Map();
-    for (const each of this.#values) enter(this.#classes, each);
+    this.#sketch = new Sketch(RATIO);
+    for (const each of this.#values) this.#sketch.add(each);
     this.#values = [];
   }
 
   get distribution(): Distribution {
-    if (this.#classes === undefined) return distribution(this.#values);
-    const classes = [...this.#classes].sort(([a], [b]) => a - b);
-    const rank = (share: number) => {
-      let left = Math.ceil(share * this.#count);
-      const found = classes.findIndex(([, count]) => {
-        left -= count;
-        return left <= 0;
-      });
-      return Math.min(this.#max, middleOf(classes[found]![0]));
-    };
-    return { count: this.#count, mean: this.#sum / this.#count, p50: rank(0.5), p95: rank(0.95), max: this.#max };
+    if (this.#sketch === undefined) return distribution(this.#values);
+    const [p50, p95] = this.#sketch.quantiles([0.5, 0.95]) as [number, number];
+    const { weight, mean, max } = this.#sketch.summary();
+    return { count: weight, mean, p50, p95, max };
   }
-}
-
-/** Of nothing and less there is one class, before all others. */
-const NOTHING = Number.NEGATIVE_INFINITY;
-
-function enter(classes: Map<number, number>, value: number): void {
-  const itsClass = value > 0 ? Math.ceil(Math.log(value) / LOG_RATIO) : NOTHING;
-  classes.set(itsClass, (classes.get(itsClass) ?? 0) + 1);
-}
-
-/** As far from the lower bound of a class as from the upper, in proportion. */
-function middleOf(itsClass: number): number {
-  return itsClass === NOTHING ? 0 : (2 * RATIO ** itsClass) / (1 + RATIO);
 }

@@ -1,6 +1,7 @@
 /** Counts what happens in a run and turns it into its result. */
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact, Figures, Prediction } from '#shared/events/index.ts';
+import { isEnd } from '#shared/migration/outcome.ts';
 import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import { Spread } from './spread.ts';
 import type { Distribution } from './statistics.ts';
@@ -50,23 +51,12 @@ export class Tally {
   }
 
   readonly observe = (fact: Fact): void => {
-    switch (fact.type) {
-      case 'placement.decided.v1':
-        this.#decided(fact.data);
-        break;
-      case 'migration.completed.v1':
-        this.#completed(fact.data);
-        this.#ended(fact.data);
-        break;
-      case 'migration.failed.v1':
-        this.#ended(fact.data);
-        count(this.#failed, fact.data.code);
-        break;
-      case 'migration.cancelled.v1':
-        this.#ended(fact.data);
-        this.#cancelled++;
-        break;
-    }
+    if (fact.type === 'placement.decided.v1') this.#decided(fact.data);
+    if (!isEnd(fact)) return;
+    if (fact.type === 'migration.completed.v1') this.#completed(fact.data);
+    else if (fact.type === 'migration.failed.v1') count(this.#failed, fact.data.code);
+    else this.#cancelled++;
+    this.#ended(fact.data);
   };
 
   get migrations(): MigrationFigures {

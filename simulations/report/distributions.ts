@@ -1,8 +1,8 @@
 /** How round-trip times, interruptions and stays are distributed under each policy. */
 
 import { digits } from '#shared/format.ts';
-import type { Spread } from '../picture/histogram.ts';
 import type { Picture } from '../picture/picture.ts';
+import type { SketchSummary } from '../sketch.ts';
 import { type Html, html } from './html.ts';
 import { dataTable, figure } from './parts.ts';
 import { sharePlot } from './plots.ts';
@@ -14,17 +14,17 @@ interface Distribution {
   readonly about: string;
   readonly axis: { readonly label: string; readonly type: 'linear' | 'log' };
   readonly caption: string;
-  readonly spreads: readonly Spread[];
+  readonly spreads: readonly SketchSummary[];
   /** A value as the table has it. */
   readonly text: (value: number) => string;
   /** The last column: its head, and what it has. */
-  readonly last: readonly [string, (spread: Spread) => string];
+  readonly last: readonly [string, (spread: SketchSummary) => string];
 }
 
 /** @param pictures of the policies that `series` are of */
 export function distributionSection(series: readonly Series[], pictures: readonly Picture[]): Html {
   const ms = (value: number) => value.toFixed(1);
-  const weight = (spread: Spread) => String(spread.weight);
+  const weight = (spread: SketchSummary) => String(spread.weight);
   const stayed = pictures.map(({ stayed: n }, i) => `${series[i]!.name} ${n}`).join(', ');
   const distributions: Distribution[] = [
     {

@@ -1,6 +1,6 @@
 /** The plots of a report but the map. */
 import * as Plot from '@observablehq/plot';
-import type { Spread } from '../picture/histogram.ts';
+import type { SketchSummary } from '../sketch.ts';
 import { drawn } from './drawing.ts';
 import type { Html } from './html.ts';
 import type { Series } from './series.ts';
@@ -56,7 +56,7 @@ export function costPlot(series: readonly Series[], bars: readonly CostBar[], ya
 export function sharePlot(
   label: string,
   series: readonly Series[],
-  spreads: readonly Spread[],
+  spreads: readonly SketchSummary[],
   x: { readonly label: string; readonly type: 'linear' | 'log' },
 ): Html {
   const [low, high] = shownRange(spreads, x.type);
@@ -97,7 +97,7 @@ export function sharePlot(
 }
 
 /** All but the outermost thousandth on either side. */
-function shownRange(spreads: readonly Spread[], type: 'linear' | 'log'): [number, number] {
+function shownRange(spreads: readonly SketchSummary[], type: 'linear' | 'log'): [number, number] {
   const values = spreads.flatMap(({ steps }) =>
     steps.filter(({ share }, i) => share >= 0.001 && (steps[i - 1]?.share ?? 0) <= 0.999).map(({ value }) => value),
   );

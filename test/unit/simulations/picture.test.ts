@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundsOf, DensityCounter } from '#simulations/picture/density.ts';
-import { Histogram } from '#simulations/picture/histogram.ts';
+import { Sketch } from '#simulations/sketch.ts';
 import { distribution } from '#simulations/statistics.ts';
 
 function spreadOf(values: readonly number[]) {
-  const histogram = new Histogram();
-  for (const value of values) histogram.add(value);
-  return histogram.spread();
+  const sketch = new Sketch(2 ** (1 / 128));
+  for (const value of values) sketch.add(value);
+  return sketch.summary();
 }
 
 describe('a distribution in bounded memory', () => {
@@ -33,11 +33,11 @@ describe('a distribution in bounded memory', () => {
   });
 
   test('counts each value by its weight, also that of nothing and of more than it has room for', () => {
-    const histogram = new Histogram();
-    histogram.add(0, 3);
-    histogram.add(10, 1);
-    histogram.add(2 ** 60, 1);
-    const { weight, p50, p90, max, steps } = histogram.spread();
+    const sketch = new Sketch(2 ** (1 / 128));
+    sketch.add(0, 3);
+    sketch.add(10, 1);
+    sketch.add(2 ** 60, 1);
+    const { weight, p50, p90, max, steps } = sketch.summary();
     expect([weight, p50, max]).toEqual([5, 0, 2 ** 60]);
     expect(p90).toBeGreaterThan(2 ** 39);
     expect(steps.map(({ share }) => share)).toEqual([0.6, 0.8, 1]);
