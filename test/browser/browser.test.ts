@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { onBrowser, PHONE } from './browser.ts';
 
 onBrowser('what a page does in the browser of the tests is seen by them', (withPage) => {
-  test('errors on its console, errors thrown, requests that fail, and every request', async () => {
+  test('a watched page reports console errors, thrown errors, failed requests, and every request', async () => {
     const server = createServer((request, response) => {
       response.writeHead(request.url === '/' ? 200 : 404, { 'content-type': 'text/html' });
       response.end(`<link rel=icon href=data:,><p>Hello</p>
@@ -25,7 +25,7 @@ onBrowser('what a page does in the browser of the tests is seen by them', (withP
     }
   });
 
-  test('a page that says nothing is left with no error, and a phone has 390 pixels', async () => {
+  test('a silent page reports no error, and a phone is 390 pixels wide', async () => {
     await withPage(PHONE, async ({ page, errors, requests }) => {
       await page.setContent('<title>Quiet</title>');
       expect(await page.evaluate('innerWidth')).toBe(390);

@@ -38,7 +38,7 @@ let scene: Scene;
 afterEach(() => scene?.stop());
 
 onBrowser('the dashboard', (withPage) => {
-  test('a map of two hundred sites: found ones come near, "all" goes back; pointing at one says what it is', async () => {
+  test('a map of two hundred sites zooms to a site that is searched for, zooms out with "all", and names the site under the pointer', async () => {
     scene = await startScene(manySites());
     await withPage(DESK, async (visit) => {
       const { page } = visit;
@@ -73,7 +73,7 @@ onBrowser('the dashboard', (withPage) => {
     });
   }, 60_000);
 
-  test('names that are as long as they may be fit, on a phone too, and the buttons of dialogs are reached', async () => {
+  test('names of the maximum length fit, on a phone too, and the buttons of dialogs stay reachable', async () => {
     scene = await startScene(longNames());
     const [vm, site] = [scene.system.placement.status().vms[0]!.vm, scene.system.placement.status().sites[0]!.site];
     for (const device of [DESK, PHONE]) {

@@ -39,7 +39,7 @@ const pixelAt = (page: Page, { lat, lon }: { lat: number; lon: number }) =>
   ) as Promise<number[]>;
 
 onBrowser('the dashboard', (withPage) => {
-  test('shows who is where as it happens, to who has signed in', () =>
+  test('shows a signed-in viewer where users and VMs are, as they move', () =>
     withPage(DESK, async (visit) => {
       const { page } = visit;
       await open(page);
@@ -58,7 +58,7 @@ onBrowser('the dashboard', (withPage) => {
       expect([faults(visit), strangersTo(scene.url, visit)]).toEqual([[], []]);
     }));
 
-  test('says why a VM is here and not there; keys alone are enough', () =>
+  test('explains why a VM is at its site, and works with the keyboard alone', () =>
     withPage(DESK, async (visit) => {
       const { page } = visit;
       await open(page);
@@ -82,7 +82,7 @@ onBrowser('the dashboard', (withPage) => {
       expect(faults(visit)).toEqual([]);
     }));
 
-  test('who has not signed in sees no users and changes nothing, whatever the page would offer', () =>
+  test('a viewer without a token sees no users and can change nothing', () =>
     withPage(DESK, async (visit) => {
       const { page } = visit;
       await scene.locate({ user: 'alice', ...PLACES.west });
@@ -108,7 +108,7 @@ onBrowser('the dashboard', (withPage) => {
     }));
 
   test(
-    'who signs in migrates, pauses, drains; and what was is brought back',
+    'a signed-in operator migrates a VM, pauses automation, drains a site, and undoes all of it',
     () =>
       withPage(DESK, async (visit) => {
         const { page } = visit;
@@ -181,7 +181,7 @@ onBrowser('the dashboard', (withPage) => {
   );
 
   test(
-    'the panel of a site says what is there now, and takes a drain back; the last open site is asked about twice',
+    'the panel of a site shows its VMs, cancels a drain, and asks twice before it drains the last open site',
     () =>
       withPage(DESK, async (visit) => {
         const { page } = visit;
@@ -230,7 +230,7 @@ onBrowser('the dashboard', (withPage) => {
     }));
 
   test(
-    'says so when the server does not answer, and goes on when it does again',
+    'says that the server does not answer, and continues when it answers again',
     () =>
       withPage(DESK, async ({ page }) => {
         await open(page);

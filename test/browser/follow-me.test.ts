@@ -42,7 +42,7 @@ onBrowser('the page "Follow me"', (withPage) => {
     120_000,
   );
 
-  test('says so where the browser may not tell a position, and shares nothing', () =>
+  test('says that the browser refuses to give a position, and shares nothing', () =>
     withPage(PHONE, async ({ page }) => {
       await page.goto(`${scene.url}/follow-me`);
       await page.click('#share');

@@ -90,7 +90,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('says what was simulated, and who costs least', { timeout: TIMEOUT_MS }, async () => {
+  test('names what was simulated, and the policy that costs least', { timeout: TIMEOUT_MS }, async () => {
     await withPage({}, async ({ page }) => {
       await page.goto(pageOf('one'));
       const text = await page.locator('header').innerText();
@@ -147,7 +147,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('says of the worst VMs why they were where they were, and why not elsewhere', {
+  test('explains why each of the worst VMs stayed at its site', {
     timeout: TIMEOUT_MS,
   }, async () => {
     await withPage({}, async ({ page }) => {
@@ -189,7 +189,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('measures by the optimum where it is among the policies, and shows of it what a bound has: its cost', {
+  test('compares with the optimum where it is among the policies, and shows only the cost of the optimum', {
     timeout: TIMEOUT_MS,
   }, async () => {
     const args = ['--generate', 'random-waypoint,users=15,steps=400,sites=25', '--policy', 'nearest,never,optimum'];
@@ -207,7 +207,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('of several seeds shows means with their confidence', { timeout: TIMEOUT_MS }, async () => {
+  test('shows means with their confidence for several seeds', { timeout: TIMEOUT_MS }, async () => {
     const args = [
       '--generate',
       'random-waypoint,users=15,steps=400,sites=25',

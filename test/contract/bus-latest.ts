@@ -5,7 +5,7 @@ import type { BusHarness } from './bus-harness.ts';
 
 /** @param harness the one of the test that runs */
 export function latestContract(harness: () => BusHarness): void {
-  test('who asks for the latest begins with the latest site report of each site, then sees what comes', async () => {
+  test('a group that asks for the latest first gets the latest report of each site, then each new event', async () => {
     await harness().bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
     await harness().bus.publish([siteOf('bos', 2)]);
     const seen = new Recorder();
@@ -17,7 +17,7 @@ export function latestContract(harness: () => BusHarness): void {
     expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2, 3], [1]]);
   });
 
-  test('who comes back and asks for the latest is told it again, and nothing older', async () => {
+  test('a group that returns and asks for the latest gets the latest again, and nothing older', async () => {
     const options = { group: 'g', types: ['site.reported.v1'], latest: true } as const;
     const subscription = await harness().bus.subscribe(options, new Recorder().handler);
     await harness().bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);

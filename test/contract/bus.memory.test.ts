@@ -37,7 +37,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(last.deliveries.map(({ event }) => event.data.atMs)).toEqual(Array.from({ length: 21 }, (_, n) => n));
   });
 
-  test('idle does not wait for groups that nobody is there of', async () => {
+  test('idle does not wait for groups without members', async () => {
     const bus = memoryBus();
     const subscription = await bus.subscribe({ group: 'gone', types }, async () => {});
     await subscription.stop();
@@ -67,7 +67,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries.length).toBe(1);
   });
 
-  test('where one event of several is wrong, none is published', async () => {
+  test('publish publishes none of several events where one is invalid', async () => {
     const bus = memoryBus();
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -77,7 +77,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries).toEqual([]);
   });
 
-  test('what has piled up comes as one batch, up to the largest there is', async () => {
+  test('events that have piled up arrive as one batch, up to the largest batch size', async () => {
     const bus = memoryBus({ partitions: 1 });
     const sizes: number[] = [];
     await bus.subscribe({ group: 'g', types }, async (batch) => {
@@ -103,7 +103,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(most).toBe(1);
   });
 
-  test('a partition is one member’s own as long as nobody comes or goes', async () => {
+  test('a partition stays with its member as long as no member joins or leaves', async () => {
     const bus = memoryBus();
     const members = [new Recorder(), new Recorder(), new Recorder()];
     for (const { handler } of members) await bus.subscribe({ group: 'g', types }, handler);
@@ -169,7 +169,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(turned).toBe(true);
   });
 
-  test('lag counts what is in hand with what waits, and says zero where nothing does', async () => {
+  test('lag counts the events that are handled and those that wait, and is zero where there are none', async () => {
     const bus = memoryBus({ partitions: 2 });
     const [begun, release] = [gate(), gate()];
     await bus.subscribe({ group: 'g', types }, async () => {
@@ -186,7 +186,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(events()).toEqual([0, 0]);
   });
 
-  test('close waits for the batch in hand, which may still publish', async () => {
+  test('close waits for the batch that is being handled, and lets it publish', async () => {
     const bus = memoryBus();
     const [begun, release] = [gate(), gate()];
     let finished = false;
@@ -216,7 +216,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries).toEqual([]);
   });
 
-  test('what was refused is tried alone, also when the latest were put before it', () => {
+  test('a refused event is tried alone, also when the latest events were put before it', () => {
     const queue = new PartitionQueue();
     const waiting = (n: number) => ({ event: locationOf('vm-1', n), partition: 0, attempt: 1 });
     queue.push(waiting(1));
@@ -232,7 +232,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(batches).toEqual([[[0, 1]], [[1, 2]], [[2, 1]]]);
   });
 
-  test('a repeat is known as long as it comes soon; a new id is never taken for one', () => {
+  test('the bus drops a repeat that comes soon, and never drops an event with a new id', () => {
     const recent = new RecentIds();
     const ids = Array.from({ length: 400_000 }, (_, n) => `loc:vm-${n % 5_000}:user-${n % 7_000}:${n}`);
     const known = ids.filter((id) => !recent.add(id));

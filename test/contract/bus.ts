@@ -30,7 +30,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
 
     const subscribe = (group: string, handler: Handler) => bus.subscribe({ group, types: LOCATIONS }, handler);
 
-    test('a group sees the events of one key in the order they were published, whoever else publishes', async () => {
+    test('a group gets the events of one key in the order of publication, also while others publish', async () => {
       const seen = new Recorder();
       await subscribe('g', seen.handler);
       const publishAll = async (vm: string) => {
@@ -43,7 +43,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       for (const vm of vms.slice(2, 20)) expect(seen.of(vm)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     });
 
-    test('a bus that answers says that it does', () => {
+    test('a bus that is connected says so', () => {
       expect(bus.connected()).toBe(true);
     });
 
@@ -65,7 +65,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.deliveries.map(({ event }) => event.type)).toEqual(LOCATIONS);
     });
 
-    test('a batch whose handler rejects comes again, with a higher attempt, before what follows it', async () => {
+    test('the bus delivers a rejected batch again, with a higher attempt, before the events that follow it', async () => {
       const tried: [number, number][] = [];
       let refused = false;
       await subscribe('g', async (batch) => {
@@ -95,7 +95,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.of('vm-1')).toEqual([1]);
     });
 
-    test('a batch counts as handled when the handler has resolved, not before', async () => {
+    test('the bus counts a batch as handled only when its handler has resolved', async () => {
       const inHand = gate();
       const begun = gate();
       const first = await subscribe('g', async () => {
@@ -126,7 +126,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await vi.waitFor(() => expect(waiting(bus, 'g')).toBe(0), PATIENTLY);
     });
 
-    test('nothing is delivered after stop has resolved', async () => {
+    test('the bus delivers nothing after stop has resolved', async () => {
       const seen = new Recorder();
       const subscription = await subscribe('g', seen.handler);
       await bus.publish([locationOf('vm-1', 1)]);
@@ -137,7 +137,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.deliveries.length).toBe(before);
     });
 
-    test('one batch of a partition is in hand at a time, also when members come and go', async () => {
+    test('a partition has one batch in flight at a time, also when members join and leave', async () => {
       const busy = new Set<number>();
       const handled = new Set<string>();
       const overlaps: number[] = [];
@@ -176,7 +176,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(a.deliveries.filter(({ event }) => event.data.atMs === 2).length).toBe(vms.length);
     });
 
-    test('what waits for a member who leaves is taken over as well', async () => {
+    test('other members take over the events that wait for a member that leaves', async () => {
       const [begun, release] = [gate(), gate()];
       const [a, b] = [new Recorder(), new Recorder()];
       const leaving = await subscribe('g', async (batch) => {
@@ -194,7 +194,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect([...a.vms(), ...b.vms()].sort()).toEqual([...vms].sort());
     });
 
-    test('groups are independent: each sees all events, and a slow one holds nobody up', async () => {
+    test('groups are independent: each gets all events, and a slow one delays no other', async () => {
       const stuck = gate();
       const [slow, quick] = [new Recorder(), new Recorder()];
       await subscribe('slow', async (batch) => {
@@ -210,7 +210,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(slow.vms().sort()).toEqual([...vms].sort());
     });
 
-    test('a group that has subscribed keeps its place while nobody of it is there', async () => {
+    test('a group keeps its offset while it has no member', async () => {
       const [before, after] = [new Recorder(), new Recorder()];
       const subscription = await subscribe('g', before.handler);
       await bus.publish([locationOf('vm-1', 1)]);
@@ -223,7 +223,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(after.of('vm-1')).toEqual([2, 3]);
     });
 
-    test('a group keeps its place from one process to the next', async ({ skip }) => {
+    test('a group keeps its offset from one process to the next', async ({ skip }) => {
       skip(harness.connect === undefined, 'this bus lives in one process');
       const subscription = await subscribe('g', new Recorder().handler);
       await subscription.stop();
@@ -236,7 +236,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await other.close();
     });
 
-    test('a poisoned event goes to the dead letters, and its partition goes on', async () => {
+    test('a poisoned event becomes a dead letter, and its partition continues', async () => {
       const letters = new Recorder();
       const seen = new Recorder();
       const attempts: number[] = [];
@@ -265,7 +265,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       ]);
     });
 
-    test('each group that refuses an event writes a dead letter of its own, which says so where it has no code', async () => {
+    test('each group that refuses an event writes its own dead letter, and marks a refusal without a code', async () => {
       const letters = new Recorder();
       await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, letters.handler);
       const refuse = async () => {
@@ -292,7 +292,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect([...ids]).toEqual(['letter']);
     });
 
-    test('members are told their partitions, each one’s own, before anything of them is delivered', async () => {
+    test('each member is told its partitions before it gets an event of them', async () => {
       const told: number[][] = [[], []];
       const strays: Delivery[] = [];
       const join = (member: number) =>
@@ -323,7 +323,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(strays).toEqual([]);
     });
 
-    test('of an exclusive group one member has all partitions; when it leaves, another has', async () => {
+    test('one member of an exclusive group has all partitions, and another takes them over when it leaves', async () => {
       const told: (readonly number[])[] = [];
       const seen = [new Recorder(), new Recorder()] as const;
       const join = (member: 0 | 1) => {
@@ -349,7 +349,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
 
     latestContract(() => harness);
 
-    test('an event that does not fit its schema is not published', async () => {
+    test('publish refuses an event that does not match its schema', async () => {
       const seen = new Recorder();
       await subscribe('g', seen.handler);
       const wrong = { ...locationOf('vm-1', 1), data: { vm: 'vm-1' } } as unknown as Event;
@@ -358,13 +358,13 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.deliveries).toEqual([]);
     });
 
-    test('a closed bus takes nothing more', async () => {
+    test('a closed bus refuses to publish', async () => {
       await bus.close();
       await expect(bus.publish([locationOf('vm-1', 1)])).rejects.toMatchObject({ code: 'BUS_CLOSED' });
       await expect(subscribe('g', async () => {})).rejects.toMatchObject({ code: 'BUS_CLOSED' });
     });
 
-    test('whatever is refused, repeated, and whoever comes and goes: nothing is lost, and keys stay in order', async () => {
+    test('the bus loses nothing and keeps the order of keys while handlers refuse, events repeat, and members join and leave', async () => {
       await fc.assert(
         fc.asyncProperty(histories, async (history) => {
           const own = await open();

@@ -38,7 +38,7 @@ describe('the real clock', () => {
 });
 
 describe('the virtual clock', () => {
-  test('can be set past what is due, which is then still to be stepped to, at the later time', () => {
+  test('can be set past a callback that is due, which the next step then runs, at the later time', () => {
     const clock = virtualClock(1000);
     const ran: number[] = [];
     clock.at(1500, () => ran.push(clock.now()));
@@ -76,7 +76,7 @@ describe('the virtual clock', () => {
 });
 
 describe('the paced clock', () => {
-  test('takes no less of the machine’s time than its speed says, counted from when the pace begins', async () => {
+  test('takes at least as much real time as its speed demands, from the moment its pace begins', async () => {
     const clock = pacedClock(0, 1_000);
     await new Promise((resume) => setTimeout(resume, 40));
     const begunMs = performance.now();
@@ -86,7 +86,7 @@ describe('the paced clock', () => {
     expect(clock.now()).toBe(30_000);
   });
 
-  test('at an infinite speed waits for nothing but what has to settle', async () => {
+  test('waits at an infinite speed only for work that has to settle', async () => {
     const clock = pacedClock(0, Number.POSITIVE_INFINITY);
     await clock.paceTo(1e15, atRest);
     expect(clock.now()).toBe(1e15);

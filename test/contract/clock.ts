@@ -51,7 +51,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toBe(1);
     });
 
-    test('one that was set by a callback for the same time runs, after it', async () => {
+    test('a callback that another one sets for the same time runs after it', async () => {
       const ran: string[] = [];
       const timeMs = clock.now() + 5;
       clock.at(timeMs, () => {
@@ -63,7 +63,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toEqual(['first', 'second', 'third']);
     });
 
-    test('one that is set for an earlier time than those that wait is not late for it', async () => {
+    test('a callback that is set for an earlier time than those that wait runs on time', async () => {
       const ran: string[] = [];
       const beginMs = clock.now();
       clock.at(beginMs + 1_000_000, () => ran.push('late'));
@@ -84,7 +84,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toEqual(['kept']);
     });
 
-    test('to cancel twice, or what has run, does nothing', async () => {
+    test('cancelling twice, or after the callback has run, does nothing', async () => {
       const ran: string[] = [];
       const cancel = clock.at(clock.now() + 1, () => ran.push('a'));
       await pass(5);

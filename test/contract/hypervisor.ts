@@ -113,7 +113,7 @@ export function hypervisorContract(
       return last('failed')!;
     };
 
-    test('the six steps in order, each answered once; the VM runs nowhere but at the source until the switch is done', async () => {
+    test('the hypervisor answers each of the six steps once, and the VM runs only at the source until the switch is done', async () => {
       for (const step of PHASES) {
         order(() => hypervisor.begin(step, move));
         await harness.until(() => answers(step).length > 0);
@@ -129,7 +129,7 @@ export function hypervisorContract(
       );
     });
 
-    test('at no report does the VM run at two sites; it stands still only between memory and switch', async () => {
+    test('the VM runs at two sites at no report, and pauses only between memory and switch', async () => {
       for (const step of PHASES) {
         const before = runningAtReport.length;
         order(() => hypervisor.begin(step, move));
@@ -142,7 +142,7 @@ export function hypervisorContract(
       }
     });
 
-    test('what a move cost is measured, in all and by path, and the totals never go back', async () => {
+    test('the hypervisor measures the cost of a move, in total and by path, and the totals never decrease', async () => {
       await carryOutTo('release');
       const { measured } = last('done')!;
       expect(measured.bytes).toBeGreaterThan(0);
@@ -156,7 +156,7 @@ export function hypervisorContract(
       expect(totals).toEqual([...totals].sort((a, b) => a - b));
     });
 
-    test('begin of a step under way is harmless: one answer', async () => {
+    test('beginning a step that is under way is answered once', async () => {
       await carryOutTo('disk');
       order(() => hypervisor.begin('memory', move));
       order(() => hypervisor.begin('memory', move));
@@ -165,18 +165,15 @@ export function hypervisorContract(
       expect(answers('memory')).toHaveLength(1);
     });
 
-    test.each(PHASES)(
-      'begin of %s when it is done is harmless: it is said again, and nothing happens',
-      async (step) => {
-        await carryOutTo(step);
-        const before = await standing();
-        order(() => hypervisor.begin(step, move));
-        await harness.until(() => answers(step).length > 1);
-        await harness.settle();
-        expect(answers(step).map(({ kind }) => kind)).toEqual(['done', 'done']);
-        expect(await standing()).toEqual(before);
-      },
-    );
+    test.each(PHASES)('beginning %s when it is done is answered again, and changes nothing', async (step) => {
+      await carryOutTo(step);
+      const before = await standing();
+      order(() => hypervisor.begin(step, move));
+      await harness.until(() => answers(step).length > 1);
+      await harness.settle();
+      expect(answers(step).map(({ kind }) => kind)).toEqual(['done', 'done']);
+      expect(await standing()).toEqual(before);
+    });
 
     test('an abort before anything was begun is answered, and the move can still be made', async () => {
       await abort();
@@ -216,7 +213,7 @@ export function hypervisorContract(
       expect(await refusal(() => hypervisor.abort(move))).toMatchObject({ step: 'abort', code: 'PAST_CANCEL' });
     });
 
-    test('inspect says what is true, whatever was done', async () => {
+    test('inspect reports the true state after every step', async () => {
       expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
       await copyingMemory();
       expect(await truth()).toMatchObject({
@@ -256,7 +253,7 @@ export function hypervisorContract(
       expect(answers('memory')).toMatchObject([{ kind: 'done' }]);
     });
 
-    test('a VM that nobody knows, and one that is not where it should leave from, are refused', async () => {
+    test('an unknown VM, and one that is not at the source, are refused', async () => {
       const unknown = { ...move, id: 'unknown-vm', vm: 'unknown-vm' };
       expect(await refusal(() => hypervisor.begin('prepare', unknown))).toMatchObject({
         id: 'unknown-vm',

@@ -44,7 +44,7 @@ export function randomContract(name: string, seeded: (seed: number) => Random): 
       for (const seed of [1, 2, 3]) expect(chiSquare(draw(seed, 100_000))).toBeLessThan(30);
     });
 
-    test.each([0, 1, 2, 3])('neighbouring seeds have draw %d spread evenly as well', (n) => {
+    test.each([0, 1, 2, 3])('draw %d of neighbouring seeds is spread evenly', (n) => {
       const draws = Array.from({ length: 10_000 }, (_, seed) => draw(seed, n + 1)[n] as number);
       expect(chiSquare(draws)).toBeLessThan(30);
       expect(Math.abs(correlation(draws.slice(1), draws.slice(0, -1)))).toBeLessThan(0.05);

@@ -37,7 +37,7 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind 
     }
   });
 
-  test('of the present version are stored as they were read', () => {
+  test('of the present version are stored unchanged', () => {
     for (const record of golden(`${name}.v${kind.version}`)) expect(read(kind, record)).toEqual(plain(kind, record));
   });
 
@@ -61,14 +61,14 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind 
   });
 });
 
-test('each golden file is of a kind that there is', () => {
+test('each golden file is of an existing kind', () => {
   const named = readdirSync(FOLDER).filter((name) => name !== 'fingerprints.json');
   const expected = KINDS.flatMap((kind) => versions(kind).map((v) => `${kind.kind}.v${v}.json`));
   expect(named.sort()).toEqual(expected.sort());
   expect(existsSync(`${FOLDER}fingerprints.json`)).toBe(true);
 });
 
-describe('a VM that a program stored before there was what is stored now', () => {
+describe('a VM that an older program stored', () => {
   const [whole] = golden('vm.v0').filter(({ key }) => key.endsWith('/still'));
   const without = (drop: (vm: Record<string, unknown>) => void) => {
     const vm = structuredClone(whole!.value.value) as Record<string, unknown>;
@@ -76,7 +76,7 @@ describe('a VM that a program stored before there was what is stored now', () =>
     return VM_RECORD.upgrade(0, vm);
   };
 
-  test('has users of whom it is not known whether they have come to rest', () => {
+  test('has users whose stays are unknown', () => {
     const { sessions } = without((vm) => {
       for (const { pace } of vm.sessions as { pace: { restingSinceMs?: number } }[]) delete pace.restingSinceMs;
     });
@@ -95,7 +95,7 @@ describe('a VM that a program stored before there was what is stored now', () =>
     expect(without((vm) => void delete vm[member])).toHaveProperty(member);
   });
 
-  test('drops round trips that nobody can have measured', () => {
+  test('drops round trips that cannot have been measured', () => {
     const { sessions } = without((vm) => {
       const [first] = vm.sessions as { rtts?: Record<string, object> }[];
       first!.rtts = { boston: { rttMs: 1e308, atMs: 1 }, hartford: { rttMs: 7, atMs: 1 } };

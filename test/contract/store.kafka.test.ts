@@ -38,7 +38,7 @@ onKafka('on Kafka', () => {
     await Promise.all([a.close(), b.close()]);
   });
 
-  test('a write with what was learned of another process wins, also where its record was not read yet', async () => {
+  test('a write with a revision that another process passed on wins, also before its record was read', async () => {
     const prefix = freshPrefix();
     const [a, b] = await Promise.all([open(prefix), open(prefix)]);
     const [first] = await a.put([{ key: 'k', value: 'a', revision: 0 }]);
@@ -47,7 +47,7 @@ onKafka('on Kafka', () => {
     await Promise.all([a.close(), b.close()]);
   });
 
-  test('of writers in several processes that count together none loses a count', async () => {
+  test('writers in several processes that increment one counter lose no increment', async () => {
     const prefix = freshPrefix();
     const stores = await Promise.all([open(prefix), open(prefix), open(prefix)]);
     let conflicts = 0;
@@ -70,7 +70,7 @@ onKafka('on Kafka', () => {
     await Promise.all(stores.map((store) => store.close()));
   });
 
-  test('compaction takes away what nobody needs, and nothing else', async () => {
+  test('compaction removes superseded records, and nothing else', async () => {
     const prefix = freshPrefix();
     const { compact, recordsIn } = await compactedStore(servers.brokers, `${prefix}.store`);
     const [a, b] = await Promise.all([open(prefix), open(prefix)]);
@@ -101,7 +101,7 @@ onKafka('on Kafka', () => {
     await Promise.all([a.close(), b.close(), late.close()]);
   }, 60_000);
 
-  test('it opens whatever the number of old versions in its log', async () => {
+  test('the store opens with any number of old versions in its log', async () => {
     const prefix = freshPrefix();
     await (await open(prefix)).close();
     const { inject } = await compactedStore(servers.brokers, `${prefix}.store`);
@@ -121,7 +121,7 @@ onKafka('on Kafka', () => {
     await store.close();
   }, 120_000);
 
-  test('a record that is too long is refused, and the others are not held up', async () => {
+  test('the store refuses a record that is too long, and writes the others', async () => {
     const store = await open(freshPrefix());
     const long = store.put([{ key: 'long', value: 'x'.repeat(1_000_000), revision: 0 }]);
     await expect(long).rejects.toMatchObject({ code: 'RECORD_TOO_LONG' });
@@ -129,7 +129,7 @@ onKafka('on Kafka', () => {
     await store.close();
   });
 
-  test('what others put into the topic is passed over', async () => {
+  test('the store skips foreign messages in its topic', async () => {
     const prefix = freshPrefix();
     const store = await open(prefix);
     await store.put([{ key: 'k', value: 1, revision: 0 }]);

@@ -32,11 +32,11 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect(await store.list('')).toEqual([]);
     });
 
-    test('a store that answers says that it does', () => {
+    test('a store that is connected says so', () => {
       expect(store.connected()).toBe(true);
     });
 
-    test('what was written is read, with the revision that put gave', async () => {
+    test('get returns the written value, with the revision that put returned', async () => {
       const value = { state: 'settled', seq: 3, nested: { list: [1, 'two', null, true] } };
       const revision = await create('vm/1', value);
       expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value, revision });
@@ -85,7 +85,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect(await store.get('vm/1')).toBeUndefined();
     });
 
-    test('of two who write from the same revision one wins', async () => {
+    test('one of two writes from the same revision wins', async () => {
       const revision = await create('vm/1', 'a');
       const write = (value: string) => store.put([{ key: 'vm/1', value, revision }]);
       const outcomes = await Promise.allSettled([write('b'), write('c')]);
@@ -149,7 +149,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect(await store.list('vm/1')).toEqual([await store.get('vm/1')]);
     });
 
-    test('what put has resolved for is there after a restart', async ({ skip }) => {
+    test('a record for which put has resolved exists after a restart', async ({ skip }) => {
       skip(harness.reopen === undefined, 'the records of this store do not outlive the process');
       const revision = await create('vm/1', 'a');
       const later = await harness.reopen!();
@@ -157,7 +157,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       await later.close();
     });
 
-    test('after any writes the store holds what the winners wrote', async () => {
+    test('the store holds the values of the winning writes after any sequence of writes', async () => {
       const writes = fc.array(
         fc.record({
           key: fc.nat(3),

@@ -4,7 +4,7 @@ import type { BenchReport } from '#deploy/bench/bench.ts';
 import { onBrowser } from '../browser/browser.ts';
 import { tagalong } from './cli.ts';
 
-test('policies are compared on made-up movements without any data, from a seed that is said', async () => {
+test('bench policy compares policies on generated movements without recorded data, and prints its seed', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--only', 'made', '--seed', '3', '--json', '-']);
   expect(code, stderr).toBe(0);
   const { rows } = JSON.parse(stdout) as BenchReport;
@@ -20,7 +20,7 @@ test('policies are compared on made-up movements without any data, from a seed t
 }, 120_000);
 
 onBrowser('bench dashboard', () => {
-  test('says what drawing takes, when a location is seen, and how many are taken in', async () => {
+  test('bench dashboard measures drawing, the delay of a location, and the rate of ingest', async () => {
     const { code, stdout, stderr } = await tagalong(['bench', 'dashboard', '--quick', '--json', '-']);
     expect(code, stderr).toBe(0);
     const { rows } = JSON.parse(stdout) as BenchReport;
@@ -39,7 +39,7 @@ onBrowser('bench dashboard', () => {
   }, 120_000);
 });
 
-test('simulations are measured in sizes that grow, each in a process of its own', async () => {
+test('bench simulation measures growing sizes, each in a process of its own', async () => {
   const { code, stdout, stderr } = await tagalong([
     'bench',
     'simulation',

@@ -3,7 +3,7 @@ import type { BenchReport } from '#deploy/bench/bench.ts';
 import { tagalong } from './cli.ts';
 
 // A benchmark takes a minute and more: what it prints is tested in test/unit/deploy/bench.
-test('a benchmark that nobody wrote is refused by name, whatever objects inherit', async () => {
+test('bench refuses an unknown benchmark by name, also the name of an inherited property', async () => {
   for (const name of ['nothing', 'constructor']) {
     expect(await tagalong(['bench', name])).toEqual({
       code: 2,
@@ -13,13 +13,13 @@ test('a benchmark that nobody wrote is refused by name, whatever objects inherit
   }
 });
 
-test('what can be measured is in the help', async () => {
+test('the help lists all benchmarks', async () => {
   const { code, stdout } = await tagalong(['bench', '--help']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/measure: engine\b/);
 });
 
-test('where recorded movements are missing, policies are not compared, and one line says what would be right', async () => {
+test('bench policy without recorded movements fails with one line that says how to run it', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(
@@ -29,7 +29,7 @@ test('where recorded movements are missing, policies are not compared, and one l
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });
 });
 
-test('the bus in memory is measured without any server; what is no address of one is refused', async () => {
+test('bench bus measures the memory bus without a server, and refuses an invalid address', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'bus', '--quick', '--json', '-']);
   expect(code, stderr).toBe(0);
   const { rows } = JSON.parse(stdout) as BenchReport;

@@ -17,7 +17,7 @@ const REST_MS = 90_000;
 /** @param start starts the server. @returns its URL, and how it is stopped */
 export function crashOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   test(
-    `lose nothing and decide nothing twice, over ${KILLS} kills`,
+    `services lose nothing and decide nothing twice, over ${KILLS} kills`,
     async () => {
       const server = await start();
       try {

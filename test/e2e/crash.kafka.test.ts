@@ -3,7 +3,7 @@ import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { crashOn } from './crash-on.ts';
 
-onKafka('rule 6 on Kafka: processes of ingest, placement and migrator that are killed at any moment', () =>
+onKafka('rule 6 on Kafka: processes of ingest, placement and migrator are killed', () =>
   crashOn(async () => {
     const { brokers, stop } = await startKafka();
     return { url: `kafka://${brokers.join()}`, stop };

@@ -2,6 +2,4 @@
 import { onNats, startNats } from '../servers/nats.ts';
 import { crashOn } from './crash-on.ts';
 
-onNats('rule 6 on NATS: processes of ingest, placement and migrator that are killed at any moment', () =>
-  crashOn(() => startNats()),
-);
+onNats('rule 6 on NATS: processes of ingest, placement and migrator are killed', () => crashOn(() => startNats()));

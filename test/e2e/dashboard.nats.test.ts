@@ -28,7 +28,7 @@ onNats('a dashboard beside the other services', () => {
   }, 90_000);
   afterAll(() => server?.stop());
 
-  test('shows what they do, also what was before it came, and passes on what operators say', {
+  test('shows their events, also those from before its start, and forwards the orders of operators', {
     timeout: 180_000,
   }, async () => {
     const config = await file('tagalong.yaml', settings(server.url));

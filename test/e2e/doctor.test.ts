@@ -13,7 +13,7 @@ const PATIENTLY = { timeout: 60_000 };
 
 const statesOf = (findings: readonly Finding[]) => Object.fromEntries(findings.map(({ what, state }) => [what, state]));
 
-test('this host is looked at as it is, in a table and as JSON', PATIENTLY, async () => {
+test('doctor checks this host, and reports in a table and as JSON', PATIENTLY, async () => {
   const json = await tagalong(['doctor', '--json']);
   const { findings } = JSON.parse(json.stdout) as { findings: Finding[] };
   const missing = findings.filter(({ state }) => state === 'missing');
@@ -81,7 +81,7 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
   const faulty = (states: Record<string, string>) =>
     Object.fromEntries(Object.entries(states).filter(([what, state]) => state !== 'ok' && what !== 'clock'));
 
-  test('that is as it should be nothing is missing', PATIENTLY, async () => {
+  test('doctor finds nothing missing where all is in place', PATIENTLY, async () => {
     const { code, states } = await doctorAfter(GOOD);
     expect(faulty(states)).toEqual({});
     expect(code).toBe(0);

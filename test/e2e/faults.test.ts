@@ -9,7 +9,7 @@ async function faultOf(args: readonly string[], env?: Record<string, string>) {
   return { code, line: stderr.trimEnd() };
 }
 
-describe('a command line that makes no sense ends with status 2 and one line', () => {
+describe('an invalid command line ends with status 2 and one line', () => {
   test.each([
     [[], 'no command'],
     [['fly'], "unknown command 'fly'"],
@@ -61,7 +61,7 @@ describe('a file that is wrong is named with the line and the field', () => {
     expect(code).toBe(2);
   });
 
-  test('a policy that nobody wrote, with the one that was meant', async () => {
+  test('an unknown policy is refused, with a suggestion', async () => {
     const { code, line } = await faultOf(['up', '--config', await file('tagalong.yaml', 'policy:\n  name: tagalog\n')]);
     expect(line).toMatch(/^tagalong: POLICY_UNKNOWN: .*tagalong\.yaml:2: policy\.name: .*did you mean tagalong\?$/);
     expect(code).toBe(2);
@@ -88,14 +88,14 @@ test.each([
   ['migrate', 'desk', '--to', 'west'],
   ['drain', 'west'],
   ['cancel', 'desk:1'],
-])('where nobody answers, %s says so and fails', async (...args) => {
+])('%s fails with one line where no process answers', async (...args) => {
   // Port 9 (discard) is nobody's on a machine of today, and below those that are given out.
   const { code, line } = await faultOf(args, { TAGALONG_URL: 'http://127.0.0.1:9' });
   expect(line).toMatch(/^tagalong: SERVER_UNREACHABLE: .*http:\/\/127\.0\.0\.1:9/);
   expect(code).toBe(1);
 });
 
-test('help is printed, and is no fault', async () => {
+test('help is printed, and ends with status 0', async () => {
   const { code, stdout, stderr } = await tagalong(['--help']);
   expect(stderr).toBe('');
   for (const command of ['start', 'up', 'replay', 'status', 'explain', 'migrate', 'drain', 'cancel']) {

@@ -77,7 +77,7 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
   }, 90_000);
   afterAll(() => server?.stop());
 
-  test('repeated, late and poisoned messages on the wire change nothing and stop nothing, and poison is listed', async () => {
+  test('repeated, late and poisoned messages change nothing and stop nothing, and poisoned ones are listed as dead letters', async () => {
     const settings = settingsOf(server.url, 'plain');
     const untouched = await ride(settings, async () => {});
     expect(untouched.story.ended).toHaveLength(2 * USERS.length);

@@ -7,7 +7,7 @@ import { onKafka } from '../servers/on-kafka.ts';
 import type { Foreign } from './foreign.ts';
 import { injectedOn } from './injected-on.ts';
 
-onKafka('what others put on the wire of Kafka', () =>
+onKafka('foreign messages on Kafka', () =>
   injectedOn(async () => {
     const { brokers, stop } = await startKafka();
     const put = async (prefix: string, messages: readonly Foreign[]) => {

@@ -3,7 +3,7 @@ import { onNats, startNats } from '../servers/nats.ts';
 import { putOnNats } from '../servers/nats-put.ts';
 import { injectedOn } from './injected-on.ts';
 
-onNats('what others put on the wire of NATS', () =>
+onNats('foreign messages on NATS', () =>
   injectedOn(async () => {
     const server = await startNats();
     return {

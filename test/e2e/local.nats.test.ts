@@ -51,7 +51,7 @@ const isAlive = ({ pid }: Process) => {
 
 onNats('the deployment on loopback', () => {
   onPrometheus('with Prometheus', () => {
-    test('is ready, follows a user, goes on when one of three servers is killed, is watched, and leaves nothing', {
+    test('becomes ready, follows a user, continues when one of three servers is killed, is monitored, and leaves nothing behind', {
       timeout: 500_000,
     }, async () => {
       const { running, processes, url } = await local();
@@ -123,7 +123,7 @@ onNats('the deployment on loopback', () => {
     });
 
     onlyLong(() => {
-      test('none of its processes outlives it, however it ended', { timeout: 300_000 }, async () => {
+      test('ends all its processes, also when it is killed', { timeout: 300_000 }, async () => {
         const { running, processes } = await local();
         await running.stop('SIGKILL');
         await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);

@@ -26,13 +26,13 @@ async function crashOn(nodes: number, kills: number): Promise<void> {
 
 onKafka('a replay on Kafka whose processes are killed', () => {
   test(
-    `${KILLS} times, and whose broker is lost: it decides and moves what it would have`,
+    `decides and moves as in simulation over ${KILLS} kills and the loss of a broker`,
     () => crashOn(1, KILLS),
     180_000 + KILLS * KILL_MS,
   );
 
   test(
-    'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
+    'decides and moves as in simulation over two kills, on a cluster of three that loses a broker for a while',
     () => crashOn(3, 2),
     240_000 + 2 * KILL_MS,
   );

@@ -9,7 +9,7 @@ const DOWN_MS = 1000;
 
 onNats('a replay on NATS whose processes are killed', () => {
   test(
-    `${KILLS} times, and whose server is lost: it decides and moves what it would have`,
+    `decides and moves as in simulation over ${KILLS} kills and the loss of the server`,
     async () => {
       const server = await startNats();
       const lose = async () => {
@@ -28,7 +28,7 @@ onNats('a replay on NATS whose processes are killed', () => {
 
   onlyLong(() => {
     test(
-      'twice, on a cluster of three that loses one for a while: it decides and moves what it would have',
+      'decides and moves as in simulation over two kills, on a cluster of three that loses a server for a while',
       async () => {
         const servers = await startNatsCluster();
         const url = `nats://${servers.map((server) => server.url.replace('nats://', '')).join()}`;

@@ -47,7 +47,7 @@ export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): 
     return [await sorted(alone), await sorted(together)] as const;
   }
 
-  test(`made-up drivers: every decision and migration event is as in simulation`, { timeout: 180_000 }, async () => {
+  test(`generated drivers: every decision and migration event is as in simulation`, { timeout: 180_000 }, async () => {
     const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, 24));
     expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(20);
     expect(replayed).toEqual(simulated);

@@ -71,7 +71,7 @@ onNats('a recording on NATS', () => {
     return fixes;
   }
 
-  test('has every position from its begin to its end, and comes to the same in simulation as the trace they were made from', async () => {
+  test('has every position from its start to its end, and simulates to the same result as the trace that was played', async () => {
     const out = await file('trace.ndjson.gz', '');
     await report([{ user: 'early', atMs: START_MS, lat: 52, lon: 4 }], 'before');
     const running = await recording(out, 'ingest: { pseudonymKey: a key of more than sixteen }');
@@ -100,7 +100,7 @@ onNats('a recording on NATS', () => {
     expect(original!.migrations.completed).toBe(3);
   });
 
-  test('names nobody: where users are on the bus under their own ids, it gives them others', async () => {
+  test('replaces the ids of users by pseudonyms', async () => {
     const out = await file('trace.ndjson', '');
     const running = await recording(out);
     await report(FIXES, 'disguised');
@@ -136,7 +136,7 @@ onNats('a recording on NATS', () => {
     }
   });
 
-  test('onto nothing, or from nowhere, is refused in one line', async () => {
+  test('without a file to write, or without a bus, is refused in one line', async () => {
     const config = await file('tagalong.yaml', settings);
     const refused = (args: readonly string[]) => tagalong(['record', ...args]);
     const out = await file('trace.csv', '');

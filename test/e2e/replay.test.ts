@@ -36,7 +36,7 @@ test('a trace is played to its end: its users get VMs, which follow them', async
   expect(stderr).toMatch(/^\S+ +vm-ann +west → east +\d+\.\d s .*GB$/m);
 });
 
-test('VMs of a configuration are those that move, and another format can be asked for', async () => {
+test('a replay moves the VMs of a configuration, and reads the format that is asked for', async () => {
   const config = await file(
     'tagalong.yaml',
     `
@@ -61,7 +61,7 @@ vms:
   expect(stderr).toMatch(/^\S+ +desk +west → east +\d+\.\d s .*single-path$/m);
 });
 
-test('when all is played it goes on answering, and orders are still carried out', async () => {
+test('a replay answers and executes orders after its trace has ended', async () => {
   const config = await file('tagalong.yaml', 'http: { port: 0 }\npolicy: { name: never }\n');
   const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
   const running = begin(['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--config', config]);
@@ -81,7 +81,7 @@ test('when all is played it goes on answering, and orders are still carried out'
   expect(stdout.match(/^moves /gm)).toHaveLength(1);
 });
 
-test('a trace that is in order of its users is played, but it is said what is wrong with it', async () => {
+test('a trace in order of its users is played, with a warning', async () => {
   const sites = await file('sites.csv', SITES);
   const trace = await file('trace.csv', [HEADER, ...journey('ann'), ...journey('bob'), ...journey('eve')].join('\n'));
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
@@ -113,7 +113,7 @@ test.each([
   [['--processes', 'placement=0'], /'placement=0' is invalid.*ingest=1,placement=2,migrator=2/],
   [['--processes', 'monitor=1'], /'monitor=1' is invalid/],
   [['--processes', 'ingest=1'], /--processes: give --config FILE/],
-])('processes of their own need what they can share: %j', async (options, right) => {
+])('separate processes need a shared bus and store: %j', async (options, right) => {
   const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
   const { code, stdout, stderr } = await tagalong([
     'replay',
@@ -130,7 +130,7 @@ test.each([
   expect([code, stdout]).toEqual([2, '']);
 });
 
-test('processes of their own cannot be on a bus in memory, and say so', async () => {
+test('separate processes refuse a bus in memory', async () => {
   const config = await file('tagalong.yaml', 'http: { port: 0 }\n');
   const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--config', config];
@@ -154,7 +154,7 @@ test('a replay writes every decision and migration event, as a simulation does',
   expect((await lines(written)).join()).toContain('migration.completed.v1');
 });
 
-test('a clock that is not on this host is followed by nobody', async () => {
+test('a process refuses to follow the clock of another host', async () => {
   const config = await file(
     'tagalong.yaml',
     'bus: { url: "nats://127.0.0.1:1" }\nstore: { url: "nats://127.0.0.1:1" }\n',

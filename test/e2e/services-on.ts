@@ -153,7 +153,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     }
   });
 
-  test('all in one process, they know after a restart what they knew before', { timeout: 120_000 }, async () => {
+  test('all services in one process have the same state after a restart', { timeout: 120_000 }, async () => {
     const text = settings(server.url, collector.url)
       .replaceAll('desk-', 'shelf-')
       .replace('{ url', '{ prefix: other, url');
@@ -176,7 +176,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     expect((await second.stop()).code).toBe(0);
   });
 
-  test('what was refused is listed, sent again, and gone', { timeout: 60_000 }, async () => {
+  test('dead letters are listed, sent again, and then forgotten', { timeout: 60_000 }, async () => {
     const text = settings(server.url, collector.url);
     const config = await file('tagalong.yaml', text);
     const monitor = begin(['monitor', '--config', config]);

@@ -4,14 +4,11 @@ import { onNats, startNats } from '../servers/nats.ts';
 import { file, tagalong } from './cli.ts';
 import { servicesOn } from './services-on.ts';
 
-test.each(['ingest', 'placement', 'migrator', 'monitor'])(
-  '%s alone cannot be on a bus in memory, and says so',
-  async (service) => {
-    const config = await file('tagalong.yaml', 'sites: []');
-    const { code, stdout, stderr } = await tagalong([service, '--config', config]);
-    expect(stderr).toMatch(/^tagalong: CONFIG_INVALID: .*bus\.url: memory: is one process's own.*tagalong up"\n$/);
-    expect([code, stdout]).toEqual([2, '']);
-  },
-);
+test.each(['ingest', 'placement', 'migrator', 'monitor'])('%s alone refuses a bus in memory', async (service) => {
+  const config = await file('tagalong.yaml', 'sites: []');
+  const { code, stdout, stderr } = await tagalong([service, '--config', config]);
+  expect(stderr).toMatch(/^tagalong: CONFIG_INVALID: .*bus\.url: memory: is one process's own.*tagalong up"\n$/);
+  expect([code, stdout]).toEqual([2, '']);
+});
 
 onNats('services as processes of their own on NATS', () => servicesOn(() => startNats()));

@@ -170,7 +170,7 @@ onlyLong(() => {
 });
 
 describe('the shipped scenario', () => {
-  test('is simulated where no trace is given: a table, and the same bytes for the same seed', async () => {
+  test('is the default without a trace: it prints a table, and the same bytes for the same seed', async () => {
     const table = await simulate('--policy', 'tagalong, never');
     expect(table.code, table.stderr).toBe(0);
     expect(table.stdout).toMatch(/^ +tagalong +never\n/m);
@@ -272,7 +272,7 @@ describe('a trace of one user', () => {
     sites: await file('sites.csv', SITES),
   });
 
-  test('gzipped says the same as plain', async () => {
+  test('gives the same result gzipped and plain', async () => {
     const plain = await pair(rows);
     const gz = await file('trace.csv.gz', '');
     await writeFile(gz, gzipSync(await readFile(plain.trace)));
@@ -300,7 +300,7 @@ describe('a trace of one user', () => {
     );
   });
 
-  test('in metres of a plane is told so', async () => {
+  test('in metres of a plane is refused with that reason', async () => {
     const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(
@@ -365,7 +365,7 @@ describe('is refused in one line, with exit status 2:', () => {
     expect(stderr).toContain(`tagalong: ${message}`);
   });
 
-  test('JSON and CSV at one place, said as JSON', async () => {
+  test('JSON and CSV in one file are refused, with a fault in JSON', async () => {
     const { code, stdout, stderr } = await simulate('--json', '-', '--csv', '-');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(JSON.parse(stderr).error.code).toBe('USAGE');

@@ -66,7 +66,7 @@ afterAll(async () => {
 });
 
 describe('status', { timeout: 120_000 }, () => {
-  test('counts each VM, move and arrival once, whatever addresses it is given', async () => {
+  test('counts each VM, move and arrival once, for any set of addresses', async () => {
     const all = [...running.values()].map(({ url }) => url);
     const lists = [all, [...all, ...all], [...all.toReversed(), `${all[0]}/`], all.filter((_, i) => i !== 5)];
     for (const urls of lists) {
@@ -81,7 +81,7 @@ describe('status', { timeout: 120_000 }, () => {
     }
   });
 
-  test('shows what there is where the migrator does not answer, and says that moves are missing', async () => {
+  test('shows sites and VMs where the migrator does not answer, and says that moves are missing', async () => {
     const { code, stdout } = await status([urlOf('one'), urlOf('two'), 'http://127.0.0.1:3']);
     expect(code).toBe(0);
     expect(stdout).toContain('desk-0');
@@ -97,13 +97,13 @@ describe('status', { timeout: 120_000 }, () => {
     expect(await parsed([urlOf('migrator')])).toMatchObject({ policy: null, vms: [], migrations: [{ vm: 'desk-1' }] });
   });
 
-  test('says which partitions are missing where one of two placements was asked', async () => {
+  test('names the missing partitions where one of two placements was asked', async () => {
     const report = await parsed([urlOf('two'), urlOf('migrator')]);
     expect(report.partitions.held.length).toBeLessThan(16);
     expect(report.missing).toEqual([expect.stringMatching(/^VMs on \d+ of 16 partitions/)]);
   });
 
-  test('asked of a process that knows nothing of it, says what the process is', async () => {
+  test('names the service of a process that has no status', async () => {
     const { code, stdout, stderr } = await status([urlOf('monitor'), urlOf('ingest')]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(`${urlOf('monitor')} is monitor`);
@@ -111,7 +111,7 @@ describe('status', { timeout: 120_000 }, () => {
   });
 });
 
-describe('what goes wrong', { timeout: 120_000 }, () => {
+describe('a failure', { timeout: 120_000 }, () => {
   test('is JSON where JSON was asked for', async () => {
     const { code, stdout, stderr } = await status(['http://127.0.0.1:3'], '--json');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -121,7 +121,7 @@ describe('what goes wrong', { timeout: 120_000 }, () => {
     expect(JSON.parse(usage.stderr).error.code).toBe('USAGE');
   });
 
-  test('for want of a token names the option that takes it, and tells a wrong one from none', async () => {
+  test('without a token names the option that takes it, and differs from that of a wrong token', async () => {
     const [none, wrong] = [
       await tagalong(['status', '--url', urlOf('one')]),
       await tagalong(['status', '--url', urlOf('one'), '--token', 'another of sixteen and more']),

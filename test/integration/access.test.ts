@@ -40,14 +40,14 @@ describe('OpenID Connect', () => {
   });
   afterAll(() => provider?.stop());
 
-  test('an access token for us is taken, beside the token that programs share', async () => {
+  test('an access token for this audience is accepted, beside the shared token', async () => {
     const url = await serve({ token: TOKEN, oidc: { issuer: provider.issuer, audience: AUDIENCE } });
     expect(await status(url, await provider.token(AUDIENCE))).toBe(200);
     expect(await status(url, TOKEN)).toBe(200);
     expect(await status(url, `${TOKEN}x`)).toBe(401);
   });
 
-  test('one for another audience, one that is too old, one that was changed and one that somebody else signed are not', async () => {
+  test('tokens for another audience, expired, altered and foreign tokens are refused', async () => {
     const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE } });
     expect(await status(url, await provider.token('https://elsewhere.example'))).toBe(401);
     const brief = await provider.token(AUDIENCE, 1);
@@ -63,7 +63,7 @@ describe('OpenID Connect', () => {
     expect(logged.join()).not.toContain('mallory');
   });
 
-  test('while the provider is away nobody gets in by it, and the token still opens', async () => {
+  test('access tokens are refused while the provider is away, and the shared token still works', async () => {
     const away = await startOidc();
     const { issuer } = away;
     const token = await away.token(AUDIENCE);

@@ -62,7 +62,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('control is heard', async () => {
+  test('the agent obeys control', async () => {
     const control = as(await certificate('ours', 'control'));
     expect(await control.instance('vm1')).toEqual({ atMs: expect.any(Number) });
     const order = control.order('vm1', 'release', { migration: 'vm1:1' });
@@ -72,26 +72,26 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await expect(control.order('vm1', 'copy', {} as never)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
   });
 
-  test('another site is not, though its certificate is of the same authority', async () => {
+  test('the agent refuses another site whose certificate is of the same authority', async () => {
     const bonn = as(await certificate('ours', 'bonn'));
     await expect(bonn.instance('vm1')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(bonn.order('vm1', 'remove', {})).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  test('a stranger’s control is not, whichever authority it believes in', async () => {
+  test('the agent refuses a foreign control, whichever authority that trusts', async () => {
     const stranger = await certificate('strangers', 'control');
     await expect(as(stranger).instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
     const { ca } = await certificate('ours', 'control');
     await expect(as({ ...stranger, ca }).instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
-  test('who shows no certificate is not', async () => {
+  test('the agent refuses a client without a certificate', async () => {
     const { ca } = await certificate('ours', 'control');
     const nobody = as({ ca } as Credentials);
     await expect(nobody.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
-  test('an agent that shows another site’s certificate is not spoken to', async () => {
+  test('control refuses an agent that shows the certificate of another site', async () => {
     const control = as(await certificate('ours', 'control'), 'bonn');
     await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });

@@ -10,7 +10,7 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
-test('a VM is where its last move left it, else where placement has it; of none that cannot be read anything is known', async () => {
+test('a VM is where its last move left it, else where placement has it, and unknown where its record cannot be read', async () => {
   const [bus, store, log] = [memoryBus(), memoryStore(), createLog('silent')];
   const uplinks = [{ provider: 'north', rateBps: 1e9 }];
   const sites = ['a', 'b'].map((site, i) => ({ site, lat: 50 + i, lon: 8, slots: 9, uplinks }));

@@ -34,7 +34,7 @@ describe('numbers beyond everything real are refused at the door', () => {
     expect(await ask(method, path, body)).toMatchObject({ status: 400, body: { error: { code: 'EVENT_INVALID' } } });
   });
 
-  test.each(['constructor', 'toString', '__proto__'])('MEC 013: a notification called %s is none', async (name) => {
+  test.each(['constructor', 'toString', '__proto__'])('MEC 013: a notification called %s is refused', async (name) => {
     const { ask } = await attached('', 'ann');
     const answer = await ask('POST', '/v1/mec013', { notificationType: name });
     expect(answer).toMatchObject({ status: 400, body: { error: { code: 'EVENT_INVALID' } } });
@@ -65,7 +65,7 @@ describe('quotas', () => {
     expect(await published('location.reported.v1')).toEqual([]);
   });
 
-  test('VMs, VMs of a user and users of a VM; who leaves makes room', async () => {
+  test('VMs, VMs of a user and users of a VM are limited, and leaving makes room', async () => {
     const { ingest, ask } = await attached('ingest: { quotas: { vms: 2, sessionsPerUser: 1, usersPerVm: 1 } }', 'ann');
     const put = (path: string, body = {}) => ask('PUT', path, body);
     const vm = { home: 'east', spec };
@@ -80,7 +80,7 @@ describe('quotas', () => {
     expect((await put('/v1/vms/v3', vm)).status).toBe(204);
   });
 
-  test('of round trips only those to sites that there are are kept, and a number of them', () => {
+  test('round trips are kept only to existing sites, and only a bounded number', () => {
     const l = line(40);
     l.vm('v', 's0');
     l.attach('v', 'ann');
@@ -99,7 +99,7 @@ describe('quotas', () => {
 });
 
 describe('times ahead', () => {
-  test('a position of a clock that is ahead is published as of now, and once', async () => {
+  test('a position from a clock that is ahead is published as of now, and once', async () => {
     const { ask } = await attached('', 'ann');
     const ahead = { user: 'ann', ...here, atMs: NOW_MS + 45_000 };
     for (let i = 0; i < 2; i++) expect((await ask('POST', '/v1/locations', ahead)).body).toMatchObject({ accepted: 1 });

@@ -17,7 +17,7 @@ const DISTURBANCES = 8;
 const BETWEEN_MS = 1_500;
 const vms = Array.from({ length: 30 }, (_, i) => `vm-${i}`);
 
-onNats('the bus on NATS, whoever dies when', () => {
+onNats('the bus on NATS, while processes and the server are killed', () => {
   test('loses nothing, and keeps keys in order', async () => {
     const random = seededRandom(SEED);
     const server = await startNats();

@@ -102,7 +102,7 @@ const at = (site: string, lie: Lie) => {
 };
 
 describe('a site that claims VMs of others', () => {
-  test('is not believed: its heartbeat names those that were handed to it', async () => {
+  test('is not believed: its heartbeat names only the VMs that were handed to it', async () => {
     await start();
     await Promise.all([declare('v1', 'a'), declare('v2', 'b')]);
     await Promise.all([runsAt('v1', 'a'), runsAt('v2', 'b')]);
@@ -114,7 +114,7 @@ describe('a site that claims VMs of others', () => {
     expect(machines.foreignVms!()).toBe(2);
   });
 
-  test('and one that is yet to come keeps nobody from starting that', async () => {
+  test('does not keep the VM of a site that reports later from starting', async () => {
     await start();
     await beats();
     sites.smuggle('b', 'v9', MACHINE);
@@ -128,7 +128,7 @@ describe('a site that claims VMs of others', () => {
 });
 
 describe('a site that does not answer', () => {
-  test('keeps no VM of others from starting, moving and being removed', async () => {
+  test('keeps no VM of other sites from starting, moving and being removed', async () => {
     at('c', silence);
     await start();
     await Promise.all([declare('w1', 'c'), declare('w2', 'c'), declare('v1', 'a')]);
@@ -163,7 +163,7 @@ describe('a site that does not answer', () => {
 });
 
 describe('a VM that has moved', () => {
-  test('is not started at its home by who comes later, whatever the sites say', async () => {
+  test('is not started at its home by a later process, whatever the sites report', async () => {
     await start();
     await declare('v1', 'a');
     await runsAt('v1', 'a');
@@ -180,7 +180,7 @@ describe('a VM that has moved', () => {
     expect(sites.runningSites('v1')).toEqual(['b']);
   });
 
-  test('is found again by who has no records, and is not started twice', async () => {
+  test('is found again by a process without records, and is not started twice', async () => {
     await start(false);
     await declare('v1', 'a');
     await runsAt('v1', 'a');

@@ -54,7 +54,7 @@ onKafka('Kafka on three nodes, for good without one of them', () => {
   }, 90_000);
   afterAll(() => servers?.stop());
 
-  test('a leader is lost, and who had answered already leads in its place: what it had not written is written', async () => {
+  test('a write that a lost leader had not stored is written by its successor', async () => {
     const prefix = freshPrefix();
     const topic = `${prefix}.events`;
     const admin = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING }).admin();
@@ -81,7 +81,7 @@ onKafka('Kafka on three nodes, for good without one of them', () => {
   }, 90_000);
 });
 
-onKafka('Kafka that asks who one is', () => {
+onKafka('Kafka with authentication', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tagalong-kafka-tls-'));
   const users = 'user_broker="for-itself" user_alice="wonderland"';
   const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
@@ -120,7 +120,7 @@ onKafka('Kafka that asks who one is', () => {
   });
 
   describe.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)('by %s', (mechanism) => {
-    test('takes who it knows', async () => {
+    test('accepts a known user', async () => {
       const [bus, store] = await Promise.all([kafkaBus(as(mechanism)), kafkaStore(as(mechanism))]);
       const seen = new Recorder();
       await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -130,7 +130,7 @@ onKafka('Kafka that asks who one is', () => {
       await Promise.all([bus.close(), store.close()]);
     });
 
-    test('and no one else', async () => {
+    test('refuses an unknown user', async () => {
       const refused = {
         code: 'BUS_UNREACHABLE',
         message: expect.stringContaining('check user, password and mechanism'),
@@ -140,7 +140,7 @@ onKafka('Kafka that asks who one is', () => {
     });
   });
 
-  test('is not spoken to where its certificate is signed by somebody else', async () => {
+  test('is refused where another authority signed its certificate', async () => {
     const { tls: _, ...rest } = as('plain');
     await expect(kafkaBus({ ...rest, tls: {} })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
   });

@@ -53,7 +53,7 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
   ['made-up users', async () => MADE_UP, [3, 4, 5]],
   ['the shipped scenario', async () => ({ kind: 'scenario' }), [1]],
 ])('%s', { timeout: TIMEOUT_MS }, (_, make, seeds) => {
-  test('comes to the same, every figure and every event, on one thread and on three', async () => {
+  test('gives the same figures and events on one thread and on three', async () => {
     const subject = await make();
     const policies = ['never', 'tagalong', 'nearest', 'hysteresis(2)', 'optimum'];
     const alone = await outcome(subject, { policies, seeds, threads: 1 });
@@ -81,7 +81,7 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
   });
 });
 
-test('a run of a comparison is what the engine says of it alone', { timeout: TIMEOUT_MS }, async () => {
+test('a run of a comparison equals the same run of the engine alone', { timeout: TIMEOUT_MS }, async () => {
   const { sites, vms, fixes } = northeastCorridor(2);
   const alone = await run({ config, sites, vms, batches: [[...fixes()]] });
   const options = { config, policies: ['never', 'tagalong'], seeds: [1, 2] };
@@ -111,11 +111,11 @@ test('the result says how the trace was read, also where several runs share it',
   });
 });
 
-describe('what goes wrong in one of the threads', { timeout: TIMEOUT_MS }, () => {
+describe('a failure in one of the threads', { timeout: TIMEOUT_MS }, () => {
   test.each([
     ['a policy that nobody wrote', MADE_UP, ['never', 'always', 'tagalong'], 'POLICY_UNKNOWN'],
     ['a generator that nobody wrote', { kind: 'generated', generator: 'bees' }, ['never', 'tagalong'], 'USAGE'],
-  ] as const)('is said by its code: %s', async (_, subject, policies, code) => {
+  ] as const)('is reported with its code: %s', async (_, subject, policies, code) => {
     await expect(simulate(subject, { config, policies, seeds: [1, 2], threads: 2 })).rejects.toMatchObject({ code });
   });
 });

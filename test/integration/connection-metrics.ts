@@ -35,7 +35,7 @@ export function connectionMetrics(
     await server?.stop();
   });
 
-  test('every process says at /readyz, at /metrics and in its log that bus and store are away, and when they are back', async () => {
+  test('every process reports the loss and the return of bus and store at /readyz, at /metrics and in its log', async () => {
     server = await start();
     const { url } = server;
     const settings = { bus: { url, partitions: 2 }, store: { url }, http: { port: 0 } };

@@ -55,7 +55,7 @@ describe('a viewer', () => {
     await vi.waitFor(() => expect(viewers.size).toBe(0));
   });
 
-  test('who reads nothing is sent nothing more, and begins with the picture again', async () => {
+  test('that reads nothing is sent nothing more, and starts again with the picture', async () => {
     const { url, said } = await viewersOf(4_000_000);
     const reader = (await fetch(url)).body!.pipeThrough(new TextDecoderStream()).getReader();
     let text = (await reader.read()).value!;
@@ -72,7 +72,7 @@ describe('a viewer', () => {
 });
 
 describe('a dashboard that runs alone', () => {
-  test('passes what its pages ask for to the one that has it, and only for who shows the token', async () => {
+  test('forwards requests of its pages to the service that answers them, and only with the token', async () => {
     const standby = await serve(({ app }) => {
       app.delete('/v1/migrations/:id', async (_, reply) => reply.code(421).send({ error: { code: 'HELD_ELSEWHERE' } }));
     });
@@ -109,7 +109,7 @@ describe('a dashboard that runs alone', () => {
     expect((await fetch(`${url}/v1/vms/v/moves`, { method: 'POST' })).status).toBe(401);
   });
 
-  test('says which setting is missing where nobody can be asked', async () => {
+  test('names the missing setting where it knows no service to ask', async () => {
     await expect(createRelay([], TOKEN).explain('v')).rejects.toMatchObject({
       code: 'SERVER_UNREACHABLE',
       message: expect.stringContaining('dashboard.services'),

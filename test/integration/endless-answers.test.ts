@@ -91,7 +91,7 @@ describe('an answer', () => {
   });
 });
 
-test('the dashboard’s relay says that nobody answers it', async () => {
+test('the dashboard’s relay reports that no service answers', async () => {
   const relay = createRelay([url], undefined);
   for (const how of ['endless', 'garbage', 'no HTTP'] as const) {
     lie = how;
@@ -99,7 +99,7 @@ test('the dashboard’s relay says that nobody answers it', async () => {
   }
 });
 
-test('whoever shows a token is refused in time where its issuer lies, and the others are served', async () => {
+test('a token whose issuer never answers is refused in time, and other requests are served', async () => {
   const config = parseConfig(
     `http: { port: 0, token: "a token of more than sixteen", oidc: { issuer: "${url}", audience: x } }`,
     'c',
@@ -142,7 +142,7 @@ test('a webhook’s answer is not read, however long it is', async () => {
 });
 
 describe('the command line', () => {
-  test('says in one clean line what it was told', async () => {
+  test('prints an error answer in one clean line', async () => {
     const message = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\rtagalong: fine\u202e';
     lie = (response) => void response.writeHead(409).end(JSON.stringify({ error: { code: 'GUEST_REFUSED', message } }));
     const error = (await ask({ url }, 'GET', '/v1/x').catch((e) => e)) as Error & { code: string };
@@ -152,7 +152,7 @@ describe('the command line', () => {
     expect((await ask<{ reason: string }>({ url }, 'GET', '/v1/x')).reason).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
-  test.each(['garbage', 'no HTTP', 'huge headers'] as const)('says of %s that it is not Tagalong', async (how) => {
+  test.each(['garbage', 'no HTTP', 'huge headers'] as const)('says that %s is not Tagalong', async (how) => {
     lie = how;
     await expect(ask({ url }, 'GET', '/v1/x')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
   });

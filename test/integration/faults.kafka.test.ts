@@ -82,7 +82,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect(complaints).toBe('');
   });
 
-  test('who joins a group and who leaves it is a line of the log each, with its process', async () => {
+  test('the log has a line for each join and each leave of a group, with the process', async () => {
     const lines: { msg: string; group?: string; process?: string }[] = [];
     const bus = await open({ log: createLog('info', { write: (line) => void lines.push(JSON.parse(line)) }) });
     await subscribe(bus, async () => {});
@@ -119,7 +119,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     for (const vm of vms) expect(order(taken, vm)).toEqual(Array.from({ length: 200 }, (_, n) => `${vm}/${n}`));
   }, 60_000);
 
-  test('what is no event becomes a dead letter, and what is a repeat comes again: neither stops anybody', async () => {
+  test('an invalid message becomes a dead letter, a repeat is delivered again, and neither stops a member', async () => {
     const bus = await open();
     const [seen, letters, sites] = [new Recorder(), new Recorder(), new Recorder()];
     await subscribe(bus, seen.handler);
@@ -153,7 +153,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await producer.disconnect();
   });
 
-  test('a new group misses nothing once its first member has subscribed, whoever comes at the same time', async () => {
+  test('a new group misses nothing once its first member has subscribed, also when others join at the same time', async () => {
     const seen = new Recorder();
     const members = [await open(), await open(), await open()].map((bus) => subscribe(bus, seen.handler));
     await Promise.any(members);
@@ -199,7 +199,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect(slow.of('vm-1')[0]).toBe(1);
   });
 
-  test('what a handler does whose partition was lost meanwhile does not count', async () => {
+  test('the work of a handler that lost its partition meanwhile does not count', async () => {
     const timing = { rebalanceTimeoutMs: 1_000, sessionTimeoutMs: 2_000, heartbeatMs: 100, lagMs: 100 };
     const [a, b] = [await open({ timing }), await open({ timing })];
     const [begun, finish, taken, stuck] = [gate(), gate(), gate(), gate()];
@@ -225,7 +225,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(waiting(b)).toBe(0), PATIENTLY);
   });
 
-  test('a member that was put out and comes back is told its partitions again: another may have had them', async () => {
+  test('a member that was expelled and rejoins is told its partitions again', async () => {
     const told: string[] = [];
     const assigned = (partitions: readonly number[]) => void told.push(partitions.join());
     await (await open()).subscribe({ group: 'g', types, exclusive: true, assigned }, async () => {});
@@ -235,7 +235,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(told).toEqual(['0,1,2,3', '0,1,2,3']), PATIENTLY);
   });
 
-  test('a group for which events are gone goes on with the earliest that are there', async () => {
+  test('a group whose next events are deleted continues with the earliest that exist', async () => {
     const bus = await open();
     const seen = new Recorder();
     await (await subscribe(bus, seen.handler)).stop();
@@ -251,7 +251,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([3, 4]), PATIENTLY);
   });
 
-  test('more than one request holds is published in order; what no request holds is refused', async () => {
+  test('publish splits events over requests in order, and refuses an event that no request can hold', async () => {
     const bus = await open();
     const seen = new Recorder();
     await subscribe(bus, seen.handler);
@@ -264,7 +264,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await expect(bus.publish([long])).rejects.toMatchObject({ code: 'EVENT_INVALID' });
   });
 
-  test('a standby that comes does not take over from who has the partitions', async () => {
+  test('a standby that joins does not take over from the member that has the partitions', async () => {
     const told: (readonly number[])[] = [];
     const join = async (member: number) => {
       const assigned = (partitions: readonly number[]) => {
@@ -276,7 +276,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect(told.map(({ length }) => length)).toEqual([PARTITIONS, 0, 0, 0]);
   });
 
-  test('a bus that cannot be reached, or does not fit, says so', async () => {
+  test('a bus that is unreachable, or unfit, is reported', async () => {
     await expect(kafkaBus({ brokers: ['127.0.0.1:1'] })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
     await expect(open({ replication: 3 })).rejects.toMatchObject({ code: 'BUS_UNFIT' });
     await open();

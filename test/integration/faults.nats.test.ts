@@ -49,7 +49,7 @@ onNats('the bus on NATS, when things break', () => {
     await server.stop();
   });
 
-  test('a member that is killed loses nothing: its partitions go over within seconds, and keys stay in order', async () => {
+  test('a killed member loses nothing: others take its partitions over within seconds, and keys stay in order', async () => {
     const seen: (Handled & { by: number; atMs: number })[] = [];
     const assigned: (number[] | undefined)[] = [];
     const join = (by: number) => {
@@ -86,7 +86,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(takenOver.atMs - killedMs).toBeLessThan(8_000);
   });
 
-  test('who listens for itself and has heard nothing yet misses nothing that is said while the server is away', async () => {
+  test('a member without a group that has received nothing yet misses no event of a server’s absence', async () => {
     const listener = await open();
     const seen = new Recorder();
     await listener.subscribe({ group: 'g', types, latest: true }, seen.handler);
@@ -123,7 +123,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(bus.counters.reconnects).toBeGreaterThan(0);
   });
 
-  test('a server that has lost what it had not on its disk goes on with what is published then', async () => {
+  test('a server that lost unsynced events continues with new events', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -157,7 +157,7 @@ onNats('the bus on NATS, when things break', () => {
     }, PATIENTLY);
   });
 
-  test('what is in hand while the server is away is not handed out a second time at once', async () => {
+  test('a batch that is in flight while the server is away is not delivered a second time at once', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     const release = Promise.withResolvers<void>();
@@ -183,7 +183,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(most).toBe(1);
   });
 
-  test('a consumer that an operator deletes is made again, from where the group was', async () => {
+  test('a deleted consumer is created again, at the offset of its group', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -199,7 +199,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(bus.counters.consumersRecreated).toBe(1);
   });
 
-  test('messages that are no events of ours become dead letters, and what follows them is handled', async () => {
+  test('invalid messages become dead letters, and the events that follow are handled', async () => {
     const bus = await open({ partitions: 1 });
     const [seen, letters] = [new Recorder(), new Recorder()];
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -231,7 +231,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(bus.counters.undecodable).toBe(5);
   });
 
-  test('a handler that takes its time over a full request does not have its consumer made anew', async () => {
+  test('a slow handler of a full request keeps its consumer', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, async (batch) => {
@@ -245,7 +245,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(bus.counters.consumersRecreated).toBe(0);
   });
 
-  test('who wants locations among others is handed these alone, whatever else is published', async () => {
+  test('a group gets only the types it subscribed to, also beside many locations', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     const wanted = [...types, 'vm.retired.v1'] as const;
@@ -256,7 +256,7 @@ onNats('the bus on NATS, when things break', () => {
     expect(new Set(seen.deliveries.map(({ event }) => event.type))).toEqual(new Set(types));
   });
 
-  test('an event that somebody else repeats or puts in late is handled, and stops nothing', async () => {
+  test('an event that a foreign client repeats or publishes late is handled, and stops nothing', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -277,7 +277,7 @@ onNats('the bus on NATS, when things break', () => {
     await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([3, 1, 2, 2, 4, 5]), PATIENTLY);
   });
 
-  test('an event with which its process died again and again becomes a dead letter untried', async () => {
+  test('an event that killed its process several times becomes a dead letter without another try', async () => {
     const bus = await open({ partitions: 1 });
     const [seen, letters] = [new Recorder(), new Recorder()];
     await bus.subscribe({ group: 'letters', types: letterTypes }, letters.handler);

@@ -137,7 +137,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     client.destroy();
   });
 
-  test('refuses what is no request, and goes on', async () => {
+  test('refuses an invalid request, and continues', async () => {
     for (const request of [
       '',
       'nonsense',
@@ -157,7 +157,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     expect(await ask('hello')).toBe('ok 1');
   });
 
-  test('is there for the next one who connects, whatever the one before left in the port', async () => {
+  test('answers the next connection, whatever the last one left in the port', async () => {
     for (let i = 0; i < 3; i++) {
       asker.write('left.over hello\nhalf a li');
       asker.close();

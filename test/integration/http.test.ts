@@ -36,7 +36,7 @@ const echo = ({ app }: HttpSurface) => {
   app.get('/open', async () => ({ it: 'works' }));
 };
 
-test('the address that is said is the bound one, not the loopback alone', async () => {
+test('the printed address is the bound one, not the loopback alone', async () => {
   await serve({ host: '0.0.0.0', token: TOKEN });
   const said = logged.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'listening');
   expect(said.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
@@ -77,7 +77,7 @@ describe('the token', () => {
     });
   });
 
-  test.each(['', 'a', `${TOKEN}x`, TOKEN.slice(0, -1), TOKEN.toUpperCase()])('%j is not it', async (wrong) => {
+  test.each(['', 'a', `${TOKEN}x`, TOKEN.slice(0, -1), TOKEN.toUpperCase()])('%j is refused', async (wrong) => {
     const ask = await serve({ token: TOKEN }, echo);
     expect((await ask('/v1/thing', bearer(wrong))).status).toBe(401);
     expect((await ask('/v1//thing', bearer(wrong))).status).not.toBe(200);
@@ -116,7 +116,7 @@ describe('health', () => {
 });
 
 describe('limits', () => {
-  test('one who asks too often is turned away with 429, but health is still told', async () => {
+  test('a client that asks too often is refused with 429, and health is still answered', async () => {
     const ask = await serve({ requestsPerMinute: 3, token: TOKEN }, echo);
     for (let i = 0; i < 3; i++) expect((await ask('/v1/thing', bearer(TOKEN))).status).toBe(200);
     expect(await ask('/v1/thing', bearer(TOKEN))).toEqual({
@@ -180,7 +180,7 @@ describe('errors', () => {
     expect(logged.join('')).toContain('10.1.2.3');
   });
 
-  test('what nobody foresaw is 500 without internals, which are in the log', async () => {
+  test('an unexpected error is 500 without internals, which are in the log', async () => {
     const ask = await serve({}, ({ app }) => {
       app.get('/v1/fail/:user', async () => {
         throw new Error('connect ECONNREFUSED 10.1.2.3');

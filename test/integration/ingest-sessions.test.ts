@@ -54,7 +54,7 @@ describe('users', () => {
 });
 
 describe('VMs and sessions', () => {
-  test('are said once, however often they are asked for', async () => {
+  test('are published once, however often they are requested', async () => {
     const { ask } = await start();
     for (let i = 0; i < 3; i++) {
       expect((await ask('PUT', '/v1/vms/v1', { spec, home: 'east' })).status).toBe(204);
@@ -92,7 +92,7 @@ describe('VMs and sessions', () => {
     expect(await store.list('ingest/user/')).toEqual([]);
   });
 
-  test('one who comes back within a millisecond is attached again on the bus too', async () => {
+  test('a user who returns within a millisecond is attached again on the bus too', async () => {
     const { ingest } = await start();
     await ingest.declareVm('v1', 'east', fullSpec);
     for (let i = 0; i < 3; i++) {
@@ -135,7 +135,7 @@ describe('VMs and sessions', () => {
     expect(await published(...EVENT_TYPES)).toHaveLength(1);
   });
 
-  test('two processes that write one user at once lose nothing, and the bus has the last word of the store', async () => {
+  test('two processes that write one user at once lose nothing, and the bus has the last state of the store', async () => {
     const [one, two] = [await start(), await start()];
     const vms = Array.from({ length: 8 }, (_, i) => `v${i}`);
     for (const vm of vms) await one.ingest.declareVm(vm, 'east', fullSpec);

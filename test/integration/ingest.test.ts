@@ -86,7 +86,7 @@ describe('locations', () => {
     });
   });
 
-  test('that cannot be are counted by the reason and not published', async () => {
+  test('that are impossible are counted by reason and not published', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     const sent = [
@@ -113,7 +113,7 @@ describe('locations', () => {
     expect(await published('location.reported.v1')).toHaveLength(2);
   });
 
-  test('each is accounted for, whatever comes', async () => {
+  test('each is accounted for, for any input', async () => {
     const { ingest } = await start();
     await twoVmsAndAnn(ingest);
     const location = fc.record({

@@ -36,7 +36,7 @@ describe('an order to leave', () => {
     'localhost',
     '',
     '0x0a090909',
-  ])('takes nothing else for one: %j', (address) => {
+  ])('refuses anything that is no address: %j', (address) => {
     expect(check.Check({ ...leave, landing: { ...landing, endpoints: [{ provider: 'a', address }] } })).toBe(false);
     expect(check.Check({ ...leave, landing: { ...landing, lan: { ...lan, address } } })).toBe(false);
     expect(check.Check({ ...leave, landing: { ...landing, lan: { ...lan, gateway: address } } })).toBe(false);
@@ -64,7 +64,7 @@ describe.skipIf(why !== undefined && process.env.CI !== 'true')(`an agent${why ?
     return JSON.parse((await run('unshare', words)).stdout) as { said: string; tunnels: number; namespaces: string };
   };
 
-  test('that got as far as stretching a LAN to such an address runs nothing of it', async () => {
+  test('that reaches the stretching of a LAN executes nothing of such an address', async () => {
     const pwned = join(folder, 'pwned');
     const remote = `10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id > ${pwned}"\n#`;
     expect(await stretchTo(remote)).toEqual({ said: 'ORDER_REFUSED', tunnels: 0, namespaces: '' });

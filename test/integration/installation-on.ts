@@ -76,14 +76,14 @@ export function installationsOn(start: () => Promise<{ readonly url: string; sto
     await expect(join({ prefix, sites, installation: 'plains' })).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
   });
 
-  test('the store of one does not go with the bus of another', async () => {
+  test('the store of one installation is refused with the bus of another', async () => {
     const prefix = newPrefix();
     await join({ prefix, sites: ['boston'] });
     const mixed = { prefix, storePrefix: newPrefix(), sites: ['boston'] };
     await expect(join(mixed)).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
   });
 
-  test('of two that come upon an empty bus at the same time it is the bus of one', async () => {
+  test('two installations that start on an empty bus at the same time: one owns it', async () => {
     const prefix = newPrefix();
     const both = [newPrefix(), newPrefix()].map((storePrefix) => join({ prefix, storePrefix, sites: ['boston'] }));
     const came = (await Promise.allSettled(both)).map(({ status }) => status);

@@ -82,7 +82,7 @@ describe('POST /v1/interruptions', () => {
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
 
-  test('that is of the future, or too old, is counted and not published', async () => {
+  test('in the future, or too old, is counted and not published', async () => {
     const { ask } = await oneVm();
     const list = [
       { ...said, atMs: NOW_MS + 60_001 },
@@ -148,7 +148,7 @@ describe('a move', () => {
     return { harness, monitor, report, reported };
   }
 
-  test('costs its clients what they say, each at the worst, not what the hypervisor thinks', async () => {
+  test('costs its clients the worst interruption that each reports, not the hypervisor’s estimate', async () => {
     const { harness, monitor, report } = await world();
     await harness.approach('memory');
     await report(5_000);
@@ -166,7 +166,7 @@ describe('a move', () => {
     expect(text).toMatch(/^tagalong_migration_interruption_seconds_sum\{outcome="completed"\} 0\.431$/m);
   });
 
-  test('of which no client says anything has the hypervisor’s estimate', async () => {
+  test('without a report of a client has the hypervisor’s estimate', async () => {
     const { harness } = await world();
     await harness.rest();
     const [end] = harness.of('migration.completed.v1').map(({ data }) => data.figures);
@@ -175,7 +175,7 @@ describe('a move', () => {
   });
 
   test.each(['switch', 'release'])(
-    'keeps what was said in %s over a restart of the migrator, also where it comes again',
+    'keeps a report made in %s over a restart of the migrator, also where it is repeated',
     async (state) => {
       const { harness, report, reported } = await world();
       await harness.approach(state);

@@ -38,13 +38,13 @@ describe('OwnTracks over HTTP', () => {
     expect(await reported()).toEqual([{ vm: 'v1', user: 'jane', atMs: AT_MS, lat: 48.85833, lon: 2.29513 }]);
   });
 
-  test('a tracker id will do where nobody says more', async () => {
+  test('a tracker id suffices where no user is given', async () => {
     const { ask, reported } = await world('', 'ne');
     expect((await ask('POST', '/v1/owntracks', message)).status).toBe(200);
     expect(await reported()).toMatchObject([{ user: 'ne' }]);
   });
 
-  test('other messages are taken and say nothing; what cannot be read is refused', async () => {
+  test('other messages are accepted without effect, and unreadable ones are refused', async () => {
     const { ask, reported } = await world('', 'jane');
     const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
     expect(await ask('POST', '/v1/owntracks?u=jane', transition)).toEqual({ status: 200, body: [] });
@@ -91,7 +91,7 @@ describe('CAMARA geofencing', () => {
       '2001:db8:85a3:8d3:1319:8a2e:370:7344',
     ],
     ['no device', undefined, 'qs15-h556-rt89-1298'],
-  ])('who enters an area is at its centre, known by %s', async (_, device, user) => {
+  ])('a device that enters an area is at its centre, known by %s', async (_, device, user) => {
     const { ask, reported } = await world('', user);
     expect(await ask('POST', '/v1/camara/geofencing', event('area-entered', device), type)).toEqual({
       status: 204,
@@ -100,7 +100,7 @@ describe('CAMARA geofencing', () => {
     expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066 }]);
   });
 
-  test('the end of a subscription and who leaves say nothing of where somebody is', async () => {
+  test('the end of a subscription and a departure give no position', async () => {
     const { ask, reported } = await world('', 'tel:+123456789');
     for (const kind of ['area-left', 'subscription-started', 'subscription-ended']) {
       const { status } = await ask('POST', '/v1/camara/geofencing', event(kind, { phoneNumber: '+123456789' }), type);
@@ -136,7 +136,7 @@ describe('ETSI MEC 013', () => {
     },
   });
 
-  test('who enters a zone, or changes its access point, is at the access point; who leaves is nowhere', async () => {
+  test('a user who enters a zone, or changes its access point, is at the access point, and one who leaves has no position', async () => {
     const { ask, reported } = await world(places, 'acr:10.0.0.1');
     expect((await ask('POST', '/v1/mec013', presence('Transferring'))).status).toBe(204);
     expect((await ask('POST', '/v1/mec013', presence('Leaving'))).status).toBe(204);
@@ -191,7 +191,7 @@ describe('ETSI MEC 013', () => {
     expect(await reported()).toEqual([{ vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, ...position }]);
   });
 
-  test('a place that nobody has named is refused with its name, and a site is one under its own', async () => {
+  test('an unknown place is refused with its name, and each site is a place of its name', async () => {
     const sites = 'sites: [{ site: east, lat: 40, lon: -70, slots: 1, uplinks: [{ provider: a, rateBps: 1 }] }]';
     const { ask, reported } = await world(sites, 'acr:10.0.0.1');
     const { status, body } = await ask('POST', '/v1/mec013', presence('Entering'));
@@ -207,7 +207,7 @@ describe('ETSI MEC 013', () => {
     { notificationType: 'TestNotification' },
     'text',
     null,
-  ])('%j says nothing of where somebody is, and is refused', async (body) => {
+  ])('%j gives no position, and is refused', async (body) => {
     const { ask } = await world(places);
     expect((await ask('POST', '/v1/mec013', JSON.stringify(body))).body.error.code).toBe('EVENT_INVALID');
   });
@@ -248,7 +248,7 @@ describe('GTFS Realtime', () => {
     expect(second).toMatchObject({ user: 'e2', atMs: AT_MS, lat: 53.5 });
   });
 
-  test('what is no feed is refused, wherever it is cut off', async () => {
+  test('a feed that is cut off anywhere is refused', async () => {
     const whole = Buffer.from(FEED, 'hex');
     for (const bytes of [Buffer.from('not a feed'), Buffer.alloc(0), whole.subarray(0, 40), whole.subarray(20)]) {
       const { status, body } = await post(bytes);

@@ -47,7 +47,7 @@ onNats('the bus on NATS, when the server has lost the last events and gives thei
     await server.stop();
   });
 
-  test('who takes a partition over is handed what came in place of the lost ones, and nothing twice', async () => {
+  test('a member that takes a partition over gets the events that replaced the lost ones, and none twice', async () => {
     const first = await subscribe();
     await publish(4, 5, 6);
     await handled(1, 2, 3, 4, 5, 6);
@@ -60,7 +60,7 @@ onNats('the bus on NATS, when the server has lost the last events and gives thei
     expect(seen.of('vm-1')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
-  test('an owner whose place was written down beyond what is left of the stream is handed it as well', async () => {
+  test('a member whose offset lies beyond the end of the stream gets them as well', async () => {
     await subscribe();
     await publish(4, 5, 6);
     await handled(1, 2, 3, 4, 5, 6);

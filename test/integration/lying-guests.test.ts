@@ -50,12 +50,12 @@ afterEach(async () => {
 });
 
 describe('a guest', () => {
-  test('that answers without a line end is cut off before it is a burden', async () => {
+  test('that answers without a line end is cut off early', async () => {
     await port((socket) => flood(socket, 'a'.repeat(2 ** 20)));
     await expect(askGuest(path, ['take'], 30_000)).rejects.toMatchObject({ code: 'GUEST_ANSWER_INVALID' });
   });
 
-  test('that answers others without end is cut off as well', async () => {
+  test('that answers other requests without end is cut off as well', async () => {
     await port((socket) => flood(socket, 'somebody.else ok\n'.repeat(1000)));
     await expect(askGuest(path, ['hello'], 30_000)).rejects.toMatchObject({ code: 'GUEST_ANSWER_INVALID' });
   });
@@ -87,7 +87,7 @@ describe('a guest', () => {
     expect(await untilJoined(path, '10.0.0.1', 60, () => false)).toBe(4);
   });
 
-  test('that has hundreds of addresses takes eight back, and nothing that is none', async () => {
+  test('that reports hundreds of addresses takes eight back, and no invalid one', async () => {
     const entries = `x=10.0.0.1/24 y=no-address z=;reboot m=10.0.0.9/24 ${'x=10.0.0.2/24 '.repeat(200)}`;
     await port((socket, id, verb) => socket.write(verb === 'addresses' ? `${id} ok ${entries}\n` : `${id} ok\n`));
     await retractAllBut(path, 'm');
@@ -111,7 +111,7 @@ describe('a guest', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('is asked nothing in words that are several', async () => {
+  test('gets no request whose words contain blanks', async () => {
     await port((socket, id) => socket.write(`${id} ok\n`));
     for (const word of ['10.0.0.1 reboot', '10.0.0.1\nx reboot', '', '$(id)', 'a;b', 'x'.repeat(2000)]) {
       await expect(askGuest(path, ['retract', word])).rejects.toMatchObject({ code: 'EVENT_INVALID' });
@@ -152,7 +152,7 @@ describe('a QEMU', () => {
     expect(qmp.isOpen).toBe(false);
   });
 
-  test('that dates its events nowhere is heard now', async () => {
+  test('that sends events without a time is dated now', async () => {
     await qemu((socket) => socket.write('{"event": "STOP"}\n{"event": "STOP", "timestamp": {"seconds": 1e300}}\n'));
     const qmp = await openQmp(path);
     const events: number[] = [];

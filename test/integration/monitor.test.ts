@@ -183,7 +183,7 @@ describe('a migration', () => {
   });
 });
 
-test('what clients and the hypervisor say of an interruption stands beside the pause', async () => {
+test('interruptions by clients and by the hypervisor are measured beside the pause', async () => {
   const gap = (gapMs: number, resets: number): Fact => ({
     type: 'interruption.reported.v1',
     data: { vm: 'v1', user: 'somebody', atMs: NOW_MS, gapMs, resets, lostBytes: 0 },
@@ -204,7 +204,7 @@ test('what clients and the hypervisor say of an interruption stands beside the p
   expect((await scrape()).value(`${downtime}_sum{outcome="completed"}`)).toBe(0.006);
 });
 
-test('decisions are counted by verdict, reason and who asked', async () => {
+test('decisions are counted by verdict, reason and source', async () => {
   await happens(
     decided(),
     decided({ seq: 2, verdict: 'stay', reason: 'cooling' }),
@@ -237,7 +237,7 @@ describe('a site', () => {
     data: { site: 'east', atMs, lat: 1, lon: 2, slots: 5, vms, draining, uplinks: [] },
   });
 
-  test('is as its latest heartbeat says', async () => {
+  test('has the figures of its latest heartbeat', async () => {
     await happens(report(['v1', 'v2', 'v3'], false, NOW_MS - 5000));
     await happens(report(['v1'], true));
     const { value } = await scrape();
@@ -256,7 +256,7 @@ describe('a site', () => {
     expect(text).not.toContain('site="east"');
   });
 
-  test('that is expected and never heard of counts as silent from the start on', async () => {
+  test('that is expected and never reports counts as silent from the start', async () => {
     const expecting = createMonitor({ bus, clock, log, sites: knownSites(memoryStore(), [{ site: 'north' }]) });
     await expecting.start();
     expect(await expecting.metrics()).toContain(
@@ -282,14 +282,14 @@ test('VMs that go to and fro are counted, not named', async () => {
   expect((await scrape()).value('tagalong_vms_flapping')).toBe(0);
 });
 
-test('what can go wrong is shown as 0 before it has', async () => {
+test('counters of failures are 0 from the start', async () => {
   const { value } = await scrape();
   expect(value('tagalong_migration_degraded_total{kind="plain-tcp"}')).toBe(0);
   expect(value('tagalong_migration_duration_seconds_count{outcome="failed"}')).toBe(0);
   expect(value('tagalong_events_total{type="event.rejected.v1"}')).toBe(0);
 });
 
-test('requests are counted by route, not by what was asked for', async () => {
+test('requests are counted by route, not by path', async () => {
   await fetch(`${url}/readyz/monitor`);
   await fetch(`${url}/v1/vms/vm-of-ann`, { method: 'PATCH' });
   const { value, text } = await scrape();
@@ -357,7 +357,7 @@ test('the backlog of every group is shown by partition, as it is at the scrape',
   expect(await backlog()).toEqual([0, 0, 0, 0]);
 });
 
-test('others’ figures are read at each scrape, with their type', async () => {
+test('figures of other services are read at each scrape, with their type', async () => {
   let users = 3;
   monitor.gauge('tagalong_users_online', 'Users.', ['site'], () => [{ labels: { site: 'east' }, value: users }]);
   monitor.counter('tagalong_locations_total', 'Locations.', [], () => [{ labels: {}, value: 10 * users }]);
@@ -368,7 +368,7 @@ test('others’ figures are read at each scrape, with their type', async () => {
   expect([value('tagalong_locations_total'), type('tagalong_locations_total')]).toEqual([50, 'counter']);
 });
 
-test('every metric is ours by name, ends in its unit and says what it is', async () => {
+test('every metric has the prefix tagalong_, ends in its unit and has a help text', async () => {
   const { text } = await scrape();
   const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => ({ name: name!, type: type! }));
   expect(names.length).toBeGreaterThanOrEqual(15);

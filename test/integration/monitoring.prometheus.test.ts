@@ -23,7 +23,7 @@ vms:
 const asked = (expr: string) => expr.replaceAll('$__rate_interval', '1m');
 
 onPrometheus('Prometheus', () => {
-  test('takes the configuration and the alerts as they are deployed', async () => {
+  test('accepts the deployed configuration and alerts', async () => {
     expect(await promtool(['check', 'rules', 'deploy/monitoring/alerts.yaml'])).toMatch(/SUCCESS: 1\d rules found/);
     expect(await promtool(['check', 'config', 'deploy/monitoring/prometheus.yaml'])).toContain('SUCCESS');
   });
@@ -39,7 +39,7 @@ onPrometheus('Prometheus', () => {
     });
   });
 
-  test('scrapes a process, finds nothing to object to in its metrics, and answers all that the dashboard asks', {
+  test('scrapes a process, accepts its metrics, and answers all queries of the dashboard', {
     timeout: 120_000,
   }, async () => {
     const running = begin(['up', '--config', await file('tagalong.yaml', CONFIG)]);

@@ -37,7 +37,7 @@ test('a file of credentials that is not there is named', async () => {
   });
 });
 
-onNats('a NATS server that asks who we are', () => {
+onNats('a NATS server with authentication', () => {
   let server: NatsTestServer;
   beforeAll(async () => {
     server = await startNats('authorization { user: me, password: "a secret" }');
@@ -52,7 +52,7 @@ onNats('a NATS server that asks who we are', () => {
   test.each([
     ['none', undefined],
     ['wrong ones', { user: 'me', password: 'another' }],
-  ])('refuses %s, and no secret is in what is said', async (_, auth) => {
+  ])('refuses %s, and the error contains no secret', async (_, auth) => {
     const error = await openBus(configOf({ url: server.url, ...(auth && { auth }) }), log).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'BUS_REFUSED' });
     expect(error.message).not.toContain('another');

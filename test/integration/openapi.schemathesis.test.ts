@@ -100,7 +100,7 @@ onChecker('schemathesis', 'the served OpenAPI document', () => {
     ['users under their own ids', '', ['--exclude-tag', 'location APIs of others']],
     ['users under pseudonyms', 'ingest: { pseudonymKey: "a key of more than sixteen" }', []],
   ])(
-    'is what the server does: %s',
+    'matches the server: %s',
     async (_, more, only) => {
       const config = parseConfig(INSTALLATION + more, 'test');
       const [clock, log] = [realClock(), createLog('silent')];

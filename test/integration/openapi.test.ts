@@ -11,7 +11,7 @@ import { memoryStore } from '#shared/store/memory.ts';
 
 const log = createLog('silent');
 
-test('the document is OpenAPI 3.1, and is what is served', async () => {
+test('the served document is OpenAPI 3.1', async () => {
   const { valid, errors } = await new Validator().validate(openapi(DEFAULT_CONFIG) as Record<string, unknown>);
   expect(errors ?? [], 'what is wrong with it').toEqual([]);
   expect(valid).toBe(true);
@@ -28,7 +28,7 @@ test('the document is OpenAPI 3.1, and is what is served', async () => {
   }
 });
 
-test('it has every route that there is, and no other', async () => {
+test('the document has every route, and no other', async () => {
   const routes = new Set<string>();
   const config = parseConfig('', 'test');
   const system = createSystem({ config, clock: realClock(), bus: memoryBus(), store: memoryStore(), log });

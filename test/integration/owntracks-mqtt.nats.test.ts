@@ -81,7 +81,7 @@ onNats('OwnTracks over MQTT', () => {
     }
   });
 
-  test('what is published while nobody listens is taken in when somebody does again, once', async () => {
+  test('positions that are published while no process listens are taken in once when one listens again', async () => {
     const first = listener();
     await first.start();
     await first.stop();

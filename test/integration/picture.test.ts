@@ -59,7 +59,7 @@ describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, su
     if (policy !== 'never') expect(migrations.completed).toBeGreaterThan(5);
   });
 
-  test('the worst VMs are explained as they were in the stay that cost most', async () => {
+  test('the worst VMs are explained as of their most expensive stay', async () => {
     const { worst } = (await pictured(subject, 'never')).picture;
     for (const { vm, worst: stay, look } of worst.slice(0, 5)) {
       expect(look).toBeDefined();

@@ -43,7 +43,7 @@ const NO_FAULTS = { lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0, resets: 
 const SLACK_MS = 30;
 
 describe('the probe', () => {
-  test('sees nothing wrong where nothing is, and every byte that it sent', async () => {
+  test('reports no fault on a sound connection, and every byte that it sent', async () => {
     const { report } = await probed(() => sleep(300), { gapMs: 200 });
     expect(report).toMatchObject({ transport: 'tcp', subflows: 1, connections: 1, ended: 'stopped', gapCount: 0 });
     expect(faults(report)).toEqual(NO_FAULTS);
@@ -76,7 +76,7 @@ describe('the probe', () => {
     },
   );
 
-  test('does not blame the service for what it was late itself', async () => {
+  test('does not count its own delay as the service’s', async () => {
     const { report } = await probed(async () => {
       await sleep(100);
       for (const untilMs = performance.now() + 300; performance.now() < untilMs; );
@@ -142,7 +142,7 @@ describe('the probe', () => {
     expect(faults(report)).toEqual({ lostBytes: 10, corruptedBytes: 2, reorderedBytes: 32, resets: 0 });
   });
 
-  test('says so where there is no service', async () => {
+  test('reports that no service answers', async () => {
     const { port } = echo;
     await echo.close();
     const refused = expect.objectContaining({ code: 'SERVER_UNREACHABLE' });
@@ -251,14 +251,14 @@ describe.skipIf(why)(`tagalong probe --mptcp ${why ?? ''}`, () => {
   const probeOver = (port: number) =>
     tagalong(['probe', '--to', `127.0.0.1:${port}`, '--mptcp', '--json', '-', '--duration-s', '0.3']);
 
-  test('is over MPTCP where the service is, and says so', async () => {
+  test('uses MPTCP where the service does, and reports it', async () => {
     const { code, stdout } = await probeOver(await mptcpEcho());
     expect(code).toBe(0);
     const report = JSON.parse(stdout.trim().split('\n').at(-1)!);
     expect(report).toMatchObject({ transport: 'mptcp', subflows: 1, ended: 'stopped', lostBytes: 0 });
   });
 
-  test('says so where it fell back to plain TCP', async () => {
+  test('reports a fallback to plain TCP', async () => {
     const { stdout, stderr } = await probeOver(echo.port);
     expect(stdout).toContain('"transport":"tcp"');
     expect(stderr).toContain('fell back to plain TCP');

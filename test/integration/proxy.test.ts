@@ -75,7 +75,7 @@ describe.skipIf(why)(`the edge proxy ${why ?? ''}`, () => {
     expect(seen).not.toContain('fallback');
   });
 
-  test('points new connections elsewhere, and leaves those that exist where they are', async () => {
+  test('sends new connections to another site, and keeps existing ones', async () => {
     const [a, b] = [await named('a'), await named('b')];
     const { proxy, port } = await proxyTo(a);
     const old = await connect(port);
@@ -100,7 +100,7 @@ describe.skipIf(why)(`the edge proxy ${why ?? ''}`, () => {
     expect(await answer(await connect(port), '1')).toBe('a:1');
   });
 
-  test('says so where its port is taken, also by another proxy', async () => {
+  test('reports that its port is taken, also by another proxy', async () => {
     const a = await named('a');
     const { port } = await proxyTo(a);
     const again = startProxy({ listen: { host, port }, server: { host, port: a }, runDir: join(runDir, 'other') });

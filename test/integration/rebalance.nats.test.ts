@@ -48,7 +48,7 @@ onNats('the bus on NATS, when partitions change hands', () => {
     await server.stop();
   });
 
-  test('what is given away before anything came since the server was killed is the other member’s', async () => {
+  test('a partition that moves before the first event after a server’s restart belongs to the other member', async () => {
     const seen = new Recorder();
     const first = await join(seen.handler);
     await server.kill();
@@ -60,7 +60,7 @@ onNats('the bus on NATS, when partitions change hands', () => {
     await vi.waitFor(() => expect(vms.map((vm) => seen.of(vm))).toEqual(vms.map(() => [1])), PATIENTLY);
   });
 
-  test('what is given away while the server is gone becomes the other member’s when it is back', async () => {
+  test('a partition that moves while the server is away belongs to the other member when it is back', async () => {
     const seen = new Recorder();
     const finish = Promise.withResolvers<void>();
     let inHand = 0;

@@ -106,14 +106,14 @@ beforeEach(() => {
 });
 afterEach(() => system.stop());
 
-describe('a VM whose decision no bus takes', () => {
+describe('a VM whose decision the bus refuses', () => {
   beforeEach(async () => {
     await seed('big', TOO_MUCH_BYTES);
     await start();
     await declare('other');
   });
 
-  test('is set aside, and nothing else is', async () => {
+  test('is set aside alone', async () => {
     await expect(system.placement.order('big', 'new-york')).rejects.toMatchObject({ code: 'VM_SET_ASIDE' });
     expect(ready()).toEqual([true, true, true]);
     expect(setAside(keyOf('big'))).toMatchObject({ kind: 'vm', code: 'EVENT_INVALID' });
@@ -129,7 +129,7 @@ describe('a VM whose decision no bus takes', () => {
     await moves('third', 'new-york');
   });
 
-  test('is taken up again when it is declared as something that can be said', async () => {
+  test('is resumed when it is declared with a valid specification', async () => {
     await expect(system.placement.order('big', 'new-york')).rejects.toMatchObject({ code: 'VM_SET_ASIDE' });
     await declare('big');
     expect(setAside(keyOf('big'))).toBeUndefined();
@@ -168,7 +168,7 @@ describe('a VM whose record cannot be read', () => {
     await moves('other', 'new-york');
   });
 
-  test('has what was said of it meanwhile among the dead letters', async () => {
+  test('has the events of meanwhile among the dead letters', async () => {
     await declare('lost');
     await system.ingest.attach('lost', 'ann', 1);
     await system.settle();
@@ -184,7 +184,7 @@ describe('a VM whose record cannot be read', () => {
   });
 });
 
-test('what an outbox holds and no bus takes goes to the dead letters, with its record', async () => {
+test('an outbox entry that the bus refuses becomes a dead letter, with its record', async () => {
   const retired = envelop({ type: 'vm.retired.v1', data: { vm: 'still', atMs: 1 } }, 'still:1', '/test');
   await seed('still', 1e9, [
     { ...retired, data: { vm: 'still', atMs: null } },
@@ -199,7 +199,7 @@ test('what an outbox holds and no bus takes goes to the dead letters, with its r
   expect((await letters()).length, 'once').toBe(1);
 });
 
-describe('a migration whose record no store takes', () => {
+describe('a migration whose record the store refuses', () => {
   beforeEach(async () => {
     store = { ...store, maxRecordBytes: 20_000 };
     await start();
@@ -242,7 +242,7 @@ test('a migration whose record cannot be read is not begun again, and its VM say
   await moves('other', 'new-york');
 });
 
-test('a VM whose record grows beyond what the store takes stops alone', async () => {
+test('a VM whose record grows beyond the limit of the store stops alone', async () => {
   store = { ...store, maxRecordBytes: 6_000 };
   await start();
   await declare('crowded');

@@ -71,7 +71,7 @@ afterEach(async () => {
 });
 
 describe('placements that share the partitions', () => {
-  test('hold each VM once, say so where they are asked for another, and take over what one of them leaves', async () => {
+  test('hold each VM once, refuse requests for another’s VM, and take over the VMs of one that leaves', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
@@ -92,7 +92,7 @@ describe('placements that share the partitions', () => {
     await vi.waitFor(() => expect(said.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
   });
 
-  test('a pause of automatic moves that one is told reaches the other, and outlives both', async () => {
+  test('a pause of automatic moves that one is ordered reaches the other, and outlives both', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
@@ -110,7 +110,7 @@ describe('placements that share the partitions', () => {
     expect((await placement()).status().paused).toBe(true);
   });
 
-  test('count the moves that others order against the limits, also those that were under way before they came', async () => {
+  test('count the moves of other placements against the limits, also those from before their start', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
@@ -174,7 +174,7 @@ describe('placements that share the partitions', () => {
 });
 
 describe('two migrators', () => {
-  test('one is on duty and speaks for the sites; the other refuses, and takes over when it ends', async () => {
+  test('one leads and reports the sites; the other refuses, and takes over when the first ends', async () => {
     const [first, second] = [await mover(), await mover()];
     const placed = await placement();
     await declareAll();

@@ -77,7 +77,7 @@ describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
   const fixes = [...scenario.fixes()];
   const play = (policy: string) => observed(policy, { sites, vms, batches: [fixes] });
 
-  test('every position is accounted for: the wild ones and the repeats as what they are', async () => {
+  test('every position is accounted for, implausible ones and repeats under their reasons', async () => {
     const { locations } = (await play('tagalong')).result;
     expect(sum(locations)).toBe(fixes.length);
     const { duplicate, 'null-island': nowhere, teleport, quiet, looked, ...others } = locations;
@@ -102,7 +102,7 @@ describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
     expect(sum(result.decisions)).toBe(decided.length);
   });
 
-  test('staying costs more than following, and nobody is moved back at once', async () => {
+  test('staying costs more than following, and no VM is moved back at once', async () => {
     const [tagalong, nearest, never] = [await play('tagalong'), await play('nearest'), await play('never')];
     expect(never.result.cost.totalUserMs).toBeGreaterThanOrEqual(tagalong.result.cost.totalUserMs);
     expect(never.facts).toEqual([]);
@@ -125,13 +125,13 @@ describe('users', () => {
     atMs: START_MS + minute * 60_000,
   });
 
-  test('who find no room have no VM, and their positions are counted as that', async () => {
+  test('without a free slot have no VM, and their positions are counted as refused', async () => {
     const fixes = [fix('ann', 0, 4), fix('bob', 0, 4), fix('ann', 1, 4), fix('bob', 1, 4), fix('bob', 2, 4)];
     const { result } = await observed('tagalong', { sites: [site('west', 4, 1)], batches: [fixes] });
     expect(result).toMatchObject({ users: 1, vms: 1, locations: { looked: 1, quiet: 1, unattached: 3 } });
   });
 
-  test('whose first position cannot be get their VM with the first that can', async () => {
+  test('whose first position is impossible get their VM with the first possible one', async () => {
     const fixes = [fix('ann', 0, 0, 0), fix('ann', 1, 200), fix('ann', 2, 7), fix('ann', 3, 7)];
     const { result, decided } = await observed('tagalong', {
       sites: [site('west', 0, 5), site('east', 7, 5)],
@@ -144,7 +144,7 @@ describe('users', () => {
     expect(result.cost.servingUserMs).toBe(0);
   });
 
-  test('who go back and forth are followed each time by nearest, which comes without pauses, and not by tagalong', async () => {
+  test('who go back and forth are followed each time by nearest, and not by tagalong', async () => {
     // Three kilometres and back, two minutes at a place; no more often than any VM may move in an hour.
     const fixes = Array.from({ length: 12 }, (_, minute) => fix('ann', minute, Math.floor(minute / 2) % 2 ? 4.05 : 4));
     const input = { sites: [site('west', 4, 5), site('east', 4.05, 5)], batches: [fixes] };

@@ -26,7 +26,7 @@ describe('a site that is declared while it runs', () => {
     expect(homeOf(again.system, 'web-1')).toBe('boston');
   });
 
-  test('counts as an operator declared it, not as the configuration says, and the difference is said', async () => {
+  test('counts as an operator declared it, not as configured, and the difference is logged', async () => {
     const { ask } = await up('boston', 'chicago');
     await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), slots: 50 });
     const { ask: askAgain, system } = await up('boston', 'chicago');
@@ -100,7 +100,7 @@ describe('a site that is removed', () => {
     expect(homeOf(system, 'web-1')).toBe('boston');
   });
 
-  test('by force strands its VMs, says so, and has them back when it is declared again', async () => {
+  test('by force strands its VMs, reports it, and has them back when it is declared again', async () => {
     const { ask, system } = await up('boston', 'chicago');
     await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();

@@ -25,7 +25,7 @@ onNats('the store on NATS, beyond the contract', () => {
     await server.stop();
   });
 
-  test('any key is taken, and listed by any prefix of it', async () => {
+  test('the store accepts any key, and lists it by any prefix', async () => {
     const store = await open();
     const part = fc.string({
       unit: fc.constantFrom('a', 'B', '7', '.', ':', '@', '+', '~', ' ', '=', '*', '>', '/', 'é'),
@@ -42,7 +42,7 @@ onNats('the store on NATS, beyond the contract', () => {
     );
   });
 
-  test('the revision that a delete gave fits nothing, not even to create the record anew', async () => {
+  test('the revision of a delete is valid for no write, not even a create', async () => {
     const store = await open();
     const [first] = await store.put([{ key: 'k', value: 1, revision: 0 }]);
     const [gone] = await store.put([{ key: 'k', value: undefined, revision: first! }]);
@@ -72,7 +72,7 @@ onNats('the store on NATS, beyond the contract', () => {
     for (const { value, revision } of listed) expect(revision).toBe(revisions[value.n]);
   });
 
-  test('what is written while the server is away is written once when it is back', async () => {
+  test('a write while the server is away is done once when it is back', async () => {
     const store = await open();
     const revisions = await store.put([{ key: 'a', value: 1, revision: 0 }]);
     await server.kill();

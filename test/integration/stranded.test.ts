@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { homeOf, logged, pass, settle, spec, store, up } from './sites-world.ts';
 
-describe('a home that nobody knows', () => {
-  test('is refused with the site that was meant, and nothing is declared', async () => {
+describe('an unknown home', () => {
+  test('is refused with a suggestion, and nothing is declared', async () => {
     const { ask } = await up('boston', 'new-york');
     const { status, body } = await ask('PUT', '/v1/vms/ghost', { home: 'bostom', spec });
     expect([status, body.error.code]).toEqual([400, 'SITE_UNKNOWN']);
@@ -57,7 +57,7 @@ describe('a site that is gone while a VM is there', () => {
 });
 
 describe('a VM that runs already', () => {
-  test('is not moved by declaring it elsewhere, and whoever does is told how to move it', async () => {
+  test('is not moved by declaring it elsewhere, and the answer says how to move it', async () => {
     const { ask, system } = await up('boston', 'new-york');
     expect((await ask('PUT', '/v1/vms/web-1', { home: 'boston', spec })).status).toBe(204);
     await settle();

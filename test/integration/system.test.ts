@@ -76,7 +76,7 @@ describe('an hour and a quarter of the shipped scenario', () => {
     expect(of('event.rejected.v1')).toEqual([]);
   });
 
-  test('every VM runs once, and where the placement says', () => {
+  test('every VM runs once, at the site that placement has', () => {
     const { vms } = system.placement.status();
     expect(vms).toHaveLength(scenario.vms.length);
     for (const { vm, home, migration } of vms) {
@@ -84,7 +84,7 @@ describe('an hour and a quarter of the shipped scenario', () => {
     }
   });
 
-  test('the metrics count what happened', async () => {
+  test('the metrics count the events', async () => {
     const text = await (await fetch(`${url}/metrics`)).text();
     const sum = (series: RegExp) =>
       text.split('\n').reduce((total, row) => total + (series.test(row) ? Number(row.split(' ').at(-1)) : 0), 0);
@@ -102,7 +102,7 @@ describe('an hour and a quarter of the shipped scenario', () => {
   });
 });
 
-test('a jump that nobody can have made is accepted, and not believed', async () => {
+test('an impossible jump is accepted, and does not count', async () => {
   const { vm, sessions } = scenario.vms[0]!;
   const explanation = async () => (await request('GET', `/v1/vms/${vm}/explanation`)).body;
   const teleported = () => system.placement.counts.get('teleport') ?? 0;
@@ -123,13 +123,13 @@ test('a jump that nobody can have made is accepted, and not believed', async () 
 });
 
 describe('an operator, over HTTP', () => {
-  test('nobody without the token', async () => {
+  test('is refused without the token', async () => {
     for (const token of ['', 'another token of sixteen']) {
       expect((await request('GET', '/v1/status', undefined, token)).status).toBe(401);
     }
   });
 
-  test('sees where everything is and why', async () => {
+  test('sees sites, VMs and reasons', async () => {
     const { status, body } = await request('GET', '/v1/status');
     expect(status).toBe(200);
     expect(body.policy).toBe('tagalong');

@@ -70,7 +70,7 @@ async function followAnnEast(headers: Record<string, string> = {}) {
   return collector.spans;
 }
 
-test('the whole move has its parts, which follow one another without a gap, with what it cost and nobody’s position', async () => {
+test('a move has one span and a child for each part, without gaps, with its costs and without positions', async () => {
   const spans = await followAnnEast();
   const names = spans.map(({ name }) => name);
   expect(names.slice(0, 3)).toEqual(['move', 'decide', 'queue']);
@@ -123,7 +123,7 @@ test('a trace that the sender of the position has begun is linked to', async () 
   ]);
 });
 
-test('what the sender calls a trace and is none goes no further', async () => {
+test('an invalid trace context of the sender is dropped', async () => {
   const spans = await followAnnEast({ traceparent: 'x; drop' });
   expect(seen.find(({ type }) => type === 'location.reported.v1')).not.toHaveProperty('traceparent');
   expect(spans.find(({ name }) => name === 'decide')!.links).toEqual([]);

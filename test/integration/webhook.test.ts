@@ -54,7 +54,7 @@ async function listen(...hooks: { name: string; url: string; token?: string }[])
   await webhooks.start();
 }
 
-test('a move is told when it is accepted and when it ends, in order, with the site where the VM then is', async () => {
+test('a webhook gets the acceptance and the end of a move, in order, with the site of the VM', async () => {
   await listen({ name: 'ams', url, token: 'a token of more than sixteen' });
   await bus.publish([event('accepted'), event('switched'), event('completed'), event('failed'), event('cancelled')]);
   await vi.waitFor(() => expect(told).toHaveLength(4));
@@ -74,7 +74,7 @@ test('a move is told when it is accepted and when it ends, in order, with the si
   expect(told[0]!.authorization).toBe('Bearer a token of more than sixteen');
 });
 
-test('what one refuses becomes a dead letter without its address; another is told all the same', async () => {
+test('a refused notification becomes a dead letter without the address, and other webhooks still get theirs', async () => {
   const rejected: Event[] = [];
   await bus.subscribe({ group: 'letters', types: ['event.rejected.v1'] }, async (batch) => {
     rejected.push(...batch.map((delivery) => delivery.event));
@@ -87,7 +87,7 @@ test('what one refuses becomes a dead letter without its address; another is tol
   expect(JSON.stringify(rejected)).not.toContain('secret');
 });
 
-test('one that cannot take it now is told again, in order, and no further once it has taken it', async () => {
+test('an unavailable webhook is notified again, in order, until it accepts', async () => {
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted'), event('completed')]);
@@ -98,7 +98,7 @@ test('one that cannot take it now is told again, in order, and no further once i
   expect(statuses.indexOf('INTERHOST_MOVEOUT_COMPLETED'), 'only after the first was taken').toBe(statuses.length - 1);
 });
 
-test('stopping waits for nobody who does not answer', async () => {
+test('stopping does not wait for a webhook that does not answer', async () => {
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted')]);

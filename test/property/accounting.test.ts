@@ -54,7 +54,7 @@ const anyInput = fc
     more: shared ? { vms: together } : {},
   }));
 
-test('users are there for the same time under every policy, to the last digit', async () => {
+test('users are present for the same time under every policy, to the last digit', async () => {
   let moves = 0;
   await fc.assert(
     fc.asyncProperty(anyInput, async ({ trace, more }) => {
@@ -116,7 +116,7 @@ async function told(input: RunInput) {
   return { result, picture: watcher.picture(), positions: [...positions.values()], homes };
 }
 
-test('a run and its picture come to what a second reckoning comes to, leg by leg and site by site', async () => {
+test('a run and its picture equal an independent calculation, leg by leg and site by site', async () => {
   let switched = 0;
   await fc.assert(
     fc.asyncProperty(anyInput, fc.constantFrom('tagalong', 'nearest', 'lyapunov'), async ({ trace, more }, policy) => {

@@ -42,7 +42,7 @@ const worlds = fc.record({
   stayMs: fc.constantFrom(0, 1, 300_000, START_MS),
 });
 
-test('whatever is accepted of a VM, its users, its sites and the configuration: every event that follows is valid', () => {
+test('every event is valid for any accepted VM, users, sites and configuration', () => {
   let decisions = 0;
   let explained = 0;
   fc.assert(

@@ -120,7 +120,7 @@ async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<
   expect(sites.runningSites(other)).toEqual(['a']);
 }
 
-test('honest agents: a move ends where it was to', async () => {
+test('honest agents: a move ends at its destination', async () => {
   await declare('v', 'a');
   expect((await ended(await move('v', 'a', LIAR))).type).toBe('migration.completed.v1');
   expect(sites.runningSites('v')).toEqual([LIAR]);
@@ -132,7 +132,7 @@ describe('a destination that answers the order to receive with', () => {
   });
 });
 
-test('whatever an agent says in the place of the truth, the others’ VMs are moved', async () => {
+test('a lying agent does not keep the VMs of other agents from moving', async () => {
   const lies = fc.tuple(
     fc.constantFrom(...ORDERS_BEFORE),
     fc.oneof({ arbitrary: fc.constantFrom(...Object.values(FORMS)), weight: 1 }, { arbitrary: changes, weight: 3 }),

@@ -73,7 +73,7 @@ function rowsIn(content: Buffer, { byLine, head, format }: Whole): number | unde
 }
 
 test(
-  'a broken trace loses no row in silence, and never hangs',
+  'a broken trace loses no row silently, and never hangs',
   async () => {
     const outcomes = { errors: 0, skipped: 0, counted: 0 };
     await fc.assert(
@@ -117,7 +117,7 @@ test(
 );
 
 test(
-  'XML and JSON that are cut off are an error, whatever was read before',
+  'truncated XML and JSON are an error, whatever was read before',
   async () => {
     const closed = wholeTrace.filter(({ tail }) => tail !== '');
     await fc.assert(
@@ -133,7 +133,7 @@ test(
 );
 
 test(
-  'a gzip that is cut off is an error, whatever was read before',
+  'a truncated gzip is an error, whatever was read before',
   async () => {
     await fc.assert(
       fc.asyncProperty(wholeTrace, fc.double({ min: 0.2, max: 0.99, noNaN: true }), async (whole, share) => {
@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  'noise is no trace in any format, and no list of sites',
+  'random bytes are no trace in any format, and no list of sites',
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 500 }), fc.constantFrom(...TRACE_FORMATS), async (noise, format) => {

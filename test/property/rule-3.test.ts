@@ -33,7 +33,7 @@ const most = (keys: readonly string[]) =>
 
 describe('rule 3: one migration per VM at a time; limits per site and per path hold', () => {
   // A policy that knows no limits: what holds here, the migrator alone keeps.
-  test('whatever is decided, however fast, the migrator starts no more than the limits allow', () => {
+  test('the migrator starts no more moves than the limits allow, for any decisions', () => {
     let waited = 0;
     fc.assert(
       fc.property(decisions, faults, limits, (list, broken, limited) => {

@@ -70,7 +70,7 @@ const essence = ({ decided, ended }: Awaited<ReturnType<typeof outcome>>) => ({
     .toSorted((a, b) => (a.migration < b.migration ? -1 : 1)),
 });
 
-describe('rule 6: restarting any service at any moment loses nothing and repeats nothing that matters', {
+describe('rule 6: restarting any service at any moment loses nothing and repeats no effect', {
   timeout: 120_000,
 }, () => {
   const steps = stepsOf(inOrder, restart(fc.constantFrom<Who>('placement', 'migrator'), fc.constant(0)));

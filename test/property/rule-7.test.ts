@@ -138,7 +138,7 @@ describe('rule 7: a move is never worth less than it was expected to cost', () =
     [444, 11],
     [156, 40],
   ])(
-    'moves pay: nor where visits too short to pay alternate with longer stays (%i s, %i %%)',
+    'moves pay: also where visits too short to pay alternate with longer stays (%i s, %i %%)',
     (periodS, awayPercent) => {
       const { moves, costUserMs, gainUserMs } = oscillate(periodS, awayPercent);
       const oneMove = moves[0]!.prediction!.costUserMs;

@@ -69,7 +69,7 @@ onTestBed('clients of a real VM', () => {
       }
     }));
 
-  describe('who cannot follow is not left unmentioned', () => {
+  describe('clients that cannot follow are reported', () => {
     test('a plain TCP connection to the VM itself falls silent, and the move is degraded', () =>
       withVm(async ({ vm, from, to }, host) => {
         const client = bedClient(bed.network, { at: 'phone', host, mptcp: false });

@@ -36,7 +36,7 @@ onTestBed('compressed moves of a real VM', () => {
     expect(zstd.bytes).toBeLessThan(0.7 * plain.bytes);
   });
 
-  test('sites that compress differently, or are to do what does not go with it, say so before anything is sent', async () => {
+  test('sites that compress differently, or cannot combine it with another setting, refuse before anything is sent', async () => {
     const [plain, zstd] = [beds.get('none')!, beds.get('zstd')!];
     const postCopy = moveVm(zstd, 'vm1', 'bonn', 'oslo', { rules: { ...RULES, postCopy: true } });
     await expect(postCopy).rejects.toMatchObject({ code: 'ORDER_REFUSED', message: expect.stringContaining('zstd') });

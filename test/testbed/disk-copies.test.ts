@@ -31,7 +31,7 @@ const hop: fc.Arbitrary<Hop> = fc.record({
 });
 
 onTestBed('a disk between three sites', () => {
-  test('holds what was written to it after each move, return, crash, start anew and move that was called off', async () => {
+  test('holds all writes after each move, return, crash, restart and cancelled move', async () => {
     const went = { whole: 0, less: 0 };
     const property = fc.asyncProperty(fc.array(hop, { minLength: 6, maxLength: 10 }), async (hops) => {
       const world = new DiskWorld(await mkdtemp(join(tmpdir(), 'disk-')));

@@ -105,7 +105,7 @@ onTestBed(
         await network.setRate('oslo', 'north', RATE_BPS);
       });
 
-      test('are all that there was: afterwards no process and no namespace is left', async () => {
+      test('leave no process and no namespace behind', async () => {
         const pids = await processesOf(network);
         await network.close();
         await expectGone(network.namespace('delay'), pids);
@@ -143,7 +143,7 @@ onTestBed(
       await expectGone(namespace, pids.split('\n').filter(Boolean).map(Number));
     });
 
-    test('a VM moves, and the client who holds a connection loses nothing', async () => {
+    test('a VM moves, and a client with a connection loses nothing', async () => {
       const apart = { rttMs: 20, lossPercent: 0.02, clientRttMs: 10 };
       const bed = await openTestBed(farApart(twoSites(25e6), apart));
       try {

@@ -88,7 +88,7 @@ onTestBed('paths of a real move', () => {
       }),
   );
 
-  test('both paths are dead before the memory is copied: it is given up, and the VM runs on where it was', () =>
+  test('both paths are dead before the memory is copied: the move fails, and the VM runs on at its source', () =>
     withVm(async ({ vm, from, to }) => {
       const cut = async (step: string) => {
         if (step === 'memory') for (const provider of ['north', 'south']) await bed.network.cut('bonn', provider);
@@ -103,7 +103,7 @@ onTestBed('paths of a real move', () => {
       expect((await moveVm(bed, vm, from, to)).degraded).toEqual([]);
     }));
 
-  test('the only path that a copy has got dies: it is begun again over the other, and says so', () =>
+  test('the only path of a copy dies: the copy begins again over the other, and reports it', () =>
     withVm(async (pooled) => {
       const { vm, from, to } = pooled;
       const { before, done } = cutting(pooled, ['north']);
@@ -128,7 +128,7 @@ onTestBed('paths of a real move', () => {
     }));
 
   onlyLong(() => {
-    test('all paths are cut for good: the watchdog gives the move up, and the VM runs on where it was', () =>
+    test('all paths are cut for good: the watchdog ends the move, and the VM runs on at its source', () =>
       withVm(async (pooled) => {
         const { vm, from, to } = pooled;
         const { before, done } = cutting(pooled, ['north', 'south']);
@@ -146,7 +146,7 @@ onTestBed('paths of a real move', () => {
       }));
   });
 
-  test('a middlebox strips MPTCP: the move is made over plain TCP, and says so', () =>
+  test('a middlebox strips MPTCP: the move uses plain TCP, and reports it', () =>
     withVm(async ({ vm, from, to }) => {
       const strip =
         'add chain ip box strip { type filter hook forward priority 0; }; add rule ip box strip reset tcp option mptcp';

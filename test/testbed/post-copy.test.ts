@@ -46,7 +46,7 @@ onTestBed('post-copy of a real VM', () => {
   const cut = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.cut('bonn', each)));
   const mend = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.mend('bonn', each)));
 
-  test('it runs on at its destination before all of its memory is there, stands still for little, and is whole in the end', () =>
+  test('the VM resumes at its destination before all of its memory is there, after a short pause, and is intact in the end', () =>
     withBusyVm(async ({ vm, from, to }, intact) => {
       const { degraded, pauseMs, bytes } = await moveVm(bed, vm, from, to, { rules });
       expect(degraded).toEqual(['post-copy']);
@@ -110,7 +110,7 @@ onTestBed('post-copy of a real VM', () => {
 
     const [source, destination] = [['source', 'from'] as const, ['destination', 'to'] as const];
     test.each(longOr([destination], [source, destination]))(
-      'rule 1, 2, 5: the QEMU at its %s dies in post-copy; it can be started again as is said',
+      'rule 1, 2, 5: the QEMU at its %s dies in post-copy; the VM can be started again as the failure says',
       (_, end) =>
         withBusyVm(async (pooled) => {
           const { vm, to } = pooled;
@@ -125,7 +125,7 @@ onTestBed('post-copy of a real VM', () => {
   });
 
   onlyLong(() => {
-    test('its disk goes along, and is whole before it runs', () => {
+    test('the disk moves along, and is complete before the VM runs', () => {
       const spec = specOf({ diskBytes: 16 * 2 ** 20 });
       return withBusyVm(async ({ vm, from, to }, intact) => {
         await guest(from, vm, 'disk-write', '1000000');
@@ -137,7 +137,7 @@ onTestBed('post-copy of a real VM', () => {
       }, new VmPool(bed, spec));
     });
 
-    test('the only path that it has got dies in post-copy: the rest goes over the other', () =>
+    test('the only path dies in post-copy: the rest goes over the other', () =>
       withBusyVm(async ({ vm, from, to }, intact) => {
         // Without MPTCP on the first path there is no second one for the connection to go on over.
         const strip = 'add chain ip box strip { type filter hook forward priority 0; }';

@@ -101,7 +101,7 @@ onTestBed('storage of a real VM', () => {
     }
   });
 
-  test('there and back while the guest writes: all it wrote is on the disk, its memory is intact, and what was there already was not sent again', async () => {
+  test('a VM moves there and back while its guest writes: all writes are on the disk, its memory is intact, and unchanged data is not sent again', async () => {
     await begin('vm1', MUCH_BPS);
     await guest('fill', '20000000');
     const memory = await guest('checksum');
@@ -129,7 +129,7 @@ onTestBed('storage of a real VM', () => {
   }, 240_000);
 
   onlyLong(() => {
-    test('back by way of a third site: what was written at both is what is sent', async () => {
+    test('a VM returns by way of a third site: only the writes at both are sent', async () => {
       await begin('vm2');
       await go('bonn');
       await writes(SOME_BYTES);
@@ -142,7 +142,7 @@ onTestBed('storage of a real VM', () => {
       expect(await goUnchanged('bonn')).toBeLessThan(DISK_BYTES);
     }, 120_000);
 
-    test('only what is known for certain to be there is left out', async () => {
+    test('a copy leaves out only data that is certain to be at the destination', async () => {
       await begin('vm3');
       await go('bonn');
       await appendFile(filesAt('oslo').kept, 'x');
@@ -168,7 +168,7 @@ onTestBed('storage of a real VM', () => {
       expect(await goUnchanged('bonn'), 'one from before QEMU was started anew').toBeGreaterThanOrEqual(DISK_BYTES);
     }, 120_000);
 
-    test('a return that is called off: the VM runs on with all it wrote, and the next return is whole', async () => {
+    test('a return is cancelled: the VM runs on with all its writes, and the next return is complete', async () => {
       await begin('vm4', MUCH_BPS);
       await go('bonn');
       const { before, done } = cutting('memory', 'copy');
@@ -188,7 +188,7 @@ onTestBed('storage of a real VM', () => {
     }, 120_000);
   });
 
-  test('a mirror that stalls is given up: the VM runs on at its source, with its disk', async () => {
+  test('a mirror stalls: the move fails, and the VM runs on at its source, with its disk', async () => {
     await begin('vm5', MUCH_BPS);
     const { before, done } = cutting('disk', 'disk');
     try {
