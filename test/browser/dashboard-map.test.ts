@@ -1,7 +1,8 @@
 /** The dashboard where there is much of everything: sites, and letters in their names. */
 import { afterEach, expect, test } from 'vitest';
+import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
-import { DESK, faults, find, PATIENTLY } from './dashboard.ts';
+import { DESK, faults, find } from './dashboard.ts';
 import { type Scene, startScene } from './scene.ts';
 
 const SPEC = { ramBytes: 4e9, dirtyRateBps: 2e7, workingSetBytes: 2e8 };

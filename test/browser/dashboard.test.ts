@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
-import { DESK, faults, find, PATIENTLY, strangersTo } from './dashboard.ts';
+import { DESK, faults, find, strangersTo } from './dashboard.ts';
 import { PLACES, type Scene, startScene, TOKEN } from './scene.ts';
 
 let scene: Scene;

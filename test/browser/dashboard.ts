@@ -1,9 +1,9 @@
 /** What tests of the dashboard's page do again and again. */
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { PATIENTLY } from '../patience.ts';
 import type { Visit } from './browser.ts';
 
-export const PATIENTLY = { timeout: 20_000, interval: 100 };
 export const DESK = { viewport: { width: 1280, height: 800 } };
 
 /** Finds a VM or a site by its name, with keys alone. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
 import { PLACES, type Scene, startScene } from './scene.ts';
 
-const PATIENTLY = { timeout: 40_000, interval: 200 };
 const at = ({ lat, lon }: { lat: number; lon: number }) => ({ latitude: lat, longitude: lon });
 
 let scene: Scene;

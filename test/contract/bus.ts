@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription } from '#shared/bus/bus.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Envelope, type Event, envelop } from '#shared/events/index.ts';
+import { PATIENTLY } from '../patience.ts';
 import { gate, locationOf, Recorder, siteOf } from './bus-events.ts';
 import type { BusHarness } from './bus-harness.ts';
 import { histories, play } from './bus-history.ts';
@@ -14,7 +15,6 @@ import { latestContract } from './bus-latest.ts';
 
 const LOCATIONS = ['location.reported.v1'] as const;
 /** How long partitions may take to change hands, and lag to be looked up. */
-const PATIENTLY = { timeout: 20_000, interval: 20 };
 const vms = Array.from({ length: 64 }, (_, i) => `vm-${i}`);
 
 /** @param options.runs how many random histories the property test plays: fewer where opening a bus is slow */

@@ -1,11 +1,11 @@
 /** The dashboard as a process of its own, beside the other services on NATS. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Picture } from '#services/dashboard/wire.ts';
+import { PATIENTLY } from '../patience.ts';
 import { onNats, startNats } from '../servers/nats.ts';
 import { begin, file, tagalong } from './cli.ts';
 
 const TOKEN = 'a token of more than sixteen';
-const PATIENTLY = { timeout: 30_000, interval: 250 };
 const SPEC = '{ ramBytes: 100000000, dirtyRateBps: 1000000, workingSetBytes: 5000000 }';
 
 const settings = (url: string, services: readonly string[] = []) => `

@@ -9,11 +9,11 @@ import { onTestBed } from '../testbed/needs.ts';
 import { file, tagalong } from './cli.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const PATIENTLY = { timeout: 60_000 };
+const SLOW = { timeout: 60_000 };
 
 const statesOf = (findings: readonly Finding[]) => Object.fromEntries(findings.map(({ what, state }) => [what, state]));
 
-test('doctor checks this host, and reports in a table and as JSON', PATIENTLY, async () => {
+test('doctor checks this host, and reports in a table and as JSON', SLOW, async () => {
   const json = await tagalong(['doctor', '--json']);
   const { findings } = JSON.parse(json.stdout) as { findings: Finding[] };
   const missing = findings.filter(({ state }) => state === 'missing');
@@ -81,7 +81,7 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
   const faulty = (states: Record<string, string>) =>
     Object.fromEntries(Object.entries(states).filter(([what, state]) => state !== 'ok' && what !== 'clock'));
 
-  test('doctor finds nothing missing where all is in place', PATIENTLY, async () => {
+  test('doctor finds nothing missing where all is in place', SLOW, async () => {
     const { code, states } = await doctorAfter(GOOD);
     expect(faulty(states)).toEqual({});
     expect(code).toBe(0);
@@ -101,7 +101,7 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
     ['with a LAN that is too narrow', 'ip link set br0 mtu 1400', { LAN: 'missing' }],
     ['without the address for orders', 'ip address del 192.0.2.10/32 dev lo', { orders: 'missing' }],
     ['with a strict filter', 'sysctl -qw net.ipv4.conf.all.rp_filter=1', { 'reverse path filter': 'wanting' }],
-  ] as const)('%s it says so, and nothing else', PATIENTLY, async (_, command, expected) => {
+  ] as const)('%s it says so, and nothing else', SLOW, async (_, command, expected) => {
     const { code, stderr, states } = await doctorAfter(`${GOOD}\n${command}`);
     expect(faulty(states)).toEqual(expected);
     const isMissing = Object.values(expected).includes('missing' as never);

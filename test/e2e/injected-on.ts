@@ -8,10 +8,10 @@ import { parseConfig } from '#shared/config/load.ts';
 import { EVENT_TYPES, type Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
+import { PATIENTLY } from '../patience.ts';
 import { file, tagalong } from './cli.ts';
 import { asItIs, FOREIGN, type Foreign, poison } from './foreign.ts';
 
-const PATIENTLY = { timeout: 40_000, interval: 100 };
 const PARTITIONS = 4;
 const SITES = ['s0', 's1', 's2', 's3'];
 const USERS = [0, 1, 2, 3];

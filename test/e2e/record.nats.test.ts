@@ -11,10 +11,10 @@ import { envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus } from '#shared/open.ts';
 import type { Comparison } from '#simulations/simulate.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
 
-const PATIENTLY = { timeout: 30_000, interval: 100 };
 const START_MS = Date.UTC(2026, 0, 1);
 const SITES = 'site,lat,lon\nwest,52,4\neast,52,7\n';
 

@@ -6,10 +6,9 @@ import { TagalongError } from '#shared/errors.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus } from '#shared/open.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type Collector, startCollector } from '../servers/otlp.ts';
 import { begin, file, type Running, tagalong } from './cli.ts';
-
-const PATIENTLY = { timeout: 20_000, interval: 200 };
 
 const settings = (url: string, otlpUrl: string) => `
 tracing: { otlpUrl: "${otlpUrl}" }

@@ -7,10 +7,10 @@ import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { PATIENTLY } from '../patience.ts';
 import { tagalong } from './cli.ts';
 
 const TOKEN = 'a token of more than sixteen';
-const PATIENTLY = { timeout: 20_000, interval: 100 };
 const SETTINGS = {
   http: { port: 0, token: TOKEN },
   sites: ['west', 'east'].map((site, i) => ({

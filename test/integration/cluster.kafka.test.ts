@@ -11,10 +11,10 @@ import { offsetsOf } from '#shared/bus/kafka/topics.ts';
 import { partitionOf } from '#shared/events/index.ts';
 import { kafkaStore } from '#shared/store/kafka.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 
-const PATIENTLY = { timeout: 25_000, interval: 50 };
 const types = ['location.reported.v1'] as const;
 const timing = { heartbeatMs: 100 };
 

@@ -6,8 +6,8 @@ import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
+import { PATIENTLY } from '../patience.ts';
 
-const PATIENTLY = { timeout: 60_000, interval: 200 };
 /** So soon a loss is known: the questions come every two seconds, and may take three. */
 const SOON = { timeout: 10_000, interval: 200 };
 const MIGRATOR = SERVICES.indexOf('migrator');

@@ -9,10 +9,10 @@ import type { KafkaOptions } from '#shared/bus/kafka/options.ts';
 import { type Envelope, encode, partitionOf } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { gate, locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 
-const PATIENTLY = { timeout: 25_000, interval: 50 };
 const PARTITIONS = 4;
 const types = ['location.reported.v1'] as const;
 const vms = Array.from({ length: 12 }, (_, i) => `vm-${i}`);

@@ -13,6 +13,7 @@ import { namesOf } from '#shared/bus/nats/names.ts';
 import type { NatsBusOptions } from '#shared/bus/nats/options.ts';
 import type { Envelope } from '#shared/events/index.ts';
 import { locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 import { firstHandled, type Handled } from './nats-handled.ts';
 
@@ -20,7 +21,6 @@ const PARTITIONS = 8;
 const types = ['location.reported.v1'] as const;
 const letterTypes = ['event.rejected.v1'] as const;
 const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
-const PATIENTLY = { timeout: 20_000, interval: 20 };
 
 async function publishSteadily(bus: Bus, rounds: number, between: (round: number) => Promise<void> | void) {
   for (let round = 0; round < rounds; round++) {

@@ -2,11 +2,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, mkdtempSync, rmSync } from 'node:fs';
-import { createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const MACS = ['52:54:00:7a:00:01', '52:54:00:7a:00:02'] as const;
@@ -83,7 +84,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     execFileSync('sh', [`${ROOT}deploy/guest/build.sh`], { stdio: 'pipe' });
     folder = mkdtempSync(join(tmpdir(), 'tagalong-guest-'));
     port = join(folder, 'guest.sock');
-    echoPort = await freePort();
+    echoPort = (await freePorts(1))[0]!;
     const user = (id: string, net: string, more = ''): string[] => ['-netdev', `user,id=${id},net=${net}${more}`];
     qemu = spawn(
       'qemu-system-x86_64',
@@ -181,15 +182,6 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     expect(await ask('checksum')).toBe(before);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function until(holds: () => void): Promise<void> {
   for (const endMs = performance.now() + BOOT_MS; ; await sleep(20)) {

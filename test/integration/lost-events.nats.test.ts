@@ -6,9 +6,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 
-const PATIENTLY = { timeout: 20_000, interval: 20 };
 const types = ['location.reported.v1'] as const;
 
 onNats('the bus on NATS, when the server has lost the last events and gives their numbers to others', () => {

@@ -2,10 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePorts } from '#deploy/local/loopback.ts';
 import { haproxyConfig, meansOf } from '#deploy/proxy/config.ts';
 import { type Proxy as EdgeProxy, startProxy } from '#deploy/proxy/proxy.ts';
 import { transportOf } from '#services/probe/transport.ts';
@@ -25,15 +26,6 @@ afterEach(async () => {
   await rm(runDir, { recursive: true });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** An echo service that puts its name before every answer. */
 async function named(name: string): Promise<number> {
   const echo = await echoServer();
@@ -43,7 +35,7 @@ async function named(name: string): Promise<number> {
 }
 
 async function proxyTo(serverPort: number): Promise<{ proxy: EdgeProxy; port: number }> {
-  const port = await freePort();
+  const port = (await freePorts(1))[0]!;
   const proxy = await startProxy({ listen: { host, port }, server: { host, port: serverPort }, runDir });
   closers.push(() => proxy.stop());
   return { proxy, port };

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Handler } from '#shared/bus/bus.ts';
 import { type NatsBus, natsBus } from '#shared/bus/nats/bus.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 
 const PARTITIONS = 8;
-const PATIENTLY = { timeout: 20_000, interval: 20 };
 const types = ['location.reported.v1'] as const;
 const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
 const round = (n: number) => vms.map((vm) => locationOf(vm, n));

@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
+import { freePorts } from '#deploy/local/loopback.ts';
 
 const SERVERS = new URL('../../deploy/servers/kafka/', import.meta.url).pathname;
 const START_MS = 60_000;
@@ -172,19 +173,6 @@ function propertiesOf(node: number, ports: readonly number[], data: string, opti
   return Object.entries(all)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) server.close();
-  return ports;
 }
 
 /** Resolves when a node that takes connections has heard of all others: before, topics cannot lie on them. */

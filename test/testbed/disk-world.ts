@@ -3,9 +3,9 @@
  * written by QEMU itself, and kept in a buffer as well, which is what the disk has to hold.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '#deploy/local/loopback.ts';
 import { clearSockets, diskArguments, type QemuFiles, qemuFiles } from '#services/agent/command-line.ts';
 import { closeDisk, DiskCopy, serveDisk } from '#services/agent/disk.ts';
 import type { InstanceRecord, MoveRecord } from '#services/agent/instance-record.ts';
@@ -135,7 +135,7 @@ export class DiskWorld {
     const kept = await takeKeptDisk(files, DISK_BYTES);
     if (kept === undefined) await createDisk(files, DISK_BYTES, undefined);
     const receiver = await this.#start(files, files.disk, ['-S', '-incoming', 'defer']);
-    const diskPort = await freePort();
+    const diskPort = (await freePorts(1))[0]!;
     await serveDisk(receiver.qmp, diskPort, false, '');
     await receiver.qmp.execute('migrate-incoming', { uri: `unix:${files.guest}` });
     const endpoints = [{ provider: 'north', address: '127.0.0.1' }];
@@ -229,14 +229,4 @@ async function until(qmp: Qmp, wanted: string): Promise<void> {
     if (status === 'failed' || i > 2000) throw new Error(`${wanted}: ${status}, ${why}`);
     await sleep(5);
   }
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
