@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PHASES } from '#shared/events/index.ts';
 import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+import { createLog } from '#shared/log.ts';
 import { type Topology, topologies } from './topology.ts';
 import type { TestBed } from './world.ts';
 
@@ -79,7 +80,7 @@ export async function moveVm(
     readonly before?: (step: (typeof PHASES)[number]) => Promise<void>;
   } = {},
 ): Promise<Measured> {
-  const hypervisor = qemuHypervisor({ agents: bed.agents, sites: bed.topology.sites, rules });
+  const hypervisor = qemuHypervisor({ agents: bed.agents, sites: bed.topology.sites, rules, log: createLog('silent') });
   const move = { id: `${vm}:${Date.now()}${++serial}`, vm, from, to, spec };
   try {
     const answer = (give: () => void) =>

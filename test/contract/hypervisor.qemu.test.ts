@@ -6,6 +6,7 @@ import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
+import { createLog } from '#shared/log.ts';
 import { onTestBed } from '../testbed/needs.ts';
 import { VmPool } from '../testbed/pool.ts';
 import { hypervisorContract } from './hypervisor.ts';
@@ -35,7 +36,7 @@ onTestBed('real VMs', () => {
 
   const harness = async () => {
     const { vm, from, to } = await pool.take();
-    const hypervisor = qemuHypervisor({ agents: bed.agents, sites: topology.sites, rules });
+    const hypervisor = qemuHypervisor({ agents: bed.agents, sites: topology.sites, rules, log: createLog('silent') });
     const move = { id: `${vm}:${++serial}`, vm, from, to, spec: specOf() };
     const until = async (condition: () => boolean) => {
       for (const untilMs = Date.now() + 40_000; !condition(); await sleep(5)) {

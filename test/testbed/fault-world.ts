@@ -108,7 +108,7 @@ export class FaultWorld {
     const { rules } = this;
     const life = new Life();
     const agents = new Map([...this.bed.agents].map(([site, agent]) => [site, this.#held(agent, life)]));
-    const driver = qemuHypervisor({ agents, sites: topology.sites, rules });
+    const driver = qemuHypervisor({ agents, sites: topology.sites, rules, log: createLog('silent') });
     const config = parseConfig(JSON.stringify({ sites, hypervisor, limits: { stepTimeoutMs: 3000 } }), 'faults');
     const service = createMigrator({
       ...{ bus: life.bus(this.#bus), store: life.store(this.#store), clock: life.clock(realClock()) },

@@ -40,7 +40,7 @@ export async function qemuMachines(config: Config, store: Store, log: Log): Prom
   for (const site of config.sites) declare(site);
   const { maxRounds, maxPauseMs } = config.move;
   const rules = { announce, joinMs, stallMs, postCopy, maxRounds, maxPauseMs };
-  const hypervisor = qemuHypervisor({ agents, sites, rules });
+  const hypervisor = qemuHypervisor({ agents, sites, rules, log });
   const machines = {
     hypervisor,
     hosts: { ...remoteHosts(agents, config, log), declare, withdraw },

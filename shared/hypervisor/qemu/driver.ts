@@ -1,228 +1,151 @@
 /**
- * The hypervisor port over the agents of the sites: real VMs under QEMU, moved over multipath TCP. Keeps nothing that
- * matters: what is true of a move is asked of its two agents each time, so a restart of whoever drives loses nothing.
+ * The hypervisor port over the agents of the sites: real VMs under QEMU, moved over multipath TCP. Keeps nothing that has to
+ * outlive it: the state of a move is asked of its two agents each time.
  *
- * Safety rests on who may run the VM, which is written down at the sites and handed on in one direction: the source
- * gives it up for good before the destination is told to run it (rule 1), and has it back only after the destination
- * has given up the receiver for good (rule 2).
+ * Safety rests on who may run the VM. The sites write that down and hand it on in one direction: the source gives the VM up
+ * for good before the destination is told to run it (rule 1), and gets it back only after the destination has discarded its
+ * receiver for good (rule 2).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
+import { type Log, serviceLog } from '../../log.ts';
 import { NOTHING_MEASURED } from '../../model/measured.ts';
-import { pathsBetween, type Uplink } from '../../model/paths.ts';
-import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
+import type { Uplink } from '../../model/paths.ts';
+import type { Hypervisor, Move, Report } from '../hypervisor.ts';
+import { doneSteps, goesForward, hasDied, objection, runsAt, standsBetween } from './both-ends.ts';
 import { type AgentClient, RefusedOrder } from './client.ts';
-import type { DriverRules, Run } from './run.ts';
+import { Cancelled, whileUnreachable } from './retry.ts';
+import { askBothEnds, type DriverRules, type Run, type StepContext, updateMeasured } from './run.ts';
+import { Runs } from './runs.ts';
 import { STEPS } from './steps.ts';
-import {
-  doneSteps,
-  goesForward,
-  hasArrived,
-  hasDied,
-  measure,
-  objection,
-  runsAt,
-  type Survey,
-  standsBetween,
-} from './survey.ts';
+import { undo } from './undo.ts';
 
 /** Real VMs, behind the port. */
 export interface QemuHypervisor extends Hypervisor {
-  /** Gives no more orders and reports no more; what is under way at the sites goes on. */
+  /** Gives no more orders and sends no more reports; what is under way at the sites goes on. */
   close(): void;
 }
 
 /** Whom it orders, and how. */
 export interface QemuHypervisorOptions {
-  /** The agents by site. */
+  /** The agents by site. May change while it runs. */
   readonly agents: ReadonlyMap<string, AgentClient>;
-  /** How the sites are connected. */
+  /** How the sites are connected. May change while it runs. */
   readonly sites: readonly { readonly site: string; readonly uplinks: readonly Uplink[] }[];
   readonly rules: DriverRules;
+  readonly log: Log;
 }
 
-/** Between two tries to reach an agent. */
-const RETRY_MS = 100;
-/** An agent that is silent for longer is not waited for. */
-const UNREACHABLE_MS = 300_000;
-
-/** A move that nobody has asked for anything for so long was given up without a word. */
-const FORGOTTEN_MS = 600_000;
-
-/** What refuses has the codes of the port, and those of the agents (`shared/errors.ts`). */
-export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions): QemuHypervisor {
-  const runs = new Map<string, Run>();
-  const asking = new Set<string>();
+/** Creates it. Reports of failures have the codes of the port and those of the agents (`shared/errors.ts`). */
+export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHypervisorOptions): QemuHypervisor {
+  const log = serviceLog(parent, 'hypervisor');
+  const runs = new Runs(agents, sites);
+  /** Moves that are being inspected. */
+  const inspecting = new Set<string>();
   let listener: (report: Report) => void = () => {};
   let closed = false;
-  const say = (report: Report) => {
-    if (!closed) listener(report);
+  const report = (what: Report) => {
+    if (!closed) listener(what);
   };
-
-  const runOf = (move: Move): Run => {
-    const known = runs.get(move.id);
-    if (known) {
-      known.touchedAtMs = Date.now();
-      return known;
-    }
-    const [from, to] = [move.from, move.to].map((site) => sites.find((other) => other.site === site));
-    const [source, destination] = [agents.get(move.from), agents.get(move.to)];
-    if (!from || !to || !source || !destination) {
-      throw new TagalongError(
-        'SITE_UNKNOWN',
-        `${move.from} or ${move.to} has no agent; sites with one: ${[...agents.keys()].join(', ')}`,
-      );
-    }
-    const paths = pathsBetween(from, to);
-    const run: Run = {
-      move,
-      source,
-      destination,
-      paths,
-      underWay: undefined,
-      isOver: false,
-      touchedAtMs: Date.now(),
-      measured: NOTHING_MEASURED,
-      earlier: NOTHING_MEASURED,
-      stop: new AbortController(),
+  /** What the orders of one step have at hand, until the run's present controller is aborted. */
+  const orderingFor = (run: Run): Pick<StepContext, 'patiently' | 'log'> => {
+    const { signal } = run.stop;
+    const { id: migration, vm } = run.move;
+    return {
+      patiently: (work) => whileUnreachable(work, () => signal.aborted || closed),
+      log: (figures, what) => log.info({ vm, migration, ...figures }, what),
     };
-    // What an earlier move of the VM cost is not asked for any more once it is over, or nobody has asked for it for long.
-    for (const [id, other] of runs) if (other.move.vm === move.vm && !isUnderWay(id)) runs.delete(id);
-    runs.set(move.id, run);
-    return run;
-  };
-
-  const surveyOf = async ({ source, destination, move }: Run): Promise<Survey> => {
-    const [at, there] = await Promise.all([source.instance(move.vm), destination.instance(move.vm)]);
-    return { source: at.instance, destination: there.instance };
-  };
-  const measureOf = (run: Run, survey: Survey): Measured => {
-    const clocks = { source: run.source.clockAheadMs, destination: run.destination.clockAheadMs };
-    // Of a source that is gone, or has come back by a later move, nothing can be read any more.
-    const own = survey.source?.migration === run.move.id ? survey.source : undefined;
-    run.measured = measure(run.measured, { ...survey, source: own }, run.paths, clocks, run.earlier);
-    return run.measured;
-  };
-
-  /** Repeats what failed only because an agent did not answer, until it does or the move is called off. */
-  const patiently = async <T>({ stop }: Run, work: () => Promise<T>): Promise<T> => {
-    for (const untilMs = Date.now() + UNREACHABLE_MS; ; ) {
-      if (stop.signal.aborted || closed) throw new CalledOff();
-      try {
-        const result = await work();
-        if (stop.signal.aborted || closed) throw new CalledOff();
-        return result;
-      } catch (error) {
-        const silent = error instanceof TagalongError && error.code === 'AGENT_UNREACHABLE';
-        if (!silent || Date.now() > untilMs) throw error;
-        await sleep(RETRY_MS);
-      }
-    }
   };
 
   const carryOut = async (step: Phase, run: Run) => {
     const { move } = run;
-    const { signal } = run.stop;
     const { id } = move;
+    const { signal } = run.stop;
+    const ordering = orderingFor(run);
+    const { patiently } = ordering;
     const fail = (code: string, reason: string) => {
       if (signal.aborted) return;
       run.underWay = undefined;
-      say({ kind: 'failed', id, step, code, reason, measured: run.measured });
+      log.warn({ vm: move.vm, migration: id, step, code, reason }, 'a step of a move failed');
+      report({ kind: 'failed', id, step, code, reason, measured: run.measured });
     };
     try {
-      const survey = await patiently(run, () => surveyOf(run));
-      const done = doneSteps(survey, move);
+      const ends = await patiently(() => askBothEnds(run));
+      const done = doneSteps(ends, move);
       if (!done.includes(step)) {
         const next = PHASES[done.length];
         if (step !== next) return fail('BAD_ORDER', `the next step of ${id} is ${next}, not ${step}`);
-        const objected = step === 'prepare' ? objection(survey, move, run.paths, isUnderWay) : undefined;
+        const objected = step === 'prepare' ? objection(ends, move, run.paths, runs.isUnderWay) : undefined;
         if (objected) return fail(objected.code, objected.reason);
         await STEPS[step]({
+          ...ordering,
           run,
-          survey,
+          ends,
           rules,
-          patiently: (work) => patiently(run, work),
-          look: async () => {
-            const seen = await patiently(run, () => surveyOf(run));
-            measureOf(run, seen);
-            return seen;
+          ask: async () => {
+            const now = await patiently(() => askBothEnds(run));
+            updateMeasured(run, now);
+            return now;
           },
           progress(remainingBytes, rateBps) {
-            if (!signal.aborted) say({ kind: 'progress', id, step, measured: run.measured, remainingBytes, rateBps });
+            if (signal.aborted) return;
+            report({ kind: 'progress', id, step, measured: run.measured, remainingBytes, rateBps });
           },
         });
       }
-      const after = await patiently(run, () => surveyOf(run));
-      const measured = measureOf(run, after);
+      const after = await patiently(() => askBothEnds(run));
+      const measured = updateMeasured(run, after);
       run.isOver = step === 'release';
-      if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', deadWords(run));
+      if (run.isOver && hasDied(after, move)) return fail('VM_NOT_RUNNING', whyDead(run));
       run.underWay = undefined;
-      say({ kind: 'done', id, step, measured });
+      report({ kind: 'done', id, step, measured });
     } catch (error) {
-      if (error instanceof CalledOff) return;
-      fail(codeOf(error), (error as Error).message);
+      if (!(error instanceof Cancelled)) fail(codeOf(error), (error as Error).message);
     }
   };
-  const isUnderWay = (migration: string) => {
-    const run = runs.get(migration);
-    if (run === undefined || run.isOver) return false;
-    return run.underWay !== undefined || Date.now() - run.touchedAtMs < FORGOTTEN_MS;
-  };
 
-  const undo = async (run: Run) => {
-    const { move, source, destination } = run;
-    const { id, vm, from, to } = move;
-    const { measured } = run;
-    const fail = (code: string, reason: string) => {
-      run.underWay = undefined;
-      say({ kind: 'failed', id, step: 'abort', code, reason, measured });
-    };
+  const takeBack = async (run: Run) => {
+    const { move, measured } = run;
+    const { id, vm } = move;
     try {
-      const before = await patiently(run, () => surveyOf(run));
-      if (hasArrived(before, move) || goesForward(before, move))
-        return fail('PAST_CANCEL', `${vm} has left ${from} for ${to}`);
-      measureOf(run, before);
-      await patiently(run, () => destination.order(vm, 'discard', { migration: id }));
-      // The destination will never run it now, whatever comes late: the source may.
-      if (before.source) {
-        const { instance } = await patiently(run, () => source.order(vm, 'abort', { migration: id, voided: true }));
-        if (instance?.state === 'dead') return fail('QEMU_GONE', `${vm}: its QEMU at ${from} is no more`);
-      }
+      await undo(run, orderingFor(run));
       run.underWay = undefined;
       runs.delete(id);
-      say({ kind: 'aborted', id, measured: run.measured });
+      report({ kind: 'aborted', id, measured: run.measured });
     } catch (error) {
-      if (error instanceof CalledOff) return;
-      if (codeOf(error) === 'AGENT_ANSWER_INVALID' && (await takeBack(run))) {
-        run.underWay = undefined;
-        runs.delete(id);
-        say({ kind: 'aborted', id, measured: run.measured });
-      } else fail(codeOf(error), (error as Error).message);
-    }
-  };
-  /**
-   * Has the VM run on at its source although the destination answers nonsense. The source itself refuses where it has
-   * handed the VM over; and the receiver at the destination is told to run it by nobody, because this move is over.
-   */
-  const takeBack = async (run: Run): Promise<boolean> => {
-    const { move, source } = run;
-    try {
-      await patiently(run, () => source.order(move.vm, 'abort', { migration: move.id, voided: false }));
-      const { instance } = await patiently(run, () => source.instance(move.vm));
-      return instance?.state === 'running';
-    } catch {
-      return false;
+      if (error instanceof Cancelled) return;
+      run.underWay = undefined;
+      const failure = { code: codeOf(error), reason: (error as Error).message };
+      log.warn({ vm, migration: id, ...failure }, 'a move was not undone');
+      report({ kind: 'failed', id, step: 'abort', ...failure, measured });
     }
   };
 
-  /** Something that cannot even begin is answered as well, later than it was asked. */
+  const inspect = async (move: Move) => {
+    const run = runs.of(move);
+    const ends = await whileUnreachable(
+      () => askBothEnds(run),
+      () => closed,
+    );
+    const between = standsBetween(ends, move) ? 'switch' : hasDied(ends, move) ? 'release' : undefined;
+    report({
+      kind: 'truth',
+      id: move.id,
+      runsAt: runsAt(ends, move),
+      done: doneSteps(ends, move),
+      underWay: run.underWay ?? between,
+      onlyForward: goesForward(ends, move),
+      measured: updateMeasured(run, ends),
+    });
+  };
+
+  /** What cannot even begin is answered as well, after the call. */
   const orRefuse = ({ id }: Move, step: Phase | 'abort', work: () => void) => {
     try {
       work();
     } catch (error) {
-      const reason = (error as Error).message;
-      queueMicrotask(() => say({ kind: 'failed', id, step, code: codeOf(error), reason, measured: NOTHING_MEASURED }));
+      const failure = { code: codeOf(error), reason: (error as Error).message };
+      queueMicrotask(() => report({ kind: 'failed', id, step, ...failure, measured: NOTHING_MEASURED }));
     }
   };
 
@@ -232,7 +155,7 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
     },
     begin(step, move) {
       orRefuse(move, step, () => {
-        const run = runOf(move);
+        const run = runs.of(move);
         if (run.underWay === step) return;
         if (run.underWay) throw new RefusedOrder('BAD_ORDER', `${run.underWay} is still under way`);
         run.underWay = step;
@@ -241,51 +164,30 @@ export function qemuHypervisor({ agents, sites, rules }: QemuHypervisorOptions):
     },
     abort(move) {
       orRefuse(move, 'abort', () => {
-        const run = runOf(move);
+        const run = runs.of(move);
         run.stop.abort();
         run.stop = new AbortController();
-        void undo(run);
+        void takeBack(run);
       });
     },
     inspect(move) {
       const { id } = move;
-      if (asking.has(id)) return;
-      asking.add(id);
-      void (async () => {
-        try {
-          const run = runOf(move);
-          const survey = await patiently({ ...run, stop: new AbortController() }, () => surveyOf(run));
-          const between = standsBetween(survey, move) ? 'switch' : hasDied(survey, move) ? 'release' : undefined;
-          say({
-            kind: 'truth',
-            id,
-            runsAt: runsAt(survey, move),
-            done: doneSteps(survey, move),
-            underWay: run.underWay ?? between,
-            onlyForward: goesForward(survey, move),
-            measured: measureOf(run, survey),
-          });
-        } catch {
-          // No answer is an answer too: whoever asked asks again.
-        } finally {
-          asking.delete(id);
-        }
-      })();
+      if (inspecting.has(id)) return;
+      inspecting.add(id);
+      // Without an answer there is no report: the migrator asks again.
+      void inspect(move)
+        .catch(() => {})
+        .finally(() => inspecting.delete(id));
     },
     close() {
       closed = true;
-      for (const { stop } of runs.values()) stop.abort();
+      runs.stop();
     },
   };
 }
 
-/** A step that is to end without an answer. */
-class CalledOff extends Error {
-  override readonly name = 'CalledOff';
-}
-
-function deadWords({ move: { vm, to }, died = `its QEMU at ${to} is no more` }: Run): string {
-  return `${vm}: ${died}; start it again, from its disk, by declaring it at ${to}`;
+function whyDead({ move: { vm, to }, endedBecause = `its QEMU at ${to} is gone` }: Run): string {
+  return `${vm}: ${endedBecause}; start it again, from its disk, by declaring it at ${to}`;
 }
 
 function codeOf(error: unknown): string {

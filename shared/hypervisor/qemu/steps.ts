@@ -1,4 +1,4 @@
-/** What the six steps order of the two agents. Each may be carried out again from its beginning. */
+/** The six steps of a move as orders to the agents of both ends. Each may be carried out again from its beginning. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import type { Phase } from '../../events/index.ts';
@@ -6,17 +6,20 @@ import type { Path } from '../../model/paths.ts';
 import { RefusedOrder } from './client.ts';
 import { untilResumed, untilWhole } from './post-copy.ts';
 import type { CopyStatus, Endpoint } from './protocol.ts';
-import type { StepWorld } from './run.ts';
+import type { StepContext } from './run.ts';
 
 const POLL_MS = 40;
 const PROGRESS_MS = 250;
 
-/** The steps. They end when the step is done, and throw what stopped it. */
-export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
-  async prepare({ run: { move, source, destination, paths }, rules: { stallMs, postCopy }, survey, patiently }) {
+/**
+ * The steps by name. Each resolves when it is done, and throws what stopped it: RefusedOrder with the agent's code, TagalongError
+ * AGENT_UNREACHABLE or AGENT_ANSWER_INVALID, Cancelled.
+ */
+export const STEPS: Record<Phase, (context: StepContext) => Promise<void>> = {
+  async prepare({ run: { move, source, destination, paths }, rules: { stallMs, postCopy }, ends, patiently }) {
     const { id: migration, vm, from, to } = move;
-    const { machine, nic, migration: earlier } = survey.source!;
-    // Left by a move that nobody carries out any more.
+    const { machine, nic, migration: earlier } = ends.source!;
+    // Left over from a move that nobody carries out any more.
     if (earlier !== undefined && earlier !== migration) {
       await patiently(() => source.order(vm, 'abort', { migration: earlier, voided: false }));
     }
@@ -27,7 +30,7 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, ...where } as const;
     const { landing } = await patiently(() => destination.order(vm, 'receive', order));
     if (landing === undefined) throw misfit(`${to} does not say where it awaits ${vm}`);
-    // The source is sent to addresses on the two sites' common paths only, one a path.
+    // The source connects only to addresses on paths that both sites have, one for each path.
     if (onPaths(landing.endpoints, paths).length !== landing.endpoints.length) {
       throw misfit(`${to} awaits ${vm} at addresses that are on no path from ${from}`);
     }
@@ -39,28 +42,28 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
     await patiently(() => source.order(move.vm, 'announce', order));
   },
 
-  async disk(world) {
-    await overOnePathOrAnother(world, () => copyDisk(world));
+  async disk(context) {
+    await retargeting(context, () => copyDisk(context));
   },
 
-  async memory(world) {
-    await overOnePathOrAnother(
-      world,
-      () => copyMemory(world),
-      () => copyDisk(world),
+  async memory(context) {
+    await retargeting(
+      context,
+      () => copyMemory(context),
+      () => copyDisk(context),
     );
   },
 
-  async switch(world) {
-    const { run, rules, survey, patiently } = world;
+  async switch(context) {
+    const { run, rules, ends, patiently } = context;
     const { move, source, destination } = run;
     const { maxPauseMs } = rules;
     const { id: migration, vm } = move;
-    const force = survey.source?.copy?.state === 'forced';
-    const { token, machine } = survey.destination!;
+    const force = ends.source?.copy?.state === 'forced';
+    const { token, machine } = ends.destination!;
     if (token === undefined) throw misfit(`${move.to} has no token of ${vm}`);
     const here = { migration, token };
-    // The destination has to let go of a mirrored disk before the last of the memory arrives.
+    // The destination has to close a mirrored disk before the last of the memory arrives.
     const hasDisk = machine.spec.diskBytes > 0;
     await patiently(() => destination.order(vm, 'expect', here));
     await patiently(() => source.order(vm, 'stop', { migration, maxPauseMs, force, handOver: !hasDisk }));
@@ -68,17 +71,17 @@ export const STEPS: Record<Phase, (world: StepWorld) => Promise<void>> = {
       await patiently(() => destination.order(vm, 'closeDisk', here));
       await patiently(() => source.order(vm, 'handOver', { migration }));
     }
-    await untilResumed(world, here.token);
+    await untilResumed(context, here.token);
   },
 
-  async release(world) {
-    const { run, rules, look, patiently } = world;
+  async release(context) {
+    const { run, rules, ask, patiently } = context;
     const { move, source, destination } = run;
     const { announce, joinMs } = rules;
-    await untilWhole(world);
+    await untilWhole(context);
     const { id: migration, vm } = move;
-    // What the source knows of the move goes with it.
-    const { destination: there } = await look();
+    // Asked first: what the source measured is gone once it is released.
+    const { destination: there } = await ask();
     if (there?.migration === migration) {
       if (announce === 'after' && there.state !== 'dead') {
         await patiently(() => destination.order(vm, 'announce', { migration, joinMs, later: false }));
@@ -98,36 +101,36 @@ function misfit(what: string): TagalongError {
   return new TagalongError('AGENT_ANSWER_INVALID', what);
 }
 
-async function copyDisk(world: StepWorld): Promise<void> {
-  const { run, rules, patiently } = world;
+async function copyDisk(context: StepContext): Promise<void> {
+  const { run, rules, patiently } = context;
   const { move, source } = run;
   const order = { migration: move.id, stallMs: rules.stallMs };
   const mirror = () => patiently(() => source.order(move.vm, 'mirror', order));
   await mirror();
-  await follow(world, 'disk', mirror);
+  await follow(context, 'disk', mirror);
 }
 
-async function copyMemory(world: StepWorld): Promise<void> {
-  const { run, rules, patiently } = world;
+async function copyMemory(context: StepContext): Promise<void> {
+  const { run, rules, patiently } = context;
   const { move, source } = run;
   const { maxRounds, maxPauseMs, stallMs } = rules;
   const order = { migration: move.id, maxRounds, maxPauseMs, stallMs };
   const copy = () => patiently(() => source.order(move.vm, 'copy', order));
   await copy();
-  await follow(world, 'copy', copy);
+  await follow(context, 'copy', copy);
 }
 
 /**
- * Retargeting: a copy that stalls is begun again over the next path, as often as there are paths. A receiver takes one
- * connection, so that means a new receiver, and all that was done for the one before.
+ * Retargets a copy that stalls: it is begun again over the next path, as often as there are paths. A receiver takes one
+ * connection only, so a new receiver is prepared and announced first.
  * @param first copies that have to be made again before this one
  */
-async function overOnePathOrAnother(
-  world: StepWorld,
+async function retargeting(
+  context: StepContext,
   copy: () => Promise<void>,
   first: () => Promise<void> = async () => {},
 ): Promise<void> {
-  const { run, patiently } = world;
+  const { run, patiently, log } = context;
   const { move, source, destination } = run;
   const { id: migration, vm } = move;
   for (let tries = 1; ; tries++) {
@@ -135,11 +138,16 @@ async function overOnePathOrAnother(
       if (tries > 1) {
         await patiently(() => destination.order(vm, 'discard', { migration }));
         await patiently(() => source.order(vm, 'abort', { migration, voided: true }));
+        const [before, after] = [run.paths[0]!, run.paths[1] ?? run.paths[0]!];
+        log(
+          { tries, before: before.id, after: after.id, sentBytes: run.measured.bytes },
+          'a stalled copy is retargeted',
+        );
         run.paths = [...run.paths.slice(1), run.paths[0]!];
         run.earlier = run.measured;
         run.measured = { ...run.measured, degraded: [...new Set([...run.measured.degraded, 'retargeted'])] };
-        await STEPS.prepare(world);
-        await STEPS.announce(world);
+        await STEPS.prepare(context);
+        await STEPS.announce(context);
         await first();
       }
       return await copy();
@@ -150,28 +158,28 @@ async function overOnePathOrAnother(
   }
 }
 
-/** Follows a copy until the rest of it is small, or it fails. `confirm` has the source write down that it is done. */
-async function follow(world: StepWorld, which: 'copy' | 'disk', confirm: () => Promise<unknown>): Promise<void> {
-  const { look, progress, run } = world;
+/** Follows a copy until the rest is small, or it fails. @param confirm has the source write down that it is done */
+async function follow(context: StepContext, which: 'copy' | 'disk', confirm: () => Promise<unknown>): Promise<void> {
+  const { ask, progress, run } = context;
   const step = which === 'copy' ? 'memory' : 'disk';
-  let saidAtMs = Date.now();
+  let reportedAtMs = Date.now();
   for (;;) {
-    const { source, destination } = await look();
+    const { source, destination } = await ask();
     if (source?.migration !== run.move.id)
-      throw new RefusedOrder('ORDER_REFUSED', 'the source knows nothing of it any more');
+      throw new RefusedOrder('ORDER_REFUSED', 'the source does not know this move any more');
     if (source.done.includes(step)) return;
     if (source.state === 'dead')
-      throw new RefusedOrder('QEMU_GONE', `${run.move.vm}: its QEMU at ${run.move.from} is no more`);
-    if (destination?.state === 'dead') throw new RefusedOrder('QEMU_GONE', `its receiver at ${run.move.to} is no more`);
+      throw new RefusedOrder('QEMU_GONE', `${run.move.vm}: its QEMU at ${run.move.from} is gone`);
+    if (destination?.state === 'dead') throw new RefusedOrder('QEMU_GONE', `its receiver at ${run.move.to} is gone`);
     const copy: CopyStatus | undefined = source[which];
     if (copy?.state === 'failed') {
-      const { code, reason } = copy.failure ?? { code: 'COPY_FAILED', reason: 'its agent does not say why' };
+      const { code, reason } = copy.failure ?? { code: 'COPY_FAILED', reason: 'its agent gives no reason' };
       throw new RefusedOrder(code, reason);
     }
-    // An agent that was restarted has to be told again.
+    // An agent that was restarted has to be ordered again.
     if (copy === undefined || copy.state !== 'copying') await confirm();
-    else if (Date.now() - saidAtMs >= PROGRESS_MS) {
-      saidAtMs = Date.now();
+    else if (Date.now() - reportedAtMs >= PROGRESS_MS) {
+      reportedAtMs = Date.now();
       progress(copy.remainingBytes, copy.rateBps);
     }
     await sleep(POLL_MS);

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import {
   doneSteps,
   goesForward,
@@ -8,7 +7,8 @@ import {
   objection,
   runsAt,
   standsBetween,
-} from '#shared/hypervisor/qemu/survey.ts';
+} from '#shared/hypervisor/qemu/both-ends.ts';
+import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 
 const spec = {
@@ -78,9 +78,9 @@ test("a VM has died at its destination only where it is the destination's", () =
 test('a VM that stands still between two sites is the switch-over that somebody has to carry on', () => {
   const received = awaited({ state: 'received' });
   for (const state of ['stopped', 'handed-over'] as const) {
-    const survey = { source: leaving({ state }), destination: received };
-    expect(standsBetween(survey, move)).toBe(true);
-    expect(runsAt(survey, move)).toBeUndefined();
+    const ends = { source: leaving({ state }), destination: received };
+    expect(standsBetween(ends, move)).toBe(true);
+    expect(runsAt(ends, move)).toBeUndefined();
   }
   expect(standsBetween({ source: leaving(), destination: received }, move)).toBe(false);
   expect(standsBetween({ source: leaving({ state: 'handed-over' }), destination: arrived() }, move)).toBe(false);
@@ -152,8 +152,8 @@ describe('what a move has cost', () => {
 
   test('what was sent before it was begun again over another path counts as well', () => {
     const earlier = { bytes: 500, bytesByPath: { 'bonn~oslo/north': 500 } };
-    const survey = { source: leaving({ copy, carriage }), destination: undefined };
-    const { bytes, bytesByPath } = measure(NOTHING_MEASURED, survey, paths, none, earlier);
+    const ends = { source: leaving({ copy, carriage }), destination: undefined };
+    const { bytes, bytesByPath } = measure(NOTHING_MEASURED, ends, paths, none, earlier);
     expect(bytes).toBe(1400);
     expect(bytesByPath).toEqual({ 'bonn~oslo/north': 1040, 'bonn~oslo/south': 360 });
   });
@@ -166,7 +166,7 @@ describe('what a move has cost', () => {
     [['clients-unjoined'], { unjoined: 2 }],
     [[], { carriage, copy }],
   ])('what is worse than planned is named: %j', (degraded, more) => {
-    const survey = { source: leaving(more), destination: undefined };
-    expect(measure(NOTHING_MEASURED, survey, paths, none).degraded).toEqual(degraded);
+    const ends = { source: leaving(more), destination: undefined };
+    expect(measure(NOTHING_MEASURED, ends, paths, none).degraded).toEqual(degraded);
   });
 });

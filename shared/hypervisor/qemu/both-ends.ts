@@ -1,34 +1,34 @@
-/** What two agents say of one move, and what follows from it. Pure. */
+/** What the agents of both ends say of one move, and what follows from that. Pure. */
 import type { FailureCode } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
 import type { Path } from '../../model/paths.ts';
 import type { Measured, Move } from '../hypervisor.ts';
 import type { InstanceStatus } from './protocol.ts';
 
-/** What two hosts' clocks say of a longer pause is not believed: it would be the measure of all moves on this way. */
-const MOST_PAUSE_MS = 86_400_000;
+/** A pause computed from two clocks counts as at most a day: predictions for this pair of sites learn from it. */
+const MAX_PAUSE_MS = 86_400_000;
 
-/** The VM at both ends; missing where the site has none of that name. */
-export interface Survey {
+/** The VM at both ends of a move; undefined where the site has no VM of that name. */
+export interface BothEnds {
   readonly source: InstanceStatus | undefined;
   readonly destination: InstanceStatus | undefined;
 }
 
 /** True: the VM is the destination's, whether it runs or not. */
-export function hasArrived({ destination }: Survey, { id }: Move): boolean {
+export function hasArrived({ destination }: BothEnds, { id }: Move): boolean {
   return destination?.arrivedBy === id && destination.state !== 'handed-over';
 }
 
-/** True: the VM is the destination's, and its QEMU there is no more. */
-export function hasDied(survey: Survey, move: Move): boolean {
-  return hasArrived(survey, move) && survey.destination!.state === 'dead';
+/** True: the VM is the destination's, and its QEMU there is gone. */
+export function hasDied(ends: BothEnds, move: Move): boolean {
+  return hasArrived(ends, move) && ends.destination!.state === 'dead';
 }
 
 /** The steps of a move that are done, in order. */
-export function doneSteps(survey: Survey, move: Move): Phase[] {
-  const { source, destination } = survey;
+export function doneSteps(ends: BothEnds, move: Move): Phase[] {
+  const { source, destination } = ends;
   const { id } = move;
-  if (hasArrived(survey, move)) {
+  if (hasArrived(ends, move)) {
     const released = destination!.migration !== id && source?.migration !== id;
     return PHASES.slice(0, released ? PHASES.length : PHASES.length - 1);
   }
@@ -39,21 +39,21 @@ export function doneSteps(survey: Survey, move: Move): Phase[] {
 }
 
 /** The site where the VM runs; undefined where it runs nowhere. */
-export function runsAt({ source, destination }: Survey, { from, to }: Move): string | undefined {
+export function runsAt({ source, destination }: BothEnds, { from, to }: Move): string | undefined {
   if (source?.state === 'running') return from;
   return destination?.state === 'running' ? to : undefined;
 }
 
-/** True: its source has begun with post-copy, so that it can only run at its destination; and that may still come about. */
-export function goesForward({ source, destination }: Survey, { id }: Move): boolean {
+/** True: the source has begun with post-copy, so the VM can run at its destination only; and it still may. */
+export function goesForward({ source, destination }: BothEnds, { id }: Move): boolean {
   if (source?.migration !== id || destination?.migration !== id || destination.state === 'dead') return false;
   return source.postCopy === 'under-way' || source.postCopy === 'broken';
 }
 
-/** True: the VM stands still between the two sites; only whoever carries the switch-over on can tell how it ends. */
-export function standsBetween(survey: Survey, move: Move): boolean {
-  const { source } = survey;
-  if (hasArrived(survey, move) || source?.migration !== move.id) return false;
+/** True: the VM stands still between the two sites, until its switch-over is carried on. */
+export function standsBetween(ends: BothEnds, move: Move): boolean {
+  const { source } = ends;
+  if (hasArrived(ends, move) || source?.migration !== move.id) return false;
   return source.state === 'handed-over' || source.state === 'stopped';
 }
 
@@ -62,7 +62,7 @@ export function standsBetween(survey: Survey, move: Move): boolean {
  * @param underWay whether a migration that the VM takes part in is still being carried out
  */
 export function objection(
-  { source, destination }: Survey,
+  { source, destination }: BothEnds,
   { vm, from, to, id }: Move,
   paths: readonly Path[],
   underWay: (migration: string) => boolean,
@@ -81,14 +81,14 @@ export function objection(
 }
 
 /**
- * What a move has cost so far. Totals never go back, also where an agent was restarted and began to count anew.
- * @param before what was measured before
- * @param clocksMs how far the clocks of source and destination are ahead of ours
+ * What a move has cost so far, in bytes and milliseconds. Totals never decrease, even when an agent restarts and counts anew.
+ * @param before the totals so far
+ * @param clocksMs by how many milliseconds the clocks of source and destination are ahead of ours
  * @param earlier what was sent before the move was begun again over another path
  */
 export function measure(
   before: Measured,
-  { source, destination }: Survey,
+  { source, destination }: BothEnds,
   paths: readonly Path[],
   clocksMs: { readonly source: number; readonly destination: number },
   earlier: Pick<Measured, 'bytes' | 'bytesByPath'> = { bytes: 0, bytesByPath: {} },
@@ -100,24 +100,24 @@ export function measure(
   const resumedAtMs =
     destination?.resumedAtMs === undefined ? undefined : destination.resumedAtMs - clocksMs.destination;
   const paused = stoppedAtMs !== undefined && resumedAtMs !== undefined ? Math.max(0, resumedAtMs - stoppedAtMs) : 0;
-  const pauseMs = Math.max(before.pauseMs, Math.min(paused, MOST_PAUSE_MS));
+  const pauseMs = Math.max(before.pauseMs, Math.min(paused, MAX_PAUSE_MS));
   const downtimeMs = source?.qemuDowntimeMs ?? before.hypervisorDowntimeMs;
   const degraded = new Set(before.degraded);
   if (carriage?.plainTcp) degraded.add('plain-tcp');
   else if (carriage?.subflows === 1) degraded.add('single-path');
-  // The others had not joined yet at the first look: that is how every connection begins.
+  // Every connection begins with one subflow: at the first look the others had not joined yet.
   else if ((carriage?.subflows ?? 0) > 1 && !wasOnSeveral(before)) degraded.delete('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
   if (source?.postCopy !== undefined) degraded.add('post-copy');
   if (unjoined > 0) degraded.add('clients-unjoined');
-  // It came, and its QEMU ended before the move did: it is to be started again there.
+  // The VM arrived, and its QEMU ended before the move did: it has to be started again there.
   if (destination?.state === 'dead' && destination.arrivedBy !== undefined) degraded.add('vm-died');
   return {
     pauseMs,
     interruptionMs: Math.max(before.interruptionMs, pauseMs),
     bytes,
     bytesByPath: carriage
-      ? shared(bytes - earlier.bytes, carriage.bytesByProvider, paths, earlier.bytesByPath)
+      ? sharesOf(bytes - earlier.bytes, carriage.bytesByProvider, paths, earlier.bytesByPath)
       : before.bytesByPath,
     rounds: Math.max(before.rounds, copy?.rounds ?? 0),
     subflows: carriage?.subflows || before.subflows,
@@ -130,8 +130,8 @@ function wasOnSeveral({ bytesByPath }: Measured): boolean {
   return Object.values(bytesByPath).filter((sent) => sent > 0).length > 1;
 }
 
-/** The bytes by path: what the kernel counted by provider includes headers and what was sent twice, so as shares. */
-function shared(
+/** Bytes by path. The kernel's counts by provider include headers and retransmissions, so they are taken as shares. */
+function sharesOf(
   bytes: number,
   byProvider: Readonly<Record<string, number>>,
   paths: readonly Path[],
@@ -140,7 +140,7 @@ function shared(
   const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
   const result: Record<string, number> = { ...earlier };
   for (const [provider, each] of Object.entries(byProvider)) {
-    // What the source names otherwise is on no path of this move.
+    // A provider that is on no path of this move.
     const id = paths.find((path) => path.provider === provider)?.id ?? 'other';
     result[id] = (result[id] ?? 0) + (counted === 0 ? 0 : (bytes * each) / counted);
   }
