@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { qemuMachines } from '#services/sites/hosts/remote.ts';
+import { handedKey } from '#services/sites/place-records.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -157,6 +158,8 @@ describe('a site that does not answer', () => {
     expect(sites.runningSites('w1')).toEqual(['c']);
     sites.deaf.clear();
     await runsAt('w1');
+    // The site has removed it before its answer arrives and the record goes.
+    await vi.waitFor(async () => expect(await store.get(handedKey('w1'))).toBeUndefined(), 20_000);
     await declare('w1', 'a');
     await runsAt('w1', 'a');
   });
