@@ -22,7 +22,7 @@ export async function openBus({ bus }: Config, log: Log): Promise<Bus> {
     const { natsBus } = await import('./bus/nats/bus.ts');
     return natsBus({ ...(await natsServer(bus, hosts)), log, partitions, maxAgeMs: retentionMs });
   }
-  const { kafkaBus } = await import('./bus/kafka/kafka.ts');
+  const { kafkaBus } = await import('./bus/kafka/bus.ts');
   return kafkaBus({ ...(await kafkaServer(bus, hosts, log)), partitions, retentionMs });
 }
 

@@ -12,8 +12,9 @@
  *
  * That an event *counts* once is built above this port: handlers change nothing when they see a fact a second time.
  */
+
+import type { BusCounters } from '../connection/counters.ts';
 import type { Event, EventType } from '../events/index.ts';
-import type { BusCounters } from './counters.ts';
 
 export interface Bus {
   /** Resolves when the events are as safe as the adapter makes them. The order of the array is kept per key. */

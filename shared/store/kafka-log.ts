@@ -1,32 +1,32 @@
-/** The log of claims on its topic: how a claim is written there, and who reads them as they come. */
+/** The log of claims on its topic: claims as Kafka records, and their reader. */
 import { randomUUID } from 'node:crypto';
 import type { KafkaMessage } from 'kafkajs';
-import { type KafkaClient, unreachable } from '../bus/kafka/client.ts';
-import { type Fetched, GroupConsumer } from '../bus/kafka/consumer.ts';
-import { groupIdOf } from '../bus/kafka/lag.ts';
-import { OwnPlaces } from '../bus/kafka/places.ts';
-import type { Outgoing } from '../bus/kafka/sender.ts';
-import { offsetsOf } from '../bus/kafka/topics.ts';
+import { STORE_ROLE } from '../connection/role.ts';
 import { TagalongError } from '../errors.ts';
+import { groupIdOf, type KafkaClient, unreachable } from '../kafka/client.ts';
+import { type Fetched, GroupConsumer } from '../kafka/consumer.ts';
+import { LocalOffsets } from '../kafka/offsets.ts';
+import type { Outgoing } from '../kafka/sender.ts';
+import { offsetsOf } from '../kafka/topics.ts';
 import type { Claim, Judgement } from './claims.ts';
 
-/** Longer behind the end than this is as good as not reading. */
+/** A reader that is this long behind the end counts as one that does not read. */
 const READ_WITHIN_MS = 30_000;
-/** A topic that is read for the first time may be long. */
+/** The first reading takes longer, because the topic may be long. */
 const OPEN_WITHIN_MS = 600_000;
 
-/** A claim as a record: its id is the key, so that compaction takes it for the same as nothing else. */
+/** A claim as a Kafka record. Its unique id is the key, so that compaction alone removes no claim. */
 export function toRecord(topic: string, { id, key, version, text }: Claim): Outgoing {
   const headers = { key, version: String(version), ...(text === undefined && { deleted: 'true' }) };
   return { topic, record: { key: id, partition: 0, headers, value: Buffer.from(text ?? '') } };
 }
 
-/** Lets compaction remove a claim. */
+/** The tombstone with which compaction removes a claim. */
 export function toTombstone(topic: string, id: string): Outgoing {
   return { topic, record: { key: id, partition: 0, value: null } };
 }
 
-/** The claim in a record; undefined where there is none: a tombstone, or what others may have put there. */
+/** The claim in a record; undefined for a tombstone and for a foreign record. */
 function toClaim({ key: id, headers, value }: KafkaMessage): Claim | undefined {
   const version = Number(headers?.version?.toString());
   const key = headers?.key?.toString();
@@ -35,7 +35,7 @@ function toClaim({ key: id, headers, value }: KafkaMessage): Claim | undefined {
   return { id: id.toString(), key, version, text: headers?.deleted ? undefined : value.toString() };
 }
 
-/** Reads claims in order, and tells those who made one what it came to. */
+/** Reads claims in order, and resolves what their writers wait for. */
 export class ClaimLog {
   readonly #client: KafkaClient;
   readonly #topic: string;
@@ -55,18 +55,21 @@ export class ClaimLog {
     this.#consumer = new GroupConsumer(client, {
       groupId: `${groupIdOf(client.prefix, 'store')}/${randomUUID()}`,
       topics: [topic],
-      places: new OwnPlaces(new Map()),
+      offsets: new LocalOffsets(new Map()),
       handle: (fetched) => this.#read(fetched),
     });
   }
 
-  /** Reads all that is there. */
+  /** Reads all claims that are there. @throws TagalongError STORE_UNREACHABLE, an error of kafkajs */
   async open(): Promise<void> {
     await this.#consumer.start();
     await this.readToEnd(OPEN_WITHIN_MS);
   }
 
-  /** What was not needed any more of what `open` read. Afterwards only who made a claim is told. */
+  /**
+   * The ids of the claims that `open` has read and that nobody needs any more. Returned once: for later ones only the writer learns
+   * of it, by its judgement.
+   */
   takeNeedless(): string[] {
     const needless = this.#needless ?? [];
     this.#needless = undefined;
@@ -74,7 +77,7 @@ export class ClaimLog {
   }
 
   /**
-   * Resolves when everything that was acknowledged before the call has been read.
+   * Resolves when every claim is read that was acknowledged before the call.
    * @throws TagalongError STORE_UNREACHABLE
    */
   async readToEnd(withinMs = READ_WITHIN_MS): Promise<void> {
@@ -84,7 +87,7 @@ export class ClaimLog {
     await inTime(read, withinMs);
   }
 
-  /** What claims will come to, by their ids. Ask before they are sent. */
+  /** Resolves with the judgements of claims, by their ids. Call it before the claims are sent. */
   expect(ids: readonly string[]): Promise<Map<string, Judgement>> {
     const one = (id: string) =>
       new Promise<[string, Judgement]>((resolve) => {
@@ -93,16 +96,17 @@ export class ClaimLog {
     return Promise.all(ids.map(one)).then((judged) => new Map(judged));
   }
 
-  /** Waits for what was expected, of claims that have been sent. @throws TagalongError STORE_UNREACHABLE */
+  /** Waits up to 30 s for judgements that were expected. @throws TagalongError STORE_UNREACHABLE */
   async judged(expected: Promise<Map<string, Judgement>>): Promise<Map<string, Judgement>> {
     return inTime(expected, READ_WITHIN_MS);
   }
 
-  /** Claims of which nobody waits to hear any more. */
+  /** Expects no judgement of these claims any more. */
   forget(ids: readonly string[]): void {
     for (const id of ids) this.#claimants.delete(id);
   }
 
+  /** Reads no more. */
   close(): Promise<void> {
     return this.#consumer.stop();
   }
@@ -112,7 +116,7 @@ export class ClaimLog {
       const [partition] = await offsetsOf(this.#client.admin, this.#topic);
       return Number(partition!.high);
     } catch (cause) {
-      throw unreachable('STORE_UNREACHABLE', 'could not ask for the end of the store', cause);
+      throw unreachable(STORE_ROLE, 'could not ask for the end of the store', cause);
     }
   }
 
@@ -133,7 +137,7 @@ export class ClaimLog {
   }
 }
 
-/** One question at a time. Who asks meanwhile shares the next one, which begins after they have asked. */
+/** One request at a time. Callers that come meanwhile share the next one, which begins after they have called. */
 function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   let asking: Promise<T> | undefined;
   let next: Promise<T> | undefined;

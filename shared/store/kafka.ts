@@ -1,32 +1,31 @@
 /**
- * The store on Apache Kafka: one compacted topic with one partition, read to its end when the store is opened and from
- * then on. How it does compare-and-set: claims.ts; why compaction leaves that sound: shared/bus/kafka/README.md.
+ * The store on Apache Kafka: one compacted topic with one partition, which is read to its end when the store is opened, and from
+ * then on as it grows. claims.ts says how it does compare-and-set, shared/bus/kafka/README.md why compaction leaves that sound.
  */
 import { randomUUID } from 'node:crypto';
-import { connectKafka, type KafkaClient, unreachable, watchTopics } from '../bus/kafka/client.ts';
-import type { KafkaOptions } from '../bus/kafka/options.ts';
-import { type Outgoing, Sender } from '../bus/kafka/sender.ts';
-import { ensureTopics, topicConfig } from '../bus/kafka/topics.ts';
+import { STORE_ROLE } from '../connection/role.ts';
 import type { ConnectionWatch } from '../connection/watch.ts';
 import { TagalongError } from '../errors.ts';
+import { connectKafka, type KafkaClient, unreachable, watchTopics } from '../kafka/client.ts';
+import type { KafkaOptions } from '../kafka/options.ts';
+import { type Outgoing, Sender } from '../kafka/sender.ts';
+import { ensureTopics, topicConfig } from '../kafka/topics.ts';
 import { Claims, type Judgement } from './claims.ts';
 import { ClaimLog, toRecord, toTombstone } from './kafka-log.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
-/**
- * Nobody who reads may be further behind than this when claims are removed; reading gives up long before.
- */
+/** When claims are removed, no reader may be further behind than this. Reading gives up long before. */
 const MIN_COMPACTION_LAG_MS = 3_600_000;
-/** Claims that nobody needs are said to be so with the next write, or after this. */
+/** Tombstones for claims that nobody needs go with the next write, or after this. */
 const SWEEP_MS = 1_000;
 
 /**
  * Opens the store, makes its topic where it is not there yet, and reads it.
- * @throws TagalongError STORE_UNREACHABLE where no broker answers, or none takes who we are; STORE_UNFIT where the topic
- * is there with more than one partition, or cannot be made
+ * @throws TagalongError STORE_UNREACHABLE where no broker answers, or none accepts our credentials; STORE_UNFIT where the topic has more
+ * than one partition, or cannot be made
  */
 export async function kafkaStore(options: KafkaOptions): Promise<Store> {
-  const client = await connectKafka(options, 'STORE_UNREACHABLE');
+  const client = await connectKafka(options, STORE_ROLE);
   const topic = `${client.prefix}.store`;
   const wanted = topicConfig(topic, 1, options, {
     'cleanup.policy': 'compact',
@@ -35,11 +34,11 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
   });
   const store = new KafkaStore(client, topic);
   try {
-    await ensureTopics(client.admin, [wanted], 'STORE_UNFIT');
+    await ensureTopics(client, [wanted]);
     await store.open();
   } catch (error) {
     await store.close();
-    throw error instanceof TagalongError ? error : unreachable('STORE_UNREACHABLE', 'could not open the store', error);
+    throw error instanceof TagalongError ? error : unreachable(STORE_ROLE, 'could not open the store', error);
   }
   return store;
 }
@@ -51,7 +50,7 @@ class KafkaStore implements Store {
   readonly #claims = new Claims();
   readonly #log: ClaimLog;
   readonly #sender: Sender;
-  /** Begins the ids of this process's claims. */
+  /** The part of claim ids that is this process's. */
   readonly #writer = randomUUID();
   #claimed = 0;
   /** Claims that nobody needs any more. */
@@ -62,15 +61,15 @@ class KafkaStore implements Store {
   constructor(client: KafkaClient, topic: string) {
     this.#client = client;
     this.#topic = topic;
-    this.#sender = new Sender(client, { unreachable: 'STORE_UNREACHABLE', tooLong: 'RECORD_TOO_LONG' });
+    this.#sender = new Sender(client, 'RECORD_TOO_LONG');
     this.#log = new ClaimLog(client, topic, (claim) => this.#claims.take(claim));
   }
 
   async open(): Promise<void> {
     await this.#sender.open();
     await this.#log.open();
-    this.#watch = watchTopics(this.#client, 'store', [this.#topic]);
-    // What writers left that died before they could.
+    this.#watch = watchTopics(this.#client, [this.#topic]);
+    // Claims that writers left which died before they removed them.
     this.#sweep(this.#log.takeNeedless());
   }
 
@@ -89,7 +88,7 @@ class KafkaStore implements Store {
   }
 
   async put(writes: readonly Write[]): Promise<number[]> {
-    // Somebody may have learned of a record elsewhere, before we have read of it.
+    // The caller may know a newer revision than we have read yet, from another process.
     if (!writes.every((write) => this.#fits(write))) await this.#log.readToEnd();
     const claims = writes.map((write) => (this.#fits(write) ? this.#claim(write) : undefined));
     const made = claims.filter((claim) => claim !== undefined);
@@ -136,7 +135,7 @@ class KafkaStore implements Store {
     return { id, key, version, text: textOf(write) };
   }
 
-  /** Lets claims be removed: what replaced them is in the log. */
+  /** Marks claims for removal: newer ones are in the log. */
   #sweep(needless: readonly string[]): void {
     // One by one: after an outage there are more than a call takes arguments.
     for (const id of needless) this.#needless.push(id);
@@ -149,7 +148,7 @@ class KafkaStore implements Store {
 
   async #sendTombstones(): Promise<void> {
     const tombstones = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
-    // Those that fail are found again by who opens the store next.
+    // Whoever opens the store next finds those that could not be removed.
     await this.#sender
       .send(tombstones)
       .catch((err) => this.#client.log?.warn({ err }, 'old versions were left in the store'));

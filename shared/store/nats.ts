@@ -6,65 +6,53 @@
  * its revision is given as a negative number, which fits no record ever again.
  */
 import { ErrorCode, NatsError, nuid } from 'nats';
-import { apiCode, type Link, openLink, patiently, refusalOf, watchLink } from '../bus/nats/connection.ts';
-import type { NatsCounters } from '../bus/nats/counters.ts';
-import { escapeToken, unescapeToken } from '../bus/nats/names.ts';
-import type { NatsStoreOptions } from '../bus/nats/options.ts';
-import { writeRecord } from '../bus/nats/record.ts';
-import { Sender } from '../bus/nats/sender.ts';
-import { PULL, Source } from '../bus/nats/source.ts';
-import { bucketName, bucketStream, bucketSubject, ensureStream } from '../bus/nats/streams.ts';
+import { STORE_ROLE } from '../connection/role.ts';
 import { TagalongError } from '../errors.ts';
+import { type Link, openLink, watchLink } from '../nats/connection.ts';
+import type { NatsCounters } from '../nats/counters.ts';
+import { apiCode, patiently, refusalOf } from '../nats/errors.ts';
+import type { NatsKeeping, NatsServer } from '../nats/options.ts';
+import { PULL, PullConsumer } from '../nats/pull-consumer.ts';
+import { writeRecord } from '../nats/record.ts';
+import { Sender } from '../nats/sender.ts';
+import { bucketName, bucketStream, bucketSubject, ensureStream } from '../nats/streams.ts';
+import { escapeToken, unescapeToken } from '../nats/tokens.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
 const NO_MESSAGE = 10037;
 
-/** The store, with what happens to its connection. */
+/** The store, with counters of what happens to its connection. */
 export interface NatsStore extends Store {
   readonly counters: Readonly<NatsCounters>;
 }
 
+/** Server, credentials, prefix, storage and replicas. */
+export interface NatsStoreOptions extends NatsServer, NatsKeeping {}
+
 /**
- * Connects, and makes the bucket.
+ * Connects, and makes the bucket where it is not there yet.
  * @throws TagalongError STORE_UNREACHABLE, BUS_REFUSED, STORE_UNFIT
  */
-export function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
-  return asStore(open(options));
-}
-
-/** What the bus's code for NATS says of its server is said of the store's. */
-async function asStore<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!(cause instanceof TagalongError)) throw cause;
-    const because = { cause: cause.cause };
-    if (cause.code === 'BUS_UNREACHABLE') throw new TagalongError('STORE_UNREACHABLE', cause.message, because);
-    if (cause.code === 'BUS_UNFIT') throw new TagalongError('STORE_UNFIT', cause.message, because);
-    throw cause;
-  }
-}
-
-async function open(options: NatsStoreOptions): Promise<NatsStore> {
+export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
   const { prefix = 'tagalong', storage = 'file', replicas = 1 } = options;
   const bucket = `${prefix}_records`;
-  const link = await openLink(options);
+  const link = await openLink(options, STORE_ROLE);
   try {
-    await patiently(bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
+    await patiently(STORE_ROLE, bucket, () => ensureStream(link.jsm, bucketStream({ bucket, storage, replicas })));
   } catch (error) {
     await link.close();
-    throw refusalOf(bucket, error);
+    throw refusalOf(STORE_ROLE, bucket, error);
   }
   const sender = new Sender(link);
-  const watch = watchLink(link, 'store', bucketName(bucket), options.log);
+  const watch = watchLink(link, bucketName(bucket), options.log);
   return {
     counters: link.counters,
     async get<T>(key: string) {
-      const message = await asStore(lastOf(link, bucket, tokensOf(key)));
+      const message = await lastOf(link, bucket, tokensOf(key));
       return message === undefined || message.data.length === 0 ? undefined : stored<T>(key, message.data, message.seq);
     },
-    list: <T>(prefix: string) => asStore(patiently(bucket, () => list<T>(link, bucket, prefix))),
-    put: (writes) => asStore(put(link, sender, bucket, writes)),
+    list: <T>(prefix: string) => patiently(STORE_ROLE, bucket, () => list<T>(link, bucket, prefix)),
+    put: (writes) => put(link, sender, bucket, writes),
     connected: () => watch.state,
     get maxRecordBytes() {
       return Math.min(MAX_RECORD_BYTES, link.nc.info?.max_payload ?? MAX_RECORD_BYTES);
@@ -95,7 +83,7 @@ async function writeOne(link: Link, sender: Sender, bucket: string, one: Write):
   if (revision < 0) return undefined;
   const text = textOf(one);
   const record = { bucket, key: tokensOf(key), ...(text !== undefined && { text }) };
-  // To delete what was never there changes nothing, and is not refused.
+  // Deleting a record that never was changes nothing, and is not refused.
   const write = (expected: number) => writeRecord(sender, { ...record, expected });
   let written = await write(revision);
   if (written === undefined && revision === 0) {
@@ -105,9 +93,9 @@ async function writeOne(link: Link, sender: Sender, bucket: string, one: Write):
   return written !== undefined && text === undefined ? -written : written;
 }
 
-/** The last message of a record, a marker also. */
+/** The last message of a record, which may be the marker of a deletion; undefined where there was never one. */
 async function lastOf(link: Link, bucket: string, key: string) {
-  return patiently(bucket, async () => {
+  return patiently(STORE_ROLE, bucket, async () => {
     try {
       return await link.jsm.streams.getMessage(bucketName(bucket), { last_by_subj: bucketSubject(bucket, key) });
     } catch (error) {
@@ -118,8 +106,8 @@ async function lastOf(link: Link, bucket: string, key: string) {
 }
 
 /**
- * All records of a prefix, with a consumer that lives as long as this takes. The server picks by whole tokens; what is
- * behind the last `/` of the prefix is looked at here.
+ * All records of a prefix, read with a consumer that lives as long as this takes. The server filters by whole tokens; the part of
+ * the prefix behind its last `/` is compared here.
  */
 async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stored<T>[]> {
   const stream = bucketName(bucket);
@@ -128,7 +116,7 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
   const records = new Map<string, Stored<T>>();
   const begin = bucketSubject(bucket, '').length;
   const { promise: complete, resolve, reject } = Promise.withResolvers<void>();
-  const source = await Source.open(link, {
+  const consumer = await PullConsumer.open(link, {
     stream,
     name,
     durable: false,
@@ -138,7 +126,7 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
     onMessage({ subject, data, seq, pending }) {
       const key = keyOf(subject.slice(begin));
       if (key?.startsWith(prefix)) {
-        // What is written meanwhile comes once more.
+        // A record that is written meanwhile comes once more.
         if (data.length === 0) records.delete(key);
         else records.set(key, stored(key, data, seq));
       }
@@ -147,10 +135,10 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
     onBroken: () => reject(NatsError.errorForCode(ErrorCode.Disconnect)),
   });
   try {
-    if (source.pending > 0) await complete;
+    if (consumer.pending > 0) await complete;
     return [...records.values()];
   } finally {
-    source.close();
+    consumer.close();
     link.jsm.consumers.delete(stream, name).catch(() => {});
   }
 }

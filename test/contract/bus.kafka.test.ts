@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll } from 'vitest';
 import type { Bus } from '#shared/bus/bus.ts';
-import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 import { freshPrefix, type KafkaServers, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { busContract } from './bus.ts';

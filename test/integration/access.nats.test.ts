@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { nkeys } from 'nats';
 import { expect, test, vi } from 'vitest';
 import { natsBus } from '#shared/bus/nats/bus.ts';
-import type { NatsCredentials } from '#shared/bus/nats/options.ts';
+import type { NatsCredentials } from '#shared/nats/options.ts';
 import { natsStore } from '#shared/store/nats.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
 import { onNats, startNats } from '../servers/nats.ts';

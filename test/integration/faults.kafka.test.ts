@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Bus, Handler } from '#shared/bus/bus.ts';
-import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
-import type { KafkaOptions } from '#shared/bus/kafka/options.ts';
+import { kafkaBus } from '#shared/bus/kafka/bus.ts';
+import type { KafkaBusOptions } from '#shared/bus/kafka/options.ts';
 import { type Envelope, encode, partitionOf } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { gate, locationOf, Recorder, siteOf } from '../contract/bus-events.ts';
@@ -38,7 +38,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await Promise.all(buses.splice(0).map((bus) => bus.close()));
   });
 
-  const open = async (options: Partial<KafkaOptions> = {}) => {
+  const open = async (options: Partial<KafkaBusOptions> = {}) => {
     const timing = { sessionTimeoutMs: 2_000, heartbeatMs: 100, lagMs: 100, ...options.timing };
     const common = { brokers: servers.brokers, prefix, partitions: PARTITIONS, replication: 1 };
     const bus = await kafkaBus({ ...common, ...options, timing });

@@ -1,6 +1,6 @@
 /** A member of a group on Kafka in a process of its own: says which event it has handled, a line each. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 
 const [brokers, prefix, group] = process.argv.slice(2) as [string, string, string];
 const timing = { sessionTimeoutMs: 2_000, heartbeatMs: 100 };

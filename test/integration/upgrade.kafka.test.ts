@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 import { kafkaStore } from '#shared/store/kafka.ts';
 import { freshPrefix, startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';

@@ -1,6 +1,6 @@
 /** Puts messages into the stream of an installation on NATS, past its bus. */
 import { connect, headers as newHeaders } from 'nats';
-import { escapeToken } from '#shared/bus/nats/names.ts';
+import { escapeToken } from '#shared/nats/tokens.ts';
 import type { Foreign } from '../e2e/foreign.ts';
 
 /** Resolves when the server has them, in order. @param prefix the installation's `bus.prefix` */

@@ -1,8 +1,9 @@
 /** Whether a bus on NATS has come to rest, asked of the server itself. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type JetStreamManager } from 'nats';
-import { namesOf, ownerOf, unescapeToken } from '#shared/bus/nats/names.ts';
-import { bucketName } from '#shared/bus/nats/streams.ts';
+import { namesOf, ownerOf } from '#shared/bus/nats/names.ts';
+import { unescapeToken } from '#shared/nats/tokens.ts';
+import { bucketName } from '#shared/nats/streams.ts';
 
 const TIMEOUT_MS = 25_000;
 

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Bus } from '#shared/bus/bus.ts';
-import { kafkaBus } from '#shared/bus/kafka/kafka.ts';
+import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 import { topicsOf } from '#shared/bus/kafka/topics.ts';
 import { toRecord } from '#shared/bus/kafka/wire.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';

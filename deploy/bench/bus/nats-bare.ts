@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerMessages, connect, DeliverPolicy, type NatsConnection, nanos } from 'nats';
 import { type Names, namesOf } from '#shared/bus/nats/names.ts';
-import { bucketName } from '#shared/bus/nats/streams.ts';
+import { bucketName } from '#shared/nats/streams.ts';
 import { type Bare, stopwatch } from './bare.ts';
 
 /** Messages that are asked for at once. */

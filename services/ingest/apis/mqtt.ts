@@ -67,9 +67,10 @@ export function owntracksOverMqtt(options: {
     async start() {
       // Only who listens loads the client.
       const { AckPolicy, nanos, RetentionPolicy, StorageType } = await import('nats');
-      const { openLink } = await import('#shared/bus/nats/connection.ts');
-      const { ensureStream } = await import('#shared/bus/nats/streams.ts');
-      const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts));
+      const { openLink } = await import('#shared/nats/connection.ts');
+      const { BUS_ROLE } = await import('#shared/connection/role.ts');
+      const { ensureStream } = await import('#shared/nats/streams.ts');
+      const link = await openLink(await natsServer(mqtt, serverUrl(mqtt.url)!.hosts), BUS_ROLE);
       close = link.close;
       await ensureStream(link.jsm, {
         name,

@@ -1,47 +1,43 @@
-/** What waits for the groups of a bus, looked at in turns. */
+/** How many events wait for the groups of a bus. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
+import { groupIdOf, type KafkaClient } from '../../kafka/client.ts';
+import { offsetsOf } from '../../kafka/topics.ts';
 import { repeatedFault } from '../../log-repeats.ts';
 import type { Lag } from '../bus.ts';
-import type { KafkaClient } from './client.ts';
-import { offsetsOf, type Topics } from './topics.ts';
+import type { Topics } from './topics.ts';
 
-/** Where a group of this process alone stands: the brokers do not know. */
-export interface OwnPlace {
+/** The offset of a group that is this process's alone. The brokers do not know it. */
+export interface LocalOffset {
   readonly group: string;
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
 
-/** The id by which the brokers know a group; a group of one process has more after a slash. */
-export function groupIdOf(prefix: string, group: string): string {
-  return `${prefix}/${group}`;
-}
-
-/** Knows the lag of all groups, also of those that only other processes have, about a second old. */
+/** Knows the lag of all groups, also of those of other processes, about a second old. */
 export class LagWatch {
   readonly #client: KafkaClient;
   readonly #topics: readonly string[];
-  readonly #own: () => Iterable<OwnPlace>;
+  readonly #own: () => Iterable<LocalOffset>;
   readonly #closing = new AbortController();
   #last: Lag[] = [];
   #looking: Promise<void> | undefined;
 
-  /** @param own where the groups stand that only this process has */
-  constructor(client: KafkaClient, topics: Topics, own: () => Iterable<OwnPlace>) {
+  /** @param own the offsets of the groups that are this process's alone */
+  constructor(client: KafkaClient, topics: Topics, own: () => Iterable<LocalOffset>) {
     this.#client = client;
     this.#topics = Object.values(topics);
     this.#own = own;
   }
 
-  /** As it was at the last look. Nothing yet at the first call, which begins to look: who never asks costs nothing. */
+  /** The lag at the last answer. The first call returns nothing and begins to ask: a bus of which nobody asks the lag costs nothing. */
   now(): Lag[] {
     if (!this.#closing.signal.aborted) this.#looking ??= this.#look();
     return this.#last;
   }
 
-  /** Resolves when nothing is looked at any more. */
+  /** Resolves when no request is under way any more. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#looking;
@@ -63,20 +59,20 @@ export class LagWatch {
   }
 }
 
-/** The ends are asked for last, so that nothing is missed of what handling one group's events published for another. */
+/** Asks for the ends last, so that events are counted that one group's handler has just published for another group. */
 async function lagOf(
   admin: Admin,
   prefix: string,
   topics: readonly string[],
-  own: () => Iterable<OwnPlace>,
+  own: () => Iterable<LocalOffset>,
 ): Promise<Lag[]> {
   const groups = await groupsOf(admin, prefix);
-  const places: OwnPlace[] = [...own()];
+  const offsets: LocalOffset[] = [...own()];
   for (const group of groups) {
-    const offsets = await admin.fetchOffsets({ groupId: groupIdOf(prefix, group), topics: [...topics] });
-    for (const { topic, partitions } of offsets) {
+    const committed = await admin.fetchOffsets({ groupId: groupIdOf(prefix, group), topics: [...topics] });
+    for (const { topic, partitions } of committed) {
       for (const { partition, offset } of partitions) {
-        if (Number(offset) >= 0) places.push({ group, topic, partition, offset: Number(offset) });
+        if (Number(offset) >= 0) offsets.push({ group, topic, partition, offset: Number(offset) });
       }
     }
   }
@@ -85,7 +81,7 @@ async function lagOf(
     for (const { partition, high } of await offsetsOf(admin, topic)) ends.set(`${topic}/${partition}`, Number(high));
   }
   const lags = new Map<string, Lag>();
-  for (const { group, topic, partition, offset } of places) {
+  for (const { group, topic, partition, offset } of offsets) {
     const key = `${group}/${partition}`;
     const events = Math.max(0, ends.get(`${topic}/${partition}`)! - offset);
     lags.set(key, { group, partition, events: (lags.get(key)?.events ?? 0) + events });
@@ -93,7 +89,7 @@ async function lagOf(
   return [...lags.values()];
 }
 
-/** The groups that keep their place, by their names. */
+/** The names of the groups that commit offsets. */
 async function groupsOf(admin: Admin, prefix: string): Promise<string[]> {
   const { groups } = await admin.listGroups();
   return groups

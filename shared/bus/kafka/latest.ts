@@ -1,10 +1,10 @@
-/** The beginning of a member that wants the latest of each key: what was there is read to its end before any is handed out. */
+/** How a member begins that wants the latest event of each key: it reads all that is there before it hands out any of it. */
 import type { Admin } from 'kafkajs';
-import { placeKey } from './places.ts';
-import { offsetsOf } from './topics.ts';
+import { partitionKey } from '../../kafka/offsets.ts';
+import { offsetsOf } from '../../kafka/topics.ts';
 import type { Read } from './wire.ts';
 
-/** Reads compacted partitions up to where they ended when it began. */
+/** Collects the latest events of compacted partitions, up to where they ended when it began. */
 export class CatchUp {
   /** Resolves when all that was there has been handled. */
   readonly done: Promise<void>;
@@ -23,6 +23,7 @@ export class CatchUp {
     if (ends.size === 0) resolve();
   }
 
+  /** Asks where the partitions of `topic` end now. @throws an error of kafkajs */
   static async begin(admin: Admin, topic: string): Promise<CatchUp> {
     const ends = new Map<number, number>();
     for (const { partition, low, high } of await offsetsOf(admin, topic)) {
@@ -31,13 +32,13 @@ export class CatchUp {
     return new CatchUp(topic, ends);
   }
 
-  /** Whether what was there at the beginning is not yet handled on a partition. */
+  /** True where events that were there at the beginning are not handled yet on a partition. */
   isUnderWay(topic: string, partition: number): boolean {
     return topic === this.#topic && this.#ends.has(partition);
   }
 
   /**
-   * Takes what was read of a partition that is under way.
+   * Takes events that were read of a partition that is under way.
    * @returns the latest of each key and what came after the end, in order; undefined where the end is still to come
    */
   take(partition: number, events: readonly Read[], readTo: number): Read[] | undefined {
@@ -52,24 +53,25 @@ export class CatchUp {
     return readTo < end ? undefined : [...latest.values(), ...events.slice(before)];
   }
 
-  /** What `take` gave last of a partition is handled. */
+  /** The events that `take` returned last for a partition are handled. */
   finish(partition: number): void {
     this.#ends.delete(partition);
     this.#latest.delete(partition);
     if (this.#ends.size === 0) this.#resolve();
   }
 
-  /** Nobody waits for the rest any more. */
+  /** Resolves `done` although events are left: nobody waits for them any more. */
   abandon(): void {
     this.#resolve();
   }
 }
 
-/** Where the other topics of such a member begin: at their ends. */
+/** The ends of topics, by `partitionKey`: there such a member begins with the types that are not kept. @throws an error of kafkajs */
 export async function endsOf(admin: Admin, topics: readonly string[]): Promise<Map<string, number>> {
   const ends = new Map<string, number>();
   for (const topic of topics) {
-    for (const { partition, high } of await offsetsOf(admin, topic)) ends.set(placeKey(topic, partition), Number(high));
+    for (const { partition, high } of await offsetsOf(admin, topic))
+      ends.set(partitionKey(topic, partition), Number(high));
   }
   return ends;
 }

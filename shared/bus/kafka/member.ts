@@ -1,14 +1,15 @@
-/** One member of a group on the bus: its consumer, what it skips, and what it does with what it cannot read. */
+/** One member of a group on the bus: its consumer, the events that it skips, and the dead letters of records that it cannot read. */
 import { randomUUID } from 'node:crypto';
+import { BUS_ROLE } from '../../connection/role.ts';
 import type { EventType } from '../../events/index.ts';
+import { groupIdOf, type KafkaClient, unreachable } from '../../kafka/client.ts';
+import { type Fetched, GroupConsumer } from '../../kafka/consumer.ts';
+import { brokerOffsets, LocalOffsets, type Offsets } from '../../kafka/offsets.ts';
+import { Peers } from '../../kafka/peers.ts';
 import { type Handler, LATEST_KEPT, type Subscribe } from '../bus.ts';
 import { deadLetter } from '../dead-letter.ts';
-import { type KafkaClient, unreachable } from './client.ts';
-import { Company } from './company.ts';
-import { type Fetched, GroupConsumer } from './consumer.ts';
-import { groupIdOf, type OwnPlace } from './lag.ts';
+import type { LocalOffset } from './lag.ts';
 import { CatchUp, endsOf } from './latest.ts';
-import { committedPlaces, OwnPlaces, type Places } from './places.ts';
 import type { Publisher } from './publisher.ts';
 import { type Topics, topicOf } from './topics.ts';
 import { garbageLetter, readRecords } from './wire.ts';
@@ -29,21 +30,21 @@ export class Member {
   readonly #types: ReadonlySet<EventType>;
   readonly #consumer: GroupConsumer;
   readonly #work: Work;
-  readonly #own: OwnPlaces | undefined;
+  readonly #own: LocalOffsets | undefined;
   readonly #catchUp: CatchUp | undefined;
 
   private constructor(
     parts: MemberParts,
     options: Subscribe,
     handler: Handler,
-    own?: { readonly places: OwnPlaces; readonly catchUp: CatchUp },
+    own?: { readonly offsets: LocalOffsets; readonly catchUp: CatchUp },
   ) {
     const { client, topics, publisher } = parts;
     const { group, types, exclusive = false, assigned } = options;
     this.#parts = parts;
     this.#group = group;
     this.#types = new Set(types);
-    this.#own = own?.places;
+    this.#own = own?.offsets;
     this.#catchUp = own?.catchUp;
     this.#work = {
       handler,
@@ -54,31 +55,34 @@ export class Member {
     };
     const groupId = groupIdOf(client.prefix, group);
     const id = own ? `${groupId}/${randomUUID()}` : groupId;
-    const places: Places = own?.places ?? committedPlaces(client.admin, id);
+    const offsets: Offsets = own?.offsets ?? brokerOffsets(client.admin, id);
     this.#consumer = new GroupConsumer(client, {
       groupId: id,
       topics: [...new Set(types.map((type) => topicOf(type, topics)))],
-      ...{ exclusive, places, assigned, company: own ? undefined : new Company(client, id) },
+      ...{ exclusive, offsets, assigned, peers: own ? undefined : new Peers(client, id) },
       handle: (fetched) => this.#handle(fetched),
     });
   }
 
-  /** A member of its group; where it asked for the latest, of a group that is its own and keeps no place. */
+  /** A member of its group. One that asks for the latest events has a group of its own that commits no offsets. */
   static async create(parts: MemberParts, options: Subscribe, handler: Handler): Promise<Member> {
     if (!options.latest) return new Member(parts, options, handler);
     const { admin } = parts.client;
     const others = options.types.filter((type) => !LATEST_KEPT.includes(type));
     const start = await endsOf(admin, [...new Set(others.map((type) => topicOf(type, parts.topics)))]);
     const catchUp = await CatchUp.begin(admin, parts.topics.latest);
-    return new Member(parts, options, handler, { places: new OwnPlaces(start), catchUp });
+    return new Member(parts, options, handler, { offsets: new LocalOffsets(start), catchUp });
   }
 
-  /** Resolves when the member takes part, and has handled the latest where it asked for them. */
+  /**
+   * Resolves when the member takes part, and has handled the latest events where it asked for them.
+   * @throws TagalongError BUS_UNREACHABLE
+   */
   async start(): Promise<void> {
     try {
       await this.#consumer.start();
     } catch (error) {
-      throw unreachable('BUS_UNREACHABLE', `group ${this.#group} could not be joined`, error);
+      throw unreachable(BUS_ROLE, `group ${this.#group} could not be joined`, error);
     }
     await this.#catchUp?.done;
   }
@@ -89,8 +93,8 @@ export class Member {
     this.#catchUp?.abandon();
   }
 
-  /** Where it stands, if only it knows. */
-  ownPlaces(): OwnPlace[] {
+  /** Its offsets on all partitions where it has a group of its own; else none, because the brokers know them. */
+  localOffsets(): LocalOffset[] {
     const { topics, partitions } = this.#parts;
     const [own, group] = [this.#own, this.#group];
     if (own === undefined) return [];
@@ -130,10 +134,10 @@ export class Member {
       latest,
       {
         ...fetched,
-        // Until all is handled it stays where it is: begun again in the middle, it would hand out what is not the latest.
-        save: async (place) => {
-          finished = place.offset >= end;
-          if (finished) await fetched.save(place);
+        // It commits only when all is handled: begun again in the middle, it would hand out events that are not the latest.
+        save: async (offset) => {
+          finished = offset.offset >= end;
+          if (finished) await fetched.save(offset);
         },
       },
       this.#work,

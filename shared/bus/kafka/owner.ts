@@ -1,33 +1,32 @@
 /**
- * Whose bus this is. A topic of one partition holds what each installation has said that came upon an empty one; the first
- * of them is the owner. The keys differ, so that compaction removes none of them.
+ * Which installation owns the bus. Each installation that finds the topic empty writes its id into the one partition of it, and the
+ * first record is the owner. The keys differ, so that compaction removes none.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type KafkaClient, unreachable } from './client.ts';
-import { GroupConsumer } from './consumer.ts';
-import { groupIdOf } from './lag.ts';
-import type { KafkaOptions } from './options.ts';
-import { OwnPlaces } from './places.ts';
-import { Sender } from './sender.ts';
-import { ensureTopics, offsetsOf, topicConfig } from './topics.ts';
+import { until } from '../../clock/retry.ts';
+import { groupIdOf, type KafkaClient, unreachable } from '../../kafka/client.ts';
+import { GroupConsumer } from '../../kafka/consumer.ts';
+import { LocalOffsets } from '../../kafka/offsets.ts';
+import type { KafkaOptions } from '../../kafka/options.ts';
+import { Sender } from '../../kafka/sender.ts';
+import { ensureTopics, offsetsOf, topicConfig } from '../../kafka/topics.ts';
 
-/** Longer than a broker that changes leaders takes. */
+/** A change of leaders takes less. */
 const READ_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 10;
 
 /**
- * Writes down whose bus this is, where nobody has yet.
- * @param installation an id
- * @returns the id of the installation whose it is
+ * Writes down that an installation owns the bus, where none does yet.
+ * @param installation its id
+ * @returns the id of the owner
  * @throws TagalongError BUS_UNREACHABLE; BUS_UNFIT where the topic cannot be made
  */
 export async function claimBus(client: KafkaClient, options: KafkaOptions, installation: string): Promise<string> {
   const topic = `${client.prefix}.installation`;
-  await ensureTopics(client.admin, [topicConfig(topic, 1, options, { 'cleanup.policy': 'compact' })], 'BUS_UNFIT');
+  await ensureTopics(client, [topicConfig(topic, 1, options, { 'cleanup.policy': 'compact' })]);
   const written = await firstOf(client, topic);
   if (written !== undefined) return written;
-  const sender = new Sender(client, { unreachable: 'BUS_UNREACHABLE', tooLong: 'EVENT_INVALID' });
+  const sender = new Sender(client, 'EVENT_INVALID');
   try {
     await sender.send([{ topic, record: { key: randomUUID(), partition: 0, value: installation } }]);
   } finally {
@@ -46,7 +45,7 @@ async function firstOf(client: KafkaClient, topic: string): Promise<string | und
   const consumer = new GroupConsumer(client, {
     groupId: `${groupIdOf(client.prefix, 'installation')}/${randomUUID()}`,
     topics: [topic],
-    places: new OwnPlaces(new Map()),
+    offsets: new LocalOffsets(new Map()),
     async handle({ messages, end, save }) {
       first ??= messages.find(({ value }) => value !== null)?.value?.toString();
       readTo = end;
@@ -55,14 +54,14 @@ async function firstOf(client: KafkaClient, topic: string): Promise<string | und
   });
   try {
     await consumer.start();
-    const untilMs = Date.now() + READ_WITHIN_MS;
-    while (first === undefined && readTo < end) {
-      if (Date.now() > untilMs) throw new Error(`topic ${topic} was not read within ${READ_WITHIN_MS} ms`);
-      await sleep(LOOK_AGAIN_MS);
-    }
+    const isRead = await until(() => first !== undefined || readTo >= end, {
+      everyMs: LOOK_AGAIN_MS,
+      withinMs: READ_WITHIN_MS,
+    });
+    if (!isRead) throw new Error(`topic ${topic} was not read within ${READ_WITHIN_MS} ms`);
     return first;
   } catch (error) {
-    throw unreachable('BUS_UNREACHABLE', 'the owner of the bus could not be read', error);
+    throw unreachable(client.role, 'the owner of the bus could not be read', error);
   } finally {
     await consumer.stop();
   }

@@ -1,25 +1,25 @@
 import { check, type Event } from '../../events/index.ts';
-import type { KafkaClient } from './client.ts';
-import { Sender } from './sender.ts';
+import type { KafkaClient } from '../../kafka/client.ts';
+import { Sender } from '../../kafka/sender.ts';
 import { type Topics, topicOf } from './topics.ts';
 import { toRecord } from './wire.ts';
 
-/** What a bus publishes with. */
+/** Publishes the events of a bus. */
 export interface Publisher {
-  /** Connects. */
+  /** Connects. @throws an error of kafkajs */
   open(): Promise<void>;
   /**
    * Resolves when all of the events are acknowledged.
    * @throws TagalongError EVENT_INVALID, and none is published; BUS_UNREACHABLE, and some may have been
    */
   publish(events: readonly Event[]): Promise<void>;
-  /** Resolves when what is under way is acknowledged, or has failed. */
+  /** Resolves when all that was published is acknowledged, or has failed. */
   close(): Promise<void>;
 }
 
-/** Events are checked, and each goes to the topic of its type and the partition of its key. */
+/** A publisher that checks each event and sends it to the topic of its type and the partition of its key. */
 export function createPublisher(client: KafkaClient, topics: Topics, partitions: number): Publisher {
-  const sender = new Sender(client, { unreachable: 'BUS_UNREACHABLE', tooLong: 'EVENT_INVALID' });
+  const sender = new Sender(client, 'EVENT_INVALID');
   return {
     open: () => sender.open(),
     async publish(events) {

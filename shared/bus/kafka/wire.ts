@@ -5,12 +5,12 @@ import { decode, EVENT_TYPES, type Event, type EventType, encode, envelop, parti
 
 /** CloudEvents' Kafka binding 1.0.2, structured mode: the value is the whole event. */
 const CONTENT_TYPE = 'application/cloudevents+json';
-/** The type once more beside the value, where the binding has it: who does not want it need not parse the value. */
+/** The event's type as a header, as in the binding: a group that does not want the type need not parse the value. */
 const TYPE_HEADER = 'ce_type';
 const KNOWN_TYPES: ReadonlySet<string> = new Set(EVENT_TYPES);
-/** The end of the year 9999; records of others may say anything. */
+/** The end of the year 9999. A foreign record may have any timestamp. */
 const LAST_MS = 253_402_300_799_999;
-/** The longest that is quoted of a record that is no event. */
+/** How many characters a dead letter quotes of a record that is no event. */
 const MAX_QUOTED = 10_000;
 
 /** One event as it was read. */
@@ -19,7 +19,7 @@ export interface Read {
   readonly offset: number;
 }
 
-/** One record and what is wrong with it. */
+/** One record that is no event, and why. */
 export interface Garbage {
   readonly message: KafkaMessage;
   readonly error: Error;
@@ -35,7 +35,7 @@ export function toRecord(event: Event, partitions: number): Message {
   };
 }
 
-/** The events of some types among records of one partition; the others are skipped, and what is no event is sorted out. */
+/** The events of some types among the records of one partition, without those of other types; and the records that are no events. */
 export function readRecords(
   messages: readonly KafkaMessage[],
   { partition, partitions, types }: { partition: number; partitions: number; types: ReadonlySet<EventType> },
@@ -43,7 +43,7 @@ export function readRecords(
   const events: Read[] = [];
   const garbage: Garbage[] = [];
   for (const message of messages) {
-    // In Latin-1, which types are in, because it is read three times as fast as UTF-8.
+    // Types are Latin-1, which is decoded three times as fast as UTF-8.
     const type = message.headers?.[TYPE_HEADER]?.toString('latin1') as EventType | undefined;
     if (type !== undefined && !types.has(type) && KNOWN_TYPES.has(type)) continue;
     try {
@@ -60,7 +60,7 @@ export function readRecords(
   return { events, garbage };
 }
 
-/** The dead letter for a record that is no event. Every group that comes upon it writes the same. */
+/** The dead letter for a record that is no event. Every group that reads the record publishes the same one. */
 export function garbageLetter(topic: string, partition: number, { message, error }: Garbage): Event {
   const place = `${topic}/${partition}/${message.offset}`;
   const data = {

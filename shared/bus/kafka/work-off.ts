@@ -1,39 +1,39 @@
 /**
- * Hands events of one partition to a group's handler, in order, and writes down how far it is: after a batch that was
- * taken, and after each refusal, with how often the first event was tried. So the attempts go on being counted when the
- * partition changes hands or the process dies.
+ * Hands events of one partition to a group's handler, in order, and commits the offset after each handled batch and each refusal,
+ * with the number of attempts of the first event. So the attempts go on counting when the partition changes hands or the process
+ * dies.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fetched } from '../../kafka/consumer.ts';
+import type { CommittedOffset } from '../../kafka/offsets.ts';
 import type { Delivery, Handler } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
-import type { Fetched } from './consumer.ts';
-import type { CommittedOffset } from './places.ts';
 import type { Read } from './wire.ts';
 
-/** Before a refused event is tried again; twice as long each time. What it was refused for may pass. */
+/** Before a refused event is tried again; twice as long each time, because the cause may pass. */
 const FIRST_RETRY_MS = 50;
 
-/** What is done with events. */
+/** Where events go. */
 export interface Work {
   readonly handler: Handler;
   /** Takes an event that has had its last attempt. */
   reject(delivery: Delivery, error: unknown): Promise<void>;
 }
 
-/** Resolves when all events are handled and written down, or as many as could be before it was not to go on. */
+/** Resolves when all events are handled and committed, or as many as there were before `goOn` became false. */
 export async function workOff(events: readonly Read[], fetched: Fetched, { handler, reject }: Work): Promise<void> {
   const { partition, end } = fetched;
   const queue = new PartitionQueue();
-  let { tried } = fetched.place ?? {};
+  let { tried } = fetched.committed ?? {};
   let isFirst = true;
-  for (const { event, offset } of events) {
-    const wasTried = tried !== undefined && offset < tried.until;
+  for (const { event, offset: at } of events) {
+    const wasTried = tried !== undefined && at < tried.until;
     queue.push({ event, partition, attempt: wasTried ? (isFirst ? tried!.attempt : 2) : 1 });
     isFirst = false;
   }
-  /** The offset of the first event that is not handled; what was skipped after the last one is handled with it. */
+  /** The offset of the first event that is not handled. Skipped records behind the last event are handled with it. */
   const at = () => (queue.size === 0 ? end : events[events.length - queue.size]!.offset);
-  const place = (): CommittedOffset =>
+  const offset = (): CommittedOffset =>
     tried !== undefined && at() < tried.until ? { offset: at(), tried } : { offset: at() };
 
   while (queue.ready) {
@@ -50,9 +50,9 @@ export async function workOff(events: readonly Read[], fetched: Fetched, { handl
       const last = queue.refuse();
       if (last !== undefined) await reject(last, error);
       tried = last === undefined ? refused : { attempt: 2, until: refused.until };
-      await fetched.save(place());
+      await fetched.save(offset());
       if (last === undefined) await sleep(FIRST_RETRY_MS * 2 ** (attempt - 2));
     }
   }
-  await fetched.save(place());
+  await fetched.save(offset());
 }

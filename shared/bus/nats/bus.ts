@@ -3,31 +3,33 @@
  * by which the members of a group share the partitions. README.md beside this file says how, and what it promises.
  */
 
+import { BUS_ROLE } from '../../connection/role.ts';
 import type { ConnectionWatch } from '../../connection/watch.ts';
 import { TagalongError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { type Link, openLink, watchLink } from '../../nats/connection.ts';
+import type { NatsCounters } from '../../nats/counters.ts';
+import { patiently, refusalOf } from '../../nats/errors.ts';
+import { writeRecord } from '../../nats/record.ts';
+import { Sender } from '../../nats/sender.ts';
+import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from '../../nats/streams.ts';
 import { type Bus, MAX_EVENT_BYTES, type Subscribe, type Subscription } from '../bus.ts';
-import { type Link, openLink, patiently, refusalOf, watchLink } from './connection.ts';
-import type { NatsCounters } from './counters.ts';
 import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
 import { Member } from './member.ts';
+import { GroupMembership } from './membership.ts';
 import { type Names, namesOf } from './names.ts';
 import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
 import { Publisher } from './publisher.ts';
-import { writeRecord } from './record.ts';
-import { Sender } from './sender.ts';
-import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from './streams.ts';
-import { View } from './view.ts';
 
-/** A sign of life is kept this long. */
-const SIGN_MS = 10_000;
-/** In the bucket of places, whose keys have two tokens. */
+/** How long the server keeps a heartbeat. */
+const HEARTBEAT_KEPT_MS = 10_000;
+/** Keys in the bucket of places. They have one token; a committed offset's has two. */
 const PARTITIONS_KEY = 'partitions';
 const INSTALLATION_KEY = 'installation';
 
-/** The bus, with what happens to its connection. */
+/** The bus, with counters of what happens to its connection. */
 export interface NatsBus extends Bus {
   readonly counters: Readonly<NatsCounters>;
 }
@@ -39,20 +41,20 @@ export interface NatsBus extends Bus {
 export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   const settings = withDefaults(options);
   const names = namesOf(settings.prefix, settings.partitions);
-  const link = await openLink(options);
+  const link = await openLink(options, BUS_ROLE);
   const sender = new Sender(link);
   try {
     await ensureStreams(link, names, settings);
-    // What was kept in memory only has gone with the server.
+    // Streams that were in memory only have gone with the server.
     link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
-    const view = await patiently(names.places, () => View.open(link, sender, names));
-    const watch = watchLink(link, 'bus', names.events, options.log);
-    return busOn({ link, names, partitions: settings.partitions, sender, view, watch, log: options.log });
+    const membership = await patiently(BUS_ROLE, names.places, () => GroupMembership.open(link, sender, names));
+    const watch = watchLink(link, names.events, options.log);
+    return busOn({ link, names, partitions: settings.partitions, sender, membership, watch, log: options.log });
   } catch (error) {
     sender.close();
     await link.close();
-    throw refusalOf(names.events, error);
+    throw refusalOf(BUS_ROLE, names.events, error);
   }
 }
 
@@ -61,13 +63,13 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
   const limits = { maxAgeMs, maxBytes, duplicateWindowMs: DUPLICATE_WINDOW_MS };
   const events = eventStream({ name: names.events, subject: names.all, storage, replicas, ...limits });
   const places = bucketStream({ bucket: names.places, storage, replicas });
-  const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: SIGN_MS });
+  const members = bucketStream({ bucket: names.members, storage, replicas, maxAgeMs: HEARTBEAT_KEPT_MS });
   for (const stream of [events, places, members]) {
-    await patiently(stream.name, () => ensureStream(link.jsm, stream));
+    await patiently(BUS_ROLE, stream.name, () => ensureStream(link.jsm, stream));
   }
 }
 
-/** Writes down into how many partitions keys are divided, or looks whether it is what is written there. */
+/** Writes down into how many partitions keys are divided, or compares with the number that is written there. */
 async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
   const begun = await writtenFirst<{ partitions: number }>(sender, link, names, PARTITIONS_KEY, { partitions });
   if (begun.partitions === partitions) return;
@@ -75,12 +77,12 @@ async function fixPartitions(sender: Sender, link: Link, names: Names, partition
   throw new TagalongError('CONFIG_INVALID', message);
 }
 
-/** Writes a record that is written once and for all. @returns what is there: what was written first */
+/** Writes a record that is written once and never changed. @returns the value that was written first */
 async function writtenFirst<T>(sender: Sender, link: Link, names: Names, key: string, value: T): Promise<T> {
   const record = { bucket: names.places, key, text: JSON.stringify(value), expected: 0 };
   if ((await writeRecord(sender, record)) !== undefined) return value;
   const subject = bucketSubject(names.places, key);
-  const { data } = await patiently(names.places, () =>
+  const { data } = await patiently(BUS_ROLE, names.places, () =>
     link.jsm.streams.getMessage(bucketName(names.places), { last_by_subj: subject }),
   );
   return JSON.parse(new TextDecoder().decode(data)) as T;
@@ -91,14 +93,14 @@ interface BusParts {
   readonly names: Names;
   readonly partitions: number;
   readonly sender: Sender;
-  readonly view: View;
+  readonly membership: GroupMembership;
   readonly watch: ConnectionWatch;
   readonly log: Log | undefined;
 }
 
-function busOn({ link, names, partitions, sender, view, watch, log }: BusParts): NatsBus {
+function busOn({ link, names, partitions, sender, membership, watch, log }: BusParts): NatsBus {
   const publisher = new Publisher(sender, names);
-  const lags = new Lags(link, view, names);
+  const lags = new Lags(link, membership, names);
   const subscriptions = new Set<Subscription>();
   let closing: Promise<void> | undefined;
   let closed = false;
@@ -107,7 +109,7 @@ function busOn({ link, names, partitions, sender, view, watch, log }: BusParts):
     if (closed) throw closedError('publish');
     await publisher.publish(events);
   };
-  const end = () => patiently(names.events, () => lastOf(link, names.events));
+  const end = () => patiently(BUS_ROLE, names.events, () => lastOf(link, names.events));
   const open = async (
     { group, types, latest, exclusive, assigned }: Subscribe,
     handler: Parameters<Bus['subscribe']>[1],
@@ -115,15 +117,15 @@ function busOn({ link, names, partitions, sender, view, watch, log }: BusParts):
     const { counters } = link;
     const common = { link, names, partitions, group, types: new Set(types), handler, assigned, counters, publish, end };
     if (latest) return subscribeLatest(common);
-    return Member.join({ ...common, view, exclusive: exclusive ?? false, log });
+    return Member.join({ ...common, membership, exclusive: exclusive ?? false, log });
   };
   const close = async () => {
-    // What is in hand may still publish what came of it.
+    // Handlers that are at work may still publish.
     await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
     closed = true;
     watch.close();
     lags.close();
-    view.close();
+    membership.close();
     if (link.connected) await link.nc.flush();
     sender.close();
     await link.close();
@@ -134,7 +136,7 @@ function busOn({ link, names, partitions, sender, view, watch, log }: BusParts):
     async subscribe(options, handler) {
       if (closing !== undefined) throw closedError('subscribe');
       const opened = await open(options, handler).catch((error) => {
-        throw refusalOf(options.group, error);
+        throw refusalOf(BUS_ROLE, options.group, error);
       });
       if (closing !== undefined) {
         await opened.stop();

@@ -1,28 +1,28 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
-import type { Link } from './connection.ts';
-import { type Received, Source, type SourceOptions } from './source.ts';
+import { retry } from '../../clock/retry.ts';
+import type { Link } from '../../nats/connection.ts';
+import { PullConsumer, type PullConsumerOptions, type Received } from '../../nats/pull-consumer.ts';
 
 const RETRY_MS = 500;
 
-/** What a feed reads; the rest is as of a `Source`. */
-export interface FeedOptions extends Pick<SourceOptions, 'stream' | 'filters' | 'onMessage' | 'room'> {
+/** What a feed reads; the rest is as of a `PullConsumer`. */
+export interface FeedOptions extends Pick<PullConsumerOptions, 'stream' | 'filters' | 'onMessage' | 'room'> {
   /** Begins the consumers' names. */
   readonly name: string;
-  /** The stream is not what it was, and is read anew: a server that has lost what it had not on its disk, or all. */
+  /** Called before the stream is read anew from its beginning: the server has lost messages that were not on its disk, or all. */
   readonly onReset?: () => void;
 }
 
 /**
- * The last message of each subject, then all that follow, in order and without a gap, for as long as it is not closed. It
- * keeps no place on the server: where its consumer gets lost it goes on with a new one after the last message it has seen.
+ * The last message of each subject, then all that follow, in order and without a gap, until it is closed. It commits no offset on
+ * the server: where its consumer is lost, it goes on with a new one behind the last message that it has received.
  */
 export class Feed {
   readonly #link: Link;
   readonly #options: FeedOptions;
-  #source: Source | undefined;
+  #consumer: PullConsumer | undefined;
   #name = '';
-  #start: SourceOptions['start'] = 'last of each subject';
+  #start: PullConsumerOptions['start'] = 'last of each subject';
   #closed = false;
   #begun = 0;
 
@@ -30,7 +30,7 @@ export class Feed {
   static async open(link: Link, options: FeedOptions): Promise<Feed> {
     const feed = new Feed(link, options);
     await feed.#open();
-    feed.#begun = feed.#source!.pending;
+    feed.#begun = feed.#consumer!.pending;
     return feed;
   }
 
@@ -39,20 +39,20 @@ export class Feed {
     this.#options = options;
   }
 
-  /** How many messages there were when it was opened. */
+  /** How many messages there were to read when it was opened. */
   get begun(): number {
     return this.#begun;
   }
 
-  /** Asks for more, where there is room for it. */
+  /** Asks for more messages where `room` allows it. */
   refill(): void {
-    this.#source?.refill();
+    this.#consumer?.refill();
   }
 
   /** Reads no more. */
   close(): void {
     this.#closed = true;
-    this.#source?.close();
+    this.#consumer?.close();
     this.#remove();
   }
 
@@ -60,7 +60,7 @@ export class Feed {
     this.#name = `${this.#options.name}~${nuid.next()}`;
     const { stream } = this.#options;
     const last = this.#start === 'last of each subject' ? await lastOf(this.#link, stream) : undefined;
-    this.#source = await Source.open(this.#link, {
+    this.#consumer = await PullConsumer.open(this.#link, {
       ...this.#options,
       name: this.#name,
       durable: false,
@@ -71,8 +71,8 @@ export class Feed {
       },
       onBroken: () => void this.#reopen(),
     });
-    // There was nothing to begin with: from now on every message counts, also where there are several of a subject.
-    if (last !== undefined && this.#source.pending === 0) this.#seen(last);
+    // The stream was empty: from now on every message counts, also where a subject has several.
+    if (last !== undefined && this.#consumer.pending === 0) this.#seen(last);
     if (this.#closed) this.close();
   }
 
@@ -82,19 +82,19 @@ export class Feed {
 
   async #reopen(): Promise<void> {
     this.#remove();
-    while (!this.#closed && !this.#link.nc.isClosed()) {
-      try {
-        if (typeof this.#start === 'number' && this.#start > (await lastOf(this.#link, this.#options.stream)) + 1) {
-          this.#start = 'last of each subject';
-          this.#options.onReset?.();
-        }
-        await this.#open();
-        this.#link.counters.consumersRecreated++;
-        return;
-      } catch {
-        await pause(RETRY_MS, undefined, { ref: false });
-      }
+    const goOn = () => !this.#closed && !this.#link.nc.isClosed();
+    if (!goOn()) return;
+    // It fails only where nobody reads any more.
+    await retry(() => this.#openBehindLast(), { everyMs: RETRY_MS, goOn, ref: false }).catch(() => {});
+  }
+
+  async #openBehindLast(): Promise<void> {
+    if (typeof this.#start === 'number' && this.#start > (await lastOf(this.#link, this.#options.stream)) + 1) {
+      this.#start = 'last of each subject';
+      this.#options.onReset?.();
     }
+    await this.#open();
+    this.#link.counters.consumersRecreated++;
   }
 
   #remove(): void {
@@ -104,7 +104,7 @@ export class Feed {
   }
 }
 
-/** The number of the last message of a stream. */
+/** The number of the last message of a stream; 0 where it never had one. @throws NatsError */
 export async function lastOf(link: Link, stream: string): Promise<number> {
   return (await link.jsm.streams.info(stream)).state.last_seq;
 }

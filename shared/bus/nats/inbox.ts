@@ -1,27 +1,27 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { retry } from '../../clock/retry.ts';
 import { TagalongError } from '../../errors.ts';
 import { decode, EVENT_TYPES, type Event, type EventType } from '../../events/index.ts';
+import type { NatsCounters } from '../../nats/counters.ts';
+import { PULL, type Received } from '../../nats/pull-consumer.ts';
 import { type Delivery, type Handler, MAX_ATTEMPTS } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
-import type { NatsCounters } from './counters.ts';
-import { publishLetter, type Undecodable, undecodableLetter } from './letters.ts';
+import { publishDeadLetter, type Undecodable, undecodableDeadLetter } from './dead-letters.ts';
+import type { CommittedOffset } from './membership.ts';
 import { keyOfSubject, type Names } from './names.ts';
-import { PULL, type Received } from './source.ts';
-import type { CommittedOffset } from './view.ts';
 
 /**
- * So many events of a partition wait in the process at most: those in hand, and some pulls ahead. After an outage they are
- * one batch, in which a VM has several: the more there are, the seldomer its state is written.
+ * How many events of a partition wait in the process at most: those in hand, and some pulls ahead. After an outage they are one
+ * batch in which a VM has several events. The larger the batch, the fewer writes of the VM's state.
  */
 const MOST_QUEUED = 8 * PULL;
-/** The pauses after a refusal, so that what passes has time to pass. */
+/** The pauses after a refusal, which give a passing fault time to pass. */
 const PAUSES_MS = [10, 40, 160, 640] as const;
-const LETTER_PAUSE_MS = 1_000;
+const DEAD_LETTER_RETRY_MS = 1_000;
 
 /** A message by its number in the stream. */
 interface Numbered {
   readonly seq: number;
-  /** When the stream took it. */
+  /** When the stream took it, by the server's clock. */
   readonly atMs: number;
   readonly reply: string;
 }
@@ -30,7 +30,7 @@ interface Queued extends Delivery, Numbered {
   readonly undecodable?: Undecodable;
 }
 
-/** What is needed to hand a group the events of one partition. */
+/** What an inbox needs to hand a group the events of one partition. */
 export interface InboxOptions {
   readonly group: string;
   readonly partition: number;
@@ -39,22 +39,23 @@ export interface InboxOptions {
   readonly handler: Handler;
   readonly counters: NatsCounters;
   publish(events: readonly Event[]): Promise<void>;
-  /** Tells the server that all up to here is handled. */
+  /** Acknowledges a message and all before it. @param reply the subject of its acknowledgement */
   acknowledge(reply: string): void;
 }
 
-/** How far it has come: what survives when the queue does not. */
+/** How far the inbox has come: what outlives its queue. */
 export type Reached = Pick<CommittedOffset, 'from' | 'handledMs' | 'refusals' | 'refusedTo'>;
 
 /** The events of one partition that have been received and not yet handled, and the way they take to the handler. */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #decoder = new TextDecoder();
-  /** The subjects, but for the key, of events that are not for this group. */
+  /** The subjects without their key of types that the group did not ask for. */
   readonly #others: ReadonlySet<string>;
   #queue = new PartitionQueue<Queued>();
   #tried = { refusals: 0, refusedTo: 0 };
-  #place = 0;
+  /** All messages up to this number are handled. */
+  #handledTo = 0;
   #handledMs: number | undefined;
   #last: Numbered | undefined;
   #wake: (() => void) | undefined;
@@ -66,38 +67,39 @@ export class Inbox {
     this.#others = new Set(others.map((type) => withoutLast(names.filter(partition, type))));
   }
 
-  /** How many more messages may come. */
+  /** How many more messages it takes. */
   get room(): number {
     return MOST_QUEUED - this.#queue.size;
   }
 
+  /** True where no message waits and none is in hand. */
   get empty(): boolean {
     return this.#queue.size === 0;
   }
 
-  /** Up to where all is handled, and how often what is now first has been tried. */
+  /** Up to where all is handled, and how often the first message behind that was tried. */
   get reached(): Reached {
-    const reached = { from: this.#place + 1, handledMs: this.#handledMs };
+    const reached = { from: this.#handledTo + 1, handledMs: this.#handledMs };
     const [first] = this.#queue;
     if (first === undefined) return { ...reached, ...this.#tried };
     const refused = [...this.#queue].findLast(({ attempt }) => attempt > 1);
     return { ...reached, refusals: first.attempt - 1, refusedTo: refused?.seq ?? 0 };
   }
 
-  /** Forgets what is queued: all from `from` on will be received again. */
+  /** Empties the queue: the caller receives all from `from` on again. */
   restart({ from, handledMs, refusals, refusedTo }: Reached): void {
-    this.#place = from - 1;
+    this.#handledTo = from - 1;
     this.#handledMs = handledMs;
-    // What is given may be a whole place: were its owner kept as well, `reached` would make it the owner again.
+    // Only these two: the argument may be a whole committed offset, and `reached` must not restore its owner.
     this.#tried = { refusals, refusedTo };
-    // It came behind what is now received again.
+    // The skipped message is received again, too.
     this.#last = undefined;
     this.#queue = new PartitionQueue();
   }
 
-  /** Takes a message in. */
+  /** Receives a message. */
   receive = ({ subject, data, seq, reply, atMs }: Received): void => {
-    if (seq <= this.#place) return;
+    if (seq <= this.#handledTo) return;
     if (this.#others.has(withoutLast(subject))) {
       this.#skip({ seq, atMs, reply });
       return;
@@ -122,7 +124,7 @@ export class Inbox {
     this.#wake?.();
   };
 
-  /** What is not for the group counts as handled when all before it is. */
+  /** A message that is not for the group counts as handled when all before it is. */
   #skip(message: Numbered): void {
     if (this.empty) this.#done(message);
     else this.#last = message;
@@ -133,7 +135,7 @@ export class Inbox {
     this.#wake?.();
   }
 
-  /** Resolves when there is something to hand out, or somebody says `wake`. */
+  /** Resolves when there is something to hand out, or `wake` was called. */
   async waiting(): Promise<void> {
     if (!this.empty) return;
     await new Promise<void>((resolve) => {
@@ -142,7 +144,7 @@ export class Inbox {
     this.#wake = undefined;
   }
 
-  /** Hands out what is there as one batch. @returns for how long to pause, where it was refused */
+  /** Hands out what is there as one batch. @returns how long to pause after a refusal, in milliseconds; else 0 */
   async deliver(): Promise<number> {
     const batch = this.#queue.take();
     try {
@@ -164,34 +166,32 @@ export class Inbox {
       await this.#reject(batch[0]!, new Error('the process of its handler died again and again'));
       return;
     }
-    const letters = batch.flatMap(({ undecodable }) => undecodable ?? []);
-    if (letters.length > 0) {
-      await this.#options.publish(letters.map((letter) => undecodableLetter(letter, this.#options.group)));
-      this.#options.counters.undecodable += letters.length;
+    const unreadable = batch.flatMap(({ undecodable }) => undecodable ?? []);
+    if (unreadable.length > 0) {
+      await this.#options.publish(unreadable.map((message) => undecodableDeadLetter(message, this.#options.group)));
+      this.#options.counters.undecodable += unreadable.length;
     }
-    const events = letters.length === 0 ? batch : batch.filter(({ undecodable }) => undecodable === undefined);
+    const events = unreadable.length === 0 ? batch : batch.filter(({ undecodable }) => undecodable === undefined);
     if (events.length > 0) await this.#options.handler(events);
   }
 
   async #reject({ event, undecodable }: Queued, error: unknown): Promise<void> {
     if (undecodable !== undefined) return;
-    // A letter that cannot be written now is worth waiting for: the event would be lost without a trace.
-    for (;;) {
-      try {
-        return await publishLetter(this.#options.publish, event, this.#options.group, error);
-      } catch (reason) {
-        const { code } = reason as { code?: string };
-        if (code !== 'BUS_UNREACHABLE' && code !== 'BUS_REFUSED') return;
-        await pause(LETTER_PAUSE_MS);
-      }
-    }
+    const { publish, group } = this.#options;
+    // Without its dead letter the event would be lost without a trace: so this waits as long as the bus is away.
+    const isPassing = (reason: unknown) => {
+      const { code } = reason as { code?: string };
+      return code === 'BUS_UNREACHABLE' || code === 'BUS_REFUSED';
+    };
+    const everyMs = DEAD_LETTER_RETRY_MS;
+    await retry(() => publishDeadLetter(publish, event, group, error), { everyMs, isPassing }).catch(() => {});
   }
 
   #done(message: Numbered): void {
-    // What came after it and was not for us is handled with it.
+    // Skipped messages behind the last one are handled with it.
     const to = this.empty && this.#last !== undefined && this.#last.seq > message.seq ? this.#last : message;
     if (this.empty) this.#last = undefined;
-    this.#place = to.seq;
+    this.#handledTo = to.seq;
     this.#handledMs = to.atMs;
     this.#options.acknowledge(to.reply);
   }

@@ -1,37 +1,38 @@
+import type { Link } from '../../nats/connection.ts';
 import type { Lag } from '../bus.ts';
-import type { Link } from './connection.ts';
+import type { GroupMembership } from './membership.ts';
 import { type Names, ownerOf } from './names.ts';
-import type { View } from './view.ts';
 
 const LOOK_MS = 1_000;
-/** A durable consumer that no place has named for so long is one that somebody died over: it is removed. */
+/** A durable consumer that no committed offset has named for so long is left over from a process that died: it is removed. */
 const ORPHAN_MS = 60_000;
 
-/** How much waits for each group on each partition, also for those of other processes. Looked up once a second. */
+/** How many events wait for each group on each partition, also for groups of other processes. Asked of the server once a second. */
 export class Lags {
   readonly #link: Link;
-  readonly #view: View;
+  readonly #membership: GroupMembership;
   readonly #names: Names;
   readonly #timer: NodeJS.Timeout;
   #lags: readonly Lag[] = [];
   #looking = false;
-  /** Since when consumers have had no place that names them. */
+  /** Consumers that no committed offset names, and since when, by `performance.now()`. */
   readonly #orphans = new Map<string, number>();
 
-  constructor(link: Link, view: View, names: Names) {
+  constructor(link: Link, membership: GroupMembership, names: Names) {
     this.#link = link;
-    this.#view = view;
+    this.#membership = membership;
     this.#names = names;
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
     this.#timer.unref();
     void this.#look();
   }
 
-  /** As of the last look. */
+  /** As of the last answer. */
   get all(): Lag[] {
     return [...this.#lags];
   }
 
+  /** Asks no more. */
   close(): void {
     clearInterval(this.#timer);
   }
@@ -42,7 +43,7 @@ export class Lags {
     try {
       this.#lags = await this.#read();
     } catch {
-      // No answer: what was known is as good as anything.
+      // No answer: what was known stays.
     }
     this.#looking = false;
   }
@@ -56,10 +57,10 @@ export class Lags {
   async #read(): Promise<Lag[]> {
     const lags: Lag[] = [];
     for await (const info of this.#link.jsm.consumers.list(this.#names.events)) {
-      // The older servers list as null what is just being deleted.
+      // Older servers list a consumer that is just being deleted as null.
       const owner = ownerOf(info?.name ?? '');
       if (owner === undefined) continue;
-      const named = this.#view.placed(owner.group, owner.partition)?.place.consumer;
+      const named = this.#membership.offsetOf(owner.group, owner.partition)?.offset.consumer;
       const durable = info.config.durable_name !== undefined;
       if (!durable || named === info.name) lags.push({ ...owner, events: info.num_pending + info.num_ack_pending });
       else if (this.#orphanedMs(info.name) > ORPHAN_MS) {

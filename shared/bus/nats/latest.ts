@@ -1,13 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../../clock/retry.ts';
+import { BUS_ROLE } from '../../connection/role.ts';
+import type { Link } from '../../nats/connection.ts';
+import { patiently } from '../../nats/errors.ts';
+import type { Received } from '../../nats/pull-consumer.ts';
+import { escapeToken } from '../../nats/tokens.ts';
 import { LATEST_KEPT, type Subscribe, type Subscription } from '../bus.ts';
-import { type Link, patiently } from './connection.ts';
 import { Feed } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
-import { escapeToken } from './names.ts';
 import { filtersOf } from './partition.ts';
-import type { Received } from './source.ts';
 
-/** What it takes to begin with the latest. */
+/** What a member needs that begins with the latest events. */
 export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowledge'> {
   readonly link: Link;
   readonly partitions: number;
@@ -17,8 +20,9 @@ export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowl
 }
 
 /**
- * Begins with the latest event of each key of the types that are kept, and goes on with what comes. It has all partitions
- * to itself and keeps no place. Resolves when what there was is handled.
+ * Subscribes a member that begins with the latest event of each key of the types in `LATEST_KEPT`, and goes on with what comes.
+ * It has all partitions to itself and commits no offsets. Resolves when it has handled what there was.
+ * @throws NatsError, TagalongError BUS_UNREACHABLE
  */
 export async function subscribeLatest(options: LatestOptions): Promise<Subscription> {
   const { link, partitions, types, assigned } = options;
@@ -46,7 +50,7 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
           if (!old) inbox.receive(message);
         },
       };
-      const feed = await patiently(options.names.events, () => Feed.open(link, reading));
+      const feed = await patiently(BUS_ROLE, options.names.events, () => Feed.open(link, reading));
       return read(inbox, feed, () => drained || received >= feed.begun);
     }),
   );
@@ -56,7 +60,7 @@ export async function subscribeLatest(options: LatestOptions): Promise<Subscript
     await Promise.all(readers.map((reader) => reader.stop()));
     throw failed.reason;
   }
-  while (!readers.every(({ caughtUp }) => caughtUp())) await pause(1);
+  await until(() => readers.every(({ caughtUp }) => caughtUp()), { everyMs: 1 });
   let stopped: Promise<unknown> | undefined;
   return {
     async stop() {

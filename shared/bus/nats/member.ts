@@ -1,30 +1,31 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
+import { until } from '../../clock/retry.ts';
 import { TagalongError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Subscribe } from '../bus.ts';
+import { assignPartitions } from './assignment.ts';
+import { BEAT_MS, type GroupMembership } from './membership.ts';
 import { Partition, type PartitionOptions } from './partition.ts';
-import { spread } from './spread.ts';
-import { BEAT_MS, type View } from './view.ts';
 
 const JOIN_TIMEOUT_MS = 20_000;
+/** How often a member looks whether what was written has come back, and for how long. */
 const ECHO_MS = 5;
-const ECHOES = 400;
+const ECHO_TIMEOUT_MS = 2_000;
 
 /** What a member needs of its bus. */
 export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'member'> {
   readonly partitions: number;
   readonly exclusive: boolean;
   readonly assigned: Subscribe['assigned'];
-  readonly view: View;
+  readonly membership: GroupMembership;
   readonly log: Log | undefined;
-  /** The number of the last message in the stream: where a new group begins. */
+  /** The number of the last message in the stream: a new group begins behind it. */
   end(): Promise<number>;
 }
 
 /**
- * One member of a group: says that it is alive, works out which partitions are its own, takes those that are nobody's or a
- * dead member's, and gives back those that have become another's when their batch in hand is done.
+ * One member of a group. It sends heartbeats, computes which partitions are its own, takes those that nobody or a dead member
+ * owns, and gives back those that are another member's by now, each after its batch in hand.
  */
 export class Member {
   readonly #options: MemberOptions;
@@ -43,26 +44,31 @@ export class Member {
     this.#options = options;
   }
 
-  /** Resolves when it has taken what was free and said what it has. @throws TagalongError BUS_UNREACHABLE */
+  /**
+   * Resolves when the member has taken the partitions that were free, and `assigned` was called with them.
+   * @throws TagalongError BUS_UNREACHABLE where our own heartbeat does not come back, or the offsets cannot be written
+   */
   static async join(options: MemberOptions): Promise<Member> {
     const member = new Member(options);
-    const { view, group } = options;
-    const sign = () => view.sign(group, member.#id, 'alive');
-    sign();
-    // The first may be lost with the connection.
-    const again = setInterval(sign, BEAT_MS);
-    const deadlineMs = performance.now() + JOIN_TIMEOUT_MS;
-    // When we hear ourselves we have heard those who were there before.
-    while (!view.lives(group, member.#id) && performance.now() < deadlineMs) await pause(ECHO_MS);
+    const { membership, group } = options;
+    const heartbeat = () => membership.heartbeat(group, member.#id, 'alive');
+    heartbeat();
+    // The first may get lost with the connection.
+    const again = setInterval(heartbeat, BEAT_MS);
+    // The stream keeps the order: once our own heartbeat has come back, so have those of the members that were there before.
+    const isHeard = await until(() => membership.lives(group, member.#id), {
+      everyMs: ECHO_MS,
+      withinMs: JOIN_TIMEOUT_MS,
+    });
     clearInterval(again);
-    if (!view.lives(group, member.#id)) throw unheard(group);
+    if (!isHeard) throw unheard(group);
     const beat = setInterval(() => {
-      view.sign(group, member.#id, 'alive');
+      heartbeat();
       member.#look();
     }, BEAT_MS);
     member.#ends.push(
       () => clearInterval(beat),
-      view.onChange((changed) => {
+      membership.onChange((changed) => {
         if (changed === group) member.#look();
       }),
     );
@@ -73,51 +79,50 @@ export class Member {
       while (member.#taking !== undefined) await member.#taking;
       return member;
     } catch (error) {
-      // One that never came to work must not keep partitions from others.
+      // A member that failed to join must not hold partitions.
       await member.stop();
       throw error;
     }
   }
 
-  /** Resolves when what is in hand is done, and the partitions are free. */
+  /** Resolves when the batches in hand are done, and the partitions are free. */
   stop(): Promise<void> {
     this.#stopping ??= this.#leave();
     return this.#stopping;
   }
 
   async #leave(): Promise<void> {
-    const { view, group } = this.#options;
+    const { membership, group } = this.#options;
     for (const end of this.#ends.splice(0)) end();
-    // Heard to the end: nobody may take what is in hand for a dead member's.
-    view.sign(group, this.#id, 'leaving');
-    const beat = setInterval(() => view.sign(group, this.#id, 'leaving'), BEAT_MS);
+    // Heartbeats go on to the end, so that nobody takes a partition whose batch is still in hand.
+    membership.heartbeat(group, this.#id, 'leaving');
+    const beat = setInterval(() => membership.heartbeat(group, this.#id, 'leaving'), BEAT_MS);
     await this.#taking;
     for (const partition of this.#held.keys()) this.#giveBack(partition);
     await Promise.all(this.#leaving.values());
     clearInterval(beat);
-    view.sign(group, this.#id, 'left');
+    membership.heartbeat(group, this.#id, 'left');
   }
 
-  /** A new group begins with what is published from now on: of all partitions, also those that others will take. */
+  /** Commits where a new group begins, behind all that was published: on all partitions, also those that others will take. */
   async #begin(): Promise<void> {
-    const { view, group, partitions, end } = this.#options;
-    const missing = Array.from({ length: partitions }, (_, i) => i).filter((i) => view.placed(group, i) === undefined);
+    const { membership, group, partitions, end } = this.#options;
+    const isMissing = (partition: number) => membership.offsetOf(group, partition) === undefined;
+    const missing = Array.from({ length: partitions }, (_, i) => i).filter(isMissing);
     if (missing.length === 0) return;
-    const place = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
-    await Promise.all(missing.map((partition) => view.write(group, partition, place, 0)));
-    // What another member was quicker to write is on its way to us.
-    for (let tries = 0; tries < ECHOES && missing.some((i) => view.placed(group, i) === undefined); tries++) {
-      await pause(ECHO_MS);
-    }
+    const offset = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
+    await Promise.all(missing.map((partition) => membership.write(group, partition, offset, 0)));
+    // Another member may have been quicker: what it wrote is on its way to us.
+    await until(() => !missing.some(isMissing), { everyMs: ECHO_MS, withinMs: ECHO_TIMEOUT_MS });
   }
 
-  /** Brings what it has to what it should have. */
+  /** Takes and gives back partitions until the member has those that it should have. */
   #look(): void {
-    const { view, group, partitions, exclusive } = this.#options;
-    for (const [partition, held] of this.#held) held.look(view.placed(group, partition));
-    const staying = view.members(group).filter(({ leaving }) => !leaving);
+    const { membership, group, partitions, exclusive } = this.#options;
+    for (const [partition, held] of this.#held) held.look(membership.offsetOf(group, partition));
+    const staying = membership.members(group).filter(({ leaving }) => !leaving);
     this.#meet(staying);
-    const owners = spread(staying, partitions, exclusive);
+    const owners = assignPartitions(staying, partitions, exclusive);
     for (const partition of this.#held.keys()) if (owners[partition] !== this.#id) this.#giveBack(partition);
     if (this.#taking !== undefined) {
       this.#again = true;
@@ -134,7 +139,7 @@ export class Member {
     });
   }
 
-  /** Says who has come and who has gone since the last look. */
+  /** Logs which members have come and gone since the last look. */
   #meet(staying: readonly { readonly id: string; readonly process: string }[]): void {
     const { group, log } = this.#options;
     const known = this.#others;
@@ -145,33 +150,33 @@ export class Member {
     for (const [id, process] of known) if (!others.has(id)) log?.info({ group, process }, 'a member left');
   }
 
-  /** @param owner whose it should be */
+  /** @param owner the member that should own the partition */
   #isToTake(partition: number, owner: string | undefined): boolean {
-    const { view, group } = this.#options;
+    const { membership, group } = this.#options;
     if (this.#held.has(partition) || this.#leaving.has(partition)) return false;
-    const written = view.placed(group, partition)?.place.owner;
-    // Ours in writing only, whosever it should be: what could not be released is taken again, and then given back. As
-    // long as we live nobody else takes it.
+    const written = membership.offsetOf(group, partition)?.offset.owner;
+    // A partition that we could not release is still ours on the server, and nobody else takes it while we live. So we take it
+    // again, whoever should own it, and give it back then.
     if (written === this.#id) return true;
-    return owner === this.#id && (written === undefined || view.members(group).every(({ id }) => id !== written));
+    return owner === this.#id && (written === undefined || membership.members(group).every(({ id }) => id !== written));
   }
 
   async #take(free: readonly number[]): Promise<void> {
-    const { view, group } = this.#options;
-    // There, unless the server has lost them; where it does not answer it is tried again with the next sign of life.
+    const { membership, group } = this.#options;
+    // The offsets are there, unless the server has lost them. Where it does not answer, the next heartbeat tries again.
     await this.#begin().catch(() => {});
     const taken = await Promise.all(
       free.map(async (partition) => {
-        const placed = view.placed(group, partition);
-        if (placed === undefined) return [];
+        const stored = membership.offsetOf(group, partition);
+        if (stored === undefined) return [];
         const options = { ...this.#options, partition, member: this.#id };
-        const own = await Partition.take(options, placed).catch(() => undefined);
+        const own = await Partition.take(options, stored).catch(() => undefined);
         return own === undefined ? [] : [[partition, own] as const];
       }),
     );
     if (taken.flat().length === 0) return;
     for (const [partition, own] of taken.flat()) this.#held.set(partition, own);
-    this.#say();
+    this.#tellAssigned();
     for (const [partition, own] of taken.flat()) {
       own.start(() => {
         if (this.#held.get(partition) === own) this.#giveBack(partition);
@@ -185,8 +190,8 @@ export class Member {
     const leave = async () => {
       await own.stop();
       this.#held.delete(partition);
-      this.#say();
-      // Where it cannot be written it is taken again, or our silence frees it.
+      this.#tellAssigned();
+      // Where this cannot be written the partition is taken again, or is freed when our heartbeats stop.
       await own.release().catch(() => {});
       this.#leaving.delete(partition);
       if (this.#stopping === undefined) this.#look();
@@ -194,7 +199,7 @@ export class Member {
     this.#leaving.set(partition, leave());
   }
 
-  #say(): void {
+  #tellAssigned(): void {
     this.#options.assigned?.([...this.#held.keys()].sort((a, b) => a - b));
   }
 }

@@ -1,33 +1,11 @@
 /**
- * What things are called on the server. Subjects are `PREFIX.PARTITION.TYPE.KEY`; a type's dots divide it into tokens, a
+ * The names on the server. Subjects are `PREFIX.PARTITION.TYPE.KEY`; a type's dots divide it into tokens, a
  * key is one token, so that a consumer can ask for a partition, a type or a key.
  */
 import { type Event, type EventType, partitionOf } from '../../events/index.ts';
+import { escapeToken, unescapeToken } from '../../nats/tokens.ts';
 
-/** Characters that subjects, consumer names and keys of NATS KV take alike. */
-const UNSAFE = /[^A-Za-z0-9_-]/gu;
-const encoder = new TextEncoder();
-
-/** A text as one token of a subject: what may not stand there becomes `=` and two hexadecimal digits a byte of UTF-8. */
-export function escapeToken(text: string): string {
-  if (text === '') return '=';
-  return text.replace(UNSAFE, (char) =>
-    [...encoder.encode(char)].map((byte) => `=${byte.toString(16).padStart(2, '0').toUpperCase()}`).join(''),
-  );
-}
-
-/** The text that `escapeToken` made a token of; undefined where it made none like it. */
-export function unescapeToken(token: string): string | undefined {
-  if (token === '=') return '';
-  try {
-    const text = decodeURIComponent(token.replaceAll('=', '%'));
-    return escapeToken(text) === token ? text : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The key that a subject names; undefined where it names none: what others put there may have a type and no key. */
+/** The key in a subject; undefined where there is none: a foreign message may have a type and no key. */
 export function keyOfSubject(subject: string): string | undefined {
   const [, , , , , token, ...more] = subject.split('.');
   return token === undefined || more.length > 0 ? undefined : unescapeToken(token);
@@ -37,7 +15,7 @@ export function keyOfSubject(subject: string): string | undefined {
 export interface Names {
   /** The stream of events. */
   readonly events: string;
-  /** The bucket that says who owns each partition of each group, and how far it has come. */
+  /** The bucket of the committed offsets: who owns each partition of each group, and how far it has come. */
   readonly places: string;
   /** The bucket of the members that are alive. */
   readonly members: string;
@@ -61,12 +39,12 @@ export function namesOf(prefix: string, partitions: number): Names {
   };
 }
 
-/** The name of one consumer of a partition: none is used twice, so that nobody takes the place of another. */
+/** The name of one consumer of a partition. @param unique makes it a name that no other consumer ever has */
 export function consumerName(group: string, partition: number, unique: string): string {
   return `${escapeToken(group)}~${partition}~${unique}`;
 }
 
-/** Whose consumer it is; undefined for one that is not ours. */
+/** The group and partition of a consumer, by its name; undefined for a foreign consumer. */
 export function ownerOf(consumer: string): { readonly group: string; readonly partition: number } | undefined {
   const [token = '', partition = '', unique] = consumer.split('~');
   const group = unescapeToken(token);

@@ -1,55 +1,63 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { nuid } from 'nats';
 import type { EventType } from '../../events/index.ts';
-import { apiCode, type Link } from './connection.ts';
+import type { Link } from '../../nats/connection.ts';
+import { apiCode } from '../../nats/errors.ts';
+import { PullConsumer } from '../../nats/pull-consumer.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
+import type { CommittedOffset, GroupMembership, StoredOffset } from './membership.ts';
 import { consumerName, type Names } from './names.ts';
-import { Source } from './source.ts';
-import type { CommittedOffset, Placed, View } from './view.ts';
 
 const CONSUMER_NOT_FOUND = 10014;
 const NO_MESSAGE = 10037;
 const RETRY_MS = 500;
 /** Times of one message may differ by what a double rounds away of nanoseconds. */
 const ROUNDED_MS = 1;
-/** So often a member that others may take for dead looks whether it has been heard again. */
+/** How often a member that others may hold for dead looks whether its heartbeats arrive again. */
 const SILENT_MS = 50;
 
 /** What it takes to work on a partition. */
 export interface PartitionOptions extends Omit<InboxOptions, 'acknowledge'> {
   readonly link: Link;
-  readonly view: View;
-  /** Whose work it is. */
+  readonly membership: GroupMembership;
+  /** The id of the member that takes the partition. */
   readonly member: string;
 }
 
 /**
- * One partition in the hands of one member, from `take` to `release`. Whoever takes it makes a consumer of its own, from
- * the first message that may not have been handled, and writes its name into the partition's place by compare-and-set:
- * from then on what an earlier owner still acknowledges counts for nothing.
+ * What a partition is doing. Legal changes:
+ * - `reading` → `broken`: its consumer lost its place, or may have; a new one is made;
+ * - `broken` → `reading`: the new consumer reads;
+ * - `reading`, `broken` → `stopping`: its member gives it back, after the batch in hand; final, unless it is lost;
+ * - any → `lost`: another member owns it; final, and nothing is committed any more.
+ */
+type State = 'reading' | 'broken' | 'stopping' | 'lost';
+
+/**
+ * One partition that one member owns, from `take` to `release`. `take` makes a consumer that begins with the first message that
+ * may not have been handled, and commits its name by compare-and-set. From then on an earlier owner's acknowledgements count
+ * for nothing, because they go to a consumer that nobody reads.
  */
 export class Partition {
   readonly #options: PartitionOptions;
   readonly #inbox: Inbox;
   #revision: number;
-  #place: CommittedOffset;
-  #source: Source | undefined;
-  #broken = false;
-  #stopping = false;
-  #lost = false;
+  #offset: CommittedOffset;
+  #consumer: PullConsumer | undefined;
+  #state: State = 'reading';
   #work: Promise<void> = Promise.resolve();
 
-  /** @returns undefined where somebody else was quicker */
-  static async take(options: PartitionOptions, placed: Placed): Promise<Partition | undefined> {
-    const { place, revision } = placed;
-    const from = place.owner === undefined ? place : await afterOwner(options, place);
+  /** @returns undefined where another member was quicker @throws NatsError, TagalongError BUS_UNREACHABLE */
+  static async take(options: PartitionOptions, stored: StoredOffset): Promise<Partition | undefined> {
+    const { offset, revision } = stored;
+    const from = offset.owner === undefined ? offset : await afterOwner(options, offset);
     const partition = new Partition(options, from, revision);
     return (await partition.#open()) ? partition : undefined;
   }
 
-  private constructor(options: PartitionOptions, place: CommittedOffset, revision: number) {
+  private constructor(options: PartitionOptions, offset: CommittedOffset, revision: number) {
     this.#options = options;
-    this.#place = place;
+    this.#offset = offset;
     this.#revision = revision;
     const acknowledge = (reply: string) => {
       if (!options.link.nc.isClosed()) options.link.nc.publish(reply);
@@ -57,136 +65,153 @@ export class Partition {
     this.#inbox = new Inbox({ ...options, acknowledge });
   }
 
-  /** Begins to hand out events. @param gone is called where the partition turns out to be somebody else's */
+  /** Begins to hand out events. @param gone is called where another member turns out to own the partition */
   start(gone: () => void): void {
     this.#work = this.#run().then(() => {
-      if (this.#lost) gone();
+      if (this.#state === 'lost') gone();
     });
   }
 
-  /** Somebody wrote the place: is it still ours? */
-  look(placed: Placed | undefined): void {
-    if (placed === undefined || placed.revision <= this.#revision) return;
-    if (placed.place.owner !== this.#options.member) this.#lose();
+  /** Looks whether the partition is still ours. @param stored the committed offset as it was read last */
+  look(stored: StoredOffset | undefined): void {
+    if (stored === undefined || stored.revision <= this.#revision) return;
+    if (stored.offset.owner !== this.#options.member) this.#lose();
   }
 
-  /** Resolves when the batch in hand is done and nothing more is handed out; the place stays ours until `release`. */
+  /** Resolves when the batch in hand is done and nothing more is handed out. The partition stays ours until `release`. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    if (this.#state !== 'lost') this.#state = 'stopping';
     this.#inbox.wake();
     await this.#work;
-    this.#source?.close();
+    this.#consumer?.close();
   }
 
-  /** Makes the partition nobody's, after `stop`. Where that cannot be written its place still says that it is ours. */
+  /** Frees the partition, after `stop`. Where that cannot be written it stays ours on the server. */
   async release(): Promise<void> {
-    const { group, partition, view, link } = this.#options;
-    if (this.#lost || !link.connected) return;
-    const place = { ...this.#place, ...this.#inbox.reached, owner: undefined, deaths: 0 };
-    await view.write(group, partition, place, this.#revision);
+    const { group, partition, membership, link } = this.#options;
+    if (this.#state === 'lost' || !link.connected) return;
+    const offset = { ...this.#offset, ...this.#inbox.reached, owner: undefined, deaths: 0 };
+    await membership.write(group, partition, offset, this.#revision);
   }
 
   async #run(): Promise<void> {
-    const { view, group, member } = this.#options;
-    while (!this.#stopping && !this.#lost) {
-      if (this.#broken) {
+    const { membership, group, member } = this.#options;
+    while (this.#state === 'reading' || this.#state === 'broken') {
+      if (this.#state === 'broken') {
         await this.#reopen();
         continue;
       }
       await this.#inbox.waiting();
-      if (this.#stopping || this.#lost || this.#broken || this.#inbox.empty) continue;
-      if (!view.lives(group, member)) {
+      if (!this.#isReading || this.#inbox.empty) continue;
+      if (!membership.lives(group, member)) {
         await pause(SILENT_MS);
         continue;
       }
       const refusedMs = await this.#inbox.deliver();
-      this.#source?.refill();
-      if (refusedMs > 0 && !this.#stopping) await pause(refusedMs);
+      this.#consumer?.refill();
+      if (refusedMs > 0 && !this.#isOver) await pause(refusedMs);
     }
   }
 
+  // Read through these: while a batch is in hand the state changes from elsewhere, which the compiler does not see.
+  get #isReading(): boolean {
+    return this.#state === 'reading';
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'stopping' || this.#state === 'lost';
+  }
+
+  /** The consumer may have lost messages. Without effect where the partition is being given back, or is not ours. */
+  #break(): void {
+    if (this.#state === 'reading') this.#state = 'broken';
+  }
+
   #lose(): void {
-    if (this.#lost) return;
-    this.#lost = true;
+    if (this.#state === 'lost') return;
+    this.#state = 'lost';
     this.#options.link.counters.partitionsLost++;
-    this.#source?.close();
+    this.#consumer?.close();
     this.#inbox.wake();
   }
 
   async #reopen(): Promise<void> {
     const { link } = this.#options;
     try {
-      this.#place = { ...this.#place, ...this.#inbox.reached, deaths: 0 };
+      this.#offset = { ...this.#offset, ...this.#inbox.reached, deaths: 0 };
       if (await this.#open()) link.counters.consumersRecreated++;
       else this.#lose();
     } catch {
-      // No answer, no leader: it is tried again.
-      this.#broken = true;
+      // The server does not answer, or elects a leader: `#run` tries again.
+      this.#break();
       await pause(RETRY_MS);
     }
   }
 
-  /** Makes a consumer and writes down that it is the one. @returns false where the partition is somebody else's */
+  /** Makes a consumer and commits its name. @returns false where another member owns the partition */
   async #open(): Promise<boolean> {
-    const { link, view, names, group, partition, types, member } = this.#options;
+    const { link, membership, names, group, partition, types, member } = this.#options;
     const name = consumerName(group, partition, nuid.next());
-    this.#place = { ...this.#place, from: await beginOf(link, names.events, this.#place) };
-    this.#inbox.restart(this.#place);
-    this.#broken = false;
-    const source = await Source.open(link, {
+    this.#offset = { ...this.#offset, from: await beginOf(link, names.events, this.#offset) };
+    this.#inbox.restart(this.#offset);
+    if (this.#state === 'broken') this.#state = 'reading';
+    const consumer = await PullConsumer.open(link, {
       stream: names.events,
       name,
       durable: true,
       filters: filtersOf(names, link, partition, types),
-      start: this.#place.from,
+      start: this.#offset.from,
       onMessage: this.#inbox.receive,
       onBroken: () => {
-        this.#broken = true;
+        this.#break();
         this.#inbox.wake();
       },
       room: () => this.#inbox.room,
     });
-    const place = { ...this.#place, owner: member, consumer: name };
-    const revision = await view.write(group, partition, place, this.#revision).catch((error) => {
-      source.close();
+    const offset = { ...this.#offset, owner: member, consumer: name };
+    const revision = await membership.write(group, partition, offset, this.#revision).catch((error) => {
+      consumer.close();
       remove(link, names, name);
       throw error;
     });
     if (revision === undefined) {
-      source.close();
+      consumer.close();
       remove(link, names, name);
       return false;
     }
-    if (this.#place.consumer !== undefined) remove(link, names, this.#place.consumer);
-    this.#place = place;
+    if (this.#offset.consumer !== undefined) remove(link, names, this.#offset.consumer);
+    this.#offset = offset;
     this.#revision = revision;
-    this.#source = source;
+    this.#consumer = consumer;
     return true;
   }
 }
 
 /**
- * What a consumer is to be given of a partition. To pick several types a server compares every message that it hands out
- * with all subjects around it (0.26 ms where 10,000 VMs have reported; 0.008 ms for one filter, nats-server 2.15.2): who
- * wants most of what there is, the locations, is given all of it.
+ * The subjects of a partition that a consumer asks for. With several filters a server compares every message with all subjects
+ * around it (0.26 ms where 10,000 VMs have reported; 0.008 ms with one filter, nats-server 2.15.2). So a group that wants the
+ * locations, which are most of the messages, asks for all types and skips the others itself.
  */
 export function filtersOf(names: Names, link: Link, partition: number, types: ReadonlySet<EventType>): string[] {
   if (types.size > 1 && (!link.manyFilters || types.has('location.reported.v1'))) return [names.filter(partition)];
   return [...types].map((type) => names.filter(partition, type));
 }
 
-/** The place that an owner has left without a release: what it had acknowledged is in its consumer. */
-async function afterOwner({ link, names, member }: PartitionOptions, place: CommittedOffset): Promise<CommittedOffset> {
-  const info = await link.jsm.consumers.info(names.events, place.consumer!).catch((error) => {
+/** The offset after an owner that did not release the partition: what it had acknowledged is in its consumer. */
+async function afterOwner(
+  { link, names, member }: PartitionOptions,
+  offset: CommittedOffset,
+): Promise<CommittedOffset> {
+  const info = await link.jsm.consumers.info(names.events, offset.consumer!).catch((error) => {
     if (apiCode(error) === CONSUMER_NOT_FOUND) return undefined;
     throw error;
   });
-  if (info === undefined) return place;
-  const from = Math.max(place.from, info.ack_floor.stream_seq + 1);
-  const known = from === place.from ? place : { ...place, from, handledMs: undefined, refusals: 0, deaths: 0 };
-  // Who takes again what it could not release has not died over it.
-  if (info.delivered.stream_seq < from || place.owner === member) return known;
-  // The first time a process dies its batch is tried as it was: as a rule it is not the events' fault.
+  if (info === undefined) return offset;
+  const from = Math.max(offset.from, info.ack_floor.stream_seq + 1);
+  const known = from === offset.from ? offset : { ...offset, from, handledMs: undefined, refusals: 0, deaths: 0 };
+  // A member that takes again what it could not release has not died over these events.
+  if (info.delivered.stream_seq < from || offset.owner === member) return known;
+  // After the first death of a process its batch is tried as it was: as a rule the events are not the cause.
   const deaths = known.deaths + 1;
   if (deaths === 1) return { ...known, deaths };
   const refusedTo = Math.max(known.refusedTo, info.delivered.stream_seq);
@@ -194,13 +219,14 @@ async function afterOwner({ link, names, member }: PartitionOptions, place: Comm
 }
 
 /**
- * The first message that may not have been handled: the place's, unless the server has lost events that it had not on its
- * disk, and gives their numbers to others. Then it is the first that is not older than the last handled one.
+ * The number of the first message that may not have been handled. That is the committed one, unless the server has lost events
+ * that were not on its disk yet, and has given their numbers to others. Then it is the first message that is not older than the
+ * last handled one.
  */
 async function beginOf(link: Link, stream: string, { from, handledMs }: CommittedOffset): Promise<number> {
   const { first_seq: first, last_seq: last } = (await link.jsm.streams.info(stream)).state;
   const end = Math.min(from, last + 1);
-  // Nothing was handled, or nothing of it is there any more.
+  // No event was handled, or no handled one is in the stream any more.
   if (handledMs === undefined || end <= first) return end;
   if (end === from) {
     const timeMs = await timeOf(link, stream, from - 1);
@@ -226,6 +252,6 @@ async function timeOf(link: Link, stream: string, seq: number): Promise<number |
 }
 
 function remove(link: Link, names: Names, consumer: string): void {
-  // Where this fails it is found, as one that no place names, by `Lags`.
+  // Where this fails, `Lags` finds it later as one that no committed offset names.
   link.jsm.consumers.delete(names.events, consumer).catch(() => {});
 }

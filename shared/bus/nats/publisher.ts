@@ -1,9 +1,9 @@
 import { TagalongError } from '../../errors.ts';
 import { check, type Event, encode } from '../../events/index.ts';
+import type { Sender } from '../../nats/sender.ts';
 import type { Names } from './names.ts';
-import type { Sender } from './sender.ts';
 
-/** So long an event is tried before publishing it fails. */
+/** How long an event is tried before publishing it fails. */
 const GIVE_UP_AFTER_MS = 30_000;
 
 interface Job {
@@ -13,13 +13,13 @@ interface Job {
 }
 
 /**
- * Publishes events, many under way at once, but only one of each key: were a second one sent before the first is
- * acknowledged, it would be the first in the stream where the other gets lost and is sent again.
+ * Publishes many events at once, but one at a time of each key. Were a second event of a key sent before the first is
+ * acknowledged, and the first got lost and were sent again, they would be in the stream in the wrong order.
  */
 export class Publisher {
   readonly #sender: Sender;
   readonly #names: Names;
-  /** By key: what waits behind the one that is under way. */
+  /** By key: the events that wait behind the one under way. */
   readonly #lanes = new Map<string, Job[]>();
 
   constructor(sender: Sender, names: Names) {
@@ -29,8 +29,8 @@ export class Publisher {
 
   /**
    * Resolves when the stream has all of them.
-   * @throws TagalongError EVENT_INVALID, PAYLOAD_TOO_LARGE, BUS_UNREACHABLE; of one key nothing after the first that
-   * failed has been published
+   * @throws TagalongError EVENT_INVALID, and none is published; PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED, and
+   * then of each key nothing behind the first event that failed is published
    */
   publish(events: readonly Event[]): Promise<void> {
     for (const event of events) check(event);
@@ -89,7 +89,7 @@ export class Publisher {
     else this.#send(key, next);
   }
 
-  /** Those behind it must not overtake it when it is published again. */
+  /** The events behind it fail as well: they must not overtake it when the caller publishes it again. */
   #fail(key: string, job: Job, error: unknown): void {
     const lane = this.#lanes.get(key) ?? [];
     this.#lanes.delete(key);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { natsCounters } from '#shared/bus/nats/counters.ts';
 import { Inbox } from '#shared/bus/nats/inbox.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
 import { type Event, encode } from '#shared/events/index.ts';
+import { natsCounters } from '#shared/nats/counters.ts';
 import { locationOf, Recorder, siteOf } from '../../../../contract/bus-events.ts';
 
 const names = namesOf('t', 1);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { consumerName, escapeToken, keyOfSubject, namesOf, ownerOf, unescapeToken } from '#shared/bus/nats/names.ts';
+import { consumerName, keyOfSubject, namesOf, ownerOf } from '#shared/bus/nats/names.ts';
+import { escapeToken, unescapeToken } from '#shared/nats/tokens.ts';
 import { locationOf } from '../../../../contract/bus-events.ts';
 
 // What JavaScript takes for text and UTF-8 cannot say is no text.

@@ -3,16 +3,17 @@ import { partitionOf } from '../../events/index.ts';
 /** A member of a group that is alive. */
 export interface Alive {
   readonly id: string;
-  /** Grows with each member that joins. */
+  /** When it joined, as a number that grows with each member. */
   readonly since: number;
 }
 
 /**
- * Which member each partition belongs to: the same for all who know the same members, as even as can be, and with most
- * partitions where they were when a member comes or goes (rendezvous hashing, with a bound for each member).
- * Of an exclusive group all belong to the one that has been there longest.
+ * Assigns each partition to a member. All processes that know the same members compute the same. No member has two partitions
+ * more than another, and when a member comes or goes most partitions stay where they are (rendezvous hashing with a bound for
+ * each member). In an exclusive group the member that joined first has all of them.
+ * @returns the ids of the members by partition; empty where there is no member
  */
-export function spread(members: readonly Alive[], partitions: number, exclusive: boolean): readonly string[] {
+export function assignPartitions(members: readonly Alive[], partitions: number, exclusive: boolean): readonly string[] {
   if (members.length === 0) return [];
   if (exclusive) {
     const oldest = members.reduce((a, b) => (b.since < a.since ? b : a));

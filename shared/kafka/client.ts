@@ -1,24 +1,27 @@
-/** How we speak to a Kafka cluster: one configuration of kafkajs for bus and store, its log in ours, its errors as ours. */
+/** The client of a Kafka cluster that bus and store share: one configuration of kafkajs, its log in ours, its errors as ours. */
 import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
-import { ConnectionWatch } from '../../connection/watch.ts';
-import { type ErrorCode, TagalongError } from '../../errors.ts';
-import { type Log, serviceLog } from '../../log.ts';
-import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
+import type { ServerRole } from '../connection/role.ts';
+import { ConnectionWatch } from '../connection/watch.ts';
+import { TagalongError } from '../errors.ts';
+import { type Log, serviceLog } from '../log.ts';
+import { type RepeatedFault, repeatedFault } from '../log-repeats.ts';
 import { countLogged, type KafkaCounters, kafkaCounters } from './counters.ts';
 import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
 import './quiet-timer.ts';
 
 /**
- * How often a request is tried again, and after how long: a broker that is away for half a minute is waited for, and is
- * found within a second when it is back. kafkajs nests its retries, and gives up as soon as the innermost has.
+ * How often and after how long a request is tried again: for half a minute, and at least once a second, so that a broker that is
+ * back is found soon. kafkajs nests its retries, and gives up as soon as the innermost has.
  */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, retries: 30 };
-/** For the first connection some seconds: whoever starts is to learn soon that the address is wrong. */
+/** The first connection is tried for some seconds only, so that a wrong address is reported soon. */
 const FIRST_RETRY = { ...RETRY, retries: 5 };
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** A cluster as one bus or one store of this process speaks to it. */
+/** The client of one bus or one store of this process. */
 export interface KafkaClient {
+  /** What the client serves: the codes of its errors. */
+  readonly role: ServerRole;
   readonly prefix: string;
   readonly brokers: readonly string[];
   readonly timing: KafkaTiming;
@@ -26,17 +29,19 @@ export interface KafkaClient {
   readonly counters: KafkaCounters;
   readonly admin: Admin;
   /**
-   * A new kafkajs client. Each consumer needs one of its own: those of one client share what they take for committed,
-   * and two members of one group would clear it for each other.
+   * A new kafkajs client. Each consumer needs its own: the consumers of one client share the offsets that they hold for
+   * committed, and two members of one group would clear them for each other.
    */
   kafka(): Kafka;
   close(): Promise<void>;
 }
 
-/** Watches whether topics can be used: a broker answers, and each of their partitions has a leader. */
-export function watchTopics(client: KafkaClient, what: 'bus' | 'store', topics: readonly string[]): ConnectionWatch {
+/**
+ * Watches whether topics can be used: a broker answers, and each of their partitions has a leader. The caller closes the watch.
+ */
+export function watchTopics(client: KafkaClient, topics: readonly string[]): ConnectionWatch {
   return new ConnectionWatch({
-    what,
+    what: client.role.name,
     log: client.log,
     where: () => client.brokers.join(', '),
     ask: () => client.admin.fetchTopicMetadata({ topics: [...topics] }),
@@ -44,8 +49,8 @@ export function watchTopics(client: KafkaClient, what: 'bus' | 'store', topics: 
   });
 }
 
-/** @throws TagalongError BUS_UNREACHABLE or STORE_UNREACHABLE, as `code` says */
-export async function connectKafka(options: KafkaOptions, code: ErrorCode): Promise<KafkaClient> {
+/** Connects. @throws TagalongError `role.unreachable` where no broker answers, or none accepts our credentials */
+export async function connectKafka(options: KafkaOptions, role: ServerRole): Promise<KafkaClient> {
   const counters = kafkaCounters();
   const config = configOf(options, counters);
   const first = new Kafka({ ...config, retry: FIRST_RETRY }).admin();
@@ -54,11 +59,12 @@ export async function connectKafka(options: KafkaOptions, code: ErrorCode): Prom
     await first.connect();
     await admin.connect();
   } catch (cause) {
-    throw unreachable(code, `no broker at ${options.brokers.join(', ')} could be spoken to`, cause);
+    throw unreachable(role, `no broker at ${options.brokers.join(', ')} could be spoken to`, cause);
   } finally {
     await first.disconnect().catch(() => {});
   }
   return {
+    role,
     prefix: options.prefix ?? 'tagalong',
     brokers: options.brokers,
     timing: { ...TIMING, ...options.timing },
@@ -70,12 +76,20 @@ export async function connectKafka(options: KafkaOptions, code: ErrorCode): Prom
   };
 }
 
-/** An error of kafkajs, as one that says what could not be done. Where the brokers refused who we are, it says so. */
-export function unreachable(code: ErrorCode, what: string, cause: unknown): TagalongError {
+/** The id by which the brokers know a group of ours. A group of one process alone has more after another slash. */
+export function groupIdOf(prefix: string, group: string): string {
+  return `${prefix}/${group}`;
+}
+
+/**
+ * An error of kafkajs as ours, with the code `role.unreachable`. Its message also says where the brokers refused our credentials.
+ * @param what what could not be done
+ */
+export function unreachable(role: ServerRole, what: string, cause: unknown): TagalongError {
   const { message } = cause as Error;
   const refused = (cause as Error).name === 'KafkaJSSASLAuthenticationError' || /SASL/.test(message);
   const hint = refused ? 'check user, password and mechanism' : 'check that the brokers run and can be reached';
-  return new TagalongError(code, `${what}: ${message}; ${hint}`, { cause });
+  return new TagalongError(role.unreachable, `${what}: ${message}; ${hint}`, { cause });
 }
 
 function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCounters): KafkaConfig {
@@ -95,15 +109,15 @@ function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCoun
   };
 }
 
-/** Said of each producer that does not try for ever; ours is thrown away when it has given up. */
+/** kafkajs warns of each producer with a limit of retries. Ours has one, and is thrown away when it has given up. */
 const EXPECTED = 'Limiting retries for the idempotent producer';
 
-/** So many different texts of kafkajs are told apart. */
+/** How many different messages of kafkajs are told apart. */
 const MOST_TEXTS = 100;
 
 /**
- * kafkajs calls an error what it then tries again; what comes of it we say ourselves, so all of it is a warning. It says the
- * same several times a second while a broker is away.
+ * Forwards kafkajs's log lines as warnings, also its errors: most of these it tries again, and we report the outcome ourselves.
+ * While a broker is away it logs the same line several times a second, so repeats are counted instead.
  */
 function forwarding(to: Log | undefined): (entry: LogEntry) => void {
   const known = new Map<string, RepeatedFault>();

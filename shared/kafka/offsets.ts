@@ -1,60 +1,64 @@
-/** Where a group stands on each of its partitions: kept by the brokers for a group, by the member for its own. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The offsets of a group on its partitions: committed to the brokers, or kept in the one member of a group that is its own. */
+
 import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafkajs';
+import { until } from '../clock/retry.ts';
 import { offsetsOf } from './topics.ts';
 
 /** Everything before `offset` is handled. */
 export interface CommittedOffset {
   readonly offset: number;
-  /** Some of what follows was refused before. */
+  /** Absent where no event behind it was refused before. */
   readonly tried?: Tried;
 }
 
-/** How often the first event was tried; the others before `until` were tried once. */
+/** How often events behind a committed offset were tried. */
 export interface Tried {
+  /** The number of attempts of the first event. */
   readonly attempt: number;
+  /** The other events before this offset were tried once. */
   readonly until: number;
 }
 
-/** The places of one group, as one member looks them up and writes them down. */
-export interface Places {
+/** How one member of a group loads and commits offsets. */
+export interface Offsets {
   /**
-   * Where to go on, on each partition that was assigned; the consumer is sent there if it would begin elsewhere.
+   * The offset to go on from on each assigned partition, by {@link partitionKey}. Seeks the consumer where it would begin elsewhere.
    * @param isCurrent false when partitions were assigned anew: then nobody waits for the answer any more
+   * @throws an error of kafkajs
    */
   load(
     consumer: Consumer,
     assignment: IMemberAssignment,
     isCurrent: () => boolean,
   ): Promise<Map<string, CommittedOffset>>;
-  /** @throws an error of kafkajs where the member is none any more: nothing is written then */
-  save(payload: EachBatchPayload, place: CommittedOffset): Promise<void>;
+  /** Commits an offset. @throws an error of kafkajs where the member is no longer in the group: then nothing is committed */
+  save(payload: EachBatchPayload, offset: CommittedOffset): Promise<void>;
 }
 
-/** Names a partition of a topic. */
-export function placeKey(topic: string, partition: number): string {
+/** A partition of a topic as the key of a map. */
+export function partitionKey(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-/** How often it is asked whether the other members of a new group have their places. */
+/** How often a member of a new group asks whether the others have committed their offsets. */
 const OTHERS_MS = 20;
 
 /**
- * Places that outlive the members: committed offsets, with the attempts as their metadata. A new group begins at the end:
- * each member commits the end of its own partitions, and waits for the others to have done so. Only then has the group
- * its place on all of them, and keeps it from then on.
+ * Offsets that outlive the members, with the number of attempts as their metadata. A new group begins at the end: each member
+ * commits the end of its own partitions and waits until the others have done the same. From then on the group has an offset on
+ * every partition.
  */
-export function committedPlaces(admin: Admin, groupId: string): Places {
+export function brokerOffsets(admin: Admin, groupId: string): Offsets {
   return {
     async load(consumer, assignment, isCurrent) {
       const topics = Object.keys(assignment);
       const isMine = (topic: string, partition: number) => assignment[topic]?.includes(partition) ?? false;
-      const places = new Map<string, CommittedOffset>();
+      const offsets = new Map<string, CommittedOffset>();
       const news: { topic: string; partition: number; offset: string }[] = [];
       let committed = await admin.fetchOffsets({ groupId, topics });
       for (const { topic, partitions } of committed) {
         const mine = partitions.filter(({ partition }) => isMine(topic, partition));
-        // kafkajs writes -2, the earliest there is, where events were gone before the group came for them.
+        // kafkajs commits -2, the earliest there is, where events were gone before the group read them.
         const missing = mine.some(({ offset }) => Number(offset) < 0);
         const ends = missing ? await offsetsOf(admin, topic) : [];
         for (const { partition, offset, metadata } of mine) {
@@ -64,21 +68,23 @@ export function committedPlaces(admin: Admin, groupId: string): Places {
             at = Number(offset) === -1 ? end.high : end.low;
             news.push({ topic, partition, offset: at });
           }
-          places.set(placeKey(topic, partition), withTried(Number(at), metadata));
+          offsets.set(partitionKey(topic, partition), withTried(Number(at), metadata));
         }
       }
       if (news.length > 0) await consumer.commitOffsets(news);
-      for (const place of news) consumer.seek(place);
+      for (const begin of news) consumer.seek(begin);
 
       const othersMissing = () =>
         committed.some(({ topic, partitions }) =>
           partitions.some(({ partition, offset }) => offset === '-1' && !isMine(topic, partition)),
         );
-      while (othersMissing() && isCurrent()) {
-        await sleep(OTHERS_MS);
+      const isComplete = async () => {
+        if (!othersMissing() || !isCurrent()) return true;
         committed = await admin.fetchOffsets({ groupId, topics });
-      }
-      return places;
+        return false;
+      };
+      await until(isComplete, { everyMs: OTHERS_MS });
+      return offsets;
     },
     async save({ batch: { topic, partition }, resolveOffset, commitOffsetsIfNecessary }, { offset, tried }) {
       const metadata = tried && `${tried.attempt} ${tried.until}`;
@@ -95,21 +101,21 @@ function withTried(offset: number, metadata: string | null): CommittedOffset {
   return { offset, tried: { attempt, until } };
 }
 
-/** Places that end with the member: it begins where `start` says, and a rebalance changes nothing. */
-export class OwnPlaces implements Places {
-  /** By {@link placeKey}. */
-  readonly #places = new Map<string, CommittedOffset>();
+/** Offsets in memory, of a group that is one member's own: it begins where `start` says, and a rebalance changes nothing. */
+export class LocalOffsets implements Offsets {
+  /** By {@link partitionKey}. */
+  readonly #offsets = new Map<string, CommittedOffset>();
   readonly #start: ReadonlyMap<string, number>;
 
-  /** @param start the first offset to read, by {@link placeKey} */
+  /** @param start the first offset to read, by {@link partitionKey}; 0 where a partition is missing */
   constructor(start: ReadonlyMap<string, number>) {
     this.#start = start;
   }
 
-  /** The first offset that is not handled yet. */
+  /** The first offset that is not handled. */
   at(topic: string, partition: number): number {
-    const key = placeKey(topic, partition);
-    return this.#places.get(key)?.offset ?? this.#start.get(key) ?? 0;
+    const key = partitionKey(topic, partition);
+    return this.#offsets.get(key)?.offset ?? this.#start.get(key) ?? 0;
   }
 
   async load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
@@ -119,14 +125,14 @@ export class OwnPlaces implements Places {
     for (const { topic, partition, offset } of all) consumer.seek({ topic, partition, offset: String(offset) });
     return new Map(
       all.map(({ topic, partition, offset }) => {
-        const key = placeKey(topic, partition);
-        return [key, this.#places.get(key) ?? { offset }];
+        const key = partitionKey(topic, partition);
+        return [key, this.#offsets.get(key) ?? { offset }];
       }),
     );
   }
 
-  async save({ batch: { topic, partition }, resolveOffset }: EachBatchPayload, place: CommittedOffset): Promise<void> {
-    this.#places.set(placeKey(topic, partition), place);
-    resolveOffset(String(place.offset - 1));
+  async save({ batch: { topic, partition }, resolveOffset }: EachBatchPayload, to: CommittedOffset): Promise<void> {
+    this.#offsets.set(partitionKey(topic, partition), to);
+    resolveOffset(String(to.offset - 1));
   }
 }

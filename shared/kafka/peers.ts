@@ -1,22 +1,22 @@
-/** Who else is in a group: says in the log who has come and who has gone. */
+/** The other members of a group: logs which come and which go. */
 import { hostname } from 'node:os';
 import { AssignerProtocol } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
 
 const { MemberMetadata } = AssignerProtocol;
 
-/** What this process is called to the others. */
+/** The name of this process for the others. */
 const THIS_PROCESS = `${hostname()}/${process.pid}`;
-/** Others may have written anything into the log. */
+/** Longer names of other processes are cut: a foreign member may send anything. */
 const LONGEST_PROCESS = 100;
 
-/** What a member says of itself when it joins: the partitions that it has, and which process it is in. */
-export function introduction(held: readonly number[]): Buffer {
-  // Programs that know of no processes read numbers and nothing else: it is one more of them that is none.
+/** What a member sends with its request to join: the partitions that it has, and its process. */
+export function joinData(held: readonly number[]): Buffer {
+  // Older programs split this at the commas and read numbers: the process is one more part, which is none.
   return Buffer.from([...held, THIS_PROCESS].join());
 }
 
-/** The partitions of an {@link introduction}. */
+/** The partitions in {@link joinData}. */
 export function heldIn(userData: Buffer | undefined): number[] {
   return partsOf(userData)
     .filter((part) => /^\d+$/.test(part))
@@ -32,11 +32,11 @@ function partsOf(userData: Buffer | undefined): string[] {
   return userData?.toString().split(',') ?? [];
 }
 
-/** The other members of one group, from one look to the next. */
-export class Company {
+/** The other members of one group, as the brokers listed them last. */
+export class Peers {
   readonly #client: KafkaClient;
   readonly #groupId: string;
-  /** By id, with their processes; undefined before the first look. */
+  /** Their processes, by the members' ids; undefined before the first answer. */
   #others: ReadonlyMap<string, string> | undefined;
 
   constructor(client: KafkaClient, groupId: string) {
@@ -44,7 +44,12 @@ export class Company {
     this.#groupId = groupId;
   }
 
-  /** Says who has come and who has gone since the last look. A group that comes together at the moment is looked at when it has. */
+  /**
+   * Asks the brokers for the members, and logs which have come and gone since the last answer. While the group rebalances it does
+   * nothing: each member looks again when that is over.
+   * @param memberId the member that asks, which is none of its own peers
+   * @throws an error of kafkajs
+   */
   async look(memberId: string): Promise<void> {
     const { admin, prefix, log } = this.#client;
     if (log === undefined) return;

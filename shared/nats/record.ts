@@ -1,6 +1,6 @@
-/** Records in a bucket of NATS KV, written by compare-and-set. */
+/** Writes records into a bucket of NATS KV by compare-and-set. */
 import { nuid } from 'nats';
-import { TagalongError } from '../../errors.ts';
+import { TagalongError } from '../errors.ts';
 import type { Sender } from './sender.ts';
 import { bucketSubject } from './streams.ts';
 
@@ -11,9 +11,9 @@ const encoder = new TextEncoder();
 
 /**
  * Writes a record; an absent text deletes it.
- * @param expected the revision that has to be the present one, 0 where there was never one
+ * @param record.expected the revision that has to be the present one; 0 where the key must never have been written
  * @returns the new revision; undefined where the present one is another
- * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE
+ * @throws TagalongError PAYLOAD_TOO_LARGE, `unreachable` of the sender's role, and what else `Sender.send` throws
  */
 export async function writeRecord(
   sender: Sender,
@@ -33,5 +33,5 @@ export async function writeRecord(
   });
   if ('seq' in ack) return ack.seq;
   if (WRONG_LAST_SEQUENCE.includes(ack.error.err_code)) return undefined;
-  throw new TagalongError('BUS_UNREACHABLE', `${bucket}: NATS did not take a record (${ack.error.description})`);
+  throw new TagalongError(sender.role.unreachable, `${bucket}: NATS did not take a record (${ack.error.description})`);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Candidate, share } from '#shared/bus/kafka/assigner.ts';
+import { assignPartitions, type Candidate } from '#shared/kafka/assigner.ts';
 
 const PARTITIONS = 16;
 const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 20 });
@@ -14,7 +14,7 @@ describe('partitions are shared', () => {
   test('each with one member, and no member has two more than another', () => {
     fc.assert(
       fc.property(candidates, (members) => {
-        const shares = share(members, PARTITIONS, false);
+        const shares = assignPartitions(members, PARTITIONS, false);
         const sizes = members.map(({ id }) => shares.get(id)!.length);
         expect([...shares.values()].flat().sort((a, b) => a - b)).toEqual(
           Array.from({ length: PARTITIONS }, (_, p) => p),
@@ -27,8 +27,8 @@ describe('partitions are shared', () => {
   test('the same by whichever member it is reckoned', () => {
     fc.assert(
       fc.property(candidates, fc.boolean(), (members, exclusive) => {
-        const reckoned = share(members, PARTITIONS, exclusive);
-        expect(new Map(share(members.toReversed(), PARTITIONS, exclusive))).toEqual(
+        const reckoned = assignPartitions(members, PARTITIONS, exclusive);
+        expect(new Map(assignPartitions(members.toReversed(), PARTITIONS, exclusive))).toEqual(
           new Map([...reckoned].toReversed()),
         );
       }),
@@ -38,23 +38,23 @@ describe('partitions are shared', () => {
   test('anew without a change where nobody came or went', () => {
     fc.assert(
       fc.property(candidates, fc.boolean(), (members, exclusive) => {
-        const once = share(members, PARTITIONS, exclusive);
-        expect(share(held(once), PARTITIONS, exclusive)).toEqual(once);
+        const once = assignPartitions(members, PARTITIONS, exclusive);
+        expect(assignPartitions(held(once), PARTITIONS, exclusive)).toEqual(once);
       }),
     );
   });
 
   test('so that who comes takes only what it is to have, and what was left goes to others', () => {
-    const two = share(
-      held(share([{ id: 'a', held: [] }], PARTITIONS, false)).concat({ id: 'b', held: [] }),
+    const two = assignPartitions(
+      held(assignPartitions([{ id: 'a', held: [] }], PARTITIONS, false)).concat({ id: 'b', held: [] }),
       PARTITIONS,
       false,
     );
     expect(two.get('a')).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    const three = share(held(two).concat({ id: 'c', held: [] }), PARTITIONS, false);
+    const three = assignPartitions(held(two).concat({ id: 'c', held: [] }), PARTITIONS, false);
     expect(two.get('a')).toEqual(expect.arrayContaining(three.get('a')!));
     expect(two.get('b')).toEqual(expect.arrayContaining(three.get('b')!));
-    const left = share(held(three).slice(1), PARTITIONS, false);
+    const left = assignPartitions(held(three).slice(1), PARTITIONS, false);
     expect(left.get('c')).toEqual(expect.arrayContaining(three.get('c')!));
   });
 
@@ -63,7 +63,7 @@ describe('partitions are shared', () => {
       fc.property(ids, fc.nat(), (names, choice) => {
         const active = names[choice % names.length]!;
         const all = Array.from({ length: PARTITIONS }, (_, p) => p);
-        const shares = share(
+        const shares = assignPartitions(
           names.map((id) => ({ id, held: id === active ? all : [] })),
           PARTITIONS,
           true,

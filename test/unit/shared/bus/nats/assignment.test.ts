@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Alive, spread } from '#shared/bus/nats/spread.ts';
+import { type Alive, assignPartitions } from '#shared/bus/nats/assignment.ts';
 
 const groups: fc.Arbitrary<Alive[]> = fc.uniqueArray(
   fc.record({ id: fc.string({ minLength: 1, maxLength: 22 }), since: fc.nat() }),
@@ -11,7 +11,7 @@ describe('partitions are spread over members', () => {
   test('evenly: no member has two more than another', () => {
     fc.assert(
       fc.property(groups, fc.integer({ min: 1, max: 64 }), (members, partitions) => {
-        const owners = spread(members, partitions, false);
+        const owners = assignPartitions(members, partitions, false);
         const counts = members.map(({ id }) => owners.filter((owner) => owner === id).length);
         expect(owners.length).toBe(partitions);
         expect(counts.reduce((sum, count) => sum + count)).toBe(partitions);
@@ -23,7 +23,7 @@ describe('partitions are spread over members', () => {
   test('alike for all who know the same members, in whatever order they heard of them', () => {
     fc.assert(
       fc.property(groups, (members) => {
-        expect(spread(members.toReversed(), 16, false)).toEqual(spread(members, 16, false));
+        expect(assignPartitions(members.toReversed(), 16, false)).toEqual(assignPartitions(members, 16, false));
       }),
     );
   });
@@ -33,8 +33,8 @@ describe('partitions are spread over members', () => {
     for (let size = 1; size <= 8; size++) {
       for (let round = 0; round < 20; round++) {
         const members = Array.from({ length: size + 1 }, (_, i) => ({ id: `member-${round}-${i}`, since: i }));
-        const before = spread(members.slice(0, size), 64, false);
-        const after = spread(members, 64, false);
+        const before = assignPartitions(members.slice(0, size), 64, false);
+        const after = assignPartitions(members, 64, false);
         moved += after.filter((owner, partition) => owner !== before[partition]).length;
         fair += 64 / (size + 1);
       }
@@ -50,11 +50,11 @@ describe('partitions are spread over members', () => {
       { id: 'a', since: 9 },
       { id: 'c', since: 8 },
     ];
-    expect(new Set(spread(members, 4, true))).toEqual(new Set(['b']));
+    expect(new Set(assignPartitions(members, 4, true))).toEqual(new Set(['b']));
   });
 
   test('where nobody is there, to nobody', () => {
-    expect(spread([], 4, false)).toEqual([]);
-    expect(spread([], 4, true)).toEqual([]);
+    expect(assignPartitions([], 4, false)).toEqual([]);
+    expect(assignPartitions([], 4, true)).toEqual([]);
   });
 });

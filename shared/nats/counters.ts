@@ -1,9 +1,9 @@
-import { countersOf } from '../counters.ts';
+import { countersOf } from '../connection/counters.ts';
 
 /** What is counted of a connection to NATS, and of what uses it. */
 export type NatsCounters = ReturnType<typeof natsCounters>;
 
-/** All at zero. */
+/** New counters, all at zero. */
 export function natsCounters() {
   return countersOf(
     'disconnects',

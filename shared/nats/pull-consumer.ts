@@ -16,70 +16,70 @@ const PULL_BYTES = 8_000_000;
 const PULL_EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 1_500;
 const SILENT_MS = 3 * HEARTBEAT_MS;
-/** No redelivery by the server: it would come in between what follows. A consumer is made anew instead. */
+/** The server redelivers nothing: a repeat would come in between later messages. A consumer is made anew instead. */
 const ACK_WAIT_MS = 3_600_000;
-/** A consumer that is nobody's is removed after this. */
+/** The server removes a consumer that nobody reads, and that is not durable, after this. */
 const INACTIVE_MS = 60_000;
 
-/** A message of a stream, as a consumer was handed it. */
+/** A message of a stream, as a consumer receives it. */
 export interface Received {
   readonly subject: string;
   readonly data: Uint8Array;
   /** Its number in the stream. */
   readonly seq: number;
-  /** When the stream took it, by the server's clock. */
+  /** When the stream took it, by the server's clock, in milliseconds since the epoch. */
   readonly atMs: number;
-  /** How many the consumer has behind it. */
+  /** How many messages follow for this consumer. */
   readonly pending: number;
-  /** Where its acknowledgement goes. */
+  /** The subject of its acknowledgement. */
   readonly reply: string;
 }
 
-/** What to read, from where on, and whom to tell. */
-export interface SourceOptions {
+/** What to read, where to begin, and what to call. */
+export interface PullConsumerOptions {
   readonly stream: string;
   readonly name: string;
-  /** True: the consumer stays, with what has been acknowledged, when nobody reads. */
+  /** True: the server keeps the consumer, and what it has acknowledged, when nobody reads. */
   readonly durable: boolean;
   readonly filters: readonly string[];
   /** From this message on, or the last of each subject and what follows. */
   readonly start: number | 'last of each subject';
   readonly onMessage: (message: Received) => void;
-  /** The reader has to begin anew: messages were, or may have been, lost on the way. */
+  /** Called once when messages were lost on the way, or may have been. It reads no more: open another one. */
   readonly onBroken: () => void;
-  /** How many messages there is room for. */
+  /** For how many messages there is room. */
   readonly room: () => number;
 }
 
 /**
- * A pull consumer read strictly in order: its messages are numbered without a gap, or it is `broken` and says so once. One
- * acknowledgement stands for all messages before it (`ack_policy: all`).
+ * A pull consumer that is read strictly in order. After a gap, a repeat, a silent server or a lost connection it is broken, and
+ * calls `onBroken` once. One acknowledgement stands for all messages before it (`ack_policy: all`).
  */
-export class Source {
+export class PullConsumer {
   readonly #link: Link;
-  readonly #options: SourceOptions;
+  readonly #options: PullConsumerOptions;
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #ends: (() => void)[] = [];
   /** Messages asked for and not yet received. */
   #wanted = 0;
-  /** Where the server answers the last request, if not with messages. */
+  /** The subject at which the server answers the last request, other than with messages. */
   #replies = '';
   #requests = 0;
   #delivered = 0;
   #seq = 0;
   #heardMs = performance.now();
   #broken = false;
-  /** Messages that were waiting when the consumer was made. */
+  /** How many messages waited when the consumer was made. */
   readonly pending: number;
 
   /** @throws NatsError where the server does not make the consumer */
-  static async open(link: Link, options: SourceOptions): Promise<Source> {
+  static async open(link: Link, options: PullConsumerOptions): Promise<PullConsumer> {
     const info = await link.jsm.consumers.add(options.stream, consumerConfig(options));
-    return new Source(link, options, info);
+    return new PullConsumer(link, options, info);
   }
 
-  private constructor(link: Link, options: SourceOptions, info: ConsumerInfo) {
+  private constructor(link: Link, options: PullConsumerOptions, info: ConsumerInfo) {
     this.#link = link;
     this.#options = options;
     this.pending = info.num_pending;
@@ -95,7 +95,7 @@ export class Source {
     this.refill();
   }
 
-  /** Asks for more, where there is room for it. */
+  /** Asks for more messages where there is room. */
   refill(): void {
     if (this.#wanted > 0 || this.#broken || this.#options.room() < PULL) return;
     this.#wanted = PULL;
@@ -131,7 +131,7 @@ export class Source {
     this.#heardMs = performance.now();
     const { subject } = message;
     if (subject.startsWith(this.#inbox)) {
-      // Of an earlier request there is nothing left to say: all of it has come.
+      // Answers to an earlier request no longer matter: all its messages have come.
       if (subject === this.#replies) this.#status(message.headers?.code ?? 0, message.headers?.description ?? '');
       return;
     }
@@ -162,13 +162,13 @@ export class Source {
 
   #status(code: number, description: string): void {
     if (code === 100) return;
-    // Expired, or as many bytes or messages as were asked for: the end of a request, nothing more.
+    // The request expired, or is served in full: only its end.
     if (code === 404 || code === 408 || (code === 409 && /max ?bytes|batch completed/i.test(description))) {
       this.#wanted = 0;
       this.refill();
       return;
     }
-    // Deleted, another leader, no JetStream: whatever was under way may be lost.
+    // The consumer was deleted, has another leader, or JetStream is gone: messages under way may be lost.
     this.#break();
   }
 
@@ -179,7 +179,7 @@ export class Source {
   }
 }
 
-function consumerConfig({ name, durable, filters, start }: SourceOptions): Partial<ConsumerConfig> {
+function consumerConfig({ name, durable, filters, start }: PullConsumerOptions): Partial<ConsumerConfig> {
   return {
     name,
     ...(durable

@@ -1,10 +1,10 @@
 import type { LogEntry } from 'kafkajs';
-import { countersOf } from '../counters.ts';
+import { countersOf } from '../connection/counters.ts';
 
 /** What is counted of the connections to a Kafka cluster, and of what uses them. */
 export type KafkaCounters = ReturnType<typeof kafkaCounters>;
 
-/** All at zero. */
+/** New counters, all at zero. */
 export function kafkaCounters() {
   return countersOf(
     'connectionErrors',
@@ -17,7 +17,7 @@ export function kafkaCounters() {
   );
 }
 
-/** Counts what kafkajs says in its log and nowhere else. */
+/** Counts what kafkajs reports in its log only. */
 export function countLogged(counters: KafkaCounters, { namespace, log }: LogEntry): void {
   if (namespace === 'Connection' && /^Connection (error|timeout)/.test(log.message)) counters.connectionErrors++;
   if (log.message.startsWith('The coordinator is not aware of this member')) counters.heartbeatsMissed++;

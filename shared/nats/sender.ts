@@ -1,13 +1,15 @@
 import { createInbox, type Msg, type MsgHdrs } from 'nats';
-import { TagalongError } from '../../errors.ts';
-import { type Link, reasonOf } from './connection.ts';
+import type { ServerRole } from '../connection/role.ts';
+import { TagalongError } from '../errors.ts';
+import type { Link } from './connection.ts';
+import { reasonOf } from './errors.ts';
 
-/** What is not acknowledged after this long is sent again. */
+/** A message that is not acknowledged after this is sent again. */
 const ACK_TIMEOUT_MS = 5_000;
-/** The pauses before what the server could not take is sent again. */
+/** The pauses before a message is sent again that the server could not take. */
 const PAUSES_MS = [20, 100, 500, 2_000] as const;
 const CHECK_MS = 250;
-/** The copies of a stream have not agreed yet on the first message with this id. */
+/** JetStream's error where the replicas have not agreed yet on the first message with this id. */
 const IN_PROCESS = 10158;
 
 /** What a stream answers to a message. */
@@ -33,9 +35,9 @@ interface Pending {
 }
 
 /**
- * Sends messages to streams, many under way at once, and sends each again until a stream has answered: under the same
- * message id, so that a repeat changes nothing. One inbox for all answers; the client's own request would make a timer and
- * two promises for each.
+ * Sends messages to streams, many at once, and sends each again under the same message id until the stream has answered: a
+ * repeat changes nothing. There is one inbox for all answers, because the client's own request makes a timer and two promises
+ * for each message.
  */
 export class Sender {
   readonly #link: Link;
@@ -56,9 +58,14 @@ export class Sender {
     this.#ends.push(
       () => subscription.unsubscribe(),
       () => clearInterval(timer),
-      // What was under way may be lost.
+      // Messages under way may be lost.
       link.onReconnect(() => this.#sendAll()),
     );
+  }
+
+  /** What the connection serves. */
+  get role(): ServerRole {
+    return this.#link.role;
   }
 
   /** How many messages are under way. */
@@ -67,10 +74,10 @@ export class Sender {
   }
 
   /**
-   * @param id what a repeat is known by
-   * @param giveUpAfterMs how long to try
-   * @returns the answer of the stream: also one that says no
-   * @throws TagalongError PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
+   * Resolves with the stream's answer, which may also be a refusal.
+   * @param options.id the message id, by which the server knows a repeat
+   * @param options.giveUpAfterMs how long to try, in milliseconds
+   * @throws TagalongError PAYLOAD_TOO_LARGE, `unreachable` of the role, BUS_REFUSED, BUS_CLOSED
    */
   send(options: {
     readonly subject: string;
@@ -95,7 +102,7 @@ export class Sender {
     });
   }
 
-  /** Nothing is sent any more; what was under way is given up. */
+  /** Sends nothing any more, and rejects what is under way with BUS_CLOSED. */
   close(): void {
     for (const end of this.#ends) end();
     const closed = new TagalongError('BUS_CLOSED', 'the connection was closed before the server had answered');
@@ -111,7 +118,7 @@ export class Sender {
       const headers = pending.headers as unknown as MsgHdrs;
       this.#link.nc.publish(pending.subject, pending.payload, { headers, reply: `${this.#inbox}.${number}` });
     } catch (error) {
-      // Only a connection that was closed for good takes nothing at all.
+      // The client throws only where the connection was closed for good.
       this.#pending.delete(number);
       pending.reject(new TagalongError('BUS_CLOSED', `${pending.subject}: ${reasonOf(error)}`, { cause: error }));
     }
@@ -120,11 +127,11 @@ export class Sender {
   #answered(message: Msg): void {
     const number = Number(message.subject.slice(this.#inbox.length + 1));
     const pending = this.#pending.get(number);
-    // The answer to a repeat, after that to the first.
+    // The answer to a repeat, after the one to the first.
     if (pending === undefined) return;
     const answer = answerIn(message);
     if ('error' in answer && (answer.error.code >= 500 || answer.error.err_code === IN_PROCESS)) {
-      // It cannot at the moment: no leader, no space, starting, still at the first one.
+      // The stream cannot take it now: it has no leader or no space, is starting, or still writes the first copy.
       pending.lastRefusal = answer.error.description;
       const pauseMs = PAUSES_MS[Math.min(pending.attempts, PAUSES_MS.length) - 1]!;
       pending.sentMs = performance.now() - ACK_TIMEOUT_MS + pauseMs;
@@ -158,7 +165,7 @@ export class Sender {
     this.#pending.delete(number);
     const why = lastRefusal === '' ? 'no answer' : `the server says: ${lastRefusal}`;
     const message = `${subject.split('.', 2).join('.')}: not taken in ${attempts} attempts (${why}); look after the NATS server`;
-    reject(new TagalongError('BUS_UNREACHABLE', message));
+    reject(new TagalongError(this.role.unreachable, message));
   }
 }
 
@@ -176,7 +183,7 @@ function answerIn(message: Msg): Ack {
   return answer.error === undefined ? { seq: answer.seq! } : { error: answer.error };
 }
 
-/** The client asks of headers only that they can be encoded; its own cost three times as much a message. */
+/** The client only ever calls `encode` of headers. Its own class costs three times as much a message. */
 function encodeHeaders(values: Readonly<Record<string, string>>): { encode(): Uint8Array } {
   let lines = 'NATS/1.0\r\n';
   for (const name in values) lines += `${name}: ${values[name]}\r\n`;

@@ -1,22 +1,22 @@
 /**
- * Sends records in order, one request at a time: what comes while one is under way goes with the next. A request is
- * acknowledged when all replicas that are in sync have it, and tried again by an idempotent producer until then.
+ * Sends records in order, one request at a time: records that arrive while one is under way go with the next. A request is
+ * acknowledged when all in-sync replicas have it, and an idempotent producer repeats it until then.
  *
- * A producer that gave up is thrown away: kafkajs takes its sequence numbers back, and the brokers would take other
- * records under the same numbers for repeats, acknowledge them and drop them.
+ * A producer that gave up is thrown away. kafkajs would reuse its sequence numbers, and the brokers would take other records
+ * under the same numbers for repeats, acknowledge them and drop them.
  */
 import { type Message, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
-import { type ErrorCode, TagalongError } from '../../errors.ts';
+import { TagalongError } from '../errors.ts';
 import { type KafkaClient, unreachable } from './client.ts';
-import { placeKey } from './places.ts';
+import { partitionKey } from './offsets.ts';
 
-/** What one request holds at most for one partition: brokers take 1 MB. */
+/** The most bytes of one request for one partition: brokers take 1 MB. */
 const MAX_BYTES = 900_000;
 /** kafkajs sorts the records of a request in a time that grows with the square of their number. */
 const MAX_RECORDS = 2_000;
-/** What a record is besides its key and value: headers, and what they are told apart by. */
+/** The bytes of a record besides its key and value: headers and framing. */
 const OVERHEAD_BYTES = 500;
-/** As often as our clients retry. Said because kafkajs overwrites its own default for idempotent producers with 5. */
+/** As often as our clients retry: kafkajs overwrites the client's setting with 5 for idempotent producers. */
 const RETRIES = 30;
 
 /** A record and where it goes. */
@@ -32,39 +32,37 @@ interface Shipment {
   reject(error: unknown): void;
 }
 
-/** Which errors a sender throws. */
-export interface SenderCodes {
-  readonly unreachable: ErrorCode;
-  readonly tooLong: ErrorCode;
-}
+/** The code of the error for a record that is too long: a bus's is an event, a store's a record. */
+export type TooLongCode = 'EVENT_INVALID' | 'RECORD_TOO_LONG';
 
 /** Sends records of one bus or one store. */
 export class Sender {
   readonly #client: KafkaClient;
-  readonly #codes: SenderCodes;
+  readonly #tooLong: TooLongCode;
   #producer: Promise<Producer> | undefined;
   #waiting: { readonly outgoing: Outgoing; readonly shipment: Shipment }[] = [];
   #sending: Promise<void> | undefined;
 
-  constructor(client: KafkaClient, codes: SenderCodes) {
+  constructor(client: KafkaClient, tooLong: TooLongCode) {
     this.#client = client;
-    this.#codes = codes;
+    this.#tooLong = tooLong;
   }
 
-  /** Connects, so that who cannot send learns it at once. */
+  /** Connects, so that a fault shows at once and not with the first record. @throws an error of kafkajs */
   async open(): Promise<void> {
     await this.#connected();
   }
 
   /**
    * Resolves when all of the records are acknowledged.
-   * @throws TagalongError by {@link SenderCodes}: too long, and none is sent; unreachable, and some may have been written
+   * @throws TagalongError with the code for a record that is too long, and then none is sent; `unreachable` of the client's role,
+   * and then some may have been written
    */
   async send(records: readonly Outgoing[]): Promise<void> {
     const tooLong = records.find((outgoing) => bytesOf(outgoing) > MAX_BYTES);
     if (tooLong !== undefined) {
       const what = `a record of ${bytesOf(tooLong)} bytes for ${tooLong.topic}`;
-      throw new TagalongError(this.#codes.tooLong, `${what}; it has to be less than ${MAX_BYTES}`);
+      throw new TagalongError(this.#tooLong, `${what}; it has to be less than ${MAX_BYTES}`);
     }
     if (records.length === 0) return;
     await new Promise<void>((resolve, reject) => {
@@ -74,7 +72,7 @@ export class Sender {
     });
   }
 
-  /** Resolves when what waits has been sent, or has failed. */
+  /** Resolves when all records that wait have been sent, or have failed. */
   async close(): Promise<void> {
     while (this.#sending !== undefined) await this.#sending;
     const producer = await this.#producer?.catch(() => undefined);
@@ -89,8 +87,8 @@ export class Sender {
         await writeAll(await this.#connected(), records);
         for (const { shipment } of batch) if (--shipment.left === 0) shipment.resolve();
       } catch (cause) {
-        const error = unreachable(this.#codes.unreachable, 'could not write', cause);
-        // What waits fails as well: written without what came before, it would be out of order.
+        const error = unreachable(this.#client.role, 'could not write', cause);
+        // Records that wait fail as well: without those before them they would be out of order.
         for (const { shipment } of [...batch, ...this.#waiting.splice(0)]) shipment.reject(error);
         await this.#throwAway();
       }
@@ -103,7 +101,7 @@ export class Sender {
     let n = 0;
     while (n < Math.min(this.#waiting.length, MAX_RECORDS)) {
       const { outgoing } = this.#waiting[n]!;
-      const partition = placeKey(outgoing.topic, outgoing.record.partition!);
+      const partition = partitionKey(outgoing.topic, outgoing.record.partition!);
       const sum = (bytes.get(partition) ?? 0) + bytesOf(outgoing);
       if (n > 0 && sum > MAX_BYTES) break;
       bytes.set(partition, sum);
@@ -141,14 +139,14 @@ export class Sender {
 }
 
 /**
- * Resolves when each partition has answered. kafkajs asks each broker once: where a partition's leader was lost, and a broker
- * that has answered already leads it now, its records are left out without an error, and only its answer is missing.
+ * Resolves when each partition has answered. kafkajs asks each broker once. Where a partition's leader is lost, and a broker leads
+ * it now that has answered already, kafkajs leaves its records out without an error: only the partition's answer is missing.
  */
 async function writeAll(producer: Producer, records: readonly Outgoing[]): Promise<void> {
   for (let left = records; left.length > 0; ) {
     const answers = await producer.sendBatch({ acks: -1, topicMessages: byTopic(left) });
-    const answered = new Set(answers.map(({ topicName, partition }) => placeKey(topicName, partition)));
-    left = left.filter(({ topic, record }) => !answered.has(placeKey(topic, record.partition!)));
+    const answered = new Set(answers.map(({ topicName, partition }) => partitionKey(topicName, partition)));
+    left = left.filter(({ topic, record }) => !answered.has(partitionKey(topic, record.partition!)));
   }
 }
 

@@ -1,12 +1,11 @@
 /**
- * Mends a timer of kafkajs 2.2.4. Each of its connections asks once a millisecond, for as long as it lives, whether a
- * request may be sent, also where none waits; it asks for the timer with a negative time, so that Node 24 prints a
- * TimeoutNegativeWarning (reported in 2025, never mended: 2.2.4 is the last release). Only asked where requests wait, it
- * does the same, warns of nothing, and an idle connection costs nothing.
+ * Mends a timer of kafkajs 2.2.4, its last release. Each connection checks once a millisecond whether it may send a request, also
+ * where none waits, and sets the timer to a negative time, of which Node 24 prints a TimeoutNegativeWarning. With this patch a
+ * connection checks only while requests wait: nothing is printed, and an idle connection costs nothing.
  */
 import { createRequire } from 'node:module';
 
-/** What the timer is about, of kafkajs/src/network/requestQueue. */
+/** The part of kafkajs/src/network/requestQueue that the timer uses. */
 interface RequestQueue {
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;

@@ -1,34 +1,35 @@
-/** The bus on Apache Kafka. What it promises and how it keeps it: README.md beside this file. */
+/** The bus on Apache Kafka. README.md beside this file says what it promises, and how it keeps that. */
+import { BUS_ROLE } from '../../connection/role.ts';
 import { TagalongError } from '../../errors.ts';
+import { connectKafka, unreachable, watchTopics } from '../../kafka/client.ts';
 import { type Bus, MAX_EVENT_BYTES } from '../bus.ts';
-import { connectKafka, unreachable, watchTopics } from './client.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
-import type { KafkaOptions } from './options.ts';
+import type { KafkaBusOptions } from './options.ts';
 import { claimBus } from './owner.ts';
 import { createPublisher } from './publisher.ts';
 import { createTopics, topicsOf } from './topics.ts';
 
 /**
  * Opens the bus, and makes its topics where they are not there yet.
- * @throws TagalongError BUS_UNREACHABLE where no broker answers, or none takes who we are; BUS_UNFIT where the topics are
- * there with another number of partitions, or cannot be made
+ * @throws TagalongError BUS_UNREACHABLE where no broker answers, or none accepts our credentials; BUS_UNFIT where a topic has another
+ * number of partitions, or cannot be made
  */
-export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
-  const client = await connectKafka(options, 'BUS_UNREACHABLE');
+export async function kafkaBus(options: KafkaBusOptions): Promise<Bus> {
+  const client = await connectKafka(options, BUS_ROLE);
   const { partitions = 16 } = options;
   const topics = topicsOf(client.prefix);
   const publisher = createPublisher(client, topics, partitions);
   try {
-    await createTopics(client.admin, topics, options);
+    await createTopics(client, topics, options);
     await publisher.open();
   } catch (error) {
     await client.close();
-    throw error instanceof TagalongError ? error : unreachable('BUS_UNREACHABLE', 'could not open the bus', error);
+    throw error instanceof TagalongError ? error : unreachable(BUS_ROLE, 'could not open the bus', error);
   }
-  const watch = watchTopics(client, 'bus', Object.values(topics));
+  const watch = watchTopics(client, Object.values(topics));
   const members = new Set<Member>();
-  const lag = new LagWatch(client, topics, () => [...members].flatMap((member) => member.ownPlaces()));
+  const lag = new LagWatch(client, topics, () => [...members].flatMap((member) => member.localOffsets()));
   let closing: Promise<void> | undefined;
   let closed = false;
 
@@ -44,7 +45,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
         await member.stop();
         members.delete(member);
       };
-      // Known before it has joined, so that close() stops also who is about to.
+      // Added before it has joined, so that close() also stops a member that is about to join.
       members.add(member);
       await member.start().catch(async (error) => {
         await stop();
@@ -60,7 +61,7 @@ export async function kafkaBus(options: KafkaOptions): Promise<Bus> {
     close() {
       closing ??= (async () => {
         watch.close();
-        // What is in hand may still publish what came of it.
+        // Handlers that are at work may still publish.
         await Promise.all([...members].map((member) => member.stop()));
         closed = true;
         await publisher.close();

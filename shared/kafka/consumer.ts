@@ -1,32 +1,33 @@
 /**
- * One member of a consumer group on kafkajs, with what kafkajs leaves open: the places are known before anything is
- * handed out, the member is kept alive while a batch is in hand, what was lost while it was in hand is not written down,
- * and a consumer that gave up is made anew.
+ * One member of a consumer group on kafkajs, with what kafkajs leaves open: offsets are known before anything is handed out,
+ * heartbeats go on while a batch is in hand, the offset of a partition that was lost meanwhile is not committed, and a consumer
+ * that gave up is made anew.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignment, KafkaMessage } from 'kafkajs';
-import { type RepeatedFault, repeatedFault } from '../../log-repeats.ts';
+import { retry } from '../clock/retry.ts';
+import { type RepeatedFault, repeatedFault } from '../log-repeats.ts';
 import { assigner } from './assigner.ts';
 import type { KafkaClient } from './client.ts';
-import type { Company } from './company.ts';
-import { type CommittedOffset, type Places, placeKey } from './places.ts';
+import { type CommittedOffset, type Offsets, partitionKey } from './offsets.ts';
+import type { Peers } from './peers.ts';
 import { whenKnown } from './topics.ts';
 
-/** What a consumer is for. */
+/** What a consumer reads, and where it hands it. */
 export interface ConsumerParts {
   readonly groupId: string;
   readonly topics: readonly string[];
   /** True: one member has all partitions. */
   readonly exclusive?: boolean;
-  readonly places: Places;
-  /** Says who else is in the group. Absent: the group is this process's own. */
-  readonly company?: Company | undefined;
+  readonly offsets: Offsets;
+  /** Logs which members come and go. Absent: the group has this member only. */
+  readonly peers?: Peers | undefined;
   /**
-   * Told the member's partitions whenever they change, or may have been another's in between, before anything of a new one
-   * is handed out.
+   * Called with the member's partitions after each assignment that changes them, or after which another member may have had them
+   * in between, and before anything of a new one is handed out.
    */
   readonly assigned?: ((partitions: readonly number[]) => void) | undefined;
-  /** Takes what was fetched of one partition. One call at a time. */
+  /** Handles what was fetched of one partition. One call at a time. What it throws makes the batch come again. */
   readonly handle: (fetched: Fetched) => Promise<void>;
 }
 
@@ -35,41 +36,41 @@ export interface Fetched {
   readonly topic: string;
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
-  /** Where the group stood when this was fetched. */
-  readonly place: CommittedOffset | undefined;
+  /** The committed offset when this was fetched. */
+  readonly committed: CommittedOffset | undefined;
   /** The offset after the last of the messages. */
   readonly end: number;
-  /** False: write down how far it is, and hand out no more. */
+  /** False: commit the offset, and hand out no more. */
   goOn(): boolean;
-  /** Writes down how far it is. @throws where the partition is no longer this member's: it does not count */
-  save(place: CommittedOffset): Promise<void>;
+  /** Commits an offset. @throws where the partition may no longer be this member's: then nothing is committed */
+  save(offset: CommittedOffset): Promise<void>;
 }
 
 /** From one assignment of partitions to the next. */
 interface Generation {
   readonly assignment: IMemberAssignment;
-  readonly places: Promise<Map<string, CommittedOffset>>;
-  /** Why it is over, where it is. */
+  readonly offsets: Promise<Map<string, CommittedOffset>>;
+  /** The error that ended it; absent while it lasts. */
   over?: unknown;
 }
 
-/** As whom, and with what, a member takes part from now on. */
+/** A member's id and assignment after it has joined. */
 type Joined = ConsumerGroupJoinEvent['payload'];
 
-/** What brokers answer to a member that has to join again; kafkajs makes it do so when it is thrown. */
+/** The brokers' answers to a member that has to join again. kafkajs joins again when it catches one. */
 const MUST_REJOIN = ['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'NOT_COORDINATOR_FOR_GROUP'];
-/** Before places that could not be looked up are looked up again. */
-const LOOK_UP_AGAIN_MS = 500;
-/** Before a consumer that kafkajs gave up for good is made anew. */
+/** Before offsets that could not be loaded are asked for again. */
+const LOAD_AGAIN_MS = 500;
+/** Before a consumer is made anew that kafkajs has given up. */
 const ANEW_MS = 1_000;
-/** Beyond the longest wait for others' batches: what joining itself may take. */
+/** How long joining may take besides the wait for other members' batches. */
 const JOIN_MS = 30_000;
 /**
- * Of one partition at once, some 10,000 locations. After an outage they are one batch, in which a VM has several: the more
- * there are, the seldomer its state is written.
+ * What is fetched of one partition at once: some 10,000 locations. After an outage they are one batch in which a VM has several
+ * events. The larger the batch, the fewer writes of the VM's state.
  */
 const MOST_FETCHED_BYTES = 4_000_000;
-/** A fetch that waits for events holds heartbeats up. */
+/** A fetch that waits for events delays heartbeats. */
 const MAX_FETCH_WAIT_MS = 250;
 
 /** A member of a group, from `start` to `stop`. */
@@ -78,7 +79,7 @@ export class GroupConsumer {
   readonly #parts: ConsumerParts;
   readonly #joined = Promise.withResolvers<void>();
   #consumer: Consumer;
-  #term: Generation | undefined;
+  #generation: Generation | undefined;
   #held: readonly number[] = [];
   #told: string | undefined;
   readonly #gaveUp: RepeatedFault | undefined;
@@ -93,11 +94,11 @@ export class GroupConsumer {
     this.#gaveUp = log && repeatedFault(log, 'a consumer gave up; it is made anew', 'warn');
     this.#unplaced = log && repeatedFault(log, 'the places of a group are not known yet', 'warn');
     this.#consumer = this.#create();
-    // Who stops it before it has joined need not have waited for that.
+    // A member may be stopped before it has joined: then nobody waits for this.
     this.#joined.promise.catch(() => {});
   }
 
-  /** Resolves when the member has joined and knows its partitions and places. */
+  /** Resolves when the member has joined and knows its partitions and offsets. @throws where it has not in time */
   async start(): Promise<void> {
     const { rebalanceTimeoutMs } = this.#client.timing;
     const late = setTimeout(
@@ -115,7 +116,7 @@ export class GroupConsumer {
     }
   }
 
-  /** Resolves when what is in hand is done, and the group has been left. */
+  /** Resolves when the batch in hand is done, and the member has left its group. */
   stop(): Promise<void> {
     this.#stopping ??= this.#leave();
     return this.#stopping;
@@ -124,7 +125,7 @@ export class GroupConsumer {
   async #leave(): Promise<void> {
     clearTimeout(this.#anew);
     this.#joined.reject(new Error(`group ${this.#parts.groupId} was left before it was joined`));
-    // kafkajs may be in the middle of a restart of its own: a broker that is away must not keep us.
+    // kafkajs may be restarting by itself: a broker that is away must not hold us up.
     await this.#consumer.disconnect().catch(() => {});
   }
 
@@ -167,7 +168,7 @@ export class GroupConsumer {
 
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect();
-    // What is no longer there is no reason to skip what is: after a gap it goes on with the earliest.
+    // Where events are gone that the group has not read, it goes on with the earliest that are there.
     await whenKnown(() => consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true }));
     await consumer.run({
       autoCommit: false,
@@ -177,87 +178,86 @@ export class GroupConsumer {
     });
   }
 
-  /** New partitions. kafkajs goes on to fetch at once; what it fetches waits in `#take` for the places. */
+  /** A new assignment. kafkajs fetches at once; what it fetches waits in `#take` for the offsets. */
   #begin(consumer: Consumer, { memberId, memberAssignment: assignment }: Joined): void {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
-    if (this.#term !== undefined) this.#client.counters.rejoins++;
-    const term: Generation = { assignment, places: this.#lookUp(consumer, assignment) };
-    this.#term = term;
-    term.places.then(
+    if (this.#generation !== undefined) this.#client.counters.rejoins++;
+    const generation: Generation = { assignment, offsets: this.#load(consumer, assignment) };
+    this.#generation = generation;
+    generation.offsets.then(
       () => {
-        if (this.#term !== term || this.#stopping !== undefined) return;
-        // Who has another id was put out: what it has again may have been another's in between.
+        if (this.#generation !== generation || this.#stopping !== undefined) return;
+        // With another id the member was removed and has joined anew: another member may have had its partitions in between.
         const told = `${memberId} ${partitions.join()}`;
         this.#gaveUp?.succeeded();
         if (this.#told !== told) this.#parts.assigned?.(partitions);
         this.#told = told;
         this.#joined.resolve();
         // A look that fails is a line less: the next change of members has one of its own.
-        this.#parts.company?.look(memberId).catch(() => {});
+        this.#parts.peers?.look(memberId).catch(() => {});
       },
       () => {},
     );
   }
 
-  /** Tries until it has them, or the group has come together anew: then they are no longer asked for. */
-  async #lookUp(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
-    const isCurrent = () => this.#term?.assignment === assignment && this.#stopping === undefined;
-    for (;;) {
-      try {
-        const places = await this.#parts.places.load(consumer, assignment, isCurrent);
-        this.#unplaced?.succeeded();
-        return places;
-      } catch (err) {
-        this.#unplaced?.failed(err, { group: this.#parts.groupId });
-        await sleep(LOOK_UP_AGAIN_MS);
-        if (!isCurrent()) throw err;
-      }
-    }
+  /** The offsets of an assignment; tries until it has them, or the group has a new generation. */
+  #load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
+    const isCurrent = () => this.#generation?.assignment === assignment && this.#stopping === undefined;
+    const load = async () => {
+      const offsets = await this.#parts.offsets.load(consumer, assignment, isCurrent);
+      this.#unplaced?.succeeded();
+      return offsets;
+    };
+    const isPassing = (err: unknown) => {
+      this.#unplaced?.failed(err, { group: this.#parts.groupId });
+      return true;
+    };
+    return retry(load, { everyMs: LOAD_AGAIN_MS, isPassing, goOn: isCurrent });
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {
-    const term = this.#term!;
+    const generation = this.#generation!;
     const { batch, isRunning, isStale } = payload;
-    const places = await term.places;
-    // kafkajs hands out the rest of what it had fetched also when the group is known to be rebalancing.
-    if (term.over !== undefined) throw term.over;
-    if (term !== this.#term || !isRunning() || isStale()) return;
+    const offsets = await generation.offsets;
+    // kafkajs goes on handing out what it had fetched when it knows already that the group rebalances.
+    if (generation.over !== undefined) throw generation.over;
+    if (generation !== this.#generation || !isRunning() || isStale()) return;
 
-    const key = placeKey(batch.topic, batch.partition);
+    const key = partitionKey(batch.topic, batch.partition);
     const beat = setInterval(() => {
-      payload.heartbeat().catch((error) => this.#note(term, error));
+      payload.heartbeat().catch((error) => this.#note(generation, error));
     }, this.#client.timing.heartbeatMs);
     try {
       await this.#parts.handle({
         topic: batch.topic,
         partition: batch.partition,
         messages: batch.messages,
-        place: places.get(key),
+        committed: offsets.get(key),
         end: Number(batch.lastOffset()) + 1,
-        goOn: () => term === this.#term && term.over === undefined && isRunning(),
-        save: async (place) => {
-          // The brokers would take it: they ask whether one is a member, not whether the partition is one's own.
-          if (term !== this.#term) throw new Error(`${key} may have changed hands while it was in hand`);
-          await this.#parts.places.save(payload, place);
-          places.set(key, place);
+        goOn: () => generation === this.#generation && generation.over === undefined && isRunning(),
+        save: async (offset) => {
+          // The brokers would take it: they check the membership, not whose the partition is.
+          if (generation !== this.#generation) throw new Error(`${key} may have changed hands while it was in hand`);
+          await this.#parts.offsets.save(payload, offset);
+          offsets.set(key, offset);
         },
       });
     } catch (error) {
-      this.#note(term, error);
+      this.#note(generation, error);
       throw error;
     } finally {
       clearInterval(beat);
     }
-    if (term.over !== undefined && term === this.#term) throw term.over;
+    if (generation.over !== undefined && generation === this.#generation) throw generation.over;
   }
 
-  /** Whether an error means that the member has to join again. Until it has, it can still write down what it did. */
-  #note(term: Generation, error: unknown): void {
+  /** Ends the generation where an error says that the member has to join again. Until it has, it can still commit. */
+  #note(generation: Generation, error: unknown): void {
     const { type } = error as { type?: string };
     if (type === undefined || !MUST_REJOIN.includes(type)) return;
-    term.over ??= error;
-    // It was put out of the group: others have its partitions, and it has no claim to them.
-    if (type === 'UNKNOWN_MEMBER_ID' && term === this.#term) this.#held = [];
+    generation.over ??= error;
+    // The member was removed from the group: others have its partitions, and it asks for none of them.
+    if (type === 'UNKNOWN_MEMBER_ID' && generation === this.#generation) this.#held = [];
   }
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import '#shared/bus/kafka/quiet-timer.ts';
+import '#shared/kafka/quiet-timer.ts';
 
 interface Queue {
   push(request: { entry: { correlationId: number }; expectResponse: boolean; sendRequest: () => void }): void;

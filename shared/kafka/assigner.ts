@@ -1,26 +1,31 @@
 /**
- * Who of a group has which partitions. Partition 3 of every topic goes to the same member, because a member is told
- * numbers of partitions and not of topics. Who had a partition keeps it where that is fair: what a member knows of its
- * partitions has cost it something to load. The members' own word for what they had travels with their wish to join.
+ * Assigns the partitions of a group to its members. Partition 3 of every topic goes to the same member, because `assigned` names
+ * partitions without topics. Members keep their partitions where that is fair, because loading the state of one is dear. Each
+ * member sends the partitions that it has with its request to join.
  */
 import { AssignerProtocol, type PartitionAssigner } from 'kafkajs';
-import { heldIn, introduction } from './company.ts';
+import { heldIn, joinData } from './peers.ts';
 
 const { MemberMetadata, MemberAssignment } = AssignerProtocol;
 
-/** A member that wants to take part. */
+/** A member that joins. */
 export interface Candidate {
   readonly id: string;
-  /** What it had until now. */
+  /** The partitions that it has. */
   readonly held: readonly number[];
 }
 
 /**
- * Shares partitions so that no member has two more than another; where the group is exclusive, one has all: who had
- * the most, and the others none.
+ * Assigns partitions so that no member has two more than another. In an exclusive group the member that had the most has all of
+ * them.
+ * @returns the partitions of each member, by its id
  */
-export function share(candidates: readonly Candidate[], partitions: number, exclusive: boolean): Map<string, number[]> {
-  // Those who have most first, so that what is left over stays where it was; the name breaks ties the same everywhere.
+export function assignPartitions(
+  candidates: readonly Candidate[],
+  partitions: number,
+  exclusive: boolean,
+): Map<string, number[]> {
+  // The members with most partitions first, so that those left over stay where they were; the id breaks ties the same everywhere.
   const members = candidates.toSorted((a, b) => b.held.length - a.held.length || (a.id < b.id ? -1 : 1));
   const shares = new Map<string, number[]>(members.map(({ id }) => [id, []]));
   const active = exclusive ? 1 : members.length;
@@ -45,8 +50,8 @@ export function share(candidates: readonly Candidate[], partitions: number, excl
 }
 
 /**
- * {@link share} as kafkajs wants it. Members of a group that do not agree on `exclusive` are refused by the broker.
- * @param held what this member has at the moment
+ * {@link assignPartitions} as kafkajs wants it. The broker refuses members of one group that do not agree on `exclusive`.
+ * @param held the partitions that this member has at the moment
  */
 export function assigner(exclusive: boolean, held: () => readonly number[]): PartitionAssigner {
   const name = exclusive ? 'tagalong-exclusive' : 'tagalong-shared';
@@ -55,7 +60,7 @@ export function assigner(exclusive: boolean, held: () => readonly number[]): Par
     version: 0,
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version: 0, topics, userData: introduction(held()) }),
+      metadata: MemberMetadata.encode({ version: 0, topics, userData: joinData(held()) }),
     }),
     async assign({ members, topics }) {
       const partitions = Math.max(...topics.map((topic) => cluster.findTopicPartitionMetadata(topic).length));
@@ -63,7 +68,7 @@ export function assigner(exclusive: boolean, held: () => readonly number[]): Par
         id: memberId,
         held: heldIn(MemberMetadata.decode(memberMetadata)?.userData),
       }));
-      return [...share(candidates, partitions, exclusive)].map(([memberId, mine]) => ({
+      return [...assignPartitions(candidates, partitions, exclusive)].map(([memberId, mine]) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({
           version: 0,

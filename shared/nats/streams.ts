@@ -1,10 +1,10 @@
-/** The streams, made from code: what is there already is brought to what the options say. */
+/** Streams made from code; one that is there already gets the configuration that the options ask for. */
 import { DiscardPolicy, type JetStreamManager, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
-import { apiCode } from './connection.ts';
+import { apiCode } from './errors.ts';
 
 const NAME_IN_USE = 10058;
 
-/** Makes a stream, or changes it where it is there with another configuration. */
+/** Makes a stream, or changes it where it is there with another configuration. @throws NatsError */
 export async function ensureStream(
   jsm: JetStreamManager,
   config: Partial<StreamConfig> & { name: string },
@@ -17,7 +17,7 @@ export async function ensureStream(
   }
 }
 
-/** What a stream of events is like: kept by age and size, whoever has or has not read it. */
+/** The configuration of a stream of events: limited by age and size, whether or not events were handled. */
 export function eventStream(options: {
   readonly name: string;
   readonly subject: string;
@@ -40,7 +40,7 @@ export function eventStream(options: {
   };
 }
 
-/** A stream of records, laid out as a bucket of NATS KV, so that its tools can read it. */
+/** The configuration of a stream of records, laid out as a bucket of NATS KV so that its tools can read it. */
 export function bucketStream(options: {
   readonly bucket: string;
   readonly storage: 'file' | 'memory';
@@ -58,7 +58,7 @@ export function bucketStream(options: {
     max_msgs_per_subject: 1,
     allow_rollup_hdrs: true,
     deny_delete: true,
-    // Reads go to the leader: who has written reads what it wrote.
+    // Reads go to the leader, so that a writer reads what it wrote.
     allow_direct: false,
   };
 }

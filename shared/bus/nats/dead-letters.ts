@@ -2,21 +2,24 @@ import { TagalongError } from '../../errors.ts';
 import { type Event, envelop } from '../../events/index.ts';
 import { deadLetter } from '../dead-letter.ts';
 
-/** So much is kept of a message that is no event. */
+/** How many characters a dead letter quotes of a message that is no event. */
 const LONGEST_ORIGINAL = 10_000;
 
 /** A message on one of our subjects that is no event of ours. */
 export interface Undecodable {
   readonly seq: number;
-  /** The key that its subject names. */
+  /** The key in its subject. */
   readonly key: string;
   readonly atMs: number;
   readonly text: string;
   readonly error: TagalongError;
 }
 
-/** Publishes what a group could not take, as an event of its own. @throws TagalongError BUS_UNREACHABLE */
-export async function publishLetter(
+/**
+ * Publishes the dead letter of an event that a group refused to the last attempt; none for a dead letter that was itself refused.
+ * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
+ */
+export async function publishDeadLetter(
   publish: (events: readonly Event[]) => Promise<void>,
   event: Event,
   group: string,
@@ -28,14 +31,14 @@ export async function publishLetter(
     await publish([letter]);
   } catch (reason) {
     if (!(reason instanceof TagalongError) || reason.code !== 'PAYLOAD_TOO_LARGE') throw reason;
-    // The event just fits into a message, its letter does not any more.
+    // The event just fits into a message, and its dead letter does not.
     const data = { ...letter.data, original: { id: event.id, type: event.type } };
     await publish([{ ...letter, data } as Event]);
   }
 }
 
-/** The letter for a message that is no event. */
-export function undecodableLetter({ seq, key, atMs, text, error }: Undecodable, group: string): Event {
+/** The dead letter for a message that is no event. Its id is made from the message's number, so a repeat is known as one. */
+export function undecodableDeadLetter({ seq, key, atMs, text, error }: Undecodable, group: string): Event {
   const vm = /^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$/.test(key) ? key : 'unknown';
   const original = text.slice(0, LONGEST_ORIGINAL);
   const data = { vm, atMs, code: error.code, reason: error.message, original };

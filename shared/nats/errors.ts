@@ -1,0 +1,87 @@
+/** The errors of NATS as ours: which pass, what they say, and which code of the bus or the store they get. */
+import { NatsError } from 'nats';
+import { retry } from '../clock/retry.ts';
+import type { ServerRole } from '../connection/role.ts';
+import { TagalongError } from '../errors.ts';
+
+const PATIENCE_MS = 20_000;
+const RETRY_MS = 250;
+/** JetStream is off, for the server or for the account. */
+const NOT_ENABLED: readonly number[] = [10039, 10076];
+const REFUSED: readonly string[] = [
+  'AUTHORIZATION_VIOLATION',
+  'AUTHENTICATION_EXPIRED',
+  'AUTHENTICATION_TIMEOUT',
+  'ACCOUNT_EXPIRED',
+  'BAD_AUTHENTICATION',
+  'BAD_CREDS',
+  'PERMISSIONS_VIOLATION',
+];
+
+/** The error for a connection that could not be made. @param where the servers, without secrets */
+export function connectionError(role: ServerRole, where: string, cause: unknown): TagalongError {
+  const { code } = cause as { code?: string };
+  if (code !== undefined && REFUSED.includes(code)) {
+    return new TagalongError('BUS_REFUSED', `${where}: NATS does not accept our credentials (${code})`, { cause });
+  }
+  const message = `${where}: no NATS server answers (${reasonOf(cause)}); is it running, and is the address right?`;
+  return new TagalongError(role.unreachable, message, { cause });
+}
+
+/**
+ * The error for something that the server would not do: BUS_REFUSED where our account may not do it, `role.unreachable` where
+ * another attempt may succeed, else `role.unfit`. An error that is a TagalongError already stays as it is.
+ * @param what the stream, bucket or group that was asked for
+ */
+export function refusalOf(role: ServerRole, what: string, cause: unknown): TagalongError {
+  if (cause instanceof TagalongError) return cause;
+  const { code } = cause as { code?: string };
+  if (code !== undefined && REFUSED.includes(code)) {
+    const message = `${what}: our account on NATS does not permit it (${reasonOf(cause)}); shared/bus/nats/README.md has what it takes`;
+    return new TagalongError('BUS_REFUSED', message, { cause });
+  }
+  if (isPassing(cause) || code === '503') {
+    return new TagalongError(role.unreachable, `${what}: NATS does not answer (${reasonOf(cause)})`, { cause });
+  }
+  return new TagalongError(role.unfit, `${what}: NATS would not do it (${reasonOf(cause)})`, { cause });
+}
+
+/**
+ * Asks until there is an answer, for up to 20 s: the servers of a cluster that just started, or has lost one of them, first have
+ * to elect a leader.
+ * @param what the stream, bucket or server that is asked for, in the error's message
+ * @throws TagalongError `role.unreachable`; the server's own answer where that is another error
+ */
+export async function patiently<T>(role: ServerRole, what: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await retry(ask, { everyMs: RETRY_MS, withinMs: PATIENCE_MS, isPassing });
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    const message = `${what}: NATS does not answer (${reasonOf(error)}); look after the server`;
+    throw new TagalongError(role.unreachable, message, { cause: error });
+  }
+}
+
+/** True for an error that another attempt may not meet. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NatsError)) return false;
+  const { api_error: answer, code } = error;
+  if (answer !== undefined) return answer.code >= 500 && !NOT_ENABLED.includes(answer.err_code ?? 0);
+  return ['TIMEOUT', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(code);
+}
+
+/** What an error of the client says, in few words: the server's own where there is one. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof NatsError) return error.api_error?.description ?? error.chainedError?.message ?? error.message;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** JetStream's number for an error, such as 10059 for a stream that is not there; undefined for an error of another kind. */
+export function apiCode(error: unknown): number | undefined {
+  return error instanceof NatsError ? error.api_error?.err_code : undefined;
+}
+
+/** A server's URL as messages and logs may show it: without user and password. */
+export function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}
