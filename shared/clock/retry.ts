@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface RetryOptions {
   /** Between two attempts, in milliseconds. */
   readonly everyMs: number;
-  /** No attempt begins later than this after the first one, in milliseconds. @default no limit */
+  /** A failure later than this after the first attempt began is final, in milliseconds. @default no limit */
   readonly withinMs?: number;
   /** True for an error that the next attempt may not meet. Called once for each failed attempt. @default always true */
   readonly isPassing?: (error: unknown) => boolean;
