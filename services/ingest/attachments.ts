@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import type { Clock } from '#shared/clock/clock.ts';
+import { RecentMap } from '#shared/recent.ts';
 import { Amount, closed, Name, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -39,11 +40,12 @@ export const SESSIONS_RECORD = recordKind({
 
 /** How soon a session that was attached through another process counts here. */
 const KEPT_MS = 10_000;
-const MAX_KEPT = 100_000;
+/** How many users' VMs are remembered at least. */
+const MIN_KEPT = 50_000;
 
 /** Users are keyed by their pseudonyms. */
 export function createAttachments(store: Store, clock: Clock, setAside: SetAside): Attachments {
-  const kept = new Map<string, { readonly vms: readonly string[]; readonly untilMs: number }>();
+  const kept = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_KEPT);
   let changes = 0;
 
   /** What was read before a change must not be remembered after it. */
@@ -94,10 +96,7 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
     async load(user) {
       const changesBefore = changes;
       const vms = (await attached(user))?.sessions.map(({ vm }) => vm) ?? [];
-      if (changes === changesBefore) {
-        if (kept.size >= MAX_KEPT) kept.clear();
-        kept.set(user, { vms, untilMs: clock.now() + KEPT_MS });
-      }
+      if (changes === changesBefore) kept.set(user, { vms, untilMs: clock.now() + KEPT_MS });
       return vms;
     },
     attach: (user, vm, weight, say) =>

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { RecentMap } from '#shared/recent.ts';
 
-/** Names kept at hand, so that a user who reports every few seconds is hashed once. */
-const MAX_KEPT = 100_000;
+/** How many pseudonyms are remembered at least, so that a user who reports every few seconds is seldom hashed. */
+const MIN_KEPT = 50_000;
 
 /**
  * Makes the function that gives users the names under which they appear on the bus: `u` and the first 16 hexadecimal
@@ -9,12 +10,11 @@ const MAX_KEPT = 100_000;
  */
 export function createPseudonyms(key: string | undefined): (user: string) => string {
   if (key === undefined) return (user) => user;
-  const kept = new Map<string, string>();
+  const kept = new RecentMap<string>(MIN_KEPT);
   return (user) => {
     const known = kept.get(user);
     if (known !== undefined) return known;
     const pseudonym = `u${createHmac('sha256', key).update(user).digest('hex').slice(0, 16)}`;
-    if (kept.size >= MAX_KEPT) kept.clear();
     kept.set(user, pseudonym);
     return pseudonym;
   };

@@ -1,11 +1,11 @@
 /** The page of all metrics, made from the metrics themselves: services/monitor/METRICS.md. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { kafkaCounters } from '#shared/kafka/counters.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
-import { natsCounters } from '#shared/nats/counters.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
+import { kafkaCounters } from '#shared/kafka/counters.ts';
 import { createLog } from '#shared/log.ts';
+import { natsCounters } from '#shared/nats/counters.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import {

@@ -22,7 +22,8 @@ import { type Log, serviceLog } from '#shared/log.ts';
 import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
-import { EndedMoves, type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
+import { type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
+import { RecentMap, RecentSet } from '#shared/recent.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
@@ -62,7 +63,10 @@ const LESSONS_AGE_MS = 60_000;
 const LESSON_WRITTEN_MS = 20;
 /** How soon, after the next heartbeat of a site, a pause that was said to another process counts here. */
 const AUTOMATION_AGE_MS = 5_000;
-const MAX_CONTEXTS = 100_000;
+/** How many VMs' trace contexts are remembered at least. */
+const MIN_CONTEXTS = 50_000;
+/** How many ended moves are remembered at least: more than can end between two reads of the store. */
+const MIN_ENDED_MOVES = 4_096;
 
 export interface PlacementService {
   start(): Promise<void>;
@@ -118,7 +122,8 @@ export function createPlacement(options: PlacementOptions): PlacementService {
   const { partitions } = config.bus;
   const fresh = () => new Placement({ network, move, policy, limits, plausibility: config.ingest.plausibility });
   let core = fresh();
-  const ended = new EndedMoves();
+  /** Ended moves by their decisions. */
+  const ended = new RecentSet(MIN_ENDED_MOVES);
   let remoteMoves = new RemoteMoves(core.sites, ended);
   let lessonsDueMs = Number.NEGATIVE_INFINITY;
   let lessonAwaited = false;
@@ -149,12 +154,8 @@ export function createPlacement(options: PlacementOptions): PlacementService {
       return core.paused;
     }
   };
-  /** What the sender of each VM's last position calls the trace that it is part of, where senders trace. */
-  const contexts = new Map<string, string>();
-  const remember = (vm: string, traceparent: string) => {
-    if (contexts.size >= MAX_CONTEXTS) contexts.clear();
-    contexts.set(vm, traceparent);
-  };
+  /** The trace context of each VM's last position, where its sender traces. */
+  const contexts = new RecentMap<string>(MIN_CONTEXTS);
   const readLessons = async () => {
     lessonsDueMs = nowMs() + LESSONS_AGE_MS;
     lessonAwaited = false;
@@ -244,7 +245,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
       for (const { event } of batch) {
         if (!quarantine.keeps(event, atMs)) core.apply(event, atMs);
         if (event.traceparent !== undefined && event.type === 'location.reported.v1')
-          remember(event.data.vm, event.traceparent);
+          contexts.set(event.data.vm, event.traceparent);
       }
     },
     nextWakeMs: () => (lessonAwaited ? Math.min(lessonsDueMs, core.nextWakeMs() ?? lessonsDueMs) : core.nextWakeMs()),

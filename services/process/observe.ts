@@ -1,8 +1,8 @@
 /** What services count themselves, shown beside what the monitor reads from the bus. */
 import { collectDefaultMetrics } from 'prom-client';
 import type { Bus } from '#shared/bus/bus.ts';
-import { metricsOf } from '#shared/connection/counters.ts';
 import type { Clock } from '#shared/clock/clock.ts';
+import { metricsOf } from '#shared/connection/counters.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';

@@ -1,24 +1,8 @@
 import type { Data, Fact } from '../../events/index.ts';
 import { isEnd } from '../../migration/outcome.ts';
+import type { RecentSet } from '../../recent.ts';
 import type { SiteTable } from './sites.ts';
 import type { MoveUnderWay, VmContext } from './vm-context.ts';
-
-/** As many moves as can end between two looks at the store, and more. */
-const REMEMBERED = 4096;
-
-/** Moves that have ended, by their decisions: what a record that was read too early says of them is out of date. */
-export class EndedMoves {
-  readonly #ids = new Set<string>();
-
-  add(decision: string): void {
-    this.#ids.add(decision);
-    if (this.#ids.size > REMEMBERED) this.#ids.delete(this.#ids.values().next().value!);
-  }
-
-  has(decision: string): boolean {
-    return this.#ids.has(decision);
-  }
-}
 
 /** A move of a VM that somebody else holds. */
 export interface RemoteMove extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
@@ -34,12 +18,14 @@ export type RemoteContext = Pick<VmContext, 'vm' | 'seq' | 'move'>;
  */
 export class RemoteMoves {
   readonly #sites: SiteTable;
-  readonly #ended: EndedMoves;
+  /** Moves that have ended, by their decisions: a record that was read before that is out of date. */
+  readonly #ended: RecentSet;
   readonly #moves = new Map<string, RemoteMove>();
   /** The number of the last decision on each VM that is known of: who takes over says its predecessor's last one again. */
   readonly #seqs = new Map<string, number>();
 
-  constructor(sites: SiteTable, ended: EndedMoves) {
+  /** @param ended remembers the moves that have ended, also for the next instance, which the records are read into anew */
+  constructor(sites: SiteTable, ended: RecentSet) {
     this.#sites = sites;
     this.#ended = ended;
   }
