@@ -2,8 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type JetStreamManager } from 'nats';
 import { namesOf, ownerOf } from '#shared/bus/nats/names.ts';
-import { unescapeToken } from '#shared/nats/tokens.ts';
 import { bucketName } from '#shared/nats/streams.ts';
+import { unescapeToken } from '#shared/nats/tokens.ts';
 
 const TIMEOUT_MS = 25_000;
 
