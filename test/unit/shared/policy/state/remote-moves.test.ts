@@ -1,15 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
-<<<<<<< HEAD
-import { EndedMoves, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
-import { SiteTable } from '#shared/policy/state/sites.ts';
-import type { VmContext } from '#shared/policy/state/vm-context.ts';
-=======
-import type { Mind } from '#shared/policy/state/mind.ts';
 import { RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { SiteTable } from '#shared/policy/state/sites.ts';
+import type { VmContext } from '#shared/policy/state/vm-context.ts';
 import { RecentSet } from '#shared/recent.ts';
->>>>>>> 9a44aba (Remember recent keys with one piece of code)
 
 const network = { accessMs: 10, msPerKm: 0.01, detour: 2, transitMs: 2 };
 const uplinks = [{ provider: 'a', rateBps: 1e8 }];
@@ -72,15 +66,9 @@ test('a record that was read before the end was heard of does not bring a move b
   later.restore(context(1, true));
   expect(counts()).toEqual([0, 0, 0]);
 
-<<<<<<< HEAD
-  const newcomer = new RemoteMoves(sites, new EndedMoves());
+  const newcomer = new RemoteMoves(sites, new RecentSet(10));
   newcomer.restore(context(3, false));
   newcomer.onEvent(decided(3));
-=======
-  const newcomer = new RemoteMoves(sites, new RecentSet(10));
-  newcomer.restore(mind(3, false));
-  newcomer.hear(decided(3));
->>>>>>> 9a44aba (Remember recent keys with one piece of code)
   expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);
   newcomer.restore(context(4, true));
   newcomer.onEvent(decided(4));
