@@ -1,8 +1,9 @@
 /** A real Chromium for tests of pages: headless, with what a page asked of the network and what went wrong in it. */
 import { mkdir } from 'node:fs/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { chromiumPath } from '#deploy/bench/dashboard/browser.ts';
+import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 /** Starting a browser, and a page of it, on a machine that is busy with other things. */
@@ -32,22 +33,14 @@ export type WithPage = <T>(options: BrowserContextOptions, body: (visit: Visit) 
 export function onBrowser(name: string, tests: (withPage: WithPage) => void): void {
   const why = 'Chromium is missing; npm run prerequisites installs it';
   const path = chromiumPath();
-  if (path !== undefined) {
-    describe(name, () => {
-      let browser: Browser;
-      beforeAll(async () => {
-        browser = await startChromium(path);
-      }, START_MS);
-      afterAll(() => browser?.close(), START_MS);
-      tests((options, body) => visit(browser, options, body));
-    });
-  } else if (process.env.CI === 'true') {
-    test(`${name}: Chromium is here`, () => {
-      throw new Error(why);
-    });
-  } else {
-    describe.skip(`${name} (skipped: ${why})`, () => tests(() => Promise.reject(new Error(why))));
-  }
+  describeNeeding('Chromium', path === undefined ? why : undefined, name, () => {
+    let browser: Browser;
+    beforeAll(async () => {
+      browser = await startChromium(path!);
+    }, START_MS);
+    afterAll(() => browser?.close(), START_MS);
+    tests((options, body) => visit(browser, options, body));
+  });
 }
 
 function startChromium(executablePath: string): Promise<Browser> {

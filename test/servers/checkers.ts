@@ -1,7 +1,7 @@
 /** Programs that check files of the deployment, and the HTTP interface, as those who read them would. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { describe, test } from 'vitest';
+import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 export const pathOf = (program: Checker) => `${ROOT}build/checkers/${program}`;
@@ -12,12 +12,7 @@ export type Checker = 'compose-spec' | 'kustomize' | 'schemathesis';
 /** Tests that need one: without it they are skipped by name, in CI they fail. */
 export function onChecker(program: Checker, name: string, tests: () => void): void {
   const why = `${program} is missing; npm run prerequisites builds it`;
-  if (existsSync(pathOf(program))) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: ${program} is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
+  describeNeeding(program, existsSync(pathOf(program)) ? undefined : why, name, tests);
 }
 
 /** @returns what it prints @throws where it finds a fault, with what it says */

@@ -6,8 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
-import { describe, test } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
+import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 20_000;
@@ -42,12 +42,7 @@ export function natsServerPath(): string | undefined {
 /** Tests that need a NATS server: without one they are skipped by name, in CI they fail. */
 export function onNats(name: string, tests: () => void): void {
   const why = 'nats-server is missing; npm run prerequisites installs it';
-  if (natsServerPath() !== undefined) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: nats-server is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
+  describeNeeding('nats-server', natsServerPath() === undefined ? why : undefined, name, tests);
 }
 
 /** @param config more lines of the server's configuration, such as `authorization` */

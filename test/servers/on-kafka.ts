@@ -1,18 +1,12 @@
 /** Whether Apache Kafka can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
 import { execFileSync } from 'node:child_process';
-import { describe, test } from 'vitest';
+import { describeNeeding } from '../needing.ts';
 
 const PREREQUISITES = new URL('../../deploy/servers/kafka/prerequisites.sh', import.meta.url).pathname;
 
 /** Tests that need Apache Kafka. */
 export function onKafka(name: string, tests: () => void): void {
-  const why = missing();
-  if (why === undefined) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: Apache Kafka is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
+  describeNeeding('Apache Kafka', missing(), name, tests);
 }
 
 function missing(): string | undefined {

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { describe, test } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
+import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 30_000;
@@ -36,12 +36,8 @@ function pathOf(program: 'prometheus' | 'promtool'): string | undefined {
 /** Tests that need Prometheus: without one they are skipped by name, in CI they fail. */
 export function onPrometheus(name: string, tests: () => void): void {
   const why = 'prometheus or promtool is missing; npm run prerequisites installs them';
-  if (pathOf('prometheus') !== undefined && pathOf('promtool') !== undefined) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: Prometheus is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
+  const isHere = pathOf('prometheus') !== undefined && pathOf('promtool') !== undefined;
+  describeNeeding('Prometheus', isHere ? undefined : why, name, tests);
 }
 
 /** Runs promtool to its end; rejects with what it said where it finds a fault. @param input for its standard input */

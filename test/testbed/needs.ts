@@ -1,6 +1,6 @@
 /** Whether real VMs can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
 import { execFileSync } from 'node:child_process';
-import { describe, test } from 'vitest';
+import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
@@ -26,11 +26,5 @@ export function missing({ delay = false }: Needs = {}): string | undefined {
 
 /** Tests that need real VMs. */
 export function onTestBed(name: string, tests: () => void, needs: Needs = {}): void {
-  const why = missing(needs);
-  if (why === undefined) describe(name, tests);
-  else if (process.env.CI === 'true') {
-    test(`${name}: what real VMs need is here`, () => {
-      throw new Error(why);
-    });
-  } else describe.skip(`${name} (skipped: ${why})`, tests);
+  describeNeeding('what real VMs need', missing(needs), name, tests);
 }
