@@ -181,7 +181,7 @@ export function hypervisorContract(
       expect(await running()).toEqual([move.to]);
     });
 
-    test('an abort in the middle of the memory copy takes the place of its answer; the VM stays', async () => {
+    test('an abort in the middle of the memory copy replaces its answer, and the VM stays', async () => {
       await copyingMemory();
       await abort();
       await harness.settle();
@@ -203,7 +203,7 @@ export function hypervisorContract(
       expect(await running()).toEqual([move.to]);
     });
 
-    test('an abort after the switch-over is refused; only forward from there', async () => {
+    test('an abort after the switch-over is refused, and the move can only complete', async () => {
       await carryOutTo('switch');
       expect(await refusal(() => hypervisor.abort(move))).toMatchObject({ step: 'abort', code: 'PAST_CANCEL' });
       expect(await running()).toEqual([move.to]);

@@ -47,7 +47,7 @@ function argsOf(command: string): string[] {
   return args.map((arg) => (names.includes(arg) ? join(folder, arg) : arg));
 }
 
-test('the page has the commands that are tried here', () => {
+test('the page has four commands', () => {
   expect(commands).toHaveLength(4);
   expect(commands.filter((command) => command.includes('--report report.html'))).toHaveLength(1);
 });
@@ -64,7 +64,7 @@ describe('is carried out:', { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-test('its settings are settings', () => {
+test('the settings of the page are valid', () => {
   for (const [i, text] of blocks('yaml').entries()) expect(() => parseConfig(text, `block ${i}`)).not.toThrow();
   expect(parseConfig(blocks('yaml')[1]!, 'the last').policy.name).toBe('nearest');
 });

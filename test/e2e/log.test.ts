@@ -16,7 +16,7 @@ const SETTINGS = {
   })),
 };
 
-test('begins with version and configuration, has few lines for many VMs and the figures of a move, and ends in order at SIGHUP', {
+test('the log begins with version and configuration, has few lines for many VMs, has the figures of a move, and ends in order at SIGHUP', {
   timeout: 120_000,
 }, async () => {
   const running = begin(['up', '--config', await file('tagalong.yaml', JSON.stringify(SETTINGS))]);

@@ -47,7 +47,7 @@ test(
 );
 
 test(
-  'while it runs an operator can look, ask why, move, take back and drain; and it ends with its table',
+  'an operator can inspect, explain, move, cancel and drain while it runs; and it ends with its table',
   async () => {
     // So slow that nothing happens but what is ordered here, and that it cannot end before the next order comes.
     const running = begin(['start', '--speed', '0.2', '--port', '0']);

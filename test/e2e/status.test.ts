@@ -134,7 +134,7 @@ describe('a failure', { timeout: 120_000 }, () => {
   });
 });
 
-test('cancel takes back the move of a VM that is named by its VM', { timeout: 120_000 }, async () => {
+test('cancel cancels the move of the VM that is named', { timeout: 120_000 }, async () => {
   const args = ['cancel', 'desk-1', '--json', '--url', urlOf('migrator')];
   const { code, stdout } = await tagalong(args, { TAGALONG_TOKEN: TOKEN });
   expect(code).toBe(0);

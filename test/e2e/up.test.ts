@@ -18,7 +18,7 @@ vms:
     sessions: [{ user: alice }]
 `;
 
-test('a configuration runs until it is stopped, for those who have its token, and logs on standard error', async () => {
+test('a configuration runs until it is stopped, requires its token, and logs on standard error', async () => {
   const config = await file('tagalong.yaml', `http: { port: 0, token: ${TOKEN} }\n${SITES}${VMS}`);
   const running = begin(['up', '--config', config]);
   const url = await running.url();
@@ -49,7 +49,7 @@ test('a configuration runs until it is stopped, for those who have its token, an
   expect(stderr).not.toContain('alice');
 });
 
-test('a port that is taken is said in one line', async () => {
+test('a taken port is reported in one line', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   try {
     await once(holder, 'listening');

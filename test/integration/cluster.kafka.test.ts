@@ -25,7 +25,7 @@ onKafka('Kafka on three nodes', () => {
   }, 90_000);
   afterAll(() => servers?.stop());
 
-  test('one of which is lost in the middle: events and records are all there', async () => {
+  test('keeps all events and records when one of them is lost', async () => {
     const options = { brokers: servers.brokers, prefix: freshPrefix(), partitions: 4, timing };
     const [bus, store] = await Promise.all([kafkaBus(options), kafkaStore(options)]);
     const seen = new Recorder();

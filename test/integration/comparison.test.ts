@@ -89,7 +89,7 @@ test('a run of a comparison equals the same run of the engine alone', { timeout:
   expect(JSON.stringify(runs.at(-1))).toBe(JSON.stringify({ seed: 2, ...alone }));
 });
 
-test('a trace that is shared is handed out as it was read, row by row, and one that is too long is not kept', async () => {
+test('a shared trace gives its rows as they were read, and a trace that is too long is not kept in memory', async () => {
   const subject = (await recorded()) as Extract<Subject, { kind: 'trace' }>;
   const read = await openTrace(subject.path);
   const fixes = [];
@@ -100,7 +100,9 @@ test('a trace that is shared is handed out as it was read, row by row, and one t
   expect(await shareTrace(read.batches(), fixes.length - 1)).toBeUndefined();
 });
 
-test('the result says how the trace was read, also where several runs share it', { timeout: TIMEOUT_MS }, async () => {
+test('the result reports how the trace was read, also where several runs share it', {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const subject = await recorded();
   const { comparison } = await simulate(subject, { config, policies: ['never', 'tagalong'], seeds: [1] });
   expect(comparison.trace).toMatchObject({

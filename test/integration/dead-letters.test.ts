@@ -83,7 +83,7 @@ describe('dead letters', () => {
     await monitor.stop();
   });
 
-  test('that are refused once more are letters once more', async () => {
+  test('that are refused again become dead letters again', async () => {
     await publish(location('v'));
     await replayLetters(store, bus, {});
     await bus.idle();
@@ -95,7 +95,7 @@ describe('dead letters', () => {
     expect(await listLetters(store, {})).toEqual([]);
   });
 
-  test('whose content is no event stay, and are counted', async () => {
+  test('without a valid event stay, and are counted', async () => {
     const data = { vm: 'v', atMs: START_MS, code: 'EVENT_INVALID', reason: 'not JSON', original: 'rubbish' };
     await publish(envelop({ type: 'event.rejected.v1', data }, 'rejected:test', '/test'));
     expect(await listLetters(store, {})).toMatchObject([{ type: 'unknown', key: 'v' }]);

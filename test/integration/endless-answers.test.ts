@@ -85,7 +85,7 @@ describe('an answer', () => {
     await closed.promise;
   });
 
-  test('that fits is there as a whole', async () => {
+  test('that fits is read completely', async () => {
     lie = (response) => void response.writeHead(409).end('Größe');
     expect(await fetchAnswer(url, {}, limits)).toEqual({ status: 409, text: 'Größe' });
   });

@@ -29,7 +29,7 @@ async function publishSteadily(bus: Bus, rounds: number, between: (round: number
   }
 }
 
-onNats('the bus on NATS, when things break', () => {
+onNats('the bus on NATS under faults', () => {
   let server: NatsTestServer;
   let prefix: string;
   const buses: NatsBus[] = [];

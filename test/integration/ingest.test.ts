@@ -132,7 +132,7 @@ describe('locations', () => {
     );
   });
 
-  test('are answered when the bus has them, not before', async () => {
+  test('are answered only when the bus has them', async () => {
     let letThrough = () => {};
     let held = () => {};
     const isHeld = new Promise<void>((resolve) => {
@@ -172,7 +172,7 @@ describe('locations', () => {
     expect(await published('location.reported.v1')).toHaveLength(2);
   });
 
-  test('are turned away with 503 while the bus is too far behind', async () => {
+  test('are refused with 503 while the bus lags too far', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     let release = () => {};

@@ -59,7 +59,7 @@ describe('simulated VMs that are kept', () => {
     },
   );
 
-  test('have arrived when the process ends after the switch-over, and nothing is left to release', async () => {
+  test('run at the destination when the process ends after the switch-over, and nothing is left to release', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
     await first.hosts.place('v', 's0', SPEC);
@@ -70,7 +70,7 @@ describe('simulated VMs that are kept', () => {
     expect(second.reports.map(({ kind }) => kind)).toEqual(['done']);
   });
 
-  test('stand still in a process that is off duty', async () => {
+  test('do not move in a standby process', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
     await first.hosts.place('v', 's0', SPEC);

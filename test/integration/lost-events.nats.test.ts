@@ -11,7 +11,7 @@ import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 
 const types = ['location.reported.v1'] as const;
 
-onNats('the bus on NATS, when the server has lost the last events and gives their numbers to others', () => {
+onNats('the bus on NATS, when the server has lost the last events and reuses their sequence numbers', () => {
   let server: NatsTestServer;
   let bus: NatsBus;
   let seen: Recorder;

@@ -82,7 +82,7 @@ describe('a guest', () => {
     },
   );
 
-  test('that counts is believed', async () => {
+  test('that counts its connections is believed', async () => {
     await port((socket, id) => socket.write(`${id} ok 1 3 2\n`));
     expect(await untilJoined(path, '10.0.0.1', 60, () => false)).toBe(4);
   });
@@ -95,7 +95,7 @@ describe('a guest', () => {
     expect(retracted).toEqual(['retract 10.0.0.1', ...Array(4).fill('retract 10.0.0.2')]);
   });
 
-  test('that does not take its address is asked ever less', async () => {
+  test('that does not take its address is asked at growing intervals', async () => {
     await port((socket, id) => socket.write(`${id} error no\n`));
     const beganMs = performance.now();
     const lan = { address: '10.0.0.1', prefix: 24, gateway: '10.0.0.254' };

@@ -208,7 +208,7 @@ describe('tagalong probe', () => {
     await close();
   });
 
-  test('fails after its report where the connection did not hold', async () => {
+  test('fails after its report where the connection was lost', async () => {
     const running = begin(['probe', '--to', `127.0.0.1:${echo.port}`]);
     await running.said(/^Connected to /);
     echo.cut('reset');
@@ -218,7 +218,7 @@ describe('tagalong probe', () => {
     expect(stderr).toMatch(/^tagalong: CONNECTION_BROKEN: .*1 connection lost/m);
   });
 
-  test('ends by itself, and shows a table to people', async () => {
+  test('ends after its duration, and prints a table', async () => {
     const to = ['--to', `127.0.0.1:${echo.port}`, '--duration-s', '0.3'];
     const { code, stdout, stderr } = await tagalong(['probe', ...to]);
     expect(code).toBe(0);

@@ -20,7 +20,7 @@ interface TestMember {
   assigned: readonly number[];
 }
 
-onNats('the bus on NATS, when partitions change hands', () => {
+onNats('the bus on NATS, when partitions move between members', () => {
   let server: NatsTestServer;
   let prefix: string;
   const members: TestMember[] = [];

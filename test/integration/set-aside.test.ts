@@ -227,7 +227,7 @@ describe('a migration whose record the store refuses', () => {
   });
 });
 
-test('a migration whose record cannot be read is not begun again, and its VM says so', async () => {
+test('a migration whose record cannot be read is not begun again, and its VM reports it', async () => {
   const broken = { v: 1, value: { state: 'queued' }, outbox: [] };
   await store.put([{ key: 'migrator/vm/lost', value: broken, revision: 0 }]);
   await start();

@@ -132,7 +132,7 @@ describe('placements that share the partitions', () => {
     await late.order(heldBy(late)[0]!, 's1');
   }, 40_000);
 
-  test('a batch whose partition changes hands while it waits for its turn is handled by the other, not swallowed', async () => {
+  test('a batch whose partition moves while it waits is handled by the other placement', async () => {
     await mover();
     const [writing, goOn] = [gate(), gate()];
     let slow = false;

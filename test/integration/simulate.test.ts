@@ -195,7 +195,7 @@ describe('users', () => {
     expect(result.migrations.completed).toBe(1);
   });
 
-  test('of no positions cost nothing', async () => {
+  test('without positions cost nothing', async () => {
     const { result } = await observed('tagalong', { sites: [site('west', 4, 1)], batches: [] });
     expect(result).toMatchObject({ users: 0, vms: 0, locations: {}, decisions: {}, cost: { totalUserMs: 0 } });
     expect(result.cost.meanExcessRttMs).toBe(0);

@@ -53,7 +53,7 @@ onNats('the store on NATS, beyond the contract', () => {
     expect(again).toBeGreaterThan(first!);
   });
 
-  test('of two processes that write the same record one wins', async () => {
+  test('one of two processes that write the same record wins', async () => {
     const [a, b] = [await open(), await open()];
     const [revision] = await a.put([{ key: 'k', value: 0, revision: 0 }]);
     const outcomes = await Promise.allSettled(

@@ -122,7 +122,7 @@ describe('rule 4: a location event counts once', () => {
     expect(decided, 'users who never make a difference prove nothing').toBeGreaterThan(100);
   });
 
-  test('each kind of disturbance is refused by its name', () => {
+  test('each kind of disturbance is refused under its reason', () => {
     const refusals: Record<string, string> = {};
     const clean = cleanStream([[0, 0], [0]]);
     for (const [kind, make] of Object.entries(NOISE)) {

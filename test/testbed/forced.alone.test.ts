@@ -14,7 +14,7 @@ onTestBed('a guest that writes faster than the paths carry', () => {
   });
   afterAll(() => bed?.close());
 
-  test('is stopped by force, or its move is given up, by rule', { timeout: 240_000 }, async () => {
+  test('is stopped by force, or its move fails, as configured', { timeout: 240_000 }, async () => {
     const vm = 'vm1';
     await startVm(bed, vm, 'oslo');
     await bed.agents.get('oslo')!.guest(vm, ['dirty', '40000000', '32000000']);

@@ -96,7 +96,7 @@ onTestBed('post-copy of a real VM', () => {
   };
 
   onlyLong(() => {
-    test('rule 1, 2, 5: the agents and the migrator die in post-copy, and it is finished', () =>
+    test('rule 1, 2, 5: the agents and the migrator die in post-copy, and the move completes', () =>
       withBusyVm(async ({ vm, from, to }, intact) => {
         const { type } = await endOf({ vm, from, to }, async (world) => {
           world.killMigrator();
@@ -158,7 +158,7 @@ onTestBed('post-copy of a real VM', () => {
         }
       }));
 
-    test('the receiver dies as the VM is handed over: it runs nowhere, and can be started again at the site that has it', () =>
+    test('the receiver dies as the VM is handed over: the VM runs nowhere, and can be started again at the site that has it', () =>
       withBusyVm(async ({ vm, from, to }) => {
         let died: Promise<void> | undefined;
         const before = async (step: string) => {

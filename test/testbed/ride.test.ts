@@ -37,7 +37,7 @@ onTestBed('npx tagalong testbed', () => {
     expect(client.sentBytes).toBeGreaterThan(0);
   }, 420_000);
 
-  test('nothing is left behind', () => {
+  test('the testbed leaves nothing behind', () => {
     const out = execFileSync(process.execPath, ['deploy/cli/main.ts', 'testbed', '--sweep'], {
       cwd: ROOT,
       encoding: 'utf8',
