@@ -3,12 +3,12 @@ import type { MigratorService } from './service.ts';
 
 /**
  * The routes of the migrator:
- * - `GET /v1/migrations`: whether it is on duty, and the migrations that have not ended
- * - `DELETE /v1/migrations/:migration`: takes one back, until it switches over; the name of its VM will do
+ * - `GET /v1/migrations`: whether it is the leader (`onDuty`), and the migrations that have not ended
+ * - `DELETE /v1/migrations/:migration`: cancels one, until it switches over; the name of its VM will do
  */
 export function registerMigrator({ app, health }: HttpSurface, migrator: MigratorService): void {
   health('migrator', () => migrator.ready());
-  app.get('/v1/migrations', async () => ({ onDuty: migrator.onDuty, migrations: migrator.status() }));
+  app.get('/v1/migrations', async () => ({ onDuty: migrator.isLeader, migrations: migrator.status() }));
   app.delete<{ Params: { migration: string } }>('/v1/migrations/:migration', async ({ params }, reply) => {
     const migration = await migrator.cancel(params.migration, 'operator');
     return reply.code(202).send({ migration });

@@ -1,4 +1,4 @@
-/** The migrator and the hosts between which it moves VMs: the process that is on duty also speaks for the sites. */
+/** The migrator and the hosts between which it moves VMs: the leader also sends the heartbeats of the sites. */
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -15,7 +15,7 @@ import { createMigrator, type MigratorService } from './service.ts';
 
 export interface MigratorWithSites {
   readonly migrator: MigratorService;
-  /** Started and stopped with the migrator's duty. */
+  /** Started when the migrator becomes the leader, stopped when it is no longer. */
   readonly agents: SiteAgents;
   /** Adds the routes of the migrator, of the sites' agents and of the sites. */
   registerHttp(surface: HttpSurface): void;
@@ -40,19 +40,19 @@ export function createMigratorWithSites({ machines, ...rest }: MigratorWithSites
   const { heartbeatMs } = config;
   const sites = siteRegistry({ ...options, hosts, moves: () => migrator.status() });
   const agents = siteAgents({ ...options, hosts, sites, heartbeatMs });
-  const duty = async (on: boolean) => {
-    if (!on) await agents.stop();
-    if (on) await sites.open();
-    await machines.duty(on, setAside);
-    if (!on) return;
+  const onLeadership = async (isLeader: boolean) => {
+    if (isLeader) await sites.open();
+    else await agents.stop();
+    await machines.duty(isLeader, setAside);
+    if (!isLeader) return;
     await sites.announce();
     await agents.start();
   };
-  const migrator = createMigrator({ ...options, hypervisor, duty });
+  const migrator = createMigrator({ ...options, hypervisor, onLeadership });
   const registerHttp = (surface: HttpSurface) => {
     registerMigrator(surface, migrator);
     agents.registerHttp(surface);
-    registerSites(surface, { sites, agents, config, isOnDuty: () => migrator.onDuty });
+    registerSites(surface, { sites, agents, config, isOnDuty: () => migrator.isLeader });
   };
   return { agents, migrator, registerHttp };
 }

@@ -1,8 +1,9 @@
-/** Whether VMs may move because another site is better: said by an operator, kept in the store, read by every placement. */
+/** Whether VMs may move because another site is better: an operator's order, one record in the store, read by every placement. */
 import Type, { type Static } from 'typebox';
 import { closed, recordKind } from '#shared/store/records.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { getRecord, updateRecord } from '#shared/store/update.ts';
+import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 
 const KeptAutomation = Type.Object(
   {
@@ -11,13 +12,13 @@ const KeptAutomation = Type.Object(
   },
   closed,
 );
-/** What an operator said last. */
+/** An operator's last order. */
 export type Automation = Static<typeof KeptAutomation>;
 
-/** Where it lies. */
+/** The key of its record. */
 export const AUTOMATION_KEY = 'placement/automation';
 
-/** The kind of that record. */
+/** The kind of its record. */
 export const AUTOMATION_RECORD = recordKind({
   kind: 'automation',
   keys: AUTOMATION_KEY,
@@ -28,14 +29,30 @@ export const AUTOMATION_RECORD = recordKind({
 });
 
 /**
- * What was said last; moves are automatic where nothing was.
+ * The last order; moves are automatic where there is none.
  * @throws TagalongError STORE_RECORD_UNREADABLE
  */
 export async function readAutomation(store: Store): Promise<Automation> {
   return (await getRecord(store, AUTOMATION_RECORD, AUTOMATION_KEY))?.value ?? { paused: false };
 }
 
-/** @throws TagalongError STORE_CONFLICT where others keep saying something, STORE_RECORD_UNREADABLE */
+/**
+ * Whether automatic moves are paused; undefined where the record cannot be read, which is set aside then.
+ * @throws TagalongError of the store
+ */
+export async function loadAutomation(store: Store, setAside: SetAside): Promise<boolean | undefined> {
+  try {
+    const { paused } = await readAutomation(store);
+    setAside.release(AUTOMATION_KEY);
+    return paused;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    setAside.add(AUTOMATION_RECORD, AUTOMATION_KEY, error);
+    return undefined;
+  }
+}
+
+/** Writes an order. @throws TagalongError STORE_CONFLICT where others keep writing, STORE_RECORD_UNREADABLE */
 export async function writeAutomation(store: Store, automation: Automation): Promise<void> {
   await updateRecord(store, AUTOMATION_RECORD, AUTOMATION_KEY, () => ({ value: automation }));
 }

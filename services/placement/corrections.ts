@@ -1,6 +1,6 @@
 /**
- * What moves taught of the ways between sites, kept in the store. All placement processes write the same records, so each
- * adds what it learned to what is on record, and a move counts once even where its lesson is brought again after a crash.
+ * What completed moves taught about the paths between two sites, in the store. All placement processes write the same records:
+ * each adds its lessons to the correction on record, and a move counts once even where its lesson comes again after a crash.
  */
 import Type, { type Static } from 'typebox';
 import { corrected, type Lesson, UNCORRECTED } from '#shared/policy/state/sites.ts';
@@ -11,7 +11,7 @@ import type { Store } from '#shared/store/store.ts';
 import { isUnreadable, listRecords, updateRecord } from '#shared/store/update.ts';
 
 const PREFIX = 'placement/pair/';
-/** Migrations remembered as counted, a pair: more than can be under way on it while a process is away. */
+/** Migrations remembered as counted, for each pair of sites: more than can be under way between them while a process is away. */
 const REMEMBERED = 32;
 
 const KeptCorrection = Type.Object(
@@ -38,15 +38,15 @@ export const CORRECTION_RECORD = recordKind({
 /** Corrections by the key of their pair. */
 export type Corrections = ReadonlyMap<string, Correction>;
 
-/** Those that can be read; the others are set aside. */
+/** All corrections that can be read; the others are set aside. @throws TagalongError of the store */
 export async function loadCorrections(store: Store, setAside?: SetAside): Promise<Corrections> {
   const records = await listRecords(store, CORRECTION_RECORD, PREFIX, setAside);
   return new Map(records.map(({ key, value }) => [key.slice(PREFIX.length), value.correction]));
 }
 
 /**
- * Adds lessons to what is on record. What a record that cannot be read would have been told is lost: the pair goes on uncorrected.
- * @returns what is on record then, of the pairs that the lessons are of
+ * Adds lessons to the corrections on record. Lessons for a record that cannot be read are lost: its pair goes on uncorrected.
+ * @returns the corrections of the lessons' pairs, as they are on record then
  * @throws TagalongError STORE_CONFLICT where others keep writing
  */
 export async function addLessons(store: Store, lessons: readonly Lesson[], setAside?: SetAside): Promise<Corrections> {

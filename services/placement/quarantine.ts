@@ -1,96 +1,108 @@
 /**
- * VMs that are set aside: nothing is decided about them, and everything else goes on.
+ * VMs that are set aside: nothing is decided about them, and all others go on.
  *
  * A VM whose record cannot be read stays aside until somebody has mended the record and the process loads it. A VM whose change
- * was refused is taken up again, as its record has it, with the next event that is more than a position, or after a while. What
- * such an event said and was not taken is a dead letter, so that it can be sent again.
+ * was refused is taken up again, as its record has it, with the next event that is more than a position, or after a while. An event
+ * that was refused becomes a dead letter, so that it can be sent again.
  */
 import type { Bus, Delivery } from '#shared/bus/bus.ts';
 import { deadLetter } from '#shared/bus/dead-letter.ts';
+import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Event } from '#shared/events/index.ts';
-import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
+import type { Placement } from '#shared/policy/placement.ts';
+import { type KeptVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { SetAside, SetAsideRecord } from '#shared/store/set-aside.ts';
+import type { Outbox } from '../runtime/outbox.ts';
 
 /** A VM whose change was refused is taken up again with a position after this. */
 const TRY_AGAIN_MS = 600_000;
+const VM_RECORD_UNREADABLE = 'STORE_RECORD_UNREADABLE';
 
-export interface QuarantineParts {
+export interface QuarantineOptions {
   readonly bus: Bus;
+  readonly clock: Clock;
   readonly setAside: SetAside;
-  /** The whole key of a VM's record. */
+  /** The records of VMs. */
+  readonly outbox: Outbox<KeptVm>;
+  /** Begins the keys of these records. */
+  readonly prefix: string;
+  /** The rest of the key of a VM's record. */
   readonly keyOf: (vm: string) => string;
-  /** Puts a VM back into the core as its record has it, where it can be read. */
-  readonly restore: (vm: string) => Promise<void>;
-  /** Drops a VM from the core. */
-  readonly forget: (vm: string) => void;
-  /** Gives an event to the core. */
-  readonly apply: (event: Event) => void;
 }
 
+/** The VMs of one placement that are set aside. It writes nothing; it publishes dead letters. */
 export class Quarantine {
-  readonly #parts: QuarantineParts;
+  readonly #options: QuarantineOptions;
   #batch: readonly Delivery[] = [];
-  #waiting: Event[] = [];
-  #letters: Event[] = [];
+  #deadLetters: Event[] = [];
 
-  constructor(parts: QuarantineParts) {
-    this.#parts = parts;
+  constructor(options: QuarantineOptions) {
+    this.#options = options;
   }
 
+  /** True: the VM is set aside. */
   holds(vm: string): boolean {
     return this.#of(vm) !== undefined;
   }
 
-  #of(vm: string): SetAsideRecord | undefined {
-    const { setAside, keyOf } = this.#parts;
-    return setAside.size === 0 ? undefined : setAside.get(keyOf(vm));
-  }
-
-  /** A batch is given to the core now; what it says of a VM that is refused is remembered until the next one. */
-  begin(batch: readonly Delivery[]): void {
+  /**
+   * The deliveries of a batch that the core gets. A VM that an event takes up again is restored before; its event comes last.
+   * @throws what the store throws
+   */
+  admit(batch: readonly Delivery[], core: Placement): readonly Delivery[] | Promise<readonly Delivery[]> {
     this.#batch = batch;
+    return this.#options.setAside.size === 0 ? batch : this.#admitSome(batch, core);
   }
 
-  /** True: the event is not for the core, or not yet. */
-  keeps(event: Event, nowMs: number): boolean {
-    const aside = 'vm' in event.data ? this.#of(event.data.vm) : undefined;
-    if (aside === undefined) return false;
-    const isPosition = event.type === 'location.reported.v1';
-    if (aside.code === VM_RECORD_UNREADABLE) {
-      if (!isPosition) this.#reject(event, new TagalongError(VM_RECORD_UNREADABLE, aside.reason));
-    } else if (!isPosition || nowMs >= aside.sinceMs + TRY_AGAIN_MS) this.#waiting.push(event);
-    return true;
-  }
-
-  /** Takes up the VMs that something was said of, and gives the core what was said. */
-  async takeUp(): Promise<void> {
-    for (const event of this.#waiting.splice(0)) {
-      const { vm } = event.data as { readonly vm: string };
-      if (this.holds(vm)) await this.#parts.restore(vm);
-      this.#parts.apply(event);
+  async #admitSome(batch: readonly Delivery[], core: Placement): Promise<readonly Delivery[]> {
+    const { clock, outbox, keyOf } = this.#options;
+    const nowMs = Math.round(clock.now());
+    const admitted: Delivery[] = [];
+    const takenUp: Delivery[] = [];
+    for (const delivery of batch) {
+      const { event } = delivery;
+      const aside = 'vm' in event.data ? this.#of(event.data.vm) : undefined;
+      if (aside === undefined) admitted.push(delivery);
+      else if (this.#takesUp(event, aside, nowMs)) takenUp.push(delivery);
     }
+    for (const { event } of takenUp) {
+      const { vm } = event.data as { readonly vm: string };
+      const kept = this.holds(vm) ? await outbox.reload(keyOf(vm)) : undefined;
+      if (kept !== undefined) core.restore(reviveVm(kept, core.sites));
+    }
+    return [...admitted, ...takenUp];
   }
 
-  /** A change of a VM could not be written. */
-  refuse(vm: string, error: TagalongError): void {
-    const { setAside, keyOf, forget } = this.#parts;
-    forget(vm);
-    setAside.add(VM_RECORD, keyOf(vm), error);
+  /** True: the event takes its VM up again. An event of a VM whose record cannot be read becomes a dead letter. */
+  #takesUp(event: Event, aside: SetAsideRecord, nowMs: number): boolean {
+    const isPosition = event.type === 'location.reported.v1';
+    if (aside.code !== VM_RECORD_UNREADABLE) return !isPosition || nowMs >= aside.sinceMs + TRY_AGAIN_MS;
+    if (!isPosition) this.#reject(event, new TagalongError(VM_RECORD_UNREADABLE, aside.reason));
+    return false;
+  }
+
+  /** A change of a VM could not be written: the core forgets the VM, and the events that caused the change are rejected. */
+  refuse(vm: string, error: TagalongError, core: Placement): void {
+    core.forget(vm);
+    this.#options.setAside.add(VM_RECORD, this.#keyOf(vm), error);
     for (const { event } of this.#batch) {
       const isItsOwn = 'vm' in event.data && event.data.vm === vm;
       if (isItsOwn && event.type !== 'location.reported.v1') this.#reject(event, error);
     }
   }
 
-  /** Publishes what was not taken. */
-  async sayLetters(): Promise<void> {
-    if (this.#letters.length > 0) await this.#parts.bus.publish(this.#letters);
-    this.#letters = [];
+  /** Publishes the events that were rejected since the last call. */
+  async publishDeadLetters(): Promise<void> {
+    if (this.#deadLetters.length > 0) await this.#options.bus.publish(this.#deadLetters);
+    this.#deadLetters = [];
     this.#batch = [];
   }
 
-  /** @throws TagalongError STORE_RECORD_UNREADABLE, VM_SET_ASIDE */
+  /**
+   * Refuses what an operator orders for a VM that is set aside.
+   * @throws TagalongError STORE_RECORD_UNREADABLE, VM_SET_ASIDE
+   */
   refuseOrders(vm: string): void {
     const aside = this.#of(vm);
     if (aside === undefined) return;
@@ -109,10 +121,17 @@ export class Quarantine {
     );
   }
 
+  #of(vm: string): SetAsideRecord | undefined {
+    const { setAside } = this.#options;
+    return setAside.size === 0 ? undefined : setAside.get(this.#keyOf(vm));
+  }
+
+  #keyOf(vm: string): string {
+    return this.#options.prefix + this.#options.keyOf(vm);
+  }
+
   #reject(event: Event, error: TagalongError): void {
     const letter = deadLetter(event, 'placement', error);
-    if (letter !== undefined) this.#letters.push(letter);
+    if (letter !== undefined) this.#deadLetters.push(letter);
   }
 }
-
-const VM_RECORD_UNREADABLE = 'STORE_RECORD_UNREADABLE';

@@ -73,7 +73,7 @@ export function observeMigrator(
     'tagalong_migrator_on_duty',
     '1 where this process moves the VMs, 0 where it stands by or has lost bus or store.',
     [],
-    () => [{ labels: {}, value: migrator.onDuty ? 1 : 0 }],
+    () => [{ labels: {}, value: migrator.isLeader ? 1 : 0 }],
   );
   gauge(
     'tagalong_migrator_migrations',

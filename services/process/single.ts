@@ -142,7 +142,7 @@ const CREATE: Record<ServiceName, (options: Parts) => Promise<Service>> = {
         return migrator.busy;
       },
       idle: migrator.idle,
-      held: () => (migrator.onDuty ? Array.from({ length: options.config.bus.partitions }, (_, i) => i) : []),
+      held: () => (migrator.isLeader ? Array.from({ length: options.config.bus.partitions }, (_, i) => i) : []),
       async stop() {
         await migrator.stop();
         machines.close();

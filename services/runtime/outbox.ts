@@ -34,9 +34,11 @@ export interface Change<T> {
   readonly events: readonly Event[];
 }
 
-/** A change that was not made. */
+/** A change that was not made, and why. */
 export interface Refusal {
   readonly key: string;
+  /** Those of the change; none of them was published. */
+  readonly events: readonly Event[];
   readonly error: TagalongError;
 }
 
@@ -128,7 +130,7 @@ export class Outbox<T> {
     const limit = this.#limitBytes();
     for (const change of changes) {
       const write = this.#fit(change, limit);
-      if (write instanceof TagalongError) refusals.push({ key: change.key, error: write });
+      if (write instanceof TagalongError) refusals.push({ key: change.key, events: change.events, error: write });
       else {
         writes.push(write);
         made.push(change);

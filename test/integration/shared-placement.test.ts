@@ -178,15 +178,15 @@ describe('two migrators', () => {
     const [first, second] = [await mover(), await mover()];
     const placed = await placement();
     await declareAll();
-    expect([first.migrator.onDuty, second.migrator.onDuty]).toEqual([true, false]);
+    expect([first.migrator.isLeader, second.migrator.isLeader]).toEqual([true, false]);
     await expect(second.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'HELD_ELSEWHERE' });
     await expect(first.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'MIGRATION_UNKNOWN' });
 
     // Said to one who does not speak for the sites: the other says it.
     await second.agents.drain('s3', true);
     await first.migrator.stop();
-    await vi.waitFor(() => expect(second.migrator.onDuty).toBe(true));
-    expect(first.migrator.onDuty).toBe(false);
+    await vi.waitFor(() => expect(second.migrator.isLeader).toBe(true));
+    expect(first.migrator.isLeader).toBe(false);
     await vi.waitFor(() =>
       expect(placed.status().sites.map(({ site, draining }) => [site, draining])).toContainEqual(['s3', true]),
     );

@@ -171,7 +171,7 @@ export class Harness {
   /** The migrator on duty; undefined while none is. */
   get migrator(): MigratorService | undefined {
     const migrators = this.#alive().flatMap((running) => (running.kind === 'migrator' ? [running.service] : []));
-    const onDuty = migrators.filter((service) => service.onDuty);
+    const onDuty = migrators.filter((service) => service.isLeader);
     if (onDuty.length > 1) throw new Broken(3, `${onDuty.length} migrators are on duty`);
     return onDuty[0];
   }

@@ -1,0 +1,200 @@
+/** What placement adds to the loop of a partitioned service: how VMs are loaded, and what a turn of the policy's core means. */
+import type { Delivery } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import { type Event, type EventType, envelop, partitionOf, traceOf, traceparentOf } from '#shared/events/index.ts';
+import type { Log } from '#shared/log.ts';
+import type { PlacementOutput } from '#shared/policy/output.ts';
+import { Placement } from '#shared/policy/placement.ts';
+import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
+import { type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
+import { RecentMap, RecentSet } from '#shared/recent.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
+import type { Store } from '#shared/store/store.ts';
+import { isUnreadable } from '#shared/store/update.ts';
+import type { Outbox } from '../runtime/outbox.ts';
+import type { Assignment, Changes, Steps, Written } from '../runtime/partitioned-service.ts';
+import { SharedValue } from '../runtime/shared-value.ts';
+import { loadAutomation } from './automation.ts';
+import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
+import type { Quarantine } from './quarantine.ts';
+
+/** The events of all VMs, from which each placement knows the moves that the others order. */
+export const BROADCAST_TYPES: readonly EventType[] = [
+  'placement.decided.v1',
+  'migration.completed.v1',
+  'migration.failed.v1',
+  'migration.cancelled.v1',
+];
+
+/** Begins the keys of VM records; `<partition>/<VM>` follows. */
+export const VM_PREFIX = 'placement/vm/';
+
+const SOURCE = '/tagalong/placement';
+/** Corrections written by other processes are read at least this often. */
+const CORRECTIONS_AGE_MS = 60_000;
+/** After another process's move has ended, its correction has been written within this time. */
+const CORRECTION_WRITTEN_MS = 20;
+/** A pause that an operator ordered at another process counts here within this time. */
+const AUTOMATION_AGE_MS = 5_000;
+/** How many VMs' trace contexts are remembered at least. */
+const MIN_CONTEXTS = 50_000;
+/** How many ended moves are remembered at least: more than can end between two reads of the store. */
+const MIN_ENDED_MOVES = 4_096;
+
+/** A core that knows no site and no VM. */
+export function newCore({ network, move, policy, limits, hypervisor, ingest }: Config): Placement {
+  const postCopy = hypervisor.kind === 'qemu' && hypervisor.postCopy;
+  return new Placement({ network, move: { ...move, postCopy }, policy, limits, plausibility: ingest.plausibility });
+}
+
+/** Writes the corrections of pairs of sites into a core. */
+export function applyCorrections({ sites }: Placement, corrections: Corrections): void {
+  for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
+}
+
+export interface PlacementStepsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly log: Log;
+  readonly setAside: SetAside;
+  /** The records of VMs, under {@link VM_PREFIX}. */
+  readonly outbox: Outbox<KeptVm>;
+  readonly quarantine: Quarantine;
+  /** The core in use until the first load. */
+  readonly core: Placement;
+}
+
+/** The steps of placement. They write VM records and, before these, the corrections that completed moves taught. */
+export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm> {
+  /** What moves taught about the paths between sites, as all processes have written it. */
+  readonly corrections: SharedValue<Corrections>;
+  /** Whether an operator has paused automatic moves; undefined: the record cannot be read. */
+  readonly automation: SharedValue<boolean | undefined>;
+  readonly #options: PlacementStepsOptions;
+  /** The trace context of each VM's last position, where its sender traces. */
+  readonly #contexts = new RecentMap<string>(MIN_CONTEXTS);
+  /** Ended moves by their decisions. */
+  readonly #ended = new RecentSet(MIN_ENDED_MOVES);
+  #remoteMoves: RemoteMoves;
+
+  constructor(options: PlacementStepsOptions) {
+    const { store, clock, setAside, core } = options;
+    this.#options = options;
+    this.#remoteMoves = new RemoteMoves(core.sites, this.#ended);
+    this.corrections = new SharedValue({
+      ...{ clock, maxAgeMs: CORRECTIONS_AGE_MS },
+      read: () => loadCorrections(store, setAside),
+    });
+    this.automation = new SharedValue({
+      ...{ clock, maxAgeMs: AUTOMATION_AGE_MS },
+      read: () => loadAutomation(store, setAside),
+    });
+  }
+
+  /** Reads the VMs of the assigned partitions, and of all other VMs the moves under way. */
+  async load({ partitions: mine }: Assignment): Promise<(present: Placement) => Placement> {
+    const corrections = await this.corrections.read();
+    const paused = await this.automation.read();
+    const kept = await this.#options.outbox.load(mine.map((partition) => `${partition}/`));
+    const remote = await this.#readRemoteContexts(mine);
+    return (present) => {
+      const nowMs = Math.round(this.#options.clock.now());
+      const core = newCore(this.#options.config);
+      for (const [outcome, n] of present.counts) core.counts.set(outcome, n);
+      core.neverOrdered = present.neverOrdered;
+      // The sites first: a VM that is evaluated while only half of them are known would get another answer.
+      for (const fact of present.sites.facts()) core.apply(fact, nowMs);
+      applyCorrections(core, corrections);
+      core.pause(paused ?? present.paused, nowMs);
+      for (const { value } of kept) core.restore(reviveVm(value, core.sites));
+      this.#restoreRemoteMoves(core, remote, mine);
+      core.resume(nowMs);
+      return core;
+    };
+  }
+
+  /** The stored contexts of the VMs that other processes hold. */
+  async #readRemoteContexts(mine: readonly number[]): Promise<RemoteContext[]> {
+    const { store, config } = this.#options;
+    if (mine.length === 0 || mine.length === config.bus.partitions) return [];
+    const remote = (await store.list<unknown>(VM_PREFIX)).flatMap(({ value }) => contextIn(value));
+    return remote.filter(({ vm }) => !this.#isIn(mine, vm));
+  }
+
+  #restoreRemoteMoves(core: Placement, contexts: readonly RemoteContext[], mine: readonly number[]): void {
+    // A move of a VM that this process holds now is in the VM's own record.
+    const known = [...this.#remoteMoves.moves].filter(({ vm }) => !this.#isIn(mine, vm));
+    this.#remoteMoves = new RemoteMoves(core.sites, this.#ended);
+    for (const context of contexts) this.#remoteMoves.restore(context);
+    for (const move of known) this.#remoteMoves.add(move);
+  }
+
+  #isIn(partitions: readonly number[], vm: string): boolean {
+    return partitions.includes(partitionOf(vm, this.#options.config.bus.partitions));
+  }
+
+  admit(batch: readonly Delivery[], core: Placement): readonly Delivery[] | Promise<readonly Delivery[]> {
+    for (const { event } of batch) {
+      if (event.traceparent === undefined || event.type !== 'location.reported.v1') continue;
+      this.#contexts.set(event.data.vm, event.traceparent);
+    }
+    return this.#options.quarantine.admit(batch, core);
+  }
+
+  onBroadcast(event: Event, core: Placement, nowMs: number): void {
+    if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1') core.apply(event, nowMs);
+    else if ('vm' in event.data && !core.vms.has(event.data.vm) && this.#remoteMoves.onEvent(event)) {
+      this.corrections.expireBy(nowMs + CORRECTION_WRITTEN_MS);
+    }
+  }
+
+  async toChanges({ vms, lessons, decisions }: PlacementOutput, core: Placement): Promise<Changes<KeptVm>> {
+    if (lessons.length > 0) {
+      // Before the VMs: a crash in between brings the lessons again, and repeats are recognized.
+      applyCorrections(core, await addLessons(this.#options.store, lessons, this.#options.setAside));
+    }
+    const events = decisions.map((data) => {
+      const causedby = this.#contexts.get(data.vm);
+      const traceparent = traceparentOf(traceOf(data.decision, data.atMs));
+      const context = { traceparent, ...(causedby !== undefined && { causedby }) };
+      return envelop({ type: 'placement.decided.v1', data }, data.decision, SOURCE, context);
+    });
+    const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
+    const { partitions } = this.#options.config.bus;
+    const records = vms.map((vm) => ({
+      key: keyOf(vm.id, partitions),
+      value: keepVm(vm, core.sites),
+      events: eventsOf.get(vm.id) ?? [],
+    }));
+    return { records };
+  }
+
+  async onWritten({ output, refusals }: Written<PlacementOutput, KeptVm>, core: Placement): Promise<void> {
+    const { quarantine, log } = this.#options;
+    for (const { key, error } of refusals) quarantine.refuse(key.slice(key.indexOf('/') + 1), error, core);
+    await quarantine.publishDeadLetters();
+    for (const { vm, verdict, from, to, reason, source, decision } of output.decisions) {
+      if (quarantine.holds(vm)) continue;
+      log.info({ vm, verdict, from, to, reason, source, decision }, 'decided');
+    }
+  }
+}
+
+/** The key of a VM's record after {@link VM_PREFIX}: by partition, so that one of them can be read without the others. */
+export function keyOf(vm: string, partitions: number): string {
+  return `${partitionOf(vm, partitions)}/${vm}`;
+}
+
+/** The context in another process's record; nothing where the record cannot be read: its holder reports that. */
+function contextIn(stored: unknown): RemoteContext[] {
+  const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
+  try {
+    const { mind, retired } = VM_RECORD.upgrade(v, value);
+    return retired ? [] : [mind];
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return [];
+  }
+}

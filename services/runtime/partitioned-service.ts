@@ -1,0 +1,313 @@
+/**
+ * A service that hosts a core. The bus assigns partitions to it; it loads their state from the store, applies their events to
+ * the core, meets the core's deadlines, and writes what changed before anybody is told.
+ *
+ * One turn at a time: batches, timers and requests wait for each other. A turn is load (if the state is stale) → apply → drain →
+ * outbox → wake. If writing fails, the core's state is worth nothing: it is loaded anew before the next turn. When the partitions
+ * change, the state is stale too, so no event of a partition is applied before that partition's state is here.
+ */
+import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
+import { alarm } from '#shared/clock/alarm.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Core } from '#shared/core.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Event, EventType } from '#shared/events/index.ts';
+import type { Log } from '#shared/log.ts';
+import { repeatedFault } from '#shared/log-repeats.ts';
+import type { Change, Outbox, Refusal } from './outbox.ts';
+
+/** The partitions that the bus has assigned to this process. */
+export interface Assignment {
+  readonly partitions: readonly number[];
+  /** True: the bus assigned them since the last load, perhaps the same ones again after another process had them. */
+  readonly isNew: boolean;
+}
+
+/** What is to be written and published because of a core's output. */
+export interface Changes<Value> {
+  /** Records, each with the events that follow from it. The events are published after the record is written. */
+  readonly records: readonly Change<Value>[];
+  /** Events of which nothing is recorded; published last. */
+  readonly events?: readonly Event[];
+}
+
+/** What became of a core's output. */
+export interface Written<Output, Value> {
+  readonly output: Output;
+  readonly changes: Changes<Value>;
+  /** Changes that neither bus nor store takes. Nothing of them was written or published. */
+  readonly refusals: readonly Refusal[];
+  /** True: this was the last attempt of the turn. False: if there are refusals, what the core makes of them is written next. */
+  readonly isLast: boolean;
+}
+
+/**
+ * The steps that differ from service to service. The loop calls them in this order; none of them calls the loop.
+ */
+export interface Steps<C, Output, Value> {
+  /**
+   * Reads the state of the assigned partitions from the store.
+   * @returns a function that makes the core of what was read; it is given the core in use, and called at once
+   */
+  load(assignment: Assignment): Promise<(present: C) => C>;
+  /** The deliveries of a batch that are applied to the core. @default all */
+  admit?(batch: readonly Delivery[], core: C): readonly Delivery[] | Promise<readonly Delivery[]>;
+  /** Applies a broadcast to the core; until the first load, to the initial core. @default `core.apply` */
+  onBroadcast?(event: Event, core: C, nowMs: number): void;
+  /** Translates what the core drained. */
+  toChanges(output: Output, core: C): Changes<Value> | Promise<Changes<Value>>;
+  /** Executes what follows once the changes are written: commands, log lines. */
+  onWritten(written: Written<Output, Value>, core: C): void | Promise<void>;
+}
+
+export interface PartitionedServiceOptions<C extends Core<Output>, Output, Value> {
+  /** Consumer group of the assigned partitions; `<group>-sites` is that of the broadcasts. */
+  readonly group: string;
+  /** Event types received from the assigned partitions. */
+  readonly types: readonly EventType[];
+  /**
+   * Event types received from all partitions, not only the assigned ones, beside the sites' heartbeats. Delivery starts at
+   * subscription time and is at-least-once.
+   */
+  readonly broadcastTypes?: readonly EventType[];
+  /** True: one process holds all partitions, and the others stand by. @default false */
+  readonly exclusive?: boolean;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly outbox: Outbox<Value>;
+  /** The core in use until the first load. */
+  readonly core: C;
+  readonly steps: Steps<C, Output, Value>;
+}
+
+/** How long after a failed load or write it is tried again, where nobody delivers anything meanwhile. */
+const RETRY_MS = 1000;
+const NO_PARTITIONS: ReadonlySet<number> = new Set();
+
+/** Runs a core as a member of a consumer group. */
+export class PartitionedService<C extends Core<Output>, Output, Value> {
+  readonly #options: PartitionedServiceOptions<C, Output, Value>;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #wake: (atMs: number | undefined) => void;
+  readonly #trouble;
+  #core: C;
+  #running = false;
+  #assigned: readonly number[] = [];
+  #loadedFor = this.#assigned;
+  #held: ReadonlySet<number> | undefined;
+  #lastTurn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
+  /** Which state is wanted, and which is loaded: counted, because it may become stale again while it is loaded or written. */
+  #wanted = 1;
+  #loaded = 0;
+  #fault = 'its state is not loaded yet';
+
+  constructor(options: PartitionedServiceOptions<C, Output, Value>) {
+    this.#options = options;
+    this.#core = options.core;
+    this.#trouble = repeatedFault(options.log, 'could not be done; it is tried again');
+    this.#wake = alarm(options.clock, () => void this.attempt((core) => core.advance(this.nowMs())));
+  }
+
+  /** The core in use. It is another one after each load. */
+  get core(): C {
+    return this.#core;
+  }
+
+  /** True from `start` to `stop`. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** The partitions whose state is here. */
+  get held(): ReadonlySet<number> {
+    return this.#held ?? NO_PARTITIONS;
+  }
+
+  /** True while a turn is under way or waits. */
+  get busy(): boolean {
+    return this.#turns > 0;
+  }
+
+  /** The clock, in the whole milliseconds of events. */
+  nowMs(): number {
+    return Math.round(this.#options.clock.now());
+  }
+
+  /** True, or why the core does not have the state of the store: it could not be loaded, or the last change not be written. */
+  ready(): true | string {
+    if (!this.#running) return 'not running';
+    return this.#loaded === this.#wanted || this.busy || this.#fault;
+  }
+
+  /**
+   * Subscribes and loads. Resolves when the first state is here.
+   * @throws TagalongError of the bus or of the store
+   */
+  async start(): Promise<void> {
+    const { bus, group, types, broadcastTypes = [], exclusive = false } = this.#options;
+    this.#running = true;
+    // The sites first: most of what follows can only be judged when they are known.
+    const heard: readonly EventType[] = ['site.reported.v1', 'site.removed.v1', ...broadcastTypes];
+    const onBroadcasts = (batch: readonly Delivery[]) => this.#onBroadcasts(batch);
+    this.#subscriptions.push(
+      await bus.subscribe({ group: `${group}-sites`, types: heard, latest: true }, onBroadcasts),
+    );
+    const assigned = (partitions: readonly number[]) => this.#onAssigned(partitions);
+    const onBatch = (batch: readonly Delivery[]) => this.#onBatch(batch);
+    this.#subscriptions.push(await bus.subscribe({ group, types, exclusive, assigned }, onBatch));
+    await this.work(() => {});
+  }
+
+  /** Leaves the group and finishes what is under way. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#wake(undefined);
+    await Promise.all(this.#subscriptions.splice(0).map((subscription) => subscription.stop()));
+    await this.idle();
+  }
+
+  /** Resolves when no turn is under way. */
+  async idle(): Promise<void> {
+    while (this.busy) await this.#lastTurn;
+  }
+
+  /**
+   * Takes a turn: changes the core, writes what changed, publishes and orders what follows.
+   * @throws what `change` throws (a TagalongError of it must mean that nothing was changed), and TagalongError of bus and store
+   */
+  work<T>(change: (core: C) => T | Promise<T>): Promise<T> {
+    this.#turns++;
+    const turn = this.#lastTurn
+      .then(() => this.#turn(change))
+      .finally(() => {
+        this.#turns--;
+      });
+    this.#lastTurn = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * A turn that nobody waits for and nobody delivers again: a failure is logged, and what is due in the core is tried again.
+   * @returns true: it was done
+   */
+  async attempt(change: (core: C) => void | Promise<void>): Promise<boolean> {
+    const { log, clock } = this.#options;
+    try {
+      await this.work(change);
+      this.#trouble.succeeded();
+      return true;
+    } catch (err) {
+      const overtaken = err instanceof TagalongError && err.code === 'STORE_CONFLICT';
+      if (overtaken) log.debug({ err }, 'overtaken by another process');
+      else this.#trouble.failed(err);
+      if (this.#running) this.#wake(clock.now() + (overtaken ? 0 : RETRY_MS));
+      return false;
+    }
+  }
+
+  /** Marks the state as stale: it is loaded anew before the next turn. */
+  #invalidate(): void {
+    this.#wanted++;
+  }
+
+  async #turn<T>(change: (core: C) => T | Promise<T>): Promise<T> {
+    while (this.#loaded !== this.#wanted) await this.#load();
+    let result: T;
+    try {
+      result = await change(this.#core);
+    } catch (error) {
+      if (!(error instanceof TagalongError)) this.#invalidate();
+      throw error;
+    }
+    try {
+      await this.#during('written', () => this.#write());
+    } catch (error) {
+      // Until it is written, nobody can say what is true.
+      this.#invalidate();
+      throw error;
+    }
+    if (this.#running) this.#wake(this.#core.nextWakeMs());
+    return result;
+  }
+
+  async #load(): Promise<void> {
+    const wanted = this.#wanted;
+    const partitions = this.#assigned;
+    await this.#during('loaded', async () => {
+      const assignment = { partitions, isNew: partitions !== this.#loadedFor };
+      const build = await this.#options.steps.load(assignment);
+      this.#core = build(this.#core);
+      this.#loadedFor = partitions;
+      this.#held = new Set(partitions);
+    });
+    // Loading may change something as well.
+    await this.#during('written', () => this.#write());
+    this.#loaded = wanted;
+  }
+
+  /** Writes what the core drained; once more where changes were refused, for what the core makes of that. */
+  async #write(): Promise<void> {
+    const { steps, outbox, bus } = this.#options;
+    for (const isLast of [false, true]) {
+      const core = this.#core;
+      const output = core.drain();
+      const changes = await steps.toChanges(output, core);
+      const { records, events = [] } = changes;
+      const refusals = await outbox.commit(records);
+      if (events.length > 0) await bus.publish(events);
+      await steps.onWritten({ output, changes, refusals, isLast }, core);
+      if (refusals.length === 0) return;
+    }
+  }
+
+  async #during(doing: 'loaded' | 'written', step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      this.#fault = `its state could not be ${doing} (${error instanceof TagalongError ? error.code : 'INTERNAL'})`;
+      throw error;
+    }
+  }
+
+  /** A batch may have waited for its turn while its partition was assigned to another process: it is for that one then. */
+  #onBatch(batch: readonly Delivery[]): Promise<void> {
+    const { steps, group } = this.#options;
+    return this.work(async (core) => {
+      const { partition } = batch[0]!;
+      if (!this.held.has(partition)) {
+        throw new TagalongError('HELD_ELSEWHERE', `${group}: another process holds partition ${partition} by now`);
+      }
+      const admitted = steps.admit ? await steps.admit(batch, core) : batch;
+      const nowMs = this.nowMs();
+      for (const { event } of admitted) core.apply(event, nowMs);
+    });
+  }
+
+  /** Before the first load a heartbeat changes nothing that has to be written. */
+  async #onBroadcasts(batch: readonly Delivery[]): Promise<void> {
+    const { steps } = this.#options;
+    const apply = (core: C) => {
+      const nowMs = this.nowMs();
+      for (const { event } of batch) {
+        if (steps.onBroadcast) steps.onBroadcast(event, core, nowMs);
+        else core.apply(event, nowMs);
+      }
+    };
+    if (this.#held) await this.work(apply);
+    else apply(this.#core);
+  }
+
+  #onAssigned(partitions: readonly number[]): void {
+    const before = this.#assigned;
+    const gained = partitions.filter((partition) => !before.includes(partition));
+    const lost = before.filter((partition) => !partitions.includes(partition));
+    if (gained.length + lost.length > 0) {
+      this.#options.log.info({ gained, lost, held: partitions.length }, 'partitions gained or lost');
+    }
+    this.#assigned = partitions;
+    this.#invalidate();
+    if (this.#running) void this.attempt(() => {});
+  }
+}
