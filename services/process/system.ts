@@ -6,27 +6,18 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { createDashboard } from '../dashboard/service.ts';
-import { createDeadLetters } from '../dead-letters/service.ts';
-import { owntracksOverMqtt } from '../ingest/apis/mqtt.ts';
 import { declareVms } from '../ingest/declare.ts';
-import { registerIngest } from '../ingest/http.ts';
-import { createIngest, type Ingest } from '../ingest/service.ts';
+import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
-import { createMigratorWithSites } from '../migrator/with-sites.ts';
-import { createMonitor, type Monitor } from '../monitor/service.ts';
-import { registerPlacement } from '../placement/http.ts';
-import { createPlacement, type PlacementService } from '../placement/service.ts';
+import type { Monitor } from '../monitor/service.ts';
+import type { PlacementService } from '../placement/service.ts';
 import { createHttp, type HttpSurface } from '../runtime/http.ts';
-import { registerSetAside } from '../runtime/set-aside.ts';
 import { simulatedMachines } from '../sites/hosts/simulated.ts';
-import { knownSites } from '../sites/known.ts';
 import type { SiteAgents } from '../sites/reporter.ts';
-import { createTracer } from '../tracer/service.ts';
-import { createWebhooks } from '../webhook/service.ts';
-import { observeConnections, observeIngest, observeMigrator, observePlacement, observeSetAside } from './observe.ts';
-import { registerOpenapi } from './openapi.ts';
+import type { Services } from './modules.ts';
+import { createParts, servicesWhere } from './parts.ts';
 
+/** All services, and how they are run. */
 export interface System {
   readonly bus: Bus;
   readonly ingest: Ingest;
@@ -58,79 +49,28 @@ export interface SystemOptions {
   readonly machines?: Machines;
 }
 
+/** Makes all services. Nothing is started. */
 export function createSystem({ config, clock, bus, store, log, ...rest }: SystemOptions): System {
   const setAside = new SetAside({ log, clock });
   const machines: Machines = rest.machines ?? simulatedMachines(config, clock);
-  const sites = knownSites(store, config.sites);
-  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
-  const placement = createPlacement({ bus, store, clock, config, log, setAside });
-  const mover = createMigratorWithSites({ bus, store, clock, machines, config, log, setAside });
-  const { migrator, agents } = mover;
-  const monitor = createMonitor({ bus, clock, log, sites });
-  const letters = createDeadLetters({ bus, store, clock, retentionMs: config.bus.retentionMs, setAside });
-  const dashboard = createDashboard({ bus, store, clock, config, log, explain: placement.explain });
-  observeIngest(monitor, ingest);
-  observePlacement(monitor, placement);
-  observeMigrator(monitor, migrator, clock, machines);
-  observeConnections(monitor, bus, store);
-  observeSetAside(monitor, setAside);
-  const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
-  const tracer = createTracer({ bus, config });
-  const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
+  const all = servicesWhere(() => true);
+  const parts = createParts(all, { config, clock, bus, store, log, setAside, machines, isAlone: false });
+  const { ingest, placement, migrator: withSites, monitor } = parts.services as Services;
+  const { migrator, agents } = withSites;
   let http: HttpSurface | undefined;
-  const registerHttp = (surface: HttpSurface) => {
-    surface.needs(() => bus.connected());
-    surface.needs(() => store.connected());
-    registerOpenapi(surface, config);
-    registerIngest(surface, { ingest, clock, config });
-    registerPlacement(surface, placement);
-    mover.registerHttp(surface);
-    monitor.registerHttp(surface);
-    dashboard.registerHttp(surface);
-    registerSetAside(surface, setAside);
-  };
-
   return {
-    bus,
-    ingest,
-    placement,
-    migrator,
-    agents,
-    monitor,
-    setAside,
-    async start() {
-      // From the end of the data's way to its beginning, so that nobody speaks to an empty room.
-      await letters.start();
-      await monitor.start();
-      await dashboard.start();
-      await webhooks.start();
-      await tracer?.start();
-      await migrator.start();
-      await placement.start();
-      await ingest.start();
-      await mqtt?.start();
-    },
+    ...{ bus, ingest, placement, migrator, agents, monitor, setAside },
+    start: parts.start,
     declare: () => declareVms(ingest, config.vms, log),
-    registerHttp,
+    registerHttp: parts.registerHttp,
     async listen() {
       http = await createHttp({ config: config.http, log });
-      registerHttp(http);
+      parts.registerHttp(http);
       return http.listen();
     },
     async stop() {
       await http?.close();
-      await mqtt?.stop();
-      await ingest.stop();
-      await placement.stop();
-      await migrator.stop();
-      await tracer?.stop();
-      await webhooks.stop();
-      await monitor.stop();
-      await dashboard.stop();
-      await letters.stop();
-      machines.close();
-      await bus.close();
-      await store.close();
+      await parts.stop();
     },
   };
 }

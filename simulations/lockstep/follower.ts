@@ -1,7 +1,7 @@
 /** A service process whose time is another process's: it stands still until it is told how late it is. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Followed } from '#services/process/single.ts';
+import type { Followed } from '#services/process/modules.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';

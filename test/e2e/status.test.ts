@@ -1,6 +1,7 @@
 /** What operators are told of an installation of several processes, whichever of them they name and whichever are away. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createSingle, type ServiceName, type Single } from '#services/process/single.ts';
+import type { ProcessName } from '#services/process/modules.ts';
+import { createSingle, type Single } from '#services/process/single.ts';
 import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
@@ -27,7 +28,7 @@ const SETTINGS = {
 const [bus, store, clock] = [memoryBus(), memoryStore(), realClock()];
 const running = new Map<string, { readonly single: Single; readonly url: string }>();
 
-async function start(key: string, name: ServiceName, settings: object = {}): Promise<void> {
+async function start(key: string, name: ProcessName, settings: object = {}): Promise<void> {
   const config = parseConfig(JSON.stringify({ ...SETTINGS, ...settings }), 'test');
   const single = await createSingle(name, {
     ...{ config, clock, log: createLog('silent'), machines: async () => simulatedMachines(config, clock) },

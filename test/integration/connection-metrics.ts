@@ -1,6 +1,7 @@
 /** What each process says of its connections to bus and store, whatever the server is that breaks them. */
 import { afterEach, expect, test, vi } from 'vitest';
-import { createSingle, SERVICES, type Single } from '#services/process/single.ts';
+import { PROCESSES } from '#services/process/modules.ts';
+import { createSingle, type Single } from '#services/process/single.ts';
 import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -10,7 +11,7 @@ import { PATIENTLY } from '../patience.ts';
 
 /** So soon a loss is known: the questions come every two seconds, and may take three. */
 const SOON = { timeout: 10_000, interval: 200 };
-const MIGRATOR = SERVICES.indexOf('migrator');
+const MIGRATOR = PROCESSES.indexOf('migrator');
 /** Lines that one process may write about one thing while the server is away for some seconds. */
 const MOST_LINES = 3;
 
@@ -43,7 +44,7 @@ export function connectionMetrics(
     const clock = realClock();
     const logs: Line[][] = [];
     const urls: string[] = [];
-    for (const name of SERVICES) {
+    for (const name of PROCESSES) {
       const lines: Line[] = [];
       logs.push(lines);
       const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line) as Line) });
@@ -63,12 +64,12 @@ export function connectionMetrics(
           return Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(text)?.[1]);
         }),
       );
-    for (const metric of grown) expect(await told(metric), metric).toEqual(SERVICES.map(() => 0));
+    for (const metric of grown) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 0));
     const answers = () => Promise.all(urls.map(async (at) => readinessOf(await fetch(`${at}/readyz`))));
     const connections = ['tagalong_bus_connected', 'tagalong_store_connected'];
     const onDuty = async () => /^tagalong_migrator_on_duty (\d)$/m.exec(await metricsAt(urls[MIGRATOR]!))?.[1];
     await vi.waitFor(async () =>
-      expect((await answers()).map(({ status }) => status)).toEqual(SERVICES.map(() => 200)),
+      expect((await answers()).map(({ status }) => status)).toEqual(PROCESSES.map(() => 200)),
     );
     expect(await onDuty()).toBe('1');
 
@@ -81,12 +82,12 @@ export function connectionMetrics(
         expect(text).not.toContain('127.0.0.1');
       }
     }, SOON);
-    for (const metric of connections) expect(await told(metric), metric).toEqual(SERVICES.map(() => 0));
+    for (const metric of connections) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 0));
     expect(await onDuty()).toBe('0');
     await server.restart();
     await vi.waitFor(async () => {
-      expect((await answers()).map(({ status }) => status)).toEqual(SERVICES.map(() => 200));
-      for (const metric of connections) expect(await told(metric), metric).toEqual(SERVICES.map(() => 1));
+      expect((await answers()).map(({ status }) => status)).toEqual(PROCESSES.map(() => 200));
+      for (const metric of connections) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 1));
       expect(await onDuty()).toBe('1');
     }, PATIENTLY);
     for (const lines of logs) {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import type { ServiceName } from '#services/process/single.ts';
+import type { ProcessName } from '#services/process/modules.ts';
 import type { PersonalVms } from '#services/replay/personal-vms.ts';
 import { replay } from '#services/replay/replay.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -60,7 +60,7 @@ export interface LockstepProgress {
 /** @returns the names of all processes: `placement-1` */
 export function namesOf(processes: Processes): string[] {
   return Object.entries(processes).flatMap(([service, n]) =>
-    Array.from({ length: n }, (_, i) => `${service as ServiceName}-${i + 1}`),
+    Array.from({ length: n }, (_, i) => `${service as ProcessName}-${i + 1}`),
   );
 }
 

@@ -1,4 +1,3 @@
-import { observeProcess } from '#services/process/observe.ts';
 import { createSystem } from '#services/process/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { crossFaults } from '#shared/config/checks.ts';
@@ -43,7 +42,6 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
   const { bus, store } = await openBoth(config, log);
   const machines = await openMachines(config, clock, store, log);
   const system = createSystem({ config, clock, bus, store, log, machines });
-  observeProcess(system.monitor);
   try {
     const url = await serve(system, config.http);
     await system.start();

@@ -1,4 +1,5 @@
-import { createSingle, type ServiceName } from '#services/process/single.ts';
+import type { ProcessName } from '#services/process/modules.ts';
+import { createSingle } from '#services/process/single.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -26,7 +27,7 @@ export interface ServiceOptions {
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and what opening bus and store
  * and following a replay throw
  */
-export async function runService(name: ServiceName, { config: path, port }: ServiceOptions): Promise<void> {
+export async function runService(name: ProcessName, { config: path, port }: ServiceOptions): Promise<void> {
   const given = await loadConfig(path);
   refuseMemory(name, given, path);
   const config = port === undefined ? given : { ...given, http: { ...given.http, port } };

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { freePorts, loopback } from '#deploy/local/loopback.ts';
 import { type Deployed, planOf, servicesOf } from '#deploy/local/plan.ts';
-import { SERVICES } from '#services/process/single.ts';
+import { PROCESSES } from '#services/process/modules.ts';
 import { loadConfig, parseConfig } from '#shared/config/load.ts';
 import { file } from '../../e2e/cli.ts';
 import { check, onChecker } from '../../servers/checkers.ts';
@@ -26,7 +26,7 @@ test('every service that can run alone is run, placement and migrator twice', ()
   const commands = Object.values<{ image: string; command: string[] }>(compose.services)
     .filter(({ image }) => image === 'tagalong')
     .map(({ command }) => command[0]);
-  expect(commands.toSorted()).toEqual([...SERVICES, 'placement', 'migrator'].toSorted());
+  expect(commands.toSorted()).toEqual([...PROCESSES, 'placement', 'migrator'].toSorted());
 });
 
 test('configurations, secrets, volumes and files that are named are there', () => {

@@ -6,7 +6,7 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1';
 import { beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { SERVICES } from '#services/process/single.ts';
+import { PROCESSES } from '#services/process/modules.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { check, onChecker } from '../../servers/checkers.ts';
 
@@ -86,7 +86,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
   });
 
   test('every service runs with probes, bounds and no rights, and is found under its name', () => {
-    for (const service of SERVICES) {
+    for (const service of PROCESSES) {
       const { containers } = runs(service).spec.template.spec;
       expect(containers).toHaveLength(1);
       const [container] = containers as [Container];

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SERVICES } from '#services/process/single.ts';
+import { PROCESSES } from '#services/process/modules.ts';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 const UNITS = ['tagalong-agent.service', 'tagalong@.service'];
 /** As if it were installed here. */
 const unit = (name: string) => readFileSync(`${ROOT}deploy/systemd/${name}`, 'utf8').replaceAll('/opt/tagalong/', ROOT);
-const INSTANCES = [...SERVICES, 'up'];
+const INSTANCES = [...PROCESSES, 'up'];
 
 function hasSystemd(): boolean {
   try {

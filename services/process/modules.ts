@@ -1,0 +1,210 @@
+/**
+ * The table of services: how each is made, started and stopped, which routes and metrics it has, and which process runs it where
+ * the services run apart. `system.ts` (all in one process) and `single.ts` (one process each) iterate over it.
+ */
+import type { Bus } from '#shared/bus/bus.ts';
+import type { Clock } from '#shared/clock/clock.ts';
+import type { Config } from '#shared/config/schema.ts';
+import type { Machines } from '#shared/hypervisor/hosts.ts';
+import type { Log } from '#shared/log.ts';
+import type { SetAside } from '#shared/store/set-aside.ts';
+import type { Store } from '#shared/store/store.ts';
+import { createRelay } from '../dashboard/relay.ts';
+import { createDashboard, type Dashboard } from '../dashboard/service.ts';
+import { createDeadLetters, type DeadLetters } from '../dead-letters/service.ts';
+import { owntracksOverMqtt } from '../ingest/apis/mqtt.ts';
+import { declareVms } from '../ingest/declare.ts';
+import { registerIngest } from '../ingest/http.ts';
+import { listenersKnown } from '../ingest/listeners.ts';
+import { createIngest, type Ingest } from '../ingest/service.ts';
+import { createMigratorWithSites, type MigratorWithSites } from '../migrator/with-sites.ts';
+import type { Exposition } from '../monitor/exposition.ts';
+import { createMonitor, type Monitor } from '../monitor/service.ts';
+import { registerPlacement } from '../placement/http.ts';
+import { createPlacement, type PlacementService } from '../placement/service.ts';
+import type { HttpSurface } from '../runtime/http.ts';
+import { knownSites } from '../sites/known.ts';
+import { createTracer, type Tracer } from '../tracer/service.ts';
+import { createWebhooks, type Webhooks } from '../webhook/service.ts';
+import { observeIngest, observeMigrator, observePlacement } from './observe.ts';
+
+/** The processes of an installation whose services run apart. */
+export const PROCESSES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
+export type ProcessName = (typeof PROCESSES)[number];
+
+/** The services, by the names of their modules. */
+export interface Services {
+  readonly ingest: Ingest;
+  readonly placement: PlacementService;
+  readonly migrator: MigratorWithSites;
+  readonly tracer: Tracer | undefined;
+  readonly webhooks: Webhooks;
+  readonly monitor: Monitor;
+  readonly dashboard: Dashboard;
+  readonly deadLetters: DeadLetters;
+}
+export type ServiceName = keyof Services;
+
+/** What a process gives to its services. */
+export interface Process {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly log: Log;
+  readonly setAside: SetAside;
+  /** The hypervisor and its hosts; only where the process runs the migrator. */
+  readonly machines?: Machines;
+  /** True: the other services run in processes of their own. */
+  readonly isAlone: boolean;
+}
+
+/** Whose work can be waited for, and which partitions it holds. */
+export interface Followed {
+  /** True while something is being worked on. */
+  readonly busy: boolean;
+  /** Resolves when nothing is. */
+  idle(): Promise<void>;
+  held(): readonly number[];
+}
+
+/** A service in its process. */
+export interface Running<Service> {
+  readonly service: Service;
+  /** Resolves when the service takes part. */
+  start(): Promise<void>;
+  /** Finishes what is in hand. */
+  stop(): Promise<void>;
+  /** Adds its routes and its health. */
+  routes?(surface: HttpSurface): void;
+  /** Adds its metrics. */
+  metrics?(exposition: Exposition): void;
+  /** Of a service that holds partitions. */
+  readonly followed?: Followed;
+}
+
+/** How a service is run. */
+export interface ServiceModule<Name extends ServiceName> {
+  readonly process: ProcessName;
+  /** @param made the services of this process that come before it in the table */
+  create(process: Process, made: Partial<Services>): Running<Services[Name]>;
+}
+
+/** In the order of the data, in which they stop; they start in the opposite order, so that nothing is published before it is received. */
+export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = {
+  ingest: { process: 'ingest', create: runIngest },
+  placement: { process: 'placement', create: runPlacement },
+  migrator: { process: 'migrator', create: runMigrator },
+  tracer: {
+    process: 'monitor',
+    create({ bus, config }) {
+      const tracer = createTracer({ bus, config });
+      return { service: tracer, start: async () => tracer?.start(), stop: async () => tracer?.stop() };
+    },
+  },
+  webhooks: {
+    process: 'monitor',
+    create({ bus, config, log }) {
+      const webhooks = createWebhooks({ bus, webhooks: config.webhooks, log });
+      return { service: webhooks, start: () => webhooks.start(), stop: () => webhooks.stop() };
+    },
+  },
+  monitor: {
+    process: 'monitor',
+    create({ bus, store, clock, config, log }) {
+      const monitor = createMonitor({ bus, clock, log, sites: knownSites(store, config.sites) });
+      return {
+        ...{ service: monitor, start: () => monitor.start(), stop: () => monitor.stop() },
+        routes: (surface) => monitor.registerHttp(surface),
+      };
+    },
+  },
+  dashboard: { process: 'dashboard', create: runDashboard },
+  deadLetters: {
+    process: 'monitor',
+    create({ bus, store, clock, config, setAside }) {
+      const { retentionMs } = config.bus;
+      const deadLetters = createDeadLetters({ bus, store, clock, retentionMs, setAside });
+      return { service: deadLetters, start: () => deadLetters.start(), stop: () => deadLetters.stop() };
+    },
+  },
+};
+
+/** Alone, it waits for placement and migrator, and declares the VMs of the configuration; else its process does that. */
+function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Process): Running<Ingest> {
+  const sites = knownSites(store, config.sites);
+  const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
+  const mqtt = owntracksOverMqtt({ config, ingest, clock, log });
+  const stopped = new AbortController();
+  return {
+    service: ingest,
+    async start() {
+      if (isAlone) await listenersKnown(bus, config.bus.partitions, log, stopped.signal, ingest.waitFor);
+      if (stopped.signal.aborted) return;
+      await ingest.start();
+      if (isAlone) await declareVms(ingest, config.vms, log);
+      await mqtt?.start();
+    },
+    async stop() {
+      stopped.abort();
+      await mqtt?.stop();
+      await ingest.stop();
+    },
+    routes: (surface) => registerIngest(surface, { ingest, clock, config }),
+    metrics: (exposition) => observeIngest(exposition, ingest),
+  };
+}
+
+function runPlacement(process: Process): Running<PlacementService> {
+  const placement = createPlacement(process);
+  return {
+    ...{ service: placement, start: placement.start, stop: placement.stop },
+    routes: (surface) => registerPlacement(surface, placement),
+    metrics: (exposition) => observePlacement(exposition, placement),
+    followed: {
+      get busy() {
+        return placement.busy;
+      },
+      idle: placement.idle,
+      held: () => placement.status().partitions.held,
+    },
+  };
+}
+
+function runMigrator({ machines, isAlone: _, ...process }: Process): Running<MigratorWithSites> {
+  if (machines === undefined) throw new TypeError('the migrator needs machines');
+  const withSites = createMigratorWithSites({ ...process, machines });
+  const { migrator, registerHttp } = withSites;
+  const { clock, config } = process;
+  return {
+    service: withSites,
+    start: migrator.start,
+    async stop() {
+      await migrator.stop();
+      machines.close();
+    },
+    routes: registerHttp,
+    metrics: (exposition) => observeMigrator(exposition, migrator, clock, machines),
+    followed: {
+      get busy() {
+        return migrator.busy;
+      },
+      idle: migrator.idle,
+      held: () => (migrator.isLeader ? Array.from({ length: config.bus.partitions }, (_, i) => i) : []),
+    },
+  };
+}
+
+/** Where placement runs in another process, what the dashboard asks and orders is passed on to the other processes. */
+function runDashboard({ config, ...process }: Process, { placement }: Partial<Services>): Running<Dashboard> {
+  const relay = placement ? undefined : createRelay(config.dashboard.services, config.http.token);
+  const explain = (placement ?? relay!).explain;
+  const dashboard = createDashboard({ ...process, config, explain });
+  return {
+    ...{ service: dashboard, start: () => dashboard.start(), stop: () => dashboard.stop() },
+    routes(surface) {
+      dashboard.registerHttp(surface);
+      relay?.registerHttp(surface);
+    },
+  };
+}

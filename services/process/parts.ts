@@ -1,0 +1,63 @@
+/** The services of one process, made from the table, with the process's own routes and metrics around them. */
+import { createExposition } from '../monitor/exposition.ts';
+import type { HttpSurface } from '../runtime/http.ts';
+import { registerSetAside } from '../runtime/set-aside.ts';
+import { MODULES, type Process, type Running, type ServiceName, type Services } from './modules.ts';
+import { observeConnections, observeProcess, observeSetAside } from './observe.ts';
+import { registerOpenapi } from './openapi.ts';
+
+/** What runs in a process. */
+export interface Parts {
+  /** The services, by name; those that run elsewhere are missing. */
+  readonly services: Partial<Services>;
+  /** The same in the order of the table, as they are run. */
+  readonly running: readonly Running<unknown>[];
+  /** Starts all, from the end of the data's way to its beginning. */
+  start(): Promise<void>;
+  /** Stops all in the order of the data: nothing is taken in any more, what is in hand is finished. Then lets go of bus and store. */
+  stop(): Promise<void>;
+  /** Adds the routes of all, `/metrics`, and what every process answers. */
+  registerHttp(surface: HttpSurface): void;
+}
+
+/** The services of the table that `isWanted` names. */
+export function servicesWhere(isWanted: (name: ServiceName) => boolean): readonly ServiceName[] {
+  return (Object.keys(MODULES) as ServiceName[]).filter(isWanted);
+}
+
+/** Makes services of a process, with their metrics. Nothing is started. */
+export function createParts(names: readonly ServiceName[], process: Process): Parts {
+  const services: { [Name in ServiceName]?: Services[Name] } = {};
+  const running = names.map((name) => {
+    const one = MODULES[name].create(process, services);
+    Object.assign(services, { [name]: one.service });
+    return one;
+  });
+  const { bus, store, config, setAside } = process;
+  const exposition = services.monitor ?? createExposition();
+  observeProcess(exposition);
+  observeConnections(exposition, bus, store);
+  observeSetAside(exposition, setAside);
+  for (const one of running) one.metrics?.(exposition);
+  return {
+    services,
+    running,
+    async start() {
+      for (const one of running.toReversed()) await one.start();
+    },
+    async stop() {
+      for (const one of running) await one.stop();
+      await bus.close();
+      await store.close();
+    },
+    registerHttp(surface) {
+      surface.needs(() => bus.connected());
+      surface.needs(() => store.connected());
+      registerOpenapi(surface, config);
+      for (const one of running) one.routes?.(surface);
+      // The monitor shows the metrics of its process itself.
+      if (!services.monitor) exposition.registerMetrics(surface);
+      registerSetAside(surface, setAside);
+    },
+  };
+}
