@@ -6,7 +6,7 @@ import type { Event } from '#shared/events/index.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { listRecords } from '#shared/store/update.ts';
-import { forget, LETTER_RECORD, LETTERS } from './letters.ts';
+import { forget, DEAD_LETTER_RECORD, DEAD_LETTERS } from './records.ts';
 
 export interface DeadLetters {
   start(): Promise<void>;
@@ -31,7 +31,7 @@ export function createDeadLetters(options: {
   const keep = async (event: Event) => {
     if (event.type !== 'event.rejected.v1') return;
     await store
-      .put([{ key: LETTERS + event.id, value: LETTER_RECORD.write(event.data), revision: 0 }])
+      .put([{ key: DEAD_LETTERS + event.id, value: DEAD_LETTER_RECORD.write(event.data), revision: 0 }])
       .catch((error) => {
         // It is there already: the letter came twice.
         if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
@@ -40,7 +40,7 @@ export function createDeadLetters(options: {
   const clean = async () => {
     if (clock.now() < cleanMs) return;
     cleanMs = clock.now() + CLEAN_MS;
-    const letters = await listRecords(store, LETTER_RECORD, LETTERS, setAside);
+    const letters = await listRecords(store, DEAD_LETTER_RECORD, DEAD_LETTERS, setAside);
     await forget(
       store,
       letters.filter(({ value }) => value.atMs < clock.now() - retentionMs),

@@ -4,7 +4,7 @@ import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { AnyKind } from '#shared/store/records.ts';
 import { INSTANCE_RECORD, KEPT_DISK_RECORD } from '../agent/kinds.ts';
-import { LETTER_RECORD } from '../dead-letters/letters.ts';
+import { DEAD_LETTER_RECORD } from '../dead-letters/records.ts';
 import { SESSIONS_RECORD } from '../ingest/attachments.ts';
 import { DECLARED_VM_RECORD } from '../ingest/vm-record.ts';
 import { AUTOMATION_RECORD } from '../placement/automation.ts';
@@ -24,7 +24,7 @@ export const STORE_KINDS: readonly AnyKind[] = [
   DECLARED_VM_RECORD,
   DECLARED_SITE_RECORD,
   SESSIONS_RECORD,
-  LETTER_RECORD,
+  DEAD_LETTER_RECORD,
   INSTALLATION_RECORD,
 ];
 

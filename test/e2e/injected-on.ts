@@ -1,7 +1,7 @@
 /** Messages of others on the wire of services that run: repeats, latecomers, rubbish. They change nothing and stop nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { LetterLine } from '#services/dead-letters/letters.ts';
+import type { DeadLetterLine } from '#services/dead-letters/records.ts';
 import { createSystem, type System } from '#services/process/system.ts';
 import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -97,7 +97,7 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
 
     const config = await file('injected.json', JSON.stringify(injected));
     const { stdout } = await tagalong(['dead-letters', 'list', '--config', config, '--json']);
-    const lines = JSON.parse(stdout) as LetterLine[];
+    const lines = JSON.parse(stdout) as DeadLetterLine[];
     expect(new Set(lines.map(({ code }) => code))).toEqual(new Set(['EVENT_INVALID']));
     for (const reason of REASONS) expect(lines.map((line) => line.reason).join('\n')).toMatch(reason);
   }, 200_000);

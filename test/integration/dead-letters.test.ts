@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listLetters, replayLetters } from '#services/dead-letters/letters.ts';
+import { listDeadLetters, replayDeadLetters } from '#services/dead-letters/records.ts';
 import { createDeadLetters, type DeadLetters } from '#services/dead-letters/service.ts';
 import { createMonitor } from '#services/monitor/service.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
@@ -52,7 +52,7 @@ const publish = async (...events: Event[]) => {
 describe('dead letters', () => {
   test('are listed with time, code, reason, type and VM, and without users and positions', async () => {
     await publish(retired('w'), location('v'));
-    const list = await listLetters(store, {});
+    const list = await listDeadLetters(store, {});
     expect(list[0]).toEqual({
       ...{ atMs: START_MS, code: 'STORE_CONFLICT', reason: 'a test' },
       ...{ type: 'location.reported.v1', key: 'v' },
@@ -62,8 +62,8 @@ describe('dead letters', () => {
       'one for each group that refused it',
     ).toEqual(['v', 'v', 'w', 'w']);
     expect(JSON.stringify(list)).not.toMatch(/alice|52\.1/);
-    expect(await listLetters(store, { vm: 'w' })).toHaveLength(2);
-    expect(await listLetters(store, { code: 'BUS_CLOSED' })).toEqual([]);
+    expect(await listDeadLetters(store, { vm: 'w' })).toHaveLength(2);
+    expect(await listDeadLetters(store, { code: 'BUS_CLOSED' })).toEqual([]);
   });
 
   test('are published again once, although a bus drops repeats, and are then forgotten', async () => {
@@ -71,13 +71,13 @@ describe('dead letters', () => {
     await monitor.start();
     await publish(location('v'), retired('v'), retired('w'));
     broken = false;
-    expect(await replayLetters(store, bus, { vm: 'v' })).toEqual({ replayed: 2, unusable: 0 });
+    expect(await replayDeadLetters(store, bus, { vm: 'v' })).toEqual({ replayed: 2, unusable: 0 });
     await bus.idle();
     expect(handled.toSorted()).toEqual(
       ['placement', 'other'].flatMap((group) => [`${group} ${START_MS}`, `${group} ${START_MS + 1}`]).toSorted(),
     );
-    expect((await listLetters(store, {})).map(({ key }) => key)).toEqual(['w', 'w']);
-    expect(await replayLetters(store, bus, { vm: 'v' })).toEqual({ replayed: 0, unusable: 0 });
+    expect((await listDeadLetters(store, {})).map(({ key }) => key)).toEqual(['w', 'w']);
+    expect(await replayDeadLetters(store, bus, { vm: 'v' })).toEqual({ replayed: 0, unusable: 0 });
     // Who counts events counts it once.
     expect(await monitor.metrics()).toContain('tagalong_events_total{type="vm.retired.v1"} 2');
     await monitor.stop();
@@ -85,28 +85,28 @@ describe('dead letters', () => {
 
   test('that are refused again become dead letters again', async () => {
     await publish(location('v'));
-    await replayLetters(store, bus, {});
+    await replayDeadLetters(store, bus, {});
     await bus.idle();
-    expect(await listLetters(store, {})).toHaveLength(2);
+    expect(await listDeadLetters(store, {})).toHaveLength(2);
     broken = false;
-    await replayLetters(store, bus, {});
+    await replayDeadLetters(store, bus, {});
     await bus.idle();
     expect(handled).toHaveLength(2);
-    expect(await listLetters(store, {})).toEqual([]);
+    expect(await listDeadLetters(store, {})).toEqual([]);
   });
 
   test('without a valid event stay, and are counted', async () => {
     const data = { vm: 'v', atMs: START_MS, code: 'EVENT_INVALID', reason: 'not JSON', original: 'rubbish' };
     await publish(envelop({ type: 'event.rejected.v1', data }, 'rejected:test', '/test'));
-    expect(await listLetters(store, {})).toMatchObject([{ type: 'unknown', key: 'v' }]);
-    expect(await replayLetters(store, bus, {})).toEqual({ replayed: 0, unusable: 1 });
-    expect(await listLetters(store, {})).toHaveLength(1);
+    expect(await listDeadLetters(store, {})).toMatchObject([{ type: 'unknown', key: 'v' }]);
+    expect(await replayDeadLetters(store, bus, {})).toEqual({ replayed: 0, unusable: 1 });
+    expect(await listDeadLetters(store, {})).toHaveLength(1);
   });
 
   test('are not kept for longer than events are', async () => {
     await publish(location('v'));
     clock.advanceTo(START_MS + 3 * HOUR_MS);
     await publish(location('w', START_MS + 3 * HOUR_MS));
-    expect((await listLetters(store, {})).map(({ key }) => key)).toEqual(['w', 'w']);
+    expect((await listDeadLetters(store, {})).map(({ key }) => key)).toEqual(['w', 'w']);
   });
 });

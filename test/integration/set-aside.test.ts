@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LETTER_RECORD, LETTERS } from '#services/dead-letters/letters.ts';
+import { DEAD_LETTER_RECORD, DEAD_LETTERS } from '#services/dead-letters/records.ts';
 import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
 import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
@@ -76,7 +76,7 @@ const ends = (vm: string) =>
 const completed = (vm: string) => ends(vm).filter(({ type }) => type === 'migration.completed.v1').length;
 const setAside = (key: string) => system.setAside.list().find((one) => one.key === key);
 
-const letters = () => listRecords(store, LETTER_RECORD, LETTERS);
+const letters = () => listRecords(store, DEAD_LETTER_RECORD, DEAD_LETTERS);
 
 /** A VM as programs of version 0 stored it. */
 async function seed(vm: string, ramBytes: number, outbox: readonly unknown[] = []): Promise<void> {

@@ -1,7 +1,7 @@
 /** A store as the programs of commit e839cea left it, opened by the present ones. */
 import { readFileSync } from 'node:fs';
 import { expect, vi } from 'vitest';
-import { listLetters } from '#services/dead-letters/letters.ts';
+import { listDeadLetters } from '#services/dead-letters/records.ts';
 import { loadCorrections } from '#services/placement/corrections.ts';
 import { STORE_KINDS } from '#services/process/records.ts';
 import { createSystem } from '#services/process/system.ts';
@@ -77,7 +77,7 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
       timeout: 20_000,
     });
     expect((await loadCorrections(store)).get('boston~new-york')).toMatchObject({ samples: 1 });
-    expect((await listLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([['still', 'STORE_CONFLICT']]);
+    expect((await listDeadLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([['still', 'STORE_CONFLICT']]);
     // Users by the names they have for us, sessions as they were attached.
     const places = ['ann', 'bob', 'cid', 'dora'].map((user) => ({ user, atMs: clock.now(), lat: 42.3, lon: -71.1 }));
     expect(await system.ingest.locations(places)).toMatchObject({ accepted: 4, events: 5, unattached: 0 });

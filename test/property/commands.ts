@@ -52,14 +52,16 @@ const sessions = fc
     ),
   );
 
-/** A client of a VM says that it saw a gap, whatever the VM was doing. */
-const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 })).map(([i, gapMs]) =>
-  command(`u${i} saw a gap of ${gapMs} ms`, (h) =>
-    h.tell({
+/** A client reports a gap: of any VM, or of one that moves, so that gaps are met that belong to a move. */
+const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 }), fc.boolean()).map(([i, gapMs, ofMoving]) =>
+  command(`a client of ${ofMoving ? 'a VM that moves' : `v${i}`} saw a gap of ${gapMs} ms`, (h) => {
+    const vm = (ofMoving && h.migrator?.status()[0]?.vm) || `v${i}`;
+    const user = `u${vm.slice(1)}`;
+    return h.tell({
       type: 'interruption.reported.v1',
-      data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs, gapMs, resets: 0, lostBytes: 0 },
-    }),
-  ),
+      data: { vm, user, atMs: h.nowMs, gapMs, resets: 0, lostBytes: 0 },
+    });
+  }),
 );
 
 const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>

@@ -1,4 +1,4 @@
-import { type LetterFilter, type LetterLine, listLetters, replayLetters } from '#services/dead-letters/letters.ts';
+import { type DeadLetterFilter, type DeadLetterLine, listDeadLetters, replayDeadLetters } from '#services/dead-letters/records.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { counted, instant } from '#shared/format.ts';
@@ -9,7 +9,7 @@ import { table } from '../output/table.ts';
 import { refuseMemory } from './run-service.ts';
 
 /** The options of `tagalong dead-letters`. */
-export interface LettersOptions extends LetterFilter {
+export interface LettersOptions extends DeadLetterFilter {
   readonly config: string;
   readonly json?: true;
 }
@@ -31,14 +31,14 @@ export async function runDeadLetters(what: 'list' | 'replay', options: LettersOp
 }
 
 async function listed(store: Store, options: LettersOptions): Promise<string> {
-  const letters = await listLetters(store, options);
+  const letters = await listDeadLetters(store, options);
   return options.json ? `${JSON.stringify(letters)}\n` : letterTable(letters);
 }
 
 async function replayed(config: Config, log: Log, store: Store, options: LettersOptions): Promise<string> {
   const bus = await openBus(config, log);
   try {
-    const report = await replayLetters(store, bus, options);
+    const report = await replayDeadLetters(store, bus, options);
     const rest = report.unusable === 0 ? '' : ` ${counted(report.unusable, 'letter')} held no event and stayed.`;
     return options.json
       ? `${JSON.stringify(report)}\n`
@@ -48,7 +48,7 @@ async function replayed(config: Config, log: Log, store: Store, options: Letters
   }
 }
 
-function letterTable(letters: readonly LetterLine[]): string {
+function letterTable(letters: readonly DeadLetterLine[]): string {
   if (letters.length === 0) return 'There are no dead letters.\n';
   return table(
     [{ head: 'happened' }, { head: 'code' }, { head: 'event' }, { head: 'of' }, { head: 'because' }],

@@ -8,12 +8,12 @@ import { closed, Ms, Name, recordKind } from '#shared/store/records.ts';
 import type { Store, Stored } from '#shared/store/store.ts';
 import { listRecords } from '#shared/store/update.ts';
 
-export const LETTERS = 'dead-letter/';
+export const DEAD_LETTERS = 'dead-letter/';
 
 /** The kind of these records. What was rejected is kept as it came. */
-export const LETTER_RECORD = recordKind({
+export const DEAD_LETTER_RECORD = recordKind({
   kind: 'dead-letter',
-  keys: `${LETTERS}<id of the event.rejected>`,
+  keys: `${DEAD_LETTERS}<id of the event.rejected>`,
   owner: 'monitor',
   version: 1,
   schema: Type.Object(
@@ -28,13 +28,13 @@ export const LETTER_RECORD = recordKind({
 export type Letter = Data<'event.rejected.v1'>;
 
 /** Which letters are meant; all, where nothing is said. */
-export interface LetterFilter {
+export interface DeadLetterFilter {
   readonly vm?: string;
   readonly code?: string;
 }
 
 /** What may be shown of a letter: neither user nor position. */
-export interface LetterLine {
+export interface DeadLetterLine {
   /** When the rejected event happened. */
   readonly atMs: number;
   readonly code: string;
@@ -52,7 +52,7 @@ export interface ReplayReport {
 }
 
 /** The oldest first. */
-export async function listLetters(store: Store, filter: LetterFilter): Promise<LetterLine[]> {
+export async function listDeadLetters(store: Store, filter: DeadLetterFilter): Promise<DeadLetterLine[]> {
   const letters = await lettersOf(store, filter);
   return letters.map(({ value: { atMs, code, reason, vm, original } }) => {
     return { atMs, code, reason, type: eventOf(original)?.type ?? 'unknown', key: vm };
@@ -63,7 +63,7 @@ export async function listLetters(store: Store, filter: LetterFilter): Promise<L
  * Publishes the rejected events again, then forgets their letters. An event that two groups rejected is published once, and
  * who has handled it already knows it as a repeat.
  */
-export async function replayLetters(store: Store, bus: Bus, filter: LetterFilter): Promise<ReplayReport> {
+export async function replayDeadLetters(store: Store, bus: Bus, filter: DeadLetterFilter): Promise<ReplayReport> {
   let unusable = 0;
   const events = new Map<string, Event>();
   const handled: Stored<Letter>[] = [];
@@ -89,8 +89,8 @@ export async function forget(store: Store, letters: readonly Stored<Letter>[]): 
   });
 }
 
-async function lettersOf(store: Store, { vm, code }: LetterFilter): Promise<Stored<Letter>[]> {
-  return (await listRecords(store, LETTER_RECORD, LETTERS))
+async function lettersOf(store: Store, { vm, code }: DeadLetterFilter): Promise<Stored<Letter>[]> {
+  return (await listRecords(store, DEAD_LETTER_RECORD, DEAD_LETTERS))
     .filter(({ value }) => (vm === undefined || value.vm === vm) && (code === undefined || value.code === code))
     .sort((a, b) => a.value.atMs - b.value.atMs);
 }
