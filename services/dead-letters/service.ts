@@ -6,7 +6,7 @@ import type { Event } from '#shared/events/index.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { listRecords } from '#shared/store/update.ts';
-import { forget, DEAD_LETTER_RECORD, DEAD_LETTERS } from './records.ts';
+import { DEAD_LETTER_RECORD, DEAD_LETTERS, forget } from './records.ts';
 
 export interface DeadLetters {
   start(): Promise<void>;

@@ -77,7 +77,9 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
       timeout: 20_000,
     });
     expect((await loadCorrections(store)).get('boston~new-york')).toMatchObject({ samples: 1 });
-    expect((await listDeadLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([['still', 'STORE_CONFLICT']]);
+    expect((await listDeadLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([
+      ['still', 'STORE_CONFLICT'],
+    ]);
     // Users by the names they have for us, sessions as they were attached.
     const places = ['ann', 'bob', 'cid', 'dora'].map((user) => ({ user, atMs: clock.now(), lat: 42.3, lon: -71.1 }));
     expect(await system.ingest.locations(places)).toMatchObject({ accepted: 4, events: 5, unattached: 0 });

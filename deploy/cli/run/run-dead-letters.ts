@@ -1,4 +1,9 @@
-import { type DeadLetterFilter, type DeadLetterLine, listDeadLetters, replayDeadLetters } from '#services/dead-letters/records.ts';
+import {
+  type DeadLetterFilter,
+  type DeadLetterLine,
+  listDeadLetters,
+  replayDeadLetters,
+} from '#services/dead-letters/records.ts';
 import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { counted, instant } from '#shared/format.ts';
