@@ -54,6 +54,7 @@ export interface MigratorService {
   idle(): Promise<void>;
 }
 
+/** What a migrator is made of. */
 export interface MigratorOptions {
   readonly bus: Bus;
   readonly store: Store;

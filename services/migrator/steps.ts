@@ -16,6 +16,7 @@ export const MIGRATION_PREFIX = 'migrator/vm/';
 
 const SOURCE = '/tagalong/migrator';
 
+/** What the steps work with. */
 export interface MigratorStepsOptions {
   readonly clock: Clock;
   readonly hypervisor: Hypervisor;

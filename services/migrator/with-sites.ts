@@ -13,6 +13,7 @@ import { type SiteAgents, siteAgents } from '../sites/reporter.ts';
 import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
 
+/** A migrator with the sites it moves VMs between. */
 export interface MigratorWithSites {
   readonly migrator: MigratorService;
   /** Started when the migrator becomes the leader, stopped when it is no longer. */
@@ -21,6 +22,7 @@ export interface MigratorWithSites {
   registerHttp(surface: HttpSurface): void;
 }
 
+/** What they are made of. */
 export interface MigratorWithSitesOptions {
   readonly bus: Bus;
   readonly store: Store;
@@ -32,6 +34,11 @@ export interface MigratorWithSitesOptions {
   readonly setAside?: SetAside;
 }
 
+/**
+ * Makes a migrator, the registry of the sites and their heartbeats. Nothing is started. Where the migrator becomes the leader, the
+ * sites are opened (`site/` in the store), then the machines, then each site sends heartbeats; in the opposite order where it is not
+ * any more. Both are part of loading its state: where they fail, the migrator is not ready and tries again.
+ */
 export function createMigratorWithSites({ machines, ...rest }: MigratorWithSitesOptions): MigratorWithSites {
   const setAside = rest.setAside ?? new SetAside(rest);
   const options = { ...rest, setAside };

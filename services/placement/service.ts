@@ -42,36 +42,37 @@ const TYPES: readonly EventType[] = [
 export interface PlacementService {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** True, or why nothing is decided at the moment. */
+  /** True, or why nothing is decided at the moment: the state is not loaded, or the last change could not be written. */
   ready(): true | string;
   /**
-   * Moves a VM because an operator says so.
+   * Moves a VM on an operator's order.
    * @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SITE_UNKNOWN, MOVE_REFUSED, STORE_RECORD_UNREADABLE, VM_SET_ASIDE
    */
   order(vm: string, to: string): Promise<void>;
   /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
   /**
-   * Pauses the moves that only make things better, or lets them go on: here at once, in other processes within seconds. It is
-   * kept in the store. @throws TagalongError STORE_CONFLICT
+   * Pauses automatic moves, or resumes them: here at once, in other processes within seconds. The order is stored.
+   * @throws TagalongError STORE_CONFLICT, STORE_RECORD_UNREADABLE
    */
   pause(paused: boolean): Promise<void>;
-  /** Of the VMs that are held here. */
+  /** The sites, and the VMs that this process holds. */
   status(): PlacementStatus;
-  /** How many VMs that are held here are in each state; of the states that one is in. */
+  /** How many of the VMs that this process holds are in each state; states without a VM are missing. */
   states(): ReadonlyMap<string, number>;
-  /** How many VMs that are held here are at home at a site that nobody speaks for. */
+  /** How many of the VMs that this process holds have a home that sends no heartbeats. */
   stranded(): number;
-  /** Location events by what became of them, since the start. */
+  /** Location events by their outcome, since the start. */
   readonly counts: ReadonlyMap<LocationOutcome, number>;
   /** Events of migrations that were ignored because this VM's policy never ordered them, since the start. */
   readonly neverOrdered: number;
-  /** True while something is being worked on. */
+  /** True while a turn is under way. */
   readonly busy: boolean;
-  /** Resolves when nothing is. */
+  /** Resolves when none is. */
   idle(): Promise<void>;
 }
 
+/** What a placement service is made of. */
 export interface PlacementOptions {
   readonly bus: Bus;
   readonly store: Store;

@@ -1,16 +1,16 @@
 import type { Placement } from '#shared/policy/placement.ts';
 
-/** Where everything is, for people and programs. */
+/** Sites and VMs, for people and programs. */
 export interface PlacementStatus {
   readonly policy: string;
   /** True: an operator has paused automatic moves. */
   readonly paused: boolean;
-  /** The partitions of which the VMs are listed, and how many there are. */
+  /** The partitions whose VMs are listed, and how many there are in all. */
   readonly partitions: { readonly held: readonly number[]; readonly of: number };
   readonly sites: readonly {
     readonly site: string;
     readonly slots: number;
-    /** Of the VMs that are listed. */
+    /** How many of the listed VMs are at home there. */
     readonly vms: number;
     readonly inbound: number;
     readonly draining: boolean;
@@ -21,10 +21,10 @@ export interface PlacementStatus {
     readonly state: string;
     readonly reason: string;
     readonly users: number;
-    /** Where to, while it moves. */
+    /** The destination, while the VM moves. */
     readonly movingTo: string | null;
     readonly migration: string | null;
-    /** True: nobody speaks for its home, a site that was removed or was never there. */
+    /** True: its home sends no heartbeats; the site was removed, or never existed. */
     readonly stranded: boolean;
   }[];
 }

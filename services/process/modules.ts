@@ -30,6 +30,7 @@ import { observeIngest, observeMigrator, observePlacement } from './observe.ts';
 
 /** The processes of an installation whose services run apart. */
 export const PROCESSES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
+/** One of these processes. */
 export type ProcessName = (typeof PROCESSES)[number];
 
 /** The services, by the names of their modules. */
@@ -43,6 +44,7 @@ export interface Services {
   readonly dashboard: Dashboard;
   readonly deadLetters: DeadLetters;
 }
+/** The name of a module. */
 export type ServiceName = keyof Services;
 
 /** What a process gives to its services. */

@@ -1,4 +1,4 @@
-/** What services count themselves, shown beside what the monitor reads from the bus. */
+/** The metrics that services count themselves, beside those that the monitor derives from the events on the bus. */
 import { collectDefaultMetrics } from 'prom-client';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -19,7 +19,7 @@ import { STORE_KINDS } from './records.ts';
 const STATES: readonly VmState[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
 const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
 
-/** What every process tells of itself: processor, memory, event loop, and which version it is. */
+/** Processor, memory and event loop of the process, and its version. */
 export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
   collectDefaultMetrics({ register: registry });
   // Gauges by a counter's name: Prometheus' own checker objects to them.
@@ -33,6 +33,7 @@ export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' 
   );
 }
 
+/** Locations that ingest has taken in. */
 export function observeIngest({ counter }: Exposition, { counts }: Ingest): void {
   counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them.', ['outcome'], () => [
     { labels: { outcome: 'accepted' }, value: counts.accepted },
@@ -41,6 +42,7 @@ export function observeIngest({ counter }: Exposition, { counts }: Ingest): void
   ]);
 }
 
+/** What placement decides for the VMs that the process holds. */
 export function observePlacement({ counter, gauge }: Exposition, placement: PlacementService): void {
   counter('tagalong_placement_locations_total', 'Location events, by what became of them.', ['outcome'], () =>
     [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),

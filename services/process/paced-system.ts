@@ -1,7 +1,8 @@
-/** All services in one process on a clock that is moved: after each instant everything that it caused has happened. */
+/** All services in one process, on a clock that somebody else moves: the next instant comes when all that this one causes has happened. */
 import type { MemoryBus } from '#shared/bus/memory.ts';
 import { createSystem, type System, type SystemOptions } from './system.ts';
 
+/** A system whose caller moves the clock. */
 export interface PacedSystem extends System {
   /** Starts everything, and declares the VMs of the configuration. */
   start(): Promise<void>;
@@ -9,7 +10,7 @@ export interface PacedSystem extends System {
   settle(): Promise<void>;
 }
 
-/** Resolves when everything that was caused so far has happened, except what waits for the clock. */
+/** Resolves when nothing is under way but what waits for the clock. */
 export async function settled(
   { placement, migrator }: Pick<System, 'placement' | 'migrator'>,
   bus: MemoryBus,
@@ -21,6 +22,7 @@ export async function settled(
   } while (placement.busy || migrator.busy);
 }
 
+/** Makes such a system on a bus in memory, which says when it is idle. Nothing is started. */
 export function createPacedSystem({ bus, ...options }: SystemOptions & { readonly bus: MemoryBus }): PacedSystem {
   const system = createSystem({ ...options, bus });
   const settle = () => settled(system, bus);

@@ -20,6 +20,7 @@ export interface Single extends Followed {
   stop(): Promise<void>;
 }
 
+/** What the services of a process are given. */
 export interface SingleOptions {
   readonly config: Config;
   readonly clock: Clock;

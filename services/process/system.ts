@@ -39,6 +39,7 @@ export interface System {
   stop(): Promise<void>;
 }
 
+/** What a system is made of. */
 export interface SystemOptions {
   readonly config: Config;
   readonly clock: Clock;

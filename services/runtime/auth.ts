@@ -1,4 +1,4 @@
-/** Who may ask: whoever shows the token, or a person whom the identity provider has given one for us. */
+/** Who may ask: a client that shows the token, or a person with an access token of the identity provider. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
@@ -10,19 +10,19 @@ import { foreignText } from '#shared/text.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The name of basic authentication, where that was used and somebody has to be shown. */
+    /** The user name of basic authentication, where a request used that. */
     basicName?: string;
   }
 }
 
-/** Signatures made with a secret that we would have to share are none. */
+/** Asymmetric signatures only: others need a secret that the issuer would have to share with us. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
-/** Of the issuer's description, and of its keys. */
+/** Limits for the issuer's description and its keys. */
 const ISSUER_LIMITS = { mostBytes: 2 ** 20, withinMs: 5_000 };
 
 /**
- * Puts the check before every route under /v1 that is registered from now on; after the rate limit, which slows guessing.
- * Nobody is asked where neither `token` nor `oidc` is configured.
+ * Checks the credentials of every request to a route under /v1 that is registered after this call; after the rate limit, which slows
+ * guessing. Where neither `token` nor `oidc` is configured, nothing is checked.
  */
 export async function requireCredentials(app: FastifyInstance, config: HttpConfig, log: Log): Promise<void> {
   const checks = [
@@ -44,7 +44,7 @@ export async function requireCredentials(app: FastifyInstance, config: HttpConfi
 
 type Check = (shown: string) => boolean | Promise<boolean>;
 
-/** Takes as long for a wrong token as for the right one, whatever they have in common. */
+/** Takes the same time for a wrong token as for the right one, however many characters they share. */
 function tokenCheck(token: string): Check {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const right = digest(token);
@@ -72,7 +72,7 @@ function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log:
     return createRemoteJWKSet(new URL(jwks_uri), { [customFetch]: ask });
   };
   return async (shown) => {
-    // Whoever shows no JWT at all does not make us ask the issuer.
+    // A text that is no JWT does not make us ask the issuer.
     if (shown.split('.').length !== 3) return false;
     try {
       keys ??= discover();
@@ -90,7 +90,7 @@ function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log:
   };
 }
 
-/** Phones that know nothing but name and password show the token as the password. */
+/** Apps on phones that only know a name and a password send the token as the password. */
 const passwordAsToken: onRequestHookHandler = (request, _reply, done) => {
   const [, basic] = /^basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
   if (basic !== undefined) {

@@ -18,8 +18,8 @@ export interface HttpSurface {
    */
   health(service: string, ready: () => boolean | string): void;
   /**
-   * Adds what no service of the process can work without: while it is away none is ready, and that is the reason.
-   * @param state true, or why it is away
+   * Adds something that every service of the process needs. While it is away, no service is ready.
+   * @param state true, or why it is away: the reason that `/readyz` gives
    */
   needs(state: () => true | string): void;
   /** Resolves when requests are answered. `port` is the one that was found free where the configuration says 0. */
@@ -55,13 +55,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   SERVICE_STOPPED: 503,
 };
 
-/** What clients are told where an error's own line names servers that are none of their business. */
+/** Messages for clients in the place of those that name servers. */
 const INSTEAD: Partial<Record<ErrorCode, string>> = {
   BUS_UNREACHABLE: 'the bus cannot be reached at the moment; send it again later',
   STORE_UNREACHABLE: 'the store cannot be reached at the moment; send it again later',
 };
 
-/** What is said of a fault that HTTP itself has a status for. */
+/** Codes and messages of faults that HTTP itself has a status for. */
 const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   400: { code: 'BAD_REQUEST' },
   401: {
@@ -79,8 +79,9 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
 };
 
 /**
- * Makes the server. Everything under /v1 asks for the token, where one is configured; bodies, query strings and what
- * stands in a path are not logged, because they hold users and positions. NDJSON bodies arrive as one text.
+ * Makes the server; it answers from `listen` on. Every route under /v1 asks for the token, where one is configured. Bodies, query
+ * strings and the variable parts of paths are not logged, because they hold users and positions. NDJSON bodies arrive as one text.
+ * @throws TagalongError CONFIG_UNREADABLE where the certificate cannot be read
  */
 export async function createHttp(options: { config: HttpConfig; log: Log }): Promise<HttpSurface> {
   const { config } = options;
@@ -97,7 +98,7 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
   });
   app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log, unreachable));
   const methodsOf = rememberMethods(app);
-  // Before the body is parsed: a method that is not there may have a body of any type.
+  // Before the body is parsed: a request with a wrong method may have a body of any type.
   app.addHook('onRequest', async (request, reply) => {
     const methods = request.is404 ? methodsOf(request.url) : [];
     if (methods.length === 0) return;
@@ -151,8 +152,8 @@ interface Health {
 }
 
 /**
- * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate
- * limit: whoever restarts what does not answer must not be turned away because others ask much.
+ * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate limit: a
+ * supervisor that restarts processes must get an answer also while clients send too much.
  */
 function healthRoutes(app: FastifyInstance): Health {
   const services: Health['services'] = new Map();

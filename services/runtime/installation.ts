@@ -1,6 +1,6 @@
 /**
- * Which installation a store and a bus belong to, so that processes of another one that reach them by accident are refused,
- * instead of sharing its partitions and moving its VMs.
+ * Which installation a store and a bus belong to. A process of another installation that reaches them by accident is refused;
+ * else it would share the partitions and move the VMs.
  *
  * The first process that starts writes the installation down, with an id, the name that its configuration gives (if any), and
  * its sites. A process is of another one where it gives another name; where it gives none, if it has sites and not one of them
@@ -17,11 +17,11 @@ import { updateRecord } from '#shared/store/update.ts';
 
 const KeptInstallation = Type.Object(
   {
-    /** Made at the first start, and never another. */
+    /** Made at the first start; it never changes. */
     id: Name,
-    /** As the configuration has it; null where none has named it yet. */
+    /** As a configuration gives it; null where none has given one yet. */
     name: orNull(Name),
-    /** Those of the configuration that was started last. */
+    /** The sites of the configuration that was started last. */
     sites: Type.Array(Name),
   },
   closed,
@@ -35,7 +35,7 @@ export const INSTALLATION_RECORD = recordKind({
   kind: 'installation',
   keys: KEY,
   owner: 'all',
-  // Its first: programs before had no such record.
+  // Older programs had no such record.
   version: 0,
   schema: KeptInstallation,
   upgrade: {},

@@ -1,7 +1,7 @@
-/** Requests whose path exists, but not with their method (RFC 9110, section 15.5.6: 405 and the header `allow`). */
+/** Requests with an existing path and a wrong method are answered with 405 and `allow` (RFC 9110, section 15.5.6). */
 import type { FastifyInstance } from 'fastify';
 
-/** Finds the methods that the path of a request has, sorted; none where there is no such path. */
+/** The methods that exist for a request's path, sorted; none where the path does not exist. */
 export type MethodsOf = (url: string) => readonly string[];
 
 /** Remembers the routes that are registered from now on. */

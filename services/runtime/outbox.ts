@@ -27,10 +27,12 @@ interface Kept {
   readonly outbox: readonly unknown[];
 }
 
+/** A record to write, with the events that follow from it. */
 export interface Change<T> {
+  /** What follows after the outbox's prefix. */
   readonly key: string;
   readonly value: T;
-  /** Events that follow from this change. */
+  /** Published, in this order, once the record is written. */
   readonly events: readonly Event[];
 }
 
@@ -42,6 +44,7 @@ export interface Refusal {
   readonly error: TagalongError;
 }
 
+/** What an outbox is made of. */
 export interface OutboxParts<T> {
   readonly store: Store;
   readonly bus: Bus;
@@ -52,9 +55,13 @@ export interface OutboxParts<T> {
   readonly clock: Clock;
 }
 
-/** What a server takes at most it takes with headers of its own. */
+/** Servers count their own headers into the most bytes that they take. */
 const ENVELOPE_BYTES = 2_000;
 
+/**
+ * The records of one kind, written and published as one. It remembers the revision of each record that it has read or written: one
+ * process has one outbox for a prefix.
+ */
 export class Outbox<T> {
   readonly #store: Store;
   readonly #bus: Bus;
@@ -74,29 +81,30 @@ export class Outbox<T> {
   }
 
   /**
-   * The records that can be read, after their outboxes have been published again; the others are set aside.
-   * @param folders begins of the keys of those that are wanted; all, where it is left out
+   * Reads the records, publishes their outboxes again, and sets aside the records that cannot be read.
+   * @param folders beginnings of the keys to read, after the prefix. @default all
+   * @throws TagalongError of bus and store
    */
   async load(folders: readonly string[] = ['']): Promise<{ key: string; value: T }[]> {
     const lists = await Promise.all(folders.map((folder) => this.#store.list<Kept>(this.#prefix + folder)));
     this.#revisions.clear();
     const here = new Set(lists.flat().map(({ key }) => key));
-    // What is another's by now, or is no more.
+    // Records that another process holds by now, or that are gone.
     for (const { key } of this.#setAside.list([this.#kind.kind])) if (!here.has(key)) this.#setAside.release(key);
-    const unsaid: { readonly key: string; readonly entry: unknown }[] = [];
+    const unpublished: { readonly key: string; readonly entry: unknown }[] = [];
     const readable: { key: string; value: T }[] = [];
     for (const stored of lists.flat()) {
       const read = this.#read(stored);
       if (read === undefined) continue;
       readable.push(read);
       const { outbox } = stored.value;
-      if (Array.isArray(outbox)) for (const entry of outbox) unsaid.push({ key: stored.key, entry });
+      if (Array.isArray(outbox)) for (const entry of outbox) unpublished.push({ key: stored.key, entry });
     }
-    await this.#sayAgain(unsaid);
+    await this.#publishOutboxes(unpublished);
     return readable;
   }
 
-  /** One record, read anew; undefined where there is none that can be read. */
+  /** Reads one record again; undefined where there is none, or none that can be read. */
   async reload(key: string): Promise<T | undefined> {
     const stored = await this.#store.get<Kept>(this.#prefix + key);
     return stored && this.#read(stored)?.value;
@@ -119,8 +127,8 @@ export class Outbox<T> {
 
   /**
    * Writes the changes, then publishes their events in order.
-   * @returns the changes that were refused, and nothing of which was written or published; the others are made
-   * @throws TagalongError STORE_CONFLICT where somebody else wrote a record meanwhile: load again, act on nothing
+   * @returns the refused changes: nothing of them was written or published. All others were
+   * @throws TagalongError STORE_CONFLICT where another process wrote a record meanwhile: load again, and act on nothing
    */
   async commit(changes: readonly Change<T>[]): Promise<readonly Refusal[]> {
     if (changes.length === 0) return [];
@@ -138,7 +146,7 @@ export class Outbox<T> {
     }
     if (writes.length === 0) return refusals;
     const revisions = await this.#store.put(writes).catch(async (error) => {
-      if (error instanceof TagalongError && error.code === 'STORE_CONFLICT') await this.#sayWon(made);
+      if (error instanceof TagalongError && error.code === 'STORE_CONFLICT') await this.#publishWritten(made);
       throw error;
     });
     writes.forEach(({ key }, i) => {
@@ -149,12 +157,12 @@ export class Outbox<T> {
     return refusals;
   }
 
-  /** What both take: the events that are in a record have to go over the bus. */
+  /** The most bytes that bus and store both take: the events in a record are also published. */
   #limitBytes(): number {
     return Math.min(this.#store.maxRecordBytes, this.#bus.maxEventBytes) - ENVELOPE_BYTES;
   }
 
-  /** The write of a change; or why nobody would take it. */
+  /** The write of a change, or why bus or store would refuse it. */
   #fit({ key, value, events }: Change<T>, limit: number): Write | TagalongError {
     const whole = this.#prefix + key;
     const aside = this.#setAside.get(whole);
@@ -180,21 +188,21 @@ export class Outbox<T> {
    * After a conflict some of the batch's records may have been written all the same. This publishes their events: the new owner
    * may have read the records before this write, and would never publish them.
    */
-  async #sayWon(changes: readonly Change<T>[]): Promise<void> {
+  async #publishWritten(changes: readonly Change<T>[]): Promise<void> {
     for (const { key, events } of changes) {
       if (events.length === 0) continue;
       const kept = await this.#store.get<Kept>(this.#prefix + key);
       const won = (kept?.value?.outbox ?? []).filter((entry) => events.some(({ id }) => id === idOf(entry)));
-      // As it is on record: another process may have come to the same event by another way.
-      await this.#sayAgain(won.map((entry) => ({ key: this.#prefix + key, entry })));
+      // As the record has them: another process may have made the same event with other data.
+      await this.#publishOutboxes(won.map((entry) => ({ key: this.#prefix + key, entry })));
     }
   }
 
-  /** What is no event, or no longer one, goes to the dead letters under its record's key. */
-  async #sayAgain(unsaid: readonly { readonly key: string; readonly entry: unknown }[]): Promise<void> {
-    if (unsaid.length === 0) return;
+  /** Publishes outbox entries. An entry that is not a valid event becomes a dead letter under its record's key. */
+  async #publishOutboxes(unpublished: readonly { readonly key: string; readonly entry: unknown }[]): Promise<void> {
+    if (unpublished.length === 0) return;
     const limit = this.#limitBytes();
-    const events = unsaid.map(({ key, entry }) => {
+    const events = unpublished.map(({ key, entry }) => {
       const bytes = Buffer.byteLength(JSON.stringify(entry));
       try {
         if (bytes > limit) throw new TagalongError('PAYLOAD_TOO_LARGE', `${bytes} bytes; bus and store take ${limit}`);

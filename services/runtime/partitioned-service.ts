@@ -60,6 +60,7 @@ export interface Steps<C, Output, Value> {
   onWritten(written: Written<Output, Value>, core: C): void | Promise<void>;
 }
 
+/** What a partitioned service is made of. */
 export interface PartitionedServiceOptions<C extends Core<Output>, Output, Value> {
   /** Consumer group of the assigned partitions; `<group>-sites` is that of the broadcasts. */
   readonly group: string;

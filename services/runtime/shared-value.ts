@@ -4,6 +4,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 /** How long after a failed reading the value is read again, in milliseconds. */
 const RETRY_MS = 1000;
 
+/** Which value, and how fresh it has to be. */
 export interface SharedValueOptions<T> {
   readonly clock: Clock;
   /** How old the value may become before it is read again. */

@@ -150,9 +150,13 @@ describe('the linter', () => {
   });
 });
 
-test('every export of the ports, their adapters and the events has a docstring', () => {
-  const files = globSync('shared/{bus,store,clock,random,hypervisor,events}/**/*.ts', { cwd: root });
-  expect(files).toEqual(expect.arrayContaining(['shared/bus/bus.ts', 'shared/events/types.ts']));
+test('every export of the ports, their adapters, the events and the services that run the cores has a docstring', () => {
+  const ports = 'shared/{bus,store,clock,random,hypervisor,events}/**/*.ts';
+  const cores = 'services/{runtime,placement,migrator,process}/**/*.ts';
+  const files = globSync([ports, cores, 'shared/core.ts'], { cwd: root });
+  expect(files).toEqual(
+    expect.arrayContaining(['shared/bus/bus.ts', 'shared/events/types.ts', 'services/placement/service.ts']),
+  );
   const faults = files.flatMap((path) => undocumentedExports(path, readFileSync(root + path, 'utf8')));
   expect(faults).toEqual([]);
 });
