@@ -1,96 +1,102 @@
 /**
- * The bus port. Small enough to be kept honestly by memory, NATS JetStream and Kafka alike.
+ * The bus port: events in partitions, for groups of members. Memory, NATS JetStream and Kafka implement it.
  *
  * An adapter promises:
- * - **order per key**: a group sees the events of one key in the order they were published, because one key is always
- *   on one partition (`partitionOf`) and a partition is handled one batch at a time;
+ * - **order per key**: a group receives the events of one key in the order in which they were published, because one key is
+ *   always on one partition (`partitionOf`), and a partition is handled one batch at a time;
  * - **at least once**: a batch whose handler rejects, or whose process dies, is delivered again;
- * - **ack after the handler**: a batch counts as handled when the handler's promise has resolved, not before;
- * - **a poisoned event stops nothing**: one that is still refused after `MAX_ATTEMPTS` goes to the dead letters, as an
+ * - **acknowledged after the handler**: a batch counts as handled when the handler's promise has resolved, not before;
+ * - **a poisoned event stops nothing**: an event that is refused `MAX_ATTEMPTS` times becomes a dead letter, an
  *   `event.rejected.v1`, and the partition goes on;
- * - a repeat of an event id may be dropped (a cheap first line; not a promise).
+ * - an adapter may drop a repeat of an event id, and need not.
  *
- * That an event *counts* once is built above this port: handlers change nothing when they see a fact a second time.
+ * Handlers make an event *count* once: they change nothing when they receive it a second time.
  */
 
 import type { BusCounters } from '../connection/counters.ts';
 import type { Event, EventType } from '../events/index.ts';
 
 export interface Bus {
-  /** Resolves when the events are as safe as the adapter makes them. The order of the array is kept per key. */
+  /**
+   * Publishes events, in the order of the array for each key. Resolves when they are as durable as the adapter makes them.
+   * @throws TagalongError EVENT_INVALID, and then none is published; PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, and then some may
+   * have been; BUS_CLOSED
+   */
   publish(events: readonly Event[]): Promise<void>;
   /**
-   * Begins to hand events to `handler`. Members of one group share the partitions; each group sees all events. A group
-   * that has subscribed once keeps its place while nobody of it is there. Resolves when the member takes part: it has
-   * been told its partitions, and has handled the latest events where it asked for them.
+   * Joins a group as one member, and begins to hand events to `handler`. The members of a group share the partitions; each group
+   * receives all events. A new group begins with what is published from now on, and keeps its offsets while it has no members.
+   * Resolves when the member takes part: `assigned` was called, and the latest events are handled where it asked for them.
+   * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, BUS_CLOSED
    */
   subscribe(options: Subscribe, handler: Handler): Promise<Subscription>;
-  /** Events not yet handled, by group and partition; as far as known: an adapter may look once a second. */
+  /** How many events are not handled, by group and partition. It may be a second old, and empty at first. */
   lag(): Lag[];
   /**
-   * Writes down whose bus this is, where nobody has yet. Absent where the bus has no place for it.
-   * @param installation an id
-   * @returns the id of the installation whose it is
+   * Writes down that an installation owns the bus, where none does yet. Absent where the bus has no place for it.
+   * @param installation its id
+   * @returns the id of the owner
+   * @throws TagalongError BUS_UNREACHABLE
    */
   claim?(installation: string): Promise<string>;
-  /** True, or why the bus cannot be used at the moment: in words that name no server. As far as known: some seconds old. */
+  /** True, or why the bus cannot be used at the moment, in words that name no server. It may be some seconds old. */
   connected(): true | string;
-  /** What happened to its connection since it was opened; absent where there is none. */
+  /** What happened to its connection since it was opened; absent where it has none. */
   readonly counters?: Readonly<Partial<BusCounters>>;
-  /** An event of more bytes than this, as JSON, is not taken. May change with the server that answers. */
+  /** The most bytes of an event, as JSON. It may change when another server of a cluster answers. */
   readonly maxEventBytes: number;
+  /** Stops all members after their batches in hand, then closes the connection. Later calls get BUS_CLOSED. */
   close(): Promise<void>;
 }
 
-/** Who listens to what. */
+/** Which events a member receives, and how. */
 export interface Subscribe {
   readonly group: string;
   readonly types: readonly EventType[];
   /**
-   * True: begin with the latest event of each key of the types in `LATEST_KEPT`, whenever they were published. For what
-   * every process must know (the sites); the group is then one process's own.
+   * True: the member begins with the latest event of each key of the types in `LATEST_KEPT`, whenever they were published, and
+   * receives all partitions: the group is one process's own. For what every process has to know (the sites).
    */
   readonly latest?: boolean;
-  /** True: one member has all partitions, and the others stand by. For who judges by all keys at once. */
+  /** True: one member has all partitions, and the others stand by. For a service that decides over all keys at once. */
   readonly exclusive?: boolean;
   /**
-   * Told all the partitions that are this member's, whenever they change, or are its own again after they may have been
-   * another's: before anything of a new one is delivered.
-   * One that is gone may have changed hands while its last batch was in hand: what is written of it has to be written by
-   * compare-and-set.
+   * Called with the full list of the member's partitions after each assignment that changes it, or after which another member may
+   * have had them in between, and before the first delivery of a new partition. Another member may already work on a partition
+   * that is gone while this one finishes its last batch: write what follows from that batch by compare-and-set.
    */
   readonly assigned?: (partitions: readonly number[]) => void;
 }
 
-/** Events of one partition, in order. Resolve: they are acknowledged. Reject: they come again. */
+/** Handles events of one partition, in order. Resolving acknowledges them; after a rejection they come again. */
 export type Handler = (batch: readonly Delivery[]) => Promise<void>;
 
-/** One event as a group is handed it. */
+/** One event as a group receives it. */
 export interface Delivery {
   readonly event: Event;
   readonly partition: number;
-  /** 1 the first time. */
+  /** 1 at the first attempt, at most `MAX_ATTEMPTS`. */
   readonly attempt: number;
 }
 
 /** One member of a group, until it stops. */
 export interface Subscription {
-  /** Resolves when the batch in hand is done; nothing is delivered after that. */
+  /** Leaves the group. Resolves when the batch in hand is done; nothing is delivered after that. */
   stop(): Promise<void>;
 }
 
-/** How many events wait for a group on one partition, those in hand included. */
+/** How many events wait for a group on one partition, including those in hand. */
 export interface Lag {
   readonly group: string;
   readonly partition: number;
   readonly events: number;
 }
 
-/** What a bus takes of an event where its server would take more: servers usually take 1 MB. */
+/** The most bytes of an event where the server would take more: servers usually take 1 MB. */
 export const MAX_EVENT_BYTES = 900_000;
 
-/** How often an event is tried before it goes to the dead letters. */
+/** How often an event is tried before it becomes a dead letter. */
 export const MAX_ATTEMPTS = 5;
 
-/** Types of which the bus keeps the latest event of each key for those who come later. */
+/** The types of which the bus keeps the latest event of each key for members that ask for the latest. */
 export const LATEST_KEPT: readonly EventType[] = ['site.reported.v1', 'site.removed.v1'];

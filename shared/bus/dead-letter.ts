@@ -3,9 +3,9 @@ import { type Event, envelop, keyOf } from '../events/index.ts';
 import { foreignText } from '../text.ts';
 
 /**
- * The dead letter for an event that a group refused to the last attempt. Its id is made from the group's name and the
- * event's id, so that a repeat is known as one. Its code is the error's, `HANDLER_FAILED` where the error has none.
- * @returns undefined for a dead letter that was itself refused: wrapped again and again, it would never come to rest
+ * The dead letter of an event that a group refused to the last attempt. Its id consists of the group's name and the event's id, so
+ * that a repeat is known as one. Its code is the error's, or `HANDLER_FAILED` where the error has none.
+ * @returns undefined for a dead letter that was itself refused: otherwise dead letters of dead letters would never end
  */
 export function deadLetter(event: Event, group: string, error: unknown): Event | undefined {
   if (event.type === 'event.rejected.v1') return undefined;
@@ -13,14 +13,14 @@ export function deadLetter(event: Event, group: string, error: unknown): Event |
   return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
 }
 
-/** The dead letter for what stands in a record's outbox and is no event that the bus takes. It names the record. */
+/** The dead letter of an entry in a record's outbox that the bus does not take. It names the record. */
 export function outboxLetter(entry: {
-  /** The record's. */
+  /** The record's key. */
   readonly key: string;
   readonly vm: string;
   readonly id: string;
   readonly original: unknown;
-  /** When that was found. */
+  /** When it was found, in milliseconds since the epoch. */
   readonly atMs: number;
   readonly error: unknown;
 }): Event {
@@ -40,12 +40,12 @@ function causeOf(error: unknown): { readonly code: string; readonly reason: stri
 
 const REPLAY = 'replay:';
 
-/** An event that was rejected, to be published again: under an id of its own, because a bus drops repeats of the first. */
+/** A rejected event as it is published again: under another id, because the bus may drop a repeat of the first. */
 export function replayOf(original: Event): Event {
   return { ...original, id: REPLAY + original.id };
 }
 
-/** The id under which an event was published first, for who has to know repeats by it. */
+/** The id under which an event was published first. Compare ids by it to recognise an event that was published again. */
 export function originalId(id: string): string {
   return id.startsWith(REPLAY) ? originalId(id.slice(REPLAY.length)) : id;
 }

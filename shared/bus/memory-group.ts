@@ -6,12 +6,13 @@ import { PartitionQueue } from './partition-queue.ts';
 /** What a group needs of its bus. */
 export interface Surroundings {
   readonly partitions: number;
-  /** A break to wait for, where the process has been kept busy for long. */
+  /** A break to wait for, where the process has worked for long without one; else undefined. */
   breathe(): Promise<void> | undefined;
-  /** Takes an event that has had its last attempt. */
+  /** Makes a dead letter of an event that has had its last attempt. */
   reject(delivery: Delivery, group: string, error: unknown): void;
-  /** A member begins to work off its partitions; `rested` follows when nothing is left for it. */
+  /** A member begins to work off its partitions. */
   woke(): void;
+  /** A member that woke has nothing left to do. */
   rested(): void;
 }
 
@@ -19,17 +20,17 @@ interface Member {
   readonly handler: Handler;
   readonly assigned: Subscribe['assigned'];
   awake: boolean;
-  /** The partition it took from last, so that each gets its turn. */
+  /** The partition that it took from last, so that each gets its turn. */
   partition: number;
   drained: Promise<void>;
 }
 
-/** A consumer group: one queue a partition, which its members share. The queues stay when the last member has left. */
+/** A consumer group: one queue for each partition, and members that share them. The queues stay when the last member has left. */
 export class MemoryGroup {
   readonly name: string;
   readonly queues: readonly PartitionQueue[];
   types: ReadonlySet<EventType> = new Set();
-  /** True: the member that has been there longest has all partitions. */
+  /** True: the member that joined first has all partitions. */
   exclusive = false;
   readonly #bus: Surroundings;
   #members: Member[] = [];
@@ -40,17 +41,18 @@ export class MemoryGroup {
     this.queues = Array.from({ length: bus.partitions }, () => new PartitionQueue());
   }
 
-  /** True: nobody of the group is there. */
+  /** True where the group has no member. */
   get deserted(): boolean {
     return this.#members.length === 0;
   }
 
+  /** Queues an event, and sets the owner of its partition to work. */
   add(delivery: Delivery): void {
     this.queues[delivery.partition]!.push(delivery);
     this.#wake(delivery.partition);
   }
 
-  /** Puts `first` before all that waits, and keeps of the rest what `keep` says. */
+  /** Puts `first` before all that waits, and drops of the rest what `keep` is false for. */
   beginWith(first: readonly Delivery[], keep: (delivery: Delivery) => boolean): void {
     this.queues.forEach((queue, partition) => {
       queue.beginWith(
@@ -60,6 +62,7 @@ export class MemoryGroup {
     });
   }
 
+  /** Adds a member, and assigns the partitions anew. */
   join(handler: Handler, assigned: Subscribe['assigned']): Subscription {
     const member: Member = { handler, assigned, awake: false, partition: -1, drained: Promise.resolve() };
     this.#assign([...this.#members, member]);
@@ -71,7 +74,7 @@ export class MemoryGroup {
     };
   }
 
-  /** Resolves when nothing waits that was there before, or nobody is there to take it. */
+  /** Resolves when no event waits any more, or the group has no member. */
   async caughtUp(): Promise<void> {
     while (!this.deserted && this.queues.some(({ size }) => size > 0)) await turn();
   }
@@ -93,7 +96,7 @@ export class MemoryGroup {
     for (let partition = 0; partition < this.queues.length; partition++) this.#wake(partition);
   }
 
-  /** Sets the partition's owner to work, unless it is at work already. */
+  /** Sets the partition's owner to work, unless it is at work or nothing waits. */
   #wake(partition: number): void {
     const member = this.#owner(partition);
     if (member === undefined || member.awake || !this.queues[partition]!.ready) return;
@@ -108,7 +111,7 @@ export class MemoryGroup {
     await undefined;
     for (let partition = this.#next(member); partition !== undefined; partition = this.#next(member)) {
       await this.#deliver(member, partition);
-      // The partition may have been given to another member, who found it in hand.
+      // The partition may be another member's by now, which could not take from it while the batch was in hand.
       this.#wake(partition);
       const pause = this.#bus.breathe();
       if (pause !== undefined) await pause;

@@ -1,7 +1,7 @@
 /**
- * The bus inside one process. Events are checked when they are published and passed on by reference, so a handler must
- * not change them. Nothing is kept for groups that have not subscribed yet, but for the types in `LATEST_KEPT`; a
- * group that has subscribed keeps its queues, in memory, as long as the bus lives.
+ * The bus inside one process. It checks events when they are published and passes them on by reference, so a handler must not
+ * change them. It keeps nothing for groups that have not subscribed yet, except the types in `LATEST_KEPT`. A group that has
+ * subscribed keeps its queues in memory as long as the bus lives.
  */
 import { TagalongError } from '../errors.ts';
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
@@ -10,16 +10,16 @@ import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
 import { RecentIds } from './recent-ids.ts';
 
-/** After this much work on end the process's timers and sockets get their turn. */
+/** After so much work without a break the bus lets the process's timers and sockets run. */
 const LONGEST_STRETCH_MS = 10;
 
-/** A bus that can say when it has come to rest. */
+/** A bus that can tell when nothing is left to handle. */
 export interface MemoryBus extends Bus {
-  /** Resolves when every event of the groups that are there has been handled, and all that handling them published. */
+  /** Resolves when the groups that have members have handled every event, also those that handlers published meanwhile. */
   idle(): Promise<void>;
 }
 
-/** @param options.partitions into how many queues a group's events are divided by key */
+/** Makes a bus. @param options.partitions into how many queues a group's events are divided by key */
 export function memoryBus({ partitions = 16 }: { readonly partitions?: number } = {}): MemoryBus {
   const groups = new Map<string, MemoryGroup>();
   const owned = new Set<MemoryGroup>();
@@ -61,12 +61,12 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       if (closed) throw closedError('publish');
       for (const event of events) check(event);
       for (const event of events) accept(event);
-      // One who publishes without end must not keep the handlers from their break.
+      // A caller that publishes without end must leave the process its breaks, too.
       await breathe();
     },
     async subscribe(options, handler) {
       if (closing) throw closedError('subscribe');
-      // Who begins with the latest shares with nobody, and leaves nothing behind.
+      // A member that begins with the latest has a group of its own, which ends with it.
       const own = options.latest ? new MemoryGroup(options.group, surroundings) : undefined;
       const group = own ?? groups.get(options.group) ?? new MemoryGroup(options.group, surroundings);
       if (own) owned.add(own);
@@ -100,7 +100,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
     idle: rest.idle,
     async close() {
       closing = true;
-      // What is in hand may still publish what came of it.
+      // Handlers that are at work may still publish.
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
       closed = true;
     },
@@ -119,7 +119,7 @@ function byType(groups: Iterable<MemoryGroup>): Map<EventType, readonly MemoryGr
   return wanting;
 }
 
-/** Gives a break, a turn of the event loop, whenever the last one is `stretchMs` ago. */
+/** Makes a function that returns a break, one turn of the event loop, when the last one is `stretchMs` ago. */
 function breather(stretchMs: number): () => Promise<void> | undefined {
   let turnedMs = performance.now();
   let pause: Promise<void> | undefined;
@@ -136,7 +136,7 @@ function breather(stretchMs: number): () => Promise<void> | undefined {
   };
 }
 
-/** Counts the members at work, and tells those who wait when there are none. */
+/** Counts the members at work, and resolves `idle` when there are none. */
 function restCounter() {
   let awake = 0;
   let waiting: (() => void)[] = [];

@@ -1,39 +1,40 @@
 import { type Delivery, MAX_ATTEMPTS } from './bus.ts';
 
-/** The most events a handler is given at once: enough to hide what a call costs, few enough to repeat after a refusal. */
+/** The most events of one batch: enough to hide the cost of a call, few enough to repeat after a refusal. */
 export const MAX_BATCH = 10_000;
 
-/** What one group has still to handle of one partition, in order. An event leaves when it is acknowledged. */
+/** The events of one partition that a group has still to handle, in order. An event leaves when it is acknowledged. */
 export class PartitionQueue<D extends Delivery = Delivery> {
   #deliveries: D[] = [];
-  // Everything before the head has been acknowledged; shifting one by one would cost a move of the whole backlog.
+  // All before the head is acknowledged. Shifting events out one by one would move the whole backlog each time.
   #head = 0;
   #inHand = 0;
 
-  /** Events not yet acknowledged, those in hand included. */
+  /** How many events are not acknowledged, including those in hand. */
   get size(): number {
     return this.#deliveries.length - this.#head;
   }
 
-  /** True: there is something to take, and nobody has a batch in hand. */
+  /** True where an event waits and no batch is in hand. */
   get ready(): boolean {
     return this.#inHand === 0 && this.size > 0;
   }
 
-  /** The events in order, those in hand included. */
+  /** The events in order, including those in hand. */
   [Symbol.iterator](): Iterator<D> {
     return this.#deliveries.slice(this.#head).values();
   }
 
+  /** Adds an event at the end. */
   push(delivery: D): void {
     this.#deliveries.push(delivery);
   }
 
-  /** The next batch, which is in hand until it is acknowledged or refused. Only where the queue is `ready`. */
+  /** The next batch, which is in hand until it is acknowledged or refused. Call it only where the queue is `ready`. */
   take(): readonly D[] {
     const limit = Math.min(this.#deliveries.length, this.#head + MAX_BATCH);
     let end = this.#head + 1;
-    // What was refused before is tried alone, so that a poisoned event does not take its neighbours with it.
+    // A refused event is tried alone, so that a poisoned one does not make its neighbours fail as well.
     if (this.#deliveries[this.#head]!.attempt === 1) {
       while (end < limit && this.#deliveries[end]!.attempt === 1) end++;
     }
@@ -41,7 +42,7 @@ export class PartitionQueue<D extends Delivery = Delivery> {
     return this.#deliveries.slice(this.#head, end);
   }
 
-  /** The batch in hand is handled. */
+  /** Removes the batch in hand. */
   acknowledge(): void {
     this.#head += this.#inHand;
     this.#inHand = 0;
@@ -52,8 +53,8 @@ export class PartitionQueue<D extends Delivery = Delivery> {
   }
 
   /**
-   * The batch in hand was refused: it stays at the front, its next attempt counted.
-   * @returns the event that has had its last attempt, and is no longer in the queue
+   * Puts the batch in hand back to the front, with one attempt more.
+   * @returns the event that has had its last attempt, and is no longer in the queue; else undefined
    */
   refuse(): D | undefined {
     const first = this.#deliveries[this.#head]!;
@@ -70,7 +71,7 @@ export class PartitionQueue<D extends Delivery = Delivery> {
     return undefined;
   }
 
-  /** Puts `first` before all that waits, and keeps of the rest what `keep` says. A batch in hand stays as it is. */
+  /** Puts `first` before all that waits, and drops of the rest what `keep` is false for. A batch in hand stays as it is. */
   beginWith(first: readonly D[], keep: (delivery: D) => boolean): void {
     const waiting = this.#head + this.#inHand;
     this.#deliveries = [

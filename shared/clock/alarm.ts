@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** One timer that can be moved: the result sets it for a new time, or takes it back (undefined, Infinity). */
+/** One timer that can be moved. The result sets it to a time, in milliseconds since the epoch, or clears it (undefined, Infinity). */
 export function alarm(clock: Clock, ring: () => void): (atMs: number | undefined) => void {
   let setForMs: number | undefined;
   let cancel = () => {};

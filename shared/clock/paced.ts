@@ -1,21 +1,21 @@
 import { realClock } from './real.ts';
 import { type VirtualClock, virtualClock } from './virtual.ts';
 
-/** A virtual clock that is moved along with the machine's clock, `speed` times as fast. */
+/** A virtual clock that moves with the machine's clock, `speed` times as fast. */
 export interface PacedClock extends VirtualClock {
   /**
-   * Moves to `timeMs`, running what is due on the way, no faster than `speed`. After each callback and at the end it
-   * waits for `settle`, so that everything a moment causes has happened before the next moment begins: a replay at any
-   * speed therefore gives the same results as a simulation.
+   * Moves to `timeMs` no faster than `speed`, and runs the callbacks that are due on the way. It waits for `settle` after each and at
+   * the end, so that all consequences of an instant have happened before the next one begins: so a replay gives the same results
+   * as a simulation at any speed.
    */
   paceTo(timeMs: number, settle: () => Promise<void>): Promise<void>;
 }
 
-/** @param speed how many seconds pass in one second of the machine's; Infinity: as fast as it goes */
+/** Makes a paced clock. @param speed how many seconds pass in one second of the machine's clock; Infinity: as fast as possible */
 export function pacedClock(startMs: number, speed: number): PacedClock {
   const clock = virtualClock(startMs);
   const machine = realClock();
-  // Set when the pace begins: what was done before, such as reading a trace, is not to be caught up with.
+  // Set at the first pace, so that time spent before, as on reading a trace, is not caught up with.
   let begunMs: number | undefined;
 
   const reach = async (timeMs: number) => {
@@ -31,7 +31,7 @@ export function pacedClock(startMs: number, speed: number): PacedClock {
       await settle();
     }
     await reach(timeMs);
-    // Something may have been scheduled from outside (an operator's request) while we waited.
+    // A callback may have been scheduled from outside (an operator's request) during the wait.
     if ((clock.nextMs() ?? Number.POSITIVE_INFINITY) <= timeMs) return paceTo(timeMs, settle);
     clock.advanceTo(timeMs);
   };

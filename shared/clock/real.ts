@@ -5,8 +5,8 @@ import { TimerQueue } from './timer-queue.ts';
 const LONGEST_DELAY_MS = 2_147_483_647;
 
 /**
- * The machine's clock. Kept from going back when the machine's is set back: the order of events matters more here than
- * agreement with the wall.
+ * The machine's clock. It stands still where the machine's clock is set back, because the order of events matters more than the
+ * time of day. A process that waits for no callback can end.
  */
 export function realClock(): Clock {
   const timers = new TimerQueue();
@@ -34,7 +34,7 @@ export function realClock(): Clock {
       if (timers.nextMs() === timeMs) arm();
       return () => {
         cancel();
-        // A process that waits for nothing else is to end.
+        // Without a callback the process can end.
         if (timers.nextMs() === undefined) clearTimeout(wake);
       };
     },

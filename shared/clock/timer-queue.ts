@@ -5,10 +5,11 @@ interface Timer {
   callback: (() => void) | undefined;
 }
 
-/** Callbacks in order of time, then of registration. Cancelled ones are dropped when they come up. */
+/** Callbacks in order of time, then of registration. Cancelled ones are dropped when their turn comes. */
 export class TimerQueue {
   readonly #timers = new Deadlines<Timer>();
 
+  /** Adds a callback. @returns cancels it */
   add(timeMs: number, callback: () => void): Cancel {
     const timer: Timer = { callback };
     this.#timers.push(timeMs, timer);
@@ -30,7 +31,7 @@ export class TimerQueue {
     if (nextMs === undefined || nextMs > nowMs) return undefined;
     const timer = this.#timers.pop()!;
     const { callback } = timer;
-    // A cancel after the run must find nothing to do.
+    // Cancelling it afterwards has no effect.
     timer.callback = undefined;
     return callback;
   }

@@ -5,15 +5,15 @@ import { TimerQueue } from './timer-queue.ts';
 export interface VirtualClock extends Clock {
   /** When the next callback is due; undefined where none waits. */
   nextMs(): number | undefined;
-  /** Moves to the next callback, if it is due by `untilMs`, and runs it. False where there was none. */
+  /** Moves to the next callback that is due by `untilMs`, and runs it. @returns false where there is none */
   step(untilMs: number): boolean;
-  /** Runs all that is due by `timeMs`, in order, each at its own time, and ends at `timeMs`. */
+  /** Runs all callbacks that are due by `timeMs`, in order and each at its own time, and ends at `timeMs`. */
   advanceTo(timeMs: number): void;
-  /** Makes it `timeMs`, and runs nothing: what is due by then is still to be stepped to. */
+  /** Sets the time without running callbacks: those that are due by then run at the next step. */
   set(timeMs: number): void;
 }
 
-/** @param startMs what `now()` says until the clock is first moved */
+/** Makes a clock that stands at `startMs` until it is first moved. */
 export function virtualClock(startMs = 0): VirtualClock {
   const timers = new TimerQueue();
   let nowMs = startMs;

@@ -1,6 +1,6 @@
 /**
- * What happens to the connection and the consumers of a bus, counted since it was opened: the metrics' names, and what
- * they say. Each adapter counts those that it can know of.
+ * Counters of what happens to a connection and its consumers since it was opened, with the names and help texts of their metrics.
+ * Each adapter has those that it can know of.
  */
 const COUNTED = {
   disconnects: ['tagalong_bus_disconnects_total', 'Times the connection to the bus was lost.'],
@@ -38,18 +38,18 @@ const COUNTED = {
   ],
 } as const;
 
-/** Something that is counted. */
+/** The name of a counter. */
 export type Counted = keyof typeof COUNTED;
 
-/** How often each happened. */
+/** Counters by name: how often each happened. */
 export type BusCounters<C extends Counted = Counted> = { [K in C]: number };
 
-/** All at zero. */
+/** New counters, all at zero. */
 export function countersOf<C extends Counted>(...counted: readonly C[]): BusCounters<C> {
   return Object.fromEntries(counted.map((name) => [name, 0])) as BusCounters<C>;
 }
 
-/** The metrics that counters are shown as, each with its help. */
+/** The metrics of counters, each with its name and help. */
 export function metricsOf(counters: Partial<BusCounters>): { readonly key: Counted; name: string; help: string }[] {
   return (Object.keys(counters) as Counted[]).map((key) => ({ key, name: COUNTED[key][0], help: COUNTED[key][1] }));
 }

@@ -1,38 +1,38 @@
 /**
- * Compare-and-set by replay of a log that knows no compare-and-set. Each write is a claim of the next version of its
- * record, and everybody who reads the log judges alike: **the first claim of a version is that version, and the highest
- * version is the record**. A writer claims version n + 1 only if it has seen n to be the record, so no version is
- * skipped.
+ * Compare-and-set by replay of a log that has none itself. Each write is a claim of the next version of its record, and every
+ * reader of the log judges alike: **the first claim of a version is that version, and the highest version is the record**. A
+ * writer claims version n + 1 only where it has read n as the record, so no version is skipped.
  *
- * This holds of a compacted log too, in which claims are missing, as long as none is removed before a higher version of
- * its record, or an earlier claim of the same version, is in the log: then the first claim of the highest version is
- * always still there. A deletion is a version like any other, and is never removed: without it, whoever was late with an
- * old version would bring the record back.
+ * This also holds for a compacted log, from which claims are missing, as long as each was removed only after a higher version of
+ * its record, or an earlier claim of the same version, was in the log: then the first claim of the highest version is always
+ * there. A deletion is a version like any other and is never removed. Without it, a late writer of an old version would bring the
+ * record back.
  */
 
-/** What somebody wants a record to be. */
+/** One write of a record. */
 export interface Claim {
-  /** Names this claim and no other. */
+  /** Unique. */
   readonly id: string;
   readonly key: string;
-  /** From 1 on. */
+  /** The version that it claims, from 1 on. */
   readonly version: number;
-  /** JSON; undefined: the record is deleted. */
+  /** The record as JSON; undefined: it is deleted. */
   readonly text: string | undefined;
 }
 
-/** What a claim came to. */
+/** The outcome of a claim. */
 export interface Judgement {
+  /** True: the claim is the record now. */
   readonly won: boolean;
-  /** The claim that nobody needs any more: the version before, or the one that lost. */
+  /** The id of a claim that nobody needs any more: the version before, or the one that lost. */
   readonly needless: string | undefined;
 }
 
-/** The records that a log of claims amounts to, as far as it was read. */
+/** The records of a log of claims, as far as it was read. */
 export class Claims {
   readonly #records = new Map<string, Claim>();
 
-  /** Takes the next claim of the log. */
+  /** Applies the next claim of the log. */
   take(claim: Claim): Judgement {
     const present = this.#records.get(claim.key);
     if (present !== undefined && claim.version <= present.version) {
@@ -42,18 +42,18 @@ export class Claims {
     return { won: true, needless: present?.id };
   }
 
-  /** The record's version, a deleted one's too; 0 where it never was. */
+  /** The version of a record, also of a deleted one; 0 where there was never one. */
   version(key: string): number {
     return this.#records.get(key)?.version ?? 0;
   }
 
-  /** The record, unless it is deleted. */
+  /** The claim that is the record; undefined where there is none, or it is deleted. */
   get(key: string): (Claim & { readonly text: string }) | undefined {
     const record = this.#records.get(key);
     return record?.text === undefined ? undefined : { ...record, text: record.text };
   }
 
-  /** The keys of the records that are not deleted and begin with `prefix`. */
+  /** The keys with a prefix whose records are not deleted. */
   keys(prefix: string): string[] {
     return [...this.#records.values()]
       .filter(({ key, text }) => text !== undefined && key.startsWith(prefix))

@@ -1,9 +1,9 @@
 import { TagalongError } from '../errors.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
-/** Records in this process's memory. They outlive the services that use them, not the process. */
+/** A store in this process's memory. Its records outlive the services that use them, but not the process. */
 export function memoryStore(): Store {
-  // Kept as text: a reader gets a copy, and what JSON cannot say is found here and not first on a durable store.
+  // As text: readers get copies, and a value that is no JSON fails here as it does in a durable store.
   const records = new Map<string, { text: string; revision: number }>();
   let lastRevision = 0;
 

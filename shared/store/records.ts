@@ -1,9 +1,9 @@
 /**
- * What a stored record looks like, by kind and version.
+ * The shapes of stored records, by kind and version.
  *
- * A kind has a schema, which is the shape that is stored and nothing else; a number that says which shape it is; and an
- * upgrader from each older one. The version lies beside the fields as `v`; a record without it is of version 0. A record
- * that cannot be read is refused with STORE_RECORD_UNREADABLE: its reader leaves it as it is and goes on with the others.
+ * A kind has a schema of what is stored, the version of that schema, and an upgrader from each older version. The version is stored
+ * beside the fields as `v`; a record without it has version 0. A record that cannot be read gets STORE_RECORD_UNREADABLE: its
+ * reader leaves it as it is and goes on with the others.
  *
  * A changed schema needs a new version, an upgrader from the last one, and a golden file (test/contract/records).
  */
@@ -16,31 +16,31 @@ import { describeFault } from '../events/codec.ts';
 export interface RecordKind<T = unknown> {
   /** Its name in logs, metrics and golden files. */
   readonly kind: string;
-  /** Where it lies: the pattern of its keys, or of its file. */
+  /** The pattern of its keys in the store, or of its file. */
   readonly keys: string;
   /** The service that writes it. */
   readonly owner: string;
   readonly version: number;
   readonly schema: TSchema;
-  /** True: the key names a person, and is not logged. */
+  /** True: the key names a person, and is never logged. */
   readonly personal: boolean;
   /** @throws TagalongError STORE_RECORD_UNREADABLE */
   read(stored: unknown): T;
-  /** The record as it is to be stored. @throws TagalongError STORE_RECORD_UNREADABLE where nobody could read it again */
+  /** The record as it is stored. @throws TagalongError STORE_RECORD_UNREADABLE where nobody could read it again */
   write(value: T): T & { readonly v: number };
   /**
-   * A value that lies apart from its version, as it is now.
+   * The present shape of a value that is stored apart from its version.
    * @throws TagalongError STORE_RECORD_UNREADABLE
    */
   upgrade(version: unknown, value: unknown): T;
-  /** What is wrong with a value that is to be stored; undefined: nothing. */
+  /** What is wrong with a value before it is stored; undefined where nothing is. */
   faultIn(value: T): string | undefined;
 }
 
-/** A kind of whatever: what can be said of all of them. */
+/** Any kind, without what depends on the type of its values. */
 export type AnyKind = Omit<RecordKind, 'write' | 'faultIn'>;
 
-/** What a kind is made of. */
+/** The declaration of a kind. */
 export interface KindParts<S extends TSchema> {
   readonly kind: string;
   readonly keys: string;
@@ -48,7 +48,7 @@ export interface KindParts<S extends TSchema> {
   readonly version: number;
   readonly schema: S;
   readonly personal?: boolean;
-  /** From each older version to the one after it. What they are given may have any shape; what they throw is caught. */
+  /** From each older version to the next one. An argument may have any shape; an error that is thrown makes the record unreadable. */
   // biome-ignore lint/suspicious/noExplicitAny: an old record has a shape that no type describes any more.
   readonly upgrade: Readonly<Record<number, (old: any) => unknown>>;
 }
@@ -97,24 +97,24 @@ export function recordKind<S extends TSchema>(parts: KindParts<S>): RecordKind<S
   };
 }
 
-/** A fault names fields. Keys that came from elsewhere (users, sites) are longer than any of ours, or have other letters. */
+/** A fault without foreign keys (users, sites): those are longer than our field names, or have other letters. */
 function withoutNames(fault: string): string {
   const [where, ...what] = fault.split(': ');
   const named = (part: string) => (/^[A-Za-z]{1,20}$|^\d{1,4}$/.test(part) ? part : '*');
   return [where!.split('.').map(named).join('.'), ...what].join(': ');
 }
 
-// What stored shapes are made of. Not the schemas of events: those may become stricter, and a record stays what it is.
+// The parts of stored shapes. They are not those of events: a schema of events may become stricter, a stored record stays as it is.
 
-/** Members are all declared; what is not is a fault. */
+/** An object with declared members only. */
 export const closed = { additionalProperties: false } as const;
 /** Of a VM, user, site, path or migration. */
 export const Name = Type.String({ minLength: 1, maxLength: 1_024 });
-/** A word or a sentence of ours. */
+/** A word or a sentence. */
 export const Text = Type.String({ maxLength: 4_096 });
-/** An instant, in milliseconds since the Unix epoch; -1 where there is none. One that was worked out may lie before that. */
+/** An instant, in milliseconds since the Unix epoch; -1 where there is none. A computed one may be before the epoch. */
 export const Ms = Type.Number({ minimum: -1e15, maximum: 1e15 });
-/** A figure that was worked out and may be negative. */
+/** A computed figure, which may be negative. */
 export const Figure = Type.Number({ minimum: -1e18, maximum: 1e18 });
 /** An amount of something: bytes, milliseconds, kilometres, bytes a second. */
 export const Amount = Type.Number({ minimum: 0, maximum: 1e18 });
@@ -124,7 +124,7 @@ export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER
 export const Lat = Type.Number({ minimum: -90, maximum: 90 });
 /** Degrees east. */
 export const Lon = Type.Number({ minimum: -180, maximum: 180 });
-/** The same, or nothing. */
+/** The same schema, or null. */
 export const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 /** One of some words. */
 export const oneOf = <const W extends readonly string[]>(words: W) => Type.Unsafe<W[number]>({ enum: [...words] });

@@ -1,4 +1,4 @@
-/** Which records a process has set aside: each stands alone, and everything else goes on. */
+/** Records that a process has set aside: it leaves each of them alone and goes on with all others. */
 
 import type { Clock } from '../clock/clock.ts';
 import type { TagalongError } from '../errors.ts';
@@ -9,13 +9,13 @@ import type { RecordKind } from './records.ts';
 export interface SetAsideRecord {
   readonly key: string;
   readonly kind: string;
-  /** STORE_RECORD_UNREADABLE: it cannot be read. Any other: what was to be written instead of it was refused. */
+  /** STORE_RECORD_UNREADABLE where it cannot be read; another code where its next value was refused. */
   readonly code: string;
   readonly reason: string;
   readonly sinceMs: number;
 }
 
-/** What is set aside, each once, in the order in which it was. */
+/** The records that are set aside, each once, in the order in which that happened. */
 export class SetAside {
   readonly #log: Log;
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class SetAside {
     this.#clock = clock;
   }
 
-  /** Sets a record aside, and says so once. */
+  /** Sets a record aside, and logs it once. */
   add(
     { kind, personal }: Pick<RecordKind, 'kind' | 'personal'>,
     key: string,
@@ -38,20 +38,22 @@ export class SetAside {
     this.#log.error({ kind, ...(!personal && { key }), code, reason }, 'a record was set aside');
   }
 
-  /** A record is as it should be. */
+  /** The record is in order again. */
   release(key: string): void {
     this.#records.delete(key);
   }
 
+  /** Why a record is set aside; undefined where it is not. */
   get(key: string): SetAsideRecord | undefined {
     return this.#records.get(key);
   }
 
+  /** How many records are set aside. */
   get size(): number {
     return this.#records.size;
   }
 
-  /** Of all kinds, or of some. */
+  /** The records of some kinds; of all, where none is named. */
   list(kinds?: readonly string[]): SetAsideRecord[] {
     const all = [...this.#records.values()];
     return kinds === undefined ? all : all.filter(({ kind }) => kinds.includes(kind));

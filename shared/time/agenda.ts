@@ -1,20 +1,20 @@
 import { Deadlines } from './deadlines.ts';
 
 /**
- * Whose deadline comes next. The deadline itself is the item's own `wakeAtMs`; entries that no longer agree with it are
- * dropped when they come up, so moving a deadline costs one push. Equal deadlines come up in the order they were set.
+ * Items in order of their deadlines. A deadline is the item's own `wakeAtMs`. Moving it costs one push: an entry that no longer
+ * agrees with its item is dropped when its turn comes. Equal deadlines come in the order in which they were set.
  */
 export class Agenda<T extends { wakeAtMs: number }> {
   readonly #deadlines = new Deadlines<T>();
 
-  /** Sets an item's deadline; Infinity: none. */
+  /** Sets an item's deadline, in milliseconds since the epoch; Infinity: none. */
   set(item: T, atMs: number): void {
     if (item.wakeAtMs === atMs) return;
     item.wakeAtMs = atMs;
     if (Number.isFinite(atMs)) this.#deadlines.push(atMs, item);
   }
 
-  /** Takes in an item that has its deadline already. */
+  /** Adds an item that has its deadline already, as after a restart. */
   restore(item: T): void {
     const atMs = item.wakeAtMs;
     item.wakeAtMs = Number.POSITIVE_INFINITY;
@@ -31,7 +31,7 @@ export class Agenda<T extends { wakeAtMs: number }> {
     }
   }
 
-  /** The item with the earliest deadline that has come; it keeps its deadline until it is set anew. */
+  /** The item with the earliest deadline, where that has come; else undefined. It keeps `wakeAtMs` until that is set anew. */
   take(nowMs: number): T | undefined {
     const nextMs = this.nextMs();
     if (nextMs === undefined || nextMs > nowMs) return undefined;

@@ -1,7 +1,6 @@
 /**
- * A queue of deadlines: the earliest comes up first, equal ones in the order they were given. A binary heap in arrays of
- * its own for times, order and items: comparing costs no call and no look into an object, and it is asked at every step
- * of every move.
+ * A queue of deadlines: the earliest comes first, equal ones in the order in which they were added. It is a binary heap with separate
+ * arrays for times, order and items, so that a comparison needs neither a call nor an object: each step of each move asks it.
  */
 export class Deadlines<T> {
   readonly #atMs: number[] = [];
@@ -14,7 +13,7 @@ export class Deadlines<T> {
     return this.#items.length > 0 ? this.#atMs[0] : undefined;
   }
 
-  /** What the earliest deadline is of; undefined where there is none. */
+  /** The item with the earliest deadline; undefined where there is none. */
   get next(): T | undefined {
     return this.#items[0];
   }
@@ -28,7 +27,7 @@ export class Deadlines<T> {
     this.#items.push(item);
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      // Given later, it comes after its equals.
+      // It was added later, so it comes after its equals.
       if (this.#atMs[parent]! <= atMs) break;
       this.#move(parent, hole);
       hole = parent;
@@ -36,7 +35,7 @@ export class Deadlines<T> {
     this.#put(hole, atMs, order, item);
   }
 
-  /** Takes the earliest one out; undefined where there is none. */
+  /** Removes the earliest deadline. @returns its item; undefined where there is none */
   pop(): T | undefined {
     const item = this.#items[0];
     const atMs = this.#atMs.pop();
@@ -46,7 +45,7 @@ export class Deadlines<T> {
     return item;
   }
 
-  /** Puts an entry in the place of the first one, and then where it belongs. */
+  /** Puts an entry at the root, and moves it down to where it belongs. */
   #sink(atMs: number, order: number, item: T): void {
     const { length } = this.#items;
     let hole = 0;
