@@ -1,8 +1,10 @@
 /** Keeps processes running, as a container engine does: one that ends is started again, until all are to end. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 
 const GUARD = new URL('guard.sh', import.meta.url).pathname;
 /** After that long it is started again. */
@@ -64,12 +66,9 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
       return pid;
     },
     async ready(timeoutMs) {
-      const untilMs = performance.now() + timeoutMs;
-      while (!(await answers(readyUrl))) {
-        if (stopping) return;
-        if (performance.now() > untilMs) throw new Error(`${name} is not ready after ${timeoutMs / 1000} s`);
-        await pause(LOOK_MS);
-      }
+      const isReady = async () => (await answers(readyUrl)) || stopping;
+      if (await until(isReady, { everyMs: LOOK_MS, withinMs: timeoutMs })) return;
+      throw new Error(`${name} is not ready after ${timeoutMs / 1000} s`);
     },
     async stop() {
       stopping = true;

@@ -1,5 +1,5 @@
 /** Carrying out real moves step by step, without a migrator. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until as isSoon } from '#shared/clock/retry.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
 import { qemuHypervisor } from '#shared/hypervisor/qemu/driver.ts';
@@ -105,9 +105,7 @@ export async function moveVm(
   }
 }
 
-/** Waits until something is so. */
+/** Waits until `condition` is true. @throws where it is not in time */
 export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
-  for (const untilMs = Date.now() + withinMs; !(await condition()); await sleep(20)) {
-    if (Date.now() > untilMs) throw new Error('it did not come to be');
-  }
+  if (!(await isSoon(condition, { everyMs: 20, withinMs }))) throw new Error(`not so within ${withinMs} ms`);
 }

@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { newFrame } from './frames.ts';
 import type { Observations } from './observations.ts';
@@ -80,8 +80,8 @@ export class Connection implements Sink {
 
   /** Waits for what is on its way. */
   async drain(longestMs: number): Promise<void> {
-    const untilMs = performance.now() + longestMs;
-    while (this.outstandingBytes > 0 && !this.socket.destroyed && performance.now() < untilMs) await sleep(POLL_MS);
+    const isDrained = () => this.outstandingBytes === 0 || this.socket.destroyed;
+    await until(isDrained, { everyMs: POLL_MS, withinMs: longestMs });
   }
 
   /** Nothing more is sent or waited for. */

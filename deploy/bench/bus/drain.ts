@@ -1,5 +1,7 @@
 /** Placements that find events on the bus which nobody has handled, and what it takes them to handle all. */
+
 import { randomUUID } from 'node:crypto';
+import { until } from '#shared/clock/retry.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type ServerUrl, serverUrl } from '#shared/config/server.ts';
 import { createLog } from '#shared/log.ts';
@@ -65,9 +67,8 @@ async function populate(config: Config, world: World): Promise<void> {
   const placements = new Placements(config, 1);
   const bus = await openBus(config, createLog('silent'));
   try {
-    // Until the group has subscribed nothing is kept for it.
-    while (!bus.lag().some(({ group }) => group === 'placement'))
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    // The bus keeps nothing for a group that has not subscribed yet.
+    await until(() => bus.lag().some(({ group }) => group === 'placement'), { everyMs: 50 });
     await publish(bus, population(world));
     await publish(bus, positions(world, 0));
     await placements.handled(world.size.users);

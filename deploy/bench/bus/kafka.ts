@@ -4,6 +4,7 @@
  * from publish to its handler. The bare ones turn events into JSON and back, which nobody can do without who wants to
  * use them; one consumer more does not, and tells what Kafka itself gives.
  */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
@@ -11,6 +12,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 import { topicsOf } from '#shared/bus/kafka/topics.ts';
 import { toRecord } from '#shared/bus/kafka/wire.ts';
+import { until } from '#shared/clock/retry.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
 import { nearestRank } from '#simulations/statistics.ts';
 import { atLeast, type BenchRow, median } from '../bench.ts';
@@ -185,7 +187,7 @@ async function delaysAtSteadyRate(bus: Bus, durationMs: number): Promise<number[
     published.push(bus.publish(events));
   }
   await Promise.all(published);
-  while (sent.size > 0) await sleep(20);
+  await until(() => sent.size === 0, { everyMs: 20 });
   await subscription.stop();
   return delays;
 }

@@ -1,8 +1,10 @@
 /** How long it takes from the publishing of a position until the decision that follows from it is delivered. */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createPlacement } from '#services/placement/service.ts';
 import { realClock } from '#shared/clock/real.ts';
+import { until } from '#shared/clock/retry.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
 import type { Event } from '#shared/events/index.ts';
@@ -39,7 +41,8 @@ export async function decisionLatencies(server: string, steadyMs: number, seed: 
   try {
     await placement.start();
     await bus.publish([...population(world), ...positions(world, 0)]);
-    while ([...placement.counts.values()].reduce((sum, n) => sum + n, 0) < world.size.users) await pause(TICK_MS);
+    const counted = () => [...placement.counts.values()].reduce((sum, n) => sum + n, 0);
+    await until(() => counted() >= world.size.users, { everyMs: TICK_MS });
     const sentMs = new Map<string, number>();
     const latencies: number[] = [];
     await bus.subscribe({ group: 'decisions', types: ['placement.decided.v1'] }, async (batch) => {
@@ -54,8 +57,7 @@ export async function decisionLatencies(server: string, steadyMs: number, seed: 
       for (const event of moving) sentMs.set(keyOf(event), performance.now());
       await bus.publish(events);
     });
-    const untilMs = performance.now() + PATIENCE_MS;
-    while (sentMs.size > 0 && performance.now() < untilMs) await pause(TICK_MS);
+    await until(() => sentMs.size === 0, { everyMs: TICK_MS, withinMs: PATIENCE_MS });
     if (sentMs.size > 0) throw new Error(`${sentMs.size} decisions did not come`);
     return latencies.sort((a, b) => a - b);
   } finally {

@@ -2,10 +2,12 @@
  * What the bus costs on NATS: events a second through `natsBus`, against the same messages through the bare client on
  * the same server, with the same durability, payload and partitions; and how late events are at a steady rate.
  */
+
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ConsumerMessages, connect, type NatsConnection, nuid } from 'nats';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 import { namesOf } from '#shared/bus/nats/names.ts';
+import { until } from '#shared/clock/retry.ts';
 import { type Event, encode, envelop } from '#shared/events/index.ts';
 import { ensureStream, eventStream } from '#shared/nats/streams.ts';
 import { nearestRank } from '#simulations/statistics.ts';
@@ -160,7 +162,7 @@ async function steadyLatencies(
       next = due;
       await pause(TICK_MS);
     }
-    while (latencies.length < load.length) await pause(TICK_MS);
+    await until(() => latencies.length >= load.length, { everyMs: TICK_MS });
     return latencies;
   } finally {
     await bus.close();

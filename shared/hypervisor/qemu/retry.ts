@@ -1,8 +1,8 @@
 /** Waiting for agents that do not answer. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { retry } from '../../clock/retry.ts';
 import { TagalongError } from '../../errors.ts';
 
-/** Between two tries. */
+/** Between two attempts. */
 const RETRY_MS = 100;
 /** How long an agent may be unreachable. */
 const UNREACHABLE_MS = 300_000;
@@ -18,15 +18,12 @@ export class Cancelled extends Error {
  * @throws Cancelled, also where the work was done but the result is not wanted any more; whatever else `work` throws
  */
 export async function whileUnreachable<T>(work: () => Promise<T>, isCancelled: () => boolean): Promise<T> {
-  for (const untilMs = Date.now() + UNREACHABLE_MS; ; await sleep(RETRY_MS)) {
+  const attempt = async () => {
     if (isCancelled()) throw new Cancelled();
-    try {
-      const result = await work();
-      if (isCancelled()) throw new Cancelled();
-      return result;
-    } catch (error) {
-      const isUnreachable = error instanceof TagalongError && error.code === 'AGENT_UNREACHABLE';
-      if (!isUnreachable || Date.now() > untilMs) throw error;
-    }
-  }
+    const result = await work();
+    if (isCancelled()) throw new Cancelled();
+    return result;
+  };
+  const isPassing = (error: unknown) => error instanceof TagalongError && error.code === 'AGENT_UNREACHABLE';
+  return retry(attempt, { everyMs: RETRY_MS, withinMs: UNREACHABLE_MS, isPassing });
 }
