@@ -6,9 +6,9 @@ import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } fro
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 import { RecentSet } from '#shared/recent.ts';
+import { createExposition, type Exposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import type { KnownSites } from '../sites/known.ts';
-import { createExposition, type Exposition } from './exposition.ts';
 import { flapping } from './flapping.ts';
 import { fewValues } from './labels.ts';
 import { createMetrics } from './metrics.ts';

@@ -12,8 +12,8 @@ import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
 import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
-import type { Exposition, Sample } from '../monitor/exposition.ts';
 import type { PlacementService } from '../placement/service.ts';
+import type { Exposition, Sample } from '../runtime/exposition.ts';
 import { STORE_KINDS } from './records.ts';
 
 const STATES: readonly VmState[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];

@@ -1,5 +1,5 @@
 /** The services of one process, made from the table, with the process's own routes and metrics around them. */
-import { createExposition } from '../monitor/exposition.ts';
+import { createExposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { registerSetAside } from '../runtime/set-aside.ts';
 import { MODULES, type Process, type Running, type ServiceName, type Services } from './modules.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dashboard, dashboardExpressions } from '#deploy/monitoring/dashboard.ts';
-import { type Documented, metricSections, metricsPage } from '#services/monitor/page.ts';
+import { type Documented, metricSections, metricsPage } from '#services/process/metrics-page.ts';
 import { createSystem } from '#services/process/system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';

@@ -1,6 +1,6 @@
 /** What a process shows to Prometheus: the metrics of a registry, and such as are read when somebody scrapes. */
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { HttpSurface } from '../runtime/http.ts';
+import type { HttpSurface } from './http.ts';
 import { observeRequests } from './requests.ts';
 
 /** One value of a metric that is read by callback. */

@@ -1,6 +1,6 @@
 /** What a process is asked over HTTP, by route. */
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { HttpSurface } from '../runtime/http.ts';
+import type { HttpSurface } from './http.ts';
 
 /**
  * Counts the answers of a surface, and how long they took. A route is the pattern it was registered by, never the path that

@@ -8,18 +8,12 @@ import { createLog } from '#shared/log.ts';
 import { natsCounters } from '#shared/nats/counters.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
-import {
-  observeConnections,
-  observeIngest,
-  observeMigrator,
-  observePlacement,
-  observeProcess,
-  observeSetAside,
-} from '../process/observe.ts';
-import { createSystem } from '../process/system.ts';
+import { createMonitor } from '../monitor/service.ts';
+import { createExposition, type Exposition } from '../runtime/exposition.ts';
 import { createHttp } from '../runtime/http.ts';
-import { createExposition } from './exposition.ts';
-import { createMonitor } from './service.ts';
+import { simulatedMachines } from '../sites/hosts/simulated.ts';
+import { MODULES, type Process } from './modules.ts';
+import { observeConnections, observeProcess, observeSetAside } from './observe.ts';
 
 /** One metric, as a reader needs to know it. */
 export interface Documented {
@@ -35,32 +29,34 @@ export interface Section {
   readonly metrics: readonly Documented[];
 }
 
-/** All metrics of Tagalong's own, by who has them. Nothing is started: what a registry holds is asked. */
+/** The services that count something themselves, and the titles of their sections. */
+const COUNTING = [
+  ['ingest', 'Ingest'],
+  ['placement', 'Placement'],
+  ['migrator', 'The migrator'],
+] as const;
+
+/** All metrics of Tagalong's own, by the processes that have them. Nothing is started: the registries are read. */
 export async function metricSections(): Promise<Section[]> {
   const clock = virtualClock(0);
   const log = createLog('silent');
-  const bus = memoryBus({ partitions: 1 });
-  const system = createSystem({ config: DEFAULT_CONFIG, clock, bus, store: memoryStore(), log });
-  const monitor = createMonitor({ bus, clock, log });
+  const [bus, store, config] = [memoryBus({ partitions: 1 }), memoryStore(), DEFAULT_CONFIG];
+  const machines = simulatedMachines(config, clock);
+  const process: Process = {
+    ...{ config, clock, bus, store, log, machines, setAside: new SetAside({ log, clock }), isAlone: true },
+  };
   const every = createExposition();
-  const ingest = createExposition();
-  const placement = createExposition();
-  const migrator = createExposition();
-  const connection = createExposition();
   observeProcess(every);
-  observeSetAside(every, new SetAside({ log, clock }));
-  const surface = await createHttp({ config: DEFAULT_CONFIG.http, log });
+  observeSetAside(every, process.setAside);
+  const surface = await createHttp({ config: config.http, log });
   every.registerMetrics(surface);
   await surface.close();
-  observeIngest(ingest, system.ingest);
-  observePlacement(placement, system.placement);
-  observeMigrator(migrator, system.migrator, clock);
-  observeConnections(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } }, memoryStore());
+  const connection = createExposition();
+  observeConnections(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } }, store);
+  const { registry } = createMonitor({ bus, clock, log });
   return [
-    { title: 'The monitor: what happens on the bus', metrics: documented(monitor.registry) },
-    { title: 'Ingest', metrics: documented(ingest.registry) },
-    { title: 'Placement', metrics: documented(placement.registry) },
-    { title: 'The migrator', metrics: documented(migrator.registry) },
+    { title: 'The monitor: what happens on the bus', metrics: documented(registry) },
+    ...COUNTING.map(([name, title]) => ({ title, metrics: documented(metricsOf(name, process).registry) })),
     { title: 'Every process', metrics: documented(every.registry) },
     {
       title: 'Every process: its connections; but for the first two where the bus is a server',
@@ -69,7 +65,13 @@ export async function metricSections(): Promise<Section[]> {
   ];
 }
 
-/** Node's own (`process_…`, `nodejs_…`) are told of by those who make them. */
+function metricsOf(name: (typeof COUNTING)[number][0], process: Process): Exposition {
+  const exposition = createExposition();
+  MODULES[name].create(process, {}).metrics?.(exposition);
+  return exposition;
+}
+
+/** Without Node's own metrics (`process_…`, `nodejs_…`): prom-client documents these. */
 function documented(registry: Registry): Documented[] {
   return registry
     .getMetricsAsArray()
