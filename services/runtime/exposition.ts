@@ -1,4 +1,4 @@
-/** What a process shows to Prometheus: the metrics of a registry, and such as are read when somebody scrapes. */
+/** What a process shows to Prometheus: the metrics of a registry, some of which are read at each scrape. */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { HttpSurface } from './http.ts';
 import { observeRequests } from './requests.ts';
@@ -9,6 +9,7 @@ export interface Sample {
   readonly value: number;
 }
 
+/** The metrics of a process. */
 export interface Exposition {
   readonly registry: Registry;
   /** All metrics in the Prometheus text format. */
@@ -18,12 +19,13 @@ export interface Exposition {
   /** The same for a total that only grows; the name ends in `_total`. */
   counter(name: string, help: string, labels: readonly string[], read: () => Iterable<Sample>): void;
   /**
-   * Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. What is asked over
-   * HTTP is counted from then on.
+   * Adds `GET /metrics`, which is open: scrapers carry no token, and no metric holds a user or a position. Requests
+   * over HTTP are counted from then on.
    */
   registerMetrics(surface: HttpSurface): void;
 }
 
+/** Makes an empty registry. */
 export function createExposition(): Exposition {
   const registry = new Registry();
   const byCallback =

@@ -1,10 +1,10 @@
-/** What a process is asked over HTTP, by route. */
+/** Metrics of the requests over HTTP, by route. */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { HttpSurface } from './http.ts';
 
 /**
- * Counts the answers of a surface, and how long they took. A route is the pattern it was registered by, never the path that
- * was asked for: that may name a VM or a user.
+ * Counts the answers of a surface, and measures how long they took. A route is the registered pattern, never the requested path,
+ * which may name a VM or a user.
  */
 export function observeRequests(registry: Registry, { app }: HttpSurface): void {
   const registers = [registry];
@@ -23,7 +23,7 @@ export function observeRequests(registry: Registry, { app }: HttpSurface): void 
     registers,
   });
   app.addHook('onResponse', async ({ method, routeOptions: { url } }, { statusCode, elapsedTime }) => {
-    // Methods of paths that nobody serves are as many as somebody likes.
+    // A client may invent any number of methods for paths that do not exist.
     const route = url ?? 'none';
     requests.inc({ method: url === undefined ? 'other' : method, route, status: statusCode });
     duration.observe({ route }, elapsedTime / 1000);
