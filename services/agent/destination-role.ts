@@ -40,8 +40,9 @@ export class DestinationRole {
   }
 
   /** True while QEMU waits for the VM, receives it, or has it. */
-  isListening(): Promise<boolean> {
-    return isListening(this.#vm.monitor);
+  async isListening(): Promise<boolean> {
+    // The port is written down last. Without it QEMU may wait at a port that nobody knows.
+    return this.#vm.record.move?.landing.memoryPort !== 0 && (await isListening(this.#vm.monitor));
   }
 
   /** From now on this site's LAN also sends packets for the VM here. */

@@ -1,4 +1,4 @@
-/** TCP ports for QEMU to listen at. QEMU is told a port and cannot say which one it picked for a disk, so we pick. */
+/** TCP ports for QEMU's NBD server and for recovery in post-copy. QEMU could not say which port it had picked, so we pick. */
 import { createServer } from 'node:net';
 import { QmpError } from './qmp.ts';
 

@@ -2,6 +2,7 @@
  * What QEMU says of a migration (`query-migrate`, see QEMU's qapi/migration.json). Both ends are asked here alone. Whatever
  * QEMU says is bounded first: a QEMU that its guest has taken over may harm its own VM and no other.
  */
+import { TagalongError } from '#shared/errors.ts';
 import { foreignText } from '#shared/text.ts';
 import { isRunning, type Qmp } from './qmp.ts';
 
@@ -20,6 +21,8 @@ export interface MigrateInfo {
   /** Milliseconds that the source stood still; once the migration is over. */
   readonly downtime?: number;
   readonly 'error-desc'?: string;
+  /** At a destination: the addresses at which QEMU waits for the source. */
+  readonly 'socket-address'?: readonly { readonly port?: string }[];
 }
 
 const MAX_BYTES = 1e16;
@@ -37,7 +40,8 @@ export function boundedNumber(value: unknown, max = MAX_BYTES): number {
  * @throws QmpError, TagalongError QEMU_GONE, QEMU_SILENT
  */
 export async function queryMigrate(qmp: Qmp): Promise<MigrateInfo> {
-  const { status, ram, downtime, 'error-desc': fault } = (await qmp.execute<MigrateInfo | null>('query-migrate')) ?? {};
+  const info = (await qmp.execute<MigrateInfo | null>('query-migrate')) ?? {};
+  const { status, ram, downtime, 'error-desc': fault, 'socket-address': addresses } = info;
   return {
     ...(typeof status === 'string' && { status: foreignText(status, 64) }),
     ...(typeof ram === 'object' && {
@@ -49,12 +53,22 @@ export async function queryMigrate(qmp: Qmp): Promise<MigrateInfo> {
     }),
     ...(downtime !== undefined && { downtime: boundedNumber(downtime, MAX_MS) }),
     ...(fault !== undefined && { 'error-desc': foreignText(fault) }),
+    ...(Array.isArray(addresses) && {
+      'socket-address': addresses.slice(0, 1).map(({ port }) => ({ port: `${port}` })),
+    }),
   };
 }
 
 /** QEMU's `MigrationStatus`; `none` before the first migration. @throws as {@link queryMigrate} */
 export async function migrationStatus(qmp: Qmp): Promise<string> {
   return (await queryMigrate(qmp)).status ?? 'none';
+}
+
+/** The port at which a destination's QEMU waits for memory. @throws TagalongError ORDER_REFUSED where QEMU names none */
+export async function listeningPort(qmp: Qmp): Promise<number> {
+  const port = Number((await queryMigrate(qmp))['socket-address']?.[0]?.port);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new TagalongError('ORDER_REFUSED', 'QEMU does not say at which port it waits for the memory');
 }
 
 /** True: the VM may run at the destination while the source still sends memory. From then on nothing can be cancelled. */

@@ -6,7 +6,7 @@ import { credentials } from './encryption.ts';
 import { capabilities, mainChannel, parameters } from './migration-settings.ts';
 import { listenAtFreePort } from './ports.ts';
 import type { Qmp } from './qmp.ts';
-import { migrationStatus } from './query-migrate.ts';
+import { listeningPort, migrationStatus } from './query-migrate.ts';
 
 /** What a receiving QEMU is to do. */
 export interface ReceiverSettings {
@@ -19,7 +19,7 @@ export interface ReceiverSettings {
 
 /**
  * Makes QEMU wait for a VM, and for its disk where it has one.
- * @param settle stores the ports before QEMU listens for memory, so that a waiting QEMU never has other ports than its record
+ * @param settle writes the ports down: the disk's once it is served, the memory's last of all
  * @throws QmpError, TagalongError QEMU_GONE, QEMU_SILENT
  */
 export async function listen(
@@ -36,12 +36,9 @@ export async function listen(
     const diskPort = await listenAtFreePort((port) => serveDisk(qmp, port, qemu.mptcp, creds));
     await settle({ diskPort });
   }
-  // Last: an agent that finds it waiting knows that all the rest was done.
-  await listenAtFreePort(async (memoryPort) => {
-    await settle({ memoryPort });
-    const channels = mainChannel('0.0.0.0', memoryPort, qemu.mptcp);
-    await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
-  });
+  // With port 0 QEMU picks. It could not be told a second port if the first were taken: it takes one `migrate-incoming`.
+  await qmp.execute('migrate-incoming', { channels: mainChannel('0.0.0.0', 0, qemu.mptcp), 'exit-on-error': false });
+  await settle({ memoryPort: await listeningPort(qmp) });
 }
 
 /** True while QEMU waits for the VM, receives it, or has it. */

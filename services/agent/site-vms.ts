@@ -94,9 +94,8 @@ export class SiteVms {
     const { endpoints, remote } = await this.#meet(order);
     const lan = this.#freeAddress(vm);
     const token = randomBytes(9).toString('base64url').replace(/^[_-]/, 'x');
-    // QEMU may have to take other ones when it begins to listen.
-    const [memoryPort, diskPort] = await Promise.all([freePort(), freePort()]);
-    const ports = { memoryPort, diskPort, answerPort: this.#answerPort };
+    // QEMU picks the port for memory when it begins to listen. The disk may get another one; a VM without a disk needs none.
+    const ports = { memoryPort: 0, diskPort: await freePort(), answerPort: this.#answerPort };
     const kept = await takeKeptDisk(qemuFiles(this.#context.records.folder(vm)), machine.spec.diskBytes);
     const landing: ReceiverInfo = {
       ...{ token, endpoints, ...ports, lan, postCopy, compression },
