@@ -1,3 +1,4 @@
+/** The routes of the sites: list, declare, remove. */
 import Type from 'typebox';
 import { faultsOfSite } from '#shared/config/checks.ts';
 import { type Config, SiteInput } from '#shared/config/schema.ts';
@@ -10,17 +11,17 @@ import type { SiteRegistry } from './registry.ts';
 import type { SiteAgents } from './reporter.ts';
 
 const { site: siteName, ...declared } = SiteInput.properties;
-/** What `PUT /v1/sites/:site` takes. */
+/** The body of `PUT /v1/sites/:site`. */
 export const SiteBody = Type.Object(declared, { additionalProperties: false });
-/** What may follow `DELETE /v1/sites/:site`. */
+/** The query of `DELETE /v1/sites/:site`. */
 export const RemoveQuery = Type.Object(
   { force: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])) },
   { additionalProperties: false },
 );
-/** What it answers. */
+/** The answer to `PUT /v1/sites/:site`. */
 export const SiteDeclared = Type.Object({ site: siteName, warnings: Type.Array(Type.String()) });
 const By = Type.Union([Type.Literal('configuration'), Type.Literal('operator')]);
-/** What `GET /v1/sites` answers. */
+/** The answer to `GET /v1/sites`. */
 export const SiteList = Type.Object({
   sites: Type.Array(Type.Object({ ...SiteInput.properties, by: By })),
   removed: Type.Array(
@@ -38,10 +39,10 @@ const readName = bodyReader(siteName);
 const readQuery = bodyReader(RemoveQuery);
 
 /**
- * The routes of the sites, of every migrator. The one on duty speaks for the sites, so what changes them is for it alone.
+ * Adds the routes of the sites; every migrator has them. Only the one on duty changes sites, the others refuse with HELD_ELSEWHERE.
  *
- * - `GET /v1/sites`: the sites that are there, those that were removed with the VMs that are stranded there, and warnings
- * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a site, or what is new of it; 200 with warnings
+ * - `GET /v1/sites`: the present sites, the removed ones with the VMs that are stranded there, and warnings
+ * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a new site, or changes one; 200 with warnings
  * - `DELETE /v1/sites/:site`: removes it; 409 where VMs are there, unless `?force=true` strands them
  */
 export function registerSites(

@@ -1,18 +1,20 @@
-/** Whether there is a site of that name, for processes that do not speak for the sites. */
+/** Whether a site exists, for processes that are not on duty. */
 import { unknownSite } from '#shared/config/nearest.ts';
 import type { Store } from '#shared/store/store.ts';
 import { SiteRecords } from './records.ts';
 
+/** The names of the sites, as stored and configured. */
 export interface KnownSites {
-  /** What is wrong with the name, with the site that was probably meant; undefined: there is a site of that name. */
+  /** Why there is no such site, with the name that was probably meant; undefined: the site exists. */
   faultOf(site: string): Promise<string | undefined>;
+  /** The names of all sites that exist. */
   names(): Promise<readonly string[]>;
 }
 
 /**
- * The sites that are on record, and those of this process's configuration of which the records say nothing. The records are
- * read at each question, so several processes give the same answer as soon as a site was declared or removed.
- * @param sites those of the configuration
+ * The stored sites, and the configured sites that have no record. The records are read for each question, so all processes
+ * give the same answer as soon as a site was declared or removed.
+ * @param sites the sites of this process's configuration
  */
 export function knownSites(store: Store, sites: readonly { readonly site: string }[]): KnownSites {
   const records = new SiteRecords(store);

@@ -1,8 +1,8 @@
-/** What is stored of the sites, and of simulated VMs. */
+/** The stored records of draining sites, and of the sites where VMs run. */
 import Type, { type Static } from 'typebox';
 import { closed, Name, recordKind } from '#shared/store/records.ts';
 
-/** The kind of what an operator said of a site. */
+/** The kind of the record that says whether an operator drains a site. */
 export const SITE_RECORD = recordKind({
   kind: 'site',
   keys: 'agent/site/<site>',
@@ -12,11 +12,11 @@ export const SITE_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** Where the record of a site lies. */
+/** The key of a site's record. */
 export const siteKey = (site: string) => `agent/site/${site}`;
 
 const KeptPlace = Type.Object({ site: Name }, closed);
-/** Where a simulated VM runs, or to which site a real one was handed. */
+/** The site where a simulated VM runs, or to which a real VM was handed. */
 export type KeptPlace = Static<typeof KeptPlace>;
 
 /** The kind of these records. */
@@ -29,7 +29,7 @@ export const PLACE_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** Where the record of a real VM lies. */
+/** The key of a real VM's record. */
 export const handedKey = (vm: string) => `agent/vm/${vm}`;
-/** Where the record of a simulated VM lies. */
+/** The key of a simulated VM's record. */
 export const placeKey = (vm: string) => `simulated/vm/${vm}`;

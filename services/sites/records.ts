@@ -1,7 +1,7 @@
 /**
- * What the store knows of the sites: one record each, with who declared it last, and whether it was removed. Every process may
- * read them; only the one whose migrator is on duty writes them. A removed site stays on record, so that no older
- * configuration brings it back, and no heartbeat that the bus still keeps.
+ * The stored records of the sites: who declared each one last, and whether it was removed. Every process may read them; only the
+ * process whose migrator is on duty writes them. The record of a removed site stays, so that neither an older configuration nor
+ * a heartbeat that is still on the bus brings the site back.
  */
 import Type, { type Static } from 'typebox';
 import type { SiteConfig } from '#shared/config/schema.ts';
@@ -12,7 +12,7 @@ import { isUnreadable } from '#shared/store/update.ts';
 
 const KeptSite = Type.Object(
   {
-    /** Who had the last word: the configuration of the migrator on duty, or an operator over HTTP. */
+    /** Who changed it last: the configuration of the migrator on duty, or an operator over HTTP. */
     by: oneOf(['configuration', 'operator']),
     atMs: Ms,
     removed: Type.Boolean(),
@@ -29,13 +29,13 @@ const KeptSite = Type.Object(
       },
       closed,
     ),
-    /** Of a removed site: the VMs that were there, as far as anybody could tell. They are not started anywhere else. */
+    /** Of a removed site: the VMs that were there, as far as it was known. They are not started anywhere else. */
     stranded: Type.Optional(Type.Array(Name)),
   },
   closed,
 );
 
-/** The kind of these records. Older programs had none. */
+/** The kind of these records. The first version: older programs stored none. */
 export const DECLARED_SITE_RECORD = recordKind({
   kind: 'declared-site',
   keys: 'site/<site>',
@@ -45,7 +45,7 @@ export const DECLARED_SITE_RECORD = recordKind({
   upgrade: {},
 });
 
-/** One site on record. */
+/** The record of one site; `atMs`: when it was changed, in milliseconds since the epoch. */
 export type SiteRecord = Omit<Static<typeof KeptSite>, 'site' | 'stranded'> & {
   readonly site: SiteConfig;
   readonly stranded?: readonly string[];
@@ -53,7 +53,7 @@ export type SiteRecord = Omit<Static<typeof KeptSite>, 'site' | 'stranded'> & {
 
 const PREFIX = 'site/';
 
-/** A record with the revision that the next write builds on; 0 where there is none. */
+/** A record with the revision that the next write expects; 0: there is none. */
 export interface SiteOnRecord {
   readonly record: SiteRecord | undefined;
   readonly revision: number;
@@ -67,7 +67,7 @@ export class SiteRecords {
   readonly #store: Store;
   readonly #setAside: SetAside | undefined;
 
-  /** @param setAside where records go that cannot be read; left out by who only looks */
+  /** @param setAside receives records that cannot be read; left out where the records are only read */
   constructor(store: Store, setAside?: SetAside) {
     this.#store = store;
     this.#setAside = setAside;
@@ -78,13 +78,13 @@ export class SiteRecords {
     return stored === undefined ? { record: undefined, revision: 0 } : this.#read(site, stored);
   }
 
-  /** All sites on record by name, removed ones too. */
+  /** All records by the names of their sites, removed ones too. */
   async all(): Promise<Map<string, SiteOnRecord>> {
     const stored = await this.#store.list<unknown>(PREFIX);
     return new Map(stored.map((one) => [one.key.slice(PREFIX.length), this.#read(one.key.slice(PREFIX.length), one)]));
   }
 
-  /** @throws TagalongError STORE_CONFLICT where somebody else wrote it first */
+  /** Writes a record. @throws TagalongError STORE_CONFLICT where another process wrote it first */
   async put(record: SiteRecord, revision: number): Promise<void> {
     const key = PREFIX + record.site.site;
     await this.#store.put([{ key, value: DECLARED_SITE_RECORD.write(record as Static<typeof KeptSite>), revision }]);

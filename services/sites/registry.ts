@@ -1,7 +1,6 @@
 /**
- * Which sites there are, as the one process has it that speaks for them. The configuration's sites are the base; what an operator
- * said of a site over HTTP stands above it, after restarts too, until it is said anew: a site that was declared counts as it was
- * declared, one that was removed stays away.
+ * Which sites there are, for the process whose migrator is on duty. The configuration is the base. What an operator declares or
+ * removes over HTTP takes precedence over it, also after restarts, until the operator changes it.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
@@ -17,35 +16,37 @@ import type { Store } from '#shared/store/store.ts';
 import { apartWarnings } from './apart.ts';
 import { type SiteRecord, SiteRecords } from './records.ts';
 
+/** The sites, with their stored records. Every write may throw STORE_CONFLICT where another process took duty. */
 export interface SiteRegistry {
-  /** The sites that are there. Those of the configuration until `open`. */
+  /** The present sites. Those of the configuration until `open`. */
   list(): readonly SiteConfig[];
   /**
-   * Takes duty: the configuration is declared, what was said over HTTP is put above it, and the hosts are told. Differences are
-   * one log line each.
+   * Called when this process takes duty: merges the configuration with what operators declared and removed, and declares the
+   * result to the hosts. Logs each difference in one line.
    */
   open(): Promise<void>;
-  /** Says which sites are no more, and notes which VMs were there; once the hosts are at work. */
+  /** Publishes which sites were removed, and records which VMs were there. Called once the hosts are on duty. */
   announce(): Promise<void>;
   /**
-   * Declares a site, or what is new of it.
-   * @returns what an operator should know of it, a line each
+   * Declares a new site, or changes one.
+   * @returns warnings for the operator, one line each
    * @throws TagalongError STORE_CONFLICT
    */
   declare(site: SiteConfig): Promise<readonly string[]>;
   /**
-   * Takes a site out. VMs that are there are stranded.
-   * @throws TagalongError SITE_UNKNOWN, or SITE_IN_USE where it has VMs and `force` is not given, or moves lead there or away
+   * Removes a site. Its VMs are stranded.
+   * @throws TagalongError SITE_UNKNOWN; SITE_IN_USE where it has VMs and `force` is false, or where a move leads to or from it
    */
   remove(site: string, force: boolean): Promise<void>;
-  /** The removed site where a VM was last; undefined: it is at none. Such a VM must not be started elsewhere: it may run there. */
+  /** The removed site where a VM was last; undefined: none. Such a VM may still run there and must not be started elsewhere. */
   strandedAt(vm: string): string | undefined;
-  /** A VM is retired, wherever it was. */
+  /** Forgets a retired VM at all removed sites. */
   forget(vm: string): Promise<void>;
-  /** What is on record: by any process, also where it is not on duty. */
+  /** All stored records. Any process may read them, on duty or not. */
   onRecord(): Promise<readonly SiteRecord[]>;
 }
 
+/** What the registry works with. */
 export interface SiteRegistryOptions {
   readonly bus: Bus;
   readonly store: Store;
@@ -53,12 +54,13 @@ export interface SiteRegistryOptions {
   readonly hosts: Hosts;
   readonly config: Pick<Config, 'sites'>;
   readonly log: Log;
-  /** Where records go that cannot be read. */
+  /** Receives records that cannot be read. */
   readonly setAside?: SetAside;
-  /** The moves under way. */
+  /** The moves that are under way. */
   readonly moves: () => readonly { readonly migration: string; readonly from: string; readonly to: string }[];
 }
 
+/** Creates the registry. Owns the records `site/<site>`, and publishes `site.removed.v1`. */
 export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
   const { bus, store, clock, hosts, config, moves } = options;
   const log = serviceLog(options.log, 'agent');
@@ -66,8 +68,8 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
   let sites = new Map(config.sites.map((site) => [site.site, site]));
   const nowMs = () => Math.round(clock.now());
 
-  /** The same event however often it is said: who missed it hears it from whoever takes duty next. */
-  const sayRemoved = (site: string, atMs: number) =>
+  /** The event keeps its id when it is published again: whoever takes duty publishes it for those who missed it. */
+  const publishRemoved = (site: string, atMs: number) =>
     bus.publish([
       envelop({ type: 'site.removed.v1', data: { site, atMs } }, `site-removed:${site}:${atMs}`, '/tagalong/agent'),
     ]);
@@ -76,7 +78,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
     await records.put(record, revision);
     return record;
   };
-  /** Removed sites by name, and the VMs that are stranded there. */
+  /** Removed sites by name, with the VMs that are stranded there. */
   const gone = new Map<string, SiteRecord>();
   const strand = (record: SiteRecord) => {
     gone.set(record.site.site, record);
@@ -94,7 +96,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
         const { record, revision } = known.get(site.site) ?? { record: undefined, revision: 0 };
         known.delete(site.site);
         if (record?.by === 'operator') {
-          sayDifference(log, site, record);
+          logDifference(log, site, record);
           if (record.removed) gone.set(site.site, record);
           else next.set(site.site, record.site);
           continue;
@@ -108,10 +110,10 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
         if (record === undefined) continue;
         if (record.removed) gone.set(site, record);
         else if (record.by === 'operator') {
-          log.info({ site }, 'a site was declared by an operator and is not in the configuration; it counts');
+          log.info({ site }, 'a site that an operator declared is not in the configuration; it is used');
           next.set(site, record.site);
         } else {
-          log.warn({ site }, 'a site is in the configuration no more and is removed');
+          log.warn({ site }, 'a site is no longer in the configuration and is removed');
           gone.set(site, await write({ by: 'configuration', removed: true, site: record.site }, revision));
         }
       }
@@ -129,7 +131,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
           await records.put({ ...record, stranded }, revision);
         }
         strand({ ...record, ...(stranded && { stranded }) });
-        await sayRemoved(name, record.atMs);
+        await publishRemoved(name, record.atMs);
       }
     },
 
@@ -156,7 +158,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
       const { revision } = await records.get(name);
       sites.delete(name);
       await hosts.withdraw(site);
-      // Asked once more: of a site that does not answer, or no longer, what is on record counts.
+      // Asked once more after the withdrawal. A site that does not answer keeps the VMs of the first answer.
       const stranded = (await hosts.vmsAt(name)) ?? vms ?? [];
       const record = await write({ by: 'operator', removed: true, site, stranded }, revision).catch(async (error) => {
         sites.set(name, site);
@@ -164,7 +166,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
         throw error;
       });
       strand(record);
-      await sayRemoved(name, record.atMs);
+      await publishRemoved(name, record.atMs);
       log.warn({ site: name }, 'site removed');
     },
 
@@ -190,13 +192,13 @@ const STRANDED =
 
 function refuseVms(site: string, vms: readonly string[] | undefined): void {
   if (vms?.length === 0) return;
-  const what = vms === undefined ? 'nobody answers there, so it may have VMs' : `it has ${vms.length} VMs`;
+  const what = vms === undefined ? 'its agent does not answer, so it may have VMs' : `it has ${vms.length} VMs`;
   const next = `drain it first (npx tagalong drain ${site}), or remove it with --force, which strands them`;
   throw new TagalongError('SITE_IN_USE', `${site}: ${what}; ${next}`);
 }
 
-/** @param record what an operator said */
-function sayDifference(log: Log, site: SiteConfig, record: SiteRecord): void {
+/** Logs where an operator's record takes precedence over the configuration. */
+function logDifference(log: Log, site: SiteConfig, record: SiteRecord): void {
   const name = site.site;
   const since = new Date(record.atMs).toISOString();
   const mend = `npx tagalong site declare ${name} --config FILE takes the configuration's`;
@@ -209,6 +211,6 @@ function sayDifference(log: Log, site: SiteConfig, record: SiteRecord): void {
   if (differs.length === 0) return;
   log.warn(
     { site: name, since, differs },
-    `what an operator declared of a site counts, not the configuration; ${mend}`,
+    `an operator declared a site differently from the configuration; the operator's values are used; ${mend}`,
   );
 }

@@ -1,7 +1,7 @@
 /**
- * Speaks for the sites: says what each has and runs, again and again, and has VMs started where they are declared. What
- * runs them is behind {@link Hosts}. One process does so at a time, the one whose migrator is on duty; that a site is to be
- * drained can be said to any of them, and is kept in the store.
+ * Reports the sites: publishes a heartbeat of each (`site.reported.v1`), and has VMs started where they are declared and removed
+ * when they are retired. The hosts do that behind {@link Hosts}. Only the process whose migrator is on duty reports. Any process
+ * takes the order to drain a site; it is stored.
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
@@ -21,22 +21,24 @@ import type { HttpSurface } from '../runtime/http.ts';
 import { SITE_RECORD, siteKey } from './place-records.ts';
 import type { SiteRegistry } from './registry.ts';
 
+/** Heartbeats and draining of all sites. */
 export interface SiteAgents {
   start(): Promise<void>;
   stop(): Promise<void>;
   /**
-   * Sets whether VMs are to leave a site; said at once, or with the next heartbeat where another process speaks for the
-   * sites.
-   * @param force true: also where no other site could take its VMs
+   * Sets whether VMs have to leave a site. The process on duty publishes it at once; where another process is on duty, that one
+   * publishes it with its next heartbeat.
+   * @param force true: also where no other site could take the VMs
    * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
    */
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
   /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
   registerHttp(surface: HttpSurface): void;
-  /** Says of all sites what is true now, beside the heartbeats that go on. */
+  /** Publishes a heartbeat of all sites now, in addition to the regular ones. */
   beat(): Promise<void>;
 }
 
+/** What the reports work with. */
 export interface AgentsOptions {
   readonly bus: Bus;
   readonly store: Store;
@@ -45,21 +47,22 @@ export interface AgentsOptions {
   readonly sites: SiteRegistry;
   readonly heartbeatMs: number;
   readonly log: Log;
-  /** Where records go that cannot be read. @default a list of its own */
+  /** Receives records that cannot be read. @default a list of its own */
   readonly setAside?: SetAside;
 }
 
+/** Creates them. Owns the records `agent/site/<site>` and the bus group `agent`. */
 export function siteAgents(options: AgentsOptions): SiteAgents {
   const { bus, store, clock, hosts, sites, heartbeatMs } = options;
   const log = serviceLog(options.log, 'agent');
   const setAside = options.setAside ?? new SetAside({ log, clock });
   let subscription: Subscription | undefined;
-  // Ids of heartbeats of two processes must differ, even at one instant.
+  // Heartbeats of two processes must have different ids, even at one instant.
   const beginning = randomUUID().slice(0, 8);
   let beats = 0;
 
-  /** What an operator said of a site; undefined where that was nothing, or cannot be read. */
-  const saidOf = async (site: string) => {
+  /** What an operator stored of a site; undefined: nothing, or nothing readable. */
+  const storedOf = async (site: string) => {
     const key = siteKey(site);
     try {
       const kept = await getRecord(store, SITE_RECORD, key);
@@ -71,18 +74,18 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
       return undefined;
     }
   };
-  const isDraining = async ({ site, draining }: SiteConfig) => (await saidOf(site))?.draining ?? draining;
-  /** Whether VMs that leave other sites could come. */
+  const isDraining = async ({ site, draining }: SiteConfig) => (await storedOf(site))?.draining ?? draining;
+  /** Whether VMs that leave other sites could come to this one. */
   const takesVms = async (config: SiteConfig): Promise<boolean> => {
     const [vms, draining] = await Promise.all([hosts.vmsAt(config.site), isDraining(config)]);
     return vms !== undefined && vms.length < config.slots && !draining;
   };
 
-  /** The heartbeat of a site; none where nobody there answers. */
+  /** The heartbeat of a site; none where its agent does not answer. */
   const report = async (config: SiteConfig): Promise<Event[]> => {
     const { site, lat, lon, slots, uplinks } = config;
     const [vms, draining] = await Promise.all([hosts.vmsAt(site), isDraining(config)]);
-    // A heartbeat that was under way while its site was removed would bring it back.
+    // A site that was removed while its heartbeat was prepared must not come back by it.
     if (vms === undefined || !namesOf(sites).includes(site)) return [];
     const atMs = Math.round(clock.now());
     const data = {
@@ -101,7 +104,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
   };
   const beat = async () => {
     next(clock.now() + heartbeatMs);
-    // Each for itself: a site that answers late does not hold up the others.
+    // Each site by itself: one that answers late does not delay the others.
     await Promise.all(sites.list().map(async (site) => bus.publish(await report(site))));
   };
   const trouble = repeatedFault(log, 'a heartbeat was not published');
