@@ -1,11 +1,11 @@
-/** Whether guests can run under KVM here. That the device is there does not say so: a nested one may run no guest. */
+/** Whether guests can run under KVM here. The device alone does not tell: a nested KVM may run no guest. */
 import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { run } from './process.ts';
 
-/** A guest that works writes within a second; one that does not never does. */
+/** A working guest ends within a second; a broken one never does. */
 const PROBE_MS = 10_000;
 
 /**
@@ -38,7 +38,7 @@ export async function kvmWorks(binary: string): Promise<boolean> {
   }
 }
 
-/** What QEMU is to run guests with. */
+/** The accelerator for QEMU: as configured, or by a test where that is `auto`. */
 export async function chooseAccel({ accel, binary }: AgentConfig['qemu']): Promise<'kvm' | 'tcg'> {
   if (accel !== 'auto') return accel;
   return (await kvmWorks(binary)) ? 'kvm' : 'tcg';

@@ -1,4 +1,4 @@
-/** How QEMU is started. Source and destination of a move get the same devices in the same order. */
+/** QEMU's command line. Source and destination of a move get the same devices in the same order. */
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
@@ -11,23 +11,24 @@ import { deviceNames, macAddress } from './names.ts';
 const GUEST_PORT = 'org.tagalong.guest';
 const LOG_TAIL_BYTES = 16 * 2 ** 10;
 
+/** The paths of one VM's files. */
 export interface QemuFiles {
   readonly folder: string;
   readonly monitor: string;
-  /** A second monitor, for what has to be carried out while QEMU is held up. */
+  /** A second monitor, for commands while QEMU's main loop is blocked. */
   readonly urgent: string;
   readonly guest: string;
   readonly console: string;
   readonly log: string;
   readonly disk: string;
-  /** Above the disk, where there is one. */
+  /** The layer above the disk, where there is one. */
   readonly overlay: string;
-  /** What is kept of the disk of a VM that has moved on, and what is written down of it. */
+  /** The kept disk of a VM that has moved on, and the note about it. */
   readonly kept: string;
   readonly note: string;
 }
 
-/** Where a VM's files are in its folder. */
+/** The paths of a VM's files in its folder. */
 export function qemuFiles(folder: string): QemuFiles {
   return {
     folder,
@@ -43,12 +44,12 @@ export function qemuFiles(folder: string): QemuFiles {
   };
 }
 
-/** Removes what a QEMU before this one left. */
+/** Removes the sockets of an earlier QEMU. */
 export async function clearSockets({ monitor, urgent, guest }: QemuFiles): Promise<void> {
   await Promise.all([monitor, urgent, guest].map((path) => rm(path, { force: true })));
 }
 
-/** The end of a file that its writer may have made as long as it liked. */
+/** The end of a file of any length. */
 async function tailOf(path: string): Promise<string> {
   const file = await open(path);
   try {
@@ -61,17 +62,17 @@ async function tailOf(path: string): Promise<string> {
   }
 }
 
-/** The last line that a QEMU said; what it only warned of does not end it. */
+/** The last line of QEMU's log that is no warning. */
 export async function lastWords({ log }: QemuFiles): Promise<string> {
   const said = await tailOf(log).catch(() => '');
   const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('warning:'));
-  return foreignText(lines.at(-1)) || 'it said nothing';
+  return foreignText(lines.at(-1)) || 'its log is empty';
 }
 
 /**
  * The arguments of QEMU for one VM.
- * @param how.incoming true: waits to be sent a running VM, and stands still when it has got it
- * @param how.disk the file at the top of its disk
+ * @param how.incoming true: QEMU waits for a VM, and does not run it when it has arrived
+ * @param how.disk the top file of its disk
  * @throws TagalongError IMAGE_UNKNOWN
  */
 export function commandLine(
@@ -113,9 +114,9 @@ export function commandLine(
   ];
 }
 
-/** The arguments for a disk of which that file is the top. */
+/** The arguments for a disk whose top file is `filename`. */
 export function diskArguments(filename: string): string[] {
-  // The node at the top only passes on: it stays where it is when a layer is put in below it, and counts what is written.
+  // The top node only passes data on. It stays when a layer is put in below it, and it has the dirty bitmaps.
   const top = { driver: 'throttle', 'throttle-group': 'unlimited', file: 'image0', 'node-name': 'disk0' };
   return [
     ...['-object', 'throttle-group,id=unlimited'],

@@ -1,11 +1,12 @@
 /**
- * A disk that the sites do not share: mirrored over NBD while the VM runs, in the order that was found to work (the
- * destination's NBD server is stopped before the last of the memory is sent, or the image is written by two).
+ * The copy of a disk that the sites do not share: mirrored over NBD while the VM runs (QEMU's
+ * docs/interop/live-block-operations.rst). The destination's NBD server has to stop before the last of the memory is sent,
+ * otherwise two QEMUs write the image.
  *
- * Where the destination has kept the disk from when the VM left it, only what was written since goes there. QEMU 10.0's
- * mirror takes no bitmap; its backup does, but has the guest's writes wait for the far end, and fail with it. So a
- * layer is put in above the image first: below it nothing changes any more, and the backup is in nobody's way. When that is
- * over, a mirror of the layer alone follows, by which the guest's writes go to both. The two never write at the same time.
+ * Where the destination has kept the disk since the VM left it, only what was written since then is sent. QEMU 10.0's mirror
+ * takes no bitmap. Its backup does, but the guest's writes wait for the far end and fail with it. So the source first puts a
+ * layer above the image: below it nothing changes any more, and the backup delays no write. After the backup a mirror of the
+ * layer alone follows, which writes to both ends. Backup and mirror never write at the same time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
@@ -19,9 +20,12 @@ import { type Qmp, QmpError } from './qmp.ts';
 import { boundedNumber } from './query-migrate.ts';
 import { carryCounts, writtenSince } from './written.ts';
 
-/** Destination: takes the disk in. */
+/**
+ * Destination: serves the disk to the source, which writes to it.
+ * @throws QmpError where the port is taken; then nothing was done
+ */
 export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, creds: string): Promise<void> {
-  // The one command that still wants the address wrapped in an older form.
+  // This command alone still takes the address in an older form.
   const data = { host: '0.0.0.0', port: `${port}`, ...(mptcp && { mptcp }) };
   await qmp.execute('nbd-server-start', { addr: { type: 'inet', data }, ...(creds && { 'tls-creds': creds }) });
   await carryCounts(qmp);
@@ -34,7 +38,7 @@ export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, creds: s
   });
 }
 
-/** Destination: takes no more of it. Harmless where it was done. */
+/** Destination: stops serving the disk. Harmless when repeated. */
 export async function closeDisk(qmp: Qmp): Promise<void> {
   await qmp.execute('nbd-server-stop').catch(() => {});
 }
@@ -42,10 +46,10 @@ export async function closeDisk(qmp: Qmp): Promise<void> {
 const CONNECT_TRIES = 3;
 const POLL_MS = 20;
 
-/** The jobs by which it goes: what was written before, where that is enough, and the mirror. */
+/** The two jobs: the backup of what was written before the copy, where that is enough; and the mirror. */
 const BACKUP = 'backup0';
 const MIRROR = 'mirror0';
-/** The bitmap of what the backup sends. */
+/** The bitmap that names what the backup sends. */
 const DELTA = { node: 'image0', name: 'delta0' };
 
 interface Job {
@@ -56,10 +60,10 @@ interface Job {
   readonly error?: string;
 }
 
-/** Source: the disk on its way. */
+/** Source: one copy of a disk. Owns the block jobs `backup0` and `mirror0`, and the node `far0`, which is the far end. */
 export class DiskCopy {
   readonly #qmp: Qmp;
-  /** As they were last seen: what was sent stays sent when a job is no more. */
+  /** The jobs as they were last seen: their bytes still count when a job is gone. */
   readonly #seen = new Map<string, Job>();
   #movedAtMs = performance.now();
   readonly #begunMs = performance.now();
@@ -73,14 +77,17 @@ export class DiskCopy {
     this.#stallMs = stallMs;
   }
 
-  /** Begins, or watches what is under way. */
+  /**
+   * Begins the copy, or watches the one that is under way.
+   * @throws QmpError, TagalongError QEMU_GONE, QEMU_SILENT
+   */
   async begin({ landing, peer }: MoveRecord, mptcp: boolean, tls: Tls, files: QemuFiles): Promise<void> {
     if (await this.resume()) return;
     const qmp = this.#qmp;
     await carryCounts(qmp);
     const server = tcp(landing.endpoints[0]!.address, landing.diskPort, mptcp);
     await this.#connect({ server, ...(tls.creds && { 'tls-creds': tls.creds, 'tls-hostname': tls.peer }) });
-    // A second layer is there once, for whoever began a return before: it may be the disk.
+    // A layer is left from a copy that was begun before; the VM may run on it. It can be added only once.
     const { kept } = landing;
     const written = kept && !(await exists(files.overlay)) ? await writtenSince(qmp, peer, kept) : undefined;
     if (written === undefined) return this.#mirror('full');
@@ -88,7 +95,7 @@ export class DiskCopy {
     const file = { driver: 'file', filename: files.overlay };
     await qmp.execute('blockdev-add', { 'node-name': 'layer0', driver: 'qcow2', file, backing: null });
     await qmp.execute('blockdev-snapshot', { node: DELTA.node, overlay: 'layer0' });
-    // After the layer: what is written in between is sent twice, not left out.
+    // After the layer, so that a write in between is sent twice and not left out.
     const { name, granularity } = written;
     await qmp.execute('block-dirty-bitmap-add', { ...DELTA, granularity, disabled: true });
     const merge = { node: DELTA.node, target: DELTA.name, bitmaps: [{ node: 'disk0', name }] };
@@ -100,14 +107,14 @@ export class DiskCopy {
     void this.#thenMirror();
   }
 
-  /** Goes on with what is under way, as after a restart of the agent. False: nothing is. */
+  /** Goes on with a copy that an agent before this one began. @returns false where there is none */
   async resume(): Promise<boolean> {
     const { backup, mirror } = await this.#look();
     if (backup && !mirror) void this.#thenMirror();
     return (backup ?? mirror) !== undefined;
   }
 
-  /** How far it is. */
+  /** How far the copy is, in bytes and bytes a second. Never throws. */
   async status(): Promise<CopyStatus> {
     const before = this.#sentBytes;
     let silence = this.#failure;
@@ -125,37 +132,37 @@ export class DiskCopy {
       rateBps: boundedNumber((sentBytes / Math.max(1, nowMs - this.#begunMs)) * 1000, 1e12),
     };
     const failed = (code: string, reason: string) => ({ ...base, state: 'failed' as const, failure: { code, reason } });
-    // What is true of the VM can be said also where its QEMU is no more.
+    // The state of the VM is reported also where its QEMU is gone.
     if (silence) return failed(silence instanceof TagalongError ? 'QEMU_GONE' : 'COPY_FAILED', silence.message);
     const job = mirror ?? backup;
-    if (job === undefined) return failed('COPY_FAILED', 'the mirror is no more');
+    if (job === undefined) return failed('COPY_FAILED', 'the mirror is gone');
     if (job.error !== undefined) return failed('COPY_FAILED', foreignText(job.error));
     if (mirror?.status === 'ready') return { ...base, state: 'ready' };
     const isOver = mirror?.status === 'concluded' || mirror?.status === 'null';
     if (isOver) return failed('COPY_FAILED', 'the mirror ended early');
-    if (nowMs - this.#movedAtMs > this.#stallMs) return failed('STALLED', 'the disk gets no further');
+    if (nowMs - this.#movedAtMs > this.#stallMs) return failed('STALLED', 'no byte of the disk was sent for too long');
     return { ...base, state: 'copying' };
   }
 
-  /** Ends the mirror with both sides equal; the VM stands still. */
+  /** Ends the mirror with both sides equal; the VM has to stand still. @throws TagalongError COPY_FAILED */
   async complete(): Promise<void> {
     const { backup, mirror } = await this.#look();
-    if (backup && !mirror) throw new TagalongError('COPY_FAILED', 'disk: what was written before is still being sent');
-    // Graceful: what is in flight is written first.
+    if (backup && !mirror) throw new TagalongError('COPY_FAILED', 'disk: the backup is still under way');
+    // Without force: what is in flight is written first.
     await this.#end(false);
   }
 
-  /** Ends the mirror as it is. Harmless where there is none. */
+  /** Ends the copy as it is. Harmless where there is none. */
   async cancel(): Promise<void> {
     this.#isOff = true;
-    // What is in flight over a dead path would be waited for, and the guest's own writes behind it.
+    // Otherwise QEMU waits for what is in flight over a dead path, and the guest's own writes wait behind it.
     const instances = [{ type: 'block-node', 'node-name': 'far0' }];
     await this.#qmp.execute('yank', { instances }).catch(() => {});
     await this.#end(true).catch(() => {});
     await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
   }
 
-  /** Waits for the backup, then has the layer above follow. What it fails with is for `status` to say. */
+  /** Waits for the backup, then mirrors the layer. `status` reports why it failed. */
   async #thenMirror(): Promise<void> {
     if (this.#following) return;
     this.#following = true;
@@ -166,11 +173,11 @@ export class DiskCopy {
         if (backup.status === 'concluded') break;
         await sleep(POLL_MS);
       }
-      // It would go along with the memory.
+      // Otherwise the bitmap is sent along with the memory.
       await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
       if (this.#isOff) return;
       await this.#mirror('top');
-      // Last: while it is there without a mirror, whoever comes after a crash knows what comes next.
+      // Last: a backup without a mirror tells the agent after a crash that the mirror is to come next.
       await this.#qmp.execute('job-dismiss', { id: BACKUP });
     } catch (error) {
       this.#failure = error as Error;
@@ -183,13 +190,13 @@ export class DiskCopy {
   async #mirror(sync: 'full' | 'top'): Promise<void> {
     await this.#qmp.execute('blockdev-mirror', {
       ...{ 'job-id': MIRROR, device: 'disk0', target: 'far0', sync, 'auto-dismiss': false },
-      // The guest's writes go to both once the first pass is over it: a busy disk converges.
+      // After the first pass the guest's writes go to both ends, so that a busy disk converges.
       'copy-mode': 'write-blocking',
     });
   }
 
   async #connect(to: object): Promise<void> {
-    // Left by an agent that ended before it began.
+    // Left over from an agent that ended before the copy began.
     await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
     await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
     for (let tries = 1; ; tries++) {
@@ -225,7 +232,7 @@ export class DiskCopy {
       }
       // The VM stands still meanwhile.
       if (performance.now() - beganMs > this.#stallMs) {
-        throw new TagalongError('COPY_FAILED', 'disk: what was on its way does not arrive');
+        throw new TagalongError('COPY_FAILED', 'disk: what is in flight does not arrive');
       }
     }
   }

@@ -1,10 +1,10 @@
-/** TLS on what QEMU sends to QEMU: a VM's memory and disk are nobody else's to read, nor to write. */
+/** TLS between two QEMUs, so that nobody else reads or changes a VM's memory and disk (QEMU's docs/system/tls.rst). */
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { Qmp } from './qmp.ts';
 
-/** Lays an agent's certificates out under the names that QEMU looks for. @returns the folder */
+/** Links an agent's certificates under the file names that QEMU expects. @returns the folder */
 export async function layOutCertificates({ stateDir, tls }: AgentConfig): Promise<string> {
   const folder = join(resolve(stateDir), 'certificates');
   await rm(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * Asking the helper in the guest over the VM's virtio-serial port; its protocol is described in deploy/guest. A guest is
- * trusted with itself and nothing else: whatever it answers, it costs its agent no more than one short answer.
+ * Requests to the helper in the guest over the VM's virtio-serial port (deploy/guest/README.md describes the protocol). A guest is
+ * trusted with itself and nothing else: whatever it answers, the agent reads no more than a short answer.
  */
 import { createConnection, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,25 +9,26 @@ import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
 import { foreignText } from '#shared/text.ts';
 import { readLines } from './lines.ts';
 
-/** An answer, and what may still be in the port for somebody who has gone. */
+/** One answer, and older answers that may still be in the port. */
 const LIMITS = { lineBytes: 4096, allBytes: 16 * 4096 };
-/** The helper splits its line at white space: a word with any would be several. */
+/** The helper splits a line at white space, so a word must have none. */
 const WORD = /^[\w.:/=+-]{1,1024}$/;
-/** Addresses that a guest has on its cards. */
+/** How many addresses of a guest are read. */
 const MOST_ADDRESSES = 8;
 const MOST_CONNECTIONS = 1_000_000;
-/** Pauses between two questions grow by this, up to so much: a guest that never does it is asked ever less. */
+/** Pauses between two requests grow by this factor up to the maximum: a guest that never complies is asked less and less. */
 const GROWTH = 1.5;
 const MOST_PAUSE_MS = 5_000;
 /**
- * A guest that boots answers once its helper is up. What was asked before waits in its port, also where nobody waits for the
- * answer any more: asked again every two seconds, a slow guest worked off dozens of questions before the next real one.
+ * A booting guest answers once its helper is up. Requests wait in its port until then, also when nobody waits for the answer
+ * any more. So few are sent: a slow guest would work off dozens of old ones before the next real one.
  */
 const BOOT_MS = 60_000;
 
 let lastId = 0;
 
 /**
+ * Sends one request, and waits for its answer.
  * @param path the port's socket on this host
  * @param words a verb and its arguments
  * @returns what follows `ok`; one line without control characters
@@ -48,7 +49,7 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
     answerMs,
   );
   readLines(socket, LIMITS, (line) => {
-    // Answers to somebody who has gone are still in the port.
+    // Skips answers to earlier requests that nobody waits for any more.
     if (!line.startsWith(`${id} `)) return;
     const answer = foreignText(line.slice(id.length + 1), LIMITS.lineBytes);
     if (answer === 'ok' || answer.startsWith('ok ')) return resolve(answer.slice(3));
@@ -56,12 +57,12 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
     reject(new TagalongError('GUEST_REFUSED', `${foreignText(words.join(' '))}: ${why}`));
   });
   socket.on('error', (cause: NodeJS.ErrnoException) => {
-    // What the system says of a socket has a code; what readLines finds wrong has none.
+    // An error of the system has a code; an error of readLines has none.
     if (cause.code !== undefined) reject(new TagalongError('GUEST_SILENT', 'its port is closed', { cause }));
     else reject(new TagalongError('GUEST_ANSWER_INVALID', `"${words[0]}": ${cause.message}`, { cause }));
   });
   socket.on('close', () => reject(new TagalongError('GUEST_SILENT', 'its port was closed')));
-  // A leading line end completes whatever half a line somebody before left behind.
+  // A leading line end completes half a line that an earlier agent may have left.
   socket.write(`\n${[id, ...words].join(' ')}\n`);
   try {
     return await promise;
@@ -81,7 +82,7 @@ export async function takeAddress(
   await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
 }
 
-/** Has a guest take its address as soon as the helper in it answers, for as long as that is wanted. */
+/** Has a guest take its address as soon as its helper answers. Repeats that while `isWanted` is true. */
 export async function untilTaken(
   path: string,
   mac: string,
@@ -100,7 +101,8 @@ export async function untilTaken(
 /**
  * Waits until all connections of a guest have joined an address.
  * @param joinMs the longest wait
- * @returns how many have not: some clients do not accept announced addresses, and plain TCP has none
+ * @param abandoned true: the move was given up, stop waiting
+ * @returns how many have not joined: some clients accept no announced addresses, and plain TCP cannot join
  */
 export async function untilJoined(
   path: string,
@@ -127,7 +129,7 @@ function countsOf(answer: string): [joined: number, total: number, plain: number
   return [joined!, total!, plain];
 }
 
-/** Has a guest take back the addresses of all its cards but one. */
+/** Has a guest remove the addresses of all its cards but one. @param mac of the card that keeps its address */
 export async function retractAllBut(path: string, mac: string): Promise<void> {
   const entries = (await askGuest(path, ['addresses'])).split(' ');
   for (const entry of entries.slice(0, MOST_ADDRESSES)) {

@@ -1,4 +1,4 @@
-/** How an agent is given orders: HTTP and JSON with mutual TLS. Who has no certificate for `control` is not heard. */
+/** Orders to an agent: HTTP and JSON with mutual TLS. A client without a certificate for `control` is refused. */
 import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -13,11 +13,12 @@ import { readCredentials } from '../sites/hosts/credentials.ts';
 import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
 
-/** The name in the certificate of whoever may give orders. */
+/** The name in the certificate of clients that may give orders. */
 export const CONTROL = 'control';
 
 /**
- * Takes orders until `close`.
+ * Serves the agent until `close`. Each request is answered: 403 without the right certificate, 409 where an order is refused, 500
+ * where QEMU refused or something failed.
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read, PORT_UNAVAILABLE
  */
 export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentConfig, parent: Log) {
@@ -26,7 +27,7 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   const app = Fastify({
     https: { ...credentials, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
     routerOptions: { maxParamLength: 1024 },
-    // Connections are kept open so that an order to stop or resume a VM pays for no handshake.
+    // Connections stay open, so that an order to stop or resume a VM needs no handshake.
     keepAliveTimeout: 300_000,
   });
   app.addHook('onRequest', async (request, reply) => {
@@ -66,7 +67,7 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
 }
 
 /**
- * Looks whether the agent could take orders: its certificates can be read, and nobody listens where it is to.
+ * Checks whether the agent could serve: its certificates can be read, and its port is free.
  * @throws TagalongError CONFIG_UNREADABLE, PORT_UNAVAILABLE
  */
 export async function checkServing({ listen, tls }: AgentConfig): Promise<void> {

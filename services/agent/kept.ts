@@ -1,9 +1,9 @@
 /**
- * The disk that a site keeps of a VM that has moved on, so that it need not come whole when it returns. Never the disk of
- * a VM that runs: it lies beside that under another name, and is used up by the first return, whether that succeeds or not.
+ * The disk that a site keeps of a VM that has moved on, so that it need not be copied whole when the VM returns. It is never the
+ * disk of a running VM: it has another file name, and the first return uses it up, whether that succeeds or not.
  *
- * It is trusted only where a note says of which hand-over it is, and the file has not been touched since: the time of its
- * last change (`ctime`) cannot be set by programs, and a note is written only when all of the file is on the disk.
+ * It is used only where a note says to which hand-over it belongs, and the file was not touched since. Programs cannot set the
+ * time of a file's last change (`ctime`), and the note is written once all of the file is on the disk.
  */
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,20 +16,20 @@ import { KEPT_DISK_RECORD } from './kinds.ts';
 import { mergeLayers } from './layers.ts';
 import { syncFolder } from './record.ts';
 
-/** What is written down of a disk that is kept. */
+/** The note beside a kept disk. */
 interface Note {
-  /** Of the landing by which the VM left: both ends know it, and there is none like it. */
+  /** The token of the receiver to which the VM left: unique, and both ends know it. */
   readonly token: string;
   readonly diskBytes: number;
-  /** As text: nanoseconds are more than a number holds. */
+  /** As text, because nanoseconds since the epoch exceed the exact integers of a number. */
   readonly changedNs: string;
   readonly inode: string;
   readonly fileBytes: string;
 }
 
 /**
- * Keeps the disk of a VM that was handed over from here, where it is known what is on it; its QEMU is no more.
- * @returns the files that are to be spared
+ * Keeps the disk of a VM that was handed over from here, where its content is known. Its QEMU has to be gone.
+ * @returns the files that must not be deleted
  */
 export async function keepDisk(
   files: QemuFiles,
@@ -38,7 +38,7 @@ export async function keepDisk(
 ): Promise<readonly string[]> {
   const { diskBytes } = machine.spec;
   if (keptDisksBytes === 0 || diskBytes === 0) return [];
-  // A QEMU that died before it had sent all, and closed its disk, leaves one that nobody can vouch for.
+  // If QEMU died before it had sent everything and closed the disk, the content is unknown.
   if (move === undefined || sent?.copy?.state !== 'sent') return [];
   const spared = [files.note, files.kept];
   const { token } = move.landing;
@@ -60,8 +60,8 @@ export async function keepDisk(
 }
 
 /**
- * Makes the kept disk the disk of a VM that is awaited. No crash can have it used twice.
- * @returns the token of the hand-over that it is of; undefined where none is kept, or there is any doubt about it
+ * Makes the kept disk the disk of an awaited VM. A crash cannot lead to its being used twice.
+ * @returns the token of the hand-over to which it belongs; undefined where no disk is kept or anything about it is in doubt
  */
 export async function takeKeptDisk(files: QemuFiles, diskBytes: number): Promise<string | undefined> {
   const note = await readNote(files);
@@ -80,18 +80,18 @@ export async function takeKeptDisk(files: QemuFiles, diskBytes: number): Promise
 }
 
 async function dropKeptDisk({ note, kept }: QemuFiles): Promise<void> {
-  // The note first: without it the rest means nothing.
+  // The note first: without it the disk is not used.
   await rm(note, { force: true });
   await rm(kept, { force: true });
 }
 
-/** Drops the oldest of a site's kept disks until the others take no more than so many bytes of its file system. */
+/** Deletes a site's oldest kept disks until the others take at most `maxBytes` of its file system. */
 export async function boundKeptDisks(stateDir: string, maxBytes: number): Promise<void> {
   const all = [];
   for (const name of await readdir(stateDir)) {
     const files = qemuFiles(join(stateDir, name));
     const file = await stat(files.kept).catch(() => undefined);
-    // What is sparse takes less than its size.
+    // A sparse file takes less than its size.
     if (file) all.push({ files, bytes: file.blocks * 512, changedMs: file.ctimeMs });
   }
   let sum = 0;
@@ -106,13 +106,13 @@ async function readNote({ note }: QemuFiles): Promise<Note | undefined> {
   try {
     return text === undefined ? undefined : KEPT_DISK_RECORD.read(parseRecord(text));
   } catch (error) {
-    // In doubt the disk comes whole.
+    // A note that cannot be read counts as none: then the whole disk is copied.
     if (!isUnreadable(error)) throw error;
     return undefined;
   }
 }
 
-/** What tells a file from another one, and from itself after a change. */
+/** Identifies a file and its last change. */
 async function identity(path: string): Promise<Pick<Note, 'changedNs' | 'inode' | 'fileBytes'>> {
   const { ctimeNs, ino, size } = await stat(path, { bigint: true });
   return { changedNs: `${ctimeNs}`, inode: `${ino}`, fileBytes: `${size}` };

@@ -1,4 +1,4 @@
-/** What an agent stores in its files: of each VM, and of each disk that is kept. */
+/** The stored form of an agent's records: one for each VM, and one for each kept disk. */
 import Type, { type Static } from 'typebox';
 import { Amount, Count, closed, Ms, Name, oneOf, recordKind, StoredSpec, Text } from '#shared/store/records.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
@@ -102,7 +102,7 @@ export const KEPT_DISK_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** A VM's record as it is to be stored. Members that are undefined are not stored. */
+/** The stored form of a VM's record. Members that are undefined are left out. */
 export function storeInstance(record: InstanceRecord): StoredInstance {
   const { vm, machine, nic, lan, qemu, ownership, move, arrivedBy, stoppedAtMs, resumedAtMs, sent } = record;
   const { pid, startTicks } = qemu;

@@ -1,6 +1,6 @@
 /**
- * A VM's two network cards at a site. One is on the site's LAN. The other is free, but during a move it is on the other
- * site's LAN, which is stretched to here by a VXLAN tunnel of its own:
+ * A VM's two network cards at a site. One is on the site's LAN. The other one is unused, except during a move: then it is on the
+ * other site's LAN, which a VXLAN tunnel (RFC 7348) stretches to this host:
  *
  * ```
  *   source                                         destination
@@ -17,7 +17,7 @@ import { batch, feed, type Words } from './process.ts';
 
 type Lan = AgentConfig['lan'];
 
-/** Makes the taps of a VM and puts one card on the site's LAN. What is left of an earlier try goes first. */
+/** Makes the taps of a VM and puts one card on the site's LAN. Removes what an earlier try left. */
 export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
   await unplug(vm);
   const { taps } = deviceNames(vm);
@@ -28,7 +28,7 @@ export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
   ]);
 }
 
-/** Removes everything a VM has here. */
+/** Removes all devices of a VM here. */
 export async function unplug(vm: string): Promise<void> {
   await unmirror(vm);
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
@@ -39,7 +39,7 @@ export async function unplug(vm: string): Promise<void> {
   );
 }
 
-/** Stretches both LANs between the two sites of a move. Harmless where it was done. */
+/** Stretches both LANs between the two sites of a move. Harmless when repeated. */
 export async function stretch(
   lan: Lan,
   { vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>,
@@ -65,7 +65,7 @@ export async function stretch(
   ]);
 }
 
-/** Takes the stretched LANs down. */
+/** Removes the stretched LANs. */
 export async function relax(vm: string): Promise<void> {
   const { bridge, newLan, oldLan } = deviceNames(vm);
   await batch(
@@ -76,11 +76,10 @@ export async function relax(vm: string): Promise<void> {
 }
 
 /**
- * Has what this site's LAN sends to the VM go to both places from now on: on its way to the source's tap it is sent on
- * through the tunnel as well, on its way into the tunnel it is put into the destination's tap as well. Begun before the
- * VM stops: nothing that comes between the stop and the resume is lost, it waits in the destination's tap. What comes
- * before the stop is seen twice, as a network may do it. Ends by itself: the first packet that the VM sends from its
- * new place teaches the bridges where it is. Harmless where it was done.
+ * Duplicates the packets that this site's LAN sends to the VM, so that both sites get them: the source sends them through the tunnel
+ * as well as to its tap, the destination puts them into its tap as well as into the tunnel. It begins before the VM stops, so
+ * that packets between stop and resume wait in the destination's tap. Packets before the stop arrive twice, which a network may
+ * do. It ends by itself: by the first packet from the new site the bridges learn where the VM is. Harmless when repeated.
  */
 export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
   const { taps, newLan, oldLan } = deviceNames(vm);
@@ -97,19 +96,19 @@ export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, ro
   ]);
 }
 
-/** Ends that. Harmless where it was not done. */
+/** Stops the duplication. Harmless where there is none. */
 export async function unmirror(vm: string): Promise<void> {
   await nft(forget(vm));
 }
 
 const tableOf = (vm: string) => ['netdev', `tagalong-${shortName(vm)}`];
-/** A table can be removed only where it is there. */
+/** `delete` fails where there is no table, so it is added first. */
 const forget = (vm: string) => [
   ['add', 'table', ...tableOf(vm)],
   ['delete', 'table', ...tableOf(vm)],
 ];
 
-/** All of it or nothing. */
+/** Runs the commands as one transaction. */
 async function nft(commands: readonly Words[]): Promise<void> {
   await feed('nft', ['-f', '-'], commands);
 }

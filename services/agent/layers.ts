@@ -1,13 +1,13 @@
 /**
- * The files of a VM's disk: one, and a second one above it where a return was begun (`disk.ts` says why). The upper one,
- * where there is one, is the disk: it is never made anew while the VM is here, and empty it shows what is below.
+ * The files of a VM's disk: one, and an overlay above it once a return was begun (`disk.ts` says why). Where there is an overlay,
+ * it is the disk. It is never made anew while the VM is here; an empty overlay shows what is below it.
  */
 import { access, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { QemuFiles } from './command-line.ts';
 import { run } from './process.ts';
 
-/** Makes a disk: a copy of an image, or an empty one. */
+/** Makes a disk of `diskBytes`: a copy of an image, or an empty one. Replaces what is there. */
 export async function createDisk(
   { disk, overlay }: QemuFiles,
   diskBytes: number,
@@ -20,26 +20,26 @@ export async function createDisk(
   } else await run('qemu-img', ['create', '-q', '-f', 'qcow2', disk, `${diskBytes}`]);
 }
 
-/** The file that a VM is started with; undefined where it has no disk yet. */
+/** The file with which QEMU is started; undefined where the VM has no disk yet. */
 export async function topLayer({ disk, overlay }: QemuFiles): Promise<string | undefined> {
   if (await exists(overlay)) return overlay;
   return (await exists(disk)) ? disk : undefined;
 }
 
-/** Makes the second one, empty. */
+/** Makes an empty overlay. */
 export async function createOverlay({ disk, overlay }: QemuFiles): Promise<void> {
-  // Relative to where it lies itself.
+  // The backing file's name is relative to the overlay.
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', basename(disk), '-F', 'qcow2', overlay]);
 }
 
-/** Makes one of two, for a VM that is here no more. */
+/** Merges the overlay into the disk, for a VM whose QEMU is gone. */
 export async function mergeLayers({ overlay }: QemuFiles): Promise<void> {
   if (!(await exists(overlay))) return;
   await run('qemu-img', ['commit', '-q', '-d', overlay]);
   await rm(overlay);
 }
 
-/** True: there is such a file. */
+/** True where a file of that name exists. */
 export function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,

@@ -1,19 +1,19 @@
 /** Lines from a socket whose other end is not trusted. */
 import type { Socket } from 'node:net';
 
-/** What is taken of a peer. */
+/** What is accepted from a peer. */
 export interface LineLimits {
-  /** The longest line. */
+  /** The longest line, in bytes. */
   readonly lineBytes: number;
-  /** All lines together, where that has an end. @default without one */
+  /** All lines together, in bytes. @default no limit */
   readonly allBytes?: number;
 }
 
 const LINE_END = 0x0a;
 
 /**
- * Calls `take` with each line that comes, without its end. Holds one line at most, and looks at each byte once. A socket
- * that sends more than it may, or a line that `take` throws at, is destroyed: no fault of a peer gets further than that.
+ * Calls `take` with each line, without its end. Buffers one line at most, and reads each byte once. Destroys a socket that sends
+ * more than its limits, or a line at which `take` throws: no fault of a peer gets further than that.
  */
 export function readLines(socket: Socket, { lineBytes, allBytes }: LineLimits, take: (line: string) => void): void {
   let pieces: Buffer[] = [];

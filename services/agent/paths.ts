@@ -1,17 +1,17 @@
 /**
- * Tells the host's kernel of its paths, so that one connection uses all of them: the receiver announces its other
- * addresses (`signal`), and the sender's routes pick its own address on the same provider's network. How each path is
- * routed is the host's own affair: what comes from a provider's address has to leave by that provider.
+ * Configures multipath TCP in the host's kernel (RFC 8684), so that one connection uses all paths: the receiver announces its other
+ * addresses (`signal`), and the sender's routes select its own address on the same provider's network. The routes are the
+ * operator's: packets from a provider's address have to leave by that provider.
  */
 import { readFile } from 'node:fs/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { batch, run } from './process.ts';
 
-/** As many paths as MPTCP takes. The kernel's own limits are 2, and none that the other side announces. */
+/** The most subflows that the kernel allows. Its defaults are 2, and 0 for addresses that the other side announces. */
 const LIMIT = 8;
 
-/** @throws TagalongError MPTCP_UNAVAILABLE */
+/** Sets the kernel's limits, and announces all addresses but the first. @throws TagalongError MPTCP_UNAVAILABLE */
 export async function preparePaths({ endpoints, qemu }: AgentConfig): Promise<void> {
   if (!qemu.mptcp) return;
   const enabled = await readFile('/proc/sys/net/mptcp/enabled', 'utf8').catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * A client of QEMU's monitor: JSON lines over a Unix socket (QEMU's qmp-spec). One client at a time is served; who comes
- * after a crashed one gets the monitor at once, because the socket was closed with the process.
+ * A client of QEMU's monitor: JSON lines over a Unix socket (QEMU's docs/interop/qmp-spec.rst). QEMU serves one client at a time.
+ * After a crash the next agent gets the monitor at once, because the socket was closed with the process.
  */
 import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,21 +9,23 @@ import { foreignText } from '#shared/text.ts';
 import { readLines } from './lines.ts';
 import { isAlive, type ProcessId } from './process.ts';
 
-/** What QEMU says by itself. `atMs` is QEMU's own stamp, on the host's clock. */
+/** An event that QEMU sends by itself. `atMs`: when it happened, by the host's clock, in milliseconds since the epoch. */
 export interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly atMs: number;
 }
 
+/** An open monitor. */
 export interface Qmp {
   /**
-   * Has one command carried out.
-   * @throws QmpError what QEMU refused, with its class
+   * Executes one command.
+   * @returns what QEMU returns; its shape is not checked
+   * @throws QmpError where QEMU refuses
    * @throws TagalongError QEMU_GONE where the monitor is closed, QEMU_SILENT where it does not answer in time
    */
   execute<T = Record<string, unknown>>(command: string, args?: object): Promise<T>;
-  /** Called for each event, in order, until the monitor is closed. */
+  /** Calls the listener for each event, in order, until the monitor is closed. */
   onEvent(listener: (event: QmpEvent) => void): void;
   /** Resolves when the monitor is closed, by whichever side. */
   readonly closed: Promise<void>;
@@ -31,7 +33,7 @@ export interface Qmp {
   close(): void;
 }
 
-/** A command that QEMU refused. */
+/** A command that QEMU refused, with QEMU's error class. */
 export class QmpError extends Error {
   override readonly name = 'QmpError';
   readonly qmpClass: string;
@@ -59,23 +61,23 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-/** What comes before the first command. */
+/** The greeting and the negotiation, which precede the first command. */
 interface Opening {
   readonly greeted: Promise<void>;
   negotiate(): Promise<void>;
 }
 
-/** QEMU under software emulation on a busy host can take its time; minutes of silence mean that it hangs. */
+/** QEMU under software emulation on a busy host may be slow; after this time it counts as hanging. */
 const ANSWER_MS = 20_000;
-/** A line of QEMU's: that which names all block nodes has some kilobytes. */
+/** The longest line accepted. The list of all block nodes has some kilobytes. */
 const LINE_BYTES = 2 ** 20;
 /** The last millisecond of the year 9999. */
 const LAST_MS = 253_402_300_799_999;
 
 /**
  * Opens the monitor at `path` and negotiates.
- * @param outOfBand commands are carried out also while QEMU itself is held up; it takes few that way
- * @throws TagalongError QEMU_GONE where nobody listens there
+ * @param outOfBand QEMU executes commands also while its main loop is blocked; it accepts only a few of them that way
+ * @throws TagalongError QEMU_GONE where no QEMU listens there
  */
 export async function openQmp(path: string, outOfBand = false): Promise<Qmp> {
   const socket = createConnection(path);
@@ -90,13 +92,13 @@ export async function openQmp(path: string, outOfBand = false): Promise<Qmp> {
   return qmp;
 }
 
-/** Opens the monitor of a QEMU that may have been started just now; undefined where that QEMU is no more. */
+/** Opens the monitor of a QEMU that may have just started; waits five seconds for it. Undefined where that QEMU is gone. */
 export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp | undefined> {
   for (let i = 0; await isAlive(process); i++) {
     try {
       return await openQmp(path);
     } catch (error) {
-      // One that was started just now has no monitor yet.
+      // A QEMU that has just started has no monitor yet.
       if (i > 500) throw error;
       await sleep(10);
     }
@@ -104,7 +106,7 @@ export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp |
   return undefined;
 }
 
-/** When an event happened; one without a time has happened now. */
+/** When an event happened; now, where it has no valid time. */
 function stampOf({ timestamp }: Message): number {
   const atMs = Number(timestamp?.seconds) * 1000 + Number(timestamp?.microseconds) / 1000;
   return atMs >= 0 && atMs <= LAST_MS ? atMs : Date.now();
@@ -136,7 +138,7 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
     if (refusal) asked.reject(refusal);
     else asked.resolve(message.return);
   };
-  // A QEMU that says anything but lines of JSON was taken over by its guest: its monitor is closed, as if it were gone.
+  // A QEMU that sends anything but lines of JSON is under its guest's control: the monitor is closed as if QEMU were gone.
   readLines(socket, { lineBytes: LINE_BYTES }, (line) => {
     if (line.trim() !== '') take(line);
   });

@@ -1,17 +1,17 @@
 /**
- * Which of another site's addresses answer. Asked before QEMU connects: over a dead path its call hangs for minutes, a
- * disk's holds up the whole VM meanwhile, and nothing takes it back.
+ * Which of another site's addresses answer. Checked before QEMU connects: over a dead path QEMU hangs for minutes, for a disk it
+ * blocks the whole VM meanwhile, and nothing can cancel that.
  */
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
 
-/** A first packet that is lost is sent again after a second. */
+/** Long enough for a SYN to be lost once: it is sent again after a second (RFC 6298). */
 const ANSWER_MS = 1500;
 const AGAIN_MS = 200;
 
-/** Answers whoever asks whether this host can be reached. @returns `port`, which the kernel chose, on all addresses */
+/** Accepts and closes connections, so that other sites see that they reach this one. @returns the port, which the kernel picked */
 export async function answerCalls(): Promise<{ readonly port: number; close(): void }> {
   const server: Server = createServer((socket) => socket.on('error', () => {}).destroy());
   await new Promise<void>((resolve, reject) => {
@@ -24,9 +24,10 @@ export async function answerCalls(): Promise<{ readonly port: number; close(): v
 
 /**
  * Puts the addresses that answer first, otherwise in the order given.
- * @param port where their site answers
- * @param patienceMs how long it may take until one does
- * @throws TagalongError STALLED where none does
+ * @param port at which the other site answers
+ * @param patienceMs how long it may take until one answers
+ * @param abandoned true: the move was given up, stop waiting
+ * @throws TagalongError STALLED where none answers
  */
 export async function reachable(
   endpoints: readonly Endpoint[],
@@ -54,7 +55,7 @@ function answers(host: string, port: number): Promise<boolean> {
     };
     socket.setTimeout(ANSWER_MS, () => end(false));
     socket.once('connect', () => end(true));
-    // Who refuses is there: its agent was started again, and listens elsewhere.
+    // A refusal comes from a host that is reached: its agent was restarted and listens at another port.
     socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
   });
 }

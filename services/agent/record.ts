@@ -1,4 +1,4 @@
-/** What an agent writes down of each VM before it acts, so that it knows after a crash whose the VM is. */
+/** The records of an agent's VMs, written before it acts, so that after a crash it knows to which site each VM belongs. */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TagalongError } from '#shared/errors.ts';
@@ -8,7 +8,7 @@ import type { InstanceRecord } from './instance-record.ts';
 import { INSTANCE_RECORD, storeInstance } from './kinds.ts';
 import { shortName } from './names.ts';
 
-/** The records of one agent, and a folder for each VM. */
+/** Owns the records of one agent, and a folder for each VM. */
 export class Records {
   readonly #dir: string;
   readonly #setAside = new Map<string, string>();
@@ -17,12 +17,12 @@ export class Records {
     this.#dir = stateDir;
   }
 
-  /** Where a VM's sockets, logs and disk are. Short, because the path of a Unix socket may have 107 bytes. */
+  /** The folder of a VM's sockets, logs and disk. Short, because the path of a Unix socket may have 107 bytes. */
   folder(vm: string): string {
     return join(this.#dir, shortName(vm));
   }
 
-  /** Those that can be read. The others are set aside: their VMs, and what lies beside the record, are left as they are. */
+  /** Reads all records. Those that cannot be read are set aside: their VMs, and all their files, are left as they are. */
   async load(): Promise<InstanceRecord[]> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const records: InstanceRecord[] = [];
@@ -46,7 +46,7 @@ export class Records {
     return this.#setAside;
   }
 
-  /** @throws TagalongError STORE_RECORD_UNREADABLE where nobody knows whose the VM is */
+  /** Refuses a VM whose record cannot be read: nobody knows to which site it belongs. @throws TagalongError STORE_RECORD_UNREADABLE */
   refuseSetAside(vm: string): void {
     const why = this.#setAside.get(this.folder(vm));
     if (why === undefined) return;
@@ -70,10 +70,10 @@ export class Records {
     await syncFolder(folder);
   }
 
-  /** Forgets a VM and removes its files, those excepted that are to be kept. Resolves when that is on the disk. */
+  /** Deletes a VM's record and files, except those in `kept`. Resolves when that is on the disk. */
   async delete(vm: string, kept: readonly string[] = []): Promise<void> {
     const folder = this.folder(vm);
-    // The record first: without it the rest means nothing.
+    // The record first: without it the other files are not used.
     await rm(join(folder, 'record.json'), { force: true });
     await syncFolder(folder).catch(() => {});
     if (kept.length === 0) return rm(folder, { recursive: true, force: true });
@@ -84,7 +84,7 @@ export class Records {
   }
 }
 
-/** Resolves when the names in a folder are on the disk. */
+/** Syncs a folder: resolves when the names in it are on the disk. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {

@@ -1,16 +1,20 @@
-/** What the kernel says of the connections that carry a move: bytes by path, subflows, and whether it is MPTCP at all. */
+/**
+ * The kernel's figures of the connections that carry a move: bytes by path, subflows, and whether it is multipath TCP at all (RFC
+ * 8684; read with `ss` of iproute2).
+ */
 import type { Endpoint, SubflowStats } from '#shared/hypervisor/qemu/protocol.ts';
 import { run } from './process.ts';
 
-/** Subflows join one after the other; fewer than all mean nothing before that. */
+/** Subflows join one after the other; a smaller number counts only after this time. */
 const JOINING_MS = 1000;
-/** Lines of `ss` are read at most so often. */
-const LOOK_MS = 200;
+/** `ss` is run at most this often. */
+const INTERVAL_MS = 200;
 
+/** Counts what the subflows to some ports carry. The stats are `carriage` on the wire and in records. */
 export class SubflowWatch {
   readonly #ports: number[];
   readonly #endpoints: readonly Endpoint[];
-  /** Bytes of each subflow that was seen, by its two ends: a closed one keeps what it carried. */
+  /** Bytes of each subflow by its two ends. A closed subflow keeps its bytes. */
   readonly #bytes = new Map<string, { readonly provider: string; bytes: number }>();
   #subflows = 0;
   #fewest = Number.POSITIVE_INFINITY;
@@ -23,14 +27,14 @@ export class SubflowWatch {
     this.#endpoints = endpoints;
   }
 
-  /** A connection to this port carries the rest. */
+  /** Counts the connections to one more port. */
   follow(port: number): void {
     this.#ports.push(port);
   }
 
-  /** Reads the kernel's figures, unless that was done just now. */
+  /** Reads the kernel's figures, five times a second at most. */
   async look(nowMs = performance.now()): Promise<void> {
-    if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+    if (nowMs - this.#lookedAtMs < INTERVAL_MS) return;
     this.#lookedAtMs = nowMs;
     const filter = this.#ports.map((port) => `dport = :${port}`).join(' or ');
     const established = ['state', 'established', `( ${filter} )`];
@@ -42,9 +46,9 @@ export class SubflowWatch {
   }
 
   /**
-   * Takes in what `ss` printed.
+   * Adds what `ss` printed.
    * @param text of the TCP sockets (`ss -tniHO`)
-   * @param mptcp of the MPTCP sockets: only these tell that one has fallen back
+   * @param mptcp of the MPTCP sockets (`ss -MniHO`): only these say that a connection has fallen back to TCP
    */
   take(text: string, nowMs: number, mptcp = ''): void {
     if (/\bfallback\b/.test(mptcp)) this.#plainTcp = true;

@@ -1,15 +1,15 @@
 /**
- * What a VM has written since its disk was equal to the copy that a site has kept of it. QEMU counts it, in a dirty bitmap
- * for each such site, named after the site and the token of the landing by which the VM left it. It begins before the VM
- * runs where it has landed, goes along with the VM, and ends with its QEMU: where there is one of that name, not a write
- * since then is missing in it.
+ * What a VM has written since its disk was equal to the copy that a site has kept. QEMU notes it in a dirty bitmap for each such
+ * site (QEMU's docs/interop/bitmaps.rst), named after the site and the token of the receiver to which the VM left it. The bitmap
+ * begins before the VM runs at its new site, moves along with the VM, and ends with its QEMU. So a bitmap of that name has every
+ * write since then.
  */
 import { type Qmp, QmpError } from './qmp.ts';
 
-/** The node at the top, whatever layers there are below it. */
+/** The top node, whatever layers are below it. */
 const NODE = 'disk0';
 
-/** As QEMU tells it. */
+/** A dirty bitmap as QEMU describes it. */
 interface Bitmap {
   readonly name: string;
   readonly granularity: number;
@@ -18,40 +18,40 @@ interface Bitmap {
   readonly inconsistent?: boolean;
 }
 
-/** Of the smallest piece that is counted as one: a cluster of the image. */
+/** The smallest piece: a cluster of the image. */
 const LEAST_BYTES = 2 ** 16;
-/** Bitmaps are sent while the VM stands still, and QEMU holds a piece for a byte of what is left to be sent. */
+/** Bitmaps are sent while the VM stands still, and QEMU counts each piece as a byte that remains to be sent. */
 const MOST_PIECES = 2 ** 17;
 
-/** How large the pieces are that are counted, for a disk of that size: a power of two, 64 KiB up to 8 GiB. */
+/** The size of a piece for a disk of that size, in bytes: a power of two; 64 KiB for disks up to 8 GiB. */
 export function pieceBytes(diskBytes: number): number {
   return Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(diskBytes / MOST_PIECES)));
 }
 
-/** Has the bitmaps go along with the memory; both ends have to. Not while memory is copied. */
+/** Sends the bitmaps along with the memory. Both ends have to set it, before the memory is copied. */
 export async function carryCounts(qmp: Qmp): Promise<void> {
   await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'dirty-bitmaps', state: true }] });
 }
 
-/** Begins to count, in a QEMU whose VM does not run yet. Where that was done already, it goes on. */
+/** Begins a bitmap in a QEMU whose VM does not run yet; one that is there goes on. @param site that keeps a copy of the disk */
 export async function countWrites(qmp: Qmp, site: string, token: string, diskBytes: number): Promise<void> {
   if (diskBytes === 0) return;
   const bitmap = { node: NODE, name: nameOf(site, token), granularity: pieceBytes(diskBytes) };
   await qmp.execute('block-dirty-bitmap-add', bitmap).catch((error) => {
-    // Without one the disk is copied whole when it returns: no reason to keep the VM from running.
+    // Without a bitmap the whole disk is copied when the VM returns. That must not keep the VM from running.
     if (!(error instanceof QmpError)) throw error;
   });
 }
 
-/** The bitmap of what was written since that hand-over by that site; undefined where it is not known. */
+/** The bitmap of what was written since that site handed the VM over; undefined where that is not known. */
 export async function writtenSince(qmp: Qmp, site: string, token: string): Promise<Bitmap | undefined> {
   const bitmap = (await bitmaps(qmp)).find(({ name }) => name === nameOf(site, token));
   return bitmap?.recording && !bitmap.busy && !bitmap.inconsistent ? bitmap : undefined;
 }
 
 /**
- * Forgets what no site's copy can be of any more: what `here` kept has been used up, the last of `from` is by `token`.
- * What is not forgotten, because QEMU is no more or does not answer, is never asked for.
+ * Removes bitmaps that match no kept disk any more: the disk that `here` kept is used up, the last one of `from` has `token`.
+ * Does nothing where QEMU is gone or silent: such a bitmap is never used.
  */
 export async function forgetCounts(qmp: Qmp | undefined, here: string, from: string, token: string): Promise<void> {
   if (!qmp?.isOpen) return;
@@ -62,14 +62,14 @@ export async function forgetCounts(qmp: Qmp | undefined, here: string, from: str
   }
 }
 
-/** How many bytes QEMU holds the bitmaps for, in what it says is left to be sent: they go last, so that is never less. */
+/** How many bytes of QEMU's `remaining` are bitmaps. They are sent last, so `remaining` is never less. */
 export async function countedPieces(qmp: Qmp): Promise<number> {
   const top = await topNode(qmp);
   const pieces = (top?.['dirty-bitmaps'] ?? []).map((each) => Math.ceil(top!.image['virtual-size'] / each.granularity));
   return pieces.reduce((sum, each) => sum + each, 0);
 }
 
-/** Neither has a slash in it. */
+/** A site's name and a token have no slash. */
 function nameOf(site: string, token: string): string {
   return `${site}/${token}`;
 }
