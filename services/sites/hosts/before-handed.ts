@@ -1,13 +1,13 @@
-/** Where real VMs are, by the records of programs that did not write down to which site each was handed. */
+/** Where real VMs are, by the records of older programs, which did not write down to which site each was handed. */
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { RecordKind } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 
-/** Stands for a site that nobody knows: no site has such a name, so the VM is started nowhere. */
+/** Stands for an unknown site. No site can have this name, so the VM is started nowhere. */
 const UNKNOWN = '?';
 
-/** The site of each VM: where its last move left it, else where placement has it. */
+/** The site of each VM: the one where its last move left it, otherwise its home by placement's record. */
 export async function whereaboutsBefore(store: Store): Promise<Map<string, string>> {
   const sites = new Map<string, string>();
   const vms = await store.list(FOLDERS.placement);
@@ -27,7 +27,7 @@ export async function whereaboutsBefore(store: Store): Promise<Map<string, strin
 
 const FOLDERS = { placement: 'placement/vm/', migrator: 'migrator/vm/' };
 
-/** As a outbox keeps it; undefined where it cannot be read. */
+/** A value as the outbox stores it; undefined where it cannot be read. */
 function read<T>(kind: RecordKind<T>, stored: unknown): T | undefined {
   const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {

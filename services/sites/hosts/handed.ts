@@ -1,15 +1,15 @@
 /**
- * Where real VMs may run, by our own records and not by what sites claim. A site is trusted with what was handed to it: by
- * the order to start a VM, or by a move that switched over.
+ * Where real VMs may run, by our own records and not by what sites claim. A VM is handed to a site by the order to start it
+ * there, or by a move that switched over.
  *
  * Rule 1 rests on that record, because it is written **before** the site can run the VM: before the order to start it, and
- * before anybody is told that a switch-over was made. Between an ordered switch-over and its record the VM runs at either
- * end; both have written down whose it is, the source keeps that until it is ordered to release, and that is ordered only
- * after the record. So a VM with a record is started at that site alone, and a VM without one runs nowhere: no site is asked
- * whether it has it, and one that answers wrongly, or not at all, holds up nobody else's VMs.
+ * before a switch-over is reported. Between the order to switch over and the record the VM runs at either end. Both sites have
+ * written down to which of them it belongs, and the source keeps that until it is ordered to release, which follows the record.
+ * So a VM with a record is started at that site alone, and a VM without one runs nowhere. No site has to be asked, and a site that
+ * answers wrongly, or not at all, delays only its own VMs.
  *
- * A process that begins without any record cannot know that. It takes over what each site says when that answers first.
- * Where records do not outlive the process (`store: memory:`), a VM waits until each site has answered once.
+ * A process that begins without any record takes over the VMs that each site names in its first answer. Where records do not
+ * outlive the process (`store: memory:`), a VM is started only once every site has answered.
  */
 
 import type { VmSpec } from '#shared/events/index.ts';
@@ -23,38 +23,42 @@ import { handedKey, PLACE_RECORD } from '../place-records.ts';
 import { whereaboutsBefore } from './before-handed.ts';
 import type { RemoteHosts } from './remote-hosts.ts';
 
-/** So many names of VMs are in a line of the log. */
-const MOST_NAMED = 8;
+/** The most names of VMs in a line of the log. */
+const MAX_NAMED = 8;
 const NOT_STARTED = 'a VM could not be started; declare it again';
 
+/** What the records of handed VMs work with. */
 export interface HandedOptions {
   readonly store: Store;
   readonly log: Log;
   /** Whether the store outlives this process. */
   readonly remembers: boolean;
-  /** The sites that there are. */
+  /** The sites that exist. */
   readonly sites: () => readonly string[];
 }
 
-/** Puts the records before what runs the VMs. */
+/**
+ * Puts the records in front of the hosts and the hypervisor: each is written before the order or the report goes on. Owns the
+ * records `agent/vm/<VM>`.
+ */
 export function handedMachines(
   inner: Omit<Machines, 'hosts' | 'duty'> & { readonly hosts: RemoteHosts },
   { store, log: parent, remembers, sites }: HandedOptions,
 ): Machines {
   const log = serviceLog(parent, 'agent');
   const handed = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: handedKey('') });
-  /** What each site claims beyond that: some names, and how many there are. */
+  /** VMs that each site claims and that were not handed to it: some names, and how many there are. */
   const claimed = new Map<string, { readonly names: string; readonly count: number }>();
   /** Moves whose VM may be at either end. */
   const switching = new Map<string, Move>();
   const retired = new Set<string>();
-  /** Whether what sites say when they answer first is taken over; and those that have answered. */
+  /** Whether the first answer of each site is taken over; and the sites that have answered. */
   let takesOver = false;
   const heard = new Set<string>();
   const hearing = new Map<string, Promise<void>>();
-  /** Sites that a VM was kept waiting for; after that only their next answer counts. */
+  /** Sites that were asked because a VM waited for them. They are not asked again: their next heartbeat counts. */
   const asked = new Set<string>();
-  /** VMs that wait for sites to answer. */
+  /** VMs that are started once all sites have answered. */
   const waiting = new Map<string, { readonly site: string; readonly spec: VmSpec }>();
 
   const write = (vm: string, site: string | undefined) => handed.write(vm, site === undefined ? undefined : { site });
@@ -73,14 +77,14 @@ export function handedMachines(
       void Promise.resolve(hosts.place(vm, home, spec)).catch((err) => log.error({ vm, err }, NOT_STARTED));
     }
   };
-  /** A site that claims what is not its own says something about itself, and nothing about the VM. */
-  const doubt = (site: string, instances: readonly InstanceStatus[]) => {
+  /** Logs and counts VMs that a site claims and that were not handed to it. Such a claim changes nothing about the VM. */
+  const noteClaims = (site: string, instances: readonly InstanceStatus[]) => {
     const moves = [...switching.values()];
     const isOnTheWay = (vm: string) => moves.some((move) => move.vm === vm && (move.to === site || move.from === site));
     const running = instances.filter(({ state }) => state === 'running').map(({ vm }) => vm);
     const foreign = running.filter((vm) => handed.get(vm)?.site !== site && !isOnTheWay(vm));
     if (foreign.length === 0) return void claimed.delete(site);
-    const vms = foreign.slice(0, MOST_NAMED);
+    const vms = foreign.slice(0, MAX_NAMED);
     const isNew = claimed.get(site)?.names !== vms.join();
     claimed.set(site, { names: vms.join(), count: foreign.length });
     if (!isNew) return;
@@ -98,8 +102,8 @@ export function handedMachines(
       switching.delete(move.id);
       tell(report);
     } catch (err) {
-      // Not told: the migrator asks when it has waited long enough.
-      log.error({ vm: move.vm, err }, 'it was not written down where a VM is; it is asked again');
+      // Not reported: after a while the migrator asks again.
+      log.error({ vm: move.vm, err }, 'the new site of a VM was not written down; the migrator asks again');
     }
   };
   const { hypervisor } = inner;
@@ -127,7 +131,7 @@ export function handedMachines(
   };
 
   const vmsAt = async (site: string) => {
-    // Nobody asks a site that was removed: what was handed to it is stranded there.
+    // A removed site is not asked: the VMs that were handed to it are stranded there.
     if (!sites().includes(site)) return handed.names(({ site: at }) => at === site);
     const instances = await inner.hosts.instancesAt(site);
     if (instances === undefined) return undefined;
@@ -136,7 +140,7 @@ export function handedMachines(
       hearing.set(site, taking);
       await taking;
     }
-    doubt(site, instances);
+    noteClaims(site, instances);
     const here = instances.filter(({ state }) => state === 'running' || state === 'stopped');
     return here.filter(({ vm }) => handed.get(vm)?.site === site).map(({ vm }) => vm);
   };
@@ -144,9 +148,9 @@ export function handedMachines(
     ...inner.hosts,
     vmsAt,
     async place(vm, site, spec) {
-      // Where one runs whose record cannot be read nobody knows; setting it aside was logged.
+      // A record that cannot be read leaves open where its VM runs, so it is not started. `status` shows the record.
       if (handed.isUnreadable(vm)) return;
-      // Nothing is handed to a site that is not there.
+      // No VM is handed to a site that does not exist.
       if (!sites().includes(site)) return log.error({ vm, site }, 'a VM is not started: no such site has an agent');
       if (handed.get(vm) === undefined && takesOver) {
         const unasked = sites().filter((other) => !heard.has(other) && !asked.has(other));
@@ -166,7 +170,7 @@ export function handedMachines(
         return;
       }
       retired.delete(vm);
-      // Thrown where it cannot be written: then the declaration comes again.
+      // Throws where it cannot be written: then the declaration is delivered again.
       if (known === undefined) await write(vm, site);
       await inner.hosts.place(vm, site, spec);
     },
@@ -178,7 +182,7 @@ export function handedMachines(
         await write(vm, undefined);
         retired.delete(vm);
       });
-      // No site is left to be asked: whoever retires it answers for it.
+      // Its site was removed and cannot be asked: the operator who retires the VM answers for it.
       const at = handed.get(vm)?.site;
       if (at === undefined || sites().includes(at)) return;
       await write(vm, undefined);

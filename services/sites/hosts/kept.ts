@@ -1,9 +1,8 @@
 /**
- * Simulated VMs that outlive the process that simulates them: where each runs is in the store, and whoever takes duty begins
- * with that. A move under way is forgotten with its process, as if its hosts had lost it: it begins again from its first
- * step, or is known as made where the VM had switched over.
+ * Simulated VMs that outlive the process that simulates them: the store has the site of each, and the next process on duty begins
+ * with that. A move that was under way is lost with its process. It begins again from its first step, or counts as switched over
+ * where the record says so.
  */
-
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Hosts, Machines } from '#shared/hypervisor/hosts.ts';
@@ -17,16 +16,16 @@ import { simulatedMachines } from './simulated.ts';
 const STRANDED =
   'a VM is stranded at a site that is not there; declare the site, or retire the VM (DELETE /v1/vms/NAME)';
 
-/** Everything that runs VMs, simulated, for one of several processes. */
+/** Simulated hosts and hypervisor for one of several processes. Owns the records `simulated/vm/<VM>`. */
 export function keptMachines(config: Config, clock: Clock, store: Store, parent: Log): Machines {
   const log = serviceLog(parent, 'agent');
   const { hypervisor, hosts } = simulatedMachines(config, clock, true);
   const records = new OwnedRecords({ store, kind: PLACE_RECORD, prefix: placeKey('') });
   const switching = new Map<string, Move>();
-  /** All sites that were ever heard of here: where VMs may be, stranded ones too. */
+  /** All sites that this process has seen; VMs may be stranded at sites that are gone. */
   const named = new Set(config.sites.map(({ site }) => site));
 
-  /** A VM has arrived: written before anybody is told, so that no later process finds it where it was. */
+  /** A VM has arrived: written before it is reported, so that no later process starts it at its old site. */
   const arrive = async (report: Report, tell: (report: Report) => void) => {
     const move = switching.get(report.id);
     switching.delete(report.id);
@@ -34,7 +33,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       if (move) await records.write(move.vm, { site: move.to });
       tell(report);
     } catch (err) {
-      // Not told: the migrator asks when it has waited long enough, and is told then where the VM runs.
+      // Not reported: after a while the migrator asks, and learns where the VM runs.
       log.error({ vm: move?.vm, err }, 'the place of a simulated VM was not written');
     }
   };
@@ -71,7 +70,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
     hypervisor: kept,
     hosts: places,
     async duty(on, setAside) {
-      // Off duty nothing goes on here: another process simulates these VMs.
+      // Another process simulates these VMs when this one is off duty.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       records.forget();
       switching.clear();

@@ -1,21 +1,22 @@
 /**
- * Orders to sites that may not answer. A site that takes its time costs nobody else theirs: it is waited for shortly, and
- * then its orders go on by themselves. What it did not hear is said again when it answers.
+ * Orders to sites that may not answer. A slow site delays nobody else: the caller waits two seconds for it, then its orders go on
+ * in the background. Orders that did not reach a site are repeated when it answers again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 
-/** How long whoever gives an order waits for it. */
+/** How long the caller waits for an order. */
 const PATIENCE_MS = 2_000;
 
+/** Gives the orders, one at a time for each VM and site. */
 export class SiteOrders {
   readonly #log: Log;
-  /** One at a time for a VM, in the order given. */
+  /** The last order by site and VM. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** Sites that have kept somebody waiting, until they answer. */
+  /** Sites that kept a caller waiting, until they answer. */
   readonly #slow = new Set<string>();
-  /** What a silent site is to be told, by site and VM: the last order counts. */
+  /** Orders to repeat to silent sites, by site and VM; only the last one of each VM counts. */
   readonly #later = new Map<string, Map<string, { what: string; work: () => Promise<unknown> }>>();
 
   constructor(log: Log) {
@@ -23,8 +24,8 @@ export class SiteOrders {
   }
 
   /**
-   * Gives an order, and waits for it as long as is bearable. Whatever comes of it is logged, not thrown.
-   * @param what is said of it where it fails
+   * Gives an order, and waits two seconds for it at most. Never throws: a failure is logged.
+   * @param what the line of the log where it fails
    */
   async give(site: string, vm: string, what: string, work: () => Promise<unknown>): Promise<void> {
     this.#later.get(site)?.delete(vm);
@@ -41,14 +42,14 @@ export class SiteOrders {
     void turn.then(() => this.#slow.delete(site));
   }
 
-  /** A site answers: it is told what it has not heard. */
+  /** Called when a site answers: repeats the orders that did not reach it. */
   answers(site: string): void {
     const later = this.#later.get(site);
     this.#later.delete(site);
     for (const [vm, { what, work }] of later ?? []) void this.give(site, vm, what, work);
   }
 
-  /** Says no more. */
+  /** Forgets the orders that wait to be repeated. */
   forget(): void {
     this.#later.clear();
   }

@@ -1,12 +1,12 @@
 import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 
-/** Hosts that carry out what they are told; whether a VM may run at a site is known to who tells them. */
+/** Hosts that carry out orders. The caller knows whether a VM may run at a site. */
 export interface RemoteHosts extends Omit<Hosts, 'vmsAt' | 'remove'> {
-  /** What a site says that it has; undefined where nobody there answers. */
+  /** The VMs that a site claims to have; undefined where its agent does not answer. */
   instancesAt(site: string): Promise<readonly InstanceStatus[] | undefined>;
-  /** @param gone told of each site that has not got it any more, also later than this resolves */
+  /** Removes a VM at all sites. @param gone called for each site that has removed it, also after this resolves */
   remove(vm: string, gone: (site: string) => Promise<void>): Promise<void>;
-  /** Says no more to sites what they have not heard. */
+  /** Forgets the orders that did not reach their sites. */
   forget(): void;
 }

@@ -12,8 +12,8 @@ import { SiteOrders } from './orders.ts';
 import type { RemoteHosts } from './remote-hosts.ts';
 
 /**
- * Everything that runs VMs, real.
- * @param config one whose `hypervisor.kind` is qemu
+ * Hosts and hypervisor of real VMs.
+ * @param config with `hypervisor.kind: qemu`
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read
  */
 export async function qemuMachines(config: Config, store: Store, log: Log): Promise<Machines> {

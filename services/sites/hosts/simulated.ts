@@ -6,10 +6,10 @@ import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import type { SimulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 
-/** The hosts of some sites under a simulated hypervisor, which is told of the sites. */
+/** The hosts of some sites under a simulated hypervisor. Declares the sites to it. */
 export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['sites']) {
   const known = new Set<string>();
-  /** VMs whose site is not there, by name. They are placed when it comes. */
+  /** VMs whose site does not exist, with that site. They are started when it is declared. */
   const stranded = new Map<string, string>();
   const declare = (site: SiteConfig) => {
     hypervisor.declareSite({ ...site, uplinks: site.uplinks.map((uplink) => ({ ...uplink })) });
@@ -18,14 +18,14 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
   };
   const place = (vm: string, site: string) => {
     stranded.delete(vm);
-    // Where it runs is the hypervisor's to know: a repeated declaration starts no second one.
+    // Only the hypervisor knows where it runs: a repeated declaration starts no second one.
     if (hypervisor.running(vm).length > 0) return;
     if (known.has(site)) hypervisor.place(vm, site);
     else stranded.set(vm, site);
   };
   for (const site of sites) declare(site);
   return {
-    /** By VM, the site that is not there. */
+    /** VMs whose site does not exist, with that site. */
     stranded: stranded as ReadonlyMap<string, string>,
     vmsAt(site: string) {
       const waiting = [...stranded].flatMap(([vm, home]) => (home === site ? [vm] : []));
@@ -44,12 +44,12 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
   } satisfies Hosts & { stranded: ReadonlyMap<string, string> };
 }
 
-/** As often as an agent of real VMs says how far a move is. */
+/** As often as the driver of real VMs reports progress, or less. */
 const PROGRESS_EVERY_MS = 1_000;
 
 /**
- * Everything that runs VMs, simulated, for as long as this process lives.
- * @param watched whether somebody looks on, so that moves say how far they are
+ * Simulated hosts and hypervisor, for as long as this process lives.
+ * @param watched whether a picture is shown, so that moves report their progress
  */
 export function simulatedMachines(config: Config, clock: Clock, watched = false) {
   const { move: model, network } = config;

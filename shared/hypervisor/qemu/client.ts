@@ -1,4 +1,4 @@
-/** Speaks to one site's agent, and believes nothing of what it answers that does not fit the question. */
+/** A client of one site's agent. Refuses every answer that does not fit the request: an agent may be hostile. */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { Compile } from 'typebox/compile';
@@ -34,7 +34,7 @@ export interface AgentClient {
   instance(vm: string): Promise<OrderAnswer>;
   order<O extends OrderName>(vm: string, name: O, body: OrderBody<O>): Promise<OrderAnswer>;
   guest(vm: string, words: readonly string[]): Promise<string>;
-  /** What has to be taken off the site's clock to have this process's, in milliseconds. */
+  /** How far the site's clock is ahead of this process's, in milliseconds. */
   readonly clockAheadMs: number;
   close(): void;
 }
@@ -46,7 +46,7 @@ export interface Credentials {
   readonly key: Buffer;
 }
 
-/** An order may start QEMU, or wait for clients to join; a question waits for nothing. A VM's status has about a kilobyte. */
+/** An order may start QEMU, or wait for clients to join; a question does not wait. The status of a VM has about a kilobyte. */
 const LIMITS: Record<'status' | 'question' | 'order', AnswerLimits> = {
   status: { mostBytes: 16 * 2 ** 20, withinMs: 5_000 },
   question: { mostBytes: 64 * 2 ** 10, withinMs: 5_000 },
@@ -95,7 +95,7 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     }
     if (!check.Check(answer)) throw invalid(faultOf(check, answer));
     const roundTripMs = Date.now() - sentAtMs;
-    // As in NTP: the exchange that took the shortest is off by the least.
+    // As in NTP (RFC 5905): the shortest round trip has the smallest error.
     if (body === undefined && hasTime(answer) && roundTripMs <= clock.roundTripMs) {
       clock = { aheadMs: answer.atMs - (sentAtMs + roundTripMs / 2), roundTripMs };
     }
@@ -144,13 +144,13 @@ export function agentClient(site: string, url: string, credentials: Credentials)
   };
 }
 
-/** What tells whether an answer fits. */
+/** A compiled schema. */
 interface Check<T> {
   Check(value: unknown): value is T;
   Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
 }
 
-/** Where an answer does not fit, without what it says there. */
+/** Where an answer does not fit its schema, without the value there. */
 function faultOf(check: Check<unknown>, answer: unknown): string {
   const [first] = check.Errors(answer);
   return foreignText(`${first?.instancePath || 'the answer'} ${first?.message ?? 'does not fit'}`, 200);
@@ -160,7 +160,7 @@ function hasTime(answer: unknown): answer is { atMs: number } {
   return typeof (answer as { atMs?: unknown }).atMs === 'number';
 }
 
-/** Resolves with the head of the answer. */
+/** Sends a request. Resolves with the head of the answer. */
 function send(options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const call = request(options, resolve);
@@ -169,7 +169,7 @@ function send(options: RequestOptions, body: string | undefined): Promise<Incomi
   });
 }
 
-/** Why a copy failed is in words of QEMU's, and may be in those of whoever broke out of one. */
+/** Cleans the reasons of failed copies: they are QEMU's texts, and QEMU may be under its guest's control. */
 function cleaned({ copy, disk, ...rest }: InstanceStatus): InstanceStatus {
   const clean = (status: NonNullable<InstanceStatus['copy']>) => {
     if (status.failure === undefined) return status;

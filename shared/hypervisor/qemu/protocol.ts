@@ -1,11 +1,12 @@
 /**
- * What is said between whoever moves VMs and the agents of the sites: HTTP and JSON with mutual TLS. Every order names
- * its migration and may be repeated; the agent answers with the VM's state after it.
+ * The protocol between the migrator and the agents of the sites: HTTP and JSON with mutual TLS. Every order names its migration
+ * and may be repeated; the agent answers with the VM's state after it. Names on the wire stay as they are: `landing` is a
+ * {@link ReceiverInfo}, `carriage` are {@link SubflowStats}.
  *
  * ```
  *  source                          destination
  *            ◄── status ──►
- *                                  receive   reserve, start the receiving QEMU, stretch its LAN   ─► token
+ *                                  receive   start the receiving QEMU, stretch its LAN   ─► landing with token
  *  leave     the other ends
  *  announce  guest takes the address, clients join
  *  mirror    disk
@@ -17,9 +18,9 @@
  *  release   what is left goes     settle    the old address is taken back
  * ```
  *
- * The **token** fences: it names one receiving QEMU, made anew each time. Only that one may be resumed, only after the
- * source has written down that it will never run the VM again (`handOver`); the source takes the VM back (`abort` with
- * `voided`) only after the destination has given up this token for good (`discard`).
+ * The **token** is a fencing token: it names one receiving QEMU and is made anew each time. Only that QEMU may be resumed, and only
+ * after the source has written down that it will never run the VM again (`handOver`). The source takes the VM back (`abort` with
+ * `voided`) only after the destination has discarded this token for good (`discard`).
  */
 import { isIP } from 'node:net';
 import Type, { type Static } from 'typebox';
@@ -42,7 +43,7 @@ const AtMs = Type.Number({ minimum: 0, maximum: 253_402_300_799_999 });
 /** Providers that a site has an uplink to. */
 const MOST_PATHS = 64;
 
-/** An IP address. Nothing else may stand where one is passed on to the kernel, to QEMU or to a guest; a zone may not, either. */
+/** An IP address without a zone. Nothing else may be passed on to the kernel, to QEMU or to a guest in its place. */
 export const Address = Type.Refine(
   Type.String({ minLength: 2, maxLength: 45 }),
   (text: string) => isIP(text) !== 0 && !text.includes('%'),
@@ -75,82 +76,82 @@ export type LanAddress = DeepReadonly<Static<typeof LanAddress>>;
 
 const move = { migration: MigrationId };
 
-/** A VM is to run at this site, from nothing. */
+/** Starts a VM at this site. */
 export const StartOrder = Type.Object({ machine: Machine }, closed);
-/** A VM is to come here. `nic`: which of its two network cards will be on this site's LAN. */
+/** Prepares to receive a VM. `nic`: which of its two network cards will be on this site's LAN. */
 export const ReceiveOrder = Type.Object(
   {
     ...move,
     from: Name,
     machine: Machine,
     nic: Type.Union([Type.Literal(0), Type.Literal(1)]),
-    /** The source's addresses on the common paths, the preferred one first; the LANs are stretched over the first that answers. */
+    /** The source's addresses on the common paths, the preferred one first. The LANs are stretched over the first that answers. */
     sources: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
-    /** Where the source answers who asks whether it can be reached. */
+    /** The port at which the source answers that it can be reached. */
     answerPort: Port,
-    /** How long none of them has to answer for the move to be given up. */
+    /** The move is given up where none of them answers for so long. */
     stallMs: Ms,
     /** Whether the VM may be resumed before all of its memory is here. */
     postCopy: Type.Boolean(),
   },
   closed,
 );
-/** A VM is to come here. */
+/** Prepares to receive a VM. */
 export type ReceiveOrder = DeepReadonly<Static<typeof ReceiveOrder>>;
 
-/** Where the VM is awaited. */
+/** A receiving QEMU: where it waits for the VM, and what both ends have to agree on. */
 export const ReceiverInfo = Type.Object(
   {
     token: Name,
-    /** The first that answers is connected to; the others are announced by multipath TCP itself. */
+    /** The source connects to the first that answers; multipath TCP announces the others. */
     endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
-    /** Where this site answers who asks whether it can be reached. */
+    /** The port at which this site answers that it can be reached. */
     answerPort: Port,
     memoryPort: Port,
     diskPort: Port,
     lan: LanAddress,
-    /** The token of the landing by which the VM left here: what is to receive its disk is what the disk was then. */
+    /** The token under which the VM left this site: its disk is still here as it was then. */
     kept: Type.Optional(Name),
-    /** What both QEMUs have to do alike. */
+    /** Both QEMUs have to set these alike. */
     postCopy: Type.Boolean(),
     compression: Type.Union([Type.Literal('none'), Type.Literal('zstd')]),
   },
   closed,
 );
-/** Where the VM is awaited. */
+/** A receiving QEMU: where it waits for the VM, and what both ends have to agree on. */
 export type ReceiverInfo = DeepReadonly<Static<typeof ReceiverInfo>>;
 
-/** The VM at this site is to go there. */
+/** The source: the VM leaves for that receiver. */
 export const LeaveOrder = Type.Object({ ...move, to: Name, landing: ReceiverInfo }, closed);
-/** The VM at this site is to go there. */
+/** The source: the VM leaves for that receiver. */
 export type LeaveOrder = DeepReadonly<Static<typeof LeaveOrder>>;
 
-/** When a copy is over, or to be given up. */
+/** The source: copy the memory, with the limits after which the copy is over or given up. */
 export const CopyOrder = Type.Object(
   {
     ...move,
     maxRounds: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
     maxPauseMs: Ms,
-    /** No byte for so long: the copy stands. */
+    /** No byte for so long: the copy has stalled. */
     stallMs: Ms,
   },
   closed,
 );
-/** When a copy is over, or to be given up. */
+/** The source: copy the memory, with the limits after which the copy is over or given up. */
 export type CopyOrder = DeepReadonly<Static<typeof CopyOrder>>;
 
-/** Source: what is missing of a VM in post-copy is to be sent to another port. */
+/** The source: send the memory that is missing in post-copy to another port. */
 const ReconnectOrder = Type.Object({ ...move, port: Port, stallMs: Ms }, closed);
 
 /** An order that needs nothing but its migration. */
 export const MoveOrder = Type.Object(move, closed);
-/** An order to the receiving side; the token says which receiver is meant. */
+/** An order to the destination; the token names the receiver. */
 export const TokenOrder = Type.Object({ ...move, token: Name }, closed);
 
 /**
- * How far memory or disk has been copied. Bytes since this copy began. `copying`; `ready`: the rest is small enough to stop
- * for; `forced`: it is not, but is to be stopped for; `post-copy`: the rest is to follow, or follows, the VM; `stopped`: the
- * VM stands still for the rest; `sent`: all of it is at the destination; `failed`.
+ * How far memory or disk has been copied, in bytes since this copy began. `copying`; `ready`: the VM may be stopped for the rest;
+ * `forced`: the rest is too large, but the VM is to be stopped; `post-copy`: the rest follows the VM; `stopped`: the VM stands
+ * still for the rest; `sent`: all of it has arrived; `failed`.
  */
 const CopyStatus = Type.Object({
   state: Type.Enum(['copying', 'ready', 'forced', 'post-copy', 'stopped', 'sent', 'failed']),
@@ -163,7 +164,7 @@ const CopyStatus = Type.Object({
 /** How far memory or disk has been copied. */
 export type CopyStatus = DeepReadonly<Static<typeof CopyStatus>>;
 
-/** What the connection that carries the copies looks like to the kernel. */
+/** The kernel's figures of the connections that carry the copies; `carriage` on the wire. */
 const SubflowStats = Type.Object({
   /** Bytes that were acknowledged, by provider. */
   bytesByProvider: Type.Record(Name, Bytes, { maxProperties: 2 * MOST_PATHS, ...closed }),
@@ -172,7 +173,7 @@ const SubflowStats = Type.Object({
   /** True: it fell back from multipath TCP to plain TCP. */
   plainTcp: Type.Boolean(),
 });
-/** What the connection that carries the copies looks like to the kernel. */
+/** The kernel's figures of the connections that carry the copies; `carriage` on the wire. */
 export type SubflowStats = DeepReadonly<Static<typeof SubflowStats>>;
 
 /** A VM at a site, as its agent knows it. */
@@ -180,9 +181,8 @@ const InstanceStatus = Type.Object({
   vm: Name,
   machine: Machine,
   /**
-   * `running`; `stopped`: here is the VM, but it stands still; `receiving`: it is awaited, not all of it is here;
-   * `received`: all of it is here, it may be resumed; `handed-over`: it was here and will never run from this state;
-   * `dead`: QEMU is no more.
+   * `running`; `stopped`: the VM is here and stands still; `receiving`: not all of it has arrived; `received`: all of it has
+   * arrived, it may be resumed; `handed-over`: it was here and never runs from this state; `dead`: QEMU is gone.
    */
   state: Type.Enum(['running', 'stopped', 'receiving', 'received', 'handed-over', 'dead']),
   /** Which network card is on this site's LAN. */
@@ -192,42 +192,41 @@ const InstanceStatus = Type.Object({
   migration: Type.Optional(MigrationId),
   role: Type.Optional(Type.Enum(['source', 'destination'])),
   token: Type.Optional(Name),
-  /** What the source has done of it. */
+  /** What the source has done of the move. */
   done: Type.Array(Type.Enum(['leave', 'announce', 'disk', 'memory']), { maxItems: 8 }),
   /** The migration by which it came here. */
   arrivedBy: Type.Optional(MigrationId),
   copy: Type.Optional(CopyStatus),
   /**
-   * Only once it has been handed over by post-copy, or came from where that is allowed. `under-way`: not all of its memory
-   * is at the destination; `broken`: what is missing does not get there over the present connection; `whole`; `lost`: what
-   * is missing is no more.
+   * Only after a hand-over by post-copy, or an arrival where post-copy is allowed. `under-way`: not all of its memory has arrived;
+   * `broken`: the rest does not get through the present connection; `whole`; `lost`: the rest is gone.
    */
   postCopy: Type.Optional(Type.Enum(['under-way', 'broken', 'whole', 'lost'])),
   disk: Type.Optional(CopyStatus),
   carriage: Type.Optional(SubflowStats),
-  /** MPTCP connections of the guest that have not joined the new address, when the wait was over; and plain ones. */
+  /** The guest's MPTCP connections that had not joined the new address when the wait was over, and its plain TCP connections. */
   unjoined: Type.Optional(Count),
   /** When it stopped for the switch-over and when it was resumed, on this host's clock. */
   stoppedAtMs: Type.Optional(AtMs),
   resumedAtMs: Type.Optional(AtMs),
-  /** What QEMU calls downtime: the source's part only. */
+  /** QEMU's own downtime: the source's part only. */
   qemuDowntimeMs: Type.Optional(Ms),
 });
 /** A VM at a site, as its agent knows it. */
 export type InstanceStatus = DeepReadonly<Static<typeof InstanceStatus>>;
 
 /*
- * What agents answer is checked as what they are ordered is. It may hold more than is known here, as that of a newer agent
- * does; what is passed on to another agent (a landing, a machine) may not.
+ * Answers of agents are checked like orders to them. They may have more members than are known here, because an agent may be newer;
+ * what is passed on to another agent (a landing, a machine) may not.
  */
 
 /** A site, as its agent knows it. */
 export const SiteStatus = Type.Object({
   site: Name,
-  /** The host's clock, for whoever compares times of several hosts. */
+  /** The host's clock, to compare times of several hosts. */
   atMs: AtMs,
   endpoints: Type.Array(Endpoint, { maxItems: MOST_PATHS }),
-  /** Where it answers who asks whether it can be reached. */
+  /** The port at which it answers that it can be reached. */
   answerPort: Port,
   accel: Type.Enum(['kvm', 'tcg']),
   instances: Type.Array(InstanceStatus, { maxItems: 10_000 }),
@@ -241,7 +240,7 @@ export const OrderAnswer = Type.Object({
   instance: Type.Optional(InstanceStatus),
   /** Only of `receive`. */
   landing: Type.Optional(ReceiverInfo),
-  /** Only of `recover`: where the rest of the memory is awaited now. */
+  /** Only of `recover`: the port at which the rest of the memory is awaited. */
   port: Type.Optional(Port),
 });
 /** The answer to every order about one VM. */
@@ -252,25 +251,25 @@ export const GuestAnswer = Type.Object({ answer: Type.String({ maxLength: 4096 }
 /** Why an agent refuses. */
 export const Refusal = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 
-/** Orders by name, with what they carry: `POST /v1/vms/<vm>/<order>`. */
+/** The schema of each order's body, by the order's name: `POST /v1/vms/<vm>/<order>`. */
 export const ORDERS = {
   start: StartOrder,
   receive: ReceiveOrder,
   leave: LeaveOrder,
-  /** `later`: the destination will do it, when the VM is there. */
+  /** `later`: the destination does it once the VM runs there. */
   announce: Type.Object({ ...move, joinMs: Ms, later: Type.Boolean() }, closed),
   mirror: Type.Object({ ...move, stallMs: Ms }, closed),
   copy: CopyOrder,
   expect: TokenOrder,
-  /** `handOver`: the rest is sent at once, as by that order. */
+  /** `handOver`: sends the rest at once, as that order does. */
   stop: Type.Object({ ...move, maxPauseMs: Ms, force: Type.Boolean(), handOver: Type.Boolean() }, closed),
   closeDisk: TokenOrder,
   handOver: MoveOrder,
   resume: TokenOrder,
-  /** Destination: what is missing of a VM in post-copy is awaited at another port. */
+  /** The destination: await the memory that is missing in post-copy at another port. */
   recover: TokenOrder,
   reconnect: ReconnectOrder,
-  /** Destination: a VM in post-copy whose source is no more can never be whole, and is ended. */
+  /** The destination: end a VM in post-copy whose source is gone, because it can never be whole. */
   end: MoveOrder,
   settle: MoveOrder,
   release: MoveOrder,
@@ -280,5 +279,5 @@ export const ORDERS = {
 } as const;
 /** The name of an order. */
 export type OrderName = keyof typeof ORDERS;
-/** What an order carries. */
+/** The body of an order. */
 export type OrderBody<O extends OrderName> = DeepReadonly<Static<(typeof ORDERS)[O]>>;
