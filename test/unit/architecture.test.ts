@@ -154,7 +154,12 @@ test('every export of the ports, their adapters, the events and the services tha
   const ports = 'shared/{bus,store,clock,random,hypervisor,events}/**/*.ts';
   const services = 'services/{runtime,placement,migrator,process,agent,sites}/**/*.ts';
   const files = globSync([ports, services, 'shared/core.ts'], { cwd: root });
-  const some = ['shared/bus/bus.ts', 'shared/events/types.ts', 'services/placement/service.ts', 'services/agent/agent.ts'];
+  const some = [
+    'shared/bus/bus.ts',
+    'shared/events/types.ts',
+    'services/placement/service.ts',
+    'services/agent/agent.ts',
+  ];
   expect(files).toEqual(expect.arrayContaining(some));
   const faults = files.flatMap((path) => undocumentedExports(path, readFileSync(root + path, 'utf8')));
   expect(faults).toEqual([]);
