@@ -1,6 +1,6 @@
 /**
- * Rule 6 with real processes, in real time: whoever is killed, whenever, nothing is lost and nothing is done twice.
- * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users and the same victims again.
+ * Rule 6 with real processes, in real time: kills lose nothing and repeat nothing. Each kill follows the n-th event of a type.
+ * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, victims and points of kills again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -10,7 +10,17 @@ import { SEED } from '../property/seed.ts';
 import { CrashWorld, int } from './crash-world.ts';
 
 const KILLS = longOr(4, 50);
-/** Between two kills. */
+/** A process is killed after an event of one of these types, a phase of a decision and its move, and at most so many of them. */
+const POINTS = [
+  ['location.reported.v1', 100],
+  ['placement.decided.v1', 4],
+  ['migration.accepted.v1', 4],
+  ['migration.switched.v1', 4],
+  ['migration.completed.v1', 4],
+] as const;
+/** The events of a point are there within this time. */
+const POINT_MS = 60_000;
+/** From the last kill to the last positions. */
 const PAUSE_MS = 5000;
 const REST_MS = 90_000;
 
@@ -26,7 +36,7 @@ export function crashOn(start: () => Promise<{ readonly url: string; stop(): Pro
         await server.stop();
       }
     },
-    60_000 + KILLS * 10_000 + REST_MS,
+    60_000 + KILLS * 20_000 + REST_MS,
   );
 }
 
@@ -36,12 +46,17 @@ async function crash(url: string): Promise<void> {
   let over = false;
   const feeders = [0, 1, 2].map((i) => world.feed(seededRandom(SEED + i + 1), { i, of: 3 }, () => over));
   const victims: string[] = [];
-  while (world.kills < KILLS) {
-    await sleep(int(random, PAUSE_MS));
-    victims.push(await world.killOne(random));
+  try {
+    while (world.kills < KILLS) {
+      const [type, most] = POINTS[int(random, POINTS.length)]!;
+      const count = 1 + int(random, most);
+      await world.published(type, count, POINT_MS);
+      victims.push(`${await world.killOne(random)} after ${count} ${type}`);
+    }
+    await sleep(PAUSE_MS);
+  } finally {
+    over = true;
   }
-  await sleep(PAUSE_MS);
-  over = true;
   await Promise.all(feeders);
   // With the last positions in hand.
   await world.burst();

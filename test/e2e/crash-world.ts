@@ -69,6 +69,7 @@ export class CrashWorld {
   readonly #path: string;
   readonly #running = new Map<Name, Running>();
   readonly #stopped = new Set<Running>();
+  readonly #listeners = new Set<(type: Event['type']) => void>();
 
   private constructor(config: Config, path: string, bus: Bus, store: Store) {
     this.config = config;
@@ -144,6 +145,26 @@ export class CrashWorld {
         this.send(Array.from({ length: each }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: sinceMs + i }))),
       ),
     );
+  }
+
+  /** Resolves when so many more events of a type have been published; rejects where they are not within the time. */
+  async published(type: Event['type'], count: number, timeoutMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let left = count;
+    const listener = (published: Event['type']) => {
+      if (published === type && --left === 0) resolve();
+    };
+    const late = setTimeout(
+      () => reject(new Error(`${left} of ${count} ${type} are missing after ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    this.#listeners.add(listener);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(late);
+      this.#listeners.delete(listener);
+    }
   }
 
   /** Kills one of the processes without a word, and starts it again a while later. @returns its name */
@@ -238,8 +259,10 @@ export class CrashWorld {
 
   #hear(event: Event): void {
     const known = this.heard.get(event.id);
-    if (known === undefined) this.heard.set(event.id, event);
-    else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
+    if (known === undefined) {
+      this.heard.set(event.id, event);
+      for (const listener of this.#listeners) listener(event.type);
+    } else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
   }
 
   /** Sends positions until they are accepted, all of them. */

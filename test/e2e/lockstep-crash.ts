@@ -1,8 +1,8 @@
 /**
  * Rule 6 with real processes, compared with a run in which nothing happened: processes are killed at random moments of a
  * replay in lockstep, the server is lost and comes back, and all that was decided and moved is what it would have been.
- * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many
- * instants. The moment itself is the machine's.
+ * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many instants and
+ * events.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
@@ -18,8 +18,8 @@ export const KILLS = longOr(3, 50);
 export const KILL_MS = 30_000;
 /** Positions of each driver, for so many kills: enough of the trace has to be left for the last of them. */
 const STEPS = 24 + KILLS;
-/** Everything that one position causes is done within that, as a rule; a kill may come at any moment of it. */
-const MOMENT_MS = 25;
+/** A position causes up to some six events, as a rule: a kill may follow each of them. */
+const EVENTS = 6;
 /** How long one stays away: some are back before anybody has noticed. */
 const AWAY_MS = 3000;
 
@@ -40,13 +40,14 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
   const victims: string[] = [];
   const names = namesOf(PROCESSES);
 
-  /** Kills, one after the other, each a random number of instants after the last. */
-  const disturb = async (progress: LockstepProgress, over: () => boolean) => {
+  /** Kills, one after the other, each a random number of instants, and then of events, after the last. */
+  const disturb = async (progress: LockstepProgress, over: () => boolean, heard: () => number) => {
     const every = subject.fixes.length / (kills + 1);
     while (victims.length < kills && !over()) {
       const from = progress.instants + int(1.5 * every);
       while (progress.instants < from && !over()) await sleep(1);
-      await sleep(int(MOMENT_MS));
+      const after = heard() + int(EVENTS);
+      while (heard() < after && !over()) await sleep(1);
       const name = names[int(names.length)]!;
       if (!progress.kill(name)) continue;
       victims.push(name);

@@ -134,11 +134,11 @@ export interface Played extends Outcome {
   readonly progress: LockstepProgress;
 }
 
-/** @param disturb goes on beside the run, from when all processes are there, and is waited for */
+/** @param disturb goes on beside the run, from when all processes are there, and is waited for; it sees how many events were published */
 export async function played(
   settings: string,
   { sites, fixes }: Subject,
-  disturb: (progress: LockstepProgress, over: () => boolean) => Promise<void>,
+  disturb: (progress: LockstepProgress, over: () => boolean, heard: () => number) => Promise<void>,
   awayMs?: () => number,
 ): Promise<Played> {
   const config: Config = {
@@ -167,7 +167,11 @@ export async function played(
       log,
       childLog: process.stderr,
       begun(begun) {
-        disturbing = disturb(begun, () => over);
+        disturbing = disturb(
+          begun,
+          () => over,
+          () => heard.size,
+        );
       },
       ...(awayMs && { awayMs }),
     });
