@@ -271,14 +271,15 @@ export class Placement implements Core<PlacementOutput> {
   #removed(data: Data<'site.removed.v1'>): void {
     const site = this.sites.remove(data);
     if (site === undefined) return;
-    for (const vm of this.#vmTable.vms.values()) forgetPlaces(vm);
+    forgetPlaces(this.#vmTable.vms.values());
     this.#evaluateAll(site.homes, data.atMs);
   }
 
   #report(data: Data<'site.reported.v1'>): void {
-    const before = this.sites.get(data.site);
-    const wasUsable = before !== undefined && before.index >= 0 && !before.draining;
+    const { layout } = this.sites;
+    const wasUsable = this.sites.isUsable(data.site);
     const site = this.sites.report(data);
+    if (this.sites.layout !== layout) forgetPlaces(this.#vmTable.vms.values());
     if (site !== undefined && wasUsable !== !site.draining) this.#evaluateAll(site.homes, data.atMs);
   }
 
@@ -299,8 +300,7 @@ export class Placement implements Core<PlacementOutput> {
     const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
     if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
-    // A repeat, or of a move that has ended here already.
-    if (vm?.context.move?.decision !== migration) return;
+    if (vm?.context.move?.decision !== migration) return; // A repeat, or of a move that has ended here already.
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);

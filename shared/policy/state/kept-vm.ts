@@ -3,6 +3,7 @@
  * that would not have been taken without a restart can learn of a better site sooner, and decide otherwise.
  */
 import Type, { type Static } from 'typebox';
+import { unitVector } from '../../geo/distance.ts';
 import { newTrack } from '../../geo/plausibility.ts';
 import {
   Amount,
@@ -22,6 +23,7 @@ import {
 import { newMotion } from './motion.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
+import { forgetPlaces } from './vm.ts';
 import { newVmContext } from './vm-context.ts';
 
 /** Cosine of a latitude. */
@@ -170,7 +172,7 @@ function keepSession(session: Session, sites: SiteTable): KeptSession {
 
 /** @param sites those that it is to be placed among */
 export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
-  return {
+  const vm: Vm = {
     id: kept.id,
     spec: kept.spec,
     declaredAtMs: kept.declaredAtMs,
@@ -193,6 +195,20 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     retired: kept.retired,
     changed: false,
   };
+  // Sites may have come, moved or gone while nobody had the VM: its quiet radius was reckoned without that.
+  if (!kept.sessions.every((session) => isStillNearest(session, sites))) forgetPlaces([vm]);
+  return vm;
+}
+
+/** False where another site than the one on record is nearest to a user by now. */
+function isStillNearest({ nearest, track }: KeptSession, sites: SiteTable): boolean {
+  if (nearest === undefined) return true;
+  const near = sites.named(nearest).index;
+  if (near < 0) return false;
+  const [probe, found, km] = [new Float64Array(3), new Int32Array(1), new Float64Array(1)];
+  unitVector(track, probe);
+  sites.index.nearest(probe, track, 1, found, km);
+  return found[0] === near || km[0] === sites.index.distanceKm(probe, near);
 }
 
 function reviveSession(kept: KeptSession, sites: SiteTable): Session {

@@ -36,6 +36,7 @@ export class SiteTable {
   readonly #movesByPath = new Map<string, number>();
   #index = new SiteIndex([]);
   #indexed = true;
+  #layout = 0;
   /** Counts what makes pairs out of date: sites that come or move, uplinks and corrections that change. */
   #generation = 0;
 
@@ -53,6 +54,17 @@ export class SiteTable {
     if (site !== undefined && site.index >= 0) return site;
     const names = this.#list.map((other) => other.id).join(', ');
     throw new TagalongError('SITE_UNKNOWN', `no site "${id}"; there are ${names}`);
+  }
+
+  /** Changes with every site that comes, moves or goes. */
+  get layout(): number {
+    return this.#layout;
+  }
+
+  /** True where a site is there and takes VMs. */
+  isUsable(id: string): boolean {
+    const site = this.#byId.get(id);
+    return site !== undefined && site.index >= 0 && !site.draining;
   }
 
   get list(): readonly Site[] {
@@ -100,7 +112,7 @@ export class SiteTable {
     const placed = site.index >= 0;
     if (!placed) site.index = this.#list.push(site) - 1;
     const moved = !placed || site.lat !== data.lat || site.lon !== data.lon;
-    if (moved) this.#indexed = false;
+    if (moved) this.#moved();
     if (moved || !sameUplinks(site.uplinks, data.uplinks)) this.#generation++;
     site.lat = data.lat;
     site.lon = data.lon;
@@ -128,9 +140,14 @@ export class SiteTable {
       last.index = site.index;
     }
     site.index = -1;
-    this.#indexed = false;
+    this.#moved();
     this.#generation++;
     return site;
+  }
+
+  #moved(): void {
+    this.#indexed = false;
+    this.#layout++;
   }
 
   /** What makes another table know the same: the latest heartbeats, and which sites were removed. */

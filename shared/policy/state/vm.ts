@@ -14,10 +14,12 @@ export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): nu
   return Math.min(pauseMs, giveUpMs, vm.recheckAtMs, silentFromMs(vm, policy));
 }
 
-/** After sites have changed their places in the list: which of them is near is asked for anew at the next position. */
-export function forgetPlaces(vm: Vm): void {
-  vm.quietKm = -1;
-  for (const session of vm.sessions) session.near = -1;
+/** After sites have come, moved or gone: each VM's next position leads to a new evaluation, and asks anew which site is near. */
+export function forgetPlaces(vms: Iterable<Vm>): void {
+  for (const vm of vms) {
+    vm.quietKm = -1;
+    for (const session of vm.sessions) session.near = -1;
+  }
 }
 
 /** Of a VM that is gone the record stays, for the number of its last decision. What it knew of its users and its past goes. */
