@@ -2,7 +2,7 @@
  * Memory of what was seen last, in bounded space. Both have two generations: when the young one is full it becomes the old one,
  * and the old one is dropped. So they remember at least the last `count` keys and at most twice as many, adding costs the same at
  * any size, and they never forget everything at once. (A Set from which the oldest is deleted one by one gets slow: its iterator
- * has to step over the holes.)
+ * has to step over the holes. An LRU cache would reorder its keys at each read, which nobody needs here.)
  */
 
 /** Keys that were seen last. A repeat among the last `count` keys is always known as one, and a new key is never taken for one. */

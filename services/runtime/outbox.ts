@@ -11,7 +11,7 @@
  * events, size or shape bus or store would not take, and writes the others of the batch.
  */
 import type { Bus } from '#shared/bus/bus.ts';
-import { outboxLetter } from '#shared/bus/dead-letter.ts';
+import { outboxDeadLetter } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { check, type Event } from '#shared/events/index.ts';
@@ -210,7 +210,7 @@ export class Outbox<T> {
       } catch (error) {
         const original = bytes > limit ? { id: idOf(entry), bytes } : entry;
         const vm = key.slice(key.lastIndexOf('/') + 1);
-        return outboxLetter({ key, vm, id: idOf(entry), original, atMs: Math.round(this.#clock.now()), error });
+        return outboxDeadLetter({ key, vm, id: idOf(entry), original, atMs: Math.round(this.#clock.now()), error });
       }
     });
     await this.#bus.publish(events);

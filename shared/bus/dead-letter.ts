@@ -14,7 +14,7 @@ export function deadLetter(event: Event, group: string, error: unknown): Event |
 }
 
 /** The dead letter of an entry in a record's outbox that the bus does not take. It names the record. */
-export function outboxLetter(entry: {
+export function outboxDeadLetter(entry: {
   /** The record's key. */
   readonly key: string;
   readonly vm: string;

@@ -1,4 +1,7 @@
-/** The two ways to wait for something outside of the process: try again what failed, and look again at what is not so yet. */
+/**
+ * The two ways to wait for something outside of the process: `retry` what failed, or look again `until` a condition holds. They are on
+ * the path of every read of a store, so the first attempt costs one promise.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** When to try again, and for how long. */

@@ -151,9 +151,9 @@ describe('the linter', () => {
 });
 
 test('every export of the ports, their adapters, the events and the services that run cores or hosts has a docstring', () => {
-  const ports = 'shared/{bus,store,clock,random,hypervisor,events}/**/*.ts';
+  const ports = 'shared/{bus,store,nats,kafka,connection,clock,time,random,hypervisor,events}/**/*.ts';
   const services = 'services/{runtime,placement,migrator,process,agent,sites}/**/*.ts';
-  const files = globSync([ports, services, 'shared/core.ts'], { cwd: root });
+  const files = globSync([ports, services, 'shared/core.ts', 'shared/recent.ts'], { cwd: root });
   const some = [
     'shared/bus/bus.ts',
     'shared/events/types.ts',

@@ -12,7 +12,7 @@ import type { LocalOffset } from './lag.ts';
 import { CatchUp, endsOf } from './latest.ts';
 import type { Publisher } from './publisher.ts';
 import { type Topics, topicOf } from './topics.ts';
-import { garbageLetter, readRecords } from './wire.ts';
+import { readRecords, undecodableDeadLetter } from './wire.ts';
 import { type Work, workOff } from './work-off.ts';
 
 /** What a member needs of its bus. */
@@ -111,17 +111,17 @@ export class Member {
 
   async #handle(fetched: Fetched): Promise<void> {
     const { topic, partition, messages, end } = fetched;
-    const { events, garbage } = readRecords(messages, {
+    const { events, undecodable } = readRecords(messages, {
       partition,
       partitions: this.#parts.partitions,
       types: this.#types,
     });
-    if (garbage.length > 0) {
-      const letters = garbage.map((one) => garbageLetter(topic, partition, one));
+    if (undecodable.length > 0) {
+      const letters = undecodable.map((one) => undecodableDeadLetter(topic, partition, one));
       await this.#parts.publisher.publish(letters);
-      this.#parts.client.counters.undecodable += garbage.length;
+      this.#parts.client.counters.undecodable += undecodable.length;
       this.#parts.client.log?.warn(
-        { topic, partition, records: garbage.length },
+        { topic, partition, records: undecodable.length },
         'no events; they are dead letters now',
       );
     }

@@ -20,7 +20,7 @@ export interface Read {
 }
 
 /** One record that is no event, and why. */
-export interface Garbage {
+export interface Undecodable {
   readonly message: KafkaMessage;
   readonly error: Error;
 }
@@ -39,9 +39,9 @@ export function toRecord(event: Event, partitions: number): Message {
 export function readRecords(
   messages: readonly KafkaMessage[],
   { partition, partitions, types }: { partition: number; partitions: number; types: ReadonlySet<EventType> },
-): { readonly events: Read[]; readonly garbage: Garbage[] } {
+): { readonly events: Read[]; readonly undecodable: Undecodable[] } {
   const events: Read[] = [];
-  const garbage: Garbage[] = [];
+  const undecodable: Undecodable[] = [];
   for (const message of messages) {
     // Types are Latin-1, which is decoded three times as fast as UTF-8.
     const type = message.headers?.[TYPE_HEADER]?.toString('latin1') as EventType | undefined;
@@ -54,14 +54,14 @@ export function readRecords(
       }
       if (types.has(event.type)) events.push({ event, offset: Number(message.offset) });
     } catch (error) {
-      garbage.push({ message, error: error as Error });
+      undecodable.push({ message, error: error as Error });
     }
   }
-  return { events, garbage };
+  return { events, undecodable };
 }
 
 /** The dead letter for a record that is no event. Every group that reads the record publishes the same one. */
-export function garbageLetter(topic: string, partition: number, { message, error }: Garbage): Event {
+export function undecodableDeadLetter(topic: string, partition: number, { message, error }: Undecodable): Event {
   const place = `${topic}/${partition}/${message.offset}`;
   const data = {
     vm: 'unknown',

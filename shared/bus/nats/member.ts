@@ -4,7 +4,7 @@ import { TagalongError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Subscribe } from '../bus.ts';
 import { assignPartitions } from './assignment.ts';
-import { BEAT_MS, type GroupMembership } from './membership.ts';
+import { type GroupMembership, HEARTBEAT_MS } from './membership.ts';
 import { Partition, type PartitionOptions } from './partition.ts';
 
 const JOIN_TIMEOUT_MS = 20_000;
@@ -54,7 +54,7 @@ export class Member {
     const heartbeat = () => membership.heartbeat(group, member.#id, 'alive');
     heartbeat();
     // The first may get lost with the connection.
-    const again = setInterval(heartbeat, BEAT_MS);
+    const again = setInterval(heartbeat, HEARTBEAT_MS);
     // The stream keeps the order: once our own heartbeat has come back, so have those of the members that were there before.
     const isHeard = await until(() => membership.lives(group, member.#id), {
       everyMs: ECHO_MS,
@@ -65,7 +65,7 @@ export class Member {
     const beat = setInterval(() => {
       heartbeat();
       member.#look();
-    }, BEAT_MS);
+    }, HEARTBEAT_MS);
     member.#ends.push(
       () => clearInterval(beat),
       membership.onChange((changed) => {
@@ -96,7 +96,7 @@ export class Member {
     for (const end of this.#ends.splice(0)) end();
     // Heartbeats go on to the end, so that nobody takes a partition whose batch is still in hand.
     membership.heartbeat(group, this.#id, 'leaving');
-    const beat = setInterval(() => membership.heartbeat(group, this.#id, 'leaving'), BEAT_MS);
+    const beat = setInterval(() => membership.heartbeat(group, this.#id, 'leaving'), HEARTBEAT_MS);
     await this.#taking;
     for (const partition of this.#held.keys()) this.#giveBack(partition);
     await Promise.all(this.#leaving.values());
