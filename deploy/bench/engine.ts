@@ -110,7 +110,12 @@ class EndsOfMoves {
     this.#placement = placement;
   }
 
+  /** Follows what was decided since the last call. */
   take(): void {
+    if (this.#placement.hasDecided) this.#drain();
+  }
+
+  #drain(): void {
     for (const decided of this.#placement.drain().decisions) {
       if (decided.verdict === 'move') this.#underWay.push(decided);
       if (decided.verdict === 'cancel') this.#end(decided.cancels!, decided.atMs, true);
@@ -119,7 +124,7 @@ class EndsOfMoves {
 
   endBy(atMs: number): void {
     this.#placement.advance(atMs);
-    this.take();
+    this.#drain();
     for (const { decision, atMs: fromMs, prediction } of [...this.#underWay]) {
       const endMs = Math.round(fromMs + prediction!.durationMs);
       if (endMs <= atMs) this.#end(decision, endMs, false);

@@ -9,7 +9,7 @@ import type { Migrations } from '#shared/migration/migrations.ts';
 import type { MigrationsOutput, Order } from '#shared/migration/output.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Outbox, Refusal } from '../runtime/outbox.ts';
-import type { Assignment, Changes, Steps, Written } from '../runtime/partitioned-service.ts';
+import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
 
 /** Begins the keys of migration records; the VM's name follows. */
 export const MIGRATION_PREFIX = 'migrator/vm/';

@@ -5,7 +5,6 @@
  * A location event goes through plausibility, the user's session and the quiet radius; most end there. Only those that
  * could change something take a look (`evaluation.ts`) and reach the VM's machine (`machine.ts`).
  */
-import type { LimitsConfig, PlausibilityLimits } from '../config/schema.ts';
 import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
@@ -17,11 +16,12 @@ import { decisionEvent, explanation, moveRefused, unexplained } from './decide/d
 import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
-import { type EvaluationSettings, reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
+import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
+import type { PlacementSettings } from './settings.ts';
 import { updateMotion } from './state/motion.ts';
 import { updateRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
@@ -30,14 +30,7 @@ import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
 import type { VmContext, VmState } from './state/vm-context.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
-export interface PlacementSettings extends EvaluationSettings {
-  readonly limits: LimitsConfig;
-  readonly plausibility: PlausibilityLimits;
-  /** False: decisions come without their candidates, for who would throw them away: they cost as much as deciding. */
-  readonly explains?: boolean;
-}
-
-/** What of a location event says where the user is. */
+/** The members of a location event that tell where the user is. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
 const HOME_UNKNOWN = 'home-unknown';
@@ -83,16 +76,21 @@ export class Placement implements Core<PlacementOutput> {
     return this.#vmTable.vms;
   }
 
+  /** True: `drain` has a decision. Asking is cheaper than draining after each position. */
+  get hasDecided(): boolean {
+    return this.#decided.length > 0;
+  }
+
   /** Everything that changed since the last call. A VM that decided something is among those that changed. */
   drain(): PlacementOutput {
     const vms = this.#changed;
     if (vms.length === 0) return NO_OUTPUT;
     for (const vm of vms) vm.changed = false;
-    const output = { vms, lessons: this.#lessons, decisions: this.#decided };
     this.#changed = [];
-    this.#lessons = [];
-    this.#decided = [];
-    return output;
+    // Most turns have neither: these get no array of their own.
+    const lessons = this.#lessons.length > 0 ? this.#lessons.splice(0) : NO_OUTPUT.lessons;
+    const decisions = this.#decided.length > 0 ? this.#decided.splice(0) : NO_OUTPUT.decisions;
+    return { vms, lessons, decisions };
   }
 
   /** When `advance` has something to do; undefined: only events can change anything. */
