@@ -21,6 +21,7 @@ import { checkPosition, type Implausible } from '#shared/geo/plausibility.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
+import { InFlight } from '#shared/time/in-flight.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { handedKey, placeKey } from '../sites/place-records.ts';
 import { createAttachments } from './attachments.ts';
@@ -124,7 +125,7 @@ export function createIngest(options: {
     usersByVm: () => attachments.usersByVm(),
   });
   const counts = newTally();
-  const inHand = new Set<Promise<unknown>>();
+  const inFlight = new InFlight();
   let running = false;
   let waitsFor: readonly string[] = [];
   let said = 0;
@@ -132,13 +133,7 @@ export function createIngest(options: {
   /** Does what is asked, where that may be asked now; `stop` waits for it. */
   const take = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!running) throw new TagalongError('SERVICE_STOPPED', 'ingest is not running; ask again when it is');
-    const working = work();
-    inHand.add(working);
-    try {
-      return await working;
-    } finally {
-      inHand.delete(working);
-    }
+    return inFlight.during(work);
   };
   /**
    * What is said twice is meant twice: a user can leave and come back within a millisecond. The revision tells apart
@@ -299,7 +294,7 @@ export function createIngest(options: {
     },
     async stop() {
       running = false;
-      await Promise.allSettled(inHand);
+      await inFlight.idle();
     },
     ready() {
       if (!running)

@@ -1,5 +1,6 @@
 /** All services in one process, on a clock that somebody else moves: the next instant comes when all that this one causes has happened. */
 import type { MemoryBus } from '#shared/bus/memory.ts';
+import { allIdle } from '#shared/time/in-flight.ts';
 import { createSystem, type System, type SystemOptions } from './system.ts';
 
 /** A system whose caller moves the clock. */
@@ -15,11 +16,7 @@ export async function settled(
   { placement, migrator }: Pick<System, 'placement' | 'migrator'>,
   bus: MemoryBus,
 ): Promise<void> {
-  do {
-    await placement.idle();
-    await migrator.idle();
-    await bus.idle();
-  } while (placement.busy || migrator.busy);
+  await allIdle([placement, migrator, bus]);
 }
 
 /** Makes such a system on a bus in memory, which says when it is idle. Nothing is started. */

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EventType } from '../events/index.ts';
+import type { InFlight } from '../time/in-flight.ts';
 import type { Delivery, Handler, Subscribe, Subscription } from './bus.ts';
 import { PartitionQueue } from './partition-queue.ts';
 
@@ -10,10 +11,8 @@ export interface Surroundings {
   breathe(): Promise<void> | undefined;
   /** Makes a dead letter of an event that has had its last attempt. */
   reject(delivery: Delivery, group: string, error: unknown): void;
-  /** A member begins to work off its partitions. */
-  woke(): void;
-  /** A member that woke has nothing left to do. */
-  rested(): void;
+  /** Counts the members that work off their partitions. */
+  readonly members: InFlight;
 }
 
 interface Member {
@@ -101,7 +100,7 @@ export class MemoryGroup {
     const member = this.#owner(partition);
     if (member === undefined || member.awake || !this.queues[partition]!.ready) return;
     member.awake = true;
-    this.#bus.woke();
+    this.#bus.members.begin();
     member.drained = this.#drain(member);
   }
 
@@ -117,7 +116,7 @@ export class MemoryGroup {
       if (pause !== undefined) await pause;
     }
     member.awake = false;
-    this.#bus.rested();
+    this.#bus.members.end();
   }
 
   async #deliver(member: Member, partition: number): Promise<void> {

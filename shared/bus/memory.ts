@@ -5,6 +5,7 @@
  */
 import { TagalongError } from '../errors.ts';
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
+import { type Busy, InFlight } from '../time/in-flight.ts';
 import { type Bus, type Delivery, LATEST_KEPT, MAX_EVENT_BYTES, type Subscription } from './bus.ts';
 import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
@@ -14,7 +15,7 @@ import { RecentIds } from './recent-ids.ts';
 const LONGEST_STRETCH_MS = 10;
 
 /** A bus that can tell when nothing is left to handle. */
-export interface MemoryBus extends Bus {
+export interface MemoryBus extends Bus, Busy {
   /** Resolves when the groups that have members have handled every event, also those that handlers published meanwhile. */
   idle(): Promise<void>;
 }
@@ -29,7 +30,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
   const recent = new RecentIds();
   const subscriptions = new Set<Subscription>();
   const breathe = breather(LONGEST_STRETCH_MS);
-  const rest = restCounter();
+  const members = new InFlight();
   let owner: string | undefined;
   let closing = false;
   let closed = false;
@@ -48,7 +49,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
     for (const group of takers) group.add(delivery);
   };
   const surroundings: Surroundings = {
-    ...rest,
+    members,
     partitions,
     breathe,
     reject(delivery, group, error) {
@@ -97,7 +98,10 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       ),
     claim: async (installation) => (owner ??= installation),
     connected: () => true,
-    idle: rest.idle,
+    get busy() {
+      return members.busy;
+    },
+    idle: () => members.idle(),
     async close() {
       closing = true;
       // Handlers that are at work may still publish.
@@ -133,23 +137,5 @@ function breather(stretchMs: number): () => Promise<void> | undefined {
       });
     });
     return pause;
-  };
-}
-
-/** Counts the members at work, and resolves `idle` when there are none. */
-function restCounter() {
-  let awake = 0;
-  let waiting: (() => void)[] = [];
-  return {
-    woke() {
-      awake++;
-    },
-    rested() {
-      awake--;
-      if (awake > 0) return;
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    },
-    idle: () => (awake === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve))),
   };
 }

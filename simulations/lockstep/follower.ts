@@ -9,6 +9,7 @@ import { TagalongError } from '#shared/errors.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Store } from '#shared/store/store.ts';
+import { allIdle } from '#shared/time/in-flight.ts';
 import { InHand, tappedBus, tappedStore } from './tap.ts';
 import { type Answer, type FromConductor, type FromFollower, type Question, wire } from './wire.ts';
 
@@ -56,10 +57,7 @@ export async function follow(address: string): Promise<Follower> {
   let asked = 0;
 
   const rest = async (n: number) => {
-    do {
-      await service?.idle();
-      await inHand.idle();
-    } while (service?.busy || inHand.any);
+    await allIdle(service ? [service, inHand] : [inHand]);
     line.send({ kind: 'rests', n, nextMs: clock.nextMs() ?? null, held: service?.held() ?? [] });
   };
   const take = (message: FromConductor) => {

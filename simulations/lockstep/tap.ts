@@ -2,36 +2,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Store } from '#shared/store/store.ts';
+import { InFlight } from '#shared/time/in-flight.ts';
 import type { FromFollower, Wire } from './wire.ts';
 
-/** Whatever is waited for: requests to bus, store and conductor, and batches that are being handled. */
-export class InHand {
-  #count = 0;
-  #empty = Promise.withResolvers<void>();
-
-  get any(): boolean {
-    return this.#count > 0;
-  }
-
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    this.#count++;
-    try {
-      return await work();
-    } finally {
-      if (--this.#count === 0) {
-        this.#empty.resolve();
-        this.#empty = Promise.withResolvers<void>();
-      }
-    }
-  }
-
-  /** Resolves when nothing is in hand, and what waited for the last of it has had its turn. */
-  async idle(): Promise<void> {
-    await turn();
-    while (this.any) {
-      await this.#empty.promise;
+/** Requests to bus, store and conductor, and batches that are being handled. */
+export class InHand extends InFlight {
+  /** Resolves when nothing is in hand, and the code that waited for the last of it has run. */
+  override async idle(): Promise<void> {
+    do {
+      await super.idle();
       await turn();
-    }
+    } while (this.busy);
   }
 }
 
