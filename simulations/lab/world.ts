@@ -21,6 +21,8 @@ export interface World {
   readonly serve: Float64Array;
   /** c_m from site h to site k at `h * sites + k`; 0 where they are the same. */
   readonly move: Float64Array;
+  /** Hops from site h to site k, at `h * sites + k`. */
+  readonly between: Uint16Array;
   /** Price of a service that was nowhere before. */
   readonly placing: number;
   readonly costs: HopCosts;
@@ -55,6 +57,7 @@ export function makeWorld(map: CellMap, siteCells: readonly number[], costs: Hop
     squared,
     serve: Float64Array.from(hops, costs.serve),
     move,
+    between: siteHops,
     placing: costs.move(0),
     costs,
   };

@@ -1,12 +1,10 @@
 /** All policies that are compared, in the order in which tables list them. */
 import type { LabPolicy } from '../policy.ts';
+import { nearest, never } from './ends.ts';
 import { lookAhead } from './foresight.ts';
 import { learnedMdp, rehearsedMdp } from './learned/learned-mdp.ts';
-import { lyapunov } from './lyapunov.ts';
 import { mdp, mdpOnline } from './mdp.ts';
-import { hysteresis, myopic, nearest, never } from './simple.ts';
-import { skiRental } from './ski-rental.ts';
-import { workFunction } from './work-function.ts';
+import { hysteresis, lyapunov, myopic, skiRental, workFunction } from './published.ts';
 
 /** The one that is to become the basis of a default. */
 export const OWN = learnedMdp('freely');

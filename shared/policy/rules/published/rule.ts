@@ -6,7 +6,7 @@ export interface RuleInput {
   readonly vm: string;
   readonly nowMs: number;
   /** The home first, then the sites near the users. */
-  readonly sites: readonly Site[];
+  readonly sites: readonly Pick<Site, 'id' | 'index'>[];
   /** What serving the users from each of them costs, in user-milliseconds a second. */
   readonly serving: readonly number[];
   /** Which of them serves best. */
