@@ -1,15 +1,14 @@
 /** Keeps processes running, as a container engine does: one that ends is started again, until all are to end. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { watchChild } from '#shared/child.ts';
 import { until } from '#shared/clock/retry.ts';
 
 const GUARD = new URL('guard.sh', import.meta.url).pathname;
-/** After that long it is started again. */
+/** Between the end of a process and its next start. */
 const RESTART_MS = 1000;
-/** Who has not ended after being asked for so long is killed. */
+/** A process that has not ended so long after it was asked to is killed. */
 const STOP_MS = 20_000;
 const LOOK_MS = 200;
 
@@ -37,21 +36,21 @@ export interface Supervised {
 export function supervise(launch: Launch, say: (name: string, line: string) => void): Supervised {
   const { name, command, args, env, readyUrl } = launch;
   let stopping = false;
-  let child: ChildProcess | undefined;
+  let guard: ChildProcess | undefined;
   let pid: number | undefined;
 
   const runOnce = async () => {
-    // In a group of its own: a Ctrl-C at the terminal is for us, who end all in order.
-    const how = { env: { ...process.env, ...env }, detached: true };
-    const running = spawn('sh', [GUARD, command, ...args], how);
-    child = running;
-    createInterface({ input: running.stdout }).once('line', (line) => {
-      pid = Number(line);
+    // In a group of its own: a Ctrl-C at the terminal is for this process, which ends all in order.
+    guard = spawn('sh', [GUARD, command, ...args], { env: { ...process.env, ...env }, detached: true });
+    const child = watchChild(guard, {
+      onLine(line, from) {
+        if (from === 'stderr') say(name, line);
+        else pid = Number(line);
+      },
     });
-    createInterface({ input: running.stderr }).on('line', (line) => say(name, line));
-    const [code, signal] = await once(running, 'exit');
+    const code = await child.ended;
     pid = undefined;
-    if (!stopping) say(name, `ended (${signal ?? code}); it is started again`);
+    if (!stopping) say(name, `ended (${guard.signalCode ?? code}); it is started again`);
   };
   const ended = (async () => {
     while (!stopping) {
@@ -72,8 +71,9 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
     },
     async stop() {
       stopping = true;
-      child?.kill('SIGTERM');
-      const late = setTimeout(() => child?.stdin?.end(), STOP_MS);
+      guard?.kill('SIGTERM');
+      // The guard kills the program when its input ends.
+      const late = setTimeout(() => guard?.stdin?.end(), STOP_MS);
       await ended;
       clearTimeout(late);
     },

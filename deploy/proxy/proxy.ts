@@ -3,11 +3,11 @@
  * their stead, which follow the VM to its new address. The proxy is HAProxy; this starts it, points it and stops it.
  */
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, watchChild } from '#shared/child.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Address, haproxyConfig, meansOf } from './config.ts';
 import { runtimeCommand } from './runtime.ts';
@@ -67,8 +67,10 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
   await writeFile(configPath, haproxyConfig(listen, server, socketPath, means));
 
   const args = ['-db', '-f', configPath];
-  const child = means === 'native' ? spawn('haproxy', args) : spawn('mptcpize', ['run', 'haproxy', ...args]);
-  const { ended, output } = watch(child);
+  const child = watchChild(
+    means === 'native' ? spawn('haproxy', args) : spawn('mptcpize', ['run', 'haproxy', ...args]),
+  );
+  const ended = child.ended.then(() => {});
   const proxy: Proxy = {
     ended,
     async pointTo(host, port) {
@@ -78,18 +80,18 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
       if (!/changed|no need/.test(answer)) throw new Error(`HAProxy: ${answer}`);
     },
     async stop() {
-      child.kill('SIGTERM');
-      const killing = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await ended;
-      clearTimeout(killing);
+      await child.stop(STOP_MS);
       await rm(socketPath, { force: true });
       await rm(configPath, { force: true });
     },
   };
-  await ready(socketPath, ended).catch(async () => {
+  await ready(socketPath, child).catch(async () => {
     await proxy.stop();
     const where = `${listen.host}:${listen.port}`;
-    throw new TagalongError('PORT_UNAVAILABLE', `HAProxy does not start at ${where}: ${reasonIn(output())}`);
+    throw new TagalongError(
+      'PORT_UNAVAILABLE',
+      `HAProxy does not start at ${where}: ${reasonIn(child.stdout + child.stderr)}`,
+    );
   });
   return proxy;
 }
@@ -104,41 +106,18 @@ function requireAddress(what: string, { host, port }: Address): void {
 
 /** What `haproxy` says, asked where the proxy is to live. */
 async function outputOf(spawn: Spawn, args: readonly string[]): Promise<string> {
-  const { ended, output } = watch(spawn('haproxy', args));
-  await ended;
-  if (!/version/i.test(output())) {
+  const child = watchChild(spawn('haproxy', args));
+  await child.ended;
+  const output = child.stdout + child.stderr;
+  if (!/version/i.test(output)) {
     throw new TagalongError('USAGE', 'the edge proxy needs haproxy; "apt-get install haproxy mptcpize" brings it');
   }
-  return output();
+  return output;
 }
 
-/** Resolves when the child is gone, or never came; its output is kept to say why. */
-function watch(child: ChildProcess): { readonly ended: Promise<void>; readonly output: () => string } {
-  let text = '';
-  const keep = (part: Buffer | string) => {
-    text = (text + part).slice(-4000);
-  };
-  child.stdout?.on('data', keep);
-  child.stderr?.on('data', keep);
-  const ended = Promise.race([
-    once(child, 'close').then(() => {}),
-    new Promise<void>((gone) => {
-      child.once('error', (error) => {
-        keep(`${error.message}\n`);
-        gone();
-      });
-    }),
-  ]).catch(() => {});
-  return { ended, output: () => text };
-}
-
-async function ready(socketPath: string, ended: Promise<void>): Promise<void> {
-  let gone = false;
-  void ended.then(() => {
-    gone = true;
-  });
+async function ready(socketPath: string, child: Child): Promise<void> {
   for (const untilMs = performance.now() + START_MS; performance.now() < untilMs; await sleep(POLL_MS)) {
-    if (gone) break;
+    if (!child.running) break;
     const answered = await runtimeCommand(socketPath, 'show info').catch(() => undefined);
     if (answered) return;
   }

@@ -1,5 +1,6 @@
 /** A client of a VM in the test bed: a probe in the client's namespace that holds one connection all the way. */
 import type { Gap, ProbeReport, Transport } from '#services/probe/probe.ts';
+import { watchChild } from '#shared/child.ts';
 import type { Network } from './network.ts';
 
 const MAIN = new URL('../cli/main.ts', import.meta.url).pathname;
@@ -29,33 +30,26 @@ const ECHO_PORT = 7;
 export function bedClient(network: Network, options: ClientOptions): BedClient {
   const { at, host, port = ECHO_PORT, mptcp, intervalMs = 5, loadBps = 0 } = options;
   const to = ['--to', `${host}:${port}`, '--interval-ms', `${intervalMs}`, '--load-bps', `${loadBps}`, '--json', '-'];
-  const child = network.spawn(at, [process.execPath, MAIN, 'probe', ...to, mptcp ? '--mptcp' : '--tcp'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
   const connected = Promise.withResolvers<Transport>();
   const ended = Promise.withResolvers<ProbeReport>();
-  // Whoever wants to know asks; nobody has to.
+  // A caller may not want to know of either.
   connected.promise.catch(() => {});
   ended.promise.catch(() => {});
   let told: (gap: Gap) => void = () => {};
-  let rest = '';
-  let said = '';
-
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) {
+  const spawned = network.spawn(at, [process.execPath, MAIN, 'probe', ...to, mptcp ? '--mptcp' : '--tcp'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const child = watchChild(spawned, {
+    onLine(line, from) {
+      if (from === 'stderr') return;
       const { event, ...data } = JSON.parse(line) as { event: 'connected' | 'gap' | 'report' };
       if (event === 'connected') connected.resolve(data as unknown as Transport);
       else if (event === 'gap') told(data as unknown as Gap);
       else ended.resolve(data as unknown as ProbeReport);
-    }
+    },
   });
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
-  child.once('close', () => {
-    const error = new Error(`the probe ended: ${said.trim().split('\n').at(-1)}`);
+  void child.ended.then(() => {
+    const error = new Error(`the probe ended: ${child.lastWords}`);
     connected.reject(error);
     ended.reject(error);
   });
@@ -65,7 +59,7 @@ export function bedClient(network: Network, options: ClientOptions): BedClient {
       told = listener;
     },
     stop() {
-      child.kill('SIGTERM');
+      child.signal('SIGTERM');
       return ended.promise;
     },
   };

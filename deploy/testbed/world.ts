@@ -1,10 +1,10 @@
 /** A test bed with everything on it: network, guest image, certificates, and an agent at each site. */
-import type { ChildProcess } from 'node:child_process';
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { readCredentials } from '#services/sites/hosts/credentials.ts';
+import { type Child, watchChild } from '#shared/child.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
@@ -57,7 +57,7 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
   const image = await guestImage();
   const network = await openNetwork(topology);
   const { path } = network.run;
-  const processes = new Map<string, ChildProcess>();
+  const processes = new Map<string, Child>();
   const agents = new Map<string, AgentClient>();
   const names = topology.sites.map(({ site }) => site);
   const socketOf = (site: string) => `${path}/${site}.sock`;
@@ -78,25 +78,15 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
   };
 
   const startAgent = async (site: string) => {
-    const child = network.spawn(
-      site,
-      [process.execPath, `${ROOT}deploy/cli/main.ts`, 'agent', '--config', `${path}/${site}.yaml`],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
+    const command = [process.execPath, `${ROOT}deploy/cli/main.ts`, 'agent', '--config', `${path}/${site}.yaml`];
+    const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
-    let said = '';
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4000);
-    });
     const agent = agents.get(site)!;
     for (let i = 0; ; i++) {
       const answer = await agent.status().catch(() => undefined);
       if (answer) return;
-      if (child.exitCode !== null || i > 600) {
-        throw new TagalongError(
-          'AGENT_UNREACHABLE',
-          `${site}: its agent did not start: ${said.trim().split('\n').at(-1)}`,
-        );
+      if (!child.running || i > 600) {
+        throw new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${child.lastWords}`);
       }
       await sleep(50);
     }
@@ -120,10 +110,7 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
       return { resumeMs };
     },
     async killAgent(site) {
-      const child = processes.get(site)!;
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await ended;
+      await processes.get(site)!.kill();
     },
     startAgent,
     async killQemu(site, vm) {

@@ -1,10 +1,9 @@
 /** The real command line, as processes of the pinned Node.js. None of them outlives its test. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
+import { type Child, startChild } from '#shared/child.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const node = join(root, 'node_modules/.bin/node');
@@ -29,59 +28,31 @@ export interface Running {
   stop(signal?: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL'): Promise<Ended>;
 }
 
-const children = new Set<ChildProcess>();
+const children = new Set<Child>();
 const folders: string[] = [];
 
 afterEach(async () => {
-  const alive = [...children].filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+  await Promise.all([...children].map((child) => child.kill()));
   children.clear();
-  await Promise.all(
-    alive.map(async (child) => {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }),
-  );
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
 });
 
 /** Starts a command. @param env on top of the environment, of which nothing that concerns Tagalong is passed on */
 export function begin(args: readonly string[], env: Record<string, string> = {}): Running {
   const { FORCE_COLOR: _, TAGALONG_URL: __, TAGALONG_TOKEN: ___, TAGALONG_DEBUG: ____, ...inherited } = process.env;
-  const child = spawn(node, [main, ...args], {
+  const child = startChild(node, [main, ...args], {
     cwd: root,
     env: { ...inherited, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    keepChars: Number.POSITIVE_INFINITY,
   });
   children.add(child);
-  let stdout = '';
-  let stderr = '';
-  const watchers = new Set<() => void>();
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-    for (const look of watchers) look();
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-    for (const look of watchers) look();
-  });
-  const ended = once(child, 'close').then(([code]): Ended => ({ code, stdout, stderr }));
-  const said = (pattern: RegExp) =>
-    new Promise<string>((found, lost) => {
-      const look = () => {
-        const match = pattern.exec(stdout) ?? pattern.exec(stderr);
-        if (match !== null) found(match[1] ?? match[0]);
-      };
-      watchers.add(look);
-      look();
-      ended.then(() => lost(new Error(`ended without saying ${pattern}: ${stderr}`)), lost);
-    });
+  const ended = child.ended.then((code): Ended => ({ code, stdout: child.stdout, stderr: child.stderr }));
   return {
-    said,
-    url: () => said(/^(http:\/\/[\w.:]+)\b.*\n/m),
+    said: (pattern) => child.printed(pattern),
+    url: () => child.printed(/^(http:\/\/[\w.:]+)\b.*\n/m),
     ended,
     stop(signal = 'SIGTERM') {
-      child.kill(signal);
+      child.signal(signal);
       return ended;
     },
   };

@@ -1,5 +1,5 @@
 /** NATS servers for tests: real ones, on free ports of the loopback, with their data in a folder of their own. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,10 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { freePorts } from '#deploy/local/loopback.ts';
+import { type Child, startChild } from '#shared/child.ts';
 import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 20_000;
+/** For NATS: the server picks a free one. */
+const ANY_PORT = -1;
 /** Each installation reserves 10 GB and uses little of it: many have room on one server. */
 const MAY_RESERVE = '10TB';
 
@@ -47,8 +50,7 @@ export function onNats(name: string, tests: () => void): void {
 
 /** @param config more lines of the server's configuration, such as `authorization` */
 export async function startNats(config = ''): Promise<NatsTestServer> {
-  const [port] = await freePorts(1);
-  return startOne({ name: 'tagalong-test', port: port!, config });
+  return startOne({ name: 'tagalong-test', port: ANY_PORT, config });
 }
 
 /** Three servers that keep three copies of everything. */
@@ -65,29 +67,23 @@ async function startOne(options: {
   readonly port: number;
   readonly config: string;
 }): Promise<NatsTestServer> {
-  const { name, port, config } = options;
+  const { name, config } = options;
   const path = natsServerPath()!;
   const folder = await mkdtemp(join(tmpdir(), `tagalong-nats-${randomUUID().slice(0, 8)}-`));
   const file = join(folder, 'nats.conf');
-  await writeFile(
-    file,
-    `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data", max_file_store: ${MAY_RESERVE} }\n${config}\n`,
-  );
+  const configure = (port: number) =>
+    writeFile(
+      file,
+      `server_name: "${name}"\nlisten: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}/data", max_file_store: ${MAY_RESERVE} }\n${config}\n`,
+    );
   const remove = () => rm(folder, { recursive: true, force: true });
-  let child = await spawnServer(path, file, port).catch(async (error) => {
+  await configure(options.port);
+  let { child, port } = await spawnServer(path, file).catch(async (error) => {
     await remove();
     throw error;
   });
-  const end = async (signal: NodeJS.Signals) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.once('exit', () => resolve());
-    child.kill(signal);
-    await promise;
-  };
-  // A test that is ended from outside must not leave it behind.
-  const atExit = () => child.kill('SIGKILL');
-  process.once('exit', atExit);
+  // Later starts are on the same port.
+  await configure(port);
   return {
     url: `nats://127.0.0.1:${port}`,
     version: execFileSync(path, ['--version'], { encoding: 'utf8' }).replace(/^.*v/, '').trim(),
@@ -101,38 +97,29 @@ async function startOne(options: {
       await nc.close();
       return names;
     },
-    kill: () => end('SIGKILL'),
+    async kill() {
+      await child.kill();
+    },
     async restart() {
-      await end('SIGTERM');
-      child = await spawnServer(path, file, port);
+      await child.stop();
+      ({ child, port } = await spawnServer(path, file));
     },
     async stop() {
-      process.off('exit', atExit);
-      await end('SIGKILL');
+      await child.kill();
       await remove();
     },
   };
 }
 
-/** Resolves when it says that it is ready. */
-async function spawnServer(path: string, file: string, port: number): Promise<ChildProcess> {
-  const child = spawn(path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let said = '';
-  const timer = setTimeout(() => reject(new Error(`nats-server on ${port} does not start: ${said}`)), START_TIMEOUT_MS);
-  child.stderr.on('data', (chunk) => {
-    if (said.length < 20_000) said += chunk;
-    if (said.includes('Server is ready')) resolve();
-  });
-  child.once('error', reject);
-  child.once('exit', () => reject(new Error(`nats-server ended: ${said}`)));
+/** Resolves when it says that it is ready, with the port on which clients find it. */
+async function spawnServer(path: string, file: string): Promise<{ readonly child: Child; readonly port: number }> {
+  const child = startChild(path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'], keepChars: 20_000 });
   try {
-    await promise;
+    await child.printed(/Server is ready/, START_TIMEOUT_MS);
+    const port = Number(await child.printed(/Listening for client connections on 127\.0\.0\.1:(\d+)/));
+    return { child, port };
   } catch (error) {
-    child.kill('SIGKILL');
+    await child.kill();
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
-  return child;
 }

@@ -1,6 +1,5 @@
 /** Prometheus for tests: a real one, on a free port of the loopback, with its data in a folder of its own. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePorts } from '#deploy/local/loopback.ts';
+import { type Child, startChild } from '#shared/child.ts';
 import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -60,7 +60,7 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
   await writeFile(join(folder, 'targets.yaml'), JSON.stringify(targets));
   const port = (await freePorts(1))[0]!;
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(
+  const child = startChild(
     pathOf('prometheus')!,
     [
       `--config.file=${folder}/prometheus.yaml`,
@@ -70,23 +70,15 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  let said = '';
-  child.stderr.on('data', (chunk) => {
-    if (said.length < 20_000) said += chunk;
-  });
-  // A test that is ended from outside must not leave it behind.
-  const atExit = () => child.kill('SIGKILL');
-  process.once('exit', atExit);
   const stop = async () => {
-    process.off('exit', atExit);
-    await end(child);
+    await child.kill();
     await remove();
   };
   try {
     await ready(url, child);
   } catch (cause) {
     await stop();
-    throw new Error(`Prometheus does not start: ${said}`, { cause });
+    throw new Error(`Prometheus does not start: ${child.stderr}`, { cause });
   }
   return {
     url,
@@ -100,19 +92,12 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
   };
 }
 
-async function ready(url: string, child: ChildProcess): Promise<void> {
+async function ready(url: string, child: Child): Promise<void> {
   const untilMs = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     const response = await fetch(`${url}/-/ready`).catch(() => undefined);
     if (response?.ok) return;
-    if (child.exitCode !== null || performance.now() > untilMs) throw new Error('it is not ready');
+    if (!child.running || performance.now() > untilMs) throw new Error('it is not ready');
     await pause(100);
   }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
 }

@@ -1,8 +1,7 @@
 /** The service processes of a replay: started, and started again where one is killed. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, startChild } from '#shared/child.ts';
 import { CLOCK_VARIABLE } from '#simulations/lockstep/follower.ts';
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
@@ -30,7 +29,7 @@ export interface ChildrenOptions {
 /** The processes, by their names. */
 export class Children {
   readonly #options: ChildrenOptions;
-  readonly #running = new Map<string, ChildProcess>();
+  readonly #running = new Map<string, Child>();
   readonly #killed = new Set<string>();
   #ending = false;
   /** How often one was started again. */
@@ -44,47 +43,34 @@ export class Children {
   start(name: string): void {
     const { config, address, log } = this.#options;
     const [service] = name.split('-') as [string];
-    const child = spawn(process.execPath, [MAIN, service, '--config', config, '--port', '0'], {
+    const child = startChild(process.execPath, [MAIN, service, '--config', config, '--port', '0'], {
       env: { ...process.env, [CLOCK_VARIABLE]: address(name) },
       stdio: ['ignore', 'ignore', 'pipe'],
       // An interrupt at the terminal is for the replay, which ends them in order. Where it is killed, they notice.
       detached: true,
+      onLine: (line) => log?.write(`${line}\n`),
     });
     this.#running.set(name, child);
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4000);
-      log?.write(text);
-    });
-    child.once('error', (error) => this.#options.failed(name, error.message));
-    child.once('close', (code) => void this.#ended(name, code, said));
+    void child.ended.then((code) => this.#ended(name, code, child));
   }
 
   /** Kills one without a word, as the loss of its machine does. It comes again. False: it is not there. */
   kill(name: string): boolean {
-    return this.#running.get(name)?.kill('SIGKILL') ?? false;
+    return this.#running.get(name)?.signal('SIGKILL') ?? false;
   }
 
   /** Ends all, in good order where they can. */
   async stop(): Promise<void> {
     this.#ending = true;
-    await Promise.all(
-      [...this.#running.values()].map(async (child) => {
-        const late = setTimeout(() => child.kill('SIGKILL'), END_MS);
-        const gone = once(child, 'close');
-        child.kill('SIGTERM');
-        await gone;
-        clearTimeout(late);
-      }),
-    );
+    await Promise.all([...this.#running.values()].map((child) => child.stop(END_MS)));
   }
 
-  async #ended(name: string, code: number | null, said: string): Promise<void> {
+  async #ended(name: string, code: number | null, { pid, lastWords }: Child): Promise<void> {
     this.#running.delete(name);
     if (this.#ending) return;
-    // One that was there before ends by itself where it finds no server; the server may come back.
-    if (code === USAGE || (code !== null && !this.#killed.has(name))) {
-      this.#options.failed(name, said.trim().split('\n').at(-1) ?? '');
+    // A process that was killed before may end by itself because it finds no server: the server may come back.
+    if (pid === undefined || code === USAGE || (code !== null && !this.#killed.has(name))) {
+      this.#options.failed(name, lastWords);
       return;
     }
     this.#killed.add(name);
