@@ -2,7 +2,8 @@
  * What Docker Compose runs, translated to one host's loopback: each `NAME:PORT` of a service becomes a port of its own that
  * was free. So the same files (compose.yaml, the configuration, the NATS servers' and Prometheus') serve both.
  */
-import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /** Where a service of Compose answers here. */
 export interface Loopback {
@@ -39,16 +40,21 @@ export function loopback(services: readonly string[], freePorts: readonly number
   };
 }
 
-/** Ports of the loopback that nobody listens on, all different. */
+/** Below the ports that Linux gives to outgoing connections: none of those takes a port between the check and its use. */
+const [FIRST_PORT, PAST_PORT] = [15_000, 32_000];
+
+/** Ports of the loopback that nobody listens on, all different. For programs that cannot pick one and say which. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const servers: Server[] = [];
+  while (servers.length < count) {
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(randomInt(FIRST_PORT, PAST_PORT), '127.0.0.1', () => resolve(true));
+    });
+    if (isFree) servers.push(server);
+  }
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
