@@ -1,4 +1,5 @@
 /** Which VM is at home where, now and at any instant of the last hour. */
+import { Counts } from '#shared/model/counts.ts';
 
 /** A VM that came to a site; null: it is no more. */
 interface Stay {
@@ -10,7 +11,7 @@ interface Stay {
 export class Homes {
   /** By VM, ascending in time; the last one is where it is now. */
   readonly #stays = new Map<string, Stay[]>();
-  readonly #sizes = new Map<string, number>();
+  readonly #sizes = new Counts();
   readonly #changed = new Set<string>();
 
   /** @returns undefined where it is not known, or no more */
@@ -20,7 +21,7 @@ export class Homes {
 
   /** How many VMs are at home at a site. */
   at(site: string): number {
-    return this.#sizes.get(site) ?? 0;
+    return this.#sizes.of(site);
   }
 
   /** A VM is at a site from an instant on; what is older than what is known says nothing. */
@@ -69,13 +70,9 @@ export class Homes {
     if (last === undefined ? site === null : last.site === site || atMs <= last.atMs) return;
     stays.push({ atMs, site });
     this.#stays.set(vm, stays);
-    this.#count(last?.site, -1);
-    this.#count(site, 1);
+    if (last?.site) this.#sizes.add(last.site, -1);
+    if (site) this.#sizes.add(site, 1);
     this.#changed.add(vm);
-  }
-
-  #count(site: string | null | undefined, more: number): void {
-    if (site) this.#sizes.set(site, this.at(site) + more);
   }
 }
 

@@ -1,7 +1,9 @@
 /** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
+
 import { TagalongError } from '../../errors.ts';
 import type { Data, FactOf, Figures, VmSpec } from '../../events/index.ts';
 import { SiteIndex } from '../../geo/site-index.ts';
+import { Counts } from '../../model/counts.ts';
 import { type NetworkModel, siteRttMs } from '../../model/network.ts';
 import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Correction, Pair, Site } from './state.ts';
@@ -33,7 +35,7 @@ export class SiteTable {
   readonly #list: Site[] = [];
   readonly #corrections = new Map<string, Correction>();
   /** Moves under way, by path id. */
-  readonly #movesByPath = new Map<string, number>();
+  readonly #movesByPath = new Counts();
   #index = new SiteIndex([]);
   #indexed = true;
   #layout = 0;
@@ -178,7 +180,7 @@ export class SiteTable {
   }
 
   movesOn(path: Path): number {
-    return this.#movesByPath.get(path.id) ?? 0;
+    return this.#movesByPath.of(path.id);
   }
 
   /** Counts a move that begins (+1) or ends (-1) against both sites and the paths it was ordered on. */
@@ -186,11 +188,7 @@ export class SiteTable {
     from.moves += change;
     to.moves += change;
     to.inbound += change;
-    for (const path of paths) {
-      const moves = (this.#movesByPath.get(path) ?? 0) + change;
-      if (moves === 0) this.#movesByPath.delete(path);
-      else this.#movesByPath.set(path, moves);
-    }
+    for (const path of paths) this.#movesByPath.add(path, change);
   }
 
   /**
