@@ -9,7 +9,7 @@ import { runPolicy } from './run-policy.ts';
 import type { SharedTrace } from './shared-trace.ts';
 import { type Origin, playOf, type Subject } from './subject.ts';
 
-/** What all runs of a comparison have in common. */
+/** The parameters that all runs of a comparison share. */
 export interface Material {
   readonly subject: Subject;
   readonly config: Config;

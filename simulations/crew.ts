@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Material, RunOrder, RunReport } from './carry-out.ts';
 
-/** What a thread answers to an order. An error is said by code, as classes do not survive the way. */
+/** The answer of a thread to an order. It names an error by its code: classes are lost between threads. */
 export type Answer =
   | { readonly report: RunReport }
   | { readonly fault: { readonly code: ErrorCode | undefined; readonly message: string } };

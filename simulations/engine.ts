@@ -164,9 +164,9 @@ interface Served {
 
 const NONE: readonly Served[] = [];
 
-/** Which VMs a user's positions concern. Nobody is detached while a simulation runs, and no VM retired. */
+/** The VMs that each user's positions concern. A simulation detaches no user and retires no VM. */
 class Users {
-  /** Positions of users who have no VM, by why. */
+  /** Positions of users without a VM, by reason. */
   readonly refused = new Map<string, number>();
   readonly #world: World;
   readonly #serving: Serving;
@@ -195,7 +195,7 @@ class Users {
     }
   }
 
-  /** The VMs of the user of this position; one who is new gets one, where VMs are given to users. */
+  /** The VMs of the user of this position; a new user gets one where each user has a VM of their own. */
   servedOf(fix: Fix): readonly Served[] {
     const known = this.#served.get(fix.user);
     if (known !== undefined) return known;

@@ -12,10 +12,10 @@ import { groundOf } from './offline/ground.ts';
 const SLOT_MS = 60_000;
 /** How often values are brought up to date. */
 const SWEEP_EVERY_SLOTS = 30;
-/** What moving counts in a decision, as in the laboratory. */
+/** The weight of moving in a decision, as in the laboratory. */
 const EAGERNESS = 0.95;
 
-/** The users of a VM as they are followed: one, who is where the site is that serves best. */
+/** The users of a VM, followed as one user in the cell of the site that serves best. */
 interface Watched {
   cell: number;
   origin: number;

@@ -8,7 +8,7 @@ import { optimum } from './offline/optimum.ts';
 
 type Simulated = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
 
-/** What only a simulation can run, with the names and usual values of its parameters. */
+/** Policies that only a simulation can run, with the names and usual values of their parameters. */
 const SIMULATED: Record<string, { readonly usual: Record<string, number>; readonly run: Simulated }> = {
   'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!) },
   'learned-mdp': { usual: {}, run: learnedMdp },

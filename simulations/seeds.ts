@@ -1,4 +1,4 @@
-/** What several seeds say together: means with their confidence, and differences between policies. */
+/** Statistics over several seeds: means with their confidence, and differences between policies. */
 import { type Estimate, estimate } from './confidence.ts';
 import type { RunResult } from './engine.ts';
 import { type ByFigure, byFigure, FIGURES, type Figure } from './figures.ts';

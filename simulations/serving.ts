@@ -22,15 +22,15 @@ interface Leg {
 export interface Stay {
   readonly vm: Vm;
   readonly site: Site;
-  /** When it switched over to here; at the first site, when its users were first heard of. */
+  /** When the VM switched over to this site; at the first site, when its users reported first. */
   readonly fromMs: number;
   /** When it switched over to the next; Infinity as long as it is here. */
   toMs: number;
-  /** What serving from here has cost so far, in user-milliseconds. */
+  /** The cost of serving from this site so far, in user-milliseconds. */
   userMs: number;
 }
 
-/** What is kept of a VM. */
+/** The state of one VM. */
 export interface Account {
   readonly vm: Vm;
   readonly legs: Leg[];
@@ -45,7 +45,7 @@ export interface ServingTotals {
   weightedMs: number;
 }
 
-/** Is told what serving comes to, as soon as it is certain. */
+/** Receives the cost of serving as soon as it is certain. */
 export interface ServingWatcher {
   /** A VM begins to serve from a site. @param before where it was until now; undefined for the first site */
   stays(stay: Stay, before: Stay | undefined): void;
@@ -53,23 +53,23 @@ export interface ServingWatcher {
   served(stay: Stay, atMs: number, userS: number, rttMs: number): void;
 }
 
-/** What serving works with. */
+/** The parameters of serving. */
 export interface ServingOptions {
   readonly sites: SiteTable;
   readonly network: NetworkModel;
-  /** A user who says nothing for so long is taken to be gone. */
+  /** A user without a position for so long counts as gone. */
   readonly silentMs: number;
   /** How late a position may come and still count. */
   readonly lateMs: number;
   readonly watcher?: ServingWatcher | undefined;
 }
 
-/** Until when a user is there of whom two positions in a row are known. After the last position nobody is. */
+/** Until when a user with two known positions in a row is present. After the last position a user is absent. */
 export function servedUntilMs(atMs: number, nextMs: number, silentMs: number): number {
   return Math.min(nextMs, atMs + silentMs);
 }
 
-/** What serving a user from a site costs, in user-milliseconds a second: the round-trip time above the target. */
+/** The cost of serving a user from a site, in user-milliseconds a second: the round-trip time above the target. */
 export function excessRttMs(rttMs: number, { spec }: { readonly spec: Vm['spec'] }): number {
   return Math.max(0, rttMs - spec.targetRttMs);
 }
@@ -117,7 +117,7 @@ export class Serving {
   switched(vm: Vm, site: Site, atMs: number): void {
     const account = this.accountOf(vm);
     const last = account.stays.at(-1);
-    // Nobody was served yet.
+    // The VM served no user yet.
     if (last === undefined) return;
     last.toMs = atMs;
     account.stays = account.stays.filter((stay) => this.#canCount(account, stay, atMs));

@@ -3,7 +3,7 @@
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { packFix, UserNumbers, unpackFixes, WIDTH } from '#services/replay/traces/packed.ts';
 
-/** What is handed on at a time. */
+/** The batch that is passed on at a time. */
 const BLOCK_FIXES = 4096;
 /** Half a gigabyte of them. */
 const MOST_FIXES = 2 ** 24;

@@ -35,7 +35,7 @@ export interface Simulated {
 export interface SimulateOptions {
   readonly config: Config;
   readonly policies: readonly string[];
-  /** What a generator or the scenario draws from; a recorded trace knows no chance. */
+  /** Seeds of the generator or of the scenario; a recorded trace has no randomness. */
   readonly seeds: readonly number[];
   /** @default as many as there are processors */
   readonly threads?: number;

@@ -1,4 +1,4 @@
-/** What is simulated, as data: it can be handed to another thread, and played there as often as there are runs. */
+/** The subject of a simulation as data: another thread can take it, and play it as often as there are runs. */
 
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { SiteSpec } from '#services/replay/site-lists.ts';

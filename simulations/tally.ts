@@ -1,4 +1,4 @@
-/** Counts what happens in a run and turns it into its result. */
+/** Counts the decisions and moves of a run, for its result. */
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact, Figures, Prediction } from '#shared/events/index.ts';
 import { isEnd } from '#shared/migration/outcome.ts';
@@ -6,7 +6,7 @@ import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import { Spread } from './spread.ts';
 import type { Distribution } from './statistics.ts';
 
-/** A VM that is back within this time was not worth moving. */
+/** A move back within this time says that the move before it was a mistake. */
 const PING_PONG_MS = 5 * 60_000;
 
 export interface MigrationFigures {
@@ -35,7 +35,7 @@ export class Tally {
   readonly #interruptions = new Spread();
   readonly #durationErrors = new Spread();
   readonly #interruptionErrors = new Spread();
-  /** What was predicted of the moves that have not ended. */
+  /** The predictions of the moves that have not ended. */
   readonly #predicted = new Map<string, Prediction>();
   readonly #last = new Map<string, { from: string; atMs: number }>();
   readonly #policy: PolicyConfig;
@@ -80,7 +80,7 @@ export class Tally {
     if (data.verdict === 'move' && data.prediction) this.#predicted.set(data.decision, data.prediction);
   }
 
-  /** What the users paid for it, whatever came of it. */
+  /** Adds the users' cost of a move, however it ended. */
   #ended({ migration, vm, figures }: { migration: string; vm: string; figures: Figures }): void {
     this.#predicted.delete(migration);
     this.movingUserMs += moveCostUserMs(this.#policy, this.#weightOf(vm), figures);

@@ -1,6 +1,6 @@
 /**
  * Policy, migrator and simulated hypervisor wired together without a bus: facts go straight from one to the other, in
- * the order in which the bus would deliver them. For whatever has to be fast or has to be exact.
+ * the order in which the bus would deliver them. It serves runs that have to be fast or exact.
  */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import { alarm } from '#shared/clock/alarm.ts';
@@ -19,11 +19,11 @@ export interface World {
   readonly placement: Placement;
   readonly migrations: Migrations;
   readonly hypervisor: SimulatedHypervisor;
-  /** Hands a fact to whoever it concerns, and carries out all that follows from it at this instant. */
+  /** Gives a fact to the cores that it concerns, and carries out all that follows from it at this instant. */
   tell(fact: Fact): void;
   /** The same for a position, without a fact around it. True: it counted. */
   locate(fix: Data<'location.reported.v1'>): boolean;
-  /** The hot path: the same for somebody who has the VM and its session at hand. */
+  /** The hot path: the same for a caller that holds the VM and its session. */
   locateAt(vm: Vm, session: Session, fix: Position): boolean;
   declareSite(site: SiteSpec): void;
   /** No VM is looked at any more when time passes, so that nothing new is ordered: what is under way comes to its end. */
@@ -73,7 +73,7 @@ export function createWorld({
     settle();
   });
 
-  /** Passes decisions and migration events on until nobody has anything left to say. */
+  /** Passes decisions and migration events on until neither core has another one. */
   function settle(): void {
     for (;;) {
       const { decisions } = placement.drain();

@@ -1,7 +1,7 @@
 /**
- * What a page is made of: our own modules, from which Node strips the types as it does for itself; what the libraries
+ * The files of the pages: our own modules, from which Node strips the types as it does for itself; what the libraries
  * ship for browsers; style sheets and the map. Only what is listed here is served, compressed, from this process: a page
- * asks nobody else.
+ * asks no other server.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
-/** What is sent for one address. */
+/** The answer for one address. */
 export interface Asset {
   readonly type: string;
   readonly etag: string;
@@ -62,14 +62,14 @@ export const ASSET_URLS: readonly string[] = [...FILES.keys()];
 
 const kept = new Map<string, Promise<Asset>>();
 
-/** What is served at one of {@link ASSET_URLS}; read once. */
+/** The asset at one of {@link ASSET_URLS}; read once. */
 export function asset(url: string): Promise<Asset> {
   const known = kept.get(url) ?? read(FILES.get(url)!);
   kept.set(url, known);
   return known;
 }
 
-/** What stands in both pages, by the comment in whose place it is put. */
+/** Parts of both pages: each replaces the comment of its name. */
 const PARTS = ['head', 'signing'];
 
 /** A page of the folder `page`, with the parts that both pages share, and with its import map. */

@@ -24,7 +24,7 @@ export class Homes {
     return this.#sizes.of(site);
   }
 
-  /** A VM is at a site from an instant on; what is older than what is known says nothing. */
+  /** A VM is at a site from an instant on. An older report than the last one changes nothing. */
   settle(vm: string, site: string, atMs: number): void {
     this.#set(vm, site, atMs);
   }
@@ -39,14 +39,14 @@ export class Homes {
     return [...this.#stays].flatMap(([vm, stays]) => pairOf(vm, stays.at(-1)));
   }
 
-  /** Where every VM was at an instant. A VM that was first heard of later was where it was found. */
+  /** Where every VM was at an instant. A VM that was first reported later counts as having been where it was found. */
   past(atMs: number): [vm: string, site: string][] {
     return [...this.#stays].flatMap(([vm, stays]) =>
       pairOf(vm, stays.findLast((stay) => stay.atMs <= atMs) ?? stays[0]),
     );
   }
 
-  /** What has changed since the last call. */
+  /** The changes since the last call. */
   changes(): { readonly homes: [vm: string, site: string][]; readonly gone: string[] } {
     const changed = [...this.#changed];
     this.#changed.clear();

@@ -9,7 +9,7 @@ import type { Record } from './record.ts';
 import { textOf, type Viewers } from './viewers.ts';
 import type { PageSettings } from './wire.ts';
 
-/** What the routes need. */
+/** The dependencies of the routes. */
 export interface DashboardRoutes {
   readonly record: Record;
   readonly viewers: Viewers;
@@ -23,10 +23,10 @@ export interface DashboardRoutes {
  * - `GET /`, `/follow-me`, `/assets/…`: the pages and what they are made of
  * - `GET /dashboard/settings`: {@link PageSettings}
  * - `GET /dashboard/live`: lines of `wire.ts`, as long as the page is open; `/dashboard/past?atMs=`: one picture of then
- * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for who shows the token
+ * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for requests with the token
  * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`: why here, why not there
  *
- * Nothing outside /v1 changes anything, or says where anybody is unless the configuration lets it.
+ * Nothing outside /v1 changes anything, or shows positions of users unless the configuration allows it.
  */
 export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
   const { record, viewers, now, config, explain } = routes;
@@ -92,7 +92,7 @@ async function sendAsset(url: string, request: FastifyRequest, reply: FastifyRep
   return reply.header('content-encoding', 'gzip').send(gzipped);
 }
 
-/** A page may load what this process serves, and tiles from where they are; nothing else, and nobody may frame it. */
+/** A page may load what this process serves, and tiles from where they are; nothing else, and no other page may frame it. */
 function pageHeaders(tilesUrl: string | undefined) {
   const tiles =
     tilesUrl === undefined

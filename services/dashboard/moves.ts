@@ -3,14 +3,14 @@ import type { Event } from '#shared/events/index.ts';
 import { type EndFact, endOf, isEnd } from '#shared/migration/outcome.ts';
 import type { MoveView } from './wire.ts';
 
-/** Of one move; with more of them the first half is thinned out. */
+/** Steps kept of one move; where there are more, every other one of the first half is dropped. */
 const MOST_STEPS = 32;
 /** Moves of the last hour that are kept; 32 steps of 300 bytes each, so 20 MB at most. */
 const MOST_MOVES = 2_000;
 
 interface Kept {
   view: MoveView;
-  /** What it was at earlier instants, ascending. */
+  /** The views at earlier instants, ascending. */
   steps: { readonly atMs: number; readonly view: MoveView }[];
 }
 
@@ -21,7 +21,7 @@ export class Moves {
   readonly #kept = new Map<string, Kept>();
   readonly #changed = new Set<string>();
 
-  /** What a migration event says; a repeat, or one that comes after the end, changes nothing. */
+  /** Takes a migration event. A repeat, or one after the end, changes nothing. */
   apply(event: MigrationEvent): void {
     const { migration, vm, from, to, atMs } = event.data;
     const kept = this.#kept.get(migration) ?? this.#begin(migration, { vm, from, to, atMs });
@@ -51,7 +51,7 @@ export class Moves {
     return [...this.#kept.values()].map(({ view }) => view);
   }
 
-  /** What has changed since the last call. */
+  /** The changes since the last call. */
   changes(): MoveView[] {
     const changed = [...this.#changed].map((migration) => this.#kept.get(migration)!.view);
     this.#changed.clear();

@@ -1,5 +1,5 @@
 /**
- * What the dashboard knows: the picture of now, what of it has changed, and the pictures of the last hour. Pure but for its
+ * The state of the dashboard: the picture of now, its changes, and the pictures of the last hour. Pure but for its
  * memory, which is bounded: 40 MB of positions, 20 MB of moves, 20 MB of decisions with their explanations, and some
  * hundred bytes a VM and a user.
  */
@@ -11,13 +11,13 @@ import { Moves } from './moves.ts';
 import { Users } from './users.ts';
 import type { Changes, DecisionView, Picture, SiteView } from './wire.ts';
 
-/** What can be replayed. */
+/** How far back a viewer can replay. */
 export const HOUR_MS = 3_600_000;
 /** Decisions of the last hour that are kept; an explanation has up to 4 kB. */
 const MOST_DECISIONS = 5_000;
 const SWEEP_MS = 30_000;
 
-/** What the dashboard hears. */
+/** The events that the dashboard subscribes to. */
 export const SHOWN: readonly EventType[] = [
   'location.reported.v1',
   'session.detached.v1',
@@ -112,7 +112,7 @@ export class Record {
     }
   }
 
-  /** Whether automatic moves are paused, which no event says. */
+  /** Takes whether automatic moves are paused: no event says it. */
   pause(paused: boolean): void {
     if (paused === this.#paused) return;
     this.#paused = paused;
@@ -132,7 +132,7 @@ export class Record {
     };
   }
 
-  /** What has changed since the last call. */
+  /** The changes since the last call. */
   changes(nowMs: number): Changes {
     const sites = [...this.#changedSites].map((site) => this.#siteView(site));
     const decisions = this.#newDecisions;

@@ -61,7 +61,7 @@ async function askOne(url: string, init: RequestInit, token: string | undefined)
   return fetchAnswer(url, { ...init, headers, redirect: 'error' }, LIMITS);
 }
 
-/** What was asked, by whom it was asked. */
+/** The request to pass on, with the credentials of its sender. */
 function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
   const shown = authorization === undefined ? undefined : { authorization };
   if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };

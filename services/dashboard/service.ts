@@ -47,7 +47,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   const trouble = repeatedFault(log, 'whether automatic moves are paused could not be read', 'warn');
 
   const look = async () => {
-    // What nobody looks at need not be remembered as a change.
+    // Without a viewer there is no need to remember changes.
     if (viewers.size === 0) record.changes(nowMs());
     record.pause((await readAutomation(store)).paused);
   };

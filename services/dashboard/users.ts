@@ -1,4 +1,4 @@
-/** Where users are, as far as it is believed, and what of it has changed since it was last said. */
+/** The plausible positions of users, and the changes since they were last read. */
 import type { PlausibilityLimits } from '#shared/config/schema.ts';
 import type { Data } from '#shared/events/index.ts';
 import { advanceTrack, checkPosition, checkTrack, newTrack, type Track } from '#shared/geo/plausibility.ts';
@@ -7,7 +7,7 @@ import { PER_DEGREE, type UserName } from './wire.ts';
 
 /** More than this are not shown: a page could not draw them either. */
 const MOST_USERS = 50_000;
-/** So many numbers are given before those that are free again are used: a past picture must not show somebody else. */
+/** So many numbers are given before those that are free again are used: a past picture must not show another user. */
 const NAMES_KEPT = 4 * MOST_USERS;
 
 interface User {
@@ -19,12 +19,12 @@ interface User {
   keptMs: number;
 }
 
-/** The users of the last hour; those who have been silent for longer than the session time-out are no longer shown. */
+/** The users of the last hour. A user who is silent for longer than the session time-out is no longer shown. */
 export class Users {
   readonly #limits: PlausibilityLimits;
   readonly #silentMs: number;
   readonly #shown = new Map<string, User>();
-  /** By number, those who are gone too: replay wants their names. */
+  /** By number, also of users who are gone: replay needs their names. */
   readonly #names = new Map<number, UserName>();
   readonly #fixes = new Fixes();
   readonly #moved = new Set<User>();
@@ -32,7 +32,7 @@ export class Users {
   #left: number[] = [];
   #numbers = 0;
 
-  /** @param silentMs after how long one who says nothing is no longer shown */
+  /** @param silentMs a user without a position for so long is no longer shown */
   constructor(limits: PlausibilityLimits, silentMs: number) {
     this.#limits = limits;
     this.#silentMs = silentMs;
@@ -42,7 +42,7 @@ export class Users {
     return this.#shown.size;
   }
 
-  /** A position of a user of a VM; what is not plausible, late or a repeat moves nobody. */
+  /** Takes a position of a user of a VM. An implausible, late or repeated one changes nothing. */
   locate(fix: Data<'location.reported.v1'>, nowMs: number): void {
     const user = this.#shown.get(fix.user) ?? this.#enrol(fix.user);
     if (user === undefined) return;
@@ -69,20 +69,20 @@ export class Users {
     for (const { user, vms } of [...this.#shown.values()]) if (vms.includes(vm)) this.detach(user, vm);
   }
 
-  /** Those who have fallen silent are no longer shown. */
+  /** Removes users who have fallen silent from the picture. */
   sweep(nowMs: number): void {
     for (const user of [...this.#shown.values()]) {
       if (user.track.atMs < nowMs - this.#silentMs) this.#remove(user);
     }
   }
 
-  /** Everybody who has a position. */
+  /** All users who have a position. */
   all(): { readonly users: UserName[]; readonly positions: number[] } {
     const located = [...this.#shown.values()].filter(({ track }) => track.atMs >= 0);
     return { users: located.map(nameOf), positions: located.flatMap(positionOf) };
   }
 
-  /** What has changed since the last call. */
+  /** The changes since the last call. */
   changes(): { readonly users: UserName[]; readonly positions: number[]; readonly left: number[] } {
     const positions: number[] = [];
     for (const user of this.#moved) positions.push(...positionOf(user));
@@ -94,7 +94,7 @@ export class Users {
     return { users, positions, left };
   }
 
-  /** Who was where at an instant of the past. */
+  /** The positions of users at an instant of the past. */
   past(atMs: number): { readonly users: UserName[]; readonly positions: number[] } {
     const found = this.#fixes.between(atMs - this.#silentMs, atMs);
     const users = found.flatMap(({ user }) => (this.#names.has(user) ? [this.#names.get(user)!] : []));

@@ -1,23 +1,23 @@
 /**
- * Who looks at the dashboard, and what they are sent: the whole picture first, then four times a second at most what has
- * changed. A line is made once for all viewers of a kind. Who reads too slowly is sent nothing more until all is read, and
- * then the whole picture again, so that nobody's backlog grows.
+ * The viewers of the dashboard. Each gets the whole picture first, then the changes, at most four times a second. A line is
+ * made once for all viewers of a kind. A viewer that reads too slowly gets nothing more until it has read all, and then the
+ * whole picture again: so no backlog grows.
  */
 import type { ServerResponse } from 'node:http';
 import type { Line } from './wire.ts';
 
 /** The shortest time between two lines. */
 const FRAME_MS = 250;
-/** A line comes at least so often, so that a page notices that nobody is there any more. */
+/** A line is sent at least so often, so that a page notices a lost connection. */
 const QUIET_FRAMES = 4;
 /** So many pages at once. */
 const MOST_VIEWERS = 100;
 
-/** What lines are made of. */
+/** The source of the lines. */
 export interface Source {
   /** The whole, now. */
   picture(): Line;
-  /** What has changed since the last call. */
+  /** The changes since the last call. */
   changes(): Line;
 }
 
@@ -95,7 +95,7 @@ export function createViewers(source: Source): Viewers {
   };
 }
 
-/** @param users false: without anything that tells where somebody is */
+/** @param users false: without anything that tells where a user is */
 export function textOf(line: Line, users: boolean): string {
   const { users: _, positions: __, ...rest } = line;
   const { left: ___, ...others } = rest as typeof rest & { left?: unknown };

@@ -1,5 +1,5 @@
 /**
- * What the dashboard's server says to its pages: first a whole picture, then what has changed, each as one line of JSON.
+ * The lines that the dashboard's server sends to its pages: first a whole picture, then the changes, each as one line of JSON.
  * Positions are whole numbers of 1/100,000 of a degree, about a metre. `atMs` is the clock of the services, which runs
  * faster than the machine's where a scenario is played.
  */
@@ -33,7 +33,7 @@ export interface MoveView {
   /** Names of the network paths, once it has begun. */
   readonly paths: readonly string[];
   readonly sentBytes: number;
-  /** Of the copy; unknown before the first report. */
+  /** Bytes still to be copied; null before the first report. */
   readonly remainingBytes: number | null;
   readonly rateBps: number;
   readonly subflows: number;
@@ -44,7 +44,7 @@ export interface MoveView {
   readonly outcome: Outcome | null;
   /** Why it failed, or who cancelled it. */
   readonly because: string;
-  /** Of the end. */
+  /** Figures of the move, when it has ended. */
   readonly figures: Pick<Figures, 'durationMs' | 'pauseMs' | 'interruptionMs' | 'degraded'> | null;
 }
 
@@ -74,16 +74,16 @@ export interface Picture {
   readonly homes: readonly (readonly [vm: string, site: string])[];
   /** Under way, and ended within the last hour. */
   readonly moves: readonly MoveView[];
-  /** Of the last hour, the oldest first. */
+  /** Decisions of the last hour, the oldest first. */
   readonly decisions: readonly DecisionView[];
-  /** Undefined: not shown to who is not signed in. */
+  /** Undefined: this viewer is not signed in, and sees no users. */
   readonly users?: readonly UserName[];
   /** Number, latitude and longitude of one user after the other. */
   readonly positions?: readonly number[];
   readonly paused: boolean;
 }
 
-/** What is different since the last line. */
+/** The changes since the last line. */
 export interface Changes {
   readonly kind: 'changes';
   readonly atMs: number;
@@ -108,7 +108,7 @@ export type Line = Picture | Changes;
 
 /** `GET /dashboard/settings`: what the page has to know before it asks for anything else. */
 export interface PageSettings {
-  /** True: whoever wants to act, or to see users that are not for everybody, has to sign in. */
+  /** True: a viewer has to sign in to act, or to see users that are not public. */
   readonly signIn: boolean;
   /** Raster tiles instead of the map that is shipped. */
   readonly tilesUrl: string | null;

@@ -27,13 +27,13 @@ export const DEAD_LETTER_RECORD = recordKind({
 /** What is rejected, by whom and when it happened. */
 export type Letter = Data<'event.rejected.v1'>;
 
-/** Which letters are meant; all, where nothing is said. */
+/** Selects letters; without a member, all of them. */
 export interface DeadLetterFilter {
   readonly vm?: string;
   readonly code?: string;
 }
 
-/** What may be shown of a letter: neither user nor position. */
+/** The part of a letter that may be shown: neither user nor position. */
 export interface DeadLetterLine {
   /** When the rejected event happened. */
   readonly atMs: number;
@@ -75,13 +75,13 @@ export async function replayDeadLetters(store: Store, bus: Bus, filter: DeadLett
       handled.push(letter);
     }
   }
-  // On the bus before they are forgotten: who dies in between sends them once more, under the same ids.
+  // Publish them before they are deleted: after a crash in between they are published once more, under the same ids.
   if (events.size > 0) await bus.publish([...events.values()]);
   await forget(store, handled);
   return { replayed: events.size, unusable };
 }
 
-/** Deletes letters; one that somebody else has just deleted is gone as well. */
+/** Deletes letters; a letter that another process has just deleted counts as deleted. */
 export async function forget(store: Store, letters: readonly Stored<Letter>[]): Promise<void> {
   if (letters.length === 0) return;
   await store.put(letters.map(({ key, revision }) => ({ key, value: undefined, revision }))).catch((error) => {

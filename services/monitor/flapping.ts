@@ -1,4 +1,4 @@
-/** Which VMs go to and fro: a policy that is set wrongly, or users who do, costs a move each time. */
+/** Finds VMs that go to and fro, because of wrong settings of the policy or because their users do: each time costs a move. */
 
 /** So far back a return counts. */
 const WINDOW_MS = 3_600_000;
@@ -24,7 +24,7 @@ export interface Flapping {
   count(nowMs: number): number;
 }
 
-/** One trail for each VM that moved within the last hour; what is older is dropped when somebody counts. */
+/** One trail for each VM that moved within the last hour; older ones are dropped at each count. */
 export function flapping(): Flapping {
   const trails = new Map<string, Trail>();
   return {

@@ -1,5 +1,5 @@
 /**
- * Every metric of the monitor: name with its unit, and what it says, next to each other. Others that a process has to
+ * Every metric of the monitor: the name with its unit, and the meaning, next to each other. Others that a process has to
  * tell are read through callbacks (`Monitor.gauge`, `Monitor.counter`). No label ever holds a user or a position.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -8,7 +8,7 @@ import type { Lag } from '#shared/bus/bus.ts';
 /** The metrics by what they are called in the code. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** What the metrics are told, and what is read when somebody scrapes. */
+/** The sources of the metrics that are read at each scrape. */
 export interface Read {
   readonly lag: () => readonly Lag[];
   readonly inProgress: () => number;
@@ -17,7 +17,7 @@ export interface Read {
   readonly types: readonly string[];
 }
 
-/** What can be worse than planned (`Figures` in shared/events/types.ts): shown as 0 before it happens, for `increase()`. */
+/** The ways in which a move can be worse than planned (`Figures` in shared/events/types.ts): shown as 0 before it happens, for `increase()`. */
 const DEGRADED = [
   'single-path',
   'forced-stop',

@@ -39,7 +39,7 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
 
   return {
     async start() {
-      // Who has no collector does not load what speaks to one.
+      // Without a collector, the libraries of OpenTelemetry are not loaded.
       const { exportSpans } = await import('./export.ts');
       spans = exportSpans(otlpUrl, token);
       subscription = await bus.subscribe({ group: 'tracer', types: TYPES }, async (batch) => {

@@ -1,4 +1,4 @@
-/** What the events of one move come to as spans: from the position it was decided by to its end, phase by phase. */
+/** The spans of one move: from the position that led to the decision to the end of the move, phase by phase. */
 import {
   type Data,
   type Event,

@@ -1,4 +1,4 @@
-/** A move as ETSI GS MEC 021 tells it: the application mobility service's `MobilityProcedureNotification`. */
+/** A move in the form of ETSI GS MEC 021: the application mobility service's `MobilityProcedureNotification`. */
 import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { endOf } from '#shared/migration/outcome.ts';
 
@@ -12,7 +12,7 @@ export interface MobilityProcedureNotification {
   readonly targetAppInfo: { readonly appInstanceId: string; readonly hostInformation: { readonly hostName: string } };
 }
 
-/** What is told of. */
+/** The events that webhooks are told of. */
 export const TOLD = ['migration.accepted.v1', ...TERMINAL_TYPES] as const;
 type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
 

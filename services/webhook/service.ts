@@ -1,7 +1,7 @@
 /**
  * Tells others of moves: each webhook is a group of its own on the bus, so that one that does not answer holds up no other.
- * What was not taken is sent again for some seconds, and then as often as the bus delivers it again; after that it is a dead
- * letter, to be replayed when somebody answers. Who refuses it (a status of 400 to 499) is not asked for so long.
+ * A notification that fails is sent again for some seconds, and then as often as the bus delivers its event again. After
+ * that the event is a dead letter, which an operator replays. A refusal (a status of 400 to 499) ends the sending at once.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';

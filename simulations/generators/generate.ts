@@ -17,7 +17,7 @@ const GENERATORS: Record<string, Generator> = {
   'flash-crowd': flashCrowd,
   ferry,
 };
-/** Of the sites, where they are made, too. */
+/** The sites of generators that make their own. */
 const GRID = { sites: 100, spacingM: 1000 };
 /** Parameters that count something. */
 const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines'];

@@ -4,7 +4,7 @@ import type { Area, Place } from './area.ts';
 /** Numbers by name, as `--generate` takes them; units are in the names. */
 export type Parameters<Name extends string = string> = Readonly<Record<Name, number>>;
 
-/** What all generators have. */
+/** The parameters that all generators have. */
 export interface Common {
   readonly users: number;
   readonly steps: number;

@@ -6,7 +6,7 @@
 /** Base of the powers by which costs saturate with the distance (mu = theta in the publication). */
 const DECAY = 0.8;
 
-/** What a slot costs at so many hops, before the load factor. */
+/** The costs of a slot by hops, before the load factor. */
 export interface HopCosts {
   readonly name: 'distance' | 'constant';
   /** c_m: moving to another site so many hops away. At 0 hops it is the price of a first placement. */
@@ -22,7 +22,7 @@ export const DISTANCE_COSTS: HopCosts = {
   serve: (hops) => 1 - DECAY ** hops,
 };
 
-/** The authors' variant without a distance term: 1 each, whatever the distance. */
+/** The authors' variant without a distance term: 1 each, at any distance. */
 export const CONSTANT_COSTS: HopCosts = {
   name: 'constant',
   move: () => 1,

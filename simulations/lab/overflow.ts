@@ -1,4 +1,4 @@
-/** What happens where more services want a site than it takes. */
+/** Rules for the case that more services want a site than it takes. */
 import type { PlacementRule } from './policy.ts';
 import type { World } from './world.ts';
 

@@ -4,7 +4,7 @@ import type { LabPolicy } from './policy.ts';
 import { ABSENT, type CellTrace } from './trace.ts';
 import type { World } from './world.ts';
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Score {
   /** All costs of serving, moving and first placements. */
   readonly cost: number;
@@ -20,7 +20,7 @@ const NOWHERE = -1;
 
 /**
  * A user who appears is placed anew, and loses the service by leaving.
- * @param overflow what happens where more users want a site than it takes; without it sites take everybody
+ * @param overflow resolves that more users want a site than it takes; without it each site takes all of them
  */
 export function play(policy: LabPolicy, world: World, trace: CellTrace, overflow?: Overflow): Score {
   const { users, slots, load, present } = trace;

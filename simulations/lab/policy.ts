@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export interface LabPolicy {
   readonly name: string;
   /**
-   * What it is allowed to know. `past`: what the slots so far have shown. `future`: the whole trace, which only
+   * How much it may know. `past`: what the slots so far have shown. `future`: the whole trace, which only
    * yardsticks may see. It is the runner that withholds the trace.
    */
   readonly sees: 'past' | 'future';
@@ -14,7 +14,7 @@ export interface LabPolicy {
   begin(setting: Setting, future?: CellTrace): PlacementRule;
 }
 
-/** What everybody knows beforehand. */
+/** What every policy knows beforehand. */
 export interface Setting {
   readonly world: World;
   readonly users: number;

@@ -7,7 +7,7 @@ import type { World } from './world.ts';
 
 /**
  * The moves of one slot. Nearly none of the M^2 pairs of sites is looked at: moving costs at least `a` and at most `b`,
- * so that nobody goes to a site that is within `a` of the cheapest, and nobody comes from one that is `b - a` above it.
+ * so that no move goes to a site within `a` of the cheapest, and none comes from a site `b - a` above it.
  */
 export class MoveStep {
   readonly #world: Pick<World, 'sites' | 'move'>;

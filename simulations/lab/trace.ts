@@ -1,4 +1,4 @@
-/** Where everybody is, slot by slot: all that the laboratory knows of mobility. */
+/** The cell of each user, slot by slot: all that the laboratory knows of mobility. */
 import { loadFactors } from './costs.ts';
 
 /** Stands for the cell of a user who is absent. */

@@ -1,10 +1,10 @@
 /**
  * Moves the clocks of several service processes together. Between two instants everything has happened that the first has
- * caused: every event is handled by everybody who hears it, nobody has anything in hand, and every partition is somebody's.
+ * caused: every group has handled every event, no process has work in hand, and every partition has an owner.
  *
- * How that is known, exactly and without asking the bus: each process tells, in the order in which it does so, what it is
- * about to publish and what it has handled, and answers when it rests. If nothing was outstanding when all were asked, and
- * nobody told anything until all had answered, then nothing is under way anywhere.
+ * The conductor knows this exactly, and without asking the bus. Each process tells it, in order, which events it is about to
+ * publish and which ones it has handled, and answers when it rests. Nothing is under way anywhere where no event was
+ * outstanding when the conductor asked all processes, and no process told anything until all had answered.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,9 +21,9 @@ import { Outstanding } from './outstanding.ts';
 import type { Answer, FromConductor, FromFollower, Question, Rest } from './wire.ts';
 import { wire } from './wire.ts';
 
-/** What a conductor moves, and whom. */
+/** The clock that a conductor moves, and the processes that follow it. */
 export interface ConductorOptions {
-  /** The clock that all follow. Whoever moves it waits for `settle` after each callback and at the end. */
+  /** The clock that all follow. The caller moves it, and waits for `settle` after each callback and at the end. */
   readonly clock: VirtualClock;
   readonly hosts: SharedHosts;
   /** The processes that there are to be; the part before the dash is the service. */
@@ -34,11 +34,11 @@ export interface ConductorOptions {
 }
 
 const OBSERVER = 'conductor';
-/** Longest time, of the machine's, without anything being heard, before it is given up. */
+/** The conductor gives up after so long, on the machine's clock, without a message. */
 const SILENT_MS = 120_000;
-/** What a process that has just come has not handled by then was published before it listened. */
+/** An event that a new process has not handled by then was published before it subscribed. */
 const FRESH_MS = 300;
-/** Between two looks at who has which partition, while they change hands. */
+/** Between two looks at the owners of partitions, while these change. */
 const PARTITIONS_MS = 10;
 
 /** The one that has the time, from `open` to `close`. */
@@ -53,10 +53,10 @@ export class Conductor {
   readonly #wakeAt: (atMs: number | undefined) => void;
   #told = 0;
   #heard = Promise.withResolvers<void>();
-  /** What `#told` was when everything was at rest last, and how late it was. */
+  /** The value of `#told` when everything was at rest last, and the time then. */
   #rested = { told: -1, atMs: Number.NEGATIVE_INFINITY };
   #failure: unknown;
-  /** How often everything has come to rest. */
+  /** Counts the instants at which everything was at rest. */
   instants = 0;
 
   constructor(options: ConductorOptions) {
@@ -84,7 +84,7 @@ export class Conductor {
     return [...this.#members.values()].flatMap(({ name, url }) => (name.startsWith(`${service}-`) && url) || []);
   }
 
-  /** Hears what is said on a bus, as one more that everything waits for. */
+  /** Subscribes to a bus as one more group that `settle` waits for. */
   async observe(bus: Bus, types: readonly EventType[], hear: (event: Event) => void): Promise<void> {
     await bus.subscribe({ group: OBSERVER, types, latest: true }, async (batch) => {
       for (const { event } of batch) {
@@ -96,26 +96,26 @@ export class Conductor {
     this.#outstanding.join(OBSERVER, types, OBSERVER);
   }
 
-  /** Something is asked of a process: it is not known any more that everything rests. @throws what `fail` was told */
+  /** A request goes to a process: from now on it may no longer rest. @throws the error that `fail` got */
   disturbed(): void {
     this.#hear();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** What goes wrong beside it ends the waiting in `settle`, which throws it. */
+  /** Ends the waiting in `settle`, which throws the error. */
   fail(error: unknown): void {
     this.#failure ??= error;
     this.#hear();
   }
 
-  /** Tells all how late it is. Resolves when they know. */
+  /** Tells all processes the time. Resolves when they have it. */
   async tellTime(): Promise<void> {
     while (![...this.#members.values()].every(({ nowMs }) => nowMs === this.#nowMs)) await this.#allRest();
   }
 
   /**
    * Resolves when everything that was caused so far has happened, except what waits for the clock.
-   * @throws TagalongError SERVICE_STOPPED where nothing goes on for two minutes; what `fail` was told
+   * @throws TagalongError SERVICE_STOPPED where nothing happens for two minutes; the error that `fail` got
    */
   async settle(): Promise<void> {
     let patientUntilMs = performance.now() + SILENT_MS;
@@ -134,7 +134,7 @@ export class Conductor {
       }
       patientUntilMs = performance.now() + SILENT_MS;
       this.#fresh.clear();
-      // One after the other, in order of their names: what they do at one instant must not depend on who is quicker.
+      // One after the other, in order of their names: their work at one instant must not depend on which one is quicker.
       const due = [...this.#members.values()].find((member) => this.#dueMs(member) <= this.#nowMs);
       if (due !== undefined) {
         this.#told++;
@@ -158,7 +158,7 @@ export class Conductor {
     return told === this.#told && atMs === this.#nowMs && !this.#options.hosts.reporting;
   }
 
-  /** When a process has something to do by itself; Infinity: only what it hears can change anything. */
+  /** When a process has something to do by itself; Infinity: only an event can change anything. */
   #dueMs({ name, rest }: Member): number {
     return this.#options.begins(name) ? (rest.nextMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
@@ -173,7 +173,7 @@ export class Conductor {
     this.#heard = Promise.withResolvers<void>();
   }
 
-  /** Waits until something is heard. @returns false where nothing was for so long */
+  /** Waits for a message. @returns false where none came within the time */
   async #next(withinMs: number, what: () => string): Promise<boolean> {
     if (this.#failure !== undefined) throw this.#failure;
     const timeout = new AbortController();
@@ -245,7 +245,7 @@ export class Conductor {
       member = new Member(message.name, line);
       this.#members.set(member.name, member);
       this.#fresh.add(member.name);
-      // In order of their names, whoever came first.
+      // In order of their names, not of their coming.
       for (const [name, other] of [...this.#members].sort()) {
         this.#members.delete(name);
         this.#members.set(name, other);

@@ -1,4 +1,4 @@
-/** A service process whose time is another process's: it stands still until it is told how late it is. */
+/** A service process on the clock of another one: its time stands still until the conductor tells the next time. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Followed } from '#services/process/modules.ts';
@@ -82,7 +82,7 @@ export async function follow(address: string): Promise<Follower> {
   const line = wire<FromConductor, FromFollower>(socket, take);
   void line.closed.then(() => {
     left.abort();
-    // Who waits for an answer is to end, too.
+    // A caller that waits for an answer has to end, too.
     for (const done of answers.values()) done({});
   });
   line.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });

@@ -9,17 +9,17 @@ import type { Config } from '#shared/config/schema.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { MachineOrder, Question } from './wire.ts';
 
-/** Machines that one of several processes gives orders to: the one that said last that it is on duty. */
+/** Machines under the orders of one of several processes: the leader, which is the last one to take duty. */
 export interface SharedHosts {
-  /** Carries an order out; one of somebody who is not on duty is not. */
+  /** Carries out an order of the leader, and ignores those of other processes. */
   order(by: string, order: MachineOrder): void;
   /** @returns what the question asks for, as JSON can say it */
   answer(by: string, question: Question): unknown;
-  /** What came of orders since the last call, for who is on duty; nothing where nobody is. */
+  /** The reports since the last call, for the leader; undefined where there is no leader or no report. */
   takeReports(): { readonly to: string; readonly reports: readonly Report[] } | undefined;
   /** True: `takeReports` would give something. */
   readonly reporting: boolean;
-  /** A process is gone. What it was not told is true all the same, and found by who asks. */
+  /** A process has ended. Reports that it did not get are lost; its successor asks the machines instead. */
   gone(name: string): void;
 }
 

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 120_000;
 const AGAIN_MS = 50;
 
-/** What of ingest a replay needs, and what was accepted by it. */
+/** The part of ingest that a replay needs, with counts of what it accepted. */
 export interface IngestClient extends Pick<Ingest, 'declareVm' | 'attach' | 'locations'> {
   readonly accepted: number;
   /** Requests that were not answered, or turned away for the moment. */

@@ -1,7 +1,7 @@
 import { LATEST_KEPT } from '#shared/bus/bus.ts';
 import type { EventType } from '#shared/events/index.ts';
 
-/** What is known of an event before the bus has it. */
+/** The part of an event that the conductor knows before the bus has it. */
 export interface Announced {
   readonly id: string;
   readonly type: EventType;
@@ -13,11 +13,11 @@ interface Group {
   /** The process whose own it is; undefined: shared, and there for good. */
   readonly owner: string | undefined;
   readonly handled: Set<string>;
-  /** What it has still to handle, with who was about to publish it; undefined: the bus has it. */
+  /** Events it has still to handle, with the process that is about to publish each; undefined: the bus has it. */
   readonly waiting: Map<string, string | undefined>;
   /** Of the types in `LATEST_KEPT` the last event of each key: a bus need not hand out those before. */
   readonly latest: Map<string, string>;
-  /** How many events had been said when it came. */
+  /** The number of events announced before it came. */
   readonly since: number;
 }
 
@@ -27,11 +27,11 @@ interface Group {
  * before the bus knows it: so what a killed process leaves is known too.
  */
 export class Outstanding {
-  /** The events in the order in which they were first said. */
+  /** The events in the order of their first announcement. */
   readonly #order = new Map<string, number>();
   readonly #groups = new Map<string, Group>();
 
-  /** A group has a member; it hears what is said from now on. @param owner given where the group is one process's own */
+  /** A group has a member; it gets events from now on. @param owner given where the group is one process's own */
   join(group: string, types: readonly EventType[], owner?: string): void {
     const key = keyOf(group, owner);
     const known = this.#groups.get(key);
@@ -60,7 +60,7 @@ export class Outstanding {
     for (const { waiting } of this.#groups.values()) if (waiting.has(id)) waiting.set(id, undefined);
   }
 
-  /** Nobody knows whether the bus has it, and nobody has to: it is said again if it matters. */
+  /** The bus may have it or not: the publisher repeats it if it matters. */
   unsaid(by: string, id: string): void {
     for (const { waiting } of this.#groups.values()) if (waiting.get(id) === by) waiting.delete(id);
   }
@@ -72,7 +72,7 @@ export class Outstanding {
     found?.waiting.delete(id);
   }
 
-  /** A process is gone: with it its own groups, and what it was about to publish. Who takes over says that again. */
+  /** A process has ended, and with it its own groups and the events it was about to publish. Its successor publishes those. */
   gone(by: string): void {
     for (const [key, { owner, waiting }] of this.#groups) {
       if (owner === by) this.#groups.delete(key);
@@ -80,7 +80,7 @@ export class Outstanding {
     }
   }
 
-  /** What a process that has just come has not handled of its own groups was published before it listened. */
+  /** Drops the events that the own groups of a new process have not handled: they were published before it subscribed. */
   settle(owner: string): void {
     for (const group of this.#groups.values()) if (group.owner === owner) group.waiting.clear();
   }

@@ -1,4 +1,4 @@
-/** Bus and store of a process that follows a conductor: what passes through is counted, and what matters is told. */
+/** Bus and store of a process that follows a conductor: they count requests, and tell the conductor of events. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -16,7 +16,7 @@ export class InHand extends InFlight {
   }
 }
 
-/** A bus of which the conductor is told what is about to be published, and what was handled. */
+/** A bus that tells the conductor which events are about to be published, and which ones were handled. */
 export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): Bus {
   return {
     publish: (events) =>

@@ -1,13 +1,13 @@
-/** What a conductor and the processes that follow it say to each other: JSON, a line each, over TCP on the loopback. */
+/** The messages between a conductor and the processes that follow it: JSON, one a line, over TCP on the loopback. */
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '#shared/errors.ts';
 import type { EventType, Phase, VmSpec } from '#shared/events/index.ts';
 import type { Move, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Announced } from './outstanding.ts';
 
-/** What a process says. */
+/** A message of a process. */
 export type FromFollower =
-  /** The first line: who it is, and the word by which the conductor knows that it started it. */
+  /** The first line: the name of the process, and the token that the conductor gave it at its start. */
   | { readonly kind: 'hello'; readonly name: string; readonly token: string }
   /** It takes part, and answers requests there. */
   | { readonly kind: 'started'; readonly url: string }
@@ -15,11 +15,11 @@ export type FromFollower =
   | { readonly kind: 'joined'; readonly group: string; readonly types: readonly EventType[]; readonly own: boolean }
   /** It is about to publish these; */
   | { readonly kind: 'says'; readonly events: readonly Announced[] }
-  /** the bus has them; or it may not have them, and whoever must say them says them again. */
+  /** the bus has them; or it may not have them, and the publisher repeats them if it has to. */
   | { readonly kind: 'said' | 'unsaid'; readonly ids: readonly string[] }
   /** A group's handler has done with these. */
   | { readonly kind: 'handled'; readonly group: string; readonly ids: readonly string[] }
-  /** What it was told to do is done, and so is all that followed from it here. */
+  /** The process has done what it was told, and all that followed from it here. */
   | ({ readonly kind: 'rests'; readonly n: number } & Rest)
   | { readonly kind: 'order'; readonly order: MachineOrder }
   | { readonly kind: 'ask'; readonly n: number; readonly question: Question };
@@ -32,7 +32,7 @@ export interface Rest {
   readonly held: readonly number[];
 }
 
-/** What a conductor says. */
+/** A message of a conductor. */
 export type FromConductor =
   /** The answer to `hello`. */
   | { readonly kind: 'begin'; readonly nowMs: number }
@@ -41,7 +41,7 @@ export type FromConductor =
   | { readonly kind: 'report'; readonly report: Report }
   | ({ readonly kind: 'answer'; readonly n: number } & Answer);
 
-/** What was asked for, or why there is none. */
+/** The answer to a question, or why there is none. */
 export interface Answer {
   readonly value?: unknown;
   readonly fault?: { readonly code: ErrorCode; readonly message: string };
@@ -52,7 +52,7 @@ export type MachineOrder =
   | { readonly kind: 'begin'; readonly step: Phase; readonly move: Move }
   | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
 
-/** What is asked of the machines. */
+/** A question to the machines. */
 export type Question =
   | { readonly what: 'duty'; readonly on: boolean }
   | { readonly what: 'vmsAt'; readonly site: string }
@@ -71,7 +71,7 @@ export interface Wire<Out> {
 /** @param take gets each message of the other end, in order, from the next turn of the loop on */
 export function wire<In, Out>(socket: Socket, take: (message: In) => void): Wire<Out> {
   socket.setNoDelay(true);
-  // What a killed process leaves is an end, not a fault.
+  // A connection that a killed process leaves has ended; that is no fault.
   socket.on('error', () => {});
   let rest = '';
   socket.setEncoding('utf8').on('data', (text: string) => {

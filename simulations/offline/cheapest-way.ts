@@ -1,7 +1,7 @@
 /**
- * The cheapest way of a VM from site to site, for somebody who knows where its users will be: dynamic programming over
+ * The cheapest way of a VM from site to site where the places of its users are known: dynamic programming over
  * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two entries of an itinerary,
- * and whoever knows the future orders a move so early that it switches over at one.
+ * and a planner that knows the future orders a move so early that it switches over at one.
  */
 import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
@@ -15,7 +15,7 @@ export interface Arrival {
   readonly site: number;
   /** Number of the position at which it switches over. */
   readonly position: number;
-  /** Of this move and all before it. */
+  /** Moves so far, this one included. */
   readonly moves: number;
   readonly movingUserMs: number;
   readonly previous: Arrival | undefined;
@@ -26,7 +26,7 @@ export interface Way {
   readonly last: Arrival;
 }
 
-/** What planning works with. */
+/** The parameters of planning. */
 export interface Ground {
   readonly sites: SiteTable;
   readonly settings: EvaluationSettings;

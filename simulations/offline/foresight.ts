@@ -2,7 +2,7 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Itinerary, Travelogue } from './itinerary.ts';
 
-/** What somebody knows who knows the whole trace, and what a run comes to in which no VM moves. */
+/** The knowledge of the whole trace, and the result of a run in which no VM moves. */
 export interface Foresight {
   readonly itineraries: ReadonlyMap<string, Itinerary>;
   readonly stayed: RunResult;

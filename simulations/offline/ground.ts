@@ -4,7 +4,7 @@ import type { RunInput } from '../engine.ts';
 import type { Ground } from './cheapest-way.ts';
 import { LeastPrices } from './prices.ts';
 
-/** What the planners of a run work with, by the figures of the VM. Sites have the indexes that they have in the run. */
+/** The data of the planners of a run, by the figures of the VM. Sites have the indexes that they have in the run. */
 export function groundOf({ sites, config }: Pick<RunInput, 'sites' | 'config'>): (spec: VmSpec) => Ground {
   const table = new SiteTable(config.network);
   for (const site of sites) table.report({ ...site, atMs: 0, vms: [], draining: false });

@@ -1,10 +1,10 @@
-/** Where the users of each VM were, position by position: what somebody knows who knows the whole trace. */
+/** The places of each VM's users, position by position, taken from the whole trace. */
 import type { VmSpec } from '#shared/events/index.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { sessionOf } from '#shared/policy/state/vm-table.ts';
 import { servedUntilMs } from '../serving.ts';
 
-/** Stands for a user where there is none: somebody has fallen silent, and what serving costs changes. */
+/** Stands in the place of a user's number where a user fell silent: the cost of serving changes. */
 const SOMEBODY_SILENT = -1;
 
 /**
@@ -16,7 +16,7 @@ export interface Itinerary {
   /** Index of the site at which the VM was first. */
   readonly home: number;
   readonly weights: readonly number[];
-  /** Of each entry: when, and of which user (index into `weights`); -1: somebody falls silent, and it is no position. */
+  /** Of each entry: when, and of which user (index into `weights`); -1: a user falls silent, and the entry is no position. */
   readonly atMs: readonly number[];
   readonly user: readonly number[];
   /** Of each position: until when the user is there, where, and the index of the site nearest to it. */
@@ -28,7 +28,7 @@ export interface Itinerary {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
-/** What a user said last. */
+/** The last position of a user. */
 interface Known {
   readonly name: string;
   /** Number of the entry. */
@@ -41,7 +41,7 @@ export class Travelogue {
   readonly #users = new Map<string, Known[]>();
   readonly #silentMs: number;
 
-  /** @param silentMs after which a user who says nothing is taken to be gone */
+  /** @param silentMs a user without a position for so long counts as gone */
   constructor(silentMs: number) {
     this.#silentMs = silentMs;
   }
@@ -70,7 +70,7 @@ export class Travelogue {
     known.entry = enter(way, atMs, index, track, near);
   };
 
-  /** What was written down. Nothing can be added any more. */
+  /** The finished itinerary; nothing can be added any more. */
   itineraries(): ReadonlyMap<string, Itinerary> {
     for (const [vm, way] of this.#byVm) this.#byVm.set(vm, inOrder(way));
     return this.#byVm;
@@ -94,7 +94,7 @@ function enter(
   return way.near.push(near) - 1;
 }
 
-/** That somebody fell silent is known when they speak again, and one user may be heard of later than another. */
+/** A silence is known when its user reports again, and users may report in another order than they fell silent. */
 function inOrder(way: Writable<Itinerary>): Writable<Itinerary> {
   const { atMs } = way;
   if (atMs.every((ms, i) => i === 0 || atMs[i - 1]! <= ms)) return way;

@@ -28,7 +28,7 @@ export class Legs {
   readonly #way: Itinerary;
   readonly #table: SiteTable;
   readonly #network: NetworkModel;
-  /** Those who have been heard of, by number, and those of them who are there in this leg. */
+  /** Users who have reported, by number, and those of them who are present in this leg. */
   readonly #users: (Present | undefined)[] = [];
   readonly #present: Present[] = [];
 
@@ -84,7 +84,7 @@ export class Legs {
     present.beyondUserMsPerS = this.#excess(present, km[count - 1]!, false);
   }
 
-  /** What serving all users from a site costs in this leg, in user-milliseconds a second. */
+  /** The cost of serving all users from a site in this leg, in user-milliseconds a second. */
   rate(site: number): number {
     let sum = 0;
     for (let i = 0; i < this.#present.length; i++) {
@@ -113,7 +113,7 @@ export function movedWeights({ atMs, user, weights }: Itinerary, timeoutMs: numb
   const last = atMs.length - 1;
   const endMs = (position: number) => (atMs[position + 1] ?? atMs[position]!) + releaseMs;
   const heardMs = weights.map(() => Number.NEGATIVE_INFINITY);
-  // The least within each leg: of those who have been heard of, and will not have fallen silent when it ends.
+  // The least within each leg: of the users who have reported, and are not silent when it ends.
   const within = new Float64Array(atMs.length);
   for (let i = 0; i <= last; i++) {
     if (user[i]! >= 0) heardMs[user[i]!] = atMs[i]!;

@@ -3,7 +3,7 @@ import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 
 /** Cells along the longer side: about as many as a screen shows. */
 const MOST_CELLS = 480;
-/** Of the longer side, beyond the outermost sites. */
+/** The margin beyond the outermost sites, as a share of the longer side. */
 const MARGIN = 0.12;
 const LEAST_MARGIN_KM = 1;
 
@@ -26,7 +26,7 @@ export interface Density {
   readonly outside: number;
 }
 
-/** What the sites span and a margin, so that wherever users go the grid is known from the start. */
+/** The area of the sites with a margin: the grid is known from the start, wherever users go. */
 export function boundsOf(sites: readonly { readonly lat: number; readonly lon: number }[]): Bounds {
   const [lats, lons] = [sites.map(({ lat }) => lat), sites.map(({ lon }) => lon)];
   const [south, north, west, east] = [least(lats), most(lats), least(lons), most(lons)];

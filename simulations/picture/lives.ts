@@ -1,4 +1,4 @@
-/** What each VM cost, stay by stay, and why it was where it cost most. */
+/** The cost of each VM, stay by stay, and the explanation of its most expensive stay. */
 import type { Explanation } from '#shared/events/index.ts';
 import { excessRttMs, type Stay } from '../serving.ts';
 
@@ -11,7 +11,7 @@ export interface StayShown {
   readonly userMs: number;
 }
 
-/** A look at a VM: what `tagalong explain` would have said at that moment. */
+/** The explanation of a VM at an instant, as `tagalong explain` would have printed it then. */
 export interface Look {
   readonly atMs: number;
   readonly why: Explanation & { readonly vm: string; readonly home: string };

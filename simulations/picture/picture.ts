@@ -1,4 +1,4 @@
-/** What a report shows of a run beside its result: gathered while it goes, in memory that its length does not change. */
+/** Gathers what a report shows of a run beside its result, in memory that does not grow with the length of the run. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
@@ -37,7 +37,7 @@ export interface Picture {
   readonly flows: readonly { readonly from: string; readonly to: string; readonly moves: number }[];
   /** Round-trip times of users, in milliseconds; the weight is weighted user-seconds. */
   readonly rttMs: SketchSummary;
-  /** Of completed moves. */
+  /** Interruptions by completed moves, in milliseconds. */
   readonly interruptionMs: SketchSummary;
   /** How long VMs stayed where they were until they left. */
   readonly dwellMs: SketchSummary;

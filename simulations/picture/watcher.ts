@@ -2,7 +2,7 @@ import type { Fact } from '#shared/events/index.ts';
 import type { Placement } from '#shared/policy/placement.ts';
 import type { ServingWatcher } from '../serving.ts';
 
-/** Sees more of a run than its facts, for reports. What it is shown is not its own to change. */
+/** Watches a run for reports. It must not change what it gets. */
 export interface Watcher extends ServingWatcher {
   /** Before anything happens. */
   begin(placement: Placement, fromMs: number): void;
@@ -10,6 +10,6 @@ export interface Watcher extends ServingWatcher {
   fact(fact: Fact): void;
   /** A position that counted. */
   located(fix: { readonly lat: number; readonly lon: number }): void;
-  /** After the last position. Moves that are under way are still brought to their end, and told of. */
+  /** After the last position. Moves under way still go on to their end, and their facts follow. */
   end(toMs: number): void;
 }

@@ -42,7 +42,7 @@ function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((a, b) => a + b, 0);
 }
 
-/** What did not count in any of the runs, by why. */
+/** Locations that did not count in one of the runs, by reason. */
 function refusedLocations(runs: readonly RunResult[]): Record<string, number> {
   const { quiet: _, looked: __, ...refused } = Object.assign({}, ...runs.map(({ locations }) => locations));
   return refused;

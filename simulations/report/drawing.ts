@@ -18,7 +18,7 @@ const SIZES: readonly Size[] = [
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>');
 
-/** @param label what the plot shows, for those who do not see it */
+/** @param label what the plot shows, for screen readers */
 export function drawn(label: string, draw: (size: Size) => Plot.PlotOptions): Html {
   return html`${SIZES.map((size) => {
     const { narrow, width } = size;
@@ -38,7 +38,7 @@ export function drawn(label: string, draw: (size: Size) => Plot.PlotOptions): Ht
   })}`;
 }
 
-/** What we use of an element; the compiler knows no documents here. */
+/** The members of an element that this file uses; the compiler knows no documents here. */
 interface Drawn {
   readonly outerHTML: string;
   setAttribute(name: string, value: string): void;

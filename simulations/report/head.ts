@@ -1,4 +1,4 @@
-/** What was simulated, and what came of it in a sentence. */
+/** The head of a report: the subject of the simulation, and its result in one sentence. */
 import { basename } from 'node:path';
 import { lossWords, samplingWords } from '#services/replay/traces/words.ts';
 import { counted, digits, duration, instant } from '#shared/format.ts';
@@ -6,11 +6,11 @@ import type { Comparison } from '../simulate.ts';
 import { type Html, html } from './html.ts';
 import type { Yardstick } from './yardstick.ts';
 
-/** What a report knows beside the results. */
+/** Facts of a report beside the results. */
 export interface Edition {
-  /** What was typed. */
+  /** The command line, as typed. */
   readonly command: string;
-  /** Of Tagalong. */
+  /** The version of Tagalong. */
   readonly version: string;
   /** The file or the folder that positions were read from. */
   readonly tracePath?: string;
@@ -57,7 +57,7 @@ function originOf({ trace, scenario }: Comparison, { tracePath }: Edition): stri
   return `made up: ${trace!.format.replace(/^generated /, '').replaceAll(',', ', ')}`;
 }
 
-/** A day is said once. */
+/** Names the day once where both instants lie on it. */
 function periodWords(fromMs: number, toMs: number): string {
   const [from, to] = [instant(fromMs), instant(toMs)];
   return `${from.slice(0, -4)} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
@@ -67,7 +67,7 @@ function seedWords(seeds: readonly number[]): string {
   return seeds.length === 1 ? String(seeds[0]) : `${seeds[0]} to ${seeds.at(-1)}: ${seeds.length} runs of each policy`;
 }
 
-/** Who costs least, and how much less than the others. */
+/** Which policy costs least, and how much less than the others. */
 function verdict(
   { runs, seeds }: Comparison,
   names: readonly string[],

@@ -8,7 +8,7 @@ import { type Html, html, raw } from './html.ts';
 
 /**
  * The share of the cells with positions that have a lighter shade than this one, shade by shade. By rank, because a few
- * cells where everybody rests have a thousand times as many positions as a street.
+ * cells where users rest have a thousand times as many positions as a street.
  */
 const SHADES = [0, 0.35, 0.6, 0.78, 0.9, 0.97];
 type Grid = Pick<Density, 'columns' | 'rows' | 'counts'>;

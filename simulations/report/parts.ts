@@ -1,4 +1,4 @@
-/** What all sections of a report are made of. */
+/** Building blocks of a report's sections: tables, figures, tabs. */
 import { type Html, html, NOTHING, raw } from './html.ts';
 
 /** A column of a table: numbers stand to the right. */

@@ -12,7 +12,7 @@ export interface CostBar {
   readonly servingS: number;
   readonly movingS: number;
   readonly halfWidthS?: number;
-  /** What is written behind the bar. */
+  /** The label behind the bar. */
   readonly text: string;
 }
 
@@ -52,7 +52,7 @@ export function costPlot(series: readonly Series[], bars: readonly CostBar[], ya
   }));
 }
 
-/** What share of the weight is at or below a value, one line a policy. Policies without values have none. */
+/** The share of the weight at or below each value, one line for each policy that has values. */
 export function sharePlot(
   label: string,
   series: readonly Series[],

@@ -187,7 +187,7 @@ function movesSection(shown: readonly PicturedRun[]): Html {
 }
 
 function vmSection(shown: readonly PicturedRun[], margin: number): Html {
-  // With many policies fewer of each: nobody reads a hundred.
+  // With many policies fewer VMs of each: a hundred are too many to read.
   const most = shown.length > 4 ? 3 : 6;
   const panes = shown.map(({ series: { name }, run, picture }) => ({
     name,

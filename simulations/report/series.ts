@@ -1,7 +1,7 @@
-/** How the policies of a report are told apart: by colour, and where colours come to an end by dashes too. */
+/** Distinguishes the policies of a report by colour, and where there are more policies than colours, by dashes too. */
 import { type Html, html } from './html.ts';
 
-/** Of Okabe and Ito (Color Universal Design, 2008), which the colour-blind can tell apart; `style.css` has them. */
+/** The palette of Okabe and Ito (Color Universal Design, 2008) in `style.css`, which the colour-blind can distinguish. */
 const COLOURS = 7;
 const DASHES = ['none', '5 3', '1.5 2.5'];
 
@@ -10,7 +10,7 @@ export interface Series {
   /** A CSS colour. */
   readonly colour: string;
   readonly dash: string;
-  /** Of its lines: the first are the widest, so that they show also where others run over them. */
+  /** Line width: the first lines are the widest, so that they stay visible below later ones. */
   readonly width: number;
 }
 

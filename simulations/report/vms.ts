@@ -6,7 +6,7 @@ import type { Look, VmLife } from '../picture/lives.ts';
 import { type Html, html, NOTHING } from './html.ts';
 import { dataTable } from './parts.ts';
 
-/** Of one policy's run. @param margin how many times its cost a move has to be worth */
+/** The worst VMs of one policy's run. @param margin how many times its cost a move has to be worth */
 export function worstVms(worst: readonly VmLife[], totalUserMs: number, margin: number): Html {
   if (worst.length === 0) return html`<p>No VM had users.</p>`;
   return html`${worst.map((life, i) => {
@@ -53,7 +53,7 @@ function lookHtml({ atMs, why }: Look, margin: number): Html {
   return html`<p>At ${timeOfDay(atMs)} UTC: ${inPlainWords(why, undefined)} ${stay}</p>${table}`;
 }
 
-/** What a move there would take, cost and be worth. */
+/** How long a move there would take, its cost, and its benefit. */
 function moveCells({ prediction }: Candidate): string[] {
   if (prediction === undefined) return ['', '', '', '', ''];
   const { durationMs, interruptionMs, bytes: sent, costUserMs, benefitUserMs } = prediction;

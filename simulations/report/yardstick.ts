@@ -1,11 +1,11 @@
-/** What costs are compared with. */
+/** The policy with which a report compares the costs of the others. */
 import { estimate } from '../confidence.ts';
 import type { Comparison } from '../simulate.ts';
 
 export interface Yardstick {
-  /** Of each policy, in user-milliseconds; the mean over the seeds. */
+  /** The cost of each policy, in user-milliseconds; the mean over the seeds. */
   readonly costs: readonly number[];
-  /** Of 95 % confidence, where there are several seeds. */
+  /** Half widths of the 95 % confidence intervals, where there are several seeds. */
   readonly halfWidths: readonly (number | undefined)[];
   /** Index of the policy that others are measured by: the optimum where it is among them, else the one that costs least. */
   readonly base: number;

@@ -1,4 +1,4 @@
-/** Who travels when, and from where to where. Times are minutes of the scenario, places minutes from Boston. */
+/** The journeys: which user travels when, from where to where. Times are minutes of the scenario, places minutes from Boston. */
 import type { Random } from '#shared/random/random.ts';
 import { type StationName, station } from './corridor.ts';
 import { draw, pick } from './draws.ts';

@@ -52,7 +52,7 @@ const GROUPS: readonly number[] = [
 ];
 
 /**
- * Commuters and travellers for five hours. Everybody is at home, on a train or at the destination; many journeys take a
+ * Commuters and travellers for five hours. Each of them is at home, on a train or at the destination; many journeys take a
  * user past several sites, and some are so short that no VM should follow.
  * @param seed the same seed gives the same scenario, byte by byte
  */

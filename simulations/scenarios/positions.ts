@@ -1,4 +1,4 @@
-/** What the users' phones report on the way: positions with the faults that real ones have. */
+/** The positions that the users' phones report on the way, with the faults of real ones. */
 import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Random } from '#shared/random/random.ts';
 import { away, type Point } from './corridor.ts';
@@ -33,7 +33,7 @@ export function positionsOf(
   let wild = 0;
   let duplicates = 0;
   // Users do not report all in the same second.
-  // Everybody is heard of in the first seconds: half of a VM's users would draw it to the wrong place.
+  // Each user reports in the first seconds: half of a VM's users would draw it to the wrong place.
   let atMs = startMs + Math.floor(random.next() * FIRST_WITHIN_MS);
   while (atMs <= endMs) {
     const { place, travels } = placeIn(journeys, (atMs - startMs) / 60_000);
@@ -72,7 +72,7 @@ function phonePoint(random: Random, at: Point, home: Offset | undefined): Point 
   return rounded(lat, at.lon + east / (DEGREE_M * Math.cos((at.lat * Math.PI) / 180)));
 }
 
-/** What a receiver without a fix says (0/0), or somewhere far outside the corridor. */
+/** The position of a receiver without a fix (0/0), or one far outside the corridor. */
 function wildPoint(random: Random, at: Point): Point {
   if (random.next() < 1 / 3) return { lat: 0, lon: 0 };
   const { lat, lon } = away(at, draw(random, 800_000, 1_600_000), draw(random, 0, 360));

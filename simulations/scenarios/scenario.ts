@@ -5,7 +5,7 @@ import type { VmSpec } from '#shared/events/index.ts';
 /** Everything a run needs, made up or put together beforehand: sites, VMs with their users, and where the users go. */
 export interface Scenario {
   readonly name: string;
-  /** What it shows, and where it comes from. */
+  /** The subject of the scenario, and its source. */
   readonly description: string;
   /** The first and the last instant, in milliseconds since the Unix epoch; all fixes lie between them. */
   readonly startMs: number;

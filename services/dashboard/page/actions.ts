@@ -1,11 +1,11 @@
-/** What an operator may do. Each asks first whether it is meant, in words that name what will happen. */
+/** The actions of an operator. Each asks for a confirmation first, which names the consequences. */
 import { counted, digits, duration } from '#shared/format.ts';
 import { type Explained, refusalWords } from '#shared/policy/decide/words.ts';
 import { ask, Refused } from './api.ts';
 import { confirmed } from './confirm.ts';
 import type { World } from './world.ts';
 
-/** Does something. Resolves with what was done, in words; undefined: nobody meant it. @throws Refused */
+/** Carries out an action. Resolves with the result in words; undefined: the operator did not confirm. @throws Refused */
 export type Action = () => Promise<string | undefined>;
 
 /** Moves a VM. @param explained what is known of the sites */

@@ -1,8 +1,8 @@
-/** What the page asks its server. The token is held here, in memory, and nowhere else: a reload signs out. */
+/** The requests of the page to its server. Only this module holds the token, in memory: a reload signs out. */
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { Line, PageSettings, Picture } from '../wire.ts';
 
-/** What a server refused, in its own words. */
+/** A refusal of the server, in its own words. */
 export class Refused extends Error {
   readonly code: string;
 
@@ -14,7 +14,7 @@ export class Refused extends Error {
 
 let token: string | undefined;
 
-/** True once somebody has signed in. */
+/** True once the viewer has signed in. */
 export const isSignedIn = (): boolean => token !== undefined;
 
 /** Takes a token for all that follows, if the server takes it. @throws Refused */
@@ -83,7 +83,7 @@ export async function follow(stop: AbortSignal, take: (line: Line) => void): Pro
 /** A line comes once a second at least. */
 const SILENT_MS = 10_000;
 
-/** Where this page's pictures come from: with users, for who has signed in. */
+/** The address of this page's pictures: with users, where the viewer has signed in. */
 const own = () => (token === undefined ? '/dashboard' : '/v1/dashboard');
 const bearer = (): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 

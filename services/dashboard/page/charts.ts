@@ -28,7 +28,7 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
     const ended = [...world.moves.values()].filter(({ figures }) => figures !== null && figures.pauseMs > 0);
     const width = table.parentElement!.clientWidth - MARGIN;
     const signature = `${ended.length} ${ended.at(-1)?.migration} ${width}`;
-    // Where moves end all the time, a chart of each would be drawn for nobody.
+    // Where moves end all the time, the chart would change too fast to be read.
     if (signature === known || performance.now() < drawnMs + PAUSE_MS) return;
     drawnMs = performance.now();
     known = signature;

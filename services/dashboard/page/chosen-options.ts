@@ -2,7 +2,7 @@ import type { Action } from './actions.ts';
 import type { Chosen } from './pointing.ts';
 import type { World } from './world.ts';
 
-/** What the panel shows, and can do. */
+/** What the panel shows, and its actions. */
 export interface ChosenOptions {
   readonly world: World;
   readonly chosen: Chosen;
@@ -10,7 +10,7 @@ export interface ChosenOptions {
   readonly decision: string | undefined;
   /** False: buttons that change something are not there. */
   readonly mayAct: boolean;
-  /** False: the past is shown, of which nobody can be asked why. */
+  /** False: the past is shown, which cannot be explained any more. */
   readonly live: boolean;
   readonly act: (action: Action) => void;
   readonly choose: (chosen: Chosen, decision?: string) => void;

@@ -24,7 +24,7 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
     explained instanceof Refused
       ? [el('p', { class: 'facts' }, explained.message)]
       : [...explanationParts(explained, sentenceOf(vm, explained, options)), ...vmActions(explained, options)];
-  // What somebody has chosen to move to stays chosen.
+  // The site that the operator has chosen as destination stays chosen.
   const to = section.dataset.site === undefined ? section.querySelector<HTMLSelectElement>('#to')?.value : undefined;
   delete section.dataset.site;
   const same = section.dataset.shown === section.dataset.of;
@@ -74,7 +74,7 @@ function vmFacts(vm: string, options: Pick<ChosenOptions, 'world'>): HTMLElement
   return facts;
 }
 
-/** Keeps what is said of a chosen VM or site up to date, whoever points at it. */
+/** Keeps what is said of a chosen VM or site up to date, however it was chosen. */
 export function updateFacts(section: HTMLElement, options: ChosenOptions): void {
   const { chosen, choose, world } = options;
   const facts = section.querySelector('dl');

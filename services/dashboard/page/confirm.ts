@@ -1,16 +1,16 @@
-/** Asks whether something is really to be done, and says what that will be. */
+/** Asks the operator to confirm an action, and lists its consequences. */
 import { byId, el, fill, say } from './dom.ts';
 
-/** What is asked. */
+/** The question. */
 export interface Question {
   readonly title: string;
-  /** What will happen, a paragraph each. */
+  /** The consequences, a paragraph each. */
   readonly consequences: readonly string[];
-  /** What the button says that does it. */
+  /** The label of the button that does it. */
   readonly yes: string;
 }
 
-/** Resolves with true when somebody says yes. *Cancel* has the focus, so that a second Enter does nothing. */
+/** Resolves with true when the operator agrees. *Cancel* has the focus, so that a second Enter does nothing. */
 export function confirmed({ title, consequences, yes }: Question): Promise<boolean> {
   const dialog = byId<HTMLDialogElement>('confirming');
   say(byId('confirming-title'), title);

@@ -13,7 +13,7 @@ import { World } from './world.ts';
 
 /** A device may tell its position many times a second. */
 const REPORT_MS = 3_000;
-/** Who does not move is heard of all the same. */
+/** A user who does not move reports at least so often. */
 const REPEAT_MS = 60_000;
 
 const page = await settings();
@@ -22,7 +22,7 @@ const map = createMap(byId('map'), page, () => {});
 let guest: Guest | undefined;
 let enrolling: Promise<Guest> | undefined;
 let position: Position | undefined;
-/** What was reported last, and when. */
+/** The last report, and its time. */
 let reported: Position | undefined;
 let reportedMs = Number.NEGATIVE_INFINITY;
 let watch: number | undefined;
@@ -151,6 +151,6 @@ addEventListener('pagehide', () => {
 });
 setInterval(() => {
   if (guest === undefined || position === undefined) return;
-  // What came too soon after the last one is said now; and who stands still is heard of all the same.
+  // Reports a position that came too soon after the last one, and the one of a user who stands still.
   if (position !== reported || performance.now() > reportedMs + REPEAT_MS) void share(position);
 }, REPORT_MS / 2);

@@ -1,4 +1,4 @@
-/** Somebody who is followed: a user under a random name with a VM of their own, made and removed by this page. */
+/** A guest: a user under a random name with a VM of their own. This page makes and removes both. */
 import * as L from 'leaflet';
 import { ask, Refused } from './api.ts';
 import type { World } from './world.ts';
@@ -31,7 +31,7 @@ export async function enrol(world: World, position: Position): Promise<Guest> {
   return guest;
 }
 
-/** Says where the user is; the server's clock says when. @throws Refused */
+/** Reports where the user is, at the time of the server's clock. @throws Refused */
 export async function report({ user }: Guest, { lat, lon }: Position): Promise<void> {
   await ask('POST', '/v1/locations', { user, lat, lon });
 }

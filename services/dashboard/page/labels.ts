@@ -91,7 +91,7 @@ function covers({ x, y, width }: Placed, disk: Disk): boolean {
   return Math.hypot(nearestX - disk.x, nearestY - disk.y) < disk.radius;
 }
 
-/** A long name is cut; whoever points at the site reads the whole. */
+/** A long name is cut; pointing at the site shows the whole. */
 export function shortened(name: string, most = 24): string {
   return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }

@@ -25,7 +25,7 @@ export const READABLE_RADIUS = 9;
 const CROWDED_SHARE = 0.2;
 /** A VM's square with its gap. */
 const CELL = 6;
-/** With more sites, nobody looks at VMs. */
+/** With more sites, single VMs are too small to see. */
 const MOST_RINGS = 300;
 const FIRST_RING = SITE_RADIUS + 8;
 

@@ -19,12 +19,12 @@ import { World } from './world.ts';
 
 /** How often an explanation that is looked at is asked for again. */
 const EXPLAIN_MS = 3_000;
-/** Names that are offered to who looks for one. */
+/** Most names that the search field suggests. */
 const MOST_NAMES = 30;
 
 const page = await settings();
 const now = new World();
-/** Of the past, while somebody looks at it. */
+/** The picture of the past, while the viewer looks at one. */
 let then: World | undefined;
 let chosen: Chosen = {};
 let decision: string | undefined;
@@ -170,7 +170,7 @@ document.addEventListener('keydown', (event) => {
 });
 setInterval(() => {
   const section = byId('chosen');
-  // Who reads or presses something there is not to have it replaced.
+  // A panel under the pointer or with the focus must not be replaced.
   if (chosen.vm === undefined || then || decision || section.matches(':hover, :focus-within')) return;
   void explain();
 }, EXPLAIN_MS);

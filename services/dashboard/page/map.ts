@@ -21,7 +21,7 @@ export interface WorldMap {
   repaint(): void;
   /** Where a position is drawn, in pixels from the corner of the map. */
   spotOf(lat: number, lon: number): Spot;
-  /** Brings all sites into view, and again whenever the map's size changes, until somebody moves the map. */
+  /** Brings all sites into view, and again whenever the map's size changes, until the viewer moves the map. */
   fit(): void;
   /** Brings a site into view, so near that it can be told from others. */
   reveal(site: string): void;
@@ -40,7 +40,7 @@ const FRAMES_KEPT = 600;
 /** Longer than that, and a screen of 60 pictures a second could not show each. */
 const SLOW_MS = 16;
 
-/** @param onChoose told what somebody pointed at */
+/** @param onChoose receives what the viewer pointed at */
 export function createMap(
   container: HTMLElement,
   { tilesUrl, tilesAttribution }: PageSettings,

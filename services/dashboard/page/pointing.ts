@@ -1,4 +1,4 @@
-/** What a pointer on the map points at, and what is said of it there. */
+/** The object below the pointer on the map, and its description. */
 import { bytes, counted } from '#shared/format.ts';
 import { sorted } from './draw.ts';
 import { pointOfMove } from './draw-moves.ts';
@@ -11,7 +11,7 @@ export interface Chosen {
   readonly site?: string | undefined;
 }
 
-/** What is chosen by a click there, and a line for whoever hovers above it. */
+/** The object that a click there chooses, and a line to show while the pointer hovers above it. */
 export interface Target extends Chosen {
   readonly words: string;
 }

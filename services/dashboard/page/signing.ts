@@ -2,7 +2,7 @@
 import { isSignedIn, Refused, signIn, signOut } from './api.ts';
 import { byId, say } from './dom.ts';
 
-/** @param changed told that somebody has signed in or out */
+/** @param changed called when the viewer has signed in or out */
 export function createSigning(changed: () => void): void {
   const button = byId<HTMLButtonElement>('sign');
   const dialog = byId<HTMLDialogElement>('signing');

@@ -28,7 +28,7 @@ export function stayConnected(
       await follow(stream.signal, heard).catch((error) => {
         if (!isLoss(error)) throw error;
       });
-      // Somebody signed in or out: at once, with the other eyes.
+      // The viewer signed in or out: connect again at once, as the other kind of viewer.
       if (stream.signal.aborted) continue;
       lost = true;
       lose(heardMs);

@@ -1,4 +1,4 @@
-/** What the page knows of one instant: a picture, and the changes since. */
+/** The state of the page at one instant: a picture, and the changes since. */
 import type { Changes, DecisionView, Line, MoveView, Picture, SiteView, UserName } from '../wire.ts';
 import { PER_DEGREE } from '../wire.ts';
 import { mercator } from './mercator.ts';
@@ -30,7 +30,7 @@ export class World {
   atMs = 0;
   fromMs = 0;
   paused = false;
-  /** False: whoever looks is not shown where users are. */
+  /** False: this viewer does not see where users are. */
   hasUsers = false;
   readonly sites = new Map<string, Place>();
   readonly homes = new Map<string, string>();
@@ -78,7 +78,7 @@ export class World {
     return [...this.moves.values()].filter(({ endedAtMs }) => endedAtMs === null);
   }
 
-  /** Those under way, and those that ended so recently that nobody could have seen them otherwise. */
+  /** Moves under way, and those that ended so recently that a viewer would have missed them otherwise. */
   movesSeen(nowMs: number): MoveView[] {
     for (const [migration, endedMs] of this.#endedMs) {
       if (endedMs < nowMs - SEEN_MS) this.#endedMs.delete(migration);
@@ -127,7 +127,7 @@ export class World {
       dot.lat = positions[i + 1]! / PER_DEGREE;
       dot.lon = positions[i + 2]! / PER_DEGREE;
       const { x, y } = mercator(dot.lat, dot.lon);
-      // Who is new comes from nowhere.
+      // A new user has no place to come from.
       const isNew = dot.movedMs < 0;
       dot.fromX = isNew ? x : dot.x;
       dot.fromY = isNew ? y : dot.y;
@@ -137,7 +137,7 @@ export class World {
     }
   }
 
-  /** What the server has forgotten by now. */
+  /** Drops what the server has forgotten by now. */
   #forget(): void {
     while (this.decisions.length > 0 && this.decisions[0]!.atMs < this.fromMs) this.decisions.shift();
     for (const [migration, { endedAtMs }] of this.moves) {

@@ -11,7 +11,7 @@ import { nearestOf } from './nearest.ts';
 /** A hop, in metres: the spacing of the sites. */
 const HOP_M = 1000;
 
-/** What is in the two files. */
+/** The content of the two files. */
 export interface RandomWaypoint {
   readonly map: CellMap;
   readonly trace: CellTrace;

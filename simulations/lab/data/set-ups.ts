@@ -9,7 +9,7 @@ import { readRandomWaypoint } from './random-waypoint.ts';
 import { planeOf, slotted } from './slotted.ts';
 import { readWang } from './wang.ts';
 
-/** What the recorded set-ups read, below the folder of all data. */
+/** Files that the recorded set-ups read, below the folder of all data. */
 export const WANG_FILES = ['wang-mdp/cells.csv', 'wang-mdp/cell-of-user-by-slot.csv.gz'];
 export const OTHER_FILES = [
   ...WANG_FILES,

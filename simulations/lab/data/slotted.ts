@@ -9,7 +9,7 @@ import { nearestOf } from './nearest.ts';
 /** How positions become slots. */
 export interface Slotting {
   readonly slotMs: number;
-  /** A user of whom nothing was heard for longer than this is absent. */
+  /** A user without a position for longer than this is absent. */
   readonly silentMs: number;
   /** A position farther than this from every cell is none. */
   readonly farthestHops: number;

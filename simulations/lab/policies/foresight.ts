@@ -1,10 +1,10 @@
-/** Yardsticks: what could be done by who knows the future. */
+/** Yardsticks: policies that know the future. */
 import type { LabPolicy, PlacementRule, Setting } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 
 /**
- * The least that any policy can cost where sites take everybody; the first site is chosen freely, too. Dynamic programming;
+ * The least that any policy can cost where sites take all users; the first site is chosen freely, too. Dynamic programming;
  * as a shortest path in S. Wang et al., IEEE ICC 2015.
  */
 export const optimum: LabPolicy = {

@@ -8,7 +8,7 @@ import { ABSENT, type CellTrace } from '../trace.ts';
  * come to the least.
  *
  * The chain's only parameter is estimated in every slot from the share of users who leave their cell. The authors'
- * program counts those who leave it **after** the slot, which nobody knows yet: this is that program.
+ * program counts the users who leave it **after** the slot, which is the future: this is that program.
  */
 export const mdp: LabPolicy = {
   name: 'mdp',
@@ -19,7 +19,7 @@ export const mdp: LabPolicy = {
     ),
 };
 
-/** The same without a look at the next slot: those are counted who left their cell before it. */
+/** The same without a look at the next slot: it counts the users who left their cell before it. */
 export const mdpOnline: LabPolicy = {
   name: 'mdp-online',
   sees: 'past',

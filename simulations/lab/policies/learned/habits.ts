@@ -1,5 +1,5 @@
 /**
- * What users have been seen to do next, counted over all of them: after so long in a cell, reached from that other one,
+ * Counts over all users what they do next: after so long in a cell, reached from that other one,
  * how often did a user stay, go to which cell, or disappear?
  *
  * A situation is (cell, how long there) or, for those who came lately, (cell, how long there, cell before). The second
@@ -9,7 +9,7 @@
 /** The last slot of each class of dwell but the last class, which is open. */
 const DWELL_UP_TO = [1, 2, 5, 15];
 const DWELLS = DWELL_UP_TO.length + 1;
-/** Where somebody came from is told apart in the first classes: later it says nothing. */
+/** The first classes distinguish where a user came from: later it predicts nothing. */
 const DWELLS_WITH_ORIGIN = 3;
 /** How often a situation has to be seen to count as much as the one behind it. */
 const PRIOR_WITH_ORIGIN = 3;
@@ -18,7 +18,7 @@ const PRIOR = 5;
 /** Stands for having disappeared. */
 export const GONE = -1;
 
-/** What has been seen to follow a situation. */
+/** The situations that followed one situation, with their counts. */
 interface Seen {
   /** Situations, or {@link GONE}. */
   readonly next: number[];
@@ -86,7 +86,7 @@ export class Habits {
     let rest = 1;
     if (general !== situation) rest = share(this.#seen[situation]!, rest, PRIOR_WITH_ORIGIN, call);
     rest = share(this.#seen[general]!, rest, PRIOR, call);
-    // Of whom nothing is known we take it that they stay as others do elsewhere. Those who leave may go anywhere, which
+    // Users of whom nothing is known are assumed to stay as others do elsewhere. Users who leave may go anywhere, which
     // promises as little as being gone.
     const dwell = general % DWELLS;
     const stays = this.#stayed[dwell]! / this.#followed[dwell]!;

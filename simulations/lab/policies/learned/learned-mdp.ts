@@ -6,7 +6,7 @@ import { Values } from './values.ts';
 /** How often values are brought up to date, in slots. */
 const SWEEP_EVERY = 5;
 /**
- * What moving counts in a decision. The values behind it hold for somebody who decides right in every slot to come, which
+ * The weight of moving in a decision. The values behind it assume right decisions in every slot to come, which
  * makes waiting look better than it turns out: with 1, moves come late where little has been seen yet.
  */
 const EAGERNESS = 0.95;
@@ -84,7 +84,7 @@ function chooser(
 
 /** Follows all users through their cells, and counts. */
 class Watch {
-  /** Of each user now; {@link GONE} where absent. */
+  /** The situation of each user now; {@link GONE} where absent. */
   readonly situations: Int32Array;
   readonly #habits: Habits;
   readonly #cell: Int16Array;

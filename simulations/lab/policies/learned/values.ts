@@ -1,11 +1,11 @@
-/** What lies ahead of a service at each site, by the situation of its user. */
+/** The expected cost of a service at each site, by the situation of its user. */
 import { MoveStep } from '../../shortest-path.ts';
 import type { World } from '../../world.ts';
 import type { Habits } from './habits.ts';
 
-/** Per slot: what lies hundreds of slots ahead decides nothing. It also keeps values finite where nobody ever leaves. */
+/** Per slot: what lies hundreds of slots ahead decides nothing. It also keeps values finite where no user ever leaves. */
 const DISCOUNT = 0.995;
-/** Of situations that were never looked at: as if the user stayed for so many slots. */
+/** The first value of a situation is as if the user stayed for so many slots. */
 const FIRST_GUESS_SLOTS = 5;
 
 /** Values of situations by site, improved by and by (value iteration, asynchronous). */
