@@ -211,6 +211,6 @@ function logDifference(log: Log, site: SiteConfig, record: SiteRecord): void {
   if (differs.length === 0) return;
   log.warn(
     { site: name, since, differs },
-    `an operator declared a site differently from the configuration; the operator's values are used; ${mend}`,
+    `an operator's declaration of a site counts, not the configuration; ${mend}`,
   );
 }
