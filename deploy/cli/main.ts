@@ -1,12 +1,15 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
-/** The command line. Results go to standard output; progress, and the one line that says what is wrong, to standard error. */
+/** The command line. Results go to standard output. Progress, and the one line of an error, go to standard error. */
 import { Command, CommanderError } from 'commander';
 import { TagalongError } from '#shared/errors.ts';
+import { versionText } from '#shared/version.ts';
 import { addAgent } from './commands/agent.ts';
 import { addBench } from './commands/bench.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addDeadLetters } from './commands/dead-letters.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
+import { addHelp } from './commands/help.ts';
 import { addLocal } from './commands/local.ts';
 import { addCancel, addDrain, addMigrate } from './commands/operate.ts';
 import { addProbe } from './commands/probe.ts';
@@ -42,15 +45,23 @@ const COMMANDS = [
   addProbe,
   addTestBed,
   addBench,
+  addCompletion,
+  addHelp,
 ];
 
 function createProgram(): Command {
   const program = new Command('tagalong')
     .description('Virtual machines that follow their users.')
+    .option('--version', 'print the version, and the commit where it is known')
+    // Commander's own would not tell an unknown command from a wish for help.
     .helpCommand(false)
     .exitOverride()
-    // Faults are said once, in `main`, in the form that all of them have.
+    // `main` reports each error once, in the form that all errors have.
     .configureOutput({ writeErr: () => {} });
+  program.on('option:version', () => {
+    process.stdout.write(`${versionText()}\n`);
+    throw new CommanderError(0, 'commander.version', 'the version');
+  });
   for (const add of COMMANDS) add(program);
   return program;
 }
@@ -65,7 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    // Help that was asked for.
+    // The user asked for help or the version, and has it.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const asJson = args.some((arg) => arg === '--json' || arg.startsWith('--json='));
     const { line, exitCode } = failureOf(error, asJson);
@@ -76,11 +87,11 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads what we print has seen enough.
+  // The reader of a pipe has closed it: it wants no more.
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 const status = await main(process.argv.slice(2));
-// A pipe takes only so much at once; what it has not taken yet would be lost.
+// A pipe takes a limited amount at once. Without this wait, the exit would lose the rest.
 await new Promise((taken) => process.stdout.write('', taken));
-// Not by running dry: a replay that was stopped may still wait for its next instant.
+// A stopped replay may still wait for its next instant, which would keep the process running.
 process.exit(status);

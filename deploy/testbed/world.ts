@@ -14,6 +14,7 @@ import type { Topology } from './topology.ts';
 
 const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
+const MAIN = new URL('../cli/main.ts', import.meta.url).pathname;
 
 export interface TestBed {
   readonly topology: Topology;
@@ -78,7 +79,7 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
   };
 
   const startAgent = async (site: string) => {
-    const command = [process.execPath, `${ROOT}deploy/cli/main.ts`, 'agent', '--config', `${path}/${site}.yaml`];
+    const command = [process.execPath, MAIN, 'agent', '--config', `${path}/${site}.yaml`];
     const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
     const agent = agents.get(site)!;

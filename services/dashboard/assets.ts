@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { findPackageJSON, stripTypeScriptTypes } from 'node:module';
+import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -20,6 +20,7 @@ export interface Asset {
 }
 
 const HERE = import.meta.dirname;
+const require = createRequire(import.meta.url);
 const ROOT = join(HERE, '../..');
 const TYPES = {
   js: 'text/javascript; charset=utf-8',
@@ -60,6 +61,9 @@ export const IMPORT_MAP_HASH = `'sha256-${createHash('sha256').update(IMPORT_MAP
 /** The addresses that are served. */
 export const ASSET_URLS: readonly string[] = [...FILES.keys()];
 
+/** Paths of our own modules that pages load. The npm package holds them with their types stripped. */
+export const PAGE_MODULES: readonly string[] = [...FILES.values()].filter((path) => path.endsWith('.ts'));
+
 const kept = new Map<string, Promise<Asset>>();
 
 /** The asset at one of {@link ASSET_URLS}; read once. */
@@ -82,10 +86,16 @@ export async function page(name: 'index' | 'follow-me'): Promise<string> {
 
 async function read(path: string): Promise<Asset> {
   const content = await readFile(path);
-  const plain = path.endsWith('.ts') ? Buffer.from(quietly(() => stripTypeScriptTypes(content.toString()))) : content;
+  const plain = path.endsWith('.ts') ? Buffer.from(withoutTypes(content.toString())) : content;
   const type = TYPES[path.slice(path.lastIndexOf('.') + 1) as keyof typeof TYPES];
   const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
   return { type, etag, plain, gzipped: await promisify(gzip)(plain) };
+}
+
+/** Node 20 cannot strip types. It only runs the npm package, where they are stripped already. */
+function withoutTypes(source: string): string {
+  const { stripTypeScriptTypes: strip } = module as Partial<typeof module>;
+  return strip === undefined ? source : quietly(() => strip(source));
 }
 
 /** Node calls stripping by hand experimental, where it strips by itself without a word; its version is pinned. */
@@ -105,5 +115,5 @@ function listed(url: string, folder: string, names: RegExp): [string, string][] 
 }
 
 function packageOf(name: string): string {
-  return dirname(findPackageJSON(name, import.meta.url)!);
+  return dirname(require.resolve(`${name}/package.json`));
 }

@@ -81,8 +81,8 @@ export class MemoryGroup {
   #assign(members: Member[]): void {
     this.#members = members;
     for (const member of members) {
-      const partitions = this.queues.keys().filter((partition) => this.#owner(partition) === member);
-      member.assigned?.([...partitions]);
+      const partitions = [...this.queues.keys()].filter((partition) => this.#owner(partition) === member);
+      member.assigned?.(partitions);
     }
     this.#wakeAll();
   }

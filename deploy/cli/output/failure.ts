@@ -1,9 +1,9 @@
-/** How a failed command ends: one line, and an exit status that a script can tell apart. */
+/** How a failed command ends: one line, and an exit status by which a script can tell why. */
 import { CommanderError } from 'commander';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { withoutControls } from '#shared/text.ts';
 
-/** What is wrong lies in what was given to the command: its options, a configuration, a trace. */
+/** The user gave the command something wrong: options, a configuration, a trace. */
 const USAGE_CODES: readonly ErrorCode[] = [
   'USAGE',
   'CONFIG_UNREADABLE',
@@ -23,12 +23,12 @@ export interface Failure {
 }
 
 /**
- * What is said of an error, whatever it is.
- * @param asJson whether a program reads it
+ * The last line and the exit status for an error of any kind.
+ * @param asJson true where a program reads the line
  */
 export function failureOf(error: unknown, asJson = false): Failure {
   const { code, message } = wordsOf(error);
-  // What a server or a file says is quoted in messages, and must not steer the terminal.
+  // A message may quote a server or a file, and a quote must not steer the terminal.
   const plain = withoutControls(message).trim();
   const line = asJson ? JSON.stringify({ error: { code, message: plain } }) : `tagalong: ${code}: ${plain}`;
   return { line, exitCode: (USAGE_CODES as readonly string[]).includes(code) ? 2 : 1 };
@@ -36,7 +36,12 @@ export function failureOf(error: unknown, asJson = false): Failure {
 
 function wordsOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof TagalongError) return error;
-  if (error instanceof CommanderError) return { code: 'USAGE', message: error.message.replace(/^error: /, '') };
+  if (error instanceof CommanderError) {
+    // Commander would print its help here, which belongs to --help alone.
+    const isHelp = error.code === 'commander.help';
+    const message = isHelp ? 'a command is missing; --help lists them' : error.message.replace(/^error: /, '');
+    return { code: 'USAGE', message };
+  }
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'INTERNAL', message: `${message} (TAGALONG_DEBUG=1 shows where)` };
 }

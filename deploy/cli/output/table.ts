@@ -1,6 +1,6 @@
-import { styleText } from 'node:util';
 import Table from 'cli-table3';
 import { withoutControls } from '#shared/text.ts';
+import { styled } from './styled.ts';
 
 /** A column: its heading, and where its text stands. */
 export interface Column {
@@ -29,7 +29,7 @@ const NO_RULES = {
 /** Rows of text under headings, for standard output: no rules, columns two blanks apart. Ends in a line break. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const drawn = new Table({
-    head: columns.map(({ head }) => styleText('bold', head)),
+    head: columns.map(({ head }) => styled('bold', head)),
     colAligns: columns.map(({ align = 'left' }) => align),
     chars: NO_RULES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },

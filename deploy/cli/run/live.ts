@@ -1,7 +1,7 @@
 /** What a run shows on standard error while it goes on: how far it is, and a line for each move that ended. */
-import { styleText } from 'node:util';
 import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
 import { foreignText } from '#shared/text.ts';
+import { styled } from '../output/styled.ts';
 import type { EndedMove } from '../output/tally.ts';
 
 /** How far a run is. */
@@ -43,7 +43,7 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
     if (progress === undefined) return;
     const text = progressLine(progress());
     // A line that is wider than the terminal would not be cleared whole.
-    if (isTty) stream.write(CLEAR_LINE + styleText('dim', text.slice(0, (stream.columns || NARROW) - 1), { stream }));
+    if (isTty) stream.write(CLEAR_LINE + styled('dim', text.slice(0, (stream.columns || NARROW) - 1), stream));
     else stream.write(`${text}\n`);
   };
   const say = (line: string) => {
@@ -54,9 +54,9 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   return {
     say,
     move(move) {
-      if (!headed) say(styleText('bold', MOVE_HEAD, { stream }));
+      if (!headed) say(styled('bold', MOVE_HEAD, stream));
       headed = true;
-      say(moveLine(move, (text) => styleText(COLOURS[move.outcome], text, { stream })));
+      say(moveLine(move, (text) => styled(COLOURS[move.outcome], text, stream)));
     },
     follow(ask) {
       progress = ask;

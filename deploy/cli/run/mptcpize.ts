@@ -5,13 +5,20 @@ import { TagalongError } from '#shared/errors.ts';
 /**
  * Goes on as the same command under `mptcpize`, where the process does not run under it yet: Node itself can only open
  * plain TCP. The process stays the same one, so that signals and pipes reach it as before.
- * @throws TagalongError USAGE where there is no mptcpize
+ * @throws TagalongError USAGE where there is no mptcpize, or Node is too old to continue as another program
  */
 export function underMptcpize(): void {
   if (/mptcpwrap/.test(process.env.LD_PRELOAD ?? '')) return;
   const mptcpize = inPath('mptcpize');
-  if (mptcpize === undefined || process.execve === undefined) {
+  if (mptcpize === undefined) {
     throw new TagalongError('USAGE', '--mptcp: there is no mptcpize here; "apt-get install mptcpize" brings it');
+  }
+  if (process.execve === undefined) {
+    const right = 'with this one, start it as "mptcpize run tagalong probe …"';
+    throw new TagalongError(
+      'USAGE',
+      `--mptcp: needs Node 22.15 or newer, and this is ${process.versions.node}; ${right}`,
+    );
   }
   const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   process.execve(mptcpize, ['mptcpize', 'run', ...command], process.env);

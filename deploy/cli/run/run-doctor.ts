@@ -1,9 +1,9 @@
-import { styleText } from 'node:util';
 import { examine } from '#deploy/doctor/doctor.ts';
 import type { Finding, State } from '#deploy/doctor/finding.ts';
 import { agentSettings } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { counted } from '#shared/format.ts';
+import { styled } from '../output/styled.ts';
 import { table } from '../output/table.ts';
 
 /** The options of `tagalong doctor`. */
@@ -13,9 +13,9 @@ export interface DoctorOptions {
 }
 
 const SIGNS: Readonly<Record<State, string>> = {
-  ok: styleText('green', '✓'),
-  wanting: styleText('yellow', '!'),
-  missing: styleText('red', '✗'),
+  ok: styled('green', '✓'),
+  wanting: styled('yellow', '!'),
+  missing: styled('red', '✗'),
 };
 
 /**

@@ -20,6 +20,7 @@ export interface LocalOptions {
 /** More than the addresses of all containers. */
 const PORTS = 32;
 const READY_MS = 90_000;
+const MAIN = new URL('../main.ts', import.meta.url).pathname;
 const deployed = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
 /**
@@ -35,7 +36,7 @@ export async function runLocal({
   const programs = {
     'nats-server': [await findProgram('nats-server')],
     prometheus: [await findProgram('prometheus')],
-    tagalong: [process.execPath, deployed('cli/main.ts')],
+    tagalong: [process.execPath, MAIN],
   };
   const stop = stopRequest();
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));

@@ -1,9 +1,10 @@
-import { type FileHandle, readFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { readSites } from '#services/replay/site-lists.ts';
 import { lossWords, placeHint, samplingWords } from '#services/replay/traces/words.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { counted, duration } from '#shared/format.ts';
+import { IS_CHECKOUT, VERSION } from '#shared/version.ts';
 import { checkPolicy } from '#simulations/run-policy.ts';
 import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
 import type { Subject } from '#simulations/subject.ts';
@@ -73,10 +74,9 @@ async function finish(file: FileHandle | undefined, text: string): Promise<void>
 async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
   // The libraries that draw are large.
   const { reportHtml } = await import('#simulations/report/report.ts');
-  const own = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(own) as { version: string };
-  const command = ['npx', 'tagalong', ...process.argv.slice(2).map(quoted)].join(' ');
-  return reportHtml(simulated, { command, version, ...(tracePath !== undefined && { tracePath }) });
+  const program = IS_CHECKOUT ? 'npx tagalong' : 'tagalong';
+  const command = [program, ...process.argv.slice(2).map(quoted)].join(' ');
+  return reportHtml(simulated, { command, version: VERSION, ...(tracePath !== undefined && { tracePath }) });
 }
 
 /** As a shell takes it: parameters of policies are in parentheses. */

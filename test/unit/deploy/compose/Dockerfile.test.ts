@@ -11,13 +11,14 @@ import { importedModules } from '../../source-rules.ts';
 const root = new URL('../../../../', import.meta.url).pathname;
 const text = (path: string) => readFileSync(root + path, 'utf8');
 const dockerfile = text('deploy/compose/Dockerfile');
-const { dependencies, devDependencies } = JSON.parse(text('package.json'));
-const copied = [...dockerfile.matchAll(/^COPY (\w+) \1$/gm)].map(([, folder]) => folder!);
+const { bundleDependencies, dependencies, devDependencies } = JSON.parse(text('package.json'));
 
-test('it has all folders and packages that what runs in it imports', () => {
-  expect(copied.length).toBeGreaterThanOrEqual(4);
+/** Where its sources are. */
+const folders = ['shared', 'services', 'simulations', 'deploy'];
+
+test('what runs in it imports only packages that the npm package holds', () => {
   // Benchmarks are run from a checkout.
-  const files = globSync(`{${copied.join()}}/**/*.ts`, { cwd: root }).filter((path) => !path.includes('/bench/'));
+  const files = globSync(`{${folders.join()}}/**/*.ts`, { cwd: root }).filter((path) => !path.includes('/bench/'));
   const imports = files.flatMap((path) => importedModules(text(path)));
   const from = new Set(imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:')));
   const packages = [...from].filter((name) => !name.startsWith('#'));
@@ -26,14 +27,22 @@ test('it has all folders and packages that what runs in it imports', () => {
     const [scope, rest] = name.split('/');
     expect(dependencies, name).toHaveProperty([scope!.startsWith('@') ? `${scope}/${rest}` : scope!]);
   }
-  for (const name of from) if (name.startsWith('#')) expect(copied).toContain(/^#(\w+)\//.exec(name)![1]);
+  expect(bundleDependencies).toBe(true);
+  for (const name of from) if (name.startsWith('#')) expect(folders).toContain(/^#(\w+)\//.exec(name)![1]);
+});
+
+test('it is made of all that the package is built of', () => {
+  const given = text('deploy/compose/Dockerfile.dockerignore').split('\n');
+  for (const path of [...folders, 'package.json', 'package-lock.json', 'tsconfig.json']) {
+    expect(given).toContain(`!${path}`);
+  }
 });
 
 test('its Node.js is the one that all of it is tested with, and its user is not root', () => {
   const versions = [...dockerfile.matchAll(/^FROM node:([\d.]+)-/gm)].map(([, version]) => version);
   expect(versions).toEqual([devDependencies.node, devDependencies.node]);
   expect(dockerfile).toMatch(/^USER node$/m);
-  expect(dockerfile.indexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('COPY'));
+  expect(dockerfile.indexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('RUN'));
 });
 
 test('it is healthy while its service is ready, and not before or after', async () => {

@@ -1,0 +1,14 @@
+import { Argument, type Command } from 'commander';
+
+/** `tagalong help [COMMAND]`: prints what `--help` prints. It is to be added last, as it knows the commands that are there. */
+export function addHelp(program: Command): void {
+  const names = program.commands.map((command) => command.name());
+  program
+    .command('help')
+    .description('explain all commands, or one')
+    .addArgument(new Argument('[command]').choices(names))
+    .action((name: string | undefined) => {
+      const command = program.commands.find((one) => one.name() === name) ?? program;
+      command.outputHelp();
+    });
+}
