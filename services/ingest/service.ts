@@ -152,7 +152,7 @@ export function createIngest(options: {
     );
     const at = records.map((record) => record?.value?.site).find((site) => typeof site === 'string');
     if (at === undefined || at === home) return;
-    const next = `npx tagalong migrate ${vm} --to ${home} moves it (POST /v1/vms/${vm}/moves)`;
+    const next = `tagalong migrate ${vm} --to ${home} moves it (POST /v1/vms/${vm}/moves)`;
     throw new TagalongError(
       'HOME_FIXED',
       `home: ${vm} is at ${at}, and is not moved by declaring it at ${home}; ${next}`,

@@ -193,7 +193,7 @@ const STRANDED =
 function refuseVms(site: string, vms: readonly string[] | undefined): void {
   if (vms?.length === 0) return;
   const what = vms === undefined ? 'its agent does not answer, so it may have VMs' : `it has ${vms.length} VMs`;
-  const next = `drain it first (npx tagalong drain ${site}), or remove it with --force, which strands them`;
+  const next = `drain it first (tagalong drain ${site}), or remove it with --force, which strands them`;
   throw new TagalongError('SITE_IN_USE', `${site}: ${what}; ${next}`);
 }
 
@@ -201,7 +201,7 @@ function refuseVms(site: string, vms: readonly string[] | undefined): void {
 function logDifference(log: Log, site: SiteConfig, record: SiteRecord): void {
   const name = site.site;
   const since = new Date(record.atMs).toISOString();
-  const mend = `npx tagalong site declare ${name} --config FILE takes the configuration's`;
+  const mend = `tagalong site declare ${name} --config FILE takes the configuration's`;
   if (record.removed) {
     log.warn({ site: name, since }, `a site of the configuration was removed by an operator and stays away; ${mend}`);
     return;
