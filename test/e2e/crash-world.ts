@@ -20,8 +20,11 @@ export type Name = (typeof PROCESSES)[number];
 /** Begins the keys of where the simulated VMs run. */
 const PLACES = 'simulated/vm/';
 const SITES = ['s0', 's1', 's2', 's3'];
-export const USERS = Array.from({ length: 12 }, (_, i) => `u${i}`);
-export const vmOf = (user: string) => `v${user.slice(1)}`;
+/** Names that nothing else has: where one of them stands, a user is named. */
+export const USERS = Array.from({ length: 12 }, (_, i) => `rider-${i}`);
+export const vmOf = (user: string) => `v${user.slice('rider-'.length)}`;
+/** Where the users are: near the sites, and told apart from them. */
+export const USER_LAT = 52.03719;
 /** Where the site of that number is; users are at sites. */
 export const lon = (site: number) => 4 + site * 1.5;
 
@@ -64,6 +67,8 @@ export class CrashWorld {
   readonly lastAccepted = new Map<string, number>();
   accepted = 0;
   kills = 0;
+  /** What processes have written to their logs that have ended. */
+  readonly logs: string[] = [];
   /** What processes said that ended though nobody had asked them to. */
   readonly endedAlone: string[] = [];
   readonly #path: string;
@@ -129,7 +134,7 @@ export class CrashWorld {
       // Most stay where they are, long enough for a move to come to its end.
       const site = int(random, 20) === 0 ? undefined : sites.get(user);
       sites.set(user, site ?? int(random, places));
-      await this.send([{ user, lat: 52, lon: lon(sites.get(user)!), atMs }]);
+      await this.send([{ user, lat: USER_LAT, lon: lon(sites.get(user)!), atMs }]);
       await sleep(int(random, 120));
     }
   }
@@ -142,7 +147,7 @@ export class CrashWorld {
     const sinceMs = Date.now() - each;
     await Promise.all(
       USERS.map((user) =>
-        this.send(Array.from({ length: each }, (_, i) => ({ user, lat: 52, lon: lon(0), atMs: sinceMs + i }))),
+        this.send(Array.from({ length: each }, (_, i) => ({ user, lat: USER_LAT, lon: lon(0), atMs: sinceMs + i }))),
       ),
     );
   }
@@ -248,6 +253,7 @@ export class CrashWorld {
     const running = begin([service, '--config', this.#path]);
     this.#running.set(name, running);
     void running.ended.then(({ code, stderr }) => {
+      this.logs.push(stderr);
       if (!this.#stopped.has(running)) this.endedAlone.push(`${name} (${code}): ${stderr}`);
     });
   }

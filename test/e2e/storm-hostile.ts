@@ -5,11 +5,15 @@ import { openapi } from '#services/process/openapi.ts';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import type { Random } from '#shared/random/random.ts';
 import { extremes, ODD_TEXTS } from '../property/extremes.ts';
-import { type CrashWorld, int, PROCESSES, USERS, vmOf } from './crash-world.ts';
+import { type CrashWorld, int, PROCESSES, USER_LAT, USERS, vmOf } from './crash-world.ts';
 
 /** VMs that are declared with extreme figures, ordered to move, and reported of at extreme places. */
 export const BOMBS = ['bomb-0', 'bomb-1', 'bomb-2', 'bomb-3', '__proto__', 'constructor'];
 const bombUser = (vm: string) => `user-of-${vm}`;
+/** Somebody who is attached to nothing. */
+const STRANGER = 'a-stranger';
+/** Replaces users in everything but what they send. */
+export const PSEUDONYM_KEY = 'a-key-of-the-storm-and-of-nothing-else';
 /** Sites that strangers declare, anywhere and of any size. */
 const ODD_SITES = ['odd-0', 'odd-1', 'toString'];
 const HOMES = ['s0', 's1', 's2'];
@@ -81,7 +85,9 @@ export async function send(url: string, { method, path, body }: Input): Promise<
 }
 
 function inputs(): fc.Arbitrary<Input> {
-  const { paths } = openapi({ ingest: { pseudonymKey: undefined } } as never) as { paths: Record<string, Operations> };
+  const { paths } = openapi({ ingest: { pseudonymKey: PSEUDONYM_KEY } } as never) as {
+    paths: Record<string, Operations>;
+  };
   const drawn = Object.entries(JSON.parse(JSON.stringify(paths)) as typeof paths).flatMap(([path, operations]) =>
     path.startsWith('/v1/') && !LEFT_OUT.includes(path) && !path.includes('/live')
       ? Object.entries(operations).map(([method, operation]) => drawnOf(method, path, operation))
@@ -142,7 +148,7 @@ function bombs(): fc.Arbitrary<Input> {
       .map(([one, east, body]) => ({
         ...{ method: 'POST', path: '/v1/locations' },
         // Once in a while where it is: else no bomb would ever be moved.
-        body: { ...(Array.isArray(body) ? {} : (body as object)), user: bombUser(one), lat: 52, lon: 4 + east },
+        body: { ...(Array.isArray(body) ? {} : (body as object)), user: bombUser(one), lat: USER_LAT, lon: 4 + east },
       })),
     fc.tuple(vm, fc.constantFrom(...HOMES, ...ODD_SITES, '__proto__', 'nowhere')).map(([one, to]) => ({
       ...{ method: 'POST', path: `/v1/vms/${one}/moves`, body: { to } },
@@ -155,11 +161,11 @@ function againstOthers(): fc.Arbitrary<Input> {
   const post = (path: string, body: object): Input => ({ method: 'POST', path, body });
   return fc.constantFrom(...USERS).chain((user) =>
     fc.constantFrom<Input>(
-      post('/v1/interruptions', { vm: vmOf(user), user: 'a-stranger', gapMs: 1e6 }),
-      post('/v1/locations', { user, lat: 52, lon: 8.5, atMs: MAX_AT_MS }),
+      post('/v1/interruptions', { vm: vmOf(user), user: STRANGER, gapMs: 1e6 }),
+      post('/v1/locations', { user, lat: USER_LAT, lon: 8.5, atMs: MAX_AT_MS }),
       post('/v1/locations', { user, lat: 1e308, lon: -1e308 }),
       post('/v1/locations', { user, lat: 0, lon: 0 }),
-      post('/v1/locations', { user, lat: 52, lon: 4, atMs: 0 }),
+      post('/v1/locations', { user, lat: USER_LAT, lon: 4, atMs: 0 }),
       post(`/v1/vms/${vmOf(user)}/moves`, { to: '__proto__' }),
       post(`/v1/vms/${vmOf(user)}/moves`, { to: 's9' }),
       {
@@ -167,12 +173,14 @@ function againstOthers(): fc.Arbitrary<Input> {
         path: `/v1/vms/${vmOf(user)}`,
         body: { home: 'nowhere', spec: { ramBytes: 1, dirtyRateBps: 0, workingSetBytes: 0 } },
       },
-      { method: 'DELETE', path: `/v1/vms/${vmOf(user)}/sessions/a-stranger` },
+      { method: 'DELETE', path: `/v1/vms/${vmOf(user)}/sessions/${STRANGER}` },
     ),
   );
 }
 
 function bodyOf(method: string, path: string): object {
-  const { paths } = openapi({ ingest: { pseudonymKey: undefined } } as never) as { paths: Record<string, Operations> };
+  const { paths } = openapi({ ingest: { pseudonymKey: PSEUDONYM_KEY } } as never) as {
+    paths: Record<string, Operations>;
+  };
   return JSON.parse(JSON.stringify(paths[path]![method]!.requestBody!.content['application/json']!.schema));
 }

@@ -7,7 +7,7 @@ import type { NatsTestServer } from '../servers/nats.ts';
 import { putOnNats } from '../servers/nats-put.ts';
 import { type CrashWorld, int, lon, PROCESSES, settingsOf as usualSettings } from './crash-world.ts';
 import { FOREIGN, poison } from './foreign.ts';
-import { send } from './storm-hostile.ts';
+import { PSEUDONYM_KEY, send } from './storm-hostile.ts';
 
 /** The users also go where a site comes and goes. */
 export const PLACES = 5;
@@ -20,12 +20,24 @@ export const JUNK = 'junk';
 const PATIENCE_MS = 20_000;
 const PREFIX = 'tagalong';
 
-/** As the file has it. Ample slots: whoever else is there takes none from the VMs that count. @param without a site */
-export function settingsOf(url: string, without?: string) {
+/** What differs from one configuration of a storm to the next. */
+interface Changed {
+  /** A site. */
+  readonly without?: string;
+  /** `tagalong` keeps to rule 7; `nearest` moves far more, and where it ends does not follow from what was before. */
+  readonly policy?: 'nearest' | 'tagalong';
+}
+
+/** As the file has it. Ample slots: whoever else is there takes none from the VMs that count. */
+export function settingsOf(url: string, { without, policy = 'nearest' }: Changed = {}) {
   const settings = usualSettings(url);
   const homes = settings.sites.map(({ site }) => site).filter((site) => site !== TAKEN_OUT);
   return {
     ...settings,
+    // All that a log may say: rule 8 is about that.
+    log: { level: 'debug' },
+    ingest: { ...settings.ingest, pseudonymKey: PSEUDONYM_KEY },
+    policy: { ...settings.policy, name: policy, dwellMs: 500, coolingMs: 3000, returnPauseMs: 5000 },
     sites: settings.sites.filter(({ site }) => site !== without).map((site) => ({ ...site, slots: 60 })),
     vms: settings.vms.map((vm, i) => ({ ...vm, home: homes[i % homes.length]! })),
   };
@@ -50,6 +62,7 @@ export class Storm {
   readonly #server: NatsTestServer;
   readonly #random: Random;
   #isThere = false;
+  #policy: Changed['policy'] & string = 'tagalong';
 
   constructor(world: CrashWorld, server: NatsTestServer, random: Random) {
     this.world = world;
@@ -106,6 +119,11 @@ export class Storm {
     const urls = await Promise.all((['placement-1', 'placement-2'] as const).map((name) => this.world.urlOf(name)));
     const said = urls.map(async (url) => (await fetch(`${url}/v1/vms/${vm}/explanation`)).text());
     return `${vm}: ${(await Promise.all(said)).join('\n')}`;
+  }
+
+  /** From now on placements that start decide by a policy whose end is known. */
+  async configureTheEnd(): Promise<void> {
+    await this.world.configure(settingsOf(this.#server.url));
   }
 
   async declareComing(slots?: number): Promise<void> {
@@ -169,15 +187,16 @@ export class Storm {
   }
 
   async #configuration(): Promise<void> {
-    await this.#reconfigure(TAKEN_OUT);
+    await this.#reconfigure({ without: TAKEN_OUT, policy: this.#policy });
     await sleep(2000);
-    await this.#reconfigure();
+    this.#policy = this.#policy === 'nearest' ? 'tagalong' : 'nearest';
+    await this.#reconfigure({ policy: this.#policy });
     this.#count('a site is out of the configuration');
   }
 
-  async #reconfigure(without?: string): Promise<void> {
+  async #reconfigure(changed: Changed): Promise<void> {
     await this.world.allServe();
-    await this.world.configure(settingsOf(this.#server.url, without));
+    await this.world.configure(settingsOf(this.#server.url, changed));
     for (const name of PROCESSES) {
       const { code, stderr } = await this.world.restart(name, 'SIGTERM');
       if (code !== 0) this.world.endedAlone.push(`${name} (${code}), asked to end: ${stderr}`);

@@ -6,13 +6,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import type { SiteConfig } from '#shared/config/schema.ts';
-import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
-import { CrashWorld, lon, PROCESSES, USERS, vmOf } from './crash-world.ts';
+import { CrashWorld, lon, PROCESSES, USER_LAT, USERS, vmOf } from './crash-world.ts';
 import { BOMBS, hostile } from './storm-hostile.ts';
+import { logsNameNobody, namesNobody, rulesHold, worthIt } from './storm-rules.ts';
 import { undisturbed } from './storm-undisturbed.ts';
 import { JUNK, KINDS, PLACES, Storm, settingsOf } from './storm-world.ts';
 
@@ -41,7 +41,7 @@ onNats('rule 9 on NATS: a storm of everything that may happen', () => {
 
 async function storm(server: NatsTestServer): Promise<void> {
   const random = seededRandom(SEED);
-  const world = await CrashWorld.start(server.url, settingsOf(server.url));
+  const world = await CrashWorld.start(server.url, settingsOf(server.url, { policy: 'tagalong' }));
   const storm = new Storm(world, server, random);
   let over = false;
   const feeders = [0, 1, 2].map((i) => world.feed(seededRandom(SEED + i + 1), { i, of: 3 }, () => over, PLACES));
@@ -57,9 +57,10 @@ async function storm(server: NatsTestServer): Promise<void> {
   const completed = movesOf(world);
 
   await storm.declareComing();
+  await storm.configureTheEnd();
   await Promise.all([world.restart('placement-1', 'SIGKILL'), world.restart('placement-2', 'SIGKILL')]);
   await world.allServe();
-  const places = new Map(USERS.map((user, i) => [user, { lat: 52, lon: lon(i % (PLACES + 1)) }]));
+  const places = new Map(USERS.map((user, i) => [user, { lat: USER_LAT, lon: lon(i % (PLACES + 1)) }]));
   const homes = undisturbed({ ...settingsOf(server.url), sites: await sitesOf(world) }, places);
   await calm(world, storm, { places, homes });
   for (const vm of BOMBS) await storm.ask('ingest', 'DELETE', `/v1/vms/${vm}`, [204, 404]);
@@ -75,8 +76,14 @@ async function storm(server: NatsTestServer): Promise<void> {
   expect(accepted(answers.byStatus), 'strangers were taken seriously').toBeGreaterThan(10);
   expect(world.endedAlone, 'nobody ended that was not killed').toEqual([]);
   await everybodyReady(world);
-  await rulesHold(world, storm, homes);
+  rulesHold(world, isHonest);
+  expect(await homesOf(storm), 'as without the storm').toEqual(homes);
+  const running = await world.running();
+  expect([...HONEST].map((vm) => [vm, running.get(vm)]).sort(), 'rules 1 and 2').toEqual([...homes].sort());
+  expect(worthIt(world, isHonest), 'moves that were weighed').toBeGreaterThan(0);
+  await namesNobody(world);
   expect(await world.stop(), 'everybody ends in good order').toEqual([]);
+  logsNameNobody(world);
 }
 
 /** The sites that are there. */
@@ -139,40 +146,6 @@ async function everybodyReady(world: CrashWorld): Promise<void> {
     'only junk is set aside',
   ).toEqual([]);
   expect(setAside.map(({ code }) => code)).toContain('STORE_RECORD_UNREADABLE');
-}
-
-async function rulesHold(world: CrashWorld, storm: Storm, homes: ReadonlyMap<string, string>): Promise<void> {
-  const accepted = world.of('migration.accepted.v1').map(({ data }) => data.migration);
-  const ended = world.ends().map(({ migration }) => migration);
-  expect(new Set(ended).size, 'rule 5: one terminal event each').toBe(ended.length);
-  expect(accepted.filter((migration) => !ended.includes(migration))).toEqual([]);
-  expect(atOnce(world), 'rule 3: one at a time').toEqual([]);
-  expect(world.contradictions, 'rule 6: nothing was said in two ways').toEqual([]);
-  const letters = world.of('event.rejected.v1').map(({ data: { vm, code, reason } }) => ({ vm, code, reason }));
-  expect(letters.length, 'garbage was noticed').toBeGreaterThan(0);
-  expect(letters.filter(({ vm }) => isHonest(vm))).toEqual([]);
-  const located = world.of('location.reported.v1').filter(({ data: { vm } }) => isHonest(vm));
-  expect(located, 'rule 4: every accepted location reached the bus, once').toHaveLength(world.accepted);
-
-  expect(await homesOf(storm), 'as without the storm').toEqual(homes);
-  const running = await world.running();
-  expect([...HONEST].map((vm) => [vm, running.get(vm)]).sort(), 'rules 1 and 2').toEqual([...homes].sort());
-}
-
-/** Migrations that were accepted while another one of their VM had not ended. */
-function atOnce(world: CrashWorld): string[] {
-  const open = new Map<string, string>();
-  const wrong: string[] = [];
-  for (const { type, data } of world.of('migration.accepted.v1', ...TERMINAL_TYPES)) {
-    const { vm, migration } = data;
-    if (type !== 'migration.accepted.v1') {
-      if (open.get(vm) === migration) open.delete(vm);
-      continue;
-    }
-    if (open.has(vm)) wrong.push(`${migration} while ${open.get(vm)}`);
-    open.set(vm, migration);
-  }
-  return wrong;
 }
 
 function movesOf(world: CrashWorld): number {
