@@ -20,7 +20,7 @@ export interface Material {
 export interface RunOrder {
   readonly policy: string;
   readonly seed: number;
-  /** Where every decision and migration event is to be written to, a JSON object a line. */
+  /** File for every decision and migration event, one JSON object a line. */
   readonly factsPath?: string;
   /** True: what a report shows of the run is gathered, too. */
   readonly pictured?: boolean;

@@ -26,7 +26,7 @@ export function estimate(samples: readonly number[]): Estimate {
  */
 export function studentT(probability: number, freedom: number): number {
   if (!(freedom >= 1)) return Number.NaN;
-  // What is sought is an angle in a quarter of the circle: half of it again and again, to the last bit.
+  // Finds the angle in a quarter of the circle by bisection, to the last bit.
   let [low, high] = [0, Math.PI / 2];
   for (let step = 0; step < 60; step++) {
     const middle = (low + high) / 2;

@@ -128,8 +128,8 @@ export async function run({
     for (let i = 0; i < batch.length; i++) take(batch[i]!);
   }
   const toMs = Math.round(clock.now());
-  // What is due at this instant is still done. Then nothing is ordered any more, and what is under way is brought to its end, so
-  // that every accepted move is counted with its outcome.
+  // The callbacks that are due at this instant are still carried out. After that no move is ordered any more, and the moves under
+  // way are brought to their end, so that every accepted move is counted with its outcome.
   clock.advanceTo(clock.now());
   watcher?.end(toMs);
   world.orderNothingMore();

@@ -1,6 +1,6 @@
 /**
- * What the users' distance from their VMs costs: the serving cost of every moment, added up. All that adds up serving time, runs,
- * reports and yardsticks, does it by the rule of `servedUntilMs`, so that all policies pay for the same time of the same users.
+ * The serving cost of every moment, summed up: the cost of the users' distance from their VMs. Runs, reports and yardsticks all
+ * sum up serving time by the rule of `servedUntilMs`, so that all policies pay for the same time of the same users.
  */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';

@@ -21,7 +21,7 @@ export interface Comparison extends Origin {
   };
   /** Policy by policy, each seed by seed. */
   readonly runs: readonly SeededRun[];
-  /** Where there are several seeds. */
+  /** Present if there are several seeds. */
   readonly statistics?: Statistics;
 }
 

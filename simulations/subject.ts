@@ -33,7 +33,7 @@ export interface Play {
   readonly origin: Origin;
 }
 
-/** Where positions came from, as results say it. The trace's figures are complete when it has been played. */
+/** The origin of the positions, as results show it. The trace's figures are complete when it has been played. */
 export interface Origin {
   readonly trace?: TraceReport;
   readonly scenario?: string;

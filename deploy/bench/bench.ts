@@ -1,15 +1,15 @@
-/** What every benchmark says of itself, for people and for programs. */
+/** The result format of all benchmarks, for people and for programs. */
 import { arch, availableParallelism, cpus } from 'node:os';
 
 /** One measured figure. */
 export interface BenchRow {
   readonly metric: string;
-  /** Where the same is measured under several circumstances, under which: a column of the table `group`. */
+  /** Circumstance of the measurement if there are several: a column of the table `group`. */
   readonly setUp?: string;
   readonly group?: string;
   readonly value: number;
   readonly unit: string;
-  /** What is wanted, in words: `>= 500000`. */
+  /** The aim, in words: `>= 500000`. */
   readonly aim?: string;
   readonly met?: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * What each policy costs, as a multiple of the offline optimum, in the abstract costs of the literature: on the published
- * day of taxis, and on movements of other kinds.
+ * Measures the cost of each policy as a multiple of the offline optimum, in the abstract costs of the literature: on the
+ * published day of taxis, and on other movements.
  */
 import { existsSync } from 'node:fs';
 import { TagalongError } from '#shared/errors.ts';
@@ -19,7 +19,7 @@ import { optimum } from '#simulations/lab/policies/foresight.ts';
 import { atMost, type BenchReport, type BenchRow, benchReport } from './bench.ts';
 
 const UNIT = 'x optimum';
-/** What our own policy is to reach on the published day. */
+/** Aims for our own policy on the published day. */
 const AIMS: Record<string, number> = {
   '200 sites, distance': 1.1,
   '100 sites, distance': 1.06,

@@ -20,7 +20,7 @@ export interface Size {
 /** The sites of a region, in which 98 % of the positions end in the quiet radius. */
 export const REGION_SITES = { sites: 1_000, spacingKm: 10 } as const;
 
-/** Where the sites are, on a square grid: row by row, near the equator, where a degree is a degree both ways. */
+/** Positions of the sites, row by row on a square grid near the equator, where a degree is as long in both directions. */
 export function sitePlaces({
   sites,
   spacingKm,
@@ -32,7 +32,7 @@ export function sitePlaces({
   }));
 }
 
-/** What they say of themselves. */
+/** The reports that the sites publish about themselves. */
 export function siteReports(size: Size, atMs: number): Data<'site.reported.v1'>[] {
   return sitePlaces(size).map((place, i) => {
     const uplinks = DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink }));

@@ -1,4 +1,4 @@
-/** What an agent needs of its host, looked at in the order in which it matters. */
+/** Checks that a host has what an agent needs, the most important things first. */
 import { networkInterfaces } from 'node:os';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { bad, type Finding, ok } from './finding.ts';
@@ -6,7 +6,7 @@ import { kernelFindings } from './kernel.ts';
 import { programFindings } from './programs.ts';
 import { siteFindings } from './site.ts';
 
-/** What is wanted of QEMU by who says nothing of it. */
+/** The QEMU that is checked when the settings name none. */
 const ANY_QEMU = { binary: 'qemu-system-x86_64', accel: 'auto' } as const;
 
 /** @param config the agent's settings; without them only what every agent needs is looked at */

@@ -1,4 +1,4 @@
-/** What a check of a host finds. */
+/** The result of one check of a host. */
 
 /** `wanting` costs something but nothing fails; `missing` means that an agent cannot do its work. */
 export type State = 'ok' | 'wanting' | 'missing';
@@ -7,9 +7,9 @@ export type State = 'ok' | 'wanting' | 'missing';
 export interface Finding {
   readonly what: string;
   readonly state: State;
-  /** What is there. */
+  /** The state that was found. */
   readonly found: string;
-  /** What to do about it; where it is not ok. */
+  /** How to mend it; absent where the state is ok. */
   readonly remedy?: string;
 }
 

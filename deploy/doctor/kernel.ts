@@ -1,4 +1,4 @@
-/** What an agent needs of the kernel: its age, multipath TCP, and a clock that agrees with the others'. */
+/** Checks the kernel that an agent needs: its version, multipath TCP, and a clock that agrees with other hosts. */
 import { access, readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { run } from '#services/agent/process.ts';
@@ -68,7 +68,7 @@ export function filterFinding(filter: string | undefined): Finding {
 
 type Clock = { readonly by: string; readonly synchronised: boolean } | undefined;
 
-/** Who keeps the clock, and whether it does; undefined where nobody says. */
+/** The service that sets the clock, and whether it is synchronised; undefined if no service reports it. */
 async function clockState(): Promise<Clock> {
   const systemd = await run('timedatectl', ['show', '--property=NTPSynchronized', '--value']).catch(() => undefined);
   if (systemd !== undefined) return { by: 'systemd', synchronised: systemd.stdout.trim() === 'yes' };

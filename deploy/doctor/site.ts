@@ -1,4 +1,4 @@
-/** What the settings of an agent name of its host: addresses, the LAN, files, room on the disk. */
+/** Checks what an agent's settings name on its host: addresses, the LAN, files, free disk space. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { access, readFile, statfs } from 'node:fs/promises';

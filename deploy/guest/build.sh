@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 outdir=${1:-$here/../../build/guest}
 KERNEL=linux-image-cloud-amd64
 PACKAGES='busybox ipsvd iproute2 libmptcpwrap0'
-# What the kernel package brings as modules and the guest needs; what these depend on is found below.
+# Modules of the kernel package that the guest needs; their dependencies are found below.
 MODULES='virtio_pci virtio_net virtio_console virtio_blk tcp_diag mptcp_diag'
 
 die() {

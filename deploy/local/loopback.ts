@@ -1,11 +1,11 @@
 /**
- * What Docker Compose runs, translated to one host's loopback: each `NAME:PORT` of a service becomes a port of its own that
- * was free. So the same files (compose.yaml, the configuration, the NATS servers' and Prometheus') serve both.
+ * Translates the services of Docker Compose to one host's loopback: each `NAME:PORT` of a service becomes a free port. So one set
+ * of files (compose.yaml, the configuration, the NATS servers' and Prometheus') serves both.
  */
 import { randomInt } from 'node:crypto';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 
-/** Where a service of Compose answers here. */
+/** Maps a Compose service to its loopback address. */
 export interface Loopback {
   /** @returns `127.0.0.1:PORT`; the same for the same arguments */
   address(service: string, port: number): string;

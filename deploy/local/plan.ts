@@ -2,7 +2,7 @@
 import { parse } from 'yaml';
 import type { Loopback } from './loopback.ts';
 
-/** What is needed of Compose's file. */
+/** The part of Compose's file that is used here. */
 interface ComposeFile {
   readonly services: Readonly<Record<string, ComposeService>>;
 }
@@ -22,7 +22,7 @@ export interface Planned {
   readonly env: Readonly<Record<string, string>>;
   /** Answers 200 when it takes part. */
   readonly readyUrl: string;
-  /** Where it is asked. */
+  /** Base URL of its HTTP server. */
   readonly url: string;
 }
 
@@ -80,7 +80,7 @@ function read(compose: string): ComposeFile {
   return parse(compose, { merge: true }) as ComposeFile;
 }
 
-/** What a container answers to its network, a process answers to the loopback alone. */
+/** Makes a process listen on the loopback only; the container listens on its network. */
 function onLoopback(configuration: string): string {
   const config = parse(configuration) as { http?: object };
   return JSON.stringify({ ...config, http: { ...config.http, host: '127.0.0.1' } }, null, 2);

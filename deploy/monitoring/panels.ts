@@ -1,4 +1,4 @@
-/** What the dashboard shows: panels by rows, as what they ask of Prometheus. */
+/** The panels of the Grafana dashboard, row by row, with their Prometheus queries. */
 
 /** One question, and what its answers are called. */
 interface Query {

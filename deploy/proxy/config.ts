@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** Where something listens, by its IP address. */
+/** An address to listen on; the host is an IP address. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -47,7 +47,7 @@ function inUrl({ host, port }: Address): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** What stands between double quotes is one word, but for these. */
+/** Quotes a text, so that HAProxy reads it as one word; these characters need a backslash. */
 function quoted(text: string): string {
   return `"${text.replaceAll(/["\\$]/g, (character) => `\\${character}`)}"`;
 }

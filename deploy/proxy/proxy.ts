@@ -18,7 +18,7 @@ export type { Address } from './config.ts';
 export type Spawn = (program: string, args: readonly string[]) => ChildProcess;
 
 export interface ProxyOptions {
-  /** Where clients connect to. */
+  /** Address that clients connect to. */
   readonly listen: Address;
   /** The VM's service, by its IP address. */
   readonly server: Address;
@@ -61,7 +61,7 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
   }
   const means = meansOf(await outputOf(spawn, ['-v']));
   await mkdir(runDir, { recursive: true, mode: 0o700 });
-  // What a proxy that was killed left behind would look like an answer.
+  // A killed proxy may have left a socket that looks like an answer.
   await rm(socketPath, { force: true });
   const configPath = join(runDir, 'haproxy.cfg');
   await writeFile(configPath, haproxyConfig(listen, server, socketPath, means));
@@ -104,7 +104,7 @@ function requireAddress(what: string, { host, port }: Address): void {
   }
 }
 
-/** What `haproxy` says, asked where the proxy is to live. */
+/** Runs `haproxy` where the proxy will run, and returns its output. */
 async function outputOf(spawn: Spawn, args: readonly string[]): Promise<string> {
   const child = watchChild(spawn('haproxy', args));
   await child.ended;

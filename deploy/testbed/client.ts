@@ -15,7 +15,7 @@ export interface BedClient {
 
 /** How a client connects. */
 export interface ClientOptions {
-  /** Where from: a client, or a site for what runs at its edge. */
+  /** Location of the client: a client's namespace, or a site for a program at its edge. */
   readonly at: string;
   readonly host: string;
   readonly port?: number;

@@ -1,4 +1,4 @@
-/** What real VMs on this host need. */
+/** Checks that this host has what real VMs need. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { TagalongError } from '#shared/errors.ts';

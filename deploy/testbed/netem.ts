@@ -1,4 +1,4 @@
-/** What a cable does to its packets, for whichever kernel carries it out. */
+/** The delay and loss of a cable, for every kernel that carries them out. */
 import type { Impairment } from './topology.ts';
 
 /** Bytes of the smallest packet; so many of them have to fit into what is under way. */

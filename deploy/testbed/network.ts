@@ -204,7 +204,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
   return network;
 }
 
-/** What kernels have by themselves. */
+/** The limits that Linux sets by default. */
 const LEAST_RECEIVE_BYTES = 6 * 2 ** 20;
 const LEAST_SEND_BYTES = 4 * 2 ** 20;
 

@@ -18,7 +18,7 @@ import { bedClient } from './client.ts';
 import type { TestBed } from './world.ts';
 
 export const VM = 'vm1';
-/** What the VM of a ride is like: small, so that it boots and moves in seconds. */
+/** The VM of a ride: small, so that it boots and moves in seconds. */
 export const SPEC = {
   ramBytes: 128 * 2 ** 20,
   dirtyRateBps: 200_000,
@@ -31,7 +31,7 @@ export const SPEC = {
 /** How a ride differs from an installation: minutes instead of hours, so the waits between moves are short as well. */
 const HASTE = {
   policy: { dwellMs: 2_000, coolingMs: 4_000, returnPauseMs: 8_000, maxMovesPerHour: 120, siteSilentMs: 10_000 },
-  // Who is served by another site than the nearest goes through the core network.
+  // Users of a site other than the nearest pass through the core network.
   network: { transitMs: 20 },
   limits: { stepTimeoutMs: 20_000 },
   heartbeatMs: 2_000,
@@ -79,7 +79,7 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
     await system.declare();
     const host = await bed.ready(home, VM);
     const client = bedClient(bed.network, { at: bed.topology.clients[0]!.client, host, mptcp: true });
-    // What the client sees goes back to the policy, as in an installation.
+    // The client's gaps are reported to the policy, as in an installation.
     client.onGap((gap) => void system.ingest.interruptions([{ vm: VM, user: users[0]!, ...gap }]).catch(() => {}));
     await begun({ system, bus, url, transport: await client.connected });
     await playFixes(system, fixes, speed, stopped);

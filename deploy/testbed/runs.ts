@@ -1,4 +1,4 @@
-/** What a run of the test bed leaves on the host, by the run's id: so that it can be removed, also by a later run. */
+/** Keeps track of what a run leaves on the host, by the run's id, so that this run or a later one can remove it. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';

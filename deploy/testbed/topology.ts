@@ -1,4 +1,4 @@
-/** What a test bed looks like: its sites, how they are connected, and where the clients are. */
+/** The topology of a test bed: its sites, their connections, and its clients. */
 import Type, { type Static } from 'typebox';
 import type { Fault } from '#shared/config/faults.ts';
 import { type Settings, settings } from '#shared/config/settings.ts';
@@ -67,7 +67,7 @@ function faults({ sites, clients }: Topology): Fault[] {
   return found;
 }
 
-/** What a cable does to packets, in each direction. */
+/** Delay and loss of a cable, in each direction. */
 export interface Impairment {
   readonly delayMs: number;
   readonly lossPercent: number;

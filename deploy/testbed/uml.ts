@@ -10,7 +10,7 @@ import { delayLines, looseEnds } from './netem.ts';
 import type { Impairment } from './topology.ts';
 
 const INIT = new URL('uml-init.sh', import.meta.url).pathname;
-/** What `uml-init.sh` says when packets pass, and before what went wrong. */
+/** Output of `uml-init.sh` when packets pass, and the prefix of its errors. */
 const SAYS = 'delay: ';
 const READY = `${SAYS}ready`;
 /** Usual is a second. */
@@ -62,7 +62,7 @@ export async function startUml(
 /** A cable's devices inside. */
 const devices = (cable: number) => [`vec${2 * cable}`, `vec${2 * cable + 1}`] as const;
 
-/** What the first process of a kernel reads. */
+/** The script that the first process of a kernel reads. */
 async function writeFolder(path: string, cables: readonly Impairment[]): Promise<void> {
   const up = cables.flatMap((_, i) => devices(i).map((name) => `link set ${name} up`));
   const delays = cables.flatMap((cable, i) => delayLines(devices(i), cable));
@@ -73,7 +73,7 @@ async function writeFolder(path: string, cables: readonly Impairment[]): Promise
 }
 
 /**
- * What a kernel is told when it starts.
+ * The command line of a kernel.
  * @param path its folder
  * @param first number of the first of its cables
  */

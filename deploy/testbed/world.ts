@@ -21,7 +21,7 @@ export interface TestBed {
   readonly network: Network;
   /** The agents by site. */
   readonly agents: ReadonlyMap<string, AgentClient>;
-  /** What a configuration has to say to use this test bed. */
+  /** Settings that a configuration needs for this test bed. */
   readonly sites: readonly object[];
   readonly hypervisor: { readonly kind: 'qemu'; readonly tls: Record<'ca' | 'cert' | 'key', string> };
   /** In what moves differ from the model's usual host: `move` of a configuration. */
@@ -38,7 +38,7 @@ export interface TestBed {
 }
 
 export interface TestBedOptions {
-  /** What all agents do alike beside the usual, as MPTCP off to compare. */
+  /** Settings of all agents beyond the usual ones, for example MPTCP off for a comparison. */
   readonly qemu?: Partial<AgentConfig['qemu']>;
 }
 

@@ -1,4 +1,4 @@
-/** Where generated users move: a rectangle in metres, on the map. */
+/** The area where generated users move: a rectangle in metres, on the map. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import { TagalongError } from '#shared/errors.ts';

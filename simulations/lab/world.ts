@@ -1,7 +1,7 @@
 /** A slotted world: cells where users are, sites in some of the cells, and what each pair of them costs. */
 import type { HopCosts } from './costs.ts';
 
-/** Where cells are, in a plane, in hops: two units apart is two hops. */
+/** Positions of the cells in a plane, in hops: a distance of two units is two hops. */
 export interface CellMap {
   readonly x: Float64Array;
   readonly y: Float64Array;

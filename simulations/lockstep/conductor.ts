@@ -61,7 +61,7 @@ export class Conductor {
 
   constructor(options: ConductorOptions) {
     this.#options = options;
-    // What is due is done in `settle`.
+    // `settle` carries out the callbacks that are due.
     this.#wakeAt = alarm(options.clock, () => {
       this.#told++;
     });
@@ -73,13 +73,13 @@ export class Conductor {
     await once(this.#server, 'listening');
   }
 
-  /** Where a process of this name finds the clock. */
+  /** The address of the clock for the process of this name. */
   address(name: string): string {
     const { port } = this.#server.address() as AddressInfo;
     return `tcp://${name}:${this.#token}@127.0.0.1:${port}`;
   }
 
-  /** Where the present processes of a service answer requests. */
+  /** The addresses of a service's present processes. */
   urls(service: string): string[] {
     return [...this.#members.values()].flatMap(({ name, url }) => (name.startsWith(`${service}-`) && url) || []);
   }

@@ -27,7 +27,9 @@ export interface Follower {
   readonly left: AbortSignal;
 }
 
-/** Where a conductor is, and as whom it knows this process: `tcp://NAME:TOKEN@127.0.0.1:PORT`. */
+/**
+ * Environment variable with the address of the conductor, and this process's name and token: `tcp://NAME:TOKEN@127.0.0.1:PORT`.
+ */
 export const CLOCK_VARIABLE = 'TAGALONG_CLOCK';
 const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost'];
 

@@ -27,7 +27,7 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
       const urls = conductor.urls('ingest');
       const url = urls[asked++ % urls.length];
       if (url !== undefined) {
-        // What it does is done at this instant.
+        // The request belongs to this instant.
         conductor.disturbed();
         await conductor.tellTime();
         const signal = AbortSignal.timeout(TIMEOUT_MS);

@@ -3,7 +3,7 @@ import type { FromConductor, Rest, Wire } from './wire.ts';
 /** A process that follows the conductor, from its coming to its end. */
 export class Member {
   readonly name: string;
-  /** Where it answers requests; undefined until it takes part. */
+  /** Address of its HTTP server; undefined until it takes part. */
   url: string | undefined;
   /** How late it was when it last rested, and how it was then. */
   nowMs = Number.NEGATIVE_INFINITY;

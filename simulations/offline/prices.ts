@@ -7,9 +7,9 @@ import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 
 /**
- * What moves cost at least, by the model that the simulator works with, with paths to themselves. Kept is for each site the
- * cheapest move from or to it; a move between two sites then costs at least the dearer of their two figures, which is what it
- * costs where sites are connected alike, but for some microseconds of round trip.
+ * The least cost of moves by the simulator's own model, with no other move on their paths. For each site it stores the cheapest
+ * move from or to it. A move between two sites then costs at least the dearer of their two figures. Where all sites are connected
+ * alike it costs exactly that, but for some microseconds of round trip.
  */
 export class LeastPrices {
   /** By the index of the site, in user-milliseconds: for each unit of the users' weight, and for the bytes. */

@@ -1,4 +1,4 @@
-/** Where users were, on a grid. */
+/** A grid that counts where users were. */
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 
 /** Cells along the longer side: about as many as a screen shows. */

@@ -29,7 +29,7 @@ function stayWords({ worst, servingUserMs, movingUserMs }: VmLife): string {
 
 function lookHtml({ atMs, why }: Look, margin: number): Html {
   const { home, homeServingUserMsPerS, expectedStayMs, candidates } = why;
-  // Where no site serves better, there is nothing to say of moves.
+  // If no site serves better, there is no prediction of a move to show.
   const better = candidates.some(({ prediction }) => prediction !== undefined);
   const numeric = (head: string) => ({ head, numeric: true });
   const table = dataTable(

@@ -63,7 +63,7 @@ function drawEnds(random: Random): [number, number] {
   return [station(from).minute, station(to).minute];
 }
 
-/** Where a user is at a minute of the scenario, and whether on a train. */
+/** A user's place at a minute of the scenario, and whether it is on a train. */
 export function placeIn(journeys: readonly Journey[], minute: number): { place: number; travels: boolean } {
   let place = journeys[0]!.from;
   for (const { departs, arrives, from, to } of journeys) {

@@ -5,7 +5,7 @@ import { type BenchReport, type BenchRow, benchReport } from '../bench.ts';
 import { benchMemoryBus } from './memory.ts';
 import { AMOUNTS, benchPlacement } from './placement.ts';
 
-/** What to measure on. */
+/** Settings of the measurement. */
 export interface BusBench {
   /** Running servers as in a configuration: `nats://HOST:PORT` or `kafka://HOST:PORT`, without access or TLS. */
   readonly servers: readonly string[];

@@ -14,7 +14,7 @@ import { configOn, population, positionAtMs, positions, type World } from './wor
 /** Events a call of `publish`. */
 const CHUNK = 5_000;
 
-/** What was measured. */
+/** Result of the measurement. */
 export interface Drained {
   readonly perS: number;
   readonly cpuUsPerEvent: number;
@@ -25,7 +25,7 @@ export interface Drained {
   readonly peakBytes: number;
   /** VMs whose kept position is the last that their user had, as a share. */
   readonly newest: number;
-  /** What a bare consumer takes of the same events a second, where it was asked for. */
+  /** Events a second that a bare consumer takes; present only if it was asked for. */
   readonly barePerS: number;
 }
 

@@ -1,8 +1,8 @@
 /**
- * What the bus costs on top of kafkajs: the same records, in the same topic, with the same acknowledgements and commits,
- * once through the bus and once through a producer and a consumer that do nothing else; and how long an event takes
- * from publish to its handler. The bare ones turn events into JSON and back, which nobody can do without who wants to
- * use them; one consumer more does not, and tells what Kafka itself gives.
+ * Measures the bus against kafkajs: the same records, in the same topic, with the same acknowledgements and commits, once through
+ * the bus and once through a producer and a consumer that do nothing else; and the time of an event from publish to its handler.
+ * The bare clients convert events to JSON and back, as every user of events must. One more consumer does not, and shows the speed
+ * of Kafka itself.
  */
 
 import { randomUUID } from 'node:crypto';

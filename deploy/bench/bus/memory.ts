@@ -1,4 +1,4 @@
-/** What the bus inside a process costs, against calling the policy directly with the same events. */
+/** Measures the in-process bus against direct calls of the policy with the same events. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { createPlacement } from '#services/placement/service.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
@@ -64,7 +64,7 @@ async function rateOf(steps: readonly (readonly Event[])[], { take, done }: Way)
   return (steps.reduce((sum, { length }) => sum + length, 0) / (user + system)) * 1e6;
 }
 
-/** What gives a core of its own, which knows the VMs, some events. */
+/** Returns a function that gives events to a core of its own, which knows the VMs. */
 function core(world: World) {
   const { network, move, policy, limits, ingest } = config;
   const placement = new Placement({ network, move, policy, limits, plausibility: ingest.plausibility });

@@ -1,6 +1,6 @@
 /**
- * What the bus costs on NATS: events a second through `natsBus`, against the same messages through the bare client on
- * the same server, with the same durability, payload and partitions; and how late events are at a steady rate.
+ * Measures the bus on NATS: events a second through `natsBus`, against the same messages through the bare client on the same
+ * server, with the same durability, payload and partitions; and the delay of events at a steady rate.
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
@@ -23,7 +23,7 @@ const WANTED_RATIO = 0.7;
 const STEADY_PER_S = 2_000;
 const TICK_MS = 10;
 
-/** What to measure with. */
+/** Settings of the measurement. */
 export interface NatsBenchOptions {
   readonly servers: string;
   readonly storage?: 'file' | 'memory';

@@ -33,7 +33,7 @@ const telling = setInterval(tell, SAMPLE_MS);
 let stopping = false;
 const start = () =>
   placement.start().catch((error) => {
-    // Whoever is stopped while it joins its group has not joined it.
+    // A process that is stopped while it joins its group has not joined it.
     if (!stopping) throw error;
   });
 const stop = async () => {

@@ -1,6 +1,6 @@
 /**
- * What placement makes of a bus: the service with its store on the same server, fed with what users of a region report,
- * against a bare consumer of the same events; several of them; late decisions; and what an outage leaves behind.
+ * Measures placement on a bus: the service with its store on the same server, fed with the reports of a region's users, against a
+ * bare consumer of the same events; several placements at once; the delay of decisions; and the state after an outage.
  */
 import { nearestRank } from '#simulations/statistics.ts';
 import { atLeast, atMost, type BenchRow, median } from '../bench.ts';

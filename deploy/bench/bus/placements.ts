@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Config } from '#shared/config/schema.ts';
 
-/** What a placement says of itself whenever it has handled something more. */
+/** Progress report of a placement, sent when it has handled more events. */
 export interface Sample {
   /** Location events, since it began. */
   readonly handled: number;
@@ -74,8 +74,8 @@ export class Placements {
 }
 
 /**
- * What they did while all of them were at work, from when the last had begun until the first had ended. Where there was too
- * little to do for that, all that they did since they were told to begin.
+ * Rates of the placements while all of them worked: from the start of the last to the end of the first. If that time is too short
+ * to measure, the rates since all were told to begin.
  */
 export function ratesOf({
   samples,

@@ -1,4 +1,4 @@
-/** What goes through the bus in its benchmarks: the region of `bench engine`, told as events. */
+/** The events that the bus benchmarks send: the region of `bench engine`. */
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';

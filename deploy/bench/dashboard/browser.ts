@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Place } from './crowd.ts';
 
-/** What a page has drawn so far. */
+/** Drawing figures of a page so far. */
 export interface Frames {
   readonly count: number;
-  /** What each of the last ones took, while others may have had the processor. */
+  /** Duration of each of the last frames, while other processes may have used the processor. */
   readonly drawMs: readonly number[];
-  /** What the page has had of a processor since it was opened, for everything that it does. */
+  /** Processor time of the page since it was opened, for everything that it does. */
   readonly cpuMs: number;
 }
 
@@ -85,7 +85,7 @@ export async function openPage(url: string): Promise<PageUnderTest> {
   };
 }
 
-/** Where Chromium is; undefined where `npm run prerequisites` has not installed one. */
+/** Path of Chromium; undefined if `npm run prerequisites` has not installed it. */
 export function chromiumPath(): string | undefined {
   const { TAGALONG_CHROMIUM: chosen } = process.env;
   if (chosen) return chosen;

@@ -1,7 +1,7 @@
 /**
- * What the dashboard takes: of a browser to draw, of the server to send, of the time from a location to its pixel; and how
- * many locations a second are taken in over HTTP. Users move by random waypoint at 1 to 30 m/s, each with a VM of their own,
- * and report every ten seconds; all services run in this process, the browser and who sends over HTTP in others.
+ * Measures the dashboard: the browser's drawing, the server's sending, the time from a location to its pixel; and how many
+ * locations a second HTTP takes in. Users move by random waypoint at 1 to 30 m/s, each with a VM of their own, and report every
+ * ten seconds. All services run in this process; the browser and the HTTP sender run in others.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSystem, type System } from '#services/process/system.ts';
@@ -64,7 +64,7 @@ function measure(users: number, seed: number, quick: boolean): Promise<BenchRow[
       const page = await openPage(url);
       try {
         await page.shows(users);
-        // What is drawn and compiled once is not what is asked for.
+        // The first drawings and compilations do not belong to the measurement.
         await sleep(lookMs / 2);
         const begun = await page.frames();
         const withPage = await cpuShare(lookMs);

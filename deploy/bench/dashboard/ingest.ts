@@ -9,7 +9,7 @@ import { createCrowd } from './crowd.ts';
 const USERS = 1_000;
 const CONNECTIONS = 16;
 
-/** What the thread that sends is told. */
+/** Orders to the thread that sends. */
 export interface Load {
   readonly url: string;
   readonly users: number;
@@ -17,7 +17,7 @@ export interface Load {
   readonly durationMs: number;
 }
 
-/** What it says when it has ended. */
+/** Its report at the end. */
 export interface Sent {
   readonly tookMs: readonly number[];
   readonly refused: number;

@@ -7,7 +7,7 @@ import { median } from '../bench.ts';
 import { heapBytes } from '../heap.ts';
 import { batchesOf, type Movement, movementOf, nearestSites, type Source } from './movement.ts';
 
-/** What is measured. JSON. */
+/** The job to measure. JSON. */
 export interface Job {
   readonly source: Source;
   readonly policy: string;
@@ -17,7 +17,7 @@ export interface Job {
   readonly warmUps: number;
 }
 
-/** What was measured. A user-step is one user's position at one step, through everything that follows from it. JSON. */
+/** The measured result. A user-step is one user's position at one step, with everything that follows from it. JSON. */
 export interface Measured {
   readonly userSteps: number;
   /** User-steps a second of the processor, all threads' counted: what one core does. */
@@ -27,7 +27,7 @@ export interface Measured {
   /** The same in the first run. */
   readonly firstPerS: number;
   readonly peakRssBytes: number;
-  /** What the last run's memory in use grew by from a tenth of its steps to its end. */
+  /** Growth of the memory in use during the last run, from a tenth of its steps to its end. */
   readonly heapGrowthBytes: number;
   readonly moves: number;
   readonly meanMoveMs: number;

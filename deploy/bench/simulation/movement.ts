@@ -1,4 +1,4 @@
-/** Where users go, step by step, in little memory: what a simulation is measured with. */
+/** Movements for the measurement of a simulation: users' positions step by step, in little memory. */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { DEFAULT_SITE, type SiteSpec } from '#services/replay/site-lists.ts';

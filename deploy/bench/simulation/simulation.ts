@@ -105,7 +105,7 @@ const USERS = [
 ] as const;
 const SITES = [100, 1_000, 10_000];
 
-/** What a user-step of one size takes. */
+/** Measures the time of a user-step at one size. */
 interface Grown {
   readonly metric: string;
   readonly ns: number;

@@ -8,7 +8,7 @@ import type { Subject } from '#simulations/subject.ts';
 import { atMost, type BenchRow } from '../bench.ts';
 
 const POLICIES = ['tagalong', 'nearest', 'never'];
-/** What is compared at once: all that see the past only, one that sees a while ahead, and the bound. */
+/** The policies that are compared in one run: all that see only the past, one that sees a while ahead, and the bound. */
 const ALL = [
   ...POLICIES,
   ...['hysteresis(2)', 'myopic', 'ski-rental(1)', 'mdp', 'lyapunov', 'work-function', 'look-ahead(300)', 'optimum'],

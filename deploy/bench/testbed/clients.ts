@@ -1,4 +1,4 @@
-/** What a client sees of a move, and whether anything is lost over many of them. */
+/** Measures a move from the client's side, and whether many moves lose anything. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BenchRow, median } from '#deploy/bench/bench.ts';
 import type { Gap } from '#services/probe/probe.ts';

@@ -13,7 +13,7 @@ import { openTestBed, type TestBed } from '../../testbed/world.ts';
 export const VM = 'vm1';
 const MB = 2 ** 20;
 
-/** What a measurement is made on. */
+/** The environment of a measurement. */
 export interface LabOptions extends Apart {
   readonly ratesBps: readonly number[];
   readonly ramBytes?: number;
@@ -95,7 +95,7 @@ export async function inLab<T>(options: LabOptions, work: (lab: Lab) => Promise<
   }
 }
 
-/** What the policy would have expected of a move that sends so much. */
+/** The policy's prediction for a move of this many bytes. */
 function predict({ topology, move }: TestBed, spec: ReturnType<typeof specOf>, addedMs: number) {
   const [from, to] = [topology.sites[0]!, topology.sites[1]!];
   // Both namespaces are on one host: there is no distance but what the paths add.

@@ -41,7 +41,7 @@ export async function benchStorage(diskBytes: number): Promise<BenchRow[]> {
       ...each('way out', out),
       ...each('return', back),
       plain(`${name}: written from the way out to the end of the return`, meanwhile / 1e6, 'MB'),
-      // What is written twice is sent once, but in whole pieces; and what is written during the return goes to both.
+      // The mirror sends a block that was written twice once, in whole pieces. Writes during the return go to both ends.
       atMost(`${name}: bytes of the disk, return ÷ way out`, back.diskSentBytes / out.diskSentBytes, 'x', 0.5),
       plain(`${name}: whole move, return ÷ way out`, back.durationMs / out.durationMs, 'x'),
       exactly(`${name}: content equal after both moves`, equal, '', 1),

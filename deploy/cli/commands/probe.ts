@@ -24,7 +24,7 @@ export function addProbe(program: Command): void {
     });
 }
 
-/** Where to connect to: `HOST:PORT`, `[IPv6]:PORT`. */
+/** Address to connect to: `HOST:PORT`, `[IPv6]:PORT`. */
 function addressOption(text: string): { readonly host: string; readonly port: number } {
   const [, bracketed, bare, digits] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);

@@ -13,7 +13,7 @@ export interface TraceReading {
   readonly gapSeconds?: number;
 }
 
-/** What `--trace` says of itself in the help. */
+/** Help text of `--trace`. */
 export const TRACE_HELP = 'positions, as a file or a folder, perhaps gzipped (services/replay/traces/README.md)';
 
 /** A silence that is longer is not bridged: nobody knows where the user was. */

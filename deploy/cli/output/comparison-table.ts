@@ -13,7 +13,7 @@ export function comparisonTable(runs: readonly RunResult[]): string {
   return table(columns, comparisonRows(runs));
 }
 
-/** What is shown of several seeds, and how. */
+/** The rows of the table for several seeds, and how each is formatted. */
 const ROWS: readonly (readonly [string, Figure, (value: number) => string])[] = [
   ['cost, user-seconds', 'totalUserMs', seconds],
   ['  of serving', 'servingUserMs', seconds],

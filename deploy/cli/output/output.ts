@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
 import { type EventType, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 
-/** What `--decisions` writes: every decision, and every migration event. */
+/** Event types that `--decisions` writes: every decision, and every migration event. */
 export const DECISIONS: readonly EventType[] = [
   'placement.decided.v1',
   'migration.accepted.v1',

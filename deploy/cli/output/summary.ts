@@ -37,7 +37,7 @@ export interface Summary {
     readonly repeats: number;
     /** Share of the location events that counted but could change nothing; null where none counted. */
     readonly quietShare: number | null;
-    /** What did not count, by why not. */
+    /** Number of rejected positions, by reason. */
     readonly implausible: Readonly<Record<string, number>>;
   };
   /** `ordered` is the sum of the others. */
@@ -55,7 +55,7 @@ export interface Summary {
   readonly degraded: Readonly<Record<string, number>>;
   /** |measured ÷ predicted − 1| of completed moves. */
   readonly predictionError: { readonly duration: Spread | null; readonly interruption: Spread | null };
-  /** Where the positions came from a trace: its rows, and those that could not be read. */
+  /** For positions from a trace: the number of its rows, and of those that could not be read. */
   readonly trace?: TraceReport;
 }
 

@@ -12,13 +12,13 @@ const AGAIN_MS = 1000;
 /** How long one may take to end in good order. */
 const END_MS = 10_000;
 
-/** What all of them are given, and who is told of them. */
+/** Options that all processes share, and callbacks about them. */
 export interface ChildrenOptions {
   /** The file that all of them are given. */
   readonly config: string;
-  /** Where a process of this name finds its clock. */
+  /** Returns the address of the clock for the process of this name. */
   readonly address: (name: string) => string;
-  /** Where their logs go. */
+  /** Destination of their logs. */
   readonly log?: Writable;
   /** Told that one has ended by itself that was never killed, and what it said last: it is not started again. */
   readonly failed: (name: string, words: string) => void;

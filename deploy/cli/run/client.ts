@@ -15,7 +15,7 @@ const LIMITS = { mostBytes: 256 * 2 ** 20, withinMs: 15_000 };
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-/** What a process says that is not the one to ask; the later ones tell more. */
+/** Error codes of a process that cannot serve this request; a later code in the list is more informative. */
 const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_ELSEWHERE'];
 
 /**

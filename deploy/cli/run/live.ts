@@ -26,9 +26,9 @@ export interface LiveView {
 }
 
 const REDRAW_MS = 200;
-/** Where there is no terminal to redraw a line on. */
+/** Interval of progress lines if the output is no terminal. */
 const PLAIN_MS = 5000;
-/** Where the terminal does not say how wide it is. */
+/** Width in characters if the terminal does not report one. */
 const NARROW = 80;
 const CLEAR_LINE = '\r\x1b[2K';
 
@@ -94,7 +94,7 @@ export function moveLine(move: EndedMove, emphasize: (text: string) => string = 
   const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(7)}  ${emphasize(way)}`;
   // Why it failed is in words of a guest, an agent or QEMU.
   if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${foreignText(move.because)} (${move.reason})`;
-  // What moves are for needs no note.
+  // `better-site` is the usual reason and needs no note.
   const notes = [...(move.reason === 'better-site' ? [] : [move.reason]), ...figures.degraded].join(', ');
   return [
     head,

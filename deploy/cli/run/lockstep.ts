@@ -22,7 +22,7 @@ import { Children } from './children.ts';
 /** How many processes of each service there are. */
 export type Processes = Readonly<Record<'ingest' | 'placement' | 'migrator', number>>;
 
-/** What is played, and onto what. */
+/** The trace to play, and the processes that play it. */
 export interface LockstepRun {
   /** With the sites, and a bus and a store that others reach. */
   readonly config: Config;
@@ -37,7 +37,7 @@ export interface LockstepRun {
   readonly observe: (event: Event) => void;
   readonly stopped?: () => boolean;
   readonly log: Log;
-  /** Where the processes write their logs. */
+  /** Destination of the processes' logs. */
   readonly childLog?: Writable;
   /** Told when all processes are there. */
   readonly begun?: (progress: LockstepProgress) => void;
@@ -138,7 +138,7 @@ function forChildren(config: Config): Config {
   return { ...config, vms: [], http: { ...config.http, host: '127.0.0.1', requestsPerMinute: 1_000_000 } };
 }
 
-/** What an earlier run has left would be taken for the present. @throws TagalongError USAGE */
+/** Refuses a store with records of an earlier run: services would take them for the present state. @throws TagalongError USAGE */
 async function refuseUsed(config: Config, log: Log): Promise<void> {
   const store = await openStore(config, log);
   const records = (await Promise.all(['ingest/', 'placement/', 'migrator/'].map((key) => store.list(key)))).flat();

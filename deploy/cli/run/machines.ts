@@ -6,7 +6,7 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 
-/** What runs the VMs, as the configuration says. @throws TagalongError CONFIG_UNREADABLE */
+/** Creates the hypervisor that the configuration names. @throws TagalongError CONFIG_UNREADABLE */
 export async function openMachines(config: Config, clock: Clock, store: Store, log: Log): Promise<Machines> {
   return config.hypervisor.kind === 'qemu' ? qemuMachines(config, store, log) : keptMachines(config, clock, store, log);
 }

@@ -12,7 +12,7 @@ import { liveView } from './live.ts';
 import { type LockstepProgress, namesOf, type Processes, playInLockstep } from './lockstep.ts';
 import { stopRequest } from './signals.ts';
 
-/** What is played, and how. */
+/** The input of a run, and how it is played. */
 export interface ProcessesRun {
   readonly title: string;
   readonly config: Config;
@@ -24,7 +24,7 @@ export interface ProcessesRun {
   readonly observe?: (event: Event) => void;
   readonly json: boolean;
   readonly log: Log;
-  /** Where the processes write their logs to: a file, or `-` for standard error. */
+  /** Destination of the processes' logs: a file, or `-` for standard error. */
   readonly logPath?: string;
 }
 

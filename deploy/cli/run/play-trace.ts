@@ -39,7 +39,7 @@ export async function playTrace(options: ReplayOptions): Promise<void> {
   if (processes !== undefined) refuseUnfit(config, options);
   const trace = await traceOf(options.trace, options);
   const { startMs, batches } = await begin(trace, options.trace);
-  // Whoever declares VMs says whose they are.
+  // A configuration that declares VMs also names their users; personal VMs are for traces without declared VMs.
   const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
   const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
   const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);

@@ -64,14 +64,14 @@ export async function runProbe(options: ProbeCommandOptions): Promise<void> {
     throw new TagalongError('CONNECTION_BROKEN', `the connection did not hold: ${broken.join(', ')}`);
 }
 
-/** What must not happen to a connection that is held. */
+/** Lists the faults of the connection: lost connections; lost, reordered and corrupted bytes. */
 function brokenBy({ resets, lostBytes, reorderedBytes, corruptedBytes }: ProbeReport): string[] {
   const lost = resets > 0 ? [`${counted(resets, 'connection')} lost`] : [];
   const wrong = Object.entries({ lost: lostBytes, reordered: reorderedBytes, corrupted: corruptedBytes });
   return [...lost, ...wrong.flatMap(([what, n]) => (n > 0 ? [`${bytes(n)} ${what}`] : []))];
 }
 
-/** What tells a running Tagalong of a gap. */
+/** Returns the function that reports a gap to a running Tagalong. */
 function reporterOf({ report: url, vm, user }: ProbeCommandOptions): ((gap: Gap) => Promise<void>) | undefined {
   if (url === undefined) return undefined;
   if (vm === undefined || user === undefined) {

@@ -44,7 +44,7 @@ export async function runRecord({ config: path, out: outPath, seconds }: RecordO
     const disguise = pseudonymous ? '' : '; users get pseudonyms of this recording alone';
     process.stderr.write(`recording to ${outPath}${disguise}\n`);
     const timeIsUp = seconds === undefined ? [] : [sleep(seconds * 1000, undefined, { signal: stop }).catch(() => {})];
-    // What cannot be written any more is the end, too.
+    // A failed write ends the recording, too.
     await Promise.race([aborted(stop), written, ...timeIsUp]);
     await recording.stop();
     out.end();

@@ -12,7 +12,7 @@ interface Duty {
   readonly migrations: readonly MigrationStatus[];
 }
 
-/** What is known, and what is missing of it. */
+/** The known state of the installation, and which parts of it are missing. */
 interface StatusReport {
   /** Undefined where no placement answered. */
   readonly placement: PlacementStatus | undefined;
@@ -64,8 +64,8 @@ function asJson({ placement, migrations, missing }: StatusReport) {
 }
 
 /**
- * What several placements say, each of its own VMs, as one would. Whatever is said twice counts once: a dashboard passes on
- * what a placement says, and a VM that changes hands may be listed by both.
+ * Merges the reports of several placements, each about its own VMs, into one. Duplicates count once: a dashboard passes on a
+ * placement's report, and two placements may both list a VM whose partition changes hands.
  */
 function merged(placements: readonly PlacementStatus[]): PlacementStatus {
   const [{ policy, partitions }] = placements as [PlacementStatus];
@@ -98,7 +98,7 @@ function mergedMoves(migrators: readonly Duty[]): MigrationStatus[] {
   return [...new Map(byDuty.flatMap((one) => one.migrations.map((move) => [move.migration, move]))).values()];
 }
 
-/** What is missing because nobody answered who has it. */
+/** Lists the parts that are missing because the process that has them did not answer. */
 function gaps(placement: PlacementStatus | undefined, migrators: readonly Duty[]): string[] {
   const lines: string[] = [];
   if (placement === undefined) lines.push('sites and VMs: no placement answered; name one with --url.');

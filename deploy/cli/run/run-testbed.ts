@@ -77,7 +77,7 @@ async function fixesOf(path: string): Promise<Fix[]> {
   throw new TagalongError('TRACE_UNREADABLE', trace.report.firstBad ?? `${path}: no position in it`);
 }
 
-/** What each move cost, beside what was predicted of it. */
+/** A table with the cost of each move beside its prediction. */
 function movesTable(moves: readonly EndedMove[]): string {
   const predicted = (value: number | undefined, format: (value: number) => string) =>
     value === undefined ? '' : ` (${format(value)})`;

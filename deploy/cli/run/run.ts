@@ -22,13 +22,13 @@ import { liveView, type Progress } from './live.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
-/** What is played, and how. */
+/** The input of a run, and how it is played. */
 export interface Run {
   /** One line that says what it is. */
   readonly title: string;
   readonly config: Config;
   readonly startMs: number;
-  /** Where it is known beforehand. */
+  /** Present only if it is known before the run. */
   readonly endMs?: number;
   /** How many seconds pass in one of the machine's; Infinity: as fast as it goes. */
   readonly speed: number;

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { HttpConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 
-/** What can answer requests. */
+/** A server of HTTP requests. */
 interface Listener {
   listen(): Promise<{ readonly url: string }>;
 }

@@ -1,4 +1,4 @@
-/** What processes have set aside, for `tagalong status`. */
+/** Collects the records that processes have set aside, for `tagalong status`. */
 import { counted, instant } from '#shared/format.ts';
 import type { SetAsideRecord } from '#shared/store/set-aside.ts';
 import { table } from '../output/table.ts';

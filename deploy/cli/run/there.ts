@@ -1,4 +1,4 @@
-/** What runs at the addresses that a command was given. */
+/** Finds out which processes run at the addresses that a command was given. */
 import { fetchAnswer } from '#shared/http/answer.ts';
 import { foreignText } from '#shared/text.ts';
 import { basesOf, reasonOf, type ServerOptions } from './client.ts';

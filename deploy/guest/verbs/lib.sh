@@ -30,7 +30,7 @@ make_noise() {
   mv "$NOISE.new" "$NOISE"
 }
 
-# What may still be put into RAM without the guest running out of it.
+# Prints how many bytes can still be put into RAM before the guest runs out of memory.
 require_free() {
   available=$(awk '/^MemAvailable:/ { print $2 * 1024 }' /proc/meminfo)
   [ "$1" -le $((available - 12582912)) ] || fail "the guest has only $available bytes of memory left"

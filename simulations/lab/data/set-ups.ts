@@ -1,4 +1,4 @@
-/** Where policies are compared: recorded and made-up movements, each with sites and costs. */
+/** The set-ups in which policies are compared: recorded and made-up movements, each with sites and costs. */
 import { readSites } from '#services/replay/site-lists.ts';
 import { openTrace } from '#services/replay/traces/trace.ts';
 import { GENERATOR_NAMES, generate } from '../../generators/generate.ts';

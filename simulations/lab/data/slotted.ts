@@ -15,7 +15,7 @@ export interface Slotting {
   readonly farthestHops: number;
 }
 
-/** Where the cells are, in hops; and from degrees to the same plane. */
+/** Positions of the cells, in hops, and the conversion from degrees to the same plane. */
 export interface Plane {
   readonly map: CellMap;
   x(lat: number, lon: number): number;
