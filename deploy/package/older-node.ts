@@ -1,5 +1,5 @@
 /**
- * What Node 20 lacks of ES2024 and of its own API, for the installed command. The build imports it into each program before
+ * Adds to Node 20 the parts of ES2024 and of Node's API that the installed command needs. The build imports it into each program before
  * anything else. A checkout runs on the pinned Node and does not need it.
  */
 

@@ -14,7 +14,7 @@ export interface LabPolicy {
   begin(setting: Setting, future?: CellTrace): PlacementRule;
 }
 
-/** What every policy knows beforehand. */
+/** Known to every policy before the run. */
 export interface Setting {
   readonly world: World;
   readonly users: number;

@@ -1,7 +1,7 @@
 /** Scripts for shell completion, made from the definitions of the commands. */
 import type { Command } from 'commander';
 
-/** What a shell may offer at one place of the command line. */
+/** A completion that a shell offers at one place of the command line. */
 interface Place {
   /** The commands before it, without the program: `[]`, `['site']`, `['site', 'list']`. */
   readonly path: readonly string[];

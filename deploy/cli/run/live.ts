@@ -1,4 +1,4 @@
-/** What a run shows on standard error while it goes on: how far it is, and a line for each move that ended. */
+/** Shows the progress of a run on standard error, with a line for each move that ended. */
 import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
 import { foreignText } from '#shared/text.ts';
 import { styled } from '../output/styled.ts';

@@ -9,7 +9,7 @@ const SLOT_MS = 1000;
 export interface Adaptation {
   /** @default the rule's */
   readonly name?: string;
-  /** What a slot costs in a cell, served from a site. @default the world's c_d */
+  /** Cost of a slot in a cell, served from a site. @default the world's c_d */
   readonly servingOf?: (world: World, cell: number, site: number) => number;
   /** True: all costs are multiplied by the slot's load factor, which matters to rules that add up costs of several slots. */
   readonly loaded?: boolean;
@@ -59,7 +59,7 @@ function begin(rule: ProductRule, adaptation: Adaptation, { world, users }: Sett
   };
 }
 
-/** What a rule is shown of one user in one slot: one object for all. */
+/** A rule's view of one user in one slot: one object for all. */
 class SlotView implements RuleInput {
   vm = '';
   nowMs = 0;
