@@ -37,7 +37,7 @@ export interface RunInput {
 
 export interface RunResult {
   readonly policy: string;
-  /** Set where this is no run but the least that any could cost: then of `migrations` only `completed` says something. */
+  /** Set if this is a lower bound, not a run: then only `completed` of `migrations` is meaningful. */
   readonly isBound?: true;
   readonly fromMs: number;
   readonly toMs: number;

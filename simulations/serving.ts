@@ -94,7 +94,7 @@ export class Serving {
     return account;
   }
 
-  /** A position of a user has counted, and the session says where: what lies between the one before and this one counts now. */
+  /** A position of a user has counted and is in the session: the time since the position before is charged now. */
   located(account: Account, { user, weight, track, near }: Session): void {
     const { legs } = account;
     const { atMs, lat, lon } = track;

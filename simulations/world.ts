@@ -26,7 +26,7 @@ export interface World {
   /** The hot path: the same for a caller that holds the VM and its session. */
   locateAt(vm: Vm, session: Session, fix: Position): boolean;
   declareSite(site: SiteSpec): void;
-  /** No VM is looked at any more when time passes, so that nothing new is ordered: what is under way comes to its end. */
+  /** VMs are no longer evaluated when time passes, so that no new move is ordered: moves under way come to their end. */
   orderNothingMore(): void;
 }
 

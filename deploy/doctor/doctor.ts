@@ -9,7 +9,7 @@ import { siteFindings } from './site.ts';
 /** The QEMU that is checked when the settings name none. */
 const ANY_QEMU = { binary: 'qemu-system-x86_64', accel: 'auto' } as const;
 
-/** @param config the agent's settings; without them only what every agent needs is looked at */
+/** @param config the agent's settings; without them only the needs of every agent are checked */
 export async function examine(config?: AgentConfig): Promise<Finding[]> {
   if (process.platform !== 'linux') {
     return [bad('missing', 'Linux', process.platform, 'agents run on Linux; everything else runs anywhere')];

@@ -23,7 +23,7 @@ export async function kernelFindings(): Promise<Finding[]> {
   ];
 }
 
-/** @param version as `uname -r` says it */
+/** @param version as `uname -r` prints it */
 export function kernelFinding(version: string): Finding {
   const what = 'Linux';
   const [major = 0, minor = 0] = version.split(/[.-]/).map(Number);
@@ -32,7 +32,7 @@ export function kernelFinding(version: string): Finding {
   return bad('missing', what, version, `take a kernel of at least ${LEAST_KERNEL.join('.')}`);
 }
 
-/** @param enabled what net.mptcp.enabled is; undefined where there is none */
+/** @param enabled the value of net.mptcp.enabled; undefined if the kernel has no such setting */
 export function mptcpFinding(enabled: string | undefined): Finding {
   const what = 'multipath TCP';
   if (enabled === '1') return ok(what, 'net.mptcp.enabled = 1');
@@ -40,7 +40,7 @@ export function mptcpFinding(enabled: string | undefined): Finding {
   return bad('missing', what, `net.mptcp.enabled = ${enabled}`, 'sysctl -w net.mptcp.enabled=1, and in /etc/sysctl.d/');
 }
 
-/** @param said what `ip mptcp limits show` prints; undefined where it fails */
+/** @param said the output of `ip mptcp limits show`; undefined if it fails */
 export function limitsFinding(said: string | undefined): Finding {
   const what = 'MPTCP limits';
   const limit = (name: string) => Number(new RegExp(`${name} (\\d+)`).exec(said ?? '')?.[1] ?? Number.NaN);

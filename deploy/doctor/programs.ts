@@ -5,7 +5,7 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { bad, type Finding, ok } from './finding.ts';
 
 const LEAST_QEMU = 10;
-/** Program, package of Debian's that has it, and an argument with which it only says who it is. */
+/** A program, its Debian package, and an argument that makes it print its version only. */
 const PROGRAMS = [
   ['ip', 'iproute2', '-V'],
   ['ss', 'iproute2', '-V'],
@@ -13,7 +13,7 @@ const PROGRAMS = [
   ['qemu-img', 'qemu-utils', '--version'],
 ] as const;
 
-/** @param qemu what the agent's settings say of it, as far as there are any */
+/** @param qemu the agent's settings of QEMU, if there are any */
 export async function programFindings(qemu: Pick<AgentConfig['qemu'], 'binary' | 'accel'>): Promise<Finding[]> {
   const version = (program: string, argument: string) =>
     run(program, [argument]).then(
@@ -33,7 +33,7 @@ export async function programFindings(qemu: Pick<AgentConfig['qemu'], 'binary' |
   return [emulator, kvmFinding(qemu.accel, kvm), ...others];
 }
 
-/** @param said the first line of its --version; undefined where it cannot be run */
+/** @param said the first line of its --version; undefined if it cannot be run */
 export function qemuFinding(binary: string, said: string | undefined): Finding {
   const what = 'QEMU';
   const remedy = `install QEMU of at least ${LEAST_QEMU}.0: sh deploy/testbed/prerequisites.sh does on Debian`;

@@ -50,7 +50,7 @@ fi
 work=$(mktemp -d "$outdir/work.XXXXXX")
 trap 'rm -rf "$work" "$outdir/lock"' EXIT
 
-# The package that the kernel's own name stands for, and all that the programs may load.
+# The package behind the kernel's meta-package, and all files that the programs may load.
 wanted() {
   apt-cache depends "$KERNEL" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
   # shellcheck disable=SC2086

@@ -14,7 +14,7 @@ trap 'kill "$program" 2>/dev/null' TERM
   kill -KILL "$program" 2>/dev/null
 } <&3 >/dev/null 2>&1 &
 watcher=$!
-# A wait that a signal ends says nothing of the program.
+# A `wait` that a signal interrupts returns no status of the program.
 while kill -0 "$program" 2>/dev/null; do
   wait "$program"
   status=$?

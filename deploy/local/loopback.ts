@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 export interface Loopback {
   /** @returns `127.0.0.1:PORT`; the same for the same arguments */
   address(service: string, port: number): string;
-  /** A text with every `NAME:PORT` replaced, and `0.0.0.0:PORT` as the port of the service it is said of. */
+  /** Replaces every `NAME:PORT` in a text, and `0.0.0.0:PORT` by the port of the service that the text belongs to. */
   translate(text: string, of?: string): string;
 }
 
@@ -43,7 +43,7 @@ export function loopback(services: readonly string[], freePorts: readonly number
 /** Below the ports that Linux gives to outgoing connections: none of those takes a port between the check and its use. */
 const [FIRST_PORT, PAST_PORT] = [15_000, 32_000];
 
-/** Ports of the loopback that nobody listens on, all different. For programs that cannot pick one and say which. */
+/** Free ports of the loopback, all different, for programs that cannot pick a port and report it. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   while (servers.length < count) {

@@ -1,4 +1,4 @@
-/** Which processes stand for the containers of deploy/compose/compose.yaml, and what each is told. */
+/** Plans the processes that replace the containers of deploy/compose/compose.yaml, and their arguments. */
 import { parse } from 'yaml';
 import type { Loopback } from './loopback.ts';
 

@@ -32,7 +32,7 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-/** @param say told each line that the process prints, and when it ended */
+/** @param say receives each line that the process prints, and a line when it ends */
 export function supervise(launch: Launch, say: (name: string, line: string) => void): Supervised {
   const { name, command, args, env, readyUrl } = launch;
   let stopping = false;

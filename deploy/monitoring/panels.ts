@@ -9,7 +9,7 @@ interface Query {
 /** A graph, or one figure. */
 export interface Panel {
   readonly title: string;
-  /** For whoever looks at it and wonders. */
+  /** Explains the panel to its reader. */
   readonly description: string;
   /** Grafana's name of a unit. */
   readonly unit: string;
@@ -33,7 +33,7 @@ const quantiles = (histogram: string, over: string, shares: readonly number[]): 
   }));
 const completed = (name: string) => `${name}_bucket{outcome="completed"}`;
 
-/** From what is looked at first to what explains it. */
+/** The rows, from the overview to the details. */
 export const ROWS: readonly Row[] = [
   {
     title: 'At a glance',

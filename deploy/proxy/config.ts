@@ -9,7 +9,7 @@ export interface Address {
 /** How HAProxy is brought to speak MPTCP to the VM: by its own means, or because `mptcpize` opens its sockets. */
 export type Means = 'native' | 'mptcpize';
 
-/** @param versionText what `haproxy -v` says; `mptcp@` addresses are known from 3.1 on */
+/** @param versionText the output of `haproxy -v`; `mptcp@` addresses exist from 3.1 on */
 export function meansOf(versionText: string): Means {
   const [, major, minor] = /version (\d+)\.(\d+)/.exec(versionText) ?? [];
   return Number(major) * 1000 + Number(minor) >= 3001 ? 'native' : 'mptcpize';

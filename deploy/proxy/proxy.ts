@@ -14,7 +14,7 @@ import { runtimeCommand } from './runtime.ts';
 
 export type { Address } from './config.ts';
 
-/** Starts a program, wherever the proxy is to live: inside a network namespace, say. Its output must be piped. */
+/** Starts a program at the proxy's place, for example inside a network namespace. Its output must be piped. */
 export type Spawn = (program: string, args: readonly string[]) => ChildProcess;
 
 export interface ProxyOptions {
@@ -22,7 +22,7 @@ export interface ProxyOptions {
   readonly listen: Address;
   /** The VM's service, by its IP address. */
   readonly server: Address;
-  /** A folder of this proxy's own, for its configuration and its control socket; it is made where there is none. */
+  /** A folder of this proxy's own, for its configuration and its control socket; it is created if it does not exist. */
   readonly runDir: string;
   /** Default: on this host as it is. */
   readonly spawn?: Spawn;
@@ -75,7 +75,7 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
     ended,
     async pointTo(host, port) {
       requireAddress('pointTo', { host, port });
-      // It says what has changed, or that nothing had to; anything else is a fault.
+      // HAProxy answers with the change, or that none was necessary; any other answer is a fault.
       const answer = await runtimeCommand(socketPath, `set server vm/vm addr ${host} port ${port}`);
       if (!/changed|no need/.test(answer)) throw new Error(`HAProxy: ${answer}`);
     },

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 
 const ANSWER_MS = 5000;
 
-/** Rejects where nobody answers, or not in time. */
+/** Rejects if no answer arrives in time. */
 export function runtimeCommand(socketPath: string, command: string): Promise<string> {
   return new Promise((answered, failed) => {
     const socket = createConnection(socketPath);

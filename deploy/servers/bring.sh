@@ -23,7 +23,7 @@ make_work() {
   trap 'exit 1' HUP INT TERM
 }
 
-# unpack_package NAME: unpacks the distribution's package into $work. Fails where there is none.
+# unpack_package NAME: unpacks the distribution's package into $work. Fails if there is none.
 unpack_package() {
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
   # Another user makes root's downloads, and may not write here. A list of packages that is too old is renewed.

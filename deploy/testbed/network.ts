@@ -39,7 +39,7 @@ export interface Network {
   /** Runs a program there and gives what it printed. */
   exec(name: string, argv: readonly string[]): Promise<string>;
   spawn(name: string, argv: readonly string[], options?: SpawnOptions): ChildProcess;
-  /** Nothing passes a site's uplink any more, in neither direction; nobody is told. */
+  /** Cuts a site's uplink: nothing passes in either direction, and nobody is notified. */
   cut(site: string, provider: string): Promise<void>;
   mend(site: string, provider: string): Promise<void>;
   setRate(site: string, provider: string, rateBps: number): Promise<void>;
@@ -49,7 +49,7 @@ export interface Network {
 
 /**
  * Builds a test bed. Linux, root.
- * @throws TagalongError TESTBED_MISSING where packets are to be delayed or lost, and cannot be
+ * @throws TagalongError TESTBED_MISSING if the topology asks for delay or loss, and the host cannot produce them
  */
 export async function openNetwork(topology: Topology): Promise<Network> {
   await sweepRuns();

@@ -17,5 +17,5 @@ done
 said=$(ip -batch "$1/ip" 2>&1) || fail "ip: $said"
 said=$(tc -batch "$1/tc" 2>&1) || fail "tc: $said"
 echo 'delay: ready'
-# Until whoever started it goes.
+# Runs until the process that started it closes standard input.
 read -r _

@@ -13,9 +13,9 @@ const INIT = new URL('uml-init.sh', import.meta.url).pathname;
 /** Output of `uml-init.sh` when packets pass, and the prefix of its errors. */
 const SAYS = 'delay: ';
 const READY = `${SAYS}ready`;
-/** Usual is a second. */
+/** It usually takes a second. */
 const BOOT_MS = 30_000;
-/** A kernel is told its devices by its command line, which has 4096 characters at most. */
+/** The command line names a kernel's devices; it has 4096 characters at most. */
 export const CABLES_EACH = 32;
 const KERNEL_BYTES = 64 * 2 ** 20;
 /** Memory that a packet takes while it is under way, by its length. */

@@ -26,7 +26,7 @@ export interface ConductorOptions {
   /** The clock that all follow. The caller moves it, and waits for `settle` after each callback and at the end. */
   readonly clock: VirtualClock;
   readonly hosts: SharedHosts;
-  /** The processes that there are to be; the part before the dash is the service. */
+  /** The names of all processes; the part before the dash is the service. */
   readonly names: readonly string[];
   readonly partitions: number;
   /** False: this process begins nothing more by itself, also not what is due at this instant. */

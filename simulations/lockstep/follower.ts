@@ -34,7 +34,7 @@ export const CLOCK_VARIABLE = 'TAGALONG_CLOCK';
 const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost'];
 
 /**
- * Joins the conductor; the clock then says what time it is there.
+ * Joins the conductor; the clock then shows the conductor's time.
  * @throws TagalongError USAGE where the address is none, or not on this host; SERVER_UNREACHABLE
  */
 export async function follow(address: string): Promise<Follower> {

@@ -45,7 +45,7 @@ export class Outstanding {
     this.#order.set(id, order);
     for (const { types, owner, handled, waiting, latest, since } of this.#groups.values()) {
       if (!types.has(type) || handled.has(id) || waiting.has(id)) continue;
-      // A repeat of what was said before anybody was here to hear it may be dropped by the bus.
+      // The bus may drop a repeat of an event that was published before this group had a member.
       if (owner !== undefined && order < since) continue;
       waiting.set(id, by);
       if (owner === undefined || !LATEST_KEPT.includes(type)) continue;

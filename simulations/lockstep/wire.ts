@@ -36,7 +36,7 @@ export interface Rest {
 export type FromConductor =
   /** The answer to `hello`. */
   | { readonly kind: 'begin'; readonly nowMs: number }
-  /** It is `nowMs`; with `step`, the first thing that is due is to be done. Answered by `rests`. */
+  /** The time is `nowMs`; with `step`, the process carries out its first due callback. Answered by `rests`. */
   | { readonly kind: 'now'; readonly n: number; readonly nowMs: number; readonly step: boolean }
   | { readonly kind: 'report'; readonly report: Report }
   | ({ readonly kind: 'answer'; readonly n: number } & Answer);

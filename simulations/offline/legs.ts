@@ -20,7 +20,9 @@ interface Present {
 }
 
 const NOT_LOOKED = new Int32Array();
-/** How many sites nearest to a user are looked at first, and how many where those are not enough; then all are. */
+/**
+ * How many of the sites nearest to a user are checked first, and how many if those are not enough; after that all are checked.
+ */
 const NEIGHBOURS = [6, 24];
 
 /** Walks along an itinerary. A leg goes from one entry, of whichever user, to the next. */

@@ -32,7 +32,7 @@ export interface VmLife {
   readonly look?: Look;
 }
 
-/** A stay that costs so many times as much as when it was last looked at is looked at again. */
+/** A stay is evaluated again when its cost has grown by this factor since the last evaluation. */
 const GROWTH = 1.5;
 
 interface Life {

@@ -1,4 +1,4 @@
-/** Placements that find events on the bus which nobody has handled, and what it takes them to handle all. */
+/** Measures how fast placements handle a backlog of events on the bus. */
 
 import { randomUUID } from 'node:crypto';
 import { until } from '#shared/clock/retry.ts';

@@ -73,7 +73,7 @@ function keyOf({ partitionkey, data }: Event): string {
   return `${partitionkey} ${data.atMs}`;
 }
 
-/** Moves are decided as soon as another site is better, however fast somebody got there, and as many as it takes. */
+/** A policy that decides a move as soon as another site is better, at any speed of the user, and without a limit of moves. */
 function atOnce(config: Config): Config {
   const { ingest, policy, limits } = config;
   return {
@@ -84,7 +84,7 @@ function atOnce(config: Config): Config {
   };
 }
 
-/** @param publish told the events of a tick, and those that have a move decided after the first second */
+/** @param publish receives the events of a tick, and those that cause the decision of a move after the first second */
 async function publishSteadily(
   steadyMs: number,
   { size, ways }: World,

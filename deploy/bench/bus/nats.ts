@@ -170,7 +170,7 @@ async function steadyLatencies(
   }
 }
 
-/** Resolves when `taken` has been told as many. */
+/** Resolves when `taken` has received this number. */
 async function countTo(count: number, begin: (taken: (more: number) => void) => Promise<void>): Promise<void> {
   let left = count;
   const { promise, resolve } = Promise.withResolvers<void>();

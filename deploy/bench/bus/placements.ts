@@ -22,7 +22,7 @@ const PROGRAM = new URL('placement.main.ts', import.meta.url);
 /** Some placements that share the partitions, from `start` to `stop`. */
 export class Placements {
   readonly samples: Sample[][];
-  /** When all of them were told to begin, as in a sample. */
+  /** The time when all of them were told to begin, as in a sample. */
   begunMs = 0;
   readonly #children: ChildProcess[];
   #connected = 0;

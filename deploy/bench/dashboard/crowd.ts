@@ -15,7 +15,7 @@ export interface Crowd {
   begin(): () => Promise<void>;
   /** Somebody who was never there before is somewhere. */
   newcomer(vm: string, place: Place): Promise<void>;
-  /** A place beside the area, where nobody is, another for each number. */
+  /** An empty place beside the area, a different one for each number. */
   empty(i: number): Place;
 }
 
@@ -104,7 +104,7 @@ export async function createCrowd(ingest: Ingest, users: number, seed: number): 
       await ingest.attach(vm, user, 1);
       await ingest.locations([{ user, atMs: Date.now(), ...place }]);
     },
-    // To the west of everybody, inside what a page shows at first.
+    // To the west of all users, inside the first view of a page.
     empty: (i) => ({ lat: CORNER.lat + 0.3 + i * 0.1, lon: CORNER.lon - 0.35 }),
   };
 }

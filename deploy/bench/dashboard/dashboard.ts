@@ -22,7 +22,7 @@ export interface DashboardOptions {
   readonly quick: boolean;
 }
 
-/** How long each state is looked at. */
+/** Duration of the measurement of each state. */
 const LOOK_MS = 10_000;
 const QUICK_MS = 1_500;
 const PIXELS = 20;
@@ -133,7 +133,7 @@ async function eventsToPixels(crowd: Crowd, page: PageUnderTest, samples: number
   for (let i = 0; i < samples; i++) {
     const place = crowd.empty(i);
     const seen = page.pixelAt(place);
-    // A watch has begun when the page says so; at another phase of the frames each time.
+    // Waits until the page reports that it watches the pixel, and then for a different phase of the frames each time.
     await seen.watching;
     await sleep((i * 97) % 250);
     const reportedMs = Date.now();

@@ -17,7 +17,7 @@ export interface Movement {
   readonly stepMs: number;
   /** Latitude and longitude of user `u` at step `s` at `2 * (s * users.length + u)`. */
   readonly degrees: Float64Array;
-  /** How often a user's nearest site changes, where whoever recorded it says so. */
+  /** How often a user's nearest site changes, if the source of the recording states it. */
   readonly statedChanges?: number;
 }
 

@@ -32,7 +32,7 @@ const MB = 1e6;
 const WARM = { runs: 15, warmUps: 6 };
 const ONCE = { runs: 1, warmUps: 0 };
 
-/** @throws Error where a measuring process fails, with what it said */
+/** @throws Error if a measuring process fails, with its output */
 export async function benchSimulation(options: SimulationBench): Promise<BenchReport> {
   const rows = [...(await speed(options)), ...(await overTime(options)), ...(await growth(options))];
   if (!options.quick) rows.push(...(await weekdayRows(options.data)));
@@ -142,7 +142,7 @@ async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
   ];
 }
 
-/** Recorded movements where there are any of this size, and what the reader is told of them. */
+/** Recorded movements if there are any of this size, and their description for the reader. */
 function sourceOf(data: string, users: number, steps: number, seed: number): [Source, string] {
   const path = `${data}/random-waypoint/u${users}_s100_t${steps}_seed42`;
   const size = `${users} users × 100 sites × ${steps} steps of 1 s`;

@@ -13,7 +13,7 @@ const ALL = [
   ...POLICIES,
   ...['hysteresis(2)', 'myopic', 'ski-rental(1)', 'mdp', 'lyapunov', 'work-function', 'look-ahead(300)', 'optimum'],
 ];
-/** Base stations that enough was heard of, close enough together, to know where they are. */
+/** Base stations with enough samples, close enough together, to know their positions. */
 const TRUSTED = { cells: 3, samples: 50, spreadM: 1000 };
 
 /** A row a policy, reading included; none where the recordings are missing. @param data the folder of them */

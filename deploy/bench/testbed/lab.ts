@@ -108,12 +108,12 @@ export function plain(metric: string, value: number, unit: string): BenchRow {
   return { metric, value, unit };
 }
 
-/** A row that is to be at most so much. */
+/** A row whose aim is at most this value. */
 export function atMost(metric: string, value: number, unit: string, aim: number): BenchRow {
   return { metric, value, unit, aim: `<= ${aim}`, met: value <= aim };
 }
 
-/** A row that is to be exactly so much. */
+/** A row whose aim is exactly this value. */
 export function exactly(metric: string, value: number, unit: string, aim: number): BenchRow {
   return { metric, value, unit, aim: `= ${aim}`, met: value === aim };
 }

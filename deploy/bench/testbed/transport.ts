@@ -68,7 +68,7 @@ export async function benchRates(moves: number): Promise<BenchRow[]> {
     [250, 10.1 / 5.7],
   ] as const) {
     say(`${mbit} Mbit/s a path`);
-    // As much as a path has to warm up for: most of the time is to be spent at its rate.
+    // Enough bytes that a path, after its warm-up, copies at its full rate for most of the time.
     const load = { ramBytes: 184 * MB, fillBytes: 100 * MB, rttMs: PAPER_RTT_MS };
     const both = await pair({ ratesBps: [mbit * MBIT, mbit * MBIT], ...load }, moves);
     rows.push(plain(`${mbit} Mbit/s a path: TCP ÷ MPTCP`, ratio(both), 'x'));
@@ -145,7 +145,7 @@ export async function benchCut(): Promise<BenchRow[]> {
   const tcp = await cutIn(false);
   const one = (yes: boolean) => (yes ? 1 : 0);
   const goesOn = !mptcp.degraded.includes('given-up') && !mptcp.degraded.includes('retargeted');
-  // Over one path the copy stands still, until the watchdog has it begun again over the other.
+  // Over one path the copy stalls, until the watchdog starts it again over the other.
   const begunAgain = tcp.degraded.includes('retargeted') && !tcp.degraded.includes('given-up');
   return [
     exactly('primary path cut, MPTCP: goes on over the other', one(goesOn), '', 1),

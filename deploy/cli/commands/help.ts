@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 
-/** `tagalong help [COMMAND]`: prints what `--help` prints. It is to be added last, as it knows the commands that are there. */
+/** `tagalong help [COMMAND]`: prints the same as `--help`. Add it last, because it lists the commands that exist by then. */
 export function addHelp(program: Command): void {
   const names = program.commands.map((command) => command.name());
   program

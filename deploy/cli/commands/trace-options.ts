@@ -16,7 +16,7 @@ export interface TraceReading {
 /** Help text of `--trace`. */
 export const TRACE_HELP = 'positions, as a file or a folder, perhaps gzipped (services/replay/traces/README.md)';
 
-/** A silence that is longer is not bridged: nobody knows where the user was. */
+/** A longer silence is not interpolated: the user's place is unknown. */
 const GAP_SECONDS = 300;
 
 export function addTraceOptions(command: Command): Command {
@@ -29,7 +29,7 @@ export function addTraceOptions(command: Command): Command {
 }
 
 /**
- * How a trace is to be read, as the options say.
+ * Returns the settings for reading a trace, from the options.
  * @throws TagalongError USAGE
  */
 export function traceOptionsOf({
@@ -53,7 +53,7 @@ export function traceOptionsOf({
 }
 
 /**
- * Opens a trace as the options say.
+ * Opens a trace according to the options.
  * @throws TagalongError TRACE_UNREADABLE, USAGE
  */
 export async function traceOf(path: string, options: TraceReading): Promise<Trace> {

@@ -35,7 +35,7 @@ function totals(summary: Summary): [string, string][] {
     ['moves', `${moves.ordered}: ${outcomes(moves)}`],
     ['pause', inWords(summary.pauseMs, duration)],
     ['interruption', inWords(summary.interruptionMs, duration)],
-    // A hypervisor's own figure beside the others: it is too small, and whoever knows it from there should see by how much.
+    // The hypervisor's own figure is too small. It is shown beside the others, so that a reader who knows it sees by how much.
     ...someWords("clients' gaps", summary.clientGapMs),
     ...someWords("hypervisor's downtime", summary.hypervisorDowntimeMs),
     ['duration', inWords(summary.durationMs, duration)],
@@ -55,7 +55,7 @@ function totals(summary: Summary): [string, string][] {
   return rows;
 }
 
-/** A trace that is in order of its users, say, has nothing but old positions for all of them but the first. */
+/** Detects a trace in order of its users instead of time: for all users but the first, its positions are too old. */
 function isUnordered({ locations: { given, implausible } }: Summary): boolean {
   return (implausible.stale ?? 0) + (implausible['out-of-order'] ?? 0) > given / 2;
 }

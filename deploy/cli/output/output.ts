@@ -36,7 +36,7 @@ export async function openOutput(option: string, path: string): Promise<FileHand
 export async function openDecisions(path: string): Promise<DecisionsFile> {
   const stream = (await openOutput('--decisions', path)).createWriteStream();
   return {
-    // An event is a fact in an envelope, which says nothing of what was decided.
+    // An event is a fact in an envelope; the envelope holds nothing about the decision.
     write: (policy, { type, data }) => void stream.write(`${JSON.stringify({ policy, type, data })}\n`),
     async close() {
       stream.end();

@@ -45,7 +45,7 @@ export interface Summary {
   /** Of completed moves; null where there was none. */
   readonly pauseMs: Spread | null;
   readonly interruptionMs: Spread | null;
-  /** Of those of them of which clients, or the hypervisor, said something; null where there was none. */
+  /** Of the completed moves with a report by clients, or by the hypervisor; null if there was none. */
   readonly clientGapMs: Spread | null;
   readonly hypervisorDowntimeMs: Spread | null;
   readonly durationMs: Spread | null;
@@ -118,7 +118,7 @@ function siteSummary(
 
 function locationSummary(taken: Ingest['counts'], judged: PlacementService['counts']): Summary['locations'] {
   const { quiet = 0, looked = 0, ...others } = Object.fromEntries(judged) as Record<string, number>;
-  // Whose VM or session is gone by then is no fault of the position.
+  // If its VM or session has gone in the meantime, the position is not at fault.
   const { 'unknown-vm': late = 0, unattached: detached = 0, ...implausible } = others;
   for (const [code, n] of Object.entries(taken.implausible)) implausible[code] = (implausible[code] ?? 0) + n;
   const handled = [...judged.values()].reduce((sum, n) => sum + n, 0);

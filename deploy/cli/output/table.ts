@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { withoutControls } from '#shared/text.ts';
 import { styled } from './styled.ts';
 
-/** A column: its heading, and where its text stands. */
+/** A column: its heading, and its alignment. */
 export interface Column {
   readonly head: string;
   readonly align?: 'left' | 'right';

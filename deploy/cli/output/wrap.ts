@@ -1,6 +1,6 @@
 /** Sentences in lines that a terminal does not break in the middle of a word. */
 
-/** How wide the terminal behind a stream is; Infinity: there is none. */
+/** The width of the terminal behind a stream; Infinity if it is no terminal. */
 export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
   return isTTY ? columns : Number.POSITIVE_INFINITY;
 }

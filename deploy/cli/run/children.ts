@@ -20,7 +20,7 @@ export interface ChildrenOptions {
   readonly address: (name: string) => string;
   /** Destination of their logs. */
   readonly log?: Writable;
-  /** Told that one has ended by itself that was never killed, and what it said last: it is not started again. */
+  /** Called with the last output of a process that ended by itself, without being killed: it is not restarted. */
   readonly failed: (name: string, words: string) => void;
   /** How long one that was killed stays away. @default 0 */
   readonly awayMs?: () => number;

@@ -20,7 +20,7 @@ const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_EL
 
 /**
  * Sends a request to the first process that it is for, and reads the answer. Path parts must be escaped already.
- * @throws TagalongError SERVER_UNREACHABLE, USAGE where an address or the token cannot be one, or what the server says
+ * @throws TagalongError SERVER_UNREACHABLE; USAGE if an address or the token is malformed; else the server's error
  */
 export async function ask<T>(options: ServerOptions, method: Method, path: string, body?: object): Promise<T> {
   const refusals: TagalongError[] = [];
@@ -43,8 +43,8 @@ export interface Answers<T> {
 }
 
 /**
- * Reads from every process that has an answer, be it none.
- * @throws TagalongError USAGE, and what a process says that has it and does not give it
+ * Reads from every process that can answer; there may be none.
+ * @throws TagalongError USAGE; else the error of a process that has the answer and refuses it
  */
 export async function askEach<T>(options: ServerOptions, path: string): Promise<Answers<T>> {
   const refusals: TagalongError[] = [];
@@ -102,7 +102,7 @@ async function askOne<T>(
 }
 
 function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boolean): T {
-  // Done, and nothing is to be said of it.
+  // 204: success without a body.
   if (status === 204) return undefined as T;
   let answer: unknown;
   try {

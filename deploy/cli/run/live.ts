@@ -7,7 +7,7 @@ import type { EndedMove } from '../output/tally.ts';
 /** How far a run is. */
 export interface Progress {
   readonly atMs: number;
-  /** From 0 to 1; undefined where nobody knows how long it will be. */
+  /** From 0 to 1; undefined if the length of the run is unknown. */
   readonly share: number | undefined;
   readonly locations: number;
   readonly moves: number;
@@ -36,7 +36,7 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   const isTty = stream.isTTY === true;
   let progress: (() => Progress) | undefined;
   let timer: NodeJS.Timeout | undefined;
-  /** The headings stand above the first move. */
+  /** The headings are printed above the first move. */
   let headed = false;
 
   const draw = () => {

@@ -133,7 +133,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   }
 }
 
-/** All requests come from one address, and the VMs are declared when everybody is there. */
+/** All requests come from one address, and the VMs are declared once all processes are ready. */
 function forChildren(config: Config): Config {
   return { ...config, vms: [], http: { ...config.http, host: '127.0.0.1', requestsPerMinute: 1_000_000 } };
 }

@@ -55,7 +55,7 @@ export async function runLocal({
     process.stdout.write(json ? asJson(plan, running) : asTable(plan));
     await aborted(stop);
   } finally {
-    // The services first: they have something to say to the servers when they end.
+    // The services end first: they still need the servers while they stop.
     await stopAll(running.filter(({ name }) => !name.startsWith('nats-')));
     await stopAll(running);
     await rm(folder, { recursive: true, force: true });

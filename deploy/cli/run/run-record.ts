@@ -60,7 +60,7 @@ export async function runRecord({ config: path, out: outPath, seconds }: RecordO
   }
 }
 
-/** Whom they were of is nobody else's business: only its owner may read it. */
+/** The file holds users' positions: only its owner may read it. */
 async function openTrace(path: string): Promise<FileHandle> {
   if (!/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
     throw new TagalongError('USAGE', `--out ${path}: a name that ends in .ndjson or .ndjson.gz would be right`);

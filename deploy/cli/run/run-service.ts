@@ -59,7 +59,7 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
   }
 }
 
-/** @throws TagalongError CONFIG_INVALID where others could not hear what this process says */
+/** @throws TagalongError CONFIG_INVALID if the events of this process could not reach other processes */
 export function refuseMemory(name: string, { bus, store }: Config, path: string): void {
   for (const [section, { url }] of Object.entries({ bus, store })) {
     if (url !== 'memory:') continue;

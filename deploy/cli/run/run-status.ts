@@ -85,7 +85,7 @@ function merged(placements: readonly PlacementStatus[]): PlacementStatus {
     sites: [...sites.values()].map((same) => ({
       ...same[0]!,
       vms: homes.get(same[0]!.site)?.length ?? 0,
-      // Each placement counts its own and those of others that it has heard of.
+      // Each placement counts its own moves, and those that it knows of other placements.
       inbound: Math.max(arriving.get(same[0]!.site)?.length ?? 0, ...same.map(({ inbound }) => inbound)),
     })),
     vms: vms.sort((a, b) => (a.vm < b.vm ? -1 : 1)),

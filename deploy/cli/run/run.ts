@@ -24,7 +24,7 @@ import { aborted, stopRequest } from './signals.ts';
 
 /** The input of a run, and how it is played. */
 export interface Run {
-  /** One line that says what it is. */
+  /** One line that names the run. */
   readonly title: string;
   readonly config: Config;
   readonly startMs: number;

@@ -28,7 +28,7 @@ export async function serve(system: Listener, { host, port }: HttpConfig): Promi
   }
 }
 
-/** The port, or 0 (whichever is free) where somebody else has it. */
+/** The port, or 0 (any free one) if another program uses it. */
 export async function portOrAnyFree(host: string, port: number): Promise<number> {
   const probe = createServer();
   try {

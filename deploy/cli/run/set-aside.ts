@@ -4,7 +4,7 @@ import type { SetAsideRecord } from '#shared/store/set-aside.ts';
 import { table } from '../output/table.ts';
 import { askEach, type ServerOptions } from './client.ts';
 
-/** The records that all processes together have set aside, each once; none where nobody can say. */
+/** The records that all processes together have set aside, each once; empty if no process answers. */
 export async function setAsideOf(options: ServerOptions): Promise<SetAsideRecord[]> {
   // Programs of before records were set aside have no such list.
   const { answers } = await askEach<{ readonly setAside: readonly SetAsideRecord[] }>(options, '/v1/set-aside');

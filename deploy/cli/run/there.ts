@@ -6,7 +6,7 @@ import { basesOf, reasonOf, type ServerOptions } from './client.ts';
 /** A process that was asked, and what of it is not as it should be. */
 export interface Asked {
   readonly base: string;
-  /** The services that run there; undefined where nobody of ours answers. */
+  /** The services that run there; undefined if no Tagalong process answers. */
   readonly services: readonly string[] | undefined;
   /** Why it cannot be used, or not fully; undefined where all is well. */
   readonly fault: string | undefined;

@@ -8,7 +8,7 @@
 # the node's process id. KAFKA_LIB names another folder of jars than build/kafka/lib.
 set -euf
 LIB=${KAFKA_LIB:-$(cd "$(dirname "$0")/../../.." && pwd)/build/kafka/lib}
-# Java goes on without the archive where there is none, or it is of another Java.
+# Java runs without the archive if it is absent or belongs to another version of Java.
 JAVA="java -cp $LIB/* -XX:SharedArchiveFile=$LIB/../classes.jsa -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 properties=$1
 cluster=$2
