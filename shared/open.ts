@@ -48,7 +48,7 @@ export async function openStore({ bus, store }: Config, log: Log): Promise<Store
 }
 
 /**
- * A NATS server as the adapters want it.
+ * Options for the NATS adapters, made from the server's configuration.
  * @throws TagalongError CONFIG_UNREADABLE where a file of `auth` or `tls` cannot be read
  */
 export async function natsServer({ prefix, replicas, auth, tls }: Omit<ServerConfig, 'url'>, hosts: readonly string[]) {

@@ -95,7 +95,7 @@ export class SourceRole {
     if ((await this.#disk.status()).state === 'ready') await this.#vm.done('disk');
   }
 
-  /** Copies the memory, until it is small enough to stop the VM for the rest. */
+  /** Copies the memory until the rest can be sent within the downtime limit. A repeated order only checks the progress. */
   async copy(order: OrderBody<'copy'>): Promise<void> {
     const move = this.#vm.moveOf(order.migration);
     if (this.#memory && this.#memory.status.state !== 'failed') {

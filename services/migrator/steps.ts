@@ -117,8 +117,8 @@ export class MigratorSteps implements Steps<Migrations, MigrationsOutput, KeptMi
   }
 
   /**
-   * A migration that cannot be recorded as it is gets another record, without the figures and texts that were too much, and ends.
-   * Where that is refused too, the VM is set aside. The others go on.
+   * If a migration's record is refused, it is written again without the oversized figures and texts, and the migration ends. If that is
+   * refused too, the VM is set aside. Other VMs are not affected.
    */
   #refuse({ key: vm, error, events }: Refusal, core: Migrations, isLast: boolean): void {
     const { log, setAside, clock } = this.#options;

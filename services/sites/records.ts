@@ -73,6 +73,7 @@ export class SiteRecords {
     this.#setAside = setAside;
   }
 
+  /** Revision 0: nothing is stored. A revision without a record: the stored record cannot be read. */
   async get(site: string): Promise<SiteOnRecord> {
     const stored = await this.#store.get<unknown>(PREFIX + site);
     return stored === undefined ? { record: undefined, revision: 0 } : this.#read(site, stored);

@@ -132,7 +132,7 @@ export function check(value: unknown): Event {
   const fault = faultIn(event.type, event.data);
   if (fault !== undefined) throw new TagalongError('EVENT_INVALID', `${event.type} data.${fault}`);
   if (event.partitionkey !== keyOf(event)) {
-    // Whoever may publish for one VM could speak for another one with it.
+    // Otherwise a client that may publish for one VM could publish data about another VM.
     throw new TagalongError('EVENT_INVALID', 'partitionkey: must be the VM of the data, or the site');
   }
   return event;

@@ -41,14 +41,12 @@ function readOne(event: unknown, where: string): Reported[] {
   const { type, time } = check(event, where);
   if (isGeofencing(type)) return readGeofencing({ ...(event as object), type });
   if (type !== LOCATION_TYPE) {
-    throw unfit(
-      `${where}type: ${JSON.stringify(type)} says nothing of where somebody is; ${LOCATION_TYPE} would be right`,
-    );
+    throw unfit(`${where}type: ${JSON.stringify(type)} is not the type of a location; use ${LOCATION_TYPE}`);
   }
   const { data } = event as { readonly data?: unknown };
   if (typeof data !== 'object' || data === null) throw unfit(`${where}data: an object would be right`);
-  const timed = 'atMs' in data || 't' in data || time === undefined;
-  return [{ ...(data as Reported), ...(timed ? {} : { atMs: msOf(time, `${where}time`) }) }];
+  const keepsTime = 'atMs' in data || 't' in data || time === undefined;
+  return [{ ...(data as Reported), ...(keepsTime ? {} : { atMs: msOf(time, `${where}time`) }) }];
 }
 
 /** Header values are percent-encoded. */

@@ -97,8 +97,7 @@ function at(
 
 function placeOf(names: readonly (string | undefined)[], places: Places) {
   const given = names.filter((name) => name !== undefined);
-  if (given.length === 0)
-    throw unfit('locationInfo: missing, as are accessPointId and zoneId; one of them would be right');
+  if (given.length === 0) throw unfit('locationInfo: missing; give locationInfo, accessPointId or zoneId');
   return places.find(given);
 }
 

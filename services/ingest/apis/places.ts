@@ -10,7 +10,7 @@ export interface Places {
   find(names: readonly string[]): { readonly lat: number; readonly lon: number };
 }
 
-/** The places of `ingest.places`; a site is one too, under its own name. */
+/** The places of `ingest.places`, and each site under its own name. A place with the same name wins. */
 export function createPlaces({ sites, ingest }: Config): Places {
   const known = new Map<string, { lat: number; lon: number }>();
   for (const { site, lat, lon } of sites) known.set(site, { lat, lon });
