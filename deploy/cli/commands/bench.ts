@@ -37,7 +37,7 @@ export function addBench(program: Command): void {
   program
     .command('bench <name>')
     .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
-    .option('--seed <n>', 'seed of what is generated', '1')
+    .option('--seed <n>', 'seed of generated input', '1')
     .option(
       '--quick',
       'bus: few events; migration: few repeats; simulation: small sizes; dashboard: few users, a few seconds',

@@ -4,7 +4,7 @@ import { Argument, type Command } from 'commander';
 export function addCompletion(program: Command): void {
   program
     .command('completion')
-    .description('print a script by which a shell completes commands and options')
+    .description('print a script that lets a shell complete commands and options')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .addHelpText(
       'after',

@@ -3,7 +3,7 @@ import type { LettersOptions } from '../run/run-dead-letters.ts';
 
 /** `tagalong dead-letters list|replay`: events that a service refused to the last attempt. */
 export function addDeadLetters(program: Command): void {
-  const letters = program.command('dead-letters').description('look at events that were refused, and send them again');
+  const letters = program.command('dead-letters').description('list refused events, and send them again');
   for (const [name, description] of [
     ['list', 'show when they happened, why they were refused, their type and VM'],
     ['replay', 'publish them again, and forget that they were refused'],

@@ -5,8 +5,8 @@ import type { DoctorOptions } from '../run/run-doctor.ts';
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('check this host for what an agent needs, and say how to mend it')
-    .option('--config <file>', 'the settings of the agent, to check what they name as well')
+    .description('check that this host has what an agent needs, and print how to mend it')
+    .option('--config <file>', 'the settings of the agent, to check everything that they name as well')
     .option('--json', 'print JSON')
     .action(async (options: DoctorOptions) => {
       const { runDoctor } = await import('../run/run-doctor.ts');

@@ -4,7 +4,7 @@ import { withServerOptions } from './server-options.ts';
 
 /** `tagalong explain VM`: why the VM is where it is, or moves to where it moves. */
 export function addExplain(program: Command): void {
-  const command = program.command('explain').description('say why a VM is where it is').argument('<vm>');
+  const command = program.command('explain').description('explain why a VM is at its site').argument('<vm>');
   withServerOptions(command).action(async (vm: string, options: ServerOptions) => {
     const { runExplain } = await import('../run/run-explain.ts');
     await runExplain(vm, options);

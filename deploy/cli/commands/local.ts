@@ -5,9 +5,9 @@ import type { LocalOptions } from '../run/run-local.ts';
 export function addLocal(program: Command): void {
   program
     .command('local')
-    .description('what deploy/compose runs, as processes on loopback: three NATS servers, all services, Prometheus')
+    .description('run deploy/compose as processes on loopback: three NATS servers, all services, Prometheus')
     .option('--config <file>', 'the configuration that the services share (default: deploy/compose/tagalong.nats.yaml)')
-    .option('--json', 'print what runs as JSON')
+    .option('--json', 'print the processes as JSON')
     .action(async (options: LocalOptions) => {
       const { runLocal } = await import('../run/run-local.ts');
       await runLocal(options);

@@ -8,7 +8,7 @@ import { withServerOptions } from './server-options.ts';
 export function addMigrate(program: Command): void {
   const command = program
     .command('migrate')
-    .description('move a VM, past the policy but not past the limits')
+    .description('move a VM: overrules the policy, but not the limits')
     .argument('<vm>')
     .requiredOption('--to <site>', 'where to');
   withServerOptions(command).action(async (vm: string, options: MigrateOptions) => {
@@ -21,10 +21,10 @@ export function addMigrate(program: Command): void {
 export function addDrain(program: Command): void {
   const command = program
     .command('drain')
-    .description('let all VMs leave a site, and none come')
+    .description('move all VMs away from a site, and let no VM come')
     .argument('<site>')
-    .option('--off', 'let them come again')
-    .option('--force', 'also where no other site could take its VMs');
+    .option('--off', 'let VMs come again')
+    .option('--force', 'even if no other site could take its VMs');
   withServerOptions(command).action(async (site: string, options: DrainOptions) => {
     const { runDrain } = await import('../run/run-operate.ts');
     await runDrain(site, options);
@@ -35,7 +35,7 @@ export function addDrain(program: Command): void {
 export function addCancel(program: Command): void {
   const command = program
     .command('cancel')
-    .description('take back a move that has not switched over')
+    .description('undo a move that has not switched over')
     .argument('<migration>', 'its name, as status shows it, or that of its VM');
   withServerOptions(command).action(async (name: string, options: ServerOptions) => {
     const { runCancel } = await import('../run/run-operate.ts');

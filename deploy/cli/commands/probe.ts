@@ -5,19 +5,19 @@ import type { ProbeCommandOptions } from '../run/run-probe.ts';
 export function addProbe(program: Command): void {
   program
     .command('probe')
-    .description('hold one connection to an echo service, and tell every gap in it')
+    .description('hold one connection to an echo service, and report every gap in it')
     .requiredOption('--to <host:port>', 'the echo service', addressOption)
-    .option('--interval-ms <ms>', 'between two messages', positiveOption, 5)
-    .option('--gap-ms <ms>', 'tell gaps from this length on', positiveOption, 50)
-    .option('--load-bps <bytes>', 'bytes a second that flow each way besides, in the same stream', countOption, 0)
+    .option('--interval-ms <ms>', 'time between two messages', positiveOption, 5)
+    .option('--gap-ms <ms>', 'report gaps of at least this length', positiveOption, 50)
+    .option('--load-bps <bytes>', 'additional bytes a second in each direction, in the same stream', countOption, 0)
     .option('--duration-s <s>', 'end by itself after this time', positiveOption)
-    .addOption(new Option('--mptcp', 'over MPTCP, by mptcpize').conflicts('tcp'))
-    .option('--tcp', 'over plain TCP, as without --mptcp')
-    .option('--reconnect', 'make a lost connection anew, instead of ending with it')
-    .option('--report <url>', 'the running Tagalong that is to know of the gaps (with TAGALONG_TOKEN)')
-    .option('--vm <name>', 'whose gaps they are')
-    .option('--user <name>', 'who sees them')
-    .option('--json <file>', 'only - : print what happens as it happens, a JSON object a line, at last the report')
+    .addOption(new Option('--mptcp', 'connect over MPTCP, by mptcpize').conflicts('tcp'))
+    .option('--tcp', 'connect over plain TCP, as without --mptcp')
+    .option('--reconnect', 'open a new connection after a lost one, instead of ending')
+    .option('--report <url>', 'address of the running Tagalong that gets the gaps (with TAGALONG_TOKEN)')
+    .option('--vm <name>', 'the VM that the gaps belong to')
+    .option('--user <name>', 'the user who sees the gaps')
+    .option('--json <file>', 'only - : print each event as it happens, a JSON object a line, and the report at the end')
     .action(async (options: ProbeCommandOptions) => {
       const { runProbe } = await import('../run/run-probe.ts');
       await runProbe(options);

@@ -6,10 +6,10 @@ import { durationOption } from './options.ts';
 export function addRecord(program: Command): void {
   program
     .command('record')
-    .description('write down the positions on the bus, as a trace for simulate and replay')
+    .description('record the positions on the bus as a trace for simulate and replay')
     .requiredOption('--config <file>', 'the configuration of the services, for its bus')
     .requiredOption('--out <file>', 'where to write: trace.ndjson, or gzipped trace.ndjson.gz')
-    .option('--seconds <n>', 'end after so long (default: when it is stopped)', durationOption)
+    .option('--seconds <n>', 'end after this time (default: when it is stopped)', durationOption)
     .action(async (options: RecordOptions) => {
       const { runRecord } = await import('../run/run-record.ts');
       await runRecord(options);

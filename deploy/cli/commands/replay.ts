@@ -9,14 +9,14 @@ export function addReplay(program: Command): void {
     .command('replay')
     .description('play a recorded trace, with everything in one process, or with --processes')
     .requiredOption('--trace <path>', TRACE_HELP)
-    .requiredOption('--speed <n>', 'how many times as fast as the clock, or max', speedOption)
-    .option('--config <file>', 'settings, and sites and VMs where there are any')
+    .requiredOption('--speed <n>', 'speed as a multiple of real time, or max', speedOption)
+    .option('--config <file>', 'settings, and sites and VMs if it has any')
     .option(
       '--sites <file>',
       'CSV with site,lat,lon and perhaps slots, or GeoJSON, instead of sites in the configuration',
     );
   addTraceOptions(command)
-    .option('--port <n>', 'where to answer requests (default: http.port of the configuration)', portOption)
+    .option('--port <n>', 'port for requests (default: http.port of the configuration)', portOption)
     .option(
       '--processes <counts>',
       'processes of their own on the bus of the configuration, as ingest=1,placement=2,migrator=2',

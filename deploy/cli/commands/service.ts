@@ -17,7 +17,7 @@ export function addServices(program: Command): void {
       .command(name)
       .description(description)
       .requiredOption('--config <file>', 'the configuration that all services share, in YAML or JSON')
-      .option('--port <n>', 'where to answer requests, whatever the file says', portOption)
+      .option('--port <n>', 'port for requests; overrules the configuration', portOption)
       .action(async (options: ServiceOptions) => {
         const { runService } = await import('../run/run-service.ts');
         await runService(name as keyof typeof DESCRIPTIONS, options);

@@ -7,14 +7,14 @@ import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
 export function addSimulate(program: Command): void {
   const command = program
     .command('simulate')
-    .description('compare policies on a trace, or on the shipped scenario where none is given')
+    .description('compare policies on a trace, or on the shipped scenario if none is given')
     .option('--trace <path>', TRACE_HELP)
     .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
     .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
-    .option('--seed <n>', 'what made-up users are drawn from', seedOption, 1)
+    .option('--seed <n>', 'seed of made-up users', seedOption, 1)
     .addOption(
-      new Option('--seeds <from-to>', 'each of these seeds: means, with how far they can be trusted')
+      new Option('--seeds <from-to>', 'run each of these seeds: means with their confidence')
         .argParser(seedsOption)
         .conflicts('seed'),
     )

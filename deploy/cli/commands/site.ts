@@ -7,20 +7,20 @@ import { withServerOptions } from './server-options.ts';
 /** `tagalong site list|declare|remove`: sites come, change and go while everything runs. */
 export function addSite(program: Command): void {
   const site = program.command('site').description('list, declare and remove sites while everything runs');
-  const list = site.command('list').description('list the sites, and those that were removed');
+  const list = site.command('list').description('list the sites, also those that were removed');
   withServerOptions(list).action(async (options: ServerOptions) => {
     const { listSites } = await import('../run/run-site.ts');
     await listSites(options);
   });
   const declare = site
     .command('declare')
-    .description('declare a site, or what is new of it; it counts until it is declared anew or removed')
+    .description('declare a site, or change it; it counts until it is declared again or removed')
     .argument('<site>')
     .option('--config <file>', 'take the site from this configuration')
-    .option('--at <lat,lon>', 'where it is, in degrees', position)
-    .option('--slots <n>', 'how many VMs it can run', Number)
+    .option('--at <lat,lon>', 'its position, in degrees', position)
+    .option('--slots <n>', 'number of VMs that it can run', Number)
     .option('--uplink <provider=rateBps...>', 'its uplinks, in bytes a second', uplink)
-    .option('--agent <address>', 'where its agent takes orders: https://host:port (real VMs only)');
+    .option('--agent <address>', 'address of its agent: https://host:port (real VMs only)');
   withServerOptions(declare).action(async (name: string, options: DeclareOptions) => {
     const { declareSite } = await import('../run/run-site.ts');
     await declareSite(name, options);
@@ -29,7 +29,7 @@ export function addSite(program: Command): void {
     .command('remove')
     .description('remove a site that has no VMs')
     .argument('<site>')
-    .option('--force', 'also where VMs are there: they are stranded');
+    .option('--force', 'remove it even if it has VMs: they are stranded');
   withServerOptions(remove).action(async (name: string, options: RemoveOptions) => {
     const { removeSite } = await import('../run/run-site.ts');
     await removeSite(name, options);

@@ -12,14 +12,14 @@ export function addStart(program: Command): void {
   program
     .command('start')
     .description('play the shipped scenario, with everything in one process')
-    .option('--speed <n>', 'how many times as fast as the clock, or max', speedOption, SPEED)
-    .option('--port <n>', 'where to answer requests (default: the usual port, or a free one)', portOption)
+    .option('--speed <n>', 'speed as a multiple of real time, or max', speedOption, SPEED)
+    .option('--port <n>', 'port for requests (default: the usual port, or a free one)', portOption)
     .option('--once', 'end when the scenario has ended')
     .option('--json', 'print the closing table as JSON')
     .option('--log <file>', 'write the log to a file, - for standard error')
     .option('--config <file>', 'your own sites and VMs instead, until stopped; as "tagalong up"')
     .addOption(
-      new Option('--hypervisor <kind>', 'what runs the VMs; only with --config').choices(['simulated', 'qemu']),
+      new Option('--hypervisor <kind>', 'hypervisor of the VMs; only with --config').choices(['simulated', 'qemu']),
     )
     .addHelpText(
       'after',

@@ -6,13 +6,13 @@ import { speedOption } from './options.ts';
 export function addTestBed(program: Command): void {
   program
     .command('testbed')
-    .description('real VMs on this host: users ride past its sites, a VM follows them (Linux, root)')
+    .description('run real VMs on this host: users ride past its sites, a VM follows them (Linux, root)')
     .option('--topology <file>', 'sites, paths and clients, in YAML (default: three sites along a tram line)')
-    .option('--trace <file>', 'where the users go (default: a ride past the three sites and back)')
-    .option('--speed <n>', 'how many seconds of the trace pass in one', speedOption, 1)
+    .option('--trace <file>', 'the ways of the users (default: a ride past the three sites and back)')
+    .option('--speed <n>', 'seconds of the trace that pass in one second', speedOption, 1)
     .option('--json', 'print the result as JSON')
-    .option('--log <level>', 'what the services say, to standard error')
-    .addOption(new Option('--sweep', 'only remove what crashed test beds left behind'))
+    .option('--log <level>', 'log level of the services, on standard error')
+    .addOption(new Option('--sweep', 'only remove the remains of crashed test beds'))
     .action(async (options: TestBedCommandOptions) => {
       const { runTestBed } = await import('../run/run-testbed.ts');
       await runTestBed(options);

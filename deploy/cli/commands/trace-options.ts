@@ -21,8 +21,8 @@ const GAP_SECONDS = 300;
 
 export function addTraceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--format <name>', 'overrules what the trace looks like').choices(TRACE_FORMATS))
-    .option('--columns <names>', 'of CSV, where they are called otherwise: user=cab_id,t=ts,lat=y,lon=x', columnsOption)
+    .addOption(new Option('--format <name>', 'format of the trace (default: detected)').choices(TRACE_FORMATS))
+    .option('--columns <names>', 'names of CSV columns that differ: user=cab_id,t=ts,lat=y,lon=x', columnsOption)
     .option('--every-seconds <n>', 'positions at this interval, interpolated (default: as recorded)', secondsOption)
     .option('--gap-seconds <n>', `the longest silence to interpolate (default: ${GAP_SECONDS})`, secondsOption)
     .option('--strict', 'end at the first row that cannot be read');

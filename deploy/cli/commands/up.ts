@@ -8,7 +8,10 @@ export function addUp(program: Command): void {
     .description('run with your own sites and VMs, until stopped')
     .requiredOption('--config <file>', 'sites, VMs and settings, in YAML or JSON')
     .addOption(
-      new Option('--hypervisor <kind>', 'what runs the VMs, whatever the file says').choices(['simulated', 'qemu']),
+      new Option('--hypervisor <kind>', 'hypervisor of the VMs; overrules the configuration').choices([
+        'simulated',
+        'qemu',
+      ]),
     )
     .action(async (options: LiveOptions) => {
       const { runLive } = await import('../run/run-live.ts');
