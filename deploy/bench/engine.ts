@@ -22,7 +22,7 @@ const METRO = { users: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
 
 /** @param seed of the users' ways */
 export function benchEngine(seed: number): BenchReport {
-  // A run of each size first: what the compiler learns from one must not be paid for by the other.
+  // A first run of each size, so that the compiler's learning from one size does not slow down the other.
   measure({ ...REGION, steps: 20 }, seed);
   measure({ ...TEN_TIMES, users: 20_000, steps: 5 }, seed);
   const region = repeated(REGION, seed);
@@ -110,7 +110,7 @@ class EndsOfMoves {
     this.#placement = placement;
   }
 
-  /** Follows what was decided since the last call. */
+  /** Carries out the decisions since the last call. */
   take(): void {
     if (this.#placement.hasDecided) this.#drain();
   }

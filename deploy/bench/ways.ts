@@ -7,7 +7,7 @@ import type { Random } from '#shared/random/random.ts';
 /** Between two positions of a user. */
 export const STEP_MS = 10_000;
 
-/** How many of what. */
+/** Size of a measurement. */
 export interface Size {
   readonly users: number;
   readonly sites: number;

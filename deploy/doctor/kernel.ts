@@ -6,7 +6,7 @@ import { bad, type Finding, ok } from './finding.ts';
 
 /** The oldest in which the agents' way of announcing addresses is known to work. */
 const LEAST_KERNEL = [5, 16] as const;
-/** Paths that MPTCP takes at most; what an agent sets. */
+/** The number of paths that an agent allows MPTCP. */
 const MPTCP_LIMIT = 8;
 
 const setting = async (path: string) => (await readFile(path, 'utf8').catch(() => undefined))?.trim();
@@ -53,7 +53,7 @@ export function limitsFinding(said: string | undefined): Finding {
   return bad('wanting', what, found, `${set} (an agent does when it starts; clients need it, too)`);
 }
 
-/** @param filter what net.ipv4.conf.all.rp_filter is: 1 drops what comes in by another way than its answer would leave by */
+/** @param filter the value of net.ipv4.conf.all.rp_filter: 1 drops packets that arrive by another way than their answers leave */
 export function filterFinding(filter: string | undefined): Finding {
   const what = 'reverse path filter';
   const found = `net.ipv4.conf.all.rp_filter = ${filter ?? 'unknown'}`;
@@ -81,7 +81,7 @@ async function clockState(): Promise<Clock> {
   return timesyncd ? { by: 'systemd-timesyncd', synchronised: true } : undefined;
 }
 
-/** Times of events come from many hosts; what is decided of them has to see them in one order. */
+/** Events carry the times of many hosts; decisions need them in one order. */
 export function clockFinding(clock: Clock): Finding {
   const what = 'clock';
   const remedy = 'run chrony or systemd-timesyncd';

@@ -1,4 +1,4 @@
-/** The programs that an agent runs, and what guests can run under. */
+/** Checks the programs that an agent runs, and the acceleration that guests can use. */
 import { kvmWorks } from '#services/agent/accel.ts';
 import { run } from '#services/agent/process.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';

@@ -12,7 +12,7 @@ import { bad, type Finding, ok } from './finding.ts';
 const DAY_MS = 86_400_000;
 /** A certificate that ends sooner should be renewed. */
 const RENEW_DAYS = 30;
-/** Records, sockets and logs; disks come on top of it. */
+/** Disk space for records, sockets and logs; disks need more. */
 const LEAST_FREE_BYTES = 1_000_000_000;
 
 /** Everything that the settings name. */
@@ -48,7 +48,7 @@ async function listenFinding(listen: AgentConfig['listen']): Promise<Finding> {
   return ok(what, `${where} is free`);
 }
 
-/** @param rules what `ip rule show` prints */
+/** @param rules the output of `ip rule show` */
 export function endpointFinding(provider: string, address: string, rules: string, endpoints: number): Finding {
   const what = `path ${provider}`;
   const name = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => one.address === address))?.[0];
@@ -116,7 +116,7 @@ async function imageFinding(
 
 async function roomFinding({ stateDir, keptDisksBytes }: AgentConfig): Promise<Finding> {
   const what = 'room';
-  // It is made when the agent starts; what is there of its path is on the same disk.
+  // The agent creates it at its start; the existing part of its path is on the same disk.
   let folder = stateDir;
   let room = await statfs(folder).catch(() => undefined);
   while (room === undefined) {

@@ -138,7 +138,7 @@ install -m 755 "$here"/verbs/* "$tree/etc/tagalong/verbs.d/"
 (cd "$tree" && find . | sort | run "$busybox" cpio -o -H newc -R 0:0) 2>"$work/log" | gzip -n -9 >"$work/initrd.img" ||
   die "packing failed: $(tail -n 1 "$work/log")"
 
-# A little-endian number of so many bytes in the kernel's header, in decimal.
+# Reads a little-endian number of this many bytes from the kernel's header, in decimal.
 header() { od -A n -t "u$2" -j "$1" -N "$2" "$image" | tr -d ' '; }
 
 # A guest that unpacks its own kernel takes a fifth longer to boot under emulation. Offsets: Linux Documentation/arch/x86/boot.rst,

@@ -48,7 +48,7 @@ const NATS_HTTP_PORT = 8222;
 const SERVICE_PORT = 8080;
 const PROMETHEUS_PORT = 9090;
 
-/** Names of the services that run with the profile nats: what addresses may name. */
+/** Names of the services in the profile nats: addresses may use only these. */
 export function servicesOf(compose: string): string[] {
   return Object.entries(read(compose).services)
     .filter(([, { profiles }]) => profiles === undefined || profiles.includes('nats'))

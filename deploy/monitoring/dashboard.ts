@@ -1,7 +1,7 @@
 /** The Grafana dashboard: `npm run generate` makes deploy/monitoring/grafana/tagalong.json of it. */
 import { type Panel, ROWS } from './panels.ts';
 
-/** Grafana's grid is so many units wide. */
+/** Width of Grafana's grid, in its units. */
 const WIDTH = 24;
 const STAT = { w: 4, h: 4 };
 const GRAPH = { w: 8, h: 8 };

@@ -1,6 +1,6 @@
 /** The panels of the Grafana dashboard, row by row, with their Prometheus queries. */
 
-/** One question, and what its answers are called. */
+/** One query, and the name of its results. */
 interface Query {
   readonly expr: string;
   readonly legend?: string;

@@ -1,16 +1,16 @@
 /** The bare client of a server, for comparison with the bus beside it. */
 
-/** A consumer of what is on the bus with a prefix, that does nothing but turn events from JSON and acknowledge them. */
+/** A consumer of the events with a prefix, that only parses them from JSON and acknowledges them. */
 export interface Bare {
   /** From now on events are there for it. */
   begin(): Promise<void>;
-  /** Takes so many location events. @returns how many a second, from the first on */
+  /** Takes this number of location events. @returns how many a second, from the first on */
   consume(count: number): Promise<number>;
-  /** Removes from the server what bus and store made there, and leaves. */
+  /** Removes the data of bus and store from the server, and disconnects. */
   remove(): Promise<void>;
 }
 
-/** Measures how fast events come, from the first that is taken on: what it takes to join a group is not meant. */
+/** Measures the rate of events from the first one on, without the time to join a group. */
 export function stopwatch(count: number) {
   const { promise, resolve } = Promise.withResolvers<number>();
   let [taken, began, counted] = [0, 0, 0];
@@ -18,7 +18,7 @@ export function stopwatch(count: number) {
     /** Events a second, when all have come. */
     rate: promise,
     take(events: number) {
-      // The first batch starts the clock: what it took to be fetched is not known.
+      // The first batch starts the clock, because the time to fetch it is unknown.
       if (taken === 0) began = performance.now();
       else counted += events;
       taken += events;

@@ -1,4 +1,4 @@
-/** `tagalong bench bus`: what the buses cost beside the bare clients of their servers, and what placement makes of them. */
+/** `tagalong bench bus`: measures the buses against the bare clients of their servers, and placement on each bus. */
 import { serverUrl } from '#shared/config/server.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type BenchReport, type BenchRow, benchReport } from '../bench.ts';

@@ -45,7 +45,7 @@ export async function drain(
     await publishSteps(config, world);
     const placements = new Placements(config, how.processes);
     await placements.handled(steps * users).finally(() => placements.stop());
-    // One that came too late for what little there was has none.
+    // A placement that started too late to get any event has no sample.
     const last = placements.samples.flatMap((samples) => samples.slice(-1));
     const share = (of: (sample: (typeof last)[number]) => number) =>
       last.reduce((sum, sample) => sum + of(sample), 0) / (steps * users);

@@ -151,7 +151,7 @@ async function publishBare(kafka: Kafka, topic: string, events: readonly Event[]
   return rate;
 }
 
-/** From the first batch on: joining a group is not what is measured. */
+/** From the first batch on, without the time to join a group. */
 async function consume(bus: Bus, group: string, count: number): Promise<number> {
   const watch = stopwatch(count);
   const subscription = await bus.subscribe({ group, types }, async (batch) => watch.take(batch.length));

@@ -17,7 +17,7 @@ import { configOn, makeWorld, population, positionOf, positions, type World } fr
 
 /** Positions a second; each user has one every ten seconds. */
 export const STEADY_PER_S = 2_000;
-/** One position of so many is at another site, and has a move decided. */
+/** One in this number of positions is at another site, and causes the decision of a move. */
 export const ONE_MOVES_IN = 50;
 const TICK_MS = 10;
 /** In which all is compiled. */

@@ -54,7 +54,7 @@ interface Way {
   done?(): Promise<void>;
 }
 
-/** Events a second of the processor's time: what else the machine does is not counted. */
+/** Events a second of processor time, so that other work on the machine does not count. */
 async function rateOf(steps: readonly (readonly Event[])[], { take, done }: Way): Promise<number> {
   await turn();
   const before = process.cpuUsage();

@@ -38,7 +38,7 @@ interface Rates {
   readonly consumePerS: number;
 }
 
-/** Measures, and removes from the server what it made there. */
+/** Measures, and then removes everything that it created on the server. */
 export async function benchNatsBus(options: NatsBenchOptions): Promise<BenchRow[]> {
   const { servers, storage = 'file', events = 100_000, steadyMs = 10_000 } = options;
   // As fast as the client gets: without a stack for each request.

@@ -20,7 +20,7 @@ export interface PlacementAmounts {
   readonly steadyMs: number;
 }
 
-/** The whole of it takes some minutes; the quick one some seconds. */
+/** The full benchmark takes some minutes, the quick one some seconds. */
 export const AMOUNTS: Record<'whole' | 'quick', PlacementAmounts> = {
   whole: { repeats: 3, vms: 10_000, steps: 20, backlogSteps: 100, steadyMs: 10_000 },
   quick: { repeats: 1, vms: 200, steps: 5, backlogSteps: 50, steadyMs: 500 },

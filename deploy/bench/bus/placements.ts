@@ -50,7 +50,7 @@ export class Placements {
     for (const child of this.#children) child.send('begin');
   }
 
-  /** Resolves when they have handled so many location events together. */
+  /** Resolves when they have handled this number of location events together. */
   async handled(count: number): Promise<void> {
     while (this.samples.reduce((sum, samples) => sum + (samples.at(-1)?.handled ?? 0), 0) < count) {
       if (this.#children.some(({ exitCode }) => exitCode !== null)) throw new Error('a placement has ended');
@@ -60,7 +60,7 @@ export class Placements {
     }
   }
 
-  /** Resolves when they have finished what they had in hand, and are gone. */
+  /** Resolves when they have finished their work in hand and have ended. */
   async stop(): Promise<void> {
     await Promise.all(
       this.#children.map(async (child) => {

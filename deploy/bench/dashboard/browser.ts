@@ -16,7 +16,7 @@ export interface Frames {
 
 /** A page of the dashboard. */
 export interface PageUnderTest {
-  /** Resolves when it shows so many users at least. */
+  /** Resolves when it shows at least this number of users. */
   shows(users: number): Promise<void>;
   frames(): Promise<Frames>;
   /** Watches a place: when something is drawn there, in milliseconds since the Unix epoch. */

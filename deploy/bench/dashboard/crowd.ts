@@ -11,7 +11,7 @@ export interface Place {
 }
 
 export interface Crowd {
-  /** Reports from now on. @returns what ends it */
+  /** Starts the reports. @returns a function that ends them */
   begin(): () => Promise<void>;
   /** Somebody who was never there before is somewhere. */
   newcomer(vm: string, place: Place): Promise<void>;
@@ -47,7 +47,7 @@ export function gridOfSites() {
   }));
 }
 
-/** Declares a VM for each of so many users, at a site near to where the user begins. */
+/** Declares a VM for each of this number of users, at a site near the user's first position. */
 export async function createCrowd(ingest: Ingest, users: number, seed: number): Promise<Crowd> {
   const random = seededRandom(seed);
   const anywhere = () => ({

@@ -18,7 +18,7 @@ import { ingestRows } from './ingest.ts';
 
 export interface DashboardOptions {
   readonly seed: number;
-  /** Few users, a few seconds: whether it runs, not what it gives. */
+  /** Few users, a few seconds: a check that the benchmark runs, not a measurement. */
   readonly quick: boolean;
 }
 
@@ -28,7 +28,7 @@ const QUICK_MS = 1_500;
 const PIXELS = 20;
 /** A picture is smooth where all that is done for it fits into one refresh of a screen. */
 const FRAME_AIM_MS = 16.7;
-/** A line comes four times a second; what is left is the way. */
+/** A line comes four times a second; the rest is the time of the transfer. */
 const PIXEL_AIM_MS = 500;
 
 /** @throws TagalongError TESTBED_MISSING where there is no browser */

@@ -1,4 +1,4 @@
-/** One size, one policy: how fast a simulation goes, and what memory it takes. */
+/** Measures the speed and the memory of a simulation of one size, under one policy. */
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { type RunResult, run } from '#simulations/engine.ts';
@@ -46,7 +46,7 @@ const VM: VmSpec = {
   targetRttMs: 10,
 };
 
-/** @throws what reading recorded movements throws */
+/** @throws the errors of reading recorded movements */
 export async function measureJob({ source, policy, runs, warmUps }: Job): Promise<Measured> {
   const movement = await movementOf(source);
   const nearest = nearestSites(movement);

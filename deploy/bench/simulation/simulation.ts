@@ -22,9 +22,9 @@ interface SimulationBench {
 /** User-steps a second on one core. */
 const WANTED_PER_S = 3_000_000;
 const WANTED_PEAK_MB = 200;
-/** A simulation that takes longer does not become slower, beyond what a shared machine's speed varies by. */
+/** A longer simulation must not slow down by more than a shared machine's speed varies. */
 const FLAT = 0.8;
-/** Linear: a user-step costs at most so many times as much with a thousand times as many users. */
+/** Linear growth: with a thousand times as many users, a user-step costs at most this many times as much. */
 const DEARER = 3;
 /** Less than linear: the same with a hundred times as many sites. */
 const DEARER_BY_SITES = 10;

@@ -1,4 +1,4 @@
-/** A recorded weekday of taxis among base stations: what comparing policies on a real trace takes. */
+/** Measures a comparison of policies on a real trace: a recorded weekday of taxis among base stations. */
 import { existsSync } from 'node:fs';
 import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
 import { csvRecords } from '#services/replay/traces/csv-records.ts';

@@ -18,7 +18,7 @@ export interface LabOptions extends Apart {
   readonly ratesBps: readonly number[];
   readonly ramBytes?: number;
   readonly diskBytes?: number;
-  /** Memory of the guest that is filled with what cannot be left out. */
+  /** Memory of the guest that is filled with data that no copy can skip. */
   readonly fillBytes?: number;
   /** False for plain TCP. */
   readonly mptcp?: boolean;

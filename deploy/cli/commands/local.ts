@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LocalOptions } from '../run/run-local.ts';
 
-/** `tagalong local`: what Docker Compose runs, as processes on this host's loopback, until stopped. */
+/** `tagalong local`: runs the services of Docker Compose as processes on this host's loopback, until stopped. */
 export function addLocal(program: Command): void {
   program
     .command('local')

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ProbeCommandOptions } from '../run/run-probe.ts';
 
-/** `tagalong probe`: what a client of a VM sees. */
+/** `tagalong probe`: measures a VM's gaps from its client's side. */
 export function addProbe(program: Command): void {
   program
     .command('probe')

@@ -63,7 +63,7 @@ export async function traceOf(path: string, options: TraceReading): Promise<Trac
 
 const COLUMNS = ['user', 't', 'lat', 'lon'];
 
-/** `user=cab_id,lat=latitude`: what a column is called in the file, for those that are not called as they are here. */
+/** `user=cab_id,lat=latitude`: the names of columns in the file, where they differ from the usual names. */
 export function columnsOption(text: string): ColumnNames {
   const names: Record<string, string> = {};
   for (const pair of text.split(',')) {
@@ -80,7 +80,7 @@ export function columnsOption(text: string): ColumnNames {
   return names;
 }
 
-/** Seconds, fractions allowed; a tenth at least, as shorter intervals fill the memory with what was never recorded. */
+/** Seconds, fractions allowed; a tenth at least, because shorter intervals fill the memory with interpolated positions. */
 export function secondsOption(text: string): number {
   const seconds = Number(text);
   if (text.trim() === '' || !(seconds >= 0.1 && seconds <= 86_400)) {

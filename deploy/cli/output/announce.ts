@@ -7,7 +7,7 @@ import { VERSION } from '#shared/version.ts';
 /** More sites than these are counted only. */
 const MOST_NAMED = 20;
 
-/** Says what starts, and by which configuration. No secrets. @param what the service, or `up` */
+/** Prints the name of the process and its configuration, without secrets. @param what the service, or `up` */
 export function logStart(log: Log, what: string, config: Config): void {
   const { sites, vms, bus, store, policy, hypervisor } = config;
   const settings = {

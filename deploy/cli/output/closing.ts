@@ -5,7 +5,7 @@ import { bytes, duration, instant, percent } from '#shared/format.ts';
 import type { Spread, Summary } from './summary.ts';
 import { table } from './table.ts';
 
-/** The summary as two tables: what became of each site, and the run as a whole. */
+/** The summary as two tables: the final state of each site, and the run as a whole. */
 export function closingTable(summary: Summary): string {
   const sites = table(
     [

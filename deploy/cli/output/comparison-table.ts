@@ -28,7 +28,7 @@ const ROWS: readonly (readonly [string, Figure, (value: number) => string])[] = 
   ['data moved, GB', 'movedBytes', (value) => digits(value / 1e9)],
 ];
 
-/** Means over the seeds, one column a policy; below them what each policy has more than the first. */
+/** Means over the seeds, one column a policy; below them the difference of each policy from the first. */
 export function seedsTable({ policies, differences }: Statistics): string {
   const means = estimatesTable(
     'mean over the seeds ± 95 % confidence',

@@ -27,7 +27,7 @@ export function completionScript(program: Command, shell: 'bash' | 'zsh' | 'fish
   const places = placesOf(program, []);
   if (shell === 'fish') return fishScript(program.name(), places);
   const bash = bashScript(program.name(), places);
-  // Zsh runs a completion of bash in its own emulation of it.
+  // Zsh runs completions for bash in its emulation of bash.
   return shell === 'bash' ? bash : `autoload -U +X bashcompinit && bashcompinit\n${bash}`;
 }
 

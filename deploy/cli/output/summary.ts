@@ -1,4 +1,4 @@
-/** A run in figures: what the closing table shows, and what `--json` prints. */
+/** The figures of a run, for the closing table and for `--json`. */
 import type { Ingest } from '#services/ingest/service.ts';
 import type { PlacementService } from '#services/placement/service.ts';
 import type { TraceReport } from '#services/replay/traces/report.ts';

@@ -21,7 +21,7 @@ export interface LiveView {
   move(move: EndedMove): void;
   /** Begins to show how far it is; asked again whenever it is shown. */
   follow(progress: () => Progress): void;
-  /** Shows no more of it. */
+  /** Stops showing the progress. */
   unfollow(): void;
 }
 

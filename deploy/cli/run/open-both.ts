@@ -7,7 +7,7 @@ import type { Store } from '#shared/store/store.ts';
 
 /**
  * Opens the bus and the store of one installation.
- * @throws TagalongError INSTALLATION_OTHER, and what opening each of them throws
+ * @throws TagalongError INSTALLATION_OTHER, and the errors of opening each of them
  */
 export async function openBoth(config: Config, log: Log): Promise<{ readonly bus: Bus; readonly store: Store }> {
   const bus = await openBus(config, log);

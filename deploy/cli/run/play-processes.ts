@@ -1,4 +1,4 @@
-/** A replay onto processes of their own: with a live picture, and a table of what it took. */
+/** A replay onto processes of their own: it shows the progress, and prints a table of the time that it took. */
 import { createWriteStream } from 'node:fs';
 import type { PersonalVms } from '#services/replay/personal-vms.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -28,7 +28,7 @@ export interface ProcessesRun {
   readonly logPath?: string;
 }
 
-/** @throws what playing in lockstep throws */
+/** @throws the errors of playing in lockstep */
 export async function playOnProcesses({ title, json, logPath, observe, ...run }: ProcessesRun): Promise<void> {
   const stop = stopRequest();
   const view = liveView(process.stderr);

@@ -31,7 +31,7 @@ export interface ReplayOptions extends TraceReading {
 
 /**
  * Plays a recorded trace.
- * @throws TagalongError USAGE, PORT_UNAVAILABLE, and what reading the files throws
+ * @throws TagalongError USAGE, PORT_UNAVAILABLE, and the errors of reading the files
  */
 export async function playTrace(options: ReplayOptions): Promise<void> {
   const { speed, processes, once = false, json = false } = options;
@@ -61,7 +61,7 @@ export async function playTrace(options: ReplayOptions): Promise<void> {
   await decisions?.close();
 }
 
-/** @throws TagalongError USAGE, CONFIG_INVALID where processes of their own cannot share what is configured */
+/** @throws TagalongError USAGE, CONFIG_INVALID if separate processes cannot share the configured bus and store */
 function refuseUnfit(config: Config, { config: path, port }: ReplayOptions): void {
   const usage = (message: string) => new TagalongError('USAGE', `--processes: ${message}`);
   if (path === undefined) throw usage('give --config FILE with a bus and a store that all can reach');

@@ -21,7 +21,7 @@ export interface LettersOptions extends DeadLetterFilter {
 
 /**
  * Lists the dead letters, or sends them again.
- * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, and what opening bus and store throws
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, and the errors of opening bus and store
  */
 export async function runDeadLetters(what: 'list' | 'replay', options: LettersOptions): Promise<void> {
   const config = await loadConfig(options.config);

@@ -19,7 +19,7 @@ const SIGNS: Readonly<Record<State, string>> = {
 };
 
 /**
- * Looks at this host and prints what it finds.
+ * Checks this host and prints the findings.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID; HOST_UNFIT where something is missing
  */
 export async function runDoctor({ config: path, json }: DoctorOptions): Promise<void> {

@@ -6,7 +6,7 @@ import { ask, askEach, type ServerOptions } from './client.ts';
 
 /**
  * Prints why a VM is where it is, or moves to where it moves.
- * @throws TagalongError what `ask` throws
+ * @throws TagalongError the errors of `ask`
  */
 export async function runExplain(vm: string, options: ServerOptions): Promise<void> {
   const explained = await ask<Explained>(options, 'GET', `/v1/vms/${encodeURIComponent(vm)}/explanation`);

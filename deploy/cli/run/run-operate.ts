@@ -8,7 +8,7 @@ export interface MigrateOptions extends ServerOptions {
   readonly to: string;
 }
 
-/** Orders the move of a VM. @throws TagalongError what `ask` throws */
+/** Orders the move of a VM. @throws TagalongError the errors of `ask` */
 export async function runMigrate(vm: string, options: MigrateOptions): Promise<void> {
   const answer = await ask(options, 'POST', `/v1/vms/${encodeURIComponent(vm)}/moves`, { to: options.to });
   print(options, answer, `${vm}: its move to ${options.to} is ordered.`);
@@ -20,7 +20,7 @@ export interface DrainOptions extends ServerOptions {
   readonly force?: true;
 }
 
-/** Drains a site, or ends that with `--off`. @throws TagalongError what `ask` throws */
+/** Drains a site, or ends that with `--off`. @throws TagalongError the errors of `ask` */
 export async function runDrain(site: string, options: DrainOptions): Promise<void> {
   const draining = options.off !== true;
   const body = { draining, ...(options.force && { force: true }) };
@@ -44,7 +44,7 @@ async function vmsAt(site: string, options: ServerOptions): Promise<number | und
   }
 }
 
-/** Takes back a move. @param name of the migration or of its VM @throws TagalongError what `ask` throws */
+/** Cancels a move. @param name of the migration or of its VM @throws TagalongError the errors of `ask` */
 export async function runCancel(name: string, options: ServerOptions): Promise<void> {
   const path = `/v1/migrations/${encodeURIComponent(name)}`;
   const answer = await ask<{ readonly migration: string }>(options, 'DELETE', path);

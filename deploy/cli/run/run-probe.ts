@@ -86,7 +86,7 @@ function reporterOf({ report: url, vm, user }: ProbeCommandOptions): ((gap: Gap)
         await ask({ url }, 'POST', '/v1/interruptions', { vm, user, ...gap });
         return;
       } catch (error) {
-        // Said twice counts once; but what the server refuses it will refuse again.
+        // A repeated report counts once, so it is safe to retry. A refusal is final, because the server would refuse again.
         const unreachable = error instanceof TagalongError && error.code === 'SERVER_UNREACHABLE';
         if (!unreachable || tries === REPORT_TRIES) throw error;
         await sleep(REPORT_AGAIN_MS);

@@ -20,8 +20,8 @@ export interface RecordOptions {
 }
 
 /**
- * Records until it is asked to stop, or the time is over; says what it has.
- * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, USAGE, and what opening the bus throws
+ * Records until it is stopped, or the time is over; then prints how many locations, users and VMs it has recorded.
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, USAGE, and the errors of opening the bus
  */
 export async function runRecord({ config: path, out: outPath, seconds }: RecordOptions): Promise<void> {
   const config = await loadConfig(path);
@@ -35,7 +35,7 @@ export async function runRecord({ config: path, out: outPath, seconds }: RecordO
     ? // Of a recording that is cut off, zcat still gets all that was written.
       pipeline(out, createGzip({ flush: constants.Z_SYNC_FLUSH }), file.createWriteStream())
     : pipeline(out, file.createWriteStream());
-  // It is looked at below, but where the bus cannot be had before that.
+  // The code below awaits it. This handler is for an error before that, while the bus is opened.
   written.catch(() => {});
   const bus = await openBus(config, createLog(config.log.level));
   const begunMs = performance.now();

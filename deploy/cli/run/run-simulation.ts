@@ -27,7 +27,7 @@ export interface SimulateOptions extends TraceReading {
   readonly report?: string;
 }
 
-/** Simulates, and prints what was asked for: a table for people, JSON or CSV for programs. */
+/** Simulates, and prints the requested output: a table for people, JSON or CSV for programs. */
 export async function runSimulation(options: SimulateOptions): Promise<void> {
   const { seeds = [options.seed], json, csv, decisions, report } = options;
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
@@ -36,7 +36,7 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   for (const name of policies) checkPolicy(name, config);
   if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
   const subject = await subjectOf(options);
-  // Also before: what cannot be written at the end should not be computed.
+  // Checks the output files before the run, so that no result is computed that cannot be written.
   const jsonFile = await fileFor('--json', json);
   const csvFile = await fileFor('--csv', csv);
   const reportFile = await fileFor('--report', report);

@@ -27,7 +27,7 @@ export interface RemoveOptions extends ServerOptions {
 
 const pathOf = (site: string) => `/v1/sites/${encodeURIComponent(site)}`;
 
-/** Prints the sites, and those that were removed. @throws TagalongError what `ask` throws */
+/** Prints the sites, also those that were removed. @throws TagalongError the errors of `ask` */
 export async function listSites(options: ServerOptions): Promise<void> {
   const listing = await ask<Listing>(options, 'GET', '/v1/sites');
   if (options.json) return void process.stdout.write(`${JSON.stringify(listing)}\n`);
@@ -54,7 +54,7 @@ export async function listSites(options: ServerOptions): Promise<void> {
 
 /**
  * Declares a site, from the options or from a configuration.
- * @throws TagalongError USAGE, CONFIG_UNREADABLE, CONFIG_INVALID, and what `ask` throws
+ * @throws TagalongError USAGE, CONFIG_UNREADABLE, CONFIG_INVALID, and the errors of `ask`
  */
 export async function declareSite(site: string, options: DeclareOptions): Promise<void> {
   const body = options.config === undefined ? givenBody(options) : await bodyFrom(options.config, site);
@@ -64,7 +64,7 @@ export async function declareSite(site: string, options: DeclareOptions): Promis
   for (const warning of answer.warnings) process.stdout.write(`${warning}\n`);
 }
 
-/** Removes a site. @throws TagalongError what `ask` throws */
+/** Removes a site. @throws TagalongError the errors of `ask` */
 export async function removeSite(site: string, options: RemoveOptions): Promise<void> {
   await ask(options, 'DELETE', `${pathOf(site)}${options.force ? '?force=true' : ''}`);
   process.stdout.write(options.json ? `${JSON.stringify({ site, removed: true })}\n` : `${site} is removed.\n`);

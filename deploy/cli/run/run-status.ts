@@ -18,7 +18,7 @@ interface StatusReport {
   readonly placement: PlacementStatus | undefined;
   /** Undefined where no migrator answered. */
   readonly migrations: readonly MigrationStatus[] | undefined;
-  /** Each a sentence: what is missing, or not as it should be, and why. */
+  /** One sentence for each part that is missing or at fault, with the reason. */
   readonly missing: readonly string[];
 }
 

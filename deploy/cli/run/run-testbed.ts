@@ -27,7 +27,7 @@ const HERE = new URL('../../testbed/', import.meta.url).pathname;
 
 /**
  * Builds a test bed, lets a ride happen on it, prints what it cost, and removes everything.
- * @throws TagalongError TESTBED_MISSING, TOPOLOGY_INVALID, and what reading the trace throws
+ * @throws TagalongError TESTBED_MISSING, TOPOLOGY_INVALID, and the errors of reading the trace
  */
 export async function runTestBed(options: TestBedCommandOptions): Promise<void> {
   const view = liveView(process.stderr);

@@ -52,7 +52,7 @@ const IDLE_STEP_MS = 200;
 
 /**
  * Plays a run, and prints its table when it has ended or is stopped.
- * @throws TagalongError PORT_UNAVAILABLE, and what reading the positions throws
+ * @throws TagalongError PORT_UNAVAILABLE, and the errors of reading the positions
  */
 export async function play(run: Run): Promise<void> {
   const stop = stopRequest();
@@ -117,7 +117,7 @@ async function idle({ speed }: Run, clock: PacedClock, system: PacedSystem, stop
 /** Waits for the work, or until it is to stop: work that waits for a far instant need not come to its end then. */
 async function unlessStopped(stop: AbortSignal, work: Promise<void>): Promise<void> {
   const unlessLate = work.catch((error) => {
-    // The services that the rest of it needs are going down.
+    // The services that the rest of the run needs are stopping.
     if (!stop.aborted) throw error;
   });
   await Promise.race([unlessLate, aborted(stop)]);

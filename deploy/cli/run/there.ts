@@ -3,7 +3,7 @@ import { fetchAnswer } from '#shared/http/answer.ts';
 import { foreignText } from '#shared/text.ts';
 import { basesOf, reasonOf, type ServerOptions } from './client.ts';
 
-/** A process that was asked, and what of it is not as it should be. */
+/** A process that was asked, and its fault, if it has one. */
 export interface Asked {
   readonly base: string;
   /** The services that run there; undefined if no Tagalong process answers. */
@@ -15,7 +15,9 @@ export interface Asked {
 const LIMITS = { mostBytes: 100_000, withinMs: 15_000 };
 const LONGEST_REASON = 300;
 
-/** Asks each address what runs there, and whether it is ready. @throws TagalongError USAGE where an address is none */
+/**
+ * Asks each address which services run there, and whether they are ready. @throws TagalongError USAGE if an address is malformed
+ */
 export function whoIsThere(options: ServerOptions): Promise<Asked[]> {
   return Promise.all(basesOf(options).map(whoIsAt));
 }

@@ -4,7 +4,7 @@
 # of it is other data.
 NOISE=/run/noise
 NOISE_OFFSETS=65536
-# Each round over a file begins so much later in it.
+# Each round over a file starts this much later in it.
 OFFSET_STEP=4099
 LARGEST_PIECE=1048576
 SMALLEST_PIECE=65536
@@ -91,7 +91,7 @@ rewrite_forever() { # as above
     if [ "$ahead" -gt 0 ]; then
       usleep $((ahead * 10000))
     elif [ "$ahead" -lt -50 ]; then
-      # Too slow, or the guest was stopped for a while: what was missed is not made up for.
+      # The writer was too slow, or the guest was suspended: missed writes are not made up for.
       start=$(now)
       written=0
     fi
