@@ -16,8 +16,8 @@ export function meansOf(versionText: string): Means {
 }
 
 /**
- * The configuration of a proxy: bytes are passed on as they are. The VM is not checked on: it stands still for a moment
- * when it moves, and no connection is to be closed for that. Nor is one closed because nothing is said on it for a while.
+ * The configuration of a proxy, which passes bytes on unchanged. It has no health check: a VM is suspended for a moment when it
+ * moves, and HAProxy must not close a connection for that. It must not close a silent connection either.
  */
 export function haproxyConfig(listen: Address, server: Address, socketPath: string, means: Means): string {
   const mptcp = means === 'native' ? `mptcp${isIP(server.host)}@` : '';

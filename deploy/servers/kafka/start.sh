@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no settings for more. It ends when its
-# standard input does, and so with whoever started it, however that ended.
+# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no further settings. It ends when its
+# standard input does, and so with the process that started it, also after a crash.
 #
 #   sh deploy/servers/kafka/start.sh SERVER.PROPERTIES CLUSTER-ID [OPTION OF THE FORMATTING ...]
 #
