@@ -10,6 +10,7 @@ import { Placement } from '#shared/policy/placement.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { atLeast, type BenchReport, type BenchRow, benchReport, median } from './bench.ts';
 import { heapBytes } from './heap.ts';
+import { transitionRows } from './transitions.ts';
 import { makeWays, nearestSite, REGION_SITES, type Size, STEP_MS, siteReports } from './ways.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -37,6 +38,7 @@ export function benchEngine(seed: number): BenchReport {
     { metric: '  of them end in the quiet radius', value: metro.quiet * 100, unit: '%' },
     { metric: 'memory a VM with one user, 10,000 VMs', value: region.bytesPerVm, unit: 'B' },
     { metric: 'memory a VM with one user, 100,000 VMs', value: large.bytesPerVm, unit: 'B' },
+    ...transitionRows(),
   ];
   return benchReport('engine', rows);
 }

@@ -21,7 +21,7 @@ export interface Hypervisor {
   begin(step: Phase, move: Move): void;
   /** Undoes a move that has not switched over. Answered by `aborted`. */
   abort(move: Move): void;
-  /** Asks for the present state of a move, after a restart. Answered by `truth`. */
+  /** Asks for the present state of a move, after a restart. Answered by `inspected`. */
   inspect(move: Move): void;
 }
 

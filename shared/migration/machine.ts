@@ -24,6 +24,7 @@ import type { FailureCode } from '../errors.ts';
 import type { Phase, VmSpec } from '../events/index.ts';
 import { PHASES } from '../events/index.ts';
 import type { Measured } from '../hypervisor/hypervisor.ts';
+import type { ActionOf } from '../state-machine/stepper.ts';
 
 export type MigrationState = 'queued' | Phase | 'undoing' | 'asking' | 'completed' | 'failed' | 'cancelled';
 
@@ -85,15 +86,11 @@ export type MigrationEvent =
   | { readonly type: 'overdue'; readonly atMs: number }
   | { readonly type: 'restarted'; readonly atMs: number };
 
-/** What the machine wants done: an order for the hypervisor, or an event to be published. */
-export type MigrationAction =
-  | { readonly type: 'begin'; readonly params: { readonly step: Phase } }
-  | { readonly type: 'abort'; readonly params: undefined }
-  | { readonly type: 'inspect'; readonly params: undefined }
-  | {
-      readonly type: 'say';
-      readonly params: { readonly what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' };
-    };
+/** What the machine wants done: an order for the hypervisor (`begin`, `abort`, `inspect`), or an event to be published. */
+export type MigrationAction = ActionOf<MigrationMachine>;
+
+/** The machine of a migration, with its states, events and actions as types. */
+export type MigrationMachine = ReturnType<typeof migrationMachine>;
 
 export const TERMINAL: readonly MigrationState[] = ['completed', 'failed', 'cancelled'];
 

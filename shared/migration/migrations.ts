@@ -10,7 +10,7 @@ import { type Data, type Fact, PHASES } from '../events/index.ts';
 import type { Measured, Move, Report } from '../hypervisor/hypervisor.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
 import { pathsBetween } from '../model/paths.ts';
-import { type Step, stepper } from '../state-machine/stepper.ts';
+import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
 import { Gaps } from './gaps.ts';
@@ -18,6 +18,7 @@ import {
   type Migration,
   type MigrationAction,
   type MigrationEvent,
+  type MigrationMachine,
   type MigrationState,
   migrationMachine,
   TERMINAL,
@@ -28,11 +29,7 @@ import type { KeptRecord, MigrationsOutput, Order, Record } from './output.ts';
 import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
 
 export class Migrations implements Core<MigrationsOutput> {
-  readonly #step: (
-    state: MigrationState,
-    migration: Migration,
-    event: MigrationEvent,
-  ) => Step<MigrationState, Migration>;
+  readonly #step: Stepper<MigrationMachine>;
   readonly #limits: LimitsConfig;
   readonly #admission: Admission;
   readonly #byVm = new Map<string, Record>();
@@ -334,7 +331,7 @@ export class Migrations implements Core<MigrationsOutput> {
     record.migration = context;
     this.#touch(record);
     if (context.switched && !switched) this.#occupancy.moved(context.vm, context.from, context.to, event.atMs);
-    for (const action of actions as readonly MigrationAction[]) this.#carryOut(record, action, event.atMs);
+    for (const action of actions) this.#carryOut(record, action, event.atMs);
     this.#agenda.set(record, context.deadlineMs ?? Number.POSITIVE_INFINITY);
     if (!TERMINAL.includes(state)) return;
     this.#live.delete(context.id);

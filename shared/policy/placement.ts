@@ -10,10 +10,16 @@ import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
 import { nearKm2 } from '../geo/distance.ts';
 import { advanceTrack, checkPosition, checkTrack } from '../geo/plausibility.ts';
-import { type Step, stepper } from '../state-machine/stepper.ts';
+import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { decisionEvent, explanation, moveRefused, unexplained } from './decide/decision.ts';
-import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from './decide/machine.ts';
+import {
+  type DecideParams,
+  type MachineEvent,
+  type VmMachine,
+  vmMachine,
+  wouldNotTransition,
+} from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
 import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
@@ -27,7 +33,7 @@ import { updateRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
-import type { VmContext, VmState } from './state/vm-context.ts';
+import type { VmState } from './state/vm-context.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
 /** The members of a location event that tell where the user is. */
@@ -43,7 +49,7 @@ export class Placement implements Core<PlacementOutput> {
   /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
   paused = false;
   readonly #settings: PlacementSettings;
-  readonly #step: (state: VmState, context: VmContext, event: MachineEvent) => Step<VmState, VmContext>;
+  readonly #step: Stepper<VmMachine>;
   readonly #evaluator: VmEvaluator;
   readonly #vmTable: VmTable;
   readonly #agenda = new Agenda<Vm>();
@@ -356,9 +362,7 @@ export class Placement implements Core<PlacementOutput> {
   #send(vm: Vm, event: MachineEvent): boolean {
     const before = vm.state;
     const { state, context, actions } = this.#step(before, vm.context, event);
-    for (const { type, params } of actions) {
-      if (type === 'decide') this.#decide(vm, params as DecideParams, context.seq, event.atMs);
-    }
+    for (const { params } of actions) this.#decide(vm, params, context.seq, event.atMs);
     vm.state = state;
     vm.context = context;
     this.#touch(vm);

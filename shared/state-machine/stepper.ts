@@ -1,27 +1,52 @@
 /**
- * Steps an xstate machine purely: state and context in, next state, next context and the actions as data out. The same
- * as xstate's own `transition()`, of which it is a special case for flat machines: in a machine without nesting, entry,
- * exit, eventless transitions and wildcards an event takes the first transition listed for it in its state whose guard
- * holds, and its actions are applied. `transition()` builds an actor and several snapshots for that.
+ * Steps an xstate machine purely: state and context in; next state, next context and the actions, as data, out.
+ *
+ * The machines are xstate 5 charts (`setup`, `createMachine`), and the result of a step is that of xstate's own pure
+ * `transition()`; test/unit/shared/state-machine holds the two against each other on random events. The reason for a stepper of
+ * our own is time: `transition()` builds an actor and several snapshots for each event, and costs about 100 times as much as a
+ * step here (85 µs against 0.8 µs where `bench engine` measured both on a busy machine; the guard check of a VM that stays as
+ * it is took 0.01 µs there). One core is to decide on 500,000 positions a second, which leaves 2 µs for each.
+ *
+ * The stepper is exact because it accepts flat machines only: no nesting, entry, exit, eventless transitions and wildcards. In
+ * such a machine an event takes the first transition listed for it in its state whose guard holds, and the transition's actions
+ * are applied in order. The stepper refuses any other machine when it is made.
  */
-import type { AnyStateMachine, EventFromLogic } from 'xstate';
+import type { AnyStateMachine, ContextFrom, EventFromLogic, StateMachine, StateValueFrom } from 'xstate';
+
+/** The states of a flat machine. */
+export type StateOf<Machine extends AnyStateMachine> = Extract<StateValueFrom<Machine>, string>;
+
+// biome-ignore-start lint/suspicious/noExplicitAny: what is not asked for may be anything.
+/** The actions that a machine's `setup` declares, as data: `{ type, params }`. */
+export type ActionOf<Machine extends AnyStateMachine> =
+  Machine extends StateMachine<any, any, any, any, infer Action, any, any, any, any, any, any, any, any, any>
+    ? Action
+    : never;
+// biome-ignore-end lint/suspicious/noExplicitAny: as above.
 
 /** What follows from an event. */
-export interface Step<State, Context> {
-  readonly state: State;
-  readonly context: Context;
-  /** Custom actions with their parameters, in the order in which they were listed. */
-  readonly actions: readonly { readonly type: string; readonly params: unknown }[];
+export interface Step<Machine extends AnyStateMachine> {
+  readonly state: StateOf<Machine>;
+  readonly context: ContextFrom<Machine>;
+  /** The declared actions of the transition with their parameters, in the order in which they are listed. */
+  readonly actions: readonly ActionOf<Machine>[];
 }
 
-/** An action as a machine definition holds it. */
+/** A pure function from a state, a context and an event to what follows. */
+export type Stepper<Machine extends AnyStateMachine> = (
+  state: StateOf<Machine>,
+  context: ContextFrom<Machine>,
+  event: EventFromLogic<Machine>,
+) => Step<Machine>;
+
+/** An action in the compiled form of a machine. */
 type Listed =
   | { readonly type: 'xstate.assign'; readonly assignment: Assignment }
   | { readonly type: string; readonly params?: unknown };
 type Args = { readonly context: unknown; readonly event: unknown };
 type Assignment = ((args: Args) => object) | Readonly<Record<string, unknown>>;
 
-/** A transition as it is looked up. */
+/** A transition in the form in which the stepper looks it up. */
 interface Listing {
   readonly guard: ((args: Args) => boolean) | undefined;
   /** Undefined: the state stays as it is. */
@@ -32,13 +57,11 @@ interface Listing {
 const NONE: readonly never[] = [];
 
 /**
- * @returns a pure function from state, context and event to the next ones
+ * Makes the stepper of a machine.
  * @throws Error where the machine is not flat, has wildcards or guards by name, or an action that is neither `assign` nor
- *   a named one
+ *   declared in `setup`
  */
-export function stepper<Machine extends AnyStateMachine, State extends string, Context>(
-  machine: Machine,
-): (state: State, context: Context, event: EventFromLogic<Machine>) => Step<State, Context> {
+export function stepper<Machine extends AnyStateMachine>(machine: Machine): Stepper<Machine> {
   if (machine.root.transitions.size > 0)
     throw new Error('the machine is not flat: it has transitions beside its states');
   const listings = new Map<string, ReadonlyMap<string, readonly Listing[]>>();
@@ -49,7 +72,7 @@ export function stepper<Machine extends AnyStateMachine, State extends string, C
   return (state, context, event) => {
     const chosen = firstThatHolds(listings.get(state)?.get(event.type) ?? NONE, { context, event });
     if (chosen === undefined) return { state, context, actions: NONE };
-    let next = context;
+    let next: object = context;
     const actions: { type: string; params: unknown }[] = [];
     for (const action of chosen.actions) {
       const args = { context: next, event };
@@ -60,7 +83,12 @@ export function stepper<Machine extends AnyStateMachine, State extends string, C
           params: typeof action.params === 'function' ? action.params(args) : action.params,
         });
     }
-    return { state: (chosen.target ?? state) as State, context: next, actions };
+    // The compiled form of a machine has lost its types: it knows states and actions by name only.
+    return {
+      state: (chosen.target ?? state) as StateOf<Machine>,
+      context: next as ContextFrom<Machine>,
+      actions: actions as ActionOf<Machine>[],
+    };
   };
 }
 

@@ -232,3 +232,6 @@ export function vmMachine(pauses: Pauses) {
     },
   });
 }
+
+/** The machine of a VM, with its states, events and actions as types. */
+export type VmMachine = ReturnType<typeof vmMachine>;

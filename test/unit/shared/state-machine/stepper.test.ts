@@ -10,7 +10,7 @@ import {
 } from '#shared/migration/machine.ts';
 import { NOTHING_MEASURED } from '#shared/model/measured.ts';
 import { type MachineEvent, vmMachine } from '#shared/policy/decide/machine.ts';
-import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
+import { newVmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 import { SEED } from '../../../property/seed.ts';
 
@@ -94,7 +94,7 @@ const migration: Migration = {
 describe('the stepper does what xstate does', () => {
   test('with the machine of a VM', () => {
     const machine = vmMachine({ coolingMs: 3, backOffMs: 2, maxBackOffMs: 4 });
-    const ours = stepper<typeof machine, VmState, VmContext>(machine);
+    const ours = stepper(machine);
     fc.assert(
       fc.property(fc.array(vmEvents, { maxLength: 30 }), (events) => {
         let state: VmState = 'idle';
@@ -114,7 +114,7 @@ describe('the stepper does what xstate does', () => {
 
   test('with the machine of a migration', () => {
     const machine = migrationMachine({ queueMs: 5, stepTimeoutMs: 5 });
-    const ours = stepper<typeof machine, MigrationState, Migration>(machine);
+    const ours = stepper(machine);
     fc.assert(
       fc.property(fc.array(migrationEvents, { maxLength: 40 }), (events) => {
         let state: MigrationState = 'queued';

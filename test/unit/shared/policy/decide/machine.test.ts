@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type DecideParams, type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
+import { type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
 import type { Advice, Choice, Evaluation } from '#shared/policy/evaluate/evaluator.ts';
 import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 
 const PAUSES = { coolingMs: 100, backOffMs: 50, maxBackOffMs: 300 };
-const step = stepper<ReturnType<typeof vmMachine>, VmState, VmContext>(vmMachine(PAUSES));
+const step = stepper(vmMachine(PAUSES));
 
 const choice: Choice = {
   from: 'a',
@@ -54,9 +54,7 @@ const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision
 /** Where it goes, and the verdict it wants said. */
 function go(state: VmState, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
   const { state: next, context, actions } = step(state, given, event);
-  const verdicts = actions
-    .filter(({ type }) => type === 'decide')
-    .map(({ params }) => `${(params as DecideParams).verdict} ${(params as DecideParams).source}`);
+  const verdicts = actions.map(({ params }) => `${params.verdict} ${params.source}`);
   return { next, verdicts, context };
 }
 
