@@ -54,7 +54,7 @@ export interface Migration {
   readonly switched: boolean;
   /** Why it is being undone. */
   readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
-  /** Answers that were asked for again in the present state. */
+  /** Answers that were asked for countRetry in the present state. */
   readonly retries: number;
   /** Where the VM runs, where it ended other than planned. */
   readonly runsAt: string;
@@ -74,7 +74,7 @@ export type MigrationEvent =
     }
   | { readonly type: 'aborted'; readonly atMs: number; readonly measured: Measured }
   | {
-      readonly type: 'truth';
+      readonly type: 'inspected';
       readonly atMs: number;
       readonly runsAt: string | undefined;
       readonly done: readonly Phase[];
@@ -105,16 +105,16 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
       begin: (_, _params: { step: Phase }) => {},
       abort: () => {},
       inspect: () => {},
-      say: (_, _params: { what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' }) => {},
+      say: (_, _params: { what: 'markStarted' | 'switched' | 'completed' | 'failed' | 'cancelled' }) => {},
     },
   });
 
   type Args = { context: Migration; event: MigrationEvent };
   type EventOf<T extends MigrationEvent['type']> = Extract<MigrationEvent, { type: T }>;
-  const truth = ({ event }: Args) => event as EventOf<'truth'>;
-  const tired = ({ context }: Args) => context.retries >= MAX_RETRIES;
+  const inspected = ({ event }: Args) => event as EventOf<'inspected'>;
+  const retriesExhausted = ({ context }: Args) => context.retries >= MAX_RETRIES;
 
-  const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
+  const say = (what: 'markStarted' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
     ({ type: 'say', params: { what } }) as const;
   type Patch = (args: Args) => Partial<Migration>;
   /** Several changes as one action: each action costs a copy of the whole snapshot. */
@@ -124,15 +124,15 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
       for (const patch of patches) Object.assign(changed, patch(args));
       return changed;
     });
-  const measure: Patch = ({ event, context }) => ({
+  const takeMeasured: Patch = ({ event, context }) => ({
     measured: 'measured' in event ? event.measured : context.measured,
   });
-  const wait: Patch = ({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs });
-  const fresh: Patch = () => ({ retries: 0 });
-  const again: Patch = ({ context }) => ({ retries: context.retries + 1 });
+  const setDeadline: Patch = ({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs });
+  const resetRetries: Patch = () => ({ retries: 0 });
+  const countRetry: Patch = ({ context }) => ({ retries: context.retries + 1 });
   /** Bytes that moved since the last answer begin the count of fruitless questions anew. */
-  const patience: Patch = ({ context, event }) => ({
-    retries: (event as EventOf<'truth'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
+  const resetRetriesIfBytesMoved: Patch = ({ context, event }) => ({
+    retries: (event as EventOf<'inspected'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
   });
   const phase =
     (step: Phase): Patch =>
@@ -144,35 +144,38 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         switchAtMs: standsStill ? (switchAtMs ?? event.atMs) : switchAtMs,
       };
     };
-  const fault =
+  const undoBecause =
     (code: FailureCode, reason: string): Patch =>
     () => ({ undo: { code, reason } });
-  const faultOfStep: Patch = ({ event }) => {
+  const undoBecauseOfStep: Patch = ({ event }) => {
     const { code, reason } = event as EventOf<'stepFailed'>;
     return { undo: { code, reason } };
   };
-  const cancelledBy: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
-  const arrived: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
-  const notUndone: Patch = () => ({ undo: null });
-  const started: Patch = ({ event }) => ({ startedAtMs: event.atMs });
-  const over: Patch = ({ event }) => ({ deadlineMs: null, endedAtMs: event.atMs });
+  const undoBecauseCancelled: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
+  const markSwitched: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
+  const clearUndo: Patch = () => ({ undo: null });
+  const markStarted: Patch = ({ event }) => ({ startedAtMs: event.atMs });
+  const markEnded: Patch = ({ event }) => ({ deadlineMs: null, endedAtMs: event.atMs });
   const releaseIncomplete: Patch = ({ context, event }) => {
     const measured = 'measured' in event ? event.measured : context.measured;
     return { measured: { ...measured, degraded: [...measured.degraded, 'release-incomplete'] } };
   };
 
   const order = (step: Phase) => ({ type: 'begin', params: { step } }) as const;
-  const begin = (step: Phase, ...patches: Patch[]) => [change(...patches, fresh, wait, phase(step)), order(step)];
-  const releaseAgain = [change(again, wait), order('release')];
-  const undo = (...patches: Patch[]) => [change(...patches, fresh, wait), { type: 'abort' } as const];
-  const ask = [change(again, wait), { type: 'inspect' } as const];
-  const askAnew = [change(fresh, wait), { type: 'inspect' } as const];
+  const begin = (step: Phase, ...patches: Patch[]) => [
+    change(...patches, resetRetries, setDeadline, phase(step)),
+    order(step),
+  ];
+  const releaseAgain = [change(countRetry, setDeadline), order('release')];
+  const undo = (...patches: Patch[]) => [change(...patches, resetRetries, setDeadline), { type: 'abort' } as const];
+  const inspect = [change(countRetry, setDeadline), { type: 'inspect' } as const];
+  const inspectFirst = [change(resetRetries, setDeadline), { type: 'inspect' } as const];
   const end = (what: 'completed' | 'failed' | 'cancelled', ...patches: Patch[]) => [
-    change(...patches, over),
+    change(...patches, markEnded),
     say(what),
   ];
 
-  const switchedOver = [say('switched'), ...begin('release', measure, arrived)];
+  const switchedOver = [say('switched'), ...begin('release', takeMeasured, markSwitched)];
 
   const doneWith = (step: Phase) => (args: Args) => args.event.type === 'done' && args.event.step === step;
   const failedAt = (step: Phase | 'abort') => (args: Args) =>
@@ -184,17 +187,17 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   /** A step from which everything can still be taken back. */
   const reversible = (step: Phase, next: Phase) => ({
     on: {
-      done: { guard: doneWith(step), target: next, actions: begin(next, measure) },
-      stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: undo(measure, faultOfStep) },
-      cancel: { target: 'undoing' as const, actions: undo(cancelledBy) },
+      done: { guard: doneWith(step), target: next, actions: begin(next, takeMeasured) },
+      stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: undo(takeMeasured, undoBecauseOfStep) },
+      cancel: { target: 'undoing' as const, actions: undo(undoBecauseCancelled) },
       // Silence proves nothing: a first round can be long, and a dead path looks alive. Bytes that moved are asked for.
-      overdue: { target: 'asking' as const, actions: ask },
-      restarted: { target: 'asking' as const, actions: askAnew },
+      overdue: { target: 'asking' as const, actions: inspect },
+      restarted: { target: 'asking' as const, actions: inspectFirst },
     },
   });
-  const nextStep = (args: Args): Phase => PHASES.find((step) => !truth(args).done.includes(step)) ?? 'release';
-  const runsAtSource = (args: Args) => truth(args).runsAt === args.context.from;
-  const runsAtDestination = (args: Args) => truth(args).runsAt === args.context.to;
+  const nextStep = (args: Args): Phase => PHASES.find((step) => !inspected(args).done.includes(step)) ?? 'release';
+  const runsAtSource = (args: Args) => inspected(args).runsAt === args.context.from;
+  const runsAtDestination = (args: Args) => inspected(args).runsAt === args.context.to;
   return createMachine({
     id: 'migration',
     context: ({ input }) => input,
@@ -204,17 +207,17 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           admitted: {
             target: 'prepare',
-            actions: [say('started'), ...begin('prepare', started)],
+            actions: [say('markStarted'), ...begin('prepare', markStarted)],
           },
           cancel: {
             target: 'cancelled',
-            actions: end('cancelled', cancelledBy),
+            actions: end('cancelled', undoBecauseCancelled),
           },
           // It could not be recorded as it was.
-          stepFailed: { target: 'failed', actions: end('failed', faultOfStep) },
+          stepFailed: { target: 'failed', actions: end('failed', undoBecauseOfStep) },
           overdue: {
             target: 'failed',
-            actions: end('failed', fault('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`)),
+            actions: end('failed', undoBecause('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`)),
           },
         },
       },
@@ -229,25 +232,25 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             target: 'release',
             actions: switchedOver,
           },
-          stepFailed: { guard: failedAt('switch'), target: 'undoing', actions: undo(measure, faultOfStep) },
-          overdue: { target: 'asking', actions: ask },
-          restarted: { target: 'asking', actions: askAnew },
+          stepFailed: { guard: failedAt('switch'), target: 'undoing', actions: undo(takeMeasured, undoBecauseOfStep) },
+          overdue: { target: 'asking', actions: inspect },
+          restarted: { target: 'asking', actions: inspectFirst },
         },
       },
       release: {
         on: {
-          done: { guard: doneWith('release'), target: 'completed', actions: end('completed', measure) },
+          done: { guard: doneWith('release'), target: 'completed', actions: end('completed', takeMeasured) },
           stepFailed: [
-            // It has arrived, and died there: trying again does not bring it back.
-            { guard: died, target: 'failed', actions: end('failed', measure, faultOfStep) },
-            { guard: tired, target: 'completed', actions: end('completed', releaseIncomplete) },
+            // It has markSwitched, and died there: trying countRetry does not bring it back.
+            { guard: died, target: 'failed', actions: end('failed', takeMeasured, undoBecauseOfStep) },
+            { guard: retriesExhausted, target: 'completed', actions: end('completed', releaseIncomplete) },
             { guard: failedAt('release'), actions: releaseAgain },
           ],
           overdue: [
-            { guard: tired, target: 'completed', actions: end('completed', releaseIncomplete) },
+            { guard: retriesExhausted, target: 'completed', actions: end('completed', releaseIncomplete) },
             { actions: releaseAgain },
           ],
-          restarted: { target: 'asking', actions: askAnew },
+          restarted: { target: 'asking', actions: inspectFirst },
         },
       },
       undoing: {
@@ -256,73 +259,77 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             {
               guard: ({ context }) => context.undo !== null && 'by' in context.undo,
               target: 'cancelled',
-              actions: end('cancelled', measure),
+              actions: end('cancelled', takeMeasured),
             },
-            { target: 'failed', actions: end('failed', measure) },
+            { target: 'failed', actions: end('failed', takeMeasured) },
           ],
-          // It could not be undone: it may have switched over, or nothing may be left to undo.
-          stepFailed: { guard: failedAt('abort'), target: 'asking', actions: ask },
-          overdue: { target: 'asking', actions: ask },
-          restarted: { target: 'asking', actions: askAnew },
+          // It could not be undone: it may have switched markEnded, or nothing may be left to undo.
+          stepFailed: { guard: failedAt('abort'), target: 'asking', actions: inspect },
+          overdue: { target: 'asking', actions: inspect },
+          restarted: { target: 'asking', actions: inspectFirst },
         },
       },
       asking: {
         on: {
-          truth: [
+          inspected: [
             {
               guard: (args) => runsAtDestination(args) && !args.context.switched,
               target: 'release',
               actions: switchedOver,
             },
-            { guard: runsAtDestination, target: 'release', actions: begin('release', measure) },
+            { guard: runsAtDestination, target: 'release', actions: begin('release', takeMeasured) },
             {
-              guard: (args) => truth(args).onlyForward === true,
+              guard: (args) => inspected(args).onlyForward === true,
               target: 'switch',
-              actions: begin('switch', measure, notUndone),
+              actions: begin('switch', takeMeasured, clearUndo),
             },
-            // It has arrived and died there. What is left of the move goes, and that says what is to be done.
+            // It has markSwitched and died there. What is left of the move goes, and that says what is to be done.
             {
-              guard: (args) => truth(args).runsAt === undefined && truth(args).underWay === 'release',
+              guard: (args) => inspected(args).runsAt === undefined && inspected(args).underWay === 'release',
               target: 'release',
-              actions: begin('release', measure, arrived),
+              actions: begin('release', takeMeasured, markSwitched),
             },
             // Asked often enough. What was not to be undone is now; what could not be undone is reported as it stands.
             {
-              guard: (args) => tired(args) && args.context.undo === null,
+              guard: (args) => retriesExhausted(args) && args.context.undo === null,
               target: 'undoing',
-              actions: undo(measure, fault('STUCK', stuckWords)),
+              actions: undo(takeMeasured, undoBecause('STUCK', STUCK_REASON)),
             },
             {
-              guard: (args) => tired(args) && truth(args).runsAt === undefined,
+              guard: (args) => retriesExhausted(args) && inspected(args).runsAt === undefined,
               target: 'failed',
-              actions: end('failed', measure, fault('VM_NOT_RUNNING', lostWords)),
+              actions: end('failed', takeMeasured, undoBecause('VM_NOT_RUNNING', NOT_RUNNING_REASON)),
             },
-            { guard: tired, target: 'failed', actions: end('failed', measure) },
+            { guard: retriesExhausted, target: 'failed', actions: end('failed', takeMeasured) },
             // Also where it runs nowhere: a VM that is stopped half-way through its switch-over is to run on at its source.
             {
               guard: ({ context }) => context.undo !== null,
               target: 'undoing',
-              actions: [change(measure, again, wait), { type: 'abort' } as const],
+              actions: [change(takeMeasured, countRetry, setDeadline), { type: 'abort' } as const],
             },
-            // An answer is still to come, or the next step was recorded but never ordered: order it (again is harmless).
+            // An answer is still to come, or the next step was recorded but never ordered: order it (countRetry is harmless).
             ...PHASES.map((step) => ({
               guard: (args: Args) =>
-                (runsAtSource(args) || truth(args).underWay === 'switch') &&
-                (truth(args).underWay ?? nextStep(args)) === step,
+                (runsAtSource(args) || inspected(args).underWay === 'switch') &&
+                (inspected(args).underWay ?? nextStep(args)) === step,
               target: step,
-              actions: [change(patience, measure, wait, phase(step)), order(step)],
+              actions: [change(resetRetriesIfBytesMoved, takeMeasured, setDeadline, phase(step)), order(step)],
             })),
           ],
           // Once the switch-over was recorded nobody knows how far it has come: from there on only forward.
           cancel: {
             guard: ({ context }) => context.phase !== 'switch' && context.phase !== 'release',
-            actions: change(cancelledBy),
+            actions: change(undoBecauseCancelled),
           },
           overdue: [
-            { guard: tired, target: 'failed', actions: end('failed', fault('HYPERVISOR_SILENT', silentWords)) },
-            { actions: ask },
+            {
+              guard: retriesExhausted,
+              target: 'failed',
+              actions: end('failed', undoBecause('HYPERVISOR_SILENT', SILENT_REASON)),
+            },
+            { actions: inspect },
           ],
-          restarted: { actions: askAnew },
+          restarted: { actions: inspectFirst },
         },
       },
       completed: { type: 'final' },
@@ -332,7 +339,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   });
 }
 
-const stuckWords = 'the step does not end and moves no bytes';
-const lostWords =
-  'it runs at neither site; start it again, from its disk, by declaring it at the one of the two that still has it';
-const silentWords = 'nobody answers for it; look at both sites, then declare the VM where it runs';
+const STUCK_REASON = 'the step does not end and moves no bytes';
+const NOT_RUNNING_REASON =
+  'it runs at neither site; start it countRetry, from its disk, by declaring it at the one of the two that still has it';
+const SILENT_REASON = 'nobody answers for it; look at both sites, then declare the VM where it runs';
