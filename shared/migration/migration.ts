@@ -39,15 +39,17 @@ export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): n
 const MAX_TEXT = 512;
 
 /** A text that came from elsewhere, so short that it can be recorded and published. */
-export function cut(text: string): string {
+export function truncated(text: string): string {
   return text.slice(0, MAX_TEXT);
 }
 
-/** The same migration without anything that may be too large: figures begin anew, texts are cut, sizes are what a VM can have. */
-export function tidied(migration: Migration): Migration {
+/** The same migration without anything that may be too large: figures begin anew, texts are truncated, sizes are what a VM can have. */
+export function withoutOversized(migration: Migration): Migration {
   const { undo, clientGapMs, spec } = migration;
   const size = (bytes: number) => Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER) || 0;
-  const texts = undo && ('by' in undo ? { by: cut(undo.by) } : { code: cut(undo.code), reason: cut(undo.reason) });
+  const texts =
+    undo &&
+    ('by' in undo ? { by: truncated(undo.by) } : { code: truncated(undo.code), reason: truncated(undo.reason) });
   return {
     ...migration,
     spec: Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, size(value)])) as VmSpec,

@@ -23,7 +23,7 @@ import {
   migrationMachine,
   TERMINAL,
 } from './machine.ts';
-import { cut, newMigration, seqOfCancelled, tidied } from './migration.ts';
+import { newMigration, seqOfCancelled, truncated, withoutOversized } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
 import type { KeptRecord, MigrationsOutput, Order, Record } from './output.ts';
 import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
@@ -152,7 +152,7 @@ export class Migrations implements Core<MigrationsOutput> {
    */
   refused(vm: string, code: string, reason: string, events: readonly string[], atMs: number): void {
     const record = this.#byVm.get(vm)!;
-    record.migration = tidied(record.migration);
+    record.migration = withoutOversized(record.migration);
     this.#touch(record);
     const { state, migration } = record;
     for (const what of ['started', 'switched', 'completed', 'failed', 'cancelled'] as const) {
@@ -161,7 +161,7 @@ export class Migrations implements Core<MigrationsOutput> {
     }
     const step = state === 'queued' ? 'prepare' : PHASES.find((phase) => phase === state);
     if (step === undefined) return;
-    this.#send(record, { type: 'stepFailed', atMs, step, code, reason: cut(reason), measured: NOTHING_MEASURED });
+    this.#send(record, { type: 'stepFailed', atMs, step, code, reason: truncated(reason), measured: NOTHING_MEASURED });
   }
 
   /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
