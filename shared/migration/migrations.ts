@@ -153,7 +153,7 @@ export class Migrations implements Core<MigrationsOutput> {
   refused(vm: string, code: string, reason: string, events: readonly string[], atMs: number): void {
     const record = this.#byVm.get(vm)!;
     record.migration = withoutOversized(record.migration);
-    this.#touch(record);
+    this.#markChanged(record);
     const { state, migration } = record;
     for (const what of ['started', 'switched', 'completed', 'failed', 'cancelled'] as const) {
       if (events.includes(`migration.${what}.v1`))
@@ -228,12 +228,12 @@ export class Migrations implements Core<MigrationsOutput> {
       return;
     }
     if (last !== undefined && !TERMINAL.includes(last.state)) {
-      this.#refuse(migration, last, decided.atMs);
+      this.#rejectBusy(migration, last, decided.atMs);
       return;
     }
-    const undo = this.#objection(decided);
+    const undo = this.#rejectionOf(decided);
     if (undo !== undefined) {
-      this.#turnAway({ ...migration, undo }, decided.atMs);
+      this.#reject({ ...migration, undo }, decided.atMs);
       return;
     }
     const record = this.#record('queued', { ...migration, deadlineMs: decided.atMs + this.#limits.queueMs });
@@ -249,7 +249,7 @@ export class Migrations implements Core<MigrationsOutput> {
    * Why an order is not accepted. Several placements can send VMs to one site at once, each seeing only its own: what would
    * overfill it is not accepted; nor is an order that crossed the removal of a site.
    */
-  #objection({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
+  #rejectionOf({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
     for (const site of [from, to]) {
       if (this.#removed.has(site)) return { code: 'SITE_UNKNOWN', reason: `${site} was removed` };
     }
@@ -258,7 +258,7 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** Kept as failed, so that a repeat of the decision is not carried out after all when its reason is gone. */
-  #turnAway(migration: Migration, atMs: number): void {
+  #reject(migration: Migration, atMs: number): void {
     const failed: Migration = { ...migration, endedAtMs: atMs };
     this.#record('failed', failed);
     this.#events.push(toEvent(failed, 'failed', atMs));
@@ -268,21 +268,21 @@ export class Migrations implements Core<MigrationsOutput> {
   #record(state: MigrationState, migration: Migration): Record {
     const record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);
-    this.#touch(record);
+    this.#markChanged(record);
     return record;
   }
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
-  #refuse(migration: Migration, busy: Record, atMs: number): void {
+  #rejectBusy(migration: Migration, busy: Record, atMs: number): void {
     const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
     this.#events.push(toEvent({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
-    this.#passOver(busy, migration.seq);
+    this.#raiseSeq(busy, migration.seq);
   }
 
   /** A repeat of a decision that was refused must not find the VM free one day and be carried out after all. */
-  #passOver(busy: Record, seq: number): void {
+  #raiseSeq(busy: Record, seq: number): void {
     busy.migration = { ...busy.migration, seq };
-    this.#touch(busy);
+    this.#markChanged(busy);
   }
 
   #cancel(decided: Data<'placement.decided.v1'>, nowMs: number): void {
@@ -298,7 +298,7 @@ export class Migrations implements Core<MigrationsOutput> {
     if (seq === undefined || decided.spec === undefined || seq <= (record?.migration.seq ?? 0)) return;
     const never = { ...newMigration({ ...decided, decision: cancels!, seq }, []), endedAtMs: atMs, undo: { by } };
     if (record === undefined || TERMINAL.includes(record.state)) this.#record('cancelled', never);
-    else this.#passOver(record, seq);
+    else this.#raiseSeq(record, seq);
     this.#events.push(toEvent(never, 'cancelled', atMs));
   }
 
@@ -309,7 +309,7 @@ export class Migrations implements Core<MigrationsOutput> {
     const clientGapMs = this.#gaps.note(record.migration, report, nowMs);
     if (clientGapMs === record.migration.clientGapMs) return;
     record.migration = { ...record.migration, clientGapMs };
-    this.#touch(record);
+    this.#markChanged(record);
   }
 
   /** Starts what the limits allow, first come first served; one that has to wait does not hold up those behind it. */
@@ -329,7 +329,7 @@ export class Migrations implements Core<MigrationsOutput> {
     const { state, context, actions } = this.#step(before, record.migration, event);
     record.state = state;
     record.migration = context;
-    this.#touch(record);
+    this.#markChanged(record);
     if (context.switched && !switched) this.#occupancy.moved(context.vm, context.from, context.to, event.atMs);
     for (const action of actions) this.#carryOut(record, action, event.atMs);
     this.#agenda.set(record, context.deadlineMs ?? Number.POSITIVE_INFINITY);
@@ -347,7 +347,7 @@ export class Migrations implements Core<MigrationsOutput> {
     const deadlineMs = atMs + this.#limits.stepTimeoutMs;
     record.migration = { ...record.migration, measured, deadlineMs };
     this.#agenda.set(record, deadlineMs);
-    this.#touch(record);
+    this.#markChanged(record);
   }
 
   #carryOut({ migration }: Record, action: MigrationAction, atMs: number): void {
@@ -375,7 +375,7 @@ export class Migrations implements Core<MigrationsOutput> {
     return ids;
   }
 
-  #touch(record: Record): void {
+  #markChanged(record: Record): void {
     if (record.changed) return;
     record.changed = true;
     this.#changed.push(record);
