@@ -25,18 +25,18 @@ import {
 } from './machine.ts';
 import { newMigration, seqOfCancelled, truncated, withoutOversized } from './migration.ts';
 import { Occupancy } from './occupancy.ts';
-import type { KeptRecord, MigrationsOutput, Order, Record } from './output.ts';
+import type { KeptRecord, MigrationEntry, MigrationsOutput, Order } from './output.ts';
 import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
 
 export class Migrations implements Core<MigrationsOutput> {
   readonly #step: Stepper<MigrationMachine>;
   readonly #limits: LimitsConfig;
   readonly #admission: Admission;
-  readonly #byVm = new Map<string, Record>();
+  readonly #byVm = new Map<string, MigrationEntry>();
   /** Under way or queued, by migration id. */
-  readonly #live = new Map<string, Record>();
-  readonly #queue: Record[] = [];
-  readonly #agenda = new Agenda<Record>();
+  readonly #live = new Map<string, MigrationEntry>();
+  readonly #queue: MigrationEntry[] = [];
+  readonly #agenda = new Agenda<MigrationEntry>();
   readonly #occupancy = new Occupancy();
   readonly #gaps = new Gaps();
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
@@ -48,7 +48,7 @@ export class Migrations implements Core<MigrationsOutput> {
   readonly #removed = new Map<string, number>();
   #events: OutgoingEvent[] = [];
   #orders: Order[] = [];
-  #changed: Record[] = [];
+  #changed: MigrationEntry[] = [];
 
   constructor(limits: LimitsConfig) {
     this.#limits = limits;
@@ -57,7 +57,7 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** Migrations that have not ended. */
-  get live(): ReadonlyMap<string, Record> {
+  get live(): ReadonlyMap<string, MigrationEntry> {
     return this.#live;
   }
 
@@ -166,7 +166,13 @@ export class Migrations implements Core<MigrationsOutput> {
 
   /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
   restore({ state, migration }: KeptRecord): void {
-    const record: Record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
+    const record: MigrationEntry = {
+      vm: migration.vm,
+      state,
+      migration,
+      wakeAtMs: Number.POSITIVE_INFINITY,
+      changed: false,
+    };
     this.#byVm.set(record.vm, record);
     const { from, to, endedAtMs } = migration;
     if (endedAtMs !== null && migration.switched) this.#occupancy.moved(record.vm, from, to, endedAtMs);
@@ -265,7 +271,7 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** The VM's record from now on. */
-  #record(state: MigrationState, migration: Migration): Record {
+  #record(state: MigrationState, migration: Migration): MigrationEntry {
     const record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);
     this.#markChanged(record);
@@ -273,14 +279,14 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** A second decision while one is being carried out: it is not accepted, and says so at once. */
-  #rejectBusy(migration: Migration, busy: Record, atMs: number): void {
+  #rejectBusy(migration: Migration, busy: MigrationEntry, atMs: number): void {
     const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
     this.#events.push(toEvent({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#raiseSeq(busy, migration.seq);
   }
 
   /** A repeat of a decision that was refused must not find the VM free one day and be carried out after all. */
-  #raiseSeq(busy: Record, seq: number): void {
+  #raiseSeq(busy: MigrationEntry, seq: number): void {
     busy.migration = { ...busy.migration, seq };
     this.#markChanged(busy);
   }
@@ -322,7 +328,7 @@ export class Migrations implements Core<MigrationsOutput> {
     }
   }
 
-  #send(record: Record, event: MigrationEvent): void {
+  #send(record: MigrationEntry, event: MigrationEvent): void {
     if (TERMINAL.includes(record.state)) return;
     const before = record.state;
     const { switched } = record.migration;
@@ -343,14 +349,14 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /** Puts the deadline off: no state follows from it, so the machine is not asked. */
-  #progress(record: Record, measured: Measured, atMs: number): void {
+  #progress(record: MigrationEntry, measured: Measured, atMs: number): void {
     const deadlineMs = atMs + this.#limits.stepTimeoutMs;
     record.migration = { ...record.migration, measured, deadlineMs };
     this.#agenda.set(record, deadlineMs);
     this.#markChanged(record);
   }
 
-  #carryOut({ migration }: Record, action: MigrationAction, atMs: number): void {
+  #carryOut({ migration }: MigrationEntry, action: MigrationAction, atMs: number): void {
     const { id, vm, from, to, spec } = migration;
     const move: Move = { id, vm, from, to, spec };
     switch (action.type) {
@@ -375,7 +381,7 @@ export class Migrations implements Core<MigrationsOutput> {
     return ids;
   }
 
-  #markChanged(record: Record): void {
+  #markChanged(record: MigrationEntry): void {
     if (record.changed) return;
     record.changed = true;
     this.#changed.push(record);

@@ -6,7 +6,7 @@ import type { OutgoingEvent } from './to-event.ts';
 /** What the migrator's core hands out: everything that changed since the last `drain`. */
 export interface MigrationsOutput {
   /** Records to write. */
-  readonly records: readonly Record[];
+  readonly records: readonly MigrationEntry[];
   /** Events to publish, in order. Events of a migration that was never accepted may come without a record. */
   readonly events: readonly OutgoingEvent[];
   /** Orders for the hypervisor, in order, once the records are written. */
@@ -19,7 +19,7 @@ export type Order =
   | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
 
 /** A VM's migration, the last one it had or the one under way. JSON but for the deadline's place in the agenda. */
-export interface Record {
+export interface MigrationEntry {
   readonly vm: string;
   state: MigrationState;
   migration: Migration;
@@ -28,4 +28,4 @@ export interface Record {
 }
 
 /** What of a record is stored. */
-export type KeptRecord = Pick<Readonly<Record>, 'state' | 'migration'>;
+export type KeptRecord = Pick<Readonly<MigrationEntry>, 'state' | 'migration'>;
