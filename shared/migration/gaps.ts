@@ -3,7 +3,7 @@ import { MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data } from '../events/index.ts';
 import type { Migration } from './machine.ts';
 
-export class Gaps {
+export class ClientGaps {
   readonly #byMigration = new Map<string, Map<string, number>>();
 
   /**

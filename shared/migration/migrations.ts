@@ -13,7 +13,7 @@ import { pathsBetween } from '../model/paths.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
 import { Admission } from './admission.ts';
-import { Gaps } from './gaps.ts';
+import { ClientGaps } from './gaps.ts';
 import {
   type Migration,
   type MigrationAction,
@@ -38,7 +38,7 @@ export class Migrations implements Core<MigrationsOutput> {
   readonly #queue: MigrationEntry[] = [];
   readonly #agenda = new Agenda<MigrationEntry>();
   readonly #occupancy = new Occupancy();
-  readonly #gaps = new Gaps();
+  readonly #gaps = new ClientGaps();
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
   /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
