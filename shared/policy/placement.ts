@@ -121,21 +121,21 @@ export class Placement implements Core<PlacementOutput> {
   apply(said: Fact, nowMs: number): void {
     if (said.type === 'location.reported.v1') return void this.location(said.data, nowMs);
     const fact = notAhead(said, nowMs);
-    if (fact.type === 'site.reported.v1') this.#report(fact.data);
-    if (fact.type === 'site.removed.v1') this.#removed(fact.data);
+    if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
+    if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
     switch (fact.type) {
       case 'session.attached.v1':
       case 'session.detached.v1':
       case 'vm.declared.v1':
       case 'vm.retired.v1':
-        this.#enrol(fact);
+        this.#onEnrolment(fact);
         return;
       case 'migration.accepted.v1':
       case 'migration.switched.v1':
       case 'migration.completed.v1':
       case 'migration.failed.v1':
       case 'migration.cancelled.v1':
-        this.#migrated(fact);
+        this.#onMigration(fact);
     }
   }
 
@@ -163,7 +163,7 @@ export class Placement implements Core<PlacementOutput> {
     const fault = checkPosition(said, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
       // What contradicts the track is remembered: some more of it, and it was the track that was wrong.
-      if (fault === 'teleport') this.#touch(vm);
+      if (fault === 'teleport') this.#markChanged(vm);
       return fault;
     }
     // A deadline that lies before this event is met with what was known then, however late the tick is.
@@ -172,14 +172,14 @@ export class Placement implements Core<PlacementOutput> {
     const turned = updateMotion(session.motion, fix);
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
-    this.#touch(vm);
-    if (!turned && session.active && fix.rtts === undefined && this.#changesNothing(vm, session)) return 'quiet';
+    this.#markChanged(vm);
+    if (!turned && session.active && fix.rtts === undefined && this.#isWithinQuietRadius(vm, session)) return 'quiet';
     this.#evaluate(vm, fix.atMs);
     return 'looked';
   }
 
   /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
-  #changesNothing({ quietKm }: Vm, session: Session): boolean {
+  #isWithinQuietRadius({ quietKm }: Vm, session: Session): boolean {
     const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
     if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
     if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
@@ -243,19 +243,19 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  #enrol(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
+  #onEnrolment(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
     const vm = this.#vmTable.apply(fact);
     if (vm === undefined) return;
-    this.#touch(vm);
+    this.#markChanged(vm);
     if (vm.retired) {
-      this.#leave(vm);
+      this.#onRetired(vm);
     } else if (fact.type === 'session.detached.v1') {
       this.#evaluate(vm, fact.data.atMs);
     }
   }
 
   /** A move under way is the migrator's to end, and nobody is left here to be told; one that nobody has taken up is called off. */
-  #leave(vm: Vm): void {
+  #onRetired(vm: Vm): void {
     const { context } = vm;
     const isUnanswered = context.move !== null && context.move.giveUpAtMs !== null;
     const seq = isUnanswered ? context.seq + 1 : context.seq;
@@ -272,14 +272,14 @@ export class Placement implements Core<PlacementOutput> {
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
   }
 
-  #removed(data: Data<'site.removed.v1'>): void {
+  #onSiteRemoved(data: Data<'site.removed.v1'>): void {
     const site = this.sites.remove(data);
     if (site === undefined) return;
     forgetPlaces(this.#vmTable.vms.values());
     this.#evaluateAll(site.homes, data.atMs);
   }
 
-  #report(data: Data<'site.reported.v1'>): void {
+  #onSiteReported(data: Data<'site.reported.v1'>): void {
     const { layout } = this.sites;
     const wasUsable = this.sites.isUsable(data.site);
     const site = this.sites.report(data);
@@ -300,7 +300,7 @@ export class Placement implements Core<PlacementOutput> {
     for (const vm of [...vms]) this.#evaluate(vm, atMs);
   }
 
-  #migrated(fact: MigrationFact): void {
+  #onMigration(fact: MigrationFact): void {
     const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
     if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
@@ -312,11 +312,11 @@ export class Placement implements Core<PlacementOutput> {
     if (fact.type === 'migration.accepted.v1') return;
     vm.reason = vm.state;
     this.#schedule(vm);
-    if (fact.type !== 'migration.switched.v1') this.#nextToLeave(this.sites.named(from), vm.nowMs);
+    if (fact.type !== 'migration.switched.v1') this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
   }
 
   /** A move that ends makes room for the next VM that wants to leave the same lost home. */
-  #nextToLeave(site: Site, atMs: number): void {
+  #evaluateNextEvacuation(site: Site, atMs: number): void {
     if (site.index < 0) return;
     for (const vm of site.homes) {
       if (vm.state !== 'evacuating') continue;
@@ -340,7 +340,7 @@ export class Placement implements Core<PlacementOutput> {
   #evaluate(vm: Vm, earliestMs: number): void {
     const atMs = Math.max(vm.nowMs, earliestMs);
     vm.nowMs = atMs;
-    this.#touch(vm);
+    this.#markChanged(vm);
     if (vm.home.index < 0) {
       // The home's heartbeat is on its way on another partition, or the site is no more.
       vm.reason = HOME_UNKNOWN;
@@ -365,7 +365,7 @@ export class Placement implements Core<PlacementOutput> {
     for (const { params } of actions) this.#decide(vm, params, context.seq, event.atMs);
     vm.state = state;
     vm.context = context;
-    this.#touch(vm);
+    this.#markChanged(vm);
     return state !== before;
   }
 
@@ -394,7 +394,7 @@ export class Placement implements Core<PlacementOutput> {
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
   }
 
-  #touch(vm: Vm): void {
+  #markChanged(vm: Vm): void {
     if (vm.changed) return;
     vm.changed = true;
     this.#changed.push(vm);
