@@ -16,7 +16,7 @@
  * - **backing-off**: a move failed; longer after each failure.
  * - **evacuating**: the home is no longer usable; any legal site is better.
  *
- * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
+ * There are no `after` timers: they would be isHomeLost on restore (statelyai/xstate#5331), and a simulation could not share
  * them. Deadlines are event-time values in the context; whoever drives the machine sends `looked` when one has passed.
  */
 import { setup } from 'xstate';
@@ -40,20 +40,20 @@ export interface DecideParams {
   readonly reason: string;
 }
 
-export interface Pauses {
+export interface Cooldowns {
   readonly coolingMs: number;
   readonly backOffMs: number;
   readonly maxBackOffMs: number;
 }
 
 /**
- * An order that no migrator accepts within this time was lost or refused: it is called off, again and again, until one says that
+ * An order that no migrator accepts within this time was isHomeLost or refused: it is called off, again and again, until one says that
  * it has ended. Longer than a migrator takes to stand in for another, or a bus to come back.
  */
 const ACCEPT_MS = 120_000;
 
 /** Guards that the machine and its shortcut share. `context` and `evaluation` in, a fact about them out. */
-const lost = (evaluation: Evaluation) => evaluation.homeLost !== null;
+const isHomeLost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
 const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
@@ -69,24 +69,24 @@ const isUnanswered = ({ move }: VmContext, atMs: number) =>
 export function wouldNotTransition(state: VmState, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
     case 'idle':
-      return !lost(evaluation) && !evaluation.populated;
+      return !isHomeLost(evaluation) && !evaluation.populated;
     case 'settled':
-      return !lost(evaluation) && evaluation.populated && !isBetter(evaluation);
+      return !isHomeLost(evaluation) && evaluation.populated && !isBetter(evaluation);
     case 'drifting':
-      return !lost(evaluation) && evaluation.populated && isBetter(evaluation) && !isReady(evaluation, atMs);
+      return !isHomeLost(evaluation) && evaluation.populated && isBetter(evaluation) && !isReady(evaluation, atMs);
     case 'moving':
       return !isOvertaken(context, evaluation) && !isUnanswered(context, atMs);
     case 'cooling':
-      return !lost(evaluation) && !isOver(context, atMs);
+      return !isHomeLost(evaluation) && !isOver(context, atMs);
     case 'backing-off':
       return !isOver(context, atMs);
     case 'evacuating':
-      return lost(evaluation) && evaluation.refuge === undefined;
+      return isHomeLost(evaluation) && evaluation.refuge === undefined;
   }
 }
 
 /** The machine for all VMs; each has its own state and context. Pure: what it wants said comes back as `decide` actions. */
-export function vmMachine(pauses: Pauses) {
+export function vmMachine(cooldowns: Cooldowns) {
   const { assign, createMachine } = setup({
     types: { context: {} as VmContext, events: {} as MachineEvent, input: {} as VmContext },
     actions: {
@@ -97,7 +97,7 @@ export function vmMachine(pauses: Pauses) {
 
   type Args = { context: VmContext; event: MachineEvent };
   const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).evaluation;
-  const homeLost = (args: Args) => lost(evaluation(args));
+  const homeLost = (args: Args) => isHomeLost(evaluation(args));
   const unpopulated = (args: Args) => !evaluation(args).populated;
   const better = (args: Args) => isBetter(evaluation(args));
   const ready = (args: Args) => isReady(evaluation(args), args.event.atMs);
@@ -105,7 +105,7 @@ export function vmMachine(pauses: Pauses) {
   const overtaken = (args: Args) => isOvertaken(args.context, evaluation(args));
   const unanswered = ({ context, event }: Args) => isUnanswered(context, event.atMs);
   const refuge = (args: Args) => evaluation(args).refuge !== undefined;
-  const ours = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
+  const isOwnMove = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
   /** Takes up a state: with the end of the pause, where it is one. */
   const enter = (pauseMs: (context: VmContext) => number | null = () => null) =>
@@ -113,8 +113,8 @@ export function vmMachine(pauses: Pauses) {
       const pause = pauseMs(context);
       return { deadlineMs: pause === null ? null : event.atMs + pause };
     });
-  const cool = enter(() => pauses.coolingMs);
-  const backOff = enter(({ failures }) => Math.min(pauses.maxBackOffMs, pauses.backOffMs * 2 ** failures));
+  const cool = enter(() => cooldowns.coolingMs);
+  const backOff = enter(({ failures }) => Math.min(cooldowns.maxBackOffMs, cooldowns.backOffMs * 2 ** failures));
 
   const order = (source: DecisionSource, choice: (args: Args) => Choice) => [
     assign((args) => {
@@ -153,7 +153,7 @@ export function vmMachine(pauses: Pauses) {
     },
     enter(),
   ];
-  const callOff = (reason: string) => [
+  const cancelMove = (reason: string) => [
     assign(({ context: { move, seq }, event }) => {
       const giveUpAtMs = move === null || move.giveUpAtMs === null ? null : event.atMs + ACCEPT_MS;
       return { seq: seq + 1, move: move && { ...move, cancelling: true, giveUpAtMs } };
@@ -199,15 +199,15 @@ export function vmMachine(pauses: Pauses) {
       moving: {
         on: {
           looked: [
-            { guard: overtaken, actions: callOff('overtaken') },
-            { guard: unanswered, actions: callOff('not-accepted') },
+            { guard: overtaken, actions: cancelMove('overtaken') },
+            { guard: unanswered, actions: cancelMove('not-accepted') },
           ],
-          accepted: { guard: ours, actions: change({ giveUpAtMs: null }) },
-          switched: { guard: ours, actions: change({ switched: true, giveUpAtMs: null }) },
-          completed: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null, failures: 0 })] },
-          cancelled: { guard: ours, target: 'cooling', actions: [cool, assign({ move: null })] },
+          accepted: { guard: isOwnMove, actions: change({ giveUpAtMs: null }) },
+          switched: { guard: isOwnMove, actions: change({ switched: true, giveUpAtMs: null }) },
+          completed: { guard: isOwnMove, target: 'cooling', actions: [cool, assign({ move: null, failures: 0 })] },
+          cancelled: { guard: isOwnMove, target: 'cooling', actions: [cool, assign({ move: null })] },
           failed: {
-            guard: ours,
+            guard: isOwnMove,
             target: 'backing-off',
             actions: [backOff, assign(({ context }) => ({ move: null, failures: context.failures + 1 }))],
           },
