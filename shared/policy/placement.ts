@@ -26,7 +26,7 @@ import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { NO_OUTPUT, type PlacementOutput } from './output.ts';
-import { type AnyPolicy, pausesAfter, policyFor } from './rules/named.ts';
+import { type AnyPolicy, hasCooldowns, policyFor } from './rules/named.ts';
 import type { PlacementSettings } from './settings.ts';
 import { updateMotion } from './state/motion.ts';
 import { updateRtts } from './state/rtts.ts';
@@ -68,10 +68,10 @@ export class Placement implements Core<PlacementOutput> {
     this.policy = decides ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
-    const machine = vmMachine({ ...policy, coolingMs: pausesAfter(this.policy) ? policy.coolingMs : 0 });
+    const machine = vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
     // Policies that are compared with as they were published come without our pauses and budgets.
-    const bounds = pausesAfter(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
+    const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
     const { limits } = settings;
     const isPaused = () => this.paused;
     const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };

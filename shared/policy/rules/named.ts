@@ -13,7 +13,7 @@ import { workFunction } from './published/work-function.ts';
 export type AnyPolicy = Policy | PlacementRule;
 
 /** True: our pauses and budgets hold. Policies that are compared with as they were published come without. */
-export const pausesAfter = (policy: AnyPolicy): boolean => 'cools' in policy && policy.cools;
+export const hasCooldowns = (policy: AnyPolicy): boolean => 'hasCooldowns' in policy && policy.hasCooldowns;
 
 interface Published {
   /** What each of its parameters is where it is not given, by name with unit. */

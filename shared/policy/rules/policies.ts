@@ -30,7 +30,7 @@ export interface Policy {
   /** Which of several legal sites to prefer: the highest. */
   score(option: Option, circumstances: Circumstances): number;
   /** False: no pause after a move. */
-  readonly cools: boolean;
+  readonly hasCooldowns: boolean;
 }
 
 export interface PolicyTuning {
@@ -66,7 +66,7 @@ export function benefitUserMs(option: Option, circumstances: Circumstances): num
 function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
   return {
     name: 'tagalong',
-    cools: true,
+    hasCooldowns: true,
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
     readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, dwell: { sinceMs, usualMs } }) {
@@ -82,7 +82,7 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
 /** Goes wherever it is better, at once and at any cost: "always" in the literature. */
 const nearest: Policy = {
   name: 'nearest',
-  cools: false,
+  hasCooldowns: false,
   leastGain: () => 0,
   score: ({ gainUserMsPerS }) => gainUserMsPerS,
   readyAtMs: (_, { nowMs }) => nowMs,
@@ -91,7 +91,7 @@ const nearest: Policy = {
 /** DwellTimes, unless the home is lost. */
 const never: Policy = {
   name: 'never',
-  cools: true,
+  hasCooldowns: true,
   leastGain: () => Number.POSITIVE_INFINITY,
   score: () => 0,
   readyAtMs: () => Number.POSITIVE_INFINITY,

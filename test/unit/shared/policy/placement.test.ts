@@ -76,7 +76,7 @@ describe('a VM follows its user', () => {
     expect(l.decided('move').map(({ atMs }) => atMs)).toEqual([START_MS + 1_000]);
   });
 
-  test('but not again while it cools', () => {
+  test('but not again while it hasCooldowns', () => {
     const l = settled(1, 3);
     l.pass(30_000);
     expect(l.stateOf('v')).toBe('cooling');

@@ -65,7 +65,7 @@ test('nearest goes at once, whatever it costs, and does not pause', () => {
   const nearest = policyNamed('nearest', tuning);
   expect(nearest.readyAtMs(option({ costUserMs: 1e9 }), at())).toBe(100_000);
   expect(nearest.leastGain(1e9)).toBe(0);
-  expect(nearest.cools).toBe(false);
+  expect(nearest.hasCooldowns).toBe(false);
   expect(nearest.score(option({ gainUserMsPerS: 2 }), at())).toBeGreaterThan(
     nearest.score(option({ gainUserMsPerS: 1 }), at()),
   );
