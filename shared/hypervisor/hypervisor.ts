@@ -66,7 +66,7 @@ export type Report =
       readonly rateBps: number;
     }
   | {
-      readonly kind: 'truth';
+      readonly kind: 'inspected';
       readonly id: string;
       /** The one site where the VM runs; undefined where it runs nowhere. */
       readonly runsAt: string | undefined;

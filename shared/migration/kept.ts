@@ -11,7 +11,7 @@ const KeptMeasured = Type.Object(
     interruptionMs: Amount,
     hypervisorDowntimeMs: Type.Optional(Amount),
     bytes: Amount,
-    bytesByPath: Type.MigrationEntry(Type.String(), Amount),
+    bytesByPath: Type.Record(Type.String(), Amount),
     rounds: Count,
     subflows: Count,
     degraded: Type.Array(Text),

@@ -105,7 +105,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
       begin: (_, _params: { step: Phase }) => {},
       abort: () => {},
       inspect: () => {},
-      say: (_, _params: { what: 'markStarted' | 'switched' | 'completed' | 'failed' | 'cancelled' }) => {},
+      say: (_, _params: { what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled' }) => {},
     },
   });
 
@@ -114,7 +114,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const inspected = ({ event }: Args) => event as EventOf<'inspected'>;
   const retriesExhausted = ({ context }: Args) => context.retries >= MAX_RETRIES;
 
-  const say = (what: 'markStarted' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
+  const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
     ({ type: 'say', params: { what } }) as const;
   type Patch = (args: Args) => Partial<Migration>;
   /** Several changes as one action: each action costs a copy of the whole snapshot. */
@@ -207,7 +207,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           admitted: {
             target: 'prepare',
-            actions: [say('markStarted'), ...begin('prepare', markStarted)],
+            actions: [say('started'), ...begin('prepare', markStarted)],
           },
           cancel: {
             target: 'cancelled',

@@ -96,8 +96,8 @@ export class Migrations implements Core<MigrationsOutput> {
       case 'aborted':
         this.#send(record, { type: 'aborted', atMs, measured });
         return;
-      case 'truth':
-        this.#send(record, { ...report, type: 'truth', atMs });
+      case 'inspected':
+        this.#send(record, { ...report, type: 'inspected', atMs });
         return;
       case 'progress':
         this.#progress(record, measured, atMs);

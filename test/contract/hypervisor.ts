@@ -99,8 +99,8 @@ export function hypervisorContract(
     const truth = async () => {
       const before = reports.length;
       order(() => hypervisor.inspect(move));
-      await harness.until(() => reports.slice(before).some(({ kind }) => kind === 'truth'));
-      return last('truth')!;
+      await harness.until(() => reports.slice(before).some(({ kind }) => kind === 'inspected'));
+      return last('inspected')!;
     };
     const abort = async () => {
       order(() => hypervisor.abort(move));

@@ -53,7 +53,7 @@ describe('simulated VMs that are kept', () => {
       const second = await onDuty(clock, store);
       second.hypervisor.inspect(MOVE);
       clock.advanceTo(clock.now());
-      expect(second.reports).toMatchObject([{ kind: 'truth', runsAt: 's0', done: [], underWay: undefined }]);
+      expect(second.reports).toMatchObject([{ kind: 'inspected', runsAt: 's0', done: [], underWay: undefined }]);
       for (const step of PHASES) await second.carryOut(step);
       expect(await second.hosts.vmsAt('s1')).toEqual(['v']);
     },

@@ -113,7 +113,7 @@ export function handedMachines(
       hypervisor.listen((report) => {
         const move = switching.get(report.id);
         const isDone = report.kind === 'done' && report.step === 'switch';
-        if (move && (isDone || (report.kind === 'truth' && report.runsAt === move.to))) {
+        if (move && (isDone || (report.kind === 'inspected' && report.runsAt === move.to))) {
           void arrived(move, report, tell);
           return;
         }

@@ -129,7 +129,7 @@ export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHyperv
     );
     const between = standsBetween(ends, move) ? 'switch' : hasDied(ends, move) ? 'release' : undefined;
     report({
-      kind: 'truth',
+      kind: 'inspected',
       id: move.id,
       runsAt: runsAt(ends, move),
       done: doneSteps(ends, move),

@@ -224,7 +224,7 @@ export function simulatedHypervisor({
       reportLater(() => {
         const active = movesOf.get(vm)?.get(id);
         return {
-          kind: 'truth',
+          kind: 'inspected',
           id,
           runsAt: instances.running(vm)[0],
           done: PHASES.slice(0, active?.done ?? 0),

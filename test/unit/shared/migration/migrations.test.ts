@@ -226,7 +226,7 @@ describe('what is true is asked, not guessed', () => {
   const at = (migrations: Migrations) => migrations.nextWakeMs()! - LIMITS.stepTimeoutMs;
   const progress = (migrations: Migrations, runsAt: string | undefined, bytes: number) =>
     migrations.report(
-      { kind: 'truth', id: 'v:1', runsAt, done: PHASES.slice(0, 3), underWay: 'memory', measured: measured(bytes) },
+      { kind: 'inspected', id: 'v:1', runsAt, done: PHASES.slice(0, 3), underWay: 'memory', measured: measured(bytes) },
       at(migrations),
     );
 
@@ -254,7 +254,7 @@ describe('what is true is asked, not guessed', () => {
     failed(migrations, 'switch');
     expect(failed(migrations, 'abort')).toEqual(['inspect']);
     const done = PHASES.slice(0, 4);
-    const truth = { kind: 'truth', id: 'v:1', runsAt: undefined, done, underWay: 'switch', onlyForward: true } as const;
+    const truth = { kind: 'inspected', id: 'v:1', runsAt: undefined, done, underWay: 'switch', onlyForward: true } as const;
     migrations.report({ ...truth, measured: measured(1) }, 5);
     expect(heard(migrations)).toEqual(['begin switch']);
     expect(state(migrations)).toBe('switch');
@@ -272,7 +272,7 @@ describe('what is true is asked, not guessed', () => {
     const lost = () =>
       migrations.report(
         {
-          kind: 'truth',
+          kind: 'inspected',
           id: 'v:1',
           runsAt: undefined,
           done: PHASES.slice(0, 3),

@@ -75,7 +75,7 @@ export const truth = (
   bytes = 0,
 ) => {
   const steps = PHASES.slice(0, doneUpTo);
-  migrations.report({ kind: 'truth', id: 'v:1', runsAt, done: steps, underWay, measured: measured(bytes) }, 5);
+  migrations.report({ kind: 'inspected', id: 'v:1', runsAt, done: steps, underWay, measured: measured(bytes) }, 5);
   return heard(migrations);
 };
 /** The state of the one migration there is. */

@@ -59,7 +59,7 @@ const migrationEvents: fc.Arbitrary<MigrationEvent> = fc.oneof(
   }),
   fc.record({ type: fc.constant('aborted' as const), atMs, measured }),
   fc.record({
-    type: fc.constant('truth' as const),
+    type: fc.constant('inspected' as const),
     atMs,
     runsAt: fc.constantFrom('a', 'b', undefined),
     done: fc.nat({ max: 6 }).map((n) => PHASES.slice(0, n)),

@@ -100,7 +100,7 @@ describe('whatever is ordered, and whatever fails', () => {
       simulated.hypervisor.inspect({ id, ...move });
       simulated.settle();
       const truth = simulated.reports.at(-1)!.report;
-      const excused = truth.kind === 'truth' ? truth.underWay : undefined;
+      const excused = truth.kind === 'inspected' ? truth.underWay : undefined;
       for (const step of PHASES) {
         const begins = begun.get(`${id} ${step}`) ?? 0;
         const answers = simulated

@@ -50,7 +50,7 @@ function apart(vms: readonly string[] = ['v']) {
       const answer = { id: move.id, measured: NOTHING_MEASURED };
       if (kind === 'abort') migrations.report({ ...answer, kind: 'aborted' }, nowMs);
       if (kind !== 'inspect') continue;
-      migrations.report({ ...answer, kind: 'truth', runsAt: move.from, done: [], underWay: undefined }, nowMs);
+      migrations.report({ ...answer, kind: 'inspected', runsAt: move.from, done: [], underWay: undefined }, nowMs);
     }
     const types = events.map(({ fact }) => fact.type);
     return orders.length === 0 ? types : [...types, ...hear()];
