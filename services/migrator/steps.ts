@@ -4,7 +4,7 @@ import { type Event, envelop, readTraceparent, traceOf, traceparentOf } from '#s
 import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Log } from '#shared/log.ts';
 import { type KeptMigration, keepMigration, MIGRATION_RECORD } from '#shared/migration/kept.ts';
-import { cut } from '#shared/migration/migration.ts';
+import { truncated } from '#shared/migration/migration.ts';
 import type { Migrations } from '#shared/migration/migrations.ts';
 import type { MigrationsOutput, Order } from '#shared/migration/output.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
@@ -57,7 +57,7 @@ export class MigratorSteps implements Steps<Migrations, MigrationsOutput, KeptMi
       const core = present.withoutMigrations();
       for (const { value } of kept) core.restore(value);
       for (const { key, code, reason } of setAside.list([MIGRATION_RECORD.kind])) {
-        core.setAside(key.slice(MIGRATION_PREFIX.length), code, cut(reason));
+        core.setAside(key.slice(MIGRATION_PREFIX.length), code, truncated(reason));
       }
       core.resume(Math.round(clock.now()));
       return core;

@@ -11,12 +11,12 @@ const RADIANS = Math.PI / 180;
 /** Length of one degree of latitude. */
 export const KM_PER_DEGREE = EARTH_RADIUS_KM * RADIANS;
 
-/** Great-circle distance to the metre (geolib). For what is computed once: paths between sites, reports. */
+/** Great-circle distance in km, to the metre (geolib). For figures that are computed once: paths between sites, reports. */
 export function distanceKm(a: Position, b: Position): number {
   return getDistance({ latitude: a.lat, longitude: a.lon }, { latitude: b.lat, longitude: b.lon }) / 1000;
 }
 
-/** How much shorter a degree of longitude is than one of latitude, here. */
+/** Length of a degree of longitude ÷ length of a degree of latitude at this latitude: its cosine. */
 export function lonScale(lat: number): number {
   return Math.cos(lat * RADIANS);
 }
@@ -40,7 +40,7 @@ export function nearKm2(aLat: number, aLon: number, scale: number, bLat: number,
   return x * x + y * y;
 }
 
-/** Writes the unit vector of a position into `out` at `offset`: distances become differences of vectors. */
+/** Writes the unit vector of a position into `out` at `offset`: distances become chords between vectors. */
 export function unitVector({ lat, lon }: Position, out: Float64Array, offset = 0): void {
   const phi = lat * RADIANS;
   const lambda = lon * RADIANS;
@@ -50,7 +50,7 @@ export function unitVector({ lat, lon }: Position, out: Float64Array, offset = 0
   out[offset + 2] = Math.sin(phi);
 }
 
-/** Great-circle distance of two unit vectors from half their chord: exact for near points, where acos is not. */
+/** Great-circle distance in km of two unit vectors: 2R × asin(chord / 2), the haversine formula, exact for near points where acos is not. */
 export function chordKm(squaredChord: number): number {
   return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(squaredChord) / 2));
 }

@@ -1,6 +1,6 @@
 /**
- * Which positions count. A location event counts once: what is late, repeated, out of order or impossible changes
- * nothing, and is told by name so that it can be counted.
+ * Plausibility: which positions count. A location event counts once. A late, repeated, unordered or impossible one changes nothing,
+ * and is counted under the name of its fault.
  */
 import type { PlausibilityLimits } from '../config/schema.ts';
 import { lonScale, nearKm2 } from './distance.ts';
@@ -18,7 +18,7 @@ export type Implausible =
 /** GPS scatters by this much between tall buildings, however short the time between two fixes. */
 const SCATTER_KM = 0.3;
 
-/** What can be said of a place alone. Undefined: nothing against it. */
+/** The fault of a place by itself; undefined: none. */
 export function positionFault({ lat, lon }: { readonly lat: number; readonly lon: number }): Implausible | undefined {
   // Written so that NaN fails too.
   if (!(Math.abs(lat) <= 90 && Math.abs(lon) <= 180)) return 'out-of-range';
@@ -26,7 +26,7 @@ export function positionFault({ lat, lon }: { readonly lat: number; readonly lon
   return undefined;
 }
 
-/** What can be said of a position without knowing the user's others. Undefined: nothing against it. */
+/** The fault of a position without the user's earlier ones; undefined: none. @param nowMs the clock, ms since the epoch */
 export function checkPosition(
   fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
   nowMs: number,
@@ -51,13 +51,14 @@ export interface Track {
   doubtLon: number;
 }
 
-/** A track that has seen nothing. */
+/** The track of a user without a position. */
 export function newTrack(): Track {
   return { atMs: -1, lat: 0, lon: 0, doubts: 0, doubtAtMs: -1, doubtLat: 0, doubtLon: 0 };
 }
 
 /**
- * What a user's track says against a position; undefined: nothing, the track may `follow` it.
+ * The fault of a position against the user's track; undefined: none, and the track may be advanced to it. May record a doubt in
+ * the track.
  *
  * A jump faster than `maxSpeedMps` is a wild point; but where `reanchorFixes` of them in a row agree with each other it
  * was the track that was wrong (its first fix was wild, or the user flew with the phone switched off).
@@ -74,7 +75,7 @@ export function checkTrack(
   return confirmsDoubt(track, atMs, lat, lon, limits) ? undefined : 'teleport';
 }
 
-/** Moves the track to a position that counts. */
+/** Advances the track to a position that counts. */
 export function advanceTrack(
   track: Track,
   fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
@@ -86,7 +87,7 @@ export function advanceTrack(
 }
 
 function confirmsDoubt(track: Track, atMs: number, lat: number, lon: number, limits: PlausibilityLimits): boolean {
-  // A repeat of the doubtful fix is no second witness.
+  // A repeat of the doubtful fix confirms nothing.
   if (track.doubts > 0 && atMs <= track.doubtAtMs) return false;
   const agrees =
     track.doubts > 0 && reachable(track.doubtLat, track.doubtLon, track.doubtAtMs, lat, lon, atMs, limits.maxSpeedMps);

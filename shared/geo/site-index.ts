@@ -11,7 +11,7 @@ const SCAN_LIMIT = 1000;
 /** Length of the list that each site has of the sites around it. */
 const AROUND = 32;
 
-/** The sites around one site, the nearest first, and how far the farthest of them is: every other is at least as far. */
+/** The sites around one site, the nearest first, and the distance of the farthest: every other site is at least as far. */
 interface Around {
   readonly sites: Int32Array;
   /** How far each is, as the length of the chord on a globe of radius 1. */
@@ -28,7 +28,7 @@ export class SiteIndex {
   readonly #positions: readonly Position[];
   #vectors: Float64Array;
   #tree: KDBush | undefined;
-  /** Filled as users come near. */
+  /** Filled on first use. */
   readonly #around: (Around | undefined)[] = [];
 
   constructor(sites: readonly Position[]) {
@@ -57,8 +57,8 @@ export class SiteIndex {
   }
 
   /**
-   * The same for somebody who was near `hint` a moment ago: one look at the sites around that site, ten times cheaper,
-   * wherever that is certain to be enough. A site that is not around the hint is at least `reachKm` from it, and so at
+   * The same for a user who was near `hint` a moment ago: scans only the sites around that site, which is ten times cheaper,
+   * where that is certain to suffice. A site that is not around the hint is at least `reachKm` from it, and so at
    * least `reachKm` less the user's own distance from the user.
    * @param hint a site's index; anything else: there is none
    */
@@ -70,7 +70,7 @@ export class SiteIndex {
     found: Int32Array,
     km: Float64Array,
   ): number {
-    // A second chance from the site that turned out to be nearest: the user has moved on.
+    // A second try from the site that turned out to be the nearest: the user has moved on.
     for (let from = hint, chances = 2; chances > 0 && from >= 0 && from < this.size; chances--) {
       const around = this.#aroundOf(from);
       const squaredChord = this.#squaredChord(probe, from);
@@ -83,7 +83,7 @@ export class SiteIndex {
     return this.nearest(probe, position, count, found, km);
   }
 
-  /** Distance between two sites. */
+  /** Great-circle distance between two sites in km. */
   betweenKm(a: number, b: number): number {
     return chordKm(this.#squaredChord(this.#vectors.subarray(a * 3, a * 3 + 3), b));
   }
@@ -104,7 +104,7 @@ export class SiteIndex {
     return around;
   }
 
-  /** Distance from a position, given as its unit vector, to one site. */
+  /** Great-circle distance in km from a position, given as its unit vector, to one site. */
   distanceKm(probe: Float64Array, site: number): number {
     return chordKm(this.#squaredChord(probe, site));
   }
@@ -178,7 +178,7 @@ export class SiteIndex {
   }
 }
 
-/** Sites at one distance are in the order of the list, so that it does not matter how they were looked for. */
+/** Sites at equal distance are in the order of the list, so the way of searching does not matter. */
 function before(km: number, site: number, otherKm: number, other: number): boolean {
   return km < otherKm || (km === otherKm && site < other);
 }

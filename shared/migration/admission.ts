@@ -1,14 +1,14 @@
 import type { LimitsConfig } from '../config/schema.ts';
 import { Counts } from '../model/counts.ts';
 
-/** What a migration occupies while it is under way. */
+/** What a migration occupies while it is under way: both sites and its paths. */
 export interface Claim {
   readonly from: string;
   readonly to: string;
   readonly paths: readonly string[];
 }
 
-/** Counts what is under way at each site and on each path, and says whether one more is allowed. */
+/** Counts the migrations at each site and on each path against `limits.movesPerSite` and `limits.movesPerPath`. */
 export class Admission {
   readonly #limits: LimitsConfig;
   readonly #sites = new Counts();

@@ -1,4 +1,4 @@
-/** The gaps that clients of one VM saw during its migration: what one of them says must not be what counts. */
+/** The gaps that clients of one VM saw during its migration. One lying client must not decide the figure. */
 import { MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data } from '../events/index.ts';
 import type { Migration } from './machine.ts';
@@ -7,11 +7,11 @@ export class ClientGaps {
   readonly #byMigration = new Map<string, Map<string, number>>();
 
   /**
-   * Takes one report in, and says what the migration's gap is by now: the median of what the users saw, each at the worst, the
-   * lower one of two in the middle. After a restart it begins with what it was before, as if one user had said that.
+   * Adds one report. @returns the migration's gap in ms: the median of the worst gap of each user, the lower one of two in the
+   * middle; null: none yet. After a restart the former median counts as the report of one user.
    *
-   * A gap belongs to the migration that was switching over, or had, when it ended; any other has another cause. None is longer
-   * than the time since the move was ordered.
+   * A gap counts only if it ended after the switch-over was ordered; an earlier one has another cause. No gap is longer than the
+   * time since the move was ordered.
    */
   note(
     { id, acceptedAtMs, switchAtMs, clientGapMs }: Migration,
@@ -32,7 +32,7 @@ export class ClientGaps {
     return gaps[(gaps.length - 1) >> 1]!;
   }
 
-  /** A migration has ended. */
+  /** Forgets a migration that has ended. */
   forget(migration: string): void {
     this.#byMigration.delete(migration);
   }

@@ -1,4 +1,4 @@
-/** What is stored of a migration: the last one that a VM had, or the one under way. */
+/** The stored shape of a VM's migration: the one under way, or the last one. Declared apart from the shape in memory (`machine.ts`). */
 import Type, { type Static } from 'typebox';
 import { PHASES } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
@@ -96,7 +96,7 @@ export function keepMigration({ state, migration }: KeptRecord): KeptMigration {
   };
 }
 
-/** As long as a text of an event, and longer than anybody reads. */
+/** Longest text in characters: as long as a text of an event. */
 const MAX_TEXT = 512;
 
 // biome-ignore lint/suspicious/noExplicitAny: what old programs stored.

@@ -13,8 +13,9 @@
  *
  * - **queued**: waits until the limits of both sites and of all paths allow it.
  * - **prepare** … **release**: the step of that name is under way. A step is recorded here before it is ordered.
- * - **undoing**: what was prepared is taken back; the VM never left.
- * - **asking**: somebody was restarted or did not answer. What is true is asked, not guessed, before anything is done.
+ * - **undoing**: the preparations are undone; the VM has stayed at its source.
+ * - **asking** (reconciling): a process was restarted or did not answer. The hypervisor is asked where the VM runs and which
+ *   steps are done, before any further step.
  *
  * Deadlines are values in the context, as in the policy's machine.
  */
@@ -26,9 +27,10 @@ import { PHASES } from '../events/index.ts';
 import type { Measured } from '../hypervisor/hypervisor.ts';
 import type { ActionOf } from '../state-machine/stepper.ts';
 
+/** The states of a migration. Stored, and labels of metrics: never renamed. */
 export type MigrationState = 'queued' | Phase | 'undoing' | 'asking' | 'completed' | 'failed' | 'cancelled';
 
-/** What is remembered of a migration. JSON. */
+/** The context of a migration's machine. JSON; stored as it is (`kept.ts`). Times in ms since the epoch. */
 export interface Migration {
   readonly id: string;
   readonly vm: string;
@@ -44,17 +46,17 @@ export interface Migration {
   readonly phase: Phase | 'queue';
   /** When each phase was first entered. */
   readonly phaseAtMs: Readonly<Partial<Record<Phase, number>>>;
-  /** When the state has waited long enough. */
+  /** When the state is overdue; null: never. */
   readonly deadlineMs: number | null;
   readonly measured: Measured;
   /** When the switch-over was first ordered: from then on clients may have noticed. */
   readonly switchAtMs: number | null;
-  /** The longest gap that a client reported since then; null where none did. */
+  /** The gap in ms that clients reported since then (`gaps.ts`); null where none did. */
   readonly clientGapMs: number | null;
   readonly switched: boolean;
   /** Why it is being undone. */
   readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
-  /** Answers that were asked for countRetry in the present state. */
+  /** How often the present state has asked or tried again without progress. */
   readonly retries: number;
   /** Where the VM runs, where it ended other than planned. */
   readonly runsAt: string;
@@ -92,15 +94,21 @@ export type MigrationAction = ActionOf<MigrationMachine>;
 /** The machine of a migration, with its states, events and actions as types. */
 export type MigrationMachine = ReturnType<typeof migrationMachine>;
 
+/** States from which nothing follows. */
 export const TERMINAL: readonly MigrationState[] = ['completed', 'failed', 'cancelled'];
 
-/** How often a release is tried, or a question asked, before it is given up. */
+/** How often a release or an inspection is tried before the migrator gives up. */
 const MAX_RETRIES = 5;
 
+/**
+ * Makes the machine for all migrations; each has its own state and context. Pure: orders and events come back as actions.
+ * @param queueMs how long a migration may wait for the limits
+ * @param stepTimeoutMs how long a step may be silent
+ */
 export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; stepTimeoutMs: number }) {
   const { assign, createMachine } = setup({
     types: { context: {} as Migration, events: {} as MigrationEvent, input: {} as Migration },
-    // Orders and announcements are read from the list of actions by whoever drives the machine.
+    // Data for the caller of the stepper, which gives the orders and publishes the events; they do nothing themselves.
     actions: {
       begin: (_, _params: { step: Phase }) => {},
       abort: () => {},
@@ -117,7 +125,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
     ({ type: 'say', params: { what } }) as const;
   type Patch = (args: Args) => Partial<Migration>;
-  /** Several changes as one action: each action costs a copy of the whole snapshot. */
+  /** Several patches as one action: each action copies the whole context. */
   const change = (...patches: Patch[]) =>
     assign((args) => {
       const changed: Partial<Migration> = {};
@@ -130,7 +138,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const setDeadline: Patch = ({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs });
   const resetRetries: Patch = () => ({ retries: 0 });
   const countRetry: Patch = ({ context }) => ({ retries: context.retries + 1 });
-  /** Bytes that moved since the last answer begin the count of fruitless questions anew. */
+  /** Bytes that moved since the last answer reset the count of inspections without progress. */
   const resetRetriesIfBytesMoved: Patch = ({ context, event }) => ({
     retries: (event as EventOf<'inspected'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
   });
@@ -190,7 +198,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
       done: { guard: doneWith(step), target: next, actions: begin(next, takeMeasured) },
       stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: undo(takeMeasured, undoBecauseOfStep) },
       cancel: { target: 'undoing' as const, actions: undo(undoBecauseCancelled) },
-      // Silence proves nothing: a first round can be long, and a dead path looks alive. Bytes that moved are asked for.
+      // Silence proves nothing: a first round can be long, and a dead path looks alive. So the moved bytes are inspected.
       overdue: { target: 'asking' as const, actions: inspect },
       restarted: { target: 'asking' as const, actions: inspectFirst },
     },
@@ -241,7 +249,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           done: { guard: doneWith('release'), target: 'completed', actions: end('completed', takeMeasured) },
           stepFailed: [
-            // It has markSwitched, and died there: trying countRetry does not bring it back.
+            // The VM has died at its destination: another try does not bring it back.
             { guard: died, target: 'failed', actions: end('failed', takeMeasured, undoBecauseOfStep) },
             { guard: retriesExhausted, target: 'completed', actions: end('completed', releaseIncomplete) },
             { guard: failedAt('release'), actions: releaseAgain },
@@ -263,7 +271,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             },
             { target: 'failed', actions: end('failed', takeMeasured) },
           ],
-          // It could not be undone: it may have switched markEnded, or nothing may be left to undo.
+          // Undoing failed: the VM may have switched over, or nothing may be left to undo.
           stepFailed: { guard: failedAt('abort'), target: 'asking', actions: inspect },
           overdue: { target: 'asking', actions: inspect },
           restarted: { target: 'asking', actions: inspectFirst },
@@ -283,13 +291,13 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               target: 'switch',
               actions: begin('switch', takeMeasured, clearUndo),
             },
-            // It has markSwitched and died there. What is left of the move goes, and that says what is to be done.
+            // The VM has died at its destination. The release goes on, and its failure tells operators what to do.
             {
               guard: (args) => inspected(args).runsAt === undefined && inspected(args).underWay === 'release',
               target: 'release',
               actions: begin('release', takeMeasured, markSwitched),
             },
-            // Asked often enough. What was not to be undone is now; what could not be undone is reported as it stands.
+            // The retries are exhausted. Undo, if that was not begun; else report the migration as it stands.
             {
               guard: (args) => retriesExhausted(args) && args.context.undo === null,
               target: 'undoing',
@@ -301,13 +309,13 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: end('failed', takeMeasured, undoBecause('VM_NOT_RUNNING', NOT_RUNNING_REASON)),
             },
             { guard: retriesExhausted, target: 'failed', actions: end('failed', takeMeasured) },
-            // Also where it runs nowhere: a VM that is stopped half-way through its switch-over is to run on at its source.
+            // Also where the VM runs nowhere: a VM stopped half-way through its switch-over resumes at its source.
             {
               guard: ({ context }) => context.undo !== null,
               target: 'undoing',
               actions: [change(takeMeasured, countRetry, setDeadline), { type: 'abort' } as const],
             },
-            // An answer is still to come, or the next step was recorded but never ordered: order it (countRetry is harmless).
+            // An answer is still to come, or the next step was recorded but never ordered. Ordering it again is harmless.
             ...PHASES.map((step) => ({
               guard: (args: Args) =>
                 (runsAtSource(args) || inspected(args).underWay === 'switch') &&
@@ -316,7 +324,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
               actions: [change(resetRetriesIfBytesMoved, takeMeasured, setDeadline, phase(step)), order(step)],
             })),
           ],
-          // Once the switch-over was recorded nobody knows how far it has come: from there on only forward.
+          // Once the switch-over is recorded its progress is unknown: from there on only forward.
           cancel: {
             guard: ({ context }) => context.phase !== 'switch' && context.phase !== 'release',
             actions: change(undoBecauseCancelled),
@@ -341,5 +349,5 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
 
 const STUCK_REASON = 'the step does not end and moves no bytes';
 const NOT_RUNNING_REASON =
-  'it runs at neither site; start it countRetry, from its disk, by declaring it at the one of the two that still has it';
+  'it runs at neither site; start it again, from its disk, by declaring it at the one of the two that still has it';
 const SILENT_REASON = 'nobody answers for it; look at both sites, then declare the VM where it runs';

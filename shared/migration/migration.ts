@@ -1,9 +1,9 @@
-/** A migration as it begins, and as it is recorded where what was measured of it cannot be. */
+/** A migration as it begins, and as it is recorded where its figures or texts are refused. */
 import type { Data, VmSpec } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
 import type { Migration } from './machine.ts';
 
-/** @param paths ids of those it goes over */
+/** The context of a migration that was just decided. @param paths ids of the paths between both sites */
 export function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {
   return {
     id: decided.decision,
@@ -29,21 +29,21 @@ export function newMigration(decided: Data<'placement.decided.v1'>, paths: reado
   };
 }
 
-/** The number of the decision that is called off; undefined where it is not one on this VM. */
+/** The number of the cancelled decision; undefined where it is not one on this VM. */
 export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
   const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
   return Number.isSafeInteger(seq) ? seq : undefined;
 }
 
-/** As many characters as anybody reads. */
+/** Longest text in characters. */
 const MAX_TEXT = 512;
 
-/** A text that came from elsewhere, so short that it can be recorded and published. */
+/** A foreign text, short enough to be recorded and published. */
 export function truncated(text: string): string {
   return text.slice(0, MAX_TEXT);
 }
 
-/** The same migration without anything that may be too large: figures begin anew, texts are truncated, sizes are what a VM can have. */
+/** The same migration without anything that may be too large: figures begin anew, texts are truncated, sizes are clamped. */
 export function withoutOversized(migration: Migration): Migration {
   const { undo, clientGapMs, spec } = migration;
   const size = (bytes: number) => Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER) || 0;

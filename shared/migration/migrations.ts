@@ -42,7 +42,7 @@ export class Migrations implements Core<MigrationsOutput> {
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
   /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
-  /** VMs whose record cannot be read, and why. */
+  /** VMs whose record cannot be read, with code and reason. */
   readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
   /** Sites that were removed, and when. */
   readonly #removed = new Map<string, number>();
@@ -74,7 +74,7 @@ export class Migrations implements Core<MigrationsOutput> {
     if (fact.type === 'site.removed.v1') this.#remove(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
-      // Placement always says how the VM is. A forged move without that could not be recorded, and changes nothing.
+      // Placement always publishes the VM's spec. A forged move without one could not be recorded, and changes nothing.
       if (fact.data.verdict === 'move' && fact.data.spec !== undefined) this.#accept(fact.data, nowMs);
       if (fact.data.verdict === 'cancel' && fact.data.cancels) this.#cancel(fact.data, nowMs);
     }
@@ -105,7 +105,7 @@ export class Migrations implements Core<MigrationsOutput> {
     }
   }
 
-  /** Lets time pass: whatever has waited for too long is told so. */
+  /** Lets time pass: sends `overdue` to each migration whose deadline has come, in order. */
   advance(nowMs: number): void {
     for (let record = this.#agenda.take(nowMs); record !== undefined; record = this.#agenda.take(nowMs)) {
       const atMs = record.wakeAtMs;
@@ -115,7 +115,7 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /**
-   * An operator takes a migration back.
+   * Cancels a migration for an operator.
    * @param name of the migration, or of the VM that moves
    * @returns the migration's id
    * @throws TagalongError MIGRATION_UNKNOWN, or MIGRATION_PAST_CANCEL from the switch-over on
@@ -133,7 +133,7 @@ export class Migrations implements Core<MigrationsOutput> {
     return id;
   }
 
-  /** A core that knows the same sites and nothing else. */
+  /** A new core that knows the same sites and no migration. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
     for (const [site, atMs] of this.#removed) other.#remove({ site, atMs });
@@ -141,14 +141,14 @@ export class Migrations implements Core<MigrationsOutput> {
     return other;
   }
 
-  /** A VM has a record that cannot be read: it is not moved. */
+  /** Notes that a VM's record cannot be read: decisions on it fail with this code and reason. */
   setAside(vm: string, code: string, reason: string): void {
     this.#unreadable.set(vm, { code, reason });
   }
 
   /**
-   * What was to be recorded of a VM, and the events that follow from it, were refused. Its migration goes on without the figures
-   * and texts that nobody takes, and is undone where it can be. `drain` has what is to be recorded and published instead.
+   * The record of a VM, or events about its migration, were refused. The migration goes on without the refused figures and texts,
+   * and is undone where it can be. `drain` has the new record and events.
    */
   refused(vm: string, code: string, reason: string, events: readonly string[], atMs: number): void {
     const record = this.#byVm.get(vm)!;
@@ -164,7 +164,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#send(record, { type: 'stepFailed', atMs, step, code, reason: truncated(reason), measured: NOTHING_MEASURED });
   }
 
-  /** Puts a kept record back, before anything else is applied. `resume` follows once all are back. */
+  /** Restores a stored record, before any fact. Call `resume` after the last one. */
   restore({ state, migration }: KeptRecord): void {
     const record: MigrationEntry = {
       vm: migration.vm,
@@ -184,7 +184,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#agenda.set(record, migration.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** After a restart: what is true of each migration under way is asked before anything is done about it. */
+  /** After a restart: inspects each migration under way before any further step. */
   resume(atMs: number): void {
     this.#queue.sort((a, b) => a.migration.acceptedAtMs - b.migration.acceptedAtMs);
     for (const record of [...this.#live.values()]) this.#send(record, { type: 'restarted', atMs });
@@ -223,13 +223,13 @@ export class Migrations implements Core<MigrationsOutput> {
 
   #accept(decided: Data<'placement.decided.v1'>, nowMs: number): void {
     const last = this.#byVm.get(decided.vm);
-    // Seen before: it was accepted then, and ends, or has ended, in its one terminal event.
+    // A repeat: the migration was accepted before and ends, or has ended, in its one terminal event.
     if (last !== undefined && decided.seq <= last.migration.seq) return;
     const paths = this.#pathIds(decided.from, decided.to);
     const migration = newMigration(decided, paths);
     const unreadable = this.#unreadable.get(decided.vm);
     if (unreadable !== undefined) {
-      // Nobody knows whether it was carried out already.
+      // It may have been carried out already.
       this.#events.push(toEvent({ ...migration, undo: unreadable }, 'failed', decided.atMs));
       return;
     }
@@ -252,8 +252,8 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /**
-   * Why an order is not accepted. Several placements can send VMs to one site at once, each seeing only its own: what would
-   * overfill it is not accepted; nor is an order that crossed the removal of a site.
+   * Why a decision is rejected; undefined: it is accepted. Several placements can send VMs to one site at once, each knowing only
+   * its own: a decision that would exceed the destination's slots is rejected, as is one that names a removed site.
    */
   #rejectionOf({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
     for (const site of [from, to]) {
@@ -263,14 +263,14 @@ export class Migrations implements Core<MigrationsOutput> {
     return { code: 'SITE_FULL', reason: `every slot of ${to} is taken, or promised to a VM on its way there` };
   }
 
-  /** Kept as failed, so that a repeat of the decision is not carried out after all when its reason is gone. */
+  /** Stores a rejected decision as failed, so that a redelivery is not executed later when the reason is gone. */
   #reject(migration: Migration, atMs: number): void {
     const failed: Migration = { ...migration, endedAtMs: atMs };
     this.#record('failed', failed);
     this.#events.push(toEvent(failed, 'failed', atMs));
   }
 
-  /** The VM's record from now on. */
+  /** Makes the VM's entry from now on. */
   #record(state: MigrationState, migration: Migration): MigrationEntry {
     const record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);
@@ -318,7 +318,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#markChanged(record);
   }
 
-  /** Starts what the limits allow, first come first served; one that has to wait does not hold up those behind it. */
+  /** Starts the migrations that the limits allow, in order. One that has to wait does not hold up those behind it. */
   #admit(atMs: number): void {
     for (const record of [...this.#queue]) {
       if (record.state !== 'queued' || !this.#admission.allows(record.migration)) continue;
@@ -348,7 +348,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#admit(event.atMs);
   }
 
-  /** Puts the deadline off: no state follows from it, so the machine is not asked. */
+  /** Extends the deadline. No state follows from it, so the machine is not stepped. */
   #progress(record: MigrationEntry, measured: Measured, atMs: number): void {
     const deadlineMs = atMs + this.#limits.stepTimeoutMs;
     record.migration = { ...record.migration, measured, deadlineMs };

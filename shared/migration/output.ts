@@ -13,12 +13,12 @@ export interface MigrationsOutput {
   readonly orders: readonly Order[];
 }
 
-/** What the hypervisor is to do, once it has been recorded. */
+/** An order for the hypervisor, to be given once the entry is stored. */
 export type Order =
   | { readonly kind: 'begin'; readonly step: Phase; readonly move: Move }
   | { readonly kind: 'abort' | 'inspect'; readonly move: Move };
 
-/** A VM's migration, the last one it had or the one under way. JSON but for the deadline's place in the agenda. */
+/** A VM's entry in the core: its migration under way, or its last one. `wakeAtMs` is the deadline in the agenda. */
 export interface MigrationEntry {
   readonly vm: string;
   state: MigrationState;
@@ -27,5 +27,5 @@ export interface MigrationEntry {
   changed: boolean;
 }
 
-/** What of a record is stored. */
+/** The part of an entry that is stored. */
 export type KeptRecord = Pick<Readonly<MigrationEntry>, 'state' | 'migration'>;

@@ -1,6 +1,6 @@
 import type { Measured } from '../hypervisor/hypervisor.ts';
 
-/** The totals of a move of which nothing has been done. */
+/** The totals of a migration before its first step. */
 export const NOTHING_MEASURED: Measured = {
   pauseMs: 0,
   interruptionMs: 0,

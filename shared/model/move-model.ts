@@ -1,6 +1,9 @@
 /**
- * What a whole move takes, from its paths and the VM's figures: the arithmetic the policy predicts with, and the
- * constants the simulated hypervisor works with.
+ * Predicts a whole move from its paths and the VM's figures. The policy predicts with this arithmetic, and the simulated hypervisor
+ * works with the same constants.
+ *
+ * Sources: pre-copy in rounds (`pre-copy.ts`); the phases of Chaufournier et al., "Fast Transparent Virtual Machine Migration in
+ * Distributed Edge Clouds", SEC'17; aggregation over several paths as multipath TCP, RFC 8684, with a measured efficiency.
  */
 import { LONGEST_MOVE_MS, MAX_SENT_BYTES, within } from '../events/bounds.ts';
 import type { VmSpec } from '../events/index.ts';
@@ -43,16 +46,17 @@ export function aggregateBps(model: MoveModel, pathRatesBps: readonly number[]):
   return Math.min(sum * efficiency, model.hostRateBps);
 }
 
+/** The prediction of a move. Times in ms; `rounds` of pre-copy. */
 export interface PredictedMove {
   readonly durationMs: number;
   readonly interruptionMs: number;
   readonly bytes: number;
   readonly rounds: number;
-  /** False where the move would be given up: the guest dirties faster than the paths carry. */
+  /** False where the move would fail: the guest dirties its memory faster than the paths carry it. */
   readonly converges: boolean;
 }
 
-/** Where no path leads, a move never ends and sends nothing. */
+/** Without a path a move never ends and sends nothing. */
 const NO_WAY: PredictedMove = {
   durationMs: LONGEST_MOVE_MS,
   interruptionMs: LONGEST_MOVE_MS,
@@ -62,7 +66,9 @@ const NO_WAY: PredictedMove = {
 };
 
 /**
- * Predicts a move that has its paths to itself. One that would take longer than {@link LONGEST_MOVE_MS} does not converge.
+ * Predicts a move, on the assumption that it has its paths to itself. A move that would take longer than
+ * {@link LONGEST_MOVE_MS} does not converge. The interruption is pause + RTT: TCP sends a packet that has just missed the VM again
+ * after about a round trip (RFC 6298).
  * @param rttMs round trip between the two sites
  */
 export function predictMove(model: MoveModel, spec: VmSpec, paths: readonly Path[], rttMs: number): PredictedMove {
@@ -84,7 +90,6 @@ export function predictMove(model: MoveModel, spec: VmSpec, paths: readonly Path
     model.releaseMs;
   return {
     durationMs: within(durationMs, LONGEST_MOVE_MS),
-    // A packet that just missed the VM is sent again after a round trip.
     interruptionMs: within(pauseMs + rttMs, LONGEST_MOVE_MS),
     bytes: within(memory.bytes + spec.diskBytes, MAX_SENT_BYTES),
     rounds: memory.rounds,

@@ -1,6 +1,6 @@
 /**
- * Round-trip times where nobody measured them: access + distance × ms/km × detour, plus a fixed price for leaving the
- * site one is attached to.
+ * The network model: round-trip times where no client has measured them. RTT = accessMs + km × msPerKm × detour, and transitMs
+ * more where the VM's site is not the one nearest to the user.
  */
 export interface NetworkModel {
   /** The user's last mile, both ways. 10-20 ms is usual for mobile access (an assumption, to be set per operator). */
@@ -13,14 +13,15 @@ export interface NetworkModel {
   readonly transitMs: number;
 }
 
+/** The model where nothing is configured. */
 export const DEFAULT_NETWORK: NetworkModel = { accessMs: 10, msPerKm: 0.01, detour: 2.1, transitMs: 2 };
 
-/** Round trip between a user and a VM. `atNearest`: the VM is at the user's nearest site. */
+/** Round trip between a user and a VM in ms. @param atNearest the VM is at the site nearest to the user */
 export function userRttMs(model: NetworkModel, distanceKm: number, atNearest: boolean): number {
   return model.accessMs + distanceKm * model.msPerKm * model.detour + (atNearest ? 0 : model.transitMs);
 }
 
-/** Round trip between two sites: no last mile. */
+/** Round trip between two sites in ms: as for a user, without the last mile. */
 export function siteRttMs(model: NetworkModel, distanceKm: number): number {
   return distanceKm * model.msPerKm * model.detour + model.transitMs;
 }

@@ -1,11 +1,11 @@
-/** How a site is connected, as its heartbeat says. */
+/** A site's connection to one provider, as its heartbeat reports it. */
 export interface Uplink {
   readonly provider: string;
   /** Bytes a second. */
   readonly rateBps: number;
 }
 
-/** One network way between two sites: from one's uplink to the other's, through a provider both have. */
+/** A network path between two sites: from uplink to uplink, through a provider that both have. */
 export interface Path {
   /** `<from>~<to>/<provider>`, the sites in alphabetical order: both directions are the same path. */
   readonly id: string;

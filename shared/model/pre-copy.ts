@@ -1,6 +1,6 @@
 /**
- * Iterative pre-copy: round after round sends what the guest dirtied during the round before, until the rest is small
- * enough to be sent while the VM stands still.
+ * Iterative pre-copy (C. Clark et al., "Live Migration of Virtual Machines", NSDI'05): each round sends what the guest
+ * dirtied during the round before, until the rest is small enough to be sent while the VM is stopped.
  *
  * Dirtying saturates: a guest that writes for `t` seconds has touched `W·(1 - exp(-r·t/W))` bytes, `W` its writable
  * working set and `r` its rate (the saturating model of QEMU's `predict_migration.py` patch, A. Gudkov 2023, in its
@@ -9,7 +9,7 @@
  */
 import type { VmSpec } from '../events/index.ts';
 
-/** Bytes dirtied in `ms` of running, never more than the RAM there is. */
+/** Bytes dirtied in `ms` of running: min(RAM, W × (1 - e^(-r·t/W))), see the head of this file. */
 export function dirtiedBytes(spec: Pick<VmSpec, 'ramBytes' | 'dirtyRateBps' | 'workingSetBytes'>, ms: number): number {
   const { ramBytes, dirtyRateBps, workingSetBytes } = spec;
   if (dirtyRateBps === 0 || workingSetBytes === 0) return 0;
@@ -17,6 +17,7 @@ export function dirtiedBytes(spec: Pick<VmSpec, 'ramBytes' | 'dirtyRateBps' | 'w
   return Math.min(touched, ramBytes);
 }
 
+/** What follows a round: another one, the switch-over, a forced stop, post-copy, or failure. */
 export type RoundVerdict = 'again' | 'switch' | 'force' | 'post-copy' | 'give-up';
 
 /** When to stop copying, beside convergence. */
@@ -25,7 +26,7 @@ export interface RoundLimits {
   readonly maxRounds: number;
   /** The longest pause a forced stop may take; where it would take longer the move is given up. */
   readonly maxPauseMs: number;
-  /** Whether what would be given up may run on at its destination before all of its memory is there. */
+  /** True: a move that would fail may switch to post-copy: the VM runs at its destination before all of its memory is there. */
   readonly postCopy?: boolean;
 }
 
@@ -48,10 +49,11 @@ export function afterRound(
   return limits.postCopy ? 'post-copy' : 'give-up';
 }
 
+/** The result of pre-copy. Times in ms. */
 export interface PreCopy {
-  /** Copying while the VM runs. */
+  /** Time of copying while the VM runs. */
   readonly copyMs: number;
-  /** The last copy, while it stands still. */
+  /** Time of the last copy, while the VM is stopped. */
   readonly stopCopyMs: number;
   readonly bytes: number;
   readonly rounds: number;
@@ -76,7 +78,7 @@ export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, limits
     const verdict = afterRound(spec, limits, round, pendingBytes, measuredBps);
     if (verdict !== 'again') {
       const restMs = (pendingBytes / rateBps) * 1000;
-      // In post-copy it stands still for next to nothing, and runs while the rest is copied.
+      // In post-copy the VM hardly stops: it runs while the rest is copied.
       const [whileItRunsMs, whileItStandsMs] = verdict === 'post-copy' ? [restMs, 0] : [0, restMs];
       const times = { copyMs: copyMs + whileItRunsMs, stopCopyMs: whileItStandsMs + latencyMs };
       return { ...times, bytes: bytes + pendingBytes, rounds: round, verdict };

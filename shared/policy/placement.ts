@@ -2,8 +2,8 @@
  * The policy's core: facts in, decisions out. Pure: no bus, no clock, no store. Live service, replay and simulation
  * drive this same class, so they decide alike.
  *
- * A location event goes through plausibility, the user's session and the quiet radius; most end there. Only those that
- * could change something take a look (`evaluation.ts`) and reach the VM's machine (`machine.ts`).
+ * A location event passes plausibility, the user's session and the quiet radius; most end there. Only those that can
+ * change something evaluate the VM (`evaluate/evaluator.ts`) and reach its machine (`decide/machine.ts`).
  */
 import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
@@ -40,13 +40,14 @@ import { sessionOf, VmTable } from './state/vm-table.ts';
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
 const HOME_UNKNOWN = 'home-unknown';
-/** States in which a VM whose home is draining has not heard of it. */
+/** States in which a VM has not yet reacted to a draining home. */
 const LEAVES_WHEN_TOLD: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
 
+/** Owns the VMs of its partitions, all sites, and the policy. Not reentrant; times are whole ms since the epoch. */
 export class Placement implements Core<PlacementOutput> {
   readonly sites: SiteTable;
   readonly policy: AnyPolicy;
-  /** True: no VM moves because another site is better. Homes that are lost are left, operators' orders are followed. */
+  /** True: no VM moves to a better site. Evacuations and operators' orders go on. */
   paused = false;
   readonly #settings: PlacementSettings;
   readonly #step: Stepper<VmMachine>;
@@ -61,7 +62,7 @@ export class Placement implements Core<PlacementOutput> {
   /** Events of migrations that were ignored because nobody ordered them here, since the start. */
   neverOrdered = 0;
 
-  /** @param decides in the place of the policy that the settings name */
+  /** @param decides a policy in the place of the one that the settings name */
   constructor(settings: PlacementSettings, decides?: AnyPolicy) {
     const { policy, network } = settings;
     this.#settings = settings;
@@ -70,7 +71,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
-    // Policies that are compared with as they were published come without our pauses and budgets.
+    // Published policies are compared as they were published: without our cooldowns and budgets.
     const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
     const { limits } = settings;
     const isPaused = () => this.paused;
@@ -99,19 +100,17 @@ export class Placement implements Core<PlacementOutput> {
     return { vms, lessons, decisions };
   }
 
-  /** When `advance` has something to do; undefined: only events can change anything. */
+  /** When `advance` has something to do; undefined: only facts can change anything. */
   nextWakeMs(): number | undefined {
     const wakeMs = this.#agenda.nextMs();
     if (!Number.isFinite(this.#settings.policy.siteSilentMs) || this.sites.list.length === 0) return wakeMs;
     return Math.min(wakeMs ?? Number.POSITIVE_INFINITY, this.#nextSiteCheckMs);
   }
 
-  /** Lets time pass: takes the looks whose deadline has come, each as of its deadline, in order. */
+  /** Lets time pass: evaluates each VM whose deadline has come, as of its deadline, in order. */
   advance(nowMs: number): void {
     if (nowMs >= this.#nextSiteCheckMs) this.#checkSites(nowMs);
-    for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) {
-      this.#wake(vm);
-    }
+    for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) this.#wake(vm);
   }
 
   /**
@@ -139,7 +138,7 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** Location events by what became of them. */
+  /** Location events by outcome. */
   get counts(): Map<LocationOutcome, number> {
     return this.#outcomes.counts;
   }
@@ -152,7 +151,7 @@ export class Placement implements Core<PlacementOutput> {
     return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
   }
 
-  /** The hot path: the same for somebody who has the VM and its session at hand. What is ahead of the clock is of now. */
+  /** The hot path: the same for a caller that has the VM and its session. A position ahead of the clock counts as of now. */
   locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
     return this.#outcomes.count(this.#locate(vm, session, fix, nowMs));
   }
@@ -162,11 +161,11 @@ export class Placement implements Core<PlacementOutput> {
     const { plausibility } = this.#settings;
     const fault = checkPosition(said, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
-      // What contradicts the track is remembered: some more of it, and it was the track that was wrong.
+      // The contradiction is remembered: after some more of them it was the track that was wrong.
       if (fault === 'teleport') this.#markChanged(vm);
       return fault;
     }
-    // A deadline that lies before this event is met with what was known then, however late the tick is.
+    // A deadline before this event is met with what was known then, however late the tick is.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     advanceTrack(session.track, fix);
     const turned = updateMotion(session.motion, fix);
@@ -203,7 +202,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#schedule(vm);
   }
 
-  /** Pauses what moves VMs for the better, or lets it go on; then every VM is looked at. */
+  /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. */
   pause(paused: boolean, nowMs: number): void {
     const goesOn = this.paused && !paused;
     this.paused = paused;
@@ -220,7 +219,7 @@ export class Placement implements Core<PlacementOutput> {
     return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
   }
 
-  /** Puts a kept VM back, before any event of it. */
+  /** Restores a stored VM, before any event of it. */
   restore(vm: Vm): void {
     this.#vmTable.add(vm);
     const { move } = vm.context;
@@ -229,13 +228,13 @@ export class Placement implements Core<PlacementOutput> {
     this.#agenda.restore(vm);
   }
 
-  /** Drops a VM as if it had never been restored: what was made of it could not be written. */
+  /** Drops a VM as if it had never been restored: its new record could not be written. */
   forget(vmId: string): void {
     const vm = this.#vmTable.forget(vmId);
     if (vm !== undefined) this.#drop(vm);
   }
 
-  /** After a restart: a home may have been lost while nobody was here to be told. The sites and VMs are back. */
+  /** After a restart, once sites and VMs are restored: evaluates VMs whose home was lost meanwhile. */
   resume(nowMs: number): void {
     for (const vm of [...this.#vmTable.vms.values()]) {
       if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
@@ -254,7 +253,7 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** A move under way is the migrator's to end, and nobody is left here to be told; one that nobody has taken up is called off. */
+  /** An accepted move is the migrator's to end. An order that no migrator has accepted is cancelled. */
   #onRetired(vm: Vm): void {
     const { context } = vm;
     const isUnanswered = context.move !== null && context.move.giveUpAtMs !== null;
@@ -287,7 +286,7 @@ export class Placement implements Core<PlacementOutput> {
     if (site !== undefined && wasUsable !== !site.draining) this.#evaluateAll(site.homes, data.atMs);
   }
 
-  /** Homes that fell silent are lost; nobody reports that. */
+  /** Evaluates the VMs of homes that fell silent: no event reports that. */
   #checkSites(nowMs: number): void {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
@@ -315,7 +314,7 @@ export class Placement implements Core<PlacementOutput> {
     if (fact.type !== 'migration.switched.v1') this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
   }
 
-  /** A move that ends makes room for the next VM that wants to leave the same lost home. */
+  /** A move that ends makes room for the next VM that is to leave the same lost home. */
   #evaluateNextEvacuation(site: Site, atMs: number): void {
     if (site.index < 0) return;
     for (const vm of site.homes) {
@@ -325,29 +324,29 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** Meets a deadline, as of the deadline. */
+  /** Meets a VM's deadline, as of the deadline. */
   #wake(vm: Vm): void {
     const atMs = vm.wakeAtMs;
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
-    // An earlier deadline that was left to stand, or a user who was heard of again.
+    // Nothing is due: an earlier deadline was left in place, or a silent user has reported again.
     if (dueMs(vm, this.#settings.policy) > atMs && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
     } else this.#evaluate(vm, atMs);
   }
 
-  /** Looks at a VM at an instant, or at its own latest one where that is later. */
+  /** Evaluates a VM at an instant, or at its own clock where that is later, and sends the result to its machine. */
   #evaluate(vm: Vm, earliestMs: number): void {
     const atMs = Math.max(vm.nowMs, earliestMs);
     vm.nowMs = atMs;
     this.#markChanged(vm);
     if (vm.home.index < 0) {
-      // The home's heartbeat is on its way on another partition, or the site is no more.
+      // The home's heartbeat is still on its way on another partition, or the site was removed.
       vm.reason = HOME_UNKNOWN;
       this.#agenda.set(vm, atMs + retryMs(this.#settings.policy));
       return;
     }
-    // A state that was just entered may draw its own conclusion from the same moment; a few of them in a row at most.
+    // A state that was just entered may react to the same instant; a few in a row at most.
     for (let looks = 0; looks < 4; looks++) {
       const evaluation = this.#evaluator.evaluate(vm, atMs, looks > 0);
       vm.reason = reasonOf(evaluation);
@@ -358,7 +357,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#schedule(vm);
   }
 
-  /** Sends an event to the VM's machine and carries out what it wants said. True: the state changed. */
+  /** Sends an event to the VM's machine and publishes its decisions. @returns true where the state changed */
   #send(vm: Vm, event: MachineEvent): boolean {
     const before = vm.state;
     const { state, context, actions } = this.#step(before, vm.context, event);
@@ -380,7 +379,7 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   #explanation(vm: Vm, nowMs: number, reason: string, explains = true): Explanation {
-    // A home without a place has nothing that candidates could be compared with.
+    // Candidates cannot be compared with a home whose position is unknown.
     if (!explains || vm.home.index < 0) return unexplained(vm, this.policy.name, reason);
     return explanation(vm, this.policy.name, reason, this.#evaluator.candidates(vm, nowMs));
   }
@@ -390,7 +389,7 @@ export class Placement implements Core<PlacementOutput> {
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
     if (paused || vm.context.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const nextMs = dueMs(vm, this.#settings.policy);
-    // An earlier deadline may stay: it will find nothing due. That is cheaper than to move it with every look.
+    // An earlier deadline may stay: it will find nothing due. That is cheaper than moving it at every evaluation.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
   }
 

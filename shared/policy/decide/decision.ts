@@ -1,11 +1,11 @@
-/** How a decision, a reason and a refusal are put into words for everybody else. */
+/** Makes the event of a decision, its explanation, and the error of a refused order. */
 import { TagalongError } from '../../errors.ts';
 import type { Data, Explanation } from '../../events/index.ts';
 import type { EvaluationSummary } from '../evaluate/summary.ts';
 import type { Vm } from '../state/state.ts';
 import type { DecideParams } from './machine.ts';
 
-/** The event of a decision. Its id follows from the VM and the number alone: the same, however often it is computed. */
+/** The event of a decision. Its id consists of the VM and the number, so it is the same however often it is computed. */
 export function decisionEvent(
   vm: Vm,
   { verdict, choice, source, reason }: DecideParams,
@@ -47,12 +47,12 @@ export function explanation(vm: Vm, policy: string, reason: string, summary: Eva
 
 const EMPTY_SUMMARY: EvaluationSummary = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
 
-/** The state and the reason, and nothing that would have to be looked for. */
+/** An explanation of state and reason only, without candidates. */
 export function unexplained(vm: Vm, policy: string, reason: string): Explanation {
   return explanation(vm, policy, reason, EMPTY_SUMMARY);
 }
 
-/** An operator's order that cannot be followed. */
+/** The error of an operator's order that cannot be followed. @param why the filter, or a reason in words */
 export function moveRefused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }

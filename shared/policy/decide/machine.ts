@@ -1,5 +1,5 @@
 /**
- * The life of a VM as the policy leads it.
+ * The states of a VM, as an xstate chart.
  *
  * ```
  *  idle ⇄ settled ⇄ drifting ──► moving ──► cooling ──► settled
@@ -8,16 +8,16 @@
  *                                  moving ──► backing-off (a move failed) ──► settled
  * ```
  *
- * - **idle**: nobody is attached, or nobody has been heard of for the session time-out.
- * - **settled**: no site would serve so much better that a move could pay.
- * - **drifting**: one would; it has to last (dwell) and to be worth the move before it is ordered.
- * - **moving**: ordered; ends when the migration does. Given up on the way if the users turned back, or nobody takes it up.
- * - **cooling**: arrived; no move again at once.
- * - **backing-off**: a move failed; longer after each failure.
- * - **evacuating**: the home is no longer usable; any legal site is better.
+ * - **idle**: no user is attached, or all have been silent for the session time-out.
+ * - **settled**: no site serves so much better that a move could pay.
+ * - **drifting**: one does; the gain has to last (dwell) and to be worth the move before the move is ordered.
+ * - **moving**: a move is ordered; the state ends with the migration. The move is cancelled if the users turn back, or no migrator accepts it.
+ * - **cooling**: a move has ended; no other one for `coolingMs`.
+ * - **backing-off**: a move has failed; no other one for a time that doubles with each failure in a row.
+ * - **evacuating**: the home cannot be used; any site that passes the filters is better.
  *
- * There are no `after` timers: they would be isHomeLost on restore (statelyai/xstate#5331), and a simulation could not share
- * them. Deadlines are event-time values in the context; whoever drives the machine sends `looked` when one has passed.
+ * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
+ * them. Deadlines are event-time values in the context; the caller sends `looked` when one has passed.
  */
 import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
@@ -32,7 +32,7 @@ export type MachineEvent =
   | { readonly type: 'failed'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'cancelled'; readonly atMs: number; readonly decision: string };
 
-/** What the machine wants said. The driver gives it the number `seq` of the context it comes with. */
+/** The parameters of the action `decide`: a decision to publish, with the number `seq` of the context it comes with. */
 export interface DecideParams {
   readonly verdict: 'move' | 'stay' | 'cancel';
   readonly choice?: Choice | undefined;
@@ -40,6 +40,7 @@ export interface DecideParams {
   readonly reason: string;
 }
 
+/** How long no move is ordered after one has ended (cooling) or failed (backing off: doubled up to the maximum), in ms. */
 export interface Cooldowns {
   readonly coolingMs: number;
   readonly backOffMs: number;
@@ -47,12 +48,12 @@ export interface Cooldowns {
 }
 
 /**
- * An order that no migrator accepts within this time was isHomeLost or refused: it is called off, again and again, until one says that
- * it has ended. Longer than a migrator takes to stand in for another, or a bus to come back.
+ * An order that no migrator accepts within this time (ms) was lost or refused: it is cancelled, and cancelled again at this
+ * interval until a migrator publishes its end. Longer than a standby migrator takes to become the leader, or a bus to return.
  */
 const ACCEPT_MS = 120_000;
 
-/** Guards that the machine and its shortcut share. `context` and `evaluation` in, a fact about them out. */
+/** Guards that the machine shares with `wouldNotTransition`: a context and an evaluation in, true or false out. */
 const isHomeLost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
 /** Some site would serve better, though it may be too early for it or something may stand in the way. */
@@ -64,7 +65,8 @@ const isUnanswered = ({ move }: VmContext, atMs: number) =>
   move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
 
 /**
- * Whether a look would leave the machine exactly as it is. Most do, and asking here costs a hundredth of a transition.
+ * True where an evaluation would leave the machine's state and context as they are. Most evaluations do, and this check costs about
+ * a fiftieth of a step. machine.test.ts compares it with the machine on random contexts and evaluations.
  */
 export function wouldNotTransition(state: VmState, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
@@ -85,12 +87,12 @@ export function wouldNotTransition(state: VmState, context: VmContext, evaluatio
   }
 }
 
-/** The machine for all VMs; each has its own state and context. Pure: what it wants said comes back as `decide` actions. */
+/** Makes the machine for all VMs; each VM has its own state and context. Pure: decisions come back as `decide` actions. */
 export function vmMachine(cooldowns: Cooldowns) {
   const { assign, createMachine } = setup({
     types: { context: {} as VmContext, events: {} as MachineEvent, input: {} as VmContext },
     actions: {
-      /** Read from the list of actions by the driver; does nothing itself. */
+      /** Data for the caller of the stepper, which publishes the decision; does nothing itself. */
       decide: (_, _params: DecideParams) => {},
     },
   });
@@ -107,7 +109,7 @@ export function vmMachine(cooldowns: Cooldowns) {
   const refuge = (args: Args) => evaluation(args).refuge !== undefined;
   const isOwnMove = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
-  /** Takes up a state: with the end of the pause, where it is one. */
+  /** Enters a state, with the end of its cooldown where it is one. */
   const enter = (pauseMs: (context: VmContext) => number | null = () => null) =>
     assign(({ context, event }) => {
       const pause = pauseMs(context);

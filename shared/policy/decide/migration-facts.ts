@@ -1,11 +1,11 @@
-/** What the fact of a move changes of its VM, beside its state. */
+/** What the facts of a migration change of its VM, beside the state of its machine. */
 import type { FactOf } from '../../events/index.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
 import type { VmTable } from '../state/vm-table.ts';
 import type { MachineEvent } from './machine.ts';
 
-/** What placement hears of moves. */
+/** The facts about migrations that placement applies. */
 export type MigrationFact = FactOf<
   | 'migration.accepted.v1'
   | 'migration.switched.v1'
@@ -23,20 +23,20 @@ const KINDS: Readonly<Record<MigrationFact['type'], Kind>> = {
   'migration.cancelled.v1': 'cancelled',
 };
 
-/** The same for the VM's machine, at the VM's own time. */
+/** The fact as an event of the VM's machine, at the VM's own time. */
 export function machineEvent({ type, data }: MigrationFact, { nowMs }: Vm): MachineEvent {
   return { type: KINDS[type], atMs: nowMs, decision: data.migration };
 }
 
-/** Takes a move that ended, or never began, off the sites and the paths that it was counted against. */
+/** Ends the counting of a move against its sites and paths. */
 export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
   if (move) sites.count(sites.named(move.from), sites.named(move.to), move.paths, -1);
 }
 
 /**
- * Puts the VM where it runs now, and frees what the move held where it has ended.
- * @param vm one that is under this move
- * @returns what a completed move taught of its way
+ * Sets the VM's home to where it runs, and ends the counting of a move that has ended.
+ * @param vm the VM that this move is of
+ * @returns what a completed move adds to the correction of its pair
  */
 export function applyMigrationFact(
   fact: MigrationFact,

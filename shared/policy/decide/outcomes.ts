@@ -1,17 +1,17 @@
 import type { Implausible } from '../../geo/plausibility.ts';
 
-/** What became of a location event. */
+/** What became of a location event; a label of metrics. */
 export type LocationOutcome =
   | Implausible
   | 'quiet' // counted, and nothing could have changed
-  | 'looked' // counted, and the VM was looked at
+  | 'looked' // counted, and the VM was evaluated
   | 'unknown-vm'
   | 'unattached';
 
-/** Counts location events by what became of them. */
+/** Counts location events by outcome. */
 export class Outcomes {
   readonly #counts = new Map<LocationOutcome, number>();
-  /** Quiet ones that are not in the counts yet: nearly all are, and a map costs as much as half of what they take. */
+  /** Quiet events that are not in the map yet: nearly all are quiet, and updating a map would take half as long as the rest. */
   #quiet = 0;
 
   get counts(): Map<LocationOutcome, number> {

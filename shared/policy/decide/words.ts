@@ -1,4 +1,4 @@
-/** Why a VM stays or goes, in one sentence for somebody who does not know the policy's words. */
+/** Why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
 import type { Candidate, Explanation } from '../../events/index.ts';
 import { counted, digits } from '../../format.ts';
 

@@ -1,4 +1,4 @@
-/** What moves are predicted to take and to cost. */
+/** Predictions of moves, and their prices. */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { VmSpec } from '../../events/index.ts';
 import { type MoveModel, type PredictedMove, predictMove } from '../../model/move-model.ts';
@@ -11,7 +11,7 @@ export interface EstimateSettings {
   readonly policy: Pick<PolicyConfig, 'slowdownUserMsPerS' | 'priceUserMsPerGb'>;
 }
 
-/** Predicts moves, and prices them as moves of their pair have turned out. */
+/** Predicts moves (`model/move-model.ts`) and prices them, corrected by the measured moves of their pair. */
 export class Estimates {
   readonly #settings: EstimateSettings;
 
@@ -21,7 +21,7 @@ export class Estimates {
 
   /** The prediction for a VM of this size, before the pair's correction. */
   predict(spec: VmSpec, pair: Pair): PredictedMove {
-    // A pair is asked again and again about VMs of one size, or about the VM that is drifting right now.
+    // Most calls for a pair repeat the last one: VMs of one size, or the VM that is drifting.
     if (pair.predicted?.spec !== spec) {
       pair.predicted = { spec, move: predictMove(this.#settings.move, spec, pair.paths, pair.rttMs) };
     }

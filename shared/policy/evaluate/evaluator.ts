@@ -1,10 +1,10 @@
 /**
- * One look at a VM: where are its users, how well would each site near them serve, what would moving cost, what follows.
+ * Evaluates one VM: where its users are, how well each site near them would serve, what a move would cost, and what follows.
  *
- * A look costs some microseconds, so it is taken only when it can matter. Each look therefore also says how long it
- * holds: a user who moves by d km changes the cost of any site by at most weight × d × ms/km, so as long as all users
- * stay within the *quiet radius* of where they were, and each keeps the same nearest site, the outcome of another look is
- * known without taking it.
+ * An evaluation costs some microseconds, so it is made only when it can matter. Each one therefore also says how long it holds. A
+ * user who moves by d km changes the cost of any site by at most weight × d × msPerKm × detour (`model/network.ts`). As long as all
+ * users stay within the *quiet radius* around their last evaluated positions, and each keeps the same nearest site, another
+ * evaluation would come to the same result.
  */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Candidate, Prediction } from '../../events/index.ts';
@@ -25,7 +25,7 @@ import { type FilterSettings, isSilent, refusal } from './filters.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
 
-/** A legal site with what going there would take. */
+/** A site that passed all filters, with the prediction of a move there. */
 export interface Choice {
   readonly from: string;
   readonly site: string;
@@ -37,45 +37,47 @@ export interface Choice {
   readonly paths: readonly string[];
 }
 
+/** What the policy wants: stay, move as soon as `readyAtMs` is reached, or move but a filter forbids it. `reason` is published. */
 export type Advice =
   | { readonly kind: 'stay'; readonly reason: string }
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
 
+/** The result of evaluating a VM at one instant. */
 export interface Evaluation {
   readonly populated: boolean;
   readonly homeLost: 'draining' | 'silent' | null;
   readonly advice: Advice;
-  /** Where to flee to; only looked for when the home is lost. */
+  /** The site to evacuate to; searched only when the home is lost. */
   readonly refuge: Choice | undefined;
-  /** While moving: what the destination serves better than the home, in user-milliseconds a second. */
+  /** While moving: how much better the destination serves than the home, in user-milliseconds a second. */
   readonly targetGain: number;
 }
 
-/** Sites looked at to flee to. */
+/** Sites near the home that are tried for an evacuation. */
 const REFUGES = 32;
-/** While a better site is known, look again when the gain may have changed by this share. */
+/** While a better site is known, evaluate again when the gain may have changed by this share. */
 const GAIN_TOLERANCE = 0.2;
-/** A site with less than this share of the best one's gain is not worth asking what a move there would cost. */
+/** A move is predicted only for sites with at least this share of the best one's gain. */
 const ABOUT_AS_WELL = 0.8;
-/** While moving the gain may be near zero; a radius of zero would mean a look at every event. */
+/** Least slack while moving, in user-ms a second: the gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
 
 /**
- * Users who have been silent for longer may have gone: no move is ordered before one of them is heard of again. Else their
- * silence would pass for the stay that proves a move to be worth it.
+ * Users who have been silent for longer may have gone, so no move is ordered until one of them reports again. Otherwise their
+ * silence would count as the stay that proves a move to be worth it.
  */
 const HEARD_MS = 30_000;
-/** As a slack: look at the next event. */
+/** As a slack: evaluate at the next event. */
 const NEXT_EVENT = -1;
 
-/** What a look depends on beside the VM and the sites. */
+/** What an evaluation depends on beside the VM and the sites. */
 export interface EvaluationSettings extends EstimateSettings {
   readonly network: NetworkModel;
   readonly policy: PolicyConfig;
 }
 
-/** Takes looks. */
+/** Evaluates VMs, one after the other, in buffers that are reused. Owned by one `Placement`. */
 export class VmEvaluator {
   readonly #sites: SiteTable;
   readonly #settings: EvaluationSettings;
@@ -96,9 +98,9 @@ export class VmEvaluator {
   }
 
   /**
-   * Looks at a VM; sets its quiet radius, its best site, and its sessions' anchors.
-   * @param again true: it was the last VM that was looked at, at this very instant; it has another state since, but
-   *   whoever surveyed its surroundings would find them as they were
+   * Evaluates a VM; sets its quiet radius, its best site, and the anchors of its sessions.
+   * @param again reuse the scan of the previous call. Allowed only if that call was for the same VM at the same `nowMs`; only the
+   *   VM's state may have changed since.
    */
   evaluate(vm: Vm, nowMs: number, again = false): Evaluation {
     const scan = this.#scan;
@@ -110,7 +112,7 @@ export class VmEvaluator {
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (scan.active.length === 0) {
       vm.quietKm = -1;
-      // How long they stayed after they fell silent is not known.
+      // Their dwell time is unknown: they may have left at any moment after they fell silent.
       vm.best = null;
       vm.memory = null;
       const reason = engaged(vm, nowMs) ?? whyUnpopulated(vm);
@@ -127,7 +129,7 @@ export class VmEvaluator {
     }
     const pause = engaged(vm, nowMs);
     if (pause !== undefined) {
-      // Only how long the users stay where is still of interest.
+      // Only the dwell times are still learned.
       vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
       return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, refuge, targetGain: 0 };
     }
@@ -137,8 +139,8 @@ export class VmEvaluator {
   }
 
   /**
-   * The same look in words, for people: every candidate with its cost, and where it is better what a move would take
-   * and the filter that refuses it.
+   * The same evaluation for people: every candidate with its cost, and where it serves better also the prediction of a move and
+   * the filter that refuses it. Changes nothing of the VM.
    */
   candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
@@ -146,7 +148,7 @@ export class VmEvaluator {
     const list = scan.candidates.map((site, i): Candidate => {
       const servingUserMsPerS = scan.serving[i]!;
       const gain = scan.serving[0]! - servingUserMsPerS;
-      // What it would take to go where it is worse interests nobody.
+      // A move to a worse site is not predicted.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
       const weighed = this.#weigh(vm, site, gain);
       const rejected = this.#rejected(vm, weighed, nowMs, false);
@@ -154,7 +156,7 @@ export class VmEvaluator {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
-        // Without a path a move takes for ever, and JSON has no number for that.
+        // Without a path the predicted duration is no figure for people.
         ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)) }),
       };
     });
@@ -167,7 +169,7 @@ export class VmEvaluator {
     };
   }
 
-  /** An operator's wish, judged by the filters alone. */
+  /** Evaluates an operator's order: only the filters that also hold for evacuations can reject it. */
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#scan.scan(vm, nowMs);
     const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
@@ -181,7 +183,7 @@ export class VmEvaluator {
     return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
   }
 
-  /** Keeps which site serves best, and learns from each change how long one stays it. */
+  /** Remembers the site that serves best, and learns a dwell time at each change. */
   #noteBest(vm: Vm, nowMs: number): void {
     const site = this.#scan.candidates[this.#scan.best()]!.id;
     if (site === vm.best) return;
@@ -194,7 +196,7 @@ export class VmEvaluator {
     return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan) };
   }
 
-  /** What the policy makes of the candidates, and how much any gain may change before it would say something else. */
+  /** The policy's advice, and how much any gain may change before the advice could be another one. */
   #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#scan;
     const other = this.#scan.bestOther();
@@ -218,8 +220,8 @@ export class VmEvaluator {
   }
 
   /**
-   * The legal site with the highest score, of those that serve about as well as the best legal one; else the filter that
-   * stands in the way of the best one; else how much gain is missing for any to be worth it.
+   * Chooses a site. @returns the site with the highest score among those that pass the filters and serve about as well as the best
+   * of them; else the filter that refuses the best site; else the gain that is missing for any move to be worth it
    */
   #choose(
     policy: Policy,
@@ -237,7 +239,7 @@ export class VmEvaluator {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, gain);
-      // No gain is ever worth a move that takes for ever: the missing path is the reason, not the gain.
+      // The missing path is the reason to publish, not the gain.
       if (weighed.pair.paths.length === 0) {
         blocked ??= 'no-path';
         continue;
@@ -261,7 +263,7 @@ export class VmEvaluator {
     return { chosen, blocked, missingGain };
   }
 
-  /** What a rule makes of the sites. It is asked at every position, because it remembers. */
+  /** Asks a published rule. It is asked at every position, because it remembers what it has seen. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#scan;
     const view = this.#ruleInput.fill(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
@@ -269,7 +271,7 @@ export class VmEvaluator {
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);
     if (vm.context.move) {
-      // Who would still leave does not turn back, though it may be worse there by now.
+      // A move under way is not cancelled while the rule would still leave the home, even if the destination has become worse.
       const there = wanted === 0 ? this.#scan.servingFrom(this.#sites.named(vm.context.move.to)) : serving[0]!;
       const targetGain = serving[0]! - there;
       return { advice: { kind: 'stay', reason: MOVING_BECAUSE[vm.context.move.source] }, targetGain };
@@ -299,7 +301,7 @@ export class VmEvaluator {
     return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
   }
 
-  /** The legal site that serves best, near the users or, where there are none, near the home. */
+  /** Searches the site to evacuate to: the one that serves best among those near the users and near the home. */
   #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
     const scan = this.#scan;
     const probe = new Float64Array(3);
@@ -320,12 +322,12 @@ export class VmEvaluator {
     return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
-  /** Whether the site nearest to a user is still the one it was at the last look. */
+  /** True where the site nearest to a user is the same as at the last evaluation. */
   sameNearest(session: Session): boolean {
     return this.#scan.sameNearest(session);
   }
 
-  /** How far any user may go before a gain can change by the slack. */
+  /** The quiet radius in km: r = 0.98 × slack / (2 × msPerKm × detour × Σ weight), see the head of this file. */
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
     // The home's cost and the other site's can both change, in opposite directions.
@@ -335,30 +337,30 @@ export class VmEvaluator {
   }
 }
 
-/** Why a VM that moves does so. */
+/** The reason of a VM that is moving, by the source of its decision. */
 const MOVING_BECAUSE: Readonly<Record<DecisionSource, string>> = {
   policy: 'better-site',
   evacuation: 'home-lost',
   operator: 'ordered',
 };
 
-/** What a VM is busy with, so that nothing else is decided about it: its move, or the pause after it. */
+/** The reason why nothing is decided about a VM now: its move, or its cooldown. */
 function engaged({ state, context }: Vm, nowMs: number): string | undefined {
   if (context.move) return MOVING_BECAUSE[context.move.source];
   return context.deadlineMs !== null && nowMs < context.deadlineMs ? state : undefined;
 }
 
-/** Filters that speak of the other site: the reason of a VM that they hold back must not read as if its home were meant. */
+/** Filters about the destination: as a reason they get the prefix `better-site-`, or they would seem to mean the home. */
 const OF_THE_OTHER = new Set(['draining', 'silent', 'full']);
 
-/** What is said of a VM after a look. */
+/** The published reason of a VM after an evaluation. */
 export function reasonOf({ homeLost, advice }: Evaluation): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
   return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
 }
 
-/** A candidate with everything a policy wants to know of it. */
+/** A candidate with the prediction and the price of a move there. */
 interface Weighed {
   readonly pair: Pair;
   readonly raw: PredictedMove;

@@ -1,6 +1,6 @@
 /**
- * What makes a site illegal for a VM, whatever it would be worth. Each filter is a few comparisons and names itself
- * when it refuses; they run in this order, cheapest first, and the first refusal counts.
+ * Filters: the reasons why a site must not be chosen, whatever the gain. Each is a few comparisons and has a name, which is
+ * published when it refuses. They run in this order, the cheapest first; the first refusal counts.
  */
 import type { LimitsConfig } from '../../config/schema.ts';
 import { MAX_MOVES_KEPT } from '../../events/bounds.ts';
@@ -8,6 +8,7 @@ import type { PredictedMove } from '../../model/move-model.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Site, Vm } from '../state/state.ts';
 
+/** A move that the filters check. */
 export interface Proposal {
   readonly vm: Vm;
   readonly pair: Pair;
@@ -15,14 +16,15 @@ export interface Proposal {
   readonly nowMs: number;
 }
 
+/** What the filters check against. */
 export interface FilterSettings {
   readonly sites: SiteTable;
   readonly limits: LimitsConfig;
   readonly siteSilentMs: number;
   readonly maxMovesPerHour: number;
-  /** How long a VM may not go back to where it came from. */
+  /** Time in ms during which a VM may not return to the site that it has left. */
   readonly returnPauseMs: number;
-  /** True: an operator wants no moves but those that have to be. */
+  /** True: an operator has paused moves to better sites. */
   readonly isPaused: () => boolean;
 }
 
@@ -32,7 +34,7 @@ const HOUR_MS = 3_600_000;
 /** Sites and paths are busy for about as long as a move takes. */
 const RETRY_MS = 30_000;
 
-/** True where the site may not be used. */
+/** Each returns true where it refuses the site. */
 const FILTERS: Record<string, Filter> = {
   draining: ({ pair }) => pair.to.draining,
   silent: ({ pair, nowMs }, { siteSilentMs }) => isSilent(pair.to, nowMs, siteSilentMs),
@@ -43,15 +45,15 @@ const FILTERS: Record<string, Filter> = {
   'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movedOften(vm, nowMs, maxMovesPerHour),
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
-  // Where nothing leaves or reaches one of the sites, nothing can be on a path between the two.
+  // Without a move from or to one of the sites no path between them is in use.
   'path-busy': ({ pair }, { limits, sites }) =>
     pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
-  // Last, so that a pause hides nothing else that stands in the way.
+  // Last, so that a pause hides no other refusal.
   'automation-paused': (_, { isPaused }) => isPaused(),
 };
 
-/** Refusals that only keep VMs from moving without need: an evacuation, or an operator, may go past them. */
+/** Filters that prevent unnecessary moves only: evacuations and operators' orders pass them. */
 const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent', 'automation-paused']);
 const ALWAYS = Object.entries(FILTERS).map(([name, refuses]) => ({ name, refuses }));
 const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
@@ -65,19 +67,19 @@ export function refusal(proposal: Proposal, rules: FilterSettings, forced: boole
   return undefined;
 }
 
-/** When a VM that a filter held back should be looked at again: when it is certain to let go, or else after a while. */
+/** When a VM that a filter holds back is evaluated again: when the filter is certain to pass it, or else after 30 s. */
 export function retryAtMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
   if (filter === 'just-left' && vm.cameFrom) return vm.cameFrom.atMs + policy.returnPauseMs;
   if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
   return nowMs + RETRY_MS;
 }
 
-/** True: nothing was heard of the site for longer than that. */
+/** True where the site's last heartbeat is older than `siteSilentMs`. */
 export function isSilent(site: Site, nowMs: number, siteSilentMs: number): boolean {
   return nowMs - site.reportedAtMs > siteSilentMs;
 }
 
-/** Room at a site: what it says it runs, or what we placed there, whichever is more; and what is on its way. */
+/** Free slots: slots - max(VMs that the site reports, VMs that we know there) - moves on their way to it. */
 function freeSlots(site: Site): number {
   return site.slots - Math.max(site.reportedVms, site.homes.size) - site.inbound;
 }
@@ -87,7 +89,7 @@ export function movesInLastHour({ movesAtMs }: Vm, nowMs: number): number[] {
   return movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS).slice(1 - MAX_MOVES_KEPT);
 }
 
-/** Whether at least so many of them were. Most VMs have fewer at all, and are asked about at every look. */
+/** True for at least `moves` moves in the last hour. Most VMs remember fewer, which is checked first. */
 function movedOften(vm: Vm, nowMs: number, moves: number): boolean {
   return vm.movesAtMs.length >= moves && movesInLastHour(vm, nowMs).length >= moves;
 }

@@ -1,6 +1,6 @@
 import type { PolicyConfig } from '../../config/schema.ts';
 
-/** What a move takes, predicted or measured. */
+/** The figures of a move that its price depends on, predicted or measured. */
 export interface MoveFigures {
   readonly interruptionMs: number;
   readonly durationMs: number;
@@ -8,8 +8,9 @@ export interface MoveFigures {
 }
 
 /**
- * What a move costs, in user-milliseconds: the interruption and the slowdown while it lasts for every user, and the
- * bytes.
+ * The price of a move in user-milliseconds: (interruptionMs + slowdownUserMsPerS × durationMs / 1000) × Σ weight
+ * + priceUserMsPerGb × bytes / 10⁹. A prediction publishes the three figures beside the price, so that each part can be computed
+ * again.
  * @param weight sum of the weights of the users the VM serves
  */
 export function moveCostUserMs(

@@ -1,7 +1,7 @@
 import { MAX_CANDIDATES } from '../../events/bounds.ts';
 import type { Candidate } from '../../events/index.ts';
 
-/** A look in words. */
+/** An evaluation for people: `home` is what serving from the home costs (user-ms a second), `list` the candidates. */
 export interface EvaluationSummary {
   readonly home: number;
   readonly sessions: number;

@@ -9,14 +9,14 @@ import { hysteresis, myopic } from './published/simple.ts';
 import { skiRental } from './published/ski-rental.ts';
 import { workFunction } from './published/work-function.ts';
 
-/** Whatever may decide. */
+/** Any policy that can decide: ours, or a published rule. */
 export type AnyPolicy = Policy | PlacementRule;
 
-/** True: our pauses and budgets hold. Policies that are compared with as they were published come without. */
+/** True where our cooldowns and hourly budget hold. Published policies are compared without them. */
 export const hasCooldowns = (policy: AnyPolicy): boolean => 'hasCooldowns' in policy && policy.hasCooldowns;
 
 interface Published {
-  /** What each of its parameters is where it is not given, by name with unit. */
+  /** Default of each parameter, by name with unit. */
   readonly usual: Record<string, number>;
   readonly make: (values: readonly number[], network: NetworkModel) => PlacementRule;
 }
@@ -32,7 +32,7 @@ const PUBLISHED: Record<string, Published> = {
 
 /** Names of all policies that can run live. */
 export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
-/** What knows the future, or learns what is not kept. */
+/** Policies that know the future, or learn what is not stored. */
 const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
 
 /**
@@ -52,7 +52,7 @@ export function policyFor(name: string, tuning: PolicyTuning, network: NetworkMo
   return published.make(parametersOf(name, published.usual), network);
 }
 
-/** What is wrong with the name of a policy; undefined where there is one of that name, be it in simulate only. */
+/** What is wrong with the name of a policy; undefined where such a policy exists, also in `simulate` only. */
 export function policyNameFault(name: string): string | undefined {
   const [bare] = splitName(name);
   if (POLICY_NAMES.includes(name) || SIMULATED_NAMES.includes(bare)) return undefined;
@@ -90,7 +90,7 @@ export function parametersOf(name: string, usual: Record<string, number>): numbe
   return names.map((each, i) => (given[i] === undefined ? usual[each]! : Number(given[i])));
 }
 
-/** The bare name, and what stands in its parentheses. */
+/** Splits `name(a,b)` into the bare name and its parameters. */
 export function splitName(name: string): [bare: string, given: string[]] {
   const match = /^([^()]+)\(([^()]+)\)$/.exec(name);
   return match ? [match[1]!, match[2]!.split(',').map((text) => text.trim())] : [name, []];

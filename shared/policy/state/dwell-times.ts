@@ -1,28 +1,31 @@
 /**
- * How long a VM's users are used to staying where one site serves best: learned for each site, because a quarter of an
- * hour at the station says nothing of the night at home. A site nobody has stayed at yet is judged by all the others, and by
- * whether the users travel: who drives by does not stay as long as at home.
+ * Dwell times: how long one site usually remains the best one for a VM's users. They are learned site by site, because a quarter
+ * of an hour at the station predicts nothing for the night at home. For a site without history the average over all sites
+ * counts, capped while the users travel.
+ *
+ * The averages are exponential: new = old + 0.3 × (measured - old), as in the smoothed round-trip time of RFC 6298, section 2,
+ * with a larger weight because a VM has few stays.
  */
 
-/** Weight of the newest stay. */
+/** Weight of the newest dwell time. */
 const NEWEST_WEIGHT = 0.3;
-/** Sites remembered for each VM; the ones not stayed at for longest are forgotten. */
+/** Sites remembered for each VM. The one that was left longest ago is forgotten first. */
 const MAX_SITES = 16;
 
-/** JSON. Changed in place: it is learned from with every change of the best site. */
+/** The dwell times of one VM, in milliseconds. JSON; changed in place at every change of the best site. */
 export interface DwellTimes {
-  /** Over all sites, from the prior on. */
+  /** Average over all sites; begins as `policy.priorStayMs`. */
   anywhereMs: number;
-  /** The site stayed at last comes first. */
+  /** Average of each site, the site that was left last first. */
   readonly bySite: { readonly site: string; ms: number }[];
 }
 
-/** @param priorMs expected of users nothing is known of */
+/** The dwell times of a VM without history. @param priorMs assumed until something is learned */
 export function newDwellTimes(priorMs: number): DwellTimes {
   return { anywhereMs: priorMs, bySite: [] };
 }
 
-/** Learns from a stay that has ended. The first one at a site counts in full. */
+/** Learns a dwell time that has ended. The first one at a site counts in full. */
 export function learnDwell(dwellTimes: DwellTimes, site: string, stayedMs: number): void {
   const { bySite } = dwellTimes;
   dwellTimes.anywhereMs += NEWEST_WEIGHT * (stayedMs - dwellTimes.anywhereMs);
@@ -33,19 +36,20 @@ export function learnDwell(dwellTimes: DwellTimes, site: string, stayedMs: numbe
   bySite[0] = known;
 }
 
-/** A stay under way: since when it counts, and how long it usually takes. */
+/** A dwell that has not ended: since when it counts, and how long it usually lasts. */
 export interface Dwell {
   readonly sinceMs: number;
   readonly usualMs: number;
 }
 
 /**
- * The stay at a site. Where they have not been before, users who travel are passing through: they stay no longer than
- * crossing takes. Who comes to rest there may wait at a light, or have arrived: how long they rest is what tells.
- * @param site null: at any
- * @param sinceMs since when it has been the best one
- * @param crossingMs Infinity for users who have not travelled
- * @param restingSinceMs since when they have rested, where they travelled before; else -1
+ * The dwell at a site. At a site without history, travelling users are assumed to pass through: the expected dwell time is capped
+ * at the crossing time. If they stop there, they may be at a traffic light or may have arrived; the dwell is then measured from
+ * the moment they stopped.
+ * @param site null: any site
+ * @param sinceMs when the site became the best one
+ * @param crossingMs time to cross from one site to the next; Infinity for users who have not travelled
+ * @param restingSinceMs when users who had travelled stopped; -1: they travel, or never have
  */
 export function dwellAt(
   { anywhereMs, bySite }: DwellTimes,

@@ -1,6 +1,8 @@
 /**
- * What is stored of a VM: sites by name, and nothing that a process can work out again. The quiet radius is stored too: a look
- * that would not have been taken without a restart can learn of a better site sooner, and decide otherwise.
+ * The stored shape of a VM, apart from the shape in memory (`state.ts`). The JSON keys are an interface to records of earlier
+ * versions and differ from the names in memory: `mind` is `Vm.context`, `stays` is `Vm.dwellTimes`, `left` is `Vm.cameFrom`, and
+ * `pace` is `Session.motion`. Sites are stored by name. Nothing is stored that a process can compute again, except the quiet
+ * radius: an additional evaluation after a restart could find a better site earlier and decide otherwise.
  */
 import Type, { type Static } from 'typebox';
 import { unitVector } from '../../geo/distance.ts';
@@ -122,7 +124,7 @@ export const VM_RECORD = recordKind({
   upgrade: { 0: fromVersion0, 1: fromVersion1 },
 });
 
-/** @param sites those that the VM's indices are of */
+/** A VM as it is to be stored. @param sites the table to which the VM's indices refer */
 export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
   return {
     id: vm.id,
@@ -170,7 +172,7 @@ function keepSession(session: Session, sites: SiteTable): KeptSession {
   return kept;
 }
 
-/** @param sites those that it is to be placed among */
+/** A stored VM as it is in memory. @param sites the table in which its sites are looked up */
 export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
   const vm: Vm = {
     id: kept.id,
@@ -233,7 +235,7 @@ function reviveSession(kept: KeptSession, sites: SiteTable): Session {
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
 
-/** Nobody waits for an answer for longer; a measured round trip beyond it was never one. */
+/** The longest round trip that counts, in ms: no client waits longer for an answer. */
 const MAX_RTT_MS = 100_000;
 /** A client names so many sites at most. */
 const MAX_RTTS = 64;

@@ -1,37 +1,37 @@
 /**
- * Whether a user is on the way or has come to rest: who travels leaves again soon, who rests stays. Told from how far the
- * user got since some time ago, because positions scatter too much to say it of two that follow each other at once.
+ * Motion: whether a user travels or rests. A travelling user soon leaves a site again, a resting one stays. The speed is measured
+ * over at least 20 s, because positions scatter too much to compare two that follow each other closely.
  */
 import { lonScale, nearKm2 } from '../../geo/distance.ts';
 
-/** From this speed on a user travels: above walking motion. */
+/** A user travels from this speed on: faster than walking. */
 const TRAVEL_MPS = 2;
-/** Assumed of who has not travelled yet: traffic in a city. */
+/** Speed assumed for a user who has not travelled yet: city traffic. */
 const USUAL_MPS = 10;
-/** Weight of the newest speed. */
+/** Weight of the newest speed in the exponential average. */
 const NEWEST_WEIGHT = 0.2;
 /** Positions closer in time than this are not compared. */
 const COMPARED_MS = 20_000;
 
-/** What a user's motion is told from. JSON. */
+/** What the motion of one user is computed from. JSON; stored as `pace`. */
 export interface Motion {
   travelling: boolean;
-  /** At which the user travels, or did last; smoothed. */
+  /** Speed of the user's present or last journey, smoothed, in metres a second. */
   speedMps: number;
-  /** Since when at the latest the user has rested, after having travelled; -1: travels, or has never. */
+  /** When the user stopped after a journey (the latest instant that it can be); -1: the user travels, or never has. */
   restingSinceMs: number;
-  /** The position that the next one is compared with; -1: none yet. */
+  /** Time of the position with which the next one is compared; -1: none yet. */
   atMs: number;
   lat: number;
   lon: number;
 }
 
-/** Of a user nothing is known of. */
+/** The motion of a user without history. */
 export function newMotion(): Motion {
   return { travelling: false, speedMps: USUAL_MPS, restingSinceMs: -1, atMs: -1, lat: 0, lon: 0 };
 }
 
-/** Takes a position that counts. True: who rested travels now, or the other way round. */
+/** Takes a position that counts. @returns true: the user has started to travel, or has stopped */
 export function updateMotion(
   motion: Motion,
   { atMs, lat, lon }: { readonly atMs: number; readonly lat: number; readonly lon: number },

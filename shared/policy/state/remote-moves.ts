@@ -4,7 +4,7 @@ import type { RecentSet } from '../../recent.ts';
 import type { SiteTable } from './sites.ts';
 import type { MoveUnderWay, VmContext } from './vm-context.ts';
 
-/** A move of a VM that somebody else holds. */
+/** A move of a VM that another process holds. */
 export interface RemoteMove extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
   readonly vm: string;
 }
@@ -13,15 +13,15 @@ export interface RemoteMove extends Pick<MoveUnderWay, 'decision' | 'from' | 'to
 export type RemoteContext = Pick<VmContext, 'vm' | 'seq' | 'move'>;
 
 /**
- * Moves of VMs that other processes hold, counted against the limits of sites and paths as our own are. Known from what the
- * others said, and from their records for what was under way before we came.
+ * Moves of VMs that other processes hold. They count against the limits of sites and paths as our own do. Sources: the events
+ * that the others publish, and at the start their stored records.
  */
 export class RemoteMoves {
   readonly #sites: SiteTable;
   /** Moves that have ended, by their decisions: a record that was read before that is out of date. */
   readonly #ended: RecentSet;
   readonly #moves = new Map<string, RemoteMove>();
-  /** The number of the last decision on each VM that is known of: who takes over says its predecessor's last one again. */
+  /** Number of the last known decision on each VM: a process that takes a VM over publishes its predecessor's last one again. */
   readonly #seqs = new Map<string, number>();
 
   /** @param ended remembers the moves that have ended, also for the next instance, which the records are read into anew */
@@ -41,7 +41,7 @@ export class RemoteMoves {
     if (move) this.add({ vm, ...move });
   }
 
-  /** Counts a move, once. One that has ended since it was read or said changes nothing. */
+  /** Counts a move, once. A move that has ended since it was read or published changes nothing. */
   add(move: RemoteMove): void {
     const { decision } = move;
     if (this.#moves.has(decision) || this.#ended.has(decision)) return;
@@ -50,8 +50,8 @@ export class RemoteMoves {
   }
 
   /**
-   * Takes what was said of a VM that somebody else holds.
-   * @returns true: a move was completed, so there is something to be learned of its way
+   * Takes an event about a VM that another process holds.
+   * @returns true: a move was completed, so the correction of its pair will change
    */
   onEvent(fact: Fact): boolean {
     if (fact.type === 'placement.decided.v1') this.#ordered(fact.data);
@@ -64,7 +64,7 @@ export class RemoteMoves {
     if (verdict !== 'move' || seq <= (this.#seqs.get(vm) ?? 0)) return;
     this.#seqs.set(vm, seq);
     const [source, destination] = [this.#sites.named(from), this.#sites.named(to)];
-    // Without the heartbeats of both nobody can say which paths they have in common; nor can we send anything there.
+    // Without a heartbeat of both sites their common paths are unknown, and we cannot move anything there either.
     if (source.index < 0 || destination.index < 0) return;
     const paths = this.#sites.pair(source, destination).paths.map(({ id }) => id);
     this.add({ vm, decision, from, to, paths });

@@ -1,15 +1,15 @@
-/** What clients have measured themselves: round-trip times to sites, as long as they say something of now. */
+/** Round-trip times that clients have measured to sites, as long as they are recent. */
 import { MAX_RTTS_KEPT } from '../../events/bounds.ts';
 
-/** Round-trip times measured longer ago than this say nothing of now. */
+/** Age in ms from which a measured round-trip time no longer counts. */
 export const RTT_HOLDS_MS = 60_000;
 
-/** The times of one client, by site. JSON. */
+/** The measured times of one client, by site, in ms. JSON. */
 export type Rtts = Record<string, { rttMs: number; atMs: number }>;
 
 /**
- * The times after another measurement. Only those to sites that there are count, the newest of them: a client could invent
- * names until the record of its VM is too large to be written.
+ * Merges a new measurement. Only known sites count, the newest measurements first: otherwise a client could invent names until the
+ * record of its VM is too large to be written.
  */
 export function updateRtts(
   known: Rtts | undefined,

@@ -8,13 +8,13 @@ import { type NetworkModel, siteRttMs } from '../../model/network.ts';
 import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Correction, Pair, Site } from './state.ts';
 
-/** Measured ÷ predicted of one finished move, within what is clampedRatio; null where nothing was predicted. JSON. */
+/** Measured ÷ predicted of one finished move, clamped to 0.1 to 10; null where nothing usable was measured. JSON. */
 export interface Sample {
   readonly duration: number | null;
   readonly interruption: number | null;
 }
 
-/** What a finished move taught of its pair of sites. */
+/** What one completed move adds to the correction of its pair. */
 export interface Lesson {
   /** The pair's key. */
   readonly pair: string;
@@ -22,13 +22,17 @@ export interface Lesson {
   readonly sample: Sample;
 }
 
-/** The correction of a pair on which nothing was measured yet. */
+/** The correction of a pair without a measured move: predictions count as they are. */
 export const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
-/** Weight of the newest move; the first one counts in full, because a prediction nobody checked is worth little. */
+/** Weight of the newest move in the exponential average. The first move counts in full: an unchecked prediction is worth little. */
 const NEWEST_WEIGHT = 0.3;
-/** One freak move must not make a pair look a hundred times worse, or better, than it is. */
+/** Bounds of a ratio: one freak move must not make a pair look a hundred times better or worse than it is. */
 const CORRECTION_RANGE = [0.1, 10] as const;
 
+/**
+ * All sites by name and by index, the moves counted against them, and the pairs with their corrections. Owned by one `Placement`;
+ * other processes' moves and corrections are put into it from outside.
+ */
 export class SiteTable {
   readonly #network: NetworkModel;
   readonly #byId = new Map<string, Site>();
@@ -39,7 +43,7 @@ export class SiteTable {
   #index = new SiteIndex([]);
   #indexed = true;
   #layout = 0;
-  /** Counts what makes pairs out of date: sites that come or move, uplinks and corrections that change. */
+  /** Incremented when pairs become outdated: a site appears or moves, uplinks or corrections change. */
   #generation = 0;
 
   constructor(network: NetworkModel) {
@@ -82,7 +86,7 @@ export class SiteTable {
     return this.#index;
   }
 
-  /** The site of that name; one that nobody has reported yet is a name without a place until its heartbeat comes. */
+  /** The site of that name. Before its first heartbeat it is a name without a position (`index` -1). */
   named(id: string): Site {
     let site = this.#byId.get(id);
     if (site === undefined) {
@@ -107,7 +111,7 @@ export class SiteTable {
     return site;
   }
 
-  /** Takes a heartbeat. An older one than the last changes nothing (undefined). */
+  /** Takes a heartbeat. @returns the site; undefined where the heartbeat is older than the last one and changes nothing */
   report(data: Data<'site.reported.v1'>): Site | undefined {
     const site = this.named(data.site);
     if (data.atMs < site.reportedAtMs || data.atMs <= site.removedAtMs) return undefined;
@@ -213,7 +217,7 @@ export class SiteTable {
     return { key: pair.key, sample };
   }
 
-  /** Puts a correction as it was kept in the place of what is known here. */
+  /** Replaces the correction of a pair by the stored one. */
   restoreCorrection(key: string, correction: Correction): void {
     const known = this.#corrections.get(key);
     if (known !== undefined && sameCorrection(known, correction)) return;
@@ -228,15 +232,15 @@ interface MoveTimes {
 }
 
 /**
- * What a finished move tells of its prediction, which is always of a whole disk: one that sent less, because the site had
- * kept the disk from when the VM left it, tells nothing of the duration.
+ * The measured times that may correct predictions. A prediction is always of a whole disk. A move that sent less (the destination
+ * still had the disk from an earlier stay) says nothing about the duration, so only its interruption is used.
  */
 export function usableTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
   const { durationMs, interruptionMs, bytes } = figures;
   return bytes < diskBytes ? { interruptionMs } : { durationMs, interruptionMs };
 }
 
-/** A correction after one more move. */
+/** A correction after one more move: new = old + 0.3 × (ratio - old), or the ratio itself for the first move. */
 export function corrected({ duration, interruption, samples }: Correction, sample: Sample): Correction {
   const weight = samples === 0 ? 1 : NEWEST_WEIGHT;
   const smooth = (old: number, ratio: number | null) => (ratio === null ? old : old + weight * (ratio - old));

@@ -1,4 +1,7 @@
-/** What the policy remembers of sites and VMs. They know each other: a site its VMs, a VM its home. */
+/**
+ * The state in memory: sites, VMs and sessions. A site knows its VMs, a VM its home. What is stored of a VM, and under which JSON
+ * keys, is declared apart in `kept-vm.ts`. Times (`…AtMs`, `…SinceMs`) are ms since the epoch.
+ */
 import type { Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
@@ -24,7 +27,7 @@ export interface Site {
   reportedVms: number;
   /** The heartbeat all this is from. */
   report?: Data<'site.reported.v1'>;
-  /** Ways from here by the other site's index, made when first asked for. */
+  /** Pairs from here, by the index of the other site; made on first use. */
   readonly pairs: Map<number, Pair>;
   /** VMs whose home this is, as far as this process has them. */
   readonly homes: Set<Vm>;
@@ -34,7 +37,7 @@ export interface Site {
   moves: number;
 }
 
-/** The way from one site to another, and how moves on it compare with their predictions. */
+/** An ordered pair of sites: the paths between them, and the correction of predictions for moves on them. */
 export interface Pair {
   readonly key: string;
   readonly generation: number;
@@ -61,23 +64,24 @@ export interface Session {
   readonly attachedAtMs: number;
   track: Track;
   readonly motion: Motion;
-  /** Where the user was when the VM was last looked at, and the cosine there. */
+  /** Where the user was when the VM was last evaluated (the centre of the quiet radius), and the cosine of that latitude. */
   lookLat: number;
   lookLon: number;
   lookScale: number;
-  /** Where the user was when the nearest site was last asked for, and how far from there it certainly still is that. */
+  /** Where the user was when the nearest site was last searched, and within how many km it certainly still is the nearest. */
   anchorLat: number;
   anchorLon: number;
   anchorScale: number;
   certainKm: number;
   /** Index of the site that was nearest then; -1: none yet. */
   near: number;
-  /** Counted at the last look: has a position, and has not fallen silent. */
+  /** True where the last evaluation counted the user: has a position, and has not fallen silent. */
   active: boolean;
   /** Round-trip times the client measured, by site. */
   rtts?: Rtts;
 }
 
+/** A VM, its users, and what was learned about both. Owned by the process that holds the VM's partition. */
 export interface Vm {
   readonly id: string;
   spec: VmSpec;
@@ -86,13 +90,13 @@ export interface Vm {
   state: VmState;
   context: VmContext;
   sessions: Session[];
-  /** Latest instant that anything was said of this VM: its own clock. */
+  /** Time of the latest event about this VM: its own clock. It never goes back. */
   nowMs: number;
-  /** When it has to be looked at although nobody says anything. */
+  /** When it has to be evaluated without any event. */
   wakeAtMs: number;
-  /** When a look would say something else although no user moves; Infinity: not by itself. */
+  /** When the last evaluation expires although no user moves; Infinity: never. */
   recheckAtMs: number;
-  /** How far each user may go from the last look before a gain could change enough; -1: look at the next event. */
+  /** Quiet radius: how far each user may move before the VM has to be evaluated again; -1: evaluate at the next event. */
   quietKm: number;
   /** The site that serves best now, and since when. */
   best: string | null;
@@ -100,16 +104,16 @@ export interface Vm {
   dwellTimes: DwellTimes;
   /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
   memory: object | null;
-  /** The site it came from with its last move, and when. */
+  /** The site that it left with its last move, and when. Stored as `left`. */
   cameFrom: { readonly site: string; readonly atMs: number } | null;
   /** When moves of the last hour were ordered. */
   movesAtMs: number[];
   /** Detachments, so that a late `attached` of an older time does not bring a session back. */
   detachedAtMs: Record<string, number>;
-  /** What the last look said of its place. */
+  /** The reason that the last evaluation gave for its place. */
   reason: string;
-  /** True once it is no longer there. */
+  /** True once it was retired. */
   retired: boolean;
-  /** Changed since it was last kept. */
+  /** Changed since the last `drain`. */
   changed: boolean;
 }

@@ -1,4 +1,4 @@
-/** Which VMs there are and who uses them. Late and repeated facts change nothing. */
+/** The declared VMs and their sessions. Late and repeated facts change nothing. */
 import { TagalongError } from '../../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
 import type { Data, FactOf } from '../../events/index.ts';
@@ -10,7 +10,7 @@ import { newVmContext } from './vm-context.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** A VM that is gone. Its decisions' numbers are not used again, should one of the same name come back. */
+/** A retired VM. A new VM of the same name continues the numbers of its decisions. */
 interface Departed {
   readonly seq: number;
   readonly atMs: number;
@@ -27,7 +27,7 @@ export class VmTable {
     this.#priorStayMs = priorStayMs;
   }
 
-  /** Takes in a VM as it was kept; a retired one only as a memory of its last decision. */
+  /** Adds a stored VM. Of a retired one only the number of its last decision is remembered. */
   add(vm: Vm): void {
     if (vm.retired) {
       this.#departed.set(vm.id, { seq: vm.context.seq, atMs: vm.nowMs });
@@ -39,7 +39,7 @@ export class VmTable {
     if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
   }
 
-  /** Knows nothing of a VM any more, not even that there was one. */
+  /** Removes a VM without a trace. */
   forget(id: string): Vm | undefined {
     const vm = this.vms.get(id);
     vm?.home.homes.delete(vm);
@@ -88,7 +88,7 @@ export class VmTable {
   #declare({ vm: id, atMs, home, spec }: Data<'vm.declared.v1'>): Vm | undefined {
     const known = this.vms.get(id);
     if (known !== undefined) {
-      // Where it runs is known better here than to who declares it again.
+      // We know its present site better than the sender of a repeated declaration.
       if (atMs <= known.declaredAtMs) return undefined;
       known.declaredAtMs = atMs;
       known.spec = spec;
@@ -143,7 +143,7 @@ export class VmTable {
     if (Object.hasOwn(detachedAtMs, user) && atMs < detachedAtMs[user]!) return undefined;
     const known = sessionOf(vm, user);
     if (known?.weight === weight) return undefined;
-    // Ingest has refused it, with a word; this keeps the record small whoever says it.
+    // Ingest refuses it with an error; here the record is kept small whoever published the event.
     if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
     if (known === undefined) vm.sessions.push(newSession(user, weight, atMs));
     else known.weight = weight;

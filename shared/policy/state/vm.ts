@@ -1,20 +1,20 @@
-/** A VM and its users as the policy sees them. `kept-vm.ts` has what is stored of it. */
+/** Functions of one VM and its users. `kept-vm.ts` has the stored shape. */
 import { newTrack } from '../../geo/plausibility.ts';
 import { newDwellTimes } from './dwell-times.ts';
 import { newMotion } from './motion.ts';
 import type { Session, Vm } from './state.ts';
 
 /**
- * When the VM has to be looked at: at the end of its pause, at its next look, when the first session falls silent, or when its
- * order has waited too long.
+ * When the VM has to be evaluated next, in ms since the epoch: when its cooldown ends, when its last evaluation expires, when its
+ * first session falls silent, or when its order has waited too long for a migrator. Infinity: not by itself.
  */
 export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): number {
-  const pauseMs = vm.context.deadlineMs ?? Number.POSITIVE_INFINITY;
-  const giveUpMs = vm.context.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(pauseMs, giveUpMs, vm.recheckAtMs, silentFromMs(vm, policy));
+  const cooldownUntilMs = vm.context.deadlineMs ?? Number.POSITIVE_INFINITY;
+  const giveUpAtMs = vm.context.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
+  return Math.min(cooldownUntilMs, giveUpAtMs, vm.recheckAtMs, silentFromMs(vm, policy));
 }
 
-/** After sites have come, moved or gone: each VM's next position leads to a new evaluation, and asks anew which site is near. */
+/** Call after sites have come, moved or gone: the next position of each VM's users evaluates it, and searches the nearest site again. */
 export function forgetPlaces(vms: Iterable<Vm>): void {
   for (const vm of vms) {
     vm.quietKm = -1;
@@ -22,7 +22,7 @@ export function forgetPlaces(vms: Iterable<Vm>): void {
   }
 }
 
-/** Of a VM that is gone the record stays, for the number of its last decision. What it knew of its users and its past goes. */
+/** Removes what a retired VM knew of its users and its past. Its record stays, for the number of its last decision. */
 export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.dwellTimes = newDwellTimes(priorStayMs);
   vm.detachedAtMs = {};
@@ -38,12 +38,13 @@ function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly session
   return fromMs;
 }
 
-/** Why nobody's needs count for a VM: nobody is attached, nobody who is has told a position, or all have fallen silent. */
+/** Why a VM has no active user: none is attached, no attached user has reported a position, or all have fallen silent. */
 export function whyUnpopulated({ sessions }: Vm): 'nobody-attached' | 'no-position' | 'users-silent' {
   if (sessions.length === 0) return 'nobody-attached';
   return sessions.every(({ track }) => track.atMs < 0) ? 'no-position' : 'users-silent';
 }
 
+/** The session of a user who has just attached and has no position yet. @param weight how much the user counts */
 export function newSession(user: string, weight: number, atMs: number): Session {
   return {
     user,

@@ -1,7 +1,7 @@
-/** The port of policies that weigh all sites themselves, at every look at a VM, and remember: the published rules. */
+/** The port of published rules: policies that weigh all sites themselves at every evaluation, and remember. */
 import type { Site } from '../../state/state.ts';
 
-/** What a look shows. Good until the next one. */
+/** The input of a rule: one evaluation. Valid until the next one. */
 export interface RuleInput {
   readonly vm: string;
   readonly nowMs: number;
@@ -13,29 +13,29 @@ export interface RuleInput {
   readonly best: number;
   /** Sum of the weights of the users. */
   readonly weight: number;
-  /** How long the users are used to staying where the best one is. */
+  /** The usual dwell time at the best site, in ms. */
   readonly usualDwellMs: number;
-  /** What moving from one of them to another is predicted to cost, once, in user-milliseconds; 0 to where it is. */
+  /** Predicted price of a move from one site to another, in user-milliseconds; 0 for the same site. */
   moveCostUserMs(from: number, to: number): number;
-  /** How long that is predicted to take; 0 to where it is. */
+  /** Predicted duration of that move in ms; 0 for the same site. */
   moveMs(from: number, to: number): number;
-  /** Distance between two of them. */
+  /** Great-circle distance between two of the sites, in km. */
   km(from: number, to: number): number;
 }
 
 /**
  * A rule of where a VM should be now. Filters, limits and the VM's states hold for it as for every policy, but neither the
  * pauses nor the hourly budget, which are ours.
- * @typeParam M what it remembers of a VM: JSON, changed in place, kept with the VM
+ * @typeParam M what the rule remembers of a VM: JSON, changed in place, stored with the VM
  */
 export interface PlacementRule<M extends object = object> {
   readonly name: string;
   /** The memory of a VM whose users have just appeared. It is lost when the last of them falls silent. */
   begin(view: RuleInput): M;
   /**
-   * Asked at every position that counts, perhaps twice at one instant: the second answer has to be the first one. Asked also
-   * while the VM moves: where it would rather stay then, and it would be worse there, the move is cancelled.
-   * @returns the place in `view.sites`; 0: stay
+   * Called at every position that counts, perhaps twice at one instant; both calls have to give the same answer. Called also while
+   * the VM moves: where the rule then prefers the home, and the destination would serve worse, the move is cancelled.
+   * @returns the index in `view.sites`; 0: stay
    */
   choose(view: RuleInput, memory: M): number;
 }
