@@ -39,7 +39,6 @@ import { sessionOf, VmTable } from './state/vm-table.ts';
 /** The members of a location event that tell where the user is. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
-const HOME_UNKNOWN = 'home-unknown';
 /** States in which a VM has not yet reacted to a draining home. */
 const LEAVES_WHEN_TOLD: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
 
@@ -113,10 +112,7 @@ export class Placement implements Core<PlacementOutput> {
     for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) this.#wake(vm);
   }
 
-  /**
-   * Takes any fact. Late and repeated ones change nothing.
-   * @param nowMs the clock, for telling positions from the future
-   */
+  /** Applies any fact. @param nowMs the clock, for telling positions from the future */
   apply(said: Fact, nowMs: number): void {
     if (said.type === 'location.reported.v1') return void this.location(said.data, nowMs);
     const fact = notAhead(said, nowMs);
@@ -342,7 +338,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#markChanged(vm);
     if (vm.home.index < 0) {
       // The home's heartbeat is still on its way on another partition, or the site was removed.
-      vm.reason = HOME_UNKNOWN;
+      vm.reason = 'home-unknown';
       this.#agenda.set(vm, atMs + retryMs(this.#settings.policy));
       return;
     }
