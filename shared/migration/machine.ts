@@ -63,6 +63,7 @@ export interface Migration {
   readonly endedAtMs: number | null;
 }
 
+/** What happens to a migration: answers of the hypervisor, orders, and deadlines. `atMs` is ms since the epoch. */
 export type MigrationEvent =
   | { readonly type: 'admitted'; readonly atMs: number }
   | { readonly type: 'done'; readonly atMs: number; readonly step: Phase; readonly measured: Measured }
