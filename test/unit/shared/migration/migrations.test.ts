@@ -254,7 +254,14 @@ describe('what is true is asked, not guessed', () => {
     failed(migrations, 'switch');
     expect(failed(migrations, 'abort')).toEqual(['inspect']);
     const done = PHASES.slice(0, 4);
-    const truth = { kind: 'inspected', id: 'v:1', runsAt: undefined, done, underWay: 'switch', onlyForward: true } as const;
+    const truth = {
+      kind: 'inspected',
+      id: 'v:1',
+      runsAt: undefined,
+      done,
+      underWay: 'switch',
+      onlyForward: true,
+    } as const;
     migrations.report({ ...truth, measured: measured(1) }, 5);
     expect(heard(migrations)).toEqual(['begin switch']);
     expect(state(migrations)).toBe('switch');
