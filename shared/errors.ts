@@ -79,6 +79,7 @@ export type FailureCode =
   | 'QUEUE_TIMEOUT' // the limits did not allow it in time
   | 'HYPERVISOR_SILENT' // nobody answers for it
   | 'STUCK' // a step does not end and moves no bytes
+  | 'UNDO_FAILED' // it was cancelled, and its preparations could not be undone
   | 'INTERNAL'; // a fault of the program
 
 /** What an HTTP answer says of a fault that has no {@link ErrorCode}. */

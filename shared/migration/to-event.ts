@@ -1,4 +1,6 @@
 /** The events about a migration that are published on the bus. */
+
+import type { FailureCode } from '../errors.ts';
 import { MAX_REASON, MAX_WORD } from '../events/bounds.ts';
 import { type Fact, type Figures, PHASES } from '../events/index.ts';
 import type { Report } from '../hypervisor/hypervisor.ts';
@@ -111,7 +113,7 @@ export function toEvent(
       };
     }
     case 'failed': {
-      const given = undo && 'code' in undo ? undo : { code: 'UNKNOWN', reason: 'no reason was given' };
+      const given = whyFailed(migration);
       const code = foreignText(given.code, MAX_WORD);
       const reason = foreignText(given.reason, MAX_REASON);
       return {
@@ -121,4 +123,12 @@ export function toEvent(
       };
     }
   }
+}
+
+/** A cancelled migration fails if its preparations cannot be undone: the reason then names who cancelled it. */
+function whyFailed({ undo, from, to }: Migration): { readonly code: string; readonly reason: string } {
+  if (undo === null) return { code: 'INTERNAL' satisfies FailureCode, reason: 'no reason was recorded' };
+  if ('code' in undo) return undo;
+  const reason = `cancelled by ${undo.by}, but not undone: look for what is left of it at ${from} and ${to}`;
+  return { code: 'UNDO_FAILED' satisfies FailureCode, reason };
 }

@@ -102,7 +102,7 @@ export interface Vm {
   best: string | null;
   bestSinceMs: number;
   dwellTimes: DwellTimes;
-  /** What a rule that remembers has made of this VM's past (`published/chooser.ts`); null: nothing. JSON. */
+  /** What a rule that remembers has made of this VM's past (`rules/published/rule.ts`); null: nothing. JSON. */
   memory: object | null;
   /** The site that it left with its last move, and when. Stored as `left`. */
   cameFrom: { readonly site: string; readonly atMs: number } | null;

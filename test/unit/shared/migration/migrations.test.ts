@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FactOf, PHASES } from '#shared/events/index.ts';
+import { type Fact, type FactOf, PHASES } from '#shared/events/index.ts';
 import type { Migrations } from '#shared/migration/migrations.ts';
 import { core, decided, done, failed, heard, inPhase, LIMITS, measured, state, truth } from './world.ts';
 
@@ -67,6 +67,26 @@ describe('a migration', () => {
     expect(heard(migrations)).toEqual(['abort']);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(3) }, 9);
     expect(heard(migrations)).toEqual(['cancelled']);
+  });
+
+  test('fails with who cancelled it where nothing can be undone', () => {
+    const migrations = inPhase('memory');
+    migrations.cancel('v:1', 'operator', 3);
+    expect(heard(migrations)).toEqual(['abort']);
+    // The abort is tried again and again, and each time the hypervisor says that nothing has changed.
+    let ended: Fact | undefined;
+    for (let tries = 1; ended === undefined && tries < 20; tries++) {
+      expect(failed(migrations, 'abort')).toEqual(['inspect']);
+      const report = { kind: 'inspected', id: 'v:1', runsAt: 'a', done: [], underWay: undefined } as const;
+      migrations.report({ ...report, measured: measured(2) }, 9);
+      ended = migrations.drain().events[0]?.fact;
+    }
+    expect(ended?.type).toBe('migration.failed.v1');
+    expect(ended?.data).toMatchObject({
+      code: 'UNDO_FAILED',
+      reason: expect.stringContaining('cancelled by operator'),
+      runsAt: 'a',
+    });
   });
 
   test.each(['switch', 'release'] as const)('can only go forward from %s on', (step) => {
