@@ -48,7 +48,7 @@ async function vmsAt(site: string, options: ServerOptions): Promise<number | und
 export async function runCancel(name: string, options: ServerOptions): Promise<void> {
   const path = `/v1/migrations/${encodeURIComponent(name)}`;
   const answer = await ask<{ readonly migration: string }>(options, 'DELETE', path);
-  print(options, answer, `${answer.migration}: is taken back.`);
+  print(options, answer, `Asked to cancel ${answer.migration}; "tagalong status" shows the move until it has ended.`);
 }
 
 function print({ json }: ServerOptions, answer: unknown, sentence: string): void {

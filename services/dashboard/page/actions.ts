@@ -80,5 +80,5 @@ export async function pause(world: World): Promise<string | undefined> {
 /** Takes a move back. It undoes, so that it asks nothing. */
 export async function cancel(migration: string): Promise<string> {
   await ask('DELETE', `/v1/migrations/${encodeURIComponent(migration)}`);
-  return `${migration} is cancelled.`;
+  return `Asked to cancel ${migration}.`;
 }
