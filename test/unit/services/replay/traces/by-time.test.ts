@@ -29,11 +29,15 @@ const fix = fc.record({
 it('gives back what it took, by time, equal times in the order they came, however little is held in memory', async () => {
   let spilled = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(fix, { maxLength: 200, size: 'max' }), fc.integer({ min: 1, max: 60 }), async (fixes, runFixes) => {
-      if (fixes.length > runFixes) spilled++;
-      const sorted = await flat(byTime(batchesOf(fixes, 7), runFixes));
-      expect(sorted).toEqual(fixes.toSorted((a, b) => a.atMs - b.atMs));
-    }),
+    fc.asyncProperty(
+      fc.array(fix, { maxLength: 200, size: 'max' }),
+      fc.integer({ min: 1, max: 60 }),
+      async (fixes, runFixes) => {
+        if (fixes.length > runFixes) spilled++;
+        const sorted = await flat(byTime(batchesOf(fixes, 7), runFixes));
+        expect(sorted).toEqual(fixes.toSorted((a, b) => a.atMs - b.atMs));
+      },
+    ),
     { seed: SEED },
   );
   expect(spilled).toBeGreaterThan(10);
