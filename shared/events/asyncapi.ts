@@ -98,19 +98,19 @@ const EVENTS: Record<EventType, Described> = {
   },
   'migration.completed.v1': {
     title: 'Migration completed',
-    summary: 'A migration has come to its end as it should, with what it cost as measured. Terminal.',
+    summary: 'A migration completed, with its measured costs. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.failed.v1': {
     title: 'Migration failed',
-    summary: 'A migration was given up, why, and where the VM runs. Terminal.',
+    summary: 'A migration failed: why, and where the VM runs. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.cancelled.v1': {
     title: 'Migration cancelled',
-    summary: 'A migration was called off before the switch-over, by whom; the VM stays where it was. Terminal.',
+    summary: 'A migration was cancelled before the switch-over, and by whom; the VM stays where it was. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },

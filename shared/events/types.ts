@@ -179,14 +179,14 @@ export const PlacementDecided = Type.Object(
     atMs: AtMs,
     verdict: Verdict,
     from: Name,
-    /** Where to; for `stay` the home, for `cancel` the destination that is given up. */
+    /** Where to; for `stay` the home, for `cancel` the destination of the cancelled move. */
     to: Name,
     reason: Reason,
     source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
     prediction: Type.Optional(Prediction),
-    /** The migration that is given up; only with `cancel`. */
+    /** The migration to cancel; only with `cancel`. */
     cancels: Type.Optional(DecisionId),
-    /** The VM as it is to be moved; with `move` and, of the move that is given up, with `cancel`. */
+    /** The VM as it is to be moved; with `move`, and with `cancel` that of the cancelled move. */
     spec: Type.Optional(VmSpec),
     explanation: Explanation,
   },
@@ -283,7 +283,7 @@ export const MigrationProgressed = Type.Object(
 export const MigrationSwitched = Type.Object({ ...migration, pauseMs: DurationMs }, closed);
 /** A migration has ended as it should. Terminal. */
 export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }, closed);
-/** A migration was given up. Terminal. */
+/** A migration failed: why, and where the VM runs. Terminal. */
 export const MigrationFailed = Type.Object(
   {
     ...migration,

@@ -22,6 +22,7 @@ import {
 } from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
+import { refusalWords } from './decide/words.ts';
 import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
@@ -191,7 +192,7 @@ export class Placement implements Core<PlacementOutput> {
     if (vm.state === 'moving') throw moveRefused(vmId, siteId, 'it is moving already');
     if (vm.home.index < 0) throw moveRefused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
-    if (rejected !== undefined) throw moveRefused(vmId, siteId, rejected);
+    if (rejected !== undefined) throw moveRefused(vmId, siteId, `${refusalWords(rejected)} (${rejected})`);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     vm.reason = choice.reason;

@@ -52,7 +52,7 @@ export function unexplained(vm: Vm, policy: string, reason: string): Explanation
   return explanation(vm, policy, reason, EMPTY_SUMMARY);
 }
 
-/** The error of an operator's order that cannot be followed. @param why the filter, or a reason in words */
+/** The error of an operator's order that cannot be followed. @param why the reason in words, and the filter where one refuses */
 export function moveRefused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }
