@@ -118,7 +118,7 @@ describe('a VM follows its user', () => {
 });
 
 describe('an operator orders a move', () => {
-  /** The word with which the order of `v` from `s0` to `s1` is refused. */
+  /** The filter that refuses the order of `v` from `s0` to `s1`. */
   function refused(prepare: (l: Line) => void, config = configWith()): string {
     const l = settled(0, 3, config);
     prepare(l);
@@ -126,7 +126,7 @@ describe('an operator orders a move', () => {
       l.world.placement.order('v', 's1', l.clock.now());
     } catch (error) {
       expect(error).toMatchObject({ code: 'MOVE_REFUSED' });
-      return (error as Error).message.split(': ')[1]!;
+      return /\((\S+)\)$/.exec((error as Error).message)![1]!;
     }
     return 'allowed';
   }
