@@ -72,7 +72,7 @@ function measure(size: Size, seed: number): Measurement {
       fix.atMs = START_MS + step * STEP_MS + Math.floor((i * STEP_MS) / size.users);
       fix.lat = ways[(step * size.users + i) * 2]!;
       fix.lon = ways[(step * size.users + i) * 2 + 1]!;
-      if (placement.location(fix, fix.atMs) === 'looked') moves.take();
+      placement.location(fix, fix.atMs);
     }
     moves.endBy(START_MS + (step + 1) * STEP_MS);
   }
@@ -112,21 +112,13 @@ class EndsOfMoves {
     this.#placement = placement;
   }
 
-  /** Carries out the decisions since the last call. */
-  take(): void {
-    if (this.#placement.hasDecided) this.#drain();
-  }
-
-  #drain(): void {
+  /** Carries out what was decided, once a step, as a service does once a batch; ends the moves that are over by then. */
+  endBy(atMs: number): void {
+    this.#placement.advance(atMs);
     for (const decided of this.#placement.drain().decisions) {
       if (decided.verdict === 'move') this.#underWay.push(decided);
       if (decided.verdict === 'cancel') this.#end(decided.cancels!, decided.atMs, true);
     }
-  }
-
-  endBy(atMs: number): void {
-    this.#placement.advance(atMs);
-    this.#drain();
     for (const { decision, atMs: fromMs, prediction } of [...this.#underWay]) {
       const endMs = Math.round(fromMs + prediction!.durationMs);
       if (endMs <= atMs) this.#end(decision, endMs, false);

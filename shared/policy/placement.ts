@@ -83,11 +83,6 @@ export class Placement implements Core<PlacementOutput> {
     return this.#vmTable.vms;
   }
 
-  /** True: `drain` has a decision. Asking is cheaper than draining after each position. */
-  get hasDecided(): boolean {
-    return this.#decided.length > 0;
-  }
-
   /** Everything that changed since the last call. A VM that decided something is among those that changed. */
   drain(): PlacementOutput {
     const vms = this.#changed;
