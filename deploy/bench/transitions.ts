@@ -1,5 +1,5 @@
 /**
- * What one event costs the machine of a VM, three ways: the guard check that most evaluations end with, a step of
+ * The cost of one event for the machine of a VM, three ways: the guard check that most evaluations end with, a step of
  * shared/state-machine, and xstate's own `transition()`.
  */
 import { transition } from 'xstate';

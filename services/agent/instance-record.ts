@@ -11,7 +11,7 @@ export interface MoveRecord {
   readonly landing: ReceiverInfo;
   /** The far and the near end of the stretched LANs. */
   readonly stretch: { readonly remote: string; readonly local: string };
-  /** What is done of the move here. */
+  /** The steps of the move that are done here. */
   readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];
   /** How many connections had not joined the new address when the wait was over. */
   readonly unjoined: number;

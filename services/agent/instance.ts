@@ -13,9 +13,9 @@ import { SourceRole } from './source-role.ts';
 
 /** Owns one VM's record, QEMU and roles. */
 export class Instance {
-  /** What it does while the VM leaves. */
+  /** Its part while the VM leaves. */
   readonly source: SourceRole;
-  /** What it does while the VM arrives. */
+  /** Its part while the VM arrives. */
   readonly destination: DestinationRole;
   readonly #vm: LocalVm;
 
@@ -59,7 +59,7 @@ export class Instance {
     return this.#vm.guest(words);
   }
 
-  /** What is true of it now. */
+  /** Its present state. */
   async status(): Promise<InstanceStatus> {
     const { vm, machine, nic, lan, move, arrivedBy, stoppedAtMs, resumedAtMs, sent } = this.record;
     return {

@@ -1,7 +1,7 @@
 /** Lines from a socket whose other end is not trusted. */
 import type { Socket } from 'node:net';
 
-/** What is accepted from a peer. */
+/** Limits of the bytes accepted from a peer. */
 export interface LineLimits {
   /** The longest line, in bytes. */
   readonly lineBytes: number;

@@ -14,7 +14,7 @@ import { end, isAlive } from './process.ts';
 import { isRunning, openQmp, openQmpOf, type Qmp } from './qmp.ts';
 import type { Records } from './record.ts';
 
-/** What all VMs of an agent share. */
+/** The context that all VMs of an agent share. */
 export interface AgentContext {
   readonly config: AgentConfig;
   readonly records: Records;

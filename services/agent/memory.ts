@@ -104,7 +104,7 @@ export class MemoryCopy {
     return this.#state === 'post-copy' && (this.#status === 'postcopy-paused' || standsMs > this.#order.stallMs);
   }
 
-  /** What QEMU calls downtime, in milliseconds; once the migration is over. */
+  /** QEMU's own downtime, in milliseconds; known once the migration is over. */
   get downtimeMs(): number | undefined {
     return this.#info.downtime;
   }

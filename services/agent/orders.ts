@@ -5,7 +5,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { type DeepReadonly, ORDERS, type OrderAnswer, type OrderName } from '#shared/hypervisor/qemu/protocol.ts';
 import type { SiteVms } from './site-vms.ts';
 
-/** What the answer to an order says beside the state of the VM. */
+/** Fields that the answer to an order has beside the state of the VM. */
 export type OrderResult = Pick<OrderAnswer, 'landing' | 'port'>;
 
 /** An order whose body has been checked. Carries it out, and throws what refuses it. */

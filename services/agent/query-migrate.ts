@@ -1,5 +1,5 @@
 /**
- * What QEMU says of a migration (`query-migrate`, see QEMU's qapi/migration.json). Both ends are asked here alone. Whatever
+ * QEMU's report of a migration (`query-migrate`, see QEMU's qapi/migration.json). Both ends are asked here alone. Whatever
  * QEMU says is bounded first: a QEMU that its guest has taken over may harm its own VM and no other.
  */
 import { TagalongError } from '#shared/errors.ts';

@@ -8,7 +8,7 @@ import { listenAtFreePort } from './ports.ts';
 import type { Qmp } from './qmp.ts';
 import { listeningPort, migrationStatus } from './query-migrate.ts';
 
-/** What a receiving QEMU is to do. */
+/** The order to a receiving QEMU. */
 export interface ReceiverSettings {
   readonly qemu: AgentConfig['qemu'];
   /** The folder with the certificates; undefined: no encryption. */

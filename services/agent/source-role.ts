@@ -161,7 +161,7 @@ export class SourceRole {
     await reconnect(this.#vm.live(), endpoints, port, this.#vm.context.config.qemu.mptcp);
   }
 
-  /** What the copies took so far. */
+  /** Time and bytes of the copies so far. */
   async status(): Promise<NonNullable<InstanceRecord['sent']>> {
     if (this.#memory || this.#disk) await this.#subflows?.look().catch(() => {});
     return this.#sent();
@@ -172,7 +172,7 @@ export class SourceRole {
     return this.#memory?.status;
   }
 
-  /** What is known here of the memory that post-copy still has to send. @param lives whether this QEMU lives */
+  /** Reports the memory that post-copy still has to send, as far as it is known here. @param lives whether this QEMU lives */
   postCopy(lives: boolean): NonNullable<InstanceStatus['postCopy']> {
     const state = this.#memory?.status.state;
     if (state === 'sent') return 'whole';

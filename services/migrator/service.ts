@@ -54,7 +54,7 @@ export interface MigratorService {
   idle(): Promise<void>;
 }
 
-/** What a migrator is made of. */
+/** The parts of a migrator. */
 export interface MigratorOptions {
   readonly bus: Bus;
   readonly store: Store;

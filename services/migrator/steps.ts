@@ -16,7 +16,7 @@ export const MIGRATION_PREFIX = 'migrator/vm/';
 
 const SOURCE = '/tagalong/migrator';
 
-/** What the steps work with. */
+/** The dependencies of the steps. */
 export interface MigratorStepsOptions {
   readonly clock: Clock;
   readonly hypervisor: Hypervisor;

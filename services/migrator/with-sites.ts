@@ -22,7 +22,7 @@ export interface MigratorWithSites {
   registerHttp(surface: HttpSurface): void;
 }
 
-/** What they are made of. */
+/** Their parts. */
 export interface MigratorWithSitesOptions {
   readonly bus: Bus;
   readonly store: Store;

@@ -53,7 +53,7 @@ export function applyCorrections({ sites }: Placement, corrections: Corrections)
   for (const [pair, correction] of corrections) sites.restoreCorrection(pair, correction);
 }
 
-/** What the steps work with. */
+/** The dependencies of the steps. */
 export interface PlacementStepsOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -17,7 +17,7 @@ import { repeatedFault } from '#shared/log-repeats.ts';
 import type { Outbox } from './outbox.ts';
 import type { Steps } from './steps.ts';
 
-/** What a partitioned service is made of. */
+/** The parts of a partitioned service. */
 export interface PartitionedServiceOptions<C extends Core<Output>, Output, Value> {
   /** Consumer group of the assigned partitions; `<group>-sites` is that of the broadcasts. */
   readonly group: string;

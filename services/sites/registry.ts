@@ -46,7 +46,7 @@ export interface SiteRegistry {
   onRecord(): Promise<readonly SiteRecord[]>;
 }
 
-/** What the registry works with. */
+/** The dependencies of the registry. */
 export interface SiteRegistryOptions {
   readonly bus: Bus;
   readonly store: Store;

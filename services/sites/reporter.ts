@@ -38,7 +38,7 @@ export interface SiteAgents {
   beat(): Promise<void>;
 }
 
-/** What the reports work with. */
+/** The dependencies of the reports. */
 export interface AgentsOptions {
   readonly bus: Bus;
   readonly store: Store;

@@ -27,7 +27,7 @@ import type { RemoteHosts } from './remote-hosts.ts';
 const MAX_NAMED = 8;
 const NOT_STARTED = 'a VM could not be started; declare it again';
 
-/** What the records of handed VMs work with. */
+/** The dependencies of the records of handed VMs. */
 export interface HandedOptions {
   readonly store: Store;
   readonly log: Log;
