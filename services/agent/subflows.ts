@@ -5,8 +5,8 @@
 import type { Endpoint, SubflowStats } from '#shared/hypervisor/qemu/protocol.ts';
 import { run } from './process.ts';
 
-/** Subflows join one after the other; a smaller number counts only after this time. */
-const JOINING_MS = 1000;
+/** Subflows join one after the other, and close so at the end of a move: a smaller number counts once it has lasted so long. */
+const LASTING_MS = 1000;
 /** `ss` is run at most this often. */
 const INTERVAL_MS = 200;
 
@@ -17,7 +17,8 @@ export class SubflowWatch {
   /** Bytes of each subflow by its two ends. A closed subflow keeps its bytes. */
   readonly #bytes = new Map<string, { readonly provider: string; bytes: number }>();
   #subflows = 0;
-  #fewest = Number.POSITIVE_INFINITY;
+  /** Since when there are fewer. */
+  #fewerSinceMs: number | undefined;
   #plainTcp = false;
   #upSinceMs: number | undefined;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -65,12 +66,21 @@ export class SubflowWatch {
     }
     if (providers.size === 0) return;
     this.#upSinceMs ??= nowMs;
-    const joined = nowMs - this.#upSinceMs >= JOINING_MS;
-    this.#subflows = joined ? Math.min(this.#fewest, providers.size) : providers.size;
-    if (joined) this.#fewest = this.#subflows;
+    this.#count(providers.size, nowMs);
   }
 
-  /** Bytes by provider, and the fewest subflows seen since the connection was up for a second. */
+  #count(subflows: number, nowMs: number): void {
+    const joined = nowMs - this.#upSinceMs! >= LASTING_MS;
+    if (subflows >= this.#subflows) {
+      if (!joined || this.#subflows === 0) this.#subflows = subflows;
+      this.#fewerSinceMs = undefined;
+      return;
+    }
+    this.#fewerSinceMs ??= nowMs;
+    if (nowMs - this.#fewerSinceMs >= LASTING_MS) this.#subflows = subflows;
+  }
+
+  /** Bytes by provider, and the fewest subflows that lasted for a second. */
   get stats(): SubflowStats {
     const bytesByProvider: Record<string, number> = {};
     for (const { provider, bytes } of this.#bytes.values()) {

@@ -168,7 +168,7 @@ export type CopyStatus = DeepReadonly<Static<typeof CopyStatus>>;
 const SubflowStats = Type.Object({
   /** Bytes that were acknowledged, by provider. */
   bytesByProvider: Type.Record(Name, Bytes, { maxProperties: 2 * MOST_PATHS, ...closed }),
-  /** The fewest subflows that were seen once the connection was up; 0: not seen yet. */
+  /** The fewest subflows that lasted for a second; 0: none was seen yet. */
   subflows: Count,
   /** True: it fell back from multipath TCP to plain TCP. */
   plainTcp: Type.Boolean(),

@@ -27,7 +27,26 @@ test('a subflow that closes keeps what it carried, and is missed from then on', 
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
   carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
   carriage.take(line(NORTH, 700), 2000);
+  carriage.take(line(NORTH, 700), 3000);
   expect(carriage.stats).toEqual({ bytesByProvider: { north: 700, south: 50 }, subflows: 1, plainTcp: false });
+});
+
+test('subflows that close one after the other at the end of a move are not counted as having been missing', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 1500);
+  carriage.take(line(NORTH, 700), 2000);
+  carriage.take('', 2200);
+  expect(carriage.stats).toEqual({ bytesByProvider: { north: 700, south: 50 }, subflows: 2, plainTcp: false });
+});
+
+test('a subflow that comes back within a second is not counted as having been missing', () => {
+  const carriage = watch();
+  carriage.take(line(NORTH, 100) + line(SOUTH, 50), 0);
+  carriage.take(line(NORTH, 700), 2000);
+  carriage.take(line(NORTH, 700) + line(SOUTH, 50), 2900);
+  carriage.take(line(NORTH, 800), 3100);
+  expect(carriage.stats.subflows).toBe(2);
 });
 
 test('subflows that join during the first second are not counted as having been missing', () => {
