@@ -13,10 +13,15 @@ interface FileResult {
   readonly message: string;
   readonly startTime: number;
   readonly endTime: number;
-  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  readonly assertionResults: readonly {
+    readonly status: string;
+    readonly fullName: string;
+    readonly failureMessages?: readonly string[];
+  }[];
 }
 
 const SLOWEST = 10;
+const REASON_CHARS = 400;
 
 /**
  * @param reports of the groups by their names; undefined for a group that did not come to its end
@@ -37,7 +42,9 @@ export function outcome(
     .filter(({ status }) => status !== 'passed' && status !== 'failed')
     .map(({ fullName }) => fullName);
   const failedTests = files.flatMap(({ name, assertionResults }) =>
-    assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => `${short(name)}: ${fullName}`),
+    assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName, failureMessages = [] }) => `${short(name)}: ${fullName}: ${reasonOf(failureMessages)}`),
   );
   // In a hook, or while it was loaded.
   const broken = files.filter(
@@ -60,4 +67,16 @@ export function outcome(
     closing: `${passed} passed, ${failed} failed${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}`,
     well: passed > 0 && failed === 0,
   };
+}
+
+/** The lines before the stack: they fit where only the end of a run is at hand. */
+function reasonOf(messages: readonly string[]): string {
+  return messages
+    .map((message) =>
+      message
+        .split(/\n\s+at /, 1)[0]!
+        .replaceAll(/\s+/g, ' ')
+        .slice(0, REASON_CHARS),
+    )
+    .join('; ');
 }

@@ -7,7 +7,10 @@ const file = (name: string, lastedS: number, ...statuses: string[]) => ({
   message: '',
   startTime: 1000,
   endTime: 1000 + lastedS * 1000,
-  assertionResults: statuses.map((status, i) => ({ status, fullName: `${name} ${i}` })),
+  assertionResults: statuses.map((status, i) => ({
+    ...{ status, fullName: `${name} ${i}` },
+    failureMessages: status === 'failed' ? ['Error: 1 is\nnot 2\n    at there'] : [],
+  })),
 });
 const report = (...testResults: Report['testResults'][number][]): Report => {
   const count = (wanted: string) =>
@@ -25,10 +28,10 @@ test('groups are counted together, and the slowest files come first', () => {
   expect(lines[1]).toBe('slowest:   11.0 s  f11');
 });
 
-test('what was skipped and what failed is named', () => {
+test('what was skipped is named, and what failed with its reason', () => {
   const { lines, closing, well } = of({ a: report(file('f', 1, 'passed', 'skipped', 'failed')), b: report() });
   expect({ closing, well }).toEqual({ closing: '1 passed, 1 failed, 1 skipped', well: false });
-  expect(lines).toEqual(expect.arrayContaining(['skipped: f 1', 'failed: f: f 2']));
+  expect(lines).toEqual(expect.arrayContaining(['skipped: f 1', 'failed: f: f 2: Error: 1 is not 2']));
 });
 
 test('a file that failed outside of its tests, and a group that did not come to its end, are failures', () => {
