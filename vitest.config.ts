@@ -4,6 +4,8 @@ import { LONG } from './test/long.ts';
 /** The name or the folder of a file says which group it belongs to. test/run.ts says which of them run side by side. */
 const ALONE = ['test/**/*.{alone,timed}.test.ts'];
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
+/** Nothing in them changes what the next one finds, so that they share a process and the modules in it. */
+const UNIT = ['test/unit/**/*.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
 const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
@@ -14,9 +16,21 @@ export default defineConfig({
     projects: [
       {
         test: {
+          name: 'unit',
+          include: UNIT,
+          exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
           name: 'usual',
           include: ['test/**/*.test.ts'],
-          exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
+          exclude: [...UNIT, ...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
           // They take the time that others leave: a limit only ends what hangs.
           testTimeout: 180_000,
           hookTimeout: 180_000,

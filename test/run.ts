@@ -1,5 +1,5 @@
 /**
- * Runs all tests: the groups of vitest.config.ts, one process of vitest each.
+ * Runs all tests: the projects of vitest.config.ts in groups, one process of vitest each.
  * What is given to it goes to vitest, such as the names of files. The last line it prints is the outcome.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,10 +10,15 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * Guests have to answer in time, and wait most of theirs: the usual tests take the processor time that they leave. A higher
- * niceness gives way. Servers and their clients take all there is, and come afterwards.
+ * Guests have to answer in time, and wait most of theirs: all other tests take the processor time that they leave, the usual ones
+ * first, then those of servers. A higher niceness gives way.
  */
-const NICENESS = { 'real VMs': 0, usual: 19, 'real servers': 0, alone: 0 } as const;
+const GROUPS = {
+  'real VMs': { niceness: 0, projects: ['real VMs'] },
+  usual: { niceness: 19, projects: ['unit', 'usual'] },
+  'real servers': { niceness: 10, projects: ['real servers'] },
+  alone: { niceness: 0, projects: ['alone'] },
+} as const;
 
 const ROOT = new URL('../', import.meta.url).pathname;
 /** CI counts from its own beginning. */
@@ -23,12 +28,14 @@ const reports = new Map<string, Report | undefined>();
 const running = new Set<ChildProcess>();
 let interrupted = false;
 
-async function runGroup(group: keyof typeof NICENESS): Promise<void> {
+async function runGroup(group: keyof typeof GROUPS): Promise<void> {
   if (interrupted) return;
+  const { niceness, projects } = GROUPS[group];
   const file = join(folder, `${group}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', group, '--passWithNoTests', ...reporters];
-  const command = ['-n', `${NICENESS[group]}`, process.execPath, ...args, ...process.argv.slice(2)];
+  const wanted = projects.flatMap((project) => ['--project', project]);
+  const args = ['node_modules/vitest/vitest.mjs', 'run', ...wanted, '--passWithNoTests', ...reporters];
+  const command = ['-n', `${niceness}`, process.execPath, ...args, ...process.argv.slice(2)];
   const child = spawn('nice', command, {
     cwd: ROOT,
     // The tests start hundreds of processes: reading and stripping the same modules again is half of what a start costs.
@@ -75,8 +82,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  await Promise.all([runGroup('real VMs'), runGroup('usual')]);
-  await runGroup('real servers');
+  await Promise.all([runGroup('real VMs'), runGroup('usual').then(() => runGroup('real servers'))]);
   await runGroup('alone');
 } finally {
   await rm(folder, { recursive: true });

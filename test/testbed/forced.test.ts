@@ -1,4 +1,4 @@
-/** A guest that writes faster than the paths carry. Alone: beside other tests it writes too slowly for that. */
+/** A guest that writes faster than the paths carry. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
