@@ -46,7 +46,8 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          // Most of them wait for something to fall silent, or to be back.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
