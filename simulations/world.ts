@@ -109,7 +109,7 @@ export function createWorld({
     migrations,
     hypervisor,
     tell(fact) {
-      if (fact.type === 'vm.declared.v1') hypervisor.place(fact.data.vm, fact.data.home);
+      if (fact.type === 'vm.declared.v1') hypervisor.startVm(fact.data.vm, fact.data.home);
       if (fact.type === 'vm.retired.v1') hypervisor.remove(fact.data.vm);
       placement.apply(fact, nowMs());
       migrations.apply(fact, nowMs());

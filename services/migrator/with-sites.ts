@@ -50,7 +50,7 @@ export function createMigratorWithSites({ machines, ...rest }: MigratorWithSites
   const onLeadership = async (isLeader: boolean) => {
     if (isLeader) await sites.open();
     else await agents.stop();
-    await machines.duty(isLeader, setAside);
+    await machines.setLeader(isLeader, setAside);
     if (!isLeader) return;
     await sites.announce();
     await agents.start();

@@ -130,7 +130,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
 
   const place = async ({ vm, home, spec }: Data<'vm.declared.v1'>) => {
     const site = sites.strandedAt(vm);
-    if (site === undefined) await hosts.place(vm, home, spec);
+    if (site === undefined) await hosts.startVm(vm, home, spec);
     else
       log.error(
         { vm, site },

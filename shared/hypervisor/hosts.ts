@@ -6,15 +6,15 @@ import type { Hypervisor } from './hypervisor.ts';
 
 /** The hosts of all sites. */
 export interface Hosts {
-  /** The VMs that are at a site, by our records and by its answer; undefined where its agent does not answer. */
+  /** The VMs at a site that our records assign to it and that its agent confirms; undefined where its agent does not answer. */
   vmsAt(site: string): readonly string[] | undefined | Promise<readonly string[] | undefined>;
-  /** Starts a VM at a site. Does nothing for a VM that may run somewhere already by our records. */
-  place(vm: string, site: string, spec: VmSpec): void | Promise<void>;
+  /** Starts a VM at a site. Does nothing if our records say that the VM may already run at a site. */
+  startVm(vm: string, site: string, spec: VmSpec): void | Promise<void>;
   /** Removes a VM, wherever it is. */
   remove(vm: string): void | Promise<void>;
-  /** Adds a site, or changes one. VMs that were stranded there are managed again. */
+  /** Adds or changes a site. VMs that were left at it when it was removed are managed again. */
   declare(site: SiteConfig): void | Promise<void>;
-  /** Removes a site. Its VMs are left as they are, and nobody manages them. */
+  /** Removes a site. Its VMs stay as they are and are no longer managed. */
   withdraw(site: SiteConfig): void | Promise<void>;
 }
 
@@ -23,12 +23,12 @@ export interface Machines {
   readonly hypervisor: Hypervisor;
   readonly hosts: Hosts;
   /**
-   * Says whether this process gives the orders from now on. Called before the first order.
-   * @param setAside receives the stored places of VMs that cannot be read, so that `status` lists them
+   * Makes this process the leader (true) or a standby (false). Only the leader gives orders. Called before the first order.
+   * @param setAside collects the records of VMs that cannot be read, so that `status` lists them
    */
-  duty(on: boolean, setAside: SetAside): Promise<void>;
-  /** How many running VMs the sites claim that were not handed to them; missing where no site is asked. */
+  setLeader(isLeader: boolean, setAside: SetAside): Promise<void>;
+  /** The number of running VMs that sites report without an assignment to them; absent if sites have no agents. */
   readonly foreignVms?: () => number;
-  /** Closes the connections to the hosts; the VMs run on. */
+  /** Closes the connections to the hosts. The VMs continue to run. */
   close(): void;
 }

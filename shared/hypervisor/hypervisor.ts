@@ -1,31 +1,33 @@
 /**
  * The hypervisor port: the six steps of a make-before-break live migration, carried out for one VM at a time.
  *
- * Orders return at once; their results are reported to the listener. A real hypervisor behaves like that (an agent answers when
- * QEMU does), the caller may restart in between, and a simulation needs no JavaScript promises.
+ * An order returns at once; the adapter reports its result to the listener. A real hypervisor works like that: its agent answers
+ * only when QEMU does, and the caller may restart before. A simulation needs no JavaScript promises.
  *
  * An adapter guarantees:
- * - Each `begin` is answered by exactly one `done` or `failed` of that step, unless an `abort` takes its place (then `aborted`) or
- *   the adapter dies; never inside the call. `begin` of a step that is done or under way is harmless.
- * - Until `switch` is done the VM runs at `from`, after that at `to`, and at no moment at both. It may stand still from the end of
- *   `memory` on, where the guest is so idle that nothing is left to copy.
- * - `release` fails with the code `VM_NOT_RUNNING` where everything was released but the VM has died at `to`.
- * - `abort` is refused (`failed`, code `PAST_CANCEL`) once the VM has switched over.
+ * - It answers each `begin` with exactly one `done` or `failed` of that step, after the call has returned. There is no such answer
+ *   if an `abort` replaces the step (then `aborted` follows) or the adapter dies. `begin` may be repeated for a step that is done
+ *   or under way.
+ * - The VM runs at `from` until `switch` is done, then at `to`, and never at both. An idle guest with nothing left to copy may be
+ *   stopped from the end of `memory` on.
+ * - `release` fails with the code `VM_NOT_RUNNING` if everything was released but the VM has died at `to`.
+ * - It refuses `abort` (`failed`, code `PAST_CANCEL`) once the VM has switched over.
  */
 import type { Figures, Phase, VmSpec } from '../events/index.ts';
 
+/** Moves VMs between sites. The head of this file says what an adapter guarantees. */
 export interface Hypervisor {
-  /** Sets who receives the reports. Has to be called before the first order; the latest listener gets them. */
+  /** Sets the listener of the reports, in place of an earlier one. Must be called before the first order. */
   listen(listener: (report: Report) => void): void;
-  /** Carries out one step of a move. */
+  /** Orders one step of a move. Answered by `done` or `failed`; `progress` may come before. */
   begin(step: Phase, move: Move): void;
-  /** Undoes a move that has not switched over. Answered by `aborted`. */
+  /** Undoes a move that has not switched over. Answered by `aborted` or `failed`. */
   abort(move: Move): void;
-  /** Asks for the present state of a move, after a restart. Answered by `inspected`. */
+  /** Queries the present state of a move, for example after a restart. Answered by `inspected`. */
   inspect(move: Move): void;
 }
 
-/** Which VM moves from where to where. */
+/** A move of one VM between two sites. */
 export interface Move {
   /** The migration's id. */
   readonly id: string;
@@ -36,16 +38,16 @@ export interface Move {
 }
 
 /**
- * Running totals of a move, in milliseconds and bytes. `interruptionMs` is the adapter's estimate of what clients saw.
- * `hypervisorDowntimeMs` is the hypervisor's own figure, where it has one. `pauseMs` is never taken from it, because that figure
- * ends before the VM runs at the destination.
+ * Running totals of a move, in milliseconds and bytes. `interruptionMs` is the adapter's estimate of the gap that clients saw.
+ * `hypervisorDowntimeMs` is the downtime that the hypervisor itself measures, if it does. `pauseMs` is measured apart, because the
+ * hypervisor's downtime ends before the VM runs at the destination.
  */
 export type Measured = Pick<
   Figures,
   'pauseMs' | 'interruptionMs' | 'hypervisorDowntimeMs' | 'bytes' | 'bytesByPath' | 'rounds' | 'subflows' | 'degraded'
 >;
 
-/** The result of an order, or its progress. */
+/** The result or the progress of an order. */
 export type Report =
   | { readonly kind: 'done'; readonly id: string; readonly step: Phase; readonly measured: Measured }
   | {
@@ -68,13 +70,13 @@ export type Report =
   | {
       readonly kind: 'inspected';
       readonly id: string;
-      /** The one site where the VM runs; undefined where it runs nowhere. */
+      /** The one site where the VM runs; undefined if it runs at neither. */
       readonly runsAt: string | undefined;
       /** Steps that are done, in order. */
       readonly done: readonly Phase[];
-      /** The step under way, if any: its answer follows. */
+      /** The step under way, if any. Its answer follows. */
       readonly underWay: Phase | undefined;
-      /** True: it stands still in its switch-over, which can be completed but not undone. */
+      /** True: the VM is stopped in a switch-over that can be completed but not undone. */
       readonly onlyForward?: boolean;
       readonly measured: Measured;
     };

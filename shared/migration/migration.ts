@@ -1,9 +1,9 @@
-/** A migration as it begins, and as it is recorded where its figures or texts are refused. */
-import type { Data, VmSpec } from '../events/index.ts';
+/** Makes the context of a new migration, and reduces one whose record or events were refused as too large. */
+import type { Data } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
 import type { Migration } from './machine.ts';
 
-/** The context of a migration that was just decided. @param paths ids of the paths between both sites */
+/** The context of a migration before its first state. @param paths ids of the paths between both sites */
 export function newMigration(decided: Data<'placement.decided.v1'>, paths: readonly string[]): Migration {
   return {
     id: decided.decision,
@@ -29,7 +29,7 @@ export function newMigration(decided: Data<'placement.decided.v1'>, paths: reado
   };
 }
 
-/** The number of the cancelled decision; undefined where it is not one on this VM. */
+/** The number of the decision that `cancels` names; undefined if it is not a decision on this VM. */
 export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): number | undefined {
   const seq = cancels?.startsWith(`${vm}:`) ? Number(cancels.slice(vm.length + 1)) : Number.NaN;
   return Number.isSafeInteger(seq) ? seq : undefined;
@@ -38,21 +38,28 @@ export function seqOfCancelled({ vm, cancels }: Data<'placement.decided.v1'>): n
 /** Longest text in characters. */
 const MAX_TEXT = 512;
 
-/** A foreign text, short enough to be recorded and published. */
+/** Truncates a foreign text, so that it can be stored and published. */
 export function truncated(text: string): string {
   return text.slice(0, MAX_TEXT);
 }
 
-/** The same migration without anything that may be too large: figures begin anew, texts are truncated, sizes are clamped. */
+/** The migration with everything reduced that may be too large: figures are reset, texts truncated, sizes clamped. */
 export function withoutOversized(migration: Migration): Migration {
   const { undo, clientGapMs, spec } = migration;
-  const size = (bytes: number) => Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER) || 0;
+  const size = (figure: number) => Math.min(Math.max(figure, 0), Number.MAX_SAFE_INTEGER) || 0;
   const texts =
     undo &&
     ('by' in undo ? { by: truncated(undo.by) } : { code: truncated(undo.code), reason: truncated(undo.reason) });
   return {
     ...migration,
-    spec: Object.fromEntries(Object.entries(spec).map(([key, value]) => [key, size(value)])) as VmSpec,
+    spec: {
+      ramBytes: size(spec.ramBytes),
+      dirtyRateBps: size(spec.dirtyRateBps),
+      workingSetBytes: size(spec.workingSetBytes),
+      diskBytes: size(spec.diskBytes),
+      downtimeLimitMs: size(spec.downtimeLimitMs),
+      targetRttMs: size(spec.targetRttMs),
+    },
     paths: migration.paths.filter((path) => path.length <= MAX_TEXT).slice(0, MAX_PATHS),
     measured: NOTHING_MEASURED,
     clientGapMs: clientGapMs === null ? null : size(clientGapMs),
@@ -60,5 +67,5 @@ export function withoutOversized(migration: Migration): Migration {
   };
 }
 
-/** More than two sites have in common. */
+/** An upper bound of the number of paths between two sites. */
 const MAX_PATHS = 64;

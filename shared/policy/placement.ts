@@ -1,9 +1,9 @@
 /**
- * The policy's core: facts in, decisions out. Pure: no bus, no clock, no store. Live service, replay and simulation
- * drive this same class, so they decide alike.
+ * The policy's core: facts in, decisions out. Pure: no bus, no clock, no store. The live service, replays and simulations run this
+ * same class, so they come to the same decisions.
  *
- * A location event passes plausibility, the user's session and the quiet radius; most end there. Only those that can
- * change something evaluate the VM (`evaluate/evaluator.ts`) and reach its machine (`decide/machine.ts`).
+ * A location event passes plausibility, the user's session and the quiet radius. Most events end there. An event that can change
+ * something leads to an evaluation of the VM (`evaluate/evaluator.ts`), whose result goes to the VM's machine (`decide/machine.ts`).
  */
 import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
@@ -37,17 +37,17 @@ import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
 import type { VmState } from './state/vm-context.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
-/** The members of a location event that tell where the user is. */
+/** The members of a location event that describe the position of the user. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
 
 /** States in which a VM has not yet reacted to a draining home. */
-const LEAVES_WHEN_TOLD: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
+const NOT_YET_EVACUATING: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
 
 /** Owns the VMs of its partitions, all sites, and the policy. Not reentrant; times are whole ms since the epoch. */
 export class Placement implements Core<PlacementOutput> {
   readonly sites: SiteTable;
   readonly policy: AnyPolicy;
-  /** True: no VM moves to a better site. Evacuations and operators' orders go on. */
+  /** True: no VM moves to a better site. Evacuations and operators' orders continue. */
   paused = false;
   readonly #settings: PlacementSettings;
   readonly #step: Stepper<VmMachine>;
@@ -59,19 +59,19 @@ export class Placement implements Core<PlacementOutput> {
   #changed: Vm[] = [];
   #lessons: Lesson[] = [];
   #nextSiteCheckMs = 0;
-  /** Events of migrations that were ignored because nobody ordered them here, since the start. */
+  /** Number of migration events ignored since the start because no decision of this core ordered the migration. */
   neverOrdered = 0;
 
-  /** @param decides a policy in the place of the one that the settings name */
-  constructor(settings: PlacementSettings, decides?: AnyPolicy) {
+  /** @param override the policy to use instead of the one that the settings name */
+  constructor(settings: PlacementSettings, override?: AnyPolicy) {
     const { policy, network } = settings;
     this.#settings = settings;
-    this.policy = decides ?? policyFor(policy.name, policy, network);
+    this.policy = override ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
     const machine = vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 });
     this.#step = stepper(machine);
-    // Published policies are compared as they were published: without our cooldowns and budgets.
+    // Published policies run as they were published, without our cooldowns and budgets.
     const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
     const { limits } = settings;
     const isPaused = () => this.paused;
@@ -83,35 +83,35 @@ export class Placement implements Core<PlacementOutput> {
     return this.#vmTable.vms;
   }
 
-  /** Everything that changed since the last call. A VM that decided something is among those that changed. */
+  /** Everything that changed since the last call. A VM with a new decision is always among the changed VMs. */
   drain(): PlacementOutput {
     const vms = this.#changed;
     if (vms.length === 0) return NO_OUTPUT;
     for (const vm of vms) vm.changed = false;
     this.#changed = [];
-    // Most turns have neither: these get no array of their own.
+    // Usually there are neither lessons nor decisions: then no array is allocated.
     const lessons = this.#lessons.length > 0 ? this.#lessons.splice(0) : NO_OUTPUT.lessons;
     const decisions = this.#decided.length > 0 ? this.#decided.splice(0) : NO_OUTPUT.decisions;
     return { vms, lessons, decisions };
   }
 
-  /** When `advance` has something to do; undefined: only facts can change anything. */
+  /** When `advance` has to be called next, in ms since the epoch; undefined: not before the next fact. */
   nextWakeMs(): number | undefined {
     const wakeMs = this.#agenda.nextMs();
     if (!Number.isFinite(this.#settings.policy.siteSilentMs) || this.sites.list.length === 0) return wakeMs;
     return Math.min(wakeMs ?? Number.POSITIVE_INFINITY, this.#nextSiteCheckMs);
   }
 
-  /** Lets time pass: evaluates each VM whose deadline has come, as of its deadline, in order. */
+  /** Advances the time: evaluates each VM whose deadline has passed, as of its deadline, in order of deadlines. */
   advance(nowMs: number): void {
     if (nowMs >= this.#nextSiteCheckMs) this.#checkSites(nowMs);
     for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) this.#wake(vm);
   }
 
-  /** Applies any fact. @param nowMs the clock, for telling positions from the future */
-  apply(said: Fact, nowMs: number): void {
-    if (said.type === 'location.reported.v1') return void this.location(said.data, nowMs);
-    const fact = notAhead(said, nowMs);
+  /** Applies a fact of any type. @param nowMs the clock, which detects times in the future */
+  apply(received: Fact, nowMs: number): void {
+    if (received.type === 'location.reported.v1') return void this.location(received.data, nowMs);
+    const fact = notAhead(received, nowMs);
     if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
     if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
     switch (fact.type) {
@@ -130,12 +130,12 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** Location events by outcome. */
+  /** Number of location events by outcome. */
   get counts(): Map<LocationOutcome, number> {
     return this.#outcomes.counts;
   }
 
-  /** One position of one user of one VM. */
+  /** Applies a position of one user of one VM. */
   location(fix: Data<'location.reported.v1'>, nowMs: number): LocationOutcome {
     const vm = this.#vmTable.vms.get(fix.vm);
     const session = vm && sessionOf(vm, fix.user);
@@ -143,21 +143,21 @@ export class Placement implements Core<PlacementOutput> {
     return this.#outcomes.count(vm ? 'unattached' : 'unknown-vm');
   }
 
-  /** The hot path: the same for a caller that has the VM and its session. A position ahead of the clock counts as of now. */
+  /** The hot path: as `location`, for a caller that has the VM and its session. A position ahead of the clock counts as of now. */
   locate(vm: Vm, session: Session, fix: Position, nowMs: number): LocationOutcome {
     return this.#outcomes.count(this.#locate(vm, session, fix, nowMs));
   }
 
-  #locate(vm: Vm, session: Session, said: Position, nowMs: number): LocationOutcome {
-    const fix = said.atMs > nowMs ? { ...said, atMs: nowMs } : said;
+  #locate(vm: Vm, session: Session, received: Position, nowMs: number): LocationOutcome {
+    const fix = received.atMs > nowMs ? { ...received, atMs: nowMs } : received;
     const { plausibility } = this.#settings;
-    const fault = checkPosition(said, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
+    const fault = checkPosition(received, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
     if (fault !== undefined) {
-      // The contradiction is remembered: after some more of them it was the track that was wrong.
+      // `checkTrack` has counted the contradiction: after a few that agree, the new positions replace the track.
       if (fault === 'teleport') this.#markChanged(vm);
       return fault;
     }
-    // A deadline before this event is met with what was known then, however late the tick is.
+    // A deadline before this event is handled first, with the state of that time, even if the timer is late.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
     advanceTrack(session.track, fix);
     const turned = updateMotion(session.motion, fix);
@@ -178,8 +178,8 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   /**
-   * An operator's order. `drain` has the decision when this returns.
-   * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refused it
+   * Carries out an operator's order to move a VM. The next `drain` has the decision.
+   * @throws TagalongError VM_UNKNOWN, SITE_UNKNOWN, or MOVE_REFUSED with the filter that refuses it
    */
   order(vmId: string, siteId: string, nowMs: number): void {
     const vm = this.#vmTable.known(vmId);
@@ -196,13 +196,13 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. */
   pause(paused: boolean, nowMs: number): void {
-    const goesOn = this.paused && !paused;
+    const resumes = this.paused && !paused;
     this.paused = paused;
-    if (goesOn) this.#evaluateAll(this.#vmTable.vms.values(), nowMs);
+    if (resumes) this.#evaluateAll(this.#vmTable.vms.values(), nowMs);
   }
 
   /**
-   * Why the VM is where it is: every candidate with its cost, its prediction, and what stands against it. Asking changes
+   * Explains why the VM is where it is: every candidate with its cost, its prediction, and the filter that refuses it. Changes
    * nothing.
    * @throws TagalongError VM_UNKNOWN
    */
@@ -215,21 +215,21 @@ export class Placement implements Core<PlacementOutput> {
   restore(vm: Vm): void {
     this.#vmTable.add(vm);
     const { move } = vm.context;
-    // Records of older versions may say of a retired VM that it moves.
+    // In records of older versions a retired VM may have a move.
     if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
     this.#agenda.restore(vm);
   }
 
-  /** Drops a VM as if it had never been restored: its new record could not be written. */
+  /** Drops a VM as if it had never been restored, because its new record could not be written. */
   forget(vmId: string): void {
     const vm = this.#vmTable.forget(vmId);
     if (vm !== undefined) this.#drop(vm);
   }
 
-  /** After a restart, once sites and VMs are restored: evaluates VMs whose home was lost meanwhile. */
+  /** Call after a restart, once sites and VMs are restored: evaluates VMs whose home began to drain meanwhile. */
   resume(nowMs: number): void {
     for (const vm of [...this.#vmTable.vms.values()]) {
-      if (vm.home.index < 0 || !vm.home.draining || !LEAVES_WHEN_TOLD.includes(vm.state)) continue;
+      if (vm.home.index < 0 || !vm.home.draining || !NOT_YET_EVACUATING.includes(vm.state)) continue;
       this.#evaluate(vm, nowMs);
     }
   }
@@ -245,7 +245,7 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** An accepted move is the migrator's to end. An order that no migrator has accepted is cancelled. */
+  /** Ends the life of a VM. Cancels an order that no migrator has accepted; an accepted move is ended by the migrator. */
   #onRetired(vm: Vm): void {
     const { context } = vm;
     const isUnanswered = context.move !== null && context.move.giveUpAtMs !== null;
@@ -278,7 +278,7 @@ export class Placement implements Core<PlacementOutput> {
     if (site !== undefined && wasUsable !== !site.draining) this.#evaluateAll(site.homes, data.atMs);
   }
 
-  /** Evaluates the VMs of homes that fell silent: no event reports that. */
+  /** Evaluates the VMs of homes that have fallen silent. No event reports silence, so this checks at an interval. */
   #checkSites(nowMs: number): void {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
@@ -295,7 +295,7 @@ export class Placement implements Core<PlacementOutput> {
     const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
     if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
-    if (vm?.context.move?.decision !== migration) return; // A repeat, or of a move that has ended here already.
+    if (vm?.context.move?.decision !== migration) return; // A repeat, or an event of a move that has ended.
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);
@@ -306,7 +306,7 @@ export class Placement implements Core<PlacementOutput> {
     if (fact.type !== 'migration.switched.v1') this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
   }
 
-  /** A move that ends makes room for the next VM that is to leave the same lost home. */
+  /** After the end of a move: evaluates the VMs that wait to leave the same lost home, until its limit is reached again. */
   #evaluateNextEvacuation(site: Site, atMs: number): void {
     if (site.index < 0) return;
     for (const vm of site.homes) {
@@ -316,11 +316,11 @@ export class Placement implements Core<PlacementOutput> {
     }
   }
 
-  /** Meets a VM's deadline, as of the deadline. */
+  /** Handles a VM's deadline, as of the deadline. */
   #wake(vm: Vm): void {
     const atMs = vm.wakeAtMs;
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
-    // Nothing is due: an earlier deadline was left in place, or a silent user has reported again.
+    // Nothing is due: the deadline was outdated, or a silent user has reported again.
     if (dueMs(vm, this.#settings.policy) > atMs && vm.home.index >= 0) {
       vm.nowMs = Math.max(vm.nowMs, atMs);
       this.#schedule(vm);
@@ -333,14 +333,14 @@ export class Placement implements Core<PlacementOutput> {
     vm.nowMs = atMs;
     this.#markChanged(vm);
     if (vm.home.index < 0) {
-      // The home's heartbeat is still on its way on another partition, or the site was removed.
+      // The home's first heartbeat has not arrived (it comes on another partition), or the site was removed.
       vm.reason = 'home-unknown';
       this.#agenda.set(vm, atMs + retryMs(this.#settings.policy));
       return;
     }
-    // A state that was just entered may react to the same instant; a few in a row at most.
-    for (let looks = 0; looks < 4; looks++) {
-      const evaluation = this.#evaluator.evaluate(vm, atMs, looks > 0);
+    // A state that was just entered may react to the same instant. Four rounds bound a fault in the machine.
+    for (let round = 0; round < 4; round++) {
+      const evaluation = this.#evaluator.evaluate(vm, atMs, round > 0);
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
       if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
@@ -349,7 +349,7 @@ export class Placement implements Core<PlacementOutput> {
     this.#schedule(vm);
   }
 
-  /** Sends an event to the VM's machine and publishes its decisions. @returns true where the state changed */
+  /** Sends an event to the VM's machine, and collects its decisions. @returns true if the state changed */
   #send(vm: Vm, event: MachineEvent): boolean {
     const before = vm.state;
     const { state, context, actions } = this.#step(before, vm.context, event);
@@ -360,7 +360,7 @@ export class Placement implements Core<PlacementOutput> {
     return state !== before;
   }
 
-  /** Called while the VM still has the state it decided in. */
+  /** Collects a decision. Called while the VM is still in the state in which it decided. */
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
     const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
     this.#decided.push(decisionEvent(vm, params, seq, atMs, why));
@@ -381,7 +381,7 @@ export class Placement implements Core<PlacementOutput> {
     const paused = vm.state === 'cooling' || vm.state === 'backing-off';
     if (paused || vm.context.move) vm.recheckAtMs = Number.POSITIVE_INFINITY;
     const nextMs = dueMs(vm, this.#settings.policy);
-    // An earlier deadline may stay: it will find nothing due. That is cheaper than moving it at every evaluation.
+    // An earlier deadline stays, and finds nothing due. This is cheaper than a change of the agenda at every evaluation.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
   }
 

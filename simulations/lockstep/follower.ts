@@ -119,13 +119,13 @@ export async function follow(address: string): Promise<Follower> {
       },
       hosts: {
         vmsAt: async (site) => ((await ask({ what: 'vmsAt', site })) as string[] | null) ?? undefined,
-        place: async (vm, site, spec) => void (await ask({ what: 'place', vm, site, spec })),
+        startVm: async (vm, site, spec) => void (await ask({ what: 'startVm', vm, site, spec })),
         remove: async (vm) => void (await ask({ what: 'remove', vm })),
         // The conductor's machines know the sites of the configuration, and no others come or go.
         declare() {},
         withdraw() {},
       },
-      duty: async (on) => void (await ask({ what: 'duty', on })),
+      setLeader: async (on) => void (await ask({ what: 'duty', on })),
       close() {},
     },
     started(followed, at) {

@@ -49,7 +49,7 @@ export function sharedHosts(config: Config, clock: Clock): SharedHosts {
         } else if (by === onDuty) relieve();
       } else if (by !== onDuty) return undefined;
       else if (question.what === 'vmsAt') return hosts.vmsAt(question.site);
-      else if (question.what === 'place') hosts.place(question.vm, question.site);
+      else if (question.what === 'startVm') hosts.startVm(question.vm, question.site);
       else hosts.remove(question.vm);
       return undefined;
     },

@@ -56,7 +56,7 @@ export type MachineOrder =
 export type Question =
   | { readonly what: 'duty'; readonly on: boolean }
   | { readonly what: 'vmsAt'; readonly site: string }
-  | { readonly what: 'place'; readonly vm: string; readonly site: string; readonly spec: VmSpec }
+  | { readonly what: 'startVm'; readonly vm: string; readonly site: string; readonly spec: VmSpec }
   | { readonly what: 'remove'; readonly vm: string };
 
 /** One end of a connection. */

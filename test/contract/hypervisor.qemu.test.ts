@@ -63,7 +63,7 @@ onTestBed('real VMs', () => {
       hypervisor,
       move,
       // The pool's VMs are up.
-      place: () => {},
+      startVm: () => {},
       async runningSites(name: string) {
         const sites: string[] = [];
         for (const [site, agent] of bed.agents) {

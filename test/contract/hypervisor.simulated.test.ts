@@ -32,7 +32,7 @@ function harness(diskBytes: number): HypervisorHarness {
         targetRttMs: 20,
       },
     },
-    place: (vm, site) => hypervisor.place(vm, site),
+    startVm: (vm, site) => hypervisor.startVm(vm, site),
     runningSites: (vm) => hypervisor.running(vm),
     async until(condition) {
       while (!condition()) {

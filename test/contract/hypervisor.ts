@@ -11,7 +11,7 @@ export interface HypervisorHarness {
   /** A move that can be carried out. Its memory copy takes long enough to be met under way. */
   readonly move: Move;
   /** Lets a VM begin to run at a site. */
-  place(vm: string, site: string): void | Promise<void>;
+  startVm(vm: string, site: string): void | Promise<void>;
   /** The sites where an instance of the VM runs right now, asked of the machines and not of the adapter's records. */
   runningSites(vm: string): string[] | Promise<string[]>;
   /** Lets time pass until the condition holds; rejects where nothing more happens, or not in reasonable time. */
@@ -23,7 +23,7 @@ export interface HypervisorHarness {
 
 type Kind<K extends Report['kind']> = Extract<Report, { kind: K }>;
 
-/** @param makeHarness gives each test its own world; the VM of `move` is not yet placed */
+/** @param makeHarness gives each test its own world; the VM of `move` is not yet started */
 export function hypervisorContract(
   name: string,
   makeHarness: () => HypervisorHarness | Promise<HypervisorHarness>,
@@ -48,7 +48,7 @@ export function hypervisorContract(
         reports.push(report);
         runningAtReport.push(Promise.resolve(harness.runningSites(move.vm)));
       });
-      await harness.place(move.vm, move.from);
+      await harness.startVm(move.vm, move.from);
     });
     afterEach(async () => {
       await harness.close();

@@ -18,7 +18,7 @@ async function onDuty(clock: VirtualClock, store: Store) {
   const machines = keptMachines(config, clock, store, log);
   const reports: Report[] = [];
   machines.hypervisor.listen((report) => reports.push(report));
-  await machines.duty(true, new SetAside({ log, clock }));
+  await machines.setLeader(true, new SetAside({ log, clock }));
   /** Carries a step out to its end. */
   const carryOut = async (step: Phase) => {
     machines.hypervisor.begin(step, MOVE);
@@ -34,9 +34,9 @@ describe('simulated VMs that are kept', () => {
   test('run at their home for the next process, and are placed once', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
-    await first.hosts.place('v', 's0', SPEC);
+    await first.hosts.startVm('v', 's0', SPEC);
     const second = await onDuty(clock, store);
-    await second.hosts.place('v', 's1', SPEC);
+    await second.hosts.startVm('v', 's1', SPEC);
     expect(await second.hosts.vmsAt('s0')).toEqual(['v']);
     expect(await second.hosts.vmsAt('s1')).toEqual([]);
     await second.hosts.remove('v');
@@ -48,7 +48,7 @@ describe('simulated VMs that are kept', () => {
     async (_, steps) => {
       const [clock, store] = [virtualClock(), memoryStore()];
       const first = await onDuty(clock, store);
-      await first.hosts.place('v', 's0', SPEC);
+      await first.hosts.startVm('v', 's0', SPEC);
       for (const step of steps) await first.carryOut(step);
       const second = await onDuty(clock, store);
       second.hypervisor.inspect(MOVE);
@@ -62,7 +62,7 @@ describe('simulated VMs that are kept', () => {
   test('run at the destination when the process ends after the switch-over, and nothing is left to release', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
-    await first.hosts.place('v', 's0', SPEC);
+    await first.hosts.startVm('v', 's0', SPEC);
     for (const step of PHASES.slice(0, 5)) await first.carryOut(step);
     const second = await onDuty(clock, store);
     expect(await second.hosts.vmsAt('s1')).toEqual(['v']);
@@ -73,10 +73,10 @@ describe('simulated VMs that are kept', () => {
   test('do not move in a standby process', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
-    await first.hosts.place('v', 's0', SPEC);
+    await first.hosts.startVm('v', 's0', SPEC);
     for (const step of PHASES.slice(0, 4)) await first.carryOut(step);
     first.hypervisor.begin('switch', MOVE);
-    await first.duty(false, new SetAside({ log, clock }));
+    await first.setLeader(false, new SetAside({ log, clock }));
     clock.advanceTo(clock.now() + 100_000);
     await new Promise(setImmediate);
     expect(await first.hosts.vmsAt('s0')).toEqual([]);

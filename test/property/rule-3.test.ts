@@ -91,7 +91,7 @@ describe('rule 3: one migration per VM at a time; limits per site and per path h
         };
 
         const vms = Array.from({ length: VMS }, (_, i) => `v${i}`);
-        for (const [i, vm] of vms.entries()) hypervisor.place(vm, SITES[i % SITES.length]!);
+        for (const [i, vm] of vms.entries()) hypervisor.startVm(vm, SITES[i % SITES.length]!);
         const seqs = new Map<string, number>();
         const decided: string[] = [];
         for (const { vm: i, hop, cancels, thenMs } of list) {

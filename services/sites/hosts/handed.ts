@@ -42,7 +42,7 @@ export interface HandedOptions {
  * records `agent/vm/<VM>`.
  */
 export function handedMachines(
-  inner: Omit<Machines, 'hosts' | 'duty'> & { readonly hosts: RemoteHosts },
+  inner: Omit<Machines, 'hosts' | 'setLeader'> & { readonly hosts: RemoteHosts },
   { store, log: parent, remembers, sites }: HandedOptions,
 ): Machines {
   const log = serviceLog(parent, 'agent');
@@ -74,7 +74,7 @@ export function handedMachines(
     const all = [...waiting];
     waiting.clear();
     for (const [vm, { site: home, spec }] of all) {
-      void Promise.resolve(hosts.place(vm, home, spec)).catch((err) => log.error({ vm, err }, NOT_STARTED));
+      void Promise.resolve(hosts.startVm(vm, home, spec)).catch((err) => log.error({ vm, err }, NOT_STARTED));
     }
   };
   /** Logs and counts VMs that a site claims and that were not handed to it. Such a claim changes nothing about the VM. */
@@ -147,7 +147,7 @@ export function handedMachines(
   const hosts: Hosts = {
     ...inner.hosts,
     vmsAt,
-    async place(vm, site, spec) {
+    async startVm(vm, site, spec) {
       // A record that cannot be read leaves open where its VM runs, so it is not started. `status` shows the record.
       if (handed.isUnreadable(vm)) return;
       // No VM is handed to a site that does not exist.
@@ -172,7 +172,7 @@ export function handedMachines(
       retired.delete(vm);
       // Throws where it cannot be written: then the declaration is delivered again.
       if (known === undefined) await write(vm, site);
-      await inner.hosts.place(vm, site, spec);
+      await inner.hosts.startVm(vm, site, spec);
     },
     async remove(vm) {
       retired.add(vm);
@@ -194,7 +194,7 @@ export function handedMachines(
     hypervisor: recorded,
     hosts,
     foreignVms: () => [...claimed.values()].reduce((sum, { count }) => sum + count, 0),
-    async duty(on, setAside) {
+    async setLeader(on, setAside) {
       handed.forget();
       for (const known of [claimed, switching, retired, waiting, asked]) known.clear();
       inner.hosts.forget();

@@ -51,11 +51,11 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   };
   const places: Hosts = {
     ...hosts,
-    async place(vm, site) {
+    async startVm(vm, site) {
       // A record that cannot be read leaves open where its VM runs, so it is not started.
       if (records.get(vm) !== undefined || records.isUnreadable(vm)) return;
       await records.write(vm, { site });
-      hosts.place(vm, site);
+      hosts.startVm(vm, site);
     },
     async remove(vm) {
       if (records.get(vm) !== undefined) await records.write(vm, undefined);
@@ -69,7 +69,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   return {
     hypervisor: kept,
     hosts: places,
-    async duty(on, setAside) {
+    async setLeader(on, setAside) {
       // Another process simulates these VMs when this one is off duty.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       records.forget();
@@ -77,7 +77,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       if (!on) return;
       for (const [vm, { site }] of await records.load(setAside)) {
         named.add(site);
-        hosts.place(vm, site);
+        hosts.startVm(vm, site);
       }
       for (const [vm, site] of hosts.stranded) log.error({ vm, site }, STRANDED);
     },

@@ -75,7 +75,7 @@ function remoteHosts(
         return undefined;
       }
     },
-    async place(vm, site, spec) {
+    async startVm(vm, site, spec) {
       const agent = agents.get(site);
       if (agent === undefined) return log.error({ vm, site }, 'a VM could not be started: no such site has an agent');
       const start = () => agent.order(vm, 'start', { machine: { ...machineOf(vm), spec } });

@@ -14,13 +14,13 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
   const declare = (site: SiteConfig) => {
     hypervisor.declareSite({ ...site, uplinks: site.uplinks.map((uplink) => ({ ...uplink })) });
     known.add(site.site);
-    for (const [vm, home] of stranded) if (home === site.site) place(vm, home);
+    for (const [vm, home] of stranded) if (home === site.site) startVm(vm, home);
   };
-  const place = (vm: string, site: string) => {
+  const startVm = (vm: string, site: string) => {
     stranded.delete(vm);
     // Only the hypervisor knows where it runs: a repeated declaration starts no second one.
     if (hypervisor.running(vm).length > 0) return;
-    if (known.has(site)) hypervisor.place(vm, site);
+    if (known.has(site)) hypervisor.startVm(vm, site);
     else stranded.set(vm, site);
   };
   for (const site of sites) declare(site);
@@ -31,7 +31,7 @@ export function simulatedHosts(hypervisor: SimulatedHypervisor, sites: Config['s
       const waiting = [...stranded].flatMap(([vm, home]) => (home === site ? [vm] : []));
       return [...hypervisor.vmsAt(site), ...waiting];
     },
-    place,
+    startVm,
     remove(vm: string) {
       stranded.delete(vm);
       hypervisor.remove(vm);
@@ -57,5 +57,5 @@ export function simulatedMachines(config: Config, clock: Clock, watched = false)
     ...{ clock, model, network },
     ...(watched && { progressEveryMs: PROGRESS_EVERY_MS }),
   });
-  return { hypervisor, hosts: simulatedHosts(hypervisor, config.sites), async duty() {}, close() {} };
+  return { hypervisor, hosts: simulatedHosts(hypervisor, config.sites), async setLeader() {}, close() {} };
 }

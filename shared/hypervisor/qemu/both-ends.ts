@@ -1,25 +1,25 @@
-/** What the agents of both ends say of one move, and what follows from that. Pure. */
+/** Derives the state and the figures of one move from the answers of the agents at both ends. Pure. */
 import type { FailureCode } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
 import type { Path } from '../../model/paths.ts';
 import type { Measured, Move } from '../hypervisor.ts';
 import type { InstanceStatus } from './protocol.ts';
 
-/** A pause computed from two clocks counts as at most a day: predictions for this pair of sites learn from it. */
+/** Upper bound of a pause, one day: it is computed from two clocks, and the predictions for this pair of sites learn from it. */
 const MAX_PAUSE_MS = 86_400_000;
 
-/** The VM at both ends of a move; undefined where the site has no VM of that name. */
+/** The VM at both ends of a move; undefined if the site has no VM of that name. */
 export interface BothEnds {
   readonly source: InstanceStatus | undefined;
   readonly destination: InstanceStatus | undefined;
 }
 
-/** True: the VM is the destination's, whether it runs or not. */
+/** True if the VM has arrived at its destination, running or dead. */
 export function hasArrived({ destination }: BothEnds, { id }: Move): boolean {
   return destination?.arrivedBy === id && destination.state !== 'handed-over';
 }
 
-/** True: the VM is the destination's, and its QEMU there is gone. */
+/** True if the VM has arrived at its destination, and its QEMU there has ended. */
 export function hasDied(ends: BothEnds, move: Move): boolean {
   return hasArrived(ends, move) && ends.destination!.state === 'dead';
 }
@@ -38,19 +38,19 @@ export function doneSteps(ends: BothEnds, move: Move): Phase[] {
   return PHASES.slice(0, missing < 0 ? inOrder.length : missing);
 }
 
-/** The site where the VM runs; undefined where it runs nowhere. */
+/** The site where the VM runs; undefined if it runs at neither. */
 export function runsAt({ source, destination }: BothEnds, { from, to }: Move): string | undefined {
   if (source?.state === 'running') return from;
   return destination?.state === 'running' ? to : undefined;
 }
 
-/** True: the source has begun with post-copy, so the VM can run at its destination only; and it still may. */
+/** True if the source has begun post-copy: the VM can then run only at its destination, which is alive. */
 export function goesForward({ source, destination }: BothEnds, { id }: Move): boolean {
   if (source?.migration !== id || destination?.migration !== id || destination.state === 'dead') return false;
   return source.postCopy === 'under-way' || source.postCopy === 'broken';
 }
 
-/** True: the VM stands still between the two sites, until its switch-over is carried on. */
+/** True if the VM is stopped in the middle of its switch-over. It runs again when the switch-over is completed or undone. */
 export function standsBetween(ends: BothEnds, move: Move): boolean {
   const { source } = ends;
   if (hasArrived(ends, move) || source?.migration !== move.id) return false;
@@ -58,8 +58,8 @@ export function standsBetween(ends: BothEnds, move: Move): boolean {
 }
 
 /**
- * Why a move cannot begin; undefined where it can.
- * @param underWay whether a migration that the VM takes part in is still being carried out
+ * The reason why a move cannot begin; undefined if it can.
+ * @param underWay tells whether a migration of the VM is still under way
  */
 export function objection(
   { source, destination }: BothEnds,
@@ -81,10 +81,10 @@ export function objection(
 }
 
 /**
- * What a move has cost so far, in bytes and milliseconds. Totals never decrease, even when an agent restarts and counts anew.
- * @param before the totals so far
- * @param clocksMs by how many milliseconds the clocks of source and destination are ahead of ours
- * @param earlier what was sent before the move was begun again over another path
+ * The totals of a move so far, in bytes and milliseconds. They never decrease, even if an agent restarts and counts from zero.
+ * @param before the previous totals
+ * @param clocksMs how far the clocks of source and destination are ahead of ours, in ms
+ * @param earlier bytes sent before the move was retargeted to another path
  */
 export function measure(
   before: Measured,
@@ -105,12 +105,12 @@ export function measure(
   const degraded = new Set(before.degraded);
   if (carriage?.plainTcp) degraded.add('plain-tcp');
   else if (carriage?.subflows === 1) degraded.add('single-path');
-  // Every connection begins with one subflow: at the first look the others had not joined yet.
+  // Every connection begins with one subflow: `single-path` no longer holds once others have joined.
   else if ((carriage?.subflows ?? 0) > 1 && !wasOnSeveral(before)) degraded.delete('single-path');
   if (copy?.state === 'forced') degraded.add('forced-stop');
   if (source?.postCopy !== undefined) degraded.add('post-copy');
   if (unjoined > 0) degraded.add('clients-unjoined');
-  // The VM arrived, and its QEMU ended before the move did: it has to be started again there.
+  // The VM arrived, but its QEMU ended before the move did: an operator has to start it again there.
   if (destination?.state === 'dead' && destination.arrivedBy !== undefined) degraded.add('vm-died');
   return {
     pauseMs,
@@ -130,7 +130,7 @@ function wasOnSeveral({ bytesByPath }: Measured): boolean {
   return Object.values(bytesByPath).filter((sent) => sent > 0).length > 1;
 }
 
-/** Bytes by path. The kernel's counts by provider include headers and retransmissions, so they are taken as shares. */
+/** Bytes by path. The kernel's counts by provider include headers and retransmissions, so only their ratios are used. */
 function sharesOf(
   bytes: number,
   byProvider: Readonly<Record<string, number>>,
@@ -140,7 +140,7 @@ function sharesOf(
   const counted = Object.values(byProvider).reduce((sum, each) => sum + each, 0);
   const result: Record<string, number> = { ...earlier };
   for (const [provider, each] of Object.entries(byProvider)) {
-    // A provider that is on no path of this move.
+    // `other`: a provider that has no path of this move.
     const id = paths.find((path) => path.provider === provider)?.id ?? 'other';
     result[id] = (result[id] ?? 0) + (counted === 0 ? 0 : (bytes * each) / counted);
   }

@@ -15,7 +15,7 @@ import {
   SiteStatus,
 } from './protocol.ts';
 
-/** An order that an agent refused, by the agent's code. */
+/** An order that an agent refused. `code` is the agent's. */
 export class RefusedOrder extends Error {
   override readonly name = 'RefusedOrder';
   /** As in `shared/errors.ts`, or `QEMU_REFUSED`, `FORBIDDEN`, `INTERNAL`. */
@@ -46,7 +46,7 @@ export interface Credentials {
   readonly key: Buffer;
 }
 
-/** An order may start QEMU, or wait for clients to join; a question does not wait. The status of a VM has about a kilobyte. */
+/** An order may start QEMU or wait for clients to join; a query does not wait. The status of one VM takes about a kilobyte. */
 const LIMITS: Record<'status' | 'question' | 'order', AnswerLimits> = {
   status: { mostBytes: 16 * 2 ** 20, withinMs: 5_000 },
   question: { mostBytes: 64 * 2 ** 10, withinMs: 5_000 },
@@ -61,9 +61,7 @@ const checks = {
   refusal: Compile(Refusal),
 };
 
-/**
- * @param url `https://host:port`, or `unix:/path` for an agent on the same host
- */
+/** Makes the client of a site's agent. @param url `https://host:port`, or `unix:/path` for an agent on the same host */
 export function agentClient(site: string, url: string, credentials: Credentials): AgentClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 8, ...credentials, servername: site });
   const where = url.startsWith('unix:')
@@ -150,7 +148,7 @@ interface Check<T> {
   Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
 }
 
-/** Where an answer does not fit its schema, without the value there. */
+/** The first place where an answer does not match its schema; without the value there, which may be a secret or hostile. */
 function faultOf(check: Check<unknown>, answer: unknown): string {
   const [first] = check.Errors(answer);
   return foreignText(`${first?.instancePath || 'the answer'} ${first?.message ?? 'does not fit'}`, 200);
@@ -160,7 +158,7 @@ function hasTime(answer: unknown): answer is { atMs: number } {
   return typeof (answer as { atMs?: unknown }).atMs === 'number';
 }
 
-/** Sends a request. Resolves with the head of the answer. */
+/** Sends a request. Resolves with the answer as soon as its headers have arrived. */
 function send(options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const call = request(options, resolve);
@@ -169,7 +167,7 @@ function send(options: RequestOptions, body: string | undefined): Promise<Incomi
   });
 }
 
-/** Cleans the reasons of failed copies: they are QEMU's texts, and QEMU may be under its guest's control. */
+/** Sanitizes the reasons of failed copies: QEMU wrote them, and a hostile guest may control its QEMU. */
 function cleaned({ copy, disk, ...rest }: InstanceStatus): InstanceStatus {
   const clean = (status: NonNullable<InstanceStatus['copy']>) => {
     if (status.failure === undefined) return status;

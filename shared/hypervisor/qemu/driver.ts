@@ -1,10 +1,10 @@
 /**
- * The hypervisor port over the agents of the sites: real VMs under QEMU, moved over multipath TCP. Keeps nothing that has to
- * outlive it: the state of a move is asked of its two agents each time.
+ * Implements the hypervisor port with the agents of the sites: real VMs under QEMU, moved over multipath TCP. The driver persists
+ * nothing: it queries the state of a move from both agents each time.
  *
- * Safety rests on who may run the VM. The sites write that down and hand it on in one direction: the source gives the VM up
- * for good before the destination is told to run it (rule 1), and gets it back only after the destination has discarded its
- * receiver for good (rule 2).
+ * Only one site may run the VM, and both sites persist which one it is. Rule 1: the source gives the VM up for good before the
+ * destination is ordered to run it. Rule 2: the source takes the VM back only after the destination has discarded its receiver for
+ * good.
  */
 import { TagalongError } from '../../errors.ts';
 import { PHASES, type Phase } from '../../events/index.ts';
@@ -20,13 +20,13 @@ import { Runs } from './runs.ts';
 import { STEPS } from './steps.ts';
 import { undo } from './undo.ts';
 
-/** Real VMs, behind the port. */
+/** The hypervisor port for real VMs. */
 export interface QemuHypervisor extends Hypervisor {
-  /** Gives no more orders and sends no more reports; what is under way at the sites goes on. */
+  /** Stops all orders and reports. Copies that are under way at the sites continue. */
   close(): void;
 }
 
-/** Whom it orders, and how. */
+/** The agents and sites of a driver, and its settings. */
 export interface QemuHypervisorOptions {
   /** The agents by site. May change while it runs. */
   readonly agents: ReadonlyMap<string, AgentClient>;
@@ -36,7 +36,7 @@ export interface QemuHypervisorOptions {
   readonly log: Log;
 }
 
-/** Creates it. Reports of failures have the codes of the port and those of the agents (`shared/errors.ts`). */
+/** Creates the driver. Its failed reports have the codes of the port, or those of the agents (`shared/errors.ts`). */
 export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHypervisorOptions): QemuHypervisor {
   const log = serviceLog(parent, 'hypervisor');
   const runs = new Runs(agents, sites);
@@ -47,7 +47,7 @@ export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHyperv
   const report = (what: Report) => {
     if (!closed) listener(what);
   };
-  /** What the orders of one step have at hand, until the run's present controller is aborted. */
+  /** The retry and the log for the orders of one step, until `run.stop` is aborted. */
   const orderingFor = (run: Run): Pick<StepContext, 'patiently' | 'log'> => {
     const { signal } = run.stop;
     const { id: migration, vm } = run.move;
@@ -139,7 +139,7 @@ export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHyperv
     });
   };
 
-  /** What cannot even begin is answered as well, after the call. */
+  /** Reports `failed` if an order throws at once; after the call, as the port demands. */
   const orRefuse = ({ id }: Move, step: Phase | 'abort', work: () => void) => {
     try {
       work();
@@ -174,7 +174,7 @@ export function qemuHypervisor({ agents, sites, rules, log: parent }: QemuHyperv
       const { id } = move;
       if (inspecting.has(id)) return;
       inspecting.add(id);
-      // Without an answer there is no report: the migrator asks again.
+      // If no agent answers, there is no report: the migrator inspects again after its deadline.
       void inspect(move)
         .catch(() => {})
         .finally(() => inspecting.delete(id));

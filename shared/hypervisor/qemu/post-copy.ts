@@ -1,6 +1,7 @@
 /**
- * The end of a move by post-copy: the VM runs at its destination, and the missing memory follows. Nothing can be undone, and the
- * source is needed until the last page has arrived: a broken connection is replaced, for as long as both QEMUs live.
+ * Post-copy at the end of a move: the VM already runs at its destination while the rest of its memory is copied. Such a move cannot
+ * be undone, and needs the source until the last page has arrived. The driver replaces a broken connection as long as the QEMUs at
+ * both ends live.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
@@ -11,7 +12,7 @@ import type { StepContext } from './run.ts';
 const POLL_MS = 40;
 const PROGRESS_MS = 250;
 
-/** Has the VM run at its destination. Once its source has begun with post-copy this is tried until it succeeds. */
+/** Resumes the VM at its destination. Once the source has begun post-copy, it retries until it succeeds. */
 export async function untilResumed({ run, ask, progress, patiently }: StepContext, token: string): Promise<void> {
   const { move, destination } = run;
   const { id: migration, vm } = move;
@@ -22,18 +23,18 @@ export async function untilResumed({ run, ask, progress, patiently }: StepContex
       const ends = await ask();
       if (!(error instanceof RefusedOrder) || !goesForward(ends, move)) throw error;
       if (error.code === 'COPY_FAILED') {
-        // Receiving has failed: without a receiver the move can be undone.
+        // The receiver has failed. The destination ends it, so that the move can be undone.
         await patiently(() => destination.order(vm, 'end', { migration }));
       }
       if (error.code !== 'NOT_RECEIVED' && error.code !== 'QEMU_SILENT') throw error;
-      // The VM is the destination's by now. It waits for its first pages and answers nobody.
+      // The VM is at its destination. Its QEMU waits for the first pages and does not answer.
       if (hasArrived(ends, move)) return;
       progress(ends.source?.copy?.remainingBytes ?? 0, 0);
     }
   }
 }
 
-/** Follows a VM until all of it has arrived, or some of its memory is lost: then it is ended at its destination. */
+/** Waits until all memory of a VM has arrived. If some of it is lost for good, it ends the VM at its destination. */
 export async function untilWhole(context: StepContext): Promise<void> {
   const { run, ask, progress, patiently, log } = context;
   const { move, destination } = run;
@@ -42,10 +43,10 @@ export async function untilWhole(context: StepContext): Promise<void> {
     if (there?.migration !== move.id || there.state === 'dead' || there.postCopy !== 'under-way') return;
     const own = source?.migration === move.id ? source : undefined;
     if (own === undefined || own.postCopy === 'lost') {
-      // The two ends were not asked in the same instant: the VM may have become whole in between.
+      // The two ends answered at different times: the last pages may have arrived in between.
       if ((await ask()).destination?.postCopy === 'whole') return;
       run.endedBecause = `not all of its memory was at ${move.to} when its QEMU at ${move.from} ended`;
-      log({ postCopy: own?.postCopy }, 'the VM is ended at its destination: memory is missing for good');
+      log({ postCopy: own?.postCopy }, 'the driver ends the VM at its destination: memory is missing for good');
       return void (await patiently(() => destination.order(move.vm, 'end', { migration: move.id })));
     }
     if (own.postCopy === 'broken') await reconnect(context);
@@ -55,7 +56,7 @@ export async function untilWhole(context: StepContext): Promise<void> {
   }
 }
 
-/** Tries once to go on over a path that answers. There may be none at the moment. */
+/** Tries once to continue post-copy over a path that answers. At the moment there may be none. */
 async function reconnect({ run, rules: { stallMs }, ends, patiently }: StepContext): Promise<void> {
   const { move, source, destination } = run;
   const { id: migration, vm } = move;

@@ -28,7 +28,7 @@ import { VmDeclared, VmSpec } from '../../events/types.ts';
 
 const closed = { additionalProperties: false } as const;
 const Name = VmDeclared.properties.vm;
-/** `<vm>:<number>`, for a VM whose name is as long as it may be. */
+/** `<vm>:<number>`; long enough for the longest name of a VM. */
 const MigrationId = Type.String({ ...Name, maxLength: 145 });
 /** More than the largest disk. */
 const Bytes = Type.Number({ minimum: 0, maximum: 1e16 });
@@ -43,7 +43,7 @@ const AtMs = Type.Number({ minimum: 0, maximum: 253_402_300_799_999 });
 /** Providers that a site has an uplink to. */
 const MOST_PATHS = 64;
 
-/** An IP address without a zone. Nothing else may be passed on to the kernel, to QEMU or to a guest in its place. */
+/** An IP address without a zone. It is passed to the kernel, to QEMU and to guests, so nothing else is accepted. */
 export const Address = Type.Refine(
   Type.String({ minLength: 2, maxLength: 45 }),
   (text: string) => isIP(text) !== 0 && !text.includes('%'),
@@ -53,12 +53,12 @@ export const Address = Type.Refine(
 /** `T` with all members readonly, at any depth. */
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
-/** What a VM is made of. `image` names one of the images that every site has. */
+/** The virtual hardware of a VM. `image` names one of the images that every site has. */
 export const Machine = Type.Object(
   { image: Name, vcpus: Type.Integer({ minimum: 1, maximum: 512 }), spec: VmSpec },
   closed,
 );
-/** What a VM is made of. */
+/** The virtual hardware of a VM. */
 export type Machine = DeepReadonly<Static<typeof Machine>>;
 
 /** One end of a migration's path. */
@@ -87,11 +87,11 @@ export const ReceiveOrder = Type.Object(
     nic: Type.Union([Type.Literal(0), Type.Literal(1)]),
     /** The source's addresses on the common paths, the preferred one first. The LANs are stretched over the first that answers. */
     sources: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
-    /** The port at which the source answers that it can be reached. */
+    /** The port of the source's reachability check. */
     answerPort: Port,
-    /** The move is given up where none of them answers for so long. */
+    /** If none of these addresses answers for this time, the move fails. */
     stallMs: Ms,
-    /** Whether the VM may be resumed before all of its memory is here. */
+    /** True: the VM may be resumed before all of its memory has arrived. */
     postCopy: Type.Boolean(),
   },
   closed,
@@ -99,59 +99,59 @@ export const ReceiveOrder = Type.Object(
 /** Prepares to receive a VM. */
 export type ReceiveOrder = DeepReadonly<Static<typeof ReceiveOrder>>;
 
-/** A receiving QEMU: where it waits for the VM, and what both ends have to agree on. */
+/** A receiving QEMU: its addresses and ports, and the settings on which both ends must agree. */
 export const ReceiverInfo = Type.Object(
   {
     token: Name,
     /** The source connects to the first that answers; multipath TCP announces the others. */
     endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: MOST_PATHS }),
-    /** The port at which this site answers that it can be reached. */
+    /** The port of this site's reachability check. */
     answerPort: Port,
     memoryPort: Port,
     diskPort: Port,
     lan: LanAddress,
-    /** The token under which the VM left this site: its disk is still here as it was then. */
+    /** The token under which the VM left this site earlier. The site still has the VM's disk in the state of that time. */
     kept: Type.Optional(Name),
-    /** Both QEMUs have to set these alike. */
+    /** Both QEMUs must use the same values of these two. */
     postCopy: Type.Boolean(),
     compression: Type.Union([Type.Literal('none'), Type.Literal('zstd')]),
   },
   closed,
 );
-/** A receiving QEMU: where it waits for the VM, and what both ends have to agree on. */
+/** A receiving QEMU: its addresses and ports, and the settings on which both ends must agree. */
 export type ReceiverInfo = DeepReadonly<Static<typeof ReceiverInfo>>;
 
-/** The source: the VM leaves for that receiver. */
+/** To the source: prepare to send the VM to that receiver. */
 export const LeaveOrder = Type.Object({ ...move, to: Name, landing: ReceiverInfo }, closed);
-/** The source: the VM leaves for that receiver. */
+/** To the source: prepare to send the VM to that receiver. */
 export type LeaveOrder = DeepReadonly<Static<typeof LeaveOrder>>;
 
-/** The source: copy the memory, with the limits after which the copy is over or given up. */
+/** To the source: copy the memory. The limits say when the copy ends, by a forced stop, by post-copy or as failed. */
 export const CopyOrder = Type.Object(
   {
     ...move,
     maxRounds: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
     maxPauseMs: Ms,
-    /** No byte for so long: the copy has stalled. */
+    /** A copy that sends no byte for this time has stalled. */
     stallMs: Ms,
   },
   closed,
 );
-/** The source: copy the memory, with the limits after which the copy is over or given up. */
+/** To the source: copy the memory. The limits say when the copy ends, by a forced stop, by post-copy or as failed. */
 export type CopyOrder = DeepReadonly<Static<typeof CopyOrder>>;
 
-/** The source: send the memory that is missing in post-copy to another port. */
+/** To the source: send the rest of the memory in post-copy to another port. */
 const ReconnectOrder = Type.Object({ ...move, port: Port, stallMs: Ms }, closed);
 
-/** An order that needs nothing but its migration. */
+/** An order whose only parameter is its migration. */
 export const MoveOrder = Type.Object(move, closed);
 /** An order to the destination; the token names the receiver. */
 export const TokenOrder = Type.Object({ ...move, token: Name }, closed);
 
 /**
- * How far memory or disk has been copied, in bytes since this copy began. `copying`; `ready`: the VM may be stopped for the rest;
- * `forced`: the rest is too large, but the VM is to be stopped; `post-copy`: the rest follows the VM; `stopped`: the VM stands
- * still for the rest; `sent`: all of it has arrived; `failed`.
+ * The progress of a copy of memory or disk, in bytes since this copy began. `copying`; `ready`: the rest is small enough to stop the
+ * VM; `forced`: the rest is too large, but the VM is to be stopped; `post-copy`: the rest is copied after the VM resumes; `stopped`:
+ * the VM is stopped while the rest is sent; `sent`: everything has arrived; `failed`.
  */
 const CopyStatus = Type.Object({
   state: Type.Enum(['copying', 'ready', 'forced', 'post-copy', 'stopped', 'sent', 'failed']),
@@ -161,86 +161,86 @@ const CopyStatus = Type.Object({
   rateBps: RateBps,
   failure: Type.Optional(Type.Object({ code: Type.String({ maxLength: 64 }), reason: Type.String() })),
 });
-/** How far memory or disk has been copied. */
+/** The progress of a copy of memory or disk. */
 export type CopyStatus = DeepReadonly<Static<typeof CopyStatus>>;
 
 /** The kernel's figures of the connections that carry the copies; `carriage` on the wire. */
 const SubflowStats = Type.Object({
   /** Bytes that were acknowledged, by provider. */
   bytesByProvider: Type.Record(Name, Bytes, { maxProperties: 2 * MOST_PATHS, ...closed }),
-  /** The fewest subflows that lasted for a second; 0: none was seen yet. */
+  /** The smallest number of subflows that lasted for a second; 0: none was seen so far. */
   subflows: Count,
-  /** True: it fell back from multipath TCP to plain TCP. */
+  /** True: the connection fell back from multipath TCP to plain TCP. */
   plainTcp: Type.Boolean(),
 });
 /** The kernel's figures of the connections that carry the copies; `carriage` on the wire. */
 export type SubflowStats = DeepReadonly<Static<typeof SubflowStats>>;
 
-/** A VM at a site, as its agent knows it. */
+/** The state of a VM at a site, as its agent reports it. */
 const InstanceStatus = Type.Object({
   vm: Name,
   machine: Machine,
   /**
-   * `running`; `stopped`: the VM is here and stands still; `receiving`: not all of it has arrived; `received`: all of it has
-   * arrived, it may be resumed; `handed-over`: it was here and never runs from this state; `dead`: QEMU is gone.
+   * `running`; `stopped`: the VM is here and stopped; `receiving`: not all of it has arrived; `received`: all of it has arrived, and
+   * it may be resumed; `handed-over`: the VM has left, and this site never resumes it; `dead`: QEMU has ended.
    */
   state: Type.Enum(['running', 'stopped', 'receiving', 'received', 'handed-over', 'dead']),
   /** Which network card is on this site's LAN. */
   nic: Type.Enum([0, 1]),
   lan: LanAddress,
-  /** The migration it takes part in here, until it is settled, released or aborted. */
+  /** The migration in which it takes part here, until that is settled, released or aborted. */
   migration: Type.Optional(MigrationId),
   role: Type.Optional(Type.Enum(['source', 'destination'])),
   token: Type.Optional(Name),
-  /** What the source has done of the move. */
+  /** The steps that the source has done. */
   done: Type.Array(Type.Enum(['leave', 'announce', 'disk', 'memory']), { maxItems: 8 }),
   /** The migration by which it came here. */
   arrivedBy: Type.Optional(MigrationId),
   copy: Type.Optional(CopyStatus),
   /**
-   * Only after a hand-over by post-copy, or an arrival where post-copy is allowed. `under-way`: not all of its memory has arrived;
-   * `broken`: the rest does not get through the present connection; `whole`; `lost`: the rest is gone.
+   * Only after a hand-over by post-copy, or an arrival for which post-copy is allowed. `under-way`: not all of the memory has arrived;
+   * `broken`: the connection that carries the rest is broken; `whole`: all has arrived; `lost`: the rest is lost for good.
    */
   postCopy: Type.Optional(Type.Enum(['under-way', 'broken', 'whole', 'lost'])),
   disk: Type.Optional(CopyStatus),
   carriage: Type.Optional(SubflowStats),
-  /** The guest's MPTCP connections that had not joined the new address when the wait was over, and its plain TCP connections. */
+  /** Client connections that stay on the old address: MPTCP connections that did not join in time, and plain TCP connections. */
   unjoined: Type.Optional(Count),
-  /** When it stopped for the switch-over and when it was resumed, on this host's clock. */
+  /** When the VM was stopped for the switch-over, and when it was resumed; by this host's clock. */
   stoppedAtMs: Type.Optional(AtMs),
   resumedAtMs: Type.Optional(AtMs),
   /** QEMU's own downtime: the source's part only. */
   qemuDowntimeMs: Type.Optional(Ms),
 });
-/** A VM at a site, as its agent knows it. */
+/** The state of a VM at a site, as its agent reports it. */
 export type InstanceStatus = DeepReadonly<Static<typeof InstanceStatus>>;
 
 /*
- * Answers of agents are checked like orders to them. They may have more members than are known here, because an agent may be newer;
- * what is passed on to another agent (a landing, a machine) may not.
+ * Answers of agents are checked like orders to them. An answer may have additional members, because an agent may be newer. Parts
+ * that are forwarded to another agent (a landing, a machine) may not.
  */
 
-/** A site, as its agent knows it. */
+/** The state of a site, as its agent reports it. */
 export const SiteStatus = Type.Object({
   site: Name,
   /** The host's clock, to compare times of several hosts. */
   atMs: AtMs,
   endpoints: Type.Array(Endpoint, { maxItems: MOST_PATHS }),
-  /** The port at which it answers that it can be reached. */
+  /** The port of its reachability check. */
   answerPort: Port,
   accel: Type.Enum(['kvm', 'tcg']),
   instances: Type.Array(InstanceStatus, { maxItems: 10_000 }),
 });
-/** A site, as its agent knows it. */
+/** The state of a site, as its agent reports it. */
 export type SiteStatus = DeepReadonly<Static<typeof SiteStatus>>;
 
-/** The answer to every order about one VM. `instance` is missing where the site has none. */
+/** The answer to every order about one VM. `instance` is absent if the site does not have the VM. */
 export const OrderAnswer = Type.Object({
   atMs: AtMs,
   instance: Type.Optional(InstanceStatus),
-  /** Only of `receive`. */
+  /** Only in the answer to `receive`. */
   landing: Type.Optional(ReceiverInfo),
-  /** Only of `recover`: the port at which the rest of the memory is awaited. */
+  /** Only in the answer to `recover`: the port that receives the rest of the memory. */
   port: Type.Optional(Port),
 });
 /** The answer to every order about one VM. */
@@ -248,7 +248,7 @@ export type OrderAnswer = DeepReadonly<Static<typeof OrderAnswer>>;
 
 /** The answer of the helper in a guest. */
 export const GuestAnswer = Type.Object({ answer: Type.String({ maxLength: 4096 }) });
-/** Why an agent refuses. */
+/** The body of a refusal. */
 export const Refusal = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 
 /** The schema of each order's body, by the order's name: `POST /v1/vms/<vm>/<order>`. */
@@ -256,20 +256,20 @@ export const ORDERS = {
   start: StartOrder,
   receive: ReceiveOrder,
   leave: LeaveOrder,
-  /** `later`: the destination does it once the VM runs there. */
+  /** `later`: the destination announces the address after the VM runs there. */
   announce: Type.Object({ ...move, joinMs: Ms, later: Type.Boolean() }, closed),
   mirror: Type.Object({ ...move, stallMs: Ms }, closed),
   copy: CopyOrder,
   expect: TokenOrder,
-  /** `handOver`: sends the rest at once, as that order does. */
+  /** `handOver`: true also does what the order `handOver` does. */
   stop: Type.Object({ ...move, maxPauseMs: Ms, force: Type.Boolean(), handOver: Type.Boolean() }, closed),
   closeDisk: TokenOrder,
   handOver: MoveOrder,
   resume: TokenOrder,
-  /** The destination: await the memory that is missing in post-copy at another port. */
+  /** To the destination: receive the rest of the memory in post-copy at another port. */
   recover: TokenOrder,
   reconnect: ReconnectOrder,
-  /** The destination: end a VM in post-copy whose source is gone, because it can never be whole. */
+  /** To the destination: end a VM in post-copy whose source is gone, because the rest of its memory is lost. */
   end: MoveOrder,
   settle: MoveOrder,
   release: MoveOrder,

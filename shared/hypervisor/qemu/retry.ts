@@ -1,21 +1,21 @@
-/** Waiting for agents that do not answer. */
+/** Retries requests to agents that do not answer. */
 import { retry } from '../../clock/retry.ts';
 import { TagalongError } from '../../errors.ts';
 
-/** Between two attempts. */
+/** Interval between two attempts. */
 const RETRY_MS = 100;
 /** How long an agent may be unreachable. */
 const UNREACHABLE_MS = 300_000;
 
-/** Thrown out of a step that ends without a report, because the move was cancelled or the driver closed. */
+/** Ends a step without a report, because the move was cancelled or the driver was closed. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
 /**
- * Repeats what failed only because an agent was unreachable, for five minutes at most. Every order may be repeated.
- * @param isCancelled ends the waiting
- * @throws Cancelled, also where the work was done but the result is not wanted any more; whatever else `work` throws
+ * Retries a request while its agent is unreachable, for at most five minutes. Every order may be repeated.
+ * @param isCancelled true ends the retries
+ * @throws Cancelled, even if the request succeeded but was cancelled meanwhile; and every other error of `work`
  */
 export async function whileUnreachable<T>(work: () => Promise<T>, isCancelled: () => boolean): Promise<T> {
   const attempt = async () => {

@@ -1,12 +1,12 @@
-/** The moves that this process carries out, or was asked about. */
+/** The runs of the moves that this process carries out or has inspected. */
 import { TagalongError } from '../../errors.ts';
 import { pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Move } from '../hypervisor.ts';
 import type { AgentClient } from './client.ts';
 import { newRun, type Run } from './run.ts';
 
-/** A move that nobody has asked about for so long was given up without a word. */
-const FORGOTTEN_MS = 600_000;
+/** A move without an order for this time counts as abandoned. */
+const ABANDONED_MS = 600_000;
 
 /** Owns the runs, by the ids of their moves. */
 export class Runs {
@@ -14,7 +14,7 @@ export class Runs {
   readonly #sites: readonly { readonly site: string; readonly uplinks: readonly Uplink[] }[];
   readonly #runs = new Map<string, Run>();
 
-  /** Agents and sites may change later: they are read whenever a run is made. */
+  /** Agents and sites may change later: each new run reads them again. */
   constructor(
     agents: ReadonlyMap<string, AgentClient>,
     sites: readonly { readonly site: string; readonly uplinks: readonly Uplink[] }[],
@@ -23,7 +23,7 @@ export class Runs {
     this.#sites = sites;
   }
 
-  /** The run of a move. @throws TagalongError SITE_UNKNOWN where a site of it has no agent */
+  /** The run of a move, created at first use. @throws TagalongError SITE_UNKNOWN if one of its sites has no agent */
   of(move: Move): Run {
     const known = this.#runs.get(move.id);
     if (known) {
@@ -36,7 +36,7 @@ export class Runs {
       const sites = [...this.#agents.keys()].join(', ');
       throw new TagalongError('SITE_UNKNOWN', `${move.from} or ${move.to} has no agent; sites with one: ${sites}`);
     }
-    // An earlier move of the VM that is over, or forgotten, is not asked about any more.
+    // Earlier moves of the VM that are over or abandoned need no run any more.
     for (const [id, other] of this.#runs) {
       if (other.move.vm === move.vm && !this.isUnderWay(id)) this.#runs.delete(id);
     }
@@ -45,19 +45,19 @@ export class Runs {
     return run;
   }
 
-  /** True while that migration is being carried out here. */
+  /** True while this process carries out that migration. */
   readonly isUnderWay = (migration: string): boolean => {
     const run = this.#runs.get(migration);
     if (run === undefined || run.isOver) return false;
-    return run.underWay !== undefined || Date.now() - run.touchedAtMs < FORGOTTEN_MS;
+    return run.underWay !== undefined || Date.now() - run.touchedAtMs < ABANDONED_MS;
   };
 
-  /** Forgets a run: its move was undone. */
+  /** Deletes the run of a move that was undone. */
   delete(migration: string): void {
     this.#runs.delete(migration);
   }
 
-  /** Stops all runs: no more orders, no more reports. */
+  /** Ends the orders and reports of all runs. */
   stop(): void {
     for (const { stop } of this.#runs.values()) stop.abort();
   }

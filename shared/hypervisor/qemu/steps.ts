@@ -1,4 +1,4 @@
-/** The six steps of a move as orders to the agents of both ends. Each may be carried out again from its beginning. */
+/** The six steps of a move, as orders to the agents of both ends. Each step may be repeated from its beginning. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '../../errors.ts';
 import type { Phase } from '../../events/index.ts';
@@ -12,14 +12,14 @@ const POLL_MS = 40;
 const PROGRESS_MS = 250;
 
 /**
- * The steps by name. Each resolves when it is done, and throws what stopped it: RefusedOrder with the agent's code, TagalongError
- * AGENT_UNREACHABLE or AGENT_ANSWER_INVALID, Cancelled.
+ * The steps by name. Each resolves when it is done. Each throws RefusedOrder with the agent's code, TagalongError AGENT_UNREACHABLE
+ * or AGENT_ANSWER_INVALID, or Cancelled.
  */
 export const STEPS: Record<Phase, (context: StepContext) => Promise<void>> = {
   async prepare({ run: { move, source, destination, paths }, rules: { stallMs, postCopy }, ends, patiently }) {
     const { id: migration, vm, from, to } = move;
     const { machine, nic, migration: earlier } = ends.source!;
-    // Left over from a move that nobody carries out any more.
+    // The source still takes part in an earlier move that was abandoned.
     if (earlier !== undefined && earlier !== migration) {
       await patiently(() => source.order(vm, 'abort', { migration: earlier, voided: false }));
     }
@@ -30,7 +30,7 @@ export const STEPS: Record<Phase, (context: StepContext) => Promise<void>> = {
     const order = { migration, from, machine, nic: nic === 0 ? 1 : 0, ...where } as const;
     const { landing } = await patiently(() => destination.order(vm, 'receive', order));
     if (landing === undefined) throw misfit(`${to} does not say where it awaits ${vm}`);
-    // The source connects only to addresses on paths that both sites have, one for each path.
+    // The source connects only to addresses on paths between both sites, one for each path.
     if (onPaths(landing.endpoints, paths).length !== landing.endpoints.length) {
       throw misfit(`${to} awaits ${vm} at addresses that are on no path from ${from}`);
     }
@@ -63,7 +63,7 @@ export const STEPS: Record<Phase, (context: StepContext) => Promise<void>> = {
     const { token, machine } = ends.destination!;
     if (token === undefined) throw misfit(`${move.to} has no token of ${vm}`);
     const here = { migration, token };
-    // The destination has to close a mirrored disk before the last of the memory arrives.
+    // The destination has to close the mirrored disk before the rest of the memory arrives.
     const hasDisk = machine.spec.diskBytes > 0;
     await patiently(() => destination.order(vm, 'expect', here));
     await patiently(() => source.order(vm, 'stop', { migration, maxPauseMs, force, handOver: !hasDisk }));
@@ -80,7 +80,7 @@ export const STEPS: Record<Phase, (context: StepContext) => Promise<void>> = {
     const { announce, joinMs } = rules;
     await untilWhole(context);
     const { id: migration, vm } = move;
-    // Asked first: what the source measured is gone once it is released.
+    // Query before the release, which discards the figures of the source.
     const { destination: there } = await ask();
     if (there?.migration === migration) {
       if (announce === 'after' && there.state !== 'dead') {
@@ -121,9 +121,9 @@ async function copyMemory(context: StepContext): Promise<void> {
 }
 
 /**
- * Retargets a copy that stalls: it is begun again over the next path, as often as there are paths. A receiver takes one
- * connection only, so a new receiver is prepared and announced first.
- * @param first copies that have to be made again before this one
+ * Runs a copy. If it stalls, retargets it: repeats it over the next path, once for each path. A receiver accepts only one
+ * connection, so the steps `prepare` and `announce` are repeated with a new receiver first.
+ * @param first copies to repeat before this one
  */
 async function retargeting(
   context: StepContext,
@@ -141,7 +141,7 @@ async function retargeting(
         const [before, after] = [run.paths[0]!, run.paths[1] ?? run.paths[0]!];
         log(
           { tries, before: before.id, after: after.id, sentBytes: run.measured.bytes },
-          'a stalled copy is retargeted',
+          'the driver retargets a stalled copy',
         );
         run.paths = [...run.paths.slice(1), run.paths[0]!];
         run.earlier = run.measured;
@@ -158,7 +158,7 @@ async function retargeting(
   }
 }
 
-/** Follows a copy until the rest is small, or it fails. @param confirm has the source write down that it is done */
+/** Polls a copy until the source has persisted that it is done, or it fails. @param confirm orders the source to persist it */
 async function follow(context: StepContext, which: 'copy' | 'disk', confirm: () => Promise<unknown>): Promise<void> {
   const { ask, progress, run } = context;
   const step = which === 'copy' ? 'memory' : 'disk';
@@ -176,7 +176,7 @@ async function follow(context: StepContext, which: 'copy' | 'disk', confirm: () 
       const { code, reason } = copy.failure ?? { code: 'COPY_FAILED', reason: 'its agent gives no reason' };
       throw new RefusedOrder(code, reason);
     }
-    // An agent that was restarted has to be ordered again.
+    // The copy is ready to be confirmed, or its agent has restarted and needs the order again.
     if (copy === undefined || copy.state !== 'copying') await confirm();
     else if (Date.now() - reportedAtMs >= PROGRESS_MS) {
       reportedAtMs = Date.now();

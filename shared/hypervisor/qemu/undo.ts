@@ -1,13 +1,13 @@
-/** Undoing a move that has not switched over: the destination discards its receiver for good, then the source takes over. */
+/** Undoes a move that has not switched over: the destination discards its receiver for good, then the source takes the VM back. */
 import { TagalongError } from '../../errors.ts';
 import { goesForward, hasArrived } from './both-ends.ts';
 import { RefusedOrder } from './client.ts';
 import { askBothEnds, type Run, type StepContext, updateMeasured } from './run.ts';
 
 /**
- * Undoes what was done of a move. Returns when the VM is the source's again.
- * @throws RefusedOrder PAST_CANCEL where the VM has left its source, QEMU_GONE where its QEMU there is gone, and what the agents
- * refuse; TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID
+ * Undoes a move. Resolves when only the source may run the VM again.
+ * @throws RefusedOrder PAST_CANCEL if the VM has left its source, QEMU_GONE if its QEMU there has ended, and the refusals of the
+ * agents; TagalongError AGENT_UNREACHABLE, AGENT_ANSWER_INVALID
  */
 export async function undo(run: Run, { patiently, log }: Pick<StepContext, 'patiently' | 'log'>): Promise<void> {
   const { move, source, destination } = run;
@@ -19,7 +19,7 @@ export async function undo(run: Run, { patiently, log }: Pick<StepContext, 'pati
     }
     updateMeasured(run, before);
     await patiently(() => destination.order(vm, 'discard', { migration }));
-    // The destination never runs it now, whatever order arrives late: so the source may.
+    // The destination can no longer run the VM, even if an order arrives late. So the source may run it.
     if (before.source) {
       const { instance } = await patiently(() => source.order(vm, 'abort', { migration, voided: true }));
       if (instance?.state === 'dead') throw new RefusedOrder('QEMU_GONE', `${vm}: its QEMU at ${from} is gone`);
@@ -36,9 +36,9 @@ export async function undo(run: Run, { patiently, log }: Pick<StepContext, 'pati
 }
 
 /**
- * Has the VM run on at its source although the destination answers nonsense. That is safe: the source refuses where it has
- * handed the VM over, and nobody orders the receiver to run it, because this move is over.
- * @returns whether it runs there
+ * Resumes the VM at its source although the destination's answers are invalid. This is safe: the source refuses if it has handed
+ * the VM over, and no order to resume goes to the receiver, because this move is over.
+ * @returns true if the VM runs there
  */
 async function runAtSource({ move, source }: Run, patiently: StepContext['patiently']): Promise<boolean> {
   try {

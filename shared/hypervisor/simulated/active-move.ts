@@ -5,32 +5,33 @@ import type { Route } from './fluid.ts';
 
 const FORCED_STOP = 'forced-stop';
 
-/** A move as far as it has come. Kept after its end, until the VM's next move: `inspect` may still ask. */
+/** The state of a move. It is retained after the end of the move, until the VM's next move, for a later `inspect`. */
 export interface ActiveMove {
   readonly move: Move;
   readonly route: Route;
   readonly rttMs: number;
-  /** How many of the steps are done, in order. */
+  /** The number of steps that are done; steps are done in the order of `PHASES`. */
   done: number;
   underWay: Phase | undefined;
-  /** How many steps were begun, those included that were begun anew. */
+  /** The number of steps begun so far, repetitions included. */
   begun: number;
-  /** Takes back what the step under way waits for: a time or a transfer. */
+  /** Cancels the timer or the transfer that the step under way waits for. */
   cancel: Cancel | undefined;
+  /** Divides the share of every path that the move gets. */
   slowdown: number;
   rounds: number;
   forcedStop: boolean;
-  /** Since when the memory that the destination has not got is being dirtied. */
+  /** When the last round of pre-copy began. The pages dirtied since then are still to be sent. */
   dirtySinceMs: number;
-  /** Since when the VM is stopped for the switch-over. */
-  stoppedMs: number;
-  /** The longest time that the VM was stopped. */
+  /** When the VM was last stopped for the switch-over. */
+  stoppedAtMs: number;
+  /** The longest time for which the VM was stopped. */
   pauseMs: number;
-  /** The totals as they were last asked for. */
+  /** The totals that `measuredOf` returned last. */
   measured: Measured | undefined;
 }
 
-/** A move of which nothing is done yet. */
+/** A move before its first step. @param rttMs round-trip time between both sites */
 export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove {
   return {
     move,
@@ -44,18 +45,18 @@ export function activeMove(move: Move, route: Route, rttMs: number): ActiveMove 
     rounds: 0,
     forcedStop: false,
     dirtySinceMs: 0,
-    stoppedMs: 0,
+    stoppedAtMs: 0,
     pauseMs: 0,
     measured: undefined,
   };
 }
 
-/** True: the step was carried out. */
+/** True if the step is done. */
 export function isDone(active: ActiveMove, step: Phase): boolean {
   return PHASES.indexOf(step) < active.done;
 }
 
-/** The move's totals; the route must be settled. The same object as before where nothing has come to it since. */
+/** The totals of a move. The route must be settled. Returns the previous object if nothing has changed since. */
 export function measuredOf(active: ActiveMove): Measured {
   const { route, pauseMs, rounds, forcedStop, measured: last } = active;
   let bytes = 0;
@@ -81,7 +82,7 @@ function totals({ route, pauseMs, rttMs, rounds, forcedStop }: ActiveMove, bytes
   if (forcedStop) degraded.push(FORCED_STOP);
   return {
     pauseMs,
-    // A packet that just missed the VM is sent again after a round trip.
+    // TCP retransmits a packet that just missed the VM after about a round trip.
     interruptionMs: pauseMs === 0 ? 0 : pauseMs + rttMs,
     bytes,
     bytesByPath,

@@ -3,10 +3,10 @@ import type { Move } from '../hypervisor.ts';
 import { type ActiveMove, isDone } from './active-move.ts';
 
 /**
- * Why a move cannot begin; undefined where it can.
+ * The reason why a move cannot begin; undefined if it can.
  * @param runsAt every site where the VM runs now
- * @param moves the VM's moves that are remembered
- * @param paths how many paths the two sites have in common
+ * @param moves the VM's moves that are still stored
+ * @param paths the number of paths between the two sites
  */
 export function objection(
   { id, vm, from, to }: Move,

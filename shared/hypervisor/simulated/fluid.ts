@@ -4,44 +4,44 @@ import { maxMinShares } from '../../model/sharing.ts';
 import { Deadlines } from '../../time/deadlines.ts';
 
 /**
- * The network between the sites as a fluid: each transfer has a rate, which changes only when a transfer that it shares
- * a link with begins or ends, or when a link's rate changes. What was sent is rate × time, so nothing is ticked.
+ * A fluid model of the network between the sites. Each transfer has a rate. The rate changes only when a transfer on the same link
+ * begins or ends, or when the rate of a link changes. Between two changes the bytes sent are rate × time, so there are no ticks.
  */
 export interface FluidNetwork {
-  /** Sets what a link carries, in bytes a second; 0: nothing gets through, transfers wait. */
+  /** Sets the rate of a link, in bytes a second. At 0 its transfers wait. */
   setLink(link: string, rateBps: number): void;
-  /** The links that paths lead over, looked up once for all moves that take them. */
+  /** Resolves the links of paths. All moves between the same two sites share the result. */
   way(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): Way;
-  /** Subflows for one move, one for each path of a way; costs nothing until something is sent. */
+  /** The subflows of one move, one for each path of a way. They use no link until `send`. */
   route(way: Way): Route;
   /**
-   * Sends `bytes` (more than 0) over all subflows of a route and then calls `sent`, never inside this call.
+   * Sends `bytes` (more than 0) over all subflows of a route, and calls `sent` at the end, after this call has returned.
    * @param slowdown divides the route's share of every path
-   * @returns takes the transfer back; what was sent until then stays counted
+   * @returns cancels the transfer; the bytes sent until then stay counted
    */
   send(route: Route, bytes: number, slowdown: number, sent: () => void): Cancel;
-  /** Brings the routes' `sentBytes` up to now. */
+  /** Adds the bytes sent until now to `sentBytes` of all routes. */
   settle(): void;
-  /** How far a route is at this moment. Nothing is settled by it: who looks on does not change how totals are added up. */
-  look(route: Route): Sending;
+  /** The progress of a route. Settles nothing, so that observers do not change how rounding adds up in the totals. */
+  progressOf(route: Route): TransferProgress;
 }
 
-/** How far a route is. */
-export interface Sending {
+/** The progress of a route: the bytes sent in total, and the transfer under way. */
+export interface TransferProgress {
   readonly bytes: number;
   readonly bytesByPath: Readonly<Record<string, number>>;
-  /** Of the transfer under way; 0 where there is none. */
+  /** Of the transfer under way; 0 if there is none. */
   readonly remainingBytes: number;
   readonly rateBps: number;
 }
 
-/** Paths with their links, in order. */
+/** The paths between two sites with their links, in order. */
 export type Way = readonly { readonly id: string; readonly links: readonly Link[] }[];
 
 /** The subflows of one move, with their running totals. */
 export interface Route {
   readonly subflows: readonly Subflow[];
-  /** The fewest subflows that carried anything at once, so far; all of them at the start. */
+  /** The smallest number of subflows that carried data at the same time; initially all of them. */
   fewestSubflows: number;
 }
 
@@ -50,17 +50,17 @@ interface Subflow {
   readonly links: readonly Link[];
   sentBytes: number;
   shareBps: number;
-  /** What is being sent; undefined where the subflow is idle. */
+  /** The transfer under way; undefined if the subflow is idle. */
   transfer: Transfer | undefined;
-  /** The last computation of the rates that reached it. */
+  /** Number of the last computation of the rates that included this subflow. */
   computed: number;
 }
 
 interface Link {
   rateBps: number;
-  /** The subflows with something to send. */
+  /** The subflows on this link that have a transfer. */
   readonly crossing: Set<Subflow>;
-  /** As for a subflow; with its place in that computation. */
+  /** Number of the last computation of the rates that included this link, and the link's index in it. */
   computed: number;
   index: number;
 }
@@ -70,24 +70,24 @@ interface Transfer {
   readonly slowdown: number;
   remainingBytes: number;
   rateBps: number;
-  /** Up to when `remainingBytes` is settled. */
+  /** The time up to which `remainingBytes` is computed. */
   settledMs: number;
   endMs: number;
-  /** Counts the transfers in the order in which they began. */
+  /** Sequence number, in the order in which transfers began. */
   readonly order: number;
-  /** Undefined once the transfer was taken back. */
+  /** Undefined once the transfer was cancelled. */
   sent: (() => void) | undefined;
 }
 
 const NONE: readonly Transfer[] = [];
 
-/** @param model what a migration makes of the path rates it gets (efficiency, the hosts' ceiling) */
+/** An idle network without links. @param model computes the rate of a migration from the rates of its paths */
 export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
   const links = new Map<string, Link>();
   const active = new Set<Transfer>();
-  /** Links whose flows or rate changed since the rates were last computed. */
+  /** Links whose transfers or rate changed since the last computation of the rates. */
   const changed = new Set<Link>();
-  /** When transfers end. An entry that no longer agrees with the transfer's own `endMs` is dropped when it comes up. */
+  /** The ends of transfers. An entry is outdated, and dropped at its time, if it differs from the transfer's `endMs`. */
   const ends = new Deadlines<Transfer>();
   let begun = 0;
   let computation = 0;
@@ -107,7 +107,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
     wakeMs = timeMs;
     cancelWake = timeMs === Number.POSITIVE_INFINITY ? undefined : clock.at(timeMs, wake);
   };
-  // All that begins and ends in one instant costs one computation of the rates.
+  // One computation of the rates covers all transfers that begin or end in the same instant.
   const wakeNow = () => wakeAt(Math.min(wakeMs, clock.now()));
 
   const attach = (transfer: Transfer) => {
@@ -145,7 +145,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
     const ended: Transfer[] = [];
     while (nextEndMs() <= nowMs) {
       const transfer = ends.pop()!;
-      // Not rate × time: rounding would leave a few bytes over.
+      // rate × time would leave a few bytes, because of rounding.
       count(transfer, transfer.remainingBytes);
       detach(transfer);
       ended.push(transfer);
@@ -162,7 +162,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
     }
     changed.clear();
     wakeAt(nextEndMs());
-    // Whoever is told of an earlier end may have taken a later one back.
+    // The callback of an earlier end may have cancelled a later transfer.
     for (const transfer of ended) transfer.sent?.();
   };
 
@@ -211,11 +211,11 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
       const nowMs = clock.now();
       for (const transfer of active) settle(transfer, nowMs);
     },
-    look: (route) => sendingOf(route, clock.now()),
+    progressOf: (route) => progressAt(route, clock.now()),
   };
 }
 
-function sendingOf({ subflows }: Route, nowMs: number): Sending {
+function progressAt({ subflows }: Route, nowMs: number): TransferProgress {
   const transfer = subflows.find((subflow) => subflow.transfer !== undefined)?.transfer;
   const unsettled = transfer === undefined ? 0 : unsettledOf(transfer, nowMs);
   const totalBps = subflows.reduce((sum, { shareBps }) => sum + shareBps, 0);
@@ -231,8 +231,8 @@ function sendingOf({ subflows }: Route, nowMs: number): Sending {
 }
 
 /**
- * Computes the shares anew where a changed link can have an influence: of all flows that share a link, and theirs.
- * @returns the transfers whose shares are others now
+ * Computes the shares of all subflows that are connected to a changed link, directly or through other links.
+ * @returns the transfers whose shares have changed
  */
 function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: number): Iterable<Transfer> {
   const links: Link[] = [];
@@ -244,7 +244,7 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: numb
     links.push(link);
   };
   for (const link of changed) reach(link);
-  // The list grows on the way, until everything that is connected is in it.
+  // The list grows in the loop until it has all connected links.
   for (let i = 0; i < links.length; i++) {
     for (const subflow of links[i]!.crossing) {
       if (subflow.computed === computation) continue;
@@ -267,7 +267,7 @@ function shareLinks(changed: ReadonlySet<Link>, computation: number, nowMs: numb
 }
 
 function sharesOf(links: readonly Link[], subflows: readonly Subflow[]): number[] {
-  // Most moves have their links to themselves.
+  // The usual case: no link is shared, so each subflow gets its slowest link.
   if (links.every(({ crossing }) => crossing.size <= 1)) return subflows.map(slowestBps);
   return maxMinShares(
     links.map(({ rateBps }) => rateBps),
@@ -290,7 +290,7 @@ function setRate(transfer: Transfer, model: MoveModel, nowMs: number): void {
     transfer.rateBps > 0 ? nowMs + (transfer.remainingBytes / transfer.rateBps) * 1000 : Number.POSITIVE_INFINITY;
 }
 
-/** Counts what was sent since the last time, at the rate of that time. */
+/** Adds the bytes sent since the last call, at the present rate. */
 function settle(transfer: Transfer, nowMs: number): void {
   count(transfer, unsettledOf(transfer, nowMs));
   transfer.settledMs = nowMs;

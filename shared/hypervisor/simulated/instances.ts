@@ -1,17 +1,17 @@
 /**
- * What a VM's instance at a site is doing: `running`; `paused`, stopped at the source for the last copy; `incoming`,
- * waiting at the destination for its memory; `stopped`, left over at the source until it is released.
+ * The state of a VM's instance at a site. `running`; `paused`: stopped at the source for the last copy; `incoming`: waits for its
+ * memory at the destination; `stopped`: remains at the source until it is released.
  */
 export type InstanceState = 'running' | 'paused' | 'incoming' | 'stopped';
 
-/** Which VM has an instance where. Keeps what it is told, right or wrong: that a VM runs once is for others to see to. */
+/** The instances of all VMs at all sites. It does not check that a VM runs only once: tests have to be able to see a violation. */
 export interface Instances {
   set(vm: string, site: string, state: InstanceState): void;
   delete(vm: string, site: string): void;
   state(vm: string, site: string): InstanceState | undefined;
   /** The sites where the VM runs right now. */
   running(vm: string): string[];
-  /** The VMs that are at home at a site: they run there or are paused for a switch-over. */
+  /** The VMs whose home a site is: they run there, or are paused there for a switch-over. */
   at(site: string): string[];
 }
 
@@ -21,11 +21,11 @@ interface Instance {
   state: InstanceState;
 }
 
-/** A world in which no VM runs yet. */
+/** An empty table of instances. */
 export function instances(): Instances {
-  /** One or two each: a list of them takes a fifth of a map's memory. */
+  /** A VM has one or two instances; an array of them takes a fifth of the memory of a map. */
   const byVm = new Map<string, Instance[]>();
-  /** Kept beside, because a site's heartbeat asks for its VMs again and again. */
+  /** The VMs of each home: an index, because every heartbeat of a site lists its VMs. */
   const homeOf = new Map<string, Set<string>>();
 
   const instanceOf = (vm: string, site: string) => byVm.get(vm)?.find((instance) => instance.site === site);

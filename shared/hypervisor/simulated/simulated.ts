@@ -14,7 +14,7 @@ import { fluidNetwork, type Way } from './fluid.ts';
 import { instances as newInstances } from './instances.ts';
 import { pause, resumeAtSource, STEPS, type StepEnd, wait } from './steps.ts';
 
-/** A place and how it is connected. */
+/** A site: its name, its position, and its uplinks. */
 export interface SimulatedSite {
   readonly site: string;
   readonly lat: number;
@@ -23,44 +23,45 @@ export interface SimulatedSite {
 }
 
 /**
- * Refuses with the codes `NO_SUCH_VM`, `VM_ELSEWHERE` (it does not run at `from`, or not only there), `NO_PATH`,
- * `BAD_ORDER` and `PAST_CANCEL`; gives memory up with `NOT_CONVERGING`; otherwise fails only as {@link Faults} say.
+ * A simulated hypervisor with its sites and VMs. It refuses orders with the codes `NO_SUCH_VM`, `VM_ELSEWHERE` (the VM does not run
+ * at `from`, or runs at another site too), `NO_PATH`, `BAD_ORDER` and `PAST_CANCEL`. Pre-copy fails with `NOT_CONVERGING`. All
+ * other failures are injected by {@link Faults}.
  */
 export interface SimulatedHypervisor extends Hypervisor {
-  /** A site, or what is new of it: transfers under way go on at the new rates. */
+  /** Adds or changes a site. Transfers under way continue at the new rates. */
   declareSite(site: SimulatedSite): void;
-  /** A site is no more: VMs that run there run on, and no path leads there until it is declared again. */
+  /** Removes a site. Its VMs continue to run, but it has no paths until it is declared again. */
   removeSite(site: string): void;
   /**
-   * A VM begins to run. Where it already runs elsewhere it then runs twice: that is not for the hypervisor to judge.
-   * @throws TagalongError SITE_UNKNOWN where the site was not declared
+   * Starts a VM. If it already runs at another site, it then runs twice: callers prevent that, and tests have to be able to see it.
+   * @throws TagalongError SITE_UNKNOWN if the site was not declared
    */
-  place(vm: string, site: string): void;
-  /** A VM is no more, wherever it was. The step of its move that is under way fails with `NO_SUCH_VM`. */
+  startVm(vm: string, site: string): void;
+  /** Removes a VM from all sites. The step of its move that is under way fails with `NO_SUCH_VM`. */
   remove(vm: string): void;
-  /** The VMs a site has: they run there or are stopped for a switch-over, in the order they came. */
+  /** The VMs that run at a site or are stopped there for a switch-over, in the order in which they came. */
   vmsAt(site: string): string[];
-  /** Every site where the VM runs at this moment: one, but none during a switch-over, and two if something is wrong. */
+  /** The sites where the VM runs now: one; none during a switch-over; two only if a caller is at fault. */
   running(vm: string): string[];
 }
 
-/** Of a VM that has not been moved. Never written to: most VMs of a large simulation never are. */
+/** The moves of a VM that has never moved. Shared and never changed: most VMs of a large simulation never move. */
 const NO_MOVES = new Map<string, ActiveMove>();
 
-/** The steps that take long enough to be looked at. */
+/** The steps that take long enough for reports of their progress. */
 const COPIES: readonly Phase[] = ['announce', 'disk', 'memory'];
 
-/** What two sites have between them. */
-interface Between {
+/** The paths and the round-trip time from one site to another. */
+interface Connection {
   readonly way: Way;
   readonly rttMs: number;
 }
 
 /**
- * Virtual machines, their hosts and the network between them, in memory, driven by a clock and nothing else.
- * @param model what the steps take and what migrations make of the paths' rates
- * @param network gives the round-trip times between sites
- * @param progressEveryMs how often a copy says how far it is, for those who look on; absent: at the end of each round only
+ * Simulates virtual machines, their hosts and the network between them, in memory. Only the clock drives it.
+ * @param model durations of the steps, and rates of migrations over paths
+ * @param network round-trip times between sites
+ * @param progressEveryMs interval in ms of the progress reports of a copy; absent: only at the end of each round
  */
 export function simulatedHypervisor({
   clock,
@@ -79,11 +80,11 @@ export function simulatedHypervisor({
   const instances = newInstances();
   const world = { clock, model, network, instances };
   const sites = new Map<string, SimulatedSite>();
-  /** Removed ones too: VMs may still be there. */
+  /** All sites that were ever declared: removed sites may still have VMs. */
   const everSites = new Set<string>();
-  /** Made when first asked for, and anew after a site was declared anew. */
-  const ways = new Map<string, Map<string, Between>>();
-  /** The moves of each VM by id: the latest one, and those before it whose release is still to come. */
+  /** By source and destination; computed at first use, cleared when a site is declared or removed. */
+  const connections = new Map<string, Map<string, Connection>>();
+  /** The moves of each VM by id: the latest one, and earlier ones that are not released. */
   const movesOf = new Map<string, Map<string, ActiveMove>>();
   let listener: (report: Report) => void = () => {};
 
@@ -97,9 +98,9 @@ export function simulatedHypervisor({
     reportLater(() => ({ kind: 'failed', id, step, code, reason, measured }));
   };
 
-  /** The way from one site to another; undefined where one of them was not declared. */
-  const wayBetween = (from: string, to: string): Between | undefined => {
-    const known = ways.get(from)?.get(to);
+  /** The connection from one site to another; undefined if one of them was not declared. */
+  const connectionOf = (from: string, to: string): Connection | undefined => {
+    const known = connections.get(from)?.get(to);
     const [source, destination] = [sites.get(from), sites.get(to)];
     if (known || !source || !destination) return known;
     const way = network.way(
@@ -108,28 +109,28 @@ export function simulatedHypervisor({
         links: [`${from}/${provider}/out`, `${to}/${provider}/in`],
       })),
     );
-    const between = { way, rttMs: siteRttMs(networkModel, distanceKm(source, destination)) };
-    ways.set(from, (ways.get(from) ?? new Map()).set(to, between));
-    return between;
+    const connection = { way, rttMs: siteRttMs(networkModel, distanceKm(source, destination)) };
+    connections.set(from, (connections.get(from) ?? new Map()).set(to, connection));
+    return connection;
   };
 
-  /** The record of a move that begins; undefined where it was refused. */
+  /** Admits a move to its first step; undefined if it was refused. */
   const admit = (move: Move): ActiveMove | undefined => {
-    const between = wayBetween(move.from, move.to);
+    const connection = connectionOf(move.from, move.to);
     const moves = movesOf.get(move.vm)!;
-    const objected = objection(move, instances.running(move.vm), moves.values(), between?.way.length ?? 0);
+    const objected = objection(move, instances.running(move.vm), moves.values(), connection?.way.length ?? 0);
     if (objected) {
       refuse(move, 'prepare', objected.code, objected.reason);
       return undefined;
     }
     for (const [id, { done }] of moves) if (done === 0 || done === PHASES.length) moves.delete(id);
-    const active = activeMove(move, network.route(between!.way), between!.rttMs);
+    const active = activeMove(move, network.route(connection!.way), connection!.rttMs);
     if (moves === NO_MOVES) movesOf.set(move.vm, new Map([[move.id, active]]));
     else moves.set(move.id, active);
     return active;
   };
 
-  /** Ends what is under way of a move, leaving the VM running where it was. */
+  /** Stops the step under way. The VM continues to run at its source. */
   const stopStep = (active: ActiveMove) => {
     active.cancel?.();
     active.cancel = undefined;
@@ -137,25 +138,25 @@ export function simulatedHypervisor({
     active.underWay = undefined;
   };
 
-  /** Says how far the step is, now and again and again until it ends. */
-  const tellProgress = (step: Phase, active: ActiveMove, everyMs: number) => {
+  /** Reports the progress of a step now, and at an interval until the step ends. */
+  const reportProgress = (step: Phase, active: ActiveMove, everyMs: number) => {
     const { id } = active.move;
     const { begun } = active;
-    const tell = () => {
+    const report = () => {
       if (active.underWay !== step || active.begun !== begun) return;
-      const { bytes, bytesByPath, remainingBytes, rateBps } = network.look(active.route);
+      const { bytes, bytesByPath, remainingBytes, rateBps } = network.progressOf(active.route);
       const measured = { ...measuredOf(active), bytes, bytesByPath };
       listener({ kind: 'progress', id, step, measured, remainingBytes, rateBps });
-      clock.at(clock.now() + everyMs, tell);
+      clock.at(clock.now() + everyMs, report);
     };
-    clock.at(clock.now(), tell);
+    clock.at(clock.now(), report);
   };
 
   const carryOut = (step: Phase, active: ActiveMove) => {
     const { id } = active.move;
     active.underWay = step;
     active.begun++;
-    if (progressEveryMs !== undefined && COPIES.includes(step)) tellProgress(step, active, progressEveryMs);
+    if (progressEveryMs !== undefined && COPIES.includes(step)) reportProgress(step, active, progressEveryMs);
     const end: StepEnd = {
       done() {
         active.underWay = undefined;
@@ -194,7 +195,7 @@ export function simulatedHypervisor({
         return;
       }
       const next = PHASES[active?.done ?? 0];
-      // Of a move that is no longer remembered, the VM itself says that it was made: nothing is left to release.
+      // The move is no longer stored, but its VM runs at the destination: nothing is left to release.
       if (!active && step === 'release' && instances.running(vm).includes(move.to)) {
         reportLater(() => ({ kind: 'done', id, step, measured: measuredNow(undefined) }));
         return;
@@ -208,7 +209,7 @@ export function simulatedHypervisor({
     abort(move) {
       const { id, vm, from, to } = move;
       const active = movesOf.get(vm)?.get(id);
-      // Of a move that is no longer remembered, the VM itself says whether it was made.
+      // If the move is no longer stored, the site where the VM runs tells whether it switched over.
       const switched = active ? isDone(active, 'switch') : instances.running(vm).includes(to);
       if (switched) return refuse(move, 'abort', 'PAST_CANCEL', `${vm} has left ${from} for ${to}`);
       if (active) {
@@ -247,7 +248,7 @@ export function simulatedHypervisor({
       }
       sites.set(site, declared);
       everSites.add(site);
-      ways.clear();
+      connections.clear();
     },
 
     removeSite(site) {
@@ -256,10 +257,10 @@ export function simulatedHypervisor({
         network.setLink(`${site}/${provider}/in`, 0);
       }
       sites.delete(site);
-      ways.clear();
+      connections.clear();
     },
 
-    place(vm, site) {
+    startVm(vm, site) {
       if (!sites.has(site)) {
         throw new TagalongError('SITE_UNKNOWN', `cannot place ${vm} at ${site}: declare the site first`);
       }

@@ -1,8 +1,7 @@
 /**
- * What the six steps do and how long they take. Each step ends in exactly one call of `end.done` or `end.failed`, later
- * than the call that began it, unless `active.cancel` is called before.
+ * The six steps of a simulated move. Each step ends with exactly one call of `end.done` or `end.failed`, after the call that began
+ * it has returned. A step that is cancelled by `active.cancel` calls neither.
  */
-
 import type { Clock } from '../../clock/clock.ts';
 import { MAX_RATE_BPS, within } from '../../events/bounds.ts';
 import type { Phase } from '../../events/index.ts';
@@ -12,6 +11,7 @@ import type { ActiveMove } from './active-move.ts';
 import type { FluidNetwork } from './fluid.ts';
 import type { Instances } from './instances.ts';
 
+/** The parts of the simulation that the steps use and change. */
 export interface World {
   readonly clock: Clock;
   readonly model: MoveModel;
@@ -19,19 +19,19 @@ export interface World {
   readonly instances: Instances;
 }
 
-/** How a step says what came of it. */
+/** The callbacks by which a step reports its result and its progress. */
 export interface StepEnd {
   done(): void;
   failed(code: string, reason: string): void;
   progress(remainingBytes: number, rateBps: number): void;
 }
 
-/** What each step does, and how long it takes. */
+/** The steps by name. Durations come from the model, the round-trip time and the rates of the paths. */
 export const STEPS: Record<Phase, (world: World, active: ActiveMove, end: StepEnd) => void> = {
   prepare({ clock, model, instances }, active, end) {
     const { vm, to } = active.move;
     wait(clock, active, active.route.subflows.length > 1 ? model.prepareMs.multi : model.prepareMs.single, () => {
-      // Somebody may have placed the VM there meanwhile; two that run must show as two.
+      // If the VM was started there meanwhile, it runs twice: `running` must show both.
       if (instances.state(vm, to) !== 'running') instances.set(vm, to, 'incoming');
       end.done();
     });
@@ -69,14 +69,14 @@ export const STEPS: Record<Phase, (world: World, active: ActiveMove, end: StepEn
   release({ clock, model, instances }, active, end) {
     const { vm, from } = active.move;
     wait(clock, active, model.releaseMs, () => {
-      // The VM may have come back to this site while the release was not asked for or had failed.
+      // A later move may have brought the VM back to this site before this release.
       if (instances.state(vm, from) === 'stopped') instances.delete(vm, from);
       end.done();
     });
   },
 };
 
-/** One round of the pre-copy, and those after it. */
+/** Runs one round of pre-copy and the rounds after it. */
 function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number, bytes: number): void {
   const { clock, model } = world;
   const { spec } = active.move;
@@ -84,12 +84,12 @@ function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number
   active.dirtySinceMs = begunMs;
   send(world, active, bytes, () => {
     const roundMs = clock.now() - begunMs;
-    // A clock has no time as short as a small round over a fast path takes.
+    // A small round over a fast path takes less than the clock's resolution: without the bound its rate would be infinite.
     const rateBps = within((bytes / roundMs) * 1000, MAX_RATE_BPS);
     const pendingBytes = dirtiedBytes(spec, roundMs);
     active.rounds++;
     end.progress(pendingBytes, rateBps);
-    // Whoever heard of the progress may have aborted the move.
+    // The listener of the progress may have aborted the move.
     if (active.underWay !== 'memory') return;
     const verdict = afterRound(spec, model, round, pendingBytes, rateBps);
     if (verdict === 'again') return copyRound(world, active, end, round + 1, pendingBytes);
@@ -102,30 +102,30 @@ function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number
   });
 }
 
-/** Sends over the move's paths; the last byte arrives one way's latency after it was sent. */
+/** Sends bytes over the paths of the move. The last byte arrives half a round trip after it was sent. */
 function send(world: World, active: ActiveMove, bytes: number, arrived: () => void): void {
   const latency = () => wait(world.clock, active, active.rttMs / 2, arrived);
   if (bytes === 0) latency();
   else active.cancel = world.network.send(active.route, bytes, active.slowdown, latency);
 }
 
-/** Goes on after `ms`, unless the move is cancelled before. */
+/** Calls `then` after `ms`, unless the step is cancelled before. */
 export function wait(clock: Clock, active: ActiveMove, ms: number, then: () => void): void {
   active.cancel = clock.at(clock.now() + ms, then);
 }
 
 /** Stops the VM at the source. */
 export function pause({ clock, instances }: World, active: ActiveMove): void {
-  active.stoppedMs = clock.now();
+  active.stoppedAtMs = clock.now();
   instances.set(active.move.vm, active.move.from, 'paused');
 }
 
-/** Lets a VM that was stopped for a switch-over run on where it was. */
+/** Resumes a VM at its source after it was stopped for a switch-over. */
 export function resumeAtSource(world: World, active: ActiveMove): void {
   world.instances.set(active.move.vm, active.move.from, 'running');
   countPause(world, active);
 }
 
 function countPause({ clock }: World, active: ActiveMove): void {
-  active.pauseMs = Math.max(active.pauseMs, clock.now() - active.stoppedMs);
+  active.pauseMs = Math.max(active.pauseMs, clock.now() - active.stoppedAtMs);
 }

@@ -1,11 +1,11 @@
-/** Makes the event of a decision, its explanation, and the error of a refused order. */
+/** Builds the event of a decision, its explanation, and the error of a refused order. */
 import { TagalongError } from '../../errors.ts';
 import type { Data, Explanation } from '../../events/index.ts';
 import type { EvaluationSummary } from '../evaluate/summary.ts';
 import type { Vm } from '../state/state.ts';
 import type { DecideParams } from './machine.ts';
 
-/** The event of a decision. Its id consists of the VM and the number, so it is the same however often it is computed. */
+/** The event of a decision. Its id is the VM's name and the number, so a repeated computation gives the same id. */
 export function decisionEvent(
   vm: Vm,
   { verdict, choice, source, reason }: DecideParams,
@@ -31,7 +31,7 @@ export function decisionEvent(
   };
 }
 
-/** Why a VM is where it is. */
+/** The explanation of a VM's placement. */
 export function explanation(vm: Vm, policy: string, reason: string, summary: EvaluationSummary): Explanation {
   return {
     state: vm.state,
@@ -47,12 +47,12 @@ export function explanation(vm: Vm, policy: string, reason: string, summary: Eva
 
 const EMPTY_SUMMARY: EvaluationSummary = { home: 0, sessions: 0, oldestFixAgeMs: 0, expectedStayMs: 0, list: [] };
 
-/** An explanation of state and reason only, without candidates. */
+/** An explanation with state and reason only, without candidates. */
 export function unexplained(vm: Vm, policy: string, reason: string): Explanation {
   return explanation(vm, policy, reason, EMPTY_SUMMARY);
 }
 
-/** The error of an operator's order that cannot be followed. @param why the reason in words, and the filter where one refuses */
+/** The error of a refused order. @param why the reason in words, with the name of the filter if one refuses */
 export function moveRefused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }

@@ -10,10 +10,11 @@
  *
  * - **idle**: no user is attached, or all have been silent for the session time-out.
  * - **settled**: no site serves so much better that a move could pay.
- * - **drifting**: one does; the gain has to last (dwell) and to be worth the move before the move is ordered.
- * - **moving**: a move is ordered; the state ends with the migration. The move is cancelled if the users turn back, or no migrator accepts it.
- * - **cooling**: a move has ended; no other one for `coolingMs`.
- * - **backing-off**: a move has failed; no other one for a time that doubles with each failure in a row.
+ * - **drifting**: a site does. The move is ordered when the gain has lasted (dwell) and is worth the cost.
+ * - **moving**: a move is ordered. The state ends with the migration. The move is cancelled if the users turn back, or if no migrator
+ *   accepts it.
+ * - **cooling**: a move has ended; no other move for `coolingMs`.
+ * - **backing-off**: a move has failed; no other move for a time that doubles with each failure in a row.
  * - **evacuating**: the home cannot be used; any site that passes the filters is better.
  *
  * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
@@ -23,6 +24,7 @@ import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
 import type { DecisionSource, MoveUnderWay, VmContext, VmState } from '../state/vm-context.ts';
 
+/** The events of the machine: the result of an evaluation (`looked`), an operator's order, and facts of the VM's migration. */
 export type MachineEvent =
   | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
   | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
@@ -32,7 +34,7 @@ export type MachineEvent =
   | { readonly type: 'failed'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'cancelled'; readonly atMs: number; readonly decision: string };
 
-/** The parameters of the action `decide`: a decision to publish, with the number `seq` of the context it comes with. */
+/** The parameters of the action `decide`: a decision to publish. Its number is `seq` of the context after the transition. */
 export interface DecideParams {
   readonly verdict: 'move' | 'stay' | 'cancel';
   readonly choice?: Choice | undefined;
@@ -40,7 +42,7 @@ export interface DecideParams {
   readonly reason: string;
 }
 
-/** How long no move is ordered after one has ended (cooling) or failed (backing off: doubled up to the maximum), in ms. */
+/** Times without a new move, in ms: after the end of a move (cooling), and after a failure (backing off, doubled up to a maximum). */
 export interface Cooldowns {
   readonly coolingMs: number;
   readonly backOffMs: number;
@@ -48,15 +50,15 @@ export interface Cooldowns {
 }
 
 /**
- * An order that no migrator accepts within this time (ms) was lost or refused: it is cancelled, and cancelled again at this
- * interval until a migrator publishes its end. Longer than a standby migrator takes to become the leader, or a bus to return.
+ * An order that no migrator accepts within this time (ms) counts as lost. It is cancelled, and cancelled again at this interval until
+ * a migrator publishes its end. The time is longer than a standby migrator needs to become the leader, or a bus to recover.
  */
 const ACCEPT_MS = 120_000;
 
 /** Guards that the machine shares with `wouldNotTransition`: a context and an evaluation in, true or false out. */
 const isHomeLost = (evaluation: Evaluation) => evaluation.homeLost !== null;
 const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move' && atMs >= advice.readyAtMs;
-/** Some site would serve better, though it may be too early for it or something may stand in the way. */
+/** A site would serve better. The move may be too early, or a filter may refuse it. */
 const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
 const isOver = ({ deadlineMs }: VmContext, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
 const isOvertaken = ({ move }: VmContext, { targetGain }: Evaluation) =>
@@ -65,8 +67,8 @@ const isUnanswered = ({ move }: VmContext, atMs: number) =>
   move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
 
 /**
- * True where an evaluation would leave the machine's state and context as they are. Most evaluations do, and this check costs about
- * a fiftieth of a step. machine.test.ts compares it with the machine on random contexts and evaluations.
+ * True if an evaluation would change neither the state nor the context of the machine. This holds for most evaluations, and the
+ * check costs about a fiftieth of a step. machine.test.ts compares it with the machine on random contexts and evaluations.
  */
 export function wouldNotTransition(state: VmState, context: VmContext, evaluation: Evaluation, atMs: number): boolean {
   switch (state) {
@@ -92,7 +94,7 @@ export function vmMachine(cooldowns: Cooldowns) {
   const { assign, createMachine } = setup({
     types: { context: {} as VmContext, events: {} as MachineEvent, input: {} as VmContext },
     actions: {
-      /** Data for the caller of the stepper, which publishes the decision; does nothing itself. */
+      /** Data only: the caller of the stepper publishes the decision. */
       decide: (_, _params: DecideParams) => {},
     },
   });
@@ -109,7 +111,7 @@ export function vmMachine(cooldowns: Cooldowns) {
   const refuge = (args: Args) => evaluation(args).refuge !== undefined;
   const isOwnMove = ({ context, event }: Args) => 'decision' in event && context.move?.decision === event.decision;
 
-  /** Enters a state, with the end of its cooldown where it is one. */
+  /** Sets the end of the cooldown on entry to a state; null for a state that is no cooldown. */
   const enter = (pauseMs: (context: VmContext) => number | null = () => null) =>
     assign(({ context, event }) => {
       const pause = pauseMs(context);
@@ -219,7 +221,7 @@ export function vmMachine(cooldowns: Cooldowns) {
         on: { looked: [toEvacuation, { guard: over, target: 'settled', actions: enter() }], ordered },
       },
       'backing-off': {
-        // An evacuation waits here too: the reason of the failure may last.
+        // An evacuation also waits here, because the cause of the failure may persist.
         on: { looked: { guard: over, target: 'settled', actions: enter() }, ordered },
       },
       evacuating: {

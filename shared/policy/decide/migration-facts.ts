@@ -1,4 +1,4 @@
-/** What the facts of a migration change of its VM, beside the state of its machine. */
+/** Applies the facts of a migration to its VM, apart from the state of its machine. */
 import type { FactOf } from '../../events/index.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
@@ -23,20 +23,20 @@ const KINDS: Readonly<Record<MigrationFact['type'], Kind>> = {
   'migration.cancelled.v1': 'cancelled',
 };
 
-/** The fact as an event of the VM's machine, at the VM's own time. */
+/** Converts a fact to an event of the VM's machine, at the VM's own time. */
 export function machineEvent({ type, data }: MigrationFact, { nowMs }: Vm): MachineEvent {
   return { type: KINDS[type], atMs: nowMs, decision: data.migration };
 }
 
-/** Ends the counting of a move against its sites and paths. */
+/** Removes the VM's move, if any, from the counts of its sites and paths. */
 export function endMove({ context: { move } }: Vm, sites: SiteTable): void {
   if (move) sites.count(sites.named(move.from), sites.named(move.to), move.paths, -1);
 }
 
 /**
- * Sets the VM's home to where it runs, and ends the counting of a move that has ended.
- * @param vm the VM that this move is of
- * @returns what a completed move adds to the correction of its pair
+ * Sets the home to the site where the VM runs. If the move has ended, removes it from the counts of its sites and paths.
+ * @param vm the VM of the fact, with that move in its context
+ * @returns the sample that a completed move adds to the correction of its pair; otherwise undefined
  */
 export function applyMigrationFact(
   fact: MigrationFact,

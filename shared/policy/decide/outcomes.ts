@@ -1,17 +1,17 @@
 import type { Implausible } from '../../geo/plausibility.ts';
 
-/** What became of a location event; a label of metrics. */
+/** The outcome of a location event: why it did not count, or its effect. A label of metrics. */
 export type LocationOutcome =
   | Implausible
-  | 'quiet' // counted, and nothing could have changed
-  | 'looked' // counted, and the VM was evaluated
+  | 'quiet' // it counts, and nothing could change
+  | 'looked' // it counts, and the VM was evaluated
   | 'unknown-vm'
   | 'unattached';
 
 /** Counts location events by outcome. */
 export class Outcomes {
   readonly #counts = new Map<LocationOutcome, number>();
-  /** Quiet events that are not in the map yet: nearly all are quiet, and updating a map would take half as long as the rest. */
+  /** Quiet events not in the map yet. Nearly all events are quiet, and updating a map takes half as long as all the rest. */
   #quiet = 0;
 
   get counts(): Map<LocationOutcome, number> {
@@ -21,7 +21,7 @@ export class Outcomes {
     return this.#counts;
   }
 
-  /** @returns what it counted */
+  /** Counts an outcome. @returns the same outcome */
   count<Outcome extends LocationOutcome>(outcome: Outcome): Outcome {
     if (outcome === 'quiet') this.#quiet++;
     else this.#counts.set(outcome, (this.#counts.get(outcome) ?? 0) + 1);

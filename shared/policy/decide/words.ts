@@ -1,11 +1,11 @@
-/** Why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
+/** Explains why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
 import type { Candidate, Explanation } from '../../events/index.ts';
 import { counted, digits } from '../../format.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
 export type Explained = Explanation & { readonly vm: string; readonly home: string };
 
-/** What each filter says when it refuses a site. */
+/** The words for a refusal, by filter. */
 const REFUSALS: Readonly<Record<string, string>> = {
   draining: 'it is being emptied',
   silent: 'nothing has been heard of it for too long',
@@ -20,19 +20,19 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'automation-paused': 'an operator has paused automatic moves',
 };
 
-/** What an idle VM's reason means. */
+/** The words for the reason of an idle VM. */
 const UNPOPULATED: Readonly<Record<string, string>> = {
   'nobody-attached': 'nobody is attached to it',
   'no-position': 'none of its users has told a position yet',
   'users-silent': 'none of its users has been heard of for too long',
 };
 
-/** Why a filter refuses a site. @param filter its name, as candidates have it */
+/** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
 export function refusalWords(filter: string): string {
   return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter]! : `"${filter}" refuses it`;
 }
 
-/** @param movingTo where the VM is being moved to, while it is */
+/** The explanation as one sentence. @param movingTo destination of the VM's move under way; undefined: none is known */
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
   const { vm, home, state, reason, sessions } = explained;
   const best = betterThanHome(explained);
@@ -68,7 +68,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
 }
 
-/** The site that serves best, where that is not the home. */
+/** The site that serves best; undefined if that is the home. */
 function betterThanHome({ home, homeServingUserMsPerS, candidates }: Explained): Candidate | undefined {
   const others = candidates.filter(
     ({ site, servingUserMsPerS }) => site !== home && servingUserMsPerS < homeServingUserMsPerS,

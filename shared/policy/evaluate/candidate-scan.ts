@@ -1,4 +1,4 @@
-/** Scans one VM: where its users are, which sites are near them, and what serving from each of those costs. */
+/** Scans one VM: the positions of its users, the sites near them, and the cost of serving the users from each site. */
 import { lonScale, unitVector } from '../../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../../model/network.ts';
 import { RTT_HOLDS_MS } from '../state/rtts.ts';
@@ -17,7 +17,7 @@ const ANYWHERE_KM = 1e6;
 export class CandidateScan {
   /** The VM's home first, then the sites near its users. */
   readonly candidates: Site[] = [];
-  /** What serving from each candidate costs, in user-milliseconds a second. */
+  /** The cost of serving from each candidate, in user-milliseconds a second. */
   readonly serving: number[] = [];
   /** Users who have a position and have not fallen silent. */
   readonly active: Session[] = [];
@@ -27,16 +27,16 @@ export class CandidateScan {
   oldestFixMs = 0;
   /** Time of the newest one. */
   newestFixMs = 0;
-  /** Time in ms that the fastest user who travels, or has travelled, needs from one site to the next; Infinity: none has. */
+  /** Crossing time: ms that the fastest user with a journey, present or past, needs from one site to the next; Infinity: none. */
   crossingMs = Number.POSITIVE_INFINITY;
-  /** When the last of the users who stopped after a journey stopped; -1: none did. */
+  /** The latest time at which a user stopped after a journey, in ms since the epoch; -1: none did. */
   restingSinceMs = -1;
   readonly #sites: SiteTable;
   readonly #network: NetworkModel;
   readonly #sessionTimeoutMs: number;
   readonly #found = new Int32Array(NEIGHBOURS);
   readonly #km = new Float64Array(NEIGHBOURS);
-  /** The site nearest to each active user, how far that is certain, and the unit vector of the user's position. */
+  /** For each active user: the nearest site, the km within which that is certain, and the unit vector of the position. */
   readonly #nearest: number[] = [];
   readonly #certainKm: number[] = [];
   readonly #probes: Float64Array[] = [];
@@ -50,7 +50,7 @@ export class CandidateScan {
     this.#sessionTimeoutMs = sessionTimeoutMs;
   }
 
-  /** Scans a VM. Changes nothing of it. */
+  /** Scans a VM, without changes to it. */
   scan(vm: Vm, nowMs: number): void {
     this.candidates.length = 0;
     this.serving.length = 0;
@@ -106,17 +106,17 @@ export class CandidateScan {
     return sum;
   }
 
-  /** The candidate that serves best; the home where none serves better. */
+  /** Index of the candidate that serves best; 0, the home, if none serves better. */
   best(): number {
     return lowest(this.serving, 0);
   }
 
-  /** The candidate that serves best beside the home; undefined where there is no other site. */
+  /** Index of the candidate that serves best apart from the home; undefined if there is no other site. */
   bestOther(): number | undefined {
     return this.serving.length > 1 ? lowest(this.serving, 1) : undefined;
   }
 
-  /** The candidates beside the home, the one that serves best first. */
+  /** Indices of the candidates apart from the home, the best one first. The array is reused. */
   ranked(): readonly number[] {
     const { serving } = this;
     this.#order.length = 0;
@@ -129,8 +129,8 @@ export class CandidateScan {
   }
 
   /**
-   * True where the nearest site of a user has not changed; then the distance within which that is certain is set anew. Costs a
-   * tenth of a scan, and is enough for a user who walks along the border between two sites.
+   * True if the nearest site of a user has not changed. Also sets the anchor of the user, and the distance within which the nearest
+   * site is certain, anew. It costs a tenth of a scan, and suffices for a user who walks along the border between two sites.
    */
   sameNearest(session: Session): boolean {
     const { near, track } = session;
@@ -152,7 +152,7 @@ export class CandidateScan {
     const { travelling, restingSinceMs, speedMps } = session.motion;
     this.restingSinceMs = Math.max(this.restingSinceMs, restingSinceMs);
     if ((travelling || restingSinceMs >= 0) && count > 1) {
-      // Crossing distance: a user between two sites is about as far from both, added, as they are from each other.
+      // The sum of a user's distances to the two nearest sites approximates the distance between these sites.
       const apartKm = this.#km[0]! + this.#km[1]!;
       this.crossingMs = Math.min(this.crossingMs, (apartKm * 1_000_000) / speedMps);
     }

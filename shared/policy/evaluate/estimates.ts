@@ -5,7 +5,7 @@ import { type MoveModel, type PredictedMove, predictMove } from '../../model/mov
 import type { Pair } from '../state/state.ts';
 import { moveCostUserMs } from './price.ts';
 
-/** What predictions and prices depend on beside the VM and the pair of sites. */
+/** The settings of predictions and prices. */
 export interface EstimateSettings {
   readonly move: MoveModel;
   readonly policy: Pick<PolicyConfig, 'slowdownUserMsPerS' | 'priceUserMsPerGb'>;
@@ -21,7 +21,7 @@ export class Estimates {
 
   /** The prediction for a VM of this size, before the pair's correction. */
   predict(spec: VmSpec, pair: Pair): PredictedMove {
-    // Most calls for a pair repeat the last one: VMs of one size, or the VM that is drifting.
+    // Most calls for a pair have the same spec as the last one: VMs of one size, or the same drifting VM.
     if (pair.predicted?.spec !== spec) {
       pair.predicted = { spec, move: predictMove(this.#settings.move, spec, pair.paths, pair.rttMs) };
     }
@@ -29,7 +29,7 @@ export class Estimates {
   }
 
   /**
-   * What a predicted move would cost once, in user-milliseconds.
+   * The price of a predicted move, corrected by the pair's measured moves, in user-milliseconds.
    * @param weight sum of the weights of the users
    */
   costUserMs({ correction }: Pair, predicted: PredictedMove, weight: number): number {

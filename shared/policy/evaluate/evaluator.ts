@@ -1,10 +1,10 @@
 /**
- * Evaluates one VM: where its users are, how well each site near them would serve, what a move would cost, and what follows.
+ * Evaluates one VM: scans the sites near its users, predicts and prices moves to better sites, and gives the policy's advice.
  *
- * An evaluation costs some microseconds, so it is made only when it can matter. Each one therefore also says how long it holds. A
- * user who moves by d km changes the cost of any site by at most weight × d × msPerKm × detour (`model/network.ts`). As long as all
- * users stay within the *quiet radius* around their last evaluated positions, and each keeps the same nearest site, another
- * evaluation would come to the same result.
+ * An evaluation costs some microseconds, so it runs only if its result can differ from the last one. Each evaluation therefore also
+ * computes the *quiet radius*. A user who moves by d km changes the cost of any site by at most weight × d × msPerKm × detour
+ * (`model/network.ts`). While all users stay within the quiet radius around their last evaluated positions, and the nearest site of
+ * each remains the same, another evaluation would come to the same result.
  */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Candidate, Prediction } from '../../events/index.ts';
@@ -33,11 +33,11 @@ export interface Choice {
   readonly prediction: Prediction;
   /** The prediction before the pair's correction. */
   readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
-  /** Ids of the paths it would use. */
+  /** Ids of the paths that the move would use. */
   readonly paths: readonly string[];
 }
 
-/** What the policy wants: stay, move as soon as `readyAtMs` is reached, or move but a filter forbids it. `reason` is published. */
+/** The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses. `reason` is published. */
 export type Advice =
   | { readonly kind: 'stay'; readonly reason: string }
   | { readonly kind: 'blocked'; readonly reason: string }
@@ -48,36 +48,36 @@ export interface Evaluation {
   readonly populated: boolean;
   readonly homeLost: 'draining' | 'silent' | null;
   readonly advice: Advice;
-  /** The site to evacuate to; searched only when the home is lost. */
+  /** The site to evacuate to; computed only if the home is lost. */
   readonly refuge: Choice | undefined;
-  /** While moving: how much better the destination serves than the home, in user-milliseconds a second. */
+  /** During a move: how much less it costs to serve from the destination than from the home, in user-milliseconds a second. */
   readonly targetGain: number;
 }
 
-/** Sites near the home that are tried for an evacuation. */
+/** Number of sites near the home that are considered for an evacuation. */
 const REFUGES = 32;
-/** While a better site is known, evaluate again when the gain may have changed by this share. */
+/** With a better site, the slack is this share of the gain. */
 const GAIN_TOLERANCE = 0.2;
 /** A move is predicted only for sites with at least this share of the best one's gain. */
 const ABOUT_AS_WELL = 0.8;
-/** Least slack while moving, in user-ms a second: the gain may be near zero, and a radius of zero would evaluate at every event. */
+/** Least slack during a move, in user-ms a second. The gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
 
 /**
- * Users who have been silent for longer may have gone, so no move is ordered until one of them reports again. Otherwise their
- * silence would count as the stay that proves a move to be worth it.
+ * No move is ordered while the newest position is older than this: the users may have left, and their silence would count as the
+ * stay that proves the move to be worth its cost.
  */
-const HEARD_MS = 30_000;
-/** As a slack: evaluate at the next event. */
+const MAX_FIX_AGE_MS = 30_000;
+/** The slack, and the quiet radius, that lead to an evaluation at the next event. */
 const NEXT_EVENT = -1;
 
-/** What an evaluation depends on beside the VM and the sites. */
+/** The settings of evaluations. */
 export interface EvaluationSettings extends EstimateSettings {
   readonly network: NetworkModel;
   readonly policy: PolicyConfig;
 }
 
-/** Evaluates VMs, one after the other, in buffers that are reused. Owned by one `Placement`. */
+/** Evaluates VMs one after the other, with reused buffers. Owned by one `Placement`. */
 export class VmEvaluator {
   readonly #sites: SiteTable;
   readonly #settings: EvaluationSettings;
@@ -112,7 +112,7 @@ export class VmEvaluator {
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (scan.active.length === 0) {
       vm.quietKm = -1;
-      // Their dwell time is unknown: they may have left at any moment after they fell silent.
+      // The users may have left at any moment after their last position, so no dwell time is learned.
       vm.best = null;
       vm.memory = null;
       const reason = engaged(vm, nowMs) ?? whyUnpopulated(vm);
@@ -129,7 +129,7 @@ export class VmEvaluator {
     }
     const pause = engaged(vm, nowMs);
     if (pause !== undefined) {
-      // Only the dwell times are still learned.
+      // During a cooldown an evaluation only learns dwell times.
       vm.quietKm = this.#radiusKm(Number.POSITIVE_INFINITY);
       return { populated: true, homeLost, advice: { kind: 'stay', reason: pause }, refuge, targetGain: 0 };
     }
@@ -139,8 +139,8 @@ export class VmEvaluator {
   }
 
   /**
-   * The same evaluation for people: every candidate with its cost, and where it serves better also the prediction of a move and
-   * the filter that refuses it. Changes nothing of the VM.
+   * An evaluation for an explanation: every candidate with its cost. A candidate that serves better also has the prediction of a
+   * move and the filter that refuses it. Changes nothing of the VM.
    */
   candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
@@ -148,7 +148,7 @@ export class VmEvaluator {
     const list = scan.candidates.map((site, i): Candidate => {
       const servingUserMsPerS = scan.serving[i]!;
       const gain = scan.serving[0]! - servingUserMsPerS;
-      // A move to a worse site is not predicted.
+      // There is no prediction for a site that serves worse.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
       const weighed = this.#weigh(vm, site, gain);
       const rejected = this.#rejected(vm, weighed, nowMs, false);
@@ -156,7 +156,7 @@ export class VmEvaluator {
         site: site.id,
         servingUserMsPerS,
         ...(rejected !== undefined && { rejected }),
-        // Without a path the predicted duration is no figure for people.
+        // Without a path the predicted duration is only a bound, so it is left out.
         ...(weighed.pair.paths.length > 0 && { prediction: predictionOf(weighed, this.#circumstances(vm, nowMs)) }),
       };
     });
@@ -183,7 +183,7 @@ export class VmEvaluator {
     return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
   }
 
-  /** Remembers the site that serves best, and learns a dwell time at each change. */
+  /** Stores the site that serves best, and learns a dwell time at each change. */
   #noteBest(vm: Vm, nowMs: number): void {
     const site = this.#scan.candidates[this.#scan.best()]!.id;
     if (site === vm.best) return;
@@ -196,7 +196,7 @@ export class VmEvaluator {
     return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan) };
   }
 
-  /** The policy's advice, and how much any gain may change before the advice could be another one. */
+  /** The policy's advice, and its slack: how much any gain may change before the advice could differ. */
   #advise(policy: Policy, vm: Vm, nowMs: number): { advice: Advice; slackUserMsPerS: number } {
     const { serving } = this.#scan;
     const other = this.#scan.bestOther();
@@ -211,7 +211,7 @@ export class VmEvaluator {
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = this.#circumstances(vm, nowMs);
     const choice = choiceOf(chosen, circumstances, 'better-site');
-    if (nowMs - this.#scan.newestFixMs > HEARD_MS) {
+    if (nowMs - this.#scan.newestFixMs > MAX_FIX_AGE_MS) {
       const readyAtMs = Number.POSITIVE_INFINITY;
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }
@@ -220,8 +220,9 @@ export class VmEvaluator {
   }
 
   /**
-   * Chooses a site. @returns the site with the highest score among those that pass the filters and serve about as well as the best
-   * of them; else the filter that refuses the best site; else the gain that is missing for any move to be worth it
+   * Chooses among the sites that pass the filters and serve about as well as the best of them the one with the highest score.
+   * @returns the chosen site; otherwise `blocked`, the filter that refuses the best site; otherwise `missingGain`, the least gain
+   *   that is missing for a move to be worth its cost
    */
   #choose(
     policy: Policy,
@@ -239,7 +240,7 @@ export class VmEvaluator {
       const gain = serving[0]! - serving[i]!;
       if (gain <= enough) break;
       const weighed = this.#weigh(vm, candidates[i]!, gain);
-      // The missing path is the reason to publish, not the gain.
+      // A missing path has precedence over a gain that is too small as the published reason.
       if (weighed.pair.paths.length === 0) {
         blocked ??= 'no-path';
         continue;
@@ -263,7 +264,7 @@ export class VmEvaluator {
     return { chosen, blocked, missingGain };
   }
 
-  /** Asks a published rule. It is asked at every position, because it remembers what it has seen. */
+  /** Runs a published rule. It runs at every position, because its memory depends on all of them. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#scan;
     const view = this.#ruleInput.fill(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
@@ -301,7 +302,7 @@ export class VmEvaluator {
     return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
   }
 
-  /** Searches the site to evacuate to: the one that serves best among those near the users and near the home. */
+  /** Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. */
   #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
     const scan = this.#scan;
     const probe = new Float64Array(3);
@@ -322,7 +323,7 @@ export class VmEvaluator {
     return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
-  /** True where the site nearest to a user is the same as at the last evaluation. */
+  /** True if the site nearest to a user is the same as at the last evaluation. */
   sameNearest(session: Session): boolean {
     return this.#scan.sameNearest(session);
   }
@@ -330,34 +331,34 @@ export class VmEvaluator {
   /** The quiet radius in km: r = 0.98 × slack / (2 × msPerKm × detour × Σ weight), see the head of this file. */
   #radiusKm(slackUserMsPerS: number): number {
     const { msPerKm, detour } = this.#settings.network;
-    // The home's cost and the other site's can both change, in opposite directions.
+    // Factor 2: the cost of the home and that of the other site may change in opposite directions.
     const km = (SAFETY * slackUserMsPerS) / (2 * msPerKm * detour * this.#scan.weight);
-    // No slack, where distance costs nothing.
+    // 0 / 0: no slack, and distance costs nothing.
     return Number.isNaN(km) ? NEXT_EVENT : km;
   }
 }
 
-/** The reason of a VM that is moving, by the source of its decision. */
+/** The published reason of a moving VM, by the source of its decision. */
 const MOVING_BECAUSE: Readonly<Record<DecisionSource, string>> = {
   policy: 'better-site',
   evacuation: 'home-lost',
   operator: 'ordered',
 };
 
-/** The reason why nothing is decided about a VM now: its move, or its cooldown. */
+/** The reason why no decision is possible now: the VM's move or its cooldown; undefined: one is possible. */
 function engaged({ state, context }: Vm, nowMs: number): string | undefined {
   if (context.move) return MOVING_BECAUSE[context.move.source];
   return context.deadlineMs !== null && nowMs < context.deadlineMs ? state : undefined;
 }
 
-/** Filters about the destination: as a reason they get the prefix `better-site-`, or they would seem to mean the home. */
-const OF_THE_OTHER = new Set(['draining', 'silent', 'full']);
+/** Filters about the destination. As reasons they get the prefix `better-site-`; without it they would seem to describe the home. */
+const ABOUT_DESTINATION = new Set(['draining', 'silent', 'full']);
 
 /** The published reason of a VM after an evaluation. */
 export function reasonOf({ homeLost, advice }: Evaluation): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
-  return kind === 'blocked' && OF_THE_OTHER.has(reason) ? `better-site-${reason}` : reason;
+  return kind === 'blocked' && ABOUT_DESTINATION.has(reason) ? `better-site-${reason}` : reason;
 }
 
 /** A candidate with the prediction and the price of a move there. */

@@ -1,6 +1,6 @@
 /**
- * Filters: the reasons why a site must not be chosen, whatever the gain. Each is a few comparisons and has a name, which is
- * published when it refuses. They run in this order, the cheapest first; the first refusal counts.
+ * Filters: the reasons why a site must not be chosen, whatever the gain. A filter is a few comparisons. Its name is published when
+ * it refuses. Filters run in this order, the cheapest first, and the first refusal counts.
  */
 import type { LimitsConfig } from '../../config/schema.ts';
 import { MAX_MOVES_KEPT } from '../../events/bounds.ts';
@@ -16,7 +16,7 @@ export interface Proposal {
   readonly nowMs: number;
 }
 
-/** What the filters check against. */
+/** The limits against which the filters check, and the sites. */
 export interface FilterSettings {
   readonly sites: SiteTable;
   readonly limits: LimitsConfig;
@@ -31,7 +31,7 @@ export interface FilterSettings {
 type Filter = (proposal: Proposal, rules: FilterSettings) => boolean;
 
 const HOUR_MS = 3_600_000;
-/** Sites and paths are busy for about as long as a move takes. */
+/** Time after which a refused move is tried again: sites and paths are busy for about as long as a move takes. */
 const RETRY_MS = 30_000;
 
 /** Each returns true where it refuses the site. */
@@ -45,11 +45,11 @@ const FILTERS: Record<string, Filter> = {
   'move-budget-spent': ({ vm, nowMs }, { maxMovesPerHour }) => movedOften(vm, nowMs, maxMovesPerHour),
   'source-busy': ({ pair }, { limits }) => pair.from.moves >= limits.movesPerSite,
   'destination-busy': ({ pair }, { limits }) => pair.to.moves >= limits.movesPerSite,
-  // Without a move from or to one of the sites no path between them is in use.
+  // If one of the sites has no move, no path between them is in use.
   'path-busy': ({ pair }, { limits, sites }) =>
     pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
-  // Last, so that a pause hides no other refusal.
+  // The last filter, so that a pause does not hide another refusal.
   'automation-paused': (_, { isPaused }) => isPaused(),
 };
 
@@ -67,29 +67,29 @@ export function refusal(proposal: Proposal, rules: FilterSettings, forced: boole
   return undefined;
 }
 
-/** When a VM that a filter holds back is evaluated again: when the filter is certain to pass it, or else after 30 s. */
+/** When to evaluate a refused VM again: when the filter will pass it, if that time is known; otherwise after 30 s. */
 export function retryAtMs(filter: string, vm: Vm, policy: { readonly returnPauseMs: number }, nowMs: number): number {
   if (filter === 'just-left' && vm.cameFrom) return vm.cameFrom.atMs + policy.returnPauseMs;
   if (filter === 'move-budget-spent') return (movesInLastHour(vm, nowMs)[0] ?? nowMs) + HOUR_MS;
   return nowMs + RETRY_MS;
 }
 
-/** True where the site's last heartbeat is older than `siteSilentMs`. */
+/** True if the site's last heartbeat is older than `siteSilentMs`. */
 export function isSilent(site: Site, nowMs: number, siteSilentMs: number): boolean {
   return nowMs - site.reportedAtMs > siteSilentMs;
 }
 
-/** Free slots: slots - max(VMs that the site reports, VMs that we know there) - moves on their way to it. */
+/** Free slots: slots - max(VMs that the site reports, VMs whose home it is here) - moves on their way to it. */
 function freeSlots(site: Site): number {
   return site.slots - Math.max(site.reportedVms, site.homes.size) - site.inbound;
 }
 
-/** When the VM's moves of the last hour were ordered, the oldest first. */
+/** The times at which the VM's moves of the last hour were ordered, the oldest first. */
 export function movesInLastHour({ movesAtMs }: Vm, nowMs: number): number[] {
   return movesAtMs.filter((atMs) => atMs > nowMs - HOUR_MS).slice(1 - MAX_MOVES_KEPT);
 }
 
-/** True for at least `moves` moves in the last hour. Most VMs remember fewer, which is checked first. */
+/** True for at least `moves` moves in the last hour. The cheap check comes first: most VMs have fewer stored. */
 function movedOften(vm: Vm, nowMs: number, moves: number): boolean {
   return vm.movesAtMs.length >= moves && movesInLastHour(vm, nowMs).length >= moves;
 }

@@ -5,7 +5,7 @@ import type { Pair, Site, Vm } from '../state/state.ts';
 import type { CandidateScan } from './candidate-scan.ts';
 import type { Estimates } from './estimates.ts';
 
-/** The input of a rule, from the last scan. One object is reused: rules are asked at every position. */
+/** The input of a rule, from the last scan. One object is reused, because rules run at every position. */
 export class ReusedRuleInput implements RuleInput {
   vm = '';
   nowMs = 0;
@@ -26,7 +26,7 @@ export class ReusedRuleInput implements RuleInput {
     this.#estimates = estimates;
   }
 
-  /** Fills in a VM that has just been scanned. */
+  /** Sets the VM. Call it directly after the scan of that VM. */
   fill({ id, spec }: Vm, nowMs: number, usualDwellMs: number): this {
     this.vm = id;
     this.nowMs = nowMs;

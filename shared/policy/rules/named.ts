@@ -1,4 +1,4 @@
-/** Policies by the names that a configuration and a command line give them. */
+/** Finds policies by the names that are used in configurations and on the command line. */
 import { TagalongError } from '../../errors.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import { POLICY_NAMES, type Policy, type PolicyTuning, policyNamed } from './policies.ts';
@@ -12,7 +12,7 @@ import { workFunction } from './published/work-function.ts';
 /** Any policy that can decide: ours, or a published rule. */
 export type AnyPolicy = Policy | PlacementRule;
 
-/** True where our cooldowns and hourly budget hold. Published policies are compared without them. */
+/** True if our cooldowns and our hourly budget apply. Published policies run without them, as they were published. */
 export const hasCooldowns = (policy: AnyPolicy): boolean => 'hasCooldowns' in policy && policy.hasCooldowns;
 
 interface Published {
@@ -32,11 +32,12 @@ const PUBLISHED: Record<string, Published> = {
 
 /** Names of all policies that can run live. */
 export const LIVE_NAMES = [...POLICY_NAMES, ...Object.keys(PUBLISHED)];
-/** Policies that know the future, or learn what is not stored. */
+/** Policies for simulations only: they know the future, or learn data that is not stored. */
 const SIMULATED_NAMES = ['look-ahead', 'learned-mdp', 'optimum'];
 
 /**
- * @param name as in `hysteresis(2.5)`; parameters that are left out have their usual values
+ * The policy of that name.
+ * @param name as in `hysteresis(2.5)`; parameters that are left out have their defaults
  * @throws TagalongError POLICY_UNKNOWN
  */
 export function policyFor(name: string, tuning: PolicyTuning, network: NetworkModel): AnyPolicy {
@@ -52,7 +53,7 @@ export function policyFor(name: string, tuning: PolicyTuning, network: NetworkMo
   return published.make(parametersOf(name, published.usual), network);
 }
 
-/** What is wrong with the name of a policy; undefined where such a policy exists, also in `simulate` only. */
+/** The fault in the name of a policy; undefined if such a policy exists, even if only in `simulate`. */
 export function policyNameFault(name: string): string | undefined {
   const [bare] = splitName(name);
   if (POLICY_NAMES.includes(name) || SIMULATED_NAMES.includes(bare)) return undefined;
@@ -70,9 +71,9 @@ function unknownPolicy(name: string): string {
 }
 
 /**
- * The parameters in a policy's name, each above 0, in order.
- * @param usual their names and usual values
- * @throws TagalongError POLICY_UNKNOWN where there are others
+ * The parameters in the name of a policy, in order. Each is a number above 0.
+ * @param usual names and defaults of the parameters
+ * @throws TagalongError POLICY_UNKNOWN if a parameter is invalid, or if there are too many
  */
 export function parametersOf(name: string, usual: Record<string, number>): number[] {
   const [bare, given] = splitName(name);

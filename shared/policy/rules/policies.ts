@@ -1,40 +1,40 @@
 /**
- * When a better site is worth a move. A policy is a pure rule over the result of a scan; filters, states, limits and cooldowns
- * around it are the same for all policies, live and in simulation.
+ * Policies: rules that decide when a better site is worth a move. A policy is a pure function of the result of a scan. Filters,
+ * states, limits and cooldowns are the same for all policies, live and in simulation.
  */
 import { TagalongError } from '../../errors.ts';
 import type { Dwell } from '../state/dwell-times.ts';
 
-/** A site that passed every filter and serves better than the home, as a policy sees it. */
+/** The input of a policy about one site that serves better than the home: gain, price and duration of a move there. */
 export interface Option {
   /** How much less it costs to serve the users from there, in user-milliseconds a second. */
   readonly gainUserMsPerS: number;
-  /** What moving there costs once, in user-milliseconds. */
+  /** The price of the move, in user-milliseconds. */
   readonly costUserMs: number;
   readonly durationMs: number;
 }
 
-/** What a policy may use beside the option itself. Times in ms since the epoch. */
+/** The input of a policy beside the option. Times in ms since the epoch. */
 export interface Circumstances {
   readonly nowMs: number;
-  /** The users' stay where the site that serves best now does so. */
+  /** The dwell at the site that serves best now. */
   readonly dwell: Dwell;
 }
 
-/** A rule that decides when a move to one option is right. */
+/** A rule that decides when to move to an option. */
 export interface Policy {
   readonly name: string;
-  /** Smallest gain (user-ms a second) for which a move at this cost can ever be worth it; below it the VM is settled. */
+  /** Smallest gain (user-ms a second) for which a move at this cost can be worth it; with less the VM is settled. */
   leastGain(costUserMs: number): number;
-  /** When the move becomes right, if nothing else changes; Infinity: never. */
+  /** When the move is due if nothing else changes; Infinity: never. */
   readyAtMs(option: Option, circumstances: Circumstances): number;
-  /** The site with the highest score is preferred. */
+  /** The score of an option. The option with the highest score is chosen. */
   score(option: Option, circumstances: Circumstances): number;
   /** False: no cooldown after a move, and no hourly budget. */
   readonly hasCooldowns: boolean;
 }
 
-/** Settings of policies: the least dwell time in ms, and how many times its cost a move has to gain. */
+/** Settings of policies: the least dwell time in ms, and the least ratio of a move's benefit to its cost. */
 export interface PolicyTuning {
   readonly dwellMs: number;
   readonly margin: number;
@@ -43,7 +43,7 @@ export interface PolicyTuning {
 /** Longest payback in seconds: a gain that takes longer to pay for the move is not pursued. */
 const LONGEST_PAYBACK_S = 3600;
 
-/** A dwell that has lasted this many times the usual one follows no habit. */
+/** A dwell that has lasted this many times the usual one no longer follows the habit. */
 const HABIT_BROKEN = 1.5;
 
 /**
@@ -73,7 +73,7 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
     readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, dwell: { sinceMs, usualMs } }) {
-      // How long the users have to stay after the order to make the move worth it.
+      // The time for which the users have to stay after the order to make the move worth its cost.
       const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
       const beenMs = Math.max(dwellMs, nowMs - sinceMs);
       if (usualMs - beenMs >= payingMs) return sinceMs + dwellMs;
@@ -91,7 +91,7 @@ const nearest: Policy = {
   readyAtMs: (_, { nowMs }) => nowMs,
 };
 
-/** DwellTimes, unless the home is lost. */
+/** Never moves to a better site. Evacuations of a lost home still happen. */
 const never: Policy = {
   name: 'never',
   hasCooldowns: true,

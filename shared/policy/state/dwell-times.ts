@@ -1,7 +1,7 @@
 /**
- * Dwell times: how long one site usually remains the best one for a VM's users. They are learned site by site, because a quarter
- * of an hour at the station predicts nothing for the night at home. For a site without history the average over all sites
- * counts, capped while the users travel.
+ * Dwell times: how long one site usually remains the best one for a VM's users. They are learned for each site, because a quarter
+ * of an hour at the station predicts nothing about the night at home. A site without history has the average over all sites, capped
+ * while the users travel.
  *
  * The averages are exponential: new = old + 0.3 × (measured - old), as in the smoothed round-trip time of RFC 6298, section 2,
  * with a larger weight because a VM has few stays.
@@ -9,14 +9,14 @@
 
 /** Weight of the newest dwell time. */
 const NEWEST_WEIGHT = 0.3;
-/** Sites remembered for each VM. The one that was left longest ago is forgotten first. */
+/** Number of sites stored for each VM. The site that was left longest ago is dropped first. */
 const MAX_SITES = 16;
 
 /** The dwell times of one VM, in milliseconds. JSON; changed in place at every change of the best site. */
 export interface DwellTimes {
   /** Average over all sites; begins as `policy.priorStayMs`. */
   anywhereMs: number;
-  /** Average of each site, the site that was left last first. */
+  /** Average of each site; the site that was left last comes first. */
   readonly bySite: { readonly site: string; ms: number }[];
 }
 
@@ -36,7 +36,7 @@ export function learnDwell(dwellTimes: DwellTimes, site: string, stayedMs: numbe
   bySite[0] = known;
 }
 
-/** A dwell that has not ended: since when it counts, and how long it usually lasts. */
+/** A dwell that has not ended: its start in ms since the epoch, and its usual length in ms. */
 export interface Dwell {
   readonly sinceMs: number;
   readonly usualMs: number;
@@ -48,8 +48,8 @@ export interface Dwell {
  * the moment they stopped.
  * @param site null: any site
  * @param sinceMs when the site became the best one
- * @param crossingMs time to cross from one site to the next; Infinity for users who have not travelled
- * @param restingSinceMs when users who had travelled stopped; -1: they travel, or never have
+ * @param crossingMs time to cross from one site to the next; Infinity for users without a journey
+ * @param restingSinceMs when the users stopped after a journey; -1: they travel, or have never travelled
  */
 export function dwellAt(
   { anywhereMs, bySite }: DwellTimes,

@@ -1,8 +1,8 @@
 /**
  * The stored shape of a VM, apart from the shape in memory (`state.ts`). The JSON keys are an interface to records of earlier
  * versions and differ from the names in memory: `mind` is `Vm.context`, `stays` is `Vm.dwellTimes`, `left` is `Vm.cameFrom`, and
- * `pace` is `Session.motion`. Sites are stored by name. Nothing is stored that a process can compute again, except the quiet
- * radius: an additional evaluation after a restart could find a better site earlier and decide otherwise.
+ * `pace` is `Session.motion`. Sites are stored by name. Values that a process can compute are not stored, except the quiet radius:
+ * without it a restart would cause an additional evaluation, which could find a better site earlier and change decisions.
  */
 import Type, { type Static } from 'typebox';
 import { unitVector } from '../../geo/distance.ts';
@@ -55,7 +55,7 @@ const KeptSession = Type.Object(
     anchorScale: Scale,
     certainKm: Figure,
     active: Type.Boolean(),
-    /** The site that was nearest: an index is a process's own, because each hears of the sites in an order of its own. */
+    /** Name of the nearest site. Its index differs between processes, because each receives the sites in another order. */
     nearest: Type.Optional(Name),
     rtts: Type.Optional(Type.Record(Type.String(), Type.Object({ rttMs: Amount, atMs: Ms }, closed))),
   },
@@ -101,7 +101,7 @@ const KeptVm = Type.Object(
       { anywhereMs: Figure, bySite: Type.Array(Type.Object({ site: Name, ms: Figure }, closed)) },
       closed,
     ),
-    /** Its rule's own. */
+    /** The memory of its placement rule. */
     memory: orNull(Type.Record(Type.String(), Type.Unknown())),
     left: orNull(Type.Object({ site: Name, atMs: Ms }, closed)),
     movesAtMs: Type.Array(Ms),
@@ -124,7 +124,7 @@ export const VM_RECORD = recordKind({
   upgrade: { 0: fromVersion0, 1: fromVersion1 },
 });
 
-/** A VM as it is to be stored. @param sites the table to which the VM's indices refer */
+/** Converts a VM to its stored shape. @param sites the table to which the VM's indices refer */
 export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
   return {
     id: vm.id,
@@ -172,7 +172,7 @@ function keepSession(session: Session, sites: SiteTable): KeptSession {
   return kept;
 }
 
-/** A stored VM as it is in memory. @param sites the table in which its sites are looked up */
+/** Converts a stored VM to its shape in memory. @param sites the table in which its sites are looked up */
 export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
   const vm: Vm = {
     id: kept.id,
@@ -197,12 +197,12 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     retired: kept.retired,
     changed: false,
   };
-  // Sites may have come, moved or gone while nobody had the VM: its quiet radius was reckoned without that.
+  // While no process owned the VM, sites may have come, moved or gone. Its quiet radius is then no longer valid.
   if (!kept.sessions.every((session) => isStillNearest(session, sites))) forgetPlaces([vm]);
   return vm;
 }
 
-/** False where another site than the one on record is nearest to a user by now. */
+/** False if the nearest site of a user is no longer the stored one. */
 function isStillNearest({ nearest, track }: KeptSession, sites: SiteTable): boolean {
   if (nearest === undefined) return true;
   const near = sites.named(nearest).index;
@@ -235,9 +235,9 @@ function reviveSession(kept: KeptSession, sites: SiteTable): Session {
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);
 
-/** The longest round trip that counts, in ms: no client waits longer for an answer. */
+/** The longest round trip that is plausible, in ms: no client waits longer for an answer. */
 const MAX_RTT_MS = 100_000;
-/** A client names so many sites at most. */
+/** The largest number of sites in the measurements of one client. */
 const MAX_RTTS = 64;
 /** The default of `policy.priorStayMs`. */
 const PRIOR_STAY_MS = 600_000;
@@ -246,8 +246,8 @@ const PRIOR_STAY_MS = 600_000;
 type Old = any;
 
 /**
- * Version 0 is what programs stored before records had a version. Its oldest lack what was added later: a member that is
- * missing gets what a new VM has. Measured round trips that no client can have measured are dropped.
+ * Version 0: records without a version number. The oldest lack members that were added later; these get the values of a new VM.
+ * Implausible round trips are dropped.
  */
 function fromVersion0(old: Old): unknown {
   const { sessions, stays, memory, left, mind, detachedAtMs, movesAtMs, retired, ...rest } = old;
@@ -264,7 +264,7 @@ function fromVersion0(old: Old): unknown {
   };
 }
 
-/** In version 1 nobody asked whether an order was taken up: those under way are taken to have been. */
+/** Version 1 had no deadline for the acceptance of orders: orders under way count as accepted. */
 function fromVersion1(old: Old): unknown {
   const { move } = old.mind;
   return { ...old, mind: { ...old.mind, move: move && { ...move, giveUpAtMs: null } } };
@@ -285,11 +285,11 @@ function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unkn
     ...rest,
     track: { ...newTrack(), ...track },
     pace: { ...newMotion(), ...pace },
-    ...(rtts && { rtts: believedRtts(rtts) }),
+    ...(rtts && { rtts: plausibleRtts(rtts) }),
   };
 }
 
-function believedRtts(rtts: Old): unknown {
+function plausibleRtts(rtts: Old): unknown {
   const measured = Object.entries<Old>(rtts).filter(([, { rttMs }]) => rttMs >= 0 && rttMs <= MAX_RTT_MS);
   return Object.fromEntries(measured.sort(([, a], [, b]) => b.atMs - a.atMs).slice(0, MAX_RTTS));
 }

@@ -6,19 +6,19 @@ import { lonScale, nearKm2 } from '../../geo/distance.ts';
 
 /** A user travels from this speed on: faster than walking. */
 const TRAVEL_MPS = 2;
-/** Speed assumed for a user who has not travelled yet: city traffic. */
+/** Speed assumed for a user without a journey so far: city traffic. */
 const USUAL_MPS = 10;
 /** Weight of the newest speed in the exponential average. */
 const NEWEST_WEIGHT = 0.2;
-/** Positions closer in time than this are not compared. */
+/** Least time between two positions that are compared. */
 const COMPARED_MS = 20_000;
 
-/** What the motion of one user is computed from. JSON; stored as `pace`. */
+/** The motion of one user, and the position with which the next one is compared. JSON; stored as `pace`. */
 export interface Motion {
   travelling: boolean;
   /** Speed of the user's present or last journey, smoothed, in metres a second. */
   speedMps: number;
-  /** When the user stopped after a journey (the latest instant that it can be); -1: the user travels, or never has. */
+  /** When the user stopped after a journey, as late as the positions allow; -1: the user travels, or has never travelled. */
   restingSinceMs: number;
   /** Time of the position with which the next one is compared; -1: none yet. */
   atMs: number;
@@ -31,7 +31,7 @@ export function newMotion(): Motion {
   return { travelling: false, speedMps: USUAL_MPS, restingSinceMs: -1, atMs: -1, lat: 0, lon: 0 };
 }
 
-/** Takes a position that counts. @returns true: the user has started to travel, or has stopped */
+/** Updates the motion with a position that counts. @returns true if the user has started to travel or has stopped */
 export function updateMotion(
   motion: Motion,
   { atMs, lat, lon }: { readonly atMs: number; readonly lat: number; readonly lon: number },

@@ -4,44 +4,44 @@ import type { RecentSet } from '../../recent.ts';
 import type { SiteTable } from './sites.ts';
 import type { MoveUnderWay, VmContext } from './vm-context.ts';
 
-/** A move of a VM that another process holds. */
+/** A move of a VM that another process owns. */
 export interface RemoteMove extends Pick<MoveUnderWay, 'decision' | 'from' | 'to' | 'paths'> {
   readonly vm: string;
 }
 
-/** What this process needs of the context of a VM that another process holds. */
+/** The part of the context of another process's VM that this process reads. */
 export type RemoteContext = Pick<VmContext, 'vm' | 'seq' | 'move'>;
 
 /**
- * Moves of VMs that other processes hold. They count against the limits of sites and paths as our own do. Sources: the events
- * that the others publish, and at the start their stored records.
+ * Moves of VMs that other processes own. They count against the limits of sites and paths like the moves of this process. Sources:
+ * the events that the others publish, and at the start their stored records.
  */
 export class RemoteMoves {
   readonly #sites: SiteTable;
-  /** Moves that have ended, by their decisions: a record that was read before that is out of date. */
+  /** Decisions whose moves have ended: a stored record with such a move is outdated. */
   readonly #ended: RecentSet;
   readonly #moves = new Map<string, RemoteMove>();
-  /** Number of the last known decision on each VM: a process that takes a VM over publishes its predecessor's last one again. */
+  /** Number of the last received decision on each VM. A process that takes over a VM republishes its predecessor's last decision. */
   readonly #seqs = new Map<string, number>();
 
-  /** @param ended remembers the moves that have ended, also for the next instance, which the records are read into anew */
+  /** @param ended the moves that have ended; shared with the next instance, which reads the stored records again */
   constructor(sites: SiteTable, ended: RecentSet) {
     this.#sites = sites;
     this.#ended = ended;
   }
 
-  /** Those that have not ended. */
+  /** The moves that have not ended. */
   get moves(): Iterable<RemoteMove> {
     return this.#moves.values();
   }
 
-  /** Takes what the stored record of a VM says of its last decision and of its move. */
+  /** Applies the stored context of a VM: its last decision and its move. */
   restore({ vm, seq, move }: RemoteContext): void {
     this.#seqs.set(vm, Math.max(seq, this.#seqs.get(vm) ?? 0));
     if (move) this.add({ vm, ...move });
   }
 
-  /** Counts a move, once. A move that has ended since it was read or published changes nothing. */
+  /** Adds a move, if it was not added before and has not ended. */
   add(move: RemoteMove): void {
     const { decision } = move;
     if (this.#moves.has(decision) || this.#ended.has(decision)) return;
@@ -50,8 +50,8 @@ export class RemoteMoves {
   }
 
   /**
-   * Takes an event about a VM that another process holds.
-   * @returns true: a move was completed, so the correction of its pair will change
+   * Applies an event about a VM that another process owns.
+   * @returns true if it completes a move: the correction of its pair will change
    */
   onEvent(fact: Fact): boolean {
     if (fact.type === 'placement.decided.v1') this.#ordered(fact.data);
@@ -64,7 +64,7 @@ export class RemoteMoves {
     if (verdict !== 'move' || seq <= (this.#seqs.get(vm) ?? 0)) return;
     this.#seqs.set(vm, seq);
     const [source, destination] = [this.#sites.named(from), this.#sites.named(to)];
-    // Without a heartbeat of both sites their common paths are unknown, and we cannot move anything there either.
+    // Without heartbeats of both sites their paths are unknown. This process cannot order moves between them either.
     if (source.index < 0 || destination.index < 0) return;
     const paths = this.#sites.pair(source, destination).paths.map(({ id }) => id);
     this.add({ vm, decision, from, to, paths });

@@ -8,8 +8,8 @@ export const RTT_HOLDS_MS = 60_000;
 export type Rtts = Record<string, { rttMs: number; atMs: number }>;
 
 /**
- * Merges a new measurement. Only known sites count, the newest measurements first: otherwise a client could invent names until the
- * record of its VM is too large to be written.
+ * Merges new measurements. Only known sites count, and the newest measurements have precedence. Otherwise a client could invent site
+ * names until the record of its VM is too large to be written.
  */
 export function updateRtts(
   known: Rtts | undefined,

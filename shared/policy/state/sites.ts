@@ -1,5 +1,4 @@
-/** What the policy knows of the sites, the ways between them, and what moves on those ways took lately. */
-
+/** The sites, the pairs of sites with their paths, and the corrections that finished moves have taught. */
 import { TagalongError } from '../../errors.ts';
 import type { Data, FactOf, Figures, VmSpec } from '../../events/index.ts';
 import { SiteIndex } from '../../geo/site-index.ts';
@@ -8,13 +7,13 @@ import { type NetworkModel, siteRttMs } from '../../model/network.ts';
 import { type Path, pathsBetween, type Uplink } from '../../model/paths.ts';
 import type { Correction, Pair, Site } from './state.ts';
 
-/** Measured ÷ predicted of one finished move, clamped to 0.1 to 10; null where nothing usable was measured. JSON. */
+/** Measured ÷ predicted of one finished move, clamped to 0.1 to 10; null if nothing usable was measured. JSON. */
 export interface Sample {
   readonly duration: number | null;
   readonly interruption: number | null;
 }
 
-/** What one completed move adds to the correction of its pair. */
+/** The sample that one completed move adds to the correction of its pair. */
 export interface Lesson {
   /** The pair's key. */
   readonly pair: string;
@@ -22,16 +21,16 @@ export interface Lesson {
   readonly sample: Sample;
 }
 
-/** The correction of a pair without a measured move: predictions count as they are. */
+/** The correction of a pair without a measured move: it leaves predictions unchanged. */
 export const UNCORRECTED: Correction = { duration: 1, interruption: 1, samples: 0 };
 /** Weight of the newest move in the exponential average. The first move counts in full: an unchecked prediction is worth little. */
 const NEWEST_WEIGHT = 0.3;
-/** Bounds of a ratio: one freak move must not make a pair look a hundred times better or worse than it is. */
+/** Bounds of a ratio: a single outlier must not make a pair look a hundred times better or worse than it is. */
 const CORRECTION_RANGE = [0.1, 10] as const;
 
 /**
- * All sites by name and by index, the moves counted against them, and the pairs with their corrections. Owned by one `Placement`;
- * other processes' moves and corrections are put into it from outside.
+ * All sites by name and by index, the counts of their moves, and the pairs with their corrections. Owned by one `Placement`. Its
+ * caller adds the moves and corrections of other processes.
  */
 export class SiteTable {
   readonly #network: NetworkModel;
@@ -43,7 +42,7 @@ export class SiteTable {
   #index = new SiteIndex([]);
   #indexed = true;
   #layout = 0;
-  /** Incremented when pairs become outdated: a site appears or moves, uplinks or corrections change. */
+  /** Incremented when pairs become outdated: a site comes, moves or goes, or uplinks or corrections change. */
   #generation = 0;
 
   constructor(network: NetworkModel) {
@@ -62,12 +61,12 @@ export class SiteTable {
     throw new TagalongError('SITE_UNKNOWN', `no site "${id}"; there are ${names}`);
   }
 
-  /** Changes with every site that comes, moves or goes. */
+  /** A number that changes when a site comes, moves or goes. */
   get layout(): number {
     return this.#layout;
   }
 
-  /** True where a site is there and takes VMs. */
+  /** True if a site exists and is not draining. */
   isUsable(id: string): boolean {
     const site = this.#byId.get(id);
     return site !== undefined && site.index >= 0 && !site.draining;
@@ -77,7 +76,7 @@ export class SiteTable {
     return this.#list;
   }
 
-  /** The nearest-site index; rebuilt when a site was added or moved. */
+  /** The index for searches of the nearest sites; rebuilt at the first use after a site came, moved or went. */
   get index(): SiteIndex {
     if (!this.#indexed) {
       this.#index = new SiteIndex(this.#list);
@@ -86,7 +85,7 @@ export class SiteTable {
     return this.#index;
   }
 
-  /** The site of that name. Before its first heartbeat it is a name without a position (`index` -1). */
+  /** The site of that name, created if it is new. Before its first heartbeat it has no position (`index` -1). */
   named(id: string): Site {
     let site = this.#byId.get(id);
     if (site === undefined) {
@@ -111,7 +110,7 @@ export class SiteTable {
     return site;
   }
 
-  /** Takes a heartbeat. @returns the site; undefined where the heartbeat is older than the last one and changes nothing */
+  /** Applies a heartbeat. @returns the site; undefined if the heartbeat is older than the last one and changes nothing */
   report(data: Data<'site.reported.v1'>): Site | undefined {
     const site = this.named(data.site);
     if (data.atMs < site.reportedAtMs || data.atMs <= site.removedAtMs) return undefined;
@@ -132,8 +131,8 @@ export class SiteTable {
   }
 
   /**
-   * Takes a site out, until a later heartbeat brings it back. The last one of the list takes its place.
-   * @returns the site; undefined where it was heard of later, or was not in the list
+   * Removes a site, until a later heartbeat adds it again. The last site of the list gets its index.
+   * @returns the site; undefined if it has sent a later heartbeat, or was not in the list
    */
   remove({ site: id, atMs }: Data<'site.removed.v1'>): Site | undefined {
     const site = this.named(id);
@@ -156,7 +155,7 @@ export class SiteTable {
     this.#layout++;
   }
 
-  /** What makes another table know the same: the latest heartbeats, and which sites were removed. */
+  /** The facts from which another table can be built: the latest heartbeats, and the removals. */
   facts(): FactOf<'site.reported.v1' | 'site.removed.v1'>[] {
     const removed = [...this.#byId.values()].filter(({ removedAtMs }) => removedAtMs >= 0);
     return [
@@ -165,6 +164,7 @@ export class SiteTable {
     ];
   }
 
+  /** The pair of two sites that have sent a heartbeat; cached until it becomes outdated. */
   pair(from: Site, to: Site): Pair {
     let pair = from.pairs.get(to.index);
     if (pair === undefined || pair.generation !== this.#generation) {
@@ -183,11 +183,12 @@ export class SiteTable {
     return pair;
   }
 
+  /** Number of moves under way on a path. */
   movesOn(path: Path): number {
     return this.#movesByPath.of(path.id);
   }
 
-  /** Counts a move that begins (+1) or ends (-1) against both sites and the paths it was ordered on. */
+  /** Adds a move to the counts of both sites and of its paths (+1), or removes it (-1). */
   count(from: Site, to: Site, paths: readonly string[], change: 1 | -1): void {
     from.moves += change;
     to.moves += change;
@@ -196,10 +197,10 @@ export class SiteTable {
   }
 
   /**
-   * Learns from a finished move.
-   * @param raw what the model had predicted, before correction
+   * Updates the correction of a pair with a finished move.
+   * @param raw the model's prediction before correction
    * @param measured see `usableTimes`
-   * @returns the pair's key and what was learned of it, to be kept
+   * @returns the pair's key and the sample, to be persisted
    */
   learn(
     from: string,
@@ -232,8 +233,8 @@ interface MoveTimes {
 }
 
 /**
- * The measured times that may correct predictions. A prediction is always of a whole disk. A move that sent less (the destination
- * still had the disk from an earlier stay) says nothing about the duration, so only its interruption is used.
+ * The measured times that may correct predictions. A prediction always includes the whole disk. If a move sent less, because the
+ * destination still had the disk from an earlier stay, only its interruption is used.
  */
 export function usableTimes(figures: Figures, { diskBytes }: VmSpec): Partial<MoveTimes> {
   const { durationMs, interruptionMs, bytes } = figures;

@@ -1,6 +1,6 @@
 /**
- * The state in memory: sites, VMs and sessions. A site knows its VMs, a VM its home. What is stored of a VM, and under which JSON
- * keys, is declared apart in `kept-vm.ts`. Times (`…AtMs`, `…SinceMs`) are ms since the epoch.
+ * The state in memory: sites, VMs and sessions. A site refers to its VMs, and a VM to its home. `kept-vm.ts` declares the stored
+ * shape of a VM. Times (`…AtMs`, `…SinceMs`) are ms since the epoch.
  */
 import type { Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
@@ -11,9 +11,10 @@ import type { Motion } from './motion.ts';
 import type { Rtts } from './rtts.ts';
 import type { VmContext, VmState } from './vm-context.ts';
 
+/** A site: its last heartbeat, and the VMs and moves that this process counts there. Owned by a `SiteTable`. */
 export interface Site {
   readonly id: string;
-  /** Place in the list; -1 until it was reported, and when it was removed. */
+  /** Index in the list; -1 before the first heartbeat and after a removal. */
   index: number;
   lat: number;
   lon: number;
@@ -21,19 +22,19 @@ export interface Site {
   uplinks: readonly Uplink[];
   draining: boolean;
   reportedAtMs: number;
-  /** When it was removed last; -1: never. Older heartbeats do not bring it back. */
+  /** Time of the last removal; -1: never. Older heartbeats do not add the site again. */
   removedAtMs: number;
-  /** VMs that the site itself says it runs. */
+  /** Number of VMs in the last heartbeat. */
   reportedVms: number;
-  /** The heartbeat all this is from. */
+  /** The last heartbeat. */
   report?: Data<'site.reported.v1'>;
   /** Pairs from here, by the index of the other site; made on first use. */
   readonly pairs: Map<number, Pair>;
-  /** VMs whose home this is, as far as this process has them. */
+  /** The VMs of this process whose home this is. */
   readonly homes: Set<Vm>;
-  /** Moves ordered to here that have not ended. */
+  /** Number of moves to this site that were ordered and have not ended. */
   inbound: number;
-  /** Moves ordered from or to here that have not ended. */
+  /** Number of moves from or to this site that were ordered and have not ended. */
   moves: number;
 }
 
@@ -46,7 +47,7 @@ export interface Pair {
   readonly paths: readonly Path[];
   readonly rttMs: number;
   correction: Correction;
-  /** The last prediction made for this way, before correction. */
+  /** The last prediction for this pair, before correction. */
   predicted?: { readonly spec: VmSpec; readonly move: PredictedMove };
 }
 
@@ -64,24 +65,24 @@ export interface Session {
   readonly attachedAtMs: number;
   track: Track;
   readonly motion: Motion;
-  /** Where the user was when the VM was last evaluated (the centre of the quiet radius), and the cosine of that latitude. */
+  /** The user's position at the VM's last evaluation (the centre of the quiet radius), and the cosine of that latitude. */
   lookLat: number;
   lookLon: number;
   lookScale: number;
-  /** Where the user was when the nearest site was last searched, and within how many km it certainly still is the nearest. */
+  /** The user's position at the last search of the nearest site, and the km within which that site certainly remains the nearest. */
   anchorLat: number;
   anchorLon: number;
   anchorScale: number;
   certainKm: number;
-  /** Index of the site that was nearest then; -1: none yet. */
+  /** Index of the nearest site at that search; -1: none so far. */
   near: number;
-  /** True where the last evaluation counted the user: has a position, and has not fallen silent. */
+  /** True if the last evaluation counted the user, who had a position and had not fallen silent. */
   active: boolean;
   /** Round-trip times the client measured, by site. */
   rtts?: Rtts;
 }
 
-/** A VM, its users, and what was learned about both. Owned by the process that holds the VM's partition. */
+/** A VM, its users, and the learned dwell times. Owned by the process to which the VM's partition is assigned. */
 export interface Vm {
   readonly id: string;
   spec: VmSpec;
@@ -90,30 +91,29 @@ export interface Vm {
   state: VmState;
   context: VmContext;
   sessions: Session[];
-  /** Time of the latest event about this VM: its own clock. It never goes back. */
+  /** The VM's own clock: time of the latest event about it. It never goes back. */
   nowMs: number;
-  /** When it has to be evaluated without any event. */
+  /** When the VM is evaluated next if no event comes; Infinity: never. */
   wakeAtMs: number;
   /** When the last evaluation expires although no user moves; Infinity: never. */
   recheckAtMs: number;
   /** Quiet radius: how far each user may move before the VM has to be evaluated again; -1: evaluate at the next event. */
   quietKm: number;
-  /** The site that serves best now, and since when. */
+  /** The site that serves best now, and the time since which it does. */
   best: string | null;
   bestSinceMs: number;
   dwellTimes: DwellTimes;
-  /** What a rule that remembers has made of this VM's past (`rules/published/rule.ts`); null: nothing. JSON. */
+  /** The memory of a published rule about this VM (`rules/published/rule.ts`); null: none. JSON. */
   memory: object | null;
   /** The site that it left with its last move, and when. Stored as `left`. */
   cameFrom: { readonly site: string; readonly atMs: number } | null;
-  /** When moves of the last hour were ordered. */
+  /** The times at which moves of the last hour were ordered. */
   movesAtMs: number[];
-  /** Detachments, so that a late `attached` of an older time does not bring a session back. */
+  /** Times of detachments by user, so that a late `attached` with an older time does not restore a session. */
   detachedAtMs: Record<string, number>;
-  /** The reason that the last evaluation gave for its place. */
+  /** The reason of the last evaluation. */
   reason: string;
-  /** True once it was retired. */
   retired: boolean;
-  /** Changed since the last `drain`. */
+  /** True if the VM has changed since the last `drain`. */
   changed: boolean;
 }

@@ -10,12 +10,13 @@ import { newVmContext } from './vm-context.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** A retired VM. A new VM of the same name continues the numbers of its decisions. */
+/** A retired VM. A new VM of the same name continues its numbering of decisions. */
 interface Departed {
   readonly seq: number;
   readonly atMs: number;
 }
 
+/** Owns the VMs of this process with their sessions, and the last decision numbers of retired VMs. */
 export class VmTable {
   readonly vms = new Map<string, Vm>();
   readonly #departed = new Map<string, Departed>();
@@ -27,7 +28,7 @@ export class VmTable {
     this.#priorStayMs = priorStayMs;
   }
 
-  /** Adds a stored VM. Of a retired one only the number of its last decision is remembered. */
+  /** Adds a VM. Of a retired VM it stores only the number of the last decision. */
   add(vm: Vm): void {
     if (vm.retired) {
       this.#departed.set(vm.id, { seq: vm.context.seq, atMs: vm.nowMs });
@@ -35,11 +36,11 @@ export class VmTable {
     }
     this.vms.set(vm.id, vm);
     vm.home.homes.add(vm);
-    // In records of earlier versions, nobody was attached to any idle VM.
+    // Earlier versions stored `nobody-attached` for every idle VM.
     if (vm.state === 'idle') vm.reason = whyUnpopulated(vm);
   }
 
-  /** Removes a VM without a trace. */
+  /** Removes a VM, and the number of its last decision. @returns the VM; undefined if it was not in the table */
   forget(id: string): Vm | undefined {
     const vm = this.vms.get(id);
     vm?.home.homes.delete(vm);
@@ -48,21 +49,21 @@ export class VmTable {
     return vm;
   }
 
-  /** True where a VM, also one that is gone, has come to a decision of that id. */
+  /** True if the id is that of a decision on this VM, even if the VM is retired. */
   hasDecided(id: string, decision: string): boolean {
     const seq = this.vms.get(id)?.context.seq ?? this.#departed.get(id)?.seq ?? 0;
     const number = Number(decision.slice(decision.lastIndexOf(':') + 1));
     return decision === `${id}:${number}` && Number.isInteger(number) && number >= 1 && number <= seq;
   }
 
-  /** @throws TagalongError VM_UNKNOWN */
+  /** The VM of that name. @throws TagalongError VM_UNKNOWN */
   known(id: string): Vm {
     const vm = this.vms.get(id);
     if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
     return vm;
   }
 
-  /** @returns the VM that changed; undefined: nothing did */
+  /** Applies a fact about VMs or sessions. @returns the VM that changed; undefined: nothing changed */
   apply(
     fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>,
   ): Vm | undefined {
@@ -78,6 +79,7 @@ export class VmTable {
     }
   }
 
+  /** Changes the home of a VM. */
   rehome(vm: Vm, site: string): void {
     if (vm.home.id === site) return;
     vm.home.homes.delete(vm);
@@ -88,7 +90,7 @@ export class VmTable {
   #declare({ vm: id, atMs, home, spec }: Data<'vm.declared.v1'>): Vm | undefined {
     const known = this.vms.get(id);
     if (known !== undefined) {
-      // We know its present site better than the sender of a repeated declaration.
+      // The home stays: this table knows the present site better than the sender of a repeated declaration.
       if (atMs <= known.declaredAtMs) return undefined;
       known.declaredAtMs = atMs;
       known.spec = spec;
@@ -143,7 +145,7 @@ export class VmTable {
     if (Object.hasOwn(detachedAtMs, user) && atMs < detachedAtMs[user]!) return undefined;
     const known = sessionOf(vm, user);
     if (known?.weight === weight) return undefined;
-    // Ingest refuses it with an error; here the record is kept small whoever published the event.
+    // Ingest refuses such a user with an error. This check bounds the record whoever published the event.
     if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
     if (known === undefined) vm.sessions.push(newSession(user, weight, atMs));
     else known.weight = weight;
@@ -158,7 +160,7 @@ export class VmTable {
     const session = vm && sessionOf(vm, user);
     if (vm === undefined || session === undefined || atMs < session.attachedAtMs) return undefined;
     vm.sessions.splice(vm.sessions.indexOf(session), 1);
-    // Remembered for as long as an old `attached` could still be on its way.
+    // Detachments are stored for an hour: longer than an old `attached` can be delayed.
     for (const other in vm.detachedAtMs) if (vm.detachedAtMs[other]! < atMs - HOUR_MS) delete vm.detachedAtMs[other];
     vm.detachedAtMs[user] = atMs;
     const users = Object.keys(vm.detachedAtMs);
@@ -167,7 +169,7 @@ export class VmTable {
   }
 }
 
-/** A VM's session of one user. VMs have a handful of users: a scan beats a map. */
+/** The session of one user of a VM. VMs have a handful of users, so a scan is faster than a map. */
 export function sessionOf(vm: Vm, user: string): Session | undefined {
   const { sessions } = vm;
   for (let i = 0; i < sessions.length; i++) if (sessions[i]!.user === user) return sessions[i];

@@ -1,12 +1,12 @@
-/** Functions of one VM and its users. `kept-vm.ts` has the stored shape. */
+/** Functions of one VM and its sessions. `kept-vm.ts` declares the stored shape. */
 import { newTrack } from '../../geo/plausibility.ts';
 import { newDwellTimes } from './dwell-times.ts';
 import { newMotion } from './motion.ts';
 import type { Session, Vm } from './state.ts';
 
 /**
- * When the VM has to be evaluated next, in ms since the epoch: when its cooldown ends, when its last evaluation expires, when its
- * first session falls silent, or when its order has waited too long for a migrator. Infinity: not by itself.
+ * When the VM has to be evaluated next, in ms since the epoch: at the end of its cooldown, when its last evaluation expires, when its
+ * first session falls silent, or when its order has waited too long for a migrator. Infinity: only at an event.
  */
 export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): number {
   const cooldownUntilMs = vm.context.deadlineMs ?? Number.POSITIVE_INFINITY;
@@ -14,7 +14,7 @@ export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): nu
   return Math.min(cooldownUntilMs, giveUpAtMs, vm.recheckAtMs, silentFromMs(vm, policy));
 }
 
-/** Call after sites have come, moved or gone: the next position of each VM's users evaluates it, and searches the nearest site again. */
+/** Call after sites have come, moved or gone: the next position of a user evaluates the VM and searches the nearest site again. */
 export function forgetPlaces(vms: Iterable<Vm>): void {
   for (const vm of vms) {
     vm.quietKm = -1;
@@ -22,7 +22,7 @@ export function forgetPlaces(vms: Iterable<Vm>): void {
   }
 }
 
-/** Removes what a retired VM knew of its users and its past. Its record stays, for the number of its last decision. */
+/** Deletes the data about users and past moves of a retired VM. Its record stays, for the number of its last decision. */
 export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.dwellTimes = newDwellTimes(priorStayMs);
   vm.detachedAtMs = {};
@@ -31,20 +31,20 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.cameFrom = null;
 }
 
-/** When the first active session will have fallen silent; Infinity where none is active. */
+/** When the first active session falls silent; Infinity if none is active. */
 function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
   let fromMs = Number.POSITIVE_INFINITY;
   for (const { active, track } of sessions) if (active) fromMs = Math.min(fromMs, track.atMs + sessionTimeoutMs);
   return fromMs;
 }
 
-/** Why a VM has no active user: none is attached, no attached user has reported a position, or all have fallen silent. */
+/** The reason why a VM has no active user: none is attached, none has reported a position, or all have fallen silent. */
 export function whyUnpopulated({ sessions }: Vm): 'nobody-attached' | 'no-position' | 'users-silent' {
   if (sessions.length === 0) return 'nobody-attached';
   return sessions.every(({ track }) => track.atMs < 0) ? 'no-position' : 'users-silent';
 }
 
-/** The session of a user who has just attached and has no position yet. @param weight how much the user counts */
+/** The session of a user who has just attached and has no position yet. @param weight the weight of the user in costs */
 export function newSession(user: string, weight: number, atMs: number): Session {
   return {
     user,

@@ -2,19 +2,21 @@ import type { PlacementRule } from './rule.ts';
 
 interface Backlog {
   home: string;
-  /** What the move that is wanted would cost. */
+  /** The price of the move that the rule chose last, in user-milliseconds. */
   wantedUserMs: number;
+  /** Time of the last evaluation. */
   atMs: number;
+  /** The backlog, in user-milliseconds. */
   userMs: number;
 }
 
 /**
- * Drift plus penalty: weighs the cost of serving against that of moving, whose price is a backlog that grows with what moves
- * cost and is worked off at the rate that is allowed on average (T. Ouyang, Z. Zhou, X. Chen, IEEE JSAC 36(10), 2018, arXiv
- * 1809.05239; this is the textbook form, for one VM).
- * @param weightUserMsS V: a backlog of so many user-milliseconds makes moving for 1 user-ms cost as much as 1 user-ms a
- * second of serving
- * @param budgetUserMsPerS what moving a VM may cost on average, in user-milliseconds a second
+ * Drift plus penalty: chooses the site with the least V × cost of serving + backlog × price of the move. The backlog grows by the
+ * price of each move, and shrinks at the rate of the budget (T. Ouyang, Z. Zhou, X. Chen, IEEE JSAC 36(10), 2018, arXiv 1809.05239;
+ * this is the textbook form, for one VM).
+ * @param weightUserMsS V: with a backlog of V user-milliseconds, a move for 1 user-ms weighs as much as serving for 1 user-ms a
+ *   second
+ * @param budgetUserMsPerS average budget for moves of a VM, in user-milliseconds a second
  */
 export function lyapunov(weightUserMsS: number, budgetUserMsPerS: number): PlacementRule<Backlog> {
   return {

@@ -1,22 +1,22 @@
 /**
- * The distance-based decision process of S. Wang et al.: the state is how many hops the service is from the user, 0 to
- * N. Users walk at random between hexagons; folded to one dimension, the distance grows with 2.5 r and shrinks with
- * 1.5 r, for a probability r of each of the six neighbours.
+ * The distance-based decision process of S. Wang et al. (IEEE/ACM ToN 27(3), 2019). The state is the distance of the service from
+ * the user in hops, 0 to N. Users walk at random between hexagonal cells. In one dimension the distance grows with probability
+ * 2.5 r and shrinks with 1.5 r, where r is the probability of each of the six neighbours.
  */
 
-/** What a slot costs at so many hops. Of about 1, so that rounding is no matter. */
+/** The costs by hops: of a move over that distance, and of serving for one slot. About 1, so that rounding does not matter. */
 export interface ChainCosts {
   move(hops: number): number;
   serve(hops: number): number;
 }
 
-/** The chain and what the authors set for the trace. */
+/** Length of the chain and discount factor of the authors' trace-driven evaluation. */
 const STATES = 21;
 const DISCOUNT = 0.9;
 
 /**
- * Discounted future cost of being so many hops away after this slot's decision, in the unit of the costs: gamma
- * times the expected value of the next state. Solved by policy iteration; moving away from the user is left out.
+ * The discounted future cost by the number of hops after this slot's decision: gamma × the expected value of the next state, in the
+ * unit of the costs. Solved by policy iteration, without moves away from the user.
  * @param r probability of each neighbouring cell
  */
 export function futureByHops(costs: ChainCosts, r: number): Float64Array {
@@ -42,7 +42,7 @@ export function futureByHops(costs: ChainCosts, r: number): Float64Array {
   }
 }
 
-/** By state: the probabilities of the state one nearer, the same, and one farther. */
+/** The probabilities for each state of moving one hop nearer, staying, and moving one hop farther. */
 function chainOf(r: number): readonly (readonly [number, number, number])[] {
   return Array.from({ length: STATES }, (_, state) => {
     if (state === 0) return [0, 1 - 6 * r, 6 * r] as const;
@@ -60,7 +60,7 @@ function expected(chain: Chain, values: Float64Array): Float64Array {
   });
 }
 
-/** The value of following the actions for ever: (I - gamma P) V = c, by Gaussian elimination. */
+/** The value of following the actions for ever: solves (I - gamma P) V = c by Gaussian elimination. */
 function solve(chain: Chain, actions: Int16Array, cost: (state: number, to: number) => number): Float64Array {
   const rows = Array.from({ length: STATES }, (_, state) => {
     const row = new Float64Array(STATES + 1);

@@ -4,20 +4,20 @@ import type { PlacementRule, RuleInput } from './rule.ts';
 
 /** The authors' slot. */
 const SLOT_S = 60;
-/** Chains are solved for figures this factor apart, and kept. */
+/** Parameters of chains are rounded to a grid with this factor between neighbours, so that solved chains can be cached. */
 const GRID = 1.1;
 const MOST_CHAINS = 10_000;
-/** Places on the grid that are told apart: from the smallest number there is to the largest. */
+/** Number of grid positions; the grid covers all positive floating-point numbers. */
 const STEPS = 2 ** 15;
 
 /**
- * The distance-based decision process of S. Wang et al. (IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp):
- * the site for which moving there, being served from there for a slot, and the discounted future of a chain at that
- * distance come to the least.
+ * The distance-based decision process of S. Wang et al. (IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp). It
+ * chooses the site with the least sum of the price of the move, the cost of serving for one slot, and the discounted future cost of
+ * a chain at that distance.
  *
- * In the chain a hop is the distance between neighbouring sites, here of the best site from the other candidates. What a
- * hop costs comes from the network model, what a move costs from the candidates, and how often users leave a site, which the
- * authors count over all users, from how long those of this VM usually stay.
+ * A hop of the chain is the mean distance of the other candidates from the best site. The cost of a hop comes from the network model,
+ * and the price of a move from the prediction. The probability that users leave a site comes from the usual dwell time of this VM;
+ * the authors count it over all users.
  */
 export function mdp(network: NetworkModel): PlacementRule {
   const chains = new Map<number, Float64Array>();
@@ -59,12 +59,12 @@ export function mdp(network: NetworkModel): PlacementRule {
   };
 }
 
-/** The nearest place on the grid; the first one for 0. */
+/** The nearest position on the grid; the first one for 0. */
 function onGrid(figure: number): number {
   return Math.max(-STEPS / 2, Math.round(Math.log(figure) / Math.log(GRID)));
 }
 
-/** How far the candidates beside the home are from the best site, on average. */
+/** The mean distance of the candidates (without the home) from the best site, in km. */
 function meanHopKm(view: RuleInput): number {
   const { sites, best } = view;
   let sum = 0;

@@ -1,4 +1,4 @@
-/** The port of published rules: policies that weigh all sites themselves at every evaluation, and remember. */
+/** The port of published rules: policies that compare all sites themselves at every evaluation, and have a memory. */
 import type { Site } from '../../state/state.ts';
 
 /** The input of a rule: one evaluation. Valid until the next one. */
@@ -7,9 +7,9 @@ export interface RuleInput {
   readonly nowMs: number;
   /** The home first, then the sites near the users. */
   readonly sites: readonly Pick<Site, 'id' | 'index'>[];
-  /** What serving the users from each of them costs, in user-milliseconds a second. */
+  /** The cost of serving the users from each of the sites, in user-milliseconds a second. */
   readonly serving: readonly number[];
-  /** Which of them serves best. */
+  /** Index of the site that serves best. */
   readonly best: number;
   /** Sum of the weights of the users. */
   readonly weight: number;
@@ -24,17 +24,17 @@ export interface RuleInput {
 }
 
 /**
- * A rule of where a VM should be now. Filters, limits and the VM's states hold for it as for every policy, but neither the
- * pauses nor the hourly budget, which are ours.
- * @typeParam M what the rule remembers of a VM: JSON, changed in place, stored with the VM
+ * A rule that chooses the site for a VM. Filters, limits and the VM's states apply to it as to every policy; our cooldowns and our
+ * hourly budget do not.
+ * @typeParam M the rule's memory about a VM: JSON, changed in place, stored with the VM
  */
 export interface PlacementRule<M extends object = object> {
   readonly name: string;
   /** The memory of a VM whose users have just appeared. It is lost when the last of them falls silent. */
   begin(view: RuleInput): M;
   /**
-   * Called at every position that counts, perhaps twice at one instant; both calls have to give the same answer. Called also while
-   * the VM moves: where the rule then prefers the home, and the destination would serve worse, the move is cancelled.
+   * Called at every position that counts, perhaps twice at one instant; both calls have to return the same site. It is also called
+   * during a move: if the rule then prefers the home, and the destination serves worse, the move is cancelled.
    * @returns the index in `view.sites`; 0: stay
    */
   choose(view: RuleInput, memory: M): number;

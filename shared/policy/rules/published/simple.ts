@@ -1,12 +1,12 @@
-/** FilterSettings that look at the present only. */
+/** Rules that consider only the present, without a memory. */
 import type { PlacementRule } from './rule.ts';
 
 const NOTHING = {};
 
 /**
- * Goes to the site that serves best when its round trip is so much shorter, on average over the users, as in a handover
- * (3GPP TS 36.331, event A3).
- * @param marginMs milliseconds of round-trip time above the target
+ * Chooses the site that serves best if its round-trip time is shorter by a margin, on average over the users, as in a handover (3GPP
+ * TS 36.331, event A3).
+ * @param marginMs the margin, in ms of round-trip time above the target
  */
 export function hysteresis(marginMs: number): PlacementRule {
   return {
@@ -17,9 +17,9 @@ export function hysteresis(marginMs: number): PlacementRule {
 }
 
 /**
- * Takes the site for which moving there and being served from there for one slot cost least (S. Wang et al., IEEE/ACM ToN
+ * Chooses the site with the least sum of the price of the move and the cost of serving for one slot (S. Wang et al., IEEE/ACM ToN
  * 27(3), 2019).
- * @param slotS seconds; the authors' slot is a minute
+ * @param slotS length of a slot in seconds; the authors' slot is a minute
  */
 export function myopic(slotS: number): PlacementRule {
   return {

@@ -2,15 +2,17 @@ import type { PlacementRule } from './rule.ts';
 
 interface Regret {
   home: string;
+  /** Time of the last evaluation. */
   atMs: number;
-  /** What the best site saved at the last look, in user-milliseconds a second. */
+  /** What the best site would have saved at the last evaluation, in user-milliseconds a second. */
   saves: number;
+  /** Sum of the missed savings, in user-milliseconds. */
   userMs: number;
 }
 
 /**
- * DwellTimes until what the best site would have saved, since the home last was that, adds up to `alpha` times the price of
- * moving there: the deterministic rent-or-buy rule, at most twice the optimum of a single decision with alpha = 1
+ * The deterministic rent-or-buy rule. It adds up what the best site would have saved since the home was last the best site. It moves
+ * when the sum reaches `alpha` times the price of the move. With alpha = 1 it costs at most twice the optimum of a single decision
  * (A. R. Karlin et al., Competitive Snoopy Caching, Algorithmica 3, 1988).
  */
 export function skiRental(alpha: number): PlacementRule<Regret> {

@@ -1,17 +1,19 @@
 import type { PlacementRule, RuleInput } from './rule.ts';
 
 interface Work {
+  /** Time of the last evaluation. */
   atMs: number;
-  /** By the name of the site: the least that it would have cost to be there now, less that of the cheapest one. */
+  /** The work function by site, in user-milliseconds, less its minimum over all sites. */
   userMs: Record<string, number>;
-  /** By the name of the site: what serving from there cost at the last look, in user-milliseconds a second. */
+  /** The cost of serving by site at the last evaluation, in user-milliseconds a second. */
   serving: Record<string, number>;
 }
 
 /**
- * Goes where the cheapest way in hindsight, plus the way there, is least: w(k) = the least that having served everything
- * so far and being at k now would have cost (A. Borodin, N. Linial, M. Saks, Journal of the ACM 39(4), 1992). Sites that are
- * not candidates are forgotten: they count as reached by moving there when they are candidates again.
+ * The work function algorithm (A. Borodin, N. Linial, M. Saks, Journal of the ACM 39(4), 1992). The work function w(k) is the least
+ * cost, in hindsight, of having served all requests so far and being at site k now. The algorithm chooses the site k with the least
+ * w(k) + price of the move to k. The values of sites that are no longer candidates are dropped. A site that becomes a candidate
+ * again gets its value from a move there.
  */
 export const workFunction: PlacementRule<Work> = {
   name: 'work-function',
@@ -20,7 +22,7 @@ export const workFunction: PlacementRule<Work> = {
     const { sites, serving, nowMs } = view;
     const passedS = (nowMs - work.atMs) / 1000;
     const values = sites.map(({ id }, i) => {
-      // The home is remembered, but for one that an operator chose.
+      // Only a home that an operator chose has no value: it begins at 0.
       const known = work.userMs[id] ?? (i === 0 ? 0 : Number.POSITIVE_INFINITY);
       return known + passedS * (work.serving[id] ?? 0);
     });
@@ -30,7 +32,7 @@ export const workFunction: PlacementRule<Work> = {
     let lowest = Number.POSITIVE_INFINITY;
     for (let i = 0; i < sites.length; i++) {
       lowest = Math.min(lowest, reached[i]!);
-      // Where one would rather have come from remoteMoves one should not go.
+      // w(k) is reached by a move from another site, so that other site is the better choice.
       if (reached[i]! < values[i]!) continue;
       const cost = reached[i]! + view.moveCostUserMs(0, i);
       if (cost >= least) continue;
@@ -49,7 +51,7 @@ export const workFunction: PlacementRule<Work> = {
   },
 };
 
-/** What each site comes to where moving there from another one is cheaper. */
+/** The values of the sites after a possible move: min over all sites j of value(j) + price of the move from j. */
 function byMoving(view: RuleInput, values: readonly number[]): number[] {
   return values.map((value, to) => {
     let least = value;

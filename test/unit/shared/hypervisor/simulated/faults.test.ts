@@ -22,7 +22,7 @@ function faulty(step: Phase, fault: Fault): World {
     },
   });
   simulated.sites(UPLINKS, 'a', 'b');
-  simulated.hypervisor.place('vm', 'a');
+  simulated.hypervisor.startVm('vm', 'a');
   simulated.drive(MOVE);
   return simulated;
 }
@@ -120,7 +120,7 @@ describe('whatever is ordered, and whatever fails', () => {
         const simulated = world({ faults: () => faults.next().value });
         const { hypervisor, clock } = simulated;
         simulated.sites(UPLINKS, ...SITES);
-        hypervisor.place('vm', 'a');
+        hypervisor.startVm('vm', 'a');
         const moves = [moveOf('vm', 'a', 'b'), moveOf('vm', 'b', 'c'), moveOf('vm', 'c', 'a'), moveOf('vm', 'a', 'c')];
         const begun = new Map<string, number>();
         const once = () => expect(hypervisor.running('vm').length).toBeLessThanOrEqual(1);

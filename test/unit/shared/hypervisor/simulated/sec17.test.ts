@@ -12,7 +12,7 @@ function migrationS(gigabytes: number, paths: number, mbitPerS: number): number 
   const simulated = world({ model: SEC17_MOVE_MODEL, rttMs: 60 });
   const uplinks = Array.from({ length: paths }, (_, i) => ({ provider: `isp${i}`, rateBps: (mbitPerS * 1e6) / 8 }));
   simulated.sites(uplinks, 'montreal', 'sanjose');
-  simulated.hypervisor.place('vm', 'montreal');
+  simulated.hypervisor.startVm('vm', 'montreal');
   const move = moveOf('vm', 'montreal', 'sanjose', {
     ...SMALL_VM,
     ramBytes: gigabytes * 1024 ** 3,

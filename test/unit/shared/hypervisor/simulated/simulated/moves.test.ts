@@ -34,7 +34,7 @@ describe('a move that has its paths to itself', () => {
 
         const simulated = world({ rttMs });
         simulated.sites(uplinks, 'a', 'b');
-        simulated.hypervisor.place('vm', 'a');
+        simulated.hypervisor.startVm('vm', 'a');
         const move = moveOf('vm', 'a', 'b', spec);
         simulated.drive(move);
         simulated.settle();
@@ -58,7 +58,7 @@ describe('a move that has its paths to itself', () => {
     const play = (progressEveryMs?: number) => {
       const simulated = world(progressEveryMs === undefined ? {} : { progressEveryMs });
       simulated.sites(TWO_PATHS, 'a', 'b', 'c');
-      for (const vm of ['one', 'two']) simulated.hypervisor.place(vm, 'a');
+      for (const vm of ['one', 'two']) simulated.hypervisor.startVm(vm, 'a');
       simulated.drive(moveOf('one', 'a', 'b'));
       simulated.clock.at(1_234, () => simulated.drive(moveOf('two', 'a', 'c')));
       simulated.settle();
@@ -76,7 +76,7 @@ describe('a move that has its paths to itself', () => {
     ] as const) {
       const simulated = world();
       simulated.sites(uplinks, 'a', 'b');
-      simulated.hypervisor.place('vm', 'a');
+      simulated.hypervisor.startVm('vm', 'a');
       simulated.drive(moveOf('vm', 'a', 'b'));
       simulated.settle();
       expect(lastMeasured(simulated, 'vm:a>b')).toMatchObject({ degraded, subflows: uplinks.length });
@@ -86,7 +86,7 @@ describe('a move that has its paths to itself', () => {
   test('that loses a path on the way goes on over the other one, and says so', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     simulated.drive(moveOf('vm', 'a', 'b'));
     simulated.clock.advanceTo(4000);
     simulated.sites(ONE_PATH, 'b');
@@ -98,7 +98,7 @@ describe('a move that has its paths to itself', () => {
   test('of a guest that writes too fast is forced after the last round, where the pause is bearable', () => {
     const simulated = world();
     simulated.sites(ONE_PATH, 'a', 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     // Its working set takes 1.7 s to send: too long for the limit of 300 ms, bearable once.
     simulated.drive(moveOf('vm', 'a', 'b', { ...SMALL_VM, dirtyRateBps: 1e9, workingSetBytes: 2e8 }));
     simulated.settle();
@@ -112,7 +112,7 @@ describe('a move that has its paths to itself', () => {
     const pauses = [0, 5000].map((waitedMs) => {
       const simulated = world();
       simulated.sites(TWO_PATHS, 'a', 'b');
-      simulated.hypervisor.place('vm', 'a');
+      simulated.hypervisor.startVm('vm', 'a');
       const move = moveOf('vm', 'a', 'b');
       simulated.drive(move, 'memory');
       simulated.settle();
@@ -130,7 +130,7 @@ test("a move on the machine's clock, whose timers come late, ends the same way",
   const clock = realClock();
   const hypervisor = simulatedHypervisor({ clock, model: quick, network: DEFAULT_NETWORK });
   for (const site of ['a', 'b']) hypervisor.declareSite({ site, lat: 0, lon: 0, uplinks: TWO_PATHS });
-  hypervisor.place('vm', 'a');
+  hypervisor.startVm('vm', 'a');
   const move = moveOf('vm', 'a', 'b', { ...SMALL_VM, ramBytes: 1e6, workingSetBytes: 1e5 });
   const last = await new Promise<Report>((resolve) => {
     hypervisor.listen((report) => {
@@ -153,7 +153,7 @@ describe('moves at the same time', () => {
       const names = Array.from({ length: count }, (_, i) => `to${i}`);
       simulated.sites(TWO_PATHS, 'a', ...names);
       for (const to of names) {
-        simulated.hypervisor.place(`vm-${to}`, 'a');
+        simulated.hypervisor.startVm(`vm-${to}`, 'a');
         simulated.drive(moveOf(`vm-${to}`, 'a', to, { ...SMALL_VM, dirtyRateBps: 0 }));
       }
       simulated.settle();
@@ -170,7 +170,7 @@ describe('moves at the same time', () => {
     used.sites(TWO_PATHS, 'a', 'b', 'c');
     const moves = Array.from({ length: 30 }, (_, i) => moveOf(`vm${i}`, 'a', i % 3 === 0 ? 'b' : 'c'));
     moves.forEach((move, i) => {
-      used.hypervisor.place(move.vm, 'a');
+      used.hypervisor.startVm(move.vm, 'a');
       used.clock.at(i * 700, () => used.drive(move));
       if (i % 4 === 0) used.clock.at(i * 700 + 3000, () => used.hypervisor.abort(move));
       if (i % 7 === 1) used.clock.at(i * 700 + 4000, () => used.hypervisor.remove(move.vm));
@@ -182,7 +182,7 @@ describe('moves at the same time', () => {
     fresh.sites(TWO_PATHS, 'a', 'b', 'c');
     const took = [used, fresh].map((simulated) => {
       const begunMs = simulated.clock.now();
-      simulated.hypervisor.place('last', 'a');
+      simulated.hypervisor.startVm('last', 'a');
       simulated.drive(moveOf('last', 'a', 'b'));
       simulated.settle();
       return doneAt(simulated, 'last:a>b', 'release')! - begunMs;

@@ -10,7 +10,7 @@ describe('what is true of a VM', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b', 'c');
     const { hypervisor, clock } = simulated;
-    hypervisor.place('vm', 'a');
+    hypervisor.startVm('vm', 'a');
     const move = moveOf('vm', 'a', 'b');
     simulated.drive(move, 'memory');
     simulated.settle();
@@ -22,7 +22,7 @@ describe('what is true of a VM', () => {
     expect(hypervisor.running('vm')).toEqual(['b']);
     expect([hypervisor.vmsAt('a'), hypervisor.vmsAt('b')]).toEqual([[], ['vm']]);
 
-    hypervisor.place('vm', 'c');
+    hypervisor.startVm('vm', 'c');
     expect(hypervisor.running('vm')).toEqual(['b', 'c']);
     clock.advanceTo(clock.now() + 1);
     hypervisor.begin('prepare', moveOf('vm', 'b', 'a'));
@@ -33,7 +33,7 @@ describe('what is true of a VM', () => {
   test('a VM that is removed in the middle of a move is nowhere, and the step under way fails', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     simulated.drive(moveOf('vm', 'a', 'b'));
     simulated.clock.advanceTo(3000);
     simulated.hypervisor.remove('vm');
@@ -46,7 +46,7 @@ describe('what is true of a VM', () => {
   test('a VM can move on, and come back, before the last move was released', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     const there = moveOf('vm', 'a', 'b');
     simulated.drive(there, 'switch');
     simulated.settle();
@@ -61,7 +61,7 @@ describe('what is true of a VM', () => {
   test('an old move that is ordered again after newer ones does not move the VM', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b', 'c');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     for (const [from, to] of [
       ['a', 'b'],
       ['b', 'c'],
@@ -82,7 +82,7 @@ describe('an abort', () => {
   test.each(PHASES.slice(0, 5))('in the middle of %s is the last that is heard of the move', (step) => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     simulated.drive(MOVE, step);
     const before = PHASES[PHASES.indexOf(step) - 1];
     while (before && doneAt(simulated, MOVE.id, before) === undefined) simulated.clock.step(Number.POSITIVE_INFINITY);
@@ -102,7 +102,7 @@ describe('an abort', () => {
     const simulated = world();
     const { hypervisor, clock } = simulated;
     simulated.sites(TWO_PATHS, 'a', 'b');
-    hypervisor.place('vm', 'a');
+    hypervisor.startVm('vm', 'a');
     simulated.drive(MOVE, 'disk');
     simulated.settle();
     const heard: string[] = [];
@@ -121,7 +121,7 @@ describe('what is refused', () => {
     const simulated = world();
     simulated.sites(ONE_PATH, 'a');
     simulated.sites([{ provider: 'other', rateBps: 1e8 }], 'b');
-    simulated.hypervisor.place('vm', 'a');
+    simulated.hypervisor.startVm('vm', 'a');
     for (const to of ['b', 'nowhere', 'a']) simulated.drive(moveOf('vm', 'a', to));
     simulated.settle();
     expect(simulated.heard('vm:a>b')).toEqual(['failed prepare NO_PATH']);
@@ -131,7 +131,7 @@ describe('what is refused', () => {
   });
 
   test('a VM at a site that nobody declared', () => {
-    expect(() => world().hypervisor.place('vm', 'nowhere')).toThrow(
+    expect(() => world().hypervisor.startVm('vm', 'nowhere')).toThrow(
       expect.objectContaining({ code: 'SITE_UNKNOWN' }) as Error,
     );
   });

@@ -29,7 +29,7 @@ function begin(ratio: number, count: number): { simulated: World; ids: string[] 
   simulated.sites([{ provider: 'link', rateBps: 125e6 }], 'a', 'b');
   const moves = Array.from({ length: count }, (_, i) => moveOf(`vm${i}`, 'a', 'b', guest(ratio)));
   for (const move of moves) {
-    simulated.hypervisor.place(move.vm, 'a');
+    simulated.hypervisor.startVm(move.vm, 'a');
     simulated.drive(move);
   }
   return { simulated, ids: moves.map(({ id }) => id) };
