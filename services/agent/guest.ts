@@ -25,6 +25,9 @@ const MOST_PAUSE_MS = 5_000;
  */
 const BOOT_MS = 60_000;
 
+/** A guest on a busy host, whose memory has just come over, takes its time for the first answer. */
+const ANSWER_MS = 10_000;
+
 let lastId = 0;
 
 /**
@@ -34,7 +37,7 @@ let lastId = 0;
  * @returns what follows `ok`; one line without control characters
  * @throws TagalongError EVENT_INVALID where the words are none, GUEST_SILENT, GUEST_REFUSED, GUEST_ANSWER_INVALID
  */
-export async function askGuest(path: string, words: readonly string[], answerMs = 5000): Promise<string> {
+export async function askGuest(path: string, words: readonly string[], answerMs = ANSWER_MS): Promise<string> {
   if (words.length === 0 || !words.every((word) => typeof word === 'string' && WORD.test(word))) {
     throw new TagalongError('EVENT_INVALID', 'words: give a verb and its arguments, a list of words without spaces');
   }
@@ -77,7 +80,7 @@ export async function takeAddress(
   path: string,
   mac: string,
   { address, prefix, gateway }: LanAddress,
-  answerMs: number,
+  answerMs = ANSWER_MS,
 ): Promise<void> {
   await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
 }

@@ -31,8 +31,6 @@ export function refused(reason: string): TagalongError {
   return new TagalongError('ORDER_REFUSED', reason);
 }
 
-/** How long the guest may take to put an address on its card. */
-const TAKE_MS = 10_000;
 const GUEST_MS = 60_000;
 /** QEMU's event of a resumed VM is waited for that often, a millisecond each. */
 const RESUME_POLLS = 100;
@@ -129,7 +127,7 @@ export class LocalVm {
   async announce(nic: 0 | 1, joinMs: number): Promise<void> {
     const { move, vm } = this.#record;
     const { lan } = move!.landing;
-    await takeAddress(this.files.guest, macAddress(vm, nic), lan, TAKE_MS);
+    await takeAddress(this.files.guest, macAddress(vm, nic), lan);
     const unjoined = await untilJoined(this.files.guest, lan.address, joinMs, this.isAbandoned);
     await this.done('announce', { unjoined });
   }
