@@ -38,23 +38,33 @@ export const locationBody = (pseudonymous: boolean) =>
   );
 type SentLocation = Static<ReturnType<typeof locationBody>>;
 
+/** The names under which a sender knows the members of a location. */
+export type FieldNames = Readonly<Record<string, string>>;
+
 /** Reads one object, an array, or (as text) one object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
 
+/** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
+export function locationReader(pseudonymous: boolean): ListReader<Location> {
+  return listReader(locationCheck(pseudonymous));
+}
+
 /**
- * Makes the reader of location bodies.
+ * Makes the check of one location. An error names the field as `names` has it, so that the sender finds it in the request.
  * @param pseudonymous users become pseudonyms
- * @param most positions that one body may hold
  */
-export function locationReader(pseudonymous: boolean, most?: number): ListReader<Location> {
+export function locationCheck(pseudonymous: boolean) {
   const validator = Compile(locationBody(pseudonymous) as TSchema);
-  const read = (value: unknown, where: string, nowMs: number): Location => {
-    if (!validator.Check(value)) throw unfit(`${where}${describeFault(validator, value)}`);
+  return (value: unknown, where: string, nowMs: number, names?: FieldNames): Location => {
+    if (!validator.Check(value)) {
+      const fault = describeFault(validator, value);
+      // A fault begins with the field.
+      throw unfit(`${where}${names ? fault.replace(/^\w+/, (field) => names[field] ?? field) : fault}`);
+    }
     const { atMs, t, ...rest } = value as SentLocation;
     if (atMs !== undefined && t !== undefined) throw unfit(`${where}t: give atMs or t, not both`);
     return { ...rest, atMs: atMs ?? (t === undefined ? nowMs : Math.round(t * 1000)) };
   };
-  return listReader(read, most);
 }
 
 const gap = InterruptionReported.properties;
@@ -81,13 +91,12 @@ export function interruptionReader(pseudonymous: boolean): ListReader<Interrupti
   });
 }
 
-function listReader<T>(
-  read: (value: unknown, where: string, nowMs: number) => T,
-  most = MAX_POSITIONS_PER_REQUEST,
-): ListReader<T> {
-  const refuseMany = (many: number) => {
-    if (many > most) throw quotaExceeded(`elements of a request (${many})`, most, 'send several requests');
-  };
+/** @throws TagalongError QUOTA_EXCEEDED where a request holds more elements than it may */
+export function refuseMany(many: number, most = MAX_POSITIONS_PER_REQUEST): void {
+  if (many > most) throw quotaExceeded(`elements of a request (${many})`, most, 'send several requests');
+}
+
+function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T): ListReader<T> {
   return (body, nowMs) => {
     if (typeof body === 'string') {
       const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));

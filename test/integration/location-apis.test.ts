@@ -16,6 +16,14 @@ async function world(yaml: string, ...users: string[]) {
   return { ask, reported: async () => data(await published('location.reported.v1')) };
 }
 
+/** Asserts that a body is refused, and that the first fault names this field of it. */
+function expectFault(answer: { status: number; body: { error?: { code: string; message?: string } } }, field: string) {
+  const { status, body } = answer;
+  expect({ status, code: body.error?.code }).toEqual({ status: 400, code: 'EVENT_INVALID' });
+  expect(body.error?.message?.slice(0, field.length + 2)).toBe(`${field}: `);
+}
+const TOO_LONG = 'x'.repeat(300);
+
 describe('OwnTracks over HTTP', () => {
   const message = {
     _type: 'location',
@@ -61,6 +69,18 @@ describe('OwnTracks over HTTP', () => {
   });
 });
 
+test.each<[string, string, object]>([
+  ['topic', '/v1/owntracks', { topic: `owntracks/${TOO_LONG}/phone` }],
+  ['tid', '/v1/owntracks', { tid: TOO_LONG }],
+  ['user name (X-Limit-U, ?u= or basic authentication)', `/v1/owntracks?u=${TOO_LONG}`, {}],
+  ['lat', '/v1/owntracks?u=jane', { lat: 'north' }],
+  ['tst', '/v1/owntracks?u=jane', { tst: -1 }],
+])('an error of OwnTracks names %s as the app sent it', async (field, path, wrong) => {
+  const { ask } = await world('', 'jane');
+  const message = { _type: 'location', lat: 1, lon: 2, tst: AT_S, ...wrong };
+  expectFault(await ask('POST', path, message), field);
+});
+
 describe('CAMARA geofencing', () => {
   const event = (type: string, device?: object) => ({
     id: '123655',
@@ -98,6 +118,21 @@ describe('CAMARA geofencing', () => {
       body: undefined,
     });
     expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066 }]);
+  });
+
+  test('an error names the field of the event, also within a batch', async () => {
+    const { ask } = await world('');
+    const post = (body: object) => ask('POST', '/v1/camara/geofencing', body, type);
+    const named = event('area-entered', { ipv4Address: { publicAddress: 'not for\na user' } });
+    expectFault(await post(named), 'data.device');
+    const unnamed = event('area-entered');
+    expectFault(await post({ ...unnamed, data: { ...unnamed.data, subscriptionId: 'a\nb' } }), 'data.subscriptionId');
+    const batch = [event('area-left'), named];
+    const answer = await ask('POST', '/v1/cloudevents', batch, 'application/cloudevents-batch+json');
+    expectFault(answer, 'element 2: data.device');
+    const center = { latitude: 'north', longitude: 1 };
+    const wrong = { ...unnamed, data: { ...unnamed.data, area: { areaType: 'CIRCLE', center } } };
+    expectFault(await post(wrong), 'data.area.center.latitude');
   });
 
   test('the end of a subscription and a departure give no position', async () => {
@@ -213,6 +248,16 @@ describe('ETSI MEC 013', () => {
   });
 });
 
+test('an error of MEC 013 names the address as the platform sent it', async () => {
+  const { ask } = await world('');
+  const userInfo = { address: 'a\nb', locationInfo: { latitude: 1, longitude: 2 } };
+  expectFault(await ask('POST', '/v1/mec013', { userInfo }), 'address');
+  expectFault(
+    await ask('POST', '/v1/mec013', { userInfo: { address: 'ann', locationInfo: { latitude: 1 } } }),
+    'locationInfo.longitude',
+  );
+});
+
 describe('GTFS Realtime', () => {
   // Made with Google's own bindings: a bus with id, label and plate, one that has nothing but its entity's id, a deleted
   // entity, a trip update, and a vehicle without a position. The feed is of 1700000000, the first bus of a second later.
@@ -246,6 +291,19 @@ describe('GTFS Realtime', () => {
     expect(first).toMatchObject({ user: 'bus-7', atMs: AT_MS + 1000 });
     expect([first!.lat, first!.lon]).toEqual([Math.fround(53.4), Math.fround(-2.98)]);
     expect(second).toMatchObject({ user: 'e2', atMs: AT_MS, lat: 53.5 });
+  });
+
+  test('an error names the entity and its field', async () => {
+    const feed = moved(FEED);
+    // The second vehicle's latitude becomes no number, and in another feed the first one's id has a line end.
+    expect(feed).toContain('0d00005642');
+    expectFault(
+      await post(Buffer.from(feed.replace('0d00005642', '0d0000c07f'), 'hex')),
+      'entity 2: vehicle.position.latitude',
+    );
+    expect(feed).toContain(Buffer.from('bus-7').toString('hex'));
+    const line = feed.replace(Buffer.from('bus-7').toString('hex'), Buffer.from('bus\n7').toString('hex'));
+    expectFault(await post(Buffer.from(line, 'hex')), 'entity 1: vehicle.vehicle.id');
   });
 
   test('a feed that is cut off anywhere is refused', async () => {
@@ -297,7 +355,7 @@ describe('CloudEvents', () => {
   test.each<[string, object | string, string]>([
     ['another type', { ...event, type: 'com.example.weather' }, 'type: "com.example.weather"'],
     ['another version', { ...event, specversion: '0.3' }, 'specversion'],
-    ['no data', { ...event, data: undefined }, 'data: an object'],
+    ['no data', { ...event, data: undefined }, 'data: is not an object'],
     ['no user', { ...event, data: here }, 'user: is missing'],
     ['no JSON', '{"specversion":', 'not JSON'],
   ])('%s is refused', async (_, body, message) => {

@@ -38,6 +38,14 @@ export const AreaEntered = Type.Object({
 const EVENT = /^org\.camaraproject\.geofencing-subscriptions\.v\d+\./;
 const check = checker(AreaEntered);
 
+const OF_DEVICE = {
+  user: 'data.device',
+  lat: 'data.area.center.latitude',
+  lon: 'data.area.center.longitude',
+  atMs: 'time',
+};
+const OF_SUBSCRIPTION = { ...OF_DEVICE, user: 'data.subscriptionId' };
+
 /** True for every event of a geofencing subscription. */
 export const isGeofencing = (type: string) => EVENT.test(type);
 
@@ -47,11 +55,12 @@ export const isGeofencing = (type: string) => EVENT.test(type);
  * the device; the subscription's id where the event names no device.
  * @throws TagalongError EVENT_INVALID
  */
-export function readGeofencing(event: { readonly type: string }): Reported[] {
+export function readGeofencing(event: { readonly type: string }, where = ''): Reported[] {
   if (!event.type.endsWith('.area-entered')) return [];
-  const { time, data } = check(event);
+  const { time, data } = check(event, where);
   const { latitude, longitude } = data.area.center;
-  return [{ user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, 'time') }];
+  const position = { user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, `${where}time`) };
+  return [{ position, where, names: data.device === undefined ? OF_SUBSCRIPTION : OF_DEVICE }];
 }
 
 function userOf({ device = {}, subscriptionId }: Static<typeof AreaEntered>['data']): string {

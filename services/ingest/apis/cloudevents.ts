@@ -20,6 +20,16 @@ export const AnyCloudEvent = Type.Object({
 
 const check = checker(AnyCloudEvent);
 
+const DATA_NAMES = {
+  user: 'data.user',
+  lat: 'data.lat',
+  lon: 'data.lon',
+  atMs: 'data.atMs',
+  t: 'data.t',
+  rtts: 'data.rtts',
+};
+const TIMED_NAMES = { ...DATA_NAMES, atMs: 'time' };
+
 /**
  * What one event, or each of a batch, says. `time` is that of a position that has no time of its own.
  * @throws TagalongError EVENT_INVALID, also for a type that says nothing of where somebody is
@@ -39,14 +49,16 @@ export function fromBinary(headers: Readonly<Record<string, string | string[] | 
 
 function readOne(event: unknown, where: string): Reported[] {
   const { type, time } = check(event, where);
-  if (isGeofencing(type)) return readGeofencing({ ...(event as object), type });
+  if (isGeofencing(type)) return readGeofencing({ ...(event as object), type }, where);
   if (type !== LOCATION_TYPE) {
     throw unfit(`${where}type: ${JSON.stringify(type)} is not the type of a location; use ${LOCATION_TYPE}`);
   }
   const { data } = event as { readonly data?: unknown };
-  if (typeof data !== 'object' || data === null) throw unfit(`${where}data: an object would be right`);
+  if (typeof data !== 'object' || data === null) throw unfit(`${where}data: is not an object; send a location`);
   const keepsTime = 'atMs' in data || 't' in data || time === undefined;
-  return [{ ...(data as Reported), ...(keepsTime ? {} : { atMs: msOf(time, `${where}time`) }) }];
+  const own = data as Reported['position'];
+  if (keepsTime) return [{ position: own, where, names: DATA_NAMES }];
+  return [{ position: { ...own, atMs: msOf(time, `${where}time`) }, where, names: TIMED_NAMES }];
 }
 
 /** Header values are percent-encoded. */

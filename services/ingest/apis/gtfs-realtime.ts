@@ -24,6 +24,15 @@ interface Feed {
   readonly entities: Entity[];
 }
 
+const OF_VEHICLE = {
+  user: 'vehicle.vehicle.id',
+  lat: 'vehicle.position.latitude',
+  lon: 'vehicle.position.longitude',
+  atMs: 'vehicle.timestamp',
+};
+const OF_LABEL = { ...OF_VEHICLE, user: 'vehicle.vehicle.label' };
+const OF_ENTITY = { ...OF_VEHICLE, user: 'id' };
+
 /**
  * The positions of a feed. The user is the vehicle's id, else its label, else the entity's id. A vehicle without a time of
  * its own has the feed's. Vehicles without a position, trip updates and alerts are passed over.
@@ -31,13 +40,14 @@ interface Feed {
  */
 export function readGtfsRealtime(body: Uint8Array): Reported[] {
   const feed = read(body);
-  return feed.entities.flatMap(({ id, vehicle }) => {
+  return feed.entities.flatMap(({ id, vehicle }, i) => {
     const user = vehicle?.id ?? vehicle?.label ?? id;
     if (user === undefined || vehicle?.lat === undefined || vehicle.lon === undefined) return [];
     const atS = vehicle.atS ?? feed.atS;
-    return [
-      { user, lat: vehicle.lat, lon: vehicle.lon, ...(atS !== undefined && { atMs: Math.min(atS * 1000, MAX_AT_MS) }) },
-    ];
+    const { lat, lon } = vehicle;
+    const position = { user, lat, lon, ...(atS !== undefined && { atMs: Math.min(atS * 1000, MAX_AT_MS) }) };
+    const names = vehicle.id !== undefined ? OF_VEHICLE : vehicle.label !== undefined ? OF_LABEL : OF_ENTITY;
+    return [{ position, where: `entity ${i + 1}: `, names }];
   });
 }
 
@@ -46,9 +56,9 @@ function read(body: Uint8Array): Feed {
   try {
     feed = new PbfReader(body).readFields(feedField, { entities: [] } as Feed);
   } catch (cause) {
-    throw unfit(`no protocol buffer that can be read (${(cause as Error).message}); a FeedMessage would be right`);
+    throw unfit(`the protocol buffer cannot be read (${(cause as Error).message}); send a whole FeedMessage`);
   }
-  if (feed.version === undefined) throw unfit('header: missing; a FeedMessage of GTFS Realtime would be right');
+  if (feed.version === undefined) throw unfit('header: is missing; send a FeedMessage of GTFS Realtime');
   return feed;
 }
 

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../../runtime/http.ts';
-import { locationReader, parseJson, unfit } from '../body.ts';
+import { parseJson, unfit } from '../body.ts';
 import { MAX_EVENTS_PER_REQUEST } from '../quotas.ts';
 import type { Ingest, Receipt } from '../service.ts';
 import { fromBinary, readCloudEvents } from './cloudevents.ts';
@@ -10,7 +10,7 @@ import { readGtfsRealtime } from './gtfs-realtime.ts';
 import { readMec013 } from './mec013.ts';
 import { readOwntracks } from './owntracks.ts';
 import { createPlaces } from './places.ts';
-import type { Reported } from './report.ts';
+import { type Reported, reportedReader } from './report.ts';
 
 /**
  * The location APIs of others, each at a path of its own and answered as its standard has it:
@@ -30,9 +30,9 @@ export function registerLocationApis(
   const { ingest, clock, config } = options;
   const places = createPlaces(config);
   const pseudonymous = config.ingest.pseudonymKey !== undefined;
-  const few = locationReader(pseudonymous);
+  const few = reportedReader(pseudonymous);
   // A feed is one file, which its sender cannot divide.
-  const feed = locationReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
+  const feed = reportedReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
   const take = (reported: readonly Reported[], { headers }: FastifyRequest, check = few): Promise<Receipt> =>
     ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
 
@@ -60,7 +60,7 @@ export function registerLocationApis(
   app.post('/v1/gtfs-realtime', async (request, reply) => {
     const { body } = request;
     if (!Buffer.isBuffer(body))
-      throw unfit('a protocol buffer with content-type application/x-protobuf would be right');
+      throw unfit('the body is not a protocol buffer; send a FeedMessage with content-type application/x-protobuf');
     return reply.code(202).send(await take(readGtfsRealtime(body), request, feed));
   });
   app.post('/v1/cloudevents', async (request, reply) => {

@@ -37,6 +37,14 @@ export const UserLocation = Type.Object({
   timestamp: Type.Optional(TimeStamp),
 });
 
+const AREA_NAMES = { user: 'address', lat: 'locationInfo', lon: 'locationInfo', atMs: 'timestamp' };
+const POSITION_NAMES = {
+  user: 'address',
+  lat: 'locationInfo.latitude',
+  lon: 'locationInfo.longitude',
+  atMs: 'locationInfo.timestamp',
+};
+
 const READERS: Record<string, (body: unknown, places: Places) => Reported[]> = {
   zonalPresenceNotification: reader(
     ZonalPresence,
@@ -48,7 +56,7 @@ const READERS: Record<string, (body: unknown, places: Places) => Reported[]> = {
     ({ address, zoneId, accessPointId, userLocationEvent, locationInfo, timestamp }, places) => {
       if (userLocationEvent?.startsWith('LEAVING')) return [];
       const position = locationInfo === undefined ? placeOf([accessPointId, zoneId], places) : middleOf(locationInfo);
-      return [at(address, position, locationInfo?.timestamp ?? timestamp)];
+      return [at(address, position, locationInfo?.timestamp ?? timestamp, locationInfo && POSITION_NAMES)];
     },
   ),
 };
@@ -73,7 +81,7 @@ export function readMec013(body: unknown, places: Places): Reported[] {
       : [Object.keys(READERS).find((one) => Object.hasOwn(said, one)), undefined];
   if (name === undefined) {
     const right = [...Object.keys(READERS), ...Object.keys(TYPES)].join(', ');
-    throw unfit(`no notification that says where somebody is; one of ${right} would be right`);
+    throw unfit(`the body holds no notification with a location; send one of ${right}`);
   }
   return READERS[name]!(content ?? said[name], places);
 }
@@ -90,14 +98,15 @@ function at(
   user: string,
   { lat, lon }: { lat: number; lon: number },
   timestamp?: { seconds: number; nanoSeconds?: number },
-) {
+  names = AREA_NAMES,
+): Reported {
   const when = timestamp && { atMs: timestamp.seconds * 1000 + Math.floor((timestamp.nanoSeconds ?? 0) / 1e6) };
-  return { user, lat, lon, ...when };
+  return { position: { user, lat, lon, ...when }, where: '', names };
 }
 
 function placeOf(names: readonly (string | undefined)[], places: Places) {
   const given = names.filter((name) => name !== undefined);
-  if (given.length === 0) throw unfit('locationInfo: missing; give locationInfo, accessPointId or zoneId');
+  if (given.length === 0) throw unfit('locationInfo: is missing; send locationInfo, accessPointId or zoneId');
   return places.find(given);
 }
 

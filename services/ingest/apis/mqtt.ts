@@ -9,9 +9,10 @@ import { serverUrl } from '#shared/config/server.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { natsServer } from '#shared/open.ts';
-import { locationReader, parseJson } from '../body.ts';
+import { parseJson } from '../body.ts';
 import type { Ingest } from '../service.ts';
 import { readOwntracks } from './owntracks.ts';
+import { reportedReader } from './report.ts';
 
 /** What listens to the messages. */
 export interface Listener {
@@ -41,7 +42,7 @@ export function owntracksOverMqtt(options: {
   const { mqtt, pseudonymKey } = options.config.ingest;
   if (mqtt === undefined) return undefined;
   const log = serviceLog(options.log, 'ingest');
-  const check = locationReader(pseudonymKey !== undefined);
+  const check = reportedReader(pseudonymKey !== undefined);
   const name = `${mqtt.prefix}_owntracks`;
   let messages: ConsumerMessages | undefined;
   let close = async () => {};
@@ -108,7 +109,10 @@ export function owntracksOverMqtt(options: {
 export function topicOf(subject: string): string {
   const levels = subject.split('.').map((level) => level.replaceAll('//', '.'));
   if (levels.length < 3 || levels.some((level) => level === '' || level.includes('/'))) {
-    throw new TagalongError('EVENT_INVALID', 'topic: owntracks/<user>/<device> would be right');
+    throw new TagalongError(
+      'EVENT_INVALID',
+      'topic: is not the topic of a device; publish to owntracks/<user>/<device>',
+    );
   }
   return levels.join('/');
 }

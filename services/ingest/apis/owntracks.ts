@@ -17,6 +17,10 @@ const Any = Type.Object({ _type: Type.String({ maxLength: 64 }) });
 const check = checker(OwntracksLocation);
 const checkAny = checker(Any);
 
+const OF_SENDER = { user: 'user name (X-Limit-U, ?u= or basic authentication)', atMs: 'tst' };
+const OF_TOPIC = { user: 'topic', atMs: 'tst' };
+const OF_TRACKER = { user: 'tid', atMs: 'tst' };
+
 /** Who sends, as far as something beside the body says it. */
 export interface Sender {
   /** Of `X-Limit-U`, `?u=` or the name of HTTP's basic authentication. */
@@ -32,17 +36,19 @@ export interface Sender {
  */
 export function readOwntracks(body: unknown, { user, topic }: Sender): Reported[] {
   const { _type } = checkAny(body);
-  if (_type === 'encrypted') throw unfit('_type: encrypted; without a key on the phone it could be read');
+  if (_type === 'encrypted') throw unfit('_type: the message is encrypted; remove the encryption key in the app');
   if (_type !== 'location') return [];
   const { lat, lon, tst } = check(body);
   const said = body as { readonly topic?: unknown; readonly tid?: unknown };
-  const who = user ?? userOf(topic ?? said.topic) ?? said.tid;
+  const fromTopic = userOf(topic ?? said.topic);
+  const who = user ?? fromTopic ?? said.tid;
   if (typeof who !== 'string' || who === '') {
     throw unfit(
-      'nobody says whose position this is; a user in the app, or topic owntracks/<user>/<device>, would be right',
+      'the message names no user; set a user name in the app, or publish to the topic owntracks/<user>/<device>',
     );
   }
-  return [{ user: who, lat, lon, atMs: Math.round(tst * 1000) }];
+  const names = user !== undefined ? OF_SENDER : fromTopic !== undefined ? OF_TOPIC : OF_TRACKER;
+  return [{ position: { user: who, lat, lon, atMs: Math.round(tst * 1000) }, where: '', names }];
 }
 
 function userOf(topic: unknown): string | undefined {

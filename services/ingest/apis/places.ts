@@ -23,7 +23,7 @@ export function createPlaces({ sites, ingest }: Config): Places {
       }
       throw new TagalongError(
         'PLACE_UNKNOWN',
-        `nobody knows where ${names.map((name) => JSON.stringify(name)).join(' or ')} is; name it in ingest.places`,
+        `no position is known for ${names.map((name) => JSON.stringify(name)).join(' or ')}; add it to ingest.places`,
       );
     },
   };

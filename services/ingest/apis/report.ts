@@ -3,14 +3,36 @@ import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import { describeFault } from '#shared/events/index.ts';
-import { unfit } from '../body.ts';
+import { type FieldNames, locationCheck, refuseMany, unfit } from '../body.ts';
+import type { Location } from '../service.ts';
 
-/** A position as somebody else's API says it; a body of `POST /v1/locations`, once more to be checked as such. */
+/** A position read from another API. */
 export interface Reported {
-  readonly user: string;
-  readonly lat: number;
-  readonly lon: number;
-  readonly atMs?: number;
+  /** A body of `POST /v1/locations`; it is not checked yet. */
+  readonly position: {
+    readonly user: string;
+    readonly lat: number;
+    readonly lon: number;
+    readonly atMs?: number;
+  };
+  /** The part of the request that holds it, as in `element 2: `; empty where the request holds one position. */
+  readonly where: string;
+  /** The names that the API gives to the position's members. */
+  readonly names: FieldNames;
+}
+
+/**
+ * Makes the check of positions that other APIs report. An error names the field that the caller sent.
+ * @param pseudonymous users become pseudonyms
+ * @param most positions that one request may hold
+ * @throws (the check) TagalongError EVENT_INVALID, QUOTA_EXCEEDED
+ */
+export function reportedReader(pseudonymous: boolean, most?: number) {
+  const check = locationCheck(pseudonymous);
+  return (reported: readonly Reported[], nowMs: number): Location[] => {
+    refuseMany(reported.length, most);
+    return reported.map(({ position, where, names }) => check(position, where, nowMs, names));
+  };
 }
 
 /** The last second that an event can be of. */
@@ -42,6 +64,6 @@ export function checker<T extends TObject>(schema: T): (body: unknown, where?: s
 /** @throws TagalongError EVENT_INVALID */
 export function msOf(time: string, where: string): number {
   const atMs = Date.parse(time);
-  if (Number.isNaN(atMs)) throw unfit(`${where}: an RFC 3339 date and time would be right`);
+  if (Number.isNaN(atMs)) throw unfit(`${where}: is not a date and time; send one as in RFC 3339`);
   return atMs;
 }
