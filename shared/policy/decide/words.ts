@@ -20,6 +20,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
   'automation-paused': 'an operator has paused automatic moves',
 };
 
+/** The filters that only a change of the installation ends: waiting does not help. */
+const PERMANENT: ReadonlySet<string> = new Set(['no-path']);
+
 /** The words for the reason of an idle VM. */
 const UNPOPULATED: Readonly<Record<string, string>> = {
   'nobody-attached': 'nobody is attached to it',
@@ -57,6 +60,9 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
   if (reason === 'gain-too-small') return `${vm} stays at ${home}: ${better}, too little ever to be worth the move.`;
   if (best.rejected !== undefined) {
+    if (PERMANENT.has(best.rejected)) {
+      return `${vm} stays at ${home}: ${better}, but ${refusalWords(best.rejected)}. Waiting does not change that.`;
+    }
     return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
   if (reason === 'users-quiet') {

@@ -56,6 +56,10 @@ describe('why a VM stays or goes', () => {
       `desk is still at west: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`,
     ],
     [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
+    [
+      { state: 'drifting', candidates: refused('no-path') },
+      `desk stays at west: ${better}, but no network path leads there. Waiting does not change that.`,
+    ],
     [{ state: 'drifting', candidates: refused('full') }, `desk stays at west for now: ${better}, but it is full.`],
     [
       { state: 'drifting', candidates: refused('some-new-filter') },
