@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Log } from '#shared/log.ts';
 import { foreignText } from '#shared/text.ts';
 import type { QemuFiles } from './command-line.ts';
 import type { MoveRecord } from './instance-record.ts';
@@ -63,17 +64,21 @@ interface Job {
 /** Source: one copy of a disk. Owns the block jobs `backup0` and `mirror0`, and the node `far0`, which is the far end. */
 export class DiskCopy {
   readonly #qmp: Qmp;
+  readonly #log: Log;
   /** The jobs as they were last seen: their bytes still count when a job is gone. */
   readonly #seen = new Map<string, Job>();
   #movedAtMs = performance.now();
   readonly #begunMs = performance.now();
   readonly #stallMs: number;
   #following = false;
+  /** True once this object began the copy, or found it under way. */
+  #isWatched = false;
   #isOff = false;
   #failure: Error | undefined;
 
-  constructor(qmp: Qmp, stallMs: number) {
+  constructor(qmp: Qmp, stallMs: number, log: Log) {
     this.#qmp = qmp;
+    this.#log = log;
     this.#stallMs = stallMs;
   }
 
@@ -104,14 +109,22 @@ export class DiskCopy {
       ...{ 'job-id': BACKUP, device: DELTA.node, target: 'far0', sync: 'bitmap', bitmap: DELTA.name },
       ...{ 'bitmap-mode': 'never', 'auto-dismiss': false },
     });
+    this.#log.info(
+      { before: 'none', after: 'backup', granularity },
+      'the disk copy begins with what was written since',
+    );
     void this.#thenMirror();
   }
 
   /** Goes on with a copy that an agent before this one began. @returns false where there is none */
   async resume(): Promise<boolean> {
     const { backup, mirror } = await this.#look();
+    const job = mirror ?? backup;
+    if (job !== undefined && !this.#isWatched)
+      this.#log.info({ job: job.id, ...this.#figures }, 'the disk copy is watched again');
+    this.#isWatched = true;
     if (backup && !mirror) void this.#thenMirror();
-    return (backup ?? mirror) !== undefined;
+    return job !== undefined;
   }
 
   /** How far the copy is, in bytes and bytes a second. Never throws. */
@@ -140,20 +153,27 @@ export class DiskCopy {
     if (mirror?.status === 'ready') return { ...base, state: 'ready' };
     const isOver = mirror?.status === 'concluded' || mirror?.status === 'null';
     if (isOver) return failed('COPY_FAILED', 'the mirror ended early');
-    if (nowMs - this.#movedAtMs > this.#stallMs) return failed('STALLED', 'no byte of the disk was sent for too long');
+    if (nowMs - this.#movedAtMs > this.#stallMs)
+      return failed('STALLED', `no byte of the disk was sent for ${this.#stallMs} ms`);
     return { ...base, state: 'copying' };
   }
 
   /** Ends the mirror with both sides equal; the VM has to stand still. @throws TagalongError COPY_FAILED */
   async complete(): Promise<void> {
     const { backup, mirror } = await this.#look();
-    if (backup && !mirror) throw new TagalongError('COPY_FAILED', 'disk: the backup is still under way');
+    if (backup && !mirror)
+      throw new TagalongError(
+        'COPY_FAILED',
+        'disk: the backup is still under way; complete the copy when its status is ready',
+      );
     // Without force: what is in flight is written first.
     await this.#end(false);
+    this.#log.info({ before: 'mirror', after: 'none', ...this.#figures }, 'the disk copy is complete');
   }
 
   /** Ends the copy as it is. Harmless where there is none. */
   async cancel(): Promise<void> {
+    if (!this.#isOff) this.#log.info(this.#figures, 'the disk copy is cancelled');
     this.#isOff = true;
     // Otherwise QEMU waits for what is in flight over a dead path, and the guest's own writes wait behind it.
     const instances = [{ type: 'block-node', 'node-name': 'far0' }];
@@ -181,6 +201,7 @@ export class DiskCopy {
       await this.#qmp.execute('job-dismiss', { id: BACKUP });
     } catch (error) {
       this.#failure = error as Error;
+      this.#log.warn({ err: error, ...this.#figures }, 'the disk copy is given up: no mirror follows the backup');
     } finally {
       this.#following = false;
     }
@@ -193,6 +214,8 @@ export class DiskCopy {
       // After the first pass the guest's writes go to both ends, so that a busy disk converges.
       'copy-mode': 'write-blocking',
     });
+    const before = sync === 'top' ? 'backup' : 'none';
+    this.#log.info({ before, after: 'mirror', sync, ...this.#figures }, 'the disk is mirrored');
   }
 
   async #connect(to: object): Promise<void> {
@@ -206,6 +229,7 @@ export class DiskCopy {
       } catch (error) {
         // The receiver sometimes ends the first connection during its handshake (QEMU 10.0.2, about once in 60 moves).
         if (tries === CONNECT_TRIES || !(error instanceof QmpError)) throw error;
+        this.#log.info({ err: error, tries, of: CONNECT_TRIES }, 'the disk copy connects again');
         await sleep(100);
       }
     }
@@ -232,7 +256,10 @@ export class DiskCopy {
       }
       // The VM stands still meanwhile.
       if (performance.now() - beganMs > this.#stallMs) {
-        throw new TagalongError('COPY_FAILED', 'disk: what is in flight does not arrive');
+        throw new TagalongError(
+          'COPY_FAILED',
+          `disk: the last writes did not arrive within ${this.#stallMs} ms; check the paths between the sites`,
+        );
       }
     }
   }
@@ -250,6 +277,12 @@ export class DiskCopy {
 
   #sum(progress: 'current-progress' | 'total-progress'): number {
     return [...this.#seen.values()].reduce((sum, job) => sum + boundedNumber(job[progress]), 0);
+  }
+
+  /** Figures for the log. */
+  get #figures() {
+    const sentBytes = this.#sentBytes;
+    return { sentBytes, remainingBytes: Math.max(0, this.#sum('total-progress') - sentBytes) };
   }
 
   get #sentBytes(): number {

@@ -11,6 +11,7 @@ import type {
   OrderBody,
   ReceiverInfo,
 } from '#shared/hypervisor/qemu/protocol.ts';
+import type { Log } from '#shared/log.ts';
 import { DiskCopy } from './disk.ts';
 import { credentials } from './encryption.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
@@ -40,12 +41,16 @@ export class SourceRole {
     this.#vm = vm;
   }
 
+  #diskLog(migration: string): Log {
+    return this.#vm.log.child({ migration });
+  }
+
   /** Watches again what was under way when the agent before this one ended. */
   async rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
     this.#watchSubflows(move);
     const { spec } = this.#vm.record.machine;
     if (spec.diskBytes > 0 && move.done.includes('announce')) {
-      this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? STALL_MS);
+      this.#disk = new DiskCopy(qmp, move.copy?.stallMs ?? STALL_MS, this.#diskLog(move.migration));
       await this.#disk.resume();
     }
     if (move.copy && (await isSending(qmp))) {
@@ -89,7 +94,7 @@ export class SourceRole {
     // A copy that is under way is only watched.
     if (this.#disk === undefined || (await this.#disk.status()).state === 'failed') {
       landing = await this.#reach(move, stallMs);
-      this.#disk = new DiskCopy(this.#vm.live(), stallMs);
+      this.#disk = new DiskCopy(this.#vm.live(), stallMs, this.#diskLog(migration));
     }
     await this.#disk.begin({ ...move, landing }, qemu.mptcp, await this.#tls(move), this.#vm.files);
     if ((await this.#disk.status()).state === 'ready') await this.#vm.done('disk');

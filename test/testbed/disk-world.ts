@@ -16,9 +16,11 @@ import { openQmpOf, type Qmp } from '#services/agent/qmp.ts';
 import type { MigrateInfo } from '#services/agent/query-migrate.ts';
 import { countWrites, forgetCounts } from '#services/agent/written.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
+import { createLog } from '#shared/log.ts';
 
 export const DISK_BYTES = 4 * 2 ** 20;
 const STALL_MS = 5000;
+const log = createLog('silent');
 const PEACE = { creds: '', peer: '' };
 
 /** Some bytes of one value, at any place. */
@@ -81,7 +83,7 @@ export class DiskWorld {
     if (fault === 'called off') {
       await copy.cancel();
       // Again by whoever comes after a crash.
-      await new DiskCopy(this.#vm.qmp, STALL_MS).cancel();
+      await new DiskCopy(this.#vm.qmp, STALL_MS, log).cancel();
       await end(receiver.id);
       await rm(this.#files(to).folder, { recursive: true });
     } else {
@@ -146,7 +148,7 @@ export class DiskWorld {
   async #copy(move: MoveRecord, during: readonly Write[], crashAfter = Number.POSITIVE_INFINITY): Promise<DiskCopy> {
     const { qmp } = this.#vm;
     const waiting = [...during];
-    let copy = new DiskCopy(crashing(qmp, crashAfter), STALL_MS);
+    let copy = new DiskCopy(crashing(qmp, crashAfter), STALL_MS, log);
     for (;;) {
       try {
         await copy.begin(move, false, PEACE, this.#files(this.#at));
@@ -158,7 +160,7 @@ export class DiskWorld {
         }
       } catch (error) {
         if ((error as Error).message !== CRASH) throw error;
-        copy = new DiskCopy(qmp, STALL_MS);
+        copy = new DiskCopy(qmp, STALL_MS, log);
       }
       const write = waiting.shift();
       if (write) await this.#write(write);
@@ -175,7 +177,7 @@ export class DiskWorld {
     await until(source.qmp, 'pre-switchover');
     await copy.complete().catch((error: Error) => {
       if (error.message !== CRASH) throw error;
-      return new DiskCopy(source.qmp, STALL_MS).complete();
+      return new DiskCopy(source.qmp, STALL_MS, log).complete();
     });
     await closeDisk(receiver.qmp);
     await source.qmp.execute('migrate-continue', { state: 'pre-switchover' });
