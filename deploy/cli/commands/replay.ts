@@ -16,7 +16,11 @@ export function addReplay(program: Command): void {
       'CSV with site,lat,lon and perhaps slots, or GeoJSON, instead of sites in the configuration',
     );
   addTraceOptions(command)
-    .option('--port <n>', 'port for requests (default: http.port of the configuration)', portOption)
+    .option(
+      '--port <n>',
+      'port for requests, 0 for any free one (default: that of the configuration; without one the usual port, or a free one)',
+      portOption,
+    )
     .option(
       '--processes <counts>',
       'processes of their own on the bus of the configuration, as ingest=1,placement=2,migrator=2',

@@ -13,7 +13,7 @@ export function addStart(program: Command): void {
     .command('start')
     .description('play the shipped scenario, with everything in one process')
     .option('--speed <n>', 'speed as a multiple of real time, or max', speedOption, SPEED)
-    .option('--port <n>', 'port for requests (default: the usual port, or a free one)', portOption)
+    .option('--port <n>', 'port for requests, 0 for any free one (default: the usual port, or a free one)', portOption)
     .option('--once', 'end when the scenario has ended')
     .option('--json', 'print the closing table as JSON')
     .option('--log <file>', 'write the log to a file, - for standard error')

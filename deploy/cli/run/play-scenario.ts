@@ -25,9 +25,6 @@ export async function playScenario({ once = false, speed, port, log, json = fals
   const scenario = northeastCorridor();
   const { host, port: usual } = DEFAULT_CONFIG.http;
   const config = configOf(scenario, port ?? (await portOrAnyFree(host, usual)));
-  if (port === undefined && config.http.port !== usual) {
-    process.stderr.write(`Port ${usual} is taken; a free one is used.\n`);
-  }
   const { startMs, endMs, description: title } = scenario;
   const batches = [[...scenario.fixes()]];
   await play({ title, config, startMs, endMs, speed, batches, once, json, log: runLog(config, log) });

@@ -14,6 +14,7 @@ import { runLog } from './logging.ts';
 import { playOnProcesses } from './play-processes.ts';
 import { play } from './run.ts';
 import { refuseMemory } from './run-service.ts';
+import { portOrAnyFree } from './serve.ts';
 
 /** The options of `tagalong replay`. */
 export interface ReplayOptions extends TraceReading {
@@ -70,7 +71,8 @@ function refuseUnfit(config: Config, { config: path, port }: ReplayOptions): voi
   refuseMemory('replay --processes', config, path);
 }
 
-async function configOf({ config: path, sites: sitesPath, port }: ReplayOptions): Promise<Config> {
+async function configOf(options: ReplayOptions): Promise<Config> {
+  const { config: path, sites: sitesPath, port } = options;
   const given = path === undefined ? DEFAULT_CONFIG : await loadConfig(path);
   if (sitesPath !== undefined && given.vms.length > 0) {
     throw new TagalongError('USAGE', `--sites: the VMs of ${path} name its own sites; leave out the one or the other`);
@@ -80,7 +82,12 @@ async function configOf({ config: path, sites: sitesPath, port }: ReplayOptions)
   if (sites.length === 0) {
     throw new TagalongError('USAGE', 'no sites for the VMs; give --sites FILE, or --config FILE with sites');
   }
-  return { ...given, sites, http: { ...given.http, port: port ?? given.http.port } };
+  return { ...given, sites, http: { ...given.http, port: port ?? (await usualPort(options, given)) } };
+}
+
+/** The port of the configuration file; without a file, the usual port, or any free one where that is taken. */
+async function usualPort({ config: path }: ReplayOptions, { http }: Config): Promise<number> {
+  return path === undefined ? portOrAnyFree(http.host, http.port) : http.port;
 }
 
 function unfrozen({ site, lat, lon, slots, uplinks }: Config['sites'][number]) {

@@ -32,7 +32,8 @@ const REPORT_AGAIN_MS = 1000;
 export async function runProbe(options: ProbeCommandOptions): Promise<void> {
   const { to, durationS, mptcp, reconnect = false, json, intervalMs, gapMs, loadBps } = options;
   const reporter = reporterOf(options);
-  if (json !== undefined && json !== '-') throw new TagalongError('USAGE', '--json: only - would be right');
+  if (json !== undefined && json !== '-')
+    throw new TagalongError('USAGE', '--json: gives the result on standard output only; write --json -');
   if (mptcp) underMptcpize();
 
   const stop = stopRequest();

@@ -34,7 +34,8 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   const policies = policyNames(options.policy);
   // Before a long trace is read.
   for (const name of policies) checkPolicy(name, config);
-  if (json === '-' && csv === '-') throw new TagalongError('USAGE', '--json and --csv: one of them may be -');
+  if (json === '-' && csv === '-')
+    throw new TagalongError('USAGE', '--json and --csv: both name standard output; give one of them a file');
   const subject = await subjectOf(options);
   // Checks the output files before the run, so that no result is computed that cannot be written.
   const jsonFile = await fileFor('--json', json);
@@ -52,7 +53,10 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   const csvText = csvOf(comparison.runs);
   await finish(jsonFile, jsonText);
   await finish(csvFile, csvText);
-  if (reportFile) await finish(reportFile, await reportOf(simulated, options.trace));
+  if (reportFile) {
+    await finish(reportFile, await reportOf(simulated, options.trace));
+    process.stderr.write(`The report is in ${report}; open it in a browser.\n`);
+  }
   process.stdout.write(json === '-' ? jsonText : csv === '-' ? csvText : tableOf(comparison));
 }
 
@@ -88,7 +92,7 @@ async function subjectOf(options: SimulateOptions): Promise<Subject> {
   const { trace, generate: generator, sites, seeds } = options;
   if (generator !== undefined) {
     if (trace !== undefined) {
-      throw new TagalongError('USAGE', '--trace and --generate: one of them would be right');
+      throw new TagalongError('USAGE', '--trace and --generate: give only one of them');
     }
     return { kind: 'generated', generator, ...(sites !== undefined && { sites: await readSites(sites) }) };
   }
@@ -97,7 +101,10 @@ async function subjectOf(options: SimulateOptions): Promise<Subject> {
     throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
   }
   if (seeds !== undefined) {
-    throw new TagalongError('USAGE', '--seeds: a recorded trace is the same for every seed; --generate makes users up');
+    throw new TagalongError(
+      'USAGE',
+      '--seeds: a recorded trace is the same for every seed; use --generate instead of --trace',
+    );
   }
   return { kind: 'trace', path: trace, options: traceOptionsOf(options), sites: await readSites(sites) };
 }

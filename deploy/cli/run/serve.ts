@@ -28,13 +28,14 @@ export async function serve(system: Listener, { host, port }: HttpConfig): Promi
   }
 }
 
-/** The port, or 0 (any free one) if another program uses it. */
+/** The port, or 0 (any free one) if another program uses it; then a line on standard error says so. */
 export async function portOrAnyFree(host: string, port: number): Promise<number> {
   const probe = createServer();
   try {
     probe.listen({ host, port });
     await once(probe, 'listening');
   } catch {
+    process.stderr.write(`Port ${port} is taken; a free one is used.\n`);
     return 0;
   }
   probe.close();
