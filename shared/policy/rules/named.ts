@@ -44,7 +44,10 @@ export function policyFor(name: string, tuning: PolicyTuning, network: NetworkMo
   const [bare] = splitName(name);
   if (POLICY_NAMES.includes(name)) return policyNamed(name, tuning);
   if (SIMULATED_NAMES.includes(bare)) {
-    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" runs in simulate only`);
+    throw new TagalongError(
+      'POLICY_UNKNOWN',
+      `policy "${name}" runs in simulate only; elsewhere choose one of ${LIVE_NAMES.join(', ')}`,
+    );
   }
   const published = Object.hasOwn(PUBLISHED, bare) ? PUBLISHED[bare]! : undefined;
   if (published === undefined) {
@@ -67,7 +70,7 @@ export function policyNameFault(name: string): string | undefined {
 }
 
 function unknownPolicy(name: string): string {
-  return `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}`;
+  return `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}; only in simulate: ${SIMULATED_NAMES.join(', ')}`;
 }
 
 /**
@@ -85,7 +88,7 @@ export function parametersOf(name: string, usual: Record<string, number>): numbe
     const meaning = names.length === 0 ? '' : ` (${names.join(', ')})`;
     throw new TagalongError(
       'POLICY_UNKNOWN',
-      `policy "${name}" has the wrong parameters; ${example}${meaning} would do`,
+      `policy "${name}" has the wrong parameters; write it as ${example}${meaning}`,
     );
   }
   return names.map((each, i) => (given[i] === undefined ? usual[each]! : Number(given[i])));
