@@ -116,6 +116,9 @@ async function untilReady(kernel: ChildProcess): Promise<void> {
     );
   });
   if (why !== undefined) {
-    throw new TagalongError('TESTBED_MISSING', `packets cannot be delayed, user-mode-linux did not come up: ${why}`);
+    throw new TagalongError(
+      'TESTBED_MISSING',
+      `packets cannot be delayed, because user-mode Linux did not start: ${why}`,
+    );
   }
 }

@@ -127,7 +127,8 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
         const said = await agent.guest(vm, ['addresses']).catch(() => '');
         const address = /=([\d.]+)\//.exec(said)?.[1];
         if (address) return address;
-        if (Date.now() > untilMs) throw new TagalongError('GUEST_SILENT', `${vm} did not come up at ${site}`);
+        if (Date.now() > untilMs)
+          throw new TagalongError('GUEST_SILENT', `${vm} did not start at ${site} in time; read the log of its agent`);
       }
     },
     async close() {

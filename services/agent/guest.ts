@@ -47,7 +47,10 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
   const timer = setTimeout(
     () =>
       reject(
-        new TagalongError('GUEST_SILENT', `no answer to "${words[0]}" within ${answerMs} ms; does its helper run?`),
+        new TagalongError(
+          'GUEST_SILENT',
+          `no answer to "${words[0]}" within ${answerMs} ms; check that tagalong-guest runs in the guest`,
+        ),
       ),
     answerMs,
   );
@@ -61,10 +64,24 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
   });
   socket.on('error', (cause: NodeJS.ErrnoException) => {
     // An error of the system has a code; an error of readLines has none.
-    if (cause.code !== undefined) reject(new TagalongError('GUEST_SILENT', 'its port is closed', { cause }));
+    if (cause.code !== undefined)
+      reject(
+        new TagalongError(
+          'GUEST_SILENT',
+          'the port of its helper is closed; check that tagalong-guest runs in the guest',
+          { cause },
+        ),
+      );
     else reject(new TagalongError('GUEST_ANSWER_INVALID', `"${words[0]}": ${cause.message}`, { cause }));
   });
-  socket.on('close', () => reject(new TagalongError('GUEST_SILENT', 'its port was closed')));
+  socket.on('close', () =>
+    reject(
+      new TagalongError(
+        'GUEST_SILENT',
+        'the port of its helper was closed; check that tagalong-guest runs in the guest',
+      ),
+    ),
+  );
   // A leading line end completes half a line that an earlier agent may have left.
   socket.write(`\n${[id, ...words].join(' ')}\n`);
   try {

@@ -73,7 +73,7 @@ export class LocalVm {
   /** The open monitor. @throws TagalongError QEMU_GONE */
   live(): Qmp {
     if (this.#qmp?.isOpen) return this.#qmp;
-    throw new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU is gone; ${this.files.log} may say why`);
+    throw new TagalongError('QEMU_GONE', `${this.#record.vm}: QEMU has ended; read ${this.files.log} for the reason`);
   }
 
   /** A second monitor that takes commands also while QEMU waits for a page. The caller closes it. */

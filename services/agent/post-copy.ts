@@ -37,7 +37,7 @@ export async function stopForPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: (
     await qmp.execute('migrate-start-postcopy');
   }
   await untilStopped(copy, isAbandoned, () => {
-    throw new TagalongError('COPY_FAILED', 'QEMU does not begin with post-copy');
+    throw new TagalongError('COPY_FAILED', 'QEMU does not begin with post-copy in time; read the log of QEMU');
   });
 }
 
@@ -71,7 +71,8 @@ export async function reconnect(qmp: Qmp, endpoints: readonly Endpoint[], port: 
   const until = async (isSo: (status: string) => boolean) => {
     for (; ; await sleep(10)) {
       if (isSo(await migrationStatus(qmp))) return;
-      if (performance.now() > untilMs) throw new TagalongError('STALLED', 'QEMU does not change its connection');
+      if (performance.now() > untilMs)
+        throw new TagalongError('STALLED', 'QEMU does not change to another connection in time; read the log of QEMU');
     }
   };
   if ((await migrationStatus(qmp)) === 'postcopy-active') await qmp.execute('migrate-pause');

@@ -54,7 +54,10 @@ export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
     const failed = status === 'failed' || status === 'none';
     if (failed || performance.now() > untilMs) {
       const code = failed ? 'COPY_FAILED' : 'NOT_RECEIVED';
-      throw new TagalongError(code, `${vm}: not all of it is here (QEMU says ${status})`);
+      throw new TagalongError(
+        code,
+        `${vm}: its memory has not arrived completely (QEMU says ${status}); wait, or cancel the move`,
+      );
     }
   }
 }

@@ -56,7 +56,8 @@ export class SiteVms {
     const present = this.find(vm);
     if (present) {
       const { state } = await present.status();
-      if (present.record.ownership !== 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is another site's`);
+      if (present.record.ownership !== 'home')
+        throw new TagalongError('VM_ELSEWHERE', `${vm} belongs to another site; start it there`);
       // No other site has it: a dead one is started again from its disk.
       if (state !== 'dead') return;
       present.close();

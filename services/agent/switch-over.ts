@@ -33,7 +33,10 @@ export async function stopAtSource(
     'avail-switchover-bandwidth': Math.max(1, Math.round(copy.status.rateBps)),
   });
   await untilStopped(copy, isAbandoned, () => {
-    throw new TagalongError('NOT_CONVERGING', `the guest dirties more than can be sent in ${Math.round(limitMs)} ms`);
+    throw new TagalongError(
+      'NOT_CONVERGING',
+      `the guest writes more memory than the paths carry in ${Math.round(limitMs)} ms; try again when it writes less, or with more bandwidth`,
+    );
   });
 }
 

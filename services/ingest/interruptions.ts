@@ -32,7 +32,8 @@ export function createInterruptions(options: {
 
   return async (list) => {
     for (const vm of new Set(list.map((one) => one.vm))) {
-      if (!(await isDeclared(vm))) throw new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared`);
+      if (!(await isDeclared(vm)))
+        throw new TagalongError('VM_UNKNOWN', `no VM "${vm}" is declared; declare it with PUT /v1/vms/${vm}`);
     }
     const nowMs = clock.now();
     const attached = await vmsOf(list.map(({ user }) => pseudonymOf(user)));

@@ -315,7 +315,8 @@ export function createIngest(options: {
   };
 }
 
-const unknownVm = (vm: string) => new TagalongError('VM_UNKNOWN', `no VM "${vm}" was declared; declare it first`);
+const unknownVm = (vm: string) =>
+  new TagalongError('VM_UNKNOWN', `no VM "${vm}" is declared; declare it with PUT /v1/vms/${vm}`);
 
 /** Of now where the sender's clock is ahead; a repeat has the same id all the same. */
 function locationEvent(

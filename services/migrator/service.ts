@@ -104,7 +104,11 @@ export function createMigrator(options: MigratorOptions): MigratorService {
     },
     cancel: (name, by) =>
       service.work((core) => {
-        if (!steps.isLeader) throw new TagalongError('HELD_ELSEWHERE', 'another migrator is the leader: ask there');
+        if (!steps.isLeader)
+          throw new TagalongError(
+            'HELD_ELSEWHERE',
+            'this migrator is not the leader; send the request to the migrator that is',
+          );
         return core.cancel(name, by, service.nowMs());
       }),
     status: () => statusOf(service.core),

@@ -56,7 +56,11 @@ export function registerSites(
 ): void {
   const { sites, agents, config, isOnDuty } = options;
   const refuseStandby = () => {
-    if (!isOnDuty()) throw new TagalongError('HELD_ELSEWHERE', 'another migrator is on duty: ask there');
+    if (!isOnDuty())
+      throw new TagalongError(
+        'HELD_ELSEWHERE',
+        'this migrator is not the leader; send the request to the migrator that is',
+      );
   };
 
   app.get('/v1/sites', async () => {

@@ -151,7 +151,10 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
       const under = moves().filter(({ from, to }) => from === name || to === name);
       if (under.length > 0) {
         const which = under.map(({ migration }) => migration).join(', ');
-        throw new TagalongError('SITE_IN_USE', `${name}: moves lead there or away (${which}); cancel them, or wait`);
+        throw new TagalongError(
+          'SITE_IN_USE',
+          `${name}: VMs are moving there or away (${which}); cancel these moves, or wait until they end`,
+        );
       }
       const vms = await hosts.vmsAt(name);
       if (!force) refuseVms(name, vms);

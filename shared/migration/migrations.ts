@@ -124,10 +124,16 @@ export class Migrations implements Core<MigrationsOutput> {
     const record = this.#live.get(name) ?? this.#byVm.get(name);
     const id = record?.migration.id;
     if (record === undefined || id === undefined || !this.#live.has(id)) {
-      throw new TagalongError('MIGRATION_UNKNOWN', `no migration "${name}" is under way, and no VM of that name moves`);
+      throw new TagalongError(
+        'MIGRATION_UNKNOWN',
+        `no migration "${name}" is under way, and no VM of that name moves; "tagalong status" lists the moves`,
+      );
     }
     if (record.migration.phase === 'switch' || record.migration.phase === 'release') {
-      throw new TagalongError('MIGRATION_PAST_CANCEL', `${id} is switching over: it can only go forward`);
+      throw new TagalongError(
+        'MIGRATION_PAST_CANCEL',
+        `${id} is switching over and can no longer be cancelled; wait until it ends`,
+      );
     }
     this.#send(record, { type: 'cancel', atMs, by });
     return id;

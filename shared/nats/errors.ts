@@ -22,7 +22,11 @@ const REFUSED: readonly string[] = [
 export function connectionError(role: ServerRole, where: string, cause: unknown): TagalongError {
   const { code } = cause as { code?: string };
   if (code !== undefined && REFUSED.includes(code)) {
-    return new TagalongError('BUS_REFUSED', `${where}: NATS does not accept our credentials (${code})`, { cause });
+    return new TagalongError(
+      'BUS_REFUSED',
+      `${where}: NATS does not accept our credentials (${code}); check user and password in the configuration`,
+      { cause },
+    );
   }
   const message = `${where}: no NATS server answers (${reasonOf(cause)}); is it running, and is the address right?`;
   return new TagalongError(role.unreachable, message, { cause });

@@ -28,7 +28,7 @@ export function areaOf(sites: readonly SiteSpec[]): Area {
   const widthM = (Math.max(...lons) - corner.lon) * metres.lon;
   const heightM = (Math.max(...lats) - corner.lat) * metres.lat;
   if (widthM === 0 && heightM === 0) {
-    throw new TagalongError('USAGE', '--generate: all sites are at one place; two places or more would be right');
+    throw new TagalongError('USAGE', '--generate: all sites are at one place; give sites at two places or more');
   }
   return { widthM, heightM, degrees: projection(corner) };
 }
@@ -41,7 +41,10 @@ export function areaOf(sites: readonly SiteSpec[]): Area {
 export function gridSites(count: number, spacingM: number): SiteSpec[] {
   const columns = { 10: 5, 25: 5, 100: 10, 400: 20 }[count] ?? Math.ceil(Math.sqrt(count));
   if (count < 2 || count % columns !== 0) {
-    throw new TagalongError('USAGE', `--generate: no grid of ${count} sites; 10, 25, 100 or a square would be right`);
+    throw new TagalongError(
+      'USAGE',
+      `--generate: there is no grid of ${count} sites; choose 10, 25, 100 or a square number`,
+    );
   }
   const degrees = projection(CORNER);
   return Array.from({ length: count }, (_, i) => ({

@@ -68,7 +68,7 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
     const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(setting) ?? [];
     if (!Object.hasOwn(defaults, key)) {
       const right = Object.keys(defaults).join(', ');
-      throw new TagalongError('USAGE', `--generate: "${setting}"; key=value with one of ${right} would be right`);
+      throw new TagalongError('USAGE', `--generate: "${setting}"; write key=value with one of ${right}`);
     }
     const whole = COUNTS.includes(key);
     if (!(Number(value) > 0) || !Number.isFinite(Number(value)) || (whole && !Number.isInteger(Number(value)))) {

@@ -45,9 +45,13 @@ export async function follow(address: string): Promise<Follower> {
   }
   const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) });
   await once(socket, 'connect').catch((cause) => {
-    throw new TagalongError('SERVER_UNREACHABLE', `${CLOCK_VARIABLE}: nobody has the time at port ${url.port}`, {
-      cause,
-    });
+    throw new TagalongError(
+      'SERVER_UNREACHABLE',
+      `${CLOCK_VARIABLE}: no clock answers at port ${url.port}; start replay --processes again`,
+      {
+        cause,
+      },
+    );
   });
   const clock = virtualClock();
   const inHand = new InHand();
@@ -90,7 +94,10 @@ export async function follow(address: string): Promise<Follower> {
   line.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });
   await Promise.race([begun.promise, line.closed]);
   if (left.signal.aborted)
-    throw new TagalongError('SERVER_UNREACHABLE', `${CLOCK_VARIABLE}: we are not expected there`);
+    throw new TagalongError(
+      'SERVER_UNREACHABLE',
+      `${CLOCK_VARIABLE}: the clock does not expect this process; start replay --processes again`,
+    );
 
   const ask = (question: Question) =>
     inHand.during(

@@ -59,7 +59,8 @@ export class VmTable {
   /** The VM of that name. @throws TagalongError VM_UNKNOWN */
   known(id: string): Vm {
     const vm = this.vms.get(id);
-    if (vm === undefined) throw new TagalongError('VM_UNKNOWN', `no VM "${id}" was declared`);
+    if (vm === undefined)
+      throw new TagalongError('VM_UNKNOWN', `no VM "${id}" is declared; declare it at ingest first`);
     return vm;
   }
 
