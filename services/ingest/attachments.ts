@@ -7,18 +7,18 @@ import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, listRecords } from '#shared/store/update.ts';
 import { publishThenStore } from './publish-then-store.ts';
 
-/** Which users are attached to which VMs, kept in the store, with what is asked for often at hand. */
+/** The sessions: which users are attached to which VMs. The store holds them; a cache serves frequent reads. */
 export interface Attachments {
-  /** The VMs of a user; undefined where the store has to be asked. */
+  /** The VMs of a user, from the cache; undefined: read them with `load`. */
   known(user: string): readonly string[] | undefined;
-  /** Asks the store. Empty where the user is attached to nothing. */
+  /** Reads the VMs of a user from the store. Empty: the user is attached to no VM. */
   load(user: string): Promise<readonly string[]>;
-  /** @param say publishes the change; is given the revision it builds on; not called where nothing changes */
-  attach(user: string, vm: string, weight: number, say: (revision: number) => Promise<void>): Promise<void>;
-  detach(user: string, vm: string, say: (revision: number) => Promise<void>): Promise<void>;
-  /** Detaches everybody from a VM that is retired, without a word: `vm.retired` says it. */
+  /** @param publish publishes the change, which builds on `revision`; not called where nothing changes */
+  attach(user: string, vm: string, weight: number, publish: (revision: number) => Promise<void>): Promise<void>;
+  detach(user: string, vm: string, publish: (revision: number) => Promise<void>): Promise<void>;
+  /** Detaches all users from a retired VM. Publishes nothing: `vm.retired` implies it. */
   detachAll(vm: string): Promise<void>;
-  /** How many users each VM has, counted from the store. */
+  /** The number of users of each VM, counted from the store. */
   usersByVm(): Promise<Map<string, number>>;
 }
 
@@ -38,22 +38,22 @@ export const SESSIONS_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** How soon a session that was attached through another process counts here. */
-const KEPT_MS = 10_000;
-/** How many users' VMs are remembered at least. */
-const MIN_KEPT = 50_000;
+/** The age at which a cache entry expires: only then does this process see a session that another one attached. */
+const CACHE_MS = 10_000;
+/** The least number of users in the cache. */
+const MIN_CACHED = 50_000;
 
 /** Users are keyed by their pseudonyms. */
 export function createAttachments(store: Store, clock: Clock, setAside: SetAside): Attachments {
-  const kept = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_KEPT);
+  const kept = new RecentMap<{ readonly vms: readonly string[]; readonly untilMs: number }>(MIN_CACHED);
   let changes = 0;
 
-  /** What was read before a change must not be remembered after it. */
+  /** Invalidates the cache entry of a user. A read that began before the change must not fill it again. */
   const forget = (user: string) => {
     changes++;
     kept.delete(user);
   };
-  /** A user whose record cannot be read is attached to nothing: the positions of others must not wait for it. */
+  /** A user whose record cannot be read counts as attached to no VM, so that the positions of others need not wait. */
   const attached = async (user: string): Promise<Attached | undefined> => {
     try {
       return (await getRecord(store, SESSIONS_RECORD, PREFIX + user))?.value;
@@ -66,26 +66,26 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
   const change = async (
     user: string,
     edit: (sessions: Attached['sessions']) => Attached['sessions'] | undefined,
-    say: (revision: number) => Promise<void>,
+    publish: (revision: number) => Promise<void>,
   ) => {
     const next = (present: Attached | undefined) => {
       const sessions = edit(present?.sessions ?? []);
       if (sessions === undefined) return undefined;
-      // Who is attached to nothing is not kept: it is a person's record.
+      // A user without sessions has no record: the record is personal data.
       return { value: sessions.length === 0 ? undefined : { sessions } };
     };
     try {
-      await publishThenStore({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, say);
+      await publishThenStore({ store, setAside }, SESSIONS_RECORD, PREFIX + user, next, publish);
     } finally {
       forget(user);
     }
   };
-  const detach: Attachments['detach'] = (user, vm, say) =>
+  const detach: Attachments['detach'] = (user, vm, publish) =>
     change(
       user,
       (sessions) =>
         sessions.some((session) => session.vm === vm) ? sessions.filter((session) => session.vm !== vm) : undefined,
-      say,
+      publish,
     );
 
   return {
@@ -96,17 +96,17 @@ export function createAttachments(store: Store, clock: Clock, setAside: SetAside
     async load(user) {
       const changesBefore = changes;
       const vms = (await attached(user))?.sessions.map(({ vm }) => vm) ?? [];
-      if (changes === changesBefore) kept.set(user, { vms, untilMs: clock.now() + KEPT_MS });
+      if (changes === changesBefore) kept.set(user, { vms, untilMs: clock.now() + CACHE_MS });
       return vms;
     },
-    attach: (user, vm, weight, say) =>
+    attach: (user, vm, weight, publish) =>
       change(
         user,
         (sessions) => {
           if (sessions.some((session) => session.vm === vm && session.weight === weight)) return undefined;
           return [...sessions.filter((session) => session.vm !== vm), { vm, weight }];
         },
-        say,
+        publish,
       ),
     detach,
     async usersByVm() {

@@ -1,4 +1,4 @@
-/** What clients send, read and checked. All of a body is taken or nothing of it. */
+/** Reads and validates request bodies. A body is accepted as a whole or refused as a whole. */
 import Type, { type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Default } from 'typebox/value';
@@ -19,10 +19,10 @@ const closed = { additionalProperties: false } as const;
 const { rtts, atMs, user } = LocationReported.properties;
 
 const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
-/** Any text will do as a user's id that becomes a pseudonym; without one it has to fit on the bus as it is. */
+/** The schema of a user's id: any text where it becomes a pseudonym, otherwise an id that is valid on the bus. */
 export const userId = (pseudonymous: boolean): TSchema => (pseudonymous ? AnyUser : user);
 
-/** One location of `POST /v1/locations`. `lat` and `lon` are any numbers: those that are not on the earth are counted, not refused. */
+/** One location of `POST /v1/locations`. `lat` and `lon` may be any numbers: ingest counts impossible positions as implausible. */
 export const locationBody = (pseudonymous: boolean) =>
   Type.Object(
     {
@@ -30,7 +30,7 @@ export const locationBody = (pseudonymous: boolean) =>
       lat: Type.Number(),
       lon: Type.Number(),
       atMs: Type.Optional(atMs),
-      /** Unix time in seconds, for who has that instead of `atMs`. */
+      /** Unix time in seconds, as an alternative to `atMs`. */
       t: Type.Optional(Type.Number({ minimum: 0, maximum: 8_640_000_000_000 })),
       rtts,
     },
@@ -41,7 +41,7 @@ type SentLocation = Static<ReturnType<typeof locationBody>>;
 /** The names under which a sender knows the members of a location. */
 export type FieldNames = Readonly<Record<string, string>>;
 
-/** Reads one object, an array, or (as text) one object a line. */
+/** Reads one object, an array of objects, or text with one JSON object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
 
 /** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
@@ -50,7 +50,7 @@ export function locationReader(pseudonymous: boolean): ListReader<Location> {
 }
 
 /**
- * Makes the check of one location. An error names the field as `names` has it, so that the sender finds it in the request.
+ * Makes the function that validates one location. An error names the field as `names` does, so that the sender finds it.
  * @param pseudonymous users become pseudonyms
  */
 export function locationCheck(pseudonymous: boolean) {
@@ -112,17 +112,17 @@ function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T
   };
 }
 
-/** What `PUT /v1/vms/:vm` takes. */
+/** The body of `PUT /v1/vms/:vm`. */
 export const VmBody = Type.Object({ home: VmDeclared.properties.home, spec: VmSpecInput }, closed);
-/** What `PUT /v1/vms/:vm/sessions/:user` takes. */
+/** The body of `PUT /v1/vms/:vm/sessions/:user`. */
 export const SessionBody = Type.Object({ weight: Type.Optional(SessionAttached.properties.weight) }, closed);
 
-/** What is said of a VM, with the usual figures where some were left out. */
+/** Reads the body that declares a VM; missing figures get their defaults. @throws TagalongError EVENT_INVALID */
 export const readVm = bodyReader(VmBody);
-/** What is said of a session. */
+/** Reads the body that attaches a user. @throws TagalongError EVENT_INVALID */
 export const readSession = bodyReader(SessionBody);
 
-/** Makes the check of a user's id in a path. @throws TagalongError EVENT_INVALID */
+/** Makes the function that validates a user's id in a path; that function throws TagalongError EVENT_INVALID. */
 export function userReader(pseudonymous: boolean): (user: string) => string {
   const validator = Compile(Type.Object({ user: userId(pseudonymous) }) as TSchema);
   return (user) => {
@@ -131,7 +131,7 @@ export function userReader(pseudonymous: boolean): (user: string) => string {
   };
 }
 
-/** Makes the reader of one kind of body: defaults are filled in, what does not fit is EVENT_INVALID. */
+/** Makes the reader of one kind of body. It fills in defaults, and throws TagalongError EVENT_INVALID for an invalid body. */
 export function bodyReader<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
   const validator = Compile(schema as TSchema);
   return (body) => {
@@ -150,7 +150,7 @@ export function parseJson(text: string, where = ''): unknown {
   }
 }
 
-/** What is said of a body that cannot be taken: the field, and what would be right. */
+/** The error for an invalid body. @param what the field, and a valid value for it */
 export function unfit(what: string): TagalongError {
   return new TagalongError('EVENT_INVALID', what);
 }

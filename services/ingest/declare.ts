@@ -3,7 +3,7 @@ import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Ingest } from './service.ts';
 
-/** Faults of one VM or of one user. Any other concerns all of them, such as a store that does not answer. */
+/** Errors that concern one VM or one user. All others concern the whole configuration, such as an unreachable store. */
 const OF_ONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SITE_UNKNOWN',
   'HOME_FIXED',
@@ -14,8 +14,8 @@ const OF_ONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Declares the VMs of a configuration, and attaches their users. What is known already is not said again. A VM that cannot be
- * declared, such as one whose home was removed while the installation ran, is logged and left out, and so is a user.
+ * Declares the VMs of a configuration, and attaches their users. Publishes nothing for VMs and users that are on record already.
+ * Logs and skips a VM or a user that is refused, such as a VM whose home site was removed.
  */
 export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log): Promise<void> {
   const log = serviceLog(parent, 'ingest');
@@ -38,6 +38,6 @@ export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log
       await succeeds(ingest.attach(vm, user, weight), { vm }, 'a user of the configuration was not attached');
     }
   }
-  // One line for all: there may be thousands.
+  // One line for all VMs: there may be thousands.
   if (vms.length > 0) log.info({ vms: declared, of: vms.length }, 'VMs of the configuration are declared');
 }

@@ -9,14 +9,14 @@ import type { Ingest } from './service.ts';
 /**
  * The routes of ingest:
  *
- * - `POST /v1/locations`: `{user, lat, lon, atMs | t (seconds), rtts?}`, an array of them, or NDJSON. Without a time they
- *   are of now. 202 with the receipt when the bus has them; 400 names the first element that is wrong, and nothing was
- *   taken; 503 while the bus is too far behind.
- * - `POST /v1/interruptions`: `{vm, user, gapMs, atMs?, resets?, lostBytes?}`, what a client saw go wrong, as it ends; in the
- *   same forms and with the same limits and answers, and 404 for a VM that was not declared
+ * - `POST /v1/locations`: `{user, lat, lon, atMs | t (seconds), rtts?}`, an array of them, or NDJSON. The default time
+ *   is now. 202 with the receipt once the bus has them; 400 names the first invalid element, and nothing is published;
+ *   503 while the backlog of the bus is too long.
+ * - `POST /v1/interruptions`: `{vm, user, gapMs, atMs?, resets?, lostBytes?}`, a gap in a client's traffic, sent once it ends; in
+ *   the same forms, with the same limits and answers, and 404 for an undeclared VM
  * - `PUT /v1/vms/:vm` `{home, spec}`, 400 where there is no such home; `DELETE /v1/vms/:vm`
  * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
- * - the location APIs of others: `apis/http.ts`
+ * - the location APIs of other standards: `apis/http.ts`
  */
 export function registerIngest(
   surface: HttpSurface,
@@ -46,7 +46,7 @@ export function registerIngest(
     try {
       await ingest.declareVm(vm, home, spec);
     } catch (error) {
-      // The VM that the path names may well be there: what is wrong is in the body.
+      // The body names the unknown site, not the path, so 404 would mislead.
       if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;
       return answer(reply, 400, error.code, error.message);
     }

@@ -1,19 +1,19 @@
-/** What clients say of gaps in their traffic: checked, made pseudonymous, and put on the bus. */
+/** Validates the gaps that clients report in their traffic, replaces user ids by pseudonyms, and publishes the gaps. */
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Data, type Event, envelop } from '#shared/events/index.ts';
 
-/** What a client saw. `user` is the id the operator knows, not yet the pseudonym. */
+/** A gap that a client reports. `user` is the operator's id of the user, not the pseudonym. */
 export type Interruption = Data<'interruption.reported.v1'>;
 
-/** What became of the interruptions of one call; `accepted + implausible + unattached = all of them`. */
+/** The result of one call; `accepted + implausible + unattached` is the number of its interruptions. */
 export interface InterruptionReceipt {
   readonly accepted: number;
-  /** Those whose end cannot be or is too old to matter, as it is with locations. */
+  /** Interruptions that end in the future, or ended too long ago. The limits are those of locations. */
   readonly implausible: Readonly<{ future?: number; stale?: number }>;
-  /** Those of users who are not attached to the VM: what they saw was not this VM's. */
+  /** Interruptions of users who are not attached to the VM. */
   readonly unattached: number;
 }
 
@@ -53,7 +53,7 @@ export function createInterruptions(options: {
   };
 }
 
-/** All that was said is in the id: two clients of one user may see two gaps end at the same instant. */
+/** The id covers all fields: two clients of one user may report different gaps that end at the same instant. */
 function interruptionEvent(data: Interruption, source: string): Event {
   const { vm, user, atMs, gapMs, resets, lostBytes } = data;
   const id = `gap:${vm}:${user}:${atMs}:${gapMs}:${resets}:${lostBytes}`;

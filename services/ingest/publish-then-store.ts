@@ -4,11 +4,11 @@ import type { Store } from '#shared/store/store.ts';
 import { type Edit, isUnreadable, updateRecord } from '#shared/store/update.ts';
 
 /**
- * Changes a record and announces the change: **publishes first, stores second**. So the store never claims what was not published,
- * and a record that is as it should be needs no event. A process that dies in between publishes the event once more when the client
+ * Changes a record and announces the change: **publishes first, stores second**. So every stored change has been published,
+ * and a request that changes nothing needs no event. A process that dies in between publishes the event once more when the client
  * repeats its request. A process that loses the compare-and-set announces again, so the last event on the bus matches the record.
  * services/README.md ("How a record is written") says when this order is right.
- * @param edit from the present value to the next (`value: undefined` deletes); undefined: nothing has to change
+ * @param edit from the present value to the next (`value: undefined` deletes); undefined: no change
  * @param announce publishes the change; it gets the revision that the change builds on
  * @throws TagalongError STORE_CONFLICT where others keep writing the record; STORE_RECORD_UNREADABLE, then nothing is published and the
  * record is set aside

@@ -1,41 +1,41 @@
 /**
- * How much one installation takes on: what is refused is said with the quota's name, its limit and the next step.
+ * Quotas: the most VMs, users and sessions of one installation. An error names the quota, its limit and the next step.
  *
- * How many there are is counted from the store once, and again where a quota seems to be used up: what other processes declare
- * meanwhile is not counted, so several of them can go past a quota by what they declare within a moment.
+ * Each process counts the records in the store once, and again where a quota seems to be used up. It does not see what other
+ * processes declare in between, so several processes together can exceed a quota a little.
  */
 
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 
-/** Positions that one request may hold; who has more sends several. */
+/** The most positions in one request. */
 export const MAX_POSITIONS_PER_REQUEST = 1000;
-/** Events that one request may become: as many as placement handles in a fraction of a second. */
+/** The most events that one request may cause: placement handles as many in a fraction of a second. */
 export const MAX_EVENTS_PER_REQUEST = 10_000;
-/** How old a count has to be to be made again. */
+/** The age from which a count is made again. */
 const COUNT_AGAIN_MS = 10_000;
 
-/** @param next what can be done about it */
+/** The error of a used-up quota. @param next the next step for the operator */
 export function quotaExceeded(quota: string, limit: number, next: string): TagalongError {
   return new TagalongError('QUOTA_EXCEEDED', `${quota}: at most ${limit}; ${next}`);
 }
 
-/** Refuses what would go past a quota. Every method but `changed` throws TagalongError QUOTA_EXCEEDED. */
+/** Enforces the quotas. Every method but `changed` throws TagalongError QUOTA_EXCEEDED. */
 export interface Quotas {
-  /** Before a VM is declared that is not there yet. */
+  /** Call before a new VM is declared. */
   oneMoreVm(): Promise<void>;
-  /** Before a user is attached to a VM whom it does not have yet. */
+  /** Call before a new user is attached to a VM. */
   oneMoreUser(vm: string): Promise<void>;
-  /** @param sessions VMs that the user is attached to already */
+  /** @param sessions the number of VMs that the user is attached to already */
   oneMoreSession(sessions: number): void;
-  /** @param events that a request would become, counted before they are made */
+  /** @param events the number of events that a request would cause; checked before they are made */
   events(events: number): void;
-  /** Keeps the counts up: 1 for one more, -1 for one less. */
+  /** Updates the counts: 1 for one more, -1 for one less. */
   changed(what: { readonly vm: number } | { readonly usersOf: string; readonly by: number }): void;
 }
 
-/** @param count counts what is in the store */
+/** @param count counts the records in the store */
 export function createQuotas(
   quotas: IngestConfig['quotas'],
   clock: Clock,
@@ -74,7 +74,7 @@ export function createQuotas(
   };
 }
 
-/** A count that is made when it is first asked for, and anew where it is `full` and not of just now. */
+/** A count that is made at its first use. It is made again where it is `full` and older than {@link COUNT_AGAIN_MS}. */
 function counted<T>(clock: Clock, count: () => Promise<T>) {
   let value: Promise<T> | undefined;
   let madeAtMs = 0;
@@ -92,7 +92,7 @@ function counted<T>(clock: Clock, count: () => Promise<T>) {
       const present = await (value ?? make());
       return full(present) && clock.now() - madeAtMs >= COUNT_AGAIN_MS ? make() : present;
     },
-    /** Only where it was made: a count that is made later finds the change in the store. */
+    /** Changes an existing count only: a count that is made later includes the change, because the store has it. */
     edit(change: (value: T) => T): void {
       if (value !== undefined) value = value.then(change);
     },

@@ -1,5 +1,5 @@
 /**
- * Ingest: what is said of users, VMs and sessions, checked, made pseudonymous, and put on the bus.
+ * The ingest service: validates reports about users, VMs and sessions, replaces user ids by pseudonyms, and publishes events.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
@@ -31,26 +31,26 @@ import { publishThenStore } from './publish-then-store.ts';
 import { createQuotas } from './quotas.ts';
 import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
 
-/** A user's position, as the user's device says it. `user` is the id the operator knows, not yet the pseudonym. */
+/** A position that a user's device reports. `user` is the operator's id of the user, not the pseudonym. */
 export type Location = Omit<Data<'location.reported.v1'>, 'vm'>;
 
-/** What became of the locations of one call; `accepted + unattached + implausible = all of them`. */
+/** The result of one call; `accepted + unattached + implausible` is the number of its locations. */
 export interface Receipt {
   /** Locations that count for at least one VM. */
   readonly accepted: number;
-  /** Events they were published as: one for each VM the user is attached to. */
+  /** The events published for them: one for each VM that the user is attached to. */
   readonly events: number;
-  /** Locations that cannot be, by the reason. */
+  /** Implausible locations, by reason. */
   readonly implausible: Readonly<Partial<Record<Implausible, number>>>;
   /** Locations of users who are attached to no VM. */
   readonly unattached: number;
-  /** Which of them were not taken, and why: the first hundred; absent where all were. */
+  /** The first hundred locations that were not accepted, with the reason; absent where all were accepted. */
   readonly notTaken?: readonly NotTaken[];
 }
 
 /** One location that counts for no VM. */
 export interface NotTaken {
-  /** Its place in what was sent, from 0. */
+  /** Its index in the request, from 0. */
   readonly index: number;
   readonly why: Implausible | 'unattached';
 }
@@ -58,31 +58,31 @@ export interface NotTaken {
 /** The running ingest. */
 export interface Ingest {
   start(): Promise<void>;
-  /** Takes nothing more, and resolves when what is in hand is on the bus. */
+  /** Accepts no more requests; resolves once all accepted events are on the bus. */
   stop(): Promise<void>;
-  /** True, or why nothing is taken at the moment. */
+  /** True, or the reason why ingest accepts no requests at the moment. */
   ready(): true | string;
-  /** Says what it has to wait for before it can start. */
+  /** Sets the processes that ingest waits for before it starts; `ready` names them. */
   waitFor(missing: readonly string[]): void;
   /**
-   * Says that a VM exists, or what has changed of it. Said once, however often it is called.
-   * @throws TagalongError SITE_UNKNOWN where there is no such home, HOME_FIXED where the VM is elsewhere already, QUOTA_EXCEEDED
+   * Declares a VM, or changes its declaration. A repeated call publishes nothing.
+   * @throws TagalongError SITE_UNKNOWN where the home does not exist, HOME_FIXED where the VM is at another site already, QUOTA_EXCEEDED
    */
   declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
-  /** Says that a VM is gone, and detaches its users. @throws TagalongError VM_UNKNOWN */
+  /** Retires a VM, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
   /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID, QUOTA_EXCEEDED */
   attach(vm: string, user: string, weight: number): Promise<void>;
   /** Does nothing where the user is not attached. */
   detach(vm: string, user: string): Promise<void>;
   /**
-   * Publishes locations, all of one call at once; resolves when the bus has them. A repeat has the ids it had.
-   * @param traceparent the trace (W3C) that the sender has begun, where it has
+   * Publishes the locations of one call at once; resolves when the bus has them. A repeated location gets the same event id.
+   * @param traceparent the sender's trace context (W3C), if it has one
    * @throws TagalongError BUS_OVERLOADED where too many events wait already, QUOTA_EXCEEDED; nothing is published then
    */
   locations(list: readonly Location[], traceparent?: string): Promise<Receipt>;
   /**
-   * Publishes what clients saw; resolves when the bus has it. A repeat has the id it had.
+   * Publishes the gaps that clients report; resolves when the bus has them. A repeated gap gets the same event id.
    * @throws TagalongError BUS_OVERLOADED, VM_UNKNOWN; nothing is published then
    */
   interruptions(list: readonly Interruption[]): Promise<InterruptionReceipt>;
@@ -90,10 +90,10 @@ export interface Ingest {
   readonly counts: Readonly<Receipt>;
 }
 
-/** More than this waiting for one consumer, and locations would be old before they are looked at. */
+/** The longest backlog of one consumer group at which ingest accepts requests: behind a longer one, locations are out of date before they are evaluated. */
 export const MAX_WAITING_EVENTS = 200_000;
-/** Of the locations of one call that were not taken, so many are told one by one. */
-const MOST_TOLD = 100;
+/** The most locations that `notTaken` lists. */
+const MOST_LISTED = 100;
 const SOURCE = '/tagalong/ingest';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -108,7 +108,7 @@ export function createIngest(options: {
   readonly store: Store;
   readonly clock: Clock;
   readonly config: IngestConfig;
-  /** Where VMs may be at home. */
+  /** The sites that exist. */
   readonly sites: KnownSites;
   readonly log: Log;
   /** Where records go that cannot be read. @default a list of its own */
@@ -130,22 +130,22 @@ export function createIngest(options: {
   let waitsFor: readonly string[] = [];
   let said = 0;
 
-  /** Does what is asked, where that may be asked now; `stop` waits for it. */
+  /** Runs a request, if ingest accepts requests now. `stop` waits for it. */
   const take = async <T>(work: () => Promise<T>): Promise<T> => {
     if (!running) throw new TagalongError('SERVICE_STOPPED', 'ingest is not running; ask again when it is');
     return inFlight.during(work);
   };
   /**
-   * What is said twice is meant twice: a user can leave and come back within a millisecond. The revision tells apart
-   * what two processes say, the serial what one process says of a record that begins at revision 0 again.
+   * Publishes a fact under a unique id: a user can leave and return within a millisecond, and both events count. The revision
+   * distinguishes events of two processes; the serial distinguishes events about a record that was deleted and created again.
    */
-  const say = (fact: Fact, revision: number) => {
+  const publishFact = (fact: Fact, revision: number) => {
     const who = 'user' in fact.data ? `${fact.data.user}:` : '';
     const id = `${fact.type}:${keyOf(fact)}:${who}${fact.data.atMs}:${revision}:${++said}`;
     return bus.publish([envelop(fact, id, SOURCE)]);
   };
 
-  /** Where a VM is, as the migrator has it on record: declaring it elsewhere does not move it. One that is nowhere may be anywhere. */
+  /** Checks the declared home against the site in the migrator's record: a declaration does not move a VM. A VM without a record may get any home. */
   const refuseElsewhere = async (vm: string, home: string) => {
     const records = await Promise.all(
       [placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown } | null | undefined>(key)),
@@ -173,9 +173,9 @@ export function createIngest(options: {
       vmKey(vm),
       (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
       async (revision) => {
-        await say({ type: 'vm.declared.v1', data: data() }, revision);
+        await publishFact({ type: 'vm.declared.v1', data: data() }, revision);
         log[level]({ vm, home }, 'VM declared');
-        // A record that is not there yet has no revision.
+        // Revision 0: the record does not exist yet.
         if (revision === 0) quotas.changed({ vm: 1 });
       },
     );
@@ -191,8 +191,8 @@ export function createIngest(options: {
         return { value: undefined };
       },
       async (revision) => {
-        await say({ type: 'vm.retired.v1', data: { vm, atMs: clock.now() } }, revision);
-        // While the record is still there: who dies in the middle of it can be asked again.
+        await publishFact({ type: 'vm.retired.v1', data: { vm, atMs: clock.now() } }, revision);
+        // Before the record is deleted: if the process dies here, the client can repeat the request.
         await attachments.detachAll(vm);
         quotas.changed({ vm: -1 });
         quotas.changed({ usersOf: vm, by: -MAX_USERS_PER_VM });
@@ -212,7 +212,7 @@ export function createIngest(options: {
       await quotas.oneMoreUser(vm);
     }
     await attachments.attach(user, vm, weight, (revision) =>
-      say({ type: 'session.attached.v1', data: data() }, revision),
+      publishFact({ type: 'session.attached.v1', data: data() }, revision),
     );
     if (isNew) quotas.changed({ usersOf: vm, by: 1 });
   };
@@ -222,7 +222,7 @@ export function createIngest(options: {
     const data = () => ({ vm, user, atMs: clock.now() });
     refuseUnfit('session.detached.v1', data());
     await attachments.detach(user, vm, async (revision) => {
-      await say({ type: 'session.detached.v1', data: data() }, revision);
+      await publishFact({ type: 'session.detached.v1', data: data() }, revision);
       quotas.changed({ usersOf: vm, by: -1 });
     });
   };
@@ -261,7 +261,7 @@ export function createIngest(options: {
     tally.events = events.length;
     if (events.length > 0) await bus.publish(events);
     add(counts, tally);
-    return notTaken.length === 0 ? tally : { ...tally, notTaken: notTaken.slice(0, MOST_TOLD) };
+    return notTaken.length === 0 ? tally : { ...tally, notTaken: notTaken.slice(0, MOST_LISTED) };
   };
 
   const interruptions = (list: readonly Interruption[]) => {
@@ -299,7 +299,7 @@ export function createIngest(options: {
     ready() {
       if (!running)
         return waitsFor.length === 0 ? 'not running' : `waits for the first start of ${waitsFor.join(' and ')}`;
-      const waiting = mostWaiting(bus);
+      const waiting = longestBacklog(bus);
       return waiting <= MAX_WAITING_EVENTS || overloaded(waiting);
     },
     waitFor(missing) {
@@ -318,7 +318,7 @@ export function createIngest(options: {
 const unknownVm = (vm: string) =>
   new TagalongError('VM_UNKNOWN', `no VM "${vm}" is declared; declare it with PUT /v1/vms/${vm}`);
 
-/** Of now where the sender's clock is ahead; a repeat has the same id all the same. */
+/** Uses the present time where the sender's clock is ahead. The id uses the sender's time, so a repeat has the same id. */
 function locationEvent(
   vm: string,
   location: Location,
@@ -336,16 +336,16 @@ function refuseUnfit<T extends Fact['type']>(type: T, data: Data<T>): void {
   if (fault !== undefined) throw new TagalongError('EVENT_INVALID', fault);
 }
 
-/** The backlog of the group that has the longest. */
-function mostWaiting(bus: Bus): number {
+/** The longest backlog of any consumer group, in events. */
+function longestBacklog(bus: Bus): number {
   const byGroup = new Map<string, number>();
   for (const { group, events } of bus.lag()) byGroup.set(group, (byGroup.get(group) ?? 0) + events);
   return Math.max(0, ...byGroup.values());
 }
 
-/** @param more events that are to be published */
+/** @param more the number of events to be published. @throws TagalongError BUS_OVERLOADED */
 function refuseOverload(bus: Bus, more: number): void {
-  const waiting = mostWaiting(bus) + more;
+  const waiting = longestBacklog(bus) + more;
   if (waiting > MAX_WAITING_EVENTS) throw new TagalongError('BUS_OVERLOADED', overloaded(waiting));
 }
 

@@ -1,4 +1,4 @@
-/** What ingest keeps of a VM: how it was declared last, so that it is said once. */
+/** Ingest's record of a VM: its last declaration, so that a repeated one publishes nothing. */
 import Type from 'typebox';
 import { closed, Name, recordKind, StoredSpec } from '#shared/store/records.ts';
 
@@ -12,5 +12,5 @@ export const DECLARED_VM_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** Where the record of a VM lies. */
+/** The key of a VM's record. */
 export const vmKey = (vm: string) => `ingest/vm/${vm}`;

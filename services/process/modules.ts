@@ -15,7 +15,7 @@ import { createDeadLetters, type DeadLetters } from '../dead-letters/service.ts'
 import { owntracksOverMqtt } from '../ingest/apis/mqtt.ts';
 import { declareVms } from '../ingest/declare.ts';
 import { registerIngest } from '../ingest/http.ts';
-import { listenersKnown } from '../ingest/listeners.ts';
+import { consumerGroupsExist } from '../ingest/listeners.ts';
 import { createIngest, type Ingest } from '../ingest/service.ts';
 import { createMigratorWithSites, type MigratorWithSites } from '../migrator/with-sites.ts';
 import { createMonitor, type Monitor } from '../monitor/service.ts';
@@ -47,7 +47,7 @@ export interface Services {
 /** The name of a module. */
 export type ServiceName = keyof Services;
 
-/** What a process gives to its services. */
+/** The resources that a process shares with its services. */
 export interface Process {
   readonly config: Config;
   readonly clock: Clock;
@@ -61,11 +61,11 @@ export interface Process {
   readonly isAlone: boolean;
 }
 
-/** Whose work can be waited for, and which partitions it holds. */
+/** A service that holds partitions: callers can wait until it is idle, and see its partitions. */
 export interface Followed {
-  /** True while something is being worked on. */
+  /** True while work is in progress. */
   readonly busy: boolean;
-  /** Resolves when nothing is. */
+  /** Resolves when no work is in progress. */
   idle(): Promise<void>;
   held(): readonly number[];
 }
@@ -73,26 +73,26 @@ export interface Followed {
 /** A service in its process. */
 export interface Running<Service> {
   readonly service: Service;
-  /** Resolves when the service takes part. */
+  /** Resolves when the service has subscribed and loaded its state. */
   start(): Promise<void>;
-  /** Finishes what is in hand. */
+  /** Finishes the work in progress, then stops. */
   stop(): Promise<void>;
   /** Adds its routes and its health. */
   routes?(surface: HttpSurface): void;
   /** Adds its metrics. */
   metrics?(exposition: Exposition): void;
-  /** Of a service that holds partitions. */
+  /** Present where the service holds partitions. */
   readonly followed?: Followed;
 }
 
 /** How a service is run. */
 export interface ServiceModule<Name extends ServiceName> {
   readonly process: ProcessName;
-  /** @param made the services of this process that come before it in the table */
+  /** @param made the services of this process that precede it in the table */
   create(process: Process, made: Partial<Services>): Running<Services[Name]>;
 }
 
-/** In the order of the data, in which they stop; they start in the opposite order, so that nothing is published before it is received. */
+/** In the order of the data flow. Services stop in this order and start in the reverse order, so that every consumer subscribes before its producer publishes. */
 export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = {
   ingest: { process: 'ingest', create: runIngest },
   placement: { process: 'placement', create: runPlacement },
@@ -132,7 +132,7 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
   },
 };
 
-/** Alone, it waits for placement and migrator, and declares the VMs of the configuration; else its process does that. */
+/** In a process of its own, ingest waits for placement and migrator, then declares the configured VMs; otherwise `system.ts` declares them. */
 function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Process): Running<Ingest> {
   const sites = knownSites(store, config.sites);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });
@@ -141,7 +141,7 @@ function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Proces
   return {
     service: ingest,
     async start() {
-      if (isAlone) await listenersKnown(bus, config.bus.partitions, log, stopped.signal, ingest.waitFor);
+      if (isAlone) await consumerGroupsExist(bus, config.bus.partitions, log, stopped.signal, ingest.waitFor);
       if (stopped.signal.aborted) return;
       await ingest.start();
       if (isAlone) await declareVms(ingest, config.vms, log);
@@ -197,7 +197,7 @@ function runMigrator({ machines, isAlone: _, ...process }: Process): Running<Mig
   };
 }
 
-/** Where placement runs in another process, what the dashboard asks and orders is passed on to the other processes. */
+/** Where placement runs in another process, the dashboard relays queries and orders to the processes of `dashboard.services`. */
 function runDashboard({ config, ...process }: Process, { placement }: Partial<Services>): Running<Dashboard> {
   const relay = placement ? undefined : createRelay(config.dashboard.services, config.http.token);
   const explain = (placement ?? relay!).explain;

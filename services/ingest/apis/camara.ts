@@ -1,5 +1,5 @@
 /**
- * CAMARA geofencing subscriptions (camaraproject/DeviceLocation, geofencing-subscriptions v0.4): an operator's network tells
+ * CAMARA geofencing subscriptions (camaraproject/DeviceLocation, geofencing-subscriptions v0.4): an operator's network reports
  * that a device entered an area. The events are CloudEvents.
  */
 import Type, { type Static } from 'typebox';
@@ -50,8 +50,8 @@ const OF_SUBSCRIPTION = { ...OF_DEVICE, user: 'data.subscriptionId' };
 export const isGeofencing = (type: string) => EVENT.test(type);
 
 /**
- * Who entered an area is at its centre, as far as is known; all other events (`area-left`, `subscription-ended`, …) say
- * nothing about where somebody is. The user is `tel:` and the phone number, the network access identifier or the address of
+ * Reads an event. A device that entered an area counts as at its centre. All other events (`area-left`, `subscription-ended`, …)
+ * carry no position. The user is `tel:` and the phone number, the network access identifier or the address of
  * the device; the subscription's id where the event names no device.
  * @throws TagalongError EVENT_INVALID
  */

@@ -6,10 +6,10 @@ import { unfit } from '../body.ts';
 import { isGeofencing, readGeofencing } from './camara.ts';
 import { checker, DateTime, msOf, type Reported } from './report.ts';
 
-/** The type of an event that says where a user is; its data are those of `POST /v1/locations`. */
+/** The type of an event with a user's position; its data are a body of `POST /v1/locations`. */
 const LOCATION_TYPE = 'location.reported.v1';
 
-/** What is looked at of every event. */
+/** The attributes that are read of every event. */
 export const AnyCloudEvent = Type.Object({
   specversion: Type.Literal('1.0'),
   id: Type.String({ minLength: 1, maxLength: 2048 }),
@@ -31,15 +31,15 @@ const DATA_NAMES = {
 const TIMED_NAMES = { ...DATA_NAMES, atMs: 'time' };
 
 /**
- * What one event, or each of a batch, says. `time` is that of a position that has no time of its own.
- * @throws TagalongError EVENT_INVALID, also for a type that says nothing of where somebody is
+ * Reads the positions of one event or of a batch. `time` is the default time of a position.
+ * @throws TagalongError EVENT_INVALID, also for a type that carries no position
  */
 export function readCloudEvents(body: unknown): Reported[] {
   const events = Array.isArray(body) ? body : [body];
   return events.flatMap((event, i) => readOne(event, Array.isArray(body) ? `element ${i + 1}: ` : ''));
 }
 
-/** Puts an event of the binary mode together: its attributes are headers. */
+/** Builds an event of the binary mode from its headers, which hold the attributes, and its data. */
 export function fromBinary(headers: Readonly<Record<string, string | string[] | undefined>>, data: unknown): object {
   const attributes = Object.entries(headers)
     .filter(([name]) => name.startsWith('ce-'))

@@ -1,6 +1,6 @@
 /**
- * GTFS Realtime vehicle positions (gtfs.org, version 2.0): what buses and trains of a public transport company say. Protocol
- * buffers; of a feed only the vehicles' names, positions and times are read.
+ * GTFS Realtime vehicle positions (gtfs.org, version 2.0): the positions of buses and trains of a transit agency, in protocol
+ * buffers. Only the vehicles' names, positions and times are read.
  */
 import { PbfReader } from 'pbf';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
@@ -34,8 +34,8 @@ const OF_LABEL = { ...OF_VEHICLE, user: 'vehicle.vehicle.label' };
 const OF_ENTITY = { ...OF_VEHICLE, user: 'id' };
 
 /**
- * The positions of a feed. The user is the vehicle's id, else its label, else the entity's id. A vehicle without a time of
- * its own has the feed's. Vehicles without a position, trip updates and alerts are passed over.
+ * Reads the positions of a feed. The user is the vehicle's id, else its label, else the entity's id. The default time is the
+ * feed's. Vehicles without a position, trip updates and alerts are skipped.
  * @throws TagalongError EVENT_INVALID
  */
 export function readGtfsRealtime(body: Uint8Array): Reported[] {
@@ -62,7 +62,7 @@ function read(body: Uint8Array): Feed {
   return feed;
 }
 
-// The numbers of the fields are those of gtfs-realtime.proto.
+// Field numbers: gtfs-realtime.proto.
 function feedField(tag: number, feed: Feed, pbf: PbfReader): void {
   if (tag === 1) pbf.readMessage(headerField, feed);
   else if (tag === 2) feed.entities.push(pbf.readMessage(entityField, {}));

@@ -13,7 +13,7 @@ import { createPlaces } from './places.ts';
 import { type Reported, reportedReader } from './report.ts';
 
 /**
- * The location APIs of others, each at a path of its own and answered as its standard has it:
+ * The location APIs of other standards, each at its own path and with the answer that its standard defines:
  *
  * - `POST /v1/owntracks`: OwnTracks in HTTP mode; 200 and an empty list
  * - `POST /v1/mec013`: notifications of ETSI MEC 013; 204
@@ -21,7 +21,7 @@ import { type Reported, reportedReader } from './report.ts';
  * - `POST /v1/gtfs-realtime`: a feed of GTFS Realtime; 202 and the receipt
  * - `POST /v1/cloudevents`: CloudEvents of the types above and of our own; 202 and the receipt
  *
- * 400 names what is wrong, 404 with PLACE_UNKNOWN an area that has no position; nothing of the body was taken then.
+ * 400 names the invalid field; 404 with PLACE_UNKNOWN names an area without a position. In both cases nothing is published.
  */
 export function registerLocationApis(
   { app }: HttpSurface,
@@ -31,7 +31,7 @@ export function registerLocationApis(
   const places = createPlaces(config);
   const pseudonymous = config.ingest.pseudonymKey !== undefined;
   const few = reportedReader(pseudonymous);
-  // A feed is one file, which its sender cannot divide.
+  // The sender of a feed cannot divide it into several requests.
   const feed = reportedReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
   const take = (reported: readonly Reported[], { headers }: FastifyRequest, check = few): Promise<Receipt> =>
     ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
@@ -70,7 +70,7 @@ export function registerLocationApis(
   });
 }
 
-/** As the app has it: a header, the query, or the name that goes with the token as its password. */
+/** The user that the app sends: in a header, in the query, or as the user name of basic authentication. */
 function owntracksUser({ headers, query, basicName }: FastifyRequest): string | undefined {
   const { u } = query as { readonly u?: unknown };
   return [headers['x-limit-u'], u, basicName].find((name) => typeof name === 'string' && name !== '') as

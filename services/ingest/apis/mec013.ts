@@ -13,7 +13,7 @@ const TimeStamp = Type.Object({
   seconds: Type.Integer({ minimum: 0, maximum: MAX_AT_S }),
   nanoSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 999_999_999 })),
 });
-/** A number, or the corners of an area, of which the middle is taken. */
+/** One coordinate. An area has several, and its centre counts. */
 const Degrees = Type.Number({ minimum: -360, maximum: 360 });
 const Coordinate = Type.Union([Type.Number(), Type.Array(Degrees, { minItems: 1, maxItems: 1000 })]);
 const LocationInfo = Type.Object({ latitude: Coordinate, longitude: Coordinate, timestamp: Type.Optional(TimeStamp) });
@@ -69,7 +69,7 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * What one notification says. Who leaves a zone is not known to be anywhere: nothing.
+ * Reads the positions of one notification. A notification that a user left a zone carries no position.
  * @throws TagalongError EVENT_INVALID; PLACE_UNKNOWN where neither access point nor zone is in `places`
  */
 export function readMec013(body: unknown, places: Places): Reported[] {

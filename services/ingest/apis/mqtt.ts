@@ -1,6 +1,6 @@
 /**
- * OwnTracks over MQTT, through a NATS server's MQTT gateway: what phones publish to `owntracks/<user>/<device>` is on the
- * subject `owntracks.<user>.<device>` there. A stream of its own keeps it until it was taken in.
+ * OwnTracks over MQTT, through a NATS server's MQTT gateway: phones publish to the topic `owntracks/<user>/<device>`, which
+ * is the subject `owntracks.<user>.<device>` there. A stream of its own stores each message until ingest has published it.
  */
 import type { ConsumerMessages, JsMsg } from 'nats';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -14,24 +14,24 @@ import type { Ingest } from '../service.ts';
 import { readOwntracks } from './owntracks.ts';
 import { reportedReader } from './report.ts';
 
-/** What listens to the messages. */
+/** The subscription to the messages. */
 export interface Listener {
   /** @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_UNREADABLE */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What will not be taken however often it comes. */
-const HOPELESS: readonly ErrorCode[] = ['EVENT_INVALID', 'QUOTA_EXCEEDED'];
+/** Permanent errors: a message that causes one is not redelivered. */
+const PERMANENT: readonly ErrorCode[] = ['EVENT_INVALID', 'QUOTA_EXCEEDED'];
 const SUBJECT = 'owntracks.>';
-/** A position is of no use to anybody after a day. */
+/** Older messages are dropped: a position is useless after a day. */
 const MAX_AGE_MS = 86_400_000;
 const ACK_WAIT_MS = 30_000;
 const AGAIN_MS = 1_000;
-/** As many are at most in hand. */
-const IN_HAND = 100;
+/** The most messages that are unacknowledged at a time. */
+const MAX_UNACKNOWLEDGED = 100;
 
-/** Where `ingest.mqtt` is configured. Processes with the same prefix on the same server share the messages. */
+/** Subscribes where `ingest.mqtt` is configured. Processes with the same prefix on the same server share the messages. */
 export function owntracksOverMqtt(options: {
   readonly config: Config;
   readonly ingest: Ingest;
@@ -53,12 +53,12 @@ export function owntracksOverMqtt(options: {
       await ingest.locations(check(reported, clock.now()));
       message.ack();
     } catch (error) {
-      if (error instanceof TagalongError && HOPELESS.includes(error.code)) {
-        // It holds a position: not even its topic is logged.
-        log.warn({ why: error.message }, 'a message of OwnTracks was left out');
+      if (error instanceof TagalongError && PERMANENT.includes(error.code)) {
+        // The message holds a position, and its topic a user: neither is logged.
+        log.warn({ why: error.message }, 'an OwnTracks message was dropped');
         message.term();
       } else {
-        log.error({ err: error }, 'a message of OwnTracks could not be taken in yet');
+        log.error({ err: error }, 'an OwnTracks message could not be published yet; it is redelivered');
         message.nak(AGAIN_MS);
       }
     }
@@ -66,7 +66,7 @@ export function owntracksOverMqtt(options: {
 
   return {
     async start() {
-      // Only who listens loads the client.
+      // Loads the NATS client only where it is used.
       const { AckPolicy, nanos, RetentionPolicy, StorageType } = await import('nats');
       const { openLink } = await import('#shared/nats/connection.ts');
       const { BUS_ROLE } = await import('#shared/connection/role.ts');
@@ -85,10 +85,10 @@ export function owntracksOverMqtt(options: {
         durable_name: 'ingest',
         ack_policy: AckPolicy.Explicit,
         ack_wait: nanos(ACK_WAIT_MS),
-        max_ack_pending: IN_HAND,
+        max_ack_pending: MAX_UNACKNOWLEDGED,
       });
       const consumer = await link.nc.jetstream().consumers.get(name, 'ingest');
-      messages = await consumer.consume({ max_messages: IN_HAND });
+      messages = await consumer.consume({ max_messages: MAX_UNACKNOWLEDGED });
       void (async () => {
         for await (const message of messages) await take(message);
       })();
@@ -102,8 +102,8 @@ export function owntracksOverMqtt(options: {
 }
 
 /**
- * The MQTT topic that a NATS server has made a subject of: levels are parted by dots there, and a dot within a level is `//`.
- * Undone the wrong way round, `jane.doe` would be `jane`.
+ * The MQTT topic of a NATS subject. In a subject, dots separate the levels, and `//` stands for a dot within a level. `//` is
+ * converted first; otherwise `jane.doe` would become `jane`.
  * @throws TagalongError EVENT_INVALID where it is not the topic of a device, or has an empty level
  */
 export function topicOf(subject: string): string {

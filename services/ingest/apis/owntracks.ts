@@ -1,11 +1,11 @@
 /**
- * OwnTracks, in HTTP mode and over MQTT (owntracks/booklet, tech/json and tech/http): an app that tells where a phone is.
+ * OwnTracks, in HTTP mode and over MQTT (owntracks/booklet, tech/json and tech/http): an app that reports a phone's position.
  */
 import Type from 'typebox';
 import { unfit } from '../body.ts';
 import { checker, MAX_AT_S, type Reported } from './report.ts';
 
-/** The members of a `location` that are looked at; `tst` is Unix time in seconds. */
+/** The members of a `location` that are read; `tst` is Unix time in seconds. */
 export const OwntracksLocation = Type.Object({
   _type: Type.Literal('location'),
   lat: Type.Number(),
@@ -21,17 +21,17 @@ const OF_SENDER = { user: 'user name (X-Limit-U, ?u= or basic authentication)', 
 const OF_TOPIC = { user: 'topic', atMs: 'tst' };
 const OF_TRACKER = { user: 'tid', atMs: 'tst' };
 
-/** Who sends, as far as something beside the body says it. */
+/** The sender, from the headers, the query or the topic of the message. */
 export interface Sender {
-  /** Of `X-Limit-U`, `?u=` or the name of HTTP's basic authentication. */
+  /** From `X-Limit-U`, `?u=` or the user name of HTTP's basic authentication. */
   readonly user?: string | undefined;
-  /** `owntracks/<user>/<device>`, where it came over MQTT. */
+  /** `owntracks/<user>/<device>`, for a message over MQTT. */
   readonly topic?: string | undefined;
 }
 
 /**
- * What one message says; nothing where it is of another type (`transition`, `lwt`, `waypoint`, …). The user is the one who
- * sends, else the second part of the topic, else the tracker id: a phone's name is no part of it.
+ * Reads the position of one message; empty for another type (`transition`, `lwt`, `waypoint`, …). The user is that of the
+ * sender, else the second level of the topic, else the tracker id.
  * @throws TagalongError EVENT_INVALID; an encrypted message cannot be read
  */
 export function readOwntracks(body: unknown, { user, topic }: Sender): Reported[] {

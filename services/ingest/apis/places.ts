@@ -1,7 +1,7 @@
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 
-/** Where the areas are that an operator's network knows by name: cells, access points, zones. */
+/** The positions of areas that an operator's network names: cells, access points, zones. */
 export interface Places {
   /**
    * The position of the first of `names` that is known.

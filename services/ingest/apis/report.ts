@@ -1,4 +1,4 @@
-/** What the location APIs of others have in common: they are read into positions, and checked like any other. */
+/** The common part of the location APIs of other standards: each is read into positions, which are validated like those of `POST /v1/locations`. */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
@@ -35,7 +35,7 @@ export function reportedReader(pseudonymous: boolean, most?: number) {
   };
 }
 
-/** The last second that an event can be of. */
+/** The latest time of an event, in Unix seconds. */
 export const MAX_AT_S = Math.floor(MAX_AT_MS / 1000);
 
 /**
@@ -50,8 +50,8 @@ export const DateTime = Type.String({
 });
 
 /**
- * Makes the check of a body. What we do not look at may be there or not: the standards grow.
- * @throws TagalongError EVENT_INVALID, with the first field that is wrong
+ * Makes the function that validates a body. It ignores unknown members, because the standards add new ones.
+ * @throws TagalongError EVENT_INVALID, names the first invalid field
  */
 export function checker<T extends TObject>(schema: T): (body: unknown, where?: string) => Static<T> {
   const validator = Compile(schema as TSchema);
