@@ -40,7 +40,7 @@ export class MemoryCopy {
   #rateBps = 0;
   #movedAtMs: number;
   #roundAt = { ms: 0, bytes: 0, round: 0 };
-  #asking = false;
+  #isQuerying = false;
   #begun = false;
   #over = false;
   readonly #begunMs: number;
@@ -112,15 +112,15 @@ export class MemoryCopy {
   /** Asks QEMU once, and decides by its answer. */
   async update(): Promise<void> {
     // Before `migrate` QEMU describes an earlier migration, perhaps the one that brought the VM here.
-    if (!this.#begun || this.#asking || this.#over) return;
-    this.#asking = true;
+    if (!this.#begun || this.#isQuerying || this.#over) return;
+    this.#isQuerying = true;
     try {
       this.#conclude(await queryMigrate(this.#qmp));
     } catch (error) {
       // In post-copy the VM runs elsewhere: silence of this QEMU decides nothing.
       if (!isPostCopy(this.#status)) this.#fail('QEMU_GONE', (error as Error).message);
     } finally {
-      this.#asking = false;
+      this.#isQuerying = false;
     }
   }
 

@@ -66,7 +66,7 @@ export interface Ingest {
   waitFor(missing: readonly string[]): void;
   /**
    * Declares a VM, or changes its declaration. A repeated call publishes nothing.
-   * @throws TagalongError SITE_UNKNOWN where the home does not exist, HOME_FIXED where the VM is at another site already, QUOTA_EXCEEDED
+   * @throws TagalongError SITE_UNKNOWN where the home does not exist, HOME_FIXED where the VM is at another site, QUOTA_EXCEEDED
    */
   declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
   /** Retires a VM, and detaches its users. @throws TagalongError VM_UNKNOWN */
@@ -90,7 +90,7 @@ export interface Ingest {
   readonly counts: Readonly<Receipt>;
 }
 
-/** The longest backlog of one consumer group at which ingest accepts requests: behind a longer one, locations are out of date before they are evaluated. */
+/** The longest backlog of a consumer group, in events, at which ingest accepts requests. Beyond it, locations are evaluated too late. */
 export const MAX_WAITING_EVENTS = 200_000;
 /** The most locations that `notTaken` lists. */
 const MOST_LISTED = 100;
@@ -145,7 +145,7 @@ export function createIngest(options: {
     return bus.publish([envelop(fact, id, SOURCE)]);
   };
 
-  /** Checks the declared home against the site in the migrator's record: a declaration does not move a VM. A VM without a record may get any home. */
+  /** Checks a declared home against the site in the migrator's record: a declaration moves no VM. Without a record any home will do. */
   const refuseElsewhere = async (vm: string, home: string) => {
     const records = await Promise.all(
       [placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown } | null | undefined>(key)),

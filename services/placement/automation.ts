@@ -5,7 +5,7 @@ import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 
-const KeptAutomation = Type.Object(
+const StoredAutomation = Type.Object(
   {
     /** True: only VMs whose home is lost are moved, and those that an operator moves. */
     paused: Type.Boolean(),
@@ -13,7 +13,7 @@ const KeptAutomation = Type.Object(
   closed,
 );
 /** An operator's last order. */
-export type Automation = Static<typeof KeptAutomation>;
+export type Automation = Static<typeof StoredAutomation>;
 
 /** The key of its record. */
 export const AUTOMATION_KEY = 'placement/automation';
@@ -24,7 +24,7 @@ export const AUTOMATION_RECORD = recordKind({
   keys: AUTOMATION_KEY,
   owner: 'placement',
   version: 1,
-  schema: KeptAutomation,
+  schema: StoredAutomation,
   upgrade: { 0: (old) => old },
 });
 

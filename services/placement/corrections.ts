@@ -14,7 +14,7 @@ const PREFIX = 'placement/pair/';
 /** Migrations remembered as counted, for each pair of sites: more than can be under way between them while a process is away. */
 const REMEMBERED = 32;
 
-const KeptCorrection = Type.Object(
+const StoredCorrection = Type.Object(
   {
     correction: Type.Object({ duration: Amount, interruption: Amount, samples: Count }, closed),
     /** The latest migrations that counted. */
@@ -23,7 +23,7 @@ const KeptCorrection = Type.Object(
   closed,
 );
 /** A correction as it lies in the store. */
-type KeptCorrection = Static<typeof KeptCorrection>;
+type StoredCorrection = Static<typeof StoredCorrection>;
 
 /** The kind of these records. */
 export const CORRECTION_RECORD = recordKind({
@@ -31,7 +31,7 @@ export const CORRECTION_RECORD = recordKind({
   keys: `${PREFIX}<pair of sites>`,
   owner: 'placement',
   version: 1,
-  schema: KeptCorrection,
+  schema: StoredCorrection,
   upgrade: { 0: (old) => old },
 });
 
@@ -65,7 +65,7 @@ export async function addLessons(store: Store, lessons: readonly Lesson[], setAs
 
 async function addToPair(store: Store, pair: string, lessons: readonly Lesson[]): Promise<Correction> {
   const kept = await updateRecord(store, CORRECTION_RECORD, PREFIX + pair, (present) => {
-    const { correction, counted }: KeptCorrection = present ?? { correction: UNCORRECTED, counted: [] };
+    const { correction, counted }: StoredCorrection = present ?? { correction: UNCORRECTED, counted: [] };
     const news = lessons.filter(({ migration }) => !counted.includes(migration));
     if (news.length === 0) return undefined;
     return {

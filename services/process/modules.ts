@@ -92,7 +92,7 @@ export interface ServiceModule<Name extends ServiceName> {
   create(process: Process, made: Partial<Services>): Running<Services[Name]>;
 }
 
-/** In the order of the data flow. Services stop in this order and start in the reverse order, so that every consumer subscribes before its producer publishes. */
+/** In the order of the data flow. Services stop in this order and start in reverse, so that consumers subscribe before producers publish. */
 export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = {
   ingest: { process: 'ingest', create: runIngest },
   placement: { process: 'placement', create: runPlacement },
@@ -132,7 +132,7 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
   },
 };
 
-/** In a process of its own, ingest waits for placement and migrator, then declares the configured VMs; otherwise `system.ts` declares them. */
+/** In a process of its own, ingest waits for placement and migrator, then declares the VMs. Otherwise its process declares them. */
 function runIngest({ bus, store, clock, config, log, setAside, isAlone }: Process): Running<Ingest> {
   const sites = knownSites(store, config.sites);
   const ingest = createIngest({ bus, store, clock, config: config.ingest, sites, log, setAside });

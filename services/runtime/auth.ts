@@ -1,4 +1,4 @@
-/** Who may ask: a client that shows the token, or a person with an access token of the identity provider. */
+/** Authentication of requests: by the configured token, or by an access token of the identity provider. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
@@ -10,19 +10,19 @@ import { foreignText } from '#shared/text.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The user name of basic authentication, where a request used that. */
+    /** The user name of basic authentication, if the request used that. */
     basicName?: string;
   }
 }
 
-/** Asymmetric signatures only: others need a secret that the issuer would have to share with us. */
+/** Asymmetric signatures only: symmetric ones need a secret that the issuer would have to share with us. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 /** Limits for the issuer's description and its keys. */
 const ISSUER_LIMITS = { mostBytes: 2 ** 20, withinMs: 5_000 };
 
 /**
- * Checks the credentials of every request to a route under /v1 that is registered after this call; after the rate limit, which slows
- * guessing. Where neither `token` nor `oidc` is configured, nothing is checked.
+ * Checks the credentials of every request to a route under /v1 that is registered after this call. The rate limit comes first, to
+ * slow guessing. Without `token` and `oidc` in the configuration, every request passes.
  */
 export async function requireCredentials(app: FastifyInstance, config: HttpConfig, log: Log): Promise<void> {
   const checks = [
@@ -44,7 +44,7 @@ export async function requireCredentials(app: FastifyInstance, config: HttpConfi
 
 type Check = (shown: string) => boolean | Promise<boolean>;
 
-/** Takes the same time for a wrong token as for the right one, however many characters they share. */
+/** Compares in constant time: the duration does not reveal how much of a token is right. */
 function tokenCheck(token: string): Check {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const right = digest(token);
@@ -52,8 +52,8 @@ function tokenCheck(token: string): Check {
 }
 
 /**
- * An access token of OpenID Connect (a JWT, RFC 9068): signed by the issuer, for our audience, and neither too old nor too new.
- * The issuer's keys are found by OpenID Connect Discovery 1.0, and looked up again when it has new ones.
+ * Validates an access token of OpenID Connect (a JWT, RFC 9068): signature, audience and times. Finds the issuer's keys by OpenID
+ * Connect Discovery 1.0, and fetches them again when the issuer has new ones.
  */
 function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log: Log): Check {
   let keys: Promise<JWTVerifyGetKey> | undefined;
@@ -72,7 +72,7 @@ function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log:
     return createRemoteJWKSet(new URL(jwks_uri), { [customFetch]: ask });
   };
   return async (shown) => {
-    // A text that is no JWT does not make us ask the issuer.
+    // A text that is no JWT causes no request to the issuer.
     if (shown.split('.').length !== 3) return false;
     try {
       keys ??= discover();
@@ -90,7 +90,7 @@ function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log:
   };
 }
 
-/** Apps on phones that only know a name and a password send the token as the password. */
+/** Accepts the token as the password of basic authentication, for phone apps that support nothing else. */
 const passwordAsToken: onRequestHookHandler = (request, _reply, done) => {
   const [, basic] = /^basic (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
   if (basic !== undefined) {

@@ -1,4 +1,4 @@
-/** What a process shows to Prometheus: the metrics of a registry, some of which are read at each scrape. */
+/** The metrics of a process, in the format of Prometheus. Some are read by callback at each scrape. */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { HttpSurface } from './http.ts';
 import { observeRequests } from './requests.ts';
@@ -50,7 +50,7 @@ export function createExposition(): Exposition {
     registerMetrics(surface) {
       const { app } = surface;
       observeRequests(registry, surface);
-      // Without a rate limit: when much is asked of the process is when its metrics are wanted.
+      // Without a rate limit: metrics matter most while the process is under load.
       app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
         reply.type(registry.contentType).send(await registry.metrics()),
       );

@@ -9,7 +9,7 @@ import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { requireCredentials } from './auth.ts';
 import { rememberMethods } from './methods.ts';
 
-/** The one HTTP server of a process, on which each of its services registers its routes before `listen`. */
+/** The HTTP server of a process. Each of its services registers its routes before `listen`. */
 export interface HttpSurface {
   readonly app: FastifyInstance;
   /**
@@ -18,17 +18,17 @@ export interface HttpSurface {
    */
   health(service: string, ready: () => boolean | string): void;
   /**
-   * Adds something that every service of the process needs. While it is away, no service is ready.
-   * @param state true, or why it is away: the reason that `/readyz` gives
+   * Adds a dependency of all services of the process. While it is unavailable, no service is ready.
+   * @param state true, or the reason why it is unavailable, which `/readyz` reports
    */
   needs(state: () => true | string): void;
-  /** Resolves when requests are answered. `port` is the one that was found free where the configuration says 0. */
+  /** Resolves when the server accepts requests. If the configured port is 0, `port` is the one that the system chose. */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
-  /** Resolves when the requests in hand are answered. */
+  /** Accepts no more requests; resolves when the pending ones are answered. */
   close(): Promise<void>;
 }
 
-/** A slow sender may not hold a connection for longer. */
+/** The longest time for a request to arrive, so that slow senders do not occupy connections. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -55,13 +55,13 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   SERVICE_STOPPED: 503,
 };
 
-/** Messages for clients in the place of those that name servers. */
+/** Messages for clients that replace those that name internal servers. */
 const INSTEAD: Partial<Record<ErrorCode, string>> = {
   BUS_UNREACHABLE: 'the bus cannot be reached at the moment; send it again later',
   STORE_UNREACHABLE: 'the store cannot be reached at the moment; send it again later',
 };
 
-/** Codes and messages of faults that HTTP itself has a status for. */
+/** Codes and messages of errors that have an HTTP status of their own. */
 const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   400: { code: 'BAD_REQUEST' },
   401: {
@@ -79,8 +79,8 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
 };
 
 /**
- * Makes the server; it answers from `listen` on. Every route under /v1 asks for the token, where one is configured. Bodies, query
- * strings and the variable parts of paths are not logged, because they hold users and positions. NDJSON bodies arrive as one text.
+ * Makes the server; it accepts requests from `listen` on. Every route under /v1 requires the token, if one is configured. Bodies,
+ * query strings and path parameters are not logged, because they hold users and positions. An NDJSON body arrives as one text.
  * @throws TagalongError CONFIG_UNREADABLE where the certificate cannot be read
  */
 export async function createHttp(options: { config: HttpConfig; log: Log }): Promise<HttpSurface> {
@@ -91,9 +91,9 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
     https: config.tls === undefined ? null : await certificateOf(config.tls),
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // A name of 128 characters, each of which may be escaped as three.
+    // A name has at most 128 characters, and the escape of one takes three.
     routerOptions: { maxParamLength: 1024 },
-    // Faults that the router itself finds, as a path with a wrong escape.
+    // Errors of the router itself, such as an invalid escape in a path.
     frameworkErrors: (error, _request, reply) => answerError(error, reply, log, unreachable),
   });
   app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log, unreachable));
@@ -130,7 +130,7 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
       await app.listen({ host: config.host, port: config.port });
       const bound = app.server.address() as AddressInfo;
       const { port } = bound;
-      // As it is bound: 0.0.0.0 is more than this host's loopback.
+      // The bound address: 0.0.0.0 means more than loopback.
       const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
       const url = `${config.tls === undefined ? 'http' : 'https'}://${host}:${port}`;
       log.info({ url }, 'listening');
@@ -140,7 +140,7 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
   };
 }
 
-/** TLS 1.2 at least is Node's own default. @throws TagalongError CONFIG_UNREADABLE */
+/** Reads certificate and key. Node's default is TLS 1.2 or newer. @throws TagalongError CONFIG_UNREADABLE */
 async function certificateOf({ cert, key }: NonNullable<HttpConfig['tls']>): Promise<{ cert: Buffer; key: Buffer }> {
   const [certificate, privateKey] = await Promise.all([cert, key].map((path) => contentOf(path, 'a PEM file')));
   return { cert: certificate!, key: privateKey! };
@@ -152,8 +152,8 @@ interface Health {
 }
 
 /**
- * `/healthz` (the process runs) and `/readyz` (it takes work), of all services and of each. Open and without a rate limit: a
- * supervisor that restarts processes must get an answer also while clients send too much.
+ * Adds `/healthz` (the process runs) and `/readyz` (it accepts work), for all services and for each. No token and no rate limit: a
+ * supervisor must get an answer even while clients overload the process.
  */
 function healthRoutes(app: FastifyInstance): Health {
   const services: Health['services'] = new Map();
@@ -204,7 +204,7 @@ function answerError(
   }
 }
 
-/** Answers with an error, in the one form that all errors have. */
+/** Sends an error answer, in the format that all errors share. */
 export function answer(
   reply: FastifyReply,
   status: number,

@@ -1,10 +1,10 @@
 /**
- * Which installation a store and a bus belong to. A process of another installation that reaches them by accident is refused;
- * else it would share the partitions and move the VMs.
+ * Identifies the installation that a store and a bus belong to. Refuses a process of another installation that connects by
+ * mistake: it would take over partitions and move VMs.
  *
- * The first process that starts writes the installation down, with an id, the name that its configuration gives (if any), and
- * its sites. A process is of another one where it gives another name; where it gives none, if it has sites and not one of them
- * is the installation's. Sites come and go one after the other; that all are others at once is another installation.
+ * The first process writes the installation record: an id, the configured name (if any), and the sites. A process belongs to
+ * another installation if its configured name differs. Without a name, it does if it has sites and none of them is on record:
+ * sites change one at a time, so a completely different list means another installation.
  */
 import { randomUUID } from 'node:crypto';
 import Type, { type Static } from 'typebox';
@@ -15,18 +15,18 @@ import { closed, Name, orNull, recordKind } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 import { updateRecord } from '#shared/store/update.ts';
 
-const KeptInstallation = Type.Object(
+const StoredInstallation = Type.Object(
   {
-    /** Made at the first start; it never changes. */
+    /** Generated at the first start; it never changes. */
     id: Name,
-    /** As a configuration gives it; null where none has given one yet. */
+    /** From the configuration; null: no configuration has set one yet. */
     name: orNull(Name),
-    /** The sites of the configuration that was started last. */
+    /** The sites in the configuration of the process that started last. */
     sites: Type.Array(Name),
   },
   closed,
 );
-type Installation = Static<typeof KeptInstallation>;
+type Installation = Static<typeof StoredInstallation>;
 
 const KEY = 'installation';
 
@@ -37,13 +37,13 @@ export const INSTALLATION_RECORD = recordKind({
   owner: 'all',
   // Older programs had no such record.
   version: 0,
-  schema: KeptInstallation,
+  schema: StoredInstallation,
   upgrade: {},
 });
 
 /**
- * Takes part in the installation that store and bus belong to, or begins it.
- * @returns its name; its id where it has none
+ * Joins the installation that store and bus belong to, or creates it.
+ * @returns its name, or its id if it has no name
  * @throws TagalongError INSTALLATION_OTHER where they belong to another one; STORE_RECORD_UNREADABLE
  */
 export async function joinInstallation(config: Config, bus: Bus, store: Store): Promise<string> {
@@ -52,7 +52,7 @@ export async function joinInstallation(config: Config, bus: Bus, store: Store): 
     return next === undefined ? undefined : { value: next };
   }))!;
   const called = installation.name ?? installation.id;
-  // A store in memory is another one after each start.
+  // A store in memory is empty after each start.
   if (config.store.url === 'memory:') return called;
   const owner = await bus.claim?.(installation.id);
   if (owner !== undefined && owner !== installation.id) {
@@ -69,7 +69,7 @@ function begun({ installation, sites }: Config): Installation {
   return { id: randomUUID(), name: installation ?? null, sites: sites.map(({ site }) => site) };
 }
 
-/** The record as this process has it; undefined where that is nothing new. */
+/** The record with the configuration of this process; undefined: no change. */
 function continued(config: Config, present: Installation): Installation | undefined {
   const { installation, sites } = config;
   const mine = sites.map(({ site }) => site);
@@ -86,7 +86,7 @@ function continued(config: Config, present: Installation): Installation | undefi
   return same ? undefined : next;
 }
 
-/** How many sites a message names. */
+/** The most sites that a message names. */
 const MOST_NAMED = 5;
 
 function another({ store, installation }: Config, { id, name, sites }: Installation): TagalongError {

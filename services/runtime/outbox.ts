@@ -1,14 +1,14 @@
 /**
- * State and the events that follow from it, as one transaction: the outbox first writes both by compare-and-set, then publishes
- * the events; the caller acknowledges the input after that. A process that dies in between leaves the events in the record, and
- * whoever loads the record publishes them again under the same ids. A process that loses the compare-and-set has published
- * nothing. services/README.md ("How a record is written") says when to use which way.
+ * Transactional outbox: persists a state change together with its events by one compare-and-set, then publishes the events. The
+ * caller acknowledges its input after that. If the process dies in between, the record still holds the events, and the next process
+ * that loads it publishes them again under the same ids. A process that loses the compare-and-set has published nothing.
+ * services/README.md ("How a record is written") compares the ways to write a record.
  *
- * `updateRecord` does not serve here: one write covers a batch of records, the new state was computed from all that the process
- * knows, and after a lost write that state is stale. So the caller loads again and handles the input again.
+ * `updateRecord` does not fit here: one write covers a batch of records, and the new state depends on the whole state of the
+ * process. After a lost write that state is stale, so the caller loads it again and handles the input again.
  *
- * Each record stands alone. The outbox sets aside a record that cannot be read and never writes it. It refuses a change whose
- * events, size or shape bus or store would not take, and writes the others of the batch.
+ * Records fail independently. The outbox sets aside a record that cannot be read, and never writes it. It refuses a change whose
+ * events, size or shape the bus or the store would reject, and writes the other changes of the batch.
  */
 import type { Bus } from '#shared/bus/bus.ts';
 import { outboxDeadLetter } from '#shared/bus/dead-letter.ts';
@@ -20,8 +20,8 @@ import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store, Stored, Write } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 
-/** A record as it lies in the store; `v` is missing in version 0. The next change overwrites the outbox. */
-interface Kept {
+/** The stored form of a record; `v` is missing in version 0. The next change overwrites the outbox. */
+interface StoredEnvelope {
   readonly v?: number;
   readonly value: unknown;
   readonly outbox: readonly unknown[];
@@ -29,38 +29,38 @@ interface Kept {
 
 /** A record to write, with the events that follow from it. */
 export interface Change<T> {
-  /** What follows after the outbox's prefix. */
+  /** The key without the outbox's prefix. */
   readonly key: string;
   readonly value: T;
-  /** Published, in this order, once the record is written. */
+  /** The events to publish, in this order, once the record is written. */
   readonly events: readonly Event[];
 }
 
-/** A change that was not made, and why. */
+/** A change that was refused, with the reason. */
 export interface Refusal {
   readonly key: string;
-  /** Those of the change; none of them was published. */
+  /** The events of the change; none of them was published. */
   readonly events: readonly Event[];
   readonly error: TagalongError;
 }
 
-/** What an outbox is made of. */
+/** The dependencies of an outbox. */
 export interface OutboxParts<T> {
   readonly store: Store;
   readonly bus: Bus;
-  /** Begins the keys of all records of this outbox. */
+  /** The prefix of the keys of all its records. */
   readonly prefix: string;
   readonly kind: RecordKind<T>;
   readonly setAside: SetAside;
   readonly clock: Clock;
 }
 
-/** Servers count their own headers into the most bytes that they take. */
+/** Reserved for headers, which servers include in their size limit. */
 const ENVELOPE_BYTES = 2_000;
 
 /**
- * The records of one kind, written and published as one. It remembers the revision of each record that it has read or written: one
- * process has one outbox for a prefix.
+ * Owns the records under one prefix, with the revision of each record that it has read or written. A process has one outbox for a
+ * prefix.
  */
 export class Outbox<T> {
   readonly #store: Store;
@@ -82,14 +82,14 @@ export class Outbox<T> {
 
   /**
    * Reads the records, publishes their outboxes again, and sets aside the records that cannot be read.
-   * @param folders beginnings of the keys to read, after the prefix. @default all
+   * @param folders the key prefixes to read, below the outbox's prefix. @default all
    * @throws TagalongError of bus and store
    */
   async load(folders: readonly string[] = ['']): Promise<{ key: string; value: T }[]> {
-    const lists = await Promise.all(folders.map((folder) => this.#store.list<Kept>(this.#prefix + folder)));
+    const lists = await Promise.all(folders.map((folder) => this.#store.list<StoredEnvelope>(this.#prefix + folder)));
     this.#revisions.clear();
     const here = new Set(lists.flat().map(({ key }) => key));
-    // Records that another process holds by now, or that are gone.
+    // These records now belong to another process, or are deleted.
     for (const { key } of this.#setAside.list([this.#kind.kind])) if (!here.has(key)) this.#setAside.release(key);
     const unpublished: { readonly key: string; readonly entry: unknown }[] = [];
     const readable: { key: string; value: T }[] = [];
@@ -104,13 +104,13 @@ export class Outbox<T> {
     return readable;
   }
 
-  /** Reads one record again; undefined where there is none, or none that can be read. */
+  /** Reads one record again; undefined: it does not exist or cannot be read. */
   async reload(key: string): Promise<T | undefined> {
-    const stored = await this.#store.get<Kept>(this.#prefix + key);
+    const stored = await this.#store.get<StoredEnvelope>(this.#prefix + key);
     return stored && this.#read(stored)?.value;
   }
 
-  #read(stored: Stored<Kept>): { key: string; value: T } | undefined {
+  #read(stored: Stored<StoredEnvelope>): { key: string; value: T } | undefined {
     const key = stored.key.slice(this.#prefix.length);
     try {
       const { v = 0, value } = stored.value ?? {};
@@ -127,8 +127,8 @@ export class Outbox<T> {
 
   /**
    * Writes the changes, then publishes their events in order.
-   * @returns the refused changes: nothing of them was written or published. All others were
-   * @throws TagalongError STORE_CONFLICT where another process wrote a record meanwhile: load again, and act on nothing
+   * @returns the refused changes, which were neither written nor published; all others were
+   * @throws TagalongError STORE_CONFLICT where another process has written one of the records: the caller has to load again
    */
   async commit(changes: readonly Change<T>[]): Promise<readonly Refusal[]> {
     if (changes.length === 0) return [];
@@ -157,12 +157,12 @@ export class Outbox<T> {
     return refusals;
   }
 
-  /** The most bytes that bus and store both take: the events in a record are also published. */
+  /** The size limit in bytes, the lower one of bus and store: a record's events are also published. */
   #limitBytes(): number {
     return Math.min(this.#store.maxRecordBytes, this.#bus.maxEventBytes) - ENVELOPE_BYTES;
   }
 
-  /** The write of a change, or why bus or store would refuse it. */
+  /** The write of a change, or the error with which bus or store would refuse it. */
   #fit({ key, value, events }: Change<T>, limit: number): Write | TagalongError {
     const whole = this.#prefix + key;
     const aside = this.#setAside.get(whole);
@@ -174,9 +174,9 @@ export class Outbox<T> {
     } catch (error) {
       return error as TagalongError;
     }
-    const kept: Kept = { v: this.#kind.version, value, outbox: events };
+    const kept: StoredEnvelope = { v: this.#kind.version, value, outbox: events };
     const text = JSON.stringify(kept);
-    // A character takes three bytes at most.
+    // UTF-8 takes at most three bytes for a UTF-16 unit.
     if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
       const what = `the record has ${Buffer.byteLength(text)} bytes with its events`;
       return new TagalongError('RECORD_TOO_LONG', `${what}; bus and store take ${limit}`);
@@ -185,15 +185,15 @@ export class Outbox<T> {
   }
 
   /**
-   * After a conflict some of the batch's records may have been written all the same. This publishes their events: the new owner
-   * may have read the records before this write, and would never publish them.
+   * After a conflict, publishes the events of those records of the batch that were written before it. The new owner may have read
+   * these records earlier, and would never publish their events.
    */
   async #publishWritten(changes: readonly Change<T>[]): Promise<void> {
     for (const { key, events } of changes) {
       if (events.length === 0) continue;
-      const kept = await this.#store.get<Kept>(this.#prefix + key);
+      const kept = await this.#store.get<StoredEnvelope>(this.#prefix + key);
       const won = (kept?.value?.outbox ?? []).filter((entry) => events.some(({ id }) => id === idOf(entry)));
-      // As the record has them: another process may have made the same event with other data.
+      // The events from the record: another process may have created the same event with other data.
       await this.#publishOutboxes(won.map((entry) => ({ key: this.#prefix + key, entry })));
     }
   }

@@ -1,10 +1,10 @@
 /**
- * A service that hosts a core. The bus assigns partitions to it; it loads their state from the store, applies their events to
- * the core, meets the core's deadlines, and writes what changed before anybody is told.
+ * A service that hosts a core. The bus assigns partitions to it. The service loads their state from the store, applies their
+ * events to the core, wakes the core at its deadlines, and persists each change before it publishes the events.
  *
- * One turn at a time: batches, timers and requests wait for each other. A turn is load (if the state is stale) → apply → drain →
- * outbox → wake. If writing fails, the core's state is worth nothing: it is loaded anew before the next turn. When the partitions
- * change, the state is stale too, so no event of a partition is applied before that partition's state is here.
+ * Turns run one at a time: batches, timers and requests wait for each other. A turn is load (if the state is stale) → apply →
+ * drain → outbox → wake. If a write fails, the state becomes stale: the service loads it again before the next turn. A change of
+ * partitions makes the state stale too, so the service applies no event of a partition before it has loaded that partition.
  */
 import type { Bus, Delivery, Subscription } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
@@ -39,7 +39,7 @@ export interface PartitionedServiceOptions<C extends Core<Output>, Output, Value
   readonly steps: Steps<C, Output, Value>;
 }
 
-/** How long after a failed load or write it is tried again, where nobody delivers anything meanwhile. */
+/** The pause before a failed load or write is tried again, in case no delivery triggers a turn earlier. */
 const RETRY_MS = 1000;
 const NO_PARTITIONS: ReadonlySet<number> = new Set();
 
@@ -56,7 +56,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
   #held: ReadonlySet<number> | undefined;
   #lastTurn: Promise<unknown> = Promise.resolve();
   #turns = 0;
-  /** Which state is wanted, and which is loaded: counted, because it may become stale again while it is loaded or written. */
+  /** The generation of the state that is required; `#loaded` is that of the loaded one. A load or a write may be overtaken. */
   #wanted = 1;
   #loaded = 0;
   #fault = 'its state is not loaded yet';
@@ -68,7 +68,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     this.#wake = alarm(options.clock, () => void this.attempt((core) => core.advance(this.nowMs())));
   }
 
-  /** The core in use. It is another one after each load. */
+  /** The present core; each load replaces it. */
   get core(): C {
     return this.#core;
   }
@@ -78,7 +78,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     return this.#running;
   }
 
-  /** The partitions whose state is here. */
+  /** The partitions whose state is loaded. */
   get held(): ReadonlySet<number> {
     return this.#held ?? NO_PARTITIONS;
   }
@@ -88,29 +88,29 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     return this.#turns > 0;
   }
 
-  /** The clock, in the whole milliseconds of events. */
+  /** The time of the clock, in whole milliseconds as in events. */
   nowMs(): number {
     return Math.round(this.#options.clock.now());
   }
 
-  /** True, or why the core does not have the state of the store: it could not be loaded, or the last change not be written. */
+  /** True, or the reason why the core differs from the store: loading failed, or the last write failed. */
   ready(): true | string {
     if (!this.#running) return 'not running';
     return this.#loaded === this.#wanted || this.busy || this.#fault;
   }
 
   /**
-   * Subscribes and loads. Resolves when the first state is here.
+   * Subscribes, and loads the state. Resolves after the first load.
    * @throws TagalongError of the bus or of the store
    */
   async start(): Promise<void> {
     const { bus, group, types, broadcastTypes = [], exclusive = false } = this.#options;
     this.#running = true;
-    // The sites first: most of what follows can only be judged when they are known.
-    const heard: readonly EventType[] = ['site.reported.v1', 'site.removed.v1', ...broadcastTypes];
+    // The sites first: most other events need them for their evaluation.
+    const broadcasts: readonly EventType[] = ['site.reported.v1', 'site.removed.v1', ...broadcastTypes];
     const onBroadcasts = (batch: readonly Delivery[]) => this.#onBroadcasts(batch);
     this.#subscriptions.push(
-      await bus.subscribe({ group: `${group}-sites`, types: heard, latest: true }, onBroadcasts),
+      await bus.subscribe({ group: `${group}-sites`, types: broadcasts, latest: true }, onBroadcasts),
     );
     const assigned = (partitions: readonly number[]) => this.#onAssigned(partitions);
     const onBatch = (batch: readonly Delivery[]) => this.#onBatch(batch);
@@ -118,7 +118,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     await this.work(() => {});
   }
 
-  /** Leaves the group and finishes what is under way. */
+  /** Leaves the consumer groups, and finishes the turn in progress. */
   async stop(): Promise<void> {
     this.#running = false;
     this.#wake(undefined);
@@ -126,14 +126,14 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     await this.idle();
   }
 
-  /** Resolves when no turn is under way. */
+  /** Resolves when no turn is in progress. */
   async idle(): Promise<void> {
     while (this.busy) await this.#lastTurn;
   }
 
   /**
-   * Takes a turn: changes the core, writes what changed, publishes and orders what follows.
-   * @throws what `change` throws (a TagalongError of it must mean that nothing was changed), and TagalongError of bus and store
+   * Runs a turn: applies `change` to the core, persists the result, publishes its events and executes its commands.
+   * @throws the error of `change` (if that throws a TagalongError, it must have changed nothing), and TagalongError of bus and store
    */
   work<T>(change: (core: C) => T | Promise<T>): Promise<T> {
     this.#turns++;
@@ -147,8 +147,8 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
   }
 
   /**
-   * A turn that nobody waits for and nobody delivers again: a failure is logged, and what is due in the core is tried again.
-   * @returns true: it was done
+   * Runs a turn without a caller that could repeat it. Logs a failure, and lets the core handle its deadlines again later.
+   * @returns true: the turn succeeded
    */
   async attempt(change: (core: C) => void | Promise<void>): Promise<boolean> {
     const { log, clock } = this.#options;
@@ -165,7 +165,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     }
   }
 
-  /** Marks the state as stale: it is loaded anew before the next turn. */
+  /** Marks the state as stale, so that the next turn begins with a load. */
   #invalidate(): void {
     this.#wanted++;
   }
@@ -182,7 +182,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     try {
       await this.#during('written', () => this.#write());
     } catch (error) {
-      // Until it is written, nobody can say what is true.
+      // Until the write succeeds, the core may differ from the store.
       this.#invalidate();
       throw error;
     }
@@ -200,12 +200,12 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
       this.#loadedFor = partitions;
       this.#held = new Set(partitions);
     });
-    // Loading may change something as well.
+    // A load may produce changes as well.
     await this.#during('written', () => this.#write());
     this.#loaded = wanted;
   }
 
-  /** Writes what the core drained; once more where changes were refused, for what the core makes of that. */
+  /** Persists the core's output. After refusals, persists the output of the core's reaction as well. */
   async #write(): Promise<void> {
     const { steps, outbox, bus } = this.#options;
     for (const isLast of [false, true]) {
@@ -229,7 +229,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     }
   }
 
-  /** A batch may have waited for its turn while its partition was assigned to another process: it is for that one then. */
+  /** Handles a batch, unless its partition was assigned to another process while the batch waited: then that process receives it. */
   #onBatch(batch: readonly Delivery[]): Promise<void> {
     const { steps, group } = this.#options;
     return this.work(async (core) => {
@@ -243,7 +243,7 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     });
   }
 
-  /** Before the first load a heartbeat changes nothing that has to be written. */
+  /** Handles broadcasts. Before the first load they cause no write. */
   async #onBroadcasts(batch: readonly Delivery[]): Promise<void> {
     const { steps } = this.#options;
     const apply = (core: C) => {

@@ -1,19 +1,19 @@
 import { alarm } from '#shared/clock/alarm.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 
-/** How long after a failed reading the value is read again, in milliseconds. */
+/** The pause after a failed read, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** Which value, and how fresh it has to be. */
+/** The value's source, and the age at which it is stale. */
 export interface SharedValueOptions<T> {
   readonly clock: Clock;
-  /** How old the value may become before it is read again. */
+  /** The age at which the value is read again. */
   readonly maxAgeMs: number;
   /** Reads it from the store. */
   readonly read: () => Promise<T>;
 }
 
-/** A value in the store that several processes write. Each process reads it again every so often, by a timer of its own. */
+/** A value in the store that several processes write. Each process reads it again by a timer of its own. */
 export class SharedValue<T> {
   readonly #options: SharedValueOptions<T>;
   readonly #alarm: (atMs: number | undefined) => void;
@@ -25,21 +25,21 @@ export class SharedValue<T> {
     this.#alarm = alarm(options.clock, () => void this.#refresh());
   }
 
-  /** Reads the value; it is fresh then. @throws what the store throws */
+  /** Reads the value, which makes it fresh. @throws TagalongError of the store */
   async read(): Promise<T> {
     this.#setDue(this.#options.clock.now() + this.#options.maxAgeMs);
     return this.#options.read();
   }
 
   /**
-   * Calls `onStale` each time the value is too old, until `stop`.
-   * @param onStale reads and applies the value; false: it could not, and is called again soon
+   * Calls `onStale` each time the value is stale, until `stop`.
+   * @param onStale reads and applies the value; returns false after a failure, and is then called again after a second
    */
   watch(onStale: () => Promise<boolean>): void {
     this.#onStale = onStale;
   }
 
-  /** The value is known to change: it is stale at `atMs` at the latest. */
+  /** Makes the value stale at `atMs` at the latest, because it is about to change. */
   expireBy(atMs: number): void {
     if (atMs < this.#dueMs) this.#setDue(atMs);
   }

@@ -1,4 +1,4 @@
-/** What a service adds to the loop of a partitioned service. */
+/** The interface between a partitioned service and the code of one service. */
 import type { Delivery } from '#shared/bus/bus.ts';
 import type { Event } from '#shared/events/index.ts';
 import type { Change, Refusal } from './outbox.ts';
@@ -6,25 +6,25 @@ import type { Change, Refusal } from './outbox.ts';
 /** The partitions that the bus has assigned to this process. */
 export interface Assignment {
   readonly partitions: readonly number[];
-  /** True: the bus assigned them since the last load, perhaps the same ones again after another process had them. */
+  /** True: the bus assigned them after the last load. Another process may have held them in between. */
   readonly isNew: boolean;
 }
 
-/** What is to be written and published because of a core's output. */
+/** The records to write and the events to publish for a core's output. */
 export interface Changes<Value> {
   /** Records, each with the events that follow from it. The events are published after the record is written. */
   readonly records: readonly Change<Value>[];
-  /** Events of which nothing is recorded; published last. */
+  /** Events without a record; published last. */
   readonly events?: readonly Event[];
 }
 
-/** What became of a core's output. */
+/** The result of persisting a core's output. */
 export interface Written<Output, Value> {
   readonly output: Output;
   readonly changes: Changes<Value>;
-  /** Changes that neither bus nor store takes. Nothing of them was written or published. */
+  /** Changes that bus or store rejects. They were neither written nor published. */
   readonly refusals: readonly Refusal[];
-  /** True: this was the last attempt of the turn. False: if there are refusals, what the core makes of them is written next. */
+  /** True: this was the last attempt of the turn. False: the core's reaction to refusals is persisted next. */
   readonly isLast: boolean;
 }
 
@@ -34,15 +34,15 @@ export interface Written<Output, Value> {
 export interface Steps<C, Output, Value> {
   /**
    * Reads the state of the assigned partitions from the store.
-   * @returns a function that makes the core of what was read; it is given the core in use, and called at once
+   * @returns a function that creates the new core from it and from the present core; called at once
    */
   load(assignment: Assignment): Promise<(present: C) => C>;
-  /** The deliveries of a batch that are applied to the core. @default all */
+  /** Selects the deliveries of a batch to apply to the core. @default all */
   admit?(batch: readonly Delivery[], core: C): readonly Delivery[] | Promise<readonly Delivery[]>;
   /** Applies a broadcast to the core; until the first load, to the initial core. @default `core.apply` */
   onBroadcast?(event: Event, core: C, nowMs: number): void;
-  /** Translates what the core drained. */
+  /** Converts the core's output to records and events. */
   toChanges(output: Output, core: C): Changes<Value> | Promise<Changes<Value>>;
-  /** Executes what follows once the changes are written: commands, log lines. */
+  /** Runs after the changes are written: executes commands, logs. */
   onWritten(written: Written<Output, Value>, core: C): void | Promise<void>;
 }

@@ -15,9 +15,9 @@ export const SITE_RECORD = recordKind({
 /** The key of a site's record. */
 export const siteKey = (site: string) => `agent/site/${site}`;
 
-const KeptPlace = Type.Object({ site: Name }, closed);
+const StoredPlace = Type.Object({ site: Name }, closed);
 /** The site where a simulated VM runs, or to which a real VM was handed. */
-export type KeptPlace = Static<typeof KeptPlace>;
+export type StoredPlace = Static<typeof StoredPlace>;
 
 /** The kind of these records. */
 export const PLACE_RECORD = recordKind({
@@ -25,7 +25,7 @@ export const PLACE_RECORD = recordKind({
   keys: 'simulated/vm/<VM>, agent/vm/<VM>',
   owner: 'migrator',
   version: 1,
-  schema: KeptPlace,
+  schema: StoredPlace,
   upgrade: { 0: (old) => old },
 });
 

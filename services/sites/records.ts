@@ -10,7 +10,7 @@ import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store, Stored } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 
-const KeptSite = Type.Object(
+const StoredSite = Type.Object(
   {
     /** Who changed it last: the configuration of the migrator on duty, or an operator over HTTP. */
     by: oneOf(['configuration', 'operator']),
@@ -41,12 +41,12 @@ export const DECLARED_SITE_RECORD = recordKind({
   keys: 'site/<site>',
   owner: 'migrator',
   version: 0,
-  schema: KeptSite,
+  schema: StoredSite,
   upgrade: {},
 });
 
 /** The record of one site; `atMs`: when it was changed, in milliseconds since the epoch. */
-export type SiteRecord = Omit<Static<typeof KeptSite>, 'site' | 'stranded'> & {
+export type SiteRecord = Omit<Static<typeof StoredSite>, 'site' | 'stranded'> & {
   readonly site: SiteConfig;
   readonly stranded?: readonly string[];
 };
@@ -88,7 +88,7 @@ export class SiteRecords {
   /** Writes a record. @throws TagalongError STORE_CONFLICT where another process wrote it first */
   async put(record: SiteRecord, revision: number): Promise<void> {
     const key = PREFIX + record.site.site;
-    await this.#store.put([{ key, value: DECLARED_SITE_RECORD.write(record as Static<typeof KeptSite>), revision }]);
+    await this.#store.put([{ key, value: DECLARED_SITE_RECORD.write(record as Static<typeof StoredSite>), revision }]);
     this.#setAside?.release(key);
   }
 

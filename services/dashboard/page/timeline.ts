@@ -32,12 +32,12 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   let world: World | undefined;
   let playing: number | undefined;
   let wanted: number | undefined;
-  let asking = false;
+  let isLoading = false;
 
   /** Asks for the instant that is wanted by then, one at a time. */
   const ask = async () => {
-    if (asking) return;
-    asking = true;
+    if (isLoading) return;
+    isLoading = true;
     while (wanted !== undefined) {
       const atMs = wanted;
       wanted = undefined;
@@ -48,7 +48,7 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
         fail(error);
       }
     }
-    asking = false;
+    isLoading = false;
   };
   const goTo = (atMs: number) => {
     live = false;

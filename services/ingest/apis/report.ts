@@ -1,4 +1,4 @@
-/** The common part of the location APIs of other standards: each is read into positions, which are validated like those of `POST /v1/locations`. */
+/** The common part of the location APIs of other standards: each body is read into positions, which are then validated. */
 import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
