@@ -210,6 +210,8 @@ const Move = section({
   maxRounds: count(DEFAULT_MOVE_MODEL.maxRounds, 1000),
   /** The longest pause a forced stop may take; beyond it the move is given up. @default 5000 */
   maxPauseMs: pause(DEFAULT_MOVE_MODEL.maxPauseMs),
+  /** How dirtied memory grows: a guest writes anywhere in its working set, or `capped`: to each page once, as in SimGrid. @default saturating */
+  dirtying: Type.Enum(['saturating', 'capped'], { default: DEFAULT_MOVE_MODEL.dirtying }),
 });
 
 const Policy = section({

@@ -8,9 +8,9 @@
 import { LONGEST_MOVE_MS, MAX_SENT_BYTES, within } from '../events/bounds.ts';
 import type { VmSpec } from '../events/index.ts';
 import type { Path } from './paths.ts';
-import { preCopy, type RoundLimits } from './pre-copy.ts';
+import { type PreCopyModel, preCopy } from './pre-copy.ts';
 
-export interface MoveModel extends RoundLimits {
+export interface MoveModel extends PreCopyModel {
   /** Share of the path's rate that one path carries (TCP), and of the paths' sum that several carry (MPTCP). */
   readonly efficiency: { readonly single: number; readonly multi: number };
   /** The most one migration stream can send or take in, whatever its paths: one thread, one socket. Bytes a second. */
@@ -37,6 +37,7 @@ export const DEFAULT_MOVE_MODEL: MoveModel = {
   releaseMs: 500,
   maxRounds: 30,
   maxPauseMs: 5_000,
+  dirtying: 'saturating',
 };
 
 /** Bytes a second that a migration over these path rates achieves. */

@@ -2,19 +2,32 @@
  * Iterative pre-copy (C. Clark et al., "Live Migration of Virtual Machines", NSDI'05): each round sends what the guest
  * dirtied during the round before, until the rest is small enough to be sent while the VM is stopped.
  *
- * Dirtying saturates: a guest that writes for `t` seconds has touched `W·(1 - exp(-r·t/W))` bytes, `W` its writable
- * working set and `r` its rate (the saturating model of QEMU's `predict_migration.py` patch, A. Gudkov 2023, in its
- * one-parameter form; geometric models were off by 46 % at the 90th percentile, Nathan et al., SoCC'15).
+ * Two models say how many bytes a guest with the writable working set `W` and the rate `r` has dirtied after `t` seconds:
+ * - `saturating`, the default: `W·(1 - exp(-r·t/W))`. The guest writes anywhere in its working set, so more and more of its writes
+ *   meet a dirty page (the model of QEMU's `predict_migration.py` patch, A. Gudkov 2023, in its one-parameter form; geometric models
+ *   were off by 46 % at the 90th percentile, Nathan et al., SoCC'15).
+ * - `capped`: `min(r·t, W)`. The guest writes each page of its working set once before it writes one again. SimGrid's
+ *   `live_migration` plugin uses this model.
  * The switch-over rule is QEMU's: stop when pending ≤ bandwidth of the last round × downtime limit.
  */
 import type { VmSpec } from '../events/index.ts';
 
-/** Bytes dirtied in `ms` of running: min(RAM, W × (1 - e^(-r·t/W))), see the head of this file. */
-export function dirtiedBytes(spec: Pick<VmSpec, 'ramBytes' | 'dirtyRateBps' | 'workingSetBytes'>, ms: number): number {
-  const { ramBytes, dirtyRateBps, workingSetBytes } = spec;
+/** How the dirtied bytes grow with time; see the head of this file. */
+export type Dirtying = 'saturating' | 'capped';
+
+/** Bytes dirtied in `ms` of running, at most the RAM; see the head of this file. */
+export function dirtiedBytes(
+  { ramBytes, dirtyRateBps, workingSetBytes }: Pick<VmSpec, 'ramBytes' | 'dirtyRateBps' | 'workingSetBytes'>,
+  ms: number,
+  dirtying: Dirtying,
+): number {
   if (dirtyRateBps === 0 || workingSetBytes === 0) return 0;
-  const touched = -workingSetBytes * Math.expm1((-dirtyRateBps * ms) / 1000 / workingSetBytes);
-  return Math.min(touched, ramBytes);
+  const writtenBytes = (dirtyRateBps * ms) / 1000;
+  const dirtied =
+    dirtying === 'capped'
+      ? Math.min(writtenBytes, workingSetBytes)
+      : -workingSetBytes * Math.expm1(-writtenBytes / workingSetBytes);
+  return Math.min(dirtied, ramBytes);
 }
 
 /** What follows a round: another one, the switch-over, a forced stop, post-copy, or failure. */
@@ -28,6 +41,11 @@ export interface RoundLimits {
   readonly maxPauseMs: number;
   /** True: a move that would fail may switch to post-copy: the VM runs at its destination before all of its memory is there. */
   readonly postCopy?: boolean;
+}
+
+/** What a prediction of pre-copy needs beside the VM. */
+export interface PreCopyModel extends RoundLimits {
+  readonly dirtying: Dirtying;
 }
 
 /**
@@ -65,7 +83,7 @@ export interface PreCopy {
  * @param rateBps bytes a second on all paths together
  * @param latencyMs what each round pays once, however little it sends
  */
-export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, limits: RoundLimits): PreCopy {
+export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, model: PreCopyModel): PreCopy {
   let pendingBytes = spec.ramBytes;
   let copyMs = 0;
   let bytes = 0;
@@ -74,8 +92,8 @@ export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, limits
     copyMs += roundMs;
     bytes += pendingBytes;
     const measuredBps = (pendingBytes / roundMs) * 1000;
-    pendingBytes = dirtiedBytes(spec, roundMs);
-    const verdict = afterRound(spec, limits, round, pendingBytes, measuredBps);
+    pendingBytes = dirtiedBytes(spec, roundMs, model.dirtying);
+    const verdict = afterRound(spec, model, round, pendingBytes, measuredBps);
     if (verdict !== 'again') {
       const restMs = (pendingBytes / rateBps) * 1000;
       // In post-copy the VM hardly stops: it runs while the rest is copied.

@@ -19,4 +19,5 @@ export const SEC17_MOVE_MODEL: MoveModel = {
   releaseMs: 0,
   maxRounds: 30,
   maxPauseMs: 5_000,
+  dirtying: 'saturating',
 };

@@ -55,7 +55,7 @@ export const STEPS: Record<Phase, (world: World, active: ActiveMove, end: StepEn
     const { clock, model, instances } = world;
     const { vm, from, to, spec } = active.move;
     pause(world, active);
-    const pendingBytes = dirtiedBytes(spec, clock.now() - active.dirtySinceMs);
+    const pendingBytes = dirtiedBytes(spec, clock.now() - active.dirtySinceMs, model.dirtying);
     send(world, active, pendingBytes, () =>
       wait(clock, active, model.resumeMs, () => {
         instances.set(vm, from, 'stopped');
@@ -86,7 +86,7 @@ function copyRound(world: World, active: ActiveMove, end: StepEnd, round: number
     const roundMs = clock.now() - begunMs;
     // A small round over a fast path takes less than the clock's resolution: without the bound its rate would be infinite.
     const rateBps = within((bytes / roundMs) * 1000, MAX_RATE_BPS);
-    const pendingBytes = dirtiedBytes(spec, roundMs);
+    const pendingBytes = dirtiedBytes(spec, roundMs, model.dirtying);
     active.rounds++;
     end.progress(pendingBytes, rateBps);
     // The listener of the progress may have aborted the move.

@@ -10,20 +10,26 @@ const GUEST = {
   downtimeLimitMs: 300,
   targetRttMs: 20,
 };
-const LIMITS = { maxRounds: 30, maxPauseMs: 5000 };
+const LIMITS = { maxRounds: 30, maxPauseMs: 5000, dirtying: 'saturating' } as const;
 
 describe('dirtied memory', () => {
   test('begins at the dirty rate and saturates at the working set', () => {
-    expect(dirtiedBytes(GUEST, 1)).toBeCloseTo(1e4, -1);
+    expect(dirtiedBytes(GUEST, 1, 'saturating')).toBeCloseTo(1e4, -1);
     // After one time constant, W/r = 10 s, a part 1 - 1/e of the working set has been written to.
-    expect(dirtiedBytes(GUEST, 10_000)).toBeCloseTo(1e8 * (1 - Math.exp(-1)), 0);
-    expect(dirtiedBytes(GUEST, 1e9)).toBeCloseTo(1e8, 0);
+    expect(dirtiedBytes(GUEST, 10_000, 'saturating')).toBeCloseTo(1e8 * (1 - Math.exp(-1)), 0);
+    expect(dirtiedBytes(GUEST, 1e9, 'saturating')).toBeCloseTo(1e8, 0);
   });
 
   test('is linear where the working set is endless, up to the RAM there is', () => {
     const linear = { ...GUEST, workingSetBytes: 1e15 };
-    expect(dirtiedBytes(linear, 10_000) / 1e8).toBeCloseTo(1, 6);
-    expect(dirtiedBytes(linear, 1e9)).toBe(GUEST.ramBytes);
+    expect(dirtiedBytes(linear, 10_000, 'saturating') / 1e8).toBeCloseTo(1, 6);
+    expect(dirtiedBytes(linear, 1e9, 'saturating')).toBe(GUEST.ramBytes);
+  });
+
+  test('is linear up to the working set where it is capped', () => {
+    expect(dirtiedBytes(GUEST, 5_000, 'capped')).toBe(5e7);
+    expect(dirtiedBytes(GUEST, 10_000, 'capped')).toBe(1e8);
+    expect(dirtiedBytes(GUEST, 1e9, 'capped')).toBe(1e8);
   });
 
   test('never shrinks with time and never exceeds working set or RAM', () => {
@@ -34,8 +40,10 @@ describe('dirtied memory', () => {
     });
     const ms = fc.double({ min: 0, max: 1e7, noNaN: true });
     fc.assert(
-      fc.property(guests, ms, ms, (guest, a, b) => {
-        const [shorter, longer] = [dirtiedBytes(guest, Math.min(a, b)), dirtiedBytes(guest, Math.max(a, b))];
+      fc.property(guests, ms, ms, fc.constantFrom('saturating', 'capped'), (guest, a, b, dirtying) => {
+        const [shorter, longer] = [Math.min(a, b), Math.max(a, b)].map((after) =>
+          dirtiedBytes(guest, after, dirtying),
+        ) as [number, number];
         expect(shorter).toBeGreaterThanOrEqual(0);
         expect(shorter).toBeLessThanOrEqual(longer);
         expect(longer).toBeLessThanOrEqual(Math.min(guest.ramBytes, guest.workingSetBytes) * (1 + 1e-12));
@@ -74,8 +82,8 @@ describe('pre-copy', () => {
 
   test('of a guest that never converges ends in post-copy where that is allowed: it stands still for the latency alone', () => {
     const guest = { ...GUEST, dirtyRateBps: 1e9, workingSetBytes: 1e9 };
-    const given = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100 });
-    const moved = preCopy(guest, 1e8, 5, { maxRounds: 3, maxPauseMs: 100, postCopy: true });
+    const given = preCopy(guest, 1e8, 5, { ...LIMITS, maxRounds: 3, maxPauseMs: 100 });
+    const moved = preCopy(guest, 1e8, 5, { ...LIMITS, maxRounds: 3, maxPauseMs: 100, postCopy: true });
     expect([given.verdict, moved.verdict]).toEqual(['give-up', 'post-copy']);
     expect(moved.stopCopyMs).toBe(5);
     expect(moved.copyMs + moved.stopCopyMs).toBeCloseTo(given.copyMs + given.stopCopyMs, 6);
