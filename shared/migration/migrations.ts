@@ -28,6 +28,7 @@ import { Occupancy } from './occupancy.ts';
 import type { KeptRecord, MigrationEntry, MigrationsOutput, Order } from './output.ts';
 import { type OutgoingEvent, toEvent, toProgress } from './to-event.ts';
 
+/** Owns the migrations of all VMs, the queue, and the limits of sites and paths. Not reentrant; times are ms since the epoch. */
 export class Migrations implements Core<MigrationsOutput> {
   readonly #step: Stepper<MigrationMachine>;
   readonly #limits: LimitsConfig;
@@ -284,14 +285,14 @@ export class Migrations implements Core<MigrationsOutput> {
     return record;
   }
 
-  /** A second decision while one is being carried out: it is not accepted, and says so at once. */
+  /** Rejects a decision while another migration of the VM is under way, and publishes its failure at once. */
   #rejectBusy(migration: Migration, busy: MigrationEntry, atMs: number): void {
     const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
     this.#events.push(toEvent({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#raiseSeq(busy, migration.seq);
   }
 
-  /** A repeat of a decision that was refused must not find the VM free one day and be carried out after all. */
+  /** Stores the number of a rejected decision, so that a redelivery is not executed later when the VM is free. */
   #raiseSeq(busy: MigrationEntry, seq: number): void {
     busy.migration = { ...busy.migration, seq };
     this.#markChanged(busy);
@@ -305,7 +306,7 @@ export class Migrations implements Core<MigrationsOutput> {
       this.#send(record!, { type: 'cancel', atMs: Math.max(atMs, nowMs), by });
       return;
     }
-    // Of an order that never came here, or could not be taken up, the end is said too: somebody waits for it.
+    // Placement waits for the end of its order, so an order that never arrived or was rejected also gets a terminal event.
     const seq = seqOfCancelled(decided);
     if (seq === undefined || decided.spec === undefined || seq <= (record?.migration.seq ?? 0)) return;
     const never = { ...newMigration({ ...decided, decision: cancels!, seq }, []), endedAtMs: atMs, undo: { by } };
@@ -314,7 +315,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#events.push(toEvent(never, 'cancelled', atMs));
   }
 
-  /** One that comes after the end is too late: what was said of a migration that has ended stays as it was said. */
+  /** Applies a client's report of a gap. A report after the end changes nothing: the terminal event is already published. */
   #interrupted(report: Data<'interruption.reported.v1'>, nowMs: number): void {
     const record = this.#byVm.get(report.vm);
     if (record === undefined || TERMINAL.includes(record.state)) return;

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { type Data, SCHEMAS } from '#shared/events/types.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
+import type { Vm } from '#shared/policy/state/state.ts';
 import { configWith, type Line, line, positionAt, UPLINKS } from '../world.ts';
 
 test('a process that heard of the sites in another order goes on where the last one was', () => {
@@ -30,4 +32,26 @@ test('a process that heard of the sites in another order goes on where the last 
     expect(looks[1], `at ${place}`).toBe(looks[0]);
   }
   expect(one.world.placement.counts.get('looked')).toBeGreaterThan(1);
+});
+
+/** Where a VM holds each member of its declaration. */
+const DECLARED: { [K in keyof Data<'vm.declared.v1'>]: (vm: Vm) => Data<'vm.declared.v1'>[K] } = {
+  vm: ({ id }) => id,
+  atMs: ({ declaredAtMs }) => declaredAtMs,
+  home: ({ home }) => home.id,
+  spec: ({ spec }) => spec,
+};
+
+test('a stored VM keeps every member of its declaration', () => {
+  const { world } = line(1, configWith({}));
+  const spec = Object.fromEntries(
+    Object.keys(SCHEMAS['vm.declared.v1'].properties.spec.properties).map((key, i) => [key, i + 1]),
+  );
+  const data = { vm: 'v', atMs: world.placement.nextWakeMs() ?? 1, home: 's0', spec } as Data<'vm.declared.v1'>;
+  world.placement.apply({ type: 'vm.declared.v1', data }, data.atMs);
+  const { sites, vms } = world.placement;
+  const revived = reviveVm(JSON.parse(JSON.stringify(keepVm(vms.get('v')!, sites))) as KeptVm, sites);
+  for (const member of Object.keys(SCHEMAS['vm.declared.v1'].properties) as (keyof typeof data)[]) {
+    expect(DECLARED[member](revived), member).toEqual(data[member]);
+  }
 });
