@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=64
-/** The program of the package: the sources in a checkout, which needs no build; in the npm package what was built of them. */
+/** The program `tagalong`. It runs the sources in a checkout, which needs no build, and the built files in the npm package. */
 import { existsSync } from 'node:fs';
 
 const sources = new URL('main.ts', import.meta.url);

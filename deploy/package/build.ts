@@ -1,6 +1,6 @@
 /**
- * Builds what the npm package holds, into dist: the sources as JavaScript that Node 20 runs, and beside them, in the same
- * folders, the files that they read. `npm run build` starts it, and so does `npm pack`.
+ * Builds the content of the npm package into dist: the sources as JavaScript that Node 20 runs, and the files that they read, in
+ * the same folders. `npm run build` and `npm pack` start it.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,10 +12,10 @@ import { commitOf } from '#shared/version.ts';
 const ROOT = new URL('../../', import.meta.url).pathname;
 const DIST = `${ROOT}dist/`;
 const FOLDERS = ['shared', 'services', 'simulations', 'deploy'];
-/** The files that start a process or a thread. */
+/** The files with which a process or a thread starts. */
 const PROGRAMS = ['deploy/cli/main.js', '**/*.main.js', '**/*.worker.js'];
-/** These files serve the work on the sources, not the command. */
-const NOT_SHIPPED = /(^|\/)(tsconfig\.json|Dockerfile.*|.*\.png)$/;
+/** The command does not need these files; only the work on the sources does. */
+const NOT_SHIPPED = /(^|\/)(tsconfig\.json|Dockerfile.*|.*\.png)$|^deploy\/package\//;
 const POLYFILL = '#deploy/package/older-node.ts';
 
 rmSync(DIST, { recursive: true, force: true });
@@ -26,15 +26,24 @@ for (const path of globSync('**/*.js', { cwd: DIST })) nameBuiltPrograms(path);
 for (const path of globSync(PROGRAMS, { cwd: DIST })) supplyOlderNode(path);
 writeManifest();
 
-/** Everything but TypeScript keeps its place, so that `new URL('file', import.meta.url)` finds it. */
+/**
+ * Copies each file that is not TypeScript to the same folder below dist, where `new URL('file', import.meta.url)` finds it. Pages show
+ * the commands as the package's user types them.
+ */
 function copyFiles(): void {
   const paths = globSync(`{${FOLDERS.join()}}/**/*`, { cwd: ROOT, withFileTypes: true })
     .filter((entry) => entry.isFile() && extname(entry.name) !== '.ts')
     .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(ROOT.length));
-  for (const path of paths) if (!NOT_SHIPPED.test(path)) cpSync(ROOT + path, DIST + path);
+  for (const path of paths) if (!NOT_SHIPPED.test(path)) copyFile(path);
 }
 
-/** Browsers load these under their names in the sources; older Node cannot strip their types when it serves them. */
+function copyFile(path: string): void {
+  cpSync(ROOT + path, DIST + path);
+  if (extname(path) !== '.md') return;
+  writeFileSync(DIST + path, readFileSync(ROOT + path, 'utf8').replaceAll('npx tagalong', 'tagalong'));
+}
+
+/** Removes the types of the dashboard's modules. Browsers load them as `.ts`, and older Node cannot strip types when it serves them. */
 function stripPageModules(): void {
   for (const path of PAGE_MODULES) {
     const to = DIST + path.slice(ROOT.length);
@@ -43,7 +52,7 @@ function stripPageModules(): void {
   }
 }
 
-/** A program that is started by its file has another name in dist. The compiler does not see that in a URL. */
+/** Renames `.ts` to `.js` in the URLs of programs that a file starts: the compiler does not rewrite URLs. */
 function nameBuiltPrograms(path: string): void {
   const source = readFileSync(DIST + path, 'utf8');
   const built = source.replaceAll(/(new URL\('[^']+)\.ts(', import\.meta\.url\))/g, '$1.js$2');
@@ -57,7 +66,7 @@ function supplyOlderNode(path: string): void {
   writeFileSync(DIST + path, lines.join('\n'));
 }
 
-/** Says which Tagalong this is, and where `#shared/x.ts` lies now. */
+/** Writes the version and the commit into dist's manifest, and maps imports such as `#shared/x.ts` to the built files. */
 function writeManifest(): void {
   const { name, version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
   const imports = Object.fromEntries(FOLDERS.map((folder) => [`#${folder}/*.ts`, `./${folder}/*.js`]));

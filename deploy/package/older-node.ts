@@ -1,9 +1,9 @@
 /**
- * Adds to Node 20 the parts of ES2024 and of Node's API that the installed command needs. The build imports it into each program before
- * anything else. A checkout runs on the pinned Node and does not need it.
+ * Adds to Node 20 the parts of ES2024 and of Node's API that the installed command needs. The build adds this import as the first of
+ * each program. A checkout runs on the pinned Node and does not need it.
  */
 
-/** Adds a method where the runtime has none, as hidden as the runtime's own. */
+/** Adds a method if the runtime has none. It is not enumerable, as the runtime's own methods are not. */
 function supply(owner: object, name: string, method: (...args: never[]) => unknown): void {
   if (name in owner) return;
   Object.defineProperty(owner, name, { value: method, writable: true, configurable: true, enumerable: false });
