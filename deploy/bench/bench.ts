@@ -4,7 +4,7 @@ import { arch, availableParallelism, cpus } from 'node:os';
 /** One measured figure. */
 export interface BenchRow {
   readonly metric: string;
-  /** Circumstance of the measurement if there are several: a column of the table `group`. */
+  /** The circumstance of this measurement, if the row is measured under several: a column of the table `group`. */
   readonly setUp?: string;
   readonly group?: string;
   readonly value: number;
@@ -21,7 +21,7 @@ export interface BenchReport {
   readonly rows: readonly BenchRow[];
 }
 
-/** Puts rows together with the machine they were measured on. */
+/** Combines rows with a description of the machine that they were measured on. */
 export function benchReport(bench: string, rows: readonly BenchRow[]): BenchReport {
   const cpu = cpus()[0]?.model ?? 'unknown';
   return { bench, host: { cpu, cores: availableParallelism(), arch: arch(), node: process.version }, rows };
@@ -37,7 +37,7 @@ export function atMost(metric: string, value: number, unit: string, aim: number)
   return { metric, value, unit, aim: `<= ${aim}`, met: value <= aim };
 }
 
-/** The middle one of repeated measurements. */
+/** The median of repeated measurements. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

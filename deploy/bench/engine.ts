@@ -1,7 +1,7 @@
 /**
- * How many location events a second go through plausibility, session and policy on one core. Users move by random
- * waypoint at 1-30 m/s and report every 10 s; positions are made beforehand, so that only the engine is timed; moves
- * that are ordered end when they were predicted to.
+ * Measures how many location events a second pass plausibility, session and policy on one core. Users move by random
+ * waypoint at 1-30 m/s and report every 10 s. Positions are generated beforehand, so that the time is that of the engine
+ * alone. Each ordered move ends at its predicted time.
  */
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
@@ -21,9 +21,9 @@ const REGION = { ...REGION_SITES, users: 10_000, steps: 100 };
 const TEN_TIMES = { users: 100_000, sites: 10_000, spacingKm: 10, steps: 20 };
 const METRO = { users: 10_000, sites: 1_000, spacingKm: 1.5, steps: 50 };
 
-/** @param seed of the users' ways */
+/** @param seed of the users' movements */
 export function benchEngine(seed: number): BenchReport {
-  // A first run of each size, so that the compiler's learning from one size does not slow down the other.
+  // A first run of each size: otherwise the compiler would optimise for one size and slow down the other.
   measure({ ...REGION, steps: 20 }, seed);
   measure({ ...TEN_TIMES, users: 20_000, steps: 5 }, seed);
   const region = repeated(REGION, seed);
@@ -68,7 +68,7 @@ function measure(size: Size, seed: number): Measurement {
     for (let i = 0; i < size.users; i++) {
       fix.vm = names[i]!.vm;
       fix.user = names[i]!.user;
-      // Users report one after the other within the step, as they would.
+      // Users report one after the other within the step, as real users do.
       fix.atMs = START_MS + step * STEP_MS + Math.floor((i * STEP_MS) / size.users);
       fix.lat = ways[(step * size.users + i) * 2]!;
       fix.lon = ways[(step * size.users + i) * 2 + 1]!;
@@ -81,7 +81,7 @@ function measure(size: Size, seed: number): Measurement {
   return { perS: events / tookS, quiet: (placement.counts.get('quiet') ?? 0) / events, bytesPerVm };
 }
 
-/** Sites, VMs and users, each VM at home where its user begins, every user with a first position. */
+/** Creates sites, VMs and users. Each VM's home is the site where its user begins; each user has a first position. */
 function populated(size: Size, names: readonly { vm: string; user: string }[], ways: Float64Array): Placement {
   const { network, move, policy, limits, ingest } = DEFAULT_CONFIG;
   const placement = new Placement({
@@ -112,7 +112,7 @@ class EndsOfMoves {
     this.#placement = placement;
   }
 
-  /** Carries out what was decided, once a step, as a service does once a batch; ends the moves that are over by then. */
+  /** Once a step, as a service does once a batch: carries out the decisions, and ends the moves that are over by then. */
   endBy(atMs: number): void {
     this.#placement.advance(atMs);
     for (const decided of this.#placement.drain().decisions) {

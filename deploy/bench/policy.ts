@@ -26,15 +26,15 @@ const AIMS: Record<string, number> = {
   '30 sites, distance': 1.03,
   '100 sites, constant': 1.02,
 };
-/** Users a site takes, in the authors' own run. */
+/** Capacity of a site in users, in the authors' own run. */
 const CAP = 50;
 
 interface PolicyBench {
   /** Folder with `wang-mdp` and the other recorded movements. */
   readonly data: string;
-  /** Of made-up movements. */
+  /** Seed of made-up movements. */
   readonly seed: number;
-  /** Parts, where not all are wanted. */
+  /** The parts to measure; all if absent. */
   readonly only: readonly string[];
 }
 
@@ -52,7 +52,7 @@ const PARTS: Record<string, Part> = {
   made: { needs: [], rows: ({ seed }) => ratiosOfEach(madeSetUps(seed)) },
 };
 
-/** @throws TagalongError USAGE; TRACE_UNREADABLE where data is missing, before anything is measured */
+/** @throws TagalongError USAGE; TRACE_UNREADABLE before it measures anything, if data is missing */
 export async function benchPolicy(options: PolicyBench): Promise<BenchReport> {
   const wanted = options.only.length === 0 ? Object.keys(PARTS) : options.only;
   const unknown = wanted.find((part) => !Object.hasOwn(PARTS, part));

@@ -49,7 +49,7 @@ function nsEach(events: number, once: (atMs: number) => unknown): number {
   };
   run();
   const ns = median(Array.from({ length: REPEATS }, run));
-  // Used, so that the compiler may not leave the work out.
+  // Uses the result, so that the compiler cannot remove the work.
   if (last === undefined) throw new Error('nothing was measured');
   return ns;
 }

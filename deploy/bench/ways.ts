@@ -1,10 +1,10 @@
-/** The users of the benchmarks: where they go (random waypoint, at 1-30 m/s, a position every 10 s), and the sites they pass. */
+/** The users of the benchmarks: their movements (random waypoint, at 1-30 m/s, a position every 10 s), and the sites they pass. */
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import type { Data } from '#shared/events/index.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import type { Random } from '#shared/random/random.ts';
 
-/** Between two positions of a user. */
+/** Time between two positions of a user. */
 export const STEP_MS = 10_000;
 
 /** Size of a measurement. */
@@ -17,10 +17,10 @@ export interface Size {
   readonly steps: number;
 }
 
-/** The sites of a region, in which 98 % of the positions end in the quiet radius. */
+/** The sites of a region. 98 % of the positions in it end in the quiet radius. */
 export const REGION_SITES = { sites: 1_000, spacingKm: 10 } as const;
 
-/** Positions of the sites, row by row on a square grid near the equator, where a degree is as long in both directions. */
+/** Positions of the sites, row by row on a square grid near the equator, where degrees of latitude and longitude have the same length. */
 export function sitePlaces({
   sites,
   spacingKm,

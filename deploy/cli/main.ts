@@ -24,7 +24,7 @@ import { addTestBed } from './commands/testbed.ts';
 import { addUp } from './commands/up.ts';
 import { failureOf } from './output/failure.ts';
 
-/** In the order in which the help lists them. */
+/** The commands in the order of the help. */
 const COMMANDS = [
   addStart,
   addUp,
@@ -53,10 +53,10 @@ function createProgram(): Command {
   const program = new Command('tagalong')
     .description('Virtual machines that follow their users.')
     .option('--version', 'print the version, and the commit where it is known')
-    // Commander's own would not tell an unknown command from a wish for help.
+    // Commander's own handler treats an unknown command as a request for help.
     .helpCommand(false)
     .exitOverride()
-    // `main` reports each error once, in the form that all errors have.
+    // `main` reports each error once, in the form of all errors.
     .configureOutput({ writeErr: () => {} });
   program.on('option:version', () => {
     process.stdout.write(`${versionText()}\n`);
@@ -76,7 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    // The user asked for help or the version, and has it.
+    // Commander has printed the help or the version that the user asked for.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const asJson = args.some((arg) => arg === '--json' || arg.startsWith('--json='));
     const { line, exitCode } = failureOf(error, asJson);
@@ -87,11 +87,11 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // The reader of a pipe has closed it: it wants no more.
+  // The reader has closed the pipe and needs no more output.
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 const status = await main(process.argv.slice(2));
-// A pipe takes a limited amount at once. Without this wait, the exit would lose the rest.
+// A pipe accepts a limited amount at a time. Without this wait, the exit would lose the rest.
 await new Promise((taken) => process.stdout.write('', taken));
-// A stopped replay may still wait for its next instant, which would keep the process running.
+// A stopped replay may still wait for its next instant, and this wait would keep the process running.
 process.exit(status);

@@ -6,10 +6,10 @@ import { kernelFindings } from './kernel.ts';
 import { programFindings } from './programs.ts';
 import { siteFindings } from './site.ts';
 
-/** The QEMU that is checked when the settings name none. */
+/** The QEMU to check if the settings name none. */
 const ANY_QEMU = { binary: 'qemu-system-x86_64', accel: 'auto' } as const;
 
-/** @param config the agent's settings; without them only the needs of every agent are checked */
+/** @param config the agent's settings; without them the doctor checks only the needs of every agent */
 export async function examine(config?: AgentConfig): Promise<Finding[]> {
   if (process.platform !== 'linux') {
     return [bad('missing', 'Linux', process.platform, 'agents run on Linux; everything else runs anywhere')];
@@ -22,7 +22,7 @@ export async function examine(config?: AgentConfig): Promise<Finding[]> {
   return [rights, ...(await kernelFindings()), ...(await programFindings(config?.qemu ?? ANY_QEMU)), ...site];
 }
 
-/** One address is one path: nothing for a migration to spread over. */
+/** Warns of a single address: it is a single path, and a migration cannot use several. */
 function addressFinding(): Finding {
   const all = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
   const addresses = all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);

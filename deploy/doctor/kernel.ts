@@ -4,14 +4,14 @@ import { release } from 'node:os';
 import { run } from '#services/agent/process.ts';
 import { bad, type Finding, ok } from './finding.ts';
 
-/** The oldest in which the agents' way of announcing addresses is known to work. */
+/** The oldest kernel on which the announcement of addresses by agents is known to work. */
 const LEAST_KERNEL = [5, 16] as const;
-/** The number of paths that an agent allows MPTCP. */
+/** The MPTCP limit of subflows that an agent needs. */
 const MPTCP_LIMIT = 8;
 
 const setting = async (path: string) => (await readFile(path, 'utf8').catch(() => undefined))?.trim();
 
-/** Everything about the kernel. */
+/** Checks everything about the kernel. */
 export async function kernelFindings(): Promise<Finding[]> {
   const limits = await run('ip', ['mptcp', 'limits', 'show']).catch(() => undefined);
   return [
@@ -53,7 +53,7 @@ export function limitsFinding(said: string | undefined): Finding {
   return bad('wanting', what, found, `${set} (an agent does when it starts; clients need it, too)`);
 }
 
-/** @param filter the value of net.ipv4.conf.all.rp_filter: 1 drops packets that arrive by another way than their answers leave */
+/** @param filter the value of net.ipv4.conf.all.rp_filter; 1 drops packets that arrive on another route than that of their answers */
 export function filterFinding(filter: string | undefined): Finding {
   const what = 'reverse path filter';
   const found = `net.ipv4.conf.all.rp_filter = ${filter ?? 'unknown'}`;

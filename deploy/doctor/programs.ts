@@ -42,7 +42,7 @@ export function qemuFinding(binary: string, said: string | undefined): Finding {
   return major >= LEAST_QEMU ? ok(what, said) : bad('missing', what, said, remedy);
 }
 
-/** @param works whether a guest really boots under it */
+/** @param works true if a guest boots under it */
 export function kvmFinding(accel: AgentConfig['qemu']['accel'], works: boolean): Finding {
   const what = 'KVM';
   if (works) return ok(what, 'a guest boots under it');

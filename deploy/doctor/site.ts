@@ -10,12 +10,12 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { bad, type Finding, ok } from './finding.ts';
 
 const DAY_MS = 86_400_000;
-/** A certificate that ends sooner should be renewed. */
+/** A certificate that expires sooner should be renewed. */
 const RENEW_DAYS = 30;
 /** Disk space for records, sockets and logs; disks need more. */
 const LEAST_FREE_BYTES = 1_000_000_000;
 
-/** Everything that the settings name. */
+/** Checks everything that the settings name. */
 export async function siteFindings(config: AgentConfig): Promise<Finding[]> {
   const rules = (await run('ip', ['rule', 'show']).catch(() => undefined))?.stdout ?? '';
   return [
@@ -79,7 +79,7 @@ async function bridgeFinding({ bridge, mtu }: AgentConfig['lan']): Promise<Findi
     : bad('missing', what, found, `ip link set ${bridge} mtu ${mtu}, as lan.mtu says`);
 }
 
-/** Whether the agent's certificate is of that authority, has that key, and is of today. */
+/** Checks that the agent's certificate is signed by the authority, belongs to the key, and is valid today. */
 export async function certificateFinding({ ca, cert, key }: AgentConfig['tls'], nowMs: number): Promise<Finding> {
   const what = 'certificate';
   const remedy = 'sh deploy/certificates.sh FOLDER control SITE=ADDRESS makes them';
@@ -116,7 +116,7 @@ async function imageFinding(
 
 async function roomFinding({ stateDir, keptDisksBytes }: AgentConfig): Promise<Finding> {
   const what = 'room';
-  // The agent creates it at its start; the existing part of its path is on the same disk.
+  // The agent creates the folder at its start, so the check uses the existing part of its path, on the same disk.
   let folder = stateDir;
   let room = await statfs(folder).catch(() => undefined);
   while (room === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Translates the services of Docker Compose to one host's loopback: each `NAME:PORT` of a service becomes a free port. So one set
- * of files (compose.yaml, the configuration, the NATS servers' and Prometheus') serves both.
+ * Translates the services of Docker Compose to one host's loopback: each `NAME:PORT` of a service becomes a free port. So both use
+ * one set of files (compose.yaml, and the configurations of Tagalong, NATS and Prometheus).
  */
 import { randomInt } from 'node:crypto';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -14,13 +14,13 @@ export interface Loopback {
 }
 
 /**
- * @param services the names to be translated
- * @param freePorts as many as will be asked for
+ * @param services the names to translate
+ * @param freePorts one for each address
  */
 export function loopback(services: readonly string[], freePorts: readonly number[]): Loopback {
   const unused = [...freePorts];
   const taken = new Map<string, number>();
-  // The longest first: a name may begin with another one.
+  // Longest first, because a name may begin with another name.
   const names = services.toSorted((a, b) => b.length - a.length).join('|');
   const found = new RegExp(`(?<![\\w.-])(${names}|0\\.0\\.0\\.0):(\\d{1,5})\\b`, 'g');
   const address = (service: string, port: number) => {
@@ -40,10 +40,10 @@ export function loopback(services: readonly string[], freePorts: readonly number
   };
 }
 
-/** Below the ports that Linux gives to outgoing connections: none of those takes a port between the check and its use. */
+/** Below the range of outgoing connections of Linux, so that none of them takes a port between the check and its use. */
 const [FIRST_PORT, PAST_PORT] = [15_000, 32_000];
 
-/** Free ports of the loopback, all different, for programs that cannot pick a port and report it. */
+/** Finds free ports of the loopback, all different, for programs that cannot pick a port themselves. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   while (servers.length < count) {

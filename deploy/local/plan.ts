@@ -2,7 +2,7 @@
 import { parse } from 'yaml';
 import type { Loopback } from './loopback.ts';
 
-/** The part of Compose's file that is used here. */
+/** The part of Compose's file that the plan needs. */
 interface ComposeFile {
   readonly services: Readonly<Record<string, ComposeService>>;
 }
@@ -13,26 +13,26 @@ interface ComposeService {
   readonly profiles?: readonly string[];
 }
 
-/** One process to be run. */
+/** One process of the plan. */
 export interface Planned {
-  /** As in compose.yaml. */
+  /** The name of the service in compose.yaml. */
   readonly name: string;
   readonly program: 'nats-server' | 'tagalong' | 'prometheus';
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Answers 200 when it takes part. */
+  /** URL that answers 200 once the process is ready. */
   readonly readyUrl: string;
   /** Base URL of its HTTP server. */
   readonly url: string;
 }
 
-/** Files that are written before, by name, in the folder of the run. */
+/** Texts of the files that the run needs in its folder, by name. */
 export interface Plan {
   readonly processes: readonly Planned[];
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** The texts of the files that are deployed. */
+/** The texts of the deployed files. */
 export interface Deployed {
   readonly compose: string;
   readonly configuration: string;
@@ -48,7 +48,7 @@ const NATS_HTTP_PORT = 8222;
 const SERVICE_PORT = 8080;
 const PROMETHEUS_PORT = 9090;
 
-/** Names of the services in the profile nats: addresses may use only these. */
+/** Names of the services in the profile nats; addresses may use only these. */
 export function servicesOf(compose: string): string[] {
   return Object.entries(read(compose).services)
     .filter(([, { profiles }]) => profiles === undefined || profiles.includes('nats'))
@@ -56,8 +56,8 @@ export function servicesOf(compose: string): string[] {
 }
 
 /**
- * @param folder where the run keeps everything
- * @returns processes in the order in which they begin
+ * @param folder for all files of the run
+ * @returns the processes in the order of their start
  */
 export function planOf(deployed: Deployed, at: Loopback, folder: string): Plan {
   const { services } = read(deployed.compose);
@@ -80,7 +80,7 @@ function read(compose: string): ComposeFile {
   return parse(compose, { merge: true }) as ComposeFile;
 }
 
-/** Makes a process listen on the loopback only; the container listens on its network. */
+/** Makes a process listen on the loopback only; in a container it listens on all addresses. */
 function onLoopback(configuration: string): string {
   const config = parse(configuration) as { http?: object };
   return JSON.stringify({ ...config, http: { ...config.http, host: '127.0.0.1' } }, null, 2);

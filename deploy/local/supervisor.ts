@@ -1,4 +1,4 @@
-/** Keeps processes running, as a container engine does: one that ends is started again, until all are to end. */
+/** Keeps processes running, as a container engine does: restarts a process that ends, until all are stopped. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -6,13 +6,13 @@ import { watchChild } from '#shared/child.ts';
 import { until } from '#shared/clock/retry.ts';
 
 const GUARD = new URL('guard.sh', import.meta.url).pathname;
-/** Between the end of a process and its next start. */
+/** Time between the end of a process and its restart. */
 const RESTART_MS = 1000;
-/** A process that has not ended so long after it was asked to is killed. */
+/** A process that has not ended this long after the stop request is killed. */
 const STOP_MS = 20_000;
 const LOOK_MS = 200;
 
-/** How one process is started. */
+/** The command line of a process, and its name. */
 export interface Launch {
   readonly name: string;
   readonly command: string;
@@ -21,14 +21,14 @@ export interface Launch {
   readonly readyUrl: string;
 }
 
-/** A process that is kept running. */
+/** A supervised process. */
 export interface Supervised {
   readonly name: string;
-  /** Of the program that runs now. */
+  /** Process id of the present run. */
   readonly pid: number | undefined;
-  /** Resolves when it takes part; rejects when it has not within the time. */
+  /** Resolves when the process is ready; rejects after the time. */
   ready(timeoutMs: number): Promise<void>;
-  /** Asks it to end, and does not start it again. Resolves when it has. */
+  /** Stops the process for good. Resolves when it has ended. */
   stop(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
   let pid: number | undefined;
 
   const runOnce = async () => {
-    // In a group of its own: a Ctrl-C at the terminal is for this process, which ends all in order.
+    // In a process group of its own: a Ctrl-C at the terminal reaches only the supervisor, which stops all processes in order.
     guard = spawn('sh', [GUARD, command, ...args], { env: { ...process.env, ...env }, detached: true });
     const child = watchChild(guard, {
       onLine(line, from) {

@@ -7,12 +7,12 @@ const STAT = { w: 4, h: 4 };
 const GRAPH = { w: 8, h: 8 };
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
-/** Everything that is asked of Prometheus. */
+/** All queries to Prometheus. */
 export function dashboardExpressions(): string[] {
   return ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries.map(({ expr }) => expr)));
 }
 
-/** The dashboard as Grafana (10 or newer) reads it. */
+/** The dashboard in the format of Grafana 10 and newer. */
 export function dashboard(): object {
   const panels: object[] = [];
   let y = 0;

@@ -9,12 +9,12 @@ interface Query {
 /** A graph, or one figure. */
 export interface Panel {
   readonly title: string;
-  /** Explains the panel to its reader. */
+  /** The description of the panel for its reader. */
   readonly description: string;
   /** Grafana's name of a unit. */
   readonly unit: string;
   readonly queries: readonly Query[];
-  /** One figure, the latest, red from `redFrom` on. */
+  /** Shows the latest figure alone, in red from `redFrom` on. */
   readonly stat?: { readonly redFrom?: number };
 }
 

@@ -6,7 +6,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** How HAProxy is brought to speak MPTCP to the VM: by its own means, or because `mptcpize` opens its sockets. */
+/** The way in which HAProxy speaks MPTCP to the VM: natively, or under `mptcpize`, which opens its sockets. */
 export type Means = 'native' | 'mptcpize';
 
 /** @param versionText the output of `haproxy -v`; `mptcp@` addresses exist from 3.1 on */
@@ -16,8 +16,8 @@ export function meansOf(versionText: string): Means {
 }
 
 /**
- * The configuration of a proxy, which passes bytes on unchanged. It has no health check: a VM is suspended for a moment when it
- * moves, and HAProxy must not close a connection for that. It must not close a silent connection either.
+ * The configuration of a proxy that passes bytes on unchanged. It has no health check: a move pauses the VM for a moment, and
+ * HAProxy must not close a connection because of the pause. It must not close a silent connection either.
  */
 export function haproxyConfig(listen: Address, server: Address, socketPath: string, means: Means): string {
   const mptcp = means === 'native' ? `mptcp${isIP(server.host)}@` : '';
@@ -47,7 +47,7 @@ function inUrl({ host, port }: Address): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Quotes a text, so that HAProxy reads it as one word; these characters need a backslash. */
+/** Quotes a text, so that HAProxy reads it as one word. The characters of the pattern need a backslash. */
 function quoted(text: string): string {
   return `"${text.replaceAll(/["\\$]/g, (character) => `\\${character}`)}"`;
 }

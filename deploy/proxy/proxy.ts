@@ -1,6 +1,6 @@
 /**
- * The edge proxy, for clients that speak plain TCP: it takes their connections, and makes MPTCP connections to the VM in
- * their stead, which follow the VM to its new address. The proxy is HAProxy; this starts it, points it and stops it.
+ * The edge proxy, for clients that speak plain TCP: it accepts their connections, and opens MPTCP connections to the VM for
+ * them, which follow the VM to its new address. The proxy is HAProxy; this file starts, redirects and stops it.
  */
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -14,43 +14,43 @@ import { runtimeCommand } from './runtime.ts';
 
 export type { Address } from './config.ts';
 
-/** Starts a program at the proxy's place, for example inside a network namespace. Its output must be piped. */
+/** Starts a program in the proxy's environment, for example in a network namespace. Its output must be piped. */
 export type Spawn = (program: string, args: readonly string[]) => ChildProcess;
 
 export interface ProxyOptions {
-  /** Address that clients connect to. */
+  /** The address for clients. */
   readonly listen: Address;
-  /** The VM's service, by its IP address. */
+  /** The IP address and port of the VM's service. */
   readonly server: Address;
-  /** A folder of this proxy's own, for its configuration and its control socket; it is created if it does not exist. */
+  /** A folder for the configuration and the control socket of this proxy alone; created if it does not exist. */
   readonly runDir: string;
-  /** Default: on this host as it is. */
+  /** @default in the environment of this process */
   readonly spawn?: Spawn;
 }
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface Proxy {
   /**
-   * From now on new connections go there. Those that exist stay where they are: their MPTCP connections have learnt the
-   * new address from the VM itself. @throws TagalongError USAGE where that is no IP address and port
+   * Directs new connections to another address. Existing connections stay: the VM itself announces its new address to them
+   * by MPTCP. @throws TagalongError USAGE unless the address is an IP address and a port
    */
   pointTo(host: string, port: number): Promise<void>;
-  /** Ends all connections. Does nothing where it has ended. */
+  /** Stops the proxy and with it all connections. Does nothing if it has ended. */
   stop(): Promise<void>;
-  /** Resolves when it has ended, also by itself. */
+  /** Resolves when the proxy has ended, also by itself. */
   readonly ended: Promise<void>;
 }
 
 const START_MS = 10_000;
 const STOP_MS = 3000;
 const POLL_MS = 20;
-/** A socket's path may be no longer, on Linux. */
+/** The longest path of a socket on Linux. */
 const MAX_SOCKET_PATH = 107;
 const here: Spawn = (program, args) => spawnChild(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 
 /**
- * Starts a proxy; resolves when it takes connections.
- * @throws TagalongError USAGE where an address is not one, PORT_UNAVAILABLE where HAProxy does not start with it
+ * Starts a proxy; resolves when it accepts connections.
+ * @throws TagalongError USAGE if an address is malformed, PORT_UNAVAILABLE if HAProxy does not start with it
  */
 export async function startProxy({ listen, server, runDir, spawn = here }: ProxyOptions): Promise<Proxy> {
   requireAddress('listen', listen);
@@ -61,7 +61,7 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
   }
   const means = meansOf(await outputOf(spawn, ['-v']));
   await mkdir(runDir, { recursive: true, mode: 0o700 });
-  // A killed proxy may have left a socket that looks like an answer.
+  // A killed proxy may have left its socket, which would look like a started proxy.
   await rm(socketPath, { force: true });
   const configPath = join(runDir, 'haproxy.cfg');
   await writeFile(configPath, haproxyConfig(listen, server, socketPath, means));
@@ -75,7 +75,7 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
     ended,
     async pointTo(host, port) {
       requireAddress('pointTo', { host, port });
-      // HAProxy answers with the change, or that none was necessary; any other answer is a fault.
+      // HAProxy answers that it has changed the address, or that no change is necessary. Any other answer is a fault.
       const answer = await runtimeCommand(socketPath, `set server vm/vm addr ${host} port ${port}`);
       if (!/changed|no need/.test(answer)) throw new Error(`HAProxy: ${answer}`);
     },
@@ -98,13 +98,13 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
 
 function requireAddress(what: string, { host, port }: Address): void {
   if (isIP(host) === 0) throw new TagalongError('USAGE', `${what}: "${host}" is no IP address; give one`);
-  // HAProxy takes any number, modulo 65536.
+  // HAProxy accepts any number and uses it modulo 65536.
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new TagalongError('USAGE', `${what}: ${port} is no port; give one from 1 to 65535`);
   }
 }
 
-/** Runs `haproxy` where the proxy will run, and returns its output. */
+/** Runs `haproxy` in the environment of the proxy, and returns its output. */
 async function outputOf(spawn: Spawn, args: readonly string[]): Promise<string> {
   const child = watchChild(spawn('haproxy', args));
   await child.ended;
@@ -124,7 +124,7 @@ async function ready(socketPath: string, child: Child): Promise<void> {
   throw new Error('not ready');
 }
 
-/** The first alert is the cause; those after it follow from it. */
+/** The first alert of the output: it is the cause of the later ones. */
 function reasonIn(output: string): string {
   const lines = output.trim().split('\n');
   return lines.find((line) => line.includes('ALERT')) ?? (lines.at(-1) || 'it says nothing');

@@ -1,4 +1,4 @@
-/** HAProxy's runtime API: one command a connection to its stats socket, and the answer until it closes. */
+/** HAProxy's runtime API: each connection to its stats socket carries one command and its answer. */
 import { createConnection } from 'node:net';
 
 const ANSWER_MS = 5000;

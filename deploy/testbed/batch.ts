@@ -1,7 +1,7 @@
-/** `ip` and `tc`, many lines at a time, inside a namespace. */
+/** Runs many lines of `ip` or `tc` at a time in a namespace. */
 import { execFile } from 'node:child_process';
 
-/** @throws Error that names the namespace and the lines where one of them is refused */
+/** @throws Error with the namespace and the lines, if one of them is refused */
 export async function batch(namespace: string, program: 'ip' | 'tc', lines: readonly string[]): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = execFile('ip', ['netns', 'exec', namespace, program, '-batch', '-'], (error, _out, err) =>

@@ -1,4 +1,4 @@
-/** A client of a VM in the test bed: a probe in the client's namespace that holds one connection all the way. */
+/** A client of a VM in the test bed: a probe in the client's namespace that holds one connection. */
 import type { Gap, ProbeReport, Transport } from '#services/probe/probe.ts';
 import { watchChild } from '#shared/child.ts';
 import type { Network } from './network.ts';
@@ -6,14 +6,14 @@ import type { Network } from './network.ts';
 const MAIN = new URL('../cli/main.ts', import.meta.url).pathname;
 
 export interface BedClient {
-  /** Resolves with the first answer. Rejects where there is no connection. */
+  /** Resolves with the first answer. Rejects if the connection fails. */
   readonly connected: Promise<Transport>;
   onGap(listener: (gap: Gap) => void): void;
-  /** Ends the probe. @returns what it saw */
+  /** Stops the probe. @returns its report */
   stop(): Promise<ProbeReport>;
 }
 
-/** How a client connects. */
+/** The settings of a client. */
 export interface ClientOptions {
   /** Location of the client: a client's namespace, or a site for a program at its edge. */
   readonly at: string;
@@ -32,7 +32,7 @@ export function bedClient(network: Network, options: ClientOptions): BedClient {
   const to = ['--to', `${host}:${port}`, '--interval-ms', `${intervalMs}`, '--load-bps', `${loadBps}`, '--json', '-'];
   const connected = Promise.withResolvers<Transport>();
   const ended = Promise.withResolvers<ProbeReport>();
-  // A caller may not want to know of either.
+  // A caller may ignore each of the two promises.
   connected.promise.catch(() => {});
   ended.promise.catch(() => {});
   let told: (gap: Gap) => void = () => {};

@@ -1,13 +1,13 @@
 /**
- * Cables whose packets take time and get lost: `netem` at both ends of the middle.
+ * Cables with delay and loss: `netem` at both ends of the middle.
  *
  * ```
  *   site ── end0a ~~~~~ a ══ netem ══ b ~~~~~ end0b ── provider
  * ```
  *
- * The middle is in a namespace of its own where the host's kernel has `netem`, else in a kernel that runs as a process
- * (`uml.ts`). Either way two loose ends are there afterwards, to be moved to the namespaces that the cable connects;
- * they vanish with the middle.
+ * The middle is in a namespace of its own if the host's kernel has `netem`, else in a kernel that runs as a process
+ * (`uml.ts`). Both leave two loose ends, which the caller moves to the namespaces that the cable connects. The ends
+ * vanish with the middle.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -18,10 +18,10 @@ import type { Impairment } from './topology.ts';
 import { startUml } from './uml.ts';
 
 /**
- * Makes the cables. Whatever is made ends with the namespace's processes and the namespace.
- * @param place a namespace with nothing in it, and a folder for what belongs to it
- * @returns to be called before the namespace is removed
- * @throws TagalongError TESTBED_MISSING where packets cannot be delayed here
+ * Creates the cables. They vanish with the namespace and its processes.
+ * @param place an empty namespace, and a folder for its files
+ * @returns a function to call before the namespace is removed
+ * @throws TagalongError TESTBED_MISSING if the host cannot delay packets
  */
 export async function makeCables(
   place: { readonly namespace: string; readonly folder: string },
@@ -48,7 +48,7 @@ export async function makeCables(
   return () => {};
 }
 
-/** Whether it can be had is only known by having it: as a module it is loaded by this. */
+/** Tries to use netem: this loads the module if netem is one, and is the only way to learn whether the kernel has it. */
 async function hostHasNetem(): Promise<boolean> {
   const tried = 'tc qdisc add dev lo root netem delay 1ms'.split(' ');
   return promisify(execFile)('unshare', ['--net', ...tried]).then(

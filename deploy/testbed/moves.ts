@@ -1,4 +1,4 @@
-/** Carrying out real moves step by step, without a migrator. */
+/** Carries out real moves step by step, without a migrator. */
 import { until as isSoon } from '#shared/clock/retry.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Measured, Report } from '#shared/hypervisor/hypervisor.ts';
@@ -7,7 +7,7 @@ import { createLog } from '#shared/log.ts';
 import { type Topology, topologies } from './topology.ts';
 import type { TestBed } from './world.ts';
 
-/** How moves are carried out here: make before break, and a watchdog with little patience. */
+/** The settings of the moves: make before break, and a watchdog with short limits. */
 export const RULES = {
   announce: 'before',
   joinMs: 3000,
@@ -19,7 +19,7 @@ export const RULES = {
 
 const PROVIDERS = ['north', 'south', 'east', 'west'];
 
-/** Two sites with one path for each rate (two paths of one rate, where one is given), and some clients. */
+/** Two sites with one path for each rate (for a single rate, two paths of that rate), and some clients. */
 export function twoSites(rates: number | readonly number[], ...clients: string[]) {
   const each = typeof rates === 'number' ? [rates, rates] : rates;
   const uplinks = each.map((rateBps, i) => ({ provider: PROVIDERS[i]!, rateBps }));
@@ -28,7 +28,7 @@ export function twoSites(rates: number | readonly number[], ...clients: string[]
   return topologies.parse(JSON.stringify({ sites, clients: named }), 'topology');
 }
 
-/** How far apart: round trips between the sites and from a client to a site, and what each uplink loses. */
+/** Distances: round trips between the sites and from a client to a site, and the loss of each uplink. */
 export interface Apart {
   readonly rttMs?: number;
   readonly lossPercent?: number;
@@ -37,7 +37,7 @@ export interface Apart {
 
 /** The same sites and clients, farther apart. */
 export function farApart(topology: Topology, { rttMs = 0, lossPercent = 0, clientRttMs = 0 }: Apart): Topology {
-  // Both ends of a path pay, there and back.
+  // A round trip passes each of the two uplinks twice.
   const far = { delayMs: rttMs / 4, lossPercent };
   return {
     sites: topology.sites.map((site) => ({ ...site, uplinks: site.uplinks.map((uplink) => ({ ...uplink, ...far })) })),
@@ -62,8 +62,8 @@ let serial = 0;
 /**
  * Moves a VM through all steps.
  * @param before called before each step
- * @returns what it cost
- * @throws Error with the code of the step that failed; the move is undone then
+ * @returns the figures of the move
+ * @throws Error with the code of the failed step, after the move is undone
  */
 export async function moveVm(
   bed: TestBed,
@@ -105,7 +105,7 @@ export async function moveVm(
   }
 }
 
-/** Waits until `condition` is true. @throws where it is not in time */
+/** Waits until `condition` is true. @throws if it is not true in time */
 export async function until(condition: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
   if (!(await isSoon(condition, { everyMs: 20, withinMs }))) throw new Error(`not so within ${withinMs} ms`);
 }

@@ -1,4 +1,4 @@
-/** Checks that this host has what real VMs need. */
+/** Checks the requirements of real VMs to this host. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { TagalongError } from '#shared/errors.ts';

@@ -1,17 +1,17 @@
-/** The delay and loss of a cable, for every kernel that carries them out. */
+/** The `tc` lines for the delay and loss of a cable, on any kernel with netem. */
 import type { Impairment } from './topology.ts';
 
-/** Bytes of the smallest packet; so many of them have to fit into what is under way. */
+/** Bytes of the smallest packet. The queue must have room for as many of them as can be in flight. */
 const SMALLEST_BYTES = 64;
-/** Packets that fit into a cable that hardly takes time. */
+/** Packets in the queue of a cable with hardly any delay. */
 const LEAST_PACKETS = 1000;
 
-/** The names of a cable's loose ends, in the namespace where it is made. */
+/** The names of a cable's loose ends in the namespace in which it is created. */
 export function looseEnds(cable: number): readonly [string, string] {
   return [`end${cable}a`, `end${cable}b`];
 }
 
-/** `tc -batch` lines: what comes in at one device leaves by the other, late or never; and the other way round. */
+/** `tc -batch` lines: each packet that enters one device leaves by the other, with delay or loss, in both directions. */
 export function delayLines(devices: readonly [string, string], impairment: Impairment): string[] {
   const { delayMs, lossPercent, rateBps } = impairment;
   const limit = LEAST_PACKETS + Math.ceil((rateBps * delayMs) / 1000 / SMALLEST_BYTES);

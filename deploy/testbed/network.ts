@@ -7,8 +7,8 @@
  * ```
  *
  * Site number i has the LAN 10.i.0.0/24 on its bridge `lan0`, on provider number p the address 10.(100+p).i.2, on the
- * access network 10.200.i.2; client number j has 10.201.j.2. A migration goes over the providers' paths; users reach
- * the sites by the access network, so that copies and users do not share a path, but for stretched LANs.
+ * access network 10.200.i.2; client number j has 10.201.j.2. A migration uses the providers' paths. Users reach the
+ * sites by the access network, so that copies and users share a path only on stretched LANs.
  */
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -21,10 +21,10 @@ import { impairments, longestRttMs, type Topology } from './topology.ts';
 
 const execute = promisify(execFile);
 
-/** VXLAN takes 50 bytes of every packet of a stretched LAN. */
+/** The overhead of VXLAN in each packet of a stretched LAN, in bytes. */
 export const LAN_MTU = 1450;
 
-/** One site as its host sees it. */
+/** One site from the view of its host. */
 export interface SiteNetwork {
   readonly namespace: string;
   readonly lan: { readonly bridge: string; readonly subnet: string; readonly gateway: string; readonly mtu: number };
@@ -36,10 +36,10 @@ export interface Network {
   site(name: string): SiteNetwork;
   /** The namespace of a site, a provider, a client, or `access`. */
   namespace(name: string): string;
-  /** Runs a program there and gives what it printed. */
+  /** Runs a program in a namespace and returns its output. */
   exec(name: string, argv: readonly string[]): Promise<string>;
   spawn(name: string, argv: readonly string[], options?: SpawnOptions): ChildProcess;
-  /** Cuts a site's uplink: nothing passes in either direction, and nobody is notified. */
+  /** Cuts a site's uplink: no packet passes in either direction, and neither end gets an error. */
   cut(site: string, provider: string): Promise<void>;
   mend(site: string, provider: string): Promise<void>;
   setRate(site: string, provider: string, rateBps: number): Promise<void>;
@@ -49,7 +49,7 @@ export interface Network {
 
 /**
  * Builds a test bed. Linux, root.
- * @throws TagalongError TESTBED_MISSING if the topology asks for delay or loss, and the host cannot produce them
+ * @throws TagalongError TESTBED_MISSING if the topology has delay or loss and the host cannot produce them
  */
 export async function openNetwork(topology: Topology): Promise<Network> {
   await sweepRuns();
@@ -75,7 +75,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
       const moved = [a, b].map(({ name, device }, k) => `link set ${ends[k]} netns ${ns(name)} name ${device}`);
       await inside('delay', 'ip', moved);
     }
-    // One packet a segment where packets are lost, or a loss would take dozens of them at once.
+    // With loss, each packet is one segment; otherwise one loss would drop dozens of segments at once.
     const single = (impaired.get(key)?.lossPercent ?? 0) > 0 ? ' gso_max_segs 1' : '';
     for (const { name, device, address } of [a, b]) {
       await inside(name, 'ip', [`addr add ${address}/30 dev ${device}`, `link set ${device} up${single}`]);
@@ -137,7 +137,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
     await inside(provider, 'tc', shapeLines(`s${i}`, uplink, rttMs));
     await inside(site, 'ip', [
       `route add 10.${100 + p}.0.0/16 via ${far} dev ${provider}`,
-      // Each path on its own: what comes from a provider's address leaves by that provider.
+      // Separates the paths: packets from a provider's address leave by that provider.
       `rule add from ${near} lookup ${100 + p}`,
       `route add default via ${far} dev ${provider} table ${100 + p}`,
     ]);
@@ -172,7 +172,7 @@ export async function openNetwork(topology: Topology): Promise<Network> {
         })),
       };
     },
-    // At the provider, which drops without a word: the site's own device stays up, as with a path that breaks far away.
+    // Drops the packets at the provider. The site's own device stays up, as if the path broke far away.
     async cut(site, provider) {
       await inside(
         provider,
@@ -210,7 +210,7 @@ const LEAST_SEND_BYTES = 4 * 2 ** 20;
 
 const SYSCTLS = [
   'net.mptcp.enabled=1',
-  // The one that a namespace may always have, and over short queues it fills four paths better than BBR (0.88 to 0.81).
+  // Reno is allowed in every namespace, and over short queues it fills four paths better than BBR (0.88 to 0.81).
   'net.ipv4.tcp_congestion_control=reno',
   'net.ipv4.ip_forward=1',
   'net.ipv4.conf.all.rp_filter=0',
@@ -220,9 +220,9 @@ const SYSCTLS = [
 ];
 
 /**
- * `sysctl` words that let sockets hold what is under way where there are delays. A receiver needs twice what all paths of a
- * site and their queues hold, because the kernel counts the management of packets as well. A sender has a buffer a path, and
- * should not have more than it needs: what is in it when a VM stops has to be sent before it runs again.
+ * `sysctl` words that make socket buffers as large as the bytes in flight on paths with delay. A receiver needs twice the bytes
+ * that all paths of a site and their queues hold, because the kernel also counts its own packet structures. A sender has one
+ * buffer a path. It should not be larger than necessary: its content has to be sent while the VM is paused.
  */
 function bufferWords(topology: Topology): string[] {
   const held = topology.sites.map(({ site, uplinks }) =>

@@ -1,6 +1,6 @@
 /**
- * Users ride past the sites of a test bed, and a real VM follows: positions from a trace, the policy's decisions, moves
- * over MPTCP, and a client that holds one connection all the while.
+ * Users ride past the sites of a test bed, and a real VM follows: positions come from a trace, the policy decides, the VM
+ * moves over MPTCP, and a client holds one connection.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProbeReport, Transport } from '#services/probe/probe.ts';
@@ -28,10 +28,10 @@ export const SPEC = {
   targetRttMs: 10,
 };
 
-/** How a ride differs from an installation: minutes instead of hours, so the waits between moves are short as well. */
+/** The policy of a ride. It takes minutes instead of hours, so the waits between moves are short. */
 const HASTE = {
   policy: { dwellMs: 2_000, coolingMs: 4_000, returnPauseMs: 8_000, maxMovesPerHour: 120, siteSilentMs: 10_000 },
-  // Users of a site other than the nearest pass through the core network.
+  // Users reach a site other than the nearest through the core network.
   network: { transitMs: 20 },
   limits: { stepTimeoutMs: 20_000 },
   heartbeatMs: 2_000,
@@ -41,10 +41,10 @@ export interface RideOptions {
   readonly bed: TestBed;
   /** Ascending in time. */
   readonly fixes: readonly Fix[];
-  /** How many seconds pass in one of the machine's. */
+  /** Seconds of the trace for each second of real time. */
   readonly speed: number;
   readonly log: Log;
-  /** Called when everything runs and before the first position. */
+  /** Called before the first position, when everything runs. */
   begun(ride: {
     readonly system: System;
     readonly bus: Bus;
@@ -54,7 +54,7 @@ export interface RideOptions {
   readonly stopped: () => boolean;
 }
 
-/** Longest that moves under way at the end are waited for. */
+/** The longest wait for moves under way at the end. */
 const LAST_MOVES_MS = 60_000;
 
 /** The configuration under which a VM follows the users of a trace on this test bed. */
@@ -64,7 +64,7 @@ export function rideConfig(bed: TestBed, users: readonly string[], home: string)
   return parseConfig(JSON.stringify({ ...HASTE, http: { port: 0 }, sites, hypervisor, move, vms }), 'test bed');
 }
 
-/** Plays the ride. @returns what the client saw */
+/** Plays the ride. @returns the report of the client */
 export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptions): Promise<ProbeReport> {
   const users = [...new Set(fixes.map(({ user }) => user))];
   const home = bed.topology.sites[0]!.site;
@@ -79,7 +79,7 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
     await system.declare();
     const host = await bed.ready(home, VM);
     const client = bedClient(bed.network, { at: bed.topology.clients[0]!.client, host, mptcp: true });
-    // The client's gaps are reported to the policy, as in an installation.
+    // Reports the client's gaps to the policy, as clients of an installation do.
     client.onGap((gap) => void system.ingest.interruptions([{ vm: VM, user: users[0]!, ...gap }]).catch(() => {}));
     await begun({ system, bus, url, transport: await client.connected });
     await playFixes(system, fixes, speed, stopped);
@@ -91,7 +91,7 @@ export async function ride({ bed, fixes, speed, log, begun, stopped }: RideOptio
   }
 }
 
-/** Says each position when it is due, as if it were taken now. */
+/** Publishes each position when it is due, with the present time. */
 async function playFixes(system: System, fixes: readonly Fix[], speed: number, stopped: () => boolean): Promise<void> {
   const beganMs = Date.now();
   const firstMs = fixes[0]!.atMs;

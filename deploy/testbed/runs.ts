@@ -1,4 +1,4 @@
-/** Keeps track of what a run leaves on the host, by the run's id, so that this run or a later one can remove it. */
+/** Registers each run under an id, so that this run or a later one can remove its remains from the host. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { startTicks } from '#services/agent/process.ts';
 const run = promisify(execFile);
 const RUNS = '/run/tagalong';
 
-/** A run's folder, which names its owner. */
+/** A run's folder; it contains the process id of the owner. */
 export interface RunFolder {
   readonly id: string;
   readonly path: string;
@@ -24,12 +24,12 @@ export async function claimRun(): Promise<RunFolder> {
   return { id, path };
 }
 
-/** The name of a namespace of a run. */
+/** The full name of a namespace of a run. */
 export function namespaceName(id: string, name: string): string {
   return `tg-${id}-${name}`;
 }
 
-/** Ends every process in a run's namespaces, removes these and the run's folder. Harmless where nothing is left. */
+/** Ends every process in a run's namespaces, and removes the namespaces and the run's folder. Does nothing if none is left. */
 export async function removeRun(id: string): Promise<void> {
   const prefix = namespaceName(id, '');
   const namespaces = (await namespacesNow()).filter((name) => name.startsWith(prefix));
@@ -41,7 +41,7 @@ export async function removeRun(id: string): Promise<void> {
   await rm(`${RUNS}/${id}`, { recursive: true, force: true });
 }
 
-/** Removes what runs left whose owner is no more. @returns their ids */
+/** Removes the remains of runs whose owner has ended. @returns their ids */
 export async function sweepRuns(): Promise<string[]> {
   const swept: string[] = [];
   for (const id of await readdir(RUNS).catch(() => [] as string[])) {
@@ -62,6 +62,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself meanwhile.
+    // The process ended by itself meanwhile.
   }
 }

@@ -1,24 +1,24 @@
-/** Rates on the devices of a test bed: what the operators of the wide-area paths do. */
+/** Limits the rates of a test bed's devices, as operators of wide-area paths do. */
 import type { Topology } from './topology.ts';
 
 type Rate = Pick<Topology['sites'][number]['uplinks'][number], 'rateBps'>;
 
 /** A burst that keeps a timer of 1 kHz busy, and holds a few of the largest segments. */
 const LEAST_BURST_BYTES = 64 * 1024;
-/** The shortest queue, as routers have it. */
+/** The shortest queue; routers have similar ones. */
 const QUEUE_MS = 40;
 
 /**
- * How long the queue before a path is: at least a round trip, because Reno halves its window where the queue overflows, and
- * what is left has to fill the path.
+ * The length of the queue before a path: at least a round trip, because Reno halves its window when the queue overflows, and
+ * half a window has to fill the path.
  */
 export function queueMs(rttMs: number): number {
   return Math.max(QUEUE_MS, rttMs);
 }
 
 /**
- * `tc -batch` lines that limit what leaves a device. Tunnels of stretched LANs (VXLAN) go first: they carry users, the
- * rest are copies.
+ * `tc -batch` lines that limit the rate at which packets leave a device. Tunnels of stretched LANs (VXLAN) have priority:
+ * they carry users, and the rest are copies.
  * @param rttMs round trip of the longest path from here
  */
 export function shapeLines(device: string, { rateBps }: Rate, rttMs: number): string[] {
@@ -38,7 +38,7 @@ export function shapeLines(device: string, { rateBps }: Rate, rttMs: number): st
   ];
 }
 
-/** `tc -batch` lines that set another rate; 0 is next to nothing, because a class must have one. */
+/** `tc -batch` lines that set another rate. 0 becomes the lowest possible rate, because a class must have one. */
 export function rateLines(device: string, rateBps: number): string[] {
   const bits = Math.max(8000, Math.round(rateBps * 8));
   const burst = Math.max(LEAST_BURST_BYTES, Math.round(rateBps / 500));

@@ -6,7 +6,7 @@ import { SiteReported } from '#shared/events/types.ts';
 
 const closed = { additionalProperties: false } as const;
 const { site, lat, lon, slots, uplinks } = SiteReported.properties;
-/** One way; the round trip over a path pays it at both of its ends, there and back. */
+/** Delay in one direction. A round trip over a path passes each of its two uplinks twice. */
 const delayMs = Type.Number({ minimum: 0, maximum: 10_000, default: 0 });
 
 const Uplink = Type.Object(
@@ -15,7 +15,7 @@ const Uplink = Type.Object(
     /** Bytes a second, in each direction. */
     rateBps: Type.Number({ exclusiveMinimum: 0 }),
     delayMs,
-    /** Packets that are lost, in each direction. */
+    /** Share of lost packets, in each direction. */
     lossPercent: Type.Number({ minimum: 0, maximum: 100, default: 0 }),
   },
   closed,
@@ -28,14 +28,14 @@ export const TopologySchema = Type.Object(
       Type.Object({ site, lat, lon, slots, uplinks: Type.Array(Uplink, { minItems: 1, maxItems: 8 }) }, closed),
       { minItems: 2, maxItems: 200 },
     ),
-    /** Hosts that use the VMs. They reach the sites by an access network of their own. */
+    /** Hosts that use the VMs. They reach the sites by a separate access network. */
     clients: Type.Array(Type.Object({ client: site, delayMs }, closed), { minItems: 1, maxItems: 200 }),
   },
   closed,
 );
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
-/** A test bed's description, checked. */
+/** The validated description of a test bed. */
 export type Topology = DeepReadonly<Static<typeof TopologySchema>>;
 
 /** @throws TagalongError CONFIG_UNREADABLE, TOPOLOGY_INVALID */
@@ -71,14 +71,14 @@ function faults({ sites, clients }: Topology): Fault[] {
 export interface Impairment {
   readonly delayMs: number;
   readonly lossPercent: number;
-  /** The most that enters it, bytes a second. */
+  /** The highest rate at which packets enter, in bytes a second. */
   readonly rateBps: number;
 }
 
-/** More than users cause: their access has no rate. */
+/** A higher rate than users cause, for their access, which has no limit. */
 const ACCESS_BPS = 125e6;
 
-/** The cables that are more than a cable: `SITE/PROVIDER`, or a client's name. */
+/** The cables with delay or loss, by `SITE/PROVIDER` or by a client's name. */
 export function impairments({ sites, clients }: Topology): Map<string, Impairment> {
   const uplinks = sites.flatMap(({ site: name, uplinks: own }) =>
     own.map(({ provider, ...cable }) => [`${name}/${provider}`, cable] as const),

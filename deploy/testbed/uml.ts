@@ -1,7 +1,7 @@
 /**
- * Delayed cables where the host's kernel has no `netem`: Debian's user-mode-linux is a kernel with it that runs as an
- * ordinary process. A cable's two ends are its taps. It hands on segments as large as the sender's (`gro=1`), which
- * is what makes it fast.
+ * Delayed cables on hosts whose kernel has no `netem`: Debian's user-mode-linux is a kernel with netem that runs as an
+ * ordinary process. Its taps are a cable's two ends. It is fast because it passes on segments as large as the sender's
+ * (`gro=1`).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
@@ -10,21 +10,21 @@ import { delayLines, looseEnds } from './netem.ts';
 import type { Impairment } from './topology.ts';
 
 const INIT = new URL('uml-init.sh', import.meta.url).pathname;
-/** Output of `uml-init.sh` when packets pass, and the prefix of its errors. */
+/** The output of `uml-init.sh` once packets pass, and the prefix of its errors. */
 const SAYS = 'delay: ';
 const READY = `${SAYS}ready`;
-/** It usually takes a second. */
+/** The longest time of a start; it usually takes a second. */
 const BOOT_MS = 30_000;
-/** The command line names a kernel's devices; it has 4096 characters at most. */
+/** Limited by the command line, which names the devices and has at most 4096 characters. */
 export const CABLES_EACH = 32;
 const KERNEL_BYTES = 64 * 2 ** 20;
-/** Memory that a packet takes while it is under way, by its length. */
+/** Memory of a packet in flight, for each byte of its length. */
 const MEMORY_FACTOR = 4;
 
 /**
- * Starts as many kernels as the cables need, one for 32 of them.
- * @returns ends them
- * @throws TagalongError TESTBED_MISSING where one does not come up
+ * Starts as many kernels as the cables need, one for each 32 cables.
+ * @returns a function that stops them
+ * @throws TagalongError TESTBED_MISSING if one does not start
  */
 export async function startUml(
   { namespace, folder }: { readonly namespace: string; readonly folder: string },
@@ -40,7 +40,7 @@ export async function startUml(
     const own = cables.slice(first, first + CABLES_EACH);
     const path = `${folder}/uml${first / CABLES_EACH}`;
     await writeFolder(path, own);
-    // Its clock is the packets' clock: it must not wait for the guests to give up a processor.
+    // The kernel's clock times the packets, so it must not wait for a processor that guests use.
     const nice = ['nice', '-n', '-10', 'linux.uml', ...commandLine(path, own, first)];
     const kernel = spawn('ip', ['netns', 'exec', namespace, ...nice], { stdio: ['pipe', 'pipe', 'pipe'] });
     kernels.push(kernel);
@@ -59,7 +59,7 @@ export async function startUml(
   return end;
 }
 
-/** A cable's devices inside. */
+/** A cable's devices inside the kernel. */
 const devices = (cable: number) => [`vec${2 * cable}`, `vec${2 * cable + 1}`] as const;
 
 /** The script that the first process of a kernel reads. */
@@ -84,9 +84,9 @@ export function commandLine(path: string, cables: readonly Impairment[], first: 
   );
   return [
     `mem=${Math.ceil((KERNEL_BYTES + MEMORY_FACTOR * underWay) / 2 ** 20)}M`,
-    // Its disk is the host's, read-only: it runs the host's own ip and tc.
+    // The kernel's disk is the host's, read-only: it runs the host's own ip and tc.
     ...['root=/dev/root', 'rootfstype=hostfs', 'ro', 'quiet', `uml_dir=${path}/`],
-    // Its console is a pair of pipes. When the first closes, because this process is gone, its end has come as well.
+    // The kernel's console is a pair of pipes. It ends when its input closes, which happens when this process is gone.
     ...['con=null', 'ssl=null', 'con0=fd:0,fd:1'],
     ...taps,
     ...['init=/bin/sh', '--', `${path}/init`, path],

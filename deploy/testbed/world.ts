@@ -24,13 +24,13 @@ export interface TestBed {
   /** Settings that a configuration needs for this test bed. */
   readonly sites: readonly object[];
   readonly hypervisor: { readonly kind: 'qemu'; readonly tls: Record<'ca' | 'cert' | 'key', string> };
-  /** In what moves differ from the model's usual host: `move` of a configuration. */
+  /** The settings `move` of a configuration, which differ from those of the model's usual host. */
   readonly move: Pick<MoveModel, 'resumeMs'>;
-  /** Ends an agent at once, as a crash does; its VMs run on. */
+  /** Kills an agent, as a crash does. Its VMs run on. */
   killAgent(site: string): Promise<void>;
-  /** Starts a site's agent and waits until it takes orders. */
+  /** Starts a site's agent and waits until it accepts orders. */
   startAgent(site: string): Promise<void>;
-  /** Ends a VM's QEMU at a site, as a crash does. */
+  /** Kills a VM's QEMU at a site, as a crash does. */
   killQemu(site: string, vm: string): Promise<void>;
   /** Waits until the helper in a guest has its address. @returns the address */
   ready(site: string, vm: string): Promise<string>;
@@ -43,15 +43,15 @@ export interface TestBedOptions {
 }
 
 /**
- * Device state and the first instruction, where QEMU has to translate every instruction anew (measured: pauses of 106 to
- * 231 ms with hardly any memory left to send).
+ * The time for the device state and the first instruction under emulation, where QEMU has to translate every instruction anew
+ * (measured: pauses of 106 to 231 ms with hardly any memory left to send).
  */
 const EMULATED_RESUME_MS = 150;
-/** How long a guest may take to boot under software emulation. */
+/** The longest boot of a guest under software emulation. */
 const BOOT_MS = 60_000;
 
 /**
- * Builds a test bed; `close` removes everything of it.
+ * Builds a test bed; its `close` removes everything.
  * @throws TagalongError TESTBED_MISSING
  */
 export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOptions = {}): Promise<TestBed> {
@@ -153,10 +153,10 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
   return bed;
 }
 
-/** Under emulation the kernel's tests of its own ciphers take a tenth of the time that a guest takes to boot. */
+/** Skips the kernel's tests of its own ciphers, which take a tenth of a guest's boot under emulation. */
 const APPEND = 'console=ttyS0 quiet cryptomgr.notests';
 
-/** Builds the guest image where it is not there yet. */
+/** Builds the guest image unless it exists. */
 async function guestImage(): Promise<AgentConfig['qemu']['images'][string]> {
   const out = `${ROOT}build/guest`;
   await run('sh', [`${ROOT}deploy/guest/build.sh`, out], { maxBuffer: 2 ** 26 }).catch((error: { stderr?: string }) => {

@@ -1,10 +1,10 @@
 /** The bare client of a server, for comparison with the bus beside it. */
 
-/** A consumer of the events with a prefix, that only parses them from JSON and acknowledges them. */
+/** A consumer of the events below a prefix. It only parses them from JSON and acknowledges them. */
 export interface Bare {
-  /** From now on events are there for it. */
+  /** Registers the consumer: it receives all events that are published from now on. */
   begin(): Promise<void>;
-  /** Takes this number of location events. @returns how many a second, from the first on */
+  /** Consumes this number of location events. @returns events a second, from the first one on */
   consume(count: number): Promise<number>;
   /** Removes the data of bus and store from the server, and disconnects. */
   remove(): Promise<void>;
@@ -15,7 +15,7 @@ export function stopwatch(count: number) {
   const { promise, resolve } = Promise.withResolvers<number>();
   let [taken, began, counted] = [0, 0, 0];
   return {
-    /** Events a second, when all have come. */
+    /** Resolves with the events a second once all events have arrived. */
     rate: promise,
     take(events: number) {
       // The first batch starts the clock, because the time to fetch it is unknown.

@@ -9,14 +9,14 @@ import { AMOUNTS, benchPlacement } from './placement.ts';
 export interface BusBench {
   /** Running servers as in a configuration: `nats://HOST:PORT` or `kafka://HOST:PORT`, without access or TLS. */
   readonly servers: readonly string[];
-  /** True: few events, for a look. */
+  /** True: few events, to check that the benchmark runs. */
   readonly quick: boolean;
-  /** Of the users' ways. */
+  /** Seed of the users' movements. */
   readonly seed: number;
 }
 
 /**
- * Measures the bus in memory, and those on running servers, on which nothing is left.
+ * Measures the bus in memory, and the buses on running servers. Removes everything that it creates on a server.
  * @throws TagalongError USAGE, BUS_UNREACHABLE
  */
 export async function benchBus({ servers, quick, seed }: BusBench): Promise<BenchReport> {

@@ -18,18 +18,18 @@ const CHUNK = 5_000;
 export interface Drained {
   readonly perS: number;
   readonly cpuUsPerEvent: number;
-  /** Of the location events, those that ended in the quiet radius, and those that were too old to act on. */
+  /** Location events that ended in the quiet radius, and those that were too old to act on. */
   readonly quiet: number;
   readonly stale: number;
-  /** The most memory that one of the processes had. */
+  /** The largest memory of any of the processes. */
   readonly peakBytes: number;
-  /** VMs whose kept position is the last that their user had, as a share. */
+  /** Share of the VMs whose stored position is the last position of their user. */
   readonly newest: number;
-  /** Events a second that a bare consumer takes; present only if it was asked for. */
+  /** Events a second of a bare consumer; present only if its measurement was requested. */
   readonly barePerS: number;
 }
 
-/** Has the events of a world put on a bus while its placements are away, and measures them when they are back. */
+/** Publishes the events of a world while its placements are stopped, then measures how the placements catch up. */
 export async function drain(
   server: string,
   world: World,
@@ -62,12 +62,12 @@ export async function drain(
   }
 }
 
-/** The placements' group has its place, and knows all sites and VMs, when this resolves. */
+/** Resolves when the placements' group has an offset on the bus and knows all sites and VMs. */
 async function populate(config: Config, world: World): Promise<void> {
   const placements = new Placements(config, 1);
   const bus = await openBus(config, createLog('silent'));
   try {
-    // The bus keeps nothing for a group that has not subscribed yet.
+    // The bus retains no events for a group that has never subscribed.
     await until(() => bus.lag().some(({ group }) => group === 'placement'), { everyMs: 50 });
     await publish(bus, population(world));
     await publish(bus, positions(world, 0));

@@ -2,7 +2,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { topicsOf } from '#shared/bus/kafka/topics.ts';
 import { type Bare, stopwatch } from './bare.ts';
 
-/** A consumer of kafkajs with the bus's topic, each event turned from JSON, each batch committed. */
+/** A kafkajs consumer of the bus's topic. It parses each event from JSON and commits each batch. */
 export function bareKafka(brokers: readonly string[], prefix: string): Bare {
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
   const { events: topic } = topicsOf(prefix);
@@ -13,7 +13,7 @@ export function bareKafka(brokers: readonly string[], prefix: string): Bare {
   };
 }
 
-/** @param reads false: events are left as they come */
+/** @param reads false: events are not parsed */
 export async function consumeBare(
   kafka: Kafka,
   topic: string,
@@ -42,7 +42,7 @@ export async function consumeBare(
   return rate;
 }
 
-/** Commits the ends of a topic for a group. */
+/** Commits the end offsets of a topic for a group. */
 export async function pin(kafka: Kafka, topic: string, groupId: string): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
@@ -52,7 +52,7 @@ export async function pin(kafka: Kafka, topic: string, groupId: string): Promise
   await admin.disconnect();
 }
 
-/** Removes the topics of a bus, and of a store where there is one. */
+/** Deletes the topics of a bus, and those of a store if there is one. */
 export async function removeTopics(kafka: Kafka, prefix: string): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();

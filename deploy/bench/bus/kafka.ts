@@ -1,8 +1,8 @@
 /**
  * Measures the bus against kafkajs: the same records, in the same topic, with the same acknowledgements and commits, once through
  * the bus and once through a producer and a consumer that do nothing else; and the time of an event from publish to its handler.
- * The bare clients convert events to JSON and back, as every user of events must. One more consumer does not, and shows the speed
- * of Kafka itself.
+ * The bare clients convert events to JSON and back, as every client must. One more consumer does not parse, and shows the speed of
+ * Kafka itself.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -19,20 +19,20 @@ import { atLeast, type BenchRow, median } from '../bench.ts';
 import { stopwatch } from './bare.ts';
 import { consumeBare, pin, removeTopics } from './kafka-bare.ts';
 
-/** Where, and how much. */
+/** The broker, and the size of the measurement. */
 export interface KafkaBenchOptions {
   readonly brokers: readonly string[];
   /** Events a repeat. @default 100,000 */
   readonly events?: number;
   /** @default 5 */
   readonly repeats?: number;
-  /** How long events are published at the steady rate. @default 10,000 */
+  /** Duration of publishing at the steady rate. @default 10,000 */
   readonly latencyMs?: number;
 }
 
 const PARTITIONS = 16;
 const VMS = 1_000;
-/** Events a call of `publish`, and how many calls are under way: some clients that report for their users. */
+/** Events for each call of `publish`, and concurrent calls: a few clients that report for their users. */
 const CHUNK = 500;
 const CALLERS = 8;
 const STEADY_RATE_HZ = 2_000;
@@ -40,7 +40,7 @@ const STEADY_TICK_MS = 10;
 const GROUP = 'bench';
 const types = ['location.reported.v1'] as const;
 
-/** Of one repeat, in events a second. */
+/** The rates of one repeat, in events a second. */
 interface Rates {
   readonly published: number;
   readonly barePublished: number;
@@ -49,7 +49,7 @@ interface Rates {
   readonly unread: number;
 }
 
-/** Measures against brokers that run; makes topics of its own there and removes them. */
+/** Measures on running brokers. Creates its own topics there and deletes them. */
 export async function benchKafkaBus(options: KafkaBenchOptions): Promise<BenchRow[]> {
   const { brokers, events: count = 100_000, repeats = 5, latencyMs = 10_000 } = options;
   const prefix = `bench-${randomUUID()}`;
@@ -62,7 +62,7 @@ export async function benchKafkaBus(options: KafkaBenchOptions): Promise<BenchRo
       const group = `${GROUP}-${repeat}`;
       await (await bus.subscribe({ group, types }, async () => {})).stop();
       const { events: topic } = topicsOf(prefix);
-      // The places from which the bare consumers read are that of the group.
+      // The bare consumers read from the offsets of their group.
       for (const reads of [true, false]) await pin(kafka, topic, bareGroup(group, reads));
       const published = await rateOf(count, () => publish(bus, events));
       const consumed = await consume(bus, group, count);
@@ -137,7 +137,7 @@ async function publish(bus: Bus, events: readonly Event[]): Promise<void> {
   await Promise.all(Array.from({ length: CALLERS }, caller));
 }
 
-/** The same requests: idempotent, one under way, as many events each as wait for the bus's next. */
+/** Sends the same requests as the bus: idempotent, one in flight, each with as many events as wait for the bus's next request. */
 async function publishBare(kafka: Kafka, topic: string, events: readonly Event[]): Promise<number> {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } });
   await producer.connect();
@@ -151,7 +151,7 @@ async function publishBare(kafka: Kafka, topic: string, events: readonly Event[]
   return rate;
 }
 
-/** From the first batch on, without the time to join a group. */
+/** The rate from the first batch on, so without the time to join a group. */
 async function consume(bus: Bus, group: string, count: number): Promise<number> {
   const watch = stopwatch(count);
   const subscription = await bus.subscribe({ group, types }, async (batch) => watch.take(batch.length));
@@ -164,7 +164,7 @@ function bareGroup(group: string, reads: boolean): string {
   return `${reads ? 'bare' : 'unread'}-${group}`;
 }
 
-/** How long each event took, in milliseconds; the first second, in which all is compiled, is left out. */
+/** The delay of each event in milliseconds. Leaves out the first second, in which the runtime compiles the code. */
 async function delaysAtSteadyRate(bus: Bus, durationMs: number): Promise<number[]> {
   const sent = new Map<string, number>();
   const delays: number[] = [];

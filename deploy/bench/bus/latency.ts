@@ -1,4 +1,4 @@
-/** How long it takes from the publishing of a position until the decision that follows from it is delivered. */
+/** Measures the time from the publishing of a position to the delivery of the decision that follows from it. */
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -20,13 +20,13 @@ export const STEADY_PER_S = 2_000;
 /** One in this number of positions is at another site, and causes the decision of a move. */
 export const ONE_MOVES_IN = 50;
 const TICK_MS = 10;
-/** In which all is compiled. */
+/** Time in which the runtime compiles the code. */
 const WARM_MS = 1_000;
 const PATIENCE_MS = 30_000;
 
 /**
  * @param server the URL of bus and store; the placement is in this process
- * @param steadyMs how long positions are published
+ * @param steadyMs duration of publishing
  * @returns milliseconds of each decision, in ascending order
  */
 export async function decisionLatencies(server: string, steadyMs: number, seed: number): Promise<number[]> {
@@ -68,12 +68,12 @@ export async function decisionLatencies(server: string, steadyMs: number, seed: 
   }
 }
 
-/** A decision is of the moment of the position that it follows from. */
+/** A decision carries the time of the position that it follows from. */
 function keyOf({ partitionkey, data }: Event): string {
   return `${partitionkey} ${data.atMs}`;
 }
 
-/** A policy that decides a move as soon as another site is better, at any speed of the user, and without a limit of moves. */
+/** A policy that orders a move as soon as another site is better, at any speed of the user, without a limit on moves. */
 function atOnce(config: Config): Config {
   const { ingest, policy, limits } = config;
   return {
@@ -84,7 +84,7 @@ function atOnce(config: Config): Config {
   };
 }
 
-/** @param publish receives the events of a tick, and those that cause the decision of a move after the first second */
+/** @param publish receives the events of a tick, and, after the first second, those of them that cause the decision of a move */
 async function publishSteadily(
   steadyMs: number,
   { size, ways }: World,
@@ -111,7 +111,7 @@ async function publishSteadily(
   await Promise.all(published);
 }
 
-/** Degrees of latitude that are nearer to another site, towards the middle of the grid: none is beyond its edge. */
+/** The offset in degrees of latitude to a place that is nearer to another site. It points to the middle of the grid, never beyond its edge. */
 function aSiteAway({ sites, spacingKm }: World['size'], lat: number): number {
   const middle = ((Math.sqrt(sites) / 2) * spacingKm) / KM_PER_DEGREE;
   return ((lat < middle ? 1.5 : -1.5) * spacingKm) / KM_PER_DEGREE;

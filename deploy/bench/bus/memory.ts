@@ -15,10 +15,10 @@ const REPEATS = 5;
 const config = configOn('memory:', 'bench', 16);
 const types = ['location.reported.v1'] as const;
 
-/** @param vms how many VMs, of which each has ten positions */
+/** @param vms number of VMs; each has ten positions */
 export async function benchMemoryBus(vms: number, seed: number): Promise<BenchRow[]> {
   const world = makeWorld(vms, 10, seed, Date.now());
-  // Users report in any order, and not in the one in which their VMs lie in memory.
+  // Shuffled, so that users do not report in the order in which their VMs lie in memory.
   const random = seededRandom(seed);
   const order = Float64Array.from({ length: vms }, () => random.next());
   const events = Array.from({ length: world.size.steps }, (_, step) =>
@@ -28,7 +28,7 @@ export async function benchMemoryBus(vms: number, seed: number): Promise<BenchRo
       .map(({ event }) => event),
   );
   const rates: { direct: number; bus: number; service: number }[] = [];
-  // One round of each first, for the compiler; then in turns.
+  // One round of each warms up the compiler; then they run in turns.
   for (let round = 0; round <= REPEATS; round++) {
     const [direct, bus] = [await rateOf(events, await directly(world)), await rateOf(events, await throughBus(world))];
     const service = await rateOf(events, await throughService(world));
@@ -50,11 +50,11 @@ export async function benchMemoryBus(vms: number, seed: number): Promise<BenchRo
 
 interface Way {
   take(step: readonly Event[]): Promise<unknown> | undefined;
-  /** Resolves when all is handled. */
+  /** Resolves when all events are handled. */
   done?(): Promise<void>;
 }
 
-/** Events a second of processor time, so that other work on the machine does not count. */
+/** Events a second of processor time: other work on the machine does not change it. */
 async function rateOf(steps: readonly (readonly Event[])[], { take, done }: Way): Promise<number> {
   await turn();
   const before = process.cpuUsage();
@@ -64,7 +64,7 @@ async function rateOf(steps: readonly (readonly Event[])[], { take, done }: Way)
   return (steps.reduce((sum, { length }) => sum + length, 0) / (user + system)) * 1e6;
 }
 
-/** Returns a function that gives events to a core of its own, which knows the VMs. */
+/** Returns a function that applies events to a placement core of its own. The core knows the VMs already. */
 function core(world: World) {
   const { network, move, policy, limits, ingest } = config;
   const placement = new Placement({ network, move, policy, limits, plausibility: ingest.plausibility });

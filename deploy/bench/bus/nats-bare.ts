@@ -3,10 +3,10 @@ import { type Names, namesOf } from '#shared/bus/nats/names.ts';
 import { bucketName } from '#shared/nats/streams.ts';
 import { type Bare, stopwatch } from './bare.ts';
 
-/** Messages that are asked for at once. */
+/** Messages of one pull request. */
 const CHUNK = 1_000;
 
-/** One durable pull consumer a partition, each message turned from JSON and acknowledged. */
+/** One durable pull consumer a partition. It parses each message from JSON and acknowledges it. */
 export async function bareNats(servers: string, prefix: string, partitions: number): Promise<Bare> {
   const nc = await connect({ servers, noAsyncTraces: true });
   const jsm = await nc.jetstreamManager();
@@ -30,7 +30,7 @@ export async function bareNats(servers: string, prefix: string, partitions: numb
   };
 }
 
-/** Begins to take the location events of all partitions, from a message on. */
+/** Begins to consume the location events of all partitions, from a message on. */
 export async function consumeBare(
   nc: NatsConnection,
   { names, partitions, start }: { readonly names: Names; readonly partitions: number; readonly start: number },
@@ -61,7 +61,7 @@ export async function consumeBare(
   return consuming;
 }
 
-/** Removes the streams of a bus and a store. */
+/** Deletes the streams of a bus and a store. */
 export async function removeStreams(nc: NatsConnection, prefix: string): Promise<void> {
   const jsm = await nc.jetstreamManager();
   const { events, places, members } = namesOf(prefix, 1);

@@ -16,7 +16,7 @@ import { consumeBare, removeStreams } from './nats-bare.ts';
 
 const PARTITIONS = 16;
 const VMS = 5_000;
-/** Events that are published at once, and acknowledgements that are waited for at once. */
+/** Events of one call of `publish`, and acknowledgements that are outstanding at a time. */
 const CHUNK = 1_000;
 const REPEATS = 3;
 const WANTED_RATIO = 0.7;
@@ -27,9 +27,9 @@ const TICK_MS = 10;
 export interface NatsBenchOptions {
   readonly servers: string;
   readonly storage?: 'file' | 'memory';
-  /** How many events each measurement takes. */
+  /** Events of each measurement. */
   readonly events?: number;
-  /** For how long latency is measured. */
+  /** Duration of the latency measurement. */
   readonly steadyMs?: number;
 }
 
@@ -38,16 +38,16 @@ interface Rates {
   readonly consumePerS: number;
 }
 
-/** Measures, and then removes everything that it created on the server. */
+/** Measures, then removes everything that it created on the server. */
 export async function benchNatsBus(options: NatsBenchOptions): Promise<BenchRow[]> {
   const { servers, storage = 'file', events = 100_000, steadyMs = 10_000 } = options;
-  // As fast as the client gets: without a stack for each request.
+  // Without a stack trace for each request, the client reaches its highest speed.
   const nc = await connect({ servers, noAsyncTraces: true });
   const load = locations(events);
   const ours: Rates[] = [];
   const bare: Rates[] = [];
   try {
-    // One round of each first, for the compiler; then in turns, so that the machine's moods fall on both.
+    // One round of each warms up the compiler; then they run in turns, so that disturbances of the machine affect both.
     for (let round = 0; round <= REPEATS; round++) {
       const [b, o] = [await bareRates(nc, load, storage), await busRates(nc, servers, load, storage)];
       if (round > 0) [bare.push(b), ours.push(o)];
@@ -83,7 +83,7 @@ function locations(count: number): Event[] {
   });
 }
 
-/** Through the bus: everything is published first, then a group that was there before takes it all. */
+/** Through the bus: everything is published first, then a group that subscribed before consumes it all. */
 async function busRates(
   nc: NatsConnection,
   servers: string,
@@ -107,7 +107,7 @@ async function busRates(
   }
 }
 
-/** Through the client alone: one durable pull consumer a partition, each message decoded and acknowledged. */
+/** Through the client alone: one durable pull consumer a partition decodes and acknowledges each message. */
 async function bareRates(nc: NatsConnection, load: readonly Event[], storage: 'file' | 'memory'): Promise<Rates> {
   const prefix = `bench${nuid.next()}`;
   const names = namesOf(prefix, PARTITIONS);
@@ -136,7 +136,7 @@ async function bareRates(nc: NatsConnection, load: readonly Event[], storage: 'f
   }
 }
 
-/** How long each event took from `publish` to its handler, in one process. */
+/** The delay of each event from `publish` to its handler, in one process. */
 async function steadyLatencies(
   nc: NatsConnection,
   servers: string,
@@ -170,7 +170,7 @@ async function steadyLatencies(
   }
 }
 
-/** Resolves when `taken` has received this number. */
+/** Resolves when `taken` has counted this number of events. */
 async function countTo(count: number, begin: (taken: (more: number) => void) => Promise<void>): Promise<void> {
   let left = count;
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** A placement as a process of its own, for the benchmarks: tells its parent how far it is, until the parent goes or says so. */
+/** A placement in a process of its own, for the benchmarks. It reports its progress to its parent until the parent stops it or exits. */
 import { createPlacement } from '#services/placement/service.ts';
 import { realClock } from '#shared/clock/real.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -33,7 +33,7 @@ const telling = setInterval(tell, SAMPLE_MS);
 let stopping = false;
 const start = () =>
   placement.start().catch((error) => {
-    // A process that is stopped while it joins its group has not joined it.
+    // A process that is stopped during its join is no member of the group.
     if (!stopping) throw error;
   });
 const stop = async () => {

@@ -8,14 +8,14 @@ import { type Drained, drain } from './drain.ts';
 import { decisionLatencies, ONE_MOVES_IN, STEADY_PER_S } from './latency.ts';
 import { makeWorld } from './world.ts';
 
-/** How much is measured. */
+/** The size of the measurement. */
 export interface PlacementAmounts {
   readonly repeats: number;
   /** VMs, each with one user. */
   readonly vms: number;
-  /** Positions of each user, where throughput is measured. */
+  /** Positions of each user in the measurement of throughput. */
   readonly steps: number;
-  /** Positions of each user that an outage leaves behind. */
+  /** Positions of each user that wait on the bus after an outage. */
   readonly backlogSteps: number;
   readonly steadyMs: number;
 }

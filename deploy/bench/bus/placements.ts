@@ -1,28 +1,28 @@
-/** Placements as processes of their own, and how far they are. */
+/** Runs placements as processes of their own and collects their progress. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Config } from '#shared/config/schema.ts';
 
 /** Progress report of a placement, sent when it has handled more events. */
 export interface Sample {
-  /** Location events, since it began. */
+  /** Location events since it started. */
   readonly handled: number;
-  /** How many of them ended in the quiet radius, and how many were too old to act on. */
+  /** Those that ended in the quiet radius, and those that were too old to act on. */
   readonly quiet: number;
   readonly stale: number;
-  /** By the machine's clock, with fractions. */
+  /** Time of the machine's clock, with fractions. */
   readonly atMs: number;
   readonly cpuUs: number;
-  /** The most memory that it has had. */
+  /** Its largest memory so far. */
   readonly peakBytes: number;
 }
 
 const PROGRAM = new URL('placement.main.ts', import.meta.url);
 
-/** Some placements that share the partitions, from `start` to `stop`. */
+/** Several placements that share the partitions, from `start` to `stop`. */
 export class Placements {
   readonly samples: Sample[][];
-  /** The time when all of them were told to begin, as in a sample. */
+  /** The time at which all of them were ordered to begin, by the clock of a sample. */
   begunMs = 0;
   readonly #children: ChildProcess[];
   #connected = 0;
@@ -42,7 +42,7 @@ export class Placements {
     });
   }
 
-  /** All of them at once, so that none has the partitions to itself before the others are there. */
+  /** Starts all of them at once, so that none owns all partitions before the others have joined. */
   #begin(): void {
     this.#connected++;
     if (this.#connected < this.#children.length) return;
@@ -50,7 +50,7 @@ export class Placements {
     for (const child of this.#children) child.send('begin');
   }
 
-  /** Resolves when they have handled this number of location events together. */
+  /** Resolves when together they have handled this number of location events. */
   async handled(count: number): Promise<void> {
     while (this.samples.reduce((sum, samples) => sum + (samples.at(-1)?.handled ?? 0), 0) < count) {
       if (this.#children.some(({ exitCode }) => exitCode !== null)) throw new Error('a placement has ended');
@@ -60,7 +60,7 @@ export class Placements {
     }
   }
 
-  /** Resolves when they have finished their work in hand and have ended. */
+  /** Resolves when they have finished their work and have exited. */
   async stop(): Promise<void> {
     await Promise.all(
       this.#children.map(async (child) => {
@@ -74,8 +74,8 @@ export class Placements {
 }
 
 /**
- * Rates of the placements while all of them worked: from the start of the last to the end of the first. If that time is too short
- * to measure, the rates since all were told to begin.
+ * The rates of the placements while all of them worked: from the start of the last one to the end of the first. If that time is too
+ * short to measure, the rates since all were ordered to begin.
  */
 export function ratesOf({
   samples,

@@ -10,18 +10,18 @@ import { makeWays, nearestSite, REGION_SITES, type Size, STEP_MS, siteReports } 
 export interface World {
   readonly size: Size;
   readonly ways: Float64Array;
-  /** When the first positions were taken. */
+  /** Time of the first positions. */
   readonly startMs: number;
 }
 
-/** @param endMs when the last positions are taken */
+/** @param endMs time of the last positions */
 export function makeWorld(users: number, steps: number, seed: number, endMs: number): World {
-  // A full square: at the edge of an open one VMs would not be at home where it is best, and move at once.
+  // The grid is a full square. At the edge of an incomplete one, the home of some VMs would not be the best site: they would move at once.
   const size = { ...REGION_SITES, sites: 1_024, users, steps };
   return { size, ways: makeWays(size, seededRandom(seed)), startMs: endMs - (steps + 1) * STEP_MS };
 }
 
-/** The sites, and VMs at home where their users begin. */
+/** The sites, and VMs whose home is the site where their users begin. */
 export function population({ size, ways, startMs: atMs }: World): Event[] {
   const sites: Fact[] = siteReports(size, atMs).map((data) => ({ type: 'site.reported.v1', data }));
   const vms = Array.from({ length: size.users }, (_, i): Fact[] => {
@@ -35,7 +35,7 @@ export function population({ size, ways, startMs: atMs }: World): Event[] {
   return [...sites, ...vms.flat()].map((fact, n) => envelop(fact, `population:${n}`, '/bench'));
 }
 
-/** One position of each user, one after the other within the step, as they would report; step 0 is the first. */
+/** One position of each user. Users report one after the other within the step, as real ones do; step 0 is the first. */
 export function positions(world: World, step: number): Event[] {
   return Array.from({ length: world.size.users }, (_, i) => {
     const at = (step * world.size.users + i) * 2;
@@ -43,26 +43,26 @@ export function positions(world: World, step: number): Event[] {
   });
 }
 
-/** When a user's position of a step is taken. */
+/** The time of a user's position of a step. */
 export function positionAtMs({ size, startMs }: World, step: number, i: number): number {
   return startMs + step * STEP_MS + Math.floor((i * STEP_MS) / size.users);
 }
 
-/** A position of the user of VM number `i`. */
+/** A position of the user of the VM with number `i`. */
 export function positionOf(i: number, atMs: number, lat: number, lon: number): Event {
   const [vm, user] = [`vm-${i}`, `user-${i}`];
   const data = { vm, user, atMs, lat, lon };
   return envelop({ type: 'location.reported.v1', data }, `loc:${vm}:${user}:${atMs}`, '/tagalong/ingest');
 }
 
-/** @param url of the server that has both bus and store */
+/** @param url of the server that carries both bus and store */
 export function configOn(url: string, prefix: string, partitions: number): Config {
   const { bus, store, policy } = DEFAULT_CONFIG;
   return {
     ...DEFAULT_CONFIG,
     bus: { ...bus, url, prefix, partitions },
     store: { ...store, url, prefix },
-    // Nobody sends heartbeats.
+    // No site sends heartbeats in the benchmark.
     policy: { ...policy, siteSilentMs: 1e12 },
   };
 }

@@ -1,16 +1,16 @@
-/** A real Chromium that looks at the dashboard. */
+/** Opens the dashboard in a real Chromium and measures how it draws. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Place } from './crowd.ts';
 
-/** Drawing figures of a page so far. */
+/** The drawing figures of a page so far. */
 export interface Frames {
   readonly count: number;
-  /** Duration of each of the last frames, while other processes may have used the processor. */
+  /** Duration of each of the last frames; it includes waits for a processor that other processes use. */
   readonly drawMs: readonly number[];
-  /** Processor time of the page since it was opened, for everything that it does. */
+  /** Processor time of the page for everything that it does, since it was opened. */
   readonly cpuMs: number;
 }
 
@@ -19,7 +19,7 @@ export interface PageUnderTest {
   /** Resolves when it shows at least this number of users. */
   shows(users: number): Promise<void>;
   frames(): Promise<Frames>;
-  /** Watches a place: when something is drawn there, in milliseconds since the Unix epoch. */
+  /** Watches a place. @returns when the page draws something there, in milliseconds since the Unix epoch */
   pixelAt(place: Place): { readonly watching: Promise<unknown>; readonly atMs: Promise<number> };
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function openPage(url: string): Promise<PageUnderTest> {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Performance.enable');
   await page.goto(url);
-  // The policy of the page allows no `eval`, by which the library itself would wait.
+  // The library's own wait uses `eval`, which the content security policy of the page forbids.
   const until = async <T>(expression: string): Promise<T> => {
     for (const endMs = Date.now() + START_MS; ; await sleep(20)) {
       const value = (await page.evaluate(expression)) as T;
@@ -52,7 +52,7 @@ export async function openPage(url: string): Promise<PageUnderTest> {
     }
   };
   await until('globalThis.tagalong !== undefined');
-  // Counted where every frame ends: the list of the page keeps only the last ones.
+  // Counts at the end of every frame, because the page's list holds only the last frames.
   await page.evaluate(
     'tagalong.frameMs.push = ((push) => (ms) => { tagalong.frames = (tagalong.frames ?? 0) + 1; return push(ms); })(tagalong.frameMs.push.bind(tagalong.frameMs))',
   );
@@ -85,7 +85,7 @@ export async function openPage(url: string): Promise<PageUnderTest> {
   };
 }
 
-/** Path of Chromium; undefined if `npm run prerequisites` has not installed it. */
+/** The path of Chromium; undefined if it is not installed. `npm run prerequisites` installs it. */
 export function chromiumPath(): string | undefined {
   const { TAGALONG_CHROMIUM: chosen } = process.env;
   if (chosen) return chosen;

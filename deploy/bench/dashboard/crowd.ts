@@ -1,4 +1,4 @@
-/** Many users in motion over a grid of sites, who report one after the other, evenly over ten seconds. */
+/** Many users who move over a grid of sites. They report one after the other, evenly over ten seconds. */
 import type { Ingest, Location } from '#services/ingest/service.ts';
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
@@ -11,9 +11,9 @@ export interface Place {
 }
 
 export interface Crowd {
-  /** Starts the reports. @returns a function that ends them */
+  /** Starts the reports. @returns a function that stops them */
   begin(): () => Promise<void>;
-  /** Somebody who was never there before is somewhere. */
+  /** Reports the position of a user who has never reported before. */
   newcomer(vm: string, place: Place): Promise<void>;
   /** An empty place beside the area, a different one for each number. */
   empty(i: number): Place;

@@ -1,6 +1,6 @@
 /**
- * Measures the dashboard: the browser's drawing, the server's sending, the time from a location to its pixel; and how many
- * locations a second HTTP takes in. Users move by random waypoint at 1 to 30 m/s, each with a VM of their own, and report every
+ * Measures the dashboard: the browser's drawing, the server's sending, the time from a location to its pixel, and the locations a
+ * second that ingest accepts over HTTP. Users move by random waypoint at 1 to 30 m/s, each with a VM of their own, and report every
  * ten seconds. All services run in this process; the browser and the HTTP sender run in others.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ import { ingestRows } from './ingest.ts';
 
 export interface DashboardOptions {
   readonly seed: number;
-  /** Few users, a few seconds: a check that the benchmark runs, not a measurement. */
+  /** True: few users for a few seconds. This checks that the benchmark runs; it measures nothing. */
   readonly quick: boolean;
 }
 
@@ -26,12 +26,12 @@ export interface DashboardOptions {
 const LOOK_MS = 10_000;
 const QUICK_MS = 1_500;
 const PIXELS = 20;
-/** A picture is smooth where all that is done for it fits into one refresh of a screen. */
+/** Drawing is smooth if the work for a frame fits into one refresh of the screen. */
 const FRAME_AIM_MS = 16.7;
-/** A line comes four times a second; the rest is the time of the transfer. */
+/** The server sends a line four times a second; the rest is the time of the transfer. */
 const PIXEL_AIM_MS = 500;
 
-/** @throws TagalongError TESTBED_MISSING where there is no browser */
+/** @throws TagalongError TESTBED_MISSING if there is no browser */
 export async function benchDashboard({ seed, quick }: DashboardOptions): Promise<BenchReport> {
   const rows: BenchRow[] = [];
   for (const users of quick ? [200] : [1_000, 10_000]) rows.push(...(await measure(users, seed, quick)));
@@ -64,7 +64,7 @@ function measure(users: number, seed: number, quick: boolean): Promise<BenchRow[
       const page = await openPage(url);
       try {
         await page.shows(users);
-        // The first drawings and compilations do not belong to the measurement.
+        // The measurement leaves out the first drawings and compilations.
         await sleep(lookMs / 2);
         const begun = await page.frames();
         const withPage = await cpuShare(lookMs);
@@ -118,7 +118,7 @@ function rowsOf(
 
 const ascending = (a: number, b: number) => a - b;
 
-/** How much of one processor this process takes. */
+/** The share of one processor that this process uses. */
 async function cpuShare(duringMs: number): Promise<number> {
   const before = process.cpuUsage();
   const begunMs = performance.now();
@@ -127,13 +127,13 @@ async function cpuShare(duringMs: number): Promise<number> {
   return ((user + system) / 1000 / (performance.now() - begunMs)) * 100;
 }
 
-/** Users who were nowhere before: from the moment they are reported until a screen has them. */
+/** Measures new users: the time from the report of a user to the user's pixel on the screen. */
 async function eventsToPixels(crowd: Crowd, page: PageUnderTest, samples: number): Promise<number[]> {
   const tookMs: number[] = [];
   for (let i = 0; i < samples; i++) {
     const place = crowd.empty(i);
     const seen = page.pixelAt(place);
-    // Waits until the page reports that it watches the pixel, and then for a different phase of the frames each time.
+    // Waits until the page watches the pixel, then until a different phase of the frame each time.
     await seen.watching;
     await sleep((i * 97) % 250);
     const reportedMs = Date.now();

@@ -1,4 +1,4 @@
-/** A thread of its own that sends locations over some connections, each as soon as the one before is answered. */
+/** A thread that sends locations over several connections. Each connection sends the next one when the previous one is answered. */
 import { Agent, request } from 'node:http';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Load, Sent } from './ingest.ts';

@@ -1,4 +1,4 @@
-/** How many requests with one location each are taken in over HTTP, and how long each takes. */
+/** Measures requests with one location each over HTTP: accepted requests a second, and the time of each. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { System } from '#services/process/system.ts';
@@ -9,7 +9,7 @@ import { createCrowd } from './crowd.ts';
 const USERS = 1_000;
 const CONNECTIONS = 16;
 
-/** Orders to the thread that sends. */
+/** Orders to the sending thread. */
 export interface Load {
   readonly url: string;
   readonly users: number;
@@ -17,7 +17,7 @@ export interface Load {
   readonly durationMs: number;
 }
 
-/** Its report at the end. */
+/** The final report of the sending thread. */
 export interface Sent {
   readonly tookMs: readonly number[];
   readonly refused: number;

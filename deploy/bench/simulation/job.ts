@@ -11,32 +11,32 @@ import { batchesOf, type Movement, movementOf, nearestSites, type Source } from 
 export interface Job {
   readonly source: Source;
   readonly policy: string;
-  /** Runs one after the other; the first has the compiler to wait for. */
+  /** Consecutive runs; the first includes the compilation. */
   readonly runs: number;
-  /** Runs before those whose median counts. */
+  /** Warm-up runs, which the median leaves out. */
   readonly warmUps: number;
 }
 
-/** The measured result. A user-step is one user's position at one step, with everything that follows from it. JSON. */
+/** The result as JSON. A user-step is one user's position at one step, with everything that follows from it. */
 export interface Measured {
   readonly userSteps: number;
-  /** User-steps a second of the processor, all threads' counted: what one core does. */
+  /** User-steps a second of processor time, summed over all threads: the speed of one core. */
   readonly perCpuS: number;
-  /** User-steps a second of the clock on the wall. */
+  /** User-steps a second of real time. */
   readonly perS: number;
-  /** The same in the first run. */
+  /** User-steps a second of real time in the first run. */
   readonly firstPerS: number;
   readonly peakRssBytes: number;
   /** Growth of the memory in use during the last run, from a tenth of its steps to its end. */
   readonly heapGrowthBytes: number;
   readonly moves: number;
   readonly meanMoveMs: number;
-  /** How often a user's nearest site changes from one step to the next. */
+  /** Share of the steps at which a user's nearest site changes. */
   readonly nearestChanges: number;
   readonly statedChanges?: number;
 }
 
-/** One service a user, 250 MB that do not change while they are moved: the VM of the job that others were measured with. */
+/** The VM of the job that other simulators were measured with: one service a user, 250 MB that do not change during a move. */
 const VM: VmSpec = {
   ramBytes: 250_000_000,
   dirtyRateBps: 0,
@@ -69,7 +69,7 @@ export async function measureJob({ source, policy, runs, warmUps }: Job): Promis
   };
 }
 
-/** Every user's VM, at home where its user begins. */
+/** The VM of each user; its home is the site where its user begins. */
 function vmsOf({ users, sites }: Movement, nearest: Int32Array): ScenarioVm[] {
   return users.map((user, i) => ({
     vm: `vm-${user}`,
@@ -93,8 +93,8 @@ interface Round {
 }
 
 /**
- * One run, timed without the making of its positions: that is timed alone and taken off, because asking for the time of the
- * processor around each batch costs a tenth of what is measured.
+ * Times one run without the generation of its positions. The generation is timed alone and subtracted, because reading the
+ * processor time around each batch would cost a tenth of the measured time.
  */
 async function round(movement: Movement, vms: readonly ScenarioVm[], policy: string): Promise<Round> {
   const making = new Stopwatch();
@@ -121,7 +121,7 @@ async function round(movement: Movement, vms: readonly ScenarioVm[], policy: str
   };
 }
 
-/** The batches; with the memory in use after a tenth of them and at the end, and how long it took to find out. */
+/** The batches. Measures the memory in use after a tenth of them and at the end, and the time that this measurement takes. */
 function* weighed(movement: Movement, weighing: Stopwatch, heap: number[]) {
   const tenth = (movement.users.length * movement.steps) / 10;
   let made = 0;
@@ -138,7 +138,7 @@ function* weighed(movement: Movement, weighing: Stopwatch, heap: number[]) {
   weigh();
 }
 
-/** Adds up stretches of time. */
+/** Adds up durations. */
 class Stopwatch {
   wallMs = 0;
   cpuMs = 0;

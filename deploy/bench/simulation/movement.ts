@@ -17,27 +17,27 @@ export interface Movement {
   readonly stepMs: number;
   /** Latitude and longitude of user `u` at step `s` at `2 * (s * users.length + u)`. */
   readonly degrees: Float64Array;
-  /** How often a user's nearest site changes, if the source of the recording states it. */
+  /** Share of the steps at which a user's nearest site changes, if the source of the recording states it. */
   readonly statedChanges?: number;
 }
 
 export type Source =
   /** The files of the job that other simulators were measured with, without `.csv.gz`. */
   | { readonly kind: 'recorded'; readonly path: string }
-  /** The same kind of movement, made here: 100 sites 1 km apart, a step a second. */
+  /** The same kind of movement, generated here: 100 sites 1 km apart, a step a second. */
   | { readonly kind: 'made'; readonly users: number; readonly steps: number; readonly seed: number }
   /** Any size, a step every ten seconds. */
   | ({ readonly kind: 'walked'; readonly seed: number } & Size);
 
 const START_MS = Date.UTC(2026, 0, 1);
-/** Of the recorded and the made ones. */
+/** The step of recorded and generated movements. */
 const SPACING_KM = 1;
 const METRES_PER_DEGREE = KM_PER_DEGREE * 1000;
 const MADE_SITES = 100;
-/** Fixes handed over at once. */
+/** Fixes in one batch. */
 const BATCH = 1000;
 
-/** @throws Error where recorded files cannot be read */
+/** @throws Error if recorded files cannot be read */
 export async function movementOf(source: Source): Promise<Movement> {
   switch (source.kind) {
     case 'recorded':
@@ -49,7 +49,7 @@ export async function movementOf(source: Source): Promise<Movement> {
   }
 }
 
-/** All users' positions, by time, some steps at once; made when asked for, so that a long movement takes no more memory. */
+/** All users' positions by time, several steps in a batch. Each batch is generated on demand, so that memory does not grow with the length. */
 export function* batchesOf({ users, steps, stepMs, degrees }: Movement): Generator<readonly Fix[]> {
   const stepsAtOnce = Math.max(1, Math.floor(BATCH / users.length));
   for (let step = 0; step < steps; step += stepsAtOnce) {

@@ -13,9 +13,9 @@ import { weekdayRows } from './weekday.ts';
 
 interface SimulationBench {
   readonly seed: number;
-  /** A hundredth of the sizes, one run of each: to see that it works. */
+  /** True: a hundredth of the sizes, one run of each, to check that the benchmark works. */
   readonly quick: boolean;
-  /** Folder with `random-waypoint` and `sf-cabspotting`; where they are missing, movements are made, or left out. */
+  /** Folder with `random-waypoint` and `sf-cabspotting`. If one is missing, its movements are generated or left out. */
   readonly data: string;
 }
 
@@ -26,7 +26,7 @@ const WANTED_PEAK_MB = 200;
 const FLAT = 0.8;
 /** Linear growth: with a thousand times as many users, a user-step costs at most this many times as much. */
 const DEARER = 3;
-/** Less than linear: the same with a hundred times as many sites. */
+/** Less than linear growth: the same limit with a hundred times as many sites. */
 const DEARER_BY_SITES = 10;
 const MB = 1e6;
 const WARM = { runs: 15, warmUps: 6 };
@@ -60,10 +60,10 @@ async function speed({ seed, quick, data }: SimulationBench): Promise<BenchRow[]
   return rows;
 }
 
-/** That the positions are those that were meant. */
+/** Checks that the positions are those of the job. */
 function nearestChanges(which: string, { userSteps, nearestChanges: value, statedChanges }: Measured): BenchRow[] {
   const metric = '  changes of the nearest site in them';
-  // Exactly half-way between two sites either may be named.
+  // Half-way between two sites, each of the two is right.
   const stated = statedChanges !== undefined && {
     aim: `${statedChanges} ± 1, as recorded`,
     met: Math.abs(value - statedChanges) <= 1,
@@ -74,7 +74,7 @@ function nearestChanges(which: string, { userSteps, nearestChanges: value, state
   ];
 }
 
-/** Twelve times as long: as fast as before, in no more memory. */
+/** Measures a job that is twelve times as long: it must be as fast, and use no more memory. */
 async function overTime({ seed, quick, data }: SimulationBench): Promise<BenchRow[]> {
   const job = { policy: 'tagalong', ...(quick ? ONCE : { runs: 3, warmUps: 2 }) };
   const users = quick ? 10 : 100;
@@ -96,7 +96,7 @@ async function overTime({ seed, quick, data }: SimulationBench): Promise<BenchRo
   ];
 }
 
-/** Users by how often they are measured: few of them do not keep the compiler busy for long enough. */
+/** Numbers of users, by the repeats of their measurement: a small number needs several runs until all code is compiled. */
 const USERS = [
   [1_000, { runs: 40, warmUps: 30 }],
   [10_000, { runs: 6, warmUps: 4 }],
@@ -112,7 +112,7 @@ interface Grown {
   readonly peakMb: number;
 }
 
-/** From a thousand users to a million; from a hundred sites to ten thousand. */
+/** Measures growth from a thousand users to a million, and from a hundred sites to ten thousand. */
 async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
   const less = quick ? 100 : 1;
   const measure = async (
@@ -142,7 +142,7 @@ async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
   ];
 }
 
-/** Recorded movements if there are any of this size, and their description for the reader. */
+/** Recorded movements of this size, if there are any, and a description for the reader. */
 function sourceOf(data: string, users: number, steps: number, seed: number): [Source, string] {
   const path = `${data}/random-waypoint/u${users}_s100_t${steps}_seed42`;
   const size = `${users} users × 100 sites × ${steps} steps of 1 s`;

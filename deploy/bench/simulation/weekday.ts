@@ -8,15 +8,15 @@ import type { Subject } from '#simulations/subject.ts';
 import { atMost, type BenchRow } from '../bench.ts';
 
 const POLICIES = ['tagalong', 'nearest', 'never'];
-/** The policies that are compared in one run: all that see only the past, one that sees a while ahead, and the bound. */
+/** The compared policies: all that see only the past, one that sees a while ahead, and the bound. */
 const ALL = [
   ...POLICIES,
   ...['hysteresis(2)', 'myopic', 'ski-rental(1)', 'mdp', 'lyapunov', 'work-function', 'look-ahead(300)', 'optimum'],
 ];
-/** Base stations with enough samples, close enough together, to know their positions. */
+/** Base stations whose positions are reliable: enough samples, close enough together. */
 const TRUSTED = { cells: 3, samples: 50, spreadM: 1000 };
 
-/** A row a policy, reading included; none where the recordings are missing. @param data the folder of them */
+/** A row for each policy, with the time of reading; none if the recordings are missing. @param data folder of the recordings */
 export async function weekdayRows(data: string): Promise<BenchRow[]> {
   const [trace, stations] = ['cabs-2008-05-21.csv.gz', 'sites-enodeb-sf.csv'].map(
     (name) => `${data}/sf-cabspotting/${name}`,

@@ -17,7 +17,7 @@ interface Seen {
   readonly qemuMs: number;
 }
 
-/** Moves with a client on the line. */
+/** Moves while a client is connected. */
 async function watched(
   { bed, host, move }: Lab,
   moves: number,
@@ -41,7 +41,7 @@ async function watched(
   return seen;
 }
 
-/** The client's gap beside the pause: make before break, and the paper's order. */
+/** Compares the client's gap with the pause: make before break, and the paper's order. */
 async function gapRows(where: string, rttMs: number, moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const announce of ['before', 'after'] as const) {
@@ -61,8 +61,8 @@ async function gapRows(where: string, rttMs: number, moves: number): Promise<Ben
 }
 
 /**
- * The same where sites and client are far apart. In either order a client is served at the old address, over the stretched
- * LANs, until it has joined the new one: what the order costs is that detour, and no gap of its own.
+ * The same with sites and client far apart. In either order, the VM serves a client at the old address, over the stretched
+ * LANs, until the client has joined the new address: the order costs that detour, and no gap of its own.
  */
 export async function benchFarGap(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
@@ -70,7 +70,7 @@ export async function benchFarGap(moves: number): Promise<BenchRow[]> {
   return rows;
 }
 
-/** All on one spot, and a client that cannot follow. */
+/** All sites without distance, and a client that cannot follow. */
 export async function benchGap(moves: number): Promise<BenchRow[]> {
   const rows = await gapRows('', 0, moves);
   say('plain TCP and a changed address');
@@ -86,7 +86,7 @@ export async function benchGap(moves: number): Promise<BenchRow[]> {
   return rows;
 }
 
-/** One guest under load moves to and fro, with one connection all the while. */
+/** Moves one guest under load back and forth while one connection stays open. */
 export async function benchToAndFro(moves: number): Promise<BenchRow[]> {
   say(`${moves} moves to and fro under load, on one connection`);
   return inLab(

@@ -18,28 +18,28 @@ export interface LabOptions extends Apart {
   readonly ratesBps: readonly number[];
   readonly ramBytes?: number;
   readonly diskBytes?: number;
-  /** Memory of the guest that is filled with data that no copy can skip. */
+  /** Guest memory with data in it, which no copy can skip. */
   readonly fillBytes?: number;
   /** False for plain TCP. */
   readonly mptcp?: boolean;
   readonly clients?: readonly string[];
 }
 
-/** A move as it was, beside what was predicted of it. */
+/** The measured figures of a move, and its prediction. */
 export interface Timed extends Measured {
   readonly durationMs: number;
-  /** From the first byte of memory to the VM running at the destination. */
+  /** Time from the first byte of memory until the VM runs at the destination. */
   readonly copyMs: number;
-  /** Of that, while the VM ran at the source. */
+  /** The part of that time in which the VM ran at the source. */
   readonly memoryMs: number;
-  /** Of the bytes, those of the disk. */
+  /** The part of the bytes that belongs to the disk. */
   readonly diskSentBytes: number;
   readonly predicted: ReturnType<typeof predictMove>;
 }
 
 export interface Lab {
   readonly bed: TestBed;
-  /** The VM's address when it began. */
+  /** The VM's first address. */
   readonly host: string;
   guest(...words: string[]): Promise<string>;
   /** Moves the VM to the other site. */
@@ -118,7 +118,7 @@ export function exactly(metric: string, value: number, unit: string, aim: number
   return { metric, value, unit, aim: `= ${aim}`, met: value === aim };
 }
 
-/** Says on standard error what is being measured. */
+/** Prints the current measurement on standard error. */
 export function say(what: string): void {
   process.stderr.write(`${what}\n`);
 }

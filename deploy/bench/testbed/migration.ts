@@ -7,11 +7,11 @@ import { benchFarGap, benchGap, benchToAndFro } from './clients.ts';
 import { benchStorage } from './storage.ts';
 import { benchCut, benchPaths, benchRates, benchRtts, benchSizes } from './transport.ts';
 
-/** How much is measured. */
+/** The size of the measurement. */
 export interface MigrationBenchOptions {
-  /** Few repeats: minutes less, figures that scatter more. */
+  /** True: few repeats. It takes minutes less, and the figures scatter more. */
   readonly quick: boolean;
-  /** Parts to measure; all where none is named. */
+  /** The parts to measure; all if none is named. */
   readonly only: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** A disk that goes along while its guest writes to it, and comes back. */
+/** Measures the move of a disk while its guest writes to it, and its return. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchRow } from '#deploy/bench/bench.ts';
 import { until } from '../../testbed/moves.ts';
@@ -8,7 +8,7 @@ const MBIT = 125_000;
 const WRITTEN_BPS = 4_000_000;
 const AS_FAST_AS_CAN_BE_BPS = 1e9;
 const FILL_MS = 200_000;
-/** How long the guest writes before each move. */
+/** Duration of the guest's writes before each move. */
 const WRITES_MS = 5000;
 
 /** @param diskBytes size of the disk */
@@ -17,7 +17,7 @@ export async function benchStorage(diskBytes: number): Promise<BenchRow[]> {
   say(`a ${name}, moved there and back`);
   return inLab({ ratesBps: [200 * MBIT, 200 * MBIT], diskBytes }, async ({ guest, move }) => {
     const written = async () => Number(await guest('disk-write'));
-    // Full of data: what was never written would not be sent.
+    // Fills the disk, because blocks that were never written are not sent.
     await guest('disk-write', `${AS_FAST_AS_CAN_BE_BPS}`);
     await until(async () => (await written()) >= diskBytes, FILL_MS);
     await guest('disk-write', `${WRITTEN_BPS}`);
@@ -41,7 +41,7 @@ export async function benchStorage(diskBytes: number): Promise<BenchRow[]> {
       ...each('way out', out),
       ...each('return', back),
       plain(`${name}: written from the way out to the end of the return`, meanwhile / 1e6, 'MB'),
-      // The mirror sends a block that was written twice once, in whole pieces. Writes during the return go to both ends.
+      // The mirror sends a block once even if it was written twice, in whole pieces. Writes during the return go to both ends.
       atMost(`${name}: bytes of the disk, return ÷ way out`, back.diskSentBytes / out.diskSentBytes, 'x', 0.5),
       plain(`${name}: whole move, return ÷ way out`, back.durationMs / out.durationMs, 'x'),
       exactly(`${name}: content equal after both moves`, equal, '', 1),

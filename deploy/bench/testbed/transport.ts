@@ -1,11 +1,11 @@
-/** How long a migration takes over MPTCP and over TCP: the paper's claim, and how near it comes to the paths' rates. */
+/** Compares the duration of a migration over MPTCP and over TCP: with the paper's claim, and with the rates of the paths. */
 import { atLeast, type BenchRow, median } from '#deploy/bench/bench.ts';
 import { exactly, inLab, type LabOptions, plain, say, type Timed } from './lab.ts';
 
 const MBIT = 125_000;
 const MB = 2 ** 20;
 
-/** Moves to and fro; the middle one by the time of its copy. */
+/** Moves back and forth, and returns the move with the median copy time. */
 async function timed(options: LabOptions, moves: number): Promise<Timed> {
   return inLab(options, async (lab) => {
     const all: Timed[] = [];
@@ -30,7 +30,7 @@ const share = ({ bytes, memoryMs }: Timed, ratesBps: readonly number[]) =>
   bytes / (memoryMs / 1000) / ratesBps.reduce((sum, each) => sum + each, 0);
 const seconds = (ms: number) => ms / 1000;
 
-/** Equal paths, two and four; unequal ones. */
+/** Two and four equal paths, and unequal paths. */
 export async function benchPaths(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   const measure = async (name: string, ratesBps: readonly number[], fillBytes: number, aim?: number) => {
@@ -60,7 +60,7 @@ export async function benchPaths(moves: number): Promise<BenchRow[]> {
 /** Round trip of the paper's Figures 10 and 11. */
 const PAPER_RTT_MS = 60;
 
-/** Two equal paths at some rates: beside the paper's Figure 10, whose rates are per path as well. */
+/** Two equal paths at several rates, compared with the paper's Figure 10, whose rates are per path as well. */
 export async function benchRates(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const [mbit, paper] of [
@@ -68,7 +68,7 @@ export async function benchRates(moves: number): Promise<BenchRow[]> {
     [250, 10.1 / 5.7],
   ] as const) {
     say(`${mbit} Mbit/s a path`);
-    // Enough bytes that a path, after its warm-up, copies at its full rate for most of the time.
+    // With this many bytes a path copies at its full rate for most of the time after its warm-up.
     const load = { ramBytes: 184 * MB, fillBytes: 100 * MB, rttMs: PAPER_RTT_MS };
     const both = await pair({ ratesBps: [mbit * MBIT, mbit * MBIT], ...load }, moves);
     rows.push(plain(`${mbit} Mbit/s a path: TCP ÷ MPTCP`, ratio(both), 'x'));
@@ -78,7 +78,7 @@ export async function benchRates(moves: number): Promise<BenchRow[]> {
 }
 
 /**
- * Round trips, with their queues and buffers: beside the paper's Figure 9 (500 Mb/s a path, 16 GB, minutes read off it:
+ * Several round trips, with their queues and buffers, compared with the paper's Figure 9 (500 Mb/s a path, 16 GB, minutes read off it:
  * TCP 4.85 at every RTT; MPTCP 2.55 up to 60 ms, 3.4 at 100 ms with a 90 % interval of 2.25 to 4.6).
  */
 export async function benchRtts(moves: number, fillBytes: number): Promise<BenchRow[]> {
@@ -105,7 +105,7 @@ export async function benchRtts(moves: number, fillBytes: number): Promise<Bench
   return rows;
 }
 
-/** RAM that is in use: beside the ratios of the paper's Figure 11. */
+/** Several sizes of RAM in use, compared with the ratios of the paper's Figure 11. */
 export async function benchSizes(moves: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const [ramMb, paperGb, paper] of [
@@ -123,7 +123,7 @@ export async function benchSizes(moves: number): Promise<BenchRow[]> {
   return rows;
 }
 
-/** The primary path is cut while the memory is copied. */
+/** Cuts the primary path during the memory copy. */
 export async function benchCut(): Promise<BenchRow[]> {
   const ratesBps = [100 * MBIT, 100 * MBIT];
   const cutIn = async (mptcp: boolean) => {
@@ -133,7 +133,7 @@ export async function benchCut(): Promise<BenchRow[]> {
         if (step === 'memory') setTimeout(() => void bed.network.cut('bonn', 'north'), 1000);
       };
       const began = performance.now();
-      // One that is given up has moved nothing.
+      // An attempt that was given up has moved nothing.
       const degraded = await move({ stallMs: 5000 }, cut).then(
         (moved) => moved.degraded,
         () => ['given-up'],
@@ -145,7 +145,7 @@ export async function benchCut(): Promise<BenchRow[]> {
   const tcp = await cutIn(false);
   const one = (yes: boolean) => (yes ? 1 : 0);
   const goesOn = !mptcp.degraded.includes('given-up') && !mptcp.degraded.includes('retargeted');
-  // Over one path the copy stalls, until the watchdog starts it again over the other.
+  // With one path, the copy stalls until the watchdog restarts it over the other path.
   const begunAgain = tcp.degraded.includes('retargeted') && !tcp.degraded.includes('given-up');
   return [
     exactly('primary path cut, MPTCP: goes on over the other', one(goesOn), '', 1),

@@ -22,7 +22,7 @@ interface BenchOptions {
   readonly servers: readonly string[];
 }
 
-/** As they are given. */
+/** The options as the user types them. */
 interface Given {
   readonly seed: string;
   readonly quick?: true;
@@ -32,7 +32,7 @@ interface Given {
   readonly json?: string;
 }
 
-/** `tagalong bench`: measures on this machine. A missed aim is shown, and is no failure. */
+/** `tagalong bench`: measures on this machine. It shows a missed aim, but does not fail for it. */
 export function addBench(program: Command): void {
   program
     .command('bench <name>')

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 
-/** `tagalong completion SHELL`: the script by which a shell completes commands and options. */
+/** `tagalong completion SHELL`: prints a script with which a shell completes commands and options. */
 export function addCompletion(program: Command): void {
   program
     .command('completion')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LettersOptions } from '../run/run-dead-letters.ts';
 
-/** `tagalong dead-letters list|replay`: events that a service refused to the last attempt. */
+/** `tagalong dead-letters list|replay`: the events that a service refused at every attempt. */
 export function addDeadLetters(program: Command): void {
   const letters = program.command('dead-letters').description('list refused events, and send them again');
   for (const [name, description] of [

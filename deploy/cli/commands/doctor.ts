@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { DoctorOptions } from '../run/run-doctor.ts';
 
-/** `tagalong doctor`: whether this host can run the agent of a site. */
+/** `tagalong doctor`: checks whether this host can run the agent of a site. */
 export function addDoctor(program: Command): void {
   program
     .command('doctor')

@@ -1,8 +1,8 @@
-/** Values of options, from text. */
+/** Parses the values of options. */
 import { InvalidArgumentError } from 'commander';
 import type { Processes } from '../run/lockstep.ts';
 
-/** A speed: how many seconds pass in one of the machine's; `max` is Infinity. */
+/** A speed: seconds of the run for each second of real time; `max` is Infinity. */
 export function speedOption(text: string): number {
   if (text === 'max') return Number.POSITIVE_INFINITY;
   const speed = Number(text);
@@ -12,7 +12,7 @@ export function speedOption(text: string): number {
   return speed;
 }
 
-/** How many processes there are of each service: `ingest=1,placement=2,migrator=2`; one of those that are not named. */
+/** The number of processes of each service: `ingest=1,placement=2,migrator=2`. A service that is not named has one. */
 export function processesOption(text: string): Processes {
   const counts: Record<keyof Processes, number> = { ingest: 1, placement: 1, migrator: 1 };
   for (const pair of text.split(',')) {
@@ -25,7 +25,7 @@ export function processesOption(text: string): Processes {
   return counts;
 }
 
-/** A TCP port; 0 is whichever is free. */
+/** A TCP port; 0 is any free port. */
 export function portOption(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
     throw new InvalidArgumentError('Give a port from 0 to 65535; 0 is whichever is free.');
@@ -40,10 +40,10 @@ export function seedOption(text: string): number {
   return seed;
 }
 
-/** More than are ever needed: the confidence grows with the root of their number. */
+/** More seeds than anybody needs: the confidence grows only with the square root of their number. */
 const MOST_SEEDS = 1000;
 
-/** Seeds from the one to the other: `1-5`. */
+/** A range of seeds: `1-5`. */
 export function seedsOption(text: string): readonly number[] {
   const [, from, to] = /^(\d{1,9})-(\d{1,9})$/.exec(text) ?? [];
   const count = Number(to) - Number(from) + 1;
@@ -58,7 +58,7 @@ export function seedsOption(text: string): readonly number[] {
 /** Seconds above 0, fractions allowed. */
 export function durationOption(text: string): number {
   const seconds = Number(text);
-  // No timer waits longer.
+  // The longest delay of a timer.
   if (text.trim() === '' || !(seconds > 0 && seconds <= 2_147_483)) {
     throw new InvalidArgumentError('Give seconds above 0, and at most 2147483.');
   }

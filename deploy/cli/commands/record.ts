@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RecordOptions } from '../run/run-record.ts';
 import { durationOption } from './options.ts';
 
-/** `tagalong record`: the movements of a live system, as a trace. */
+/** `tagalong record`: writes the movements of a live system to a trace. */
 export function addRecord(program: Command): void {
   program
     .command('record')

@@ -3,7 +3,7 @@ import type { ReplayOptions } from '../run/play-trace.ts';
 import { portOption, processesOption, speedOption } from './options.ts';
 import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
 
-/** `tagalong replay`: recorded positions through ingest and all services, of one process or of several. */
+/** `tagalong replay`: plays recorded positions through ingest and all services, in one process or in several. */
 export function addReplay(program: Command): void {
   const command = program
     .command('replay')

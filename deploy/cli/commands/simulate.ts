@@ -3,7 +3,7 @@ import type { SimulateOptions } from '../run/run-simulation.ts';
 import { seedOption, seedsOption } from './options.ts';
 import { addTraceOptions, TRACE_HELP } from './trace-options.ts';
 
-/** `tagalong simulate`: policies compared on a trace, as fast as it goes. */
+/** `tagalong simulate`: compares policies on a trace, at full speed. */
 export function addSimulate(program: Command): void {
   const command = program
     .command('simulate')

@@ -4,7 +4,7 @@ import type { ServerOptions } from '../run/client.ts';
 import type { DeclareOptions, RemoveOptions } from '../run/run-site.ts';
 import { withServerOptions } from './server-options.ts';
 
-/** `tagalong site list|declare|remove`: sites come, change and go while everything runs. */
+/** `tagalong site list|declare|remove`: lists, declares, changes and removes sites while the services run. */
 export function addSite(program: Command): void {
   const site = program.command('site').description('list, declare and remove sites while everything runs');
   const list = site.command('list').description('list the sites, also those that were removed');

@@ -4,7 +4,7 @@ import type { ScenarioOptions } from '../run/play-scenario.ts';
 import type { LiveOptions } from '../run/run-live.ts';
 import { portOption, speedOption } from './options.ts';
 
-/** The five hours of the scenario in two and a half minutes. */
+/** At this speed the five hours of the scenario take two and a half minutes. */
 const SPEED = 120;
 
 /** `tagalong start`: the shipped scenario, with all services in one process. */
@@ -33,7 +33,7 @@ export function addStart(program: Command): void {
       if (hypervisor === 'qemu') {
         throw new TagalongError('USAGE', '--hypervisor qemu: the shipped scenario is simulated; give --config FILE');
       }
-      // The services are loaded by those who run them: commands that only ask a process are to answer at once.
+      // Loads the services only here, so that commands which only ask a process start quickly.
       const { playScenario } = await import('../run/play-scenario.ts');
       await playScenario(options);
     });

@@ -16,7 +16,7 @@ export interface TraceReading {
 /** Help text of `--trace`. */
 export const TRACE_HELP = 'positions, as a file or a folder, perhaps gzipped (services/replay/traces/README.md)';
 
-/** A longer silence is not interpolated: the user's place is unknown. */
+/** A longer silence is not interpolated, because the user's place is unknown. */
 const GAP_SECONDS = 300;
 
 export function addTraceOptions(command: Command): Command {
@@ -63,7 +63,7 @@ export async function traceOf(path: string, options: TraceReading): Promise<Trac
 
 const COLUMNS = ['user', 't', 'lat', 'lon'];
 
-/** `user=cab_id,lat=latitude`: the names of columns in the file, where they differ from the usual names. */
+/** The names of columns in the file that differ from the usual names: `user=cab_id,lat=latitude`. */
 export function columnsOption(text: string): ColumnNames {
   const names: Record<string, string> = {};
   for (const pair of text.split(',')) {
@@ -80,7 +80,7 @@ export function columnsOption(text: string): ColumnNames {
   return names;
 }
 
-/** Seconds, fractions allowed; a tenth at least, because shorter intervals fill the memory with interpolated positions. */
+/** Seconds, with fractions, at least 0.1: shorter intervals would fill the memory with interpolated positions. */
 export function secondsOption(text: string): number {
   const seconds = Number(text);
   if (text.trim() === '' || !(seconds >= 0.1 && seconds <= 86_400)) {

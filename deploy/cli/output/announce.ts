@@ -1,10 +1,10 @@
-/** The first line and the last of a process's log. */
+/** Writes the first and the last line of a process's log. */
 import type { Config } from '#shared/config/schema.ts';
 import { serverUrl } from '#shared/config/server.ts';
 import type { Log } from '#shared/log.ts';
 import { VERSION } from '#shared/version.ts';
 
-/** More sites than these are counted only. */
+/** Above this number the line counts the sites instead of naming them. */
 const MOST_NAMED = 20;
 
 /** Prints the name of the process and its configuration, without secrets. @param what the service, or `up` */
@@ -21,7 +21,7 @@ export function logStart(log: Log, what: string, config: Config): void {
   log.info({ service: what, version: VERSION, node: process.versions.node, pid: process.pid, ...settings }, 'started');
 }
 
-/** Says that a process has ended in order. */
+/** Logs that a process has ended in order. */
 export function logEnd(log: Log, what: string): void {
   log.info({ service: what }, 'ended in order');
 }

@@ -2,7 +2,7 @@ import type { BenchReport, BenchRow } from '#deploy/bench/bench.ts';
 import { digits } from '#shared/format.ts';
 import { table } from './table.ts';
 
-/** The report as tables: plain rows in one, and for each group of compared set-ups one with a column a set-up. */
+/** The report as tables: one for plain rows, and one for each group of compared set-ups, with a column for each set-up. */
 export function benchTable({ bench, host, rows }: BenchReport): string {
   const plain = rows.filter(({ setUp }) => setUp === undefined);
   const groups = Map.groupBy(

@@ -35,7 +35,7 @@ function totals(summary: Summary): [string, string][] {
     ['moves', `${moves.ordered}: ${outcomes(moves)}`],
     ['pause', inWords(summary.pauseMs, duration)],
     ['interruption', inWords(summary.interruptionMs, duration)],
-    // The hypervisor's own figure is too small. It is shown beside the others, so that a reader who knows it sees by how much.
+    // The hypervisor's own figure is too small. It stands beside the others, so that a reader who knows it sees the difference.
     ...someWords("clients' gaps", summary.clientGapMs),
     ...someWords("hypervisor's downtime", summary.hypervisorDowntimeMs),
     ['duration', inWords(summary.durationMs, duration)],
@@ -55,7 +55,7 @@ function totals(summary: Summary): [string, string][] {
   return rows;
 }
 
-/** Detects a trace in order of its users instead of time: for all users but the first, its positions are too old. */
+/** Detects a trace that is sorted by user instead of time: all positions but those of the first user are too old. */
 function isUnordered({ locations: { given, implausible } }: Summary): boolean {
   return (implausible.stale ?? 0) + (implausible['out-of-order'] ?? 0) > given / 2;
 }

@@ -13,7 +13,7 @@ export function comparisonTable(runs: readonly RunResult[]): string {
   return table(columns, comparisonRows(runs));
 }
 
-/** The rows of the table for several seeds, and how each is formatted. */
+/** The rows of the table for several seeds, each with its format. */
 const ROWS: readonly (readonly [string, Figure, (value: number) => string])[] = [
   ['cost, user-seconds', 'totalUserMs', seconds],
   ['  of serving', 'servingUserMs', seconds],

@@ -1,12 +1,12 @@
 /** Scripts for shell completion, made from the definitions of the commands. */
 import type { Command } from 'commander';
 
-/** A completion that a shell offers at one place of the command line. */
+/** The completions that a shell offers at one place of the command line. */
 interface Place {
   /** The commands before it, without the program: `[]`, `['site']`, `['site', 'list']`. */
   readonly path: readonly string[];
   readonly offers: readonly Offer[];
-  /** Long options that take a value: after one of these, a shell offers files or the choices. */
+  /** Long options that take a value: after such an option, a shell offers the choices or files. */
   readonly valued: readonly Valued[];
 }
 interface Offer {
@@ -15,19 +15,19 @@ interface Offer {
 }
 interface Valued {
   readonly option: string;
-  /** Empty where any value goes. */
+  /** The choices; empty if any value is allowed. */
   readonly choices: readonly string[];
 }
 
 /**
- * The script of a shell, to be sourced by it. It starts no process when it completes.
+ * The script for a shell to source. It starts no process when it completes.
  * @param program the whole command line
  */
 export function completionScript(program: Command, shell: 'bash' | 'zsh' | 'fish'): string {
   const places = placesOf(program, []);
   if (shell === 'fish') return fishScript(program.name(), places);
   const bash = bashScript(program.name(), places);
-  // Zsh runs completions for bash in its emulation of bash.
+  // Zsh runs completions of bash in its emulation of bash.
   return shell === 'bash' ? bash : `autoload -U +X bashcompinit && bashcompinit\n${bash}`;
 }
 
@@ -90,7 +90,7 @@ complete -F _${name} ${name}
 
 function fishScript(name: string, places: readonly Place[]): string {
   const lines = places.flatMap(({ path, offers, valued }) => {
-    // A command is given where its words were typed, and none of the commands below it.
+    // Matches a command if its words are on the line, and none of its subcommands.
     const below = offers.map(({ text }) => text).filter(isCommand);
     const typed = path.map((word) => `__fish_seen_subcommand_from ${word}`);
     const where = [...typed, ...(below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`])];

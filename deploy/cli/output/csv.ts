@@ -1,8 +1,8 @@
-/** Runs as CSV (RFC 4180), a row each, for spreadsheets and statistics programs. */
+/** Writes runs as CSV (RFC 4180), one row each, for spreadsheets and statistics programs. */
 import { FIGURE_NAMES, FIGURES } from '#simulations/figures.ts';
 import type { SeededRun } from '#simulations/seeds.ts';
 
-/** Units are in the columns' names; numbers as JSON has them. */
+/** The columns' names contain the units; numbers have the format of JSON. */
 export function csvOf(runs: readonly SeededRun[]): string {
   const head = ['policy', 'seed', 'users', 'vms', 'sites', 'fromMs', 'toMs', ...FIGURE_NAMES];
   const rows = runs.map((run) => [
@@ -13,7 +13,7 @@ export function csvOf(runs: readonly SeededRun[]): string {
   return [head, ...rows].map((row) => `${row.join(',')}\n`).join('');
 }
 
-/** Names of policies may have parameters, with commas between them. */
+/** Quotes a text if necessary: the parameters in a policy's name have commas between them. */
 function quoted(text: string): string {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,4 +1,4 @@
-/** Why a VM is where it is, as text. */
+/** Explains as text why a VM is at its site. */
 import { counted, digits, duration } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import { table } from './table.ts';
@@ -9,7 +9,7 @@ const FACT_WIDTH = 'expected stay  '.length;
 /**
  * The reason as a sentence, the facts behind it, and a table of the candidates.
  * @param movingTo the site to which the VM moves now
- * @param columns width of the terminal, if there is one: the sentence wraps between words
+ * @param columns width of the terminal, if there is one; the sentence wraps between words
  */
 export function explanationText(
   explained: Explained,

@@ -1,9 +1,9 @@
-/** How a failed command ends: one line, and an exit status by which a script can tell why. */
+/** The end of a failed command: one line, and an exit status that tells a script the kind of failure. */
 import { CommanderError } from 'commander';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { withoutControls } from '#shared/text.ts';
 
-/** The user gave the command something wrong: options, a configuration, a trace. */
+/** Codes of errors in the user's input: options, a configuration, a trace. */
 const USAGE_CODES: readonly ErrorCode[] = [
   'USAGE',
   'CONFIG_UNREADABLE',
@@ -16,7 +16,7 @@ const USAGE_CODES: readonly ErrorCode[] = [
 ];
 
 export interface Failure {
-  /** `tagalong: CODE: message`, without a line break; for a program, `{"error": {"code", "message"}}`, as over HTTP. */
+  /** `tagalong: CODE: message` without a line break; for a program `{"error": {"code", "message"}}`, as over HTTP. */
   readonly line: string;
   /** 2 for usage, 1 for failure. */
   readonly exitCode: 1 | 2;
@@ -28,7 +28,7 @@ export interface Failure {
  */
 export function failureOf(error: unknown, asJson = false): Failure {
   const { code, message } = wordsOf(error);
-  // A message may quote a server or a file, and a quote must not steer the terminal.
+  // A message may quote a server or a file; the quote must not contain control sequences for the terminal.
   const plain = withoutControls(message).trim();
   const line = asJson ? JSON.stringify({ error: { code, message: plain } }) : `tagalong: ${code}: ${plain}`;
   return { line, exitCode: (USAGE_CODES as readonly string[]).includes(code) ? 2 : 1 };
@@ -37,7 +37,7 @@ export function failureOf(error: unknown, asJson = false): Failure {
 function wordsOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof TagalongError) return error;
   if (error instanceof CommanderError) {
-    // Commander would print its help here, which belongs to --help alone.
+    // Commander would print its help here; only --help prints it.
     const isHelp = error.code === 'commander.help';
     const message = isHelp ? 'a command is missing; --help lists them' : error.message.replace(/^error: /, '');
     return { code: 'USAGE', message };

@@ -1,4 +1,4 @@
-/** Files that a command writes its results to. */
+/** The files to which a command writes its results. */
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
@@ -17,7 +17,7 @@ export const DECISIONS: readonly EventType[] = [
 /** The file of `--decisions`: a JSON object a line. */
 export interface DecisionsFile {
   write(policy: string, fact: Fact): void;
-  /** Resolves when all is written. */
+  /** Resolves when everything is written. */
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function openOutput(option: string, path: string): Promise<FileHand
 export async function openDecisions(path: string): Promise<DecisionsFile> {
   const stream = (await openOutput('--decisions', path)).createWriteStream();
   return {
-    // An event is a fact in an envelope; the envelope holds nothing about the decision.
+    // Writes the fact without its envelope, which says nothing about the decision.
     write: (policy, { type, data }) => void stream.write(`${JSON.stringify({ policy, type, data })}\n`),
     async close() {
       stream.end();

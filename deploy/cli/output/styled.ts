@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 
 /**
- * A text with a colour or weight, where the stream shows such: a terminal, unless NO_COLOR is set, or anything with FORCE_COLOR.
- * Node 24 looks at the stream by itself; older Node does not.
+ * Adds a colour or weight to a text if the stream shows it: a terminal, unless NO_COLOR is set, or any stream with FORCE_COLOR.
+ * Node 24 checks the stream by itself; older Node does not.
  * @param style as in `styleText`
  * @param stream the stream that the text goes to
  */

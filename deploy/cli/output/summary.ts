@@ -6,17 +6,17 @@ import type { Outcome } from '#shared/migration/outcome.ts';
 import { distribution } from '#simulations/statistics.ts';
 import type { EndedMove, OrderedMove, Tally } from './tally.ts';
 
-/** Of a list of values: half of them are at most `p50`, 95 % at most `p95`. */
+/** Quantiles of a list of values: half of them are at most `p50`, 95 % at most `p95`. */
 export interface Spread {
   readonly p50: number;
   readonly p95: number;
   readonly max: number;
 }
 
-/** One site's VMs: `vmsAtFirst + arrived - left = vmsAtEnd`, where no VM was retired. */
+/** One site's VMs. `vmsAtFirst + arrived - left = vmsAtEnd` unless a VM was retired. */
 export interface SiteSummary {
   readonly site: string;
-  /** VMs whose first site it was. */
+  /** VMs that were first at this site. */
   readonly vmsAtFirst: number;
   readonly arrived: number;
   readonly left: number;
@@ -29,33 +29,33 @@ export interface Summary {
   readonly toMs: number;
   readonly sites: readonly SiteSummary[];
   readonly locations: {
-    /** Locations that ingest was given. */
+    /** Locations that ingest received. */
     readonly given: number;
-    /** Those of users who are attached to no VM. */
+    /** Locations of users who are attached to no VM. */
     readonly unattached: number;
-    /** Events that the bus dropped because it had had them. */
+    /** Events that the bus dropped as duplicates. */
     readonly repeats: number;
-    /** Share of the location events that counted but could change nothing; null where none counted. */
+    /** Share of the counted location events that could change nothing; null if none counted. */
     readonly quietShare: number | null;
     /** Number of rejected positions, by reason. */
     readonly implausible: Readonly<Record<string, number>>;
   };
-  /** `ordered` is the sum of the others. */
+  /** `ordered` is the sum of the other counts. */
   readonly moves: Readonly<Record<Outcome | 'ordered' | 'underWay', number>>;
-  /** Of completed moves; null where there was none. */
+  /** Quantiles over completed moves; null if there was none. */
   readonly pauseMs: Spread | null;
   readonly interruptionMs: Spread | null;
-  /** Of the completed moves with a report by clients, or by the hypervisor; null if there was none. */
+  /** Quantiles over the completed moves with a report of clients, or of the hypervisor; null if there was none. */
   readonly clientGapMs: Spread | null;
   readonly hypervisorDowntimeMs: Spread | null;
   readonly durationMs: Spread | null;
-  /** Sent by all moves that ended, however they did. */
+  /** Bytes of all moves that ended, with any outcome. */
   readonly movedBytes: number;
-  /** Completed moves that were worse than planned, by what was worse. */
+  /** Completed moves that were worse than planned, by the figure that was worse. */
   readonly degraded: Readonly<Record<string, number>>;
-  /** |measured ÷ predicted − 1| of completed moves. */
+  /** Quantiles of |measured ÷ predicted − 1| over completed moves. */
   readonly predictionError: { readonly duration: Spread | null; readonly interruption: Spread | null };
-  /** For positions from a trace: the number of its rows, and of those that could not be read. */
+  /** For positions from a trace: the number of its rows, and of its unreadable rows. */
   readonly trace?: TraceReport;
 }
 
@@ -105,7 +105,7 @@ function siteSummary(
   firstHomes: ReadonlyMap<string, string>,
   ended: readonly EndedMove[],
 ): SiteSummary {
-  // A failed move may have failed after the switch-over, and the VM then is where it was to go.
+  // If a move failed after the switch-over, the VM is at the destination.
   const gone = ended.filter(({ from, runsAt }) => runsAt !== from);
   return {
     site,
@@ -118,7 +118,7 @@ function siteSummary(
 
 function locationSummary(taken: Ingest['counts'], judged: PlacementService['counts']): Summary['locations'] {
   const { quiet = 0, looked = 0, ...others } = Object.fromEntries(judged) as Record<string, number>;
-  // If its VM or session has gone in the meantime, the position is not at fault.
+  // Does not count positions whose VM or session has gone in the meantime.
   const { 'unknown-vm': late = 0, unattached: detached = 0, ...implausible } = others;
   for (const [code, n] of Object.entries(taken.implausible)) implausible[code] = (implausible[code] ?? 0) + n;
   const handled = [...judged.values()].reduce((sum, n) => sum + n, 0);
@@ -137,7 +137,7 @@ function predictionError(moves: readonly EndedMove[], measure: 'durationMs' | 'i
   return spread(predicted.map((move) => Math.abs(move.figures[measure] / expectedOf(move) - 1)));
 }
 
-/** By nearest rank: each of the figures is one of the values. Null where there are none. */
+/** Quantiles by nearest rank: each figure is one of the values. Null if there are no values. */
 export function spread(values: readonly number[]): Spread | null {
   if (values.length === 0) return null;
   const { p50, p95, max } = distribution(values);

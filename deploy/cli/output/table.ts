@@ -42,7 +42,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 /** A colour, as `styleText` begins and ends it. */
 const COLOUR = new RegExp(`(${String.fromCharCode(27)}\\[\\d{1,2}m)`);
 
-/** Cells hold names and reasons that came from elsewhere: nothing but a colour may steer the terminal. */
+/** Removes all control sequences but colours: cells contain names and reasons of others. */
 function fitCell(text: string): string {
   const parts = text.split(COLOUR);
   return parts.map((part, i) => (i % 2 === 1 ? part : withoutControls(part))).join('');

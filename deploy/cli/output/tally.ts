@@ -1,8 +1,8 @@
-/** Keeps the moves of a run for the line after each move and the table at the end. */
+/** Collects the moves of a run for the line after each move and the table at the end. */
 import { type Event, type EventType, type Figures, type Prediction, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { endOf, isEnd, type MigrationEnd } from '#shared/migration/outcome.ts';
 
-/** The events a tally wants to see. */
+/** The event types that a tally needs. */
 export const TALLIED: readonly EventType[] = ['vm.declared.v1', 'placement.decided.v1', ...TERMINAL_TYPES];
 
 /** A move that was ordered. */
@@ -15,16 +15,16 @@ export interface OrderedMove {
   readonly prediction: Prediction | undefined;
 }
 
-/** A move with how it ended. */
+/** A move with its outcome. */
 export interface EndedMove extends OrderedMove, MigrationEnd {
   readonly atMs: number;
   readonly figures: Figures;
 }
 
 export interface Tally {
-  /** Takes an event; a repeat changes nothing. @returns the move that the event ends */
+  /** Adds an event; a repeat changes nothing. @returns the move that the event ends */
   take(event: Event): EndedMove | undefined;
-  /** The site where each VM was first. */
+  /** The first site of each VM. */
   readonly firstHomes: ReadonlyMap<string, string>;
   /** By migration, in the order in which they were ordered. */
   readonly ordered: ReadonlyMap<string, OrderedMove>;
@@ -48,7 +48,7 @@ export function createTally(): Tally {
         if (verdict === 'move') ordered.set(decision, { migration: decision, vm, from, to, reason, prediction });
       } else if (isEnd(event)) {
         const order = ordered.get(event.data.migration);
-        // The table leaves out a move that was ordered before this process listened.
+        // The table leaves out moves that were ordered before this process subscribed.
         if (order === undefined || ended.has(order.migration)) return undefined;
         const { atMs, figures } = event.data;
         const end = { ...order, ...endOf(event), atMs, figures };

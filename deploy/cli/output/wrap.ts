@@ -1,11 +1,11 @@
-/** Sentences in lines that a terminal does not break in the middle of a word. */
+/** Wraps sentences so that a terminal breaks no word. */
 
 /** The width of the terminal behind a stream; Infinity if it is no terminal. */
 export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
   return isTTY ? columns : Number.POSITIVE_INFINITY;
 }
 
-/** Breaks a text between its words. A word that is wider than that stays whole. */
+/** Breaks a text between its words. A word that is wider than a line stays whole. */
 export function wrapped(text: string, columns: number): string {
   const lines: string[] = [];
   let line = '';

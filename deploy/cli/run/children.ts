@@ -1,28 +1,28 @@
-/** The service processes of a replay: started, and started again where one is killed. */
+/** Starts the service processes of a replay, and restarts those that are killed. */
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, startChild } from '#shared/child.ts';
 import { CLOCK_VARIABLE } from '#simulations/lockstep/follower.ts';
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
-/** The status of one to which something wrong was given. */
+/** The exit status of a process with wrong options or a wrong configuration. */
 const USAGE = 2;
-/** Before one that found no server tries again. */
+/** Delay before a process that found no server is started again. */
 const AGAIN_MS = 1000;
-/** How long one may take to end in good order. */
+/** The longest time for an orderly end of a process. */
 const END_MS = 10_000;
 
 /** Options that all processes share, and callbacks about them. */
 export interface ChildrenOptions {
-  /** The file that all of them are given. */
+  /** The configuration file of all processes. */
   readonly config: string;
   /** Returns the address of the clock for the process of this name. */
   readonly address: (name: string) => string;
   /** Destination of their logs. */
   readonly log?: Writable;
-  /** Called with the last output of a process that ended by itself, without being killed: it is not restarted. */
+  /** Called with the last output of a process that ended by itself. Such a process is not restarted. */
   readonly failed: (name: string, words: string) => void;
-  /** How long one that was killed stays away. @default 0 */
+  /** Delay before a killed process is restarted. @default 0 */
   readonly awayMs?: () => number;
 }
 
@@ -32,7 +32,7 @@ export class Children {
   readonly #running = new Map<string, Child>();
   readonly #killed = new Set<string>();
   #ending = false;
-  /** How often one was started again. */
+  /** The number of restarts. */
   restarts = 0;
 
   constructor(options: ChildrenOptions) {
@@ -46,7 +46,7 @@ export class Children {
     const child = startChild(process.execPath, [MAIN, service, '--config', config, '--port', '0'], {
       env: { ...process.env, [CLOCK_VARIABLE]: address(name) },
       stdio: ['ignore', 'ignore', 'pipe'],
-      // An interrupt at the terminal is for the replay, which ends them in order. Where it is killed, they notice.
+      // An interrupt at the terminal goes to the replay alone, which stops its processes in order. They notice if it is killed.
       detached: true,
       onLine: (line) => log?.write(`${line}\n`),
     });
@@ -54,12 +54,12 @@ export class Children {
     void child.ended.then((code) => this.#ended(name, code, child));
   }
 
-  /** Kills one without a word, as the loss of its machine does. It comes again. False: it is not there. */
+  /** Kills a process, as the loss of its machine does; it is restarted. @returns false if it does not run */
   kill(name: string): boolean {
     return this.#running.get(name)?.signal('SIGKILL') ?? false;
   }
 
-  /** Ends all, in good order where they can. */
+  /** Stops all processes; kills those that do not stop in time. */
   async stop(): Promise<void> {
     this.#ending = true;
     await Promise.all([...this.#running.values()].map((child) => child.stop(END_MS)));
@@ -68,7 +68,7 @@ export class Children {
   async #ended(name: string, code: number | null, { pid, lastWords }: Child): Promise<void> {
     this.#running.delete(name);
     if (this.#ending) return;
-    // A process that was killed before may end by itself because it finds no server: the server may come back.
+    // A restarted process may end by itself because it finds no server; the server may come back.
     if (pid === undefined || code === USAGE || (code !== null && !this.#killed.has(name))) {
       this.#options.failed(name, lastWords);
       return;

@@ -1,9 +1,9 @@
-/** Asks a running process, or that one of several which knows. */
+/** Asks a running process; if there are several, the one that has the answer. */
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import { foreignText, withoutControls } from '#shared/text.ts';
 
-/** The options that all operating commands have: where they ask, and how they answer. */
+/** The options of all operating commands: the processes to ask, and the format of the answer. */
 export interface ServerOptions {
   readonly url: string;
   readonly token?: string;
@@ -15,11 +15,11 @@ const LIMITS = { mostBytes: 256 * 2 ** 20, withinMs: 15_000 };
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-/** Error codes of a process that cannot serve this request; a later code in the list is more informative. */
+/** Error codes of a process that does not serve this request; a later code in the list is more informative. */
 const NOT_HERE: readonly string[] = ['NOT_FOUND', 'SERVER_UNREACHABLE', 'HELD_ELSEWHERE'];
 
 /**
- * Sends a request to the first process that it is for, and reads the answer. Path parts must be escaped already.
+ * Sends a request to each process in turn until one serves it, and reads the answer. Path parts must be escaped already.
  * @throws TagalongError SERVER_UNREACHABLE; USAGE if an address or the token is malformed; else the server's error
  */
 export async function ask<T>(options: ServerOptions, method: Method, path: string, body?: object): Promise<T> {
@@ -38,7 +38,7 @@ export async function ask<T>(options: ServerOptions, method: Method, path: strin
 /** The answers of every process, each asked once. */
 export interface Answers<T> {
   readonly answers: readonly T[];
-  /** The answers of processes that are not the ones to ask. */
+  /** The errors of processes that do not serve this request. */
   readonly refusals: readonly TagalongError[];
 }
 
@@ -84,7 +84,7 @@ async function askOne<T>(
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(body !== undefined && { 'content-type': 'application/json' }),
   };
-  // The token is for this server, not for whomever it may point to.
+  // Follows no redirect: the token is for this server only.
   const init = {
     method,
     redirect: 'manual',
@@ -106,10 +106,10 @@ function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boole
   if (status === 204) return undefined as T;
   let answer: unknown;
   try {
-    // An answer may quote guests and agents, and a terminal shows it.
+    // An answer may quote guests and agents: it must not contain control sequences for the terminal.
     answer = JSON.parse(text, (_key, value) => (typeof value === 'string' ? withoutControls(value) : value));
   } catch {
-    // Said below: no answer of ours is anything else.
+    // The code below reports it: each answer of Tagalong is JSON.
   }
   if (status >= 200 && status < 300 && answer !== undefined) return answer as T;
   const { code, message } = (answer as { error?: { code?: unknown; message?: unknown } } | undefined)?.error ?? {};
@@ -117,7 +117,7 @@ function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boole
     throw new TagalongError('SERVER_UNREACHABLE', `what answers at ${base} is not Tagalong; name it with --url`);
   }
   if (code === 'UNAUTHORIZED') throw new TagalongError(code as ErrorCode, unauthorized(base, tokenGiven));
-  // Its HTTP server has some codes of its own, such as UNAUTHORIZED; they are passed on as they are.
+  // The HTTP server has codes of its own, such as UNAUTHORIZED. They are passed on unchanged.
   throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message, 4096));
 }
 

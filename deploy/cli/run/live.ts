@@ -4,7 +4,7 @@ import { foreignText } from '#shared/text.ts';
 import { styled } from '../output/styled.ts';
 import type { EndedMove } from '../output/tally.ts';
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface Progress {
   readonly atMs: number;
   /** From 0 to 1; undefined if the length of the run is unknown. */
@@ -15,11 +15,11 @@ export interface Progress {
 }
 
 export interface LiveView {
-  /** A line of its own, above the progress. */
+  /** Prints a line above the progress. */
   say(line: string): void;
-  /** A line for a move, below headings. */
+  /** Prints a line for a move, below headings. */
   move(move: EndedMove): void;
-  /** Begins to show how far it is; asked again whenever it is shown. */
+  /** Begins to show the progress. Calls the function again for each update. */
   follow(progress: () => Progress): void;
   /** Stops showing the progress. */
   unfollow(): void;
@@ -36,13 +36,13 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   const isTty = stream.isTTY === true;
   let progress: (() => Progress) | undefined;
   let timer: NodeJS.Timeout | undefined;
-  /** The headings are printed above the first move. */
+  /** True once the headings are printed, above the first move. */
   let headed = false;
 
   const draw = () => {
     if (progress === undefined) return;
     const text = progressLine(progress());
-    // A line that is wider than the terminal would not be cleared whole.
+    // The terminal would not clear the whole of a line that is wider than it.
     if (isTty) stream.write(CLEAR_LINE + styled('dim', text.slice(0, (stream.columns || NARROW) - 1), stream));
     else stream.write(`${text}\n`);
   };
@@ -71,7 +71,7 @@ export function liveView(stream: NodeJS.WriteStream): LiveView {
   };
 }
 
-/** Of two names of twelve letters. */
+/** The width of two names of twelve letters. */
 const WAY_WIDTH = 25;
 const COLOURS = { completed: 'green', failed: 'red', cancelled: 'yellow' } as const;
 
@@ -85,14 +85,14 @@ const MOVE_HEAD = [
 ].join('  ');
 
 /**
- * One line of text for one move: 77 characters, unless names are longer or something is to be noted.
- * @param emphasize marks how it ended
+ * One line of text for one move: 77 characters, more with long names or a note.
+ * @param emphasize marks the outcome
  */
 export function moveLine(move: EndedMove, emphasize: (text: string) => string = (text) => text): string {
   const { figures, outcome } = move;
   const way = `${move.from} → ${move.to}`.padEnd(WAY_WIDTH);
   const head = `${timeOfDay(move.atMs)}  ${move.vm.padEnd(7)}  ${emphasize(way)}`;
-  // Why it failed is in words of a guest, an agent or QEMU.
+  // A guest, an agent or QEMU may have written the reason of a failure.
   if (outcome !== 'completed') return `${head}  ${emphasize(outcome)} ${foreignText(move.because)} (${move.reason})`;
   // `better-site` is the usual reason and needs no note.
   const notes = [...(move.reason === 'better-site' ? [] : [move.reason]), ...figures.degraded].join(', ');

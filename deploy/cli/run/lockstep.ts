@@ -1,4 +1,4 @@
-/** A trace played onto service processes of their own, on a real bus, all of them at one virtual time. */
+/** Plays a trace onto separate service processes on a real bus. All of them share one virtual time. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,41 +19,41 @@ import { type IngestClient, ingestClient } from '#simulations/lockstep/ingest.ts
 import { DECISIONS } from '../output/output.ts';
 import { Children } from './children.ts';
 
-/** How many processes of each service there are. */
+/** The number of processes of each service. */
 export type Processes = Readonly<Record<'ingest' | 'placement' | 'migrator', number>>;
 
 /** The trace to play, and the processes that play it. */
 export interface LockstepRun {
-  /** With the sites, and a bus and a store that others reach. */
+  /** With the sites, and a bus and a store that other processes reach. */
   readonly config: Config;
   readonly processes: Processes;
   readonly startMs: number;
-  /** How many seconds pass in one of the machine's; Infinity: as fast as it goes. */
+  /** Seconds of the run for each second of real time; Infinity: full speed. */
   readonly speed: number;
   readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
-  /** Gives VMs to the users, where the configuration does not. */
+  /** Gives a VM to each user, if the configuration declares none. */
   readonly personal?: PersonalVms;
-  /** Sees every decision and every migration event, each once. */
+  /** Receives every decision and every migration event once. */
   readonly observe: (event: Event) => void;
   readonly stopped?: () => boolean;
   readonly log: Log;
   /** Destination of the processes' logs. */
   readonly childLog?: Writable;
-  /** Told when all processes are there. */
+  /** Called when all processes have started. */
   readonly begun?: (progress: LockstepProgress) => void;
-  /** How long a process that was killed stays away. @default 0 */
+  /** Delay before a killed process is restarted. @default 0 */
   readonly awayMs?: () => number;
 }
 
-/** A run while it goes on, and at its end. */
+/** A run, during it and at its end. */
 export interface LockstepProgress {
   readonly nowMs: number;
-  /** How often everything has come to rest. */
+  /** The number of instants at which all processes were at rest. */
   readonly instants: number;
   readonly ingest: Pick<IngestClient, 'accepted' | 'repeated'>;
-  /** How often a process was started again. */
+  /** The number of restarts of processes. */
   readonly restarts: number;
-  /** Kills one process, as the loss of its machine does. False: it is not there at the moment. */
+  /** Kills one process, as the loss of its machine does. @returns false if it does not run at the moment */
   kill(name: string): boolean;
 }
 
@@ -65,9 +65,9 @@ export function namesOf(processes: Processes): string[] {
 }
 
 /**
- * Plays a trace to its end, and the moves that are under way then to theirs.
- * @throws TagalongError USAGE where bus and store are not empty; SERVICE_STOPPED where a process fails; and what opening and
- * reading throw
+ * Plays a trace to its end, and then waits for the end of the moves under way.
+ * @throws TagalongError USAGE if bus and store are not empty; SERVICE_STOPPED if a process fails; the errors of opening and
+ * reading
  */
 export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress> {
   const { config, processes, speed, log, stopped = () => false } = run;
@@ -75,8 +75,8 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   const names = namesOf(processes);
   const { partitions } = config.bus;
   let played = false;
-  // As the simulation ends: nothing is ordered after the last position, and the end is that of the last move, before whatever
-  // else is due in the same millisecond.
+  // Ends as the simulation does. No move is ordered after the last position. The run ends with its last move, before anything
+  // else that is due in the same millisecond.
   const over = () => played && moves.underWay === 0;
   const begins = (name: string) => !over() && !(played && name.startsWith('placement-'));
   const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, begins });
@@ -133,12 +133,12 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   }
 }
 
-/** All requests come from one address, and the VMs are declared once all processes are ready. */
+/** Has no limit of requests, since all come from one address, and no VMs, since they are declared once all processes are ready. */
 function forChildren(config: Config): Config {
   return { ...config, vms: [], http: { ...config.http, host: '127.0.0.1', requestsPerMinute: 1_000_000 } };
 }
 
-/** Refuses a store with records of an earlier run: services would take them for the present state. @throws TagalongError USAGE */
+/** Refuses a store with records of an earlier run, because services would use them as the present state. @throws TagalongError USAGE */
 async function refuseUsed(config: Config, log: Log): Promise<void> {
   const store = await openStore(config, log);
   const records = (await Promise.all(['ingest/', 'placement/', 'migrator/'].map((key) => store.list(key)))).flat();
@@ -150,7 +150,7 @@ async function refuseUsed(config: Config, log: Log): Promise<void> {
   );
 }
 
-/** Passes events on, each once, and counts the moves that were ordered and have not ended. */
+/** Passes each event on once, and counts the ordered moves that have not ended. */
 function openMoves(observe: (event: Event) => void, fail: (error: Error) => void) {
   const known = new Set<string>();
   const open = new Set<string>();

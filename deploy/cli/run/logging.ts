@@ -4,9 +4,9 @@ import { TagalongError } from '#shared/errors.ts';
 import { createLog, type Log } from '#shared/log.ts';
 
 /**
- * The log of a run that shows people how it goes: none unless asked for.
- * @param where a file, which is added to, or `-` for standard error
- * @throws TagalongError USAGE where the file cannot be written
+ * The log of a run that shows its progress on the terminal: none unless the user asks for it.
+ * @param where a file to append to, or `-` for standard error
+ * @throws TagalongError USAGE if the file cannot be written
  */
 export function runLog({ log }: Config, where: string | undefined): Log {
   if (where === undefined) return createLog('silent');

@@ -3,9 +3,9 @@ import { delimiter, join } from 'node:path';
 import { TagalongError } from '#shared/errors.ts';
 
 /**
- * Goes on as the same command under `mptcpize`, where the process does not run under it yet: Node itself can only open
- * plain TCP. The process stays the same one, so that signals and pipes reach it as before.
- * @throws TagalongError USAGE where there is no mptcpize, or Node is too old to continue as another program
+ * Replaces this process by the same command under `mptcpize`, unless it runs under it already: Node itself can only open
+ * plain TCP. The process id stays the same, so that signals and pipes reach it as before.
+ * @throws TagalongError USAGE if mptcpize is missing, or if Node is too old to replace its process
  */
 export function underMptcpize(): void {
   if (/mptcpwrap/.test(process.env.LD_PRELOAD ?? '')) return;

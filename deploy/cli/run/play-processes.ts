@@ -1,4 +1,4 @@
-/** A replay onto processes of their own: it shows the progress, and prints a table of the time that it took. */
+/** Replays onto separate processes: shows the progress, and prints a table with the time that the replay took. */
 import { createWriteStream } from 'node:fs';
 import type { PersonalVms } from '#services/replay/personal-vms.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -12,7 +12,7 @@ import { liveView } from './live.ts';
 import { type LockstepProgress, namesOf, type Processes, playInLockstep } from './lockstep.ts';
 import { stopRequest } from './signals.ts';
 
-/** The input of a run, and how it is played. */
+/** The input of a run, and its settings. */
 export interface ProcessesRun {
   readonly title: string;
   readonly config: Config;

@@ -9,9 +9,9 @@ import { portOrAnyFree } from './serve.ts';
 /** The options of `tagalong start`. */
 export interface ScenarioOptions {
   readonly once?: boolean;
-  /** Infinity: as fast as it goes. */
+  /** Infinity: full speed. */
   readonly speed: number;
-  /** Left out: the usual one, or whichever is free. */
+  /** Absent: the usual port, or any free one. */
   readonly port?: number;
   readonly log?: string;
   readonly json?: boolean;

@@ -40,7 +40,7 @@ export async function playTrace(options: ReplayOptions): Promise<void> {
   if (processes !== undefined) refuseUnfit(config, options);
   const trace = await traceOf(options.trace, options);
   const { startMs, batches } = await begin(trace, options.trace);
-  // A configuration that declares VMs also names their users; personal VMs are for traces without declared VMs.
+  // A configuration that declares VMs also names their users. Without declared VMs, each user gets a personal VM.
   const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
   const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
   const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);
@@ -94,7 +94,7 @@ function unfrozen({ site, lat, lon, slots, uplinks }: Config['sites'][number]) {
   return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
 }
 
-/** Reads up to the first position, whose time is that of the clock at the start. */
+/** Reads up to the first position: the clock starts at its time. */
 async function begin(trace: Trace, path: string): Promise<{ startMs: number; batches: AsyncIterable<readonly Fix[]> }> {
   const rest = trace.batches()[Symbol.asyncIterator]();
   const { value: first, done } = await rest.next();

@@ -5,7 +5,7 @@ import { createLog } from '#shared/log.ts';
 import { aborted, stopRequest } from './signals.ts';
 
 /**
- * Runs a site's agent until the process is asked to stop; prints where it takes orders. The VMs outlive it.
+ * Runs a site's agent until the process is asked to stop, and prints its address. The VMs outlive the agent.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, PORT_UNAVAILABLE
  */
 export async function runAgent(path: string): Promise<void> {
@@ -13,7 +13,7 @@ export async function runAgent(path: string): Promise<void> {
   const stop = stopRequest();
   const log = createLog(config.log.level);
   const agent = qemuAgent({ config, log });
-  // Before it changes anything of its host; it listens only when it knows its VMs again.
+  // Checks this before the agent changes anything on its host. The agent listens only after it has found its VMs again.
   await checkServing(config);
   await agent.start();
   const server = await serveAgent(agent, config, log);

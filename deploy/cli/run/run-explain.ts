@@ -5,7 +5,7 @@ import { columnsOf } from '../output/wrap.ts';
 import { ask, askEach, type ServerOptions } from './client.ts';
 
 /**
- * Prints why a VM is where it is, or moves to where it moves.
+ * Prints why a VM is at its site, or why it moves.
  * @throws TagalongError the errors of `ask`
  */
 export async function runExplain(vm: string, options: ServerOptions): Promise<void> {
@@ -14,7 +14,7 @@ export async function runExplain(vm: string, options: ServerOptions): Promise<vo
     process.stdout.write(`${JSON.stringify(explained)}\n`);
     return;
   }
-  // The explanation is complete without a migrator; if one answers, it adds the destination of a move under way.
+  // A migrator, if one answers, adds the destination of a move under way. The explanation is complete without it.
   const { answers } = await askEach<{ migrations: readonly MigrationStatus[] }>(options, '/v1/migrations');
   const movingTo = answers.flatMap(({ migrations }) => migrations).find((migration) => migration.vm === vm)?.to;
   process.stdout.write(explanationText(explained, movingTo, columnsOf(process.stdout)));

@@ -17,15 +17,15 @@ export interface LocalOptions {
   readonly json?: true;
 }
 
-/** More than the addresses of all containers. */
+/** More ports than all containers have addresses. */
 const PORTS = 32;
 const READY_MS = 90_000;
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
 const deployed = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
 /**
- * Runs the containers of deploy/compose as processes, from the same files, until it is asked to stop; then removes what they
- * kept.
+ * Runs the containers of deploy/compose as processes, from the same files, until it is asked to stop. Then it removes their
+ * files.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, PROGRAM_MISSING
  */
 export async function runLocal({
@@ -62,7 +62,7 @@ export async function runLocal({
   }
 }
 
-/** @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID where bus and store are not the servers that are started here */
+/** @throws TagalongError CONFIG_UNREADABLE; CONFIG_INVALID unless bus and store are the servers that this command starts */
 async function refuseOtherServers(path: string): Promise<void> {
   const { bus, store } = await loadConfig(path);
   for (const [section, { url }] of Object.entries({ bus, store })) {

@@ -1,4 +1,4 @@
-/** Carries out the commands by which an operator overrules the policy. */
+/** Carries out the commands with which an operator overrules the policy. */
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { counted } from '#shared/format.ts';
 import { ask, askEach, type ServerOptions } from './client.ts';
@@ -20,7 +20,7 @@ export interface DrainOptions extends ServerOptions {
   readonly force?: true;
 }
 
-/** Drains a site, or ends that with `--off`. @throws TagalongError the errors of `ask` */
+/** Drains a site, or with `--off` ends the drain. @throws TagalongError the errors of `ask` */
 export async function runDrain(site: string, options: DrainOptions): Promise<void> {
   const draining = options.off !== true;
   const body = { draining, ...(options.force && { force: true }) };
@@ -31,7 +31,7 @@ export async function runDrain(site: string, options: DrainOptions): Promise<voi
   print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave.`);
 }
 
-/** @returns how many VMs are at home at a site; undefined if no placement answers */
+/** @returns the number of VMs whose home is the site; undefined if no placement answers */
 async function vmsAt(site: string, options: ServerOptions): Promise<number | undefined> {
   try {
     const placements = await askEach<PlacementStatus>(options, '/v1/status');

@@ -25,9 +25,8 @@ const REPORT_TRIES = 3;
 const REPORT_AGAIN_MS = 1000;
 
 /**
- * Probes until it is stopped, or the connection is lost. A gap is no failure, however long; bytes or connections that were lost
- * are one.
- * @throws TagalongError USAGE, SERVER_UNREACHABLE; CONNECTION_BROKEN after the report, where the connection did not hold
+ * Probes until it is stopped or the connection is lost. Lost bytes and lost connections are failures; a gap of any length is not.
+ * @throws TagalongError USAGE, SERVER_UNREACHABLE; CONNECTION_BROKEN after the report, if the connection failed
  */
 export async function runProbe(options: ProbeCommandOptions): Promise<void> {
   const { to, durationS, mptcp, reconnect = false, json, intervalMs, gapMs, loadBps } = options;
@@ -87,7 +86,7 @@ function reporterOf({ report: url, vm, user }: ProbeCommandOptions): ((gap: Gap)
         await ask({ url }, 'POST', '/v1/interruptions', { vm, user, ...gap });
         return;
       } catch (error) {
-        // A repeated report counts once, so it is safe to retry. A refusal is final, because the server would refuse again.
+        // A retry is safe because a repeated report counts once. A refusal is final because the server would refuse again.
         const unreachable = error instanceof TagalongError && error.code === 'SERVER_UNREACHABLE';
         if (!unreachable || tries === REPORT_TRIES) throw error;
         await sleep(REPORT_AGAIN_MS);

@@ -20,22 +20,22 @@ export interface RecordOptions {
 }
 
 /**
- * Records until it is stopped, or the time is over; then prints how many locations, users and VMs it has recorded.
+ * Records until it is stopped or the time is over. Then it prints the numbers of recorded locations, users and VMs.
  * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, USAGE, and the errors of opening the bus
  */
 export async function runRecord({ config: path, out: outPath, seconds }: RecordOptions): Promise<void> {
   const config = await loadConfig(path);
-  // It needs the bus alone.
+  // The recorder needs the bus only.
   refuseMemory('record', { ...config, store: config.bus }, path);
   const stop = stopRequest();
   const file = await openTrace(outPath);
   const pseudonymous = config.ingest.pseudonymKey !== undefined;
   const out = new PassThrough();
   const written = outPath.endsWith('.gz')
-    ? // Of a recording that is cut off, zcat still gets all that was written.
+    ? // zcat can read everything that was written, even if the recording is cut off.
       pipeline(out, createGzip({ flush: constants.Z_SYNC_FLUSH }), file.createWriteStream())
     : pipeline(out, file.createWriteStream());
-  // The code below awaits it. This handler is for an error before that, while the bus is opened.
+  // The code below awaits it. This handler catches an error before that, while the bus is being opened.
   written.catch(() => {});
   const bus = await openBus(config, createLog(config.log.level));
   const begunMs = performance.now();
@@ -44,7 +44,7 @@ export async function runRecord({ config: path, out: outPath, seconds }: RecordO
     const disguise = pseudonymous ? '' : '; users get pseudonyms of this recording alone';
     process.stderr.write(`recording to ${outPath}${disguise}\n`);
     const timeIsUp = seconds === undefined ? [] : [sleep(seconds * 1000, undefined, { signal: stop }).catch(() => {})];
-    // A failed write ends the recording, too.
+    // A failed write also ends the recording.
     await Promise.race([aborted(stop), written, ...timeIsUp]);
     await recording.stop();
     out.end();

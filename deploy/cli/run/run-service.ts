@@ -12,7 +12,7 @@ import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
-/** How long a process may take to end whose replay is gone. */
+/** The longest time for the end of a process whose replay is gone. */
 const ALONE_MS = 10_000;
 
 /** The options of `tagalong ingest`, `placement`, `migrator`, `monitor` and `dashboard`. */
@@ -22,10 +22,10 @@ export interface ServiceOptions {
 }
 
 /**
- * Runs one service until the process is asked to stop; prints the address. The clock is the real one, or that of the
+ * Runs one service until the process is asked to stop, and prints its address. It uses the real clock, or the clock of the
  * replay that has started the process.
- * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and what opening bus and store
- * and following a replay throw
+ * @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID, POLICY_UNKNOWN, PORT_UNAVAILABLE, and the errors of opening bus and
+ * store and of following a replay
  */
 export async function runService(name: ProcessName, { config: path, port }: ServiceOptions): Promise<void> {
   const given = await loadConfig(path);
@@ -37,7 +37,7 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
   const { [CLOCK_VARIABLE]: conductor } = process.env;
   const follower = conductor === undefined ? undefined : await follow(conductor);
   const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
-  // Nobody is left to care: neither about a server that is gone as well.
+  // No replay reads the result any more. An error, for example of a lost server, needs no report.
   if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
   const clock = follower?.clock ?? realClock();
   const opened = await openBoth(config, log);
@@ -47,7 +47,7 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
   const service = await createSingle(name, { config, clock, bus, store, log, machines });
   try {
     const url = await serve(service, config.http);
-    // It may have to wait for others, for as long as they are not there.
+    // The service may have to wait for other services, without a limit.
     await Promise.race([service.start(), aborted(ended)]);
     if (ended.aborted) return;
     process.stdout.write(`${url}\n`);

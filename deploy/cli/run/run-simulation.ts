@@ -32,12 +32,12 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   const { seeds = [options.seed], json, csv, decisions, report } = options;
   const config = options.config === undefined ? DEFAULT_CONFIG : await loadConfig(options.config);
   const policies = policyNames(options.policy);
-  // Before a long trace is read.
+  // Fails before the command reads a long trace.
   for (const name of policies) checkPolicy(name, config);
   if (json === '-' && csv === '-')
     throw new TagalongError('USAGE', '--json and --csv: both name standard output; give one of them a file');
   const subject = await subjectOf(options);
-  // Checks the output files before the run, so that no result is computed that cannot be written.
+  // Opens the output files before the run: a result that cannot be written need not be computed.
   const jsonFile = await fileFor('--json', json);
   const csvFile = await fileFor('--csv', csv);
   const reportFile = await fileFor('--report', report);
@@ -60,12 +60,12 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   process.stdout.write(json === '-' ? jsonText : csv === '-' ? csvText : tableOf(comparison));
 }
 
-/** Names between commas; those in parentheses belong to the name. */
+/** Splits a list of policies at its commas, except those in parentheses, which separate parameters. */
 export function policyNames(text: string): string[] {
   return text.split(/,(?![^(]*\))/).map((name) => name.trim());
 }
 
-/** Nothing where the result goes nowhere, or to standard output. */
+/** Opens the file of a result; undefined if there is no result to write, or if it goes to standard output. */
 async function fileFor(option: string, path: string | undefined): Promise<FileHandle | undefined> {
   return path === undefined || path === '-' ? undefined : openOutput(option, path);
 }
@@ -76,14 +76,14 @@ async function finish(file: FileHandle | undefined, text: string): Promise<void>
 }
 
 async function reportOf(simulated: Simulated, tracePath: string | undefined): Promise<string> {
-  // The libraries that draw are large.
+  // Loads the libraries that draw only here, because they are large.
   const { reportHtml } = await import('#simulations/report/report.ts');
   const program = IS_CHECKOUT ? 'npx tagalong' : 'tagalong';
   const command = [program, ...process.argv.slice(2).map(quoted)].join(' ');
   return reportHtml(simulated, { command, version: VERSION, ...(tracePath !== undefined && { tracePath }) });
 }
 
-/** As a shell takes it: parameters of policies are in parentheses. */
+/** Quotes an argument for a shell: the parentheses of a policy's parameters need quotes. */
 function quoted(argument: string): string {
   return /^[\w.,:=/@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

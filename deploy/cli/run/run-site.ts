@@ -27,7 +27,7 @@ export interface RemoveOptions extends ServerOptions {
 
 const pathOf = (site: string) => `/v1/sites/${encodeURIComponent(site)}`;
 
-/** Prints the sites, also those that were removed. @throws TagalongError the errors of `ask` */
+/** Prints the sites, including the removed ones. @throws TagalongError the errors of `ask` */
 export async function listSites(options: ServerOptions): Promise<void> {
   const listing = await ask<Listing>(options, 'GET', '/v1/sites');
   if (options.json) return void process.stdout.write(`${JSON.stringify(listing)}\n`);
@@ -78,7 +78,7 @@ function givenBody({ at, slots, uplink: uplinks, agent }: DeclareOptions): objec
 }
 
 async function bodyFrom(path: string, name: string): Promise<object> {
-  // It brings the schemas of the whole configuration, which the other commands do not need.
+  // Loads the schemas of the whole configuration only here, because the other commands do not need them.
   const { loadConfig } = await import('#shared/config/load.ts');
   const { sites } = await loadConfig(path);
   const found = sites.find(({ site }) => site === name);

@@ -14,9 +14,9 @@ interface Duty {
 
 /** The known state of the installation, and which parts of it are missing. */
 interface StatusReport {
-  /** Undefined where no placement answered. */
+  /** Undefined if no placement answered. */
   readonly placement: PlacementStatus | undefined;
-  /** Undefined where no migrator answered. */
+  /** Undefined if no migrator answered. */
   readonly migrations: readonly MigrationStatus[] | undefined;
   /** One sentence for each part that is missing or at fault, with the reason. */
   readonly missing: readonly string[];
@@ -24,7 +24,7 @@ interface StatusReport {
 
 /**
  * Prints all sites, VMs and moves under way.
- * @throws TagalongError SERVER_UNREACHABLE where no process that was asked knows anything
+ * @throws TagalongError SERVER_UNREACHABLE if none of the asked processes has a status
  */
 export async function runStatus(options: ServerOptions): Promise<void> {
   const [placements, migrators, setAside, there] = await Promise.all([
@@ -65,7 +65,7 @@ function asJson({ placement, migrations, missing }: StatusReport) {
 
 /**
  * Merges the reports of several placements, each about its own VMs, into one. Duplicates count once: a dashboard passes on a
- * placement's report, and two placements may both list a VM whose partition changes hands.
+ * placement's report, and two placements may list the same VM while its partition changes its owner.
  */
 function merged(placements: readonly PlacementStatus[]): PlacementStatus {
   const [{ policy, partitions }] = placements as [PlacementStatus];
@@ -85,20 +85,20 @@ function merged(placements: readonly PlacementStatus[]): PlacementStatus {
     sites: [...sites.values()].map((same) => ({
       ...same[0]!,
       vms: homes.get(same[0]!.site)?.length ?? 0,
-      // Each placement counts its own moves, and those that it knows of other placements.
+      // Each placement counts its own moves, and the moves of other placements that it knows of.
       inbound: Math.max(arriving.get(same[0]!.site)?.length ?? 0, ...same.map(({ inbound }) => inbound)),
     })),
     vms: vms.sort((a, b) => (a.vm < b.vm ? -1 : 1)),
   };
 }
 
-/** Each move once: as the one on duty knows it, where it was asked. */
+/** Lists each move once. The report of the leader, if it was asked, takes precedence. */
 function mergedMoves(migrators: readonly Duty[]): MigrationStatus[] {
   const byDuty = migrators.toSorted((a, b) => Number(a.onDuty) - Number(b.onDuty));
   return [...new Map(byDuty.flatMap((one) => one.migrations.map((move) => [move.migration, move]))).values()];
 }
 
-/** Lists the parts that are missing because the process that has them did not answer. */
+/** Lists the missing parts of the status: the processes that have them did not answer. */
 function gaps(placement: PlacementStatus | undefined, migrators: readonly Duty[]): string[] {
   const lines: string[] = [];
   if (placement === undefined) lines.push('sites and VMs: no placement answered; name one with --url.');

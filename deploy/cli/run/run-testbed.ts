@@ -26,7 +26,7 @@ export interface TestBedCommandOptions {
 const HERE = new URL('../../testbed/', import.meta.url).pathname;
 
 /**
- * Builds a test bed, lets a ride happen on it, prints what it cost, and removes everything.
+ * Builds a test bed, plays a ride on it, prints the costs of the moves, and removes everything.
  * @throws TagalongError TESTBED_MISSING, TOPOLOGY_INVALID, and the errors of reading the trace
  */
 export async function runTestBed(options: TestBedCommandOptions): Promise<void> {

@@ -1,4 +1,4 @@
-/** All services in one process, played through on a paced clock, with a live picture and a closing table. */
+/** Runs all services in one process on a paced clock, with live progress and a closing table. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
 import type { PersonalVms } from '#services/replay/personal-vms.ts';
@@ -22,43 +22,43 @@ import { liveView, type Progress } from './live.ts';
 import { serve } from './serve.ts';
 import { aborted, stopRequest } from './signals.ts';
 
-/** The input of a run, and how it is played. */
+/** The input of a run, and its settings. */
 export interface Run {
   /** One line that names the run. */
   readonly title: string;
   readonly config: Config;
   readonly startMs: number;
-  /** Present only if it is known before the run. */
+  /** Present only if known before the run. */
   readonly endMs?: number;
-  /** How many seconds pass in one of the machine's; Infinity: as fast as it goes. */
+  /** Seconds of the run for each second of real time; Infinity: full speed. */
   readonly speed: number;
   readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
-  /** Gives VMs to the users, where the configuration does not. */
+  /** Gives a VM to each user, if the configuration declares none. */
   readonly personal?: PersonalVms;
   readonly trace?: TraceReport;
-  /** True: end when all is played; false: go on serving until stopped. */
+  /** True: end after the last position; false: serve until stopped. */
   readonly once: boolean;
   readonly json: boolean;
   readonly log: Log;
-  /** Sees every decision and every migration event. */
+  /** Receives every decision and every migration event. */
   readonly observe?: (event: Event) => void;
 }
 
-/** Longest time, of the run's clock, that moves under way are given after the last position. */
+/** The longest time, on the run's clock, that the run waits for moves under way after the last position. */
 const LAST_MOVES_MS = 600_000;
-/** When there is nothing more to play, the clock goes on, so that operators' orders are carried out; but not at any speed. */
+/** The highest speed of the clock after the last position. It goes on, so that the services carry out operators' orders. */
 const IDLE_SPEED = 60;
 const IDLE_STEP_MS = 200;
 
 /**
- * Plays a run, and prints its table when it has ended or is stopped.
+ * Plays a run, and prints its table when it ends or is stopped.
  * @throws TagalongError PORT_UNAVAILABLE, and the errors of reading the positions
  */
 export async function play(run: Run): Promise<void> {
   const stop = stopRequest();
   const clock = pacedClock(run.startMs, run.speed);
   const bus = memoryBus({ partitions: run.config.bus.partitions });
-  // Nobody can look on at a run that goes as fast as it can.
+  // A run at full speed is too fast for live progress.
   const machines = simulatedMachines(run.config, clock, Number.isFinite(run.speed));
   const system = createPacedSystem({ config: run.config, clock, bus, store: memoryStore(), log: run.log, machines });
   const view = liveView(process.stderr);
@@ -94,7 +94,7 @@ export async function play(run: Run): Promise<void> {
   }
 }
 
-/** Plays the positions, then lets the moves end that are under way. */
+/** Plays the positions, then waits for the end of the moves under way. */
 async function playThrough(run: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
   const { ingest } = system;
   const settle = () => system.settle();
@@ -108,16 +108,16 @@ async function playThrough(run: Run, clock: PacedClock, system: PacedSystem, sto
 
 async function idle({ speed }: Run, clock: PacedClock, system: PacedSystem, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    // A paced clock waits by itself, but not where it goes as fast as it can.
+    // A paced clock waits by itself, except at full speed.
     if (speed === Number.POSITIVE_INFINITY) await sleep(IDLE_STEP_MS);
     await clock.paceTo(clock.now() + IDLE_STEP_MS * Math.min(speed, IDLE_SPEED), () => system.settle());
   }
 }
 
-/** Waits for the work, or until it is to stop: work that waits for a far instant need not come to its end then. */
+/** Waits for the end of the work or for the stop signal: after it, work that waits for a far instant need not end. */
 async function unlessStopped(stop: AbortSignal, work: Promise<void>): Promise<void> {
   const unlessLate = work.catch((error) => {
-    // The services that the rest of the run needs are stopping.
+    // The remaining work would fail because the services are stopping.
     if (!stop.aborted) throw error;
   });
   await Promise.race([unlessLate, aborted(stop)]);

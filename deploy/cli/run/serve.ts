@@ -1,4 +1,4 @@
-/** Starting to answer requests, and saying so in one line where that is not possible. */
+/** Starts a server, and turns a taken port into an error of one line. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { HttpConfig } from '#shared/config/schema.ts';
@@ -10,7 +10,7 @@ interface Listener {
 }
 
 /**
- * Lets a system answer requests.
+ * Starts the HTTP server of a system.
  * @returns the address
  * @throws TagalongError PORT_UNAVAILABLE
  */

@@ -4,14 +4,14 @@ import type { SetAsideRecord } from '#shared/store/set-aside.ts';
 import { table } from '../output/table.ts';
 import { askEach, type ServerOptions } from './client.ts';
 
-/** The records that all processes together have set aside, each once; empty if no process answers. */
+/** The records that the processes have set aside, each once; empty if no process answers. */
 export async function setAsideOf(options: ServerOptions): Promise<SetAsideRecord[]> {
-  // Programs of before records were set aside have no such list.
+  // Older versions of the services have no such list.
   const { answers } = await askEach<{ readonly setAside: readonly SetAsideRecord[] }>(options, '/v1/set-aside');
   return [...new Map(answers.flatMap(({ setAside }) => setAside).map((record) => [record.key, record])).values()];
 }
 
-/** Nothing where nothing is set aside. */
+/** A table of the set-aside records; empty if there are none. */
 export function setAsideTable(records: readonly SetAsideRecord[]): string {
   if (records.length === 0) return '';
   const rows = records.map(({ kind, key, code, reason, sinceMs }) => [kind, key, code, instant(sinceMs), reason]);

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 
 /**
- * Aborted at the first SIGINT, SIGTERM or SIGHUP (its terminal is gone), so that what runs can end in order. The second ends the process at once.
+ * A signal that aborts at the first SIGINT, SIGTERM or SIGHUP (the terminal is gone), so that the run can end in order. The second one
+ * ends the process at once.
  */
 export function stopRequest(): AbortSignal {
   const stop = new AbortController();
