@@ -55,7 +55,8 @@ export function addBench(program: Command): void {
         throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
       }
       const seed = Number(options.seed);
-      if (!Number.isSafeInteger(seed)) throw new TagalongError('USAGE', '--seed: a whole number would be right');
+      if (!Number.isSafeInteger(seed))
+        throw new TagalongError('USAGE', '--seed: is not a whole number; give one, as 1');
       const [only = [], servers = []] = [options.only, options.servers].map((list) => list?.split(','));
       const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data, servers });
       if (options.json === '-') return void process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);

@@ -8,9 +8,9 @@ import { withServerOptions } from './server-options.ts';
 export function addMigrate(program: Command): void {
   const command = program
     .command('migrate')
-    .description('move a VM: overrules the policy, but not the limits')
+    .description('move a VM now: the policy is not asked, the limits still hold')
     .argument('<vm>')
-    .requiredOption('--to <site>', 'where to');
+    .requiredOption('--to <site>', 'the site to move it to');
   withServerOptions(command).action(async (vm: string, options: MigrateOptions) => {
     const { runMigrate } = await import('../run/run-operate.ts');
     await runMigrate(vm, options);
@@ -23,7 +23,7 @@ export function addDrain(program: Command): void {
     .command('drain')
     .description('move all VMs away from a site, and let no VM come')
     .argument('<site>')
-    .option('--off', 'let VMs come again')
+    .option('--off', 'end it: let VMs come to the site again')
     .option('--force', 'even if no other site could take its VMs');
   withServerOptions(command).action(async (site: string, options: DrainOptions) => {
     const { runDrain } = await import('../run/run-operate.ts');

@@ -5,7 +5,7 @@ import { portOption } from './options.ts';
 const DESCRIPTIONS = {
   ingest: 'run ingest alone: take in locations, VMs and sessions; several may run',
   placement: 'run placement alone: decide where VMs belong; several share them',
-  migrator: 'run the migrator alone: move VMs, speak for the sites; one is on duty, others stand by',
+  migrator: 'run the migrator alone: move VMs, speak for the sites; one is the leader, others stand by',
   monitor: 'run the monitor alone: metrics of what happens on the bus; keep dead letters',
   dashboard: 'run the dashboard alone: a live map, and what operators may do; several may run',
 } as const;
@@ -17,7 +17,7 @@ export function addServices(program: Command): void {
       .command(name)
       .description(description)
       .requiredOption('--config <file>', 'the configuration that all services share, in YAML or JSON')
-      .option('--port <n>', 'port for requests; overrules the configuration', portOption)
+      .option('--port <n>', 'port for requests; takes precedence over the configuration', portOption)
       .action(async (options: ServiceOptions) => {
         const { runService } = await import('../run/run-service.ts');
         await runService(name as keyof typeof DESCRIPTIONS, options);
