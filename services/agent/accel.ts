@@ -1,4 +1,4 @@
-/** Whether guests can run under KVM here. The device alone does not tell: a nested KVM may run no guest. */
+/** Detects whether guests can run under KVM on this host. The device alone does not prove it: a nested KVM may run no guest. */
 import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const PROBE_MS = 10_000;
 
 /**
  * Boots a guest of a few instructions under KVM: a boot sector that ends QEMU through its debug port.
- * @returns true where it came to its end
+ * @returns true where the guest ended
  */
 export async function kvmWorks(binary: string): Promise<boolean> {
   try {

@@ -1,4 +1,4 @@
-/** Which address of a site's LAN a VM gets. Pure. */
+/** Assigns an address of a site's LAN to a VM. Pure. */
 import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
 import { shortName } from './names.ts';
 
@@ -6,7 +6,7 @@ import { shortName } from './names.ts';
 const FIRST_ADDRESS = 10;
 
 /**
- * A free IPv4 address for a VM: the same one each time it comes, where that is free.
+ * A free IPv4 address for a VM; the same one at each arrival, unless another VM has it.
  * @param lan `subnet` as `10.1.0.0/24`
  * @param taken addresses of other VMs here
  * @returns undefined where none is left

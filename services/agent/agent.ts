@@ -20,11 +20,11 @@ import { SiteVms } from './site-vms.ts';
 /** The agent of one site. */
 export interface QemuAgent {
   /**
-   * Finds the VMs again that an agent before this one started. Has to resolve before anything else is called.
+   * Adopts the VMs that an earlier agent started. Has to resolve before any other method is called.
    * @throws TagalongError MPTCP_UNAVAILABLE
    */
   start(): Promise<void>;
-  /** Closes what it has opened; the VMs run on. */
+  /** Closes its monitors and listeners; the VMs continue to run. */
   stop(): Promise<void>;
   /** The site with all its VMs. A QEMU that does not answer within 2 s is shown as its record has it. */
   status(): Promise<SiteStatus>;
@@ -36,11 +36,11 @@ export interface QemuAgent {
   order(vm: string, name: string, body: unknown): Promise<OrderAnswer>;
   /** The state of a VM here. @throws TagalongError STORE_RECORD_UNREADABLE */
   instance(vm: string): Promise<OrderAnswer>;
-  /** Has the helper in a guest do something. @returns its answer. @throws TagalongError NO_SUCH_VM, GUEST_SILENT and others */
+  /** Sends a request to the helper in a guest. @returns its answer. @throws TagalongError NO_SUCH_VM, GUEST_SILENT and others */
   guest(vm: string, words: readonly string[]): Promise<string>;
 }
 
-/** Orders that end whatever the VM waits for: clients, its guest, another site. */
+/** Orders that abandon all waits of a VM: for clients, its guest, another site. */
 const ABANDONING = ['abort', 'discard', 'remove'];
 
 /** Creates the agent; nothing is touched before `start`. */
@@ -121,7 +121,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
 const QEMU_MS = 2_000;
 const SILENT = { home: 'stopped', incoming: 'receiving', 'handed-over': 'handed-over' } as const;
 
-/** The state of a VM; by its record alone where its QEMU hangs, which must not hide the other VMs of the site. */
+/** The state of a VM; from its record alone if its QEMU hangs, so that it does not delay the status of the site. */
 async function statusOrRecord(instance: Instance): Promise<InstanceStatus> {
   const { vm, machine, nic, lan, ownership, move } = instance.record;
   const silent: InstanceStatus = { vm, machine, nic, lan, state: SILENT[ownership], done: move?.done ?? [] };
@@ -129,7 +129,7 @@ async function statusOrRecord(instance: Instance): Promise<InstanceStatus> {
   return Promise.race([instance.status().catch(() => silent), late]);
 }
 
-/** Ends QEMUs that an earlier agent started and did not write down before it crashed: nobody would ever ask for them. */
+/** Ends QEMUs without a record: an earlier agent started them and crashed before it wrote the record. */
 async function endUnknown(
   stateDir: string,
   known: readonly InstanceRecord[],

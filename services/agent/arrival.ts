@@ -11,7 +11,7 @@ const CLOSE_MS = 10_000;
 /** A QEMU that waits for a page answers nobody. */
 const SILENT_MS = 300;
 
-/** Owns the second monitor of such a VM, and remembers what QEMU said last. */
+/** Owns the second monitor of such a VM, and the last answer of its QEMU. */
 export class Arrival {
   readonly #qmp: Qmp;
   /** A second monitor, out of band: it takes commands also while QEMU waits for a page. */
@@ -28,7 +28,7 @@ export class Arrival {
 
   /** The state of the VM. A QEMU that does not answer within 300 ms waits for a page: its VM runs. */
   async status(): Promise<Required<Pick<InstanceStatus, 'state' | 'postCopy'>>> {
-    // One question at a time: each waits until QEMU answers again.
+    // One query at a time: a query waits until QEMU responds again.
     this.#question ??= this.#ask().finally(() => {
       this.#question = undefined;
     });
@@ -39,7 +39,7 @@ export class Arrival {
   /**
    * Closes the connection, and waits for the source at another port.
    * @returns the port
-   * @throws TagalongError ORDER_REFUSED where QEMU does not, for example because nothing is missing any more
+   * @throws TagalongError ORDER_REFUSED where QEMU does not, for example because all memory has arrived
    */
   async recover(mptcp: boolean): Promise<number> {
     try {
@@ -74,7 +74,7 @@ export class Arrival {
       this.#isWhole ||= (await migrationStatus(this.#qmp)) === 'completed';
       this.#isRunning = await isRunning(this.#qmp);
     } catch {
-      // Silence changes nothing; whether QEMU lives is asked elsewhere.
+      // A missing answer changes nothing; `isAlive` detects a dead QEMU.
     }
   }
 }

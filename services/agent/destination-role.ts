@@ -14,17 +14,17 @@ import { isListening, listen } from './receiver.ts';
 import { untilReceived } from './runstate.ts';
 import { countWrites, forgetCounts } from './written.ts';
 
-/** Owns what is known of a VM that arrives by post-copy. */
+/** The destination's part in a move. Owns the {@link Arrival} of a VM in post-copy. */
 export class DestinationRole {
   readonly #vm: LocalVm;
-  /** Set once the VM runs here, where not all of its memory may be. */
+  /** Set once the VM runs here in post-copy, while memory may still be missing. */
   #arrival: Arrival | undefined;
 
   constructor(vm: LocalVm) {
     this.#vm = vm;
   }
 
-  /** Makes QEMU wait for the VM. @returns where it waits, as it was written down */
+  /** Makes QEMU listen for the VM. @returns the addresses and ports, as recorded */
   async listen(): Promise<ReceiverInfo> {
     const vm = this.#vm;
     const qmp = await vm.open();
@@ -41,7 +41,7 @@ export class DestinationRole {
 
   /** True while QEMU waits for the VM, receives it, or has it. */
   async isListening(): Promise<boolean> {
-    // The port is written down last. Without it QEMU may wait at a port that nobody knows.
+    // The port is recorded last. Without it, QEMU may listen at a port that is on no record.
     return this.#vm.record.move?.landing.memoryPort !== 0 && (await isListening(this.#vm.monitor));
   }
 

@@ -1,4 +1,4 @@
-/** TLS between two QEMUs, so that nobody else reads or changes a VM's memory and disk (QEMU's docs/system/tls.rst). */
+/** TLS between two QEMUs, which protects a VM's memory and disk in transit (QEMU's docs/system/tls.rst). */
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
@@ -22,8 +22,8 @@ export async function layOutCertificates({ stateDir, tls }: AgentConfig): Promis
 
 /**
  * Gives a QEMU the certificates for one end of a connection.
- * @param folder undefined where nothing is to be encrypted
- * @returns the name to refer to them by, empty where there are none
+ * @param folder undefined: no encryption
+ * @returns the id of the `tls-creds-x509` object; empty without encryption
  */
 export async function credentials(
   qmp: Qmp,

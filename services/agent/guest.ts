@@ -1,6 +1,6 @@
 /**
- * Requests to the helper in the guest over the VM's virtio-serial port (deploy/guest/README.md describes the protocol). A guest is
- * trusted with itself and nothing else: whatever it answers, the agent reads no more than a short answer.
+ * Requests to the helper in the guest over the VM's virtio-serial port (deploy/guest/README.md describes the protocol). The agent
+ * does not trust the guest: it reads bounded answers only.
  */
 import { createConnection, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,19 +9,19 @@ import type { LanAddress } from '#shared/hypervisor/qemu/protocol.ts';
 import { foreignText } from '#shared/text.ts';
 import { readLines } from './lines.ts';
 
-/** One answer, and older answers that may still be in the port. */
+/** The longest answer, and the most bytes with older answers that are still in the port. */
 const LIMITS = { lineBytes: 4096, allBytes: 16 * 4096 };
 /** The helper splits a line at white space, so a word must have none. */
 const WORD = /^[\w.:/=+-]{1,1024}$/;
-/** How many addresses of a guest are read. */
+/** The most addresses of a guest that are read. */
 const MOST_ADDRESSES = 8;
 const MOST_CONNECTIONS = 1_000_000;
-/** Pauses between two requests grow by this factor up to the maximum: a guest that never complies is asked less and less. */
+/** Pauses between two requests grow by this factor up to the maximum: so a guest that never complies gets ever fewer requests. */
 const GROWTH = 1.5;
 const MOST_PAUSE_MS = 5_000;
 /**
- * A booting guest answers once its helper is up. Requests wait in its port until then, also when nobody waits for the answer
- * any more. So few are sent: a slow guest would work off dozens of old ones before the next real one.
+ * A booting guest answers once its helper runs. Until then requests queue in its port, even after their time-out. So the agent
+ * sends few of them: a slow guest would have to answer all old requests before the next one.
  */
 const BOOT_MS = 60_000;
 
@@ -35,7 +35,7 @@ let lastId = 0;
  * @param path the port's socket on this host
  * @param words a verb and its arguments
  * @returns what follows `ok`; one line without control characters
- * @throws TagalongError EVENT_INVALID where the words are none, GUEST_SILENT, GUEST_REFUSED, GUEST_ANSWER_INVALID
+ * @throws TagalongError EVENT_INVALID for words with invalid characters, GUEST_SILENT, GUEST_REFUSED, GUEST_ANSWER_INVALID
  */
 export async function askGuest(path: string, words: readonly string[], answerMs = ANSWER_MS): Promise<string> {
   if (words.length === 0 || !words.every((word) => typeof word === 'string' && WORD.test(word))) {
@@ -55,7 +55,7 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
     answerMs,
   );
   readLines(socket, LIMITS, (line) => {
-    // Skips answers to earlier requests that nobody waits for any more.
+    // Skips answers to earlier requests that have timed out.
     if (!line.startsWith(`${id} `)) return;
     const answer = foreignText(line.slice(id.length + 1), LIMITS.lineBytes);
     if (answer === 'ok' || answer.startsWith('ok ')) return resolve(answer.slice(3));
@@ -63,7 +63,7 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
     reject(new TagalongError('GUEST_REFUSED', `${foreignText(words.join(' '))}: ${why}`));
   });
   socket.on('error', (cause: NodeJS.ErrnoException) => {
-    // An error of the system has a code; an error of readLines has none.
+    // A system error has a code; an error of readLines has none.
     if (cause.code !== undefined)
       reject(
         new TagalongError(
@@ -92,7 +92,7 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
   }
 }
 
-/** Has a guest take an address on one of its cards, and announce it. */
+/** Orders a guest to take an address on one of its network cards, and to announce it. */
 export async function takeAddress(
   path: string,
   mac: string,
@@ -102,7 +102,7 @@ export async function takeAddress(
   await askGuest(path, ['take', mac, `${address}/${prefix}`, gateway], answerMs);
 }
 
-/** Has a guest take its address as soon as its helper answers. Repeats that while `isWanted` is true. */
+/** Orders a guest to take its address, and repeats the order until its helper answers or `isWanted` returns false. */
 export async function untilTaken(
   path: string,
   mac: string,
@@ -121,8 +121,8 @@ export async function untilTaken(
 /**
  * Waits until all connections of a guest have joined an address.
  * @param joinMs the longest wait
- * @param abandoned true: the move was given up, stop waiting
- * @returns how many have not joined: some clients accept no announced addresses, and plain TCP cannot join
+ * @param abandoned returns true once the move is abandoned, which ends the wait
+ * @returns the number of connections that have not joined: some clients reject announced addresses, and plain TCP cannot join
  */
 export async function untilJoined(
   path: string,
@@ -138,7 +138,7 @@ export async function untilJoined(
   }
 }
 
-/** @throws TagalongError GUEST_ANSWER_INVALID where an answer is not of three numbers, or of the first two */
+/** Parses three numbers, or the first two. @throws TagalongError GUEST_ANSWER_INVALID */
 function countsOf(answer: string): [joined: number, total: number, plain: number] {
   const [joined, total, plain = 0, ...more] = answer.split(' ').map((word) => (/^\d{1,7}$/.test(word) ? +word : NaN));
   const all = [joined, total, plain].every((count) => count !== undefined && count <= MOST_CONNECTIONS);
@@ -149,7 +149,7 @@ function countsOf(answer: string): [joined: number, total: number, plain: number
   return [joined!, total!, plain];
 }
 
-/** Has a guest remove the addresses of all its cards but one. @param mac of the card that keeps its address */
+/** Orders a guest to remove the addresses of all its network cards except one. @param mac of the card that keeps its address */
 export async function retractAllBut(path: string, mac: string): Promise<void> {
   const entries = (await askGuest(path, ['addresses'])).split(' ');
   for (const entry of entries.slice(0, MOST_ADDRESSES)) {

@@ -17,8 +17,8 @@ import { QmpError } from './qmp.ts';
 export const CONTROL = 'control';
 
 /**
- * Serves the agent until `close`. Each request is answered: 403 without the right certificate, 409 where an order is refused, 500
- * where QEMU refused or something failed.
+ * Serves the agent until `close`. Status codes: 403 without a certificate for `control`, 409 for a refused order, 500 if QEMU
+ * refuses a command or an error is unexpected.
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read, PORT_UNAVAILABLE
  */
 export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentConfig, parent: Log) {
@@ -27,7 +27,7 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   const app = Fastify({
     https: { ...credentials, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
     routerOptions: { maxParamLength: 1024 },
-    // Connections stay open, so that an order to stop or resume a VM needs no handshake.
+    // Connections stay open, so that orders during the downtime need no handshake.
     keepAliveTimeout: 300_000,
   });
   app.addHook('onRequest', async (request, reply) => {
@@ -67,7 +67,7 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
 }
 
 /**
- * Checks whether the agent could serve: its certificates can be read, and its port is free.
+ * Checks that the agent can read its certificates and that its port is free.
  * @throws TagalongError CONFIG_UNREADABLE, PORT_UNAVAILABLE
  */
 export async function checkServing({ listen, tls }: AgentConfig): Promise<void> {

@@ -7,17 +7,17 @@ export interface MoveRecord {
   readonly role: 'source' | 'destination';
   /** The other site. */
   readonly peer: string;
-  /** Where the destination's QEMU waits. */
+  /** The addresses and ports at which the destination's QEMU listens. */
   readonly landing: ReceiverInfo;
-  /** The far and the near end of the stretched LANs. */
+  /** The remote and the local address of the tunnels. */
   readonly stretch: { readonly remote: string; readonly local: string };
   /** The steps of the move that are done here. */
   readonly done: readonly ('leave' | 'announce' | 'disk' | 'memory')[];
-  /** How many connections had not joined the new address when the wait was over. */
+  /** The number of connections that had not joined the new address when the wait ended. */
   readonly unjoined: number;
-  /** Source: the rest of the memory follows by post-copy. Written down before the VM is stopped for that. */
+  /** Source: the rest of the memory follows by post-copy. Recorded before the VM is stopped for it. */
   readonly postCopy?: boolean;
-  /** The order by which its memory is copied. */
+  /** The order to copy the memory. */
   readonly copy?: CopyOrder;
 }
 
@@ -27,11 +27,11 @@ export interface InstanceRecord {
   readonly machine: Machine;
   readonly nic: 0 | 1;
   readonly lan: LanAddress;
-  /** The QEMU process: its id, and its start in ticks since boot, because ids are used again. */
+  /** The QEMU process: its id, and its start in ticks since boot, because the system reuses ids. */
   readonly qemu: { readonly pid: number; readonly startTicks: number };
   /**
-   * To which site the VM belongs. `home`: to this one, it may run here. `incoming`: to another one, a receiver waits here.
-   * `handed-over`: it belonged here and belongs to another site for good.
+   * The owner of the VM. `home`: this site, the VM may run here. `incoming`: another site, and a receiver waits here.
+   * `handed-over`: this site has given the VM to another one for good.
    */
   readonly ownership: 'home' | 'incoming' | 'handed-over';
   readonly move?: MoveRecord;
@@ -40,6 +40,6 @@ export interface InstanceRecord {
   /** When it stopped for the switch-over and when it was resumed: this host's clock, milliseconds since the epoch. */
   readonly stoppedAtMs?: number;
   readonly resumedAtMs?: number;
-  /** Source: the figures of the copies once the VM was handed over. */
+  /** Source: the figures of the copies, recorded at the hand-over. */
   readonly sent?: Pick<InstanceStatus, 'copy' | 'disk' | 'carriage' | 'qemuDowntimeMs'>;
 }

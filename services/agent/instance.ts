@@ -1,4 +1,4 @@
-/** One VM at one site, in whichever role it takes part in a move; and how it is found again, undone and removed. */
+/** One VM at one site: its roles in moves, and its adoption after a crash, abort and removal. */
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus, OrderBody } from '#shared/hypervisor/qemu/protocol.ts';
 import { DestinationRole } from './destination-role.ts';
@@ -13,9 +13,9 @@ import { SourceRole } from './source-role.ts';
 
 /** Owns one VM's record, QEMU and roles. */
 export class Instance {
-  /** Its part while the VM leaves. */
+  /** The source role, while the VM leaves. */
   readonly source: SourceRole;
-  /** Its part while the VM arrives. */
+  /** The destination role, while the VM arrives. */
   readonly destination: DestinationRole;
   readonly #vm: LocalVm;
 
@@ -29,19 +29,21 @@ export class Instance {
     return this.#vm.record;
   }
 
-  /** Opens the monitor, and goes on where a crashed agent stopped. @returns false where QEMU is gone */
+  /** Opens the monitor, and continues the work of a crashed agent. @returns false if QEMU is gone */
   async adopt(): Promise<boolean> {
     const { ownership, move, qemu } = this.record;
     if (ownership === 'home' && move?.role === 'destination' && move.landing.postCopy) {
-      // It may wait for a page, and answer nobody until it has it.
-      void this.destination.runOn().catch((err) => this.#vm.log.error({ err }, 'its QEMU cannot be asked'));
+      // QEMU may wait for a page, and answers no command until it has it.
+      void this.destination
+        .runOn()
+        .catch((err) => this.#vm.log.error({ err }, 'the state of its QEMU cannot be queried'));
       return isAlive(qemu);
     }
     const qmp = await this.#vm.open();
     if (qmp === undefined) return false;
     if (ownership === 'handed-over' && move?.postCopy) await this.source.rejoin(qmp, move);
     if (ownership === 'home') {
-      // Written down as ours, but the agent crashed before it resumed the VM.
+      // The record says `home`, but the agent crashed before it resumed the VM.
       if (move?.role === 'destination') await this.#vm.run(qmp);
       if (move?.role === 'source') await this.source.rejoin(qmp, move);
     }
@@ -49,12 +51,12 @@ export class Instance {
     return true;
   }
 
-  /** Why its QEMU ended: TagalongError QEMU_GONE. */
+  /** Makes the TagalongError QEMU_GONE, with the reason why its QEMU ended. */
   whyGone(): Promise<TagalongError> {
     return this.#vm.whyGone();
   }
 
-  /** Has the helper in the guest do something. @returns its answer */
+  /** Sends a request to the helper in the guest. @returns its answer */
   guest(words: readonly string[]): Promise<string> {
     return this.#vm.guest(words);
   }
@@ -88,7 +90,7 @@ export class Instance {
     await this.#vm.announce(move.role === 'source' ? otherCard(nic) : nic, joinMs);
   }
 
-  /** Undoes a move: the VM runs on here. @param order.voided the destination has discarded its receiver for good */
+  /** Undoes a move: the VM continues to run here. @param order.voided the destination has discarded its receiver for good */
   async abort({ migration, voided }: OrderBody<'abort'>): Promise<void> {
     const { move, ownership, vm } = this.record;
     if (move === undefined || move.migration !== migration) return;
@@ -99,34 +101,34 @@ export class Instance {
     this.source.close();
     const { state: copy, sentBytes } = this.source.copied ?? {};
     this.#vm.log.info({ migration, before: ownership, after: 'home', copy, sentBytes }, 'the move is undone');
-    // Written down as ours before it runs: after a crash in between it must not be left to nobody.
+    // The record says `home` before the VM runs: after a crash in between, the next agent resumes the VM.
     await this.#vm.save({ ownership: 'home', sent: undefined });
     const qmp = this.#vm.monitor;
     if (qmp?.isOpen) {
       await this.source.cancelMirror();
-      // A QEMU that never runs the VM again is in the way of starting it anew from its disk.
+      // A QEMU that cannot run the VM again must end, so that the VM can start from its disk.
       if (!(await runOnAtSource(qmp, vm))) await this.#vm.end();
     }
     this.source.forget();
     await unmirror(vm);
-    // Asked also where the record says nothing of it: an agent may have ended before it wrote that down.
+    // Sent even without `announce` on record: an agent may have crashed before it recorded that step.
     await askGuest(this.#vm.files.guest, ['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);
     await this.#vm.save({ move: undefined, stoppedAtMs: undefined });
   }
 
-  /** Ends all waiting for clients, for the guest and for other sites: the move is given up. */
+  /** Abandons the move: ends all waits for clients, the guest and other sites. */
   abandon(): void {
     this.#vm.abandon();
   }
 
-  /** Ends QEMU and forgets the VM with its disk. */
+  /** Ends QEMU, and deletes the VM's record and disk. */
   async remove(): Promise<void> {
     await this.#end();
     await this.#vm.context.records.delete(this.record.vm);
   }
 
-  /** Once the VM runs elsewhere: ends QEMU and forgets the VM, but keeps its disk for its return. */
+  /** Once the VM runs at another site: ends QEMU and deletes the record, but keeps the disk for a return. */
   async release(): Promise<void> {
     const { config, records } = this.#vm.context;
     await this.#end();

@@ -2,8 +2,8 @@
  * The disk that a site keeps of a VM that has moved on, so that it need not be copied whole when the VM returns. It is never the
  * disk of a running VM: it has another file name, and the first return uses it up, whether that succeeds or not.
  *
- * It is used only where a note says to which hand-over it belongs, and the file was not touched since. Programs cannot set the
- * time of a file's last change (`ctime`), and the note is written once all of the file is on the disk.
+ * It is used only if a note names its hand-over and the file has not changed since. Programs cannot set a file's change time
+ * (`ctime`), and the note is written after the whole file has been synced.
  */
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ interface Note {
 }
 
 /**
- * Keeps the disk of a VM that was handed over from here, where its content is known. Its QEMU has to be gone.
+ * Keeps the disk of a VM that was handed over from here, if its content is known. Its QEMU has to be gone.
  * @returns the files that must not be deleted
  */
 export async function keepDisk(
@@ -60,8 +60,8 @@ export async function keepDisk(
 }
 
 /**
- * Makes the kept disk the disk of an awaited VM. A crash cannot lead to its being used twice.
- * @returns the token of the hand-over to which it belongs; undefined where no disk is kept or anything about it is in doubt
+ * Makes the kept disk the disk of an awaited VM. After a crash it is not used a second time.
+ * @returns the token of the hand-over to which it belongs; undefined: there is no kept disk, or its content is uncertain
  */
 export async function takeKeptDisk(files: QemuFiles, diskBytes: number): Promise<string | undefined> {
   const note = await readNote(files);
@@ -106,7 +106,7 @@ async function readNote({ note }: QemuFiles): Promise<Note | undefined> {
   try {
     return text === undefined ? undefined : KEPT_DISK_RECORD.read(parseRecord(text));
   } catch (error) {
-    // A note that cannot be read counts as none: then the whole disk is copied.
+    // An unreadable note counts as missing: the whole disk is copied.
     if (!isUnreadable(error)) throw error;
     return undefined;
   }

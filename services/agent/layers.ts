@@ -1,6 +1,6 @@
 /**
- * The files of a VM's disk: one, and an overlay above it once a return was begun (`disk.ts` says why). Where there is an overlay,
- * it is the disk. It is never made anew while the VM is here; an empty overlay shows what is below it.
+ * The files of a VM's disk: a base, and an overlay above it once a return has begun (`disk.ts` says why). The top file is the disk.
+ * An overlay is never replaced while the VM is here; an empty overlay passes through the data below it.
  */
 import { access, rm } from 'node:fs/promises';
 import { basename } from 'node:path';

@@ -13,7 +13,7 @@ const LINE_END = 0x0a;
 
 /**
  * Calls `take` with each line, without its end. Buffers one line at most, and reads each byte once. Destroys a socket that sends
- * more than its limits, or a line at which `take` throws: no fault of a peer gets further than that.
+ * more than its limits, or a line for which `take` throws.
  */
 export function readLines(socket: Socket, { lineBytes, allBytes }: LineLimits, take: (line: string) => void): void {
   let pieces: Buffer[] = [];

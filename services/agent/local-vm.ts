@@ -1,6 +1,6 @@
 /**
- * One VM at one site, as both roles in a move share it: its record, its files, and the monitor of its QEMU. Each order is
- * written down before it has consequences.
+ * The part of a VM at a site that both roles in a move share: its record, its files, and the monitor of its QEMU. The record of
+ * each order is written before the order takes effect.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
@@ -18,7 +18,7 @@ import type { Records } from './record.ts';
 export interface AgentContext {
   readonly config: AgentConfig;
   readonly records: Records;
-  /** The folder with the certificates that QEMUs show each other; undefined: no encryption. */
+  /** The folder with the certificates of QEMU; undefined: no encryption. */
   readonly certificates: string | undefined;
   readonly log: Log;
 }
@@ -32,7 +32,7 @@ export function refused(reason: string): TagalongError {
 }
 
 const GUEST_MS = 60_000;
-/** QEMU's event of a resumed VM is waited for that often, a millisecond each. */
+/** The number of polls, one millisecond apart, for QEMU's event that the VM has resumed. */
 const RESUME_POLLS = 100;
 
 /** Owns the record of one VM and the connection to its QEMU. */
@@ -57,7 +57,7 @@ export class LocalVm {
     return this.#record;
   }
 
-  /** The monitor where one was opened; it may be closed by now. */
+  /** The monitor, if one was opened; it may be closed. */
   get monitor(): Qmp | undefined {
     return this.#qmp;
   }
@@ -86,32 +86,32 @@ export class LocalVm {
     return new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU ended: ${await lastWords(this.files)}`);
   }
 
-  /** The part that this site has in that migration. @throws TagalongError ORDER_REFUSED */
+  /** This site's part in a migration. @throws TagalongError ORDER_REFUSED */
   moveOf(migration: string): MoveRecord {
     const { move } = this.#record;
     if (move?.migration === migration) return move;
     throw refused(`${this.#record.vm} does not take part in ${migration} here`);
   }
 
-  /** Changes the record. Resolves when that is on the disk. */
+  /** Changes the record; resolves when it is synced to the disk. */
   async save(changes: RecordChanges): Promise<void> {
     // JSON leaves out members that are undefined.
     this.#record = { ...this.#record, ...changes } as InstanceRecord;
     await this.context.records.save(this.#record);
   }
 
-  /** Writes down that a part of the present move is done. */
+  /** Records that a step of the present move is done. */
   async done(step: MoveRecord['done'][number], more: Partial<Pick<MoveRecord, 'unjoined'>> = {}): Promise<void> {
     const move = this.#record.move!;
     if (!move.done.includes(step)) await this.save({ move: { ...move, ...more, done: [...move.done, step] } });
   }
 
-  /** Notes when the VM stopped or was resumed, on this host's clock; the next `save` writes it down. */
+  /** Sets when the VM stopped or resumed, by this host's clock; the next `save` persists it. */
   stamp(times: Pick<InstanceRecord, 'stoppedAtMs' | 'resumedAtMs'>): void {
     this.#record = { ...this.#record, ...times };
   }
 
-  /** Resumes the VM, and writes down when. */
+  /** Resumes the VM, and records the time. */
   async run(qmp: Qmp): Promise<void> {
     if (await isRunning(qmp)) return;
     await qmp.execute('cont');
@@ -121,8 +121,8 @@ export class LocalVm {
   }
 
   /**
-   * The guest takes an address on one of its cards, and its clients join it.
-   * @param joinMs how long clients have for that
+   * Orders the guest to take an address on one of its network cards, and waits for its clients to join it.
+   * @param joinMs the longest wait for the clients
    */
   async announce(nic: 0 | 1, joinMs: number): Promise<void> {
     const { move, vm } = this.#record;
@@ -132,27 +132,27 @@ export class LocalVm {
     await this.done('announce', { unjoined });
   }
 
-  /** Gives a VM that has just started its address, as soon as the helper in it answers. */
+  /** Gives a VM that has just started its address, once its helper answers. */
   async settleIn(): Promise<void> {
     const { vm, nic, lan } = this.#record;
     const isNew = () => !this.#isClosed && this.#record.ownership === 'home' && this.#record.arrivedBy === undefined;
     await untilTaken(this.files.guest, macAddress(vm, nic), lan, async () => isNew() && isAlive(this.#record.qemu));
   }
 
-  /** Passes words to the helper in the guest. @returns its answer */
+  /** Sends a request to the helper in the guest. @returns its answer */
   guest(words: readonly string[]): Promise<string> {
     return askGuest(this.files.guest, words, GUEST_MS);
   }
 
-  /** True: the move was given up, nothing is to be waited for any more. */
+  /** True: the move is abandoned, and every wait has to end. */
   readonly isAbandoned = (): boolean => this.#isAbandoned;
 
-  /** Ends all waiting for clients, for the guest and for other sites. */
+  /** Ends all waits for clients, the guest and other sites. */
   abandon(): void {
     this.#isAbandoned = true;
   }
 
-  /** A new move begins: waiting makes sense again. */
+  /** Permits waits again, because a new move begins. */
   unabandon(): void {
     this.#isAbandoned = false;
   }
@@ -162,7 +162,7 @@ export class LocalVm {
     return end(this.#record.qemu);
   }
 
-  /** Closes the monitor; QEMU runs on. */
+  /** Closes the monitor; QEMU continues. */
   close(): void {
     this.#isClosed = true;
     this.#qmp?.close();

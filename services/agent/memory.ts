@@ -18,7 +18,7 @@ import { countedPieces } from './written.ts';
 
 const MAX_BPS = 1e12;
 const POLL_MS = 50;
-/** So little that QEMU never finds the rest small enough; with 0 it would not compare at all. */
+/** So low that QEMU never considers the rest small enough. With 0, QEMU would not compare at all. */
 const NEXT_TO_NOTHING_BPS = 1000;
 /** A page a second. */
 const HARDLY_BPS = 4096;
@@ -85,7 +85,7 @@ export class MemoryCopy {
     void this.#watch();
   }
 
-  /** How far the copy is: bytes since it began, rounds, bytes a second. */
+  /** The progress of the copy: bytes since it began, rounds, bytes a second. */
   get status(): CopyStatus {
     const { transferred = 0, remaining = 0, 'dirty-sync-count': rounds = 0 } = this.#info.ram ?? {};
     return {
@@ -98,7 +98,7 @@ export class MemoryCopy {
     };
   }
 
-  /** True: post-copy is under way, and the missing memory does not get to the destination. */
+  /** True: post-copy is in progress, and its connection is broken. */
   get isBroken(): boolean {
     const standsMs = performance.now() - this.#movedAtMs;
     return this.#state === 'post-copy' && (this.#status === 'postcopy-paused' || standsMs > this.#order.stallMs);
@@ -109,15 +109,15 @@ export class MemoryCopy {
     return this.#info.downtime;
   }
 
-  /** Asks QEMU once, and decides by its answer. */
+  /** Queries QEMU once, and evaluates its answer. */
   async update(): Promise<void> {
-    // Before `migrate` QEMU describes an earlier migration, perhaps the one that brought the VM here.
+    // Before `migrate`, QEMU reports an earlier migration, such as the one that brought the VM here.
     if (!this.#begun || this.#isQuerying || this.#over) return;
     this.#isQuerying = true;
     try {
       this.#conclude(await queryMigrate(this.#qmp));
     } catch (error) {
-      // In post-copy the VM runs elsewhere: silence of this QEMU decides nothing.
+      // In post-copy the VM runs at the destination: a missing answer of this QEMU is no failure.
       if (!isPostCopy(this.#status)) this.#fail('QEMU_GONE', (error as Error).message);
     } finally {
       this.#isQuerying = false;

@@ -1,4 +1,4 @@
-/** Every order that an agent takes, by its name: the schema of its body and what carries it out. The only dispatch there is. */
+/** The table of all orders of an agent: by name, the schema of the body and the function that executes the order. */
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
@@ -8,13 +8,13 @@ import type { SiteVms } from './site-vms.ts';
 /** Fields that the answer to an order has beside the state of the VM. */
 export type OrderResult = Pick<OrderAnswer, 'landing' | 'port'>;
 
-/** An order whose body has been checked. Carries it out, and throws what refuses it. */
+/** Executes an order whose body has been validated. Throws the error that refuses it. */
 export type CheckedOrder = (vms: SiteVms, vm: string) => Promise<OrderResult>;
 
 type Check = (name: string, body: unknown) => CheckedOrder;
 type CarryOut<S extends TSchema, R> = (vms: SiteVms, vm: string, body: DeepReadonly<Static<S>>) => Promise<R>;
 
-/** An order with a result. Joins its schema with what carries it out: the compiler gives the body the type of the schema. */
+/** An order with a result: its schema and its function, whose body has the type of the schema. */
 function answered<S extends TSchema>(schema: S, carryOut: CarryOut<S, OrderResult>): Check {
   const check = Compile(schema);
   return (name, body) => {
@@ -56,7 +56,7 @@ const TABLE: Readonly<Record<OrderName, Check>> = {
   remove: order(ORDERS.remove, (vms, vm) => vms.remove(vm)),
 };
 
-/** Checks an order before anything is done. @throws TagalongError EVENT_INVALID: no such order, or a body that does not fit */
+/** Validates an order before its execution. @throws TagalongError EVENT_INVALID: unknown order, or invalid body */
 export function checkOrder(name: string, body: unknown): CheckedOrder {
   if (Object.hasOwn(TABLE, name)) return TABLE[name as OrderName](name, body);
   throw new TagalongError('EVENT_INVALID', `no order "${name}"; there are ${Object.keys(TABLE).join(', ')}`);

@@ -1,8 +1,8 @@
-/** TCP ports for QEMU's NBD server and for recovery in post-copy. QEMU could not say which port it had picked, so we pick. */
+/** TCP ports for QEMU's NBD server and for recovery in post-copy. QEMU does not report a port of its choice, so the agent picks one. */
 import { createServer } from 'node:net';
 import { QmpError } from './qmp.ts';
 
-/** Another process would have to take each port in the moment between. */
+/** Enough tries: each fails only if another process takes the port at that moment. */
 const MAX_TRIES = 10;
 
 /** A port at which nobody listens at this moment; another process may take it before it is used. */

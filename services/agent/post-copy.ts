@@ -15,7 +15,7 @@ import type { Qmp } from './qmp.ts';
 import { isPostCopy, migrationStatus } from './query-migrate.ts';
 import { untilStopped } from './switch-over.ts';
 
-/** Less than the paths carry: a page that the VM needs at once would wait behind whatever fills their queues. */
+/** Less than the paths carry: otherwise an urgent page would wait behind full queues. */
 const BACKGROUND_SHARE = 0.8;
 /** How long QEMU may take to close a connection, or to open one. */
 const CONNECTION_MS = 10_000;

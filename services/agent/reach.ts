@@ -1,13 +1,13 @@
 /**
- * Which of another site's addresses answer. Checked before QEMU connects: over a dead path QEMU hangs for minutes, for a disk it
- * blocks the whole VM meanwhile, and nothing can cancel that.
+ * Finds the addresses of another site that answer, before QEMU connects: over a dead path QEMU hangs for minutes, which nothing can
+ * cancel. While it connects to a disk, it also blocks the VM.
  */
 import { connect, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
 
-/** Long enough for a SYN to be lost once: it is sent again after a second (RFC 6298). */
+/** Long enough for one lost SYN, which TCP repeats after a second (RFC 6298). */
 const ANSWER_MS = 1500;
 const AGAIN_MS = 200;
 
@@ -25,8 +25,8 @@ export async function answerCalls(): Promise<{ readonly port: number; close(): v
 /**
  * Puts the addresses that answer first, otherwise in the order given.
  * @param port at which the other site answers
- * @param patienceMs how long it may take until one answers
- * @param abandoned true: the move was given up, stop waiting
+ * @param patienceMs the time-out for the first answer
+ * @param abandoned returns true once the move is abandoned, which ends the wait
  * @throws TagalongError STALLED where none answers
  */
 export async function reachable(
@@ -55,7 +55,7 @@ function answers(host: string, port: number): Promise<boolean> {
     };
     socket.setTimeout(ANSWER_MS, () => end(false));
     socket.once('connect', () => end(true));
-    // A refusal comes from a host that is reached: its agent was restarted and listens at another port.
+    // A refusal proves that the host is reachable: its restarted agent listens at another port.
     socket.once('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED'));
   });
 }

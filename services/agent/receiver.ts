@@ -1,4 +1,4 @@
-/** A QEMU that waits to be sent a VM. */
+/** A QEMU that waits for an incoming VM. */
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { serveDisk } from './disk.ts';

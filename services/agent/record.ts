@@ -1,4 +1,4 @@
-/** The records of an agent's VMs, written before it acts, so that after a crash it knows to which site each VM belongs. */
+/** The records of an agent's VMs. The agent writes them before it acts, so that the owner of each VM is on record after a crash. */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TagalongError } from '#shared/errors.ts';
@@ -46,7 +46,7 @@ export class Records {
     return this.#setAside;
   }
 
-  /** Refuses a VM whose record cannot be read: nobody knows to which site it belongs. @throws TagalongError STORE_RECORD_UNREADABLE */
+  /** Refuses a VM whose record cannot be read, because its owner is unknown. @throws TagalongError STORE_RECORD_UNREADABLE */
   refuseSetAside(vm: string): void {
     const why = this.#setAside.get(this.folder(vm));
     if (why === undefined) return;

@@ -1,4 +1,4 @@
-/** The VMs of one site: they are started, received and removed here, and each has at most one QEMU. */
+/** The VMs of one site: starts, receives and removes them. Each VM has at most one QEMU. */
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
@@ -18,7 +18,7 @@ import { reachable } from './reach.ts';
 /** Owns the instances of one site. Orders to one VM have to come one after the other. */
 export class SiteVms {
   readonly #context: AgentContext;
-  /** Where this agent answers that it can be reached. */
+  /** The port at which other sites test that they reach this agent. */
   readonly #answerPort: number;
   readonly #instances = new Map<string, Instance>();
 
@@ -44,7 +44,7 @@ export class SiteVms {
     throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${this.#context.config.site}`);
   }
 
-  /** Finds a VM again that an agent before this one started. */
+  /** Adopts a VM that an earlier agent started. */
   async adopt(record: InstanceRecord): Promise<void> {
     const instance = new Instance(this.#context, record);
     this.#instances.set(record.vm, instance);
@@ -117,7 +117,7 @@ export class SiteVms {
     }
   }
 
-  /** Removes a VM with everything that is kept of it. */
+  /** Removes a VM with its record and all its files. */
   async remove(vm: string): Promise<void> {
     await this.find(vm)?.remove();
     this.#instances.delete(vm);
@@ -156,9 +156,9 @@ export class SiteVms {
     const folder = records.folder(vm);
     const files = qemuFiles(folder);
     const { diskBytes } = machine.spec;
-    // An awaited VM gets a disk that lies here only where it was kept for it.
+    // An incoming VM uses an existing disk only if the disk was kept for it.
     const present = incoming && base.move?.landing.kept === undefined ? undefined : await topLayer(files);
-    // Whatever it cannot be started with is found before anything is made.
+    // An invalid machine is refused before any file or device is created.
     const how = { incoming, disk: present ?? files.disk };
     const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, how);
     await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,6 +1,6 @@
 /**
  * A VM's source in a move: it stretches the LANs, has the guest announce its new address, copies disk and memory, stops the VM
- * and hands it over. From `handed-over` on, which is written down first, the VM never runs here again unless the destination
+ * and hands it over. `handed-over` is recorded first; from then on the VM never runs here again, unless the destination
  * has discarded it.
  */
 import { TagalongError } from '#shared/errors.ts';
@@ -27,10 +27,10 @@ import { reachable } from './reach.ts';
 import { SubflowWatch } from './subflows.ts';
 import { sendRest, stopAtSource } from './switch-over.ts';
 
-/** A disk copy that was begun by an agent before this one, whose order was not written down, may stall for so long. */
+/** The stall time-out of a disk copy that an earlier agent began: its order is not on record. */
 const STALL_MS = 60_000;
 
-/** Owns the copies of one VM that are under way, and what is measured of them. */
+/** Owns the copies of one VM that are in progress, and their figures. */
 export class SourceRole {
   readonly #vm: LocalVm;
   #memory: MemoryCopy | undefined;
@@ -45,7 +45,7 @@ export class SourceRole {
     return this.#vm.log.child({ migration });
   }
 
-  /** Watches again what was under way when the agent before this one ended. */
+  /** Resumes watching the copies that an earlier agent began. */
   async rejoin(qmp: Qmp, move: MoveRecord): Promise<void> {
     this.#watchSubflows(move);
     const { spec } = this.#vm.record.machine;
@@ -59,7 +59,7 @@ export class SourceRole {
     }
   }
 
-  /** The VM is to go there: the LANs are stretched to the destination. */
+  /** Prepares the departure of the VM: stretches the LANs to the destination. */
   async leave({ migration, to, landing }: LeaveOrder): Promise<void> {
     const { move, ownership } = this.#vm.record;
     if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
@@ -139,20 +139,20 @@ export class SourceRole {
     await this.#disk?.complete();
   }
 
-  /** Sends the rest. Once `handed-over` is written down the VM never runs here, unless it is given back. */
+  /** Sends the rest. Once `handed-over` is on record, the VM never runs here, unless the destination gives it back. */
   async handOver({ migration }: OrderBody<'handOver'>): Promise<void> {
     const { postCopy } = this.#vm.moveOf(migration);
     const { ownership, qemu } = this.#vm.record;
     if (postCopy) {
       const copy = this.#copying();
-      // Written down before QEMU sends what lets the destination run the VM.
+      // Recorded before QEMU sends the data with which the destination can run the VM.
       await this.#vm.save({ ownership: 'handed-over' });
       this.#logHandOver(migration, ownership);
       return beginPostCopy(this.#vm.live(), copy, this.#vm.isAbandoned);
     }
     if (ownership === 'handed-over') return;
     if (await isAlive(qemu)) await sendRest(this.#vm.live(), this.#copying(), this.#vm.isAbandoned);
-    // A QEMU that is gone cannot run the VM either. Whether all of it arrived, the destination knows.
+    // A dead QEMU cannot run the VM either. The destination knows whether all data arrived.
     await this.#subflows?.look().catch(() => {});
     await this.#vm.save({ ownership: 'handed-over', sent: await this.#sent() });
     this.#logHandOver(migration, ownership);
@@ -172,7 +172,7 @@ export class SourceRole {
     return this.#sent();
   }
 
-  /** How far the memory is, without asking QEMU. */
+  /** The last known progress of the memory copy; sends no query to QEMU. */
   get copied(): CopyStatus | undefined {
     return this.#memory?.status;
   }
@@ -195,7 +195,7 @@ export class SourceRole {
     this.#memory?.stop();
   }
 
-  /** Forgets the copies: the move is over, or undone. */
+  /** Drops the copies after the end or the abort of a move. */
   forget(): void {
     this.close();
     this.#memory = undefined;
@@ -203,7 +203,7 @@ export class SourceRole {
     this.#subflows = undefined;
   }
 
-  /** False: the rest does not get small enough, and post-copy takes its place. */
+  /** Stops the VM for the last copy. @returns false: the rest stays too large, and post-copy follows */
   async #stopForPreCopy(move: MoveRecord, limitMs: number, force: boolean): Promise<boolean> {
     const copy = this.#copying();
     if (move.postCopy || copy.status.state === 'post-copy') return false;

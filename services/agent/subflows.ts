@@ -5,7 +5,7 @@
 import type { Endpoint, SubflowStats } from '#shared/hypervisor/qemu/protocol.ts';
 import { run } from './process.ts';
 
-/** Subflows join one after the other, and close so at the end of a move: a smaller number counts once it has lasted so long. */
+/** A smaller number of subflows counts once it has lasted this long: subflows join and close one after the other. */
 const LASTING_MS = 1000;
 /** `ss` is run at most this often. */
 const INTERVAL_MS = 200;

@@ -1,5 +1,5 @@
 /**
- * What a VM has written since its disk was equal to the copy that a site has kept. QEMU notes it in a dirty bitmap for each such
+ * Tracks the writes of a VM since its disk was equal to the copy that a site keeps. QEMU records them in a dirty bitmap for each such
  * site (QEMU's docs/interop/bitmaps.rst), named after the site and the token of the receiver to which the VM left it. The bitmap
  * begins before the VM runs at its new site, moves along with the VM, and ends with its QEMU. So a bitmap of that name has every
  * write since then.

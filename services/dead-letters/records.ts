@@ -1,4 +1,4 @@
-/** The dead letters as they lie in the store, and how they are sent again. */
+/** The stored form of dead letters, and their replay. */
 import Type from 'typebox';
 import type { Bus } from '#shared/bus/bus.ts';
 import { replayOf } from '#shared/bus/dead-letter.ts';
@@ -10,7 +10,7 @@ import { listRecords } from '#shared/store/update.ts';
 
 export const DEAD_LETTERS = 'dead-letter/';
 
-/** The kind of these records. What was rejected is kept as it came. */
+/** The kind of these records. The rejected content is stored unchanged. */
 export const DEAD_LETTER_RECORD = recordKind({
   kind: 'dead-letter',
   keys: `${DEAD_LETTERS}<id of the event.rejected>`,

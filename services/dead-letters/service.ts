@@ -1,4 +1,4 @@
-/** Keeps the dead letters of the bus in the store, so that they can be looked at and sent again. */
+/** Stores the dead letters of the bus, so that operators can list and replay them. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -13,10 +13,10 @@ export interface DeadLetters {
   stop(): Promise<void>;
 }
 
-/** They hold positions of people: between two looks for old ones. */
+/** The interval at which expired letters are deleted: they hold users' positions. */
 const CLEAN_MS = 3_600_000;
 
-/** @param options.retentionMs how long a letter is kept after what it is about */
+/** @param options.retentionMs how long a letter is stored after its event */
 export function createDeadLetters(options: {
   readonly bus: Bus;
   readonly store: Store;
@@ -33,7 +33,7 @@ export function createDeadLetters(options: {
     await store
       .put([{ key: DEAD_LETTERS + event.id, value: DEAD_LETTER_RECORD.write(event.data), revision: 0 }])
       .catch((error) => {
-        // It is there already: the letter came twice.
+        // The letter is stored already: the bus delivered it twice.
         if (!(error instanceof TagalongError) || error.code !== 'STORE_CONFLICT') throw error;
       });
   };

@@ -1,6 +1,6 @@
 /**
- * The migrator service: decisions from the bus, orders to the hypervisor, the course of the migrations back to the bus. The steps of
- * a migration and their rules are those of the migration core (shared/migration); here each is recorded before it is ordered.
+ * The migrator service: receives decisions from the bus, orders the hypervisor to carry out migrations, and publishes their progress.
+ * The migration core (shared/migration) defines the steps and their rules; this service records each step before it orders it.
  *
  * Of several processes one is the leader: the limits of sites and paths are judged over all VMs. The others stand by, with nothing
  * loaded. A process that becomes the leader loads all migrations, and inspects each at the hypervisor before it orders anything.
@@ -35,7 +35,7 @@ export interface MigrationStatus {
 export interface MigratorService {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** True, or why nothing is moved at the moment. */
+  /** True, or the reason why no VM is moved at the moment. */
   ready(): true | string;
   /** True: this process moves the VMs. False: it stands by, or has lost bus or store, and another may have become the leader. */
   readonly isLeader: boolean;
@@ -48,9 +48,9 @@ export interface MigratorService {
   cancel(name: string, by: string): Promise<string>;
   /** The migrations that have not ended; none where this process is not the leader. */
   status(): MigrationStatus[];
-  /** True while a turn is under way. */
+  /** True while a turn is in progress. */
   readonly busy: boolean;
-  /** Resolves when none is. */
+  /** Resolves when no turn is in progress. */
   idle(): Promise<void>;
 }
 
@@ -62,9 +62,9 @@ export interface MigratorOptions {
   readonly hypervisor: Hypervisor;
   readonly config: Config;
   readonly log: Log;
-  /** Called when the process becomes the leader, before it looks at what is under way, and when it is no longer. */
+  /** Called when the process becomes the leader, before it inspects the migrations in progress, and when it loses the lead. */
   readonly onLeadership?: (isLeader: boolean) => Promise<void>;
-  /** Where records go that cannot be read or written. @default a list of its own */
+  /** Receives the records that cannot be read or written. @default a list of its own */
   readonly setAside?: SetAside;
 }
 
@@ -81,7 +81,7 @@ export function createMigrator(options: MigratorOptions): MigratorService {
   const outbox = new Outbox({ store, bus, prefix: MIGRATION_PREFIX, kind: MIGRATION_RECORD, setAside, clock });
   const onReport = (report: Report) => {
     if (!service.running) return;
-    // A report that could not be recorded is asked for again: the core is loaded anew, and inspects.
+    // If a report cannot be recorded, the core is loaded again and inspects the migration.
     const recorded = service.work((core) => core.report(report, service.nowMs()));
     recorded.catch((err) => log.error({ err }, 'a report was not recorded'));
   };

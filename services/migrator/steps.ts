@@ -1,4 +1,4 @@
-/** What the migrator adds to the loop of a partitioned service: taking the lead, and what a turn of the migration core means. */
+/** The steps of the migrator in the loop of a partitioned service: take the lead, persist migrations, order their steps. */
 import type { Clock } from '#shared/clock/clock.ts';
 import { type Event, envelop, readTraceparent, traceOf, traceparentOf } from '#shared/events/index.ts';
 import type { Hypervisor, Report } from '#shared/hypervisor/hypervisor.ts';
@@ -24,7 +24,7 @@ export interface MigratorStepsOptions {
   readonly setAside: SetAside;
   /** The records of migrations, under {@link MIGRATION_PREFIX}. */
   readonly outbox: Outbox<KeptMigration>;
-  /** Called when the process becomes the leader, before it looks at what is under way, and when it is no longer. */
+  /** Called when the process becomes the leader, before it inspects the migrations in progress, and when it loses the lead. */
   readonly onLeadership: (isLeader: boolean) => Promise<void>;
   /** Gets the hypervisor's reports while the process is the leader. */
   readonly onReport: (report: Report) => void;
@@ -49,7 +49,7 @@ export class MigratorSteps implements Steps<Migrations, MigrationsOutput, KeptMi
   /** Becomes the leader, or stands by. The leader reads all migrations. */
   async load({ partitions, isNew }: Assignment): Promise<(present: Migrations) => Migrations> {
     const isLeader = partitions.length > 0;
-    // Also where the process is the leader already: another one may have been it in between.
+    // Also if the process is already the leader: another one may have led in between.
     if (isNew && (isLeader || this.#isLeader)) await this.#lead(isLeader);
     const { outbox, setAside, clock } = this.#options;
     const kept = isLeader ? await outbox.load() : [];
@@ -138,7 +138,7 @@ function labels({ data, traceparent }: Event): Record<string, unknown> {
   return { migration, vm, from, to, trace: readTraceparent(traceparent)?.traceId, ...outcomeOf(data) };
 }
 
-/** What became of a migration that has ended; nothing of one that has not. */
+/** The outcome of a migration for the log; empty while the migration is in progress. */
 function outcomeOf(data: Event['data']): Record<string, unknown> {
   if (!('figures' in data)) return {};
   const { durationMs, pauseMs, interruptionMs, bytes, degraded } = data.figures;

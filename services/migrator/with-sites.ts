@@ -35,9 +35,9 @@ export interface MigratorWithSitesOptions {
 }
 
 /**
- * Makes a migrator, the registry of the sites and their heartbeats. Nothing is started. Where the migrator becomes the leader, the
- * sites are opened (`site/` in the store), then the machines, then each site sends heartbeats; in the opposite order where it is not
- * any more. Both are part of loading its state: where they fail, the migrator is not ready and tries again.
+ * Makes a migrator, the registry of the sites and their heartbeats. Nothing is started. When the migrator becomes the leader, it
+ * opens the sites (`site/` in the store), then the machines, then starts the heartbeats; when it loses the lead, it stops them in
+ * reverse order. Both are part of loading its state: after a failure, the migrator is not ready and tries again.
  */
 export function createMigratorWithSites({ machines, ...rest }: MigratorWithSitesOptions): MigratorWithSites {
   const setAside = rest.setAside ?? new SetAside(rest);

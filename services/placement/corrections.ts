@@ -1,5 +1,5 @@
 /**
- * What completed moves taught about the paths between two sites, in the store. All placement processes write the same records:
+ * The stored corrections of predictions, learned from completed moves, for each pair of sites. All placements write the same records:
  * each adds its lessons to the correction on record, and a move counts once even where its lesson comes again after a crash.
  */
 import Type, { type Static } from 'typebox';

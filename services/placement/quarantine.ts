@@ -19,7 +19,7 @@ import type { Outbox } from '../runtime/outbox.ts';
 const TRY_AGAIN_MS = 600_000;
 const VM_RECORD_UNREADABLE = 'STORE_RECORD_UNREADABLE';
 
-/** What a quarantine works with. */
+/** The dependencies of a quarantine. */
 export interface QuarantineOptions {
   readonly bus: Bus;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 /**
- * The placement service: facts from the bus, decisions back to it. The decisions are those of the policy's core (shared/policy),
- * which is pure; here its facts are received, its VMs persisted and its deadlines met.
+ * The placement service: receives facts from the bus, and publishes decisions. The policy's core (shared/policy) decides and is
+ * pure; this service feeds it with facts, persists its VMs, and wakes it at its deadlines.
  *
  * Several processes share the VMs by partition. Each process knows, of every site, the heartbeat, its own VMs there, and all
  * moves: those that it orders, and those that it receives of the others. Several of them may order more at the same moment than a
@@ -42,7 +42,7 @@ const TYPES: readonly EventType[] = [
 export interface PlacementService {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** True, or why nothing is decided at the moment: the state is not loaded, or the last change could not be written. */
+  /** True, or the reason why placement decides nothing: its state is not loaded, or the last write failed. */
   ready(): true | string;
   /**
    * Moves a VM on an operator's order.
@@ -72,7 +72,7 @@ export interface PlacementService {
   idle(): Promise<void>;
 }
 
-/** What a placement service is made of. */
+/** The dependencies of a placement service. */
 export interface PlacementOptions {
   readonly bus: Bus;
   readonly store: Store;

@@ -1,4 +1,4 @@
-/** What placement adds to the loop of a partitioned service: how VMs are loaded, and what a turn of the policy's core means. */
+/** The steps of placement in the loop of a partitioned service: load VMs, persist the core's output, publish decisions. */
 import type { Delivery } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -105,7 +105,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
       const core = newCore(this.#options.config);
       for (const [outcome, n] of present.counts) core.counts.set(outcome, n);
       core.neverOrdered = present.neverOrdered;
-      // The sites first: a VM that is evaluated while only half of them are known would get another answer.
+      // The sites first: an evaluation needs all of them.
       for (const fact of present.sites.facts()) core.apply(fact, nowMs);
       applyCorrections(core, corrections);
       core.pause(paused ?? present.paused, nowMs);

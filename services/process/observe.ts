@@ -79,7 +79,7 @@ export function observeMigrator(
   );
   gauge(
     'tagalong_migrator_migrations',
-    'Migrations that have not ended, of the process on duty, by the step they are at.',
+    'Migrations in progress at the leader, by their present step.',
     ['state'],
     () => {
       const counts = new Map<string, number>();

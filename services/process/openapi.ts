@@ -143,7 +143,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   },
   {
     ...{ method: 'get', path: '/v1/migrations', tag: 'migrations' },
-    summary: 'Whether this process is on duty, and the migrations that have not ended',
+    summary: 'Whether this process is the leader, and the migrations in progress',
     answers: { 200: { says: 'The migrations', as: Anything } },
   },
   {
@@ -158,13 +158,13 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   },
   {
     ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites' },
-    summary: 'Declare a site, or what is new of it: the migrator on duty',
+    summary: 'Declare a site, or change its declaration (leading migrator only)',
     body: json(input(SiteBody)),
     answers: { 200: { says: 'Declared, with what is to be known of it', as: SiteDeclared } },
   },
   {
     ...{ method: 'delete', path: '/v1/sites/:site', tag: 'sites', query: RemoveQuery.properties },
-    summary: 'Remove a site: the migrator on duty',
+    summary: 'Remove a site (leading migrator only)',
     answers: { 204: 'Removed', 409: 'It has VMs, and force is not true; or moves lead there or away: SITE_IN_USE' },
   },
   {

@@ -1,4 +1,4 @@
-/** All services in one process, on a clock that somebody else moves: the next instant comes when all that this one causes has happened. */
+/** All services in one process, on a clock that the caller moves once all effects of an instant have happened. */
 import type { MemoryBus } from '#shared/bus/memory.ts';
 import { allIdle } from '#shared/time/in-flight.ts';
 import { createSystem, type System, type SystemOptions } from './system.ts';
@@ -11,7 +11,7 @@ export interface PacedSystem extends System {
   settle(): Promise<void>;
 }
 
-/** Resolves when nothing is under way but what waits for the clock. */
+/** Resolves when all pending work waits for the clock. */
 export async function settled(
   { placement, migrator }: Pick<System, 'placement' | 'migrator'>,
   bus: MemoryBus,

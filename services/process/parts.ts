@@ -8,13 +8,13 @@ import { registerOpenapi } from './openapi.ts';
 
 /** What runs in a process. */
 export interface Parts {
-  /** The services, by name; those that run elsewhere are missing. */
+  /** The services of this process, by name. */
   readonly services: Partial<Services>;
   /** The same in the order of the table, as they are run. */
   readonly running: readonly Running<unknown>[];
-  /** Starts all, from the end of the data's way to its beginning. */
+  /** Starts all services, in the reverse order of the data flow. */
   start(): Promise<void>;
-  /** Stops all in the order of the data: nothing is taken in any more, what is in hand is finished. Then lets go of bus and store. */
+  /** Stops all services in the order of the data flow, so that each finishes its work; then closes bus and store. */
   stop(): Promise<void>;
   /** Adds the routes of all, `/metrics`, and what every process answers. */
   registerHttp(surface: HttpSurface): void;

@@ -16,7 +16,7 @@ export interface Single extends Followed {
   listen(): Promise<{ readonly url: string; readonly port: number }>;
   /** Resolves when the services take part. */
   start(): Promise<void>;
-  /** Finishes what is in hand, and lets go of bus and store. */
+  /** Finishes the work in progress, then closes bus and store. */
   stop(): Promise<void>;
 }
 

@@ -35,11 +35,11 @@ export interface System {
   registerHttp(surface: HttpSurface): void;
   /** Starts to answer requests. */
   listen(): Promise<{ readonly url: string; readonly port: number }>;
-  /** Stops in the order of the data: nothing is taken in any more, what is in hand is finished. */
+  /** Stops all services in the order of the data flow, so that each finishes its work. */
   stop(): Promise<void>;
 }
 
-/** What a system is made of. */
+/** The dependencies of a system. */
 export interface SystemOptions {
   readonly config: Config;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-/** Writes down what a live system hears of its users' movements, as a trace that can be replayed and simulated. */
+/** Records the location events of a live system as a trace for replay and simulation. */
 import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { createPseudonyms } from '#services/ingest/pseudonym.ts';
@@ -15,15 +15,15 @@ export interface Recording {
 
 export interface RecorderOptions {
   readonly bus: Bus;
-  /** Where the events go, one a line. */
+  /** The output: one event a line. */
   readonly out: Writable;
-  /** True: users are on the bus under pseudonyms already. False: each recording gives them some, of a key nobody keeps. */
+  /** True: the bus carries pseudonyms already. False: the recording makes pseudonyms under a random key that is not stored. */
   readonly pseudonymous: boolean;
 }
 
 /**
- * Begins to write down every `location.reported.v1` from now on. It listens as one process of its own, so that nothing waits
- * for it on the bus when it has gone.
+ * Starts to record every `location.reported.v1` from now on. Its consumer group is temporary: the bus stores no events for it after
+ * it has ended.
  * @throws TagalongError what subscribing throws
  */
 export async function record({ bus, out, pseudonymous }: RecorderOptions): Promise<Recording> {
@@ -35,7 +35,7 @@ export async function record({ bus, out, pseudonymous }: RecorderOptions): Promi
   const subscription = await bus.subscribe(
     { group: 'recorder', types: ['location.reported.v1'], latest: true },
     async (batch: readonly Delivery[]) => {
-      // A batch may come again, and what it had was written.
+      // A redelivered batch may hold events that are written already.
       const news = batch.flatMap(({ event }) => (isLocation(event) && known.add(event.id) ? [disguised(event)] : []));
       for (const { data } of news as { data: Data<'location.reported.v1'> }[]) {
         users.add(data.user);
@@ -60,7 +60,7 @@ function disguise(): (event: Event) => Event {
     if (!isLocation(event)) return event;
     const { user, vm, ...rest } = event.data;
     const data = { ...rest, user: pseudonymOf(user), vm: `vm-${pseudonymOf(vm)}` };
-    // The id has user and VM in it, too.
+    // The original id contains user and VM.
     return envelop({ type: event.type, data }, `recorded-${++written}`, event.source);
   };
 }

@@ -1,4 +1,4 @@
-/** Plays recorded positions into ingest, along with a clock that runs at any speed. */
+/** Replays recorded positions into ingest, on a clock of any speed. */
 import type { PacedClock } from '#shared/clock/paced.ts';
 import type { Ingest } from '../ingest/service.ts';
 import type { PersonalVms } from './personal-vms.ts';
@@ -7,7 +7,7 @@ import type { Fix } from './traces/fix.ts';
 export interface Replay {
   readonly clock: PacedClock;
   readonly ingest: Pick<Ingest, 'declareVm' | 'attach' | 'locations'>;
-  /** Resolves when everything that was caused so far has happened. */
+  /** Resolves when all effects of the positions so far have happened. */
   readonly settle: () => Promise<void>;
   /** Gives VMs to users who have none; left out where the VMs are declared already. */
   readonly personal?: PersonalVms;
@@ -17,7 +17,7 @@ export interface Replay {
 
 /**
  * Plays fixes that ascend in time: before each, the clock is moved to its time, and everything due by then has happened.
- * One that is late is sent late: that it does not count is ingest's and placement's to find out.
+ * A late fix is sent late; ingest and placement judge it.
  */
 export async function replay(
   { clock, ingest, settle, personal, stopped = () => false }: Replay,

@@ -39,7 +39,7 @@ const readName = bodyReader(siteName);
 const readQuery = bodyReader(RemoveQuery);
 
 /**
- * Adds the routes of the sites; every migrator has them. Only the one on duty changes sites, the others refuse with HELD_ELSEWHERE.
+ * Adds the routes of the sites; every migrator has them. Only the leader changes sites; the others answer HELD_ELSEWHERE.
  *
  * - `GET /v1/sites`: the present sites, the removed ones with the VMs that are stranded there, and warnings
  * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a new site, or changes one; 200 with warnings

@@ -1,11 +1,11 @@
-/** Whether a site exists, for processes that are not on duty. */
+/** Looks up sites in the store, for processes that are not the leader. */
 import { unknownSite } from '#shared/config/nearest.ts';
 import type { Store } from '#shared/store/store.ts';
 import { SiteRecords } from './records.ts';
 
-/** The names of the sites, as stored and configured. */
+/** The names of the stored and configured sites. */
 export interface KnownSites {
-  /** Why there is no such site, with the name that was probably meant; undefined: the site exists. */
+  /** The reason why a site is unknown, with the most similar name; undefined: the site exists. */
   faultOf(site: string): Promise<string | undefined>;
   /** The names of all sites that exist. */
   names(): Promise<readonly string[]>;

@@ -1,7 +1,7 @@
 /**
- * The stored records of the sites: who declared each one last, and whether it was removed. Every process may read them; only the
- * process whose migrator is on duty writes them. The record of a removed site stays, so that neither an older configuration nor
- * a heartbeat that is still on the bus brings the site back.
+ * The stored records of the sites: the source of the last declaration, and whether the site is removed. Every process may read
+ * them; only the leading migrator writes them. The record of a removed site stays, so that neither an older configuration nor an
+ * old heartbeat on the bus brings the site back.
  */
 import Type, { type Static } from 'typebox';
 import type { SiteConfig } from '#shared/config/schema.ts';
@@ -12,7 +12,7 @@ import { isUnreadable } from '#shared/store/update.ts';
 
 const StoredSite = Type.Object(
   {
-    /** Who changed it last: the configuration of the migrator on duty, or an operator over HTTP. */
+    /** The source of the last change: the configuration of the leading migrator, or an operator over HTTP. */
     by: oneOf(['configuration', 'operator']),
     atMs: Ms,
     removed: Type.Boolean(),
@@ -29,7 +29,7 @@ const StoredSite = Type.Object(
       },
       closed,
     ),
-    /** Of a removed site: the VMs that were there, as far as it was known. They are not started anywhere else. */
+    /** Of a removed site: its last known VMs. They are not started at another site. */
     stranded: Type.Optional(Type.Array(Name)),
   },
   closed,
@@ -60,8 +60,8 @@ export interface SiteOnRecord {
 }
 
 /**
- * The records of the sites. One that cannot be read counts as none, and the next declaration of its site replaces it. That, and
- * that a lost write is shown to the operator instead of tried again, is why `updateRecord` does not serve here.
+ * The records of the sites. An unreadable record counts as missing, and the next declaration of its site replaces it. A lost write
+ * is reported to the operator and not repeated. `updateRecord` does neither.
  */
 export class SiteRecords {
   readonly #store: Store;

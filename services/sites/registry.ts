@@ -1,6 +1,6 @@
 /**
- * Which sites there are, for the process whose migrator is on duty. The configuration is the base. What an operator declares or
- * removes over HTTP takes precedence over it, also after restarts, until the operator changes it.
+ * The list of sites, owned by the leading migrator. It begins with the configuration. Declarations and removals by an operator over
+ * HTTP override the configuration, also after restarts, until the operator changes them.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
@@ -16,16 +16,16 @@ import type { Store } from '#shared/store/store.ts';
 import { apartWarnings } from './apart.ts';
 import { type SiteRecord, SiteRecords } from './records.ts';
 
-/** The sites, with their stored records. Every write may throw STORE_CONFLICT where another process took duty. */
+/** The sites, with their stored records. Every write may throw STORE_CONFLICT, if another process has become the leader. */
 export interface SiteRegistry {
   /** The present sites. Those of the configuration until `open`. */
   list(): readonly SiteConfig[];
   /**
-   * Called when this process takes duty: merges the configuration with what operators declared and removed, and declares the
-   * result to the hosts. Logs each difference in one line.
+   * Called when this process becomes the leader: merges the configuration with the operators' declarations and removals, and
+   * declares the result to the hosts. Logs each difference in one line.
    */
   open(): Promise<void>;
-  /** Publishes which sites were removed, and records which VMs were there. Called once the hosts are on duty. */
+  /** Publishes the removed sites, and records their VMs. Called once the hosts are open. */
   announce(): Promise<void>;
   /**
    * Declares a new site, or changes one.
@@ -38,11 +38,11 @@ export interface SiteRegistry {
    * @throws TagalongError SITE_UNKNOWN; SITE_IN_USE where it has VMs and `force` is false, or where a move leads to or from it
    */
   remove(site: string, force: boolean): Promise<void>;
-  /** The removed site where a VM was last; undefined: none. Such a VM may still run there and must not be started elsewhere. */
+  /** The removed site where a VM is stranded; undefined: none. The VM may still run there and must not be started at another site. */
   strandedAt(vm: string): string | undefined;
-  /** Forgets a retired VM at all removed sites. */
+  /** Deletes a retired VM from the records of all removed sites. */
   forget(vm: string): Promise<void>;
-  /** All stored records. Any process may read them, on duty or not. */
+  /** All stored records. Any process may read them. */
   onRecord(): Promise<readonly SiteRecord[]>;
 }
 
@@ -68,7 +68,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
   let sites = new Map(config.sites.map((site) => [site.site, site]));
   const nowMs = () => Math.round(clock.now());
 
-  /** The event keeps its id when it is published again: whoever takes duty publishes it for those who missed it. */
+  /** Publishes the removal of a site. Each new leader publishes it again, under the same id, for processes that missed it. */
   const publishRemoved = (site: string, atMs: number) =>
     bus.publish([
       envelop({ type: 'site.removed.v1', data: { site, atMs } }, `site-removed:${site}:${atMs}`, '/tagalong/agent'),
@@ -161,7 +161,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
       const { revision } = await records.get(name);
       sites.delete(name);
       await hosts.withdraw(site);
-      // Asked once more after the withdrawal. A site that does not answer keeps the VMs of the first answer.
+      // Queries the site again after the withdrawal. Without an answer, the VMs of the first answer count.
       const stranded = (await hosts.vmsAt(name)) ?? vms ?? [];
       const record = await write({ by: 'operator', removed: true, site, stranded }, revision).catch(async (error) => {
         sites.set(name, site);

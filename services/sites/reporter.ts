@@ -1,7 +1,6 @@
 /**
- * Reports the sites: publishes a heartbeat of each (`site.reported.v1`), and has VMs started where they are declared and removed
- * when they are retired. The hosts do that behind {@link Hosts}. Only the process whose migrator is on duty reports. Any process
- * takes the order to drain a site; it is stored.
+ * Publishes the heartbeats of the sites (`site.reported.v1`). Starts declared VMs and removes retired VMs through {@link Hosts}. Only
+ * the leading migrator does this. Any migrator accepts and stores the order to drain a site.
  */
 import { randomUUID } from 'node:crypto';
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
@@ -26,9 +25,9 @@ export interface SiteAgents {
   start(): Promise<void>;
   stop(): Promise<void>;
   /**
-   * Sets whether VMs have to leave a site. The process on duty publishes it at once; where another process is on duty, that one
-   * publishes it with its next heartbeat.
-   * @param force true: also where no other site could take the VMs
+   * Sets whether VMs have to leave a site. The leader publishes it at once; if this process is not the leader, the leader publishes
+   * it with its next heartbeat.
+   * @param force true: drain even the last site that is open
    * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
    */
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
@@ -61,7 +60,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
   const beginning = randomUUID().slice(0, 8);
   let beats = 0;
 
-  /** What an operator stored of a site; undefined: nothing, or nothing readable. */
+  /** The operator's record of a site; undefined: missing or unreadable. */
   const storedOf = async (site: string) => {
     const key = siteKey(site);
     try {
@@ -75,7 +74,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
     }
   };
   const isDraining = async ({ site, draining }: SiteConfig) => (await storedOf(site))?.draining ?? draining;
-  /** Whether VMs that leave other sites could come to this one. */
+  /** True: the site can receive VMs that leave another site. */
   const takesVms = async (config: SiteConfig): Promise<boolean> => {
     const [vms, draining] = await Promise.all([hosts.vmsAt(config.site), isDraining(config)]);
     return vms !== undefined && vms.length < config.slots && !draining;

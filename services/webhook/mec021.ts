@@ -8,11 +8,11 @@ export interface MobilityProcedureNotification {
   readonly timeStamp: { readonly seconds: number; readonly nanoSeconds: number };
   readonly associateId: readonly [];
   readonly mobilityStatus: 'INTERHOST_MOVEOUT_TRIGGERED' | 'INTERHOST_MOVEOUT_COMPLETED' | 'INTERHOST_MOVEOUT_FAILED';
-  /** The VM, and the site: where it goes, or where it runs after all. */
+  /** The VM, and its destination; after a failure, the site where it runs. */
   readonly targetAppInfo: { readonly appInstanceId: string; readonly hostInformation: { readonly hostName: string } };
 }
 
-/** The events that webhooks are told of. */
+/** The events of which webhooks are notified. */
 export const TOLD = ['migration.accepted.v1', ...TERMINAL_TYPES] as const;
 type Told = Extract<Event, { type: (typeof TOLD)[number] }>;
 
@@ -35,7 +35,7 @@ export function notificationOf(event: Told): MobilityProcedureNotification {
   };
 }
 
-/** Where the VM goes, or where it runs after all. */
+/** The destination; after a failure, the site where the VM runs. */
 function hostOf(event: Told): string {
   return event.type === 'migration.accepted.v1' ? event.data.to : endOf(event).runsAt;
 }

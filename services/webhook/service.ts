@@ -1,5 +1,5 @@
 /**
- * Tells others of moves: each webhook is a group of its own on the bus, so that one that does not answer holds up no other.
+ * Notifies other systems of moves. Each webhook has a consumer group of its own, so that one without an answer delays no other.
  * A notification that fails is sent again for some seconds, and then as often as the bus delivers its event again. After
  * that the event is a dead letter, which an operator replays. A refusal (a status of 400 to 499) ends the sending at once.
  */
@@ -18,9 +18,9 @@ export interface Webhooks {
 type Webhook = Config['webhooks'][number];
 
 const TIMEOUT_MS = 5_000;
-/** Between two tries. */
+/** The pauses between attempts. */
 const PAUSES_MS = [250, 1_000, 4_000];
-/** Statuses that say "not now", not "never". */
+/** Temporary refusals: the notification is sent again. */
 const LATER = [408, 425, 429];
 
 export function createWebhooks(options: {
@@ -59,7 +59,7 @@ export function createWebhooks(options: {
   };
 }
 
-/** @throws TagalongError WEBHOOK_FAILED; an AbortError where it was stopped while it waited */
+/** @throws TagalongError WEBHOOK_FAILED; an AbortError where `stopped` aborted a pause */
 async function tellPatiently(webhook: Webhook, body: object, stopped: AbortSignal): Promise<void> {
   for (const pauseMs of [...PAUSES_MS, undefined]) {
     const refusal = await tell(webhook, body);

@@ -1,4 +1,4 @@
-/** Where real VMs are, by the records of older programs, which did not write down to which site each was handed. */
+/** Derives the sites of real VMs from the records of older versions, which did not record hand-overs. */
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { RecordKind } from '#shared/store/records.ts';

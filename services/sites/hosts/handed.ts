@@ -1,15 +1,14 @@
 /**
- * Where real VMs may run, by our own records and not by what sites claim. A VM is handed to a site by the order to start it
- * there, or by a move that switched over.
+ * Records at which site each real VM may run. These records decide, not the claims of sites. The order to start a VM hands it to a
+ * site, and so does a move that has switched over.
  *
- * Rule 1 rests on that record, because it is written **before** the site can run the VM: before the order to start it, and
- * before a switch-over is reported. Between the order to switch over and the record the VM runs at either end. Both sites have
- * written down to which of them it belongs, and the source keeps that until it is ordered to release, which follows the record.
- * So a VM with a record is started at that site alone, and a VM without one runs nowhere. No site has to be asked, and a site that
- * answers wrongly, or not at all, delays only its own VMs.
+ * Rule 1 depends on this record: it is written **before** the order to start the VM, and before a switch-over is reported. Between
+ * the order to switch over and the record, the VM may run at either end. Both agents have recorded the owner, and the source keeps
+ * its record until the order to release, which follows this record. So a VM with a record is started at that site only, and a VM
+ * without a record runs nowhere. No site has to be queried, and a site that gives a wrong answer or none delays only its own VMs.
  *
- * A process that begins without any record takes over the VMs that each site names in its first answer. Where records do not
- * outlive the process (`store: memory:`), a VM is started only once every site has answered.
+ * A leader that finds no record at all takes over the VMs in the first answer of each site. If the store does not outlive the
+ * process (`store: memory:`), a VM is started only after every site has answered.
  */
 
 import type { VmSpec } from '#shared/events/index.ts';
@@ -31,7 +30,7 @@ const NOT_STARTED = 'a VM could not be started; declare it again';
 export interface HandedOptions {
   readonly store: Store;
   readonly log: Log;
-  /** Whether the store outlives this process. */
+  /** True: the store outlives this process. */
   readonly remembers: boolean;
   /** The sites that exist. */
   readonly sites: () => readonly string[];
@@ -56,7 +55,7 @@ export function handedMachines(
   let takesOver = false;
   const heard = new Set<string>();
   const hearing = new Map<string, Promise<void>>();
-  /** Sites that were asked because a VM waited for them. They are not asked again: their next heartbeat counts. */
+  /** Sites that were queried because a VM waits for them. They are not queried again: their next heartbeat counts. */
   const asked = new Set<string>();
   /** VMs that are started once all sites have answered. */
   const waiting = new Map<string, { readonly site: string; readonly spec: VmSpec }>();
@@ -67,7 +66,7 @@ export function handedMachines(
     for (const { vm, state } of instances) {
       if (state === 'receiving' || handed.get(vm) !== undefined) continue;
       await write(vm, site);
-      log.info({ vm, site }, 'a VM was found at a site, and is taken over');
+      log.info({ vm, site }, 'took over a VM that runs at a site');
     }
     heard.add(site);
     if (sites().some((other) => !heard.has(other))) return;
@@ -102,7 +101,7 @@ export function handedMachines(
       switching.delete(move.id);
       tell(report);
     } catch (err) {
-      // Not reported: after a while the migrator asks again.
+      // The step is not reported, so the migrator inspects the move again later.
       log.error({ vm: move.vm, err }, 'the new site of a VM was not written down; the migrator asks again');
     }
   };

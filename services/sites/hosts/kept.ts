@@ -1,7 +1,6 @@
 /**
- * Simulated VMs that outlive the process that simulates them: the store has the site of each, and the next process on duty begins
- * with that. A move that was under way is lost with its process. It begins again from its first step, or counts as switched over
- * where the record says so.
+ * Simulated VMs that outlive their process: the store holds the site of each, and the next leader loads it. A move in progress is
+ * lost with its process. It begins again from its first step, unless the record shows that it has switched over.
  */
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -25,7 +24,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
   /** All sites that this process has seen; VMs may be stranded at sites that are gone. */
   const named = new Set(config.sites.map(({ site }) => site));
 
-  /** A VM has arrived: written before it is reported, so that no later process starts it at its old site. */
+  /** Records the new site of a VM before the arrival is reported, so that no later process starts it at its old site. */
   const arrive = async (report: Report, tell: (report: Report) => void) => {
     const move = switching.get(report.id);
     switching.delete(report.id);
@@ -33,8 +32,8 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
       if (move) await records.write(move.vm, { site: move.to });
       tell(report);
     } catch (err) {
-      // Not reported: after a while the migrator asks, and learns where the VM runs.
-      log.error({ vm: move?.vm, err }, 'the place of a simulated VM was not written');
+      // The step is not reported, so the migrator inspects the move later.
+      log.error({ vm: move?.vm, err }, 'the site of a simulated VM could not be recorded');
     }
   };
   const kept: Hypervisor = {
@@ -70,7 +69,7 @@ export function keptMachines(config: Config, clock: Clock, store: Store, parent:
     hypervisor: kept,
     hosts: places,
     async setLeader(on, setAside) {
-      // Another process simulates these VMs when this one is off duty.
+      // Another process simulates these VMs while this one is not the leader.
       for (const site of named) for (const vm of hosts.vmsAt(site)) hosts.remove(vm);
       records.forget();
       switching.clear();

@@ -1,12 +1,12 @@
 /**
- * Orders to sites that may not answer. A slow site delays nobody else: the caller waits two seconds for it, then its orders go on
- * in the background. Orders that did not reach a site are repeated when it answers again.
+ * Orders to sites that may not answer. The caller waits at most two seconds for a site; then the orders to it continue in the
+ * background. Orders that did not reach a site are repeated when it answers again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 
-/** How long the caller waits for an order. */
+/** The longest time that the caller waits for an order. */
 const PATIENCE_MS = 2_000;
 
 /** Gives the orders, one at a time for each VM and site. */
@@ -14,7 +14,7 @@ export class SiteOrders {
   readonly #log: Log;
   /** The last order by site and VM. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** Sites that kept a caller waiting, until they answer. */
+  /** Sites that exceeded this time and have not answered since. */
   readonly #slow = new Set<string>();
   /** Orders to repeat to silent sites, by site and VM; only the last one of each VM counts. */
   readonly #later = new Map<string, Map<string, { what: string; work: () => Promise<unknown> }>>();

@@ -1,7 +1,7 @@
 import type { Hosts } from '#shared/hypervisor/hosts.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 
-/** Hosts that carry out orders. The caller knows whether a VM may run at a site. */
+/** Hosts that execute orders. The caller ensures that a VM may run at a site. */
 export interface RemoteHosts extends Omit<Hosts, 'vmsAt' | 'remove'> {
   /** The VMs that a site claims to have; undefined where its agent does not answer. */
   instancesAt(site: string): Promise<readonly InstanceStatus[] | undefined>;
