@@ -1,29 +1,29 @@
-/** Child processes: what one prints is kept and read line by line, and it does not outlive this process. */
+/** Child processes: their output is read line by line and its end is stored; no child outlives this process. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 
 /** A child process. */
 export interface Child {
-  /** Undefined where it could not be started. */
+  /** Undefined if it could not be started. */
   readonly pid: number | undefined;
-  /** The end of what it printed. */
+  /** The end of its standard output. */
   readonly stdout: string;
   readonly stderr: string;
-  /** The last line of its standard error, where programs say why they end; empty where there is none. */
+  /** The last line of its standard error, where programs report why they end; empty if there is none. */
   readonly lastWords: string;
   /** True from its start to its end. */
   readonly running: boolean;
-  /** Resolves with the exit status when it has ended: null where a signal ended it, or where it could not be started. */
+  /** Resolves with the exit status when it has ended: null if a signal ended it, or if it could not be started. */
   readonly ended: Promise<number | null>;
   /**
-   * Resolves when one of its outputs matches, with the first group of the pattern where it has one.
-   * Rejects where it ends before, or does not match within the time.
+   * Resolves when one of its outputs matches, with the first group of the pattern if it has one.
+   * Rejects if the child ends first, or if nothing matches within the time.
    */
   printed(pattern: RegExp, withinMs?: number): Promise<string>;
-  /** Sends a signal. False where it is gone. */
+  /** Sends a signal. False if the child has ended. */
   signal(signal: NodeJS.Signals): boolean;
-  /** Asks it to end, and kills it where it has not ended within the time. Resolves with {@link ended}. */
+  /** Asks it to end, and kills it if it has not ended within the time. Resolves with {@link ended}. */
   stop(withinMs?: number): Promise<number | null>;
-  /** Ends it at once, as the loss of its machine does. */
+  /** Kills it at once, like the loss of its machine. */
   kill(): Promise<number | null>;
 }
 
@@ -31,17 +31,17 @@ export interface Child {
 export interface Reading {
   /** Called with each line it prints, without the line end. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;
-  /** How many characters of each output are kept. @default 4000 */
+  /** How many characters of each output are stored. @default 4000 */
   readonly keepChars?: number;
 }
 
-/** Those that run: they are killed when this process exits, however it does but by SIGKILL. */
+/** The running children. They are killed when this process exits, unless SIGKILL ends it. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Starts a program. Its outputs are read where `options.stdio` pipes them, as it does by default. */
+/** Starts a program. Its outputs are read if `options.stdio` pipes them, which is the default. */
 export function startChild(
   program: string,
   args: readonly string[],
@@ -51,7 +51,7 @@ export function startChild(
   return watchChild(child, { ...(onLine && { onLine }), ...(keepChars && { keepChars }) });
 }
 
-/** Reads and ends a process that somebody else started. */
+/** Reads and ends a process that the caller started. */
 export function watchChild(child: ChildProcess, { onLine, keepChars = 4000 }: Reading = {}): Child {
   const kept = { stdout: '', stderr: '' };
   const watchers = new Set<() => void>();

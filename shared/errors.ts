@@ -1,88 +1,88 @@
 /**
- * Every error a user, an operator or another program can meet, by a stable code. Tests and callers look at `code`,
- * never at the message. A code is never given a second meaning.
+ * Every error that a user, an operator or another program can get, by a stable code. Tests and callers check `code`,
+ * never the message. A code never gets a second meaning.
  */
 export type ErrorCode =
   | 'CONFIG_UNREADABLE' // the configuration file cannot be opened or is not YAML
   | 'CONFIG_INVALID' // a key is unknown, missing or out of range
   | 'EVENT_INVALID' // an event does not fit its schema
-  | 'TRACE_UNREADABLE' // a trace file cannot be opened, or its format is not known
-  | 'TRACE_ROW_INVALID' // one row of a trace is wrong, and --strict was asked for
+  | 'TRACE_UNREADABLE' // a trace file cannot be opened, or its format is unknown
+  | 'TRACE_ROW_INVALID' // one row of a trace is wrong, and --strict was given
   | 'SITES_INVALID' // a site list has a wrong row
   | 'INSTALLATION_OTHER' // bus or store belongs to another installation
-  | 'STORE_CONFLICT' // somebody else wrote the record first (compare-and-set lost)
+  | 'STORE_CONFLICT' // another process wrote the record first (compare-and-set lost)
   | 'BUS_CLOSED' // publish or subscribe after close
-  | 'BUS_UNREACHABLE' // the server of the bus does not answer, or does not take what it is sent
-  | 'BUS_REFUSED' // it does not accept our credentials
-  | 'BUS_UNFIT' // it is too old, lacks something, or what is on it does not fit the configuration
-  | 'STORE_UNREACHABLE' // the same of the store
-  | 'STORE_UNFIT' // the same of the store
-  | 'STORE_RECORD_UNREADABLE' // a record of the store cannot be read: its version is not known, or it does not fit its schema
-  | 'VM_SET_ASIDE' // a VM's last change could not be written; nothing is decided about it until that is mended
-  | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server takes
-  | 'RECORD_TOO_LONG' // a record is longer than the store takes
-  | 'QUOTA_EXCEEDED' // more VMs, sessions, users, positions or events than one installation, user, VM or request may have
-  | 'BUS_OVERLOADED' // too many events wait on the bus to take more: try again later
-  | 'SERVICE_STOPPED' // asked of a service that is not started, or is going down
-  | 'HELD_ELSEWHERE' // another process of the same service holds what was asked for
-  | 'VM_UNKNOWN' // no VM of that name was declared
-  | 'SITE_UNKNOWN' // no site of that name was reported
-  | 'SITE_IN_USE' // a site has VMs, or moves lead there or away: it cannot be removed
-  | 'HOME_FIXED' // a VM that is there already is not moved by declaring it elsewhere
-  | 'PLACE_UNKNOWN' // a cell, access point or zone that nobody has given a position
-  | 'WEBHOOK_FAILED' // who is to be told of moves does not take it
-  | 'MIGRATION_UNKNOWN' // no migration of that id is under way
-  | 'MIGRATION_PAST_CANCEL' // the VM already switched over: only forward from here
-  | 'LAST_OPEN_SITE' // draining it would leave no site that could take its VMs
-  | 'MOVE_REFUSED' // an operator's move does not pass the filters
-  | 'POLICY_UNKNOWN' // no policy of that name
-  | 'USAGE' // the command line does not make sense
-  | 'SERVER_UNREACHABLE' // an operating command found nobody at the address
-  | 'CONNECTION_BROKEN' // a probed connection was lost, or bytes on it
-  | 'TESTBED_MISSING' // something that the test bed needs is missing on this host
-  | 'TOPOLOGY_INVALID' // the description of a test bed has a fault
-  | 'MPTCP_UNAVAILABLE' // the kernel has no multipath TCP, or has it switched off
-  | 'IMAGE_UNKNOWN' // a site has no image of that name
-  | 'ORDER_REFUSED' // an agent's VM is not in the state that the order is for
-  | 'NO_SUCH_VM' // a site has no such VM
-  | 'VM_ELSEWHERE' // the VM is not here, or is another site's
-  | 'PAST_CANCEL' // the switch-over was made: it cannot be called off
-  | 'NOT_RECEIVED' // the destination has not got the whole VM
+  | 'BUS_UNREACHABLE' // the server of the bus does not answer, or does not accept messages
+  | 'BUS_REFUSED' // the server does not accept our credentials
+  | 'BUS_UNFIT' // the server is too old, lacks a feature, or its contents do not fit the configuration
+  | 'STORE_UNREACHABLE' // like BUS_UNREACHABLE, for the store
+  | 'STORE_UNFIT' // like BUS_UNFIT, for the store
+  | 'STORE_RECORD_UNREADABLE' // a record of the store cannot be read: its version is unknown, or it does not fit its schema
+  | 'VM_SET_ASIDE' // a VM's last change could not be written; no decision on the VM is made until that is repaired
+  | 'PAYLOAD_TOO_LARGE' // an event or a record is larger than its server accepts
+  | 'RECORD_TOO_LONG' // a record is longer than the store accepts
+  | 'QUOTA_EXCEEDED' // too many VMs, sessions, users, positions or events for one installation, user, VM or request
+  | 'BUS_OVERLOADED' // too many events wait on the bus, so no more are accepted: try again later
+  | 'SERVICE_STOPPED' // the service is not started yet, or is stopping
+  | 'HELD_ELSEWHERE' // another process of the same service owns the requested VM or record
+  | 'VM_UNKNOWN' // no VM with that name was declared
+  | 'SITE_UNKNOWN' // no site with that name was reported
+  | 'SITE_IN_USE' // the site cannot be removed: it has VMs, or is the source or destination of a move
+  | 'HOME_FIXED' // a VM that exists cannot be moved by a declaration with another home
+  | 'PLACE_UNKNOWN' // a cell, access point or zone without a configured position
+  | 'WEBHOOK_FAILED' // a webhook's receiver does not accept a notification
+  | 'MIGRATION_UNKNOWN' // no migration with that id is under way
+  | 'MIGRATION_PAST_CANCEL' // the VM has already switched over, so the migration can no longer be cancelled
+  | 'LAST_OPEN_SITE' // the site cannot be drained: no other site is open for its VMs
+  | 'MOVE_REFUSED' // a filter rejected an operator's move
+  | 'POLICY_UNKNOWN' // no policy has that name
+  | 'USAGE' // the command line is wrong
+  | 'SERVER_UNREACHABLE' // no server answers a command at the address
+  | 'CONNECTION_BROKEN' // a probed connection was lost, or lost bytes
+  | 'TESTBED_MISSING' // this host lacks a requirement of the test bed
+  | 'TOPOLOGY_INVALID' // the description of a test bed is wrong
+  | 'MPTCP_UNAVAILABLE' // the kernel has no multipath TCP, or it is switched off
+  | 'IMAGE_UNKNOWN' // the site has no image with that name
+  | 'ORDER_REFUSED' // the agent's VM is not in the state that the order requires
+  | 'NO_SUCH_VM' // the site has no such VM
+  | 'VM_ELSEWHERE' // the VM is not at this site, or belongs to another one
+  | 'PAST_CANCEL' // the VM has switched over, so the agent cannot cancel the move
+  | 'NOT_RECEIVED' // the destination has not received the whole VM
   | 'COPY_FAILED' // memory or disk could not be copied
-  | 'STALLED' // no byte passes between two sites, or nobody answers there
+  | 'STALLED' // no byte passes between two sites, or the other site does not answer
   | 'NOT_CONVERGING' // the guest writes faster than the paths carry
-  | 'QEMU_GONE' // the QEMU process is no more
-  | 'QEMU_SILENT' // QEMU does not answer, or not with what was asked for
+  | 'QEMU_GONE' // the QEMU process has ended
+  | 'QEMU_SILENT' // QEMU does not answer, or its answer does not fit the question
   | 'GUEST_SILENT' // the helper in the guest does not answer
-  | 'GUEST_REFUSED' // the helper in the guest could not do it
-  | 'GUEST_ANSWER_INVALID' // what a guest answers is too long, or does not fit the question
+  | 'GUEST_REFUSED' // the helper in the guest could not carry out the command
+  | 'GUEST_ANSWER_INVALID' // a guest's answer is too long, or does not fit the question
   | 'AGENT_UNREACHABLE' // a site's agent does not answer
-  | 'AGENT_ANSWER_INVALID' // what a site's agent answers is too long, or does not fit the question
-  | 'ANSWER_TOO_LONG' // a peer sends more bytes than an answer may have
-  | 'HOST_UNFIT' // a host lacks what the agent of a site needs
-  | 'PROGRAM_MISSING' // a program that a command runs is not on this host
-  | 'PORT_UNAVAILABLE'; // the address to answer requests at is taken, or may not be used
+  | 'AGENT_ANSWER_INVALID' // an agent's answer is too long, or does not fit the question
+  | 'ANSWER_TOO_LONG' // a peer's answer has too many bytes
+  | 'HOST_UNFIT' // the host lacks a requirement of the agent
+  | 'PROGRAM_MISSING' // this host lacks a program that the command runs
+  | 'PORT_UNAVAILABLE'; // the listen address is in use, or may not be used
 
 /**
- * Why a migration was refused, or ended without its VM at the destination, where that is found out here. What an agent
- * answers is an {@link ErrorCode} of its own, or any text of a foreign one.
+ * Why a migration was rejected, or ended without its VM at the destination, if the migrator itself finds the cause. If an agent
+ * finds it, the code is an {@link ErrorCode}, or any text of a foreign agent.
  */
 export type FailureCode =
-  | 'BAD_ORDER' // a step that is not the next one, or a VM that is being moved, or is there already
+  | 'BAD_ORDER' // the step is not the next one, or the VM is being moved, or is already there
   | 'NO_PATH' // the two sites have no provider in common
   | 'NO_SUCH_VM' // no site has the VM
-  | 'VM_ELSEWHERE' // it does not run where it is to leave from
+  | 'VM_ELSEWHERE' // the VM does not run at the source
   | 'VM_BUSY' // another migration of the VM has not ended
-  | 'VM_NOT_RUNNING' // it runs at neither site, or died where it arrived
-  | 'SITE_FULL' // every slot of the destination is taken or promised
-  | 'SITE_UNKNOWN' // one of its sites was removed
-  | 'QUEUE_TIMEOUT' // the limits did not allow it in time
-  | 'HYPERVISOR_SILENT' // nobody answers for it
-  | 'STUCK' // a step does not end and moves no bytes
-  | 'UNDO_FAILED' // it was cancelled, and its preparations could not be undone
-  | 'INTERNAL'; // a fault of the program
+  | 'VM_NOT_RUNNING' // the VM runs at neither site, or died at the destination
+  | 'SITE_FULL' // every slot of the destination is occupied or reserved
+  | 'SITE_UNKNOWN' // the source or the destination was removed
+  | 'QUEUE_TIMEOUT' // the limits did not allow the migration in time
+  | 'HYPERVISOR_SILENT' // the hypervisor does not answer
+  | 'STUCK' // a step neither ends nor moves bytes
+  | 'UNDO_FAILED' // the migration was cancelled, and its preparations could not be undone
+  | 'INTERNAL'; // a bug in the program
 
-/** What an HTTP answer says of a fault that has no {@link ErrorCode}. */
+/** The code in an HTTP response for an error that has no {@link ErrorCode}. */
 export type AnswerCode =
   | 'BAD_REQUEST'
   | 'UNAUTHORIZED'
@@ -95,7 +95,7 @@ export type AnswerCode =
   | 'TOO_MANY_PAGES'
   | 'INTERNAL';
 
-/** An error with a stable {@link ErrorCode}; its message is one line that says what, where, and what would be right. */
+/** An error with a stable {@link ErrorCode}; its message is one line with the fault, its place and the remedy. */
 export class TagalongError extends Error {
   override readonly name = 'TagalongError';
   readonly code: ErrorCode;

@@ -1,4 +1,4 @@
-/** Figures as people read them. */
+/** Formats figures for people. */
 
 /** `87 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min` */
 export function duration(ms: number): string {
@@ -12,11 +12,11 @@ export function duration(ms: number): string {
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
-/** `512 B`, `1.24 GB`: powers of ten, three digits that say something. */
+/** `512 B`, `1.24 GB`: powers of ten, three significant digits. */
 export function bytes(n: number): string {
   let unit = 0;
   let value = n;
-  // 999.5 would be shown as 1000.
+  // 999.5 would be rounded to 1000.
   while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1000;
     unit++;
@@ -24,7 +24,7 @@ export function bytes(n: number): string {
   return unit === 0 ? `${Math.round(value)} B` : `${digits(value)} ${UNITS[unit]}`;
 }
 
-/** Three digits that say something: `1.24`, `12.4`, `124`, `1240`. */
+/** Three significant digits: `1.24`, `12.4`, `124`, `1240`. */
 export function digits(value: number): string {
   const size = Math.abs(value);
   return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);

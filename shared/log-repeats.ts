@@ -1,18 +1,18 @@
-/** What goes wrong again and again is one line a minute. */
+/** Logs an error that repeats at most once a minute. */
 import { TagalongError } from './errors.ts';
 import type { Log } from './log.ts';
 
 const EVERY_MS = 60_000;
 
-/** A fault that may repeat, as the log has it. */
+/** The log lines of one fault that may repeat. */
 export interface RepeatedFault {
-  /** It happened: a line the first time, of each kind of error; then one a minute at most, with how often it was. */
+  /** Reports a failure. Each kind of error is logged the first time, then at most once a minute with the number of repeats. */
   failed(err: unknown, details?: object): void;
-  /** What failed has succeeded: one line, where it had failed. */
+  /** Reports success: one line if the last attempt had failed. */
   succeeded(): void;
 }
 
-/** @param message what could not be done, always the same text */
+/** @param message the failed operation, always as the same text */
 export function repeatedFault(log: Log, message: string, level: 'error' | 'warn' = 'error'): RepeatedFault {
   let kind: string | undefined;
   let sinceMs = 0;

@@ -1,20 +1,20 @@
 import { type DestinationStream, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { TagalongError } from './errors.ts';
 
-/** What a service writes its log with. */
+/** The logger of a service. */
 export type Log = Logger;
 
-/** Where somebody is, who it is, and what lets one in: never written, wherever in an object it stands. */
+/** The keys of coordinates, users and credentials. Their values are never logged, at any depth of an object. */
 const WITHHELD = ['lat', 'lon', 'coordinates', 'user', 'token', 'authorization', 'pseudonymKey'];
 const CENSOR = '[withheld]';
-/** Deeper than this an object is not written: it may be a circle. */
+/** Deeper levels of an object are not logged, because it may be circular. */
 const MAX_DEPTH = 12;
 
 /**
  * The logger of a process: JSON lines with the time in ISO 8601, on standard error unless told otherwise.
- * Coordinates, users and credentials are withheld by the name of their key, at any depth. (pino's `redact` reaches as
- * deep as its wildcards are written; here it only sees to what is bound to a child.) Texts are written as they are: put
- * what varies into the object, not into the message.
+ * It withholds coordinates, users and credentials by the name of their key, at any depth. (pino's `redact` reaches only as deep
+ * as its wildcards; it is used for the bindings of child loggers.) Texts are not filtered: put variable data into the object,
+ * not into the message.
  */
 export function createLog(level: Level | 'silent', destination: DestinationStream = pino.destination(2)): Log {
   return pino(
@@ -23,7 +23,7 @@ export function createLog(level: Level | 'silent', destination: DestinationStrea
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       redact: { paths: WITHHELD, censor: CENSOR },
-      // Errors are taken apart below; pino's own serializer would do it once more.
+      // `log` below serializes errors; pino's own serializer would do it a second time.
       serializers: { err: (error) => error },
       formatters: {
         level: (label) => ({ level: label }),
@@ -34,12 +34,12 @@ export function createLog(level: Level | 'silent', destination: DestinationStrea
   );
 }
 
-/** The logger of one service of the process: each of its lines says which. */
+/** The logger of one service of the process. Each line has the service's name. */
 export function serviceLog(log: Log, service: string): Log {
   return log.child({ service });
 }
 
-/** What went wrong as its own words have it, without those of its causes once more; where it is not one of ours, with its stack. */
+/** An error's message without a repetition of its causes' messages; with the stack unless it is a TagalongError. */
 function plain(error: Error): object {
   const { stack, ...rest } = stdSerializers.err(error);
   return { ...rest, message: error.message, ...(!(error instanceof TagalongError) && { stack }) };

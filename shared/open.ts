@@ -1,4 +1,4 @@
-/** Bus and store as a configuration names them. Only the client that is used is loaded. */
+/** Opens the bus and the store of a configuration. It loads only the client library that they need. */
 import type { Bus } from './bus/bus.ts';
 import { contentOf as readNamed } from './config/files.ts';
 import type { Config, ServerConfig } from './config/schema.ts';

@@ -1,11 +1,11 @@
 /**
- * Memory of what was seen last, in bounded space. Both have two generations: when the young one is full it becomes the old one,
- * and the old one is dropped. So they remember at least the last `count` keys and at most twice as many, adding costs the same at
- * any size, and they never forget everything at once. (A Set from which the oldest is deleted one by one gets slow: its iterator
- * has to step over the holes. An LRU cache would reorder its keys at each read, which nobody needs here.)
+ * A set and a map of the most recent keys, in bounded space. Both have two generations: when the young one is full it becomes
+ * the old one, and the old one is dropped. So they store at least the last `count` keys and at most twice as many. The cost of
+ * an addition does not depend on the size, and never are all keys dropped at once. (A Set that deletes its oldest key at each
+ * addition gets slow: its iterator has to skip the holes. An LRU cache would reorder its keys at each read, to no use here.)
  */
 
-/** Keys that were seen last. A repeat among the last `count` keys is always known as one, and a new key is never taken for one. */
+/** The most recent keys. It recognises every repeat among the last `count` keys, and never takes a new key for a repeat. */
 export class RecentSet {
   readonly #count: number;
   #young = new Set<string>();
@@ -16,12 +16,12 @@ export class RecentSet {
     this.#count = count;
   }
 
-  /** True where the key is remembered. */
+  /** True if the key is in the set. */
   has(key: string): boolean {
     return this.#young.has(key) || this.#old.has(key);
   }
 
-  /** Remembers a key. @returns false for a repeat */
+  /** Adds a key. @returns false for a repeat */
   add(key: string): boolean {
     if (this.has(key)) return false;
     if (this.#young.size >= this.#count) {
@@ -44,12 +44,12 @@ export class RecentMap<V> {
     this.#count = count;
   }
 
-  /** The value that was set last; undefined where the key is not remembered. To read a key does not make it younger. */
+  /** The key's last value; undefined if the key is not in the map. Reading a key does not make it younger. */
   get(key: string): V | undefined {
     return this.#young.get(key) ?? this.#old.get(key);
   }
 
-  /** Remembers a value, and makes its key the youngest. @param value not undefined, not null */
+  /** Sets a value, and makes its key the youngest. @param value neither undefined nor null */
   set(key: string, value: V): void {
     if (this.#young.size >= this.#count && !this.#young.has(key)) {
       this.#old = this.#young;
@@ -58,7 +58,6 @@ export class RecentMap<V> {
     this.#young.set(key, value);
   }
 
-  /** Forgets a key. */
   delete(key: string): void {
     this.#young.delete(key);
     this.#old.delete(key);

@@ -1,12 +1,12 @@
-/** Texts that somebody else wrote: a guest, QEMU, an agent, another program. */
+/** Foreign texts: from a guest, QEMU, an agent or another program. */
 
-/** The most characters that are kept of such a text. */
+/** Longer foreign texts are truncated to this many characters. */
 export const FOREIGN_TEXT_MOST = 512;
 
-/** Control characters, marks that turn the direction of writing or show nothing, line ends, halves of characters. */
+/** Control characters, direction marks and invisible ones, line ends, lone surrogates. */
 const UNFIT = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu;
 
-/** A text as one line without control characters, as it may be shown on a terminal; as long as it was. */
+/** A text as one line without control characters, safe for a terminal. Its length is not limited. */
 export function withoutControls(text: string): string {
   return text.replace(UNFIT, ' ');
 }
@@ -14,15 +14,15 @@ export function withoutControls(text: string): string {
 /**
  * Makes a foreign text fit for an error, a log, an event or a terminal: one line, without control characters, of a
  * bounded length. Call it where the text enters.
- * @param text what is no text becomes an empty one
- * @param most characters that are kept
+ * @param text any other value than a string becomes an empty string
+ * @param most length of the result, in characters
  */
 export function foreignText(text: unknown, most = FOREIGN_TEXT_MOST): string {
   if (typeof text !== 'string') return '';
-  // Cut first: the rest is not even looked at, however long it is.
+  // Truncate first, so that the cost does not depend on the length.
   const clean = withoutControls(text.slice(0, 2 * most)).trim();
   if (clean.length <= most) return clean;
-  // The cut must not leave half of a character.
+  // The truncation may have left a lone surrogate.
   return clean
     .slice(0, most - 1)
     .replace(UNFIT, '')

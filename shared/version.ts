@@ -1,4 +1,4 @@
-/** Which Tagalong this is. */
+/** The version and the commit of this program. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
@@ -6,17 +6,17 @@ import { readFileSync } from 'node:fs';
 const ROOT = new URL('../', import.meta.url).pathname;
 const MANIFEST = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
   readonly version: string;
-  /** Only in the npm package: the build writes it down. */
+  /** Only in the npm package, where the build writes it. */
   readonly commit?: string;
 };
 
 /** The version of package.json. */
 export const VERSION = MANIFEST.version;
 
-/** True where the sources run as they are; false in the npm package. */
+/** True in a checkout, whose sources run without a build; false in the npm package. */
 export const IS_CHECKOUT = import.meta.url.endsWith('.ts');
 
-/** The version, and in parentheses the commit where it is known. */
+/** The version, followed by the commit in parentheses if it is known. */
 export function versionText(): string {
   const commit = IS_CHECKOUT ? commitOf(ROOT) : MANIFEST.commit;
   return commit === undefined ? VERSION : `${VERSION} (${commit})`;
@@ -24,11 +24,11 @@ export function versionText(): string {
 
 /**
  * The commit of a checkout, shortened, with `-dirty` where files differ from it.
- * @returns undefined where the folder is no checkout, or git is missing
+ * @returns undefined if the folder is no checkout, or git is missing
  */
 export function commitOf(folder: string): string | undefined {
   try {
-    // A folder of files without history may lie in somebody else's checkout, whose commit says nothing about it.
+    // A folder without its own history may lie inside another project's checkout, whose commit would be wrong.
     const args = ['-C', folder, 'describe', '--always', '--dirty', '--exclude', '*'];
     const top = git(['-C', folder, 'rev-parse', '--show-prefix']);
     return top === '' ? git(args) : undefined;

@@ -2,12 +2,12 @@
 export class Counts {
   readonly #counts = new Map<string, number>();
 
-  /** @returns 0 where nothing was counted */
+  /** @returns 0 for a key without a count */
   of(key: string): number {
     return this.#counts.get(key) ?? 0;
   }
 
-  /** @param change negative where less is to be counted */
+  /** @param change added to the count; may be negative */
   add(key: string, change: number): void {
     const count = this.of(key) + change;
     if (count === 0) this.#counts.delete(key);

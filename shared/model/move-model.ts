@@ -11,22 +11,22 @@ import type { Path } from './paths.ts';
 import { type PreCopyModel, preCopy } from './pre-copy.ts';
 
 export interface MoveModel extends PreCopyModel {
-  /** Share of the path's rate that one path carries (TCP), and of the paths' sum that several carry (MPTCP). */
+  /** Achieved share of the rate of one path (TCP), and of the sum of several paths' rates (MPTCP). */
   readonly efficiency: { readonly single: number; readonly multi: number };
-  /** The most one migration stream can send or take in, whatever its paths: one thread, one socket. Bytes a second. */
+  /** The highest rate of one migration stream on a host, whatever its paths: one thread, one socket. Bytes a second. */
   readonly hostRateBps: number;
-  /** Reserve, start the receiver, stretch the LANs; several paths take longer to set up. */
+  /** To reserve a slot, start the receiver and stretch the LANs. Several paths take longer to set up. */
   readonly prepareMs: { readonly single: number; readonly multi: number };
-  /** Give the guest its new address and wait until the clients have joined it; one round trip comes on top. */
+  /** To give the guest its new address and wait until the clients have joined it. One round trip is added. */
   readonly announceMs: number;
-  /** Device state and the destination's first instruction, on top of the last copy. */
+  /** To load the device state and resume at the destination, after the last copy. */
   readonly resumeMs: number;
   readonly releaseMs: number;
 }
 
 /**
- * Set to what one migration on a present-day host shows (QEMU 10, two shaped paths: 0.92-0.98 of the rates; one
- * migration thread: about 10 Gbit/s). The prepare and announce times are assumptions until a host has been measured.
+ * Measured with one migration on a present-day host (QEMU 10, two shaped paths: 0.92-0.98 of the rates; one migration thread:
+ * about 10 Gbit/s). The prepare and announce times are assumptions, not measurements.
  */
 export const DEFAULT_MOVE_MODEL: MoveModel = {
   efficiency: { single: 0.95, multi: 0.92 },
@@ -40,7 +40,7 @@ export const DEFAULT_MOVE_MODEL: MoveModel = {
   dirtying: 'saturating',
 };
 
-/** Bytes a second that a migration over these path rates achieves. */
+/** The rate of a migration over paths with these rates, in bytes a second. */
 export function aggregateBps(model: MoveModel, pathRatesBps: readonly number[]): number {
   const sum = pathRatesBps.reduce((a, b) => a + b, 0);
   const efficiency = pathRatesBps.length > 1 ? model.efficiency.multi : model.efficiency.single;
@@ -53,11 +53,11 @@ export interface PredictedMove {
   readonly interruptionMs: number;
   readonly bytes: number;
   readonly rounds: number;
-  /** False where the move would fail: the guest dirties its memory faster than the paths carry it. */
+  /** False if the move would fail: the guest dirties its memory faster than the paths carry it. */
   readonly converges: boolean;
 }
 
-/** Without a path a move never ends and sends nothing. */
+/** The prediction without a path: the move never ends and sends nothing. */
 const NO_WAY: PredictedMove = {
   durationMs: LONGEST_MOVE_MS,
   interruptionMs: LONGEST_MOVE_MS,
@@ -67,7 +67,7 @@ const NO_WAY: PredictedMove = {
 };
 
 /**
- * Predicts a move, on the assumption that it has its paths to itself. A move that would take longer than
+ * Predicts a move, on the assumption that no other flow uses its paths. A move that would take longer than
  * {@link LONGEST_MOVE_MS} does not converge. The interruption is pause + RTT: TCP sends a packet that has just missed the VM again
  * after about a round trip (RFC 6298).
  * @param rttMs round trip between the two sites

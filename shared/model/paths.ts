@@ -5,16 +5,16 @@ export interface Uplink {
   readonly rateBps: number;
 }
 
-/** A network path between two sites: from uplink to uplink, through a provider that both have. */
+/** A network path between two sites: from uplink to uplink, through a provider of both sites. */
 export interface Path {
   /** `<from>~<to>/<provider>`, the sites in alphabetical order: both directions are the same path. */
   readonly id: string;
   readonly provider: string;
-  /** What the slower of the two uplinks carries when nobody else uses it, in bytes a second. */
+  /** The rate of the slower of the two uplinks, in bytes a second. */
   readonly rateBps: number;
 }
 
-/** The paths two sites have in common, in the order of the first site's uplinks. */
+/** The paths between two sites, in the order of the first site's uplinks. */
 export function pathsBetween(
   from: { readonly site: string; readonly uplinks: readonly Uplink[] },
   to: { readonly site: string; readonly uplinks: readonly Uplink[] },

@@ -30,29 +30,29 @@ export function dirtiedBytes(
   return Math.min(dirtied, ramBytes);
 }
 
-/** What follows a round: another one, the switch-over, a forced stop, post-copy, or failure. */
+/** The next step after a round: another round, the switch-over, a forced stop, post-copy, or failure. */
 export type RoundVerdict = 'again' | 'switch' | 'force' | 'post-copy' | 'give-up';
 
-/** When to stop copying, beside convergence. */
+/** The limits of copying if it does not converge. */
 export interface RoundLimits {
   /** Rounds after which the VM is stopped although the rest is larger than the downtime limit allows. */
   readonly maxRounds: number;
-  /** The longest pause a forced stop may take; where it would take longer the move is given up. */
+  /** The longest pause of a forced stop. If it would take longer, the move fails. */
   readonly maxPauseMs: number;
-  /** True: a move that would fail may switch to post-copy: the VM runs at its destination before all of its memory is there. */
+  /** True: a move that would fail may switch to post-copy: the VM resumes at its destination before all of its memory arrives. */
   readonly postCopy?: boolean;
 }
 
-/** What a prediction of pre-copy needs beside the VM. */
+/** The parameters of a prediction of pre-copy, besides the VM's. */
 export interface PreCopyModel extends RoundLimits {
   readonly dirtying: Dirtying;
 }
 
 /**
- * What follows a round.
- * @param round rounds done, 1 after the first
+ * Decides the next step after a round.
+ * @param round number of completed rounds, 1 after the first
  * @param pendingBytes dirtied during the round
- * @param measuredBps bytes a second the round achieved, latency included
+ * @param measuredBps the round's rate in bytes a second, latency included
  */
 export function afterRound(
   spec: Pick<VmSpec, 'downtimeLimitMs'>,
@@ -81,7 +81,7 @@ export interface PreCopy {
 /**
  * Runs the rounds at a constant rate.
  * @param rateBps bytes a second on all paths together
- * @param latencyMs what each round pays once, however little it sends
+ * @param latencyMs fixed duration of each round, whatever its size
  */
 export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, model: PreCopyModel): PreCopy {
   let pendingBytes = spec.ramBytes;
@@ -96,7 +96,7 @@ export function preCopy(spec: VmSpec, rateBps: number, latencyMs: number, model:
     const verdict = afterRound(spec, model, round, pendingBytes, measuredBps);
     if (verdict !== 'again') {
       const restMs = (pendingBytes / rateBps) * 1000;
-      // In post-copy the VM hardly stops: it runs while the rest is copied.
+      // In post-copy the VM stops for almost no time: it runs while the rest is copied.
       const [whileItRunsMs, whileItStandsMs] = verdict === 'post-copy' ? [restMs, 0] : [0, restMs];
       const times = { copyMs: copyMs + whileItRunsMs, stopCopyMs: whileItStandsMs + latencyMs };
       return { ...times, bytes: bytes + pendingBytes, rounds: round, verdict };

@@ -6,7 +6,7 @@
 
 /**
  * The share of each flow, in the order of `flows`.
- * @param linkRatesBps what each link carries, bytes a second
+ * @param linkRatesBps the capacity of each link, bytes a second
  * @param flows for each flow the links it crosses, as indices of `linkRatesBps`; each link at most once
  * @returns bytes a second; Infinity for a flow that crosses no link
  */
@@ -33,7 +33,7 @@ export function maxMinShares(linkRatesBps: readonly number[], flows: readonly (r
       shares[flow] = shareBps;
       for (const link of flows[flow]!) {
         growing[link]!--;
-        // Rounding must not leave a link with less than nothing: a flow would get a negative share of it.
+        // Rounding must not leave a link with a negative rest: a flow would get a negative share of it.
         freeBps[link] = Math.max(0, freeBps[link]! - shareBps);
       }
     }
