@@ -1,29 +1,27 @@
-/**
- * What every adapter of the hypervisor port promises, as a suite that runs unchanged on each of them.
- */
+/** The contract of the hypervisor port: one suite that runs unchanged on each adapter. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PHASES, type Phase } from '#shared/events/index.ts';
 import type { Hypervisor, Move, Report } from '#shared/hypervisor/hypervisor.ts';
 
-/** One adapter with two sites that have a path to each other. */
+/** An adapter with two sites and a path between them. */
 export interface HypervisorHarness {
   readonly hypervisor: Hypervisor;
-  /** A move that can be carried out. Its memory copy takes long enough to be met under way. */
+  /** A feasible move. Its memory copy takes long enough for a test to act during it. */
   readonly move: Move;
-  /** Lets a VM begin to run at a site. */
+  /** Starts a VM at a site. */
   startVm(vm: string, site: string): void | Promise<void>;
-  /** The sites where an instance of the VM runs right now, asked of the machines and not of the adapter's records. */
+  /** The sites where an instance of the VM runs now. The answer comes from the machines, not from the adapter's records. */
   runningSites(vm: string): string[] | Promise<string[]>;
-  /** Lets time pass until the condition holds; rejects where nothing more happens, or not in reasonable time. */
+  /** Lets time pass until the condition holds. Rejects if no activity remains, or after a timeout. */
   until(condition: () => boolean): Promise<void>;
-  /** Lets so much time pass that a report which is due at once, or was sent by mistake, would have come. */
+  /** Lets enough time pass for an immediate or erroneous report to arrive. */
   settle(): Promise<void>;
   close(): void | Promise<void>;
 }
 
 type Kind<K extends Report['kind']> = Extract<Report, { kind: K }>;
 
-/** @param makeHarness gives each test its own world; the VM of `move` is not yet started */
+/** @param makeHarness makes a separate harness for each test; it does not start the VM of `move` */
 export function hypervisorContract(
   name: string,
   makeHarness: () => HypervisorHarness | Promise<HypervisorHarness>,
@@ -33,7 +31,7 @@ export function hypervisorContract(
     let hypervisor: Hypervisor;
     let move: Move;
     let reports: Report[];
-    /** Where the VM ran at the time of each report. */
+    /** The sites where the VM ran at the time of each report. */
     let runningAtReport: Promise<string[]>[];
     let inCall: boolean;
 
@@ -64,7 +62,7 @@ export function hypervisorContract(
         (report) =>
           (report.kind === 'done' || report.kind === 'failed') && report.id === move.id && report.step === step,
       );
-    /** The first answer; one that failed shows why. */
+    /** The first answer. If the step failed, it contains the error. */
     const expectDone = (step: Phase) => {
       const { kind, ...rest } = answers(step)[0]!;
       expect({ kind, ...('code' in rest && { code: rest.code, reason: rest.reason }) }).toEqual({ kind: 'done' });
@@ -78,7 +76,7 @@ export function hypervisorContract(
       await harness.until(() => answers(step).length > 0);
       expectDone(step);
     };
-    /** Carries out the steps up to and with `step`. */
+    /** Carries out all steps up to and including `step`. */
     const carryOutTo = async (step: Phase) => {
       for (const each of PHASES.slice(0, PHASES.indexOf(step) + 1)) await carryOut(each);
     };
@@ -90,8 +88,8 @@ export function hypervisorContract(
       expect(answers('memory')).toEqual([]);
     };
     /**
-     * What is true but for the totals, which go on while a guest runs that dirties memory. An idle guest may stand still
-     * from the end of memory on, at its source.
+     * The state of the move without the totals, which grow while a running guest dirties memory. An idle guest may be paused
+     * at its source from the end of the memory step on; then the source counts as its site.
      */
     const standing = async () => {
       const { runsAt = move.from, ...rest } = await truth();
@@ -119,7 +117,7 @@ export function hypervisorContract(
         await carryOut(step);
         const switched = PHASES.indexOf(step) >= PHASES.indexOf('switch');
         const sites = await running();
-        // An idle guest may stand still from the end of memory on.
+        // An idle guest may be paused from the end of the memory step on.
         if (step !== 'memory' || sites.length > 0) expect(sites).toEqual([switched ? move.to : move.from]);
       }
       await harness.settle();
@@ -133,7 +131,7 @@ export function hypervisorContract(
         const before = runningAtReport.length;
         order(() => hypervisor.begin(step, move));
         await harness.until(() => answers(step).length > 0);
-        // Looked at before the next step is ordered, which may stop it.
+        // The test checks before it orders the next step, which may pause the guest.
         const seen = await Promise.all(runningAtReport.slice(before));
         expect(seen.length).toBeGreaterThan(0);
         for (const sites of seen) expect(sites.length).toBeLessThanOrEqual(1);
@@ -189,7 +187,7 @@ export function hypervisorContract(
       expect(answers('memory')).toEqual([]);
       expect(await running()).toEqual([move.from]);
       expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
-      // The move is made again: the copy that was aborted does not answer later either.
+      // A second run of the move shows that the aborted copy sends no late answer.
       reports.length = 0;
       await carryOutTo('release');
       expect(PHASES.map((step) => answers(step).length)).toEqual([1, 1, 1, 1, 1, 1]);
@@ -240,7 +238,7 @@ export function hypervisorContract(
       const before = await standing();
       expect(await refusal(() => hypervisor.begin(step, move))).toMatchObject({ step, code: 'BAD_ORDER' });
       expect(await standing()).toEqual(before);
-      // An idle guest may stand still from the end of memory on, and then runs nowhere for the moment.
+      // An idle guest may be paused from the end of the memory step on; then it runs at no site.
       expect(after === 'memory' ? [[], [move.from]] : [[move.from]]).toContainEqual(await running());
     });
 

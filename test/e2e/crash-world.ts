@@ -1,4 +1,4 @@
-/** An installation of real processes on a real server, whose users move, whose processes are killed, and who is heard. */
+/** Runs an installation of real processes on a real server. It moves the users, kills processes, and records all events. */
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -17,18 +17,18 @@ import { begin, type Ended, file, type Running } from './cli.ts';
 export const PROCESSES = ['migrator-1', 'migrator-2', 'placement-1', 'placement-2', 'ingest-1'] as const;
 export type Name = (typeof PROCESSES)[number];
 
-/** Begins the keys of where the simulated VMs run. */
+/** Prefix of the store keys that record the places of simulated VMs. */
 const PLACES = 'simulated/vm/';
 const SITES = ['s0', 's1', 's2', 's3'];
-/** Names that nothing else has: where one of them stands, a user is named. */
+/** Unique names: a text that contains one of them names a user. */
 export const USERS = Array.from({ length: 12 }, (_, i) => `rider-${i}`);
 export const vmOf = (user: string) => `v${user.slice('rider-'.length)}`;
-/** Where the users are: near the sites, and told apart from them. */
+/** The latitude of all users: near the sites, but different from theirs. */
 export const USER_LAT = 52.03719;
-/** Where the site of that number is; users are at sites. */
+/** The longitude of a site by its index, and of the users at that site. */
 export const lon = (site: number) => 4 + site * 1.5;
 
-/** Users may be anywhere at any time; moves take two to three seconds, and the policy goes wherever it is better. */
+/** Users may jump to any place. Moves take two to three seconds, and the policy follows every improvement. */
 export function settingsOf(url: string) {
   const uplinks = ['a', 'b'].map((provider) => ({ provider, rateBps: 125_000_000 }));
   return {
@@ -50,7 +50,7 @@ export function settingsOf(url: string) {
   };
 }
 
-/** A whole number from 0 to below `n`. */
+/** @returns an integer from 0 to `n` - 1 */
 export function int(random: Random, n: number): number {
   return Math.floor(random.next() * n);
 }
@@ -59,17 +59,17 @@ export class CrashWorld {
   readonly config: Config;
   readonly bus: Bus;
   readonly store: Store;
-  /** Every event by its id, as it was first heard. */
+  /** Every event by its id, as first received. */
   readonly heard = new Map<string, Event>();
-  /** Events that were heard in two ways under one id. */
+  /** Events that arrived with different contents under one id. */
   readonly contradictions: string[] = [];
-  /** The last position of each user that ingest has accepted, and how many there were. */
+  /** The time of each user's last position that ingest accepted, and the number of accepted positions. */
   readonly lastAccepted = new Map<string, number>();
   accepted = 0;
   kills = 0;
-  /** What processes have written to their logs that have ended. */
+  /** The logs of processes that have ended. */
   readonly logs: string[] = [];
-  /** What processes said that ended though nobody had asked them to. */
+  /** The output of processes that ended unexpectedly. */
   readonly endedAlone: string[] = [];
   readonly #path: string;
   readonly #running = new Map<Name, Running>();
@@ -97,12 +97,12 @@ export class CrashWorld {
     return world;
   }
 
-  /** The file that the processes read when they start. */
+  /** Writes the configuration file that the processes read when they start. */
   async configure(settings: object): Promise<void> {
     await writeFile(this.#path, JSON.stringify(settings));
   }
 
-  /** Resolves when every process serves. */
+  /** Resolves when every process serves HTTP. */
   async allServe(): Promise<void> {
     await Promise.all(PROCESSES.map((name) => this.urlOf(name)));
   }
@@ -111,14 +111,14 @@ export class CrashWorld {
     return this.#running.get(name)!.url();
   }
 
-  /** Where a process answers; empty where it does not yet, or not any more. */
+  /** @returns the URL of a process, or an empty string if the process does not serve */
   answering(name: Name): Promise<string> {
     return Promise.race([this.urlOf(name).catch(() => ''), sleep(500, '')]);
   }
 
   /**
-   * A share of the users moves about, a position at a time, until `stopped`. What is not accepted is sent again until it is.
-   * @param places how many: the sites are the first of them
+   * Moves a share of the users, one position at a time, until `stopped`. Repeats each position until ingest accepts it.
+   * @param places the number of places; the sites are the first of them
    */
   async feed(
     random: Random,
@@ -131,7 +131,7 @@ export class CrashWorld {
     while (!stopped()) {
       const user = users[int(random, users.length)]!;
       const atMs = Math.max(Date.now(), (this.lastAccepted.get(user) ?? 0) + 1);
-      // Most stay where they are, long enough for a move to come to its end.
+      // Most users stay at their place long enough for a move to end.
       const site = int(random, 20) === 0 ? undefined : sites.get(user);
       sites.set(user, site ?? int(random, places));
       await this.send([{ user, lat: USER_LAT, lon: lon(sites.get(user)!), atMs }]);
@@ -139,10 +139,10 @@ export class CrashWorld {
     }
   }
 
-  /** Hundreds of positions of every user at once. */
+  /** Sends hundreds of positions of every user at once. */
   async burst(): Promise<void> {
     const each = 300;
-    // Later than all before, and not ahead of the clock: what is ahead counts as of now.
+    // The times are later than all before, but not ahead of the clock: ingest sets future times to now.
     await sleep(each + 100);
     const sinceMs = Date.now() - each;
     await Promise.all(
@@ -152,7 +152,7 @@ export class CrashWorld {
     );
   }
 
-  /** Resolves when so many more events of a type have been published; rejects where they are not within the time. */
+  /** Resolves when so many more events of a type have been published. Rejects after a timeout. */
   async published(type: Event['type'], count: number, timeoutMs: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let left = count;
@@ -172,7 +172,7 @@ export class CrashWorld {
     }
   }
 
-  /** Kills one of the processes without a word, and starts it again a while later. @returns its name */
+  /** Kills one of the processes without warning, and restarts it after a delay. @returns its name */
   async killOne(random: Random, among: readonly Name[] = PROCESSES): Promise<string> {
     const name = among[int(random, among.length)]!;
     await this.restart(name, 'SIGKILL', int(random, 2500));
@@ -180,7 +180,7 @@ export class CrashWorld {
     return name;
   }
 
-  /** @returns how the process before ended */
+  /** @returns how the previous process ended */
   async restart(name: Name, signal: 'SIGTERM' | 'SIGKILL', awayMs = 0): Promise<Ended> {
     const ended = await this.#stop(this.#running.get(name)!, signal);
     await sleep(awayMs);
@@ -188,14 +188,14 @@ export class CrashWorld {
     return ended;
   }
 
-  /** Resolves when nothing waits, no VM moves of those that count, and nothing more is decided of them; throws after a while. */
+  /** Resolves when few events wait, no relevant VM moves, and placement decides nothing more about them. Throws after a timeout. */
   async rest(timeoutMs: number, counts: (vm: string) => boolean = () => true): Promise<void> {
     const decided = () => this.decided().filter(({ vm }) => counts(vm)).length;
     const untilMs = Date.now() + timeoutMs;
     for (let calm = 0; calm < 4; calm++) {
       const before = decided();
       await sleep(1500);
-      // Who followed the sites and was killed has left a place that nobody works on any more.
+      // A killed process that consumed site events leaves a consumer offset that no process advances any more.
       const lags = this.bus.lag().filter(({ group }) => !group.endsWith('-sites'));
       const waiting = lags.reduce((sum, { events }) => sum + events, 0);
       const open = this.open(counts);
@@ -223,7 +223,7 @@ export class CrashWorld {
     return this.of('placement.decided.v1').map(({ data }) => data);
   }
 
-  /** Moves that were decided and have not come to a terminal event. */
+  /** Decided moves without a terminal event. */
   open(counts: (vm: string) => boolean = () => true): string[] {
     const ended = new Set(this.ends().map(({ migration }) => migration));
     return this.decided().flatMap(({ vm, verdict, decision }) =>
@@ -241,10 +241,10 @@ export class CrashWorld {
     return records.map(({ value }) => value.value);
   }
 
-  /** Where the simulated VMs run. */
+  /** The sites where the simulated VMs run. */
   async running(): Promise<ReadonlyMap<string, string>> {
     const records = await this.store.list<{ site: string } | null>(PLACES);
-    // What somebody else has put there may be anything.
+    // A record that a test injected may have any content.
     return new Map(records.flatMap(({ key, value }) => (value?.site ? [[key.slice(PLACES.length), value.site]] : [])));
   }
 
@@ -271,7 +271,7 @@ export class CrashWorld {
     } else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
   }
 
-  /** Sends positions until they are accepted, all of them. */
+  /** Sends positions until ingest has accepted all of them. */
   async send(positions: readonly { user: string; lat: number; lon: number; atMs: number }[]): Promise<void> {
     for (;;) {
       try {
@@ -285,7 +285,7 @@ export class CrashWorld {
         const receipt = (await response.json()) as { accepted?: number };
         if (response.status === 202 && receipt.accepted === positions.length) break;
       } catch {
-        // Nobody there, or it died over it: again.
+        // The process is down, or it died during the request: repeat.
       }
       await sleep(100);
     }

@@ -1,32 +1,32 @@
-/** Messages of others on the wire of an installation. */
+/** Messages that foreign clients publish on the bus server of an installation. */
 import { type Event, encode, partitionOf } from '#shared/events/index.ts';
 
-/** A message as somebody else may put it on the wire. */
+/** A message as a foreign client may publish it. */
 export interface Foreign {
-  /** The type that its subject or its header says. */
+  /** The type in the subject or in the header. */
   readonly type: string;
-  /** Null: none. */
+  /** Null: the message has no key. */
   readonly key: string | null;
   readonly partition: number;
-  /** Null: nothing. */
+  /** Null: the message has no value. */
   readonly value: string | null;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The id by which a server may know repeats. */
+  /** The id by which the server deduplicates messages. */
   readonly id?: string;
 }
 
-/** Begins the ids of events that nobody of the installation has said. */
+/** Prefix of the ids of events that the installation did not publish. */
 export const FOREIGN = 'foreign:';
 
-/** An event as a bus of so many partitions puts it on the wire. */
+/** Encodes an event as a bus with so many partitions publishes it. */
 export function asItIs(event: Event, partitions: number): Foreign {
   const { type, partitionkey: key } = event;
   return { type, key, partition: partitionOf(key, partitions), value: encode(event) };
 }
 
 /**
- * Something late, and what nobody can read, of the VM that a position was of.
- * @param elsewhere the longitude of all of it: whoever believed it would move the VM
+ * Makes late and invalid messages about the VM of a location event.
+ * @param elsewhere the longitude in all of them; a service that accepted one would move the VM
  */
 export function poison(
   last: Extract<Event, { type: 'location.reported.v1' }>,

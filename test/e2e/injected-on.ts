@@ -1,4 +1,4 @@
-/** Messages of others on the wire of services that run: repeats, latecomers, rubbish. They change nothing and stop nothing. */
+/** Injects repeated, late and invalid messages into running services. They change nothing and stop nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { DeadLetterLine } from '#services/dead-letters/records.ts';
@@ -21,7 +21,7 @@ const lon = (site: number) => 4 + (site % SITES.length) * 1.5;
 /** A running server. */
 export interface WiredServer {
   readonly url: string;
-  /** Puts messages where those of an installation are, past its bus, in order. */
+  /** Publishes messages in order directly on the server, without the bus of the installation. */
   put(prefix: string, messages: readonly Foreign[]): Promise<void>;
   stop(): Promise<void>;
 }
@@ -44,7 +44,7 @@ const settingsOf = (url: string, prefix: string) => ({
   })),
 });
 
-/** What was said in an installation, and what is said of it. */
+/** Records the events of an installation, and summarizes them. */
 class Heard {
   readonly events = new Map<string, Event>();
 
@@ -57,7 +57,7 @@ class Heard {
     return [...this.events.values()].filter(({ type }) => (types as string[]).includes(type)) as never;
   }
 
-  /** All that was decided and how it ended, without the times. */
+  /** All decisions and the ends of their moves, without times. */
   get story() {
     const decided = this.of('placement.decided.v1').map(
       ({ data: { decision, verdict, from, to, reason } }) => `${decision} ${verdict} ${from} ${to} ${reason}`,
@@ -103,7 +103,7 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
   }, 200_000);
 }
 
-/** Users ride from site to site, and their VMs follow. @param meanwhile while moves are under way, and when they have ended */
+/** Moves users from site to site, so that their VMs follow. @param meanwhile runs while moves are under way, and after they end */
 async function ride(settings: ReturnType<typeof settingsOf>, meanwhile: (heard: Heard) => Promise<void>) {
   const config = parseConfig(JSON.stringify(settings), 'test');
   const [bus, store, ear] = [await openBus(config, log), await openStore(config, log), await openBus(config, log)];
@@ -132,7 +132,7 @@ async function ride(settings: ReturnType<typeof settingsOf>, meanwhile: (heard: 
   }
 }
 
-/** Resolves when every dead letter that was heard of is in the store. */
+/** Resolves when the store holds every dead letter that the bus announced. */
 async function letters(heard: Heard, store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
   let before = -1;
   await vi.waitFor(async () => {
@@ -151,7 +151,7 @@ async function report({ ingest }: System, leg: number): Promise<void> {
   expect((await ingest.locations(fixes)).accepted).toBe(USERS.length);
 }
 
-/** Resolves when every VM has arrived where its user is. */
+/** Resolves when every VM runs at its user's site. */
 async function arrival(system: System, heard: Heard, leg: number): Promise<void> {
   const expected = USERS.map((i) => `v${i} ${SITES[(i + leg) % SITES.length]}`);
   await vi.waitFor(() => {
@@ -165,7 +165,7 @@ function homesOf({ placement }: System): string[] {
   return placement.status().vms.map(({ vm, home }) => `${vm} ${home}`);
 }
 
-/** What is to be read in the list of dead letters. */
+/** The reasons that the list of dead letters must contain. */
 const REASONS = [
   /not JSON/,
   /location\.reported\.v1 data\.lat: /,
@@ -174,7 +174,7 @@ const REASONS = [
   /on partition \d; events of its key are on \d|its subject is not injected\.\d/,
 ];
 
-/** For each VM: everything again, something late, and what nobody can read. */
+/** Repeats all events of each VM, and adds late and invalid messages. */
 function foreignTo(heard: Heard): Foreign[] {
   const said = [...heard.events.values()].filter(({ type }) => type !== 'event.rejected.v1');
   const repeats = said.flatMap((event): Foreign[] => [

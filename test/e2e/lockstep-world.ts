@@ -1,4 +1,4 @@
-/** Traces that are played onto processes in lockstep, and what a simulation of the same says. */
+/** Plays traces onto processes in lockstep, and simulates the same traces for comparison. */
 import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { type LockstepProgress, playInLockstep } from '#deploy/cli/run/lockstep.ts';
@@ -15,7 +15,7 @@ import type { KeptVm } from '#shared/policy/state/kept-vm.ts';
 import { run } from '#simulations/engine.ts';
 import { generate } from '#simulations/generators/generate.ts';
 
-/** Who goes where, among which sites. */
+/** The positions of users, and the sites. */
 export interface Subject {
   readonly sites: readonly SiteSpec[];
   readonly fixes: readonly Fix[];
@@ -23,12 +23,12 @@ export interface Subject {
 
 const DATA = '../shared/data/sf-cabspotting';
 const RECORDED = { trace: `${DATA}/cabs-demo-25.csv`, sites: `${DATA}/sites-demo-24.csv` };
-/** The recorded files that are not here. */
+/** The recorded files that are absent. */
 export const MISSING = Object.values(RECORDED).filter((path) => !existsSync(path));
 const APART_MS = 701;
-/** As long as a placement waits before it reads what another one has learned (`services/placement/service.ts`). */
+/** The delay before a placement reads the corrections of another one (`services/placement/service.ts`). */
 const TAUGHT_WITHIN_MS = 20;
-/** Two placements share the partitions, one migrator stands by. */
+/** Two placements share the partitions; one of two migrators is on standby. */
 export const PROCESSES = { ingest: 1, placement: 2, migrator: 2 };
 
 /** The first positions of an evening of 25 cabs in San Francisco. */
@@ -39,10 +39,9 @@ export async function cabs(positions: number): Promise<Subject> {
 }
 
 /**
- * Twenty who drive back and forth among nine sites, so many that their moves have to wait for each other. Each says where it
- * is at moments of its own: of VMs that compete at one millisecond nobody has promised which is asked first. Nor whether a
- * placement knows already what a move has taught that has only just ended at another one: where a decision would fall into
- * that moment, the next seed's drivers are taken.
+ * Twenty drivers travel back and forth among nine sites; there are so many that their moves must queue. Each driver reports at
+ * distinct times, because the order of VMs that compete in the same millisecond is undefined. A placement applies the corrections
+ * of another placement's moves after a delay. If a decision falls into that delay, this function tries the next seed.
  */
 export async function drivers(seed: number, steps: number): Promise<Subject> {
   for (let next = seed; ; next++) {
@@ -61,7 +60,7 @@ async function driversOf(seed: number, steps: number): Promise<Subject> {
   return { sites, fixes: fixes.toSorted((a, b) => a.atMs - b.atMs) };
 }
 
-/** True: a VM is decided about while what another one's move taught may still be on its way to its placement. */
+/** True if a decision follows the end of another VM's move so closely that its placement may lack the move's correction. */
 function decidesTooSoon(facts: readonly Fact[]): boolean {
   const ends = facts.filter(({ type }) => isTerminal(type)).map(({ data }) => data);
   const decisions = facts.filter(({ type }) => type === 'placement.decided.v1').map(({ data }) => data);
@@ -75,7 +74,7 @@ function decidesTooSoon(facts: readonly Fact[]): boolean {
 
 const vmOf = (data: Fact['data']) => (data as { readonly vm: string }).vm;
 
-/** @param url of bus and store; empty: neither is needed */
+/** @param url the URL of bus and store; empty for a simulation */
 export function settingsOf(url: string, replicas = 1): string {
   const server = url === '' ? {} : { url, replicas };
   return JSON.stringify({
@@ -87,11 +86,11 @@ export function settingsOf(url: string, replicas = 1): string {
   });
 }
 
-/** What has to be the same. */
+/** The results that both runs must share. */
 export interface Outcome {
   /** Every decision and every end of a move, as JSON, sorted. */
   readonly lines: readonly string[];
-  /** Where each VM is that was ever moved. */
+  /** The final site of each VM that moved. */
   readonly places: Readonly<Record<string, string>>;
 }
 
@@ -104,7 +103,7 @@ function outcomeOf(facts: readonly Fact[]): Outcome {
   return { lines: told.map(({ type, data }) => JSON.stringify({ type, data }, rounded)).toSorted(), places };
 }
 
-/** Twelve digits of a sum: who asks how far a copy is, as after a crash, has its bytes added up in other pieces. */
+/** Rounds to twelve digits: an inspection after a crash makes the hypervisor sum the copied bytes in other pieces. */
 function rounded(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(12)) : value;
 }
@@ -122,19 +121,19 @@ async function factsOf({ sites, fixes }: Subject): Promise<readonly Fact[]> {
   return facts;
 }
 
-/** What was played, and what anybody could hear on the bus meanwhile. */
+/** The outcome of a run, and a record of its bus traffic. */
 export interface Played extends Outcome {
-  /** Where placement has the VMs on record, of those that were ever moved. */
+  /** The homes that placement has recorded for the VMs that moved. */
   readonly recorded: Readonly<Record<string, string>>;
-  /** Events that were said in two ways under one id. */
+  /** Events that were published with different contents under one id. */
   readonly contradictions: readonly string[];
-  /** Locations that ingest accepted, and those that were on the bus, each once. */
+  /** The number of locations that ingest accepted, and the number of distinct ones on the bus. */
   readonly accepted: number;
   readonly located: number;
   readonly progress: LockstepProgress;
 }
 
-/** @param disturb goes on beside the run, from when all processes are there, and is waited for; it sees how many events were published */
+/** @param disturb runs beside the run once all processes serve, and receives the number of published events; `played` awaits it */
 export async function played(
   settings: string,
   { sites, fixes }: Subject,

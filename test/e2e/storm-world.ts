@@ -1,4 +1,4 @@
-/** What is done to an installation of real processes while its users move: one disturbance after the other, drawn from a seed. */
+/** Disturbs an installation of real processes while its users move. A seed determines the sequence of disturbances. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { envelop } from '#shared/events/index.ts';
@@ -9,32 +9,32 @@ import { type CrashWorld, int, lon, PROCESSES, settingsOf as usualSettings } fro
 import { FOREIGN, poison } from './foreign.ts';
 import { PSEUDONYM_KEY, send } from './storm-hostile.ts';
 
-/** The users also go where a site comes and goes. */
+/** The number of places of users: the four sites, and the place of the site that comes and goes. */
 export const PLACES = 5;
-/** The site that is declared, changed and removed while everything runs. */
+/** The storm declares, changes and removes this site while all processes run. */
 export const COMING = 's4';
-/** The site that is taken out of the configuration, and put in again. */
+/** The storm takes this site out of the configuration, and puts it back. */
 const TAKEN_OUT = 's3';
-/** Has records that nobody can read. */
+/** A VM with unreadable records. */
 export const JUNK = 'junk';
 const PATIENCE_MS = 20_000;
 const PREFIX = 'tagalong';
 
-/** What differs from one configuration of a storm to the next. */
+/** The differences between the configurations of a storm. */
 interface Changed {
-  /** A site. */
+  /** The site to leave out. */
   readonly without?: string;
-  /** `tagalong` keeps to rule 7; `nearest` moves far more, and where it ends does not follow from what was before. */
+  /** `tagalong` obeys rule 7. `nearest` moves far more, and its final placement does not depend on history. */
   readonly policy?: 'nearest' | 'tagalong';
 }
 
-/** As the file has it. Ample slots: whoever else is there takes none from the VMs that count. */
+/** The content of the configuration file. Sites have so many slots that injected VMs take none from the relevant ones. */
 export function settingsOf(url: string, { without, policy = 'nearest' }: Changed = {}) {
   const settings = usualSettings(url);
   const homes = settings.sites.map(({ site }) => site).filter((site) => site !== TAKEN_OUT);
   return {
     ...settings,
-    // All that a log may say: rule 8 is about that.
+    // The most detailed level, because rule 8 restricts the content of logs.
     log: { level: 'debug' },
     ingest: { ...settings.ingest, pseudonymKey: PSEUDONYM_KEY },
     policy: { ...settings.policy, name: policy, dwellMs: 500, coolingMs: 3000, returnPauseMs: 5000 },
@@ -43,13 +43,13 @@ export function settingsOf(url: string, { without, policy = 'nearest' }: Changed
   };
 }
 
-/** A site as it is declared over HTTP. */
+/** The body that declares the site over HTTP. */
 export const comingSite = (url: string, slots = 60) => {
   const { site: _, ...rest } = settingsOf(url).sites[0]!;
   return { ...rest, lon: lon(PLACES - 1), slots };
 };
 
-/** Kinds of disturbances; each is to happen at least once. */
+/** The kinds of disturbances. Each must happen at least once. */
 export const KINDS = [
   ...['a process is killed', 'the server stops', 'a site is declared', 'a site is changed', 'a site is removed'],
   ...['a site drains', 'a site is out of the configuration', 'garbage is on the bus', 'junk is in the store'],
@@ -70,7 +70,7 @@ export class Storm {
     this.#random = random;
   }
 
-  /** One of everything, in an order that is drawn; over again until the time is up. The first round is always whole. */
+  /** Repeats rounds of all disturbances, each in a random order, until the time is up. It always completes the first round. */
   async rage(forMs: number): Promise<void> {
     const untilMs = Date.now() + forMs;
     for (let round = 0; round === 0 || Date.now() < untilMs; round++) {
@@ -82,7 +82,7 @@ export class Storm {
     }
   }
 
-  /** Asks the processes of a service until one of them answers with this status, which is the one that holds what it is about. */
+  /** Sends a request to each process of a service in turn, until the process that holds its subject answers with a wanted status. */
   async ask(
     service: string,
     method: string,
@@ -104,7 +104,7 @@ export class Storm {
     throw new Error(`${method} ${path} was to be answered with ${wanted}: ${said.join()}`);
   }
 
-  /** What the placements say together. */
+  /** The merged VM status of both placements. */
   async vms(): Promise<Map<string, PlacementStatus['vms'][number]>> {
     const all = new Map<string, PlacementStatus['vms'][number]>();
     for (const name of ['placement-1', 'placement-2'] as const) {
@@ -114,14 +114,14 @@ export class Storm {
     return all;
   }
 
-  /** What the placement that has a VM says of it. */
+  /** The explanations of both placements for a VM; only its owner knows the VM. */
   async explain(vm: string): Promise<string> {
     const urls = await Promise.all((['placement-1', 'placement-2'] as const).map((name) => this.world.urlOf(name)));
     const said = urls.map(async (url) => (await fetch(`${url}/v1/vms/${vm}/explanation`)).text());
     return `${vm}: ${(await Promise.all(said)).join('\n')}`;
   }
 
-  /** From now on placements that start decide by a policy whose end is known. */
+  /** Configures a policy with a predictable final placement, for placements that start from now on. */
   async configureTheEnd(): Promise<void> {
     await this.world.configure(settingsOf(this.#server.url));
   }
@@ -134,7 +134,7 @@ export class Storm {
   #shuffled(round: number): (() => Promise<void>)[] {
     const all = [
       ...[this.#kill, this.#kill, this.#kill, this.#stopServer, this.#site, this.#drain, this.#garbage, this.#junk],
-      // All processes start twice over it: that takes most of the processor that a storm takes.
+      // Restarts all processes twice, which costs most of the processor time of a storm.
       ...(round % 4 === 0 ? [this.#configuration] : []),
     ].map((one) => one.bind(this));
     for (let i = all.length - 1; i > 0; i--) {
@@ -153,7 +153,7 @@ export class Storm {
     this.#count('a process is killed');
   }
 
-  /** Not while a process starts: one that finds no server then ends, and its supervisor starts it again. */
+  /** Waits until every process serves: a process that starts without a server ends, and its supervisor must restart it. */
   async #stopServer(): Promise<void> {
     await this.world.allServe();
     await this.#server.kill();
@@ -171,7 +171,7 @@ export class Storm {
     await this.declareComing(10 + int(this.#random, 50));
     this.#count('a site is changed');
     await sleep(2000);
-    // Moves lead there or away: until they have ended it stays.
+    // The site stays until all moves to it and from it have ended.
     await this.ask('migrator', 'DELETE', `/v1/sites/${COMING}?force=true`, 204);
     this.#isThere = false;
     this.#count('a site is removed');
@@ -204,7 +204,7 @@ export class Storm {
     await this.world.allServe();
   }
 
-  /** What others put on the wire under the names of VMs that do not count. */
+  /** Publishes foreign messages under the names of irrelevant VMs. */
   async #garbage(): Promise<void> {
     const [location] = this.world.of('location.reported.v1');
     if (location === undefined) throw new Error('nobody has reported a position');
@@ -214,7 +214,7 @@ export class Storm {
     this.#count('garbage is on the bus');
   }
 
-  /** Records of a VM of its own that nobody can read, under all the keys that it may have. */
+  /** Writes unreadable records of a separate VM under all of its possible keys. */
   async #junk(): Promise<void> {
     const junk = [{ v: 0, value: '__proto__' }, 'junk', { v: 99, value: {} }, null, [1e308]];
     const folders = ['placement/vm/0', 'simulated/vm', 'migrator/vm', 'ingest/vm', 'agent/site', 'site'];
