@@ -1,4 +1,4 @@
-/** A real Chromium for tests of pages: headless, with what a page asked of the network and what went wrong in it. */
+/** Runs a real headless Chromium for tests of pages, and records the requests and errors of each page. */
 import { mkdir } from 'node:fs/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
@@ -6,29 +6,29 @@ import { chromiumPath } from '#deploy/bench/dashboard/browser.ts';
 import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-/** Starting a browser, and a page of it, on a machine that is busy with other things. */
+/** The time limit to start a browser or open a page on a busy machine. */
 const START_MS = 90_000;
 
-/** Chromium's window on a phone, at which nothing may be wider than the screen. */
+/** The window size of a phone; no content may be wider than it. */
 export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true } as const;
 
-/** A page, and what it did that a test has to know of. */
+/** A page with its errors and requests. */
 export interface Visit {
   readonly page: Page;
-  /** Errors of the page: on its console, thrown, and requests that failed. */
+  /** Errors on the console, uncaught exceptions, and failed requests. */
   readonly errors: readonly string[];
-  /** The addresses of all that the page asked for, the page itself first. */
+  /** The URLs of all requests, in order; the first is the page itself. */
   readonly requests: readonly string[];
-  /** Writes a picture of the whole page to out/NAME.png, for a human to look at; in CI nobody does. */
+  /** Writes a picture of the whole page to out/NAME.png, for human review. */
   screenshot(name: string): Promise<void>;
 }
 
-/** Opens a page of its own for `body`, and closes it whatever comes of it. */
+/** Opens a new page for `body`, and closes it even if `body` fails. */
 export type WithPage = <T>(options: BrowserContextOptions, body: (visit: Visit) => Promise<T>) => Promise<T>;
 
 /**
- * Tests that need a browser: without one they are skipped by name, in CI they fail.
- * @param tests is given what opens pages; the browser starts before the first test and ends after the last
+ * Defines tests that need a browser. Without a browser they are skipped; in CI they fail.
+ * @param tests receives the function that opens pages; the browser starts before the first test and ends after the last
  */
 export function onBrowser(name: string, tests: (withPage: WithPage) => void): void {
   const why = 'Chromium is missing; npm run prerequisites installs it';
@@ -44,7 +44,7 @@ export function onBrowser(name: string, tests: (withPage: WithPage) => void): vo
 }
 
 function startChromium(executablePath: string): Promise<Browser> {
-  // Root has no sandbox of Chromium's; containers often have a /dev/shm that is too small for it.
+  // Chromium's sandbox does not work as root, and containers often have too small a /dev/shm.
   const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
   return chromium.launch({ executablePath, args, timeout: START_MS });
 }

@@ -1,4 +1,4 @@
-/** The dashboard where there is much of everything: sites, and letters in their names. */
+/** Tests the dashboard with many sites, and with long names. */
 import { afterEach, expect, test } from 'vitest';
 import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
@@ -9,7 +9,7 @@ const SPEC = { ramBytes: 4e9, dirtyRateBps: 2e7, workingSetBytes: 2e8 };
 const UPLINKS = [{ provider: 'a', rateBps: 1.25e8 }];
 const threeDigits = (n: number) => `${n}`.padStart(3, '0');
 
-/** 200 sites in rows of 20, none exactly in its row, with 1,500 VMs. */
+/** 200 sites in uneven rows of 20, with 1,500 VMs. */
 function manySites() {
   const sites = Array.from({ length: 200 }, (_, i) => ({
     site: `site-${threeDigits(i)}`,
@@ -22,7 +22,7 @@ function manySites() {
   return { http: { port: 0 }, sites, vms };
 }
 
-/** Names with no blank to break them at. */
+/** Long names without a blank for a line break. */
 function longNames() {
   const site = (i: number) => `a-very-long-name-of-a-data-centre-in-the-north-of-the-city-no-${i}`;
   const sites = [0, 1, 2, 3].map((i) => ({ site: site(i), lat: 37, lon: -79 + i, slots: 20, uplinks: UPLINKS }));
@@ -61,7 +61,7 @@ onBrowser('the dashboard', (withPage) => {
       expect(Math.abs((await spot('site-100')).x - width / 2)).toBeLessThan(5);
       await page.getByRole('button', { name: 'all', exact: true }).click();
       expect(await apart()).toBeCloseTo(first, 3);
-      // Fitted again when there is less room.
+      // The map fits its content again when the window shrinks.
       await page.setViewportSize({ width: 1000, height: 700 });
       await expect.poll(apart, PATIENTLY).toBeLessThan(first * 0.95);
 
@@ -87,7 +87,7 @@ onBrowser('the dashboard', (withPage) => {
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(device.viewport.width);
         const widest = await page.locator('#side').evaluate((side) => side.scrollWidth - side.clientWidth);
         expect(widest).toBe(0);
-        // What is cut can be read.
+        // A truncated text stays readable elsewhere.
         expect(await page.getByRole('button', { name: site }).first().getAttribute('title')).toBe(site);
         await page.getByRole('button', { name: 'Migrate' }).click();
         await expect.poll(() => page.isVisible('#yes'), PATIENTLY).toBe(true);

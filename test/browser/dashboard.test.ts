@@ -22,7 +22,7 @@ async function signIn(page: Page, token: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-/** Presses a button of the panel, and says yes to what is asked then. @returns what was asked */
+/** Presses a button of the panel, and confirms the dialog. @returns the text of the dialog */
 async function order(page: Page, button: string): Promise<string> {
   await page.getByRole('button', { name: button, exact: true }).click();
   const asked = (await page.textContent('#confirming'))!;
@@ -32,7 +32,7 @@ async function order(page: Page, button: string): Promise<string> {
 
 const dots = 'document.querySelector("canvas.dots").getContext("2d")';
 
-/** The colour of the canvas where a position is drawn. */
+/** The colour of the canvas at a position. */
 const pixelAt = (page: Page, { lat, lon }: { lat: number; lon: number }) =>
   page.evaluate(
     `(() => { const { x, y } = tagalong.spotOf(${lat}, ${lon}); const r = devicePixelRatio;
@@ -51,7 +51,7 @@ onBrowser('the dashboard', (withPage) => {
       const bob = { user: 'bob', lat: 52.4, lon: 5.9 };
       expect((await pixelAt(page, bob))[3]).toBe(0);
       await scene.locate(bob);
-      // A dot of the users' blue, where nothing was.
+      // A dot in the users' blue appears at an empty place.
       await expect.poll(async () => (await pixelAt(page, bob))[3], PATIENTLY).toBeGreaterThan(200);
       const [red, , blue] = await pixelAt(page, bob);
       expect(blue).toBeGreaterThan(red! + 80);
@@ -121,7 +121,7 @@ onBrowser('the dashboard', (withPage) => {
         await expect.poll(() => page.textContent('#sign'), PATIENTLY).toBe('Sign out');
 
         await page.click('#pause');
-        // Enter, where nobody has read what is asked, does nothing.
+        // Enter alone does not confirm the dialog, because the user may not have read it.
         await page.keyboard.press('Enter');
         expect(scene.system.placement.status().paused).toBe(false);
         expect(await order(page, 'Pause automatic moves')).toContain('No VM follows its users until you resume');
@@ -130,7 +130,7 @@ onBrowser('the dashboard', (withPage) => {
 
         const beforeMs = Date.now();
         await find(page, 'desk-1');
-        // The best one first, with what it gains, and none chosen for whoever presses too soon.
+        // The best site comes first, with its gain. None is preselected, so that a hasty press orders nothing.
         expect(await page.inputValue('#to')).toBe('');
         const offered = await page.locator('#to option').allTextContents();
         const gains = offered.slice(1).map((text) => Number(/gain ([+-]?[\d.]+)/.exec(text)![1]));
@@ -142,7 +142,7 @@ onBrowser('the dashboard', (withPage) => {
         const before = await page.locator('main').boundingBox();
         expect(await order(page, 'Migrate …')).toContain('desk-1 leaves west for east');
         await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('its move to east is ordered');
-        // Nothing moved away under the pointer.
+        // The layout under the pointer did not move.
         expect(await page.locator('main').boundingBox()).toEqual(before);
         await expect.poll(() => page.textContent('#moves'), PATIENTLY).toMatch(/desk-1 west → east.*subflow/s);
         await visit.screenshot('dashboard-move');
@@ -214,7 +214,7 @@ onBrowser('the dashboard', (withPage) => {
       const { page } = visit;
       await open(page);
       await find(page, 'desk-2');
-      // What was looked for is what is seen.
+      // The map shows the search result.
       await expect.poll(() => page.locator('#chosen .sentence').count(), PATIENTLY).toBe(1);
       const seen = async () => {
         const { y = -1, height = 0 } = (await page.locator('#chosen .sentence').boundingBox()) ?? {};

@@ -1,4 +1,4 @@
-/** What tests of the dashboard's page do again and again. */
+/** Helpers for tests of the dashboard's page. */
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { PATIENTLY } from '../patience.ts';
@@ -6,9 +6,9 @@ import type { Visit } from './browser.ts';
 
 export const DESK = { viewport: { width: 1280, height: 800 } };
 
-/** Finds a VM or a site by its name, with keys alone. */
+/** Finds a VM or a site by its name, with the keyboard alone. */
 export async function find(page: Page, name: string): Promise<void> {
-  // Keys go to a dialog as long as one is open, and a name is found once it is known.
+  // An open dialog receives all keys, and the search finds a name only after the page has received it.
   await expect.poll(() => page.locator('dialog[open]').count(), PATIENTLY).toBe(0);
   await expect.poll(() => page.textContent('#counts'), PATIENTLY).toMatch(/\d/);
   await page.keyboard.press('/');
@@ -17,7 +17,7 @@ export async function find(page: Page, name: string): Promise<void> {
   await expect.poll(() => page.textContent('#chosen h2'), PATIENTLY).toBe(name);
 }
 
-/** What went wrong, but for streams that the page ends itself to see with other eyes. */
+/** The errors of the page, without those of streams that the page itself closes to reconnect with other rights. */
 export const faults = ({ errors }: Visit) => errors.filter((error) => !/\/live: net::ERR_ABORTED/.test(error));
-/** Addresses that a page asked for and that are not of its own server. */
+/** The requested URLs that do not belong to the server of the page. */
 export const strangersTo = (url: string, { requests }: Visit) => requests.filter((address) => !address.startsWith(url));

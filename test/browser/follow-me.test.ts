@@ -7,7 +7,7 @@ const at = ({ lat, lon }: { lat: number; lon: number }) => ({ latitude: lat, lon
 
 let scene: Scene;
 beforeEach(async () => {
-  // On the loopback without a token: nobody signs in.
+  // A server on loopback without a token asks nobody to sign in.
   scene = await startScene({ http: { port: 0 } });
 });
 afterEach(() => scene.stop());

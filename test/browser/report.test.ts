@@ -1,4 +1,4 @@
-/** The report of `simulate --report` in a real browser: it shows what the JSON of the same run says. */
+/** Tests the report of `simulate --report` in a real browser: it shows the figures of the JSON of the same run. */
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { onBrowser, PHONE } from './browser.ts';
 
 const TIMEOUT_MS = 120_000;
 const POLICIES = ['tagalong', 'nearest', 'never'];
-/** Sections with plots, and how many there are. */
+/** The sections with plots, and the number of plots in each. */
 const PLOTS = { cost: 1, map: POLICIES.length, distributions: 3, moves: 1 };
 
 let folder: string;
@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Runs a comparison; its page is then at `pageOf(name)`. */
+/** Runs a comparison, and writes its page to `pageOf(name)`. */
 async function simulated(name: string, args: readonly string[]): Promise<Comparison> {
   const json = join(folder, `${name}.json`);
   const { code, stderr } = await tagalong([
@@ -40,13 +40,13 @@ async function simulated(name: string, args: readonly string[]): Promise<Compari
 
 const pageOf = (name: string) => `file://${folder}/${name}.html`;
 
-/** The cells of a table, row by row, the header left out. */
+/** The cells of a table, row by row, without the header. */
 async function rowsOf(page: Page, caption: string | RegExp): Promise<string[][]> {
   const rows = page.getByRole('table', { name: caption }).first().locator('tbody tr');
   return Promise.all((await rows.all()).map((row) => row.locator('th, td').allInnerTexts()));
 }
 
-/** Three digits, as the command line has them. */
+/** Rounds to three digits, as the command line does. */
 const digits = (value: number) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 
 onBrowser('the report of a comparison', (withPage) => {
@@ -120,7 +120,7 @@ onBrowser('the report of a comparison', (withPage) => {
           String(migrations.completed),
         ]),
       );
-      // Its median is from a histogram, exact to 0.3 %; count and maximum are exact.
+      // The median comes from a histogram and is accurate to 0.3 %; count and maximum are exact.
       for (const [i, [policy, p50, , , max, moves]] of (await rowsOf(page, /^Interruption in ms/)).entries()) {
         const { count, ...exact } = runs[i]!.migrations.interruptionMs;
         expect([policy, moves]).toEqual([runs[i]!.policy, String(count)]);

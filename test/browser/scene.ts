@@ -1,4 +1,4 @@
-/** All services of one process on the machine's clock, with sites and VMs for the pages to show. */
+/** Runs all services in one process on the real clock, with sites and VMs for the pages to show. */
 import { createSystem, type System } from '#services/process/system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { realClock } from '#shared/clock/real.ts';
@@ -8,20 +8,20 @@ import { memoryStore } from '#shared/store/memory.ts';
 
 export const TOKEN = 'a token of more than sixteen';
 
-/** Where the sites are. */
+/** The positions of the sites. */
 export const PLACES = { west: { lat: 52.1, lon: 4.3 }, east: { lat: 53.2, lon: 6.5 }, south: { lat: 50.9, lon: 5.7 } };
 
 export interface Scene {
   readonly url: string;
   readonly system: System;
-  /** Says where users are, as their devices would. */
+  /** Reports positions of users, as their devices would. */
   locate(...fixes: { user: string; lat: number; lon: number }[]): Promise<void>;
-  /** Asks as a program would. @param token null: none */
+  /** Sends a request, as a program would. @param token null: send no token */
   ask(method: string, path: string, body?: object, token?: string | null): Promise<{ status: number; body: unknown }>;
   stop(): Promise<void>;
 }
 
-/** @param more of the configuration, in place of what is here */
+/** @param more configuration that replaces the defaults below */
 export async function startScene(more: Record<string, unknown> = {}): Promise<Scene> {
   const uplinks = [
     { provider: 'a', rateBps: 250_000_000 },
