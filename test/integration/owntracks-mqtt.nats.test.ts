@@ -74,7 +74,7 @@ onNats('OwnTracks over MQTT', () => {
       expect(seen.map(({ data }) => data)).toEqual(
         [3, 1].map((s) => ({ vm: 'v1', user: 'jane', lat: 48.85833, lon: 2.29513, atMs: NOW_MS - s * 1000 })),
       );
-      expect(logged.filter((line) => line.includes('left out'))).toHaveLength(1);
+      expect(logged.filter((line) => line.includes('was dropped'))).toHaveLength(1);
       expect(logged.join()).not.toMatch(/48\.8|jane/);
     } finally {
       await mqtt.stop();
