@@ -3,9 +3,9 @@ import { type Event, envelop, keyOf } from '../events/index.ts';
 import { foreignText } from '../text.ts';
 
 /**
- * The dead letter of an event that a group refused to the last attempt. Its id consists of the group's name and the event's id, so
- * that a repeat is known as one. Its code is the error's, or `HANDLER_FAILED` where the error has none.
- * @returns undefined for a dead letter that was itself refused: otherwise dead letters of dead letters would never end
+ * The dead letter of an event that a group refused at every attempt. Its id consists of the group's name and the event's id, so
+ * that a repeat is recognised. Its code is the error's, or `HANDLER_FAILED` if the error has none.
+ * @returns undefined for a dead letter that was itself refused: dead letters of dead letters would never end
  */
 export function deadLetter(event: Event, group: string, error: unknown): Event | undefined {
   if (event.type === 'event.rejected.v1') return undefined;
@@ -13,7 +13,7 @@ export function deadLetter(event: Event, group: string, error: unknown): Event |
   return envelop({ type: 'event.rejected.v1', data }, `rejected:${group}:${event.id}`, '/tagalong/bus');
 }
 
-/** The dead letter of an entry in a record's outbox that the bus does not take. It names the record. */
+/** The dead letter of an entry in a record's outbox that the bus does not accept. It names the record. */
 export function outboxDeadLetter(entry: {
   /** The record's key. */
   readonly key: string;

@@ -4,10 +4,10 @@ import type { InFlight } from '../time/in-flight.ts';
 import type { Delivery, Handler, Subscribe, Subscription } from './bus.ts';
 import { PartitionQueue } from './partition-queue.ts';
 
-/** What a group needs of its bus. */
+/** The dependencies of a group. */
 export interface Surroundings {
   readonly partitions: number;
-  /** A break to wait for, where the process has worked for long without one; else undefined. */
+  /** A break to wait for if the process has worked for long without one; else undefined. */
   breathe(): Promise<void> | undefined;
   /** Makes a dead letter of an event that has had its last attempt. */
   reject(delivery: Delivery, group: string, error: unknown): void;
@@ -19,7 +19,7 @@ interface Member {
   readonly handler: Handler;
   readonly assigned: Subscribe['assigned'];
   awake: boolean;
-  /** The partition that it took from last, so that each gets its turn. */
+  /** The partition of the last batch, so that the partitions take turns. */
   partition: number;
   drained: Promise<void>;
 }
@@ -40,7 +40,7 @@ export class MemoryGroup {
     this.queues = Array.from({ length: bus.partitions }, () => new PartitionQueue());
   }
 
-  /** True where the group has no member. */
+  /** True if the group has no member. */
   get deserted(): boolean {
     return this.#members.length === 0;
   }
@@ -51,7 +51,7 @@ export class MemoryGroup {
     this.#wake(delivery.partition);
   }
 
-  /** Puts `first` before all that waits, and drops of the rest what `keep` is false for. */
+  /** Puts `first` before the waiting events, and drops the waiting events for which `keep` returns false. */
   beginWith(first: readonly Delivery[], keep: (delivery: Delivery) => boolean): void {
     this.queues.forEach((queue, partition) => {
       queue.beginWith(
@@ -95,7 +95,7 @@ export class MemoryGroup {
     for (let partition = 0; partition < this.queues.length; partition++) this.#wake(partition);
   }
 
-  /** Sets the partition's owner to work, unless it is at work or nothing waits. */
+  /** Starts the partition's owner, unless it is running or no event waits. */
   #wake(partition: number): void {
     const member = this.#owner(partition);
     if (member === undefined || member.awake || !this.queues[partition]!.ready) return;
@@ -110,7 +110,7 @@ export class MemoryGroup {
     await undefined;
     for (let partition = this.#next(member); partition !== undefined; partition = this.#next(member)) {
       await this.#deliver(member, partition);
-      // The partition may be another member's by now, which could not take from it while the batch was in hand.
+      // The partition may have a new owner, which could not take events from it while this batch was in hand.
       this.#wake(partition);
       const pause = this.#bus.breathe();
       if (pause !== undefined) await pause;
@@ -130,7 +130,7 @@ export class MemoryGroup {
     }
   }
 
-  /** The next of the member's partitions that has something to take. */
+  /** The next of the member's partitions with an event to hand out. */
   #next(member: Member): number | undefined {
     for (let step = 1; step <= this.queues.length; step++) {
       const partition = (member.partition + step) % this.queues.length;

@@ -11,10 +11,10 @@ import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
 import { RecentIds } from './recent-ids.ts';
 
-/** After so much work without a break the bus lets the process's timers and sockets run. */
+/** After this long without a break the bus yields to the process's timers and sockets. */
 const LONGEST_STRETCH_MS = 10;
 
-/** A bus that can tell when nothing is left to handle. */
+/** A bus that reports when it has no unhandled event. */
 export interface MemoryBus extends Bus, Busy {
   /** Resolves when the groups that have members have handled every event, also those that handlers published meanwhile. */
   idle(): Promise<void>;
@@ -62,7 +62,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       if (closed) throw closedError('publish');
       for (const event of events) check(event);
       for (const event of events) accept(event);
-      // A caller that publishes without end must leave the process its breaks, too.
+      // A caller that publishes in an endless loop must not block the event loop.
       await breathe();
     },
     async subscribe(options, handler) {
@@ -104,7 +104,7 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
     idle: () => members.idle(),
     async close() {
       closing = true;
-      // Handlers that are at work may still publish.
+      // Running handlers may still publish.
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
       closed = true;
     },

@@ -1,6 +1,6 @@
 /**
  * Assigns the partitions of a group to its members. Partition 3 of every topic goes to the same member, because `assigned` names
- * partitions without topics. Members keep their partitions where that is fair, because loading the state of one is dear. Each
+ * partitions without topics. Members keep their partitions if that is fair, because loading the state of a partition is slow. Each
  * member sends the partitions that it has with its request to join.
  */
 import { AssignerProtocol, type PartitionAssigner } from 'kafkajs';
@@ -25,7 +25,7 @@ export function assignPartitions(
   partitions: number,
   exclusive: boolean,
 ): Map<string, number[]> {
-  // The members with most partitions first, so that those left over stay where they were; the id breaks ties the same everywhere.
+  // The members with most partitions come first, so that they keep the remainder. The id breaks ties alike in all processes.
   const members = candidates.toSorted((a, b) => b.held.length - a.held.length || (a.id < b.id ? -1 : 1));
   const shares = new Map<string, number[]>(members.map(({ id }) => [id, []]));
   const active = exclusive ? 1 : members.length;
@@ -50,8 +50,8 @@ export function assignPartitions(
 }
 
 /**
- * {@link assignPartitions} as kafkajs wants it. The broker refuses members of one group that do not agree on `exclusive`.
- * @param held the partitions that this member has at the moment
+ * {@link assignPartitions} in the form that kafkajs requires. The broker rejects members of one group that differ in `exclusive`.
+ * @param held returns the present partitions of this member
  */
 export function assigner(exclusive: boolean, held: () => readonly number[]): PartitionAssigner {
   const name = exclusive ? 'tagalong-exclusive' : 'tagalong-shared';

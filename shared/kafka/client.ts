@@ -1,4 +1,4 @@
-/** The client of a Kafka cluster that bus and store share: one configuration of kafkajs, its log in ours, its errors as ours. */
+/** The Kafka client of bus and store: configures kafkajs, forwards its log, and maps its errors to ours. */
 import { type Admin, Kafka, type KafkaConfig, type LogEntry, logLevel } from 'kafkajs';
 import type { ServerRole } from '../connection/role.ts';
 import { ConnectionWatch } from '../connection/watch.ts';
@@ -10,17 +10,17 @@ import { type KafkaOptions, type KafkaTiming, TIMING } from './options.ts';
 import './quiet-timer.ts';
 
 /**
- * How often and after how long a request is tried again: for half a minute, and at least once a second, so that a broker that is
- * back is found soon. kafkajs nests its retries, and gives up as soon as the innermost has.
+ * Retries of a request: for half a minute, and at least once a second, so that the client soon finds a broker that has returned.
+ * kafkajs nests its retries, and gives up as soon as the innermost one gives up.
  */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, retries: 30 };
-/** The first connection is tried for some seconds only, so that a wrong address is reported soon. */
+/** Retries of the first connection: a few seconds only, so that a wrong address is reported soon. */
 const FIRST_RETRY = { ...RETRY, retries: 5 };
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** The client of one bus or one store of this process. */
 export interface KafkaClient {
-  /** What the client serves: the codes of its errors. */
+  /** The client's purpose, bus or store. It decides the codes of the errors. */
   readonly role: ServerRole;
   readonly prefix: string;
   readonly brokers: readonly string[];
@@ -29,15 +29,15 @@ export interface KafkaClient {
   readonly counters: KafkaCounters;
   readonly admin: Admin;
   /**
-   * A new kafkajs client. Each consumer needs its own: the consumers of one client share the offsets that they hold for
-   * committed, and two members of one group would clear them for each other.
+   * Creates a kafkajs client. Each consumer needs its own: the consumers of one client share a cache of committed offsets, and two
+   * members of one group would clear it for each other.
    */
   kafka(): Kafka;
   close(): Promise<void>;
 }
 
 /**
- * Watches whether topics can be used: a broker answers, and each of their partitions has a leader. The caller closes the watch.
+ * Watches whether topics are usable: a broker answers, and each of their partitions has a leader. The caller closes the watch.
  */
 export function watchTopics(client: KafkaClient, topics: readonly string[]): ConnectionWatch {
   return new ConnectionWatch({
@@ -49,7 +49,7 @@ export function watchTopics(client: KafkaClient, topics: readonly string[]): Con
   });
 }
 
-/** Connects. @throws TagalongError `role.unreachable` where no broker answers, or none accepts our credentials */
+/** Connects. @throws TagalongError `role.unreachable` if no broker answers, or none accepts our credentials */
 export async function connectKafka(options: KafkaOptions, role: ServerRole): Promise<KafkaClient> {
   const counters = kafkaCounters();
   const config = configOf(options, counters);
@@ -76,14 +76,14 @@ export async function connectKafka(options: KafkaOptions, role: ServerRole): Pro
   };
 }
 
-/** The id by which the brokers know a group of ours. A group of one process alone has more after another slash. */
+/** The id of a group on the brokers. The id of a group with one process has one more part after another slash. */
 export function groupIdOf(prefix: string, group: string): string {
   return `${prefix}/${group}`;
 }
 
 /**
- * An error of kafkajs as ours, with the code `role.unreachable`. Its message also says where the brokers refused our credentials.
- * @param what what could not be done
+ * Maps an error of kafkajs to ours, with the code `role.unreachable`. The message also tells if the brokers refused our credentials.
+ * @param what the failed operation
  */
 export function unreachable(role: ServerRole, what: string, cause: unknown): TagalongError {
   const { message } = cause as Error;
@@ -109,15 +109,15 @@ function configOf({ brokers, sasl, tls, log }: KafkaOptions, counters: KafkaCoun
   };
 }
 
-/** kafkajs warns of each producer with a limit of retries. Ours has one, and is thrown away when it has given up. */
+/** kafkajs warns of each producer with a limit of retries. Ours has a limit on purpose: it is replaced when it gives up. */
 const EXPECTED = 'Limiting retries for the idempotent producer';
 
-/** How many different messages of kafkajs are told apart. */
+/** The number of kafkajs's messages whose repeats are counted separately. */
 const MOST_TEXTS = 100;
 
 /**
- * Forwards kafkajs's log lines as warnings, also its errors: most of these it tries again, and we report the outcome ourselves.
- * While a broker is away it logs the same line several times a second, so repeats are counted instead.
+ * Forwards kafkajs's log lines as warnings. Its errors become warnings too: it retries most of them, and we report the outcome.
+ * While a broker is unreachable kafkajs logs the same line several times a second, so repeats are only counted.
  */
 function forwarding(to: Log | undefined): (entry: LogEntry) => void {
   const known = new Map<string, RepeatedFault>();

@@ -1,7 +1,7 @@
 /**
- * One member of a consumer group on kafkajs, with what kafkajs leaves open: offsets are known before anything is handed out,
- * heartbeats go on while a batch is in hand, the offset of a partition that was lost meanwhile is not committed, and a consumer
- * that gave up is made anew.
+ * One member of a consumer group on kafkajs. It adds to kafkajs: it loads the offsets before it hands out events, it sends
+ * heartbeats while a batch is in hand, it never commits an offset of a partition that it has lost, and it replaces a consumer
+ * that gave up.
  */
 
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, IMemberAssignment, KafkaMessage } from 'kafkajs';
@@ -13,64 +13,64 @@ import { type CommittedOffset, type Offsets, partitionKey } from './offsets.ts';
 import type { Peers } from './peers.ts';
 import { whenKnown } from './topics.ts';
 
-/** What a consumer reads, and where it hands it. */
+/** The topics of a consumer, and the handler of its events. */
 export interface ConsumerParts {
   readonly groupId: string;
   readonly topics: readonly string[];
   /** True: one member has all partitions. */
   readonly exclusive?: boolean;
   readonly offsets: Offsets;
-  /** Logs which members come and go. Absent: the group has this member only. */
+  /** Logs which members join and leave. Absent: the group has this member only. */
   readonly peers?: Peers | undefined;
   /**
    * Called with the member's partitions after each assignment that changes them, or after which another member may have had them
-   * in between, and before anything of a new one is handed out.
+   * in between, and before any event of a new one is handed out.
    */
   readonly assigned?: ((partitions: readonly number[]) => void) | undefined;
-  /** Handles what was fetched of one partition. One call at a time. What it throws makes the batch come again. */
+  /** Handles the fetched messages of one partition. One call at a time. If it throws, the batch is delivered again. */
   readonly handle: (fetched: Fetched) => Promise<void>;
 }
 
-/** What was fetched of one partition, in order. */
+/** The fetched messages of one partition, in order. */
 export interface Fetched {
   readonly topic: string;
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
-  /** The committed offset when this was fetched. */
+  /** The committed offset at the time of the fetch. */
   readonly committed: CommittedOffset | undefined;
   /** The offset after the last of the messages. */
   readonly end: number;
-  /** False: commit the offset, and hand out no more. */
+  /** False: the handler has to commit the offset and stop. */
   goOn(): boolean;
-  /** Commits an offset. @throws where the partition may no longer be this member's: then nothing is committed */
+  /** Commits an offset. @throws if the partition may belong to another member: then nothing is committed */
   save(offset: CommittedOffset): Promise<void>;
 }
 
-/** From one assignment of partitions to the next. */
+/** The period from one assignment of partitions to the next. */
 interface Generation {
   readonly assignment: IMemberAssignment;
   readonly offsets: Promise<Map<string, CommittedOffset>>;
-  /** The error that ended it; absent while it lasts. */
+  /** The error that ended the generation; absent while it lasts. */
   over?: unknown;
 }
 
 /** A member's id and assignment after it has joined. */
 type Joined = ConsumerGroupJoinEvent['payload'];
 
-/** The brokers' answers to a member that has to join again. kafkajs joins again when it catches one. */
+/** The brokers' errors that tell a member to join again. kafkajs joins again when it catches one. */
 const MUST_REJOIN = ['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'NOT_COORDINATOR_FOR_GROUP'];
-/** Before offsets that could not be loaded are asked for again. */
+/** The pause before another attempt to load the offsets. */
 const LOAD_AGAIN_MS = 500;
-/** Before a consumer is made anew that kafkajs has given up. */
+/** The pause before a consumer that gave up is replaced. */
 const ANEW_MS = 1_000;
-/** How long joining may take besides the wait for other members' batches. */
+/** The most time for a join, besides the wait for other members' batches. */
 const JOIN_MS = 30_000;
 /**
- * What is fetched of one partition at once: some 10,000 locations. After an outage they are one batch in which a VM has several
- * events. The larger the batch, the fewer writes of the VM's state.
+ * The size of one fetch from one partition: some 10,000 locations. After an outage these are one batch, in which a VM has several
+ * events. A larger batch causes fewer writes of the VM's state.
  */
 const MOST_FETCHED_BYTES = 4_000_000;
-/** A fetch that waits for events delays heartbeats. */
+/** The longest wait of a fetch for events. The wait delays heartbeats. */
 const MAX_FETCH_WAIT_MS = 250;
 
 /** A member of a group, from `start` to `stop`. */
@@ -94,11 +94,11 @@ export class GroupConsumer {
     this.#gaveUp = log && repeatedFault(log, 'a consumer gave up; it is made anew', 'warn');
     this.#unplaced = log && repeatedFault(log, 'the places of a group are not known yet', 'warn');
     this.#consumer = this.#create();
-    // A member may be stopped before it has joined: then nobody waits for this.
+    // A member may be stopped before it has joined: then no caller awaits this promise.
     this.#joined.promise.catch(() => {});
   }
 
-  /** Resolves when the member has joined and knows its partitions and offsets. @throws where it has not in time */
+  /** Resolves when the member has joined and has loaded its offsets. @throws if that takes too long */
   async start(): Promise<void> {
     const { rebalanceTimeoutMs } = this.#client.timing;
     const late = setTimeout(
@@ -125,7 +125,7 @@ export class GroupConsumer {
   async #leave(): Promise<void> {
     clearTimeout(this.#anew);
     this.#joined.reject(new Error(`group ${this.#parts.groupId} was left before it was joined`));
-    // kafkajs may be restarting by itself: a broker that is away must not hold us up.
+    // kafkajs may be restarting by itself: an unreachable broker must not block the stop.
     await this.#consumer.disconnect().catch(() => {});
   }
 
@@ -168,7 +168,7 @@ export class GroupConsumer {
 
   async #run(consumer: Consumer): Promise<void> {
     await consumer.connect();
-    // Where events are gone that the group has not read, it goes on with the earliest that are there.
+    // If retention has removed events that the group had not read, it goes on with the earliest event.
     await whenKnown(() => consumer.subscribe({ topics: [...this.#parts.topics], fromBeginning: true }));
     await consumer.run({
       autoCommit: false,
@@ -178,7 +178,7 @@ export class GroupConsumer {
     });
   }
 
-  /** A new assignment. kafkajs fetches at once; what it fetches waits in `#take` for the offsets. */
+  /** Begins a generation. kafkajs fetches at once; the fetched messages wait in `#take` for the offsets. */
   #begin(consumer: Consumer, { memberId, memberAssignment: assignment }: Joined): void {
     const partitions = [...new Set(Object.values(assignment).flat())].sort((a, b) => a - b);
     this.#held = partitions;
@@ -188,20 +188,20 @@ export class GroupConsumer {
     generation.offsets.then(
       () => {
         if (this.#generation !== generation || this.#stopping !== undefined) return;
-        // With another id the member was removed and has joined anew: another member may have had its partitions in between.
+        // A new id means that the member was removed and has joined again: another member may have had its partitions in between.
         const told = `${memberId} ${partitions.join()}`;
         this.#gaveUp?.succeeded();
         if (this.#told !== told) this.#parts.assigned?.(partitions);
         this.#told = told;
         this.#joined.resolve();
-        // A look that fails is a line less: the next change of members has one of its own.
+        // If this fails, one log line is missing. The next change of members starts another look.
         this.#parts.peers?.look(memberId).catch(() => {});
       },
       () => {},
     );
   }
 
-  /** The offsets of an assignment; tries until it has them, or the group has a new generation. */
+  /** Loads the offsets of an assignment. It retries until it has them, or the group has a new generation. */
   #load(consumer: Consumer, assignment: IMemberAssignment): Promise<Map<string, CommittedOffset>> {
     const isCurrent = () => this.#generation?.assignment === assignment && this.#stopping === undefined;
     const load = async () => {
@@ -220,7 +220,7 @@ export class GroupConsumer {
     const generation = this.#generation!;
     const { batch, isRunning, isStale } = payload;
     const offsets = await generation.offsets;
-    // kafkajs goes on handing out what it had fetched when it knows already that the group rebalances.
+    // kafkajs hands out fetched messages even after it has learned of a rebalance.
     if (generation.over !== undefined) throw generation.over;
     if (generation !== this.#generation || !isRunning() || isStale()) return;
 
@@ -237,7 +237,7 @@ export class GroupConsumer {
         end: Number(batch.lastOffset()) + 1,
         goOn: () => generation === this.#generation && generation.over === undefined && isRunning(),
         save: async (offset) => {
-          // The brokers would take it: they check the membership, not whose the partition is.
+          // The brokers would accept the commit: they check the membership, not the owner of the partition.
           if (generation !== this.#generation) throw new Error(`${key} may have changed hands while it was in hand`);
           await this.#parts.offsets.save(payload, offset);
           offsets.set(key, offset);
@@ -252,12 +252,12 @@ export class GroupConsumer {
     if (generation.over !== undefined && generation === this.#generation) throw generation.over;
   }
 
-  /** Ends the generation where an error says that the member has to join again. Until it has, it can still commit. */
+  /** Ends the generation if an error tells the member to join again. Until it has joined, it can still commit. */
   #note(generation: Generation, error: unknown): void {
     const { type } = error as { type?: string };
     if (type === undefined || !MUST_REJOIN.includes(type)) return;
     generation.over ??= error;
-    // The member was removed from the group: others have its partitions, and it asks for none of them.
+    // The member was removed from the group: other members have its partitions, so it claims none of them.
     if (type === 'UNKNOWN_MEMBER_ID' && generation === this.#generation) this.#held = [];
   }
 }

@@ -1,7 +1,7 @@
 import type { LogEntry } from 'kafkajs';
 import { countersOf } from '../connection/counters.ts';
 
-/** What is counted of the connections to a Kafka cluster, and of what uses them. */
+/** Counters of the connections to a Kafka cluster, and of their producers and consumers. */
 export type KafkaCounters = ReturnType<typeof kafkaCounters>;
 
 /** New counters, all at zero. */
@@ -17,7 +17,7 @@ export function kafkaCounters() {
   );
 }
 
-/** Counts what kafkajs reports in its log only. */
+/** Counts the events that kafkajs reports only in its log. */
 export function countLogged(counters: KafkaCounters, { namespace, log }: LogEntry): void {
   if (namespace === 'Connection' && /^Connection (error|timeout)/.test(log.message)) counters.connectionErrors++;
   if (log.message.startsWith('The coordinator is not aware of this member')) counters.heartbeatsMissed++;

@@ -1,4 +1,4 @@
-/** The offsets of a group on its partitions: committed to the brokers, or kept in the one member of a group that is its own. */
+/** The offsets of a group on its partitions: committed to the brokers, or in the memory of a group's only member. */
 
 import type { Admin, Consumer, EachBatchPayload, IMemberAssignment } from 'kafkajs';
 import { until } from '../clock/retry.ts';
@@ -7,11 +7,11 @@ import { offsetsOf } from './topics.ts';
 /** Everything before `offset` is handled. */
 export interface CommittedOffset {
   readonly offset: number;
-  /** Absent where no event behind it was refused before. */
+  /** Absent if no event behind it was refused before. */
   readonly tried?: Tried;
 }
 
-/** How often events behind a committed offset were tried. */
+/** The numbers of attempts of the events behind a committed offset. */
 export interface Tried {
   /** The number of attempts of the first event. */
   readonly attempt: number;
@@ -22,8 +22,8 @@ export interface Tried {
 /** How one member of a group loads and commits offsets. */
 export interface Offsets {
   /**
-   * The offset to go on from on each assigned partition, by {@link partitionKey}. Seeks the consumer where it would begin elsewhere.
-   * @param isCurrent false when partitions were assigned anew: then nobody waits for the answer any more
+   * Loads the next offset of each assigned partition, by {@link partitionKey}. Seeks the consumer if it would begin elsewhere.
+   * @param isCurrent false after a new assignment, which makes this result useless
    * @throws an error of kafkajs
    */
   load(
@@ -31,7 +31,7 @@ export interface Offsets {
     assignment: IMemberAssignment,
     isCurrent: () => boolean,
   ): Promise<Map<string, CommittedOffset>>;
-  /** Commits an offset. @throws an error of kafkajs where the member is no longer in the group: then nothing is committed */
+  /** Commits an offset. @throws an error of kafkajs if the member is no longer in the group: then nothing is committed */
   save(payload: EachBatchPayload, offset: CommittedOffset): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function partitionKey(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-/** How often a member of a new group asks whether the others have committed their offsets. */
+/** The interval at which a member of a new group checks whether the others have committed their offsets. */
 const OTHERS_MS = 20;
 
 /**
@@ -58,7 +58,7 @@ export function brokerOffsets(admin: Admin, groupId: string): Offsets {
       let committed = await admin.fetchOffsets({ groupId, topics });
       for (const { topic, partitions } of committed) {
         const mine = partitions.filter(({ partition }) => isMine(topic, partition));
-        // kafkajs commits -2, the earliest there is, where events were gone before the group read them.
+        // kafkajs commits -2, the earliest offset, if retention has removed events that the group had not read.
         const missing = mine.some(({ offset }) => Number(offset) < 0);
         const ends = missing ? await offsetsOf(admin, topic) : [];
         for (const { partition, offset, metadata } of mine) {
@@ -101,13 +101,13 @@ function withTried(offset: number, metadata: string | null): CommittedOffset {
   return { offset, tried: { attempt, until } };
 }
 
-/** Offsets in memory, of a group that is one member's own: it begins where `start` says, and a rebalance changes nothing. */
+/** Offsets in memory, for a group with one member. It begins at `start`, and a rebalance changes nothing. */
 export class LocalOffsets implements Offsets {
   /** By {@link partitionKey}. */
   readonly #offsets = new Map<string, CommittedOffset>();
   readonly #start: ReadonlyMap<string, number>;
 
-  /** @param start the first offset to read, by {@link partitionKey}; 0 where a partition is missing */
+  /** @param start the first offset to read, by {@link partitionKey}; 0 for a missing partition */
   constructor(start: ReadonlyMap<string, number>) {
     this.#start = start;
   }

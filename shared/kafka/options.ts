@@ -2,16 +2,16 @@ import type { Log } from '../log.ts';
 
 /** How to reach a Kafka cluster, and how to use it. */
 export interface KafkaOptions {
-  /** `host:port` of some of the brokers; the others are learned from them. */
+  /** `host:port` of some of the brokers, from which the client learns the others. */
   readonly brokers: readonly string[];
-  /** Begins the names of all topics and groups, so that installations can share a cluster. No slash. @default tagalong */
+  /** The prefix of all topics and groups, so that installations can share a cluster. No slash. @default tagalong */
   readonly prefix?: string;
-  /** The replicas of each topic when it is made. With 3, a write is acknowledged when two have it. @default 3 */
+  /** The replicas of each new topic. With 3, a write is acknowledged when two have it. @default 3 */
   readonly replication?: number;
   readonly sasl?: KafkaSasl;
   /** Absent: connections are not encrypted. */
   readonly tls?: KafkaTls;
-  /** Gets kafkajs's warnings and errors. @default none */
+  /** Receives kafkajs's warnings and errors. @default none */
   readonly log?: Log;
   readonly timing?: Partial<KafkaTiming>;
 }
@@ -27,20 +27,20 @@ export interface KafkaSasl {
 export interface KafkaTls {
   /** The authority that signed the brokers' certificates. @default those that Node trusts */
   readonly ca?: string;
-  /** Our own certificate, where the brokers ask for one. */
+  /** Our own certificate, if the brokers require one. */
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** How quickly a group notices what happens to its members. All in milliseconds. */
+/** The time-outs and intervals of a group, in milliseconds. */
 export interface KafkaTiming {
   /** A member without a heartbeat for this long is dead. @default 10,000 */
   readonly sessionTimeoutMs: number;
-  /** How often a member sends a heartbeat, which is also how long it may take to learn of a rebalance. @default 500 */
+  /** The interval of a member's heartbeats, by which it also learns of a rebalance. @default 500 */
   readonly heartbeatMs: number;
   /** How long a rebalance waits for a batch in hand before its member is removed from the group. @default 60,000 */
   readonly rebalanceTimeoutMs: number;
-  /** How often the lag is asked for. @default 1,000 */
+  /** The interval at which the lag is fetched. @default 1,000 */
   readonly lagMs: number;
 }
 

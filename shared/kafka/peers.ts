@@ -1,18 +1,18 @@
-/** The other members of a group: logs which come and which go. */
+/** The other members of a group: logs which join and which leave. */
 import { hostname } from 'node:os';
 import { AssignerProtocol } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
 
 const { MemberMetadata } = AssignerProtocol;
 
-/** The name of this process for the others. */
+/** The name under which other processes log this one. */
 const THIS_PROCESS = `${hostname()}/${process.pid}`;
-/** Longer names of other processes are cut: a foreign member may send anything. */
+/** Longer names of other processes are truncated: a foreign member may send anything. */
 const LONGEST_PROCESS = 100;
 
-/** What a member sends with its request to join: the partitions that it has, and its process. */
+/** The user data in a member's request to join: the partitions that it has, and its process. */
 export function joinData(held: readonly number[]): Buffer {
-  // Older programs split this at the commas and read numbers: the process is one more part, which is none.
+  // Older programs split this at the commas and ignore each part that is no number, as the process.
   return Buffer.from([...held, THIS_PROCESS].join());
 }
 
@@ -45,9 +45,9 @@ export class Peers {
   }
 
   /**
-   * Asks the brokers for the members, and logs which have come and gone since the last answer. While the group rebalances it does
-   * nothing: each member looks again when that is over.
-   * @param memberId the member that asks, which is none of its own peers
+   * Asks the brokers for the members, and logs which have joined and left since the last answer. During a rebalance it does
+   * nothing: each member calls it again after the rebalance.
+   * @param memberId this member, which is not a peer of itself
    * @throws an error of kafkajs
    */
   async look(memberId: string): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * Mends a timer of kafkajs 2.2.4, its last release. Each connection checks once a millisecond whether it may send a request, also
- * where none waits, and sets the timer to a negative time, of which Node 24 prints a TimeoutNegativeWarning. With this patch a
- * connection checks only while requests wait: nothing is printed, and an idle connection costs nothing.
+ * Patches a timer of kafkajs 2.2.4, its last release. Each connection checks once a millisecond whether it may send a request,
+ * even if no request waits. It sets the timer to a negative time, and Node 24 prints a TimeoutNegativeWarning. With this patch a
+ * connection checks only while requests wait. So Node prints no warning, and an idle connection costs no time.
  */
 import { createRequire } from 'node:module';
 

@@ -2,24 +2,24 @@
  * Sends records in order, one request at a time: records that arrive while one is under way go with the next. A request is
  * acknowledged when all in-sync replicas have it, and an idempotent producer repeats it until then.
  *
- * A producer that gave up is thrown away. kafkajs would reuse its sequence numbers, and the brokers would take other records
- * under the same numbers for repeats, acknowledge them and drop them.
+ * A producer that gave up is replaced. kafkajs would reuse its sequence numbers for other records. The brokers would take those
+ * for repeats, acknowledge them and drop them.
  */
 import { type Message, Partitioners, type Producer, type TopicMessages } from 'kafkajs';
 import { TagalongError } from '../errors.ts';
 import { type KafkaClient, unreachable } from './client.ts';
 import { partitionKey } from './offsets.ts';
 
-/** The most bytes of one request for one partition: brokers take 1 MB. */
+/** The most bytes of one request for one partition: brokers accept 1 MB. */
 const MAX_BYTES = 900_000;
-/** kafkajs sorts the records of a request in a time that grows with the square of their number. */
+/** The most records of one request: kafkajs sorts them in a time that grows with the square of their number. */
 const MAX_RECORDS = 2_000;
 /** The bytes of a record besides its key and value: headers and framing. */
 const OVERHEAD_BYTES = 500;
-/** As often as our clients retry: kafkajs overwrites the client's setting with 5 for idempotent producers. */
+/** The same number as in the client's options, which kafkajs overwrites with 5 for idempotent producers. */
 const RETRIES = 30;
 
-/** A record and where it goes. */
+/** A record and its destination. */
 export interface Outgoing {
   readonly topic: string;
   readonly record: Message;
@@ -32,7 +32,7 @@ interface Shipment {
   reject(error: unknown): void;
 }
 
-/** The code of the error for a record that is too long: a bus's is an event, a store's a record. */
+/** The error code for a record that is too long, of a bus and of a store. */
 export type TooLongCode = 'EVENT_INVALID' | 'RECORD_TOO_LONG';
 
 /** Sends records of one bus or one store. */
@@ -48,15 +48,15 @@ export class Sender {
     this.#tooLong = tooLong;
   }
 
-  /** Connects, so that a fault shows at once and not with the first record. @throws an error of kafkajs */
+  /** Connects, so that an error occurs at once and not with the first record. @throws an error of kafkajs */
   async open(): Promise<void> {
     await this.#connected();
   }
 
   /**
    * Resolves when all of the records are acknowledged.
-   * @throws TagalongError with the code for a record that is too long, and then none is sent; `unreachable` of the client's role,
-   * and then some may have been written
+   * @throws TagalongError with the code for a record that is too long: then no record is sent. `unreachable` of the client's role:
+   * then some records may have been written
    */
   async send(records: readonly Outgoing[]): Promise<void> {
     const tooLong = records.find((outgoing) => bytesOf(outgoing) > MAX_BYTES);
@@ -72,7 +72,7 @@ export class Sender {
     });
   }
 
-  /** Resolves when all records that wait have been sent, or have failed. */
+  /** Resolves when all waiting records have been sent, or have failed. */
   async close(): Promise<void> {
     while (this.#sending !== undefined) await this.#sending;
     const producer = await this.#producer?.catch(() => undefined);
@@ -88,7 +88,7 @@ export class Sender {
         for (const { shipment } of batch) if (--shipment.left === 0) shipment.resolve();
       } catch (cause) {
         const error = unreachable(this.#client.role, 'could not write', cause);
-        // Records that wait fail as well: without those before them they would be out of order.
+        // The waiting records fail as well: they would be out of order without their predecessors.
         for (const { shipment } of [...batch, ...this.#waiting.splice(0)]) shipment.reject(error);
         await this.#throwAway();
       }
@@ -139,8 +139,9 @@ export class Sender {
 }
 
 /**
- * Resolves when each partition has answered. kafkajs asks each broker once. Where a partition's leader is lost, and a broker leads
- * it now that has answered already, kafkajs leaves its records out without an error: only the partition's answer is missing.
+ * Resolves when each partition has answered. kafkajs sends each broker one request. If a partition's leader is lost, and the new
+ * leader has already answered for its other partitions, kafkajs drops the partition's records without an error. Only the missing
+ * answer of the partition reveals that.
  */
 async function writeAll(producer: Producer, records: readonly Outgoing[]): Promise<void> {
   for (let left = records; left.length > 0; ) {

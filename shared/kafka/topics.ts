@@ -1,4 +1,4 @@
-/** Makes topics, and asks for their offsets. */
+/** Creates topics, and fetches their offsets. */
 import type { Admin, ITopicConfig } from 'kafkajs';
 import { retry } from '../clock/retry.ts';
 import type { ServerRole } from '../connection/role.ts';
@@ -6,7 +6,7 @@ import { TagalongError } from '../errors.ts';
 import type { KafkaClient } from './client.ts';
 import type { KafkaOptions } from './options.ts';
 
-/** The answers of a broker that does not know a topic yet, or whose partitions change leaders. */
+/** The errors of a broker while a topic is new to it, or while a partition changes its leader. */
 const NEW_TOPIC = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION'];
 const KNOWN_WITHIN_MS = 10_000;
 const KNOWN_AGAIN_MS = 50;
@@ -28,8 +28,8 @@ export function topicConfig(
 }
 
 /**
- * Makes topics where they are not there yet. Those that are there stay as they are.
- * @throws TagalongError `unfit` of the client's role where a topic has another number of partitions, or cannot be made
+ * Creates missing topics. Existing topics stay unchanged.
+ * @throws TagalongError `unfit` of the client's role if a topic has another number of partitions, or cannot be created
  */
 export async function ensureTopics({ admin, role }: KafkaClient, topics: readonly ITopicConfig[]): Promise<void> {
   try {
@@ -45,7 +45,7 @@ export async function ensureTopics({ admin, role }: KafkaClient, topics: readonl
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
     throw new TagalongError(role.unfit, `${told}; keys would move: configure ${partitions.length}, or another prefix`);
   }
-  // The brokers answer this when each partition has a leader that knows that it leads.
+  // The brokers answer this only when each partition has a leader, and the leader knows its role.
   for (const name of names) await offsetsOf(admin, name);
 }
 
@@ -55,8 +55,8 @@ export function offsetsOf(admin: Admin, topic: string) {
 }
 
 /**
- * Asks again, for 10 s, while the broker does not know yet a topic that was just made, or a new leader: brokers learn of it one
- * after the other, and kafkajs takes the first answer for final.
+ * Retries for up to 10 s while a broker does not know a new topic or a new leader yet. Such news reaches the brokers one after
+ * the other, and kafkajs does not retry by itself.
  * @throws an error of kafkajs
  */
 export function whenKnown<T>(ask: () => Promise<T>): Promise<T> {
@@ -64,7 +64,7 @@ export function whenKnown<T>(ask: () => Promise<T>): Promise<T> {
   return retry(ask, { everyMs: KNOWN_AGAIN_MS, withinMs: KNOWN_WITHIN_MS, isPassing });
 }
 
-/** Another process may have made them at the same time. */
+/** True if all topics exist: another process may have created them at the same time. */
 async function allThere(admin: Admin, topics: readonly ITopicConfig[]): Promise<boolean> {
   const there = new Set(await admin.listTopics());
   return topics.every(({ topic }) => there.has(topic));

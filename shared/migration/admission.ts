@@ -1,7 +1,7 @@
 import type { LimitsConfig } from '../config/schema.ts';
 import { Counts } from '../model/counts.ts';
 
-/** What a migration occupies while it is under way: both sites and its paths. */
+/** The resources that a migration occupies while it is under way: both sites and its paths. */
 export interface Claim {
   readonly from: string;
   readonly to: string;

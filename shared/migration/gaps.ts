@@ -1,4 +1,4 @@
-/** The gaps that clients of one VM saw during its migration. One lying client must not decide the figure. */
+/** The gaps that clients reported during a migration. The median keeps one lying client from deciding the figure. */
 import { MAX_USERS_PER_VM } from '../events/bounds.ts';
 import type { Data } from '../events/index.ts';
 import type { Migration } from './machine.ts';
@@ -7,8 +7,8 @@ export class ClientGaps {
   readonly #byMigration = new Map<string, Map<string, number>>();
 
   /**
-   * Adds one report. @returns the migration's gap in ms: the median of the worst gap of each user, the lower one of two in the
-   * middle; null: none yet. After a restart the former median counts as the report of one user.
+   * Adds one report. After a restart the former median counts as the report of one user.
+   * @returns the migration's gap in ms: the median of the worst gaps of all users, the lower one of two in the middle; null: none
    *
    * A gap counts only if it ended after the switch-over was ordered; an earlier one has another cause. No gap is longer than the
    * time since the move was ordered.
@@ -32,7 +32,7 @@ export class ClientGaps {
     return gaps[(gaps.length - 1) >> 1]!;
   }
 
-  /** Forgets a migration that has ended. */
+  /** Drops the reports of a migration that has ended. */
   forget(migration: string): void {
     this.#byMigration.delete(migration);
   }

@@ -1,4 +1,4 @@
-/** The stored shape of a VM's migration: the one under way, or the last one. Declared apart from the shape in memory (`machine.ts`). */
+/** The stored shape of a VM's present or last migration. Its declaration is separate from the shape in memory (`machine.ts`). */
 import Type, { type Static } from 'typebox';
 import { PHASES } from '../events/index.ts';
 import { NOTHING_MEASURED } from '../model/measured.ts';
@@ -67,7 +67,7 @@ export const MIGRATION_RECORD = recordKind({
   upgrade: { 0: fromVersion0 },
 });
 
-/** A migration as it is to be stored. */
+/** Converts a migration to its stored shape. */
 export function keepMigration({ state, migration }: KeptRecord): KeptMigration {
   return {
     state,
@@ -102,7 +102,7 @@ const MAX_TEXT = 512;
 // biome-ignore lint/suspicious/noExplicitAny: what old programs stored.
 type Old = any;
 
-/** Version 0 is what programs stored before records had a version. Before phases were timed it had no times. */
+/** Version 0 has no version number. Its oldest form has no times of the phases. */
 function fromVersion0({ state, migration }: Old): unknown {
   const { measured, undo } = migration;
   return {

@@ -46,24 +46,24 @@ export interface Migration {
   readonly phase: Phase | 'queue';
   /** When each phase was first entered. */
   readonly phaseAtMs: Readonly<Partial<Record<Phase, number>>>;
-  /** When the state is overdue; null: never. */
+  /** The deadline of the state; null: none. */
   readonly deadlineMs: number | null;
   readonly measured: Measured;
-  /** When the switch-over was first ordered: from then on clients may have noticed. */
+  /** When the switch-over was first ordered. Clients may notice an interruption from then on. */
   readonly switchAtMs: number | null;
-  /** The gap in ms that clients reported since then (`gaps.ts`); null where none did. */
+  /** The gap in ms that clients have reported since then (`gaps.ts`); null: none. */
   readonly clientGapMs: number | null;
   readonly switched: boolean;
   /** Why it is being undone. */
   readonly undo: { readonly by: string } | { readonly code: string; readonly reason: string } | null;
   /** How often the present state has asked or tried again without progress. */
   readonly retries: number;
-  /** Where the VM runs, where it ended other than planned. */
+  /** The site where the VM runs, if the migration ended otherwise than planned. */
   readonly runsAt: string;
   readonly endedAtMs: number | null;
 }
 
-/** What happens to a migration: answers of the hypervisor, orders, and deadlines. `atMs` is ms since the epoch. */
+/** The inputs of a migration's machine: answers of the hypervisor, orders, and deadlines. `atMs` is ms since the epoch. */
 export type MigrationEvent =
   | { readonly type: 'admitted'; readonly atMs: number }
   | { readonly type: 'done'; readonly atMs: number; readonly step: Phase; readonly measured: Measured }
@@ -89,16 +89,16 @@ export type MigrationEvent =
   | { readonly type: 'overdue'; readonly atMs: number }
   | { readonly type: 'restarted'; readonly atMs: number };
 
-/** What the machine wants done: an order for the hypervisor (`begin`, `abort`, `inspect`), or an event to be published. */
+/** An output of the machine: an order for the hypervisor (`begin`, `abort`, `inspect`), or an event to publish. */
 export type MigrationAction = ActionOf<MigrationMachine>;
 
 /** The machine of a migration, with its states, events and actions as types. */
 export type MigrationMachine = ReturnType<typeof migrationMachine>;
 
-/** States from which nothing follows. */
+/** The final states. */
 export const TERMINAL: readonly MigrationState[] = ['completed', 'failed', 'cancelled'];
 
-/** How often a release or an inspection is tried before the migrator gives up. */
+/** The attempts of a release or an inspection before the migrator gives up. */
 const MAX_RETRIES = 5;
 
 /**
@@ -109,7 +109,7 @@ const MAX_RETRIES = 5;
 export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; stepTimeoutMs: number }) {
   const { assign, createMachine } = setup({
     types: { context: {} as Migration, events: {} as MigrationEvent, input: {} as Migration },
-    // Data for the caller of the stepper, which gives the orders and publishes the events; they do nothing themselves.
+    // These actions are data. The caller of the stepper gives the orders and publishes the events.
     actions: {
       begin: (_, _params: { step: Phase }) => {},
       abort: () => {},
@@ -193,13 +193,13 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   const died = (args: Args) =>
     failedAt('release')(args) && (args.event as EventOf<'stepFailed'>).code === 'VM_NOT_RUNNING';
 
-  /** A step from which everything can still be taken back. */
+  /** A step that can still be undone. */
   const reversible = (step: Phase, next: Phase) => ({
     on: {
       done: { guard: doneWith(step), target: next, actions: begin(next, takeMeasured) },
       stepFailed: { guard: failedAt(step), target: 'undoing' as const, actions: undo(takeMeasured, undoBecauseOfStep) },
       cancel: { target: 'undoing' as const, actions: undo(undoBecauseCancelled) },
-      // Silence proves nothing: a first round can be long, and a dead path looks alive. So the moved bytes are inspected.
+      // The cause of silence is unknown: a first round can be long, and a path can be dead. So the moved bytes are inspected.
       overdue: { target: 'asking' as const, actions: inspect },
       restarted: { target: 'asking' as const, actions: inspectFirst },
     },
@@ -222,7 +222,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
             target: 'cancelled',
             actions: end('cancelled', undoBecauseCancelled),
           },
-          // It could not be recorded as it was.
+          // The record of the migration was refused.
           stepFailed: { target: 'failed', actions: end('failed', undoBecauseOfStep) },
           overdue: {
             target: 'failed',
@@ -250,7 +250,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
         on: {
           done: { guard: doneWith('release'), target: 'completed', actions: end('completed', takeMeasured) },
           stepFailed: [
-            // The VM has died at its destination: another try does not bring it back.
+            // The VM has died at its destination, so another attempt is useless.
             { guard: died, target: 'failed', actions: end('failed', takeMeasured, undoBecauseOfStep) },
             { guard: retriesExhausted, target: 'completed', actions: end('completed', releaseIncomplete) },
             { guard: failedAt('release'), actions: releaseAgain },

@@ -43,7 +43,7 @@ export function truncated(text: string): string {
   return text.slice(0, MAX_TEXT);
 }
 
-/** The migration with everything reduced that may be too large: figures are reset, texts truncated, sizes clamped. */
+/** The migration with a bounded size: figures are reset, texts truncated, sizes clamped. */
 export function withoutOversized(migration: Migration): Migration {
   const { undo, clientGapMs, spec } = migration;
   const size = (figure: number) => Math.min(Math.max(figure, 0), Number.MAX_SAFE_INTEGER) || 0;

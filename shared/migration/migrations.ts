@@ -1,7 +1,7 @@
 /**
- * The migrator's core: decisions and hypervisor reports in; orders for the hypervisor and events out. Pure, like the
- * policy's. One migration per VM at a time; the limits of sites and paths hold; each accepted decision ends in exactly
- * one terminal event.
+ * The migrator's core. It takes decisions and reports of the hypervisor, and returns orders for the hypervisor and events. It is
+ * pure, like the policy's core. A VM has one migration at a time. Migrations respect the limits of sites and paths. Each accepted
+ * decision ends in exactly one terminal event.
  */
 import type { LimitsConfig } from '../config/schema.ts';
 import type { Core } from '../core.ts';
@@ -41,7 +41,7 @@ export class Migrations implements Core<MigrationsOutput> {
   readonly #occupancy = new Occupancy();
   readonly #gaps = new ClientGaps();
   readonly #reports = new Map<string, Data<'site.reported.v1'>>();
-  /** Ids of the paths between two sites, by the one and the other, until a site is reported anew. */
+  /** Cached ids of the paths between two sites, by source and destination, until the next heartbeat of a site. */
   readonly #paths = new Map<string, Map<string, readonly string[]>>();
   /** VMs whose record cannot be read, with code and reason. */
   readonly #unreadable = new Map<string, { readonly code: string; readonly reason: string }>();
@@ -67,8 +67,8 @@ export class Migrations implements Core<MigrationsOutput> {
   }
 
   /**
-   * Takes a fact that concerns migrations; any other changes nothing.
-   * @param nowMs the clock: a decision may have been on its way for long, and what it causes begins now; else it has just come
+   * Applies a fact that concerns migrations; any other changes nothing.
+   * @param nowMs the clock. A decision may be old when it arrives, but its migration begins now. @default the time of the fact
    */
   apply(fact: Fact, nowMs = fact.data.atMs): void {
     if (fact.type === 'site.reported.v1') this.#report(fact.data);
@@ -82,7 +82,7 @@ export class Migrations implements Core<MigrationsOutput> {
     if (fact.type === 'interruption.reported.v1') this.#interrupted(fact.data, nowMs);
   }
 
-  /** Takes a report of the hypervisor. One about a migration that has ended changes nothing. */
+  /** Applies a report of the hypervisor. A report about a migration that has ended changes nothing. */
   report(report: Report, atMs: number): void {
     const record = this.#live.get(report.id);
     if (record === undefined) return;
@@ -106,7 +106,7 @@ export class Migrations implements Core<MigrationsOutput> {
     }
   }
 
-  /** Lets time pass: sends `overdue` to each migration whose deadline has come, in order. */
+  /** Advances the time: sends `overdue` to each migration whose deadline has come, in order. */
   advance(nowMs: number): void {
     for (let record = this.#agenda.take(nowMs); record !== undefined; record = this.#agenda.take(nowMs)) {
       const atMs = record.wakeAtMs;
@@ -140,7 +140,7 @@ export class Migrations implements Core<MigrationsOutput> {
     return id;
   }
 
-  /** A new core that knows the same sites and no migration. */
+  /** A new core with the same sites and no migration. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
     for (const [site, atMs] of this.#removed) other.#remove({ site, atMs });
@@ -198,12 +198,12 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#admit(atMs);
   }
 
-  /** True: `drain` would give something. */
+  /** True if `drain` has output. */
   get pending(): boolean {
     return this.#changed.length > 0 || this.#events.length > 0 || this.#orders.length > 0;
   }
 
-  /** Everything that is to be recorded, then published and ordered, since the last call. */
+  /** The output since the last call: records to write, and then events to publish and orders to give. */
   drain(): MigrationsOutput {
     const output = { records: this.#changed, events: this.#events, orders: this.#orders };
     for (const record of this.#changed) record.changed = false;
@@ -236,7 +236,7 @@ export class Migrations implements Core<MigrationsOutput> {
     const migration = newMigration(decided, paths);
     const unreadable = this.#unreadable.get(decided.vm);
     if (unreadable !== undefined) {
-      // It may have been carried out already.
+      // The migration may have been carried out already.
       this.#events.push(toEvent({ ...migration, undo: unreadable }, 'failed', decided.atMs));
       return;
     }
@@ -277,7 +277,7 @@ export class Migrations implements Core<MigrationsOutput> {
     this.#events.push(toEvent(failed, 'failed', atMs));
   }
 
-  /** Makes the VM's entry from now on. */
+  /** Makes the VM's new entry. */
   #record(state: MigrationState, migration: Migration): MigrationEntry {
     const record = { vm: migration.vm, state, migration, wakeAtMs: Number.POSITIVE_INFINITY, changed: false };
     this.#byVm.set(record.vm, record);

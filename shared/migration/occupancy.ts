@@ -1,6 +1,6 @@
 /**
- * How full the sites are: the VMs in a site's last heartbeat, corrected by the migrations that have switched over since, and the
- * VMs on their way. A site without a heartbeat is never full.
+ * The occupancy of the sites: the VMs in a site's last heartbeat, corrected by later switch-overs, and the VMs on their way to it.
+ * A site without a heartbeat is never full.
  */
 import type { Data } from '../events/index.ts';
 
@@ -17,7 +17,7 @@ export class Occupancy {
   /** The last move of a VM that no heartbeat has confirmed. */
   readonly #moved = new Map<string, { readonly to: string; readonly atMs: number }>();
 
-  /** Takes a heartbeat. One that is older than the last changes nothing. */
+  /** Applies a heartbeat. One that is older than the last changes nothing. */
   report({ site, slots, vms, atMs }: Data<'site.reported.v1'>): void {
     const place = this.#place(site);
     if (atMs < place.reportedAtMs) return;
@@ -31,14 +31,14 @@ export class Occupancy {
     Object.assign(place, { slots, reportedAtMs: atMs, vms: new Set([...stayed, ...arrived]) });
   }
 
-  /** Notes that a VM is on its way to a site (true), or no longer is (false). */
+  /** Records that a VM is on its way to a site (true), or no longer is (false). */
   expect(vm: string, site: string, expected: boolean): void {
     const place = this.#place(site);
     if (expected) place.expected.add(vm);
     else place.expected.delete(vm);
   }
 
-  /** Notes that a VM has switched over from one site to another. */
+  /** Records that a VM has switched over from one site to another. */
   moved(vm: string, from: string, to: string, atMs: number): void {
     this.#moved.set(vm, { to, atMs });
     if (atMs >= this.#place(from).reportedAtMs) this.#place(from).vms.delete(vm);
@@ -50,7 +50,7 @@ export class Occupancy {
     for (const { vms } of this.#places.values()) vms.delete(vm);
   }
 
-  /** True where no slot is left for one more VM. */
+  /** True if no slot is free. */
   isFull(site: string): boolean {
     const { slots, vms, expected } = this.#place(site);
     let count = vms.size;

@@ -1,6 +1,6 @@
 /**
- * How a migration ended. Services, simulations and the command line take the outcome, the place where the VM runs, and the
- * cause from here, so that all of them tell the same end in the same words.
+ * How a migration ended. Services, simulations and the command line all use this code for the outcome, the site where the VM
+ * runs, and the cause. So all of them describe the same end in the same words.
  */
 import { type FactOf, TERMINAL_TYPES } from '../events/index.ts';
 
@@ -10,21 +10,21 @@ export type Outcome = 'completed' | 'failed' | 'cancelled';
 /** A fact that ends a migration. */
 export type EndFact = FactOf<(typeof TERMINAL_TYPES)[number]>;
 
-/** What the fact that ends a migration says. */
+/** The content of the fact that ends a migration. */
 export interface MigrationEnd {
   readonly outcome: Outcome;
   /** The site where the VM runs after the end. */
   readonly runsAt: string;
-  /** Why it failed, or who cancelled it, and in which phase: one line for people. Empty where it completed. */
+  /** Why it failed, or who cancelled it, and in which phase: one line for people. Empty if it completed. */
   readonly because: string;
 }
 
-/** True where a fact, or an event, ends its migration. */
+/** True if a fact, or an event, ends its migration. */
 export function isEnd<F extends { readonly type: string }>(fact: F): fact is Extract<F, { type: EndFact['type'] }> {
   return (TERMINAL_TYPES as readonly string[]).includes(fact.type);
 }
 
-/** @returns the end that a fact or an event tells of */
+/** Reads the end of a migration from a terminal fact or event. */
 export function endOf({ type, data }: EndFact): MigrationEnd {
   switch (type) {
     case 'migration.completed.v1':

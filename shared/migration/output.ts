@@ -3,7 +3,7 @@ import type { Move } from '../hypervisor/hypervisor.ts';
 import type { Migration, MigrationState } from './machine.ts';
 import type { OutgoingEvent } from './to-event.ts';
 
-/** What the migrator's core hands out: everything that changed since the last `drain`. */
+/** The output of the migrator's core since the last `drain`. */
 export interface MigrationsOutput {
   /** Records to write. */
   readonly records: readonly MigrationEntry[];

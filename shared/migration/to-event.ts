@@ -7,20 +7,20 @@ import type { Report } from '../hypervisor/hypervisor.ts';
 import { foreignText } from '../text.ts';
 import type { Migration } from './machine.ts';
 
-/** A fact with the id under which it is the same however often it is published. */
+/** A fact with its id, which is the same each time it is published. */
 export interface OutgoingEvent {
   readonly id: string;
-  /** When the migration was decided: with its name, the name of its trace. */
+  /** When the migration was decided. The id and this time identify its trace. */
   readonly decidedAtMs: number;
   readonly fact: Extract<Fact, { type: `migration.${string}` }>;
 }
 
-/** How a migration is named in every event about it. */
+/** The fields that identify a migration in each event. */
 function names({ id, vm, from, to }: Migration) {
   return { migration: id, vm, from, to };
 }
 
-/** What a migration cost that ends now. The gap that a client measured itself replaces the hypervisor's estimate of it. */
+/** The measured costs of a migration that ends now. A gap that clients measured replaces the hypervisor's estimate. */
 function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, atMs: number): Figures {
   return {
     ...measured,
@@ -30,21 +30,21 @@ function figures({ measured, startedAtMs, phaseAtMs, clientGapMs }: Migration, a
   };
 }
 
-/** How long each phase took that was entered; the last of them until the end. */
+/** The duration of each entered phase. The last one lasts until the end. */
 function phasesOf(phaseAtMs: Migration['phaseAtMs'], endedAtMs: number): NonNullable<Figures['phaseMs']> {
   const phaseMs: NonNullable<Figures['phaseMs']> = {};
   let untilMs = endedAtMs;
   for (let i = PHASES.length - 1; i >= 0; i--) {
     const atMs = phaseAtMs[PHASES[i]!];
     if (atMs === undefined) continue;
-    // Two processes, one after the other, have two clocks.
+    // After a restart in another process the clock may be another one.
     phaseMs[PHASES[i]!] = Math.max(0, untilMs - atMs);
     untilMs = atMs;
   }
   return phaseMs;
 }
 
-/** The event that tells how far a migration has come. */
+/** The event for the progress of a migration. */
 export function toProgress(
   migration: Migration,
   report: Extract<Report, { kind: 'progress' }>,
@@ -52,7 +52,7 @@ export function toProgress(
 ): OutgoingEvent {
   const { step, measured, remainingBytes, rateBps } = report;
   return {
-    // With its time: a step that is begun anew after a crash comes to the same rounds once more.
+    // The id includes the time, because a step that restarts after a crash repeats its round numbers.
     id: `${migration.id}:${step}:${measured.rounds}:${atMs}`,
     decidedAtMs: migration.acceptedAtMs,
     fact: {
@@ -72,7 +72,7 @@ export function toProgress(
   };
 }
 
-/** The event that tells what has become of a migration. */
+/** The event for a new state of a migration. */
 export function toEvent(
   migration: Migration,
   what: 'accepted' | 'started' | 'switched' | 'completed' | 'failed' | 'cancelled',
@@ -81,7 +81,7 @@ export function toEvent(
   const { id, phase, undo, measured, paths, runsAt } = migration;
   const data = { ...names(migration), atMs };
   const decidedAtMs = migration.acceptedAtMs;
-  // One id for whichever end it is: a second one would be dropped as a repeat.
+  // All terminal events of a migration have the same id, so that the bus drops a second one as a repeat.
   const end = { id: `${id}:end`, figures: figures(migration, atMs) };
   switch (what) {
     case 'accepted':

@@ -1,6 +1,6 @@
 /**
- * The connection to NATS that bus, store and ingest's MQTT share. A lost connection is made again for ever; the user of a link
- * learns of it by `onDisconnect` and `onReconnect`.
+ * The connection code of NATS for bus, store and ingest's MQTT. The client reconnects without a limit of attempts. `onDisconnect`
+ * and `onReconnect` report each change.
  */
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import {
@@ -29,31 +29,31 @@ const LEAST_VERSION = [2, 9] as const;
 const CONNECT_TIMEOUT_MS = 5_000;
 const API_TIMEOUT_MS = 3_000;
 const RECONNECT_WAIT_MS = 250;
-/** The client notices after three of these that a connection is dead which nobody closed. */
+/** The interval of pings. After three without an answer the client treats the connection as lost. */
 const PING_MS = 3_000;
 
-/** A connection with what all its users share. */
+/** A connection and its shared state. */
 export interface Link {
-  /** What the connection serves: the codes of its errors. */
+  /** The connection's purpose, bus or store. It decides the codes of the errors. */
   readonly role: ServerRole;
   readonly nc: NatsConnection;
   readonly jsm: JetStreamManager;
   readonly counters: NatsCounters;
-  /** True where the server knows consumers with several filters (from 2.10 on). */
+  /** True if the server supports consumers with several filters (from 2.10 on). */
   readonly manyFilters: boolean;
-  /** Subjects that the server has forbidden since the connection was made last. */
+  /** Subjects that the server has forbidden since the last connect. */
   readonly forbidden: ReadonlySet<string>;
   /** False while the connection is lost. */
   readonly connected: boolean;
-  /** Calls `listener` whenever the connection was made again. @returns ends that */
+  /** Calls `listener` after each reconnect. @returns removes the listener */
   onReconnect(listener: () => void): () => void;
-  /** Calls `listener` whenever the connection was lost. @returns ends that */
+  /** Calls `listener` after each loss of the connection. @returns removes the listener */
   onDisconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
 /**
- * Connects, and looks whether the server is new enough and has JetStream.
+ * Connects, and checks that the server is new enough and has JetStream.
  * @throws TagalongError `role.unreachable`, `role.unfit`, BUS_REFUSED
  */
 export async function openLink(server: NatsServer, role: ServerRole): Promise<Link> {
@@ -143,9 +143,9 @@ async function linkOf(nc: NatsConnection, role: ServerRole, where: string): Prom
 const STREAM_NOT_FOUND = 10059;
 
 /**
- * Watches whether a stream of the server can be used. The caller closes the watch.
+ * Watches whether a stream of the server is usable. The caller closes the watch.
  * @param stream its name on the server
- * @param log gets a line when the connection is lost and when it is there again
+ * @param log receives a line when the connection is lost and when it is regained
  */
 export function watchLink(link: Link, stream: string, log?: Log): ConnectionWatch {
   const watch = new ConnectionWatch({
@@ -175,7 +175,7 @@ function authenticatorOf(credentials: NatsCredentials): Authenticator | undefine
   return undefined;
 }
 
-/** The client gives TLS no name for a server that has an IP address: the certificate has to be that of one of our URLs. */
+/** The client gives TLS no name for a server with an IP address, so this checks the certificate against the hosts of our URLs. */
 function tlsOptions({ ca, cert, key }: NonNullable<NatsCredentials['tls']>, urls: readonly string[]): TlsOptions {
   const ours = urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, ''));
   const options = {

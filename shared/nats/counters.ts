@@ -1,6 +1,6 @@
 import { countersOf } from '../connection/counters.ts';
 
-/** What is counted of a connection to NATS, and of what uses it. */
+/** Counters of a connection to NATS, and of its senders and consumers. */
 export type NatsCounters = ReturnType<typeof natsCounters>;
 
 /** New counters, all at zero. */

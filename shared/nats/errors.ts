@@ -1,4 +1,4 @@
-/** The errors of NATS as ours: which pass, what they say, and which code of the bus or the store they get. */
+/** Maps the errors of NATS to ours: which are transient, their text, and their code for the bus or the store. */
 import { NatsError } from 'nats';
 import { retry } from '../clock/retry.ts';
 import type { ServerRole } from '../connection/role.ts';
@@ -6,7 +6,7 @@ import { TagalongError } from '../errors.ts';
 
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 250;
-/** JetStream is off, for the server or for the account. */
+/** JetStream's error codes when it is off, for the server or for the account. */
 const NOT_ENABLED: readonly number[] = [10039, 10076];
 const REFUSED: readonly string[] = [
   'AUTHORIZATION_VIOLATION',
@@ -33,9 +33,9 @@ export function connectionError(role: ServerRole, where: string, cause: unknown)
 }
 
 /**
- * The error for something that the server would not do: BUS_REFUSED where our account may not do it, `role.unreachable` where
- * another attempt may succeed, else `role.unfit`. An error that is a TagalongError already stays as it is.
- * @param what the stream, bucket or group that was asked for
+ * The error for a failed request: BUS_REFUSED if our account lacks the permission, `role.unreachable` if another attempt may
+ * succeed, else `role.unfit`. A TagalongError is returned unchanged.
+ * @param what the requested stream, bucket or group
  */
 export function refusalOf(role: ServerRole, what: string, cause: unknown): TagalongError {
   if (cause instanceof TagalongError) return cause;
@@ -51,10 +51,10 @@ export function refusalOf(role: ServerRole, what: string, cause: unknown): Tagal
 }
 
 /**
- * Asks until there is an answer, for up to 20 s: the servers of a cluster that just started, or has lost one of them, first have
- * to elect a leader.
- * @param what the stream, bucket or server that is asked for, in the error's message
- * @throws TagalongError `role.unreachable`; the server's own answer where that is another error
+ * Repeats a request for up to 20 s: the servers of a cluster that has just started, or has lost a server, first have to elect a
+ * leader.
+ * @param what the requested stream, bucket or server, for the error's message
+ * @throws TagalongError `role.unreachable`; the server's own error if that is not transient
  */
 export async function patiently<T>(role: ServerRole, what: string, ask: () => Promise<T>): Promise<T> {
   try {
@@ -74,18 +74,18 @@ function isPassing(error: unknown): boolean {
   return ['TIMEOUT', 'DISCONNECT', 'CONNECTION_REFUSED'].includes(code);
 }
 
-/** What an error of the client says, in few words: the server's own where there is one. */
+/** The short text of a client's error: the server's own text if it has sent one. */
 export function reasonOf(error: unknown): string {
   if (error instanceof NatsError) return error.api_error?.description ?? error.chainedError?.message ?? error.message;
   return error instanceof Error ? error.message : String(error);
 }
 
-/** JetStream's number for an error, such as 10059 for a stream that is not there; undefined for an error of another kind. */
+/** JetStream's number of an error, such as 10059 for a missing stream; undefined for an error of another kind. */
 export function apiCode(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;
 }
 
-/** A server's URL as messages and logs may show it: without user and password. */
+/** A server's URL for messages and logs: without user and password. */
 export function withoutSecrets(url: string): string {
   return url.replace(/\/\/[^/@]*@/, '//');
 }

@@ -1,4 +1,4 @@
-/** How to reach a NATS server, and what to keep there. */
+/** How to reach a NATS server, and how it stores streams. */
 import type { Log } from '../log.ts';
 
 /** Credentials. At most one of user and password, token, nkey or creds; TLS goes with any of them. */
@@ -19,17 +19,17 @@ export interface NatsServer {
   /** `nats://host:port`, or `tls://host:port`. */
   readonly servers: string | readonly string[];
   readonly credentials?: NatsCredentials;
-  /** What this process is called in the server's list of connections. @default tagalong */
+  /** The name of this process in the server's list of connections. @default tagalong */
   readonly name?: string;
-  /** Gets a line when the connection is lost or regained, and when members of groups come or go. */
+  /** Receives a line when the connection is lost or regained, and when members of groups join or leave. */
   readonly log?: Log;
 }
 
-/** How the server keeps streams. */
+/** How the server stores streams. */
 export interface NatsKeeping {
-  /** Begins the names of all streams and subjects: several installations may share a server. @default tagalong */
+  /** The prefix of all streams and subjects, so that installations can share a server. @default tagalong */
   readonly prefix?: string;
-  /** `file` outlives the server's process; `memory` does not. @default file */
+  /** With `file` the data outlives the server's process, with `memory` it does not. @default file */
   readonly storage?: 'file' | 'memory';
   /** Copies in a cluster: 1, 3 or 5. @default 1 */
   readonly replicas?: number;

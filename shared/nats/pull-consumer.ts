@@ -10,15 +10,15 @@ import {
 } from 'nats';
 import type { Link } from './connection.ts';
 
-/** The messages asked for at once. */
+/** The number of messages in one request. */
 export const PULL = 1_024;
 const PULL_BYTES = 8_000_000;
 const PULL_EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 1_500;
 const SILENT_MS = 3 * HEARTBEAT_MS;
-/** The server redelivers nothing: a repeat would come in between later messages. A consumer is made anew instead. */
+/** So long that the server never redelivers: a repeat would arrive among later messages. A new consumer is made instead. */
 const ACK_WAIT_MS = 3_600_000;
-/** The server removes a consumer that nobody reads, and that is not durable, after this. */
+/** After this time without requests the server removes a consumer that is not durable. */
 const INACTIVE_MS = 60_000;
 
 /** A message of a stream, as a consumer receives it. */
@@ -29,25 +29,25 @@ export interface Received {
   readonly seq: number;
   /** When the stream took it, by the server's clock, in milliseconds since the epoch. */
   readonly atMs: number;
-  /** How many messages follow for this consumer. */
+  /** The number of later messages for this consumer. */
   readonly pending: number;
   /** The subject of its acknowledgement. */
   readonly reply: string;
 }
 
-/** What to read, where to begin, and what to call. */
+/** The messages to read, the first of them, and the callbacks. */
 export interface PullConsumerOptions {
   readonly stream: string;
   readonly name: string;
-  /** True: the server keeps the consumer, and what it has acknowledged, when nobody reads. */
+  /** True: the server stores the consumer and its acknowledgements while no process reads. */
   readonly durable: boolean;
   readonly filters: readonly string[];
-  /** From this message on, or the last of each subject and what follows. */
+  /** The number of the first message; or the last message of each subject, and all that follow. */
   readonly start: number | 'last of each subject';
   readonly onMessage: (message: Received) => void;
-  /** Called once when messages were lost on the way, or may have been. It reads no more: open another one. */
+  /** Called once when messages were or may have been lost. The consumer then stops: the caller opens another one. */
   readonly onBroken: () => void;
-  /** For how many messages there is room. */
+  /** Returns how many more messages the caller accepts. */
   readonly room: () => number;
 }
 
@@ -61,19 +61,19 @@ export class PullConsumer {
   readonly #inbox = createInbox();
   readonly #subscription: Subscription;
   readonly #ends: (() => void)[] = [];
-  /** Messages asked for and not yet received. */
+  /** The number of requested messages that have not arrived yet. */
   #wanted = 0;
-  /** The subject at which the server answers the last request, other than with messages. */
+  /** The reply subject of the last request, for the server's status messages. */
   #replies = '';
   #requests = 0;
   #delivered = 0;
   #seq = 0;
   #heardMs = performance.now();
   #broken = false;
-  /** How many messages waited when the consumer was made. */
+  /** The number of messages that waited when the consumer was made. */
   readonly pending: number;
 
-  /** @throws NatsError where the server does not make the consumer */
+  /** @throws NatsError if the server does not create the consumer */
   static async open(link: Link, options: PullConsumerOptions): Promise<PullConsumer> {
     const info = await link.jsm.consumers.add(options.stream, consumerConfig(options));
     return new PullConsumer(link, options, info);
@@ -95,7 +95,7 @@ export class PullConsumer {
     this.refill();
   }
 
-  /** Asks for more messages where there is room. */
+  /** Requests more messages if there is room. */
   refill(): void {
     if (this.#wanted > 0 || this.#broken || this.#options.room() < PULL) return;
     this.#wanted = PULL;
@@ -114,7 +114,7 @@ export class PullConsumer {
     });
   }
 
-  /** Reads no more. The consumer stays on the server. */
+  /** Stops reading. The consumer stays on the server. */
   close(): void {
     this.#broken = true;
     for (const end of this.#ends.splice(0)) end();
@@ -131,7 +131,7 @@ export class PullConsumer {
     this.#heardMs = performance.now();
     const { subject } = message;
     if (subject.startsWith(this.#inbox)) {
-      // Answers to an earlier request no longer matter: all its messages have come.
+      // The status of an earlier request no longer matters: all its messages have arrived.
       if (subject === this.#replies) this.#status(message.headers?.code ?? 0, message.headers?.description ?? '');
       return;
     }
@@ -141,7 +141,7 @@ export class PullConsumer {
     const at = tokens.length >= 11 ? 6 : 4;
     const seq = Number(tokens[at + 1]);
     const delivered = Number(tokens[at + 2]);
-    // A gap, or a message for the second time.
+    // There is a gap, or the message is a repeat.
     if (delivered !== this.#delivered + 1 || seq <= this.#seq) {
       this.#break();
       return;
@@ -162,7 +162,7 @@ export class PullConsumer {
 
   #status(code: number, description: string): void {
     if (code === 100) return;
-    // The request expired, or is served in full: only its end.
+    // The request has expired, or was served in full. No message is lost.
     if (code === 404 || code === 408 || (code === 409 && /max ?bytes|batch completed/i.test(description))) {
       this.#wanted = 0;
       this.refill();

@@ -4,16 +4,16 @@ import { TagalongError } from '../errors.ts';
 import type { Sender } from './sender.ts';
 import { bucketSubject } from './streams.ts';
 
-/** What JetStream says where the last message of a subject is another one than expected. */
+/** JetStream's error codes for a subject whose last message is not the expected one. */
 const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164];
 const GIVE_UP_AFTER_MS = 15_000;
 const encoder = new TextEncoder();
 
 /**
  * Writes a record; an absent text deletes it.
- * @param record.expected the revision that has to be the present one; 0 where the key must never have been written
- * @returns the new revision; undefined where the present one is another
- * @throws TagalongError PAYLOAD_TOO_LARGE, `unreachable` of the sender's role, and what else `Sender.send` throws
+ * @param record.expected the revision that the record must have; 0 if the key must never have been written
+ * @returns the new revision; undefined if the record has another revision
+ * @throws TagalongError PAYLOAD_TOO_LARGE, `unreachable` of the sender's role, and the other errors of `Sender.send`
  */
 export async function writeRecord(
   sender: Sender,
@@ -23,7 +23,7 @@ export async function writeRecord(
   const ack = await sender.send({
     subject: bucketSubject(bucket, key),
     payload: encoder.encode(text ?? ''),
-    // Sent again because the answer was lost, it is still this one write.
+    // After a lost answer the record is sent again under the same id, and the server recognises the repeat.
     id: nuid.next(),
     headers: {
       'Nats-Expected-Last-Subject-Sequence': String(expected),

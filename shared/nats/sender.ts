@@ -4,18 +4,18 @@ import { TagalongError } from '../errors.ts';
 import type { Link } from './connection.ts';
 import { reasonOf } from './errors.ts';
 
-/** A message that is not acknowledged after this is sent again. */
+/** After this time without an acknowledgement a message is sent again. */
 const ACK_TIMEOUT_MS = 5_000;
-/** The pauses before a message is sent again that the server could not take. */
+/** The pauses before a message that the server could not accept is sent again. */
 const PAUSES_MS = [20, 100, 500, 2_000] as const;
 const CHECK_MS = 250;
-/** JetStream's error where the replicas have not agreed yet on the first message with this id. */
+/** JetStream's error while the replicas have not agreed on the first message with this id. */
 const IN_PROCESS = 10158;
 
-/** What a stream answers to a message. */
+/** A stream's answer to a message. */
 export type Ack = { readonly seq: number } | { readonly error: ApiError };
 
-/** Why a stream did not take a message. */
+/** Why a stream rejected a message. */
 export interface ApiError {
   readonly code: number;
   readonly err_code: number;
@@ -35,9 +35,9 @@ interface Pending {
 }
 
 /**
- * Sends messages to streams, many at once, and sends each again under the same message id until the stream has answered: a
- * repeat changes nothing. There is one inbox for all answers, because the client's own request makes a timer and two promises
- * for each message.
+ * Sends messages to streams, many at once. It repeats each under the same message id until the stream has answered; a repeat
+ * changes nothing. All answers go to one inbox, because the client's own `request` creates a timer and two promises for each
+ * message.
  */
 export class Sender {
   readonly #link: Link;
@@ -63,7 +63,7 @@ export class Sender {
     );
   }
 
-  /** What the connection serves. */
+  /** The connection's purpose: bus or store. */
   get role(): ServerRole {
     return this.#link.role;
   }
@@ -74,9 +74,9 @@ export class Sender {
   }
 
   /**
-   * Resolves with the stream's answer, which may also be a refusal.
-   * @param options.id the message id, by which the server knows a repeat
-   * @param options.giveUpAfterMs how long to try, in milliseconds
+   * Resolves with the stream's answer, which may also be a rejection.
+   * @param options.id the message id, by which the server recognises a repeat
+   * @param options.giveUpAfterMs the limit of all attempts, in milliseconds
    * @throws TagalongError PAYLOAD_TOO_LARGE, `unreachable` of the role, BUS_REFUSED, BUS_CLOSED
    */
   send(options: {
@@ -102,7 +102,7 @@ export class Sender {
     });
   }
 
-  /** Sends nothing any more, and rejects what is under way with BUS_CLOSED. */
+  /** Stops sending, and rejects the messages under way with BUS_CLOSED. */
   close(): void {
     for (const end of this.#ends) end();
     const closed = new TagalongError('BUS_CLOSED', 'the connection was closed before the server had answered');
@@ -118,7 +118,7 @@ export class Sender {
       const headers = pending.headers as unknown as MsgHdrs;
       this.#link.nc.publish(pending.subject, pending.payload, { headers, reply: `${this.#inbox}.${number}` });
     } catch (error) {
-      // The client throws only where the connection was closed for good.
+      // The client throws only if the connection was closed for good.
       this.#pending.delete(number);
       pending.reject(new TagalongError('BUS_CLOSED', `${pending.subject}: ${reasonOf(error)}`, { cause: error }));
     }
@@ -127,11 +127,11 @@ export class Sender {
   #answered(message: Msg): void {
     const number = Number(message.subject.slice(this.#inbox.length + 1));
     const pending = this.#pending.get(number);
-    // The answer to a repeat, after the one to the first.
+    // This answers a repeat; the first message was answered before.
     if (pending === undefined) return;
     const answer = answerIn(message);
     if ('error' in answer && (answer.error.code >= 500 || answer.error.err_code === IN_PROCESS)) {
-      // The stream cannot take it now: it has no leader or no space, is starting, or still writes the first copy.
+      // The stream cannot accept it now: it has no leader or no space, is starting, or still writes the first copy.
       pending.lastRefusal = answer.error.description;
       const pauseMs = PAUSES_MS[Math.min(pending.attempts, PAUSES_MS.length) - 1]!;
       pending.sentMs = performance.now() - ACK_TIMEOUT_MS + pauseMs;
@@ -183,7 +183,7 @@ function answerIn(message: Msg): Ack {
   return answer.error === undefined ? { seq: answer.seq! } : { error: answer.error };
 }
 
-/** The client only ever calls `encode` of headers. Its own class costs three times as much a message. */
+/** The client calls only `encode` of headers. The client's own class is three times as slow. */
 function encodeHeaders(values: Readonly<Record<string, string>>): { encode(): Uint8Array } {
   let lines = 'NATS/1.0\r\n';
   for (const name in values) lines += `${name}: ${values[name]}\r\n`;
@@ -191,7 +191,7 @@ function encodeHeaders(values: Readonly<Record<string, string>>): { encode(): Ui
   return { encode: () => bytes };
 }
 
-/** Headers are lines of visible ASCII. */
+/** Encodes a text for a header, which allows only visible ASCII. */
 function headerValue(text: string): string {
   return /^[!-~]+$/.test(text) ? text : encodeURIComponent(text);
 }

@@ -1,10 +1,10 @@
-/** Streams made from code; one that is there already gets the configuration that the options ask for. */
+/** Creates streams, or updates the configuration of existing ones. */
 import { DiscardPolicy, type JetStreamManager, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
 import { apiCode } from './errors.ts';
 
 const NAME_IN_USE = 10058;
 
-/** Makes a stream, or changes it where it is there with another configuration. @throws NatsError */
+/** Creates a stream, or updates one that has another configuration. @throws NatsError */
 export async function ensureStream(
   jsm: JetStreamManager,
   config: Partial<StreamConfig> & { name: string },
@@ -58,7 +58,7 @@ export function bucketStream(options: {
     max_msgs_per_subject: 1,
     allow_rollup_hdrs: true,
     deny_delete: true,
-    // Reads go to the leader, so that a writer reads what it wrote.
+    // Reads go to the leader, so that a writer reads its own writes.
     allow_direct: false,
   };
 }

@@ -1,6 +1,6 @@
-/** Any text as a token of a subject, a consumer's name or a key of NATS KV. */
+/** Encodes any text as a token of a subject, a consumer's name or a key of NATS KV. */
 
-/** Characters that subjects, consumer names and keys of NATS KV take alike. */
+/** All characters except those that subjects, consumer names and keys of NATS KV all allow. */
 const UNSAFE = /[^A-Za-z0-9_-]/gu;
 const encoder = new TextEncoder();
 
@@ -12,7 +12,7 @@ export function escapeToken(text: string): string {
   );
 }
 
-/** The text of a token; undefined where `escapeToken` makes no such token. */
+/** Decodes a token; undefined if `escapeToken` could not have made it. */
 export function unescapeToken(token: string): string | undefined {
   if (token === '=') return '';
   try {

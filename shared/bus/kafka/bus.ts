@@ -1,4 +1,4 @@
-/** The bus on Apache Kafka. README.md beside this file says what it promises, and how it keeps that. */
+/** The bus on Apache Kafka. README.md beside this file describes its guarantees and their implementation. */
 import { BUS_ROLE } from '../../connection/role.ts';
 import { TagalongError } from '../../errors.ts';
 import { connectKafka, unreachable, watchTopics } from '../../kafka/client.ts';
@@ -61,7 +61,7 @@ export async function kafkaBus(options: KafkaBusOptions): Promise<Bus> {
     close() {
       closing ??= (async () => {
         watch.close();
-        // Handlers that are at work may still publish.
+        // Running handlers may still publish.
         await Promise.all([...members].map((member) => member.stop()));
         closed = true;
         await publisher.close();

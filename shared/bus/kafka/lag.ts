@@ -15,7 +15,7 @@ export interface LocalOffset {
   readonly offset: number;
 }
 
-/** Knows the lag of all groups, also of those of other processes, about a second old. */
+/** The lag of all groups, also of those of other processes. The figures are about a second old. */
 export class LagWatch {
   readonly #client: KafkaClient;
   readonly #topics: readonly string[];
@@ -31,7 +31,7 @@ export class LagWatch {
     this.#own = own;
   }
 
-  /** The lag at the last answer. The first call returns nothing and begins to ask: a bus of which nobody asks the lag costs nothing. */
+  /** The lag in the last answer. The first call returns nothing and starts the requests, so an unused lag costs nothing. */
   now(): Lag[] {
     if (!this.#closing.signal.aborted) this.#looking ??= this.#look();
     return this.#last;
@@ -59,7 +59,7 @@ export class LagWatch {
   }
 }
 
-/** Asks for the ends last, so that events are counted that one group's handler has just published for another group. */
+/** Fetches the ends last, so that the lag includes events that one group's handler has just published for another group. */
 async function lagOf(
   admin: Admin,
   prefix: string,

@@ -1,4 +1,4 @@
-/** How a member begins that wants the latest event of each key: it reads all that is there before it hands out any of it. */
+/** The start of a member that subscribes to the latest event of each key: it reads all events before it hands out the first. */
 import type { Admin } from 'kafkajs';
 import { partitionKey } from '../../kafka/offsets.ts';
 import { offsetsOf } from '../../kafka/topics.ts';
@@ -60,7 +60,7 @@ export class CatchUp {
     if (this.#ends.size === 0) this.#resolve();
   }
 
-  /** Resolves `done` although events are left: nobody waits for them any more. */
+  /** Resolves `done` although events are left, because no caller waits for them any more. */
   abandon(): void {
     this.#resolve();
   }

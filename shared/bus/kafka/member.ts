@@ -15,7 +15,7 @@ import { type Topics, topicOf } from './topics.ts';
 import { readRecords, undecodableDeadLetter } from './wire.ts';
 import { type Work, workOff } from './work-off.ts';
 
-/** What a member needs of its bus. */
+/** The dependencies of a member. */
 export interface MemberParts {
   readonly client: KafkaClient;
   readonly topics: Topics;
@@ -75,7 +75,7 @@ export class Member {
   }
 
   /**
-   * Resolves when the member takes part, and has handled the latest events where it asked for them.
+   * Resolves when the member has joined, and has handled the latest events if it subscribed to them.
    * @throws TagalongError BUS_UNREACHABLE
    */
   async start(): Promise<void> {
@@ -93,7 +93,7 @@ export class Member {
     this.#catchUp?.abandon();
   }
 
-  /** Its offsets on all partitions where it has a group of its own; else none, because the brokers know them. */
+  /** Its offsets on all partitions if it has a group of its own; else none, because the brokers store them. */
   localOffsets(): LocalOffset[] {
     const { topics, partitions } = this.#parts;
     const [own, group] = [this.#own, this.#group];
@@ -134,7 +134,7 @@ export class Member {
       latest,
       {
         ...fetched,
-        // It commits only when all is handled: begun again in the middle, it would hand out events that are not the latest.
+        // It commits only when all is handled: a restart in the middle would hand out events that are not the latest.
         save: async (offset) => {
           finished = offset.offset >= end;
           if (finished) await fetched.save(offset);

@@ -1,6 +1,6 @@
 /**
- * Which installation owns the bus. Each installation that finds the topic empty writes its id into the one partition of it, and the
- * first record is the owner. The keys differ, so that compaction removes none.
+ * The owner of the bus: one installation. Each installation that finds the topic empty writes its id into the topic's only
+ * partition. The first record is the owner. The keys differ, so that compaction removes no record.
  */
 import { randomUUID } from 'node:crypto';
 import { until } from '../../clock/retry.ts';
@@ -11,12 +11,12 @@ import type { KafkaOptions } from '../../kafka/options.ts';
 import { Sender } from '../../kafka/sender.ts';
 import { ensureTopics, offsetsOf, topicConfig } from '../../kafka/topics.ts';
 
-/** A change of leaders takes less. */
+/** The limit of a read. A change of leaders takes less. */
 const READ_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 10;
 
 /**
- * Writes down that an installation owns the bus, where none does yet.
+ * Records an installation as the owner of the bus, unless the bus has an owner.
  * @param installation its id
  * @returns the id of the owner
  * @throws TagalongError BUS_UNREACHABLE; BUS_UNFIT where the topic cannot be made

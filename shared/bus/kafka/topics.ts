@@ -1,4 +1,4 @@
-/** The topics of a bus: what each is for, and how it is made. */
+/** The topics of a bus, with their purpose and configuration. */
 import type { EventType } from '../../events/index.ts';
 import type { KafkaClient } from '../../kafka/client.ts';
 import { ensureTopics, topicConfig } from '../../kafka/topics.ts';
@@ -31,7 +31,7 @@ export function topicOf(type: EventType, topics: Topics): string {
 }
 
 /**
- * Makes the topics of a bus, each with the same number of partitions, where they are not there yet.
+ * Creates the missing topics of a bus, all with the same number of partitions.
  * @throws TagalongError BUS_UNFIT
  */
 export async function createTopics(client: KafkaClient, topics: Topics, options: KafkaBusOptions): Promise<void> {

@@ -10,13 +10,13 @@ import type { Delivery, Handler } from '../bus.ts';
 import { PartitionQueue } from '../partition-queue.ts';
 import type { Read } from './wire.ts';
 
-/** Before a refused event is tried again; twice as long each time, because the cause may pass. */
+/** The pause before a refused event is tried again. It doubles each time, because the cause may be transient. */
 const FIRST_RETRY_MS = 50;
 
-/** Where events go. */
+/** The receivers of the events. */
 export interface Work {
   readonly handler: Handler;
-  /** Takes an event that has had its last attempt. */
+  /** Called with an event after its last attempt. */
   reject(delivery: Delivery, error: unknown): Promise<void>;
 }
 

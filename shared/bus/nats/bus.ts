@@ -23,7 +23,7 @@ import { type Names, namesOf } from './names.ts';
 import { DUPLICATE_WINDOW_MS, type NatsBusOptions, withDefaults } from './options.ts';
 import { Publisher } from './publisher.ts';
 
-/** How long the server keeps a heartbeat. */
+/** How long the server stores a heartbeat. */
 const HEARTBEAT_KEPT_MS = 10_000;
 /** Keys in the bucket of places. They have one token; a committed offset's has two. */
 const PARTITIONS_KEY = 'partitions';
@@ -35,7 +35,7 @@ export interface NatsBus extends Bus {
 }
 
 /**
- * Connects, and makes what is needed on the server.
+ * Connects, and creates missing streams and buckets.
  * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_UNFIT, CONFIG_INVALID
  */
 export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
@@ -45,7 +45,7 @@ export async function natsBus(options: NatsBusOptions): Promise<NatsBus> {
   const sender = new Sender(link);
   try {
     await ensureStreams(link, names, settings);
-    // Streams that were in memory only have gone with the server.
+    // The server has lost the streams that it had only in memory.
     link.onReconnect(() => void ensureStreams(link, names, settings).catch(() => {}));
     await fixPartitions(sender, link, names, settings.partitions);
     const membership = await patiently(BUS_ROLE, names.places, () => GroupMembership.open(link, sender, names));
@@ -69,7 +69,7 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
   }
 }
 
-/** Writes down into how many partitions keys are divided, or compares with the number that is written there. */
+/** Records the number of partitions, or compares it with the recorded number. */
 async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
   const begun = await writtenFirst<{ partitions: number }>(sender, link, names, PARTITIONS_KEY, { partitions });
   if (begun.partitions === partitions) return;
@@ -77,7 +77,7 @@ async function fixPartitions(sender: Sender, link: Link, names: Names, partition
   throw new TagalongError('CONFIG_INVALID', message);
 }
 
-/** Writes a record that is written once and never changed. @returns the value that was written first */
+/** Writes a record that never changes, unless it exists. @returns the value that was written first */
 async function writtenFirst<T>(sender: Sender, link: Link, names: Names, key: string, value: T): Promise<T> {
   const record = { bucket: names.places, key, text: JSON.stringify(value), expected: 0 };
   if ((await writeRecord(sender, record)) !== undefined) return value;
@@ -120,7 +120,7 @@ function busOn({ link, names, partitions, sender, membership, watch, log }: BusP
     return Member.join({ ...common, membership, exclusive: exclusive ?? false, log });
   };
   const close = async () => {
-    // Handlers that are at work may still publish.
+    // Running handlers may still publish.
     await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
     closed = true;
     watch.close();

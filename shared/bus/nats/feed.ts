@@ -5,17 +5,17 @@ import { PullConsumer, type PullConsumerOptions, type Received } from '../../nat
 
 const RETRY_MS = 500;
 
-/** What a feed reads; the rest is as of a `PullConsumer`. */
+/** The options of a feed; most are those of its `PullConsumer`. */
 export interface FeedOptions extends Pick<PullConsumerOptions, 'stream' | 'filters' | 'onMessage' | 'room'> {
   /** Begins the consumers' names. */
   readonly name: string;
-  /** Called before the stream is read anew from its beginning: the server has lost messages that were not on its disk, or all. */
+  /** Called before the feed reads the stream again from its beginning, because the server has lost messages. */
   readonly onReset?: () => void;
 }
 
 /**
- * The last message of each subject, then all that follow, in order and without a gap, until it is closed. It commits no offset on
- * the server: where its consumer is lost, it goes on with a new one behind the last message that it has received.
+ * Reads the last message of each subject, and then all that follow, in order and without a gap, until it is closed. It commits no
+ * offset on the server. If its consumer is lost, it opens a new one behind the last received message.
  */
 export class Feed {
   readonly #link: Link;
@@ -39,17 +39,17 @@ export class Feed {
     this.#options = options;
   }
 
-  /** How many messages there were to read when it was opened. */
+  /** The number of messages that waited when the feed was opened. */
   get begun(): number {
     return this.#begun;
   }
 
-  /** Asks for more messages where `room` allows it. */
+  /** Requests more messages if `room` allows it. */
   refill(): void {
     this.#consumer?.refill();
   }
 
-  /** Reads no more. */
+  /** Stops reading. */
   close(): void {
     this.#closed = true;
     this.#consumer?.close();
@@ -71,7 +71,7 @@ export class Feed {
       },
       onBroken: () => void this.#reopen(),
     });
-    // The stream was empty: from now on every message counts, also where a subject has several.
+    // The stream was empty: from now on every message counts, even if a subject has several.
     if (last !== undefined && this.#consumer.pending === 0) this.#seen(last);
     if (this.#closed) this.close();
   }
@@ -84,7 +84,7 @@ export class Feed {
     this.#remove();
     const goOn = () => !this.#closed && !this.#link.nc.isClosed();
     if (!goOn()) return;
-    // It fails only where nobody reads any more.
+    // It fails only after `close`.
     await retry(() => this.#openBehindLast(), { everyMs: RETRY_MS, goOn, ref: false }).catch(() => {});
   }
 
@@ -99,7 +99,7 @@ export class Feed {
 
   #remove(): void {
     if (this.#link.nc.isClosed()) return;
-    // Where this fails, the server removes it by itself.
+    // If this fails, the server removes the consumer by itself.
     this.#link.jsm.consumers.delete(this.#options.stream, this.#name).catch(() => {});
   }
 }

@@ -21,7 +21,7 @@ const DEAD_LETTER_RETRY_MS = 1_000;
 /** A message by its number in the stream. */
 interface Numbered {
   readonly seq: number;
-  /** When the stream took it, by the server's clock. */
+  /** When the stream stored it, by the server's clock. */
   readonly atMs: number;
   readonly reply: string;
 }
@@ -30,7 +30,7 @@ interface Queued extends Delivery, Numbered {
   readonly undecodable?: Undecodable;
 }
 
-/** What an inbox needs to hand a group the events of one partition. */
+/** The dependencies of an inbox. */
 export interface InboxOptions {
   readonly group: string;
   readonly partition: number;
@@ -43,14 +43,14 @@ export interface InboxOptions {
   acknowledge(reply: string): void;
 }
 
-/** How far the inbox has come: what outlives its queue. */
+/** The progress of an inbox, which outlives its queue. */
 export type Reached = Pick<CommittedOffset, 'from' | 'handledMs' | 'refusals' | 'refusedTo'>;
 
-/** The events of one partition that have been received and not yet handled, and the way they take to the handler. */
+/** The received events of one partition that are not yet handled. It hands them to the handler in batches. */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #decoder = new TextDecoder();
-  /** The subjects without their key of types that the group did not ask for. */
+  /** The subjects, without their key, of the types that the group did not subscribe to. */
   readonly #others: ReadonlySet<string>;
   #queue = new PartitionQueue<Queued>();
   #tried = { refusals: 0, refusedTo: 0 };
@@ -67,17 +67,17 @@ export class Inbox {
     this.#others = new Set(others.map((type) => withoutLast(names.filter(partition, type))));
   }
 
-  /** How many more messages it takes. */
+  /** How many more messages it accepts. */
   get room(): number {
     return MOST_QUEUED - this.#queue.size;
   }
 
-  /** True where no message waits and none is in hand. */
+  /** True if no message waits and none is in hand. */
   get empty(): boolean {
     return this.#queue.size === 0;
   }
 
-  /** Up to where all is handled, and how often the first message behind that was tried. */
+  /** The end of the handled messages, and the attempts of the first message behind it. */
   get reached(): Reached {
     const reached = { from: this.#handledTo + 1, handledMs: this.#handledMs };
     const [first] = this.#queue;
@@ -135,7 +135,7 @@ export class Inbox {
     this.#wake?.();
   }
 
-  /** Resolves when there is something to hand out, or `wake` was called. */
+  /** Resolves when a message waits, or `wake` was called. */
   async waiting(): Promise<void> {
     if (!this.empty) return;
     await new Promise<void>((resolve) => {
@@ -144,7 +144,7 @@ export class Inbox {
     this.#wake = undefined;
   }
 
-  /** Hands out what is there as one batch. @returns how long to pause after a refusal, in milliseconds; else 0 */
+  /** Hands out the waiting messages as one batch. @returns the pause after a refusal, in milliseconds; else 0 */
   async deliver(): Promise<number> {
     const batch = this.#queue.take();
     try {
@@ -178,7 +178,7 @@ export class Inbox {
   async #reject({ event, undecodable }: Queued, error: unknown): Promise<void> {
     if (undecodable !== undefined) return;
     const { publish, group } = this.#options;
-    // Without its dead letter the event would be lost without a trace: so this waits as long as the bus is away.
+    // Without its dead letter the event would be lost without a trace. So this waits until the bus is reachable.
     const isPassing = (reason: unknown) => {
       const { code } = reason as { code?: string };
       return code === 'BUS_UNREACHABLE' || code === 'BUS_REFUSED';

@@ -4,10 +4,10 @@ import type { GroupMembership } from './membership.ts';
 import { type Names, ownerOf } from './names.ts';
 
 const LOOK_MS = 1_000;
-/** A durable consumer that no committed offset has named for so long is left over from a process that died: it is removed. */
+/** A durable consumer that no committed offset has named for this long belonged to a dead process, and is removed. */
 const ORPHAN_MS = 60_000;
 
-/** How many events wait for each group on each partition, also for groups of other processes. Asked of the server once a second. */
+/** The lag of each group on each partition, also of other processes' groups. Fetched from the server once a second. */
 export class Lags {
   readonly #link: Link;
   readonly #membership: GroupMembership;
@@ -27,12 +27,12 @@ export class Lags {
     void this.#look();
   }
 
-  /** As of the last answer. */
+  /** The lags in the last answer. */
   get all(): Lag[] {
     return [...this.#lags];
   }
 
-  /** Asks no more. */
+  /** Stops the requests. */
   close(): void {
     clearInterval(this.#timer);
   }
@@ -43,7 +43,7 @@ export class Lags {
     try {
       this.#lags = await this.#read();
     } catch {
-      // No answer: what was known stays.
+      // Without an answer the last lags stay.
     }
     this.#looking = false;
   }

@@ -10,7 +10,7 @@ import { Feed } from './feed.ts';
 import { Inbox, type InboxOptions } from './inbox.ts';
 import { filtersOf } from './partition.ts';
 
-/** What a member needs that begins with the latest events. */
+/** The dependencies of a member that begins with the latest events. */
 export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowledge'> {
   readonly link: Link;
   readonly partitions: number;
@@ -20,8 +20,8 @@ export interface LatestOptions extends Omit<InboxOptions, 'partition' | 'acknowl
 }
 
 /**
- * Subscribes a member that begins with the latest event of each key of the types in `LATEST_KEPT`, and goes on with what comes.
- * It has all partitions to itself and commits no offsets. Resolves when it has handled what there was.
+ * Subscribes a member that begins with the latest event of each key of the types in `LATEST_KEPT`, and goes on with new events.
+ * It owns all partitions alone and commits no offsets. Resolves when it has handled the latest events.
  * @throws NatsError, TagalongError BUS_UNREACHABLE
  */
 export async function subscribeLatest(options: LatestOptions): Promise<Subscription> {

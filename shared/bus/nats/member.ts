@@ -8,11 +8,11 @@ import { type GroupMembership, HEARTBEAT_MS } from './membership.ts';
 import { Partition, type PartitionOptions } from './partition.ts';
 
 const JOIN_TIMEOUT_MS = 20_000;
-/** How often a member looks whether what was written has come back, and for how long. */
+/** The interval and the limit of a member's wait for the echo of its own writes. */
 const ECHO_MS = 5;
 const ECHO_TIMEOUT_MS = 2_000;
 
-/** What a member needs of its bus. */
+/** The dependencies of a member. */
 export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'member'> {
   readonly partitions: number;
   readonly exclusive: boolean;
@@ -24,14 +24,14 @@ export interface MemberOptions extends Omit<PartitionOptions, 'partition' | 'mem
 }
 
 /**
- * One member of a group. It sends heartbeats, computes which partitions are its own, takes those that nobody or a dead member
- * owns, and gives back those that are another member's by now, each after its batch in hand.
+ * One member of a group. It sends heartbeats and computes its partitions. It takes partitions without an owner and partitions of
+ * dead members. It releases partitions that now belong to another member, each after its batch in hand.
  */
 export class Member {
   readonly #options: MemberOptions;
   readonly #id = nuid.next();
   readonly #held = new Map<number, Partition>();
-  /** Partitions that are being given back. */
+  /** The partitions that the member is releasing. */
   readonly #leaving = new Map<number, Promise<void>>();
   readonly #ends: (() => void)[] = [];
   /** The other members, by id, with their processes; undefined before the first look. */
@@ -46,16 +46,16 @@ export class Member {
 
   /**
    * Resolves when the member has taken the partitions that were free, and `assigned` was called with them.
-   * @throws TagalongError BUS_UNREACHABLE where our own heartbeat does not come back, or the offsets cannot be written
+   * @throws TagalongError BUS_UNREACHABLE if our own heartbeat does not come back, or the offsets cannot be written
    */
   static async join(options: MemberOptions): Promise<Member> {
     const member = new Member(options);
     const { membership, group } = options;
     const heartbeat = () => membership.heartbeat(group, member.#id, 'alive');
     heartbeat();
-    // The first may get lost with the connection.
+    // The first heartbeat may be lost with the connection.
     const again = setInterval(heartbeat, HEARTBEAT_MS);
-    // The stream keeps the order: once our own heartbeat has come back, so have those of the members that were there before.
+    // The stream is ordered: after our own heartbeat has come back, we have received those of all earlier members.
     const isHeard = await until(() => membership.lives(group, member.#id), {
       everyMs: ECHO_MS,
       withinMs: JOIN_TIMEOUT_MS,
@@ -112,11 +112,11 @@ export class Member {
     if (missing.length === 0) return;
     const offset = { from: (await end()) + 1, refusals: 0, deaths: 0, refusedTo: 0 };
     await Promise.all(missing.map((partition) => membership.write(group, partition, offset, 0)));
-    // Another member may have been quicker: what it wrote is on its way to us.
+    // Another member may have written first: its writes are on their way to us.
     await until(() => !missing.some(isMissing), { everyMs: ECHO_MS, withinMs: ECHO_TIMEOUT_MS });
   }
 
-  /** Takes and gives back partitions until the member has those that it should have. */
+  /** Takes and releases partitions until the member has exactly its own. */
   #look(): void {
     const { membership, group, partitions, exclusive } = this.#options;
     for (const [partition, held] of this.#held) held.look(membership.offsetOf(group, partition));
@@ -139,7 +139,7 @@ export class Member {
     });
   }
 
-  /** Logs which members have come and gone since the last look. */
+  /** Logs which members have joined and left since the last look. */
   #meet(staying: readonly { readonly id: string; readonly process: string }[]): void {
     const { group, log } = this.#options;
     const known = this.#others;
@@ -155,15 +155,15 @@ export class Member {
     const { membership, group } = this.#options;
     if (this.#held.has(partition) || this.#leaving.has(partition)) return false;
     const written = membership.offsetOf(group, partition)?.offset.owner;
-    // A partition that we could not release is still ours on the server, and nobody else takes it while we live. So we take it
-    // again, whoever should own it, and give it back then.
+    // A partition that we could not release is still ours on the server, and no other member takes it while we live. So we take it
+    // again, even if another member should own it, and release it then.
     if (written === this.#id) return true;
     return owner === this.#id && (written === undefined || membership.members(group).every(({ id }) => id !== written));
   }
 
   async #take(free: readonly number[]): Promise<void> {
     const { membership, group } = this.#options;
-    // The offsets are there, unless the server has lost them. Where it does not answer, the next heartbeat tries again.
+    // The offsets exist, unless the server has lost them. If it does not answer, the next heartbeat tries again.
     await this.#begin().catch(() => {});
     const taken = await Promise.all(
       free.map(async (partition) => {
@@ -191,7 +191,7 @@ export class Member {
       await own.stop();
       this.#held.delete(partition);
       this.#tellAssigned();
-      // Where this cannot be written the partition is taken again, or is freed when our heartbeats stop.
+      // If this write fails, we take the partition again, or it is freed when our heartbeats stop.
       await own.release().catch(() => {});
       this.#leaving.delete(partition);
       if (this.#stopping === undefined) this.#look();

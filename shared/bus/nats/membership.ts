@@ -21,9 +21,9 @@ const LONGEST_GAP_MS = 1.5 * HEARTBEAT_MS;
 const FORGOTTEN_MS = 60_000;
 const LOAD_TIMEOUT_MS = 10_000;
 
-/** How far a group has come on one partition, and who reads it. Stored as JSON in the bucket of places. */
+/** The progress of a group on one partition, and the owner. Stored as JSON in the bucket of places. */
 export interface CommittedOffset {
-  /** The member that owns the partition; absent where nobody does. */
+  /** The member that owns the partition; absent if it has no owner. */
   readonly owner?: string | undefined;
   /** The name of the consumer that the owner reads with. */
   readonly consumer?: string | undefined;
@@ -45,7 +45,7 @@ export interface StoredOffset {
   readonly revision: number;
 }
 
-/** What a heartbeat says of its member; `leaving`: it finishes the batch in hand and takes no more partitions. */
+/** The state of a member in its heartbeat. `leaving`: it finishes the batch in hand and takes no more partitions. */
 export type Liveness = 'alive' | 'leaving' | 'left';
 
 /** The last heartbeat of a member. */
@@ -58,14 +58,14 @@ interface Heartbeat {
   readonly process: string;
 }
 
-/** The name of this process for the others. */
+/** The name under which other processes log this one. */
 const THIS_PROCESS = `${hostname()}/${process.pid}`;
 /** Longer names of other processes are cut. */
 const LONGEST_PROCESS = 100;
 
 /**
- * Which members of each group are alive, who owns each partition and how far it has come: read from two buckets that all
- * processes of the installation write. Every process sees the same, some milliseconds apart.
+ * The live members of each group, and the owner and the progress of each partition, read from two buckets that all processes of
+ * the installation write. All processes see the same, within some milliseconds.
  */
 export class GroupMembership {
   readonly #link: Link;
@@ -77,7 +77,7 @@ export class GroupMembership {
   readonly #ends: (() => void)[] = [];
   /** The server's clock and ours when the last heartbeat of any member arrived. */
   #lastBeat = { serverMs: 0, localMs: 0 };
-  /** Until then nobody counts as dead, because heartbeats may have been missed. By `performance.now()`. */
+  /** No member counts as dead before this time, because we may have missed heartbeats. By `performance.now()`. */
   #judgeFromMs = 0;
 
   private constructor(link: Link, sender: Sender, names: Names) {
@@ -86,7 +86,7 @@ export class GroupMembership {
     this.#names = names;
   }
 
-  /** Resolves when all committed offsets are known. @throws NatsError, TagalongError BUS_UNREACHABLE */
+  /** Resolves when all committed offsets are read. @throws NatsError, TagalongError BUS_UNREACHABLE */
   static async open(link: Link, sender: Sender, names: Names): Promise<GroupMembership> {
     const membership = new GroupMembership(link, sender, names);
     try {
@@ -103,13 +103,13 @@ export class GroupMembership {
     for (const end of this.#ends) end();
   }
 
-  /** Calls `listener` with the name of each group in which a member or an owner changed. @returns ends that */
+  /** Calls `listener` with the name of each group in which a member or an owner changed. @returns removes the listener */
   onChange(listener: (group: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** The committed offset of a partition; undefined where the group never subscribed. */
+  /** The committed offset of a partition; undefined if the group never subscribed. */
   offsetOf(group: string, partition: number): StoredOffset | undefined {
     return this.#offsets.get(offsetKey(group, partition));
   }
@@ -123,13 +123,13 @@ export class GroupMembership {
       .map(([id, { since, leaving, process }]) => ({ id, since, leaving, process }));
   }
 
-  /** False for a member that other processes may hold for dead by now. */
+  /** False if other processes may treat the member as dead. */
   lives(group: string, member: string): boolean {
     const last = this.#members.get(group)?.get(member);
     return last !== undefined && this.#nowMs() - last.atMs < LEASE_MS && this.#link.connected;
   }
 
-  /** Sends a heartbeat of one of this process's members. It may get lost: the next one follows. */
+  /** Sends a heartbeat of one of this process's members. A lost one is not repeated. */
   heartbeat(group: string, member: string, liveness: Liveness): void {
     const since = this.#members.get(group)?.get(member)?.since;
     const text = JSON.stringify({ sign: liveness, since, process: THIS_PROCESS });
@@ -139,8 +139,8 @@ export class GroupMembership {
 
   /**
    * Commits an offset by compare-and-set.
-   * @param expected the revision that is to be replaced; 0 where there is none yet
-   * @returns the new revision; undefined where another process has written it
+   * @param expected the revision to replace; 0 if there is none yet
+   * @returns the new revision; undefined if another process has written the offset
    * @throws TagalongError BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED
    */
   async write(
@@ -235,7 +235,7 @@ export class GroupMembership {
     return nowMs - last.atMs < LEASE_MS || performance.now() < this.#judgeFromMs || !this.#link.connected;
   }
 
-  /** The server's time, reckoned from the last heartbeat: our own clock may be off by any amount. */
+  /** The server's time, computed from the last heartbeat, because our own clock may be wrong. */
   #nowMs(): number {
     return this.#lastBeat.serverMs + performance.now() - this.#lastBeat.localMs;
   }

@@ -5,7 +5,7 @@
 import { type Event, type EventType, partitionOf } from '../../events/index.ts';
 import { escapeToken, unescapeToken } from '../../nats/tokens.ts';
 
-/** The key in a subject; undefined where there is none: a foreign message may have a type and no key. */
+/** The key in a subject; undefined if it has none: a foreign message may have a type and no key. */
 export function keyOfSubject(subject: string): string | undefined {
   const [, , , , , token, ...more] = subject.split('.');
   return token === undefined || more.length > 0 ? undefined : unescapeToken(token);
@@ -15,7 +15,7 @@ export function keyOfSubject(subject: string): string | undefined {
 export interface Names {
   /** The stream of events. */
   readonly events: string;
-  /** The bucket of the committed offsets: who owns each partition of each group, and how far it has come. */
+  /** The bucket of the committed offsets, with the owner of each partition of each group. */
   readonly places: string;
   /** The bucket of the members that are alive. */
   readonly members: string;

@@ -13,10 +13,10 @@ const NO_MESSAGE = 10037;
 const RETRY_MS = 500;
 /** Times of one message may differ by what a double rounds away of nanoseconds. */
 const ROUNDED_MS = 1;
-/** How often a member that others may hold for dead looks whether its heartbeats arrive again. */
+/** The interval at which a member that others may treat as dead checks whether its heartbeats arrive again. */
 const SILENT_MS = 50;
 
-/** What it takes to work on a partition. */
+/** The dependencies of a partition. */
 export interface PartitionOptions extends Omit<InboxOptions, 'acknowledge'> {
   readonly link: Link;
   readonly membership: GroupMembership;
@@ -26,17 +26,17 @@ export interface PartitionOptions extends Omit<InboxOptions, 'acknowledge'> {
 
 /**
  * What a partition is doing. Legal changes:
- * - `reading` → `broken`: its consumer lost its place, or may have; a new one is made;
+ * - `reading` → `broken`: its consumer has or may have lost messages; a new consumer is made;
  * - `broken` → `reading`: the new consumer reads;
- * - `reading`, `broken` → `stopping`: its member gives it back, after the batch in hand; final, unless it is lost;
+ * - `reading`, `broken` → `stopping`: its member releases it, after the batch in hand; final, unless it is lost;
  * - any → `lost`: another member owns it; final, and nothing is committed any more.
  */
 type State = 'reading' | 'broken' | 'stopping' | 'lost';
 
 /**
  * One partition that one member owns, from `take` to `release`. `take` makes a consumer that begins with the first message that
- * may not have been handled, and commits its name by compare-and-set. From then on an earlier owner's acknowledgements count
- * for nothing, because they go to a consumer that nobody reads.
+ * may not have been handled, and commits its name by compare-and-set. From then on an earlier owner's acknowledgements have no
+ * effect, because they go to a consumer without a reader.
  */
 export class Partition {
   readonly #options: PartitionOptions;
@@ -47,7 +47,7 @@ export class Partition {
   #state: State = 'reading';
   #work: Promise<void> = Promise.resolve();
 
-  /** @returns undefined where another member was quicker @throws NatsError, TagalongError BUS_UNREACHABLE */
+  /** @returns undefined if another member took it first @throws NatsError, TagalongError BUS_UNREACHABLE */
   static async take(options: PartitionOptions, stored: StoredOffset): Promise<Partition | undefined> {
     const { offset, revision } = stored;
     const from = offset.owner === undefined ? offset : await afterOwner(options, offset);
@@ -72,13 +72,13 @@ export class Partition {
     });
   }
 
-  /** Looks whether the partition is still ours. @param stored the committed offset as it was read last */
+  /** Checks whether the partition is still ours. @param stored the committed offset as it was read last */
   look(stored: StoredOffset | undefined): void {
     if (stored === undefined || stored.revision <= this.#revision) return;
     if (stored.offset.owner !== this.#options.member) this.#lose();
   }
 
-  /** Resolves when the batch in hand is done and nothing more is handed out. The partition stays ours until `release`. */
+  /** Resolves when the batch in hand is done. No batch follows. The partition stays ours until `release`. */
   async stop(): Promise<void> {
     if (this.#state !== 'lost') this.#state = 'stopping';
     this.#inbox.wake();
@@ -86,7 +86,7 @@ export class Partition {
     this.#consumer?.close();
   }
 
-  /** Frees the partition, after `stop`. Where that cannot be written it stays ours on the server. */
+  /** Frees the partition, after `stop`. If the write fails, the partition stays ours on the server. */
   async release(): Promise<void> {
     const { group, partition, membership, link } = this.#options;
     if (this.#state === 'lost' || !link.connected) return;
@@ -113,7 +113,7 @@ export class Partition {
     }
   }
 
-  // Read through these: while a batch is in hand the state changes from elsewhere, which the compiler does not see.
+  // Getters, because other code changes the state while a batch is in hand, and the compiler would assume that it stays.
   get #isReading(): boolean {
     return this.#state === 'reading';
   }
@@ -122,7 +122,7 @@ export class Partition {
     return this.#state === 'stopping' || this.#state === 'lost';
   }
 
-  /** The consumer may have lost messages. Without effect where the partition is being given back, or is not ours. */
+  /** Marks that the consumer may have lost messages. No effect if the partition is being released, or is not ours. */
   #break(): void {
     if (this.#state === 'reading') this.#state = 'broken';
   }
@@ -142,13 +142,13 @@ export class Partition {
       if (await this.#open()) link.counters.consumersRecreated++;
       else this.#lose();
     } catch {
-      // The server does not answer, or elects a leader: `#run` tries again.
+      // The server does not answer, or elects a leader. `#run` tries again.
       this.#break();
       await pause(RETRY_MS);
     }
   }
 
-  /** Makes a consumer and commits its name. @returns false where another member owns the partition */
+  /** Creates a consumer and commits its name. @returns false if another member owns the partition */
   async #open(): Promise<boolean> {
     const { link, membership, names, group, partition, types, member } = this.#options;
     const name = consumerName(group, partition, nuid.next());
@@ -188,16 +188,16 @@ export class Partition {
 }
 
 /**
- * The subjects of a partition that a consumer asks for. With several filters a server compares every message with all subjects
- * around it (0.26 ms where 10,000 VMs have reported; 0.008 ms with one filter, nats-server 2.15.2). So a group that wants the
- * locations, which are most of the messages, asks for all types and skips the others itself.
+ * The filters of a partition's consumer. With several filters a server compares every message with all subjects around it
+ * (0.26 ms if 10,000 VMs have reported; 0.008 ms with one filter, nats-server 2.15.2). So a group that needs the locations, which
+ * are most of the messages, reads all types and skips the others itself.
  */
 export function filtersOf(names: Names, link: Link, partition: number, types: ReadonlySet<EventType>): string[] {
   if (types.size > 1 && (!link.manyFilters || types.has('location.reported.v1'))) return [names.filter(partition)];
   return [...types].map((type) => names.filter(partition, type));
 }
 
-/** The offset after an owner that did not release the partition: what it had acknowledged is in its consumer. */
+/** The offset after an owner that did not release the partition. It is read from the acknowledgements of the owner's consumer. */
 async function afterOwner(
   { link, names, member }: PartitionOptions,
   offset: CommittedOffset,
@@ -209,7 +209,7 @@ async function afterOwner(
   if (info === undefined) return offset;
   const from = Math.max(offset.from, info.ack_floor.stream_seq + 1);
   const known = from === offset.from ? offset : { ...offset, from, handledMs: undefined, refusals: 0, deaths: 0 };
-  // A member that takes again what it could not release has not died over these events.
+  // If the member takes again a partition that it could not release, these events have not killed it.
   if (info.delivered.stream_seq < from || offset.owner === member) return known;
   // After the first death of a process its batch is tried as it was: as a rule the events are not the cause.
   const deaths = known.deaths + 1;
@@ -226,7 +226,7 @@ async function afterOwner(
 async function beginOf(link: Link, stream: string, { from, handledMs }: CommittedOffset): Promise<number> {
   const { first_seq: first, last_seq: last } = (await link.jsm.streams.info(stream)).state;
   const end = Math.min(from, last + 1);
-  // No event was handled, or no handled one is in the stream any more.
+  // No event was handled, or the stream has removed all handled ones.
   if (handledMs === undefined || end <= first) return end;
   if (end === from) {
     const timeMs = await timeOf(link, stream, from - 1);
@@ -242,7 +242,7 @@ async function beginOf(link: Link, stream: string, { from, handledMs }: Committe
   return low;
 }
 
-/** When the stream took a message, by the server's clock; undefined where it is not there. */
+/** When the stream stored a message, by the server's clock; undefined if the stream does not have it. */
 async function timeOf(link: Link, stream: string, seq: number): Promise<number | undefined> {
   const message = await link.jsm.streams.getMessage(stream, { seq }).catch((error) => {
     if (apiCode(error) === NO_MESSAGE) return undefined;
@@ -252,6 +252,6 @@ async function timeOf(link: Link, stream: string, seq: number): Promise<number |
 }
 
 function remove(link: Link, names: Names, consumer: string): void {
-  // Where this fails, `Lags` finds it later as one that no committed offset names.
+  // If this fails, `Lags` later removes the consumer, which no committed offset names.
   link.jsm.consumers.delete(names.events, consumer).catch(() => {});
 }

@@ -3,7 +3,7 @@ import { check, type Event, encode } from '../../events/index.ts';
 import type { Sender } from '../../nats/sender.ts';
 import type { Names } from './names.ts';
 
-/** How long an event is tried before publishing it fails. */
+/** The publishing of an event fails after this long. */
 const GIVE_UP_AFTER_MS = 30_000;
 
 interface Job {
@@ -13,8 +13,8 @@ interface Job {
 }
 
 /**
- * Publishes many events at once, but one at a time of each key. Were a second event of a key sent before the first is
- * acknowledged, and the first got lost and were sent again, they would be in the stream in the wrong order.
+ * Publishes many events at once, but one at a time of each key. Otherwise a lost and repeated event could arrive in the stream
+ * behind the next event of its key.
  */
 export class Publisher {
   readonly #sender: Sender;
@@ -29,8 +29,8 @@ export class Publisher {
 
   /**
    * Resolves when the stream has all of them.
-   * @throws TagalongError EVENT_INVALID, and none is published; PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED, and
-   * then of each key nothing behind the first event that failed is published
+   * @throws TagalongError EVENT_INVALID: then no event is published. PAYLOAD_TOO_LARGE, BUS_UNREACHABLE, BUS_REFUSED, BUS_CLOSED:
+   * then no event behind the first failed one of its key is published
    */
   publish(events: readonly Event[]): Promise<void> {
     for (const event of events) check(event);
@@ -89,7 +89,7 @@ export class Publisher {
     else this.#send(key, next);
   }
 
-  /** The events behind it fail as well: they must not overtake it when the caller publishes it again. */
+  /** Rejects the event and all behind it, which must not overtake it when the caller publishes it again. */
   #fail(key: string, job: Job, error: unknown): void {
     const lane = this.#lanes.get(key) ?? [];
     this.#lanes.delete(key);
