@@ -8,7 +8,8 @@ import { knownSites } from '#services/sites/known.ts';
 import type { Data, Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
-import { Harness, SPEC } from '../property/harness.ts';
+import { Harness } from '../property/harness.ts';
+import { SPEC } from '../unit/shared/policy/world.ts';
 import { bus, data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
 
 const said = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets: 1, lostBytes: 64 };

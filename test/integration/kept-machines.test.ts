@@ -8,7 +8,8 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { configFor, SPEC } from '../property/harness.ts';
+import { configFor } from '../property/harness.ts';
+import { SPEC } from '../unit/shared/policy/world.ts';
 
 const config = configFor();
 const log = createLog('silent');

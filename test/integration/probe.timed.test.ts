@@ -13,7 +13,7 @@ import type { Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { begin, tagalong } from '../e2e/cli.ts';
-import { SPEC } from '../property/harness.ts';
+import { SPEC } from '../unit/shared/policy/world.ts';
 import { type Echo, echoServer } from './echo.ts';
 import { mptcpEcho } from './mptcp-echo.ts';
 import { skipWithout } from './programs.ts';

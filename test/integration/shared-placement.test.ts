@@ -10,7 +10,8 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { gate } from '../contract/bus-events.ts';
-import { configFor, positionAt, SPEC } from '../property/harness.ts';
+import { configFor } from '../property/harness.ts';
+import { positionAt, SPEC } from '../unit/shared/policy/world.ts';
 
 const config = configFor();
 const clock = realClock();

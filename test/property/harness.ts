@@ -15,55 +15,28 @@ import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import {
-  type Data,
-  type Event,
-  envelop,
-  type Fact,
-  partitionOf,
-  TERMINAL_TYPES,
-  type VmSpec,
-} from '#shared/events/index.ts';
+import { type Data, type Event, envelop, type Fact, partitionOf, TERMINAL_TYPES } from '#shared/events/index.ts';
 import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
+import { positionAt, SPEC, START_MS, UPLINKS } from '../unit/shared/policy/world.ts';
 import { Broken, most } from './broken.ts';
 import { Life } from './life.ts';
 
-export const START_MS = Date.UTC(2026, 2, 2, 12);
 const log = createLog('silent');
 
 /** Four sites on a line, 100 km from one to the next, two ways between any two. */
 export const SITES = ['s0', 's1', 's2', 's3'] as const;
-export const KM_APART = 100;
 const PARTITIONS = 4;
-const DEGREES_APART = KM_APART / 111.19;
-
-export function positionAt(place: number): { lat: number; lon: number } {
-  return { lat: 40 + place * DEGREES_APART, lon: -74 };
-}
-
-export const SPEC: VmSpec = {
-  ramBytes: 1e9,
-  dirtyRateBps: 5e6,
-  workingSetBytes: 5e7,
-  diskBytes: 0,
-  downtimeLimitMs: 300,
-  targetRttMs: 10,
-};
-
 /** Any speed is believed, because the commands move users from site to site at once. */
 export function configFor(limits: { movesPerSite?: number; movesPerPath?: number } = {}): Config {
   const sites = SITES.map((site, i) => ({
     site,
     ...positionAt(i),
     slots: 10,
-    uplinks: [
-      { provider: 'a', rateBps: 1e8 },
-      { provider: 'b', rateBps: 6e7 },
-    ],
+    uplinks: UPLINKS,
   }));
   return parseConfig(
     JSON.stringify({

@@ -4,8 +4,9 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import { type Data, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
+import { SPEC } from '../unit/shared/policy/world.ts';
 import { faults } from './commands.ts';
-import { configFor, SITES, SPEC } from './harness.ts';
+import { configFor, SITES } from './harness.ts';
 import { SEED } from './seed.ts';
 
 const VMS = 8;

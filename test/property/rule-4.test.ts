@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Data } from '#shared/events/index.ts';
 import { Placement } from '#shared/policy/placement.ts';
-import { positionAt, SITES, SPEC } from './harness.ts';
+import { positionAt, SPEC, START_MS } from '../unit/shared/policy/world.ts';
+import { SITES } from './harness.ts';
 import { SEED } from './seed.ts';
 
 type Fix = Data<'location.reported.v1'>;
 type Delivery = { readonly fix: Fix; readonly nowMs: number };
 
-const START_MS = Date.UTC(2026, 2, 2, 12);
 const STEP_MS = 200_000;
 const config = parseConfig('', 'rule 4');
 const { network, move, policy, limits } = config;

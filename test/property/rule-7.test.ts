@@ -7,7 +7,8 @@ import { distanceKm } from '#shared/geo/distance.ts';
 import { userRttMs } from '#shared/model/network.ts';
 import { createWorld } from '#simulations/world.ts';
 import { longOr } from '../long.ts';
-import { positionAt, SITES, SPEC, START_MS } from './harness.ts';
+import { positionAt, SPEC, START_MS } from '../unit/shared/policy/world.ts';
+import { SITES } from './harness.ts';
 import { SEED } from './seed.ts';
 
 const HOUR_MS = 3_600_000;
