@@ -1,36 +1,23 @@
 /** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
-import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import { handedKey } from '#services/sites/place-records.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
-import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
-import type { Machines } from '#shared/hypervisor/hosts.ts';
-import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { type Asked, FakeSites, type Lie } from '../property/fake-agents.ts';
+import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
-const SPEC = {
-  ramBytes: 1e9,
-  dirtyRateBps: 0,
-  workingSetBytes: 0,
-  diskBytes: 0,
-  downtimeLimitMs: 300,
-  targetRttMs: 10,
-};
-const MACHINE = { image: 'default', vcpus: 1, spec: SPEC };
+const MACHINE = { image: 'default', vcpus: 1, spec: IDLE_SPEC };
 /** Takes the question and never answers. */
 const silence: Lie = () => {};
 
 let sites: FakeSites;
 let bus: MemoryBus;
 let store: Store;
-let mover: MigratorWithSites;
-let machines: Machines;
+let mover: QemuMigrator;
 let reported: Map<string, string[]>;
 let completed: Set<string>;
 let serial = 0;
@@ -51,7 +38,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
-  await stop();
+  await mover.stop();
   await bus.close();
   await sites.close();
 });
@@ -69,17 +56,10 @@ async function start(remembers = true): Promise<void> {
     }),
     'config',
   );
-  const log = createLog('silent');
-  machines = await qemuMachines(config, store, log);
-  mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
-  await mover.migrator.start();
-}
-async function stop(): Promise<void> {
-  await mover.migrator.stop();
-  machines.close();
+  mover = await startQemuMigrator(config, bus, store);
 }
 const declare = (vm: string, home: string) => {
-  const data = { vm, home, spec: SPEC, atMs: Date.now() };
+  const data = { vm, home, spec: IDLE_SPEC, atMs: Date.now() };
   return bus.publish([envelop({ type: 'vm.declared.v1', data }, `declared-${vm}-${++serial}`, '/test')]);
 };
 const retire = (vm: string) =>
@@ -87,7 +67,7 @@ const retire = (vm: string) =>
 const runsAt = (vm: string, ...where: string[]) =>
   vi.waitFor(() => expect(sites.runningSites(vm)).toEqual(where), 20_000);
 const move = async (vm: string, from: string, to: string) => {
-  const fact = decided(vm, ++serial, { from, to, spec: SPEC, atMs: Date.now() });
+  const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
   await bus.publish([envelop(fact as Parameters<typeof envelop>[0], `${vm}:${serial}`, '/test') as Event]);
   await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), 20_000);
 };
@@ -112,7 +92,7 @@ describe('a site that claims VMs of others', () => {
     await beats();
     expect(reported.get('a')).toEqual(['v1']);
     expect(reported.get('b')).toEqual(['v2']);
-    expect(machines.foreignVms!()).toBe(2);
+    expect(mover.machines.foreignVms!()).toBe(2);
   });
 
   test('does not keep the VM of a site that reports later from starting', async () => {
@@ -171,7 +151,7 @@ describe('a VM that has moved', () => {
     await declare('v1', 'a');
     await runsAt('v1', 'a');
     await move('v1', 'a', 'b');
-    await stop();
+    await mover.stop();
     sites.lie = ({ site, what }) => {
       if (site === 'a' || what === 'start') return undefined;
       return (response) => response.end(JSON.stringify({ atMs: Date.now() }));
@@ -188,7 +168,7 @@ describe('a VM that has moved', () => {
     await declare('v1', 'a');
     await runsAt('v1', 'a');
     await move('v1', 'a', 'b');
-    await stop();
+    await mover.stop();
     store = memoryStore();
     sites.deaf.add('b');
     await start(false);

@@ -4,41 +4,28 @@
  */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
-import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
-import { realClock } from '#shared/clock/real.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
-import type { Machines } from '#shared/hypervisor/hosts.ts';
-import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 import { FakeSites, type Lie } from './fake-agents.ts';
 import { changes, FORMS } from './lies.ts';
+import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from './qemu-migrator.ts';
 import { SEED } from './seed.ts';
 
 const HONEST = ['a', 'b'];
 const LIAR = 'c';
 const ORDERS_BEFORE = ['instance', 'status', 'receive', 'leave', 'announce', 'copy', 'expect', 'resume', 'settle'];
-const SPEC = {
-  ramBytes: 1e9,
-  dirtyRateBps: 0,
-  workingSetBytes: 0,
-  diskBytes: 0,
-  downtimeLimitMs: 300,
-  targetRttMs: 10,
-};
 const ENDS = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'];
 
 const sites = new FakeSites([...HONEST, LIAR]);
 let config: Config;
 let bus: MemoryBus;
 let store: Store;
-let mover: MigratorWithSites;
-let machines: Machines;
+let mover: QemuMigrator;
 let ends: Map<string, Event>;
 let serial = 0;
 
@@ -68,30 +55,23 @@ beforeEach(async () => {
   await start();
 });
 afterEach(async () => {
-  await stop();
+  await mover.stop();
   await bus.close();
 });
 
 async function start(): Promise<void> {
-  const log = createLog('silent');
-  machines = await qemuMachines(config, store, log);
-  mover = createMigratorWithSites({ bus, store, clock: realClock(), machines, config, log });
-  await mover.migrator.start();
-}
-async function stop(): Promise<void> {
-  await mover.migrator.stop();
-  machines.close();
+  mover = await startQemuMigrator(config, bus, store);
 }
 
 /** Has a VM run at a site. */
 async function declare(vm: string, home: string): Promise<void> {
-  const data = { vm, home, spec: SPEC, atMs: Date.now() };
+  const data = { vm, home, spec: IDLE_SPEC, atMs: Date.now() };
   await bus.publish([envelop({ type: 'vm.declared.v1', data }, `${vm}:${serial++}`, '/test')]);
   await vi.waitFor(() => expect(sites.runningSites(vm)).toEqual([home]), 10_000);
 }
 /** Orders a move. @returns its migration */
 async function move(vm: string, from: string, to: string): Promise<string> {
-  const fact = decided(vm, ++serial, { from, to, spec: SPEC, atMs: Date.now() });
+  const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
   const id = `${vm}:${serial}`;
   await bus.publish([envelop(fact, id, '/test')]);
   return id;
@@ -142,7 +122,7 @@ test('a lying agent does not keep the VMs of other agents from moving', async ()
     if (isDestination) await lieTo(what, lie, 'a', LIAR);
     else await lieTo(what, lie, LIAR, 'a');
   }
-  await stop();
+  await mover.stop();
   await start();
   expect(mover.migrator.ready()).toBe(true);
   await declare('v-after', 'a');
