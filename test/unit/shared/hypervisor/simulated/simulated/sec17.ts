@@ -1,4 +1,4 @@
-import type { MoveModel } from '../../model/move-model.ts';
+import type { MoveModel } from '#shared/model/move-model.ts';
 
 /**
  * The laboratory testbed of Chaufournier et al., "Fast Transparent Virtual Machine Migration in Distributed Edge

@@ -4,8 +4,8 @@
  * off its figures.
  */
 import { afterAll, describe, expect, test } from 'vitest';
-import { SEC17_MOVE_MODEL } from '#shared/hypervisor/simulated/sec17.ts';
-import { doneAt, moveOf, SMALL_VM, world } from './world.ts';
+import { doneAt, moveOf, SMALL_VM, world } from '../world.ts';
+import { SEC17_MOVE_MODEL } from './sec17.ts';
 
 /** Seconds that the simulated hypervisor takes for all six steps; the paper's guests were idle. */
 function migrationS(gigabytes: number, paths: number, mbitPerS: number): number {
