@@ -3,10 +3,11 @@
  * change them. It keeps nothing for groups that have not subscribed yet, except the types in `LATEST_KEPT`. A group that has
  * subscribed keeps its queues in memory as long as the bus lives.
  */
-import { TagalongError } from '../errors.ts';
+
 import { check, type Event, type EventType, partitionOf } from '../events/index.ts';
 import { type Busy, InFlight } from '../time/in-flight.ts';
 import { type Bus, type Delivery, LATEST_KEPT, MAX_EVENT_BYTES, type Subscription } from './bus.ts';
+import { closedError } from './closed.ts';
 import { deadLetter } from './dead-letter.ts';
 import { MemoryGroup, type Surroundings } from './memory-group.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -109,10 +110,6 @@ export function memoryBus({ partitions = 16 }: { readonly partitions?: number } 
       closed = true;
     },
   };
-}
-
-function closedError(call: string): TagalongError {
-  return new TagalongError('BUS_CLOSED', `${call}: the bus is closed; nothing is taken after close()`);
 }
 
 function byType(groups: Iterable<MemoryGroup>): Map<EventType, readonly MemoryGroup[]> {

@@ -3,6 +3,7 @@ import { BUS_ROLE } from '../../connection/role.ts';
 import { TagalongError } from '../../errors.ts';
 import { connectKafka, unreachable, watchTopics } from '../../kafka/client.ts';
 import { type Bus, MAX_EVENT_BYTES } from '../bus.ts';
+import { closedError } from '../closed.ts';
 import { LagWatch } from './lag.ts';
 import { Member } from './member.ts';
 import type { KafkaBusOptions } from './options.ts';
@@ -71,8 +72,4 @@ export async function kafkaBus(options: KafkaBusOptions): Promise<Bus> {
       return closing;
     },
   };
-}
-
-function closedError(call: string): TagalongError {
-  return new TagalongError('BUS_CLOSED', `${call}: the bus is closed; nothing is taken after close()`);
 }

@@ -14,6 +14,7 @@ import { writeRecord } from '../../nats/record.ts';
 import { Sender } from '../../nats/sender.ts';
 import { bucketName, bucketStream, bucketSubject, ensureStream, eventStream } from '../../nats/streams.ts';
 import { type Bus, MAX_EVENT_BYTES, type Subscribe, type Subscription } from '../bus.ts';
+import { closedError } from '../closed.ts';
 import { lastOf } from './feed.ts';
 import { Lags } from './lags.ts';
 import { subscribeLatest } from './latest.ts';
@@ -161,8 +162,4 @@ function busOn({ link, names, partitions, sender, membership, watch, log }: BusP
     },
     close: () => (closing ??= close()),
   };
-}
-
-function closedError(call: string): TagalongError {
-  return new TagalongError('BUS_CLOSED', `${call}: the bus is closed; nothing is taken after close()`);
 }
