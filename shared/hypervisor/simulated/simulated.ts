@@ -98,6 +98,12 @@ export function simulatedHypervisor({
     reportLater(() => ({ kind: 'failed', id, step, code, reason, measured }));
   };
 
+  /** Sets what a site's uplink carries each way, in bytes a second; 0: nothing gets through. */
+  const setUplink = (site: string, provider: string, rateBps: number) => {
+    network.setLink(`${site}/${provider}/out`, rateBps);
+    network.setLink(`${site}/${provider}/in`, rateBps);
+  };
+
   /** The connection from one site to another; undefined if one of them was not declared. */
   const connectionOf = (from: string, to: string): Connection | undefined => {
     const known = connections.get(from)?.get(to);
@@ -239,12 +245,10 @@ export function simulatedHypervisor({
       const { site, uplinks } = declared;
       for (const { provider } of sites.get(site)?.uplinks ?? []) {
         if (uplinks.some((uplink) => uplink.provider === provider)) continue;
-        network.setLink(`${site}/${provider}/out`, 0);
-        network.setLink(`${site}/${provider}/in`, 0);
+        setUplink(site, provider, 0);
       }
       for (const { provider, rateBps } of uplinks) {
-        network.setLink(`${site}/${provider}/out`, rateBps);
-        network.setLink(`${site}/${provider}/in`, rateBps);
+        setUplink(site, provider, rateBps);
       }
       sites.set(site, declared);
       everSites.add(site);
@@ -253,8 +257,7 @@ export function simulatedHypervisor({
 
     removeSite(site) {
       for (const { provider } of sites.get(site)?.uplinks ?? []) {
-        network.setLink(`${site}/${provider}/out`, 0);
-        network.setLink(`${site}/${provider}/in`, 0);
+        setUplink(site, provider, 0);
       }
       sites.delete(site);
       connections.clear();
