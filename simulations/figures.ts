@@ -1,5 +1,6 @@
 /** The figures of a run that are compared over seeds and written to CSV, by name; the unit is in the name. */
 import type { RunResult } from './engine.ts';
+import { totalOf } from './statistics.ts';
 
 export const FIGURES = {
   totalUserMs: ({ cost }) => cost.totalUserMs,
@@ -9,7 +10,7 @@ export const FIGURES = {
   meanExcessRttMs: ({ cost }) => cost.meanExcessRttMs,
   movesCompleted: ({ migrations }) => migrations.completed,
   movesCancelled: ({ migrations }) => migrations.cancelled,
-  movesFailed: ({ migrations }) => sum(migrations.failed),
+  movesFailed: ({ migrations }) => totalOf(migrations.failed),
   movesBackWithin5Min: ({ migrations }) => migrations.pingPong,
   durationMeanMs: ({ migrations }) => migrations.durationMs.mean,
   durationP50Ms: ({ migrations }) => migrations.durationMs.p50,
@@ -32,8 +33,4 @@ export type ByFigure<T> = Readonly<Record<Figure, T>>;
 /** Asks for something of every figure. */
 export function byFigure<T>(of: (figure: Figure) => T): ByFigure<T> {
   return Object.fromEntries(FIGURE_NAMES.map((figure) => [figure, of(figure)])) as ByFigure<T>;
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((a, b) => a + b, 0);
 }

@@ -19,3 +19,8 @@ export function distribution(values: readonly number[]): Distribution {
   const mean = sorted.length === 0 ? 0 : sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
   return { count: sorted.length, mean, p50: rank(0.5), p95: rank(0.95), max: sorted.at(-1) ?? 0 };
 }
+
+/** The sum of counts by name. */
+export function totalOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
+}

@@ -1,6 +1,7 @@
 /** The figures of compared policies in words, row by row. The terminal and the report show the same rows. */
 import { bytes, digits, duration, percent } from '#shared/format.ts';
 import type { RunResult } from '../engine.ts';
+import { totalOf } from '../statistics.ts';
 
 /**
  * One row for each figure: its name, then a cell for each run. Two blanks before the name mark a part of the figure above.
@@ -18,7 +19,7 @@ export function comparisonRows(runs: readonly RunResult[]): (readonly [string, .
     row('  of moving', ({ cost }) => seconds(cost.movingUserMs)),
     row('mean RTT above the target', ({ cost }) => `${cost.meanExcessRttMs.toFixed(3)} ms`),
     row('moves completed', ({ migrations }) => String(migrations.completed)),
-    carriedOut('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${sum(m.failed)}`),
+    carriedOut('  cancelled, failed', ({ migrations: m }) => `${m.cancelled}, ${totalOf(m.failed)}`),
     carriedOut('  back within 5 minutes', ({ migrations: m }) => percent(m.completed ? m.pingPong / m.completed : 0)),
     carriedOut('duration, p50 / p95', ({ migrations: { durationMs: d } }) => `${duration(d.p50)} / ${duration(d.p95)}`),
     carriedOut('pause, p50 / p95', ({ migrations: { pauseMs: p } }) => `${duration(p.p50)} / ${duration(p.p95)}`),
@@ -34,12 +35,9 @@ export function comparisonRows(runs: readonly RunResult[]): (readonly [string, .
   ];
 }
 
-function seconds(ms: number): string {
+/** A time in seconds, without a unit, for a row that names it. */
+export function seconds(ms: number): string {
   return digits(ms / 1000);
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((a, b) => a + b, 0);
 }
 
 /** Locations that did not count in one of the runs, by reason. */

@@ -3,7 +3,7 @@ import { digits } from '#shared/format.ts';
 import type { Estimate } from '#simulations/confidence.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import type { ByFigure, Figure } from '#simulations/figures.ts';
-import { comparisonRows } from '#simulations/report/comparison-rows.ts';
+import { comparisonRows, seconds } from '#simulations/report/comparison-rows.ts';
 import type { Statistics } from '#simulations/seeds.ts';
 import { table } from './table.ts';
 
@@ -52,8 +52,4 @@ function estimatesTable(head: string, of: readonly (readonly [string, ByFigure<E
       ...of.map(([, figures]) => `${text(figures[figure].mean)} ± ${text(figures[figure].halfWidth)}`),
     ]),
   );
-}
-
-function seconds(ms: number): string {
-  return digits(ms / 1000);
 }

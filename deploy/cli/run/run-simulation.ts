@@ -7,6 +7,7 @@ import { counted, duration } from '#shared/format.ts';
 import { IS_CHECKOUT, VERSION } from '#shared/version.ts';
 import { checkPolicy } from '#simulations/run-policy.ts';
 import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
+import { totalOf } from '#simulations/statistics.ts';
 import type { Subject } from '#simulations/subject.ts';
 import { type TraceReading, traceOptionsOf } from '../commands/trace-options.ts';
 import { comparisonTable, seedsTable } from '../output/comparison-table.ts';
@@ -111,7 +112,7 @@ async function subjectOf(options: SimulateOptions): Promise<Subject> {
 
 function summaryLine({ trace, runs, seeds }: Comparison, tookMs: number): string {
   const first = runs[0]!;
-  const events = runs.reduce((total, { locations }) => total + sum(locations), 0);
+  const events = runs.reduce((total, { locations }) => total + totalOf(locations), 0);
   const policies = runs.length / seeds.length;
   const what = [
     counted(first.users, 'user'),
@@ -122,14 +123,10 @@ function summaryLine({ trace, runs, seeds }: Comparison, tookMs: number): string
     `${Math.round((events / tookMs) * 1000).toLocaleString('en')} locations a second`,
   ].join(', ');
   const read = trace ? `, positions ${samplingWords(trace)}${lossWords(trace)}` : '';
-  const hint = placeHint(first.locations, sum(first.locations));
+  const hint = placeHint(first.locations, totalOf(first.locations));
   return `${what}${read}${hint ? `; ${hint}` : ''}\n`;
 }
 
 function tableOf({ runs, statistics }: Comparison): string {
   return statistics === undefined ? comparisonTable(runs) : seedsTable(statistics);
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((a, b) => a + b, 0);
 }
