@@ -4,7 +4,7 @@
  * hundred bytes a VM and a user.
  */
 import type { Config } from '#shared/config/schema.ts';
-import { type Data, type Event, type EventType, type Explanation, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { type Data, type Event, type EventType, type Explanation, MIGRATION_TYPES } from '#shared/events/index.ts';
 import { endOf } from '#shared/migration/outcome.ts';
 import { Homes } from './homes.ts';
 import { Moves } from './moves.ts';
@@ -26,11 +26,7 @@ export const SHOWN: readonly EventType[] = [
   'site.reported.v1',
   'site.removed.v1',
   'placement.decided.v1',
-  'migration.accepted.v1',
-  'migration.started.v1',
-  'migration.progressed.v1',
-  'migration.switched.v1',
-  ...TERMINAL_TYPES,
+  ...MIGRATION_TYPES,
 ];
 
 interface Site {

@@ -10,7 +10,7 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type EventType, type Explanation, partitionOf } from '#shared/events/index.ts';
+import { type EventType, type Explanation, partitionOf, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
@@ -33,9 +33,7 @@ const TYPES: readonly EventType[] = [
   'vm.retired.v1',
   'migration.accepted.v1',
   'migration.switched.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
+  ...TERMINAL_TYPES,
 ];
 
 /** The running placement service. */

@@ -2,7 +2,15 @@
 import type { Delivery } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
-import { type Event, type EventType, envelop, partitionOf, traceOf, traceparentOf } from '#shared/events/index.ts';
+import {
+  type Event,
+  type EventType,
+  envelop,
+  partitionOf,
+  TERMINAL_TYPES,
+  traceOf,
+  traceparentOf,
+} from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import { Placement } from '#shared/policy/placement.ts';
@@ -20,12 +28,7 @@ import { addLessons, type Corrections, loadCorrections } from './corrections.ts'
 import type { Quarantine } from './quarantine.ts';
 
 /** The events of all VMs, from which each placement knows the moves that the others order. */
-export const BROADCAST_TYPES: readonly EventType[] = [
-  'placement.decided.v1',
-  'migration.completed.v1',
-  'migration.failed.v1',
-  'migration.cancelled.v1',
-];
+export const BROADCAST_TYPES: readonly EventType[] = ['placement.decided.v1', ...TERMINAL_TYPES];
 
 /** Begins the keys of VM records; `<partition>/<VM>` follows. */
 export const VM_PREFIX = 'placement/vm/';

@@ -342,6 +342,14 @@ export type FactOf<T extends EventType> = Extract<Fact, { type: T }>;
 export const EVENT_TYPES = Object.keys(SCHEMAS) as EventType[];
 /** A migration ends in exactly one of these. */
 export const TERMINAL_TYPES = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'] as const;
+/** All that is published of a migration, in the order in which it comes. */
+export const MIGRATION_TYPES = [
+  'migration.accepted.v1',
+  'migration.started.v1',
+  'migration.progressed.v1',
+  'migration.switched.v1',
+  ...TERMINAL_TYPES,
+] as const;
 
 export type VmSpec = Static<typeof VmSpec>;
 export type Prediction = Static<typeof Prediction>;

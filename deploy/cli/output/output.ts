@@ -2,17 +2,10 @@
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
-import { type EventType, type Fact, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { type EventType, type Fact, MIGRATION_TYPES } from '#shared/events/index.ts';
 
 /** Event types that `--decisions` writes: every decision, and every migration event. */
-export const DECISIONS: readonly EventType[] = [
-  'placement.decided.v1',
-  'migration.accepted.v1',
-  'migration.started.v1',
-  'migration.progressed.v1',
-  'migration.switched.v1',
-  ...TERMINAL_TYPES,
-];
+export const DECISIONS: readonly EventType[] = ['placement.decided.v1', ...MIGRATION_TYPES];
 
 /** The file of `--decisions`: a JSON object a line. */
 export interface DecisionsFile {

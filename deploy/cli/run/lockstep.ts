@@ -10,8 +10,9 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
+import type { Event } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
+import { isEnd } from '#shared/migration/outcome.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import { Conductor } from '#simulations/lockstep/conductor.ts';
 import { sharedHosts } from '#simulations/lockstep/hosts.ts';
@@ -167,9 +168,7 @@ function openMoves(observe: (event: Event) => void, fail: (error: Error) => void
         return;
       }
       if (event.type === 'placement.decided.v1' && event.data.verdict === 'move') open.add(event.data.decision);
-      if ((TERMINAL_TYPES as readonly string[]).includes(event.type)) {
-        open.delete((event.data as { readonly migration: string }).migration);
-      }
+      if (isEnd(event)) open.delete(event.data.migration);
       observe(event);
     },
   };

@@ -1,18 +1,13 @@
 /** Applies the facts of a migration to its VM, apart from the state of its machine. */
 import type { FactOf } from '../../events/index.ts';
+import type { EndFact } from '../../migration/outcome.ts';
 import { type Lesson, type SiteTable, usableTimes } from '../state/sites.ts';
 import type { Vm } from '../state/state.ts';
 import type { VmTable } from '../state/vm-table.ts';
 import type { MachineEvent } from './machine.ts';
 
 /** The facts about migrations that placement applies. */
-export type MigrationFact = FactOf<
-  | 'migration.accepted.v1'
-  | 'migration.switched.v1'
-  | 'migration.completed.v1'
-  | 'migration.failed.v1'
-  | 'migration.cancelled.v1'
->;
+export type MigrationFact = FactOf<'migration.accepted.v1' | 'migration.switched.v1'> | EndFact;
 
 type Kind = Extract<MachineEvent, { readonly decision: string }>['type'];
 const KINDS: Readonly<Record<MigrationFact['type'], Kind>> = {
