@@ -6,7 +6,7 @@ import { metricsOf } from '#shared/connection/counters.ts';
 import { PHASES } from '#shared/events/index.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { MigrationState } from '#shared/migration/machine.ts';
-import type { VmState } from '#shared/policy/state/vm-context.ts';
+import { VM_STATES } from '#shared/policy/state/vm-context.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
@@ -16,7 +16,6 @@ import type { PlacementService } from '../placement/service.ts';
 import type { Exposition, Sample } from '../runtime/exposition.ts';
 import { STORE_KINDS } from './records.ts';
 
-const STATES: readonly VmState[] = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'];
 const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoing', 'asking'];
 
 /** Processor, memory and event loop of the process, and its version. */
@@ -54,7 +53,7 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
     () => [{ labels: {}, value: placement.neverOrdered }],
   );
   gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
-    countedAs(placement.states(), STATES),
+    countedAs(placement.states(), VM_STATES),
   );
   gauge(
     'tagalong_placement_vms_stranded',

@@ -26,7 +26,7 @@ import { newMotion } from './motion.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 import { forgetPlaces } from './vm.ts';
-import { newVmContext } from './vm-context.ts';
+import { newVmContext, VM_STATES } from './vm-context.ts';
 
 /** Cosine of a latitude. */
 const Scale = Type.Number({ minimum: -1, maximum: 1 });
@@ -84,7 +84,7 @@ const KeptVm = Type.Object(
     spec: StoredSpec,
     declaredAtMs: Ms,
     home: Name,
-    state: oneOf(['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating']),
+    state: oneOf(VM_STATES),
     mind: Type.Object(
       { vm: Name, seq: Count, deadlineMs: orNull(Ms), move: orNull(KeptMove), failures: Count },
       closed,

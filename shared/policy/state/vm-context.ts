@@ -1,7 +1,9 @@
 import type { Prediction } from '../../events/index.ts';
 
 /** The states of a VM's machine (`decide/machine.ts` describes each). Stored, and a label of metrics: never renamed. */
-export type VmState = 'idle' | 'settled' | 'drifting' | 'moving' | 'cooling' | 'backing-off' | 'evacuating';
+export const VM_STATES = ['idle', 'settled', 'drifting', 'moving', 'cooling', 'backing-off', 'evacuating'] as const;
+/** A state of a VM's machine. */
+export type VmState = (typeof VM_STATES)[number];
 
 /** The source of a decision: the policy, an evacuation of a lost home, or an operator. */
 export type DecisionSource = 'policy' | 'evacuation' | 'operator';
