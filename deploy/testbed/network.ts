@@ -22,7 +22,7 @@ import { impairments, longestRttMs, type Topology } from './topology.ts';
 const execute = promisify(execFile);
 
 /** The overhead of VXLAN in each packet of a stretched LAN, in bytes. */
-export const LAN_MTU = 1450;
+const LAN_MTU = 1450;
 
 /** One site from the view of its host. */
 export interface SiteNetwork {

@@ -58,7 +58,7 @@ export interface RideOptions {
 const LAST_MOVES_MS = 60_000;
 
 /** The configuration under which a VM follows the users of a trace on this test bed. */
-export function rideConfig(bed: TestBed, users: readonly string[], home: string): Config {
+function rideConfig(bed: TestBed, users: readonly string[], home: string): Config {
   const vms = [{ vm: VM, home, spec: SPEC, sessions: users.map((user) => ({ user })) }];
   const { sites, hypervisor, move } = bed;
   return parseConfig(JSON.stringify({ ...HASTE, http: { port: 0 }, sites, hypervisor, move, vms }), 'test bed');

@@ -22,7 +22,7 @@ const Uplink = Type.Object(
 );
 
 /** The whole test bed. */
-export const TopologySchema = Type.Object(
+const TopologySchema = Type.Object(
   {
     sites: Type.Array(
       Type.Object({ site, lat, lon, slots, uplinks: Type.Array(Uplink, { minItems: 1, maxItems: 8 }) }, closed),

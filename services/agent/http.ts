@@ -14,7 +14,7 @@ import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
 
 /** The name in the certificate of clients that may give orders. */
-export const CONTROL = 'control';
+const CONTROL = 'control';
 
 /**
  * Serves the agent until `close`. Status codes: 403 without a certificate for `control`, 409 for a refused order, 500 if QEMU

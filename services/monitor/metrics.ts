@@ -5,9 +5,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Lag } from '#shared/bus/bus.ts';
 
-/** The metrics by what they are called in the code. */
-export type Metrics = ReturnType<typeof createMetrics>;
-
 /** The sources of the metrics that are read at each scrape. */
 export interface Read {
   readonly lag: () => readonly Lag[];

@@ -16,7 +16,7 @@ const StoredAutomation = Type.Object(
 export type Automation = Static<typeof StoredAutomation>;
 
 /** The key of its record. */
-export const AUTOMATION_KEY = 'placement/automation';
+const AUTOMATION_KEY = 'placement/automation';
 
 /** The kind of its record. */
 export const AUTOMATION_RECORD = recordKind({

@@ -25,7 +25,7 @@ const Image = Type.Object(
 );
 
 /** The settings of one agent. */
-export const AgentSchema = Type.Object(
+const AgentSchema = Type.Object(
   {
     site,
     /** Where orders are taken: an address and port, or the path of a Unix socket. Mutual TLS on both. */

@@ -8,7 +8,7 @@
 import Type from 'typebox';
 
 /** Ids are parts of subjects, keys, file names and host names. */
-export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$';
+const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$';
 /** Longest name of a VM, a user, a site or a provider: a UUID takes 36. */
 export const MAX_NAME = 128;
 /** The last millisecond of the year 9999: RFC 3339, and so the `time` of a CloudEvent, has years of four digits. */
@@ -16,7 +16,7 @@ export const MAX_AT_MS = 253_402_300_799_999;
 /** A packet that takes longer than 100 s has been given up by everybody. */
 export const MAX_RTT_MS = 100_000;
 /** 256 TiB: ten times the largest VM that can be rented (24 TiB). */
-export const MAX_RAM_BYTES = 2 ** 48;
+const MAX_RAM_BYTES = 2 ** 48;
 /** 8 PiB, and the largest integer that JSON carries without loss. */
 export const MAX_DISK_BYTES = 2 ** 53;
 /** A terabyte a second: more than one host's memory or network carries. */
@@ -28,13 +28,13 @@ export const MIN_WEIGHT = 1e-6;
 /** What a move is predicted to take at most: 3,000 years stand for all that will never end. Corrections make ten times that. */
 export const LONGEST_MOVE_MS = 1e14;
 /** Longer than the time between any two instants that can be said. */
-export const MAX_DURATION_MS = 10 * LONGEST_MOVE_MS;
+const MAX_DURATION_MS = 10 * LONGEST_MOVE_MS;
 /** An exabyte: a thousand copies of the largest memory, and the largest disk. */
 export const MAX_SENT_BYTES = 1e18;
 /** Every user of a VM at the largest weight and round trip, and a hundred times that. */
-export const MAX_SERVING_USER_MS_PER_S = 1e16;
+const MAX_SERVING_USER_MS_PER_S = 1e16;
 /** {@link MAX_SERVING_USER_MS_PER_S} for {@link MAX_DURATION_MS}: what anything can cost or be worth. */
-export const MAX_USER_MS = 1e30;
+const MAX_USER_MS = 1e30;
 /** Users of one VM that are kept: with more, its record would not fit into what bus and store take. */
 export const MAX_USERS_PER_VM = 256;
 /** Round-trip times in one position, and positions' sites that a client can have measured. */
@@ -48,19 +48,19 @@ export const MAX_MOVES_KEPT = 1000;
 /** Providers that one site has an uplink to. */
 export const MAX_UPLINKS = 64;
 /** VMs of one site. */
-export const MAX_SLOTS = 1_000_000;
+const MAX_SLOTS = 1_000_000;
 /** VMs that one heartbeat names. */
 export const MAX_VMS_NAMED = 100_000;
 /** Sites that an explanation names: the best ones. More than anybody reads, and the event stays small. */
 export const MAX_CANDIDATES = 128;
 /** A gap in a client's traffic that a move can have caused: after ten minutes everything has given up. */
-export const MAX_GAP_MS = 600_000;
+const MAX_GAP_MS = 600_000;
 /** A reason in words is a few sentences. */
 export const MAX_REASON = 1024;
 /** A word of our own: a state, a filter, a code. */
 export const MAX_WORD = 128;
 /** `<site>~<site>/<provider>`. */
-export const MAX_PATH_ID = 3 * MAX_NAME + 2;
+const MAX_PATH_ID = 3 * MAX_NAME + 2;
 
 /** A name of a VM, a user, a site or a provider. */
 export const Name = Type.String({ minLength: 1, maxLength: MAX_NAME, pattern: NAME_PATTERN });

@@ -137,7 +137,7 @@ export function nextPositionMs({ atMs, user }: Itinerary, instantMs: number): nu
 }
 
 /** Number of the last of some ascending instants that is not after another; -1: all are. */
-export function lastAt(atMs: readonly number[], instantMs: number): number {
+function lastAt(atMs: readonly number[], instantMs: number): number {
   let [from, to] = [0, atMs.length];
   while (from < to) {
     const middle = (from + to) >> 1;

@@ -12,7 +12,7 @@ import { PSEUDONYM_KEY, send } from './storm-hostile.ts';
 /** The number of places of users: the four sites, and the place of the site that comes and goes. */
 export const PLACES = 5;
 /** The storm declares, changes and removes this site while all processes run. */
-export const COMING = 's4';
+const COMING = 's4';
 /** The storm takes this site out of the configuration, and puts it back. */
 const TAKEN_OUT = 's3';
 /** A VM with unreadable records. */
@@ -44,7 +44,7 @@ export function settingsOf(url: string, { without, policy = 'nearest' }: Changed
 }
 
 /** The body that declares the site over HTTP. */
-export const comingSite = (url: string, slots = 60) => {
+const comingSite = (url: string, slots = 60) => {
   const { site: _, ...rest } = settingsOf(url).sites[0]!;
   return { ...rest, lon: lon(PLACES - 1), slots };
 };

@@ -161,7 +161,7 @@ export const anything = (processes: readonly Who[]) =>
     { arbitrary: crash(fc.constantFrom(...processes)), weight: 3 },
   );
 
-export const fault: fc.Arbitrary<Fault> = fc.oneof(
+const fault: fc.Arbitrary<Fault> = fc.oneof(
   fc.constantFrom(0, 10, 2_000).map((afterMs): Fault => ({ kind: 'fail', code: 'BROKEN', reason: 'a test', afterMs })),
   fc.constant<Fault>({ kind: 'hang' }),
   fc.constantFrom(3, 20).map((factor): Fault => ({ kind: 'slow', factor })),

@@ -9,7 +9,7 @@ const answer = (response: ServerResponse, status: number, text: string) => {
 };
 const STEERING = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\r\u202eabc <img src=x onerror=alert(1)>';
 /** A second line for `ip -batch`. */
-export const INJECTION = '10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id"\n#';
+const INJECTION = '10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id"\n#';
 
 /** Lies about the form of an answer. None of them holds its connection for long. */
 export const FORMS: Readonly<Record<string, Lie>> = {

@@ -35,7 +35,7 @@ export interface NatsTestServer {
 }
 
 /** Where nats-server is; undefined where `npm run prerequisites` has not installed one. */
-export function natsServerPath(): string | undefined {
+function natsServerPath(): string | undefined {
   const { TAGALONG_NATS_SERVER: chosen } = process.env;
   if (chosen) return chosen;
   const folders = [`${ROOT}build/servers`, ...(process.env.PATH ?? '').split(':'), '/usr/sbin'];

@@ -81,7 +81,7 @@ export function columnsOption(text: string): ColumnNames {
 }
 
 /** Seconds, with fractions, at least 0.1: shorter intervals would fill the memory with interpolated positions. */
-export function secondsOption(text: string): number {
+function secondsOption(text: string): number {
   const seconds = Number(text);
   if (text.trim() === '' || !(seconds >= 0.1 && seconds <= 86_400)) {
     throw new InvalidArgumentError('Give seconds from 0.1 to 86400.');

@@ -14,7 +14,7 @@ import type { Names } from './names.ts';
 /** How often a member sends a heartbeat. */
 export const HEARTBEAT_MS = 1_000;
 /** A member without a heartbeat for this long is dead: its partitions are free. */
-export const LEASE_MS = 3_500;
+const LEASE_MS = 3_500;
 /** Heartbeats arrive at least this often: our own are among them. */
 const LONGEST_GAP_MS = 1.5 * HEARTBEAT_MS;
 /** A dead member is forgotten after this. */
