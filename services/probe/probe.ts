@@ -81,6 +81,7 @@ export function probe(options: ProbeOptions): Probe {
 
   /** Undefined where it is stopped before it succeeds. */
   const openAgain = async (): Promise<Connection | undefined> => {
+    // Not `retry`: a stop ends the pause at once.
     while (!stop.signal.aborted) {
       try {
         return await Connection.open(host, port, stop.signal, observations);

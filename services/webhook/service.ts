@@ -61,6 +61,7 @@ export function createWebhooks(options: {
 
 /** @throws TagalongError WEBHOOK_FAILED; an AbortError where `stopped` aborted a pause */
 async function tellPatiently(webhook: Webhook, body: object, stopped: AbortSignal): Promise<void> {
+  // Not `retry`: the pauses grow, and a stop ends a pause at once.
   for (const pauseMs of [...PAUSES_MS, undefined]) {
     const refusal = await tell(webhook, body);
     if (refusal === undefined) return;

@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly everyMs: number;
   /** A failure later than this after the first attempt began is final, in milliseconds. @default no limit */
   readonly withinMs?: number;
+  /** How many attempts there are at most. @default no limit */
+  readonly tries?: number;
   /** True for an error that the next attempt may not meet. Called once for each failed attempt. @default always true */
   readonly isPassing?: (error: unknown) => boolean;
   /** False: nobody needs the result any more. Asked after each pause. @default always true */
@@ -21,16 +23,23 @@ export interface RetryOptions {
 /**
  * Repeats `attempt` until it resolves.
  * @returns what `attempt` resolved to
- * @throws the error of the last attempt: it does not pass, the time is over, or nobody needs the result any more
+ * @throws the error of the last attempt: it does not pass, time or attempts are used up, or nobody needs the result any more
  */
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { everyMs, withinMs = Number.POSITIVE_INFINITY, isPassing, goOn, ref = true } = options;
+  const {
+    everyMs,
+    withinMs = Number.POSITIVE_INFINITY,
+    tries = Number.POSITIVE_INFINITY,
+    isPassing,
+    goOn,
+    ref = true,
+  } = options;
   const untilMs = performance.now() + withinMs;
-  for (;;) {
+  for (let tried = 1; ; tried++) {
     try {
       return await attempt();
     } catch (error) {
-      if (isPassing?.(error) === false || performance.now() > untilMs) throw error;
+      if (isPassing?.(error) === false || tried >= tries || performance.now() > untilMs) throw error;
       await sleep(everyMs, undefined, { ref });
       if (goOn?.() === false) throw error;
     }

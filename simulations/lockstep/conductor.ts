@@ -129,6 +129,7 @@ export class Conductor {
       if (rests === undefined || told !== this.#told || this.#options.hosts.reporting) continue;
       if (!this.#shared()) {
         if (performance.now() > patientUntilMs) throw this.#stuck("partitions are nobody's, or two processes'");
+        // Not `until`: after the pause everything above has to hold anew.
         await sleep(PARTITIONS_MS);
         continue;
       }

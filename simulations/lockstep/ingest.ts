@@ -1,6 +1,6 @@
 /** Ingest as clients have it: over HTTP, asked again until it has taken what it is given. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ingest, Receipt } from '#services/ingest/service.ts';
+import { until } from '#shared/clock/retry.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Conductor } from './conductor.ts';
 
@@ -22,8 +22,8 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
   let [asked, accepted, repeated] = [0, 0, 0];
 
   const ask = async (method: string, path: string, body: unknown) => {
-    const untilMs = performance.now() + PATIENCE_MS;
-    while (performance.now() < untilMs) {
+    let taken = '';
+    const isTaken = async () => {
       const urls = conductor.urls('ingest');
       const url = urls[asked++ % urls.length];
       if (url !== undefined) {
@@ -34,12 +34,16 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
         const answer = await fetch(url + path, { method, headers, signal, body: JSON.stringify(body) })
           .then(async (response) => ({ status: response.status, text: await response.text() }))
           .catch(() => undefined);
-        if (answer !== undefined && answer.status < 300) return answer.text;
+        if (answer !== undefined && answer.status < 300) {
+          taken = answer.text;
+          return true;
+        }
         if (answer !== undefined && answer.status < 429) throw refused(answer.text);
       }
       repeated++;
-      await sleep(AGAIN_MS);
-    }
+      return false;
+    };
+    if (await until(isTaken, { everyMs: AGAIN_MS, withinMs: PATIENCE_MS })) return taken;
     throw new TagalongError('SERVER_UNREACHABLE', `ingest has not taken ${method} ${path} for ${PATIENCE_MS / 1000} s`);
   };
   return {

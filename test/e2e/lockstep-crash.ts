@@ -4,10 +4,10 @@
  * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many instants and
  * events.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { LockstepProgress } from '#deploy/cli/run/lockstep.ts';
 import { namesOf } from '#deploy/cli/run/lockstep.ts';
+import { until } from '#shared/clock/retry.ts';
 import { seededRandom } from '#shared/random/random.ts';
 import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
@@ -45,9 +45,9 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
     const every = subject.fixes.length / (kills + 1);
     while (victims.length < kills && !over()) {
       const from = progress.instants + int(1.5 * every);
-      while (progress.instants < from && !over()) await sleep(1);
+      await until(() => progress.instants >= from || over(), { everyMs: 1 });
       const after = heard() + int(EVENTS);
-      while (heard() < after && !over()) await sleep(1);
+      await until(() => heard() >= after || over(), { everyMs: 1 });
       const name = names[int(names.length)]!;
       if (!progress.kill(name)) continue;
       victims.push(name);

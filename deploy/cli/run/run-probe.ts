@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Gap, type ProbeReport, probe, type Transport } from '#services/probe/probe.ts';
+import { retry } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { bytes, counted, duration, timeOfDay } from '#shared/format.ts';
 import { table } from '../output/table.ts';
@@ -81,17 +81,10 @@ function reporterOf({ report: url, vm, user }: ProbeCommandOptions): ((gap: Gap)
     throw new TagalongError('USAGE', '--report: must be http://HOST:PORT or https://HOST:PORT');
   }
   return async (gap) => {
-    for (let tries = 1; ; tries++) {
-      try {
-        await ask({ url }, 'POST', '/v1/interruptions', { vm, user, ...gap });
-        return;
-      } catch (error) {
-        // A retry is safe because a repeated report counts once. A refusal is final because the server would refuse again.
-        const unreachable = error instanceof TagalongError && error.code === 'SERVER_UNREACHABLE';
-        if (!unreachable || tries === REPORT_TRIES) throw error;
-        await sleep(REPORT_AGAIN_MS);
-      }
-    }
+    const report = () => ask({ url }, 'POST', '/v1/interruptions', { vm, user, ...gap });
+    // A retry is safe because a repeated report counts once. A refusal is final because the server would refuse again.
+    const isPassing = (error: unknown) => error instanceof TagalongError && error.code === 'SERVER_UNREACHABLE';
+    await retry(report, { everyMs: REPORT_AGAIN_MS, tries: REPORT_TRIES, isPassing });
   };
 }
 

@@ -32,6 +32,11 @@ describe('retry', () => {
     await expect(retry(failing(1e9), { everyMs: 1, withinMs: 20 })).rejects.toThrow('attempt');
   });
 
+  test('ends when the attempts are used up', async () => {
+    await expect(retry(failing(9), { everyMs: 1, tries: 3 })).rejects.toThrow('attempt 3');
+    expect(await retry(failing(2), { everyMs: 1, tries: 3 })).toBe(3);
+  });
+
   test('ends after the pause where nobody needs the result any more', async () => {
     let left = 2;
     await expect(retry(failing(9), { everyMs: 1, goOn: () => left-- > 0 })).rejects.toThrow('attempt 3');
