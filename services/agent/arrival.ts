@@ -1,5 +1,6 @@
 /** A VM that runs at its destination in post-copy, where parts of its memory may be missing. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { retry } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { isPortTaken, listenAtFreePort } from './ports.ts';
@@ -51,17 +52,13 @@ export class Arrival {
 
   async #listen(port: number, mptcp: boolean): Promise<void> {
     const uri = `tcp:0.0.0.0:${port}${mptcp ? ',mptcp' : ''}`;
-    for (const untilMs = performance.now() + CLOSE_MS; ; await sleep(50)) {
+    const recover = async () => {
       // QEMU may have closed it by itself.
       await this.#urgent.execute('migrate-pause').catch(() => {});
-      try {
-        await this.#urgent.execute('migrate-recover', { uri });
-        return;
-      } catch (error) {
-        const isFinal = !(error instanceof QmpError) || isPortTaken(error) || this.#isWhole;
-        if (isFinal || performance.now() > untilMs) throw error;
-      }
-    }
+      await this.#urgent.execute('migrate-recover', { uri });
+    };
+    const isPassing = (error: unknown) => error instanceof QmpError && !isPortTaken(error) && !this.#isWhole;
+    await retry(recover, { everyMs: 50, withinMs: CLOSE_MS, isPassing });
   }
 
   /** Closes the second monitor. */

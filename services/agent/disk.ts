@@ -9,6 +9,7 @@
  * layer alone follows, which writes to both ends. Backup and mirror never write at the same time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import type { Log } from '#shared/log.ts';
@@ -187,6 +188,7 @@ export class DiskCopy {
     if (this.#following) return;
     this.#following = true;
     try {
+      // Not `until`: a backup that is gone or has failed ends the whole function.
       for (;;) {
         const { backup } = await this.#look();
         if (backup === undefined || backup.error !== undefined) return;
@@ -222,6 +224,7 @@ export class DiskCopy {
     // Left over from an agent that ended before the copy began.
     await this.#qmp.execute('blockdev-del', { 'node-name': 'far0' }).catch(() => {});
     await this.#qmp.execute('block-dirty-bitmap-remove', DELTA).catch(() => {});
+    // Not `retry`: each failure but the last is logged.
     for (let tries = 1; ; tries++) {
       try {
         await this.#qmp.execute('blockdev-add', { 'node-name': 'far0', driver: 'nbd', export: 'disk0', ...to });
@@ -245,23 +248,19 @@ export class DiskCopy {
     const qmp = this.#qmp;
     if (!(await this.#find(id))) return;
     await qmp.execute('block-job-cancel', { device: id, force }).catch(() => {});
-    for (const beganMs = performance.now(); ; await sleep(2)) {
+    const isGone = async () => {
       const job = await this.#find(id);
-      if (job === undefined) return;
-      if (job.status === 'concluded') {
-        if (job.error !== undefined && !force)
-          throw new TagalongError('COPY_FAILED', `disk: ${foreignText(job.error)}`);
-        await qmp.execute('job-dismiss', { id });
-        return;
-      }
-      // The VM stands still meanwhile.
-      if (performance.now() - beganMs > this.#stallMs) {
-        throw new TagalongError(
-          'COPY_FAILED',
-          `disk: the last writes did not arrive within ${this.#stallMs} ms; check the paths between the sites`,
-        );
-      }
-    }
+      if (job?.status !== 'concluded') return job === undefined;
+      if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${foreignText(job.error)}`);
+      await qmp.execute('job-dismiss', { id });
+      return true;
+    };
+    // The VM stands still meanwhile.
+    if (await until(isGone, { everyMs: 2, withinMs: this.#stallMs })) return;
+    throw new TagalongError(
+      'COPY_FAILED',
+      `disk: the last writes did not arrive within ${this.#stallMs} ms; check the paths between the sites`,
+    );
   }
 
   async #look(): Promise<{ readonly backup: Job | undefined; readonly mirror: Job | undefined }> {

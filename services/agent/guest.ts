@@ -109,6 +109,7 @@ export async function untilTaken(
   lan: LanAddress,
   isWanted: () => Promise<boolean>,
 ): Promise<void> {
+  // Not `retry`: the pauses grow.
   for (let pauseMs = 100; await isWanted(); pauseMs = Math.min(GROWTH * pauseMs, MOST_PAUSE_MS)) {
     try {
       return await takeAddress(path, mac, lan, BOOT_MS);
@@ -131,6 +132,7 @@ export async function untilJoined(
   abandoned: () => boolean,
 ): Promise<number> {
   const untilMs = performance.now() + joinMs;
+  // Not `until`: the pauses grow.
   for (let pauseMs = 20; ; pauseMs = Math.min(GROWTH * pauseMs, 200)) {
     const [joined, total, plain] = countsOf(await askGuest(path, ['joined', address]));
     if (joined >= total || abandoned() || performance.now() > untilMs) return Math.max(0, total - joined) + plain;

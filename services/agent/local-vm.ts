@@ -115,6 +115,7 @@ export class LocalVm {
   async run(qmp: Qmp): Promise<void> {
     if (await isRunning(qmp)) return;
     await qmp.execute('cont');
+    // Not `until`: turns are counted, because on a busy host the time is over before the event is read.
     for (let i = 0; this.#record.resumedAtMs === undefined && i < RESUME_POLLS; i++) await sleep(1);
     if (this.#record.resumedAtMs === undefined) this.stamp({ resumedAtMs: Date.now() });
     await this.save({});

@@ -1,5 +1,6 @@
 /** TCP ports for QEMU's NBD server and for recovery in post-copy. QEMU does not report a port of its choice, so the agent picks one. */
 import { createServer } from 'node:net';
+import { retry } from '#shared/clock/retry.ts';
 import { QmpError } from './qmp.ts';
 
 /** Enough tries: each fails only if another process takes the port at that moment. */
@@ -28,15 +29,12 @@ export async function listenAtFreePort(
   listen: (port: number) => Promise<void>,
   pick: () => Promise<number> = freePort,
 ): Promise<number> {
-  for (let tries = 1; ; tries++) {
+  const attempt = async () => {
     const port = await pick();
-    try {
-      await listen(port);
-      return port;
-    } catch (error) {
-      if (!isPortTaken(error) || tries === MAX_TRIES) throw error;
-    }
-  }
+    await listen(port);
+    return port;
+  };
+  return retry(attempt, { everyMs: 0, tries: MAX_TRIES, isPassing: isPortTaken });
 }
 
 /** True: QEMU could not listen because another process does so at this port (EADDRINUSE; QEMU gives only the text). */

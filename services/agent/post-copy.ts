@@ -6,7 +6,7 @@
  * A path that breaks is replaced by another one: both QEMUs close the connection, the destination waits at a new port, and the
  * source goes on sending there.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
 import type { MemoryCopy } from './memory.ts';
@@ -46,9 +46,10 @@ export async function stopForPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: (
  * @throws TagalongError COPY_FAILED: post-copy has not begun, and the move may be undone once the destination has discarded it
  */
 export async function beginPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: () => boolean): Promise<void> {
-  for (let isContinued = false; ; await sleep(2)) {
+  let isContinued = false;
+  const hasBegun = async () => {
     const status = await migrationStatus(qmp);
-    if (isPostCopy(status) || status === 'completed') break;
+    if (isPostCopy(status) || status === 'completed') return true;
     if (status === 'pre-switchover' && !isContinued) {
       isContinued = true;
       await qmp.execute('migrate-continue', { state: 'pre-switchover' });
@@ -57,7 +58,9 @@ export async function beginPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: () 
     const { failure } = copy.status;
     if (failure) throw new TagalongError('COPY_FAILED', failure.reason);
     if (isAbandoned()) throw new TagalongError('COPY_FAILED', 'the move was cancelled');
-  }
+    return false;
+  };
+  await until(hasBegun, { everyMs: 2 });
   await copy.update();
 }
 
@@ -68,16 +71,14 @@ export async function beginPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: () 
  */
 export async function reconnect(qmp: Qmp, endpoints: readonly Endpoint[], port: number, mptcp: boolean): Promise<void> {
   const untilMs = performance.now() + CONNECTION_MS;
-  const until = async (isSo: (status: string) => boolean) => {
-    for (; ; await sleep(10)) {
-      if (isSo(await migrationStatus(qmp))) return;
-      if (performance.now() > untilMs)
-        throw new TagalongError('STALLED', 'QEMU does not change to another connection in time; read the log of QEMU');
-    }
+  const untilStatus = async (isSo: (status: string) => boolean) => {
+    const withinMs = untilMs - performance.now();
+    if (!(await until(async () => isSo(await migrationStatus(qmp)), { everyMs: 10, withinMs })))
+      throw new TagalongError('STALLED', 'QEMU does not change to another connection in time; read the log of QEMU');
   };
   if ((await migrationStatus(qmp)) === 'postcopy-active') await qmp.execute('migrate-pause');
-  await until((status) => status === 'postcopy-paused' || status === 'completed');
+  await untilStatus((status) => status === 'postcopy-paused' || status === 'completed');
   if ((await migrationStatus(qmp)) === 'completed') return;
   await qmp.execute('migrate', { channels: mainChannel(endpoints[0]!.address, port, mptcp), resume: true });
-  await until((status) => !status.startsWith('postcopy-recover'));
+  await untilStatus((status) => !status.startsWith('postcopy-recover'));
 }

@@ -1,8 +1,8 @@
 /** QEMU processes: they outlive the agent that started them, and are found again by id and start time. */
 import { execFile, spawn } from 'node:child_process';
 import { open, readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { foreignText } from '#shared/text.ts';
 
@@ -38,11 +38,10 @@ export async function isAlive({ pid, startTicks: began }: ProcessId): Promise<bo
 
 /** Ends a process and waits until it is gone. */
 export async function end(id: ProcessId): Promise<void> {
-  for (let i = 0; await isAlive(id); i++) {
-    // Nothing of a QEMU that is ended is to be kept: it has no chance to flush.
-    if (i === 0) process.kill(id.pid, 'SIGKILL');
-    await sleep(5);
-  }
+  if (!(await isAlive(id))) return;
+  // Nothing of a QEMU that is ended is to be kept: it has no chance to flush.
+  process.kill(id.pid, 'SIGKILL');
+  await until(async () => !(await isAlive(id)), { everyMs: 5 });
 }
 
 /** The processes that were started with such an argument, whoever started them. */

@@ -94,6 +94,7 @@ export async function openQmp(path: string, outOfBand = false): Promise<Qmp> {
 
 /** Opens the monitor of a QEMU that may have just started; waits five seconds for it. Undefined where that QEMU is gone. */
 export async function openQmpOf(process: ProcessId, path: string): Promise<Qmp | undefined> {
+  // Not `retry`: whether QEMU lives is asked before each attempt, and takes time itself.
   for (let i = 0; await isAlive(process); i++) {
     try {
       return await openQmp(path);

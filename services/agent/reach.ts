@@ -3,7 +3,7 @@
  * cancel. While it connects to a disk, it also blocks the VM.
  */
 import { connect, createServer, type Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
 
@@ -35,15 +35,15 @@ export async function reachable(
   patienceMs: number,
   abandoned: () => boolean,
 ): Promise<Endpoint[]> {
-  for (const untilMs = performance.now() + patienceMs; ; await sleep(AGAIN_MS)) {
-    const answered = await Promise.all(endpoints.map(({ address }) => answers(address, port)));
-    const there = endpoints.filter((_, i) => answered[i]);
-    if (there.length > 0) return [...there, ...endpoints.filter((_, i) => !answered[i])];
-    if (abandoned() || performance.now() > untilMs) {
-      const all = endpoints.map(({ address }) => address).join(', ');
-      throw new TagalongError('STALLED', `none of ${all} answers for ${Math.round(patienceMs)} ms`);
-    }
-  }
+  let answered: readonly boolean[] = [];
+  const isOver = async () => {
+    answered = await Promise.all(endpoints.map(({ address }) => answers(address, port)));
+    return answered.includes(true) || abandoned();
+  };
+  await until(isOver, { everyMs: AGAIN_MS, withinMs: patienceMs });
+  if (answered.includes(true)) return [true, false].flatMap((is) => endpoints.filter((_, i) => answered[i] === is));
+  const all = endpoints.map(({ address }) => address).join(', ');
+  throw new TagalongError('STALLED', `none of ${all} answers for ${Math.round(patienceMs)} ms`);
 }
 
 function answers(host: string, port: number): Promise<boolean> {

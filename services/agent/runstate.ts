@@ -3,6 +3,7 @@
  * MigrationStatus (`query-migrate`).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import type { InstanceRecord } from './instance-record.ts';
@@ -48,18 +49,18 @@ async function canRun(qmp: Qmp, state: string): Promise<boolean> {
  * @throws TagalongError NOT_RECEIVED where it is not here yet, COPY_FAILED where it never will be
  */
 export async function untilReceived(qmp: Qmp, vm: string): Promise<void> {
-  for (const untilMs = performance.now() + LOAD_MS; ; await sleep(2)) {
-    if (await canRun(qmp, await runState(qmp))) return;
-    const status = await migrationStatus(qmp);
-    const failed = status === 'failed' || status === 'none';
-    if (failed || performance.now() > untilMs) {
-      const code = failed ? 'COPY_FAILED' : 'NOT_RECEIVED';
-      throw new TagalongError(
-        code,
-        `${vm}: its memory has not arrived completely (QEMU says ${status}); wait, or cancel the move`,
-      );
-    }
-  }
+  let status = '';
+  const missing = (code: 'COPY_FAILED' | 'NOT_RECEIVED') => {
+    const what = `its memory has not arrived completely (QEMU says ${status})`;
+    return new TagalongError(code, `${vm}: ${what}; wait, or cancel the move`);
+  };
+  const isReceived = async () => {
+    if (await canRun(qmp, await runState(qmp))) return true;
+    status = await migrationStatus(qmp);
+    if (status === 'failed' || status === 'none') throw missing('COPY_FAILED');
+    return false;
+  };
+  if (!(await until(isReceived, { everyMs: 2, withinMs: LOAD_MS }))) throw missing('NOT_RECEIVED');
 }
 
 /**
@@ -71,6 +72,7 @@ export async function runOnAtSource(qmp: Qmp, vm: string): Promise<boolean> {
   const before = await migrationStatus(qmp);
   const wasSent = before === 'completed';
   if (!isPostCopy(before)) await qmp.execute('migrate_cancel').catch(() => {});
+  // Not `until`: there are two good ends, and the time decides what is done in each turn.
   for (const beganMs = performance.now(); ; await sleep(10)) {
     const state = await runState(qmp);
     if (state === 'running') return true;

@@ -2,8 +2,9 @@
  * The end of pre-copy at the source: QEMU stops the VM, stands at `pre-switchover`, and sends the rest when told to (QEMU's
  * docs/devel/migration/main.rst; the pause is the capability `pause-before-switchover`).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
+import type { CopyStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import type { MemoryCopy } from './memory.ts';
 import { NO_LIMIT_BPS } from './migration-settings.ts';
 import type { Qmp } from './qmp.ts';
@@ -12,8 +13,6 @@ import { migrationStatus } from './query-migrate.ts';
 /** How long QEMU may take to stop the VM once it is allowed to. It compares with its limits ten times a second. */
 const STOP_MS = 10_000;
 const POLL_MS = 2;
-
-const cancelled = () => new TagalongError('COPY_FAILED', 'the move was cancelled');
 
 /**
  * Lets QEMU stop the VM, and waits until it stands still at `pre-switchover`.
@@ -50,14 +49,8 @@ export async function untilStopped(
   isAbandoned: () => boolean,
   onTimeout: () => never,
 ): Promise<void> {
-  for (const untilMs = performance.now() + STOP_MS; ; await sleep(POLL_MS)) {
-    await copy.update();
-    const { state, failure } = copy.status;
-    if (state === 'stopped' || state === 'sent') return;
-    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
-    if (isAbandoned()) throw cancelled();
-    if (performance.now() > untilMs) onTimeout();
-  }
+  const isStopped = () => reaches(copy, ['stopped', 'sent'], isAbandoned);
+  if (!(await until(isStopped, { everyMs: POLL_MS, withinMs: STOP_MS }))) onTimeout();
 }
 
 /**
@@ -68,11 +61,19 @@ export async function sendRest(qmp: Qmp, copy: MemoryCopy, isAbandoned: () => bo
   if ((await migrationStatus(qmp)) === 'pre-switchover') {
     await qmp.execute('migrate-continue', { state: 'pre-switchover' });
   }
-  for (; ; await sleep(POLL_MS)) {
-    await copy.update();
-    const { state, failure } = copy.status;
-    if (state === 'sent') return;
-    if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
-    if (isAbandoned()) throw cancelled();
-  }
+  await until(() => reaches(copy, ['sent'], isAbandoned), { everyMs: POLL_MS });
+}
+
+/** Looks once whether a copy is in one of these states. @throws TagalongError COPY_FAILED: it never will be */
+async function reaches(
+  copy: MemoryCopy,
+  states: readonly CopyStatus['state'][],
+  isAbandoned: () => boolean,
+): Promise<boolean> {
+  await copy.update();
+  const { state, failure } = copy.status;
+  if (states.includes(state)) return true;
+  if (state === 'failed') throw new TagalongError('COPY_FAILED', failure!.reason);
+  if (isAbandoned()) throw new TagalongError('COPY_FAILED', 'the move was cancelled');
+  return false;
 }
