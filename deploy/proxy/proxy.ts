@@ -6,8 +6,8 @@ import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, watchChild } from '#shared/child.ts';
+import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Address, haproxyConfig, meansOf } from './config.ts';
 import { runtimeCommand } from './runtime.ts';
@@ -116,12 +116,9 @@ async function outputOf(spawn: Spawn, args: readonly string[]): Promise<string> 
 }
 
 async function ready(socketPath: string, child: Child): Promise<void> {
-  for (const untilMs = performance.now() + START_MS; performance.now() < untilMs; await sleep(POLL_MS)) {
-    if (!child.running) break;
-    const answered = await runtimeCommand(socketPath, 'show info').catch(() => undefined);
-    if (answered) return;
-  }
-  throw new Error('not ready');
+  const isOver = async () => !child.running || (await runtimeCommand(socketPath, 'show info').catch(() => '')) !== '';
+  const isInTime = await until(isOver, { everyMs: POLL_MS, withinMs: START_MS });
+  if (!isInTime || !child.running) throw new Error('not ready');
 }
 
 /** The first alert of the output: it is the cause of the later ones. */

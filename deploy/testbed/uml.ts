@@ -3,8 +3,8 @@
  * ordinary process. Its taps are a cable's two ends. It is fast because it passes on segments as large as the sender's
  * (`gro=1`).
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { type Child, startChild } from '#shared/child.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { delayLines, looseEnds } from './netem.ts';
 import type { Impairment } from './topology.ts';
@@ -12,7 +12,7 @@ import type { Impairment } from './topology.ts';
 const INIT = new URL('uml-init.sh', import.meta.url).pathname;
 /** The output of `uml-init.sh` once packets pass, and the prefix of its errors. */
 const SAYS = 'delay: ';
-const READY = `${SAYS}ready`;
+const READY = new RegExp(`^${SAYS}ready\\s*$`, 'm');
 /** The longest time of a start; it usually takes a second. */
 const BOOT_MS = 30_000;
 /** Limited by the command line, which names the devices and has at most 4096 characters. */
@@ -30,11 +30,11 @@ export async function startUml(
   { namespace, folder }: { readonly namespace: string; readonly folder: string },
   cables: readonly Impairment[],
 ): Promise<() => void> {
-  const kernels: ChildProcess[] = [];
+  const kernels: Child[] = [];
   let wanted = true;
   const end = () => {
     wanted = false;
-    for (const kernel of kernels) kernel.kill('SIGKILL');
+    for (const kernel of kernels) kernel.signal('SIGKILL');
   };
   const start = async (first: number) => {
     const own = cables.slice(first, first + CABLES_EACH);
@@ -42,10 +42,10 @@ export async function startUml(
     await writeFolder(path, own);
     // The kernel's clock times the packets, so it must not wait for a processor that guests use.
     const nice = ['nice', '-n', '-10', 'linux.uml', ...commandLine(path, own, first)];
-    const kernel = spawn('ip', ['netns', 'exec', namespace, ...nice], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const kernel = startChild('ip', ['netns', 'exec', namespace, ...nice], { stdio: 'pipe' });
     kernels.push(kernel);
     await untilReady(kernel);
-    kernel.once('exit', () => {
+    void kernel.ended.then(() => {
       if (wanted) process.emitWarning('user-mode-linux has ended: the delayed paths of this test bed are gone');
     });
   };
@@ -93,32 +93,22 @@ export function commandLine(path: string, cables: readonly Impairment[], first: 
   ];
 }
 
-async function untilReady(kernel: ChildProcess): Promise<void> {
-  const said: string[] = [];
-  const why = await new Promise<string | undefined>((resolve) => {
-    const late = setTimeout(() => resolve(`it was not ready after ${BOOT_MS / 1000} s`), BOOT_MS);
-    const settle = (answer?: string) => {
-      clearTimeout(late);
-      resolve(answer);
-    };
-    for (const stream of [kernel.stdout!, kernel.stderr!]) {
-      let rest = '';
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        const lines = (rest + text).split('\n');
-        rest = lines.pop()!;
-        said.push(...lines.map((line) => line.trim()).filter(Boolean));
-        if (said.includes(READY)) settle();
-      });
-    }
-    kernel.once('error', ({ message }) => settle(message));
-    kernel.once('close', () =>
-      settle(said.find((line) => line.startsWith(SAYS))?.slice(SAYS.length) ?? said.at(-1) ?? 'it said nothing'),
-    );
-  });
-  if (why !== undefined) {
+/** Its script says why it ends; where it could not, the last line of the kernel does. */
+async function untilReady(kernel: Child): Promise<void> {
+  try {
+    await kernel.printed(READY, BOOT_MS);
+  } catch (cause) {
+    const said = `${kernel.stdout}${kernel.stderr}`
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean);
+    const why = kernel.running
+      ? `it was not ready after ${BOOT_MS / 1000} s`
+      : (said.find((line) => line.startsWith(SAYS))?.slice(SAYS.length) ?? said.at(-1) ?? 'it said nothing');
     throw new TagalongError(
       'TESTBED_MISSING',
       `packets cannot be delayed, because user-mode Linux did not start: ${why}`,
+      { cause },
     );
   }
 }

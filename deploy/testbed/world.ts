@@ -1,10 +1,10 @@
 /** A test bed with everything on it: network, guest image, certificates, and an agent at each site. */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { readCredentials } from '#services/sites/hosts/credentials.ts';
 import { type Child, watchChild } from '#shared/child.ts';
+import { until } from '#shared/clock/retry.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
@@ -47,6 +47,8 @@ export interface TestBedOptions {
  * (measured: pauses of 106 to 231 ms with hardly any memory left to send).
  */
 const EMULATED_RESUME_MS = 150;
+/** The longest start of an agent. */
+const AGENT_MS = 60_000;
 /** The longest boot of a guest under software emulation. */
 const BOOT_MS = 60_000;
 
@@ -83,14 +85,13 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
     const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
     const agent = agents.get(site)!;
-    for (let i = 0; ; i++) {
-      const answer = await agent.status().catch(() => undefined);
-      if (answer) return;
-      if (!child.running || i > 600) {
-        throw new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${child.lastWords}`);
-      }
-      await sleep(50);
-    }
+    const failed = () => new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${child.lastWords}`);
+    const answers = async () => {
+      if (await agent.status().catch(() => undefined)) return true;
+      if (!child.running) throw failed();
+      return false;
+    };
+    if (!(await until(answers, { everyMs: 50, withinMs: AGENT_MS }))) throw failed();
   };
 
   let resumeMs = DEFAULT_MOVE_MODEL.resumeMs;
@@ -123,13 +124,15 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
     },
     async ready(site, vm) {
       const agent = agents.get(site)!;
-      for (const untilMs = Date.now() + BOOT_MS; ; await sleep(100)) {
+      let address: string | undefined;
+      const hasAddress = async () => {
         const said = await agent.guest(vm, ['addresses']).catch(() => '');
-        const address = /=([\d.]+)\//.exec(said)?.[1];
-        if (address) return address;
-        if (Date.now() > untilMs)
-          throw new TagalongError('GUEST_SILENT', `${vm} did not start at ${site} in time; read the log of its agent`);
-      }
+        address = /=([\d.]+)\//.exec(said)?.[1];
+        return address !== undefined;
+      };
+      await until(hasAddress, { everyMs: 100, withinMs: BOOT_MS });
+      if (address !== undefined) return address;
+      throw new TagalongError('GUEST_SILENT', `${vm} did not start at ${site} in time; read the log of its agent`);
     },
     async close() {
       for (const agent of agents.values()) agent.close();
