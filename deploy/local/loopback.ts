@@ -4,6 +4,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { retry } from '#shared/clock/retry.ts';
+import { TagalongError } from '#shared/errors.ts';
 
 /** Maps a Compose service to its loopback address. */
 export interface Loopback {
@@ -43,7 +45,10 @@ export function loopback(services: readonly string[], freePorts: readonly number
 /** Below the range of outgoing connections of Linux, so that none of them takes a port between the check and its use. */
 const [FIRST_PORT, PAST_PORT] = [15_000, 32_000];
 
-/** Finds free ports of the loopback, all different, for programs that cannot pick a port themselves. */
+/** Another process would have to take a port of each try in the moment between. */
+const MAX_TRIES = 5;
+
+/** Finds free ports of the loopback, all different, for programs that cannot pick a port themselves. Prefer {@link onFreePorts}. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   while (servers.length < count) {
@@ -57,4 +62,25 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/**
+ * Starts programs at free ports. Where another process has taken one in between, it starts them again at other ports.
+ * @param start leaves nothing running where it rejects; a taken port is a TagalongError PORT_UNAVAILABLE
+ * @param pick finds that many free ports
+ * @throws what `start` throws, also after ports were taken five times
+ */
+export function onFreePorts<T>(
+  count: number,
+  start: (ports: readonly number[]) => Promise<T>,
+  pick: (count: number) => Promise<readonly number[]> = freePorts,
+): Promise<T> {
+  const isPassing = (error: unknown) => error instanceof TagalongError && error.code === 'PORT_UNAVAILABLE';
+  return retry(async () => start(await pick(count)), { everyMs: 0, tries: MAX_TRIES, isPassing });
+}
+
+/** The error of a program that has ended: PORT_UNAVAILABLE where it says that its port is taken (EADDRINUSE); else undefined. */
+export function portTaken(name: string, output: string): TagalongError | undefined {
+  if (!/address already in use|EADDRINUSE/i.test(output)) return undefined;
+  return new TagalongError('PORT_UNAVAILABLE', `${name}: another process listens at its port`);
 }

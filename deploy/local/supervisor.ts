@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { watchChild } from '#shared/child.ts';
 import { until } from '#shared/clock/retry.ts';
+import type { TagalongError } from '#shared/errors.ts';
+import { portTaken } from './loopback.ts';
 
 const GUARD = new URL('guard.sh', import.meta.url).pathname;
 /** Time between the end of a process and its restart. */
@@ -26,7 +28,7 @@ export interface Supervised {
   readonly name: string;
   /** Process id of the present run. */
   readonly pid: number | undefined;
-  /** Resolves when the process is ready; rejects after the time. */
+  /** Resolves when the process is ready; rejects after the time. @throws TagalongError PORT_UNAVAILABLE at once */
   ready(timeoutMs: number): Promise<void>;
   /** Stops the process for good. Resolves when it has ended. */
   stop(): Promise<void>;
@@ -38,6 +40,7 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
   let stopping = false;
   let guard: ChildProcess | undefined;
   let pid: number | undefined;
+  let taken: TagalongError | undefined;
 
   const runOnce = async () => {
     // In a process group of its own: a Ctrl-C at the terminal reaches only the supervisor, which stops all processes in order.
@@ -50,6 +53,7 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
     });
     const code = await child.ended;
     pid = undefined;
+    taken = portTaken(name, child.stderr);
     if (!stopping) say(name, `ended (${guard.signalCode ?? code}); it is started again`);
   };
   const ended = (async () => {
@@ -65,7 +69,10 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
       return pid;
     },
     async ready(timeoutMs) {
-      const isReady = async () => (await answers(readyUrl)) || stopping;
+      const isReady = async () => {
+        if (taken !== undefined) throw taken;
+        return (await answers(readyUrl)) || stopping;
+      };
       if (await until(isReady, { everyMs: LOOK_MS, withinMs: timeoutMs })) return;
       throw new Error(`${name} is not ready after ${timeoutMs / 1000} s`);
     },

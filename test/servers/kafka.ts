@@ -1,15 +1,13 @@
 /** Real Apache Kafka for tests: KRaft nodes on free loopback ports, with a directory of their own, gone when stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
-import { freePorts } from '#deploy/local/loopback.ts';
+import { freePorts, onFreePorts, portTaken } from '#deploy/local/loopback.ts';
+import { type Child, watchChild } from '#shared/child.ts';
+import { until } from '#shared/clock/retry.ts';
 
 const SERVERS = new URL('../../deploy/servers/kafka/', import.meta.url).pathname;
 const START_MS = 60_000;
@@ -62,11 +60,18 @@ export interface KafkaServerOptions {
   readonly format?: readonly string[];
 }
 
-/** Starts a cluster and waits until each node takes connections and knows the others. */
-export async function startKafka(options: KafkaServerOptions = {}): Promise<KafkaServers> {
+/**
+ * Starts a cluster and waits until each node takes connections and knows the others. A node cannot pick its ports: the others and
+ * the clients are told them.
+ * @param pick finds free ports
+ */
+export function startKafka(options: KafkaServerOptions = {}, pick = freePorts): Promise<KafkaServers> {
+  return onFreePorts((options.nodes ?? 1) * 2, (ports) => startAt(ports, options), pick);
+}
+
+async function startAt(ports: readonly number[], options: KafkaServerOptions): Promise<KafkaServers> {
   const { nodes = 1, format = [] } = options;
   const directory = mkdtempSync(join(tmpdir(), `tagalong-kafka-${process.pid}-`));
-  const ports = await freePorts(nodes * 2);
   const running: Node[] = [];
   const start = async (node: number) => {
     const file = join(directory, `${node}.properties`);
@@ -75,7 +80,7 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
     await running[node].takesConnections(ports[node]!);
   };
   const stop = async () => {
-    await Promise.all(running.map((node) => node.end()));
+    await Promise.all(running.map((node) => node.kill()));
     rmSync(directory, { recursive: true, force: true });
   };
   const brokers = ports.slice(0, nodes).map((port) => `127.0.0.1:${port}`);
@@ -84,7 +89,7 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
     if (nodes > 1) await Promise.all(brokers.map((broker) => knows(broker, nodes)));
   } catch (error) {
     await stop();
-    throw error;
+    throw running.map((node) => node.portTaken).find(Boolean) ?? error;
   }
   return {
     brokers,
@@ -98,51 +103,35 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
 /** One node, from its start to its end. */
 class Node {
   readonly #script: ChildProcess;
-  readonly #pid: Promise<number>;
-  readonly #ended: Promise<unknown>;
-  #said = '';
+  readonly #child: Child;
+  readonly #pid: Promise<string>;
 
   constructor(properties: string, format: readonly string[]) {
-    const args = [`${SERVERS}start.sh`, properties, CLUSTER_ID, ...format];
-    this.#script = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.#ended = once(this.#script, 'exit');
-    this.#script.stderr!.on('data', (data) => {
-      this.#said = (this.#said + data).slice(-10_000);
-    });
-    this.#pid = once(createInterface(this.#script.stdout!), 'line').then(([line]) => Number(line));
+    this.#script = spawn('sh', [`${SERVERS}start.sh`, properties, CLUSTER_ID, ...format], { stdio: 'pipe' });
+    this.#child = watchChild(this.#script, { keepChars: 10_000 });
+    this.#pid = this.#child.printed(/^\d+$/m);
+    // Without a process id it has not started, which the next line tells.
+    this.#pid.catch(() => {});
   }
 
+  /** By its own word: at a port that is taken, another program takes connections. */
   async takesConnections(port: number): Promise<void> {
-    const until = Date.now() + START_MS;
-    while (!(await canConnect(port))) {
-      if (Date.now() > until || this.#script.exitCode !== null) {
-        throw new Error(`Kafka did not start:\n${this.#said}`);
-      }
-      await sleep(50);
-    }
+    await this.#child.printed(new RegExp(`Awaiting socket connections on 127\\.0\\.0\\.1:${port}\\b`), START_MS);
+  }
+
+  /** Defined where it has ended because a port of its own was taken. */
+  get portTaken(): Error | undefined {
+    return portTaken('Kafka', this.#child.stderr);
   }
 
   async halt(): Promise<void> {
-    process.kill(await this.#pid, 'SIGSTOP');
+    process.kill(Number(await this.#pid), 'SIGSTOP');
   }
 
+  /** Kills it: a graceful end of one of several nodes waits for the others, and nobody needs this data any more. */
   async kill(): Promise<void> {
-    process.kill(await this.#pid, 'SIGKILL');
-    await this.end();
-  }
-
-  async end(): Promise<void> {
-    // A graceful end of one of several nodes waits for the others; nobody needs this data any more.
-    const pid = await Promise.race([this.#pid, this.#ended.then(() => undefined)]);
-    if (pid !== undefined) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Gone already.
-      }
-    }
     this.#script.stdin!.end();
-    await this.#ended;
+    await this.#child.ended;
   }
 }
 
@@ -179,18 +168,10 @@ function propertiesOf(node: number, ports: readonly number[], data: string, opti
 async function knows(broker: string, nodes: number): Promise<void> {
   const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
-  for (const until = Date.now() + START_MS; (await admin.describeCluster()).brokers.length < nodes; await sleep(50)) {
-    if (Date.now() > until) throw new Error(`Kafka did not start: ${broker} does not know ${nodes} nodes`);
-  }
+  const knowsAll = async () => (await admin.describeCluster()).brokers.length >= nodes;
+  const isInTime = await until(knowsAll, { everyMs: 50, withinMs: START_MS });
   await admin.disconnect();
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
+  if (!isInTime) throw new Error(`Kafka did not start: ${broker} does not know ${nodes} nodes`);
 }
 
 /** A prefix that no other test has: isolation without a cluster for each. */

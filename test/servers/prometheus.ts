@@ -1,13 +1,12 @@
-/** Prometheus for tests: a real one, on a free port of the loopback, with its data in a folder of its own. */
+/** Prometheus for tests: a real one, on a port of the loopback that it picks, with its data in a folder of its own. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePorts } from '#deploy/local/loopback.ts';
 import { type Child, startChild } from '#shared/child.ts';
+import { until } from '#shared/clock/retry.ts';
 import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -58,15 +57,12 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
   for (const file of ['prometheus.yaml', 'alerts.yaml'])
     await cp(`${ROOT}deploy/monitoring/${file}`, join(folder, file));
   await writeFile(join(folder, 'targets.yaml'), JSON.stringify(targets));
-  const port = (await freePorts(1))[0]!;
-  const url = `http://127.0.0.1:${port}`;
   const child = startChild(
     pathOf('prometheus')!,
     [
       `--config.file=${folder}/prometheus.yaml`,
       `--storage.tsdb.path=${folder}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--log.level=warn',
+      '--web.listen-address=127.0.0.1:0',
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
@@ -74,7 +70,9 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
     await child.kill();
     await remove();
   };
+  let url: string;
   try {
+    url = `http://${await child.printed(/"Listening on" address=(127\.0\.0\.1:\d+)/, START_TIMEOUT_MS)}`;
     await ready(url, child);
   } catch (cause) {
     await stop();
@@ -93,11 +91,7 @@ export async function startPrometheus(targets: object): Promise<PrometheusTestSe
 }
 
 async function ready(url: string, child: Child): Promise<void> {
-  const untilMs = performance.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const response = await fetch(`${url}/-/ready`).catch(() => undefined);
-    if (response?.ok) return;
-    if (!child.running || performance.now() > untilMs) throw new Error('it is not ready');
-    await pause(100);
-  }
+  const isOver = async () => !child.running || ((await fetch(`${url}/-/ready`).catch(() => undefined))?.ok ?? false);
+  const isInTime = await until(isOver, { everyMs: 100, withinMs: START_TIMEOUT_MS });
+  if (!isInTime || !child.running) throw new Error('it is not ready');
 }

@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts, loopback } from '#deploy/local/loopback.ts';
+import { loopback, onFreePorts } from '#deploy/local/loopback.ts';
 import { type Deployed, type Plan, type Planned, planOf, servicesOf } from '#deploy/local/plan.ts';
 import { findProgram } from '#deploy/local/programs.ts';
 import { type Supervised, supervise } from '#deploy/local/supervisor.ts';
@@ -41,24 +41,38 @@ export async function runLocal({
   const stop = stopRequest();
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));
   const running: Supervised[] = [];
-  try {
-    const plan = await planIn(folder, path);
-    const begin = async (some: readonly Planned[]) => {
-      const begun = some.map((planned) => supervise(launchOf(planned, programs[planned.program]), say));
-      running.push(...begun);
-      await Promise.race([Promise.all(begun.map((one) => one.ready(READY_MS))), aborted(stop)]);
-    };
+  const begin = async (some: readonly Planned[]) => {
+    const begun = some.map((planned) => supervise(launchOf(planned, programs[planned.program]), say));
+    running.push(...begun);
+    await Promise.race([Promise.all(begun.map((one) => one.ready(READY_MS))), aborted(stop)]);
+  };
+  const end = async () => {
+    const all = running.splice(0);
+    // The services end first: they still need the servers while they stop.
+    await stopAll(all.filter(({ name }) => !name.startsWith('nats-')));
+    await stopAll(all);
+    await rm(folder, { recursive: true, force: true });
+  };
+  const startAt = async (ports: readonly number[]) => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const plan = await planIn(folder, path, ports);
     const isServer = ({ program }: Planned) => program === 'nats-server';
-    await begin(plan.processes.filter(isServer));
-    if (!stop.aborted) await begin(plan.processes.filter((planned) => !isServer(planned)));
+    try {
+      await begin(plan.processes.filter(isServer));
+      if (!stop.aborted) await begin(plan.processes.filter((planned) => !isServer(planned)));
+    } catch (error) {
+      await end();
+      throw error;
+    }
+    return plan;
+  };
+  try {
+    const plan = await onFreePorts(PORTS, startAt);
     if (stop.aborted) return;
     process.stdout.write(json ? asJson(plan, running) : asTable(plan));
     await aborted(stop);
   } finally {
-    // The services end first: they still need the servers while they stop.
-    await stopAll(running.filter(({ name }) => !name.startsWith('nats-')));
-    await stopAll(running);
-    await rm(folder, { recursive: true, force: true });
+    await end();
   }
 }
 
@@ -73,7 +87,7 @@ async function refuseOtherServers(path: string): Promise<void> {
   }
 }
 
-async function planIn(folder: string, configPath: string): Promise<Plan> {
+async function planIn(folder: string, configPath: string, ports: readonly number[]): Promise<Plan> {
   const text = (path: string) => readFile(path, 'utf8');
   const files: Deployed = {
     compose: await text(deployed('compose/compose.yaml')),
@@ -83,7 +97,7 @@ async function planIn(folder: string, configPath: string): Promise<Plan> {
     targets: await text(deployed('monitoring/targets.yaml')),
     natsConf: deployed('nats/cluster.conf'),
   };
-  const plan = planOf(files, loopback(servicesOf(files.compose), await freePorts(PORTS)), folder);
+  const plan = planOf(files, loopback(servicesOf(files.compose), ports), folder);
   for (const [name, content] of Object.entries(plan.files)) {
     await writeFile(join(folder, name), content, { mode: 0o600 });
   }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no further settings. It ends when its
-# standard input does, and so with the process that started it, also after a crash.
+# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no further settings. It is killed when its
+# standard input ends, and so with the process that started it, also after a crash.
 #
 #   sh deploy/servers/kafka/start.sh SERVER.PROPERTIES CLUSTER-ID [OPTION OF THE FORMATTING ...]
 #
@@ -15,10 +15,6 @@ cluster=$2
 shift 2
 
 $JAVA -Xmx128m kafka.tools.StorageTool format --ignore-formatted -t "$cluster" -c "$properties" "$@" >/dev/null </dev/null
-$JAVA -Xmx512m kafka.Kafka "$properties" </dev/null >&2 &
-node=$!
-trap 'kill "$node" 2>/dev/null' INT TERM
-echo "$node"
-while read -r _; do :; done
-kill "$node" 2>/dev/null || true
-wait "$node" || true
+# It says when it listens at a port.
+exec sh "$(dirname "$0")/../../local/guard.sh" \
+  $JAVA -Xmx512m -Dorg.slf4j.simpleLogger.log.kafka.network.DataPlaneAcceptor=info kafka.Kafka "$properties"
