@@ -1,4 +1,6 @@
 /**
+ * shared/clock holds clocks and waiting, which take the time from the machine; shared/time holds pure queues and counts.
+ *
  * The clock port, in milliseconds since the Unix epoch. All decisions take their time from it, so that live, replay and simulation
  * differ in nothing but the clock. Adapters of servers and hosts measure their own timeouts with the machine's timers.
  *

@@ -1,4 +1,6 @@
 /**
+ * shared/time holds pure queues and counts, which the linter keeps from the machine's clock; shared/clock holds clocks and waiting.
+ *
  * A queue of deadlines: the earliest comes first, equal ones in the order in which they were added. It is a binary heap with separate
  * arrays for times, order and items, so that a comparison needs neither a call nor an object: each step of each move asks it.
  */
