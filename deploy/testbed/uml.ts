@@ -3,8 +3,9 @@
  * ordinary process. Its taps are a cable's two ends. It is fast because it passes on segments as large as the sender's
  * (`gro=1`).
  */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
-import { type Child, startChild } from '#shared/child.ts';
+import { type Child, watchChild } from '#shared/child.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { delayLines, looseEnds } from './netem.ts';
 import type { Impairment } from './topology.ts';
@@ -30,11 +31,11 @@ export async function startUml(
   { namespace, folder }: { readonly namespace: string; readonly folder: string },
   cables: readonly Impairment[],
 ): Promise<() => void> {
-  const kernels: Child[] = [];
+  const kernels: ChildProcess[] = [];
   let wanted = true;
   const end = () => {
     wanted = false;
-    for (const kernel of kernels) kernel.signal('SIGKILL');
+    for (const kernel of kernels) kernel.kill('SIGKILL');
   };
   const start = async (first: number) => {
     const own = cables.slice(first, first + CABLES_EACH);
@@ -42,10 +43,11 @@ export async function startUml(
     await writeFolder(path, own);
     // The kernel's clock times the packets, so it must not wait for a processor that guests use.
     const nice = ['nice', '-n', '-10', 'linux.uml', ...commandLine(path, own, first)];
-    const kernel = startChild('ip', ['netns', 'exec', namespace, ...nice], { stdio: 'pipe' });
+    const kernel = spawn('ip', ['netns', 'exec', namespace, ...nice], { stdio: 'pipe' });
     kernels.push(kernel);
-    await untilReady(kernel);
-    void kernel.ended.then(() => {
+    await untilReady(watchChild(kernel));
+    // Not when the Child has ended: helpers of the kernel outlive it, and hold its output open.
+    kernel.once('exit', () => {
       if (wanted) process.emitWarning('user-mode-linux has ended: the delayed paths of this test bed are gone');
     });
   };
