@@ -2,31 +2,15 @@
  * The configuration: every key, its unit and its default, in one place. A file gives only what differs from the
  * defaults; a key that is not known here is refused. Units are in the names; `rateBps` is bytes a second.
  */
-import Type, { type Static, type TProperties } from 'typebox';
+import Type, { type Static } from 'typebox';
 import { MAX_RATE_BPS, MAX_RTT_MS, MAX_USERS_PER_VM, MAX_VMS_NAMED, MAX_WEIGHT, MIN_WEIGHT } from '../events/bounds.ts';
 import { SiteReported, VmDeclared, VmSpec } from '../events/types.ts';
 import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
 import { DEFAULT_NETWORK } from '../model/network.ts';
+import { amount, closed, count, File, pause, Secret, section, share, time } from './values.ts';
 
-const closed = { additionalProperties: false } as const;
 const { site: SiteName, lat, lon, slots, uplinks } = SiteReported.properties;
 const Name = VmDeclared.properties.vm;
-
-/** A part of the configuration that is left out is the part with all its defaults. */
-const section = <P extends TProperties>(properties: P) => Type.Object(properties, { ...closed, default: {} });
-/** Ten years: no wait, age or pause that somebody means is longer. */
-const TEN_YEARS_MS = 315_576_000_000;
-const amount = (value: number, maximum: number) => Type.Number({ minimum: 0, maximum, default: value });
-const pause = (value: number) => amount(value, TEN_YEARS_MS);
-/** A millisecond at least: what is awaited for less time is awaited for none. */
-const time = (value: number) => Type.Number({ minimum: 1, maximum: TEN_YEARS_MS, default: value });
-/** One or more, whole. */
-const count = (value: number, maximum = 1_000_000) => Type.Integer({ minimum: 1, maximum, default: value });
-const share = (value: number) => Type.Number({ minimum: 0.000001, maximum: 1, default: value });
-/** `writeOnly` keeps the value out of error messages. */
-const Secret = Type.Optional(Type.String({ minLength: 16, maxLength: 512, writeOnly: true }));
-
-const File = Type.String({ minLength: 1, maxLength: 4096 });
 
 const Http = section({
   /** The address to listen on. Any but a loopback address needs a `token`. @default 127.0.0.1 */
