@@ -72,7 +72,7 @@ export class SubflowWatch {
   #count(subflows: number, nowMs: number): void {
     const joined = nowMs - this.#upSinceMs! >= LASTING_MS;
     if (subflows >= this.#subflows) {
-      if (!joined || this.#subflows === 0) this.#subflows = subflows;
+      if (!joined) this.#subflows = subflows;
       this.#fewerSinceMs = undefined;
       return;
     }
