@@ -4,7 +4,7 @@ interface Regret {
   home: string;
   /** Time of the last evaluation. */
   atMs: number;
-  /** What the best site would have saved at the last evaluation, in user-milliseconds a second. */
+  /** The saving of the best site at the last evaluation, in user-milliseconds a second. */
   saves: number;
   /** Sum of the missed savings, in user-milliseconds. */
   userMs: number;
