@@ -10,6 +10,8 @@ const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,
 const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
 const unwanted = LONG ? [] : ONLY_LONG;
+/** The tests without servers and VMs take the time that others leave: a limit only ends what hangs. Real VMs leave them one core and more. */
+const beside = { testTimeout: 180_000, hookTimeout: 180_000, maxWorkers: 2, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   test: {
@@ -19,11 +21,8 @@ export default defineConfig({
           name: 'unit',
           include: UNIT,
           exclude: [...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          ...beside,
           isolate: false,
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -31,12 +30,7 @@ export default defineConfig({
           name: 'usual',
           include: ['test/**/*.test.ts'],
           exclude: [...UNIT, ...REAL_VMS, ...SERVERS, ...ALONE, ...unwanted],
-          // They take the time that others leave: a limit only ends what hangs.
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          // Real VMs leave them one core and a part of the other.
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
+          ...beside,
         },
       },
       {
