@@ -75,8 +75,8 @@ export class Placement implements Core<PlacementOutput> {
     const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
     const { limits } = settings;
     const isPaused = () => this.paused;
-    const rules = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
-    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, rules);
+    const filterSettings = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
+    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, filterSettings);
   }
 
   get vms(): ReadonlyMap<string, Vm> {

@@ -1,12 +1,13 @@
 /** Explains why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
 import type { Candidate, Explanation } from '../../events/index.ts';
 import { counted, digits } from '../../format.ts';
+import type { FilterName } from '../evaluate/filters.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
 export type Explained = Explanation & { readonly vm: string; readonly home: string };
 
 /** The words for a refusal, by filter. */
-const REFUSALS: Readonly<Record<string, string>> = {
+const REFUSALS: Readonly<Record<FilterName, string>> = {
   draining: 'it is being emptied',
   silent: 'nothing has been heard of it for too long',
   full: 'it is full',
@@ -21,7 +22,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 
 /** The filters that only a change of the installation ends: waiting does not help. */
-const PERMANENT: ReadonlySet<string> = new Set(['no-path']);
+const PERMANENT: ReadonlySet<string> = new Set<FilterName>(['no-path']);
 
 /** The words for the reason of an idle VM. */
 const UNPOPULATED: Readonly<Record<string, string>> = {
@@ -32,7 +33,7 @@ const UNPOPULATED: Readonly<Record<string, string>> = {
 
 /** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
 export function refusalWords(filter: string): string {
-  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter]! : `"${filter}" refuses it`;
+  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName] : `"${filter}" refuses it`;
 }
 
 /** The explanation as one sentence. @param movingTo destination of the VM's move under way; undefined: none is known */

@@ -21,7 +21,7 @@ import { whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
-import { type FilterSettings, isSilent, refusal } from './filters.ts';
+import { ABOUT_DESTINATION, type FilterSettings, isSilent, refusal } from './filters.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
 
@@ -82,16 +82,16 @@ export class VmEvaluator {
   readonly #sites: SiteTable;
   readonly #settings: EvaluationSettings;
   readonly #policy: AnyPolicy;
-  readonly #rules: FilterSettings;
+  readonly #filterSettings: FilterSettings;
   readonly #scan: CandidateScan;
   readonly #estimates: Estimates;
   readonly #ruleInput: ReusedRuleInput;
 
-  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, rules: FilterSettings) {
+  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, filterSettings: FilterSettings) {
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
-    this.#rules = rules;
+    this.#filterSettings = filterSettings;
     this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
     this.#estimates = new Estimates(settings);
     this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#estimates);
@@ -299,7 +299,7 @@ export class VmEvaluator {
   /** The filter that refuses a move; undefined: none does. */
   #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
     if (pair.to === vm.home) return 'already-there';
-    return refusal({ vm, pair, predicted: raw, nowMs }, this.#rules, forced);
+    return refusal({ vm, pair, predicted: raw, nowMs }, this.#filterSettings, forced);
   }
 
   /** Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. */
@@ -350,9 +350,6 @@ function engaged({ state, context }: Vm, nowMs: number): string | undefined {
   if (context.move) return MOVING_BECAUSE[context.move.source];
   return context.deadlineMs !== null && nowMs < context.deadlineMs ? state : undefined;
 }
-
-/** Filters about the destination. As reasons they get the prefix `better-site-`; without it they would seem to describe the home. */
-const ABOUT_DESTINATION = new Set(['draining', 'silent', 'full']);
 
 /** The published reason of a VM after an evaluation. */
 export function reasonOf({ homeLost, advice }: Evaluation): string {

@@ -1,6 +1,7 @@
 /**
  * Filters: the reasons why a site must not be chosen, whatever the gain. A filter is a few comparisons. Its name is published when
- * it refuses. Filters run in this order, the cheapest first, and the first refusal counts.
+ * it refuses. Filters run in this order, the cheapest first, and the first refusal counts. `decide/words.ts` has the words for each
+ * name.
  */
 import type { LimitsConfig } from '../../config/schema.ts';
 import { MAX_MOVES_KEPT } from '../../events/bounds.ts';
@@ -28,14 +29,14 @@ export interface FilterSettings {
   readonly isPaused: () => boolean;
 }
 
-type Filter = (proposal: Proposal, rules: FilterSettings) => boolean;
+type Filter = (proposal: Proposal, settings: FilterSettings) => boolean;
 
 const HOUR_MS = 3_600_000;
 /** Time after which a refused move is tried again: sites and paths are busy for about as long as a move takes. */
 const RETRY_MS = 30_000;
 
 /** Each returns true where it refuses the site. */
-const FILTERS: Record<string, Filter> = {
+const FILTERS = {
   draining: ({ pair }) => pair.to.draining,
   silent: ({ pair, nowMs }, { siteSilentMs }) => isSilent(pair.to, nowMs, siteSilentMs),
   full: ({ pair }) => freeSlots(pair.to) <= 0,
@@ -51,19 +52,28 @@ const FILTERS: Record<string, Filter> = {
   'not-converging': ({ predicted }) => !predicted.converges,
   // The last filter, so that a pause does not hide another refusal.
   'automation-paused': (_, { isPaused }) => isPaused(),
-};
+} satisfies Record<string, Filter>;
+
+/** The name of a filter, as published. */
+export type FilterName = keyof typeof FILTERS;
 
 /** Filters that prevent unnecessary moves only: evacuations and operators' orders pass them. */
-const ONLY_FOR_COMFORT = new Set(['just-left', 'move-budget-spent', 'automation-paused']);
-const ALWAYS = Object.entries(FILTERS).map(([name, refuses]) => ({ name, refuses }));
+const ONLY_FOR_COMFORT: ReadonlySet<string> = new Set<FilterName>([
+  'just-left',
+  'move-budget-spent',
+  'automation-paused',
+]);
+/** Filters about the destination. As reasons of a VM they get the prefix `better-site-`: without it they would describe its home. */
+export const ABOUT_DESTINATION: ReadonlySet<string> = new Set<FilterName>(['draining', 'silent', 'full']);
+const ALWAYS = Object.entries<Filter>(FILTERS).map(([name, refuses]) => ({ name, refuses }));
 const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
 
 /**
  * The name of the first filter that refuses the proposal; undefined: the site is a candidate.
  * @param forced true for evacuations and operators' orders
  */
-export function refusal(proposal: Proposal, rules: FilterSettings, forced: boolean): string | undefined {
-  for (const { name, refuses } of forced ? FORCED : ALWAYS) if (refuses(proposal, rules)) return name;
+export function refusal(proposal: Proposal, settings: FilterSettings, forced: boolean): string | undefined {
+  for (const { name, refuses } of forced ? FORCED : ALWAYS) if (refuses(proposal, settings)) return name;
   return undefined;
 }
 
