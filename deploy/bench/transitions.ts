@@ -25,7 +25,7 @@ export function transitionRows(): BenchRow[] {
     targetGain: 0,
   };
   const better: Evaluation = { ...same, advice: { kind: 'blocked', reason: 'full' } };
-  const event = (atMs: number) => ({ type: 'looked' as const, atMs, evaluation: better });
+  const event = (atMs: number) => ({ type: 'evaluated' as const, atMs, evaluation: better });
   const row = (metric: string, events: number, once: (atMs: number) => unknown): BenchRow => ({
     metric,
     value: nsEach(events, once),

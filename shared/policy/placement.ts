@@ -344,7 +344,7 @@ export class Placement implements Core<PlacementOutput> {
       vm.reason = reasonOf(evaluation);
       vm.recheckAtMs = recheckAtMs(vm, evaluation, this.#settings.policy, atMs);
       if (wouldNotTransition(vm.state, vm.context, evaluation, atMs)) break;
-      if (!this.#send(vm, { type: 'looked', atMs, evaluation })) break;
+      if (!this.#send(vm, { type: 'evaluated', atMs, evaluation })) break;
     }
     this.#schedule(vm);
   }

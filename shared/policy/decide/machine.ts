@@ -18,15 +18,15 @@
  * - **evacuating**: the home cannot be used; any site that passes the filters is better.
  *
  * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
- * them. Deadlines are event-time values in the context; the caller sends `looked` when one has passed.
+ * them. Deadlines are event-time values in the context; the caller sends `evaluated` when one has passed.
  */
 import { setup } from 'xstate';
 import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
 import type { DecisionSource, MoveUnderWay, VmContext, VmState } from '../state/vm-context.ts';
 
-/** The events of the machine: the result of an evaluation (`looked`), an operator's order, and facts of the VM's migration. */
+/** The events of the machine: the result of an evaluation (`evaluated`), an operator's order, and facts of the VM's migration. */
 export type MachineEvent =
-  | { readonly type: 'looked'; readonly atMs: number; readonly evaluation: Evaluation }
+  | { readonly type: 'evaluated'; readonly atMs: number; readonly evaluation: Evaluation }
   | { readonly type: 'ordered'; readonly atMs: number; readonly choice: Choice }
   | { readonly type: 'accepted'; readonly atMs: number; readonly decision: string }
   | { readonly type: 'switched'; readonly atMs: number; readonly decision: string }
@@ -100,7 +100,7 @@ export function vmMachine(cooldowns: Cooldowns) {
   });
 
   type Args = { context: VmContext; event: MachineEvent };
-  const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'looked' }>).evaluation;
+  const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'evaluated' }>).evaluation;
   const homeLost = (args: Args) => isHomeLost(evaluation(args));
   const unpopulated = (args: Args) => !evaluation(args).populated;
   const better = (args: Args) => isBetter(evaluation(args));
@@ -179,19 +179,19 @@ export function vmMachine(cooldowns: Cooldowns) {
     states: {
       idle: {
         on: {
-          looked: [toEvacuation, { guard: (args) => evaluation(args).populated, target: 'settled', actions: enter() }],
+          evaluated: [toEvacuation, { guard: (args) => evaluation(args).populated, target: 'settled', actions: enter() }],
           ordered,
         },
       },
       settled: {
         on: {
-          looked: [toEvacuation, toIdle, toMove, { guard: better, target: 'drifting', actions: enter() }],
+          evaluated: [toEvacuation, toIdle, toMove, { guard: better, target: 'drifting', actions: enter() }],
           ordered,
         },
       },
       drifting: {
         on: {
-          looked: [
+          evaluated: [
             toEvacuation,
             { guard: unpopulated, target: 'idle', actions: stay },
             toMove,
@@ -202,7 +202,7 @@ export function vmMachine(cooldowns: Cooldowns) {
       },
       moving: {
         on: {
-          looked: [
+          evaluated: [
             { guard: overtaken, actions: cancelMove('overtaken') },
             { guard: unanswered, actions: cancelMove('not-accepted') },
           ],
@@ -218,15 +218,15 @@ export function vmMachine(cooldowns: Cooldowns) {
         },
       },
       cooling: {
-        on: { looked: [toEvacuation, { guard: over, target: 'settled', actions: enter() }], ordered },
+        on: { evaluated: [toEvacuation, { guard: over, target: 'settled', actions: enter() }], ordered },
       },
       'backing-off': {
         // An evacuation also waits here, because the cause of the failure may persist.
-        on: { looked: { guard: over, target: 'settled', actions: enter() }, ordered },
+        on: { evaluated: { guard: over, target: 'settled', actions: enter() }, ordered },
       },
       evacuating: {
         on: {
-          looked: [
+          evaluated: [
             { guard: (args) => !homeLost(args), target: 'settled', actions: enter() },
             { guard: refuge, target: 'moving', actions: moveAway },
           ],

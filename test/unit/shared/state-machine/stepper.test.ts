@@ -35,7 +35,7 @@ const evaluation = fc.record({
   targetGain: fc.constantFrom(-1, 0, 1),
 });
 const vmEvents: fc.Arbitrary<MachineEvent> = fc.oneof(
-  fc.record({ type: fc.constant('looked' as const), atMs, evaluation }),
+  fc.record({ type: fc.constant('evaluated' as const), atMs, evaluation }),
   fc.record({ type: fc.constant('ordered' as const), atMs, choice: fc.constant(choice) }),
   fc.record({
     type: fc.constantFrom('switched' as const, 'completed' as const, 'failed' as const, 'cancelled' as const),

@@ -27,8 +27,8 @@ const evaluation = (advice: Advice, more: Partial<Evaluation> = {}): Evaluation 
   targetGain: 0,
   ...more,
 });
-const looked = (advice: Advice, more: Partial<Evaluation> = {}, atMs = 10): MachineEvent => ({
-  type: 'looked',
+const evaluated = (advice: Advice, more: Partial<Evaluation> = {}, atMs = 10): MachineEvent => ({
+  type: 'evaluated',
   atMs,
   evaluation: evaluation(advice, more),
 });
@@ -61,33 +61,33 @@ function go(state: VmState, event: MachineEvent, given: VmContext = state === 'm
 describe('the life of a VM', () => {
   const drained = { homeLost: 'draining', refuge: choice } as const;
   const transitions: [string, VmState, MachineEvent, VmState, string[], VmContext?][] = [
-    ['somebody attached', 'idle', looked(STAY), 'settled', []],
-    ['nobody there', 'idle', looked(STAY, { populated: false }), 'idle', []],
-    ['everybody left', 'settled', looked(STAY, { populated: false }), 'idle', []],
-    ['a better site, not for long yet', 'settled', looked(move(20)), 'drifting', []],
-    ['a better site that something stands in the way of', 'settled', looked(BLOCKED), 'drifting', []],
-    ['a better site for long enough', 'settled', looked(move(10)), 'moving', ['move policy']],
-    ['it has lasted', 'drifting', looked(move(10)), 'moving', ['move policy']],
-    ['it has not lasted yet', 'drifting', looked(move(11)), 'drifting', []],
-    ['no better any more', 'drifting', looked(STAY), 'settled', ['stay policy']],
-    ['everybody left meanwhile', 'drifting', looked(STAY, { populated: false }), 'idle', ['stay policy']],
-    ['the home drains', 'settled', looked(STAY, drained), 'evacuating', []],
-    ['the home drains while drifting', 'drifting', looked(move(10), drained), 'evacuating', []],
-    ['the home drains, nobody there', 'idle', looked(STAY, { ...drained, populated: false }), 'evacuating', []],
-    ['the home drains after a move', 'cooling', looked(STAY, drained), 'evacuating', []],
-    ['somewhere to flee to', 'evacuating', looked(STAY, drained), 'moving', ['move evacuation']],
-    ['nowhere to flee to', 'evacuating', looked(STAY, { homeLost: 'silent' }), 'evacuating', []],
-    ['the home is back', 'evacuating', looked(STAY), 'settled', []],
+    ['somebody attached', 'idle', evaluated(STAY), 'settled', []],
+    ['nobody there', 'idle', evaluated(STAY, { populated: false }), 'idle', []],
+    ['everybody left', 'settled', evaluated(STAY, { populated: false }), 'idle', []],
+    ['a better site, not for long yet', 'settled', evaluated(move(20)), 'drifting', []],
+    ['a better site that something stands in the way of', 'settled', evaluated(BLOCKED), 'drifting', []],
+    ['a better site for long enough', 'settled', evaluated(move(10)), 'moving', ['move policy']],
+    ['it has lasted', 'drifting', evaluated(move(10)), 'moving', ['move policy']],
+    ['it has not lasted yet', 'drifting', evaluated(move(11)), 'drifting', []],
+    ['no better any more', 'drifting', evaluated(STAY), 'settled', ['stay policy']],
+    ['everybody left meanwhile', 'drifting', evaluated(STAY, { populated: false }), 'idle', ['stay policy']],
+    ['the home drains', 'settled', evaluated(STAY, drained), 'evacuating', []],
+    ['the home drains while drifting', 'drifting', evaluated(move(10), drained), 'evacuating', []],
+    ['the home drains, nobody there', 'idle', evaluated(STAY, { ...drained, populated: false }), 'evacuating', []],
+    ['the home drains after a move', 'cooling', evaluated(STAY, drained), 'evacuating', []],
+    ['somewhere to flee to', 'evacuating', evaluated(STAY, drained), 'moving', ['move evacuation']],
+    ['nowhere to flee to', 'evacuating', evaluated(STAY, { homeLost: 'silent' }), 'evacuating', []],
+    ['the home is back', 'evacuating', evaluated(STAY), 'settled', []],
     ['arrived', 'moving', ended('completed'), 'cooling', []],
     ['failed', 'moving', ended('failed'), 'backing-off', []],
     ['cancelled', 'moving', ended('cancelled'), 'cooling', []],
     ['another move arrived', 'moving', ended('completed', 'v:0'), 'moving', []],
     ['another move failed', 'moving', ended('failed', 'v:0'), 'moving', []],
-    ['the users turned back', 'moving', looked(STAY, { targetGain: -1 }), 'moving', ['cancel policy']],
+    ['the users turned back', 'moving', evaluated(STAY, { targetGain: -1 }), 'moving', ['cancel policy']],
     [
       'the users turned back too late',
       'moving',
-      looked(STAY, { targetGain: -1 }),
+      evaluated(STAY, { targetGain: -1 }),
       'moving',
       [],
       { ...moving, move: { ...under, switched: true } },
@@ -95,7 +95,7 @@ describe('the life of a VM', () => {
     [
       'already being cancelled',
       'moving',
-      looked(STAY, { targetGain: -1 }),
+      evaluated(STAY, { targetGain: -1 }),
       'moving',
       [],
       { ...moving, move: { ...under, cancelling: true } },
@@ -103,18 +103,18 @@ describe('the life of a VM', () => {
     [
       'an operator knows better than users',
       'moving',
-      looked(STAY, { targetGain: -1 }),
+      evaluated(STAY, { targetGain: -1 }),
       'moving',
       [],
       { ...moving, move: { ...under, source: 'operator' } },
     ],
-    ['the pause is over', 'cooling', looked(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
-    ['the pause is not over', 'cooling', looked(move(0)), 'cooling', [], { ...calm, deadlineMs: 11 }],
-    ['backed off long enough', 'backing-off', looked(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
+    ['the pause is over', 'cooling', evaluated(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
+    ['the pause is not over', 'cooling', evaluated(move(0)), 'cooling', [], { ...calm, deadlineMs: 11 }],
+    ['backed off long enough', 'backing-off', evaluated(move(0)), 'settled', [], { ...calm, deadlineMs: 10 }],
     [
       'even an evacuation waits after a failure',
       'backing-off',
-      looked(STAY, drained),
+      evaluated(STAY, drained),
       'backing-off',
       [],
       { ...calm, deadlineMs: 11 },
@@ -152,7 +152,7 @@ describe('the life of a VM', () => {
   });
 
   test('decisions are numbered one by one', () => {
-    const { context } = go('drifting', looked(STAY), { ...calm, seq: 6 });
+    const { context } = go('drifting', evaluated(STAY), { ...calm, seq: 6 });
     expect(context.seq).toBe(7);
   });
 });
@@ -191,7 +191,7 @@ describe('the shortcut', () => {
       fc.property(states, minds, evaluations, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
         const { deadlineMs, ...rest } = more;
         const given: VmContext = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
-        const after = step(state, given, { type: 'looked', atMs, evaluation: seen });
+        const after = step(state, given, { type: 'evaluated', atMs, evaluation: seen });
         const same =
           after.state === state &&
           after.actions.length === 0 &&
