@@ -18,16 +18,16 @@ describe.each([2, 4])('moves from s0 to s1 are carried at a rate %i times smalle
     l.vm('v', 's0');
     const there: number[] = [];
     const back: number[] = [];
-    const remoteMoves: number[] = [];
+    const onOtherPair: number[] = [];
     for (let round = 0; round < 4; round++) {
       there.push(move(l, 's1').errorPercent);
       back.push(move(l, 's0').errorPercent);
-      remoteMoves.push(move(l, 's2').errorPercent);
+      onOtherPair.push(move(l, 's2').errorPercent);
       move(l, 's0');
     }
     expect(there[0]).toBeGreaterThan(30);
     for (const error of there.slice(2)) expect(error).toBeLessThan(10);
-    for (const error of [...back, ...remoteMoves]) expect(error).toBeLessThan(5);
+    for (const error of [...back, ...onOtherPair]) expect(error).toBeLessThan(5);
   });
 });
 

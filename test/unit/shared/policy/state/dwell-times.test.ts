@@ -34,12 +34,12 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 'station')).toBeCloseTo(15 * MINUTE_MS, 6);
   });
 
-  test('at a site that is new is judged by all dwellTimes, the prior among them', () => {
+  test('at a new site is the average over all sites, in which the prior counts', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', 100_000);
-    expect(usualMs(dwellTimes, 'remoteMoves')).toBeCloseTo(0.7 * PRIOR_MS + 0.3 * 100_000, 6);
+    expect(usualMs(dwellTimes, 'elsewhere')).toBeCloseTo(0.7 * PRIOR_MS + 0.3 * 100_000, 6);
     for (let i = 0; i < 100; i++) learnDwell(dwellTimes, 'home', 100_000);
-    expect(usualMs(dwellTimes, 'remoteMoves')).toBeCloseTo(100_000, 3);
+    expect(usualMs(dwellTimes, 'elsewhere')).toBeCloseTo(100_000, 3);
   });
 
   test('is remembered of the sixteen sites stayed at last', () => {
