@@ -9,7 +9,7 @@ import type { Store } from '#shared/store/store.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { registerSites } from '../sites/http.ts';
 import { siteRegistry } from '../sites/registry.ts';
-import { type SiteAgents, siteAgents } from '../sites/reporter.ts';
+import { type SiteReporter, siteReporter } from '../sites/reporter.ts';
 import { registerMigrator } from './http.ts';
 import { createMigrator, type MigratorService } from './service.ts';
 
@@ -17,8 +17,8 @@ import { createMigrator, type MigratorService } from './service.ts';
 export interface MigratorWithSites {
   readonly migrator: MigratorService;
   /** Started when the migrator becomes the leader, stopped when it is no longer. */
-  readonly agents: SiteAgents;
-  /** Adds the routes of the migrator, of the sites' agents and of the sites. */
+  readonly siteReporter: SiteReporter;
+  /** Adds the routes of the migrator, of the site reporter and of the sites. */
   registerHttp(surface: HttpSurface): void;
 }
 
@@ -46,20 +46,20 @@ export function createMigratorWithSites({ machines, ...rest }: MigratorWithSites
   const { hypervisor, hosts } = machines;
   const { heartbeatMs } = config;
   const sites = siteRegistry({ ...options, hosts, moves: () => migrator.status() });
-  const agents = siteAgents({ ...options, hosts, sites, heartbeatMs });
+  const reporter = siteReporter({ ...options, hosts, sites, heartbeatMs });
   const onLeadership = async (isLeader: boolean) => {
     if (isLeader) await sites.open();
-    else await agents.stop();
+    else await reporter.stop();
     await machines.setLeader(isLeader, setAside);
     if (!isLeader) return;
     await sites.announce();
-    await agents.start();
+    await reporter.start();
   };
   const migrator = createMigrator({ ...options, hypervisor, onLeadership });
   const registerHttp = (surface: HttpSurface) => {
     registerMigrator(surface, migrator);
-    agents.registerHttp(surface);
-    registerSites(surface, { sites, agents, config, isOnDuty: () => migrator.isLeader });
+    reporter.registerHttp(surface);
+    registerSites(surface, { sites, siteReporter: reporter, config, isOnDuty: () => migrator.isLeader });
   };
-  return { agents, migrator, registerHttp };
+  return { siteReporter: reporter, migrator, registerHttp };
 }

@@ -10,7 +10,7 @@ import { DECLARED_VM_RECORD } from '../ingest/vm-record.ts';
 import { AUTOMATION_RECORD } from '../placement/automation.ts';
 import { CORRECTION_RECORD } from '../placement/corrections.ts';
 import { INSTALLATION_RECORD } from '../runtime/installation.ts';
-import { PLACE_RECORD, SITE_RECORD } from '../sites/place-records.ts';
+import { DRAIN_RECORD, PLACE_RECORD } from '../sites/place-records.ts';
 import { DECLARED_SITE_RECORD } from '../sites/records.ts';
 
 /** In the store. */
@@ -19,7 +19,7 @@ export const STORE_KINDS: readonly AnyKind[] = [
   CORRECTION_RECORD,
   AUTOMATION_RECORD,
   MIGRATION_RECORD,
-  SITE_RECORD,
+  DRAIN_RECORD,
   PLACE_RECORD,
   DECLARED_VM_RECORD,
   DECLARED_SITE_RECORD,

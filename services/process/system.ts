@@ -13,7 +13,7 @@ import type { Monitor } from '../monitor/service.ts';
 import type { PlacementService } from '../placement/service.ts';
 import { createHttp, type HttpSurface } from '../runtime/http.ts';
 import { simulatedMachines } from '../sites/hosts/simulated.ts';
-import type { SiteAgents } from '../sites/reporter.ts';
+import type { SiteReporter } from '../sites/reporter.ts';
 import type { Services } from './modules.ts';
 import { createParts, servicesWhere } from './parts.ts';
 
@@ -23,7 +23,7 @@ export interface System {
   readonly ingest: Ingest;
   readonly placement: PlacementService;
   readonly migrator: MigratorService;
-  readonly agents: SiteAgents;
+  readonly siteReporter: SiteReporter;
   readonly monitor: Monitor;
   /** Records of all services that cannot be read or written. */
   readonly setAside: SetAside;
@@ -57,10 +57,10 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
   const all = servicesWhere(() => true);
   const parts = createParts(all, { config, clock, bus, store, log, setAside, machines, isAlone: false });
   const { ingest, placement, migrator: withSites, monitor } = parts.services as Services;
-  const { migrator, agents } = withSites;
+  const { migrator, siteReporter } = withSites;
   let http: HttpSurface | undefined;
   return {
-    ...{ bus, ingest, placement, migrator, agents, monitor, setAside },
+    ...{ bus, ingest, placement, migrator, siteReporter, monitor, setAside },
     start: parts.start,
     declare: () => declareVms(ingest, config.vms, log),
     registerHttp: parts.registerHttp,

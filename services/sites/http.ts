@@ -8,7 +8,7 @@ import { bodyReader, unfit } from '../ingest/body.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { apartWarnings } from './apart.ts';
 import type { SiteRegistry } from './registry.ts';
-import type { SiteAgents } from './reporter.ts';
+import type { SiteReporter } from './reporter.ts';
 
 const { site: siteName, ...declared } = SiteInput.properties;
 /** The body of `PUT /v1/sites/:site`. */
@@ -49,12 +49,12 @@ export function registerSites(
   { app }: HttpSurface,
   options: {
     readonly sites: SiteRegistry;
-    readonly agents: Pick<SiteAgents, 'beat'>;
+    readonly siteReporter: Pick<SiteReporter, 'beat'>;
     readonly config: Pick<Config, 'hypervisor'>;
     readonly isOnDuty: () => boolean;
   },
 ): void {
-  const { sites, agents, config, isOnDuty } = options;
+  const { sites, siteReporter, config, isOnDuty } = options;
   const refuseStandby = () => {
     if (!isOnDuty())
       throw new TagalongError(
@@ -82,7 +82,7 @@ export function registerSites(
     if (fault !== undefined) throw unfit(`${fault.path.join('.')}: ${fault.message}`);
     refuseStandby();
     const warnings = await sites.declare(site);
-    await agents.beat();
+    await siteReporter.beat();
     return { site: site.site, warnings };
   });
 

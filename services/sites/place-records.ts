@@ -1,9 +1,9 @@
-/** The stored records of draining sites, and of the sites where VMs run. */
+/** The stored records that say whether a site drains and where a VM runs. The declared sites are in `records.ts`. */
 import Type, { type Static } from 'typebox';
 import { closed, Name, recordKind } from '#shared/store/records.ts';
 
 /** The kind of the record that says whether an operator drains a site. */
-export const SITE_RECORD = recordKind({
+export const DRAIN_RECORD = recordKind({
   kind: 'site',
   keys: 'agent/site/<site>',
   owner: 'migrator',
@@ -12,8 +12,8 @@ export const SITE_RECORD = recordKind({
   upgrade: { 0: (old) => old },
 });
 
-/** The key of a site's record. */
-export const siteKey = (site: string) => `agent/site/${site}`;
+/** The key of the record that says whether a site drains. */
+export const drainKey = (site: string) => `agent/site/${site}`;
 
 const StoredPlace = Type.Object({ site: Name }, closed);
 /** The site where a simulated VM runs, or to which a real VM was handed. */

@@ -17,11 +17,11 @@ import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { getRecord, isUnreadable, updateRecord } from '#shared/store/update.ts';
 import type { HttpSurface } from '../runtime/http.ts';
-import { SITE_RECORD, siteKey } from './place-records.ts';
+import { DRAIN_RECORD, drainKey } from './place-records.ts';
 import type { SiteRegistry } from './registry.ts';
 
 /** Heartbeats and draining of all sites. */
-export interface SiteAgents {
+export interface SiteReporter {
   start(): Promise<void>;
   stop(): Promise<void>;
   /**
@@ -38,7 +38,7 @@ export interface SiteAgents {
 }
 
 /** The dependencies of the reports. */
-export interface AgentsOptions {
+export interface SiteReporterOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ export interface AgentsOptions {
 }
 
 /** Creates them. Owns the records `agent/site/<site>` and the bus group `agent`. */
-export function siteAgents(options: AgentsOptions): SiteAgents {
+export function siteReporter(options: SiteReporterOptions): SiteReporter {
   const { bus, store, clock, hosts, sites, heartbeatMs } = options;
   const log = serviceLog(options.log, 'agent');
   const setAside = options.setAside ?? new SetAside({ log, clock });
@@ -62,14 +62,14 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
 
   /** The operator's record of a site; undefined: missing or unreadable. */
   const storedOf = async (site: string) => {
-    const key = siteKey(site);
+    const key = drainKey(site);
     try {
-      const kept = await getRecord(store, SITE_RECORD, key);
+      const kept = await getRecord(store, DRAIN_RECORD, key);
       setAside.release(key);
       return kept?.value;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      setAside.add(SITE_RECORD, key, error);
+      setAside.add(DRAIN_RECORD, key, error);
       return undefined;
     }
   };
@@ -122,7 +122,7 @@ export function siteAgents(options: AgentsOptions): SiteAgents {
         `${name} is the last site that could take VMs: those that leave it would have nowhere to go; let VMs come to another site again, or drain it all the same with "force": true (--force)`,
       );
     }
-    await updateRecord(store, SITE_RECORD, siteKey(name), () => ({ value: { draining: on } }));
+    await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({ value: { draining: on } }));
     log.info({ site: name, draining: on }, 'draining set');
     if (subscription !== undefined) await bus.publish(await report(site));
   };

@@ -138,7 +138,7 @@ describe('a VM whose decision the bus refuses', () => {
   });
 
   test('is set aside also where its site is drained, and the others leave', async () => {
-    await system.agents.drain('boston', true);
+    await system.siteReporter.drain('boston', true);
     await system.settle();
     await pass(120_000);
     expect(ready()).toEqual([true, true, true]);

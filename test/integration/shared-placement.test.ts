@@ -184,7 +184,7 @@ describe('two migrators', () => {
     await expect(first.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'MIGRATION_UNKNOWN' });
 
     // Said to one who does not speak for the sites: the other says it.
-    await second.agents.drain('s3', true);
+    await second.siteReporter.drain('s3', true);
     await first.migrator.stop();
     await vi.waitFor(() => expect(second.migrator.isLeader).toBe(true));
     expect(first.migrator.isLeader).toBe(false);

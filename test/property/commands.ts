@@ -66,7 +66,7 @@ const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 }), fc.bool
 
 const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>
   command(`${name} ${on ? 'drains' : 'is open'}`, async (h) => {
-    await h.agents.drain(name, on, true);
+    await h.siteReporter.drain(name, on, true);
     await h.settle();
   }),
 );

@@ -9,7 +9,7 @@ import { createPlacement, type PlacementService } from '#services/placement/serv
 import type { PlacementStatus } from '#services/placement/status.ts';
 import { simulatedHosts } from '#services/sites/hosts/simulated.ts';
 import { siteRegistry } from '#services/sites/registry.ts';
-import { type SiteAgents, siteAgents } from '#services/sites/reporter.ts';
+import { type SiteReporter, siteReporter } from '#services/sites/reporter.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -77,7 +77,7 @@ export class Harness {
   readonly bus: MemoryBus = memoryBus({ partitions: PARTITIONS });
   readonly store: Store = memoryStore();
   readonly hypervisor: SimulatedHypervisor;
-  readonly agents: SiteAgents;
+  readonly siteReporter: SiteReporter;
   readonly vms: readonly string[];
   readonly processes: readonly Who[];
   /** How often a process was stopped or has died. */
@@ -108,14 +108,14 @@ export class Harness {
     const hosts = simulatedHosts(this.hypervisor, sites);
     const shared = { bus: this.#tapped(), store: this.store, clock: this.clock, hosts, log };
     const registry = siteRegistry({ ...shared, config, moves: () => this.migrator?.status() ?? [] });
-    this.agents = siteAgents({ ...shared, sites: registry, heartbeatMs });
+    this.siteReporter = siteReporter({ ...shared, sites: registry, heartbeatMs });
   }
 
   /** A world in which VM `v<i>` runs at site `s<i mod 4>` and user `u<i>` is attached to it. */
   static async create(options: HarnessOptions = {}): Promise<Harness> {
     const harness = new Harness(options);
     for (const who of harness.processes) await harness.#start(who);
-    await harness.agents.start();
+    await harness.siteReporter.start();
     await harness.settle();
     for (const [i, vm] of harness.vms.entries()) {
       const home = SITES[i % SITES.length]!;
@@ -256,7 +256,7 @@ export class Harness {
 
   async close(): Promise<void> {
     for (const { service } of this.#running.values()) await service.stop();
-    await this.agents.stop();
+    await this.siteReporter.stop();
     await this.bus.close();
   }
 
