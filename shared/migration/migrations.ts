@@ -71,8 +71,8 @@ export class Migrations implements Core<MigrationsOutput> {
    * @param nowMs the clock. A decision may be old when it arrives, but its migration begins now. @default the time of the fact
    */
   apply(fact: Fact, nowMs = fact.data.atMs): void {
-    if (fact.type === 'site.reported.v1') this.#report(fact.data);
-    if (fact.type === 'site.removed.v1') this.#remove(fact.data);
+    if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
+    if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
     if (fact.type === 'vm.retired.v1') this.#occupancy.removed(fact.data.vm);
     if (fact.type === 'placement.decided.v1') {
       // Placement always publishes the VM's spec. A forged move without one could not be recorded, and changes nothing.
@@ -143,8 +143,8 @@ export class Migrations implements Core<MigrationsOutput> {
   /** A new core with the same sites and no migration. */
   withoutMigrations(): Migrations {
     const other = new Migrations(this.#limits);
-    for (const [site, atMs] of this.#removed) other.#remove({ site, atMs });
-    for (const data of this.#reports.values()) other.#report(data);
+    for (const [site, atMs] of this.#removed) other.#onSiteRemoved({ site, atMs });
+    for (const data of this.#reports.values()) other.#onSiteReported(data);
     return other;
   }
 
@@ -213,14 +213,14 @@ export class Migrations implements Core<MigrationsOutput> {
     return output;
   }
 
-  #remove({ site, atMs }: Data<'site.removed.v1'>): void {
+  #onSiteRemoved({ site, atMs }: Data<'site.removed.v1'>): void {
     if ((this.#reports.get(site)?.atMs ?? 0) > atMs) return;
     this.#reports.delete(site);
     this.#paths.clear();
     this.#removed.set(site, atMs);
   }
 
-  #report(data: Data<'site.reported.v1'>): void {
+  #onSiteReported(data: Data<'site.reported.v1'>): void {
     if (data.atMs <= (this.#removed.get(data.site) ?? -1)) return;
     this.#removed.delete(data.site);
     this.#reports.set(data.site, data);
