@@ -101,10 +101,10 @@ export class Quarantine {
   }
 
   /**
-   * Refuses what an operator orders for a VM that is set aside.
+   * Refuses a request of an operator about a VM that is set aside.
    * @throws TagalongError STORE_RECORD_UNREADABLE, VM_SET_ASIDE
    */
-  refuseOrders(vm: string): void {
+  refuseSetAside(vm: string): void {
     const aside = this.#of(vm);
     if (aside === undefined) return;
     const { code, reason, key } = aside;

@@ -165,17 +165,17 @@ function watchSharedValues({ service, steps: { corrections, automation } }: Host
 async function order({ service, quarantine, partitions }: Host, vm: string, to: string): Promise<void> {
   await service.work((core) => {
     refuseElsewhere(vm, service.held, partitions);
-    quarantine.refuseOrders(vm);
+    quarantine.refuseSetAside(vm);
     core.order(vm, to, service.nowMs());
   });
   // The decision itself may have been refused by bus or store.
-  quarantine.refuseOrders(vm);
+  quarantine.refuseSetAside(vm);
 }
 
 function explain({ service, quarantine, partitions }: Host, vm: string): ReturnType<PlacementService['explain']> {
   return service.work((core) => {
     refuseElsewhere(vm, service.held, partitions);
-    quarantine.refuseOrders(vm);
+    quarantine.refuseSetAside(vm);
     return core.explain(vm, service.nowMs());
   });
 }
