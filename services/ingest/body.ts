@@ -38,8 +38,8 @@ export const locationBody = (pseudonymous: boolean) =>
   );
 type SentLocation = Static<ReturnType<typeof locationBody>>;
 
-/** The names under which a sender knows the members of a location. */
-export type FieldNames = Readonly<Record<string, string>>;
+/** The sender's name for each member of a location that has another name there, as in `data.area.center.latitude`. */
+export type FieldNames = Readonly<Partial<Record<keyof SentLocation, string>>>;
 
 /** Reads one object, an array of objects, or text with one JSON object a line. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
@@ -59,7 +59,7 @@ export function locationCheck(pseudonymous: boolean) {
     if (!validator.Check(value)) {
       const fault = describeFault(validator, value);
       // A fault begins with the field.
-      throw unfit(`${where}${names ? fault.replace(/^\w+/, (field) => names[field] ?? field) : fault}`);
+      throw unfit(`${where}${names ? fault.replace(/^\w+/, (field) => names[field as keyof FieldNames] ?? field) : fault}`);
     }
     const { atMs, t, ...rest } = value as SentLocation;
     if (atMs !== undefined && t !== undefined) throw unfit(`${where}t: give atMs or t, not both`);

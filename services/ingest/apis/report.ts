@@ -17,7 +17,7 @@ export interface Reported {
   };
   /** The part of the request that holds it, as in `element 2: `; empty where the request holds one position. */
   readonly where: string;
-  /** The names that the API gives to the position's members. */
+  /** The API's names of those members of the position that it names otherwise. Errors have these names. */
   readonly names: FieldNames;
 }
 
