@@ -59,7 +59,9 @@ export function locationCheck(pseudonymous: boolean) {
     if (!validator.Check(value)) {
       const fault = describeFault(validator, value);
       // A fault begins with the field.
-      throw unfit(`${where}${names ? fault.replace(/^\w+/, (field) => names[field as keyof FieldNames] ?? field) : fault}`);
+      throw unfit(
+        `${where}${names ? fault.replace(/^\w+/, (field) => names[field as keyof FieldNames] ?? field) : fault}`,
+      );
     }
     const { atMs, t, ...rest } = value as SentLocation;
     if (atMs !== undefined && t !== undefined) throw unfit(`${where}t: give atMs or t, not both`);

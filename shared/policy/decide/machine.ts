@@ -100,7 +100,8 @@ export function vmMachine(cooldowns: Cooldowns) {
   });
 
   type Args = { context: VmContext; event: MachineEvent };
-  const evaluation = ({ event }: Args): Evaluation => (event as Extract<MachineEvent, { type: 'evaluated' }>).evaluation;
+  const evaluation = ({ event }: Args): Evaluation =>
+    (event as Extract<MachineEvent, { type: 'evaluated' }>).evaluation;
   const homeLost = (args: Args) => isHomeLost(evaluation(args));
   const unpopulated = (args: Args) => !evaluation(args).populated;
   const better = (args: Args) => isBetter(evaluation(args));
@@ -179,7 +180,10 @@ export function vmMachine(cooldowns: Cooldowns) {
     states: {
       idle: {
         on: {
-          evaluated: [toEvacuation, { guard: (args) => evaluation(args).populated, target: 'settled', actions: enter() }],
+          evaluated: [
+            toEvacuation,
+            { guard: (args) => evaluation(args).populated, target: 'settled', actions: enter() },
+          ],
           ordered,
         },
       },
