@@ -6,8 +6,8 @@ import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
 import { GONE, Habits } from './lab/policies/learned/habits.ts';
 import { Values } from './lab/policies/learned/values.ts';
-import type { Ground } from './offline/cheapest-way.ts';
-import { groundOf } from './offline/ground.ts';
+import type { PlannerInput } from './offline/cheapest-way.ts';
+import { plannerInputFor } from './offline/planner-input.ts';
 
 const SLOT_MS = 60_000;
 /** How often values are brought up to date. */
@@ -30,10 +30,10 @@ interface Watched {
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
   const spec = input.vms?.[0]?.spec ?? PERSONAL_VM;
-  return run({ ...input, decides: learner(groundOf(input)(spec), spec) });
+  return run({ ...input, decides: learner(plannerInputFor(input)(spec), spec) });
 }
 
-function learner(ground: Ground, spec: VmSpec): PlacementRule {
+function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
   const habits = new Habits(ground.sites.list.length);
   const values = new Values(worldOf(ground, spec), habits);
   const watched = new Map<string, Watched>();
@@ -89,7 +89,7 @@ function learner(ground: Ground, spec: VmSpec): PlacementRule {
 }
 
 /** Costs of a user who is at one of the sites: of a slot served from each, and of moving, in user-milliseconds. */
-function worldOf({ sites: { list, index }, settings: { network }, prices }: Ground, { targetRttMs }: VmSpec) {
+function worldOf({ sites: { list, index }, settings: { network }, prices }: PlannerInput, { targetRttMs }: VmSpec) {
   const sites = list.length;
   const serve = new Float64Array(sites * sites);
   const move = new Float64Array(sites * sites);

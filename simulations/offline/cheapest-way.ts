@@ -27,7 +27,7 @@ export interface Way {
 }
 
 /** The parameters of planning. */
-export interface Ground {
+export interface PlannerInput {
   readonly sites: SiteTable;
   readonly settings: EvaluationSettings;
   readonly prices: LeastPrices;
@@ -43,7 +43,7 @@ interface Stop {
 }
 
 /** @param itinerary with at least one position */
-export function cheapestWay(itinerary: Itinerary, { sites, settings, prices }: Ground): Way {
+export function cheapestWay(itinerary: Itinerary, { sites, settings, prices }: PlannerInput): Way {
   const { policy, move } = settings;
   const legs = new Legs(itinerary, sites, settings);
   const weights = movedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);

@@ -1,8 +1,8 @@
 import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
-import { type Arrival, cheapestWay, type Ground } from './cheapest-way.ts';
+import { type Arrival, cheapestWay, type PlannerInput } from './cheapest-way.ts';
 import { foresee, kept } from './foresight.ts';
-import { groundOf } from './ground.ts';
+import { plannerInputFor } from './planner-input.ts';
 import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
 
 /**
@@ -13,7 +13,7 @@ import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
 export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
   const batches = await kept(input.batches);
   const { itineraries } = await foresee({ ...input, batches });
-  return run({ ...input, batches, decides: planner(frameS, itineraries, groundOf(input)) });
+  return run({ ...input, batches, decides: planner(frameS, itineraries, plannerInputFor(input)) });
 }
 
 /** The way of a VM until the end of a frame. */
@@ -25,13 +25,13 @@ interface Plan {
 function planner(
   frameS: number,
   itineraries: ReadonlyMap<string, Itinerary>,
-  groundFor: (spec: Itinerary['spec']) => Ground,
+  inputFor: (spec: Itinerary['spec']) => PlannerInput,
 ): PlacementRule<{ plan?: Plan }> {
   const newPlan = ({ sites, nowMs }: RuleInput, itinerary: Itinerary): Plan => {
     const untilMs = nowMs + frameS * 1000;
     const frame = part(itinerary, nowMs, untilMs, sites[0]!.index);
     const arrivals: { site: number; atMs: number }[] = [];
-    const { last } = cheapestWay(frame, groundFor(itinerary.spec));
+    const { last } = cheapestWay(frame, inputFor(itinerary.spec));
     for (let at: Arrival = last; at.previous; at = at.previous) {
       arrivals.unshift({ site: at.site, atMs: frame.atMs[at.position]! });
     }

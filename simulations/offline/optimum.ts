@@ -1,7 +1,7 @@
 import type { RunInput, RunResult } from '../engine.ts';
 import { cheapestWay } from './cheapest-way.ts';
 import { foresee } from './foresight.ts';
-import { groundOf } from './ground.ts';
+import { plannerInputFor } from './planner-input.ts';
 
 /**
  * The least that any policy can cost on these positions in this simulation, which knows them all beforehand: a bound, not a run.
@@ -10,10 +10,10 @@ import { groundOf } from './ground.ts';
  */
 export async function optimum(input: RunInput): Promise<RunResult> {
   const { itineraries, stayed } = await foresee(input);
-  const groundFor = groundOf(input);
+  const inputFor = plannerInputFor(input);
   let [totalUserMs, movingUserMs, moves] = [0, 0, 0];
   for (const itinerary of itineraries.values()) {
-    const way = cheapestWay(itinerary, groundFor(itinerary.spec));
+    const way = cheapestWay(itinerary, inputFor(itinerary.spec));
     totalUserMs += way.totalUserMs;
     movingUserMs += way.last.movingUserMs;
     moves += way.last.moves;

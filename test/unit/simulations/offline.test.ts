@@ -4,9 +4,9 @@ import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
 import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
-import { cheapestWay, type Ground } from '#simulations/offline/cheapest-way.ts';
+import { cheapestWay, type PlannerInput } from '#simulations/offline/cheapest-way.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
-import { groundOf } from '#simulations/offline/ground.ts';
+import { plannerInputFor } from '#simulations/offline/planner-input.ts';
 import type { Itinerary } from '#simulations/offline/itinerary.ts';
 import { Legs, movedWeights } from '#simulations/offline/legs.ts';
 import { runPolicy } from '#simulations/run-policy.ts';
@@ -24,7 +24,7 @@ const shared = (users: number) => [
 ];
 
 /** Tries every sequence of sites. */
-function leastOfAll(itinerary: Itinerary, { sites, settings, prices }: Ground): number {
+function leastOfAll(itinerary: Itinerary, { sites, settings, prices }: PlannerInput): number {
   const legs = new Legs(itinerary, sites, settings);
   const weights = movedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
   let ways = [{ site: itinerary.home, userMs: 0 }];
@@ -48,12 +48,12 @@ describe('the optimum', () => {
       fc.asyncProperty(anyTrace(6), fc.boolean(), async (trace, together) => {
         const input = inputOf(trace, 'never', together ? { vms: shared(3) } : {});
         const { itineraries } = await foresee(input);
-        const groundFor = groundOf(input);
+        const inputFor = plannerInputFor(input);
         for (const itinerary of itineraries.values()) {
-          const ground = groundFor(itinerary.spec);
-          const { totalUserMs, last } = cheapestWay(itinerary, ground);
+          const input = inputFor(itinerary.spec);
+          const { totalUserMs, last } = cheapestWay(itinerary, input);
           moved += last.moves;
-          const least = leastOfAll(itinerary, ground);
+          const least = leastOfAll(itinerary, input);
           expect(Math.abs(totalUserMs - least)).toBeLessThanOrEqual(1e-9 * (1 + least));
         }
       }),

@@ -1,11 +1,11 @@
 import type { VmSpec } from '#shared/events/index.ts';
 import { SiteTable } from '#shared/policy/state/sites.ts';
 import type { RunInput } from '../engine.ts';
-import type { Ground } from './cheapest-way.ts';
+import type { PlannerInput } from './cheapest-way.ts';
 import { LeastPrices } from './prices.ts';
 
 /** The data of the planners of a run, by the figures of the VM. Sites have the indexes that they have in the run. */
-export function groundOf({ sites, config }: Pick<RunInput, 'sites' | 'config'>): (spec: VmSpec) => Ground {
+export function plannerInputFor({ sites, config }: Pick<RunInput, 'sites' | 'config'>): (spec: VmSpec) => PlannerInput {
   const table = new SiteTable(config.network);
   for (const site of sites) table.report({ ...site, atMs: 0, vms: [], draining: false });
   const prices = new Map<string, LeastPrices>();
