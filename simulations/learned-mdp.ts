@@ -89,7 +89,7 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
 }
 
 /** Costs of a user who is at one of the sites: of a slot served from each, and of moving, in user-milliseconds. */
-function worldOf({ sites: { list, index }, settings: { network }, prices }: PlannerInput, { targetRttMs }: VmSpec) {
+function worldOf({ sites: { list, index }, settings: { network }, moveCosts }: PlannerInput, { targetRttMs }: VmSpec) {
   const sites = list.length;
   const serve = new Float64Array(sites * sites);
   const move = new Float64Array(sites * sites);
@@ -97,7 +97,7 @@ function worldOf({ sites: { list, index }, settings: { network }, prices }: Plan
     for (let b = 0; b < sites; b++) {
       const rttMs = userRttMs(network, index.betweenKm(a, b), a === b);
       serve[a * sites + b] = (Math.max(0, rttMs - targetRttMs) * SLOT_MS) / 1000;
-      move[a * sites + b] = a === b ? 0 : prices.between(a, b, 1);
+      move[a * sites + b] = a === b ? 0 : moveCosts.between(a, b, 1);
     }
   }
   return { sites, serve, move };

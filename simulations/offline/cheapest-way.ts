@@ -7,7 +7,7 @@ import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Itinerary } from './itinerary.ts';
 import { Legs, movedWeights } from './legs.ts';
-import type { LeastPrices } from './prices.ts';
+import type { LeastMoveCosts } from './moveCosts.ts';
 
 /** Coming to a site; the first is where the VM was at the beginning. */
 export interface Arrival {
@@ -30,7 +30,7 @@ export interface Way {
 export interface PlannerInput {
   readonly sites: SiteTable;
   readonly settings: EvaluationSettings;
-  readonly prices: LeastPrices;
+  readonly moveCosts: LeastMoveCosts;
 }
 
 /** Being at a site: what it has cost at least to come to be there now. */
@@ -43,7 +43,7 @@ interface Stop {
 }
 
 /** @param itinerary with at least one position */
-export function cheapestWay(itinerary: Itinerary, { sites, settings, prices }: PlannerInput): Way {
+export function cheapestWay(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Way {
   const { policy, move } = settings;
   const legs = new Legs(itinerary, sites, settings);
   const weights = movedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
@@ -55,19 +55,19 @@ export function cheapestWay(itinerary: Itinerary, { sites, settings, prices }: P
     legs.take(position);
     const servedS = legs.servedS(position);
     const weight = weights[position]!;
-    const dearerUserMs = prices.mostPerWeight * Math.max(0, weights[position + 1]! - weight);
-    stops = worthKeeping(stops, prices, weight);
+    const dearerUserMs = moveCosts.mostPerWeight * Math.max(0, weights[position + 1]! - weight);
+    stops = worthKeeping(stops, moveCosts, weight);
     for (const stop of stops) {
       stop.rate = legs.rate(stop.site);
       stoppedAt[stop.site] = position;
     }
-    const boundUserMs = servedS * worstRate(stops, prices, weight) + dearerUserMs;
+    const boundUserMs = servedS * worstRate(stops, moveCosts, weight) + dearerUserMs;
     const known = stops.length;
     for (const site of legs.cheaperThan(servedS === 0 ? 0 : boundUserMs / servedS)) {
       if (stoppedAt[site] === position) continue;
       const rate = legs.rate(site);
       if (servedS * rate >= boundUserMs) continue;
-      const stop = enter(stops, known, site, position, prices, weight);
+      const stop = enter(stops, known, site, position, moveCosts, weight);
       if (stop === undefined) continue;
       stop.rate = rate;
       stops.push(stop);
@@ -85,15 +85,15 @@ function cheapestOf(stops: readonly Stop[]): Stop {
 }
 
 /** Without those to which it is as cheap to come now from another: they are come to when they are of use. */
-function worthKeeping(stops: readonly Stop[], prices: LeastPrices, weight: number): Stop[] {
+function worthKeeping(stops: readonly Stop[], moveCosts: LeastMoveCosts, weight: number): Stop[] {
   if (stops.length === 1) return stops as Stop[];
   const cheapest = cheapestOf(stops);
   const reachable = ({ site, userMs }: Stop, from: Stop) =>
-    site !== from.site && userMs >= from.userMs + prices.between(from.site, site, weight);
+    site !== from.site && userMs >= from.userMs + moveCosts.between(from.site, site, weight);
   // From the cheapest first, because that is where most are come to from.
   return stops.filter(
     (stop) =>
-      stop.userMs < cheapest.userMs + prices.of(stop.site, weight) ||
+      stop.userMs < cheapest.userMs + moveCosts.of(stop.site, weight) ||
       !(reachable(stop, cheapest) || stops.some((other) => reachable(stop, other))),
   );
 }
@@ -102,12 +102,12 @@ function worthKeeping(stops: readonly Stop[], prices: LeastPrices, weight: numbe
  * To come to a site before a leg is of use only where serving from it in this leg costs less than from where one would come
  * from. That is the cheapest stop, or one that is cheaper to leave by more than it costs more.
  */
-function worstRate(stops: readonly Stop[], prices: LeastPrices, weight: number): number {
+function worstRate(stops: readonly Stop[], moveCosts: LeastMoveCosts, weight: number): number {
   const cheapest = cheapestOf(stops);
-  const leavingUserMs = cheapest.userMs + prices.of(cheapest.site, weight);
+  const leavingUserMs = cheapest.userMs + moveCosts.of(cheapest.site, weight);
   let worst = cheapest.rate;
   for (const { site, userMs, rate } of stops) {
-    if (rate > worst && userMs + prices.of(site, weight) <= leavingUserMs) worst = rate;
+    if (rate > worst && userMs + moveCosts.of(site, weight) <= leavingUserMs) worst = rate;
   }
   return worst;
 }
@@ -118,13 +118,13 @@ function enter(
   count: number,
   site: number,
   position: number,
-  prices: LeastPrices,
+  moveCosts: LeastMoveCosts,
   weight: number,
 ): Stop | undefined {
   let from: Stop | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
-    const userMs = stops[i]!.userMs + prices.between(stops[i]!.site, site, weight);
+    const userMs = stops[i]!.userMs + moveCosts.between(stops[i]!.site, site, weight);
     if (userMs >= least) continue;
     least = userMs;
     from = stops[i]!;

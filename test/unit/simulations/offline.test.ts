@@ -24,7 +24,7 @@ const shared = (users: number) => [
 ];
 
 /** Tries every sequence of sites. */
-function leastOfAll(itinerary: Itinerary, { sites, settings, prices }: PlannerInput): number {
+function leastOfAll(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): number {
   const legs = new Legs(itinerary, sites, settings);
   const weights = movedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
   let ways = [{ site: itinerary.home, userMs: 0 }];
@@ -34,7 +34,7 @@ function leastOfAll(itinerary: Itinerary, { sites, settings, prices }: PlannerIn
     ways = ways.flatMap(({ site, userMs }) =>
       [...sites.list.keys()].map((to) => ({
         site: to,
-        userMs: userMs + (to === site ? 0 : prices.between(site, to, weights[position]!)) + servedS * legs.rate(to),
+        userMs: userMs + (to === site ? 0 : moveCosts.between(site, to, weights[position]!)) + servedS * legs.rate(to),
       })),
     );
   }

@@ -11,7 +11,7 @@ import type { SiteTable } from '#shared/policy/state/sites.ts';
  * move from or to it. A move between two sites then costs at least the dearer of their two figures. Where all sites are connected
  * alike it costs exactly that, but for some microseconds of round trip.
  */
-export class LeastPrices {
+export class LeastMoveCosts {
   /** By the index of the site, in user-milliseconds: for each unit of the users' weight, and for the bytes. */
   readonly #perWeight: Float64Array;
   readonly #fixed: Float64Array;
