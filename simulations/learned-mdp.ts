@@ -6,7 +6,7 @@ import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
 import { GONE, Habits } from './lab/policies/learned/habits.ts';
 import { Values } from './lab/policies/learned/values.ts';
-import type { PlannerInput } from './offline/cheapest-way.ts';
+import type { PlannerInput } from './offline/cheapest-route.ts';
 import { plannerInputFor } from './offline/planner-input.ts';
 
 const SLOT_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
-import { type Arrival, cheapestWay, type PlannerInput } from './cheapest-way.ts';
+import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
 import { foresee, kept } from './foresight.ts';
 import { plannerInputFor } from './planner-input.ts';
 import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
@@ -31,7 +31,7 @@ function planner(
     const untilMs = nowMs + frameS * 1000;
     const frame = part(itinerary, nowMs, untilMs, sites[0]!.index);
     const arrivals: { site: number; atMs: number }[] = [];
-    const { last } = cheapestWay(frame, inputFor(itinerary.spec));
+    const { last } = cheapestRoute(frame, inputFor(itinerary.spec));
     for (let at: Arrival = last; at.previous; at = at.previous) {
       arrivals.unshift({ site: at.site, atMs: frame.atMs[at.position]! });
     }

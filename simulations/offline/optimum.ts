@@ -1,5 +1,5 @@
 import type { RunInput, RunResult } from '../engine.ts';
-import { cheapestWay } from './cheapest-way.ts';
+import { cheapestRoute } from './cheapest-route.ts';
 import { foresee } from './foresight.ts';
 import { plannerInputFor } from './planner-input.ts';
 
@@ -13,7 +13,7 @@ export async function optimum(input: RunInput): Promise<RunResult> {
   const inputFor = plannerInputFor(input);
   let [totalUserMs, movingUserMs, moves] = [0, 0, 0];
   for (const itinerary of itineraries.values()) {
-    const way = cheapestWay(itinerary, inputFor(itinerary.spec));
+    const way = cheapestRoute(itinerary, inputFor(itinerary.spec));
     totalUserMs += way.totalUserMs;
     movingUserMs += way.last.movingUserMs;
     moves += way.last.moves;

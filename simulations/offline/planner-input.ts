@@ -1,7 +1,7 @@
 import type { VmSpec } from '#shared/events/index.ts';
 import { SiteTable } from '#shared/policy/state/sites.ts';
 import type { RunInput } from '../engine.ts';
-import type { PlannerInput } from './cheapest-way.ts';
+import type { PlannerInput } from './cheapest-route.ts';
 import { LeastMoveCosts } from './moveCosts.ts';
 
 /** The data of the planners of a run, by the figures of the VM. Sites have the indexes that they have in the run. */

@@ -4,7 +4,7 @@ import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
 import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
-import { cheapestWay, type PlannerInput } from '#simulations/offline/cheapest-way.ts';
+import { cheapestRoute, type PlannerInput } from '#simulations/offline/cheapest-route.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
 import { plannerInputFor } from '#simulations/offline/planner-input.ts';
 import type { Itinerary } from '#simulations/offline/itinerary.ts';
@@ -51,7 +51,7 @@ describe('the optimum', () => {
         const inputFor = plannerInputFor(input);
         for (const itinerary of itineraries.values()) {
           const input = inputFor(itinerary.spec);
-          const { totalUserMs, last } = cheapestWay(itinerary, input);
+          const { totalUserMs, last } = cheapestRoute(itinerary, input);
           moved += last.moves;
           const least = leastOfAll(itinerary, input);
           expect(Math.abs(totalUserMs - least)).toBeLessThanOrEqual(1e-9 * (1 + least));

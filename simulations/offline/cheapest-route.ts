@@ -21,7 +21,7 @@ export interface Arrival {
   readonly previous: Arrival | undefined;
 }
 
-export interface Way {
+export interface Route {
   readonly totalUserMs: number;
   readonly last: Arrival;
 }
@@ -43,7 +43,7 @@ interface Stop {
 }
 
 /** @param itinerary with at least one position */
-export function cheapestWay(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Way {
+export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Route {
   const { policy, move } = settings;
   const legs = new Legs(itinerary, sites, settings);
   const weights = movedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
