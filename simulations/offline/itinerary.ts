@@ -36,7 +36,7 @@ interface Known {
 }
 
 /** Writes itineraries down while a policy that never moves is simulated: what counts does not depend on the policy. */
-export class Travelogue {
+export class ItineraryRecorder {
   readonly #byVm = new Map<string, Writable<Itinerary>>();
   readonly #users = new Map<string, Known[]>();
   readonly #silentMs: number;
