@@ -26,7 +26,7 @@ interface Watched {
 
 /**
  * A cell is what a site serves best, a slot a minute. What follows a situation is learned over all VMs from nothing; what that
- * costs from each site, for one user, is kept up to date by value iteration, with moves priced for the first VM there is.
+ * costs from each site, for one user, is readAll up to date by value iteration, with moves priced for the first VM there is.
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
   const spec = input.vms?.[0]?.spec ?? PERSONAL_VM;

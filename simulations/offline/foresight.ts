@@ -17,7 +17,7 @@ export async function foresee({ config, sites, batches, vms }: RunInput): Promis
 }
 
 /** A trace that can be read more than once. */
-export async function kept(batches: RunInput['batches']): Promise<(readonly Fix[])[]> {
+export async function readAll(batches: RunInput['batches']): Promise<(readonly Fix[])[]> {
   const all: (readonly Fix[])[] = [];
   for await (const batch of batches) all.push(batch);
   return all;

@@ -109,11 +109,11 @@ function entriesOf({ atMs, user, untilMs, lat, lon, near }: Itinerary, entries: 
 }
 
 /**
- * The part of an itinerary from the last position at an instant on, to the first one after another instant. Of users who
+ * The itineraryWithin of an itinerary from the last position at an instant on, to the first one after another instant. Of users who
  * come later in it, it begins with where they were.
  * @param home index of the site at which the VM is then
  */
-export function part(way: Itinerary, fromMs: number, untilMs: number, home: number): Itinerary {
+export function itineraryWithin(way: Itinerary, fromMs: number, untilMs: number, home: number): Itinerary {
   const first = Math.max(0, lastAt(way.atMs, fromMs));
   const last = Math.min(way.atMs.length - 1, lastAt(way.atMs, untilMs) + 1);
   const before = new Map<number, number>([[SOMEBODY_SILENT, -1]]);

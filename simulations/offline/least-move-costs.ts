@@ -18,7 +18,7 @@ export class LeastMoveCosts {
   /** The most that any site has for each unit of weight. */
   readonly mostPerWeight: number;
 
-  /** The disk is left out: a site that kept it from an earlier visit is sent next to nothing. */
+  /** The disk is left out: a site that readAll it from an earlier visit is sent next to nothing. */
   constructor({ list, index }: SiteTable, { move, policy, network }: EvaluationSettings, spec: VmSpec) {
     const memoryOnly = { ...spec, diskBytes: 0 };
     this.#perWeight = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);

@@ -1,9 +1,9 @@
 import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
-import { foresee, kept } from './foresight.ts';
+import { foresee, readAll } from './foresight.ts';
 import { plannerInputFor } from './planner-input.ts';
-import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
+import { type Itinerary, nextPositionMs, itineraryWithin } from './itinerary.ts';
 
 /**
  * Knows the next so many seconds without error: plans the cheapest way for a frame, follows the plan, plans the next frame (S.
@@ -11,7 +11,7 @@ import { type Itinerary, nextPositionMs, part } from './itinerary.ts';
  * switches over as near to its planned instant as may be. Other VMs on the paths, limits and filters are not foreseen.
  */
 export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
-  const batches = await kept(input.batches);
+  const batches = await readAll(input.batches);
   const { itineraries } = await foresee({ ...input, batches });
   return run({ ...input, batches, decides: planner(frameS, itineraries, plannerInputFor(input)) });
 }
@@ -29,7 +29,7 @@ function planner(
 ): PlacementRule<{ plan?: Plan }> {
   const newPlan = ({ sites, nowMs }: RuleInput, itinerary: Itinerary): Plan => {
     const untilMs = nowMs + frameS * 1000;
-    const frame = part(itinerary, nowMs, untilMs, sites[0]!.index);
+    const frame = itineraryWithin(itinerary, nowMs, untilMs, sites[0]!.index);
     const arrivals: { site: number; atMs: number }[] = [];
     const { last } = cheapestRoute(frame, inputFor(itinerary.spec));
     for (let at: Arrival = last; at.previous; at = at.previous) {
