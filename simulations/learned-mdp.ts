@@ -4,7 +4,7 @@ import type { VmSpec } from '#shared/events/index.ts';
 import { userRttMs } from '#shared/model/network.ts';
 import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
-import { GONE, Habits } from './lab/policies/learned/habits.ts';
+import { GONE, TransitionCounts } from './lab/policies/learned/transition-counts.ts';
 import { Values } from './lab/policies/learned/values.ts';
 import type { PlannerInput } from './offline/cheapest-route.ts';
 import { plannerInputFor } from './offline/planner-input.ts';
@@ -20,12 +20,12 @@ interface Watched {
   cell: number;
   origin: number;
   slots: number;
-  situation: number;
+  state: number;
   slot: number;
 }
 
 /**
- * A cell is what a site serves best, a slot a minute. What follows a situation is learned over all VMs from nothing; what that
+ * A cell is what a site serves best, a slot a minute. What follows a state is learned over all VMs from nothing; what that
  * costs from each site, for one user, is readAll up to date by value iteration, with moves priced for the first VM there is.
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
@@ -34,8 +34,8 @@ export function learnedMdp(input: RunInput): Promise<RunResult> {
 }
 
 function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
-  const habits = new Habits(ground.sites.list.length);
-  const values = new Values(worldOf(ground, spec), habits);
+  const transitions = new TransitionCounts(ground.sites.list.length);
+  const values = new Values(worldOf(ground, spec), transitions);
   const watched = new Map<string, Watched>();
   let sweptSlot = 0;
 
@@ -43,7 +43,7 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
   const follow = (vm: string, cell: number, slot: number): number => {
     let seen = watched.get(vm);
     if (seen === undefined) {
-      seen = { cell, origin: -1, slots: 1, situation: habits.situation(cell, -1, 1), slot };
+      seen = { cell, origin: -1, slots: 1, state: transitions.state(cell, -1, 1), slot };
       watched.set(vm, seen);
     }
     for (; seen.slot < slot; seen.slot++) {
@@ -51,30 +51,30 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
       const now = seen.slot + 1 === slot ? cell : seen.cell;
       if (now !== seen.cell) Object.assign(seen, { origin: seen.cell, cell: now, slots: 0 });
       seen.slots++;
-      const next = habits.situation(seen.cell, seen.origin, seen.slots);
-      habits.count(seen.situation, next);
-      seen.situation = next;
+      const next = transitions.state(seen.cell, seen.origin, seen.slots);
+      transitions.count(seen.state, next);
+      seen.state = next;
     }
-    return seen.situation;
+    return seen.state;
   };
 
   return {
     name: 'learned-mdp',
     begin({ vm }) {
       const before = watched.get(vm);
-      if (before) habits.count(before.situation, GONE);
+      if (before) transitions.count(before.state, GONE);
       watched.delete(vm);
       return {};
     },
     choose(view) {
       const { sites, best, weight, nowMs } = view;
       const slot = Math.floor(nowMs / SLOT_MS);
-      const situation = follow(view.vm, sites[best]!.index, slot);
+      const state = follow(view.vm, sites[best]!.index, slot);
       if (slot >= sweptSlot + SWEEP_EVERY_SLOTS) {
         values.sweep();
         sweptSlot = slot;
       }
-      const ahead = values.ahead(situation);
+      const ahead = values.ahead(state);
       let chosen = 0;
       let least = ahead[sites[0]!.index]!;
       for (let i = 1; i < sites.length; i++) {

@@ -2,7 +2,7 @@
  * Counts over all users what they do next: after so long in a cell, reached from that other one,
  * how often did a user stay, go to which cell, or disappear?
  *
- * A situation is (cell, how long there) or, for those who came lately, (cell, how long there, cell before). The second
+ * A state is (cell, how long there) or, for those who came lately, (cell, how long there, cell before). The second
  * knows more and is seen less often; where it has been seen seldom, the first is asked (back-off with a Dirichlet prior).
  */
 
@@ -11,14 +11,14 @@ const DWELL_UP_TO = [1, 2, 5, 15];
 const DWELLS = DWELL_UP_TO.length + 1;
 /** The first classes distinguish where a user came from: later it predicts nothing. */
 const DWELLS_WITH_ORIGIN = 3;
-/** How often a situation has to be seen to count as much as the one behind it. */
+/** How often a state has to be seen to count as much as the one behind it. */
 const PRIOR_WITH_ORIGIN = 3;
 const PRIOR = 5;
 
 /** Stands for having disappeared. */
 export const GONE = -1;
 
-/** The situations that followed one situation, with their counts. */
+/** The states that followed one state, with their counts. */
 interface Seen {
   /** Situations, or {@link GONE}. */
   readonly next: number[];
@@ -27,7 +27,7 @@ interface Seen {
 }
 
 /** Situations by number. The first are those without an origin, so that there is one for every cell from the start. */
-export class Habits {
+export class TransitionCounts {
   readonly #cells: number;
   readonly #seen: Seen[];
   /** The same without origin; of those, itself. */
@@ -39,7 +39,7 @@ export class Habits {
 
   constructor(cells: number) {
     this.#cells = cells;
-    this.#general = Array.from({ length: cells * DWELLS }, (_, situation) => situation);
+    this.#general = Array.from({ length: cells * DWELLS }, (_, state) => state);
     this.#seen = this.#general.map(nothingSeen);
   }
 
@@ -47,20 +47,20 @@ export class Habits {
     return this.#seen.length;
   }
 
-  cellOf(situation: number): number {
-    return Math.floor(this.#general[situation]! / DWELLS);
+  cellOf(state: number): number {
+    return Math.floor(this.#general[state]! / DWELLS);
   }
 
   /** The one that is asked where this one has been seen too seldom. */
-  generalOf(situation: number): number {
-    return this.#general[situation]!;
+  generalOf(state: number): number {
+    return this.#general[state]!;
   }
 
   /**
    * @param origin the cell before; negative where it is not known
    * @param dwellSlots in the cell, this slot counted
    */
-  situation(cell: number, origin: number, dwellSlots: number): number {
+  state(cell: number, origin: number, dwellSlots: number): number {
     const general = cell * DWELLS + dwellClass(dwellSlots);
     if (origin < 0 || dwellClass(dwellSlots) >= DWELLS_WITH_ORIGIN) return general;
     const key = origin * this.#cells * DWELLS + general;
@@ -72,19 +72,19 @@ export class Habits {
   }
 
   /** Counts what followed. */
-  count(situation: number, next: number): void {
-    const general = this.#general[situation]!;
-    add(this.#seen[situation]!, next);
-    if (general !== situation) add(this.#seen[general]!, next);
+  count(state: number, next: number): void {
+    const general = this.#general[state]!;
+    add(this.#seen[state]!, next);
+    if (general !== state) add(this.#seen[general]!, next);
     this.#followed[general % DWELLS]!++;
-    if (next !== GONE && this.cellOf(next) === this.cellOf(situation)) this.#stayed[general % DWELLS]!++;
+    if (next !== GONE && this.cellOf(next) === this.cellOf(state)) this.#stayed[general % DWELLS]!++;
   }
 
-  /** Calls back with each situation that may follow, and its probability; what is missing to 1 is being gone. */
-  forEachNext(situation: number, call: (next: number, probability: number) => void): void {
-    const general = this.#general[situation]!;
+  /** Calls back with each state that may follow, and its probability; what is missing to 1 is being gone. */
+  forEachNext(state: number, call: (next: number, probability: number) => void): void {
+    const general = this.#general[state]!;
     let rest = 1;
-    if (general !== situation) rest = share(this.#seen[situation]!, rest, PRIOR_WITH_ORIGIN, call);
+    if (general !== state) rest = share(this.#seen[state]!, rest, PRIOR_WITH_ORIGIN, call);
     rest = share(this.#seen[general]!, rest, PRIOR, call);
     // Users of whom nothing is known are assumed to stay as others do elsewhere. Users who leave may go anywhere, which
     // promises as little as being gone.
