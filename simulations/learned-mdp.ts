@@ -74,11 +74,11 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
         values.sweep();
         sweptSlot = slot;
       }
-      const ahead = values.ahead(state);
+      const expectedCosts = values.expectedCosts(state);
       let chosen = 0;
-      let least = ahead[sites[0]!.index]!;
+      let least = expectedCosts[sites[0]!.index]!;
       for (let i = 1; i < sites.length; i++) {
-        const cost = ahead[sites[i]!.index]! + (EAGERNESS * view.moveCostUserMs(0, i)) / weight;
+        const cost = expectedCosts[sites[i]!.index]! + (EAGERNESS * view.moveCostUserMs(0, i)) / weight;
         if (cost >= least) continue;
         chosen = i;
         least = cost;

@@ -65,16 +65,16 @@ function chooser(
     },
     place(user, cell) {
       if (places === 'nearest') return nearest[cell]!;
-      const ahead = values.ahead(watch.states[user]!);
+      const expectedCosts = values.expectedCosts(watch.states[user]!);
       let best = 0;
-      for (let site = 1; site < sites; site++) if (ahead[site]! < ahead[best]!) best = site;
+      for (let site = 1; site < sites; site++) if (expectedCosts[site]! < expectedCosts[best]!) best = site;
       return best;
     },
     choose(user, _, at) {
-      const ahead = values.ahead(watch.states[user]!);
-      let [best, least] = [at, ahead[at]!];
+      const expectedCosts = values.expectedCosts(watch.states[user]!);
+      let [best, least] = [at, expectedCosts[at]!];
       for (let site = 0; site < sites; site++) {
-        const cost = ahead[site]! + EAGERNESS * move[at * sites + site]!;
+        const cost = expectedCosts[site]! + EAGERNESS * move[at * sites + site]!;
         if (cost < least) [best, least] = [site, cost];
       }
       return best;

@@ -3,7 +3,7 @@ import { MoveStep } from '../../shortest-path.ts';
 import type { World } from '../../world.ts';
 import type { TransitionCounts } from './transition-counts.ts';
 
-/** Per slot: what lies hundreds of slots ahead decides nothing. It also keeps values finite where no user ever leaves. */
+/** Per slot: what lies hundreds of slots expectedCosts decides nothing. It also keeps values finite where no user ever leaves. */
 const DISCOUNT = 0.995;
 /** The first value of a state is as if the user stayed for so many slots. */
 const FIRST_GUESS_SLOTS = 5;
@@ -15,19 +15,19 @@ export class Values {
   readonly #step: MoveStep;
   /** By state: the cost from a slot on in which it is met with the service at each site before the decision. */
   readonly #costs: Float64Array[] = [];
-  readonly #ahead: Float64Array;
+  readonly #expectedCosts: Float64Array;
 
   constructor(world: Pick<World, 'sites' | 'serve' | 'move'>, transitions: TransitionCounts) {
     this.#world = world;
     this.#transitions = transitions;
     this.#step = new MoveStep(world);
-    this.#ahead = new Float64Array(world.sites);
+    this.#expectedCosts = new Float64Array(world.sites);
   }
 
   /** By site: serving the state from there in this slot, and all that is expected after it. Good until the next call. */
-  ahead(state: number): Float64Array {
+  expectedCosts(state: number): Float64Array {
     const { sites, serve } = this.#world;
-    const sum = this.#ahead;
+    const sum = this.#expectedCosts;
     const row = this.#transitions.cellOf(state) * sites;
     for (let site = 0; site < sites; site++) sum[site] = serve[row + site]!;
     this.#transitions.forEachNext(state, (next, probability) => {
@@ -42,7 +42,7 @@ export class Values {
   sweep(): void {
     for (let state = this.#transitions.size - 1; state >= 0; situation--) {
       const costs = this.#costsOf(state);
-      costs.set(this.ahead(state));
+      costs.set(this.expectedCosts(state));
       this.#step.take(costs, 1);
     }
   }
