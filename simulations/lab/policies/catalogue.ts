@@ -2,7 +2,7 @@
 import type { LabPolicy } from '../policy.ts';
 import { nearest, never } from './ends.ts';
 import { lookAhead } from './foresight.ts';
-import { learnedMdp, rehearsedMdp } from './learned/learned-mdp.ts';
+import { learnedMdp, pretrainedMdp } from './learned/learned-mdp.ts';
 import { mdp, mdpOnline } from './mdp.ts';
 import { hysteresis, lyapunov, myopic, skiRental, workFunction } from './published.ts';
 
@@ -21,6 +21,6 @@ export const POLICIES: readonly LabPolicy[] = [
   workFunction,
   OWN,
   learnedMdp('nearest'),
-  rehearsedMdp,
+  pretrainedMdp,
   ...[5, 15, 60].map(lookAhead),
 ];

@@ -36,7 +36,7 @@ export function learnedMdp(places: 'freely' | 'nearest'): LabPolicy {
  * A yardstick: the same with everybody's transitions of the whole trace counted before it begins, though not who will do what
  * when. What this costs more than the optimum is not for want of learning.
  */
-export const rehearsedMdp: LabPolicy = {
+export const pretrainedMdp: LabPolicy = {
   name: 'learned-mdp(day known)',
   sees: 'future',
   begin(setting, future) {
