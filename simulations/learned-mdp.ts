@@ -1,4 +1,4 @@
-/** Our own process of the laboratory (`lab/policies/learned/`) under the real costs. */
+/** The laboratory's own policy, a learned Markov decision process (`lab/policies/learned/`), under the real costs. */
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 import { userRttMs } from '#shared/model/network.ts';
@@ -10,60 +10,66 @@ import type { PlannerInput } from './offline/cheapest-route.ts';
 import { plannerInputFor } from './offline/planner-input.ts';
 
 const SLOT_MS = 60_000;
-/** How often values are brought up to date. */
+/** The values are updated every so many slots. */
 const SWEEP_EVERY_SLOTS = 30;
-/** The weight of moving in a decision, as in the laboratory. */
-const EAGERNESS = 0.95;
+/** A decision multiplies the cost of a move by this factor, as in the laboratory. */
+const MOVE_COST_FACTOR = 0.95;
 
-/** The users of a VM, followed as one user in the cell of the site that serves best. */
-interface Watched {
+/** The users of a VM, followed as one user. */
+interface Followed {
+  /** Index of the site that serves best: the cell of these users. */
   cell: number;
+  /** The cell before; -1: unknown. */
   origin: number;
+  /** Slots in the cell. */
   slots: number;
   state: number;
+  /** The slot of the state. */
   slot: number;
 }
 
 /**
- * A cell is what a site serves best, a slot a minute. What follows a state is learned over all VMs from nothing; what that
- * costs from each site, for one user, is readAll up to date by value iteration, with moves priced for the first VM there is.
+ * Runs the learned Markov decision process. A cell consists of all places that one site serves best, and a slot is a minute.
+ *
+ * The policy learns the transitions between states over all VMs, from nothing. Value iteration keeps the expected cost from each
+ * site, for one user, up to date. Its costs of moves are those of the first VM of the run.
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
   const spec = input.vms?.[0]?.spec ?? PERSONAL_VM;
   return run({ ...input, decides: learner(plannerInputFor(input)(spec), spec) });
 }
 
-function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
-  const transitions = new TransitionCounts(ground.sites.list.length);
-  const values = new Values(worldOf(ground, spec), transitions);
-  const watched = new Map<string, Watched>();
+function learner(input: PlannerInput, spec: VmSpec): PlacementRule {
+  const transitions = new TransitionCounts(input.sites.list.length);
+  const values = new Values(worldOf(input, spec), transitions);
+  const byVm = new Map<string, Followed>();
   let sweptSlot = 0;
 
-  /** Counts slot by slot what a VM's users have done since they were last seen. */
+  /** Advances the state of a VM's users to a slot, and counts the transitions since the last call. */
   const follow = (vm: string, cell: number, slot: number): number => {
-    let seen = watched.get(vm);
-    if (seen === undefined) {
-      seen = { cell, origin: -1, slots: 1, state: transitions.state(cell, -1, 1), slot };
-      watched.set(vm, seen);
+    let followed = byVm.get(vm);
+    if (followed === undefined) {
+      followed = { cell, origin: -1, slots: 1, state: transitions.state(cell, -1, 1), slot };
+      byVm.set(vm, followed);
     }
-    for (; seen.slot < slot; seen.slot++) {
-      // Between two positions they are taken to have stayed.
-      const now = seen.slot + 1 === slot ? cell : seen.cell;
-      if (now !== seen.cell) Object.assign(seen, { origin: seen.cell, cell: now, slots: 0 });
-      seen.slots++;
-      const next = transitions.state(seen.cell, seen.origin, seen.slots);
-      transitions.count(seen.state, next);
-      seen.state = next;
+    for (; followed.slot < slot; followed.slot++) {
+      // Between two positions the users are assumed to stay.
+      const now = followed.slot + 1 === slot ? cell : followed.cell;
+      if (now !== followed.cell) Object.assign(followed, { origin: followed.cell, cell: now, slots: 0 });
+      followed.slots++;
+      const next = transitions.state(followed.cell, followed.origin, followed.slots);
+      transitions.count(followed.state, next);
+      followed.state = next;
     }
-    return seen.state;
+    return followed.state;
   };
 
   return {
     name: 'learned-mdp',
     begin({ vm }) {
-      const before = watched.get(vm);
+      const before = byVm.get(vm);
       if (before) transitions.count(before.state, GONE);
-      watched.delete(vm);
+      byVm.delete(vm);
       return {};
     },
     choose(view) {
@@ -74,11 +80,11 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
         values.sweep();
         sweptSlot = slot;
       }
-      const expectedCosts = values.expectedCosts(state);
+      const costs = values.expectedCosts(state);
       let chosen = 0;
-      let least = expectedCosts[sites[0]!.index]!;
+      let least = costs[sites[0]!.index]!;
       for (let i = 1; i < sites.length; i++) {
-        const cost = expectedCosts[sites[i]!.index]! + (EAGERNESS * view.moveCostUserMs(0, i)) / weight;
+        const cost = costs[sites[i]!.index]! + (MOVE_COST_FACTOR * view.moveCostUserMs(0, i)) / weight;
         if (cost >= least) continue;
         chosen = i;
         least = cost;
@@ -88,7 +94,7 @@ function learner(ground: PlannerInput, spec: VmSpec): PlacementRule {
   };
 }
 
-/** Costs of a user who is at one of the sites: of a slot served from each, and of moving, in user-milliseconds. */
+/** The costs of one user, in user-milliseconds: of serving one slot from each site in each cell, and of moves between sites. */
 function worldOf({ sites: { list, index }, settings: { network }, moveCosts }: PlannerInput, { targetRttMs }: VmSpec) {
   const sites = list.length;
   const serve = new Float64Array(sites * sites);

@@ -1,141 +1,153 @@
 /**
- * The cheapest way of a VM from site to site where the places of its users are known: dynamic programming over
- * positions and sites (a shortest path, S. Wang et al., IEEE ICC 2015). What serving costs is constant between two entries of an itinerary,
- * and a planner that knows the future orders a move so early that it switches over at one.
+ * The cheapest route of one VM over the sites, if the positions of its users are known: dynamic programming over the entries
+ * of the itinerary and the sites (a shortest path, S. Wang et al., IEEE ICC 2015).
+ *
+ * Between two entries the serving cost per second is constant. A planner that knows the future orders a move so early that the
+ * VM switches over exactly at an entry. So it is enough to consider moves that switch over at an entry.
  */
 import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Itinerary } from './itinerary.ts';
-import { Legs, movedWeights } from './legs.ts';
-import type { LeastMoveCosts } from './moveCosts.ts';
+import type { LeastMoveCosts } from './least-move-costs.ts';
+import { Legs, leastMovedWeights } from './legs.ts';
 
-/** Coming to a site; the first is where the VM was at the beginning. */
+/** The VM arrives at a site. The first arrival of a route is the site where the VM is at the beginning. */
 export interface Arrival {
   /** Index of the site. */
   readonly site: number;
-  /** Number of the position at which it switches over. */
-  readonly position: number;
-  /** Moves so far, this one included. */
+  /** Number of the entry at which the VM switches over to the site. */
+  readonly entry: number;
+  /** The number of moves so far, including this one. */
   readonly moves: number;
+  /** The cost of these moves, in user-milliseconds. */
   readonly movingUserMs: number;
   readonly previous: Arrival | undefined;
 }
 
+/** A route, as the chain of its arrivals. */
 export interface Route {
+  /** The cost of serving and of moving, in user-milliseconds. */
   readonly totalUserMs: number;
   readonly last: Arrival;
 }
 
-/** The parameters of planning. */
+/** The data and settings of a planner. */
 export interface PlannerInput {
   readonly sites: SiteTable;
   readonly settings: EvaluationSettings;
   readonly moveCosts: LeastMoveCosts;
 }
 
-/** Being at a site: what it has cost at least to come to be there now. */
-interface Stop {
+/** A state of the dynamic programming: the VM is at a site. */
+interface State {
   readonly site: number;
   readonly arrival: Arrival;
+  /** The least cost of being at the site now, serving and moving since the beginning. */
   userMs: number;
-  /** Serving from there in this leg, in user-milliseconds a second. */
-  rate: number;
+  /** The cost of serving from the site in this leg, in user-milliseconds a second. */
+  servingRate: number;
 }
 
-/** @param itinerary with at least one position */
+/** @param itinerary with at least one entry */
 export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Route {
   const { policy, move } = settings;
   const legs = new Legs(itinerary, sites, settings);
-  const weights = movedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
-  const start = { site: itinerary.home, position: 0, moves: 0, movingUserMs: 0, previous: undefined };
-  let stops: Stop[] = [{ site: itinerary.home, arrival: start, userMs: 0, rate: 0 }];
-  /** By site: the last position at which it was a stop. */
-  const stoppedAt = new Int32Array(sites.list.length).fill(-1);
-  for (let position = 0; position + 1 < itinerary.atMs.length; position++) {
-    legs.take(position);
-    const servedS = legs.servedS(position);
-    const weight = weights[position]!;
-    const dearerUserMs = moveCosts.mostPerWeight * Math.max(0, weights[position + 1]! - weight);
-    stops = worthKeeping(stops, moveCosts, weight);
-    for (const stop of stops) {
-      stop.rate = legs.rate(stop.site);
-      stoppedAt[stop.site] = position;
+  const weights = leastMovedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
+  const start = { site: itinerary.home, entry: 0, moves: 0, movingUserMs: 0, previous: undefined };
+  let states: State[] = [{ site: itinerary.home, arrival: start, userMs: 0, servingRate: 0 }];
+  /** By site: the last entry at which the site had a state. */
+  const lastEntryOf = new Int32Array(sites.list.length).fill(-1);
+  for (let entry = 0; entry + 1 < itinerary.atMs.length; entry++) {
+    legs.goTo(entry);
+    const durationS = legs.durationS(entry);
+    const weight = weights[entry]!;
+    // A move one entry later may cost so much more.
+    const dearerUserMs = moveCosts.mostPerWeight * Math.max(0, weights[entry + 1]! - weight);
+    states = withoutNeedless(states, moveCosts, weight);
+    for (const state of states) {
+      state.servingRate = legs.servingRate(state.site);
+      lastEntryOf[state.site] = entry;
     }
-    const boundUserMs = servedS * worstRate(stops, moveCosts, weight) + dearerUserMs;
-    const known = stops.length;
-    for (const site of legs.cheaperThan(servedS === 0 ? 0 : boundUserMs / servedS)) {
-      if (stoppedAt[site] === position) continue;
-      const rate = legs.rate(site);
-      if (servedS * rate >= boundUserMs) continue;
-      const stop = enter(stops, known, site, position, moveCosts, weight);
-      if (stop === undefined) continue;
-      stop.rate = rate;
-      stops.push(stop);
+    // A move to a site that costs more in this leg can wait until the next entry.
+    const boundUserMs = durationS * rateToUndercut(states, moveCosts, weight) + dearerUserMs;
+    const origins = states.length;
+    for (const site of legs.sitesCheaperThan(durationS === 0 ? 0 : boundUserMs / durationS)) {
+      if (lastEntryOf[site] === entry) continue;
+      const servingRate = legs.servingRate(site);
+      if (durationS * servingRate >= boundUserMs) continue;
+      const state = cheapestMoveTo(site, states, origins, entry, moveCosts, weight);
+      if (state === undefined) continue;
+      state.servingRate = servingRate;
+      states.push(state);
     }
-    for (const stop of stops) stop.userMs += servedS * stop.rate;
+    for (const state of states) state.userMs += durationS * state.servingRate;
   }
-  const end = cheapestOf(stops);
+  const end = cheapestOf(states);
   return { totalUserMs: end.userMs, last: end.arrival };
 }
 
-function cheapestOf(stops: readonly Stop[]): Stop {
-  let cheapest = stops[0]!;
-  for (const stop of stops) if (stop.userMs < cheapest.userMs) cheapest = stop;
+function cheapestOf(states: readonly State[]): State {
+  let cheapest = states[0]!;
+  for (const state of states) if (state.userMs < cheapest.userMs) cheapest = state;
   return cheapest;
 }
 
-/** Without those to which it is as cheap to come now from another: they are come to when they are of use. */
-function worthKeeping(stops: readonly Stop[], moveCosts: LeastMoveCosts, weight: number): Stop[] {
-  if (stops.length === 1) return stops as Stop[];
-  const cheapest = cheapestOf(stops);
-  const reachable = ({ site, userMs }: Stop, from: Stop) =>
+/**
+ * Removes each state that a move from another state reaches now for no higher cost. Such a site gets a state again as soon as a
+ * move to it pays.
+ */
+function withoutNeedless(states: readonly State[], moveCosts: LeastMoveCosts, weight: number): State[] {
+  if (states.length === 1) return states as State[];
+  const cheapest = cheapestOf(states);
+  const isReachable = ({ site, userMs }: State, from: State) =>
     site !== from.site && userMs >= from.userMs + moveCosts.between(from.site, site, weight);
-  // From the cheapest first, because that is where most are come to from.
-  return stops.filter(
-    (stop) =>
-      stop.userMs < cheapest.userMs + moveCosts.of(stop.site, weight) ||
-      !(reachable(stop, cheapest) || stops.some((other) => reachable(stop, other))),
+  // The cheapest state comes first, because most others are reachable from it.
+  return states.filter(
+    (state) =>
+      state.userMs < cheapest.userMs + moveCosts.fromOrTo(state.site, weight) ||
+      !(isReachable(state, cheapest) || states.some((other) => isReachable(state, other))),
   );
 }
 
 /**
- * To come to a site before a leg is of use only where serving from it in this leg costs less than from where one would come
- * from. That is the cheapest stop, or one that is cheaper to leave by more than it costs more.
+ * A move before this leg pays only if the new site costs less in the leg than the site that the VM leaves. The VM leaves the
+ * cheapest state, or a state whose lower cost of leaving outweighs its higher cost so far.
+ * @returns the highest serving rate of these states, in user-milliseconds a second
  */
-function worstRate(stops: readonly Stop[], moveCosts: LeastMoveCosts, weight: number): number {
-  const cheapest = cheapestOf(stops);
-  const leavingUserMs = cheapest.userMs + moveCosts.of(cheapest.site, weight);
-  let worst = cheapest.rate;
-  for (const { site, userMs, rate } of stops) {
-    if (rate > worst && userMs + moveCosts.of(site, weight) <= leavingUserMs) worst = rate;
+function rateToUndercut(states: readonly State[], moveCosts: LeastMoveCosts, weight: number): number {
+  const cheapest = cheapestOf(states);
+  const leavingUserMs = cheapest.userMs + moveCosts.fromOrTo(cheapest.site, weight);
+  let highest = cheapest.servingRate;
+  for (const { site, userMs, servingRate } of states) {
+    if (servingRate > highest && userMs + moveCosts.fromOrTo(site, weight) <= leavingUserMs) highest = servingRate;
   }
-  return worst;
+  return highest;
 }
 
-/** Comes to a site from wherever that is cheapest, of the first so many stops. */
-function enter(
-  stops: readonly Stop[],
-  count: number,
+/** The state after the cheapest move to a site from one of the first `origins` states. */
+function cheapestMoveTo(
   site: number,
-  position: number,
+  states: readonly State[],
+  origins: number,
+  entry: number,
   moveCosts: LeastMoveCosts,
   weight: number,
-): Stop | undefined {
-  let from: Stop | undefined;
+): State | undefined {
+  let from: State | undefined;
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < count; i++) {
-    const userMs = stops[i]!.userMs + moveCosts.between(stops[i]!.site, site, weight);
+  for (let i = 0; i < origins; i++) {
+    const userMs = states[i]!.userMs + moveCosts.between(states[i]!.site, site, weight);
     if (userMs >= least) continue;
     least = userMs;
-    from = stops[i]!;
+    from = states[i]!;
   }
   if (from === undefined) return undefined;
   const previous = from.arrival;
   const movingUserMs = previous.movingUserMs + least - from.userMs;
   return {
     site,
-    arrival: { site, position, moves: previous.moves + 1, movingUserMs, previous },
+    arrival: { site, entry, moves: previous.moves + 1, movingUserMs, previous },
     userMs: least,
-    rate: 0,
+    servingRate: 0,
   };
 }

@@ -2,21 +2,24 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Itinerary, ItineraryRecorder } from './itinerary.ts';
 
-/** The knowledge of the whole trace, and the result of a run in which no VM moves. */
+/** The future of a run: the itinerary of each VM, and the result of a run in which no VM moves. */
 export interface Foresight {
   readonly itineraries: ReadonlyMap<string, Itinerary>;
   readonly stayed: RunResult;
 }
 
-/** Which positions count does not depend on the policy, so they are found by one that does nothing. */
+/**
+ * Simulates the trace with the policy `never` and records the positions that count. The policy does not influence which positions
+ * count, so the itineraries are valid for every policy.
+ */
 export async function foresee({ config, sites, batches, vms }: RunInput): Promise<Foresight> {
   const recorder = new ItineraryRecorder(config.policy.sessionTimeoutMs);
   const stays = { ...config, policy: { ...config.policy, name: 'never' } };
-  const stayed = await run({ config: stays, sites, batches, note: recorder.note, ...(vms && { vms }) });
+  const stayed = await run({ config: stays, sites, batches, note: recorder.record, ...(vms && { vms }) });
   return { itineraries: recorder.itineraries(), stayed };
 }
 
-/** A trace that can be read more than once. */
+/** Reads a trace into memory, so that it can be played more than once. */
 export async function readAll(batches: RunInput['batches']): Promise<(readonly Fix[])[]> {
   const all: (readonly Fix[])[] = [];
   for await (const batch of batches) all.push(batch);

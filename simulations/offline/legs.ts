@@ -1,4 +1,4 @@
-/** An itinerary as a planner needs it: what serving from a site costs between two of its entries. */
+/** The legs of an itinerary: the cost of serving from each site between two entries. */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
@@ -6,54 +6,56 @@ import type { SiteTable } from '#shared/policy/state/sites.ts';
 import { excessRttMs } from '../serving.ts';
 import type { Itinerary } from './itinerary.ts';
 
-/** A user at the last position. */
+/** A user at the last known position. */
 interface Present {
   readonly weight: number;
+  /** The position as a unit vector. */
   readonly probe: Float64Array;
   untilMs: number;
   lat: number;
   lon: number;
+  /** Index of the site nearest to the user. */
   near: number;
-  /** So many sites nearest to the user, and how much serving from any other costs at least. */
+  /** The sites nearest to the user, by index; empty until they are looked up. */
   neighbours: Int32Array;
+  /** Serving the user from any other site costs at least so much. */
   beyondUserMsPerS: number;
 }
 
-const NOT_LOOKED = new Int32Array();
-/**
- * How many of the sites nearest to a user are checked first, and how many if those are not enough; after that all are checked.
- */
+const NOT_LOOKED_UP = new Int32Array();
+/** How many neighbours of a user are tried first, and how many after that. If these do not suffice, all sites are tried. */
 const NEIGHBOURS = [6, 24];
 
-/** Walks along an itinerary. A leg goes from one entry, of whichever user, to the next. */
+/** Walks along an itinerary, from leg to leg. A leg goes from one entry of any user to the next entry. */
 export class Legs {
-  readonly #way: Itinerary;
+  readonly #itinerary: Itinerary;
   readonly #table: SiteTable;
   readonly #network: NetworkModel;
-  /** Users who have reported, by number, and those of them who are present in this leg. */
+  /** By number of the user: undefined until the user has reported. */
   readonly #users: (Present | undefined)[] = [];
+  /** The users who are present in this leg. */
   readonly #present: Present[] = [];
 
-  constructor(way: Itinerary, table: SiteTable, { network }: Pick<EvaluationSettings, 'network'>) {
-    this.#way = way;
+  constructor(itinerary: Itinerary, table: SiteTable, { network }: Pick<EvaluationSettings, 'network'>) {
+    this.#itinerary = itinerary;
     this.#table = table;
     this.#network = network;
   }
 
-  /** Goes to an entry, and so to the leg that begins there. Entries have to be taken in order. */
-  take(entry: number): void {
-    const { user, atMs } = this.#way;
-    if (user[entry]! >= 0) this.#place(entry);
+  /** Goes to the leg that begins at an entry. The caller has to go to all entries in ascending order. */
+  goTo(entry: number): void {
+    const { user, atMs } = this.#itinerary;
+    if (user[entry]! >= 0) this.#moveUser(entry);
     this.#present.length = 0;
     for (const each of this.#users) if (each !== undefined && each.untilMs > atMs[entry]!) this.#present.push(each);
   }
 
-  #place(entry: number): void {
-    const { weights, user, untilMs, lat, lon, near } = this.#way;
+  #moveUser(entry: number): void {
+    const { weights, user, untilMs, lat, lon, near } = this.#itinerary;
     const number = user[entry]!;
     let present = this.#users[number];
     if (present === undefined) {
-      const nowhere = { untilMs: 0, lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED, beyondUserMsPerS: 0 };
+      const nowhere = { untilMs: 0, lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED_UP, beyondUserMsPerS: 0 };
       present = { weight: weights[number]!, probe: new Float64Array(3), ...nowhere };
       this.#users[number] = present;
     }
@@ -62,14 +64,19 @@ export class Legs {
     present.lon = lon[entry]!;
     present.near = near[entry]!;
     unitVector(present, present.probe);
-    present.neighbours = NOT_LOOKED;
+    present.neighbours = NOT_LOOKED_UP;
   }
 
-  /** Sites, by index, among which are all from where serving costs less than so much in this leg. */
-  cheaperThan(userMsPerS: number): Iterable<number> {
+  /**
+   * A superset of the sites that cost less than this rate in this leg.
+   * @param userMsPerS a serving cost, in user-milliseconds a second
+   * @returns indexes of sites
+   */
+  sitesCheaperThan(userMsPerS: number): Iterable<number> {
     const users = this.#present;
     for (const count of NEIGHBOURS) {
-      for (const user of users) if (user.neighbours.length < count) this.#lookAround(user, count);
+      for (const user of users) if (user.neighbours.length < count) this.#findNeighbours(user, count);
+      // A site that is a neighbour of no user costs at least so much.
       const elsewhere = users.reduce((sum, { beyondUserMsPerS }) => sum + beyondUserMsPerS, 0);
       if (elsewhere < userMsPerS) continue;
       return users.length === 1 ? users[0]!.neighbours : new Set(users.flatMap(({ neighbours }) => [...neighbours]));
@@ -77,7 +84,7 @@ export class Legs {
     return this.#table.list.keys();
   }
 
-  #lookAround(present: Present, most: number): void {
+  #findNeighbours(present: Present, most: number): void {
     const { index } = this.#table;
     const count = Math.min(most, index.size);
     const km = new Float64Array(count);
@@ -87,7 +94,7 @@ export class Legs {
   }
 
   /** The cost of serving all users from a site in this leg, in user-milliseconds a second. */
-  rate(site: number): number {
+  servingRate(site: number): number {
     let sum = 0;
     for (let i = 0; i < this.#present.length; i++) {
       const each = this.#present[i]!;
@@ -96,31 +103,39 @@ export class Legs {
     return sum;
   }
 
-  /** How long the leg from an entry lasts, in seconds. */
-  servedS(entry: number): number {
-    const { atMs } = this.#way;
+  /** The duration of the leg that begins at an entry, in seconds. */
+  durationS(entry: number): number {
+    const { atMs } = this.#itinerary;
     return (atMs[entry + 1]! - atMs[entry]!) / 1000;
   }
 
   #excess({ weight }: Present, km: number, atNearest: boolean): number {
-    return weight * excessRttMs(userRttMs(this.#network, km, atNearest), this.#way);
+    return weight * excessRttMs(userRttMs(this.#network, km, atNearest), this.#itinerary);
   }
 }
 
 /**
- * At each entry: the least weight of users that a move may have to answer for which switches over about then, from the
- * entry before it to the one after it and the release. Users who have fallen silent do not mind being moved.
+ * By entry: the least weight of the users who pay for a move that switches over at the entry or shortly before or after it.
+ *
+ * A user pays for a move if the user is present when the move ends. The move ends after the entry before, and at the latest when the
+ * next entry has come and the origin is released. A user who has fallen silent by then does not pay.
+ * @param timeoutMs a user without a position for so long counts as gone
+ * @param releaseMs how long a move lasts after the VM has switched over
  */
-export function movedWeights({ atMs, user, weights }: Itinerary, timeoutMs: number, releaseMs: number): Float64Array {
+export function leastMovedWeights(
+  { atMs, user, weights }: Itinerary,
+  timeoutMs: number,
+  releaseMs: number,
+): Float64Array {
   const last = atMs.length - 1;
-  const endMs = (position: number) => (atMs[position + 1] ?? atMs[position]!) + releaseMs;
-  const heardMs = weights.map(() => Number.NEGATIVE_INFINITY);
-  // The least within each leg: of the users who have reported, and are not silent when it ends.
+  const endMs = (entry: number) => (atMs[entry + 1] ?? atMs[entry]!) + releaseMs;
+  const reportedMs = weights.map(() => Number.NEGATIVE_INFINITY);
+  // By leg: the weight of the users who have reported before it, and who are still present when the move ends.
   const within = new Float64Array(atMs.length);
   for (let i = 0; i <= last; i++) {
-    if (user[i]! >= 0) heardMs[user[i]!] = atMs[i]!;
+    if (user[i]! >= 0) reportedMs[user[i]!] = atMs[i]!;
     weights.forEach((weight, u) => {
-      if (heardMs[u]! + timeoutMs > endMs(i)) within[i]! += weight;
+      if (reportedMs[u]! + timeoutMs > endMs(i)) within[i]! += weight;
     });
   }
   return within.map((own, i) => {

@@ -2,13 +2,15 @@ import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/ru
 import { type RunInput, type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
 import { foresee, readAll } from './foresight.ts';
+import { type Itinerary, itineraryWithin, nextPositionMs } from './itinerary.ts';
 import { plannerInputFor } from './planner-input.ts';
-import { type Itinerary, nextPositionMs, itineraryWithin } from './itinerary.ts';
 
 /**
- * Knows the next so many seconds without error: plans the cheapest way for a frame, follows the plan, plans the next frame (S.
- * Wang et al., IEEE TPDS 28(4), 2017, arXiv 1503.02735, with predictions free of error). A move is ordered so early that it
- * switches over as near to its planned instant as may be. Other VMs on the paths, limits and filters are not foreseen.
+ * Runs the look-ahead policy (S. Wang et al., IEEE TPDS 28(4), 2017, arXiv 1503.02735, with predictions free of error). It knows
+ * the positions of the next `frameS` seconds, plans the cheapest route for them, follows the plan to its end, and plans again.
+ *
+ * It orders a move so early that the VM switches over as near to the planned instant as possible. It does not foresee other moves
+ * on the paths, limits and filters.
  */
 export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
   const batches = await readAll(input.batches);
@@ -16,7 +18,7 @@ export async function lookAhead(input: RunInput, frameS: number): Promise<RunRes
   return run({ ...input, batches, decides: planner(frameS, itineraries, plannerInputFor(input)) });
 }
 
-/** The way of a VM until the end of a frame. */
+/** The route of a VM until the end of a frame. */
 interface Plan {
   readonly untilMs: number;
   readonly arrivals: readonly { readonly site: number; readonly atMs: number }[];
@@ -33,7 +35,7 @@ function planner(
     const arrivals: { site: number; atMs: number }[] = [];
     const { last } = cheapestRoute(frame, inputFor(itinerary.spec));
     for (let at: Arrival = last; at.previous; at = at.previous) {
-      arrivals.unshift({ site: at.site, atMs: frame.atMs[at.position]! });
+      arrivals.unshift({ site: at.site, atMs: frame.atMs[at.entry]! });
     }
     return { untilMs, arrivals };
   };
@@ -44,15 +46,15 @@ function planner(
       const itinerary = itineraries.get(view.vm)!;
       if (memory.plan === undefined || view.nowMs >= memory.plan.untilMs) memory.plan = newPlan(view, itinerary);
       const nextMs = nextPositionMs(itinerary, view.nowMs);
-      let wanted = 0;
+      let chosen = 0;
       for (const { site, atMs } of memory.plan.arrivals) {
-        const place = view.sites.findIndex(({ index }) => index === site);
-        if (place < 0) continue;
-        // Now or at the next position, whichever is nearer to the plan.
-        const orderMs = atMs - view.moveMs(0, place);
-        if (orderMs - view.nowMs < nextMs - orderMs) wanted = place;
+        const candidate = view.sites.findIndex(({ index }) => index === site);
+        if (candidate < 0) continue;
+        // The policy can order the move now or at the next position. It takes the instant that is nearer to the plan.
+        const orderMs = atMs - view.moveMs(0, candidate);
+        if (orderMs - view.nowMs < nextMs - orderMs) chosen = candidate;
       }
-      return wanted;
+      return chosen;
     },
   };
 }

@@ -4,19 +4,20 @@ import { foresee } from './foresight.ts';
 import { plannerInputFor } from './planner-input.ts';
 
 /**
- * The least that any policy can cost on these positions in this simulation, which knows them all beforehand: a bound, not a run.
- * Each VM begins where the policies' does, and goes the cheapest way among the sites that are candidates for a policy somewhere.
- * Left out is what can only make it dearer: other VMs on the paths, limits, slots, filters, and the disks of VMs.
+ * A lower bound for the cost of any policy on these positions in this simulation. It is no run: it knows all positions beforehand.
+ *
+ * Each VM begins at the same site as in a run, and takes the cheapest route. The bound leaves out everything that can only raise
+ * the cost: other moves on the paths, limits, slots, filters, and the disks of VMs.
  */
 export async function optimum(input: RunInput): Promise<RunResult> {
   const { itineraries, stayed } = await foresee(input);
   const inputFor = plannerInputFor(input);
   let [totalUserMs, movingUserMs, moves] = [0, 0, 0];
   for (const itinerary of itineraries.values()) {
-    const way = cheapestRoute(itinerary, inputFor(itinerary.spec));
-    totalUserMs += way.totalUserMs;
-    movingUserMs += way.last.movingUserMs;
-    moves += way.last.moves;
+    const route = cheapestRoute(itinerary, inputFor(itinerary.spec));
+    totalUserMs += route.totalUserMs;
+    movingUserMs += route.last.movingUserMs;
+    moves += route.last.moves;
   }
   const { userHours } = stayed.cost;
   const servingUserMs = totalUserMs - movingUserMs;

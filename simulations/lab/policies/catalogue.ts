@@ -6,8 +6,8 @@ import { learnedMdp, pretrainedMdp } from './learned/learned-mdp.ts';
 import { mdp, mdpOnline } from './mdp.ts';
 import { hysteresis, lyapunov, myopic, skiRental, workFunction } from './published.ts';
 
-/** The one that is to become the basis of a default. */
-export const OWN = learnedMdp('freely');
+/** Our own policy, a candidate for the default. */
+export const OWN = learnedMdp('free');
 
 export const POLICIES: readonly LabPolicy[] = [
   never,

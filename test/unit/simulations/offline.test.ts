@@ -6,9 +6,9 @@ import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
 import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { cheapestRoute, type PlannerInput } from '#simulations/offline/cheapest-route.ts';
 import { foresee } from '#simulations/offline/foresight.ts';
-import { plannerInputFor } from '#simulations/offline/planner-input.ts';
 import type { Itinerary } from '#simulations/offline/itinerary.ts';
-import { Legs, movedWeights } from '#simulations/offline/legs.ts';
+import { Legs, leastMovedWeights } from '#simulations/offline/legs.ts';
+import { plannerInputFor } from '#simulations/offline/planner-input.ts';
 import { runPolicy } from '#simulations/run-policy.ts';
 import { SEED } from '../../property/seed.ts';
 import { anyTrace, inputOf, START_MS } from './made.ts';
@@ -26,19 +26,20 @@ const shared = (users: number) => [
 /** Tries every sequence of sites. */
 function leastOfAll(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): number {
   const legs = new Legs(itinerary, sites, settings);
-  const weights = movedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
-  let ways = [{ site: itinerary.home, userMs: 0 }];
-  for (let position = 0; position + 1 < itinerary.atMs.length; position++) {
-    legs.take(position);
-    const servedS = legs.servedS(position);
-    ways = ways.flatMap(({ site, userMs }) =>
+  const weights = leastMovedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
+  let routes = [{ site: itinerary.home, userMs: 0 }];
+  for (let entry = 0; entry + 1 < itinerary.atMs.length; entry++) {
+    legs.goTo(entry);
+    const durationS = legs.durationS(entry);
+    routes = routes.flatMap(({ site, userMs }) =>
       [...sites.list.keys()].map((to) => ({
         site: to,
-        userMs: userMs + (to === site ? 0 : moveCosts.between(site, to, weights[position]!)) + servedS * legs.rate(to),
+        userMs:
+          userMs + (to === site ? 0 : moveCosts.between(site, to, weights[entry]!)) + durationS * legs.servingRate(to),
       })),
     );
   }
-  return ways.reduce((least, { userMs }) => Math.min(least, userMs), Number.POSITIVE_INFINITY);
+  return routes.reduce((least, { userMs }) => Math.min(least, userMs), Number.POSITIVE_INFINITY);
 }
 
 describe('the optimum', () => {

@@ -3,38 +3,38 @@ import { ABSENT } from '../../trace.ts';
 import { GONE, TransitionCounts } from './transition-counts.ts';
 import { Values } from './values.ts';
 
-/** How often values are brought up to date, in slots. */
-const SWEEP_EVERY = 5;
+/** The values are updated every so many slots. */
+const SWEEP_EVERY_SLOTS = 5;
 /**
- * The weight of moving in a decision. The values behind it assume right decisions in every slot to come, which
- * makes waiting look better than it turns out: with 1, moves come late where little has been seen yet.
+ * A decision multiplies the cost of a move by this factor. The values assume optimal decisions in all later slots, so they
+ * underestimate the cost of waiting. With 1, the policy moves too late wherever it has seen few transitions.
  */
-const EAGERNESS = 0.95;
-/** Enough for values to settle. */
-const REHEARSALS = 60;
+const MOVE_COST_FACTOR = 0.95;
+/** So many sweeps before the run suffice for the values to converge. */
+const PRETRAINING_SWEEPS = 60;
 
 /**
- * Our own. Like Wang et al. a Markov decision process, but over the real cells and sites instead of a distance: where
- * users go next is learned online from all of them (`transition-counts.ts`), and what that means for a service at each site is
- * kept up to date by value iteration (`values.ts`). Nothing is known beforehand; everything is learned in the run.
+ * Our own policy: like that of Wang et al. a Markov decision process, but over the cells and sites themselves instead of a distance.
+ * It learns online, from all users, which cell follows which (`transition-counts.ts`). Value iteration keeps the expected cost of a
+ * service at each site up to date (`values.ts`). Before the run it knows nothing.
  *
- * The load factor is left out, as it multiplies all costs of a slot and hardly changes from one to the next.
- * @param places `freely`: it also chooses the first site, as the optimum does; `nearest`: as the published rules do
+ * The costs leave out the load factor, because it multiplies all costs of a slot and hardly changes from slot to slot.
+ * @param firstSite `free`: the policy chooses the first site, as the optimum does; `nearest`: as the published rules do
  */
-export function learnedMdp(places: 'freely' | 'nearest'): LabPolicy {
+export function learnedMdp(firstSite: 'free' | 'nearest'): LabPolicy {
   return {
-    name: places === 'freely' ? 'learned-mdp' : 'learned-mdp(nearest first)',
+    name: firstSite === 'free' ? 'learned-mdp' : 'learned-mdp(nearest first)',
     sees: 'past',
     begin: (setting) => {
       const transitions = new TransitionCounts(setting.world.cells);
-      return chooser(setting, transitions, new Values(setting.world, transitions), places);
+      return chooser(setting, transitions, new Values(setting.world, transitions), firstSite);
     },
   };
 }
 
 /**
- * A yardstick: the same with everybody's transitions of the whole trace counted before it begins, though not who will do what
- * when. What this costs more than the optimum is not for want of learning.
+ * A yardstick: the same policy, but it has counted the transitions of the whole trace before the run. It does not know which user
+ * makes which transition when. So the difference between its cost and the optimum is not due to missing training.
  */
 export const pretrainedMdp: LabPolicy = {
   name: 'learned-mdp(day known)',
@@ -43,10 +43,10 @@ export const pretrainedMdp: LabPolicy = {
     const transitions = new TransitionCounts(setting.world.cells);
     const values = new Values(setting.world, transitions);
     const { users, slots, cells } = future!;
-    const watch = new Watch(users, transitions);
-    for (let slot = 0; slot < slots; slot++) watch.see(cells.subarray(slot * users, (slot + 1) * users));
-    for (let sweep = 0; sweep < REHEARSALS; sweep++) values.sweep();
-    return chooser(setting, transitions, values, 'freely');
+    const states = new UserStates(users, transitions);
+    for (let slot = 0; slot < slots; slot++) states.advance(cells.subarray(slot * users, (slot + 1) * users));
+    for (let sweep = 0; sweep < PRETRAINING_SWEEPS; sweep++) values.sweep();
+    return chooser(setting, transitions, values, 'free');
   },
 };
 
@@ -54,27 +54,27 @@ function chooser(
   { world, users }: Setting,
   transitions: TransitionCounts,
   values: Values,
-  places: 'freely' | 'nearest',
+  firstSite: 'free' | 'nearest',
 ): PlacementRule {
   const { sites, move, nearest } = world;
-  const watch = new Watch(users, transitions);
+  const states = new UserStates(users, transitions);
   return {
     show(slot, cells) {
-      watch.see(cells);
-      if (slot % SWEEP_EVERY === 0) values.sweep();
+      states.advance(cells);
+      if (slot % SWEEP_EVERY_SLOTS === 0) values.sweep();
     },
     place(user, cell) {
-      if (places === 'nearest') return nearest[cell]!;
-      const expectedCosts = values.expectedCosts(watch.states[user]!);
+      if (firstSite === 'nearest') return nearest[cell]!;
+      const costs = values.expectedCosts(states.current[user]!);
       let best = 0;
-      for (let site = 1; site < sites; site++) if (expectedCosts[site]! < expectedCosts[best]!) best = site;
+      for (let site = 1; site < sites; site++) if (costs[site]! < costs[best]!) best = site;
       return best;
     },
     choose(user, _, at) {
-      const expectedCosts = values.expectedCosts(watch.states[user]!);
-      let [best, least] = [at, expectedCosts[at]!];
+      const costs = values.expectedCosts(states.current[user]!);
+      let [best, least] = [at, costs[at]!];
       for (let site = 0; site < sites; site++) {
-        const cost = expectedCosts[site]! + EAGERNESS * move[at * sites + site]!;
+        const cost = costs[site]! + MOVE_COST_FACTOR * move[at * sites + site]!;
         if (cost < least) [best, least] = [site, cost];
       }
       return best;
@@ -82,10 +82,10 @@ function chooser(
   };
 }
 
-/** Follows all users through their cells, and counts. */
-class Watch {
-  /** The state of each user now; {@link GONE} where absent. */
-  readonly states: Int32Array;
+/** The states of all users. They advance slot by slot, and each step counts its transitions. */
+class UserStates {
+  /** By user: the current state; {@link GONE} if the user is absent. */
+  readonly current: Int32Array;
   readonly #transitions: TransitionCounts;
   readonly #cell: Int16Array;
   readonly #origin: Int16Array;
@@ -93,15 +93,16 @@ class Watch {
 
   constructor(users: number, transitions: TransitionCounts) {
     this.#transitions = transitions;
-    this.states = new Int32Array(users).fill(GONE);
+    this.current = new Int32Array(users).fill(GONE);
     this.#cell = new Int16Array(users).fill(ABSENT);
     this.#origin = new Int16Array(users).fill(ABSENT);
     this.#dwell = new Int32Array(users);
   }
 
-  see(cells: Int16Array): void {
+  /** @param cells the cell of each user in the next slot */
+  advance(cells: Int16Array): void {
     cells.forEach((cell, user) => {
-      const before = this.states[user]!;
+      const before = this.current[user]!;
       if (cell !== this.#cell[user]) {
         this.#origin[user] = cell === ABSENT ? ABSENT : this.#cell[user]!;
         this.#dwell[user] = 0;
@@ -110,7 +111,7 @@ class Watch {
       this.#dwell[user]!++;
       const now = cell === ABSENT ? GONE : this.#transitions.state(cell, this.#origin[user]!, this.#dwell[user]!);
       if (before !== GONE) this.#transitions.count(before, now);
-      this.states[user] = now;
+      this.current[user] = now;
     });
   }
 }

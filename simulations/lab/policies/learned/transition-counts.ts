@@ -1,64 +1,68 @@
 /**
- * Counts over all users what they do next: after so long in a cell, reached from that other one,
- * how often did a user stay, go to which cell, or disappear?
+ * The transition model of the learned Markov decision process: it counts, over all users, which state follows which.
  *
- * A state is (cell, how long there) or, for those who came lately, (cell, how long there, cell before). The second
- * knows more and is seen less often; where it has been seen seldom, the first is asked (back-off with a Dirichlet prior).
+ * A general state is a cell and how long the user has been in it (dwell). In the first dwell classes a user of known origin has a
+ * more specific state: cell, dwell and the cell before. A specific state predicts better, but the model has seen it less often.
+ * So the probabilities of a specific state back off to those of its general state, with a Dirichlet prior.
  */
 
-/** The last slot of each class of dwell but the last class, which is open. */
+/** The last slot of each dwell class, except for the last class, which has no end. */
 const DWELL_UP_TO = [1, 2, 5, 15];
 const DWELLS = DWELL_UP_TO.length + 1;
-/** The first classes distinguish where a user came from: later it predicts nothing. */
+/** The number of dwell classes that distinguish the origin. After a longer dwell the origin predicts nothing. */
 const DWELLS_WITH_ORIGIN = 3;
-/** How often a state has to be seen to count as much as the one behind it. */
+/** After so many observations a specific state counts as much as its general state. */
 const PRIOR_WITH_ORIGIN = 3;
+/** After so many observations a general state counts as much as the average over all cells. */
 const PRIOR = 5;
 
-/** Stands for having disappeared. */
+/** The successor of the last state of a user who has disappeared. */
 export const GONE = -1;
 
 /** The states that followed one state, with their counts. */
-interface Seen {
-  /** Situations, or {@link GONE}. */
+interface Successors {
+  /** States, or {@link GONE}. */
   readonly next: number[];
   readonly times: number[];
   total: number;
 }
 
-/** Situations by number. The first are those without an origin, so that there is one for every cell from the start. */
+/** States are numbered. The general states come first, so that each cell has them from the start. */
 export class TransitionCounts {
   readonly #cells: number;
-  readonly #seen: Seen[];
-  /** The same without origin; of those, itself. */
+  readonly #successors: Successors[];
+  /** By state: its general state. A general state refers to itself. */
   readonly #general: number[];
   readonly #withOrigin = new Map<number, number>();
-  /** By class of dwell, over all cells: how often anything was seen to follow, and how often it was to stay. */
+  /** By dwell class, over all cells: the number of transitions. It starts at 1, so that no share is 0 ÷ 0. */
   readonly #followed = new Float64Array(DWELLS).fill(1);
+  /** By dwell class, over all cells: how many of these transitions stayed in the cell. */
   readonly #stayed = new Float64Array(DWELLS).fill(1);
 
   constructor(cells: number) {
     this.#cells = cells;
     this.#general = Array.from({ length: cells * DWELLS }, (_, state) => state);
-    this.#seen = this.#general.map(nothingSeen);
+    this.#successors = this.#general.map(noSuccessors);
   }
 
+  /** The number of states so far. */
   get size(): number {
-    return this.#seen.length;
+    return this.#successors.length;
   }
 
   cellOf(state: number): number {
     return Math.floor(this.#general[state]! / DWELLS);
   }
 
-  /** The one that is asked where this one has been seen too seldom. */
+  /** The general state, which supplies the probabilities as long as the specific one has been seen too seldom. */
   generalOf(state: number): number {
     return this.#general[state]!;
   }
 
   /**
-   * @param origin the cell before; negative where it is not known
-   * @param dwellSlots in the cell, this slot counted
+   * The number of a state. A specific state gets its number here.
+   * @param origin the cell before; negative if it is unknown
+   * @param dwellSlots slots in the cell, including this one
    */
   state(cell: number, origin: number, dwellSlots: number): number {
     const general = cell * DWELLS + dwellClass(dwellSlots);
@@ -66,50 +70,53 @@ export class TransitionCounts {
     const key = origin * this.#cells * DWELLS + general;
     const known = this.#withOrigin.get(key);
     if (known !== undefined) return known;
-    this.#withOrigin.set(key, this.#seen.length);
+    this.#withOrigin.set(key, this.#successors.length);
     this.#general.push(general);
-    return this.#seen.push(nothingSeen()) - 1;
+    return this.#successors.push(noSuccessors()) - 1;
   }
 
-  /** Counts what followed. */
+  /** Counts one transition. @param next a state, or {@link GONE} */
   count(state: number, next: number): void {
     const general = this.#general[state]!;
-    add(this.#seen[state]!, next);
-    if (general !== state) add(this.#seen[general]!, next);
+    add(this.#successors[state]!, next);
+    if (general !== state) add(this.#successors[general]!, next);
     this.#followed[general % DWELLS]!++;
     if (next !== GONE && this.cellOf(next) === this.cellOf(state)) this.#stayed[general % DWELLS]!++;
   }
 
-  /** Calls back with each state that may follow, and its probability; what is missing to 1 is being gone. */
+  /** Calls back with each successor and its probability. The probabilities add up to 1 with that of {@link GONE}. */
   forEachNext(state: number, call: (next: number, probability: number) => void): void {
     const general = this.#general[state]!;
     let rest = 1;
-    if (general !== state) rest = share(this.#seen[state]!, rest, PRIOR_WITH_ORIGIN, call);
-    rest = share(this.#seen[general]!, rest, PRIOR, call);
-    // Users of whom nothing is known are assumed to stay as others do elsewhere. Users who leave may go anywhere, which
-    // promises as little as being gone.
+    if (general !== state) rest = distribute(this.#successors[state]!, rest, PRIOR_WITH_ORIGIN, call);
+    rest = distribute(this.#successors[general]!, rest, PRIOR, call);
+    // The prior: users stay in their cell as often as users of other cells do. A user who leaves may go anywhere, which says as
+    // little about the next cost as GONE does.
     const dwell = general % DWELLS;
     const stays = this.#stayed[dwell]! / this.#followed[dwell]!;
     call(dwell === DWELLS - 1 ? general : general + 1, rest * stays);
   }
 }
 
-function nothingSeen(): Seen {
+function noSuccessors(): Successors {
   return { next: [], times: [], total: 0 };
 }
 
-function add(seen: Seen, next: number): void {
-  const i = seen.next.indexOf(next);
+function add(successors: Successors, next: number): void {
+  const i = successors.next.indexOf(next);
   if (i < 0) {
-    seen.next.push(next);
-    seen.times.push(1);
-  } else seen.times[i]!++;
-  seen.total++;
+    successors.next.push(next);
+    successors.times.push(1);
+  } else successors.times[i]!++;
+  successors.total++;
 }
 
-/** Hands out what was seen its share of a probability. @returns what is left for the prior */
-function share(
-  { next, times, total }: Seen,
+/**
+ * Distributes a probability over the successors by their counts.
+ * @returns the part that is left for the prior
+ */
+function distribute(
+  { next, times, total }: Successors,
   probability: number,
   prior: number,
   call: (next: number, probability: number) => void,

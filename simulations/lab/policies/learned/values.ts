@@ -1,33 +1,33 @@
-/** The expected cost of a service at each site, by the state of its user. */
+/** The value function of the learned Markov decision process: the expected cost of a service, by state and site. */
 import { MoveStep } from '../../shortest-path.ts';
 import type { World } from '../../world.ts';
 import type { TransitionCounts } from './transition-counts.ts';
 
-/** Per slot: what lies hundreds of slots expectedCosts decides nothing. It also keeps values finite where no user ever leaves. */
+/** Per slot. A cost hundreds of slots ahead decides nothing, and costs stay finite where no user ever leaves. */
 const DISCOUNT = 0.995;
-/** The first value of a state is as if the user stayed for so many slots. */
+/** The first value of a state assumes that the user stays for so many slots. */
 const FIRST_GUESS_SLOTS = 5;
 
-/** Values of states by site, improved by and by (value iteration, asynchronous). */
+/** Values by state and site, improved step by step (asynchronous value iteration). */
 export class Values {
   readonly #world: Pick<World, 'sites' | 'serve' | 'move'>;
   readonly #transitions: TransitionCounts;
   readonly #step: MoveStep;
-  /** By state: the cost from a slot on in which it is met with the service at each site before the decision. */
+  /** By state: the cost from now on, before the decision of this slot, if the service is at each site. */
   readonly #costs: Float64Array[] = [];
-  readonly #expectedCosts: Float64Array;
+  readonly #expected: Float64Array;
 
   constructor(world: Pick<World, 'sites' | 'serve' | 'move'>, transitions: TransitionCounts) {
     this.#world = world;
     this.#transitions = transitions;
     this.#step = new MoveStep(world);
-    this.#expectedCosts = new Float64Array(world.sites);
+    this.#expected = new Float64Array(world.sites);
   }
 
-  /** By site: serving the state from there in this slot, and all that is expected after it. Good until the next call. */
+  /** By site: the cost of serving in this slot, plus the expected cost after it. The next call overwrites the array. */
   expectedCosts(state: number): Float64Array {
     const { sites, serve } = this.#world;
-    const sum = this.#expectedCosts;
+    const sum = this.#expected;
     const row = this.#transitions.cellOf(state) * sites;
     for (let site = 0; site < sites; site++) sum[site] = serve[row + site]!;
     this.#transitions.forEachNext(state, (next, probability) => {
@@ -38,9 +38,9 @@ export class Values {
     return sum;
   }
 
-  /** Brings every state up to date with those that follow it, once. */
+  /** Updates the values of all states once, from those of their successors. */
   sweep(): void {
-    for (let state = this.#transitions.size - 1; state >= 0; situation--) {
+    for (let state = this.#transitions.size - 1; state >= 0; state--) {
       const costs = this.#costsOf(state);
       costs.set(this.expectedCosts(state));
       this.#step.take(costs, 1);
