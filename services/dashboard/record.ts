@@ -5,7 +5,8 @@
  */
 import type { Config } from '#shared/config/schema.ts';
 import { type Data, type Event, type EventType, type Explanation, MIGRATION_TYPES } from '#shared/events/index.ts';
-import { endOf } from '#shared/migration/outcome.ts';
+import { notAhead } from '#shared/events/not-ahead.ts';
+import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 import { Homes } from './homes.ts';
 import { Moves } from './moves.ts';
 import { Users } from './users.ts';
@@ -62,9 +63,14 @@ export class Record {
     this.#sweptMs = nowMs;
   }
 
-  /** Takes an event of {@link SHOWN}; late and repeated ones change nothing. */
-  apply(event: Event, nowMs: number): void {
+  /**
+   * Takes an event of {@link SHOWN}; late and repeated ones change nothing. Times ahead of `nowMs` count as `nowMs`: otherwise one wrong
+   * clock would freeze a site or a VM.
+   */
+  apply(received: Event, nowMs: number): void {
     this.#sweep(nowMs);
+    // Users judge the times of positions themselves.
+    const event = received.type === 'location.reported.v1' ? received : notAhead(received, nowMs);
     switch (event.type) {
       case 'location.reported.v1':
         this.#users.locate(event.data, nowMs);
@@ -96,7 +102,7 @@ export class Record {
         break;
       case 'migration.completed.v1':
       case 'migration.failed.v1':
-        this.#settle(event.data.vm, endOf(event).runsAt, event.data.atMs);
+        this.#settleAfter(event);
         this.#moves.apply(event);
         break;
       case 'migration.accepted.v1':
@@ -207,6 +213,13 @@ export class Record {
     this.#removedMs.set(site, atMs);
     this.#changedSites.delete(site);
     if (this.#sites.delete(site)) this.#goneSites.add(site);
+  }
+
+  /** A move that failed because its VM was in another move may name a third site: there that other move settles the VM. */
+  #settleAfter(event: EndFact): void {
+    const { vm, from, to, atMs } = event.data;
+    const { runsAt } = endOf(event);
+    if (runsAt === from || runsAt === to) this.#settle(vm, runsAt, atMs);
   }
 
   #settle(vm: string, site: string, atMs: number): void {

@@ -8,6 +8,7 @@ import type { Explained } from '#shared/policy/decide/words.ts';
 import type { Store } from '#shared/store/store.ts';
 import { readAutomation } from '../placement/automation.ts';
 import type { HttpSurface } from '../runtime/http.ts';
+import { moveCheck } from '../runtime/move-check.ts';
 import { registerDashboard } from './http.ts';
 import { Record, SHOWN } from './record.ts';
 import { createViewers } from './viewers.ts';
@@ -18,6 +19,8 @@ export interface Dashboard {
   stop(): Promise<void>;
   /** Adds the pages and what they ask for. */
   registerHttp(surface: HttpSurface): void;
+  /** Events of migrations that were refused since the start, because placement never ordered them so. */
+  readonly refused: number;
 }
 
 export interface DashboardOptions {
@@ -38,6 +41,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   const log = serviceLog(parent, 'dashboard');
   const nowMs = () => Math.round(clock.now());
   const record = new Record(config, nowMs());
+  const check = moveCheck({ store, clock, log });
   const viewers = createViewers({
     picture: () => record.picture(nowMs()),
     changes: () => record.changes(nowMs()),
@@ -53,9 +57,15 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   };
 
   return {
+    get refused() {
+      return check.refused;
+    },
     async start() {
       subscription = await bus.subscribe({ group: 'dashboard', types: SHOWN, latest: true }, async (batch) => {
-        for (const { event } of batch) record.apply(event, nowMs());
+        for (const { event } of batch) {
+          const admitted = check.admits(event);
+          if (typeof admitted === 'boolean' ? admitted : await admitted) record.apply(event, nowMs());
+        }
       });
       looking = setInterval(() => void look().then(trouble.succeeded, trouble.failed), LOOK_MS);
     },

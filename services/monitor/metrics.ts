@@ -10,6 +10,7 @@ export interface Read {
   readonly lag: () => readonly Lag[];
   readonly inProgress: () => number;
   readonly flapping: () => number;
+  readonly refused: () => number;
   /** Events that will be seen. */
   readonly types: readonly string[];
 }
@@ -126,6 +127,15 @@ export function createMetrics(registry: Registry, read: Read) {
       help: 'Events that went to the dead letters, by the error code.',
       labelNames: ['code'],
       registers,
+    }),
+    refused: new Counter({
+      name: 'tagalong_monitor_migration_events_refused_total',
+      help: 'Events of migrations that were not counted because placement did not order them so: look for a foreign publisher on the bus.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read.refused());
+      },
     }),
     eventLag: new Histogram({
       name: 'tagalong_event_lag_seconds',

@@ -3,11 +3,14 @@ import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { type Data, EVENT_TYPES, type Event, type Figures, type Prediction } from '#shared/events/index.ts';
+import { notAhead } from '#shared/events/not-ahead.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 import { RecentSet } from '#shared/recent.ts';
+import type { Store } from '#shared/store/store.ts';
 import { createExposition, type Exposition } from '../runtime/exposition.ts';
 import type { HttpSurface } from '../runtime/http.ts';
+import { moveCheck } from '../runtime/move-check.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { flapping } from './flapping.ts';
 import { fewValues } from './labels.ts';
@@ -26,11 +29,11 @@ const GROUP = 'monitor';
 const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1');
 /** An event that is delivered again comes within so many others. */
 const REMEMBERED_IDS = 50_000;
-/** Decisions whose migration has not ended; more than that never began. */
-const REMEMBERED_PREDICTIONS = 10_000;
 
 export interface MonitorOptions {
   readonly bus: Bus;
+  /** Has the migrator's records. */
+  readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
   /** The sites that are expected to report, asked for at the start; one that never does is to be seen as well. @default none */
@@ -39,11 +42,12 @@ export interface MonitorOptions {
 
 /** Makes a monitor; it counts from `start` on, and its group keeps its place on the bus while it is away. */
 export function createMonitor(options: MonitorOptions): Monitor {
-  const { bus, clock } = options;
+  const { bus, store, clock } = options;
   const log = serviceLog(options.log, 'monitor');
   const exposition = createExposition();
-  const predictions = new Map<string, Prediction>();
-  const underWay = new Set<string>();
+  const check = moveCheck({ store, clock, log });
+  /** The migration of each VM that moves. A VM has one at a time, so an end that is lost counts until the VM's next one at most. */
+  const underWay = new Map<string, string>();
   // Unlike the bus's own first line against repeats it misses none: a total that counts an event twice stays wrong.
   const seen = new RecentSet(REMEMBERED_IDS);
   const roaming = flapping();
@@ -51,6 +55,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
     lag: () => bus.lag(),
     inProgress: () => underWay.size,
     flapping: () => roaming.count(clock.now()),
+    refused: () => check.refused,
     types: TYPES,
   });
   const fewReasons = fewValues();
@@ -58,9 +63,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
   const fewKinds = fewValues();
   let subscription: Subscription | undefined;
 
-  const observe = (event: Event) => {
-    metrics.events.inc({ type: event.type });
-    metrics.eventLag.observe(Math.max(0, clock.now() - event.data.atMs) / 1000);
+  const observe = (received: Event) => {
+    const nowMs = Math.round(clock.now());
+    metrics.eventLag.observe(Math.max(0, nowMs - received.data.atMs) / 1000);
+    const event = notAhead(received, nowMs);
     switch (event.type) {
       case 'site.reported.v1': {
         const { site, atMs, slots, vms, draining } = event.data;
@@ -76,9 +82,8 @@ export function createMonitor(options: MonitorOptions): Monitor {
         return;
       }
       case 'placement.decided.v1': {
-        const { decision, verdict, reason, source, prediction } = event.data;
+        const { verdict, reason, source } = event.data;
         metrics.decisions.inc({ verdict, reason: fewReasons(reason), source });
-        if (verdict === 'move' && prediction !== undefined) remember(decision, prediction);
         return;
       }
       case 'interruption.reported.v1': {
@@ -91,10 +96,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
       case 'migration.started.v1':
       case 'migration.progressed.v1':
       case 'migration.switched.v1':
-        underWay.add(event.data.migration);
+        underWay.set(event.data.vm, event.data.migration);
         return;
       case 'migration.completed.v1':
-        compare(predictions.get(event.data.migration), event.data.figures);
+        compare(check.orderOf(event.data.migration)?.prediction, event.data.figures);
         roam(event.data);
         return end(event, 'none');
       case 'migration.failed.v1': {
@@ -110,11 +115,6 @@ export function createMonitor(options: MonitorOptions): Monitor {
     }
   };
 
-  const remember = (decision: string, prediction: Prediction) => {
-    const [oldest] = predictions.keys();
-    if (predictions.size >= REMEMBERED_PREDICTIONS && oldest !== undefined) predictions.delete(oldest);
-    predictions.set(decision, prediction);
-  };
   const compare = (predicted: Prediction | undefined, measured: Figures) => {
     if (predicted === undefined) return;
     for (const [measure, actualMs, expectedMs] of [
@@ -130,10 +130,9 @@ export function createMonitor(options: MonitorOptions): Monitor {
     log.info({ vm, from, to }, 'a VM went back to a site that it had left within the hour');
   };
   const end = (event: EndFact, reason: string) => {
-    const { migration, figures } = event.data;
+    const { migration, vm, figures } = event.data;
     const { outcome } = endOf(event);
-    underWay.delete(migration);
-    predictions.delete(migration);
+    if (underWay.get(vm) === migration) underWay.delete(vm);
     metrics.migrations.inc({ outcome, reason });
     metrics.duration.observe({ outcome }, figures.durationMs / 1000);
     const completed = outcome === 'completed';
@@ -155,7 +154,12 @@ export function createMonitor(options: MonitorOptions): Monitor {
     async start() {
       for (const site of (await options.sites?.names()) ?? []) metrics.siteReported.set({ site }, clock.now() / 1000);
       subscription = await bus.subscribe({ group: GROUP, types: TYPES }, async (batch) => {
-        for (const { event } of batch) if (seen.add(originalId(event.id))) observe(event);
+        for (const { event } of batch) {
+          if (!seen.add(originalId(event.id))) continue;
+          metrics.events.inc({ type: event.type });
+          const admitted = check.admits(event);
+          if (typeof admitted === 'boolean' ? admitted : await admitted) observe(event);
+        }
       });
     },
     async stop() {

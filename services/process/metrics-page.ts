@@ -34,6 +34,7 @@ const COUNTING = [
   ['ingest', 'Ingest'],
   ['placement', 'Placement'],
   ['migrator', 'The migrator'],
+  ['dashboard', 'The dashboard'],
 ] as const;
 
 /** All metrics of Tagalong's own, by the processes that have them. Nothing is started: the registries are read. */
@@ -53,7 +54,7 @@ export async function metricSections(): Promise<Section[]> {
   await surface.close();
   const connection = createExposition();
   observeConnections(connection, { ...bus, counters: { ...natsCounters(), ...kafkaCounters() } }, store);
-  const { registry } = createMonitor({ bus, clock, log });
+  const { registry } = createMonitor({ bus, store, clock, log });
   return [
     { title: 'The monitor: what happens on the bus', metrics: documented(registry) },
     ...COUNTING.map(([name, title]) => ({ title, metrics: documented(metricsOf(name, process).registry) })),

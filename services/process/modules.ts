@@ -26,7 +26,7 @@ import type { HttpSurface } from '../runtime/http.ts';
 import { knownSites } from '../sites/known.ts';
 import { createTracer, type Tracer } from '../tracer/service.ts';
 import { createWebhooks, type Webhooks } from '../webhook/service.ts';
-import { observeIngest, observeMigrator, observePlacement } from './observe.ts';
+import { observeDashboard, observeIngest, observeMigrator, observePlacement } from './observe.ts';
 
 /** The processes of an installation whose services run apart. */
 export const PROCESSES = ['ingest', 'placement', 'migrator', 'monitor', 'dashboard'] as const;
@@ -114,7 +114,7 @@ export const MODULES: { readonly [Name in ServiceName]: ServiceModule<Name> } = 
   monitor: {
     process: 'monitor',
     create({ bus, store, clock, config, log }) {
-      const monitor = createMonitor({ bus, clock, log, sites: knownSites(store, config.sites) });
+      const monitor = createMonitor({ bus, store, clock, log, sites: knownSites(store, config.sites) });
       return {
         ...{ service: monitor, start: () => monitor.start(), stop: () => monitor.stop() },
         routes: (surface) => monitor.registerHttp(surface),
@@ -208,5 +208,6 @@ function runDashboard({ config, ...process }: Process, { placement }: Partial<Se
       dashboard.registerHttp(surface);
       relay?.registerHttp(surface);
     },
+    metrics: (exposition) => observeDashboard(exposition, dashboard),
   };
 }

@@ -10,6 +10,7 @@ import { VM_STATES } from '#shared/policy/state/vm-context.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { VERSION } from '#shared/version.ts';
+import type { Dashboard } from '../dashboard/service.ts';
 import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
 import type { PlacementService } from '../placement/service.ts';
@@ -100,6 +101,16 @@ export function observeMigrator(
       const oldestMs = Math.min(clock.now(), ...migrator.status().map(({ acceptedAtMs }) => acceptedAtMs));
       return [{ labels: {}, value: (clock.now() - oldestMs) / 1000 }];
     },
+  );
+}
+
+/** What the dashboard did not show. */
+export function observeDashboard({ counter }: Exposition, dashboard: Dashboard): void {
+  counter(
+    'tagalong_dashboard_migration_events_refused_total',
+    'Events of migrations that were not shown because placement did not order them so: look for a foreign publisher on the bus.',
+    [],
+    () => [{ labels: {}, value: dashboard.refused }],
   );
 }
 

@@ -67,7 +67,7 @@ describe('dead letters', () => {
   });
 
   test('are published again once, although a bus drops repeats, and are then forgotten', async () => {
-    const monitor = createMonitor({ bus, clock, log: createLog('silent') });
+    const monitor = createMonitor({ bus, store, clock, log: createLog('silent') });
     await monitor.start();
     await publish(location('v'), retired('v'), retired('w'));
     broken = false;

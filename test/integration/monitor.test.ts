@@ -22,7 +22,7 @@ let published = 0;
 beforeEach(async () => {
   bus = memoryBus({ partitions: 4 });
   clock = virtualClock(NOW_MS);
-  monitor = createMonitor({ bus, clock, log });
+  monitor = createMonitor({ bus, store: memoryStore(), clock, log });
   // A token is asked for, but not by /metrics.
   const surface = await createHttp({
     config: { ...DEFAULT_CONFIG.http, port: 0, token: 'a token of sixteen or more' },
@@ -119,16 +119,20 @@ describe('a migration', () => {
   test('is in progress until it ends', async () => {
     const inProgress = async () => (await scrape()).value('tagalong_migrations_in_progress');
     expect(await inProgress()).toBe(0);
-    await happens(accepted);
+    await happens(decided(), accepted);
     expect(await inProgress()).toBe(1);
-    await happens({ ...accepted, data: { ...migration, migration: 'v2:1', vm: 'v2' } }, switched);
+    await happens(
+      decided({ decision: 'v2:1', vm: 'v2' }),
+      { ...accepted, data: { ...migration, migration: 'v2:1', vm: 'v2' } },
+      switched,
+    );
     expect(await inProgress()).toBe(2);
     await happens(completed);
     expect(await inProgress()).toBe(1);
   });
 
   test('that completes is measured in seconds and bytes', async () => {
-    await happens(accepted, switched, completed);
+    await happens(decided(), accepted, switched, completed);
     const { value } = await scrape();
     expect(value('tagalong_migrations_total{outcome="completed",reason="none"}')).toBe(1);
     expect(value('tagalong_migration_pause_seconds_sum{outcome="completed"}')).toBe(0.08);
@@ -146,6 +150,8 @@ describe('a migration', () => {
   test('that fails or is cancelled says why, and has no pause where the VM never stopped', async () => {
     const none = { ...figures, pauseMs: 0, interruptionMs: 0, bytes: 5e8, degraded: [] };
     await happens(
+      decided(),
+      decided({ decision: 'v2:1', vm: 'v2' }),
       {
         type: 'migration.failed.v1',
         data: {
@@ -194,10 +200,10 @@ test('interruptions by clients and by the hypervisor are measured beside the pau
   expect(none.value('tagalong_client_gap_seconds_sum')).toBeCloseTo(0.491);
   expect(none.value('tagalong_client_resets_total')).toBe(3);
   expect(none.text, 'no users in metrics').not.toContain('somebody');
-  await happens(completed);
+  await happens(decided(), completed);
   const downtime = 'tagalong_migration_hypervisor_downtime_seconds';
   expect((await scrape()).value(`${downtime}_count{outcome="completed"}`), 'says nothing').toBeUndefined();
-  await happens({
+  await happens(decided({ decision: 'v1:2', seq: 2 }), {
     ...completed,
     data: { ...migration, migration: 'v1:2', figures: { ...figures, hypervisorDowntimeMs: 6 } },
   });
@@ -257,7 +263,10 @@ describe('a site', () => {
   });
 
   test('that is expected and never reports counts as silent from the start', async () => {
-    const expecting = createMonitor({ bus, clock, log, sites: knownSites(memoryStore(), [{ site: 'north' }]) });
+    const expecting = createMonitor({
+      ...{ bus, store: memoryStore(), clock, log },
+      sites: knownSites(memoryStore(), [{ site: 'north' }]),
+    });
     await expecting.start();
     expect(await expecting.metrics()).toContain(
       `\ntagalong_site_last_report_timestamp_seconds{site="north"} ${NOW_MS / 1000}\n`,
@@ -267,13 +276,13 @@ describe('a site', () => {
 });
 
 test('VMs that go to and fro are counted, not named', async () => {
-  const moved = (n: number, from: string, to: string): Fact => ({
-    type: 'migration.completed.v1',
-    data: { ...migration, migration: `v1:${n}`, from, to, figures },
-  });
-  await happens(moved(1, 'east', 'west'), moved(2, 'west', 'east'));
+  const moved = (n: number, from: string, to: string): Fact[] => [
+    decided({ decision: `v1:${n}`, seq: n, from, to }),
+    { type: 'migration.completed.v1', data: { ...migration, migration: `v1:${n}`, from, to, figures } },
+  ];
+  await happens(...moved(1, 'east', 'west'), ...moved(2, 'west', 'east'));
   expect((await scrape()).value('tagalong_vms_flapping')).toBe(0);
-  await happens(moved(3, 'east', 'west'));
+  await happens(...moved(3, 'east', 'west'));
   const { value, text } = await scrape();
   expect(value('tagalong_vms_flapping')).toBe(1);
   expect(value('tagalong_migration_returns_total')).toBe(2);
@@ -302,6 +311,7 @@ test('requests are counted by route, not by path', async () => {
 describe('events', () => {
   test('are counted by type, locations excepted, with how late they came', async () => {
     await happens(
+      decided(),
       accepted,
       { type: 'vm.retired.v1', data: { vm: 'v9', atMs: NOW_MS - 250 } },
       { type: 'vm.retired.v1', data: { vm: 'v8', atMs: NOW_MS + 1000 } },
@@ -311,7 +321,7 @@ describe('events', () => {
     expect(value('tagalong_events_total{type="migration.accepted.v1"}')).toBe(1);
     expect(value('tagalong_events_total{type="vm.retired.v1"}')).toBe(2);
     expect(text).not.toContain('location.reported');
-    expect(value('tagalong_event_lag_seconds_count')).toBe(3);
+    expect(value('tagalong_event_lag_seconds_count')).toBe(4);
     expect(value('tagalong_event_lag_seconds_sum')).toBe(0.25);
   });
 
@@ -327,6 +337,7 @@ describe('events', () => {
     };
     const other = createMonitor({
       bus: { ...twice, subscribe: (options, handler) => twice.subscribe({ ...options, group: 'other' }, handler) },
+      store: memoryStore(),
       clock,
       log,
     });

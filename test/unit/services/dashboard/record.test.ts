@@ -92,6 +92,19 @@ describe('the picture of now', () => {
     expect(homesOf(homes).v).toBe('east');
   });
 
+  test('is frozen by no event from the future', () => {
+    const futureMs = nowMs + 1e12;
+    const report = { site: 'west', atMs: futureMs, lat: 50, lon: 4, slots: 8, vms: ['v', 'w'], uplinks: [] };
+    happens({ type: 'site.reported.v1', data: { ...report, draining: true } });
+    happens({ type: 'migration.switched.v1', data: { ...MOVE, atMs: futureMs, pauseMs: 90 } });
+    expect(homesOf(record.picture(nowMs).homes).v).toBe('east');
+    nowMs += 1_000;
+    site('west', ['v', 'w']);
+    const { homes, sites } = record.picture(nowMs);
+    expect(homesOf(homes).v).toBe('west');
+    expect(sites).toMatchObject([{ site: 'west', draining: false }, { site: 'east' }]);
+  });
+
   test('tells which path carried what while a move goes on, and how it ended; a repeat of its end changes nothing', () => {
     happens({ type: 'migration.started.v1', data: { ...MOVE, atMs: nowMs, paths: ['east~west/a'] } });
     move();

@@ -1,0 +1,72 @@
+/**
+ * The moves that placement ordered, and whether an event of a migration belongs to one of them. Whoever may publish on the bus can
+ * make such an event up, so a service that shows or counts moves first asks here. Pure; its memory is bounded.
+ */
+import type { Data, FactOf, Figures, MIGRATION_TYPES, Prediction } from '../events/index.ts';
+import { RecentMap } from '../recent.ts';
+import { isEnd } from './outcome.ts';
+
+/** A fact about a migration. */
+export type MigrationFact = FactOf<(typeof MIGRATION_TYPES)[number]>;
+
+/** A move as placement ordered it. */
+export interface OrderedMove {
+  readonly vm: string;
+  readonly from: string;
+  readonly to: string;
+  /** When it was decided, in ms since the epoch. */
+  readonly atMs: number;
+  readonly prediction?: Prediction | undefined;
+}
+
+/**
+ * What a fact is: one that `fits` an ordered move; one that comes `late`, after the end of its move; one of a migration that is
+ * `unknown` here; or one that `contradicts` its order.
+ */
+export type Judgement = 'fits' | 'late' | 'unknown' | 'contradicts';
+
+/** Moves that are remembered at least. */
+const REMEMBERED = 10_000;
+/** The clocks of two hosts differ by less: a position from so far ahead is refused too. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** The moves that were ordered last, by their decisions. */
+export class OrderedMoves {
+  readonly #moves = new RecentMap<{ readonly order: OrderedMove; ended: boolean }>(REMEMBERED);
+
+  /** Adds the move that a decision orders. Other verdicts and repeats change nothing. */
+  decided({ decision, verdict, vm, from, to, atMs, prediction }: Data<'placement.decided.v1'>): void {
+    // A decision has an explanation of some kilobytes: only what is needed of it is kept.
+    if (verdict === 'move') this.add(decision, { vm, from, to, atMs, prediction });
+  }
+
+  /** Adds a move that was ordered. A repeat changes nothing. */
+  add(migration: string, order: OrderedMove): void {
+    if (this.#moves.get(migration) === undefined) this.#moves.set(migration, { order, ended: false });
+  }
+
+  /** The order of a migration; undefined: unknown. */
+  of(migration: string): OrderedMove | undefined {
+    return this.#moves.get(migration)?.order;
+  }
+
+  /** Judges a fact. The first terminal fact that fits ends its move. @param nowMs the clock */
+  judge(fact: MigrationFact, nowMs: number): Judgement {
+    const { data } = fact;
+    const move = this.#moves.get(data.migration);
+    if (move === undefined) return 'unknown';
+    const { vm, from, to, atMs } = move.order;
+    if (vm !== data.vm || from !== data.from || to !== data.to) return 'contradicts';
+    if (move.ended) return 'late';
+    if (!isEnd(fact)) return 'fits';
+    const sinceOrderMs = Math.max(0, Math.min(fact.data.atMs, nowMs) - atMs);
+    if (longestMs(fact.data.figures) > sinceOrderMs + CLOCKS_DIFFER_MS) return 'contradicts';
+    move.ended = true;
+    return 'fits';
+  }
+}
+
+/** The longest time that the figures of a move name. */
+function longestMs({ durationMs, pauseMs, interruptionMs, hypervisorDowntimeMs = 0, phaseMs = {} }: Figures): number {
+  return Math.max(durationMs, pauseMs, interruptionMs, hypervisorDowntimeMs, ...Object.values(phaseMs));
+}
