@@ -31,8 +31,8 @@ export interface RunInput {
   readonly watcher?: Watcher;
   /** Decides in the place of the policy that the configuration names. */
   readonly decides?: AnyPolicy;
-  /** Sees every position that counted, of one of the VM's users. */
-  readonly note?: (vm: Vm, user: string, atMs: number) => void;
+  /** Called for each position that counted, after the session of the VM's user has received it. */
+  readonly onPosition?: (vm: Vm, user: string, atMs: number) => void;
 }
 
 export interface RunResult {
@@ -69,7 +69,7 @@ export async function run({
   vms,
   observe,
   decides,
-  note,
+  onPosition,
   watcher,
 }: RunInput): Promise<RunResult> {
   const clock = virtualClock(0);
@@ -115,7 +115,7 @@ export async function run({
       if (!world.locateAt(vm, session, fix)) continue;
       serving.located(account, session);
       watcher?.located(fix);
-      note?.(vm, user, atMs);
+      onPosition?.(vm, user, atMs);
     }
   };
 

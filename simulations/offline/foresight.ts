@@ -15,7 +15,7 @@ export interface Foresight {
 export async function foresee({ config, sites, batches, vms }: RunInput): Promise<Foresight> {
   const recorder = new ItineraryRecorder(config.policy.sessionTimeoutMs);
   const stays = { ...config, policy: { ...config.policy, name: 'never' } };
-  const stayed = await run({ config: stays, sites, batches, note: recorder.record, ...(vms && { vms }) });
+  const stayed = await run({ config: stays, sites, batches, onPosition: recorder.record, ...(vms && { vms }) });
   return { itineraries: recorder.itineraries(), stayed };
 }
 

@@ -100,7 +100,7 @@ async function told(input: RunInput) {
   const result = await run({
     ...input,
     watcher,
-    note(vm, user, atMs) {
+    onPosition(vm, user, atMs) {
       const session = vm.sessions.find((one) => one.user === user)!;
       const key = `${vm.id} ${user}`;
       if (!positions.has(key)) positions.set(key, { vm, weight: session.weight, list: [] });
