@@ -30,7 +30,7 @@ export interface RunInput {
   /** Sees more than that; changes nothing. */
   readonly watcher?: Watcher;
   /** Decides in the place of the policy that the configuration names. */
-  readonly decides?: AnyPolicy;
+  readonly policyOverride?: AnyPolicy;
   /** Called for each position that counted, after the session of the VM's user has received it. */
   readonly onPosition?: (vm: Vm, user: string, atMs: number) => void;
 }
@@ -68,7 +68,7 @@ export async function run({
   batches,
   vms,
   observe,
-  decides,
+  policyOverride,
   onPosition,
   watcher,
 }: RunInput): Promise<RunResult> {
@@ -78,7 +78,7 @@ export async function run({
     config,
     clock,
     explains: observe !== undefined,
-    ...(decides && { decides }),
+    ...(policyOverride && { policyOverride }),
     observe(fact) {
       tally.observe(fact);
       if (fact.type === 'migration.switched.v1') {

@@ -36,7 +36,7 @@ interface Followed {
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
   const spec = input.vms?.[0]?.spec ?? PERSONAL_VM;
-  return run({ ...input, decides: learner(plannerInputFor(input)(spec), spec) });
+  return run({ ...input, policyOverride: learner(plannerInputFor(input)(spec), spec) });
 }
 
 function learner(input: PlannerInput, spec: VmSpec): PlacementRule {

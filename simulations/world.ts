@@ -37,7 +37,7 @@ export interface WorldOptions {
   /** False: decisions come without their candidates. */
   readonly explains?: boolean;
   /** Decides in the place of the policy that the configuration names. */
-  readonly decides?: AnyPolicy;
+  readonly policyOverride?: AnyPolicy;
   /** Sees every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
 }
@@ -47,14 +47,14 @@ export function createWorld({
   clock,
   faults,
   explains = true,
-  decides,
+  policyOverride,
   observe = () => {},
 }: WorldOptions): World {
   const { network, move, limits } = config;
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
   let ordersMore = true;
   const { plausibility } = config.ingest;
-  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, decides);
+  const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride);
   const migrations = new Migrations(limits);
   const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
   /** Events are in whole milliseconds. */

@@ -15,7 +15,7 @@ import { plannerInputFor } from './planner-input.ts';
 export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
   const batches = await readAll(input.batches);
   const { itineraries } = await foresee({ ...input, batches });
-  return run({ ...input, batches, decides: planner(frameS, itineraries, plannerInputFor(input)) });
+  return run({ ...input, batches, policyOverride: planner(frameS, itineraries, plannerInputFor(input)) });
 }
 
 /** The route of a VM until the end of a frame. */

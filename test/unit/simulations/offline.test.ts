@@ -112,18 +112,18 @@ describe('the optimum', () => {
 });
 
 /** Decisions to move, as they were made. */
-async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, decides?: PlacementRule) {
+async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, policyOverride?: PlacementRule) {
   const moves: { atMs: number; vm: string; to: string }[] = [];
   const observe = (fact: Fact) => {
     if (fact.type !== 'placement.decided.v1') return;
     const { atMs, vm, to, verdict } = fact.data;
     moves.push({ atMs, vm, to: `${verdict} ${to}` });
   };
-  await runPolicy(inputOf(trace, policy, { observe, ...(decides && { decides }) }));
+  await runPolicy(inputOf(trace, policy, { observe, ...(policyOverride && { policyOverride }) }));
   return moves;
 }
 
-test('whoever does not know the future decides nothing by what comes later', async () => {
+test('a policy that does not know the future decides nothing by later positions', async () => {
   let decided = 0;
   await fc.assert(
     fc.asyncProperty(anyTrace(40), fc.nat(), async ({ sites, fixes }, n) => {
@@ -145,7 +145,7 @@ test('whoever does not know the future decides nothing by what comes later', asy
   expect(decided).toBeGreaterThan(100);
 });
 
-test('a rule that wants the best site decides as nearest does, though nearest is not asked at every position', async () => {
+test('a rule that chooses the best site decides as nearest does, though nearest does not evaluate every position', async () => {
   const best: PlacementRule = { name: 'best', begin: () => ({}), choose: ({ best }) => best };
   let decided = 0;
   await fc.assert(
