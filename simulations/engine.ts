@@ -132,7 +132,7 @@ export async function run({
   // way are brought to their end, so that every accepted move is counted with its outcome.
   clock.advanceTo(clock.now());
   watcher?.end(toMs);
-  world.orderNothingMore();
+  world.stopOrdering();
   while (world.migrations.live.size > 0 && clock.step(Number.POSITIVE_INFINITY));
   const { userMs: servingUserMs, weightedMs } = serving.totals;
   return {

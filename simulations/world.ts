@@ -27,7 +27,7 @@ export interface World {
   locateAt(vm: Vm, session: Session, fix: Position): boolean;
   declareSite(site: SiteSpec): void;
   /** VMs are no longer evaluated when time passes, so that no new move is ordered: moves under way come to their end. */
-  orderNothingMore(): void;
+  stopOrdering(): void;
 }
 
 export interface WorldOptions {
@@ -52,7 +52,7 @@ export function createWorld({
 }: WorldOptions): World {
   const { network, move, limits } = config;
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
-  let ordersMore = true;
+  let mayOrder = true;
   const { plausibility } = config.ingest;
   const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride);
   const migrations = new Migrations(limits);
@@ -93,7 +93,7 @@ export function createWorld({
         else hypervisor[order.kind](order.move);
       }
     }
-    wakePlacement(ordersMore ? placement.nextWakeMs() : undefined);
+    wakePlacement(mayOrder ? placement.nextWakeMs() : undefined);
     wakeMigrations(migrations.nextWakeMs());
   }
 
@@ -121,8 +121,8 @@ export function createWorld({
       hypervisor.declareSite(site);
       this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });
     },
-    orderNothingMore() {
-      ordersMore = false;
+    stopOrdering() {
+      mayOrder = false;
       wakePlacement(undefined);
     },
   };
