@@ -1,6 +1,6 @@
 /**
- * Runs one policy over one trace under a virtual clock. The policy, the migrator and the hypervisor's model are the
- * ones that run live; only the bus and the waiting are left out. Same input, same result, byte for byte.
+ * Runs one policy over one trace under a virtual clock. Policy, migrator and the model of the hypervisor are those of the live
+ * system. A run has no bus and does not wait. The same input has the same result, byte for byte.
  */
 import { PersonalVms } from '#services/replay/personal-vms.ts';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
@@ -21,47 +21,52 @@ import { createWorld, type World } from './world.ts';
 export interface RunInput {
   readonly config: Config;
   readonly sites: readonly SiteSpec[];
-  /** Positions, ascending by time as far as the trace is. */
+  /** Positions in the order of the trace. A position older than the one before it does not turn back the clock. */
   readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
-  /** Declared at the start; left out: each user gets a VM of their own where they are first seen. */
+  /** The VMs, declared at the start. Without them, each user gets a VM near the user's first position. */
   readonly vms?: readonly ScenarioVm[];
-  /** Sees every decision and every migration event, in order. */
+  /** Called for every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
-  /** Sees more than that; changes nothing. */
+  /** Gathers data for reports. It does not influence the run. */
   readonly watcher?: Watcher;
-  /** Decides in the place of the policy that the configuration names. */
+  /** Replaces the policy that the configuration names. */
   readonly policyOverride?: AnyPolicy;
   /** Called for each position that counted, after the session of the VM's user has received it. */
   readonly onPosition?: (vm: Vm, user: string, atMs: number) => void;
 }
 
+/** The result of one run, or a lower bound in the same form. */
 export interface RunResult {
   readonly policy: string;
-  /** Set if this is a lower bound, not a run: then only `completed` of `migrations` is meaningful. */
+  /** Set if this is a lower bound and no run. Of `migrations`, only `completed` is meaningful then. */
   readonly isBound?: true;
   readonly fromMs: number;
   readonly toMs: number;
   readonly users: number;
   readonly vms: number;
   readonly sites: number;
-  /** Location events by what became of them; `unattached`: the user has no VM, because no site had room. */
+  /** The number of location events, by outcome. `unattached`: the user has no VM, because no site had room. */
   readonly locations: Record<string, number>;
+  /** The number of decisions, by verdict and reason. */
   readonly decisions: Record<string, number>;
   readonly migrations: MigrationFigures;
   readonly cost: {
-    /** All in user-milliseconds. */
     readonly servingUserMs: number;
     readonly movingUserMs: number;
     readonly totalUserMs: number;
+    /** The time that users were present, times their weight. */
     readonly userHours: number;
-    /** `totalUserMs` ÷ that of the optimum, where it is among the policies that are compared. */
+    /** `totalUserMs` ÷ that of the optimum; only if the optimum is among the compared policies. */
     readonly timesOptimum?: number;
-    /** Mean round-trip time above the target, over the users' time. */
+    /** Mean of the round-trip time above the target, over the time that users were present. */
     readonly meanExcessRttMs: number;
   };
 }
 
-/** @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN */
+/**
+ * Runs a policy over a trace.
+ * @throws TagalongError TRACE_ROW_INVALID or TRACE_UNREADABLE from the trace, POLICY_UNKNOWN
+ */
 export async function run({
   config,
   sites,
@@ -105,13 +110,13 @@ export async function run({
     for (const site of sites) world.declareSite(site);
     for (const vm of vms ?? []) users.declare(vm, atMs);
   };
-  // For each position: not async itself, and without iterators, which are objects until the compiler has done its best.
-  const take = (fix: Fix) => {
+  // The hot path, called for each position: it does not await anything, and uses no iterators, because these allocate.
+  const locate = (fix: Fix) => {
     const { atMs, user } = fix;
     if (atMs > clock.now()) clock.advanceTo(atMs);
-    const served = users.servedOf(fix);
-    for (let i = 0; i < served.length; i++) {
-      const { vm, session, account } = served[i]!;
+    const attachments = users.attachmentsOf(fix);
+    for (let i = 0; i < attachments.length; i++) {
+      const { vm, session, account } = attachments[i]!;
       if (!world.locateAt(vm, session, fix)) continue;
       serving.located(account, session);
       watcher?.located(fix);
@@ -125,11 +130,11 @@ export async function run({
       fromMs = batch[0]!.atMs;
       begin(fromMs);
     }
-    for (let i = 0; i < batch.length; i++) take(batch[i]!);
+    for (let i = 0; i < batch.length; i++) locate(batch[i]!);
   }
   const toMs = Math.round(clock.now());
-  // The callbacks that are due at this instant are still carried out. After that no move is ordered any more, and the moves under
-  // way are brought to their end, so that every accepted move is counted with its outcome.
+  // Run the callbacks that are due at the last instant. After that, order no move any more, and let the moves under way finish, so
+  // that the result counts every accepted move with its outcome.
   clock.advanceTo(clock.now());
   watcher?.end(toMs);
   world.stopOrdering();
@@ -155,23 +160,23 @@ export async function run({
   };
 }
 
-/** A VM that a user is attached to, with what is looked up of it for each position. */
-interface Served {
+/** A user's attachment to a VM, with the objects that each position needs. */
+interface Attachment {
   readonly vm: Vm;
   readonly session: Session;
   readonly account: Account;
 }
 
-const NONE: readonly Served[] = [];
+const NONE: readonly Attachment[] = [];
 
-/** The VMs that each user's positions concern. A simulation detaches no user and retires no VM. */
+/** The attachments of all users. A simulation detaches no user and retires no VM. */
 class Users {
-  /** Positions of users without a VM, by reason. */
+  /** The number of positions of users without a VM, by reason. */
   readonly refused = new Map<string, number>();
   readonly #world: World;
   readonly #serving: Serving;
   readonly #personal: PersonalVms | undefined;
-  readonly #served = new Map<string, Served[]>();
+  readonly #attachments = new Map<string, Attachment[]>();
 
   constructor(world: World, serving: Serving, personal: PersonalVms | undefined) {
     this.#world = world;
@@ -180,37 +185,38 @@ class Users {
   }
 
   get size(): number {
-    return this.#served.size;
+    return this.#attachments.size;
   }
 
+  /** Declares a VM and attaches its users. */
   declare({ vm: id, home, spec, sessions }: ScenarioVm, atMs: number): void {
     this.#world.tell({ type: 'vm.declared.v1', data: { vm: id, atMs, home, spec } });
     for (const { user, weight } of sessions) {
       this.#world.tell({ type: 'session.attached.v1', data: { vm: id, user, atMs, weight } });
       const vm = this.#world.placement.vms.get(id)!;
-      const served = { vm, session: sessionOf(vm, user)!, account: this.#serving.accountOf(vm) };
-      const others = this.#served.get(user);
-      if (others === undefined) this.#served.set(user, [served]);
-      else others.push(served);
+      const attachment = { vm, session: sessionOf(vm, user)!, account: this.#serving.accountOf(vm) };
+      const others = this.#attachments.get(user);
+      if (others === undefined) this.#attachments.set(user, [attachment]);
+      else others.push(attachment);
     }
   }
 
-  /** The VMs of the user of this position; a new user gets one where each user has a VM of their own. */
-  servedOf(fix: Fix): readonly Served[] {
-    const known = this.#served.get(fix.user);
+  /** The attachments of the user of this position. In a run with personal VMs, a new user gets a VM first. */
+  attachmentsOf(fix: Fix): readonly Attachment[] {
+    const known = this.#attachments.get(fix.user);
     if (known !== undefined) return known;
     const enrolled = this.#personal?.enrol(fix);
     if (enrolled !== undefined) {
       this.declare({ ...enrolled, sessions: [{ user: fix.user, weight: 1 }] }, fix.atMs);
-      return this.#served.get(fix.user)!;
+      return this.#attachments.get(fix.user)!;
     }
-    const why = positionFault(fix) ?? 'unattached';
-    this.refused.set(why, (this.refused.get(why) ?? 0) + 1);
+    const reason = positionFault(fix) ?? 'unattached';
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
     return NONE;
   }
 }
 
-/** The weight of the users that a VM serves now. */
+/** The sum of the weights of the active users of a VM. */
 export function weightOf(vm: Vm | undefined): number {
   return vm?.sessions.reduce((sum, { active, weight }) => (active ? sum + weight : sum), 0) ?? 0;
 }

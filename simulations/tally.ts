@@ -6,27 +6,35 @@ import { moveCostUserMs } from '#shared/policy/evaluate/price.ts';
 import { Spread } from './spread.ts';
 import type { Distribution } from './statistics.ts';
 
-/** A move back within this time says that the move before it was a mistake. */
+/** A move back within this time counts as ping-pong: the move before it was a mistake. */
 const PING_PONG_MS = 5 * 60_000;
 
+/** The figures of all moves of a run. */
 export interface MigrationFigures {
   readonly completed: number;
+  /** By error code. */
   readonly failed: Record<string, number>;
   readonly cancelled: number;
+  /** Durations, pauses and interruptions are those of completed moves. */
   readonly durationMs: Distribution;
   readonly pauseMs: Distribution;
   readonly interruptionMs: Distribution;
+  /** The bytes that all moves sent, including those of moves that did not complete. */
   readonly bytes: number;
+  /** Completed moves, by kind of degradation. */
   readonly degraded: Record<string, number>;
-  /** Measured ÷ predicted, of the completed ones. */
+  /** Measured ÷ predicted, of completed moves that have a prediction. */
   readonly durationError: Distribution;
   readonly interruptionError: Distribution;
-  /** Moves back to where the VM came from less than five minutes before. */
+  /** Completed moves back to the site that the VM left at most five minutes before. */
   readonly pingPong: number;
 }
 
+/** Counts from the facts of a run. */
 export class Tally {
+  /** The number of decisions, by verdict and reason. */
   readonly decisions: Record<string, number> = {};
+  /** The cost of all moves that have ended, in user-milliseconds. */
   movingUserMs = 0;
   readonly #failed: Record<string, number> = {};
   readonly #degraded: Record<string, number> = {};
@@ -37,6 +45,7 @@ export class Tally {
   readonly #interruptionErrors = new Spread();
   /** The predictions of the moves that have not ended. */
   readonly #predicted = new Map<string, Prediction>();
+  /** By VM: the origin and the end of its last completed move. */
   readonly #last = new Map<string, { from: string; atMs: number }>();
   readonly #policy: PolicyConfig;
   readonly #weightOf: (vm: string) => number;
@@ -44,12 +53,13 @@ export class Tally {
   #bytes = 0;
   #pingPong = 0;
 
-  /** @param weightOf the weight of the users a VM serves now */
+  /** @param weightOf the sum of the weights of a VM's active users */
   constructor(policy: PolicyConfig, weightOf: (vm: string) => number) {
     this.#policy = policy;
     this.#weightOf = weightOf;
   }
 
+  /** Takes the next fact of the run. */
   readonly observe = (fact: Fact): void => {
     if (fact.type === 'placement.decided.v1') this.#decided(fact.data);
     if (!isEnd(fact)) return;
@@ -59,6 +69,7 @@ export class Tally {
     this.#ended(fact.data);
   };
 
+  /** The figures so far. */
   get migrations(): MigrationFigures {
     return {
       completed: this.#durations.count,
@@ -80,7 +91,7 @@ export class Tally {
     if (data.verdict === 'move' && data.prediction) this.#predicted.set(data.decision, data.prediction);
   }
 
-  /** Adds the users' cost of a move, however it ended. */
+  /** Adds the cost of a move. Moves that failed or were cancelled cost, too. */
   #ended({ migration, vm, figures }: { migration: string; vm: string; figures: Figures }): void {
     this.#predicted.delete(migration);
     this.movingUserMs += moveCostUserMs(this.#policy, this.#weightOf(vm), figures);

@@ -1,6 +1,6 @@
 /**
- * Policy, migrator and simulated hypervisor wired together without a bus: facts go straight from one to the other, in
- * the order in which the bus would deliver them. It serves runs that have to be fast or exact.
+ * Policy, migrator and simulated hypervisor in one process without a bus. They pass facts to each other directly, in the order in
+ * which the bus would deliver them. Use it for runs that must be fast or exact.
  */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import { alarm } from '#shared/clock/alarm.ts';
@@ -15,33 +15,37 @@ import { Placement, type Position } from '#shared/policy/placement.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 
+/** The cores of placement and migrator, and the hypervisor that carries out the moves. */
 export interface World {
   readonly placement: Placement;
   readonly migrations: Migrations;
   readonly hypervisor: SimulatedHypervisor;
-  /** Gives a fact to the cores that it concerns, and carries out all that follows from it at this instant. */
+  /** Applies a fact to the cores, and then every decision, event and order that follows from it at this instant. */
   tell(fact: Fact): void;
-  /** The same for a position, without a fact around it. True: it counted. */
+  /** Does the same for a position that is no event yet. @returns true if the position counted */
   locate(fix: Data<'location.reported.v1'>): boolean;
-  /** The hot path: the same for a caller that holds the VM and its session. */
+  /** Does the same for a caller that has looked up the VM and the session: the hot path. */
   locateAt(vm: Vm, session: Session, fix: Position): boolean;
+  /** Adds a site to the hypervisor, and reports it to the policy. */
   declareSite(site: SiteSpec): void;
-  /** VMs are no longer evaluated when time passes, so that no new move is ordered: moves under way come to their end. */
+  /** Stops the timer of the policy, so that it orders no new move. Moves under way go on to their end. */
   stopOrdering(): void;
 }
 
+/** The parameters of {@link createWorld}. */
 export interface WorldOptions {
   readonly config: Config;
   readonly clock: VirtualClock;
   readonly faults?: Faults;
-  /** False: decisions come without their candidates. */
+  /** False: decisions do not list their candidates. @default true */
   readonly explains?: boolean;
-  /** Decides in the place of the policy that the configuration names. */
+  /** Replaces the policy that the configuration names. */
   readonly policyOverride?: AnyPolicy;
-  /** Sees every decision and every migration event, in order. */
+  /** Called for every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
 }
 
+/** Creates a world without sites and VMs. @throws TagalongError POLICY_UNKNOWN */
 export function createWorld({
   config,
   clock,
@@ -51,13 +55,14 @@ export function createWorld({
   observe = () => {},
 }: WorldOptions): World {
   const { network, move, limits } = config;
+  // Sites send no heartbeats here, so they must not count as silent.
   const policy = { ...config.policy, siteSilentMs: Number.POSITIVE_INFINITY };
-  let mayOrder = true;
   const { plausibility } = config.ingest;
   const placement = new Placement({ network, move, policy, limits, plausibility, explains }, policyOverride);
   const migrations = new Migrations(limits);
   const hypervisor = simulatedHypervisor({ clock, model: move, network, ...(faults && { faults }) });
-  /** Events are in whole milliseconds. */
+  let mayOrder = true;
+  /** The times of events are whole milliseconds. */
   const nowMs = () => Math.round(clock.now());
 
   const wakePlacement = alarm(clock, () => {
@@ -73,7 +78,7 @@ export function createWorld({
     settle();
   });
 
-  /** Passes decisions and migration events on until neither core has another one. */
+  /** Passes decisions to the migrator and migration events to the policy, until neither has another one. */
   function settle(): void {
     for (;;) {
       const { decisions } = placement.drain();
@@ -97,8 +102,9 @@ export function createWorld({
     wakeMigrations(migrations.nextWakeMs());
   }
 
-  const counted = (outcome: LocationOutcome) => {
-    // A quiet position leaves nothing to settle, and nearly all of them are.
+  /** True: the position counted. */
+  const settled = (outcome: LocationOutcome) => {
+    // After a quiet position there is nothing to settle. Nearly all positions are quiet.
     if (outcome === 'quiet') return true;
     if (outcome === 'looked') settle();
     return outcome === 'looked';
@@ -115,8 +121,8 @@ export function createWorld({
       migrations.apply(fact, nowMs());
       settle();
     },
-    locate: (fix) => counted(placement.location(fix, nowMs())),
-    locateAt: (vm, session, fix) => counted(placement.locate(vm, session, fix, nowMs())),
+    locate: (fix) => settled(placement.location(fix, nowMs())),
+    locateAt: (vm, session, fix) => settled(placement.locate(vm, session, fix, nowMs())),
     declareSite(site) {
       hypervisor.declareSite(site);
       this.tell({ type: 'site.reported.v1', data: { ...site, atMs: nowMs(), vms: [], draining: false } });
