@@ -1,13 +1,13 @@
 /**
- * The serving cost of every moment, summed up: the cost of the users' distance from their VMs. Runs, reports and yardsticks all
- * sum up serving time by the rule of `servedUntilMs`, so that all policies pay for the same time of the same users.
+ * Sums up the serving cost: users far from their VMs have a round-trip time above the target, and each moment of that costs.
+ * Runs, reports and yardsticks all measure serving time by `servedUntilMs`, so all policies pay for the same time of the same users.
  */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Session, Site, Vm } from '#shared/policy/state/state.ts';
 
-/** A user of a VM from one position on: it counts when the next one has come. */
+/** A user of a VM from the last position on. The time counts when the next position arrives. */
 interface Leg {
   readonly user: string;
   atMs: number;
@@ -18,23 +18,23 @@ interface Leg {
   weight: number;
 }
 
-/** A VM at one site. */
+/** A stay of a VM at one site. */
 export interface Stay {
   readonly vm: Vm;
   readonly site: Site;
-  /** When the VM switched over to this site; at the first site, when its users reported first. */
+  /** When the VM switched over to this site; at the first site, the first position of its users. */
   readonly fromMs: number;
-  /** When it switched over to the next; Infinity as long as it is here. */
+  /** When the VM switched over to the next site; Infinity while it is here. */
   toMs: number;
   /** The cost of serving from this site so far, in user-milliseconds. */
   userMs: number;
 }
 
-/** The state of one VM. */
+/** What `Serving` stores about one VM. */
 export interface Account {
   readonly vm: Vm;
   readonly legs: Leg[];
-  /** In order of time: where it is, and before that where it was while something of it can still count. */
+  /** In order of time: the past stays that a late position can still make count, then the present stay. */
   stays: Stay[];
 }
 
@@ -45,11 +45,14 @@ export interface ServingTotals {
   weightedMs: number;
 }
 
-/** Receives the cost of serving as soon as it is certain. */
+/** Receives each part of the serving cost as soon as it is certain. */
 export interface ServingWatcher {
-  /** A VM begins to serve from a site. @param before where it was until now; undefined for the first site */
+  /** A VM begins a stay. @param before its last stay; undefined at the first site */
   stays(stay: Stay, before: Stay | undefined): void;
-  /** A VM served a user for so many weighted user-seconds, up to `atMs`, at this round-trip time. The stay may be over. */
+  /**
+   * A VM served a user up to `atMs`. The stay may be over.
+   * @param userS how long, in seconds × weight
+   */
   served(stay: Stay, atMs: number, userS: number, rttMs: number): void;
 }
 
@@ -59,12 +62,12 @@ export interface ServingOptions {
   readonly network: NetworkModel;
   /** A user without a position for so long counts as gone. */
   readonly silentMs: number;
-  /** How late a position may come and still count. */
+  /** A position may be so late and still count. */
   readonly lateMs: number;
   readonly watcher?: ServingWatcher | undefined;
 }
 
-/** Until when a user with two known positions in a row is present. After the last position a user is absent. */
+/** Until when a user is present after a position, if another one follows. After the last position a user is absent. */
 export function servedUntilMs(atMs: number, nextMs: number, silentMs: number): number {
   return Math.min(nextMs, atMs + silentMs);
 }
@@ -74,6 +77,7 @@ export function excessRttMs(rttMs: number, { spec }: { readonly spec: Vm['spec']
   return Math.max(0, rttMs - spec.targetRttMs);
 }
 
+/** Sums up the serving cost of all VMs of a run. */
 export class Serving {
   readonly totals: ServingTotals = { userMs: 0, weightedMs: 0 };
   readonly #options: ServingOptions;
@@ -84,7 +88,7 @@ export class Serving {
     this.#options = options;
   }
 
-  /** The account of a VM: empty until one of its users has a position. */
+  /** The account of a VM; empty until one of its users has a position. */
   accountOf(vm: Vm): Account {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
@@ -94,7 +98,7 @@ export class Serving {
     return account;
   }
 
-  /** A position of a user has counted and is in the session: the time since the position before is charged now. */
+  /** Charges the time since the user's last position. Call it after the session has received a new one. */
   located(account: Account, { user, weight, track, near }: Session): void {
     const { legs } = account;
     const { atMs, lat, lon } = track;
@@ -113,11 +117,11 @@ export class Serving {
     leg.weight = weight;
   }
 
-  /** A VM has switched over to a site. */
+  /** Begins the VM's stay at the site to which it has switched over. */
   switched(vm: Vm, site: Site, atMs: number): void {
     const account = this.accountOf(vm);
     const last = account.stays.at(-1);
-    // The VM served no user yet.
+    // The VM has not served any user yet.
     if (last === undefined) return;
     last.toMs = atMs;
     account.stays = account.stays.filter((stay) => this.#canCount(account, stay, atMs));
@@ -131,13 +135,13 @@ export class Serving {
     this.#options.watcher?.stays(stay, before);
   }
 
-  /** Whether a position that comes from now on can end a leg that was served in a stay that is over. */
+  /** True: a position that arrives from now on can still charge time in this stay, which is over. */
   #canCount({ legs }: Account, { fromMs, toMs }: Stay, nowMs: number): boolean {
     const { silentMs, lateMs } = this.#options;
     return toMs > nowMs - lateMs || legs.some(({ atMs }) => toMs > atMs && fromMs < atMs + silentMs);
   }
 
-  /** Called for each position: without iterators. */
+  /** Charges a leg to the stays that it overlaps. It runs for each position, so it uses no iterators. */
   #close({ stays }: Account, leg: Leg, untilMs: number): void {
     this.totals.weightedMs += (untilMs - leg.atMs) * leg.weight;
     let fromMs = leg.atMs;
@@ -162,7 +166,7 @@ export class Serving {
   }
 }
 
-/** VMs have a handful of users: a scan beats a map. */
+/** A VM has few users, so a scan is faster than a map. */
 function legOf(legs: readonly Leg[], user: string): Leg | undefined {
   for (let i = 0; i < legs.length; i++) if (legs[i]!.user === user) return legs[i];
   return undefined;
