@@ -1,14 +1,11 @@
 /**
- * Moves the clocks of several service processes together. Between two instants everything has happened that the first has
- * caused: every group has handled every event, no process has work in hand, and every partition has an owner.
+ * Advances the clocks of several service processes together. Before the clocks go on to the next instant, everything that the
+ * present instant causes has happened: every group has handled every event, every process is idle, every partition has an owner.
  *
- * The conductor knows this exactly, and without asking the bus. Each process tells it, in order, which events it is about to
- * publish and which ones it has handled, and answers when it rests. Nothing is under way anywhere where no event was
- * outstanding when the conductor asked all processes, and no process told anything until all had answered.
+ * The conductor knows this without asking the bus. Each process announces the events that it is about to publish, and reports the
+ * events that it has handled, in this order. Nothing is in progress if no event was outstanding when the conductor asked all
+ * processes, and if no process sent any other message before all of them had answered that they are idle.
  */
-import { randomUUID, timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
@@ -16,271 +13,242 @@ import type { VirtualClock } from '#shared/clock/virtual.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Event, EventType } from '#shared/events/index.ts';
 import type { SharedHosts } from './hosts.ts';
-import { Member } from './member.ts';
+import type { Member } from './member.ts';
+import { Members } from './members.ts';
+import type { Answer, FromFollower, Question } from './messages.ts';
 import { Outstanding } from './outstanding.ts';
-import type { Answer, FromConductor, FromFollower, Question, Rest } from './wire.ts';
-import { wire } from './wire.ts';
 
-/** The clock that a conductor moves, and the processes that follow it. */
+/** The clock that a conductor shares with its followers, and these processes. */
 export interface ConductorOptions {
-  /** The clock that all follow. The caller moves it, and waits for `settle` after each callback and at the end. */
+  /** The common clock. The caller advances it, and awaits `settle` after each callback and at the end. */
   readonly clock: VirtualClock;
   readonly hosts: SharedHosts;
   /** The names of all processes; the part before the dash is the service. */
   readonly names: readonly string[];
   readonly partitions: number;
-  /** False: this process begins nothing more by itself, also not what is due at this instant. */
-  readonly begins: (name: string) => boolean;
+  /** False: the callbacks of this process's clock do not run any more, not even those that are due now. */
+  readonly mayStep: (name: string) => boolean;
 }
 
 const OBSERVER = 'conductor';
-/** The conductor gives up after so long, on the machine's clock, without a message. */
+/** The conductor gives up if nothing happens for so long, by the real clock. */
 const SILENT_MS = 120_000;
-/** An event that a new process has not handled by then was published before it subscribed. */
-const FRESH_MS = 300;
-/** Between two looks at the owners of partitions, while these change. */
+/** If a new process has not handled an event after this time, the event was published before the process subscribed. */
+const NEWCOMER_MS = 300;
+/** The conductor asks for the owners of partitions so often while these change. */
 const PARTITIONS_MS = 10;
 
-/** The one that has the time, from `open` to `close`. */
+/** Holds the common time, from `open` to `close`. */
 export class Conductor {
   readonly #options: ConductorOptions;
   readonly #outstanding = new Outstanding();
-  readonly #members = new Map<string, Member>();
-  /** Those that have come and were never at rest yet. */
-  readonly #fresh = new Set<string>();
-  readonly #token = randomUUID();
-  readonly #server = createServer((socket) => this.#connected(socket));
+  readonly #members: Members;
+  /** Processes that have connected since everything was last at rest. */
+  readonly #newcomers = new Set<string>();
   readonly #wakeAt: (atMs: number | undefined) => void;
-  #told = 0;
-  #heard = Promise.withResolvers<void>();
-  /** The value of `#told` when everything was at rest last, and the time then. */
-  #rested = { told: -1, atMs: Number.NEGATIVE_INFINITY };
+  /** Counts everything that may cause work: messages, requests, reports, callbacks. */
+  #activities = 0;
+  #nextActivity = Promise.withResolvers<void>();
+  /** The value of `#activities` and the time when everything was last at rest. */
+  #rested = { activities: -1, atMs: Number.NEGATIVE_INFINITY };
   #failure: unknown;
   /** Counts the instants at which everything was at rest. */
   instants = 0;
 
   constructor(options: ConductorOptions) {
     this.#options = options;
-    // `settle` carries out the callbacks that are due.
+    this.#members = new Members({
+      names: options.names,
+      nowMs: () => this.#nowMs,
+      joined: ({ name }) => this.#newcomers.add(name),
+      received: (member, message) => {
+        this.#receive(member, message);
+        this.#noteActivity();
+      },
+      ended: ({ name }) => this.#processEnded(name),
+    });
+    // This callback only ends the rest. `settle` runs the callbacks that are due in the processes.
     this.#wakeAt = alarm(options.clock, () => {
-      this.#told++;
+      this.#activities++;
     });
   }
 
   /** Begins to listen, on the loopback. */
-  async open(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
+  open(): Promise<void> {
+    return this.#members.open();
   }
 
   /** The address of the clock for the process of this name. */
   address(name: string): string {
-    const { port } = this.#server.address() as AddressInfo;
-    return `tcp://${name}:${this.#token}@127.0.0.1:${port}`;
+    return this.#members.address(name);
   }
 
-  /** The addresses of a service's present processes. */
+  /** The addresses of the HTTP servers of a service's processes. */
   urls(service: string): string[] {
-    return [...this.#members.values()].flatMap(({ name, url }) => (name.startsWith(`${service}-`) && url) || []);
+    return this.#members.of(service).flatMap(({ url }) => url || []);
   }
 
   /** Subscribes to a bus as one more group that `settle` waits for. */
-  async observe(bus: Bus, types: readonly EventType[], hear: (event: Event) => void): Promise<void> {
+  async observe(bus: Bus, types: readonly EventType[], receive: (event: Event) => void): Promise<void> {
     await bus.subscribe({ group: OBSERVER, types, latest: true }, async (batch) => {
       for (const { event } of batch) {
-        hear(event);
+        receive(event);
         this.#outstanding.handled(OBSERVER, OBSERVER, event.id);
       }
-      this.#hear();
+      this.#noteActivity();
     });
-    this.#outstanding.join(OBSERVER, types, OBSERVER);
+    this.#outstanding.subscribed(OBSERVER, types, OBSERVER);
   }
 
-  /** A request goes to a process: from now on it may no longer rest. @throws the error that `fail` got */
-  disturbed(): void {
-    this.#hear();
+  /** Call this before a request to a process: the process may no longer be idle after it. @throws the error of `fail` */
+  noteRequest(): void {
+    this.#noteActivity();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Ends the waiting in `settle`, which throws the error. */
   fail(error: unknown): void {
     this.#failure ??= error;
-    this.#hear();
+    this.#noteActivity();
   }
 
-  /** Tells all processes the time. Resolves when they have it. */
-  async tellTime(): Promise<void> {
-    while (![...this.#members.values()].every(({ nowMs }) => nowMs === this.#nowMs)) await this.#allRest();
+  /** Sends the time to all processes. Resolves when all have it. */
+  async sendTime(): Promise<void> {
+    while (!this.#members.all.every(({ nowMs }) => nowMs === this.#nowMs)) await this.#allIdle();
   }
 
   /**
-   * Resolves when everything that was caused so far has happened, except what waits for the clock.
-   * @throws TagalongError SERVICE_STOPPED where nothing happens for two minutes; the error that `fail` got
+   * Resolves when everything that was caused so far has happened, except for callbacks at a later time.
+   * @throws TagalongError SERVICE_STOPPED if nothing happens for two minutes; the error of `fail`
    */
   async settle(): Promise<void> {
-    let patientUntilMs = performance.now() + SILENT_MS;
+    let deadlineMs = performance.now() + SILENT_MS;
     while (!this.#isAtRest) {
-      await this.#allHere();
-      await this.tellTime();
-      this.#report();
+      await this.#allStarted();
+      await this.sendTime();
+      this.#sendReports();
       await this.#allHandled();
-      const told = this.#told;
-      const rests = await this.#allRest();
-      if (rests === undefined || told !== this.#told || this.#options.hosts.reporting) continue;
-      if (!this.#shared()) {
-        if (performance.now() > patientUntilMs) throw this.#stuck("partitions are nobody's, or two processes'");
-        // Not `until`: after the pause everything above has to hold anew.
+      const activities = this.#activities;
+      const areIdle = await this.#allIdle();
+      if (!areIdle || activities !== this.#activities || this.#options.hosts.hasReports) continue;
+      if (!this.#arePartitionsHeld()) {
+        if (performance.now() > deadlineMs) throw this.#stuck("partitions are nobody's, or two processes'");
+        // Not `until`: after the pause, all conditions above have to hold again.
         await sleep(PARTITIONS_MS);
         continue;
       }
-      patientUntilMs = performance.now() + SILENT_MS;
-      this.#fresh.clear();
-      // One after the other, in order of their names: their work at one instant must not depend on which one is quicker.
-      const due = [...this.#members.values()].find((member) => this.#dueMs(member) <= this.#nowMs);
+      deadlineMs = performance.now() + SILENT_MS;
+      this.#newcomers.clear();
+      // One process after the other, in order of their names: the result must not depend on which process is faster.
+      const due = this.#members.all.find((member) => this.#dueMs(member) <= this.#nowMs);
       if (due !== undefined) {
-        this.#told++;
-        await due.now(this.#nowMs, true);
+        this.#activities++;
+        await due.sendTime(this.#nowMs, true);
         continue;
       }
-      this.#rested = { told, atMs: this.#nowMs };
+      this.#rested = { activities, atMs: this.#nowMs };
       this.instants++;
-      this.#wakeAt(Math.min(...[...this.#members.values()].map((member) => this.#dueMs(member))));
+      this.#wakeAt(Math.min(...this.#members.all.map((member) => this.#dueMs(member))));
     }
   }
 
-  async close(): Promise<void> {
-    for (const member of this.#members.values()) member.close();
-    this.#server.close();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return this.#members.close();
   }
 
   get #isAtRest(): boolean {
-    const { told, atMs } = this.#rested;
-    return told === this.#told && atMs === this.#nowMs && !this.#options.hosts.reporting;
+    const { activities, atMs } = this.#rested;
+    return activities === this.#activities && atMs === this.#nowMs && !this.#options.hosts.hasReports;
   }
 
-  /** When a process has something to do by itself; Infinity: only an event can change anything. */
-  #dueMs({ name, rest }: Member): number {
-    return this.#options.begins(name) ? (rest.nextMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  /** The time of the next callback of a process that may run; Infinity if there is none. */
+  #dueMs({ name, idle }: Member): number {
+    return this.#options.mayStep(name) ? (idle.nextMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 
   get #nowMs(): number {
     return this.#options.clock.now();
   }
 
-  #hear(): void {
-    this.#told++;
-    this.#heard.resolve();
-    this.#heard = Promise.withResolvers<void>();
+  #noteActivity(): void {
+    this.#activities++;
+    this.#nextActivity.resolve();
+    this.#nextActivity = Promise.withResolvers<void>();
   }
 
-  /** Waits for a message. @returns false where none came within the time */
-  async #next(withinMs: number, what: () => string): Promise<boolean> {
+  /** Waits for the next activity. @returns false if there was none within the time */
+  async #activityWithin(withinMs: number, what: () => string): Promise<boolean> {
     if (this.#failure !== undefined) throw this.#failure;
     const timeout = new AbortController();
-    const heard = await Promise.race([
-      this.#heard.promise.then(() => true),
+    const happened = await Promise.race([
+      this.#nextActivity.promise.then(() => true),
       sleep(withinMs, false, { signal: timeout.signal }).catch(() => false),
     ]);
     timeout.abort();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!heard && withinMs === SILENT_MS) throw this.#stuck(what());
-    return heard;
+    if (!happened && withinMs === SILENT_MS) throw this.#stuck(what());
+    return happened;
   }
 
   #stuck(why: string): TagalongError {
     return new TagalongError('SERVICE_STOPPED', `nothing goes on for ${SILENT_MS / 1000} s: ${why}; see the log`);
   }
 
-  async #allHere(): Promise<void> {
-    const { names } = this.#options;
-    const missing = () => names.filter((name) => this.#members.get(name)?.url === undefined);
-    while (missing().length > 0) await this.#next(SILENT_MS, () => `${missing().join(', ')} did not start`);
+  async #allStarted(): Promise<void> {
+    const missing = () => this.#members.missing;
+    while (missing().length > 0) await this.#activityWithin(SILENT_MS, () => `${missing().join(', ')} did not start`);
   }
 
   async #allHandled(): Promise<void> {
-    const waiting = () => this.#outstanding.waiting();
-    while (waiting().length > 0) {
-      const onlyFresh = this.#fresh.size > 0 && this.#outstanding.waiting(this.#fresh).length === 0;
-      const heard = await this.#next(onlyFresh ? FRESH_MS : SILENT_MS, () => `not handled: ${waiting().join(', ')}`);
-      if (!heard) for (const name of this.#fresh) this.#outstanding.settle(name);
+    const unhandled = () => this.#outstanding.unhandled();
+    while (unhandled().length > 0) {
+      const onlyNewcomers = this.#newcomers.size > 0 && this.#outstanding.unhandled(this.#newcomers).length === 0;
+      const withinMs = onlyNewcomers ? NEWCOMER_MS : SILENT_MS;
+      const happened = await this.#activityWithin(withinMs, () => `not handled: ${unhandled().join(', ')}`);
+      if (!happened) for (const name of this.#newcomers) this.#outstanding.dropUnhandled(name);
     }
   }
 
-  /** Resolves when all have nothing in hand; undefined where one has gone meanwhile. */
-  async #allRest(): Promise<readonly Rest[] | undefined> {
-    const rests = await Promise.all([...this.#members.values()].map((member) => member.now(this.#nowMs, false)));
-    const here = rests.filter((rest) => rest !== undefined);
-    return here.length === this.#options.names.length ? here : undefined;
+  /** Sends the time to all processes. Resolves when all are idle; false if one has ended meanwhile. */
+  async #allIdle(): Promise<boolean> {
+    const states = await Promise.all(this.#members.all.map((member) => member.sendTime(this.#nowMs, false)));
+    return states.filter((state) => state !== undefined).length === this.#options.names.length;
   }
 
-  /** True: each partition is one placement's, and one migrator is on duty. */
-  #shared(): boolean {
+  /** True: exactly one placement holds each partition, and there is exactly one leading migrator. */
+  #arePartitionsHeld(): boolean {
     const { partitions } = this.#options;
     return ['placement', 'migrator'].every((service) => {
-      const held = [...this.#members.values()].flatMap(({ name, rest }) =>
-        name.startsWith(`${service}-`) ? rest.held : [],
-      );
+      const held = this.#members.of(service).flatMap(({ idle }) => idle.held);
       return held.length === partitions && new Set(held).size === partitions;
     });
   }
 
-  #report(): void {
+  /** Sends the reports of the machines to the leader. */
+  #sendReports(): void {
     const taken = this.#options.hosts.takeReports();
     if (taken === undefined) return;
-    this.#told++;
+    this.#activities++;
     for (const report of taken.reports) this.#members.get(taken.to)?.send({ kind: 'report', report });
   }
 
-  #connected(socket: Socket): void {
-    let member: Member | undefined;
-    const line = wire<FromFollower, FromConductor>(socket, (message) => {
-      if (member !== undefined) {
-        // An answer is nothing new.
-        if (message.kind === 'rests') return member.rests(message);
-        this.#take(member, message);
-        this.#hear();
-        return;
-      }
-      if (message.kind !== 'hello' || !this.#expects(message)) return line.close();
-      member = new Member(message.name, line);
-      this.#members.set(member.name, member);
-      this.#fresh.add(member.name);
-      // In order of their names, not of their coming.
-      for (const [name, other] of [...this.#members].sort()) {
-        this.#members.delete(name);
-        this.#members.set(name, other);
-      }
-      line.send({ kind: 'begin', nowMs: this.#nowMs });
-    });
-    void line.closed.then(() => {
-      if (member !== undefined) this.#gone(member);
-    });
-  }
-
-  #expects({ name, token }: { readonly name: string; readonly token: string }): boolean {
-    const [given, ours] = [Buffer.from(token), Buffer.from(this.#token)];
-    const isOurs = given.length === ours.length && timingSafeEqual(given, ours);
-    return isOurs && this.#options.names.includes(name) && !this.#members.has(name);
-  }
-
-  #take(member: Member, message: FromFollower): void {
+  #receive(member: Member, message: FromFollower): void {
     const { name } = member;
     switch (message.kind) {
       case 'started':
         member.url = message.url;
         break;
-      case 'joined':
-        this.#outstanding.join(message.group, message.types, message.own ? name : undefined);
+      case 'subscribed':
+        this.#outstanding.subscribed(message.group, message.types, message.own ? name : undefined);
         break;
-      case 'says':
-        for (const event of message.events) this.#outstanding.says(name, event);
+      case 'announced':
+        for (const event of message.events) this.#outstanding.announced(name, event);
         break;
-      case 'said':
-        for (const id of message.ids) this.#outstanding.said(id);
+      case 'published':
+        for (const id of message.ids) this.#outstanding.published(id);
         break;
-      case 'unsaid':
-        for (const id of message.ids) this.#outstanding.unsaid(name, id);
+      case 'publish-failed':
+        for (const id of message.ids) this.#outstanding.publishFailed(name, id);
         break;
       case 'handled':
         for (const id of message.ids) this.#outstanding.handled(message.group, name, id);
@@ -302,13 +270,10 @@ export class Conductor {
     }
   }
 
-  #gone(member: Member): void {
-    const { name } = member;
-    member.gone();
-    this.#members.delete(name);
-    this.#fresh.delete(name);
-    this.#outstanding.gone(name);
-    this.#options.hosts.gone(name);
-    this.#hear();
+  #processEnded(name: string): void {
+    this.#newcomers.delete(name);
+    this.#outstanding.ended(name);
+    this.#options.hosts.processEnded(name);
+    this.#noteActivity();
   }
 }

@@ -1,4 +1,4 @@
-/** A service process on the clock of another one: its time stands still until the conductor tells the next time. */
+/** The clock, bus, store and machines of a service process that follows a conductor. Its time stands still until the conductor sets it. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Followed } from '#services/process/modules.ts';
@@ -10,32 +10,33 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Store } from '#shared/store/store.ts';
 import { allIdle } from '#shared/time/in-flight.ts';
-import { InHand, tappedBus, tappedStore } from './tap.ts';
-import { type Answer, type FromConductor, type FromFollower, type Question, wire } from './wire.ts';
+import { connection } from './connection.ts';
+import type { Answer, FromConductor, FromFollower, Question } from './messages.ts';
+import { RequestsInFlight, tappedBus, tappedStore } from './tap.ts';
 
-/** The end of the connection that is in the service's process. */
+/** What a service process uses instead of the real things. */
 export interface Follower {
   readonly clock: Clock;
-  /** A bus whose traffic the conductor knows of. */
+  /** Wraps the bus, so that the conductor knows which events are outstanding. */
   tapBus(bus: Bus): Bus;
+  /** Wraps the store, so that the process is not idle during a request. */
   tapStore(store: Store): Store;
-  /** The machines, which the conductor simulates: they outlive this process. */
+  /** The machines. The conductor simulates them, so that they outlive this process. */
   readonly machines: Machines;
-  /** The service takes part, and answers requests at `url`. */
+  /** Tells the conductor that the service has started and answers requests at `url`. */
   started(service: Followed, url: string): void;
-  /** Aborted when the conductor is gone. */
-  readonly left: AbortSignal;
+  /** Aborted when the connection to the conductor has ended. */
+  readonly conductorGone: AbortSignal;
 }
 
-/**
- * Environment variable with the address of the conductor, and this process's name and token: `tcp://NAME:TOKEN@127.0.0.1:PORT`.
- */
+/** The environment variable with the address of the conductor, and the name and token of this process: `tcp://NAME:TOKEN@127.0.0.1:PORT`. */
 export const CLOCK_VARIABLE = 'TAGALONG_CLOCK';
 const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost'];
 
 /**
- * Joins the conductor; the clock then shows the conductor's time.
- * @throws TagalongError USAGE where the address is none, or not on this host; SERVER_UNREACHABLE
+ * Connects to the conductor. Resolves when the clock shows the conductor's time.
+ * @throws TagalongError USAGE if the address is invalid or not on this host; SERVER_UNREACHABLE if the conductor does not answer, or
+ *   does not expect this process
  */
 export async function follow(address: string): Promise<Follower> {
   const url = URL.parse(address);
@@ -48,97 +49,95 @@ export async function follow(address: string): Promise<Follower> {
     throw new TagalongError(
       'SERVER_UNREACHABLE',
       `${CLOCK_VARIABLE}: no clock answers at port ${url.port}; start replay --processes again`,
-      {
-        cause,
-      },
+      { cause },
     );
   });
   const clock = virtualClock();
-  const inHand = new InHand();
-  const left = new AbortController();
+  const inFlight = new RequestsInFlight();
+  const conductorGone = new AbortController();
   const begun = Promise.withResolvers<void>();
   const answers = new Map<number, (answer: Answer) => void>();
-  let listener: (report: Report) => void = () => {};
+  let listenToReports: (report: Report) => void = () => {};
   let service: Followed | undefined;
   let asked = 0;
 
-  const rest = async (n: number) => {
-    await allIdle(service ? [service, inHand] : [inHand]);
-    line.send({ kind: 'rests', n, nextMs: clock.nextMs() ?? null, held: service?.held() ?? [] });
+  const answerWhenIdle = async (n: number) => {
+    await allIdle(service ? [service, inFlight] : [inFlight]);
+    conductor.send({ kind: 'idle', n, nextMs: clock.nextMs() ?? null, held: service?.held() ?? [] });
   };
-  const take = (message: FromConductor) => {
+  const receive = (message: FromConductor) => {
     switch (message.kind) {
       case 'begin':
         clock.set(message.nowMs);
         begun.resolve();
         break;
-      case 'now':
+      case 'time':
         clock.set(message.nowMs);
         if (message.step) clock.step(message.nowMs);
-        void rest(message.n);
+        void answerWhenIdle(message.n);
         break;
       case 'report':
-        listener(message.report);
+        listenToReports(message.report);
         break;
       case 'answer':
         answers.get(message.n)?.(message);
         answers.delete(message.n);
     }
   };
-  const line = wire<FromConductor, FromFollower>(socket, take);
-  void line.closed.then(() => {
-    left.abort();
-    // A caller that waits for an answer has to end, too.
-    for (const done of answers.values()) done({});
+  const conductor = connection<FromConductor, FromFollower>(socket, receive);
+  void conductor.closed.then(() => {
+    conductorGone.abort();
+    // Callers must not wait for an answer that never arrives.
+    for (const resolve of answers.values()) resolve({});
   });
-  line.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });
-  await Promise.race([begun.promise, line.closed]);
-  if (left.signal.aborted)
+  conductor.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });
+  await Promise.race([begun.promise, conductor.closed]);
+  if (conductorGone.signal.aborted)
     throw new TagalongError(
       'SERVER_UNREACHABLE',
       `${CLOCK_VARIABLE}: the clock does not expect this process; start replay --processes again`,
     );
 
   const ask = (question: Question) =>
-    inHand.during(
+    inFlight.during(
       () =>
-        new Promise<unknown>((done, failed) => {
-          if (left.signal.aborted) return done(undefined);
+        new Promise<unknown>((resolve, reject) => {
+          if (conductorGone.signal.aborted) return resolve(undefined);
           answers.set(++asked, ({ value, fault }) => {
-            if (fault === undefined) done(value);
-            else failed(new TagalongError(fault.code, fault.message));
+            if (fault === undefined) resolve(value);
+            else reject(new TagalongError(fault.code, fault.message));
           });
-          line.send({ kind: 'ask', n: asked, question });
+          conductor.send({ kind: 'ask', n: asked, question });
         }),
     );
   return {
     clock,
-    tapBus: (bus) => tappedBus(bus, line, inHand),
-    tapStore: (store) => tappedStore(store, inHand),
+    tapBus: (bus) => tappedBus(bus, conductor, inFlight),
+    tapStore: (store) => tappedStore(store, inFlight),
     machines: {
       hypervisor: {
-        listen(to) {
-          listener = to;
+        listen(listener) {
+          listenToReports = listener;
         },
-        begin: (step, move) => line.send({ kind: 'order', order: { kind: 'begin', step, move } }),
-        abort: (move) => line.send({ kind: 'order', order: { kind: 'abort', move } }),
-        inspect: (move) => line.send({ kind: 'order', order: { kind: 'inspect', move } }),
+        begin: (step, move) => conductor.send({ kind: 'order', order: { kind: 'begin', step, move } }),
+        abort: (move) => conductor.send({ kind: 'order', order: { kind: 'abort', move } }),
+        inspect: (move) => conductor.send({ kind: 'order', order: { kind: 'inspect', move } }),
       },
       hosts: {
         vmsAt: async (site) => ((await ask({ what: 'vmsAt', site })) as string[] | null) ?? undefined,
         startVm: async (vm, site, spec) => void (await ask({ what: 'startVm', vm, site, spec })),
         remove: async (vm) => void (await ask({ what: 'remove', vm })),
-        // The conductor's machines know the sites of the configuration, and no others come or go.
+        // The conductor's machines have exactly the sites of the configuration.
         declare() {},
         withdraw() {},
       },
-      setLeader: async (on) => void (await ask({ what: 'duty', on })),
+      setLeader: async (isLeader) => void (await ask({ what: 'setLeader', isLeader })),
       close() {},
     },
-    started(followed, at) {
+    started(followed, url) {
       service = followed;
-      line.send({ kind: 'started', url: at });
+      conductor.send({ kind: 'started', url });
     },
-    left: left.signal,
+    conductorGone: conductorGone.signal,
   };
 }

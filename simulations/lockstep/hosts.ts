@@ -1,68 +1,68 @@
 /**
- * The machines of processes that follow a conductor: simulated beside its clock, so that they and their moves outlive a
- * migrator that is killed, as real ones do.
+ * The machines of the followers. The conductor simulates them by its own clock. So the machines and their moves outlive a migrator
+ * that is killed, as real ones do.
  */
 
 import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Report } from '#shared/hypervisor/hypervisor.ts';
-import type { MachineOrder, Question } from './wire.ts';
+import type { MachineOrder, Question } from './messages.ts';
 
-/** Machines under the orders of one of several processes: the leader, which is the last one to take duty. */
+/** Machines that several processes share. One of these is the leader: the last one that called `setLeader(true)`. */
 export interface SharedHosts {
-  /** Carries out an order of the leader, and ignores those of other processes. */
+  /** Carries out an order of the leader, and ignores the orders of other processes. */
   order(by: string, order: MachineOrder): void;
-  /** @returns what the question asks for, as JSON can say it */
+  /** @returns the answer to the question, as JSON can represent it */
   answer(by: string, question: Question): unknown;
-  /** The reports since the last call, for the leader; undefined where there is no leader or no report. */
+  /** The reports since the last call, for the leader; undefined if there is no leader or no report. */
   takeReports(): { readonly to: string; readonly reports: readonly Report[] } | undefined;
-  /** True: `takeReports` would give something. */
-  readonly reporting: boolean;
-  /** A process has ended. Reports that it did not get are lost; its successor asks the machines instead. */
-  gone(name: string): void;
+  /** True: `takeReports` would return reports. */
+  readonly hasReports: boolean;
+  /** A process has ended. Reports that it did not receive are lost; its successor asks the machines instead. */
+  processEnded(name: string): void;
 }
 
 /** @param clock the conductor's */
 export function sharedHosts(config: Config, clock: Clock): SharedHosts {
   const { hypervisor, hosts } = simulatedMachines(config, clock);
-  let onDuty: string | undefined;
+  let leader: string | undefined;
   let reports: Report[] = [];
-  const relieve = () => {
-    onDuty = undefined;
+  const removeLeader = () => {
+    leader = undefined;
     reports = [];
   };
   hypervisor.listen((report) => {
-    if (onDuty !== undefined) reports.push(report);
+    if (leader !== undefined) reports.push(report);
   });
   return {
     order(by, order) {
-      if (by !== onDuty) return;
+      if (by !== leader) return;
       if (order.kind === 'begin') hypervisor.begin(order.step, order.move);
       else hypervisor[order.kind](order.move);
     },
     answer(by, question) {
-      if (question.what === 'duty') {
-        if (question.on) {
-          relieve();
-          onDuty = by;
-        } else if (by === onDuty) relieve();
-      } else if (by !== onDuty) return undefined;
+      if (question.what === 'setLeader') {
+        if (question.isLeader) {
+          removeLeader();
+          leader = by;
+        } else if (by === leader) removeLeader();
+      } else if (by !== leader) return undefined;
       else if (question.what === 'vmsAt') return hosts.vmsAt(question.site);
       else if (question.what === 'startVm') hosts.startVm(question.vm, question.site);
       else hosts.remove(question.vm);
       return undefined;
     },
     takeReports() {
-      const [to, taken] = [onDuty, reports];
+      const [to, taken] = [leader, reports];
       reports = [];
       return to === undefined || taken.length === 0 ? undefined : { to, reports: taken };
     },
-    get reporting() {
+    get hasReports() {
       return reports.length > 0;
     },
-    gone(name) {
-      if (name === onDuty) relieve();
+    processEnded(name) {
+      if (name === leader) removeLeader();
     },
   };
 }

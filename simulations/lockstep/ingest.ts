@@ -1,41 +1,42 @@
-/** Ingest as clients have it: over HTTP, asked again until it has taken what it is given. */
+/** A client of ingest over HTTP. It repeats each request until one of the ingest processes accepts it. */
 import type { Ingest, Receipt } from '#services/ingest/service.ts';
 import { until } from '#shared/clock/retry.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Conductor } from './conductor.ts';
 
-/** Longest time that one of several processes is waited for, and that all of them are. */
+/** The client waits so long for the answer of one process. */
 const TIMEOUT_MS = 10_000;
+/** It repeats a request for so long, and so often. */
 const PATIENCE_MS = 120_000;
 const AGAIN_MS = 50;
 
 /** The part of ingest that a replay needs, with counts of what it accepted. */
 export interface IngestClient extends Pick<Ingest, 'declareVm' | 'attach' | 'locations'> {
   readonly accepted: number;
-  /** Requests that were not answered, or turned away for the moment. */
+  /** The number of requests that had no answer, or were refused for the moment. */
   readonly repeated: number;
 }
 
 /** @param token of `http.token` */
 export function ingestClient(conductor: Conductor, token: string | undefined): IngestClient {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-  let [asked, accepted, repeated] = [0, 0, 0];
+  let [requests, accepted, repeated] = [0, 0, 0];
 
-  const ask = async (method: string, path: string, body: unknown) => {
-    let taken = '';
-    const isTaken = async () => {
+  const send = async (method: string, path: string, body: unknown) => {
+    let answered = '';
+    const isAccepted = async () => {
       const urls = conductor.urls('ingest');
-      const url = urls[asked++ % urls.length];
+      const url = urls[requests++ % urls.length];
       if (url !== undefined) {
-        // The request belongs to this instant.
-        conductor.disturbed();
-        await conductor.tellTime();
+        // The process must have the time of this instant before it gets the request.
+        conductor.noteRequest();
+        await conductor.sendTime();
         const signal = AbortSignal.timeout(TIMEOUT_MS);
         const answer = await fetch(url + path, { method, headers, signal, body: JSON.stringify(body) })
           .then(async (response) => ({ status: response.status, text: await response.text() }))
           .catch(() => undefined);
         if (answer !== undefined && answer.status < 300) {
-          taken = answer.text;
+          answered = answer.text;
           return true;
         }
         if (answer !== undefined && answer.status < 429) throw refused(answer.text);
@@ -43,8 +44,11 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
       repeated++;
       return false;
     };
-    if (await until(isTaken, { everyMs: AGAIN_MS, withinMs: PATIENCE_MS })) return taken;
-    throw new TagalongError('SERVER_UNREACHABLE', `ingest has not taken ${method} ${path} for ${PATIENCE_MS / 1000} s`);
+    if (await until(isAccepted, { everyMs: AGAIN_MS, withinMs: PATIENCE_MS })) return answered;
+    throw new TagalongError(
+      'SERVER_UNREACHABLE',
+      `ingest has not accepted ${method} ${path} for ${PATIENCE_MS / 1000} s`,
+    );
   };
   return {
     get accepted() {
@@ -54,13 +58,13 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
       return repeated;
     },
     async declareVm(vm, home, spec) {
-      await ask('PUT', `/v1/vms/${encodeURIComponent(vm)}`, { home, spec });
+      await send('PUT', `/v1/vms/${encodeURIComponent(vm)}`, { home, spec });
     },
     async attach(vm, user, weight) {
-      await ask('PUT', `/v1/vms/${encodeURIComponent(vm)}/sessions/${encodeURIComponent(user)}`, { weight });
+      await send('PUT', `/v1/vms/${encodeURIComponent(vm)}/sessions/${encodeURIComponent(user)}`, { weight });
     },
     async locations(list) {
-      const receipt = JSON.parse(await ask('POST', '/v1/locations', list)) as Receipt;
+      const receipt = JSON.parse(await send('POST', '/v1/locations', list)) as Receipt;
       accepted += receipt.accepted;
       return receipt;
     },

@@ -1,50 +1,54 @@
-import type { FromConductor, Rest, Wire } from './wire.ts';
+import type { Connection } from './connection.ts';
+import type { FromConductor, IdleState } from './messages.ts';
 
-/** A process that follows the conductor, from its coming to its end. */
+/** A follower as the conductor sees it, from its connection to its end. */
 export class Member {
   readonly name: string;
-  /** Address of its HTTP server; undefined until it takes part. */
+  /** Address of its HTTP server; undefined until the service has started. */
   url: string | undefined;
-  /** How late it was when it last rested, and how it was then. */
+  /** The time of its clock, and its state, when it was last idle. */
   nowMs = Number.NEGATIVE_INFINITY;
-  rest: Rest = { nextMs: null, held: [] };
-  readonly #line: Wire<FromConductor>;
-  readonly #asked = new Map<number, { readonly nowMs: number; readonly done: (rest: Rest | undefined) => void }>();
+  idle: IdleState = { nextMs: null, held: [] };
+  readonly #connection: Connection<FromConductor>;
+  readonly #asked = new Map<number, { nowMs: number; resolve: (idle: IdleState | undefined) => void }>();
   #n = 0;
 
-  constructor(name: string, line: Wire<FromConductor>) {
+  constructor(name: string, connection: Connection<FromConductor>) {
     this.name = name;
-    this.#line = line;
+    this.#connection = connection;
   }
 
   send(message: FromConductor): void {
-    this.#line.send(message);
+    this.#connection.send(message);
   }
 
-  /** Tells it how late it is. Resolves when it rests again; undefined where it is gone. @param step do what is due first */
-  now(nowMs: number, step: boolean): Promise<Rest | undefined> {
-    return new Promise((done) => {
-      this.#asked.set(++this.#n, { nowMs, done });
-      this.send({ kind: 'now', n: this.#n, nowMs, step });
+  /**
+   * Sets its clock. Resolves when it is idle again; undefined if it has ended.
+   * @param step true: run the first due callback
+   */
+  sendTime(nowMs: number, step: boolean): Promise<IdleState | undefined> {
+    return new Promise((resolve) => {
+      this.#asked.set(++this.#n, { nowMs, resolve });
+      this.send({ kind: 'time', n: this.#n, nowMs, step });
     });
   }
 
-  /** It has answered. */
-  rests({ n, nextMs, held }: Rest & { readonly n: number }): void {
+  /** It has answered `sendTime` number `n`. */
+  answered({ n, nextMs, held }: IdleState & { readonly n: number }): void {
     const asked = this.#asked.get(n);
     this.#asked.delete(n);
-    this.rest = { nextMs, held };
+    this.idle = { nextMs, held };
     this.nowMs = asked?.nowMs ?? this.nowMs;
-    asked?.done(this.rest);
+    asked?.resolve(this.idle);
   }
 
-  /** It will answer nothing any more. */
-  gone(): void {
-    for (const { done } of this.#asked.values()) done(undefined);
+  /** It has ended and answers nothing any more. */
+  ended(): void {
+    for (const { resolve } of this.#asked.values()) resolve(undefined);
     this.#asked.clear();
   }
 
   close(): void {
-    this.#line.close();
+    this.#connection.close();
   }
 }

@@ -1,102 +1,107 @@
 import { LATEST_KEPT } from '#shared/bus/bus.ts';
 import type { EventType } from '#shared/events/index.ts';
 
-/** The part of an event that the conductor knows before the bus has it. */
-export interface Announced {
+/** An event that a process is about to publish. */
+export interface AnnouncedEvent {
   readonly id: string;
   readonly type: EventType;
   readonly key: string;
 }
 
+/** A consumer group. */
 interface Group {
   readonly types: ReadonlySet<EventType>;
-  /** The process whose own it is; undefined: shared, and there for good. */
+  /** The only process of the group; undefined if processes share the group, which then never ends. */
   readonly owner: string | undefined;
   readonly handled: Set<string>;
-  /** Events it has still to handle, with the process that is about to publish each; undefined: the bus has it. */
-  readonly waiting: Map<string, string | undefined>;
-  /** Of the types in `LATEST_KEPT` the last event of each key: a bus need not hand out those before. */
+  /** The events that the group has not handled. By id: the process that is about to publish it; undefined: the bus has it. */
+  readonly unhandled: Map<string, string | undefined>;
+  /** For types in `LATEST_KEPT`: the last event of each key. A bus need not deliver the events before it. */
   readonly latest: Map<string, string>;
-  /** The number of events announced before it came. */
+  /** The number of events that were announced before the group subscribed. */
   readonly since: number;
 }
 
 /**
- * Which events are still to be handled, and by whom, kept by their ids: what is said or handled again counts once, and
- * the two may be heard of in either order. A process says an event here before the bus has it, and that it has handled one
- * before the bus knows it: so what a killed process leaves is known too.
+ * The events that some consumer group has not handled yet.
+ *
+ * A process announces an event before it publishes it, and reports an event as handled before the bus knows. So nothing is
+ * forgotten if a process is killed in between. Both reports may arrive in either order and more than once.
  */
 export class Outstanding {
-  /** The events in the order of their first announcement. */
+  /** By id: the position of the event in the order of first announcements. */
   readonly #order = new Map<string, number>();
   readonly #groups = new Map<string, Group>();
 
-  /** A group has a member; it gets events from now on. @param owner given where the group is one process's own */
-  join(group: string, types: readonly EventType[], owner?: string): void {
+  /** A process has subscribed to some types. @param owner the process, if the group belongs to it alone */
+  subscribed(group: string, types: readonly EventType[], owner?: string): void {
     const key = keyOf(group, owner);
     const known = this.#groups.get(key);
-    const parts = known ?? { handled: new Set(), waiting: new Map(), latest: new Map(), since: this.#order.size };
-    this.#groups.set(key, { ...parts, types: new Set(types), owner });
+    const state = known ?? { handled: new Set(), unhandled: new Map(), latest: new Map(), since: this.#order.size };
+    this.#groups.set(key, { ...state, types: new Set(types), owner });
   }
 
-  /** `by` is about to publish an event. */
-  says(by: string, { id, type, key }: Announced): void {
+  /** A process is about to publish an event. */
+  announced(publisher: string, { id, type, key }: AnnouncedEvent): void {
     const order = this.#order.get(id) ?? this.#order.size;
     this.#order.set(id, order);
-    for (const { types, owner, handled, waiting, latest, since } of this.#groups.values()) {
-      if (!types.has(type) || handled.has(id) || waiting.has(id)) continue;
-      // The bus may drop a repeat of an event that was published before this group had a member.
+    for (const { types, owner, handled, unhandled, latest, since } of this.#groups.values()) {
+      if (!types.has(type) || handled.has(id) || unhandled.has(id)) continue;
+      // The first announcement came before the group subscribed. The bus may drop this repetition as a duplicate.
       if (owner !== undefined && order < since) continue;
-      waiting.set(id, by);
+      unhandled.set(id, publisher);
       if (owner === undefined || !LATEST_KEPT.includes(type)) continue;
       const before = latest.get(key);
-      if (before !== undefined) waiting.delete(before);
+      if (before !== undefined) unhandled.delete(before);
       latest.set(key, id);
     }
   }
 
-  /** The bus has it. */
-  said(id: string): void {
-    for (const { waiting } of this.#groups.values()) if (waiting.has(id)) waiting.set(id, undefined);
+  /** The bus has stored an event. */
+  published(id: string): void {
+    for (const { unhandled } of this.#groups.values()) if (unhandled.has(id)) unhandled.set(id, undefined);
   }
 
-  /** The bus may have it or not: the publisher repeats it if it matters. */
-  unsaid(by: string, id: string): void {
-    for (const { waiting } of this.#groups.values()) if (waiting.get(id) === by) waiting.delete(id);
+  /** Publishing an event has failed. The bus may have it or not; the publisher announces it again if it retries. */
+  publishFailed(publisher: string, id: string): void {
+    for (const { unhandled } of this.#groups.values()) if (unhandled.get(id) === publisher) unhandled.delete(id);
   }
 
-  /** @param by the process that has handled it */
+  /** A process has handled an event as a member of a group. */
   handled(group: string, by: string, id: string): void {
     const found = this.#groups.get(keyOf(group, by)) ?? this.#groups.get(keyOf(group));
     found?.handled.add(id);
-    found?.waiting.delete(id);
+    found?.unhandled.delete(id);
   }
 
-  /** A process has ended, and with it its own groups and the events it was about to publish. Its successor publishes those. */
-  gone(by: string): void {
-    for (const [key, { owner, waiting }] of this.#groups) {
-      if (owner === by) this.#groups.delete(key);
-      for (const [id, sayer] of waiting) if (sayer === by) waiting.delete(id);
+  /** A process has ended. Its own groups end with it. Its successor announces the events that it was about to publish. */
+  ended(process: string): void {
+    for (const [key, { owner, unhandled }] of this.#groups) {
+      if (owner === process) this.#groups.delete(key);
+      for (const [id, publisher] of unhandled) if (publisher === process) unhandled.delete(id);
     }
   }
 
-  /** Drops the events that the own groups of a new process have not handled: they were published before it subscribed. */
-  settle(owner: string): void {
-    for (const group of this.#groups.values()) if (group.owner === owner) group.waiting.clear();
+  /** Drops the unhandled events of the own groups of a new process: they were published before it subscribed. */
+  dropUnhandled(owner: string): void {
+    for (const group of this.#groups.values()) if (group.owner === owner) group.unhandled.clear();
   }
 
-  /** The groups that have something to handle, and the first of it, without those of `except`. For people. */
-  waiting(except: ReadonlySet<string> = new Set()): string[] {
-    return [...this.#groups].flatMap(([key, { owner, waiting }]) =>
-      waiting.size === 0 || (owner !== undefined && except.has(owner))
+  /**
+   * Describes, for people, each group with unhandled events and the first of these events.
+   * @param except processes whose own groups are left out
+   */
+  unhandled(except: ReadonlySet<string> = new Set()): string[] {
+    return [...this.#groups].flatMap(([key, { owner, unhandled }]) =>
+      unhandled.size === 0 || (owner !== undefined && except.has(owner))
         ? []
-        : [`${key}: ${[...waiting].slice(0, 3).map(inWords).join(', ')}`],
+        : [`${key}: ${[...unhandled].slice(0, 3).map(inWords).join(', ')}`],
     );
   }
 }
 
-function inWords([id, sayer]: readonly [string, string | undefined]): string {
-  return sayer === undefined ? id : `${id} (being published by ${sayer})`;
+function inWords([id, publisher]: readonly [string, string | undefined]): string {
+  return publisher === undefined ? id : `${id} (being published by ${publisher})`;
 }
 
 function keyOf(group: string, owner?: string): string {

@@ -1,13 +1,14 @@
-/** Bus and store of a process that follows a conductor: they count requests, and tell the conductor of events. */
+/** Bus and store of a follower. They count requests in flight, and tell the conductor about events. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Store } from '#shared/store/store.ts';
 import { InFlight } from '#shared/time/in-flight.ts';
-import type { FromFollower, Wire } from './wire.ts';
+import type { Connection } from './connection.ts';
+import type { FromFollower } from './messages.ts';
 
-/** Requests to bus, store and conductor, and batches that are being handled. */
-export class InHand extends InFlight {
-  /** Resolves when nothing is in hand, and the code that waited for the last of it has run. */
+/** Counts requests to bus, store and conductor, and batches that are being handled. */
+export class RequestsInFlight extends InFlight {
+  /** Resolves when nothing is in flight, and the code that awaited the last request has run. */
   override async idle(): Promise<void> {
     do {
       await super.idle();
@@ -16,34 +17,34 @@ export class InHand extends InFlight {
   }
 }
 
-/** A bus that tells the conductor which events are about to be published, and which ones were handled. */
-export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): Bus {
+/** A bus that tells the conductor which events are about to be published, and which ones have been handled. */
+export function tappedBus(bus: Bus, conductor: Connection<FromFollower>, inFlight: RequestsInFlight): Bus {
   return {
     publish: (events) =>
-      inHand.during(async () => {
+      inFlight.during(async () => {
         const ids = events.map(({ id }) => id);
-        wire.send({
-          kind: 'says',
+        conductor.send({
+          kind: 'announced',
           events: events.map(({ id, type, partitionkey }) => ({ id, type, key: partitionkey })),
         });
         try {
           await bus.publish(events);
         } catch (error) {
-          wire.send({ kind: 'unsaid', ids });
+          conductor.send({ kind: 'publish-failed', ids });
           throw error;
         }
-        wire.send({ kind: 'said', ids });
+        conductor.send({ kind: 'published', ids });
       }),
     async subscribe(options, handler) {
       const { group, types, latest: own = false } = options;
       const subscription = await bus.subscribe(options, (batch) =>
-        inHand.during(async () => {
+        inFlight.during(async () => {
           await handler(batch);
-          // Before the bus knows: what it takes for handled, the conductor knows of.
-          wire.send({ kind: 'handled', group, ids: batch.map(({ event }) => event.id) });
+          // Before the bus receives the acknowledgement, so that the conductor knows of every event that the bus never redelivers.
+          conductor.send({ kind: 'handled', group, ids: batch.map(({ event }) => event.id) });
         }),
       );
-      wire.send({ kind: 'joined', group, types, own });
+      conductor.send({ kind: 'subscribed', group, types, own });
       return subscription;
     },
     lag: () => bus.lag(),
@@ -55,12 +56,12 @@ export function tappedBus(bus: Bus, wire: Wire<FromFollower>, inHand: InHand): B
   };
 }
 
-/** A store whose requests count as in hand. */
-export function tappedStore(store: Store, inHand: InHand): Store {
+/** A store that counts its requests. */
+export function tappedStore(store: Store, inFlight: RequestsInFlight): Store {
   return {
-    get: (key) => inHand.during(() => store.get(key)),
-    list: (prefix) => inHand.during(() => store.list(prefix)),
-    put: (writes) => inHand.during(() => store.put(writes)),
+    get: (key) => inFlight.during(() => store.get(key)),
+    list: (prefix) => inFlight.during(() => store.list(prefix)),
+    put: (writes) => inFlight.during(() => store.put(writes)),
     connected: () => store.connected(),
     get maxRecordBytes() {
       return store.maxRecordBytes;

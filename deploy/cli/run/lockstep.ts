@@ -79,8 +79,8 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   // Ends as the simulation does. No move is ordered after the last position. The run ends with its last move, before anything
   // else that is due in the same millisecond.
   const over = () => played && moves.underWay === 0;
-  const begins = (name: string) => !over() && !(played && name.startsWith('placement-'));
-  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, begins });
+  const mayStep = (name: string) => !over() && !(played && name.startsWith('placement-'));
+  const conductor = new Conductor({ clock, hosts: sharedHosts(config, clock), names, partitions, mayStep });
   await refuseUsed(config, log);
   const bus = await openBus(config, log);
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-replay-'));

@@ -36,9 +36,9 @@ export async function runService(name: ProcessName, { config: path, port }: Serv
   logStart(log, name, config);
   const { [CLOCK_VARIABLE]: conductor } = process.env;
   const follower = conductor === undefined ? undefined : await follow(conductor);
-  const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.left]);
+  const ended = follower === undefined ? stop : AbortSignal.any([stop, follower.conductorGone]);
   // No replay reads the result any more. An error, for example of a lost server, needs no report.
-  if (follower) void aborted(follower.left).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
+  if (follower) void aborted(follower.conductorGone).then(() => setTimeout(() => process.exit(1), ALONE_MS).unref());
   const clock = follower?.clock ?? realClock();
   const opened = await openBoth(config, log);
   const bus = follower?.tapBus(opened.bus) ?? opened.bus;
