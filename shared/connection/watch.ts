@@ -1,26 +1,27 @@
-/** Whether the server behind a bus or a store does what it is there for: asked again and again, and said in the log. */
+/** Asks the server of a bus or a store at a regular interval whether it works, and logs when that changes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { duration } from '../format.ts';
 import type { Log } from '../log.ts';
 
-/** How often the server is asked, and how long it may take to answer, in milliseconds. */
+/** Between two questions to the server. */
 const EVERY_MS = 2_000;
+/** A server that needs longer than this to answer counts as lost. */
 const ANSWER_WITHIN_MS = 3_000;
 
 /** What to watch. */
 export interface Watched {
-  /** What is lost with the connection. */
+  /** What the server is used for. */
   readonly what: 'bus' | 'store';
-  /** Where it is, without secrets; for the log only. */
+  /** The address of the server, without secrets. Only the log shows it. */
   readonly where: () => string;
-  /** Asks the server something that it can only answer where it works. It may take as long as it likes. */
+  /** Asks the server a question that it can answer only if it works. There is no limit of time. */
   readonly ask: () => Promise<unknown>;
-  /** Why it did not answer, in few words that name no server. */
+  /** Why the server did not answer, in few words, without its name. */
   readonly reasonOf: (error: unknown) => string;
   readonly log?: Log | undefined;
 }
 
-/** Knows whether a server can be used at the moment. It begins as one that can: somebody has just connected to it. */
+/** Knows whether a server can be used at the moment. At first it can: the caller has just connected to it. */
 export class ConnectionWatch {
   readonly #watched: Watched;
   readonly #closing = new AbortController();
@@ -32,14 +33,14 @@ export class ConnectionWatch {
     void this.#watch();
   }
 
-  /** True, or why the server cannot be used: without its address, because everybody may read it. */
+  /** True, or why the server cannot be used. The text is public, so it does not contain the server's address. */
   get state(): true | string {
     if (this.#lost === undefined) return true;
     const { why, sinceMs } = this.#lost;
     return `the ${this.#watched.what} has been unreachable for ${duration(performance.now() - sinceMs)} (${why})`;
   }
 
-  /** The client noticed it before the next question. */
+  /** Reports that the client has lost its connection. */
   lost(why: string): void {
     if (this.#lost !== undefined || this.#closing.signal.aborted) return;
     this.#lost = { why, sinceMs: performance.now() };
@@ -47,7 +48,7 @@ export class ConnectionWatch {
     log?.warn({ server: where(), why }, `connection to the ${what} lost`);
   }
 
-  /** Asks now, where nobody has an answer to wait for. */
+  /** Asks the server now, unless a question is already under way. */
   async look(): Promise<void> {
     if (this.#asking || this.#closing.signal.aborted) return;
     this.#asking = true;
@@ -64,7 +65,7 @@ export class ConnectionWatch {
     }
   }
 
-  /** Asks no more, and logs no more. */
+  /** Stops asking and logging. */
   close(): void {
     this.#closing.abort();
   }

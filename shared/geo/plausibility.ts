@@ -1,32 +1,35 @@
 /**
- * Plausibility: which positions count. A location event counts once. A late, repeated, unordered or impossible one changes nothing,
- * and is counted under the name of its fault.
+ * Plausibility: which positions count. A location event counts once. A late, repeated, out-of-order or impossible position changes
+ * nothing; a metric counts it by the name of its fault.
  */
 import type { PlausibilityLimits } from '../config/schema.ts';
 import { lonScale, nearKm2 } from './distance.ts';
 
 /** Why a position does not count. */
 export type Implausible =
-  | 'out-of-range' // not on the earth
-  | 'null-island' // 0/0: what a receiver without a fix reports
-  | 'future' // later than the clock, beyond what clocks differ by
+  | 'out-of-range' // no such latitude or longitude
+  | 'null-island' // 0/0, which receivers without a fix report
+  | 'future' // further ahead of the clock than clocks may differ
   | 'stale' // too old to act on
-  | 'duplicate' // this user's position of this instant is known
-  | 'out-of-order' // this user's position of a later instant is known
+  | 'duplicate' // the user's position at this instant is already known
+  | 'out-of-order' // the user's position at a later instant is already known
   | 'teleport'; // faster than anybody travels
 
-/** GPS scatters by this much between tall buildings, however short the time between two fixes. */
+/** Two fixes of a GPS receiver between tall buildings may differ by this much, however little time passed. */
 const SCATTER_KM = 0.3;
 
-/** The fault of a place by itself; undefined: none. */
+/** The fault of a latitude and longitude; undefined if there is none. */
 export function positionFault({ lat, lon }: { readonly lat: number; readonly lon: number }): Implausible | undefined {
-  // Written so that NaN fails too.
+  // In this form the condition also refuses NaN.
   if (!(Math.abs(lat) <= 90 && Math.abs(lon) <= 180)) return 'out-of-range';
   if (lat === 0 && lon === 0) return 'null-island';
   return undefined;
 }
 
-/** The fault of a position without the user's earlier ones; undefined: none. @param nowMs the clock, ms since the epoch */
+/**
+ * The fault of a position, without a look at the user's earlier positions; undefined if there is none.
+ * @param nowMs the present instant, ms since the epoch
+ */
 export function checkPosition(
   fix: { readonly lat: number; readonly lon: number; readonly atMs: number },
   nowMs: number,
@@ -39,12 +42,12 @@ export function checkPosition(
   return undefined;
 }
 
-/** A user's last position that counted, and the positions that contradict it so far. JSON. */
+/** A user's last position that counted, and the positions that contradict it. It is stored as JSON. */
 export interface Track {
   atMs: number;
   lat: number;
   lon: number;
-  /** How many fixes in a row agreed with each other but not with the track. */
+  /** How many successive fixes agreed with each other but not with the track. */
   doubts: number;
   doubtAtMs: number;
   doubtLat: number;
@@ -57,11 +60,11 @@ export function newTrack(): Track {
 }
 
 /**
- * The fault of a position against the user's track; undefined: none, and the track may be advanced to it. May record a doubt in
- * the track.
+ * The fault of a position that contradicts the user's track; undefined if there is none, and the track may be advanced to the position.
+ * The function may record a doubt in the track.
  *
- * A jump faster than `maxSpeedMps` is a wild point; but where `reanchorFixes` of them in a row agree with each other it
- * was the track that was wrong (its first fix was wild, or the user flew with the phone switched off).
+ * A jump faster than `maxSpeedMps` is an outlier. But if `reanchorFixes` outliers in a row agree with each other, the track is wrong:
+ * its first fix was an outlier, or the user flew with the phone switched off.
  */
 export function checkTrack(
   track: Track,
@@ -108,7 +111,7 @@ function reachable(
   maxSpeedMps: number,
 ): boolean {
   const reachKm = SCATTER_KM + (maxSpeedMps * (atMs - fromMs)) / 1_000_000;
-  // Most fixes are near by any latitude; the cosine is only paid for where it can matter.
+  // Most fixes are near at any latitude. The cosine is computed only if it can change the result.
   const dLat = Math.abs(lat - fromLat);
   const dLon = Math.abs(lon - fromLon);
   if ((dLat + dLon) * 112 <= reachKm) return true;

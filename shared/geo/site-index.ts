@@ -3,32 +3,33 @@ import KDBush from 'kdbush';
 import { chordKm, type Position, unitVector } from './distance.ts';
 
 /**
- * Up to here looking at every site is faster than asking a tree: a dot product each, 2.7 µs for 1,000 sites, where
- * kdbush with geokdbush takes 4.5 µs for any number. (Planar trees over longitude and latitude name the wrong site.)
+ * Up to this number of sites, a scan of all sites is faster than a tree. The scan takes one dot product a site, 2.7 µs for 1,000 sites;
+ * kdbush with geokdbush takes 4.5 µs for any number. (Planar trees over longitude and latitude find the wrong site.)
  */
 const SCAN_LIMIT = 1000;
 
-/** Length of the list that each site has of the sites around it. */
+/** How many neighbours the index lists for each site. */
 const AROUND = 32;
 
-/** The sites around one site, the nearest first, and the distance of the farthest: every other site is at least as far. */
+/** The sites around one site, the nearest first, itself included. */
 interface Around {
   readonly sites: Int32Array;
-  /** How far each is, as the length of the chord on a globe of radius 1. */
+  /** The distance of each, as the length of the chord on a globe of radius 1. */
   readonly chords: Float64Array;
+  /** The distance of the farthest one. Sites outside of the list are at least as far. */
   readonly reachKm: number;
 }
 
-/** More than rounding can make of a chord: six micrometres. */
+/** More than the rounding error of a chord: six micrometres on the earth. */
 const ROUNDING = 1e-12;
 
-/** Finds the sites nearest to a position, by great circle. Built once for a list of sites; refers to them by index. */
+/** Finds the sites nearest to a position, by great-circle distance. It is built once for a list of sites, and names them by index. */
 export class SiteIndex {
   readonly size: number;
   readonly #positions: readonly Position[];
   #vectors: Float64Array;
   #tree: KDBush | undefined;
-  /** Filled on first use. */
+  /** By site. Each entry is filled on first use. */
   readonly #around: (Around | undefined)[] = [];
 
   constructor(sites: readonly Position[]) {
@@ -46,9 +47,9 @@ export class SiteIndex {
   }
 
   /**
-   * Writes the indexes of the `count` nearest sites into `found`, nearest first, and their distances into `km`.
+   * Writes the indexes of the `count` nearest sites into `found`, the nearest first, and their distances into `km`.
    * @param probe the position's unit vector
-   * @returns how many were found: `count`, or all there are
+   * @returns how many were found: `count`, or the number of all sites if there are fewer
    */
   nearest(probe: Float64Array, position: Position, count: number, found: Int32Array, km: Float64Array): number {
     return this.#tree
@@ -57,10 +58,10 @@ export class SiteIndex {
   }
 
   /**
-   * The same for a user who was near `hint` a moment ago: scans only the sites around that site, which is ten times cheaper,
-   * where that is certain to suffice. A site that is not around the hint is at least `reachKm` from it, and so at
-   * least `reachKm` less the user's own distance from the user.
-   * @param hint a site's index; anything else: there is none
+   * The same for a user who was near the site `hint` a moment ago. It scans only the sites around that site if the result is certain to
+   * be the same; this takes a tenth of the time. The result is certain because every other site is at least `reachKm` from the hint, and
+   * so at least `reachKm` minus the user's distance to the hint from the user.
+   * @param hint the index of a site; any other number means that there is no hint
    */
   nearestFrom(
     hint: number,
@@ -70,12 +71,12 @@ export class SiteIndex {
     found: Int32Array,
     km: Float64Array,
   ): number {
-    // A second try from the site that turned out to be the nearest: the user has moved on.
+    // The second pass starts from the site that the first pass found nearest: the user has moved on.
     for (let from = hint, chances = 2; chances > 0 && from >= 0 && from < this.size; chances--) {
       const around = this.#aroundOf(from);
       const squaredChord = this.#squaredChord(probe, from);
       const kept = this.#scan(probe, around, Math.sqrt(squaredChord), count, found, km);
-      // Strictly: at the very reach there may be others, of which the first in the list would count.
+      // Strictly less: at exactly `reachKm` there may be further sites, and the first in the list of all sites must win.
       if (kept === count && km[kept - 1]! < around.reachKm - chordKm(squaredChord)) return kept;
       if (found[0] === from) break;
       from = found[0]!;
@@ -97,7 +98,7 @@ export class SiteIndex {
       const probe = this.#vectors.slice(site * 3, site * 3 + 3);
       const kept = this.nearest(probe, this.#positions[site]!, count, sites, km);
       const chords = Float64Array.from(sites, (other) => Math.sqrt(this.#squaredChord(probe, other)));
-      // A list of all sites leaves none out.
+      // This list contains all sites.
       around = { sites, chords, reachKm: kept === this.size ? Number.POSITIVE_INFINITY : km[kept - 1]! };
       this.#around[site] = around;
     }
@@ -118,9 +119,9 @@ export class SiteIndex {
   }
 
   /**
-   * Insertion into a short sorted list: for a handful of neighbours cheaper than any heap.
-   * @param around the sites to look at, by how far they are from one of them; undefined: all
-   * @param away chord from the position to that one
+   * Inserts into a short sorted list, which is cheaper than a heap for a handful of neighbours.
+   * @param around the sites to scan, by their distance from one of them; undefined scans all sites
+   * @param away the chord from the position to that one site
    */
   #scan(
     probe: Float64Array,
@@ -137,7 +138,7 @@ export class SiteIndex {
     const size = around === undefined ? this.size : around.sites.length;
     for (let i = 0; i < size; i++) {
       if (around !== undefined && kept === count) {
-        // By the triangle this one is farther than the farthest kept, and so are all after it.
+        // By the triangle inequality this site is farther than the farthest one kept, and so are all that follow.
         const gap = around.chords[i]! - away - ROUNDING;
         if (gap > 0 && gap * gap > worst) break;
       }
@@ -146,7 +147,7 @@ export class SiteIndex {
       const y = vectors[site * 3 + 1]! - py;
       const z = vectors[site * 3 + 2]! - pz;
       const d = x * x + y * y + z * z;
-      // Nearly all are farther than the farthest kept; only equals need more than this.
+      // Nearly all sites are farther than the farthest one kept. `before` is called only for the others.
       if (kept === count && (d > worst || !before(d, site, worst, found[kept - 1]!))) continue;
       let at = kept < count ? kept++ : kept - 1;
       for (; at > 0 && before(d, site, km[at - 1]!, found[at - 1]!); at--) {
@@ -178,7 +179,7 @@ export class SiteIndex {
   }
 }
 
-/** Sites at equal distance are in the order of the list, so the way of searching does not matter. */
+/** Sites at equal distance are in the order of the list, so scan and tree give the same result. */
 function before(km: number, site: number, otherKm: number, other: number): boolean {
   return km < otherKm || (km === otherKm && site < other);
 }

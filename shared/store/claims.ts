@@ -1,34 +1,34 @@
 /**
- * Compare-and-set by replay of a log that has none itself. Each write is a claim of the next version of its record, and every
- * reader of the log judges alike: **the first claim of a version is that version, and the highest version is the record**. A
- * writer claims version n + 1 only where it has read n as the record, so no version is skipped.
+ * Compare-and-set over an append-only log, which has no compare-and-set of its own. Each write claims the next version of its
+ * record. All readers of the log apply the same rule: **the first claim of a version wins, and the record is its highest
+ * version**. A writer claims version n + 1 only if it has read version n, so versions have no gaps.
  *
- * This also holds for a compacted log, from which claims are missing, as long as each was removed only after a higher version of
- * its record, or an earlier claim of the same version, was in the log: then the first claim of the highest version is always
- * there. A deletion is a version like any other and is never removed. Without it, a late writer of an old version would bring the
- * record back.
+ * Compaction may remove a claim once the log contains a higher version of the record, or an earlier claim of the same version.
+ * The first claim of the highest version therefore stays in the log, and the rule gives the same result. A deletion is a version
+ * like any other and stays in the log. Without it, a late writer of an old version could restore the record.
  */
 
 /** One write of a record. */
 export interface Claim {
-  /** Unique. */
+  /** Unique among all claims. */
   readonly id: string;
+  /** The key of the record. */
   readonly key: string;
-  /** The version that it claims, from 1 on. */
+  /** The claimed version. The first one is 1. */
   readonly version: number;
-  /** The record as JSON; undefined: it is deleted. */
+  /** The record as JSON; undefined if the claim deletes the record. */
   readonly text: string | undefined;
 }
 
 /** The outcome of a claim. */
 export interface Judgement {
-  /** True: the claim is the record now. */
+  /** True if the claim is the present version of its record. */
   readonly won: boolean;
-  /** The id of a claim that nobody needs any more: the version before, or the one that lost. */
+  /** The id of a claim that may be removed from the log: the previous version, or the claim that lost. */
   readonly needless: string | undefined;
 }
 
-/** The records of a log of claims, as far as it was read. */
+/** The records that follow from the claims read so far. */
 export class Claims {
   readonly #records = new Map<string, Claim>();
 
@@ -42,18 +42,18 @@ export class Claims {
     return { won: true, needless: present?.id };
   }
 
-  /** The version of a record, also of a deleted one; 0 where there was never one. */
+  /** The version of a record, including a deleted one; 0 if it never existed. */
   version(key: string): number {
     return this.#records.get(key)?.version ?? 0;
   }
 
-  /** The claim that is the record; undefined where there is none, or it is deleted. */
+  /** The claim that holds the record; undefined if the record does not exist or is deleted. */
   get(key: string): (Claim & { readonly text: string }) | undefined {
     const record = this.#records.get(key);
     return record?.text === undefined ? undefined : { ...record, text: record.text };
   }
 
-  /** The keys with a prefix whose records are not deleted. */
+  /** The keys with this prefix, without deleted records. */
   keys(prefix: string): string[] {
     return [...this.#records.values()]
       .filter(({ key, text }) => text !== undefined && key.startsWith(prefix))

@@ -1,4 +1,4 @@
-/** The log of claims on its topic: claims as Kafka records, and their reader. */
+/** The log of claims on a Kafka topic: how claims become Kafka records, and how they are read. */
 import { randomUUID } from 'node:crypto';
 import type { KafkaMessage } from 'kafkajs';
 import { STORE_ROLE } from '../connection/role.ts';
@@ -10,18 +10,18 @@ import type { Outgoing } from '../kafka/sender.ts';
 import { offsetsOf } from '../kafka/topics.ts';
 import type { Claim, Judgement } from './claims.ts';
 
-/** A reader that is this long behind the end counts as one that does not read. */
+/** A reader that needs longer than this to reach the end of the log counts as broken. */
 const READ_WITHIN_MS = 30_000;
-/** The first reading takes longer, because the topic may be long. */
+/** The limit of the first reading, which starts at the beginning of the topic. */
 const OPEN_WITHIN_MS = 600_000;
 
-/** A claim as a Kafka record. Its unique id is the key, so that compaction alone removes no claim. */
+/** A claim as a Kafka record. Its unique id is the record's key, so compaction keeps it until a tombstone follows. */
 export function toRecord(topic: string, { id, key, version, text }: Claim): Outgoing {
   const headers = { key, version: String(version), ...(text === undefined && { deleted: 'true' }) };
   return { topic, record: { key: id, partition: 0, headers, value: Buffer.from(text ?? '') } };
 }
 
-/** The tombstone with which compaction removes a claim. */
+/** The tombstone of a claim: compaction then removes the claim. */
 export function toTombstone(topic: string, id: string): Outgoing {
   return { topic, record: { key: id, partition: 0, value: null } };
 }
@@ -35,13 +35,13 @@ function toClaim({ key: id, headers, value }: KafkaMessage): Claim | undefined {
   return { id: id.toString(), key, version, text: headers?.deleted ? undefined : value.toString() };
 }
 
-/** Reads claims in order, and resolves what their writers wait for. */
+/** Reads claims in order, and gives each writer the judgement of its claim. */
 export class ClaimLog {
   readonly #client: KafkaClient;
   readonly #topic: string;
   readonly #take: (claim: Claim) => Judgement;
   readonly #consumer: GroupConsumer;
-  /** Everything before this offset was read. */
+  /** All records before this offset have been read. */
   #readTo = 0;
   #waiting: { readonly end: number; resolve(): void }[] = [];
   readonly #claimants = new Map<string, (judgement: Judgement) => void>();
@@ -60,15 +60,15 @@ export class ClaimLog {
     });
   }
 
-  /** Reads all claims that are there. @throws TagalongError STORE_UNREACHABLE, an error of kafkajs */
+  /** Reads the log to its present end. @throws TagalongError STORE_UNREACHABLE; errors of kafkajs */
   async open(): Promise<void> {
     await this.#consumer.start();
     await this.readToEnd(OPEN_WITHIN_MS);
   }
 
   /**
-   * The ids of the claims that `open` has read and that nobody needs any more. Returned once: for later ones only the writer learns
-   * of it, by its judgement.
+   * The ids of the removable claims that `open` has read. The second call returns none: from then on, each writer removes the claims
+   * that its own judgements name.
    */
   takeNeedless(): string[] {
     const needless = this.#needless ?? [];
@@ -77,7 +77,7 @@ export class ClaimLog {
   }
 
   /**
-   * Resolves when every claim is read that was acknowledged before the call.
+   * Resolves when all claims that were acknowledged before the call have been read.
    * @throws TagalongError STORE_UNREACHABLE
    */
   async readToEnd(withinMs = READ_WITHIN_MS): Promise<void> {
@@ -87,7 +87,7 @@ export class ClaimLog {
     await inTime(read, withinMs);
   }
 
-  /** Resolves with the judgements of claims, by their ids. Call it before the claims are sent. */
+  /** Resolves with the judgements of these claims, by claim id. Call it before the claims are sent. */
   expect(ids: readonly string[]): Promise<Map<string, Judgement>> {
     const one = (id: string) =>
       new Promise<[string, Judgement]>((resolve) => {
@@ -96,17 +96,17 @@ export class ClaimLog {
     return Promise.all(ids.map(one)).then((judged) => new Map(judged));
   }
 
-  /** Waits up to 30 s for judgements that were expected. @throws TagalongError STORE_UNREACHABLE */
+  /** Waits up to 30 s for the result of {@link expect}. @throws TagalongError STORE_UNREACHABLE */
   async judged(expected: Promise<Map<string, Judgement>>): Promise<Map<string, Judgement>> {
     return inTime(expected, READ_WITHIN_MS);
   }
 
-  /** Expects no judgement of these claims any more. */
+  /** Stops waiting for the judgements of these claims. */
   forget(ids: readonly string[]): void {
     for (const id of ids) this.#claimants.delete(id);
   }
 
-  /** Reads no more. */
+  /** Stops reading. */
   close(): Promise<void> {
     return this.#consumer.stop();
   }
@@ -137,7 +137,7 @@ export class ClaimLog {
   }
 }
 
-/** One request at a time. Callers that come meanwhile share the next one, which begins after they have called. */
+/** Allows one request at a time. All calls during a request share the next one, so each caller's request begins after its call. */
 function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   let asking: Promise<T> | undefined;
   let next: Promise<T> | undefined;

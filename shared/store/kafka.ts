@@ -1,6 +1,6 @@
 /**
- * The store on Apache Kafka: one compacted topic with one partition, which is read to its end when the store is opened, and from
- * then on as it grows. claims.ts says how it does compare-and-set, shared/bus/kafka/README.md why compaction leaves that sound.
+ * The store on Apache Kafka: one compacted topic with one partition. `open` reads the topic to its end; after that, new records are
+ * read as they arrive. claims.ts explains compare-and-set. shared/bus/kafka/README.md explains why compaction is safe.
  */
 import { randomUUID } from 'node:crypto';
 import { STORE_ROLE } from '../connection/role.ts';
@@ -14,15 +14,15 @@ import { Claims, type Judgement } from './claims.ts';
 import { ClaimLog, toRecord, toTombstone } from './kafka-log.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
-/** When claims are removed, no reader may be further behind than this. Reading gives up long before. */
+/** Compaction leaves claims alone for this long, so a slow reader still finds them. Reading fails after a far shorter delay. */
 const MIN_COMPACTION_LAG_MS = 3_600_000;
-/** Tombstones for claims that nobody needs go with the next write, or after this. */
+/** Tombstones are sent with the next write, or after this time. */
 const SWEEP_MS = 1_000;
 
 /**
- * Opens the store, makes its topic where it is not there yet, and reads it.
- * @throws TagalongError STORE_UNREACHABLE where no broker answers, or none accepts our credentials; STORE_UNFIT where the topic has more
- * than one partition, or cannot be made
+ * Opens the store: creates its topic if necessary, and reads it to its end.
+ * @throws TagalongError STORE_UNREACHABLE if no broker answers, or none accepts the credentials; STORE_UNFIT if the topic has more
+ * than one partition, or cannot be created
  */
 export async function kafkaStore(options: KafkaOptions): Promise<Store> {
   const client = await connectKafka(options, STORE_ROLE);
@@ -50,10 +50,10 @@ class KafkaStore implements Store {
   readonly #claims = new Claims();
   readonly #log: ClaimLog;
   readonly #sender: Sender;
-  /** The part of claim ids that is this process's. */
+  /** The part of a claim id that names this process. */
   readonly #writer = randomUUID();
   #claimed = 0;
-  /** Claims that nobody needs any more. */
+  /** The ids of claims that wait for their tombstones. */
   #needless: string[] = [];
   #sweeping: NodeJS.Timeout | undefined;
   #watch: ConnectionWatch | undefined;
@@ -69,7 +69,7 @@ class KafkaStore implements Store {
     await this.#sender.open();
     await this.#log.open();
     this.#watch = watchTopics(this.#client, [this.#topic]);
-    // Claims that writers left which died before they removed them.
+    // Removes the claims of writers that died before they could do so.
     this.#sweep(this.#log.takeNeedless());
   }
 
@@ -88,7 +88,7 @@ class KafkaStore implements Store {
   }
 
   async put(writes: readonly Write[]): Promise<number[]> {
-    // The caller may know a newer revision than we have read yet, from another process.
+    // The caller may have got a newer revision from another process than this reader has read so far.
     if (!writes.every((write) => this.#fits(write))) await this.#log.readToEnd();
     const claims = writes.map((write) => (this.#fits(write) ? this.#claim(write) : undefined));
     const made = claims.filter((claim) => claim !== undefined);
@@ -135,9 +135,9 @@ class KafkaStore implements Store {
     return { id, key, version, text: textOf(write) };
   }
 
-  /** Marks claims for removal: newer ones are in the log. */
+  /** Schedules the tombstones of these claims. */
   #sweep(needless: readonly string[]): void {
-    // One by one: after an outage there are more than a call takes arguments.
+    // One by one: after an outage there may be more than a function call can take as arguments.
     for (const id of needless) this.#needless.push(id);
     if (this.#needless.length === 0) return;
     this.#sweeping ??= setTimeout(() => {
@@ -148,7 +148,7 @@ class KafkaStore implements Store {
 
   async #sendTombstones(): Promise<void> {
     const tombstones = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
-    // Whoever opens the store next finds those that could not be removed.
+    // If this fails, the next process that opens the store removes these claims.
     await this.#sender
       .send(tombstones)
       .catch((err) => this.#client.log?.warn({ err }, 'old versions were left in the store'));

@@ -1,9 +1,9 @@
 import { TagalongError } from '../errors.ts';
 import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Write } from './store.ts';
 
-/** A store in this process's memory. Its records outlive the services that use them, but not the process. */
+/** A store in the memory of this process. Its records survive a restart of a service, but not the end of the process. */
 export function memoryStore(): Store {
-  // As text: readers get copies, and a value that is no JSON fails here as it does in a durable store.
+  // Text, because readers get copies then, and a value that is not JSON fails as in a persistent store.
   const records = new Map<string, { text: string; revision: number }>();
   let lastRevision = 0;
 

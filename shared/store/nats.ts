@@ -1,9 +1,9 @@
 /**
- * The store on NATS: a bucket laid out as NATS KV, one message a record. A record's revision is its message's number in
- * the stream, and a write names the one it expects (`Nats-Expected-Last-Subject-Sequence`).
+ * The store on NATS: a bucket in the layout of NATS KV, one message a record. The revision of a record is the sequence number of
+ * its message in the stream. A write names the revision that it expects (`Nats-Expected-Last-Subject-Sequence`).
  *
- * What `put` has resolved for is in the stream, on as many servers as `replicas` says. A deleted record leaves a marker;
- * its revision is given as a negative number, which fits no record ever again.
+ * When `put` resolves, its records are in the stream on a majority of the `replicas`. A deletion writes a marker. `put` returns its
+ * revision as a negative number, which no later write can expect.
  */
 import { ErrorCode, NatsError, nuid } from 'nats';
 import { STORE_ROLE } from '../connection/role.ts';
@@ -21,7 +21,7 @@ import { MAX_RECORD_BYTES, parseRecord, type Store, type Stored, textOf, type Wr
 
 const NO_MESSAGE = 10037;
 
-/** The store, with counters of what happens to its connection. */
+/** The store, with the counters of its connection. */
 export interface NatsStore extends Store {
   readonly counters: Readonly<NatsCounters>;
 }
@@ -30,7 +30,7 @@ export interface NatsStore extends Store {
 export interface NatsStoreOptions extends NatsServer, NatsKeeping {}
 
 /**
- * Connects, and makes the bucket where it is not there yet.
+ * Connects, and creates the bucket if necessary.
  * @throws TagalongError STORE_UNREACHABLE, BUS_REFUSED, STORE_UNFIT
  */
 export async function natsStore(options: NatsStoreOptions): Promise<NatsStore> {
@@ -83,7 +83,6 @@ async function writeOne(link: Link, sender: Sender, bucket: string, one: Write):
   if (revision < 0) return undefined;
   const text = textOf(one);
   const record = { bucket, key: tokensOf(key), ...(text !== undefined && { text }) };
-  // Deleting a record that never was changes nothing, and is not refused.
   const write = (expected: number) => writeRecord(sender, { ...record, expected });
   let written = await write(revision);
   if (written === undefined && revision === 0) {
@@ -93,7 +92,7 @@ async function writeOne(link: Link, sender: Sender, bucket: string, one: Write):
   return written !== undefined && text === undefined ? -written : written;
 }
 
-/** The last message of a record, which may be the marker of a deletion; undefined where there was never one. */
+/** The last message of a record, which may be a deletion marker; undefined if the record never existed. */
 async function lastOf(link: Link, bucket: string, key: string) {
   return patiently(STORE_ROLE, bucket, async () => {
     try {
@@ -106,8 +105,8 @@ async function lastOf(link: Link, bucket: string, key: string) {
 }
 
 /**
- * All records of a prefix, read with a consumer that lives as long as this takes. The server filters by whole tokens; the part of
- * the prefix behind its last `/` is compared here.
+ * All records with a prefix, read by a consumer that exists for this call only. The server filters by whole tokens; this function
+ * compares the part of the prefix behind its last `/`.
  */
 async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stored<T>[]> {
   const stream = bucketName(bucket);
@@ -126,7 +125,7 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
     onMessage({ subject, data, seq, pending }) {
       const key = keyOf(subject.slice(begin));
       if (key?.startsWith(prefix)) {
-        // A record that is written meanwhile comes once more.
+        // A record that is written during the reading arrives again.
         if (data.length === 0) records.delete(key);
         else records.set(key, stored(key, data, seq));
       }
@@ -143,7 +142,7 @@ async function list<T>(link: Link, bucket: string, prefix: string): Promise<Stor
   }
 }
 
-/** A key's parts between `/` are the tokens of its subject, so that the server can pick by folder. */
+/** The parts of a key between `/` become the tokens of the subject, so the server can filter by folder. */
 function tokensOf(key: string): string {
   return key.split('/').map(escapeToken).join('.');
 }

@@ -4,9 +4,9 @@ import type { Store } from './store.ts';
 import { listRecords } from './update.ts';
 
 /**
- * Records of one kind that one process at a time owns, the leader. It reads them when it becomes the leader and writes each
- * under the revision that it knows. There is no retry: a lost write means that another process is the leader now, and this
- * one must not write over it. To change a record that several processes write, use `updateRecord`.
+ * Records of one kind that only the leader writes. A process reads them when it becomes the leader, and writes each with the revision
+ * that it knows. It does not retry a lost write: another process is the leader then, and this process must not overwrite its records.
+ * To change a record that several processes write, use `updateRecord`.
  */
 export class OwnedRecords<T> {
   readonly #store: Store;
@@ -22,12 +22,12 @@ export class OwnedRecords<T> {
     this.#prefix = options.prefix;
   }
 
-  /** How many records there are, without those that cannot be read. */
+  /** The number of readable records. */
   get size(): number {
     return this.#records.size;
   }
 
-  /** The record, as this process read or wrote it last. */
+  /** The record as this process last read or wrote it. */
   get(name: string): T | undefined {
     return this.#records.get(name)?.value;
   }
@@ -37,15 +37,15 @@ export class OwnedRecords<T> {
     return [...this.#records].filter(([, { value }]) => matches(value)).map(([name]) => name);
   }
 
-  /** True where the store has a record that nobody can read: what it says is unknown. */
+  /** True if the store has this record, but it cannot be read. */
   isUnreadable(name: string): boolean {
     return this.#setAside?.get(this.#prefix + name) !== undefined;
   }
 
   /**
-   * Forgets what is known and reads all records.
-   * @param setAside receives those that cannot be read
-   * @returns those that can be read, by name
+   * Discards the records in memory and reads all records from the store.
+   * @param setAside receives the unreadable records
+   * @returns the readable records, by name
    * @throws TagalongError STORE_UNREACHABLE
    */
   async load(setAside: SetAside): Promise<ReadonlyMap<string, T>> {
@@ -57,7 +57,7 @@ export class OwnedRecords<T> {
     return new Map([...this.#records].map(([name, { value }]) => [name, value]));
   }
 
-  /** Forgets what is known, also which records cannot be read: this process is no longer the leader. */
+  /** Discards the records in memory, including the list of unreadable ones. Called when this process is no longer the leader. */
   forget(): void {
     this.#records.clear();
     for (const { key } of this.#setAside?.list([this.#kind.kind]) ?? []) {
@@ -66,8 +66,8 @@ export class OwnedRecords<T> {
   }
 
   /**
-   * Writes a record, or deletes it where `value` is undefined.
-   * @throws TagalongError STORE_CONFLICT where another process has written it, STORE_UNREACHABLE
+   * Writes a record, or deletes it if `value` is undefined.
+   * @throws TagalongError STORE_CONFLICT if another process has written the record; STORE_UNREACHABLE
    */
   async write(name: string, value: T | undefined): Promise<void> {
     const written = value === undefined ? undefined : this.#kind.write(value);

@@ -1,9 +1,9 @@
 /**
  * The shapes of stored records, by kind and version.
  *
- * A kind has a schema of what is stored, the version of that schema, and an upgrader from each older version. The version is stored
- * beside the fields as `v`; a record without it has version 0. A record that cannot be read gets STORE_RECORD_UNREADABLE: its
- * reader leaves it as it is and goes on with the others.
+ * A kind has the schema of the stored record, the version of that schema, and an upgrader from each older version. The version is stored
+ * as the field `v`; a record without `v` has version 0. Reading a record that does not fit fails with STORE_RECORD_UNREADABLE: the
+ * reader leaves that record unchanged and continues with the others.
  *
  * A changed schema needs a new version, an upgrader from the last one, and a golden file (test/contract/records).
  */
@@ -12,32 +12,32 @@ import { Compile, type Validator } from 'typebox/compile';
 import { TagalongError } from '../errors.ts';
 import { describeFault } from '../events/codec.ts';
 
-/** One kind of record. `read` and `write` are for records that have their version beside their fields. */
+/** One kind of record. `read` and `write` are for records that contain their version as the field `v`. */
 export interface RecordKind<T = unknown> {
   /** Its name in logs, metrics and golden files. */
   readonly kind: string;
-  /** The pattern of its keys in the store, or of its file. */
+  /** The pattern of its keys in the store, or of its file name. */
   readonly keys: string;
   /** The service that writes it. */
   readonly owner: string;
   readonly version: number;
   readonly schema: TSchema;
-  /** True: the key names a person, and is never logged. */
+  /** True if the key names a person. Such a key is never logged. */
   readonly personal: boolean;
-  /** @throws TagalongError STORE_RECORD_UNREADABLE */
+  /** Checks and upgrades a stored record. @throws TagalongError STORE_RECORD_UNREADABLE */
   read(stored: unknown): T;
-  /** The record as it is stored. @throws TagalongError STORE_RECORD_UNREADABLE where nobody could read it again */
+  /** The record in its stored form. @throws TagalongError STORE_RECORD_UNREADABLE if `read` would refuse it */
   write(value: T): T & { readonly v: number };
   /**
-   * The present shape of a value that is stored apart from its version.
+   * Checks and upgrades a value whose version is stored elsewhere.
    * @throws TagalongError STORE_RECORD_UNREADABLE
    */
   upgrade(version: unknown, value: unknown): T;
-  /** What is wrong with a value before it is stored; undefined where nothing is. */
+  /** Describes why a value must not be stored; undefined if it fits. */
   faultIn(value: T): string | undefined;
 }
 
-/** Any kind, without what depends on the type of its values. */
+/** Any kind, without the members that depend on the type of its values. */
 export type AnyKind = Omit<RecordKind, 'write' | 'faultIn'>;
 
 /** The declaration of a kind. */
@@ -48,7 +48,10 @@ export interface KindParts<S extends TSchema> {
   readonly version: number;
   readonly schema: S;
   readonly personal?: boolean;
-  /** From each older version to the next one. An argument may have any shape; an error that is thrown makes the record unreadable. */
+  /**
+   * For each older version, the function that converts a record to the next version. Its argument may have any shape. If it throws,
+   * the record is unreadable.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: an old record has a shape that no type describes any more.
   readonly upgrade: Readonly<Record<number, (old: any) => unknown>>;
 }
@@ -97,36 +100,36 @@ export function recordKind<S extends TSchema>(parts: KindParts<S>): RecordKind<S
   };
 }
 
-/** A fault without foreign keys (users, sites): those are longer than our field names, or have other letters. */
+/** A fault without keys that others chose (users, sites): these are longer than our field names, or contain other characters. */
 function withoutNames(fault: string): string {
   const [where, ...what] = fault.split(': ');
   const named = (part: string) => (/^[A-Za-z]{1,20}$|^\d{1,4}$/.test(part) ? part : '*');
   return [where!.split('.').map(named).join('.'), ...what].join(': ');
 }
 
-// The parts of stored shapes. They are not those of events: a schema of events may become stricter, a stored record stays as it is.
+// The parts of stored shapes. They are separate from those of events: a schema of events may become stricter, but stored records remain.
 
-/** An object with declared members only. */
+/** Refuses members that the schema does not name. */
 export const closed = { additionalProperties: false } as const;
-/** Of a VM, user, site, path or migration. */
+/** The name of a VM, user, site, path or migration. */
 export const Name = Type.String({ minLength: 1, maxLength: 1_024 });
 /** A word or a sentence. */
 export const Text = Type.String({ maxLength: 4_096 });
-/** An instant, in milliseconds since the Unix epoch; -1 where there is none. A computed one may be before the epoch. */
+/** An instant, in milliseconds since the Unix epoch; -1 if there is none. A computed instant may be before the epoch. */
 export const Ms = Type.Number({ minimum: -1e15, maximum: 1e15 });
-/** A computed figure, which may be negative. */
+/** A computed figure. It may be negative. */
 export const Figure = Type.Number({ minimum: -1e18, maximum: 1e18 });
-/** An amount of something: bytes, milliseconds, kilometres, bytes a second. */
+/** An amount: bytes, milliseconds, kilometres, bytes a second. */
 export const Amount = Type.Number({ minimum: 0, maximum: 1e18 });
-/** A number of things. */
+/** A count. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** Degrees north. */
 export const Lat = Type.Number({ minimum: -90, maximum: 90 });
 /** Degrees east. */
 export const Lon = Type.Number({ minimum: -180, maximum: 180 });
-/** The same schema, or null. */
+/** A value of this schema, or null. */
 export const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
-/** One of some words. */
+/** One of these words. */
 export const oneOf = <const W extends readonly string[]>(words: W) => Type.Unsafe<W[number]>({ enum: [...words] });
 
 /** A VM's figures. */

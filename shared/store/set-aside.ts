@@ -1,4 +1,4 @@
-/** Records that a process has set aside: it leaves each of them alone and goes on with all others. */
+/** The records that a process has set aside: it neither uses nor writes them, and continues with all others. */
 
 import type { Clock } from '../clock/clock.ts';
 import type { TagalongError } from '../errors.ts';
@@ -9,13 +9,13 @@ import type { RecordKind } from './records.ts';
 export interface SetAsideRecord {
   readonly key: string;
   readonly kind: string;
-  /** STORE_RECORD_UNREADABLE where it cannot be read; another code where its next value was refused. */
+  /** STORE_RECORD_UNREADABLE if the record cannot be read; another code if its next value was refused. */
   readonly code: string;
   readonly reason: string;
   readonly sinceMs: number;
 }
 
-/** The records that are set aside, each once, in the order in which that happened. */
+/** The records that are set aside, each once, the earliest first. */
 export class SetAside {
   readonly #log: Log;
   readonly #clock: Clock;
@@ -38,22 +38,22 @@ export class SetAside {
     this.#log.error({ kind, ...(!personal && { key }), code, reason }, 'a record was set aside');
   }
 
-  /** The record is in order again. */
+  /** The record can be used again. */
   release(key: string): void {
     this.#records.delete(key);
   }
 
-  /** Why a record is set aside; undefined where it is not. */
+  /** Why a record is set aside; undefined if it is not. */
   get(key: string): SetAsideRecord | undefined {
     return this.#records.get(key);
   }
 
-  /** How many records are set aside. */
+  /** The number of records that are set aside. */
   get size(): number {
     return this.#records.size;
   }
 
-  /** The records of some kinds; of all, where none is named. */
+  /** The records of these kinds; of all kinds by default. */
   list(kinds?: readonly string[]): SetAsideRecord[] {
     const all = [...this.#records.values()];
     return kinds === undefined ? all : all.filter(({ kind }) => kinds.includes(kind));

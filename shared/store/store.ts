@@ -1,14 +1,16 @@
 /**
- * The store port: JSON records by key, each with a revision, written by compare-and-set. services/README.md ("How a record is
- * written") says which code writes records in which way.
+ * The store port: JSON records by key. Each record has a revision, and each write is a compare-and-set. services/README.md ("How a
+ * record is written") says which code writes records in which way.
  *
- * An adapter promises: a write whose `revision` is not the record's present one changes nothing and is reported; a record that was
- * read is a copy; what `put` has resolved for is there after a restart (where the adapter outlives the process at all). The
- * writes of one `put` are independent: some may win where others lose.
+ * Every adapter keeps these promises:
+ * - A write whose `revision` is not the record's present revision changes nothing, and `put` reports it.
+ * - A record that was read is a copy.
+ * - When `put` resolves, its records survive a restart, unless the adapter holds them in the memory of its process.
+ * - The writes of one `put` are independent: some may succeed while others fail.
  */
 export interface Store {
   /**
-   * The record as the last acknowledged write left it, of any process; undefined where there is none.
+   * The record after the last acknowledged write of any process; undefined if there is none.
    * @throws TagalongError STORE_UNREACHABLE
    */
   get<T>(key: string): Promise<Stored<T> | undefined>;
@@ -17,25 +19,25 @@ export interface Store {
   /**
    * Writes records, each by compare-and-set.
    * @returns the new revisions, in the order of the writes
-   * @throws TagalongError STORE_CONFLICT with the keys that lost, and the others are written; RECORD_TOO_LONG or PAYLOAD_TOO_LARGE;
-   * STORE_UNREACHABLE, and then read to learn which writes were made
+   * @throws TagalongError STORE_CONFLICT with the keys whose revision was not the expected one (all others are written);
+   * RECORD_TOO_LONG or PAYLOAD_TOO_LARGE; STORE_UNREACHABLE: any of the records may have been written, read them again
    */
   put(writes: readonly Write[]): Promise<number[]>;
-  /** True, or why the store cannot be used at the moment, in words that name no server. It may be some seconds old. */
+  /** True, or why the store cannot be used at the moment, without the names of servers. The answer may be some seconds old. */
   connected(): true | string;
-  /** The most bytes of a record, as JSON. It may change when another server of a cluster answers. */
+  /** The most bytes that a record may have as JSON. It may change when the client connects to another server of the cluster. */
   readonly maxRecordBytes: number;
-  /** Resolves when writes under way are finished, and the connection is closed. */
+  /** Waits for the writes under way, and closes the connection. */
   close(): Promise<void>;
 }
 
-/** The most bytes of a record where the server would take more: servers usually take 1 MB. */
+/** The most bytes of a record, even if the server accepts more. Servers usually accept 1 MB. */
 export const MAX_RECORD_BYTES = 900_000;
 
-/** A record as it was read. */
+/** A record that was read. */
 export interface Stored<T> {
   readonly key: string;
-  /** Undefined, whatever `T` is, where the store holds no JSON. */
+  /** Undefined, whatever `T` is, if the stored text is not JSON. */
   readonly value: T;
   readonly revision: number;
 }
@@ -45,18 +47,18 @@ export interface Write {
   readonly key: string;
   /** Any JSON value; undefined deletes the record. */
   readonly value: unknown;
-  /** `value` as JSON, where the writer has it already. */
+  /** `value` as JSON, if the writer already has it. */
   readonly text?: string;
   /** The revision last read or written; 0 where the record must not exist yet. */
   readonly revision: number;
 }
 
-/** The JSON of a write; undefined where it deletes the record. */
+/** The JSON of a write; undefined if it deletes the record. */
 export function textOf({ value, text }: Write): string | undefined {
   return value === undefined ? undefined : (text ?? JSON.stringify(value));
 }
 
-/** The value of a stored text; undefined where a foreign writer has put there what is no JSON, so that other records can still be listed. */
+/** The value of a stored text; undefined if it is not JSON, because another program wrote it. The other records can still be listed. */
 export function parseRecord<T>(text: string): T {
   try {
     return JSON.parse(text) as T;

@@ -1,25 +1,25 @@
 /**
- * Reads records of a kind, and changes one by compare-and-set. `updateRecord` is the only loop that reads, edits and writes
- * anew. Three places write by compare-and-set without it: `OwnedRecords`, `SiteRecords` (services/sites/records.ts) and `Outbox`
- * (services/runtime/outbox.ts). Each says why; services/README.md says which to use.
+ * Reads records of a kind, and changes a record by compare-and-set. `updateRecord` is the only loop that reads, edits and writes
+ * until it succeeds. Three classes write by compare-and-set without it: `OwnedRecords`, `SiteRecords` (services/sites/records.ts)
+ * and `Outbox` (services/runtime/outbox.ts). Each explains why. services/README.md says which to use.
  */
 import { TagalongError } from '../errors.ts';
 import type { RecordKind } from './records.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Store, Stored } from './store.ts';
 
-/** A write is lost only where another one has won. So many lost in a row are a fault: two processes undo each other's writes. */
+/** A write is lost only if another write succeeded. So many lost writes in a row are a fault: two processes undo each other's writes. */
 const MAX_TRIES = 50;
 
-/** The record; undefined where there is none. @throws TagalongError STORE_RECORD_UNREADABLE, STORE_UNREACHABLE */
+/** Reads a record; undefined if there is none. @throws TagalongError STORE_RECORD_UNREADABLE, STORE_UNREACHABLE */
 export async function getRecord<T>(store: Store, kind: RecordKind<T>, key: string): Promise<Stored<T> | undefined> {
   const stored = await store.get(key);
   return stored && { ...stored, value: kind.read(stored.value) };
 }
 
 /**
- * All records whose key begins with `prefix` and that can be read.
- * @param setAside is told of those that cannot be read, and that the others can
+ * All readable records whose key begins with `prefix`.
+ * @param setAside receives the unreadable records, and releases the readable ones
  * @throws TagalongError STORE_UNREACHABLE
  */
 export async function listRecords<T>(
@@ -42,11 +42,11 @@ export async function listRecords<T>(
 }
 
 /**
- * Changes a record: reads it, calls `edit`, writes the result, and begins anew where another process has written the record in
- * between. It leaves a record that cannot be read as it is.
- * @param edit takes the present value and its revision (undefined and 0 where there is no record). It returns the next value
- * (`value: undefined` deletes), or undefined where nothing has to change. It is called again after each lost write
- * @returns the value on record afterwards
+ * Changes a record: reads it, calls `edit`, and writes the result. If another process has written the record in between, it starts
+ * again. An unreadable record stays unchanged.
+ * @param edit takes the present value and its revision (undefined and 0 if there is no record). It returns the next value
+ * (`value: undefined` deletes the record), or undefined if nothing has to change. It is called again after each lost write
+ * @returns the value of the record afterwards
  * @throws TagalongError STORE_CONFLICT after 50 lost writes in a row, STORE_RECORD_UNREADABLE, STORE_UNREACHABLE; what `edit` throws
  */
 export async function updateRecord<T>(
@@ -70,13 +70,13 @@ export async function updateRecord<T>(
   }
 }
 
-/** What a record becomes. */
+/** The next value of a record. */
 export interface Edit<T> {
-  /** Undefined: the record is deleted. */
+  /** Undefined deletes the record. */
   readonly value: T | undefined;
 }
 
-/** True for the error of a record that cannot be read. */
+/** True for the error of an unreadable record. */
 export function isUnreadable(error: unknown): error is TagalongError {
   return error instanceof TagalongError && error.code === 'STORE_RECORD_UNREADABLE';
 }
