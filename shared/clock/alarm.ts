@@ -1,6 +1,10 @@
 import type { Clock } from './clock.ts';
 
-/** One timer that can be moved. The result sets it to a time, in milliseconds since the epoch, or clears it (undefined, Infinity). */
+/**
+ * A timer that can be set again.
+ * @param ring runs when the timer expires
+ * @returns sets the timer to an instant, in milliseconds since the Unix epoch; undefined and Infinity clear it
+ */
 export function alarm(clock: Clock, ring: () => void): (atMs: number | undefined) => void {
   let setForMs: number | undefined;
   let cancel = () => {};

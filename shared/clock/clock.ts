@@ -1,18 +1,20 @@
 /**
- * shared/clock holds clocks and waiting, which take the time from the machine; shared/time holds pure queues and counts.
+ * The clock port. All decisions take their time from it, so live runs, replays and simulations differ only in their clock. The
+ * adapters of servers and hosts measure their timeouts with the machine's timers instead.
  *
- * The clock port, in milliseconds since the Unix epoch. All decisions take their time from it, so that live, replay and simulation
- * differ in nothing but the clock. Adapters of servers and hosts measure their own timeouts with the machine's timers.
+ * Every adapter keeps these promises:
+ * - `now()` never goes back.
+ * - A callback runs once, at or after its time, and never inside `at()`. A cancelled callback never runs.
+ * - Callbacks run in the order of their times; if times are equal, in the order in which they were registered.
  *
- * An adapter promises: `now()` never goes back; a callback runs at or after its time, once, never inside `at()`;
- * callbacks run in order of time, and in order of registration where times are equal; a cancelled one never runs.
+ * shared/clock holds clocks and functions that wait; they use the machine's time. shared/time holds pure queues and counters.
  */
 export interface Clock {
-  /** The present instant, in milliseconds since the Unix epoch. It may have a fraction. */
+  /** The present instant, in milliseconds since the Unix epoch. It may be a fraction. */
   now(): number;
-  /** Runs `callback` when the clock reaches `timeMs`: soon after this call where it already has. @returns cancels it */
+  /** Runs `callback` when the clock reaches `timeMs`; if it already has, soon after this call. @returns cancels the callback */
   at(timeMs: number, callback: () => void): Cancel;
 }
 
-/** Cancels a callback; does nothing if it already ran. */
+/** Cancels a callback. It does nothing if the callback has already run. */
 export type Cancel = () => void;

@@ -1,21 +1,21 @@
 import { realClock } from './real.ts';
 import { type VirtualClock, virtualClock } from './virtual.ts';
 
-/** A virtual clock that moves with the machine's clock, `speed` times as fast. */
+/** A virtual clock that follows the machine's clock, `speed` times as fast. */
 export interface PacedClock extends VirtualClock {
   /**
-   * Moves to `timeMs` no faster than `speed`, and runs the callbacks that are due on the way. It waits for `settle` after each and at
-   * the end, so that all consequences of an instant have happened before the next one begins: so a replay gives the same results
-   * as a simulation at any speed.
+   * Moves to `timeMs` no faster than `speed`, and runs the callbacks that are due on the way. It awaits `settle` before the first
+   * callback and after each, so all consequences of one instant have happened before the next instant. A replay at any speed therefore
+   * gives the same results as a simulation.
    */
   paceTo(timeMs: number, settle: () => Promise<void>): Promise<void>;
 }
 
-/** Makes a paced clock. @param speed how many seconds pass in one second of the machine's clock; Infinity: as fast as possible */
+/** Makes a paced clock. @param speed virtual seconds in one second of the machine's clock; Infinity is as fast as possible */
 export function pacedClock(startMs: number, speed: number): PacedClock {
   const clock = virtualClock(startMs);
   const machine = realClock();
-  // Set at the first pace, so that time spent before, as on reading a trace, is not caught up with.
+  // Set by the first call, so the clock does not catch up with the time before it, such as the reading of a trace.
   let begunMs: number | undefined;
 
   const reach = async (timeMs: number) => {
@@ -31,7 +31,7 @@ export function pacedClock(startMs: number, speed: number): PacedClock {
       await settle();
     }
     await reach(timeMs);
-    // A callback may have been scheduled from outside (an operator's request) during the wait.
+    // A request from outside (an operator's order) may have scheduled a callback during the wait.
     if ((clock.nextMs() ?? Number.POSITIVE_INFINITY) <= timeMs) return paceTo(timeMs, settle);
     clock.advanceTo(timeMs);
   };

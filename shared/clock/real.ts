@@ -1,12 +1,12 @@
 import type { Clock } from './clock.ts';
 import { TimerQueue } from './timer-queue.ts';
 
-/** The longest delay `setTimeout` takes: 2^31 - 1 ms, about 25 days. */
+/** The longest delay that `setTimeout` accepts: 2^31 - 1 ms, about 25 days. */
 const LONGEST_DELAY_MS = 2_147_483_647;
 
 /**
- * The machine's clock. It stands still where the machine's clock is set back, because the order of events matters more than the
- * time of day. A process that waits for no callback can end.
+ * The machine's clock. If somebody sets the machine's clock back, this clock stands still until it is reached again: the order of
+ * events matters more than the time of day. The clock keeps the process alive only while a callback waits.
  */
 export function realClock(): Clock {
   const timers = new TimerQueue();
@@ -34,7 +34,7 @@ export function realClock(): Clock {
       if (timers.nextMs() === timeMs) arm();
       return () => {
         cancel();
-        // Without a callback the process can end.
+        // No callback waits any more, so the process may end.
         if (timers.nextMs() === undefined) clearTimeout(wake);
       };
     },

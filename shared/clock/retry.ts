@@ -1,29 +1,29 @@
 /**
- * The two ways to wait for something outside of the process: `retry` what failed, or look again `until` a condition holds. They are on
- * the path of every read of a store, so the first attempt costs one promise.
+ * The two ways to wait for something outside of the process: `retry` repeats what failed, `until` checks a condition again and again.
+ * Every read of a store calls `retry`, so a successful first attempt costs only one promise.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** When to try again, and for how long. */
+/** How often to try again, and when to stop. */
 export interface RetryOptions {
-  /** Between two attempts, in milliseconds. */
+  /** The pause between two attempts, in milliseconds. */
   readonly everyMs: number;
-  /** A failure later than this after the first attempt began is final, in milliseconds. @default no limit */
+  /** A failure later than this is final, in milliseconds from the start of the first attempt. @default no limit */
   readonly withinMs?: number;
-  /** How many attempts there are at most. @default no limit */
+  /** The most attempts. @default no limit */
   readonly tries?: number;
-  /** True for an error that the next attempt may not meet. Called once for each failed attempt. @default always true */
+  /** True if the next attempt may succeed in spite of this error. Called once for each failed attempt. @default always true */
   readonly isPassing?: (error: unknown) => boolean;
-  /** False: nobody needs the result any more. Asked after each pause. @default always true */
+  /** False if nobody needs the result any more. Called after each pause. @default always true */
   readonly goOn?: () => boolean;
-  /** False: the pauses alone do not keep the process alive. @default true */
+  /** False if the pauses alone must not keep the process alive. @default true */
   readonly ref?: boolean;
 }
 
 /**
  * Repeats `attempt` until it resolves.
- * @returns what `attempt` resolved to
- * @throws the error of the last attempt: it does not pass, time or attempts are used up, or nobody needs the result any more
+ * @returns the result of `attempt`
+ * @throws the error of the last attempt, if it does not pass, a limit is reached, or nobody needs the result any more
  */
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   const {
@@ -46,17 +46,17 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
   }
 }
 
-/** How often to look, and for how long. */
+/** How often to check, and when to stop. */
 export interface UntilOptions {
-  /** Between two looks, in milliseconds. */
+  /** The pause between two checks, in milliseconds. */
   readonly everyMs: number;
-  /** The waiting ends this long after it began, in milliseconds. @default no limit */
+  /** The longest wait, in milliseconds. @default no limit */
   readonly withinMs?: number;
 }
 
 /**
- * Looks again and again until `condition` is true.
- * @returns false where it was not true in time
+ * Checks `condition` again and again until it is true.
+ * @returns false if it was not true in time
  * @throws what `condition` throws
  */
 export async function until(

@@ -5,11 +5,11 @@ interface Timer {
   callback: (() => void) | undefined;
 }
 
-/** Callbacks in order of time, then of registration. Cancelled ones are dropped when their turn comes. */
+/** Callbacks in the order of their times, then of their registration. A cancelled callback is removed when it becomes the first. */
 export class TimerQueue {
   readonly #timers = new Deadlines<Timer>();
 
-  /** Adds a callback. @returns cancels it */
+  /** Adds a callback. @returns cancels the callback */
   add(timeMs: number, callback: () => void): Cancel {
     const timer: Timer = { callback };
     this.#timers.push(timeMs, timer);
@@ -18,20 +18,19 @@ export class TimerQueue {
     };
   }
 
-  /** When the next callback is due; undefined where none waits. */
+  /** The time of the next callback; undefined if none waits. */
   nextMs(): number | undefined {
     const timers = this.#timers;
     while (timers.next !== undefined && timers.next.callback === undefined) timers.pop();
     return timers.nextMs;
   }
 
-  /** Removes and returns the first callback that is due at `nowMs`. */
+  /** Removes and returns the first callback that is due at `nowMs`; undefined if none is due. */
   take(nowMs: number): (() => void) | undefined {
     const nextMs = this.nextMs();
     if (nextMs === undefined || nextMs > nowMs) return undefined;
     const timer = this.#timers.pop()!;
     const { callback } = timer;
-    // Cancelling it afterwards has no effect.
     timer.callback = undefined;
     return callback;
   }

@@ -1,19 +1,19 @@
 import type { Clock } from './clock.ts';
 import { TimerQueue } from './timer-queue.ts';
 
-/** A clock that stands still until it is moved. */
+/** A clock that moves only by calls of its methods. */
 export interface VirtualClock extends Clock {
-  /** When the next callback is due; undefined where none waits. */
+  /** The time of the next callback; undefined if none waits. */
   nextMs(): number | undefined;
-  /** Moves to the next callback that is due by `untilMs`, and runs it. @returns false where there is none */
+  /** Moves to the next callback that is due by `untilMs`, and runs it. @returns false if there is none */
   step(untilMs: number): boolean;
-  /** Runs all callbacks that are due by `timeMs`, in order and each at its own time, and ends at `timeMs`. */
+  /** Runs all callbacks that are due by `timeMs`, each at its own time, and then moves to `timeMs`. */
   advanceTo(timeMs: number): void;
-  /** Sets the time without running callbacks: those that are due by then run at the next step. */
+  /** Moves to `timeMs` without running callbacks. The callbacks that are due by then run in the next steps. */
   set(timeMs: number): void;
 }
 
-/** Makes a clock that stands at `startMs` until it is first moved. */
+/** Makes a clock that stands at `startMs`. */
 export function virtualClock(startMs = 0): VirtualClock {
   const timers = new TimerQueue();
   let nowMs = startMs;

@@ -1,4 +1,4 @@
-/** The settings of a site's agent: one file a site. Units are in the names; `rateBps` is bytes a second. */
+/** The settings of a site's agent, one file for each site. */
 import { isIPv4 } from 'node:net';
 import Type, { type Static } from 'typebox';
 import { MAX_DISK_BYTES, MAX_UPLINKS } from '../events/bounds.ts';
@@ -14,11 +14,11 @@ const Address = Type.String({ minLength: 2, maxLength: 45 });
 
 const Image = Type.Object(
   {
-    /** Kernel to boot directly, with `initrd` and `append`; without one the disk is booted. */
+    /** The kernel that QEMU boots directly, with `initrd` and `append`. Without a kernel the VM boots from its disk. */
     kernel: Type.Optional(Path),
     initrd: Type.Optional(Path),
     append: Type.Optional(Type.String({ maxLength: 4096 })),
-    /** A VM's disk is a copy of this file; it may be any format that QEMU knows. Without one a disk begins empty. */
+    /** The disk of a new VM is a copy of this file, in any format that QEMU knows. Without this file the disk is empty. */
     disk: Type.Optional(Path),
   },
   closed,
@@ -28,54 +28,54 @@ const Image = Type.Object(
 const AgentSchema = Type.Object(
   {
     site,
-    /** Where orders are taken: an address and port, or the path of a Unix socket. Mutual TLS on both. */
+    /** Where the agent accepts orders: an address and a port, or the path of a Unix socket. Both use mutual TLS. */
     listen: Type.Union([
       Type.Object({ host: Address, port: Type.Integer({ minimum: 1, maximum: 65_535 }) }, closed),
       Type.Object({ socket: Path }, closed),
     ]),
-    /** Files in PEM. Orders are taken only from who has a certificate of this authority for the name `control`. */
+    /** PEM files. The agent accepts orders only from clients with a certificate of this authority for the name `control`. */
     tls: Type.Object({ ca: Path, cert: Path, key: Path }, closed),
-    /** Records, sockets, logs and disks of the VMs. Must outlive the host's restart. @default /var/lib/tagalong */
+    /** The folder of the VMs' records, sockets, logs and disks. It must survive a restart of the host. @default /var/lib/tagalong */
     stateDir: Type.String({ minLength: 1, maxLength: 4096, default: '/var/lib/tagalong' }),
     /**
-     * What the disks of VMs that have moved on may take here, so that they need not come whole when they return; beyond it
-     * the oldest go. 0 keeps none. @default 50000000000
+     * How many bytes the kept disks of VMs that have left may take. When a VM returns, only the changed blocks of its disk are copied.
+     * The agent deletes the oldest disks beyond this limit. 0 keeps none. @default 50000000000
      */
     keptDisksBytes: Type.Integer({ minimum: 0, maximum: MAX_DISK_BYTES, default: 50_000_000_000 }),
     lan: Type.Object(
       {
-        /** The bridge that the VMs are on. */
+        /** The bridge to which the VMs are connected. */
         bridge: Type.String({ minLength: 1, maxLength: 15, pattern: '^[A-Za-z0-9_.-]+$' }),
-        /** The VMs' subnet; this agent gives out its addresses from the tenth on. IPv4, as in 10.1.0.0/24. */
+        /** The IPv4 subnet of the VMs, such as 10.1.0.0/24. The agent assigns its addresses from the tenth on. */
         subnet: Type.String({ maxLength: 18, pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$' }),
         gateway: IpAddress,
-        /** 50 less than the paths', because a LAN is stretched in VXLAN. @default 1450 */
+        /** 50 less than the MTU of the paths, because VXLAN carries a stretched LAN. @default 1450 */
         mtu: Type.Integer({ minimum: 576, maximum: 65_535, default: 1450 }),
       },
       closed,
     ),
-    /** The address of this host on each provider's network. Copies and tunnels begin at one that the other site can reach. */
+    /** The address of this host in each provider's network. Copies and tunnels start at an address that the other site can reach. */
     endpoints: Type.Array(Type.Object({ provider: uplinks.items.properties.provider, address: IpAddress }, closed), {
       minItems: 1,
       maxItems: MAX_UPLINKS,
     }),
     qemu: Type.Object(
       {
-        /** @default qemu-system-x86_64 */
+        /** The QEMU program. @default qemu-system-x86_64 */
         binary: Type.String({ minLength: 1, maxLength: 4096, default: 'qemu-system-x86_64' }),
-        /** `auto` takes KVM where a guest boots under it. @default auto */
+        /** `auto` uses KVM if a guest boots under it. @default auto */
         accel: Type.Enum(['auto', 'kvm', 'tcg'], { default: 'auto' }),
-        /** The processor the guests see; has to be one that all sites can show. @default max */
+        /** The processor model of the guests. All sites must be able to provide it. @default max */
         cpu: Type.String({ minLength: 1, maxLength: 1024, default: 'max' }),
-        /** Lets QEMU slow a guest down that dirties memory faster than the paths carry. @default true */
+        /** Allows QEMU to slow down a guest that writes memory faster than the paths can carry. @default true */
         autoConverge: Type.Boolean({ default: true }),
-        /** zstd sends less over slow paths and costs processor time. The same at all sites; no post-copy with it. @default none */
+        /** `zstd` sends fewer bytes but costs processor time. All sites need the same value. It excludes post-copy. @default none */
         compression: Type.Enum(['none', 'zstd'], { default: 'none' }),
-        /** TLS on memory and disks that go to other sites, with the agents' certificates. @default true */
+        /** Encrypts memory and disks on their way to other sites (TLS with the agents' certificates). @default true */
         encrypt: Type.Boolean({ default: true }),
-        /** False for plain TCP: to compare, or where a middlebox breaks MPTCP. @default true */
+        /** False uses plain TCP: for comparisons, or if a middlebox breaks MPTCP. @default true */
         mptcp: Type.Boolean({ default: true }),
-        /** Images by name. */
+        /** The images, by name. */
         images: Type.Record(Type.String(), Image, { maxProperties: 1000 }),
       },
       closed,
@@ -92,7 +92,7 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 /** An agent's settings, checked, with every default filled in. Frozen. */
 export type AgentConfig = DeepReadonly<Static<typeof AgentSchema>>;
 
-/** @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID */
+/** Reads the settings of an agent. @throws TagalongError CONFIG_UNREADABLE, CONFIG_INVALID */
 export const agentSettings: Settings<AgentConfig> = settings(AgentSchema, 'CONFIG_INVALID', faults);
 
 function faults({ lan, endpoints }: AgentConfig): Fault[] {

@@ -1,4 +1,4 @@
-/** Where keys of a configuration that each fit their schema do not fit each other, or name what does not exist. */
+/** Checks that a schema cannot express: whether the keys of a configuration fit each other, and whether the names in it exist. */
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
@@ -13,7 +13,7 @@ const NOT_HTTP = 'is no address on the web; give http://… or https://…';
 const isHttp = (url: string) => /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 const userName = Compile(SessionAttached.properties.user as TSchema);
 
-/** @param config one that fits its schema */
+/** The faults between keys. @param config fits its schema */
 export function crossFaults(config: Config): Fault[] {
   return [
     ...httpFaults(config),
@@ -55,7 +55,7 @@ function* dashboardFaults({ dashboard: { tilesUrl, services } }: Config): Genera
   }
 }
 
-/** Without a user: what stands in an address is seen by everybody. */
+/** True for an http or https address without a user: everybody can see the address, so it must not contain a password. */
 function isWebAddress(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && !/[;,\s'"]/.test(text);
@@ -98,7 +98,7 @@ function uplinkFaults(path: readonly string[], { uplinks }: SiteConfig): Generat
   return repeats([...path, 'uplinks'], 'provider', providers);
 }
 
-/** Where a site does not fit itself, or the hypervisor of the installation. @param site one that fits its schema */
+/** The faults of one site: keys that do not fit each other or the installation's hypervisor. @param site fits its schema */
 export function faultsOfSite(hypervisor: Config['hypervisor'], site: SiteConfig): Fault[] {
   return [...uplinkFaults([], site), ...agentAddressFaults([], hypervisor, site)];
 }
@@ -115,7 +115,7 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
     const users = sessions.map(({ user }) => user);
     yield* repeats(['vms', `${i}`, 'sessions'], 'user', users);
     if (ingest.pseudonymKey !== undefined) continue;
-    // Without a pseudonym the id itself goes on the bus, and has to fit there.
+    // Without pseudonyms the bus carries the ids themselves, so they must fit the schema of the events.
     const unfit = users.findIndex((user) => !userName.Check(user));
     if (unfit >= 0) {
       const path = ['vms', `${i}`, 'sessions', `${unfit}`, 'user'];
@@ -124,7 +124,7 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
   }
 }
 
-/** Who brings positions to us, and who is told of moves. */
+/** The faults of other systems' entries: those that send positions, and those that receive moves. */
 function* neighbourFaults({ ingest: { mqtt, places }, webhooks, tracing: { otlpUrl } }: Config): Generator<Fault> {
   if (mqtt !== undefined) {
     if (serverUrl(mqtt.url)?.kind === 'nats') yield* serverFaults(['ingest', 'mqtt'], mqtt);
@@ -146,7 +146,7 @@ function* neighbourFaults({ ingest: { mqtt, places }, webhooks, tracing: { otlpU
   if (otlpUrl !== undefined && !isHttp(otlpUrl)) yield { path: ['tracing', 'otlpUrl'], message: NOT_HTTP };
 }
 
-/** QEMU is reached through the agents of the sites, and these want to know who gives them orders. */
+/** The migrator reaches QEMU through the agents of the sites. It needs their addresses, and a certificate that they accept. */
 function* agentFaults({ hypervisor, sites }: Config): Generator<Fault> {
   if (hypervisor.kind !== 'qemu') return;
   if (hypervisor.tls === undefined) {

@@ -1,18 +1,18 @@
-/** Where a configuration does not fit its schema, in words: `what is wrong; what would be right`. */
+/** Describes where a configuration does not fit its schema: `what is wrong; what would be right`. */
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ErrorCode } from '../errors.ts';
 import { nearest } from './nearest.ts';
 
-/** One fault and the key it is at. */
+/** One fault, and the key that has it. */
 export interface Fault {
   readonly path: readonly string[];
   readonly message: string;
-  /** Where the fault has a code of its own. @default that of the file's kind */
+  /** The error code of this fault. @default the code of the file's kind */
   readonly code?: ErrorCode;
 }
 
-/** As much of JSON Schema as the configuration uses. */
+/** The part of JSON Schema that the configuration uses. */
 interface Rule {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Rule>>;
@@ -28,8 +28,8 @@ interface Rule {
 }
 
 /**
- * @param schema of the settings
- * @returns where a value does not fit it; empty where it does
+ * Makes the check of a schema.
+ * @returns a function that lists the faults of a value; the list is empty if the value fits
  */
 export function schemaFaults(schema: TSchema): (value: unknown) => Fault[] {
   const validator = Compile(schema);
@@ -38,7 +38,7 @@ export function schemaFaults(schema: TSchema): (value: unknown) => Fault[] {
     return [...validator.Errors(value)].flatMap((error): Fault[] => {
       const path = error.instancePath.split('/').slice(1).map(unescapePointer);
       const rule = ruleAt(schema, path);
-      // An unknown key is said twice; the report of its parent has its name.
+      // The validator reports an unknown key twice. The report of its parent contains the key's name.
       if (rule === undefined) return [];
       const params = error.params as { additionalProperties?: string[]; requiredProperties?: string[] };
       if (params.additionalProperties) {
@@ -61,10 +61,10 @@ function unknownKey(key: string, rule: Rule): string {
   return near === undefined ? `unknown key; known are ${known.join(', ')}` : `unknown key; did you mean ${near}?`;
 }
 
-/** The names that the events take. */
+/** Describes the names that events accept. */
 export const NAME = 'a name of letters, digits and . _ : @ + -, at most 128 characters';
 
-/** What a rule asks for. */
+/** Describes the values that a rule accepts. */
 function expectation(rule: Rule): string {
   if (rule.enum) return rule.enum.length === 1 ? `${rule.enum[0]}` : `one of ${rule.enum.join(', ')}`;
   switch (rule.type) {
@@ -86,13 +86,13 @@ function expectation(rule: Rule): string {
   }
 }
 
-/** What is there instead. Secrets are not repeated. */
+/** Describes the value that was given, without the text of a secret. */
 function finding(rule: Rule, value: unknown): string {
   if (Array.isArray(value)) return 'is a list';
   if (typeof value === 'object' && value !== null) return 'is a section';
   if (rule.writeOnly) return typeof value === 'string' ? `has ${value.length} characters` : 'is not a text';
   if (value === null || value === undefined) return 'is empty';
-  // JSON has no words for the numbers that YAML calls .inf and .nan.
+  // JSON.stringify turns the numbers that YAML calls .inf and .nan into null.
   const text = typeof value === 'number' ? `${value}` : JSON.stringify(value);
   return `is ${text.length > 60 ? `${text.slice(0, 57)}…` : text}`;
 }

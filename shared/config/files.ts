@@ -3,7 +3,7 @@ import { TagalongError } from '../errors.ts';
 
 /**
  * Reads a file that a configuration or a command line names.
- * @param right what would be right to name, as `a PEM file`
+ * @param right the kind of file that the message asks for, such as `a PEM file`
  * @throws TagalongError CONFIG_UNREADABLE
  */
 export async function contentOf(path: string, right: string): Promise<Buffer> {

@@ -12,9 +12,9 @@ export const loadConfig: (path: string) => Promise<Config> = configuration.load;
 
 /**
  * Checks a configuration and fills in the defaults.
- * @throws TagalongError CONFIG_UNREADABLE where the text is not YAML, CONFIG_INVALID
+ * @throws TagalongError CONFIG_UNREADABLE if the text is not YAML; CONFIG_INVALID
  */
 export const parseConfig: (text: string, fileName: string) => Config = configuration.parse;
 
-/** The configuration of somebody who configures nothing. */
+/** The configuration with all defaults. */
 export const DEFAULT_CONFIG: Config = parseConfig('', 'default configuration');

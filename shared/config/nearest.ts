@@ -1,4 +1,4 @@
-/** The known word that was most likely meant; undefined where none is near. */
+/** The known word that is most similar to `word`; undefined if none is similar enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
   const distances = known.map((candidate) => editDistance(plain(word), plain(candidate)));
@@ -6,14 +6,14 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return least <= Math.max(1, Math.floor(word.length / 3)) ? known[distances.indexOf(least)] : undefined;
 }
 
-/** What is wrong with the name of a site that nobody knows. @param known the names of those there are */
+/** The message about an unknown site name. @param known the names of all sites */
 export function unknownSite(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
   const right = near === undefined ? 'give the name of one of the sites' : `did you mean ${near}?`;
   return `there is no site "${name}"; ${right}`;
 }
 
-/** Insertions, deletions and replacements that turn one word into another (Levenshtein). */
+/** The number of insertions, deletions and replacements that turn one word into another (Levenshtein). */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,8 +1,8 @@
-/** The URL of a bus or a store, and what goes with it. */
+/** The URL of a bus or a store, and the checks of the keys beside it. */
 import type { Fault } from './faults.ts';
 import type { ServerConfig } from './schema.ts';
 
-/** A URL, taken apart. */
+/** The parts of a URL. */
 export interface ServerUrl {
   readonly kind: 'memory' | 'nats' | 'kafka';
   /** `host:port` of each server; none for memory. */
@@ -12,7 +12,7 @@ export interface ServerUrl {
 const HOST = /^([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
 const FORMS = 'memory:, nats://HOST:PORT or kafka://HOST:PORT, with further hosts after commas';
 
-/** @returns undefined where it is none */
+/** Parses the URL of a bus or a store. @returns undefined if it is not such a URL */
 export function serverUrl(url: string): ServerUrl | undefined {
   if (url === 'memory:') return { kind: 'memory', hosts: [] };
   const [, kind, rest = ''] = /^(nats|kafka):\/\/(.+?)\/?$/.exec(url) ?? [];
@@ -21,17 +21,17 @@ export function serverUrl(url: string): ServerUrl | undefined {
   return { kind: kind as 'nats' | 'kafka', hosts };
 }
 
-/** What names of streams, buckets, topics and groups are begun with has to fit into them, and a slash ends it in a group's. */
+/** The prefix begins the names of streams, buckets, topics and groups, so it may contain only their characters. A slash ends it. */
 const PREFIX = {
   nats: { fits: /^[A-Za-z0-9_-]+$/, right: 'letters, digits, _ and -' },
   kafka: { fits: /^[A-Za-z0-9._-]+$/, right: 'letters, digits, ., _ and -' },
 };
 
-/** @param section where it is: `bus`, `store` */
+/** The faults of a bus or a store. @param section the path of its section: `bus`, `store` */
 export function* serverFaults(section: readonly string[], { url, prefix, auth, tls }: ServerConfig): Generator<Fault> {
   const server = serverUrl(url);
   if (server === undefined) {
-    // A password that somebody put there is not repeated.
+    // The message must not repeat a password in the URL.
     const shown = url.includes('@') ? 'a url with a user in it: that belongs into auth' : `"${url}"`;
     yield { path: [...section, 'url'], message: `there is no ${section.join('.')} for ${shown}; give ${FORMS}` };
     return;

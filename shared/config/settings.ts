@@ -1,4 +1,4 @@
-/** Reading a file of settings, YAML or JSON, against a schema: defaults filled in, faults with their line. */
+/** Reads a file of settings, YAML or JSON, by a schema: fills in the defaults, and reports a fault with its line. */
 import type { Static, TSchema } from 'typebox';
 import { Default } from 'typebox/value';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument } from 'yaml';
@@ -16,18 +16,19 @@ export interface Settings<T> {
    */
   load(path: string): Promise<T>;
   /**
-   * Checks a text and fills in the defaults. JSON is read as the YAML that it is. A key without a value counts as not
-   * given. The result is frozen.
-   * @param fileName for the error: `FILE:LINE: key.path: what is wrong; what would be right`, the first one of the file
-   * @throws TagalongError CONFIG_UNREADABLE where the text is not YAML, or the code of the kind
+   * Checks a text and fills in the defaults. JSON is read as YAML, because JSON is YAML. A key without a value counts as absent.
+   * The result is frozen.
+   * @param fileName begins the message, which names the first fault: `FILE:LINE: key.path: what is wrong; what would be right`
+   * @throws TagalongError CONFIG_UNREADABLE if the text is not YAML; the code of the kind
    */
   parse(text: string, fileName: string): T;
 }
 
 /**
- * @param schema what the file may say
- * @param invalid the code of a file that does not fit
- * @param crossFaults what a schema cannot say: how keys have to fit each other
+ * Defines a kind of settings file.
+ * @param schema the schema of the file
+ * @param invalid the error code of a file that does not fit
+ * @param crossFaults checks what a schema cannot express: whether keys fit each other
  */
 export function settings<S extends TSchema>(
   schema: S,
@@ -53,7 +54,7 @@ export function settings<S extends TSchema>(
   return { parse, load: async (path) => parse((await contentOf(path, 'a YAML or JSON file')).toString(), path) };
 }
 
-/** What the text says, with defaults, without line numbers. */
+/** The plain value of a YAML document, with the defaults. */
 function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCounter, fileName: string): unknown {
   const [error] = document.errors;
   if (error !== undefined) {
@@ -69,14 +70,14 @@ function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCount
     });
     return Default(schema, given ?? {});
   } catch (cause) {
-    // An alias without its anchor, or a few lines of aliases that stand for millions of keys.
+    // An alias has no anchor, or aliases expand to millions of keys.
     throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: not usable YAML: ${(cause as Error).message}`, {
       cause,
     });
   }
 }
 
-/** The line of a key; of the nearest key around it where it is missing. */
+/** The line of a key; if the key is missing, the line of the nearest key around it. */
 function lineOf(document: Document.Parsed, lines: LineCounter, { path }: Fault): number {
   let node: ParsedNode | null = document.contents;
   let offset = node?.range[0] ?? 0;

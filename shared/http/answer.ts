@@ -1,25 +1,25 @@
 /**
- * The answers of peers over HTTP. A peer may send without end, a byte a second, or nothing at all: each answer has a limit
- * of bytes and a deadline for the whole of it, from the request to the last byte.
+ * Reads the answers of other servers over HTTP. A server may send endlessly, a byte a second, or nothing at all. Each answer therefore
+ * has a limit of bytes, and a deadline from the request to the last byte.
  */
 import { TagalongError } from '../errors.ts';
 
-/** What is taken of an answer. */
+/** The limits of an answer. */
 export interface AnswerLimits {
   readonly mostBytes: number;
-  /** For the whole of it. */
+  /** From the request to the last byte of the answer. */
   readonly withinMs: number;
 }
 
-/** An answer as it came. */
+/** A complete answer. */
 export interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
 /**
- * Reads a body to its end. One that is too long is left unread, and its connection closed.
- * @throws TagalongError ANSWER_TOO_LONG, and what the body itself throws
+ * Reads a body to its end. If the body is too long, the function stops reading, which closes the connection.
+ * @throws TagalongError ANSWER_TOO_LONG; the errors of the body itself
  */
 export async function readBounded(body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> {
   const pieces: Uint8Array[] = [];
@@ -33,8 +33,8 @@ export async function readBounded(body: AsyncIterable<Uint8Array>, mostBytes: nu
 }
 
 /**
- * Like `fetch`, with the whole answer.
- * @throws TagalongError ANSWER_TOO_LONG; a `TimeoutError` where it took too long; a `TypeError` where nobody answers
+ * Calls `fetch`, and reads the whole answer.
+ * @throws TagalongError ANSWER_TOO_LONG; a `TimeoutError` after `withinMs`; a `TypeError` if no server answers
  */
 export async function fetchAnswer(
   url: string | URL,
@@ -42,7 +42,7 @@ export async function fetchAnswer(
   { mostBytes, withinMs }: AnswerLimits,
 ): Promise<Answer> {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(withinMs) });
-  // The type of Node's own streams lacks that they can be iterated.
+  // The type does not say that Node's streams can be iterated.
   const body = response.body as (AsyncIterable<Uint8Array> & ReadableStream) | null;
   return { status: response.status, text: body === null ? '' : await readBounded(body, mostBytes) };
 }

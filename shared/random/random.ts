@@ -1,21 +1,21 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Chance, as a port: what draws from it can be repeated from its seed. */
+/** The port of randomness. Code that draws from it can repeat a run from the same seed. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
 }
 
-/** A generator that gives the same numbers for the same seed, any finite number, on every machine (xoroshiro128+). */
+/** A generator (xoroshiro128+) that gives the same numbers for the same seed on every machine. @param seed any finite number */
 export function seededRandom(seed: number): Random {
   const generator = xoroshiro128plusFromState(stateFrom(seed));
   return { next: () => uniformFloat64(generator) };
 }
 
 /**
- * Four words in which every bit depends on every bit of the seed. The generator is linear: put in as they are,
- * neighbouring seeds have their first numbers in common.
+ * Four words in which every bit depends on every bit of the seed. Without this, neighbouring seeds would give the same first numbers,
+ * because the generator is linear.
  */
 function stateFrom(seed: number): number[] {
   const bits = new DataView(new ArrayBuffer(8));

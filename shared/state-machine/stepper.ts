@@ -1,22 +1,22 @@
 /**
- * Steps an xstate machine purely: state and context in; next state, next context and the actions, as data, out.
+ * A pure step of an xstate machine: from state, context and event to the next state, the next context, and the actions as data.
  *
- * The machines are xstate 5 charts (`setup`, `createMachine`), and the result of a step is that of xstate's own pure
- * `transition()`; test/unit/shared/state-machine holds the two against each other on random events. The reason for a stepper of
- * our own is time: `transition()` builds an actor and several snapshots for each event, and costs about 100 times as much as a
- * step here (85 µs against 0.8 µs where `bench engine` measured both on a busy machine; the guard check of a VM that stays as
- * it is took 0.01 µs there). One core is to decide on 500,000 positions a second, which leaves 2 µs for each.
+ * The machines are xstate 5 charts (`setup`, `createMachine`). A step gives the same result as xstate's own pure `transition()`;
+ * test/unit/shared/state-machine compares the two on random events. This stepper exists because `transition()` is slow: it builds an
+ * actor and several snapshots for each event, and takes about 100 times as long. `bench engine` measured 85 µs against 0.8 µs on a busy
+ * machine, and 0.01 µs for the guard check of a VM whose state does not change. One core has to decide on 500,000 positions a second,
+ * which leaves 2 µs for each.
  *
- * The stepper is exact because it accepts flat machines only: no nesting, entry, exit, eventless transitions and wildcards. In
- * such a machine an event takes the first transition listed for it in its state whose guard holds, and the transition's actions
- * are applied in order. The stepper refuses any other machine when it is made.
+ * The stepper is exact because it accepts flat machines only, without nesting, entry, exit, eventless transitions and wildcards. In
+ * such a machine an event takes the first transition of its state whose guard holds, and the actions of that transition run in order.
+ * `stepper` refuses any other machine.
  */
 import type { AnyStateMachine, ContextFrom, EventFromLogic, StateMachine, StateValueFrom } from 'xstate';
 
 /** The states of a flat machine. */
 export type StateOf<Machine extends AnyStateMachine> = Extract<StateValueFrom<Machine>, string>;
 
-// biome-ignore-start lint/suspicious/noExplicitAny: what is not asked for may be anything.
+// biome-ignore-start lint/suspicious/noExplicitAny: the other type parameters may be anything.
 /** The actions that a machine's `setup` declares, as data: `{ type, params }`. */
 export type ActionOf<Machine extends AnyStateMachine> =
   Machine extends StateMachine<any, any, any, any, infer Action, any, any, any, any, any, any, any, any, any>
@@ -24,15 +24,15 @@ export type ActionOf<Machine extends AnyStateMachine> =
     : never;
 // biome-ignore-end lint/suspicious/noExplicitAny: as above.
 
-/** What follows from an event. */
+/** The result of an event. */
 export interface Step<Machine extends AnyStateMachine> {
   readonly state: StateOf<Machine>;
   readonly context: ContextFrom<Machine>;
-  /** The declared actions of the transition with their parameters, in the order in which they are listed. */
+  /** The declared actions of the transition with their parameters, in the order of the chart. */
   readonly actions: readonly ActionOf<Machine>[];
 }
 
-/** A pure function from a state, a context and an event to what follows. */
+/** A pure function from a state, a context and an event to their result. */
 export type Stepper<Machine extends AnyStateMachine> = (
   state: StateOf<Machine>,
   context: ContextFrom<Machine>,
@@ -46,10 +46,10 @@ type Listed =
 type Args = { readonly context: unknown; readonly event: unknown };
 type Assignment = ((args: Args) => object) | Readonly<Record<string, unknown>>;
 
-/** A transition in the form in which the stepper looks it up. */
+/** A transition in the form that the stepper uses. */
 interface Listing {
   readonly guard: ((args: Args) => boolean) | undefined;
-  /** Undefined: the state stays as it is. */
+  /** Undefined if the state stays the same. */
   readonly target: string | undefined;
   readonly actions: readonly Listed[];
 }
@@ -58,8 +58,8 @@ const NONE: readonly never[] = [];
 
 /**
  * Makes the stepper of a machine.
- * @throws Error where the machine is not flat, has wildcards or guards by name, or an action that is neither `assign` nor
- *   declared in `setup`
+ * @throws Error if the machine is not flat, has wildcards or guards by name, or has an action that is neither `assign` nor declared
+ * in `setup`
  */
 export function stepper<Machine extends AnyStateMachine>(machine: Machine): Stepper<Machine> {
   if (machine.root.transitions.size > 0)
@@ -83,7 +83,7 @@ export function stepper<Machine extends AnyStateMachine>(machine: Machine): Step
           params: typeof action.params === 'function' ? action.params(args) : action.params,
         });
     }
-    // The compiled form of a machine has lost its types: it knows states and actions by name only.
+    // The compiled form of a machine has no types any more: its states and actions are names.
     return {
       state: (chosen.target ?? state) as StateOf<Machine>,
       context: next as ContextFrom<Machine>,

@@ -1,8 +1,8 @@
 /**
- * shared/time holds pure queues and counts, which the linter keeps from the machine's clock; shared/clock holds clocks and waiting.
+ * A queue of deadlines: the earliest comes first; equal deadlines come in the order in which they were added. Each step of each move
+ * uses it, so it is fast: a binary heap with separate arrays for times, order and items. A comparison needs neither a call nor an object.
  *
- * A queue of deadlines: the earliest comes first, equal ones in the order in which they were added. It is a binary heap with separate
- * arrays for times, order and items, so that a comparison needs neither a call nor an object: each step of each move asks it.
+ * shared/time holds pure queues and counters; the linter forbids the machine's clock there. shared/clock holds clocks and waiting.
  */
 export class Deadlines<T> {
   readonly #atMs: number[] = [];
@@ -10,12 +10,12 @@ export class Deadlines<T> {
   readonly #items: T[] = [];
   #given = 0;
 
-  /** The earliest deadline; undefined where there is none. */
+  /** The earliest deadline; undefined if there is none. */
   get nextMs(): number | undefined {
     return this.#items.length > 0 ? this.#atMs[0] : undefined;
   }
 
-  /** The item with the earliest deadline; undefined where there is none. */
+  /** The item with the earliest deadline; undefined if there is none. */
   get next(): T | undefined {
     return this.#items[0];
   }
@@ -29,7 +29,7 @@ export class Deadlines<T> {
     this.#items.push(item);
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      // It was added later, so it comes after its equals.
+      // The new entry comes after entries with an equal deadline.
       if (this.#atMs[parent]! <= atMs) break;
       this.#move(parent, hole);
       hole = parent;
@@ -37,7 +37,7 @@ export class Deadlines<T> {
     this.#put(hole, atMs, order, item);
   }
 
-  /** Removes the earliest deadline. @returns its item; undefined where there is none */
+  /** Removes the earliest deadline. @returns its item; undefined if there is none */
   pop(): T | undefined {
     const item = this.#items[0];
     const atMs = this.#atMs.pop();
@@ -47,7 +47,7 @@ export class Deadlines<T> {
     return item;
   }
 
-  /** Puts an entry at the root, and moves it down to where it belongs. */
+  /** Inserts an entry at the root, and moves it down to its place. */
   #sink(atMs: number, order: number, item: T): void {
     const { length } = this.#items;
     let hole = 0;

@@ -1,11 +1,11 @@
-/** Something that may be at work, and can say when it no longer is. */
+/** Something that may have work under way, and tells when the work has ended. */
 export interface Busy {
   readonly busy: boolean;
-  /** Resolves when nothing is under way; at once where nothing is. */
+  /** Resolves when no work is under way. */
   idle(): Promise<void>;
 }
 
-/** Counts work that is under way. */
+/** Counts the pieces of work that are under way. */
 export class InFlight implements Busy {
   #count = 0;
   #waiting: (() => void)[] = [];
@@ -14,7 +14,7 @@ export class InFlight implements Busy {
     return this.#count > 0;
   }
 
-  /** A piece of work begins; {@link end} follows. */
+  /** Counts a piece of work, until the matching call of {@link end}. */
   begin(): void {
     this.#count++;
   }
@@ -40,7 +40,7 @@ export class InFlight implements Busy {
   }
 }
 
-/** Resolves when all parts are idle at the same time, though one may set another to work. */
+/** Resolves when all parts are idle at the same time. Until then, the work of one part may give work to another. */
 export async function allIdle(parts: readonly Busy[]): Promise<void> {
   do for (const part of parts) await part.idle();
   while (parts.some(({ busy }) => busy));
