@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs Chromium, in which the tests open pages, with the distribution's package manager. Does nothing where there is one.
+# Installs Chromium with the distribution's package manager, unless it is installed. The browser tests need it.
 #
 #   sh deploy/browser.sh [--check]
 #
-# With --check it only says what is missing and how to install it, and fails if something is.
+# With --check it installs nothing: it prints what is missing, and fails if something is missing.
 set -eu
 
 for name in chromium chromium-browser google-chrome; do
@@ -17,7 +17,7 @@ if [ "${1:-}" = --check ]; then
   exit 1
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-  echo 'Browser: install Chromium by hand, or run as root where there is apt-get' >&2
+  echo 'Browser: Chromium cannot be installed here: this script needs root and apt-get. Install it by hand.' >&2
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

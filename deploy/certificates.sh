@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes an authority and certificates for the agents of the sites and for `control`, which gives them orders.
+# Makes a certificate authority, and certificates for the agents of the sites and for `control`, which sends them orders.
 #
 #   sh deploy/certificates.sh FOLDER NAME[=ADDRESS,...]...
 #   sh deploy/certificates.sh tls control oslo=192.0.2.10 bonn=192.0.2.20
 #
-# FOLDER gets ca.pem, and NAME.pem with NAME.key for each name. What is there already is kept.
+# FOLDER gets ca.pem, and NAME.pem with NAME.key for each name. Existing certificates stay as they are.
 set -eu
 [ $# -ge 2 ] || { echo "usage: $0 FOLDER NAME[=ADDRESS,...]..." >&2; exit 2; }
 command -v openssl >/dev/null || { echo "$0: openssl is missing; install the package openssl" >&2; exit 1; }

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Brings what checks the files of the deployment and the HTTP interface, into build/checkers: the parser that Docker Compose
-# reads its files with, and kustomize, both built by Go; schemathesis, in a virtual environment of Python. Nothing is
-# installed on this machine. Does nothing where they are there already.
+# Puts into build/checkers the programs that check the files of the deployment and the HTTP interface, unless they are there: the
+# file parser of Docker Compose and kustomize, which Go builds; schemathesis, in a virtual environment of Python. The script installs
+# nothing outside of that folder.
 #
 #   sh deploy/checkers.sh [--check]
 #
-# With --check it only says what is missing, and fails if something is.
+# With --check it only prints what is missing, and fails if something is missing.
 set -eu
 COMPOSE_GO=v2.9.0
 KUSTOMIZE=v5.8.1
@@ -18,7 +18,7 @@ PATH=$PATH:/usr/local/go/bin
 missing=''
 [ -x "$outdir/compose-spec" ] || missing="$missing compose-spec"
 [ -x "$outdir/kustomize" ] || missing="$missing kustomize"
-# A virtual environment names its own folder: in a checkout that was moved it does not start.
+# A virtual environment contains the path of its folder: it does not start in a checkout that was moved.
 starts() { "$outdir/schemathesis" --version >/dev/null 2>&1; }
 starts || missing="$missing schemathesis"
 if [ -z "$missing" ]; then
@@ -26,18 +26,18 @@ if [ -z "$missing" ]; then
   exit 0
 fi
 if [ "${1:-}" = --check ]; then
-  echo "Checkers: missing are$missing. Bring them with: sh deploy/checkers.sh"
+  echo "Checkers: missing are$missing. To install them: sh deploy/checkers.sh"
   exit 1
 fi
 for program in go python3; do
-  command -v "$program" >/dev/null || { echo "Checkers: $program is needed for$missing" >&2; exit 1; }
+  command -v "$program" >/dev/null || { echo "Checkers: install $program; it is needed for$missing" >&2; exit 1; }
 done
 
 mkdir -p "$outdir"
 work=$(mktemp -d "$outdir/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-# Whole or not at all, also where two do this at once.
+# Each program is moved to its place when it is complete, so two runs at the same time do no harm.
 if [ ! -x "$outdir/compose-spec" ]; then
   GOBIN=$work go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO"
   mv "$work/cmd" "$outdir/compose-spec"
@@ -47,7 +47,7 @@ if [ ! -x "$outdir/kustomize" ]; then
   mv "$work/kustomize" "$outdir/kustomize"
 fi
 if ! starts; then
-  # A virtual environment cannot be moved: it is made where it stays, and named when it is complete.
+  # A virtual environment cannot be moved, so it is made at its final place. The link is set when it is complete.
   venv=$(mktemp -d "$outdir/python.XXXXXX")
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile "schemathesis==$SCHEMATHESIS"

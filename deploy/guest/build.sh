@@ -1,14 +1,14 @@
 #!/bin/sh
-# Builds the test bed's guest: OUTDIR/kernel and OUTDIR/initrd.img, a machine that lives in RAM altogether, from packages
-# of Debian. They are kept in a folder beside OUTDIR (delete it to have newer ones); nothing is installed on this machine.
-# Does nothing where nothing has changed.
+# Builds the guest of the test bed from packages of Debian, unless it is up to date: OUTDIR/kernel and OUTDIR/initrd.img, a machine that
+# runs entirely in RAM. The packages are stored in a folder beside OUTDIR; delete that folder to download newer ones. The script installs
+# nothing on this machine.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 outdir=${1:-$here/../../build/guest}
 KERNEL=linux-image-cloud-amd64
 PACKAGES='busybox ipsvd iproute2 libmptcpwrap0'
-# Modules of the kernel package that the guest needs; their dependencies are found below.
+# Modules of the kernel package that the guest needs. Their dependencies are determined below.
 MODULES='virtio_pci virtio_net virtio_console virtio_blk tcp_diag mptcp_diag'
 
 die() {
@@ -34,7 +34,7 @@ if done_already; then
   exit 0
 fi
 
-# Two builds at once would mix their files.
+# The lock prevents a second build at the same time, which would mix its files with those of this one.
 tries=0
 until mkdir "$outdir/lock" 2>/dev/null; do
   tries=$((tries + 1))
@@ -50,7 +50,7 @@ fi
 work=$(mktemp -d "$outdir/work.XXXXXX")
 trap 'rm -rf "$work" "$outdir/lock"' EXIT
 
-# The package behind the kernel's meta-package, and all files that the programs may load.
+# The package to which the kernel's meta-package refers, and all packages whose libraries the programs may load.
 wanted() {
   apt-cache depends "$KERNEL" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
   # shellcheck disable=SC2086
@@ -62,14 +62,14 @@ wanted() {
 download() {
   wanted | sort -u >"$work/names"
   grep -q '^linux-image-' "$work/names" && grep -q '^libc6' "$work/names" || return 1
-  # As root, apt would hand the download to a user who may not write here.
+  # As root, apt would let another user download, who may not write here.
   (cd "$work/debs" && xargs apt-get -q -o APT::Sandbox::User=root download <"$work/names") >"$work/log" 2>&1
 }
 
 if [ ! -d "$cache/root" ]; then
   mkdir "$work/debs" "$work/root"
   if ! download; then
-    # The lists of packages are absent or out of date.
+    # The list of packages is absent or out of date.
     [ "$(id -u)" -eq 0 ] || die "the packages cannot be had; try again after: apt-get update (as root)"
     apt-get -q update >"$work/log" 2>&1 || true
     download || die "the packages cannot be had: $(tail -n 1 "$work/log")"
@@ -81,7 +81,7 @@ if [ ! -d "$cache/root" ]; then
 fi
 root=$cache/root
 
-# The one file of the packages that ends in this path: distributions move things between / and /usr.
+# The one file of the packages whose path ends like this: distributions move files between / and /usr.
 unpacked() {
   file=$(find "$root" \( -type f -o -type l \) -path "*/$1" | head -n 1)
   [ -n "$file" ] || die "no package brings $1; delete $cache and try again"
@@ -92,7 +92,7 @@ tree=$work/tree
 mkdir -p "$tree/bin" "$tree/lib64" "$tree/lib/x86_64-linux-gnu" "$tree/modules" "$tree/etc/tagalong/verbs.d" "$tree/www" \
   "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp" "$tree/root"
 
-# Programs, and the libraries that the packages' own loader finds for them.
+# Copies programs, and the libraries that the packages' own loader finds for them.
 busybox=$(unpacked bin/busybox)
 loader=$(unpacked x86_64-linux-gnu/ld-linux-x86-64.so.2)
 libraries=$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu
@@ -110,7 +110,7 @@ for applet in $(run "$busybox" --list); do
   [ -e "$tree/bin/$applet" ] || ln -s busybox "$tree/bin/$applet"
 done
 
-# Modules in the order in which they can be loaded; one that is not there is built into the kernel.
+# Prints the modules in the order in which they can be loaded. A module without a file is built into the kernel.
 module() {
   case " $seen " in *" $1 "*) return ;; esac
   seen="$seen $1"
@@ -134,15 +134,15 @@ install -m 644 "$here/image/index.html" "$tree/www/"
 install -m 755 "$here/tagalong-guest" "$tree/bin/"
 install -m 755 "$here"/verbs/* "$tree/etc/tagalong/verbs.d/"
 
-# Busybox packs its own image: one tool less to install here.
+# The guest's busybox packs the image, so this machine needs no cpio.
 (cd "$tree" && find . | sort | run "$busybox" cpio -o -H newc -R 0:0) 2>"$work/log" | gzip -n -9 >"$work/initrd.img" ||
   die "packing failed: $(tail -n 1 "$work/log")"
 
-# Reads a little-endian number of this many bytes from the kernel's header, in decimal.
+# Prints a little-endian number of the kernel's header in decimal.
 header() { od -A n -t "u$2" -j "$1" -N "$2" "$image" | tr -d ' '; }
 
-# A guest that unpacks its own kernel takes a fifth longer to boot under emulation. Offsets: Linux Documentation/arch/x86/boot.rst,
-# setup_sects, payload_offset, payload_length; the last four bytes of the payload are its unpacked size.
+# The guest gets an unpacked kernel, because unpacking makes the boot a fifth longer under emulation. For the offsets of setup_sects,
+# payload_offset and payload_length see Documentation/arch/x86/boot.rst of Linux. The last four bytes of the payload are its unpacked size.
 image=$(unpacked "boot/vmlinuz-*")
 begin=$((($(header $((0x1f1)) 1) + 1) * 512 + $(header $((0x248)) 4)))
 length=$(($(header $((0x24c)) 4) - 4))

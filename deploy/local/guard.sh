@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs a program that does not outlive who started it, however that ended: it is killed when the standard input is closed.
+# Runs a program that always ends with its parent process: the program is killed when its standard input is closed.
 #
 #   sh guard.sh PROGRAM [ARGUMENT ...]
 #
-# The first line on the standard output is the program's process id; SIGTERM is passed on; ends as the program does.
+# The first line on standard output is the program's process id. The script passes SIGTERM on, and exits with the program's status.
 exec 3<&0
 "$@" </dev/null 3<&- >&2 &
 program=$!
@@ -14,7 +14,7 @@ trap 'kill "$program" 2>/dev/null' TERM
   kill -KILL "$program" 2>/dev/null
 } <&3 >/dev/null 2>&1 &
 watcher=$!
-# A `wait` that a signal interrupts returns no status of the program.
+# If a signal interrupts `wait`, the returned status is not the program's. Hence the loop.
 while kill -0 "$program" 2>/dev/null; do
   wait "$program"
   status=$?

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Brings the NATS server that tests and benchmarks start: build/servers/nats-server. Go builds it where there is Go. Elsewhere
-# it comes from the distribution's package, which is older (2.9 is enough). The script installs nothing on this machine, and
-# does nothing where that folder or the path has the server.
+# Puts the NATS server of tests and benchmarks at build/servers/nats-server, unless it is there or in PATH. Go builds it if Go is
+# installed. Otherwise it comes from the distribution's package, which is older (2.9 is enough). The script installs nothing outside of
+# build.
 #
 #   sh deploy/servers/nats.sh [--check]
 #
-# With --check it only says what is missing, and fails if something is.
+# With --check it only prints what is missing, and fails if something is missing.
 set -eu
 VERSION=v2.15.2
 
@@ -33,5 +33,5 @@ if by_go || by_package; then
   sh "$0" --check
   exit
 fi
-echo 'NATS: neither Go nor a package brings nats-server here; put one of at least 2.9 into the path' >&2
+echo 'NATS: there is neither Go nor a package of nats-server. Put nats-server 2.9 or newer into PATH' >&2
 exit 1

@@ -1,11 +1,10 @@
 #!/bin/sh
-# Brings Prometheus and its promtool, which tests start and which the loopback installation watches itself with: both come
-# from the distribution's package into build/servers. The script installs nothing on this machine, starts no service, and
-# does nothing where that folder or the path has both.
+# Puts Prometheus and promtool into build/servers, unless both are there or in PATH. Tests and `tagalong local` start them. They come
+# from the distribution's package. The script installs nothing outside of build, and starts no service.
 #
 #   sh deploy/servers/prometheus.sh [--check]
 #
-# With --check it only says what is missing, and fails if something is.
+# With --check it only prints what is missing, and fails if something is missing.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,11 +22,11 @@ exit_if_there Prometheus 'prometheus and promtool are' "${1:-}"
 
 make_work
 if unpack_package prometheus; then
-  # The server last: `found` looks for both.
+  # The server comes last, because other runs look for both.
   mv "$work/usr/bin/promtool" "$outdir/promtool"
   mv "$work/usr/bin/prometheus" "$outdir/prometheus"
   sh "$0" --check
   exit
 fi
-echo 'Prometheus: no package brings it here; put prometheus and promtool, of at least 2.42, into the path' >&2
+echo 'Prometheus: there is no package of it. Put prometheus and promtool 2.42 or newer into PATH' >&2
 exit 1

@@ -1,13 +1,12 @@
 #!/bin/sh
-# Installs what real VMs on this host need, with the distribution's package manager: QEMU of at least 10.0 (from the
-# backports suite where the distribution's own is older), MPTCP for programs that do not know it, a proxy
-# for clients that do not, what unpacks the guest's kernel; and where the kernel has no netem, one that has it and runs as a process. Does nothing where
-# nothing is missing.
+# Installs with the distribution's package manager what real VMs on this host need, unless it is there: QEMU 10.0 or newer (from the
+# backports suite if the distribution's own is older), mptcpize for programs without MPTCP, a proxy for clients without MPTCP, and lz4
+# for the guest's kernel. If the kernel has no netem, also user-mode Linux, a kernel with netem that runs as a process.
 #
 #   sh deploy/testbed/prerequisites.sh [--check [delay]]
 #
-# With --check it only says what is missing and how to install it, and fails if something is; what only paths with delay
-# or loss need is no reason to fail unless they are asked for.
+# With --check it installs nothing: it prints what is missing, and fails if something is missing. What only paths with delay or loss
+# need may be missing, except with "--check delay".
 set -eu
 LEAST_QEMU=10
 
@@ -24,7 +23,7 @@ not_here() {
 # shellcheck disable=SC2086
 missing=$(not_here $NEEDED)
 
-# Only root can tell whether the kernel has it.
+# Only root can find out whether the kernel has netem.
 not_here_for_delay() {
   [ "$(id -u)" -eq 0 ] && ! unshare --net tc qdisc add dev lo root netem delay 1ms 2>/dev/null || return 0
   # shellcheck disable=SC2086
@@ -43,11 +42,11 @@ if [ -z "$missing$old_qemu$missing_for_delay" ]; then
 fi
 if [ "${1:-}" = --check ]; then
   [ -z "$missing_for_delay" ] ||
-    echo "Test bed: packets cannot be delayed or lost: the kernel has no sch_netem, and missing are$missing_for_delay."
+    echo "Test bed: paths cannot have delay or loss: the kernel has no sch_netem, and missing are$missing_for_delay."
   [ -n "$missing$old_qemu" ] || [ "${2:-}" = delay ] || exit 0
   [ -z "$missing" ] || echo "Test bed: missing are$missing."
-  [ -z "$old_qemu" ] || echo "Test bed: QEMU is ${have:-not there}; at least $LEAST_QEMU.0 is needed."
-  echo 'Install them, as root, with: sh deploy/testbed/prerequisites.sh'
+  [ -z "$old_qemu" ] || echo "Test bed: QEMU $LEAST_QEMU.0 or newer is needed; this host has ${have:-none}."
+  echo 'To install, as root: sh deploy/testbed/prerequisites.sh'
   exit 1
 fi
 if [ "$(id -u)" -ne 0 ]; then
@@ -55,14 +54,14 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 1
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-  echo "Test bed: no apt-get here; install by hand:$missing$missing_for_delay${old_qemu:+ qemu-system-x86 >= $LEAST_QEMU.0 and qemu-img}" >&2
+  echo "Test bed: this script needs apt-get. Install by hand:$missing$missing_for_delay${old_qemu:+ qemu-system-x86 >= $LEAST_QEMU.0 and qemu-img}" >&2
   exit 1
 fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 
-# The mirror that the machine uses, from whichever form of source list it has.
+# The mirror that the machine uses for a suite. Source lists have two forms.
 mirror() {
   suite=$1
   for file in /etc/apt/sources.list.d/*.sources; do
@@ -91,7 +90,7 @@ if [ -n "$old_qemu" ]; then
     . /etc/os-release
     found=$(mirror "$VERSION_CODENAME" | head -n 1)
     if [ -z "$found" ]; then
-      echo "Test bed: no source of $VERSION_CODENAME is configured, so none of its backports can be derived" >&2
+      echo "Test bed: no package source of $VERSION_CODENAME is configured, so the script cannot derive that of its backports" >&2
       exit 1
     fi
     {
@@ -110,7 +109,7 @@ fi
 # shellcheck disable=SC2086
 [ -z "$missing" ] || apt-get install -y -q --no-install-recommends $missing
 
-# A test bed without delay can be had without them.
+# If these cannot be installed, a test bed without delay still works.
 missing_for_delay=$(not_here_for_delay)
 if [ -n "$missing_for_delay" ]; then
   # shellcheck disable=SC2086

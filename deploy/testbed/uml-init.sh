@@ -1,12 +1,12 @@
 #!/bin/sh
-# First process of the user-mode-linux that delays packets: what it lacks as modules, then its cables.
+# The first process of the user-mode Linux that delays packets. It loads modules and sets up the network.
 #
-#   uml-init.sh FOLDER     FOLDER/ip and FOLDER/tc are batches of these
+#   uml-init.sh FOLDER     FOLDER/ip and FOLDER/tc contain commands for ip -batch and tc -batch
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 fail() {
   echo "delay: $*"
-  exec sleep 1 # the end of the first process is the kernel's; what was said has to be out by then
+  exec sleep 1 # the kernel ends with its first process: this gives the message time to be printed
 }
 
 mount -t proc proc /proc || fail 'no /proc'

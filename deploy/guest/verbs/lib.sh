@@ -1,10 +1,10 @@
-# Shared by the verbs that load the guest; no verb itself, since names of verbs have no dot.
+# Functions for the verbs that put load on the guest. This file is not a verb: names of verbs contain no dot.
 
-# Emulated processors are slow: all data comes from this block of random bytes, made once. What begins at another offset
-# of it is other data.
+# Emulated processors are slow. Therefore all data comes from this block of random bytes, which is made once. Data from another offset
+# of the block is different data.
 NOISE=/run/noise
 NOISE_OFFSETS=65536
-# Each round over a file starts this much later in it.
+# Each round over a file starts this many bytes later in the block.
 OFFSET_STEP=4099
 LARGEST_PIECE=1048576
 SMALLEST_PIECE=65536
@@ -20,7 +20,7 @@ number() {
 
 make_noise() {
   if [ -s "$NOISE" ]; then return; fi
-  # Random numbers come at about 1 MB a second: five times the same ones, each time at another place of a page.
+  # Random bytes come at about 1 MB a second. Therefore the block repeats the same bytes five times, each time shifted within a page.
   dd if=/dev/urandom of="$NOISE.seed" bs=229376 count=1 iflag=fullblock status=none
   for copy in 1 12 123 1234 12345; do
     printf %s "$copy"
@@ -30,7 +30,7 @@ make_noise() {
   mv "$NOISE.new" "$NOISE"
 }
 
-# Prints how many bytes can still be put into RAM before the guest runs out of memory.
+# Fails unless the guest has so many bytes of free memory and a reserve.
 require_free() {
   available=$(awk '/^MemAvailable:/ { print $2 * 1024 }' /proc/meminfo)
   [ "$1" -le $((available - 12582912)) ] || fail "the guest has only $available bytes of memory left"
@@ -41,16 +41,16 @@ stop() { # name
   read -r pid <"/run/$1.pid"
   rm -f "/run/$1.pid"
   kill "$pid" 2>/dev/null || return 0
-  # Its last write has ended, too, when this returns.
+  # When the process is gone, its last write has ended.
   while [ -d "/proc/$pid" ]; do usleep 20000; done
 }
 
-# How many bytes have been written since the start.
+# Prints how many bytes have been written since the start.
 written() { # name
   cat "/run/$1.total" 2>/dev/null || echo 0
 }
 
-# Rewrites FILE from its start to SIZE, over and over, at about RATE bytes a second or as fast as the guest can.
+# Rewrites FILE from its start to SIZE again and again, at about RATE bytes a second or as fast as the guest can.
 rewrite() { # name, rate, file, size, conversions of dd
   make_noise
   piece=$(($2 / 10 / SMALLEST_PIECE * SMALLEST_PIECE))
@@ -61,12 +61,12 @@ rewrite() { # name, rate, file, size, conversions of dd
   echo 0 >"/run/$1.total"
   echo "$piece $pieces" >"/run/$1.shape"
   (
-    # By exec: with a redirection of its own, the function would keep the verb's output open, and its answer would not end.
+    # `exec` closes the verb's output. A redirection of the function alone would keep it open, and the answer would not end.
     exec </dev/null >/dev/null 2>&1
     rewrite_forever "$@"
   ) &
   echo "$!" >"/run/$1.pid"
-  # Behind the services, which share the one processor with it.
+  # The services share the only processor with the writer and come first.
   renice -n 19 -p "$!" >/dev/null
 }
 
@@ -91,7 +91,7 @@ rewrite_forever() { # as above
     if [ "$ahead" -gt 0 ]; then
       usleep $((ahead * 10000))
     elif [ "$ahead" -lt -50 ]; then
-      # The writer was too slow, or the guest was suspended: missed writes are not made up for.
+      # The writer was too slow, or the guest was suspended. Missed writes are not repeated.
       start=$(now)
       written=0
     fi

@@ -1,10 +1,8 @@
 #!/bin/sh
-# Makes ARCHIVE, the classes of Apache Kafka as Java keeps them when they are loaded: a node that maps it starts with half the
-# processor time. It runs a node for some seconds, on loopback, and ends it in order, because Java writes the archive then.
+# Makes ARCHIVE, the loaded classes of Apache Kafka (JEP 350, Dynamic CDS Archives). A node that maps the archive starts with half the
+# processor time. The script runs a node on loopback for some seconds. Java writes the archive when the node ends in order.
 #
 #   sh deploy/servers/kafka/classes.sh LIB ARCHIVE
-#
-# JEP 350, Dynamic CDS Archives.
 set -euf
 lib=$1
 archive=$2
@@ -37,7 +35,7 @@ until grep -q 'Kafka Server started' "$folder/log"; do
   sleep 1
 done
 kill "$node"
-# Java reports the signal as its status, though it ended in order.
+# Java exits with the signal's status even after an orderly end.
 wait "$node" || true
 node=''
 mv "$folder/classes.jsa" "$archive"

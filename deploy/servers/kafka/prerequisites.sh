@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what the tests of the Kafka adapters need: Java and Maven with the distribution's package manager, Apache Kafka
-# with Maven into build/kafka, and an archive of its classes, with which it starts sooner. Does nothing where nothing is missing.
+# Installs what the tests of the Kafka adapters need, unless it is there: Java and Maven with the distribution's package manager,
+# Apache Kafka with Maven into build/kafka, and an archive of Kafka's classes, which makes its start faster.
 #
 #   sh deploy/servers/kafka/prerequisites.sh [--check]
 #
-# With --check it only says what is missing and how to install it, and fails if something is.
+# With --check it installs nothing: it prints what is missing, and fails if something is missing.
 set -eu
 cd "$(dirname "$0")"
 VERSION=$(sed -n 's/.*<kafka.version>\(.*\)<.*/\1/p' pom.xml)
@@ -30,12 +30,12 @@ if [ "${1:-}" = --check ]; then
   [ -z "$missing" ] || echo "Kafka: missing are$missing."
   [ -z "$jars" ] || echo "Kafka: Apache Kafka $VERSION is not in build/kafka."
   [ -n "$jars" ] || [ -z "$archive" ] || echo 'Kafka: the archive of its classes is not in build/kafka.'
-  echo 'Install it, as root where packages are missing, with: sh deploy/servers/kafka/prerequisites.sh'
+  echo 'To install what is missing (packages need root): sh deploy/servers/kafka/prerequisites.sh'
   exit 1
 fi
 if [ -n "$missing" ]; then
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "Kafka: install by hand, or run as root where there is apt-get:$missing" >&2
+    echo "Kafka: this script needs root and apt-get to install packages. Install by hand:$missing" >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
@@ -46,9 +46,9 @@ fi
 if [ -n "$jars" ]; then
   rm -rf "$BUILD"
   mvn -q -B dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$BUILD/lib"
-  # Written last: a download that broke off is none.
+  # This file marks a complete download.
   touch "$BUILD/$VERSION"
 fi
-# Without it all is slower, and nothing else.
+# Without the archive Kafka only starts more slowly. An empty file prevents another attempt.
 sh classes.sh "$BUILD/lib" "$BUILD/classes.jsa" || touch "$BUILD/classes.jsa"
 exec sh prerequisites.sh --check

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs one Apache Kafka node for tests and benchmarks: small, quick to start, no further settings. It is killed when its
-# standard input ends, and so with the process that started it, also after a crash.
+# Runs one Apache Kafka node for tests and benchmarks, small and quick to start. The node is killed when standard input is closed, so it
+# always ends with the process that started it.
 #
 #   sh deploy/servers/kafka/start.sh SERVER.PROPERTIES CLUSTER-ID [OPTION OF THE FORMATTING ...]
 #
-# Its directory is formatted where it has not been; an end of the node leaves it as it is. The first line it prints is
-# the node's process id. KAFKA_LIB names another folder of jars than build/kafka/lib.
+# The script formats the node's folder unless that has been done. The folder remains when the node ends. The first line of output is the
+# node's process id. KAFKA_LIB names the folder of the jars; the default is build/kafka/lib.
 set -euf
 LIB=${KAFKA_LIB:-$(cd "$(dirname "$0")/../../.." && pwd)/build/kafka/lib}
 # Java runs without the archive if it is absent or belongs to another version of Java.
@@ -15,6 +15,6 @@ cluster=$2
 shift 2
 
 $JAVA -Xmx128m kafka.tools.StorageTool format --ignore-formatted -t "$cluster" -c "$properties" "$@" >/dev/null </dev/null
-# It says when it listens at a port.
+# With this log level Kafka logs when it listens at a port.
 exec sh "$(dirname "$0")/../../local/guard.sh" \
   $JAVA -Xmx512m -Dorg.slf4j.simpleLogger.log.kafka.network.DataPlaneAcceptor=info kafka.Kafka "$properties"
