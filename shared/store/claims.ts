@@ -25,7 +25,7 @@ export interface Judgement {
   /** True if the claim is the present version of its record. */
   readonly won: boolean;
   /** The id of a claim that may be removed from the log: the previous version, or the claim that lost. */
-  readonly needless: string | undefined;
+  readonly obsolete: string | undefined;
 }
 
 /** The records that follow from the claims read so far. */
@@ -36,10 +36,10 @@ export class Claims {
   take(claim: Claim): Judgement {
     const present = this.#records.get(claim.key);
     if (present !== undefined && claim.version <= present.version) {
-      return { won: false, needless: claim.id === present.id ? undefined : claim.id };
+      return { won: false, obsolete: claim.id === present.id ? undefined : claim.id };
     }
     this.#records.set(claim.key, claim);
-    return { won: true, needless: present?.id };
+    return { won: true, obsolete: present?.id };
   }
 
   /** The version of a record, including a deleted one; 0 if it never existed. */

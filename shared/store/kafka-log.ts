@@ -45,7 +45,7 @@ export class ClaimLog {
   #readTo = 0;
   #waiting: { readonly end: number; resolve(): void }[] = [];
   readonly #claimants = new Map<string, (judgement: Judgement) => void>();
-  #needless: string[] | undefined = [];
+  #obsolete: string[] | undefined = [];
   readonly #end = shared(() => this.#askForEnd());
 
   constructor(client: KafkaClient, topic: string, take: (claim: Claim) => Judgement) {
@@ -70,10 +70,10 @@ export class ClaimLog {
    * The ids of the removable claims that `open` has read. The second call returns none: from then on, each writer removes the claims
    * that its own judgements name.
    */
-  takeNeedless(): string[] {
-    const needless = this.#needless ?? [];
-    this.#needless = undefined;
-    return needless;
+  takeObsolete(): string[] {
+    const obsolete = this.#obsolete ?? [];
+    this.#obsolete = undefined;
+    return obsolete;
   }
 
   /**
@@ -128,7 +128,7 @@ export class ClaimLog {
       const judgement = this.#take(claim);
       this.#claimants.get(claim.id)?.(judgement);
       this.#claimants.delete(claim.id);
-      if (judgement.needless !== undefined) this.#needless?.push(judgement.needless);
+      if (judgement.obsolete !== undefined) this.#obsolete?.push(judgement.obsolete);
     }
     this.#readTo = Math.max(this.#readTo, end);
     for (const waiting of this.#waiting) if (waiting.end <= this.#readTo) waiting.resolve();

@@ -54,7 +54,7 @@ class KafkaStore implements Store {
   readonly #writer = randomUUID();
   #claimed = 0;
   /** The ids of claims that wait for their tombstones. */
-  #needless: string[] = [];
+  #obsolete: string[] = [];
   #sweeping: NodeJS.Timeout | undefined;
   #watch: ConnectionWatch | undefined;
 
@@ -70,7 +70,7 @@ class KafkaStore implements Store {
     await this.#log.open();
     this.#watch = watchTopics(this.#client, [this.#topic]);
     // Removes the claims of writers that died before they could do so.
-    this.#sweep(this.#log.takeNeedless());
+    this.#sweep(this.#log.takeObsolete());
   }
 
   connected(): true | string {
@@ -93,7 +93,7 @@ class KafkaStore implements Store {
     const claims = writes.map((write) => (this.#fits(write) ? this.#claim(write) : undefined));
     const made = claims.filter((claim) => claim !== undefined);
     const expected = this.#log.expect(made.map(({ id }) => id));
-    const sweep = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
+    const sweep = this.#obsolete.splice(0).map((id) => toTombstone(this.#topic, id));
     const records: Outgoing[] = [...sweep, ...made.map((claim) => toRecord(this.#topic, claim))];
     let judgements: Map<string, Judgement>;
     try {
@@ -103,7 +103,7 @@ class KafkaStore implements Store {
       this.#log.forget(made.map(({ id }) => id));
       throw error;
     }
-    this.#sweep([...judgements.values()].map(({ needless }) => needless).filter((id) => id !== undefined));
+    this.#sweep([...judgements.values()].map(({ obsolete }) => obsolete).filter((id) => id !== undefined));
     const lost = writes.filter((_, i) => !(claims[i] && judgements.get(claims[i].id)!.won)).map(({ key }) => key);
     if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
     return claims.map((claim) => claim!.version);
@@ -136,10 +136,10 @@ class KafkaStore implements Store {
   }
 
   /** Schedules the tombstones of these claims. */
-  #sweep(needless: readonly string[]): void {
+  #sweep(obsolete: readonly string[]): void {
     // One by one: after an outage there may be more than a function call can take as arguments.
-    for (const id of needless) this.#needless.push(id);
-    if (this.#needless.length === 0) return;
+    for (const id of obsolete) this.#obsolete.push(id);
+    if (this.#obsolete.length === 0) return;
     this.#sweeping ??= setTimeout(() => {
       this.#sweeping = undefined;
       void this.#sendTombstones();
@@ -147,7 +147,7 @@ class KafkaStore implements Store {
   }
 
   async #sendTombstones(): Promise<void> {
-    const tombstones = this.#needless.splice(0).map((id) => toTombstone(this.#topic, id));
+    const tombstones = this.#obsolete.splice(0).map((id) => toTombstone(this.#topic, id));
     // If this fails, the next process that opens the store removes these claims.
     await this.#sender
       .send(tombstones)

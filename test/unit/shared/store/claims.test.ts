@@ -7,22 +7,22 @@ const claim = (id: string, version: number): Claim => ({ id, key: 'k', version, 
 describe('claims', () => {
   test('the first claim of a version is that version, whoever claims it later', () => {
     const claims = new Claims();
-    expect(claims.take(claim('a', 1))).toEqual({ won: true, needless: undefined });
-    expect(claims.take(claim('b', 1))).toEqual({ won: false, needless: 'b' });
+    expect(claims.take(claim('a', 1))).toEqual({ won: true, obsolete: undefined });
+    expect(claims.take(claim('b', 1))).toEqual({ won: false, obsolete: 'b' });
     expect(claims.get('k')).toMatchObject({ text: 'a', version: 1 });
   });
 
   test('the version before is not needed any more', () => {
     const claims = new Claims();
     claims.take(claim('a', 1));
-    expect(claims.take(claim('b', 2))).toEqual({ won: true, needless: 'a' });
-    expect(claims.take(claim('c', 1))).toEqual({ won: false, needless: 'c' });
+    expect(claims.take(claim('b', 2))).toEqual({ won: true, obsolete: 'a' });
+    expect(claims.take(claim('c', 1))).toEqual({ won: false, obsolete: 'c' });
   });
 
-  test('what is read twice is not taken for needless', () => {
+  test('a claim that is read twice does not become obsolete', () => {
     const claims = new Claims();
     claims.take(claim('a', 1));
-    expect(claims.take(claim('a', 1)).needless).toBeUndefined();
+    expect(claims.take(claim('a', 1)).obsolete).toBeUndefined();
   });
 
   test('a deleted record is not there, but its version is', () => {
@@ -34,8 +34,8 @@ describe('claims', () => {
 });
 
 /**
- * What some writers do, each of whom has read as far as it has: claim the next version of what it believes to be there,
- * read on, say which claims are not needed; and what a broker does: remove what was said to be needless.
+ * The steps of writers, each of which has read a different part of the log: claim the next version of the record that it knows, read
+ * on, name obsolete claims. And a step of the broker: remove obsolete claims.
  */
 const steps = fc.array(
   fc.oneof(
@@ -68,7 +68,7 @@ describe('a compacted log of claims', () => {
         let end = 0;
         const append = (id: string, claim?: Claim) => log.push({ offset: end++, id, ...(claim && { claim }) });
         const whole: Claim[] = [];
-        const writers = [0, 1, 2].map(() => ({ claims: new Claims(), readTo: 0, needless: [] as string[] }));
+        const writers = [0, 1, 2].map(() => ({ claims: new Claims(), readTo: 0, obsolete: [] as string[] }));
         for (const step of history) {
           if (step.kind === 'claim') {
             const key = `k${step.key}`;
@@ -83,12 +83,12 @@ describe('a compacted log of claims', () => {
               .slice(0, step.records)) {
               writer.readTo = offset + 1;
               const judgement = claim && writer.claims.take(claim);
-              if (judgement?.needless !== undefined) writer.needless.push(judgement.needless);
+              if (judgement?.obsolete !== undefined) writer.obsolete.push(judgement.obsolete);
               if (judgement?.won === false) raced++;
             }
           } else if (step.kind === 'sweep') {
-            const { needless } = writers[step.writer]!;
-            for (const id of needless.splice(step.keeps)) append(id);
+            const { obsolete } = writers[step.writer]!;
+            for (const id of obsolete.splice(step.keeps)) append(id);
           } else {
             // Also beyond where some writers have read: what they make of the rest has to be the same.
             const upTo = Math.floor(end * step.share);
