@@ -1,12 +1,12 @@
-/** Finds VMs that go to and fro, because of wrong settings of the policy or because their users do: each time costs a move. */
+/** Finds VMs that move to and fro, because their users do or because the settings of the policy are wrong. */
 
-/** So far back a return counts. */
+/** How long a return counts. */
 const WINDOW_MS = 3_600_000;
-/** So many returns within the window make a VM flapping: once is a way home, twice is a pattern. */
+/** With this many returns within the window, a VM is flapping. One return may be a user's way home, two are a pattern. */
 const RETURNS = 2;
 
 interface Stay {
-  /** The site that was left, and when. */
+  /** The site that the VM left, and when. */
   readonly site: string;
   readonly leftAtMs: number;
 }
@@ -18,13 +18,13 @@ interface Trail {
 
 /** Remembers the moves of the last hour. */
 export interface Flapping {
-  /** A completed move. @returns true where it led back to a site that the VM had left within the last hour */
+  /** Records a completed move. @returns true if the VM has returned to a site that it had left within the last hour */
   moved(vm: string, from: string, to: string, atMs: number): boolean;
-  /** VMs that came back twice or more within the hour before `nowMs`. */
+  /** The number of VMs that returned at least twice within the hour before `nowMs`. */
   count(nowMs: number): number;
 }
 
-/** One trail for each VM that moved within the last hour; older ones are dropped at each count. */
+/** Makes the memory of moves. It holds the VMs that moved within the last hour; each count drops the others. */
 export function flapping(): Flapping {
   const trails = new Map<string, Trail>();
   return {

@@ -1,9 +1,9 @@
-/** So many different values a label may have before the rest becomes `other`. */
+/** The most different values of a label. All further values become `other`. */
 const MAX_VALUES = 50;
 
 /**
- * Makes the function that keeps a label's values few. Reasons and codes are free text on the bus, and each new value of
- * a label is a new time series for as long as the process lives.
+ * Makes a function that limits the number of values of a label. Reasons and codes on the bus are free text, and each new value of a label
+ * adds a time series until the process ends.
  */
 export function fewValues(maxValues = MAX_VALUES): (value: string) => string {
   const seen = new Set<string>();

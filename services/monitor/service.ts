@@ -1,4 +1,4 @@
-/** Monitor: what happens on the bus, as metrics for Prometheus. */
+/** Monitor: counts the events on the bus, and publishes the counts as metrics for Prometheus. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import { originalId } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -25,30 +25,31 @@ export interface Monitor extends Exposition {
 }
 
 const GROUP = 'monitor';
-/** Locations are most of the traffic, and are counted where they are taken in and where they are used. */
+/** Locations are most of the traffic. Ingest and placement count them, so the monitor does not receive them. */
 const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1');
-/** An event that is delivered again comes within so many others. */
+/** A repeated event arrives before this many other events. */
 const REMEMBERED_IDS = 50_000;
 
+/** What the monitor needs. */
 export interface MonitorOptions {
   readonly bus: Bus;
   /** Has the migrator's records. */
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** The sites that are expected to report, asked for at the start; one that never does is to be seen as well. @default none */
+  /** The sites that should send heartbeats. The monitor asks for them at its start, so it also shows a site that never sends one. @default none */
   readonly sites?: Pick<KnownSites, 'names'>;
 }
 
-/** Makes a monitor; it counts from `start` on, and its group keeps its place on the bus while it is away. */
+/** Makes a monitor. It counts from `start` on. While it does not run, the bus keeps the offset of its group. */
 export function createMonitor(options: MonitorOptions): Monitor {
   const { bus, store, clock } = options;
   const log = serviceLog(options.log, 'monitor');
   const exposition = createExposition();
   const check = moveCheck({ store, clock, log });
-  /** The migration of each VM that moves. A VM has one at a time, so an end that is lost counts until the VM's next one at most. */
+  /** The migration of each VM that moves. A VM has one migration at a time, so if its end is lost, the migration counts until the next one of this VM. */
   const underWay = new Map<string, string>();
-  // Unlike the bus's own first line against repeats it misses none: a total that counts an event twice stays wrong.
+  // The bus removes most repeats, this set removes all: a total that counts an event twice would stay wrong.
   const seen = new RecentSet(REMEMBERED_IDS);
   const roaming = flapping();
   const metrics = createMetrics(exposition.registry, {

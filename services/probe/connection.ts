@@ -8,15 +8,15 @@ import { Verifier } from './verifier.ts';
 
 const CONNECT_MS = 10_000;
 const POLL_MS = 5;
-/** Over all connections, so that none can take another's echo for its own. */
+/** The number of the next message. It counts over all connections, so no connection mistakes another one's echo for its own. */
 let nextSeq = 0;
 
-/** One connection to the echo service, and what is on its way over it. */
+/** One connection to the echo service, with the messages whose echo has not arrived. */
 export class Connection implements Sink {
   readonly socket: Socket;
-  /** Resolves when it has ended, by whomever. */
+  /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
-  /** Resolves when the first echo has come. */
+  /** Resolves when the first echo has arrived. */
   readonly answered: Promise<void>;
   readonly #verifier: Verifier;
   readonly #observations: Observations;
@@ -35,15 +35,15 @@ export class Connection implements Sink {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => resolve());
     });
-    // What happened is in the close that follows.
+    // A close event follows each error.
     socket.on('error', () => {});
     socket.on('data', (chunk) => this.#verifier.take(chunk));
     observations.connections++;
   }
 
-  /** @throws TagalongError SERVER_UNREACHABLE */
+  /** Connects to an echo service. @throws TagalongError SERVER_UNREACHABLE */
   static open(host: string, port: number, signal: AbortSignal, observations: Observations): Promise<Connection> {
-    // Not the socket's own signal: that would also end it later, with messages on their way.
+    // Not the `signal` option of the socket, which would end the connection later, too, before the last echoes arrive.
     const late = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
     return new Promise((opened, failed) => {
       const socket = createConnection({ host, port, noDelay: true });
@@ -78,13 +78,13 @@ export class Connection implements Sink {
     this.socket.uncork();
   }
 
-  /** Waits for what is on its way. */
+  /** Waits until all echoes have arrived, for `longestMs` at most. */
   async drain(longestMs: number): Promise<void> {
     const isDrained = () => this.outstandingBytes === 0 || this.socket.destroyed;
     await until(isDrained, { everyMs: POLL_MS, withinMs: longestMs });
   }
 
-  /** Nothing more is sent or waited for. */
+  /** Closes the connection. Messages without an echo count as lost. */
   end(): void {
     this.#verifier.end();
     this.socket.destroy();

@@ -3,42 +3,42 @@ import { OwnDelay, Silence } from './silence.ts';
 import type { Transport } from './transport.ts';
 import type { Tally } from './verifier.ts';
 
-/** Something that went wrong for a client, when it is over. */
+/** A gap in a client's traffic, or lost connections, after its end. */
 export interface Gap {
   /** The end of the gap, in milliseconds since the Unix epoch. */
   readonly atMs: number;
   readonly gapMs: number;
-  /** Connections that were lost in it: ended, by the other side or by the network, without being asked to. */
+  /** Connections that the server or the network ended during the gap. */
   readonly resets: number;
-  /** Bytes that were found lost since the last gap. */
+  /** Lost bytes since the previous gap. */
   readonly lostBytes: number;
 }
 
-/** All that a probe has seen. */
+/** The result of a probe. */
 export interface ProbeReport extends Readonly<Tally>, Transport {
   readonly fromMs: number;
   readonly toMs: number;
-  /** `lost`: the connection ended by itself, and no other was to be made. */
+  /** `lost`: the connection was lost, and the probe was not to open another one. */
   readonly ended: 'stopped' | 'lost';
   readonly connections: number;
   readonly resets: number;
-  /** Of all gaps, however short. */
+  /** The longest gap, including gaps that are too short to be reported. */
   readonly longestGapMs: number;
-  /** How many were as long as those that are told. */
+  /** The number of gaps that were long enough to be reported. */
   readonly gapCount: number;
-  /** The first thousand of them. */
+  /** The first thousand reported gaps. */
   readonly gaps: readonly Gap[];
-  /** The longest that the probe itself was late; gaps are credited only beyond what it was late at their end. */
+  /** The longest delay of the probe itself. Each gap is shortened by the probe's own delay at its end. */
   readonly ownDelayMs: number;
 }
 
 const MAX_GAPS = 1000;
 
-/** What a probe sees, over all its connections. */
+/** Collects the measurements of a probe over all its connections. */
 export class Observations {
   readonly tally: Tally = { sentBytes: 0, intactBytes: 0, lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
   readonly ownDelay = new OwnDelay();
-  /** Told of each gap. */
+  /** Called with each reported gap. */
   told: (gap: Gap) => void = () => {};
   transport: Transport = { transport: 'unknown', subflows: 0 };
   connections = 0;
@@ -52,7 +52,7 @@ export class Observations {
   #resetsTold = 0;
   #lostBytesTold = 0;
 
-  /** @param leastGapMs shorter gaps are not told */
+  /** @param leastGapMs shorter gaps are not reported */
   constructor(leastGapMs: number) {
     this.#leastGapMs = leastGapMs;
   }
@@ -61,13 +61,13 @@ export class Observations {
     this.#silence.sent(sentMs);
   }
 
-  /** @param next the oldest other message that is waited for */
+  /** An echo has arrived. @param next the oldest other message without an echo */
   echoed({ sentMs }: Frame, next: Frame | undefined): void {
     const nowMs = performance.now();
     this.#over(this.#silence.echo(nowMs, sentMs, next?.sentMs, this.ownDelay.at(nowMs)));
   }
 
-  /** A connection has ended without being asked to. From now on echoes are owed, though nothing can be sent. */
+  /** The server or the network has ended a connection. From now on the time counts as a gap, although nothing can be sent. */
   lost(): void {
     this.#resets++;
     this.#silence.sent(performance.now());

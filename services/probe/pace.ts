@@ -1,21 +1,21 @@
 import { MAX_FRAME_BYTES, MIN_FRAME_BYTES } from './frames.ts';
 import type { OwnDelay } from './silence.ts';
 
-/** Where the messages go. */
+/** The receiver of messages. */
 export interface Sink {
   /** Sends messages of these lengths. */
   send(lengthsBytes: readonly number[]): void;
-  /** What is on its way. */
+  /** The bytes whose echo has not arrived. */
   readonly outstandingBytes: number;
 }
 
-/** What a stall kept from being sent is not made up for, beyond this time's worth. */
+/** After a stall, the load of at most this time is sent afterwards. */
 const BACKLOG_MS = 100;
-/** Load is held back where so much is on its way: a stall must not fill the memory. Messages are sent all the same. */
+/** While this many bytes wait for their echo, no load is sent, so a stall does not fill the memory. The steady messages continue. */
 const MIN_WINDOW_BYTES = 262_144;
 const WINDOW_MS = 250;
 
-/** Sends a message every interval, and the load in pieces between them; beats that were missed are left out. */
+/** Sends a message every interval, together with the load in pieces. Missed intervals are skipped. */
 export class Pace {
   readonly #intervalMs: number;
   readonly #loadBps: number;
@@ -35,7 +35,7 @@ export class Pace {
     const beat = () => {
       const nowMs = performance.now();
       this.#ownDelay.fired(nowMs);
-      // Runs when everything that had come was read.
+      // Runs after everything that had arrived was read.
       setImmediate(() => this.#ownDelay.polled());
       loadBytes += (this.#loadBps * Math.min(nowMs - lastMs, BACKLOG_MS)) / 1000;
       lastMs = nowMs;
@@ -60,7 +60,7 @@ export class Pace {
   }
 }
 
-/** Pieces as large as a message may be, and a last one that is no smaller than one must be; the rest is for next time. */
+/** Cuts a length into messages of the largest size and a smaller last one. A rest below the smallest message waits for the next time. */
 function cut(lengthBytes: number): number[] {
   const pieces: number[] = [];
   for (let left = Math.floor(lengthBytes); left >= MIN_FRAME_BYTES; left -= MAX_FRAME_BYTES) {

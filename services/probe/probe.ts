@@ -1,6 +1,6 @@
 /**
- * A client that watches one connection: it sends numbered messages to an echo service at a steady pace, holds every byte
- * that comes back against what was sent, and says how long nothing came ({@link Silence} has the definition).
+ * A client that measures one connection. It sends numbered messages to an echo service at a steady pace, compares every echoed byte with
+ * the sent byte, and reports how long no echo arrived ({@link Silence} defines this gap).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from './connection.ts';
@@ -11,39 +11,39 @@ import { type Transport, transportOf } from './transport.ts';
 export type { Gap, ProbeReport } from './observations.ts';
 export type { Transport } from './transport.ts';
 
-/** What is probed, and how. */
+/** The server and the settings of a probe. */
 export interface ProbeOptions {
   /** The echo service. */
   readonly host: string;
   readonly port: number;
-  /** Between two messages. Default 5. */
+  /** The time between two messages. @default 5 */
   readonly intervalMs?: number;
-  /** Gaps from this length on are told. Default 50. */
+  /** Shorter gaps are not reported. @default 50 */
   readonly gapMs?: number;
-  /** Bytes a second that flow each way beside the messages, in the same stream. Default 0. */
+  /** Further bytes a second in each direction, in the same stream. @default 0 */
   readonly loadBps?: number;
-  /** Ends by itself after this time. Default: never. */
+  /** The probe ends after this time. @default never */
   readonly durationMs?: number;
-  /** True: a lost connection is counted and made anew. Default: it is the end, because one connection is the promise. */
+  /** True: the probe counts a lost connection and opens another one. False: it ends, because a move must not end connections. @default false */
   readonly reconnect?: boolean;
 }
 
-/** A probe that runs. */
+/** A running probe. */
 export interface Probe {
-  /** Rejects with TagalongError SERVER_UNREACHABLE where the first connection cannot be made. */
+  /** Resolves when the probe has ended. Rejects with TagalongError SERVER_UNREACHABLE if it cannot open the first connection. */
   readonly done: Promise<ProbeReport>;
-  /** Sends no more, waits for what is on its way, for two seconds at most, and ends. */
+  /** Stops sending, waits two seconds at most for the last echoes, and ends the probe. */
   stop(): void;
-  /** Told of each gap as it ends, and of each lost connection. */
+  /** Sets the function that is called at the end of each gap, and for each lost connection. */
   onGap(listener: (gap: Gap) => void): void;
-  /** Told of each connection when its first echo has come. */
+  /** Sets the function that is called for each connection when its first echo has arrived. */
   onConnected(listener: (transport: Transport) => void): void;
 }
 
 const DRAIN_MS = 2000;
 const RECONNECT_MS = 100;
 
-/** Begins to probe. Over plain TCP, unless the process runs under `mptcpize`. */
+/** Starts a probe. It uses plain TCP unless the process runs under `mptcpize`. */
 export function probe(options: ProbeOptions): Probe {
   const { host, port, intervalMs = 5, gapMs = 50, loadBps = 0, durationMs, reconnect = false } = options;
   const observations = new Observations(gapMs);
@@ -56,13 +56,13 @@ export function probe(options: ProbeOptions): Probe {
 
   const look = async (connection: Connection) => {
     const transport = await transportOf(connection.socket);
-    // One that has closed meanwhile is in no list any more.
+    // The kernel does not list a connection that has been closed in the meantime.
     if (connection.socket.destroyed) return;
     observations.transport = transport;
     return transport;
   };
 
-  /** Holds a connection until it is lost, or long enough. */
+  /** Uses a connection until it is lost or the probe is stopped. */
   const hold = async (connection: Connection): Promise<'stopped' | 'lost'> => {
     void connection.answered
       .then(() => look(connection))
@@ -79,9 +79,9 @@ export function probe(options: ProbeOptions): Probe {
     return end;
   };
 
-  /** Undefined where it is stopped before it succeeds. */
+  /** Opens another connection; undefined if the probe is stopped first. */
   const openAgain = async (): Promise<Connection | undefined> => {
-    // Not `retry`: a stop ends the pause at once.
+    // `retry` is not used here because a stop must end the pause at once.
     while (!stop.signal.aborted) {
       try {
         return await Connection.open(host, port, stop.signal, observations);

@@ -1,20 +1,19 @@
 /**
- * How long no echo came that should have come.
+ * Measures how long no echo arrived although one should have.
  *
- * Let an echo arrive at A, and the next one, whichever it is, at B. Of the time from A to B the schedule itself leaves
- * without an echo what lies between the sending of A's message and that of the message after it. The **gap** is the rest:
+ * Let one echo arrive at time A, and the next one at time B. The messages are sent at intervals, so even on a perfect connection no echo
+ * arrives for the interval between A's message and the message after it. The **gap** is the time beyond that interval:
  *
  *     gap = (B − A) − (sent of the message after A's − sent of A's message) − own delay at B
  *
- * A steady stream has no gap, however long the way is; one whose path is dead for a second has a gap of a second, in
- * whatever state the messages of that second arrive. Own delay is how long the probe itself may have left the echo
- * unread ({@link OwnDelay}): a gap is only credited beyond it.
+ * A steady stream has no gap, however long its round trip is. If the path is dead for a second, the gap is a second, even if the messages
+ * of that second arrive later. The own delay is how long the probe itself may have left the echo unread ({@link OwnDelay}).
  */
 export class Silence {
   #lastEchoMs: number | undefined;
-  /** When the message was sent whose echo was the last to come. */
+  /** When the message of the last echo was sent. */
   #lastSentMs = 0;
-  /** When the first message was sent, or was to be sent, whose echo has not come. */
+  /** When the oldest message without an echo was sent, or should have been sent. */
   #owedSinceMs: number | undefined;
 
   /** A message was sent. */
@@ -23,11 +22,11 @@ export class Silence {
   }
 
   /**
-   * An echo has come.
+   * An echo has arrived.
    * @param sentMs when its message was sent
-   * @param nextSentMs when the oldest of the other messages was sent that are waited for; undefined: none is
-   * @param ownDelayMs how long the probe may have left it unread
-   * @returns the gap that this ends, 0 where there was none
+   * @param nextSentMs when the oldest other message without an echo was sent; undefined if there is none
+   * @param ownDelayMs how long the probe may have left the echo unread
+   * @returns the gap that ends with this echo; 0 if there was none
    */
   echo(atMs: number, sentMs: number, nextSentMs: number | undefined, ownDelayMs: number): number {
     const gapMs = Math.max(0, this.until(atMs) - ownDelayMs);
@@ -37,37 +36,37 @@ export class Silence {
     return gapMs;
   }
 
-  /** The gap so far, were it to end now. */
+  /** The length of the gap if it ends at `atMs`. */
   until(atMs: number): number {
     if (this.#lastEchoMs === undefined || this.#owedSinceMs === undefined) return 0;
     return Math.max(0, atMs - this.#lastEchoMs - Math.max(0, this.#owedSinceMs - this.#lastSentMs));
   }
 }
 
-/** How late the probe is itself: a process that gets no processor cannot tell that from a network that brings nothing. */
+/** Measures the delay of the probe itself: without this, a busy processor would look like a silent network. */
 export class OwnDelay {
-  /** The longest that a timer came too late. */
+  /** The longest delay of a timer. */
   longestMs = 0;
   #nextDueMs = Number.POSITIVE_INFINITY;
   #lateMs = 0;
 
-  /** The next timer is to fire then. */
+  /** Sets the time at which the next timer should fire. */
   expect(dueMs: number): void {
     this.#nextDueMs = dueMs;
   }
 
-  /** The timer fires now. Until `polled`, whatever is read may have waited for as long as the timer did. */
+  /** The timer fires now. Data that is read before `polled` may have waited as long as the timer was late. */
   fired(nowMs: number): void {
     this.#lateMs = this.#overdueMs(nowMs);
     this.#nextDueMs = Number.POSITIVE_INFINITY;
   }
 
-  /** All that had come by now has been read. */
+  /** All data that had arrived has been read. */
   polled(): void {
     this.#lateMs = 0;
   }
 
-  /** How long something that is read now may have waited. */
+  /** How long data that is read at `nowMs` may have waited. */
   at(nowMs: number): number {
     return Math.max(this.#lateMs, this.#overdueMs(nowMs));
   }

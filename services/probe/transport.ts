@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 
-/** What carries a connection. */
+/** The transport of a connection. */
 export interface Transport {
-  /** `tcp` also where MPTCP was asked for and the other side, or somebody between, refused it; `unknown` without `ss`. */
+  /** `tcp` also if the server or a middlebox refused MPTCP; `unknown` if the program `ss` is missing. */
   readonly transport: 'mptcp' | 'tcp' | 'unknown';
-  /** Established subflows: the paths in use. 1 with plain TCP, 0 where unknown. */
+  /** The number of established subflows: 1 with plain TCP, 0 if unknown. */
   readonly subflows: number;
 }
 
@@ -14,10 +14,10 @@ const run = promisify(execFile);
 const TCP: Transport = { transport: 'tcp', subflows: 1 };
 
 /**
- * Asks the kernel, by `ss` of iproute2, what a connection of ours is. Must be called while it is open.
+ * Asks the kernel (`ss` of iproute2) for the transport of a connection of this process. The connection must be open.
  *
- * A connection that fell back to TCP keeps its `tcp-ulp-mptcp` in the list of TCP sockets; only the list of MPTCP sockets
- * tells, and has the token by which the subflows are found: additional ones have ports and addresses of their own.
+ * A connection that fell back to TCP still has `tcp-ulp-mptcp` in the list of TCP sockets, so the list of MPTCP sockets decides. It also
+ * contains the token of the connection. The subflows are found by this token, because they have their own ports and addresses.
  */
 export async function transportOf({ localPort, remotePort }: Socket): Promise<Transport> {
   try {
@@ -29,11 +29,15 @@ export async function transportOf({ localPort, remotePort }: Socket): Promise<Tr
   }
 }
 
-/** @param mptcp what `ss -MniH` says of the connection @param tcp what `ss -tniH` says of all */
+/**
+ * Reads the output of `ss`.
+ * @param mptcp the output of `ss -MniH` for the connection
+ * @param tcp the output of `ss -tniH` for all connections
+ */
 export function readTransport(mptcp: string, tcp: string): Transport {
   const token = /\btoken:([0-9a-f]+)/.exec(mptcp)?.[1];
   if (token === undefined || /\bfallback\b/.test(mptcp)) return TCP;
-  // Each socket has a line, and one below it that is indented. Tokens are the remote one, then ours.
+  // Each socket has a line, and an indented line below it. The remote token comes first, then the local one.
   const sockets = tcp.split(/\n(?=\S)/);
   const own = new RegExp(`^ESTAB[^]*\\btoken:[0-9a-f]+\\(id:\\d+\\)/${token}\\(`);
   return { transport: 'mptcp', subflows: sockets.filter((socket) => own.test(socket)).length };

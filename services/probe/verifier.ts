@@ -1,49 +1,49 @@
 import { type Frame, MAGIC, MIN_FRAME_BYTES, seqAt } from './frames.ts';
 
-/** What became of the bytes that were sent; `sent = intact + lost + reordered + corrupted` where nothing was added. */
+/** Counts of the sent bytes by their fate: `sent = intact + lost + reordered + corrupted`, unless bytes arrived that were never sent. */
 export interface Tally {
   sentBytes: number;
-  /** Came back as they were sent, in their place. */
+  /** Returned unchanged and in order. */
   intactBytes: number;
-  /** Never came back. */
+  /** Did not return. */
   lostBytes: number;
-  /** Came back whole, after later ones. */
+  /** Returned unchanged, but after later bytes. */
   reorderedBytes: number;
-  /** Came back changed, or were never sent. */
+  /** Returned changed, or were never sent. */
   corruptedBytes: number;
 }
 
-/** Damage without an end of it in sight: whatever is in so many bytes is not worth sorting out. */
+/** If no message is recognised within this many bytes, all of them count as corrupted. */
 const MAX_UNSORTED_BYTES = 262_144;
-/** Of more overtaken messages the oldest are taken for lost. */
+/** If more messages than this were overtaken, the oldest ones count as lost for good. */
 const MAX_OVERTAKEN = 10_000;
 
 /**
- * Compares what comes back on one connection with what was sent, byte by byte. After damage it goes on from the next
- * message that it recognises, and blames no more bytes than differ.
+ * Compares the echoed bytes of one connection with the sent bytes. After damaged data it continues at the next message that it
+ * recognises, and counts only those bytes as corrupted that differ.
  */
 export class Verifier {
   readonly #tally: Tally;
   readonly #echoed: (frame: Frame) => void;
-  /** In the order in which they were sent. */
+  /** The messages without an echo, in the order in which they were sent. */
   readonly #outstanding = new Map<number, Frame>();
-  /** A later one has come back already. Counted as lost, until they come after all. */
+  /** The messages whose echo was overtaken by a later one. They count as lost until their echo arrives. */
   readonly #overtaken = new Map<number, Frame>();
   #outstandingBytes = 0;
   #rest: Buffer = Buffer.alloc(0);
 
-  /** @param echoed is told of each message that came back, changed or not */
+  /** @param echoed called with each message that returned, changed or not */
   constructor(tally: Tally, echoed: (frame: Frame) => void) {
     this.#tally = tally;
     this.#echoed = echoed;
   }
 
-  /** The oldest message that is waited for. */
+  /** The oldest message without an echo. */
   get oldest(): Frame | undefined {
     return this.#outstanding.values().next().value;
   }
 
-  /** What is on its way. */
+  /** The bytes whose echo has not arrived. */
   get outstandingBytes(): number {
     return this.#outstandingBytes;
   }
@@ -59,7 +59,7 @@ export class Verifier {
     while (this.#rest.length > 0 && (this.#takeNext() || this.#findBack()));
   }
 
-  /** Nothing more will come: what is missing now is lost. */
+  /** No more bytes will arrive. The missing bytes count as lost. */
   end(): void {
     if (this.#rest.length > 0) this.#settle([...this.#outstanding.values()], this.#rest.length, true);
     this.#tally.lostBytes += this.#outstandingBytes;
@@ -67,7 +67,7 @@ export class Verifier {
     this.#outstanding.clear();
   }
 
-  /** Takes the next message where it is as it should be, and whole. */
+  /** Consumes the next message if it is complete and unchanged. */
   #takeNext(): boolean {
     const frame = this.oldest;
     if (frame === undefined || this.#rest.length < frame.bytes.length) return false;
@@ -78,7 +78,7 @@ export class Verifier {
     return true;
   }
 
-  /** Something else is there: finds out where the stream goes on. False where that cannot be said yet. */
+  /** Other bytes have arrived than expected: finds the next message in them. @returns false if that needs more bytes */
   #findBack(): boolean {
     const { oldest } = this;
     if (oldest !== undefined && startsWith(oldest.bytes, this.#rest)) return false;
@@ -87,18 +87,18 @@ export class Verifier {
       if (at < 0 || at + MIN_FRAME_BYTES > this.#rest.length) break;
       const seq = seqAt(this.#rest, at);
       const frame = this.#outstanding.get(seq) ?? this.#overtaken.get(seq);
-      // The next one itself, with damage inside: what follows it tells how much of it there is.
+      // This is the expected message with damage inside. The next message shows how much of it there is.
       if (frame === undefined || (at === 0 && frame === oldest)) continue;
       if (frame.bytes.compare(this.#rest, at, at + MIN_FRAME_BYTES, 0, MIN_FRAME_BYTES) !== 0) continue;
       return this.#overtaken.has(seq) ? this.#takeLate(frame, at) : this.#skipTo(frame, at);
     }
-    // Nobody is waited for, or the damage has no end.
+    // No message is outstanding, or the damaged part is too long.
     const hopeless = this.#outstanding.size + this.#overtaken.size === 0 || this.#rest.length > MAX_UNSORTED_BYTES;
     if (hopeless) this.#settle([...this.#outstanding.values()], this.#rest.length, true);
     return hopeless;
   }
 
-  /** Goes on at a message that is waited for. Those before it were overtaken, or are what lies before it. */
+  /** Continues at an outstanding message. Messages before it were overtaken, or the bytes before `at` are what is left of them. */
   #skipTo(frame: Frame, at: number): boolean {
     const before: Frame[] = [];
     for (const other of this.#outstanding.values()) {
@@ -128,7 +128,7 @@ export class Verifier {
     return true;
   }
 
-  /** The first so many bytes are what has become of these messages. @param partly perhaps not of all of them */
+  /** Counts the first bytes as the echo of these messages. @param partly true if they may be the echo of the first messages only */
   #settle(frames: readonly Frame[], lengthBytes: number, partly: boolean): void {
     let expected = 0;
     const concerned = frames.filter(({ bytes }) => {
@@ -167,7 +167,7 @@ export class Verifier {
   }
 }
 
-/** How many bytes are missing, and how many are others than were sent: as if one stretch had been replaced by another. */
+/** How many bytes are missing, and how many differ, if one stretch of the sent bytes was replaced by another. */
 export function difference(sent: Buffer, got: Buffer): { readonly lost: number; readonly corrupted: number } {
   const shorter = Math.min(sent.length, got.length);
   if (sent.length === got.length) {

@@ -1,4 +1,4 @@
-/** Spans sent to a collector, by OTLP over HTTP. */
+/** Sends spans to a collector by OTLP over HTTP. */
 import { ROOT_CONTEXT, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
@@ -6,19 +6,20 @@ import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trac
 import type { TraceContext } from '#shared/events/index.ts';
 import type { MoveSpan } from './spans.ts';
 
+/** The connection to a collector. */
 export interface SpanExport {
-  /** Sent with others, some seconds later. */
+  /** Sends a span some seconds later, together with others. */
   record(span: MoveSpan): void;
-  /** Resolves when all are sent, or cannot be. */
+  /** Resolves when all spans have been sent, or sending has failed. */
   close(): Promise<void>;
 }
 
-/** @param otlpUrl of the collector, without the path of traces */
+/** Opens the export. @param otlpUrl the address of the collector, without the path of traces */
 export function exportSpans(otlpUrl: string, token: string | undefined): SpanExport {
   const next: { context?: TraceContext } = {};
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': 'tagalong' }),
-    // The ids are those that the events carry.
+    // The spans have the ids that the events carry.
     idGenerator: { generateTraceId: () => next.context!.traceId, generateSpanId: () => next.context!.spanId },
     spanProcessors: [
       new BatchSpanProcessor(

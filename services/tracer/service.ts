@@ -1,4 +1,4 @@
-/** Tracer: the moves on the bus as OpenTelemetry traces, sent by OTLP over HTTP. */
+/** Tracer: sends each move on the bus as an OpenTelemetry trace, by OTLP over HTTP. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type Event, TERMINAL_TYPES } from '#shared/events/index.ts';
@@ -6,17 +6,18 @@ import { isEnd } from '#shared/migration/outcome.ts';
 import type { SpanExport } from './export.ts';
 import { type Decided, spansOf } from './spans.ts';
 
+/** The running tracer. */
 export interface Tracer {
   start(): Promise<void>;
-  /** Resolves when what has ended is sent, or cannot be. */
+  /** Resolves when the traces of all ended moves have been sent, or sending has failed. */
   stop(): Promise<void>;
 }
 
 const TYPES = ['placement.decided.v1', ...TERMINAL_TYPES] as const;
-/** Decisions whose move has not ended; more than that never began. */
+/** The most decisions that wait for the end of their move. If there are more, the oldest moves never began. */
 const REMEMBERED = 10_000;
 
-/** Where `tracing.otlpUrl` is configured. A move that ends after the process was started anew has no trace. */
+/** Makes the tracer; undefined without `tracing.otlpUrl`. A move has no trace if the process restarts before the end of the move. */
 export function createTracer({ bus, config }: { readonly bus: Bus; readonly config: Config }): Tracer | undefined {
   const { otlpUrl, token } = config.tracing;
   if (otlpUrl === undefined) return undefined;
@@ -31,7 +32,7 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
     }
     if (!isEnd(event)) return;
     const decided = decisions.get(event.data.migration);
-    // The first end counts; a repeat finds no decision.
+    // Only the first end has a decision: a repeated event changes nothing.
     if (decided === undefined) return;
     decisions.delete(event.data.migration);
     for (const span of spansOf(decided, event)) spans?.record(span);
@@ -39,7 +40,7 @@ export function createTracer({ bus, config }: { readonly bus: Bus; readonly conf
 
   return {
     async start() {
-      // Without a collector, the libraries of OpenTelemetry are not loaded.
+      // The libraries of OpenTelemetry are loaded only if a collector is configured.
       const { exportSpans } = await import('./export.ts');
       spans = exportSpans(otlpUrl, token);
       subscription = await bus.subscribe({ group: 'tracer', types: TYPES }, async (batch) => {

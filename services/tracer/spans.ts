@@ -14,23 +14,24 @@ import { type EndFact, endOf } from '#shared/migration/outcome.ts';
 /** A span, as data. */
 export interface MoveSpan {
   readonly context: TraceContext;
-  /** None for the whole move. */
+  /** Absent for the span of the whole move. */
   readonly parentId?: string;
   readonly name: string;
   readonly fromMs: number;
   readonly toMs: number;
   readonly attributes: Readonly<Record<string, string | number | readonly string[]>>;
-  /** Contexts of others that this follows from. */
+  /** The contexts of the spans that caused this one. */
   readonly links?: readonly TraceContext[];
-  /** Why it failed. */
+  /** Why the move failed. */
   readonly fault?: string;
 }
 
 /** An event that ends a move. */
 export type End = Extract<Event, { type: EndFact['type'] }>;
+/** An event that decides a move. */
 export type Decided = Extract<Event, { type: 'placement.decided.v1' }>;
 
-/** The spans of a move that has ended: the whole first. No user and no position is in them. */
+/** The spans of an ended move, that of the whole move first. They contain neither users nor positions. */
 export function spansOf(decided: Decided, end: End): MoveSpan[] {
   const { decision, atMs: decidedAtMs, explanation } = decided.data;
   const root = traceOf(decision, decidedAtMs);

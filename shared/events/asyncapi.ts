@@ -1,6 +1,6 @@
 /**
- * The AsyncAPI 3.0 document of the bus, made from the schemas that the code itself checks events with: what is written
- * for other people's programs cannot fall behind.
+ * The AsyncAPI 3.0 document of the bus. It is generated from the schemas with which the code checks events, so it always agrees with
+ * the code.
  */
 import { EVENT_TYPES, type EventType, SCHEMAS } from './types.ts';
 
@@ -16,23 +16,24 @@ interface Described {
 
 const OBSERVERS = ['monitor', 'dashboard'] as const;
 
-/** What cannot be read from a schema: what an event means, who says it and who listens. */
+/** What the schemas do not contain: the meaning of each event, the services that publish it, and those that receive it. */
 const EVENTS: Record<EventType, Described> = {
   'location.reported.v1': {
     title: 'Location reported',
-    summary: 'A user is at a position. Published once for each VM the user is attached to.',
+    summary: 'A user is at a position. Published once for each VM to which the user is attached.',
     senders: ['ingest'],
     receivers: ['placement', 'dashboard'],
   },
   'interruption.reported.v1': {
     title: 'Interruption reported',
-    summary: 'A client saw a gap in its traffic with a VM, or lost connections to it; said when it is over.',
+    summary:
+      'A client measured a gap in its traffic with a VM, or lost connections to it. Published when the gap is over.',
     senders: ['ingest'],
     receivers: ['migrator', ...OBSERVERS],
   },
   'session.attached.v1': {
     title: 'Session attached',
-    summary: 'A user begins to use a VM, with the weight the user has among its users.',
+    summary: 'A user begins to use a VM. The weight compares the user with the other users of the VM.',
     senders: ['ingest'],
     receivers: ['placement', ...OBSERVERS],
   },
@@ -44,79 +45,79 @@ const EVENTS: Record<EventType, Described> = {
   },
   'vm.declared.v1': {
     title: 'VM declared',
-    summary: 'A VM is to be kept near its users; it runs at its home site now.',
+    summary: 'Tagalong manages a VM from now on. The VM runs at its home site.',
     senders: ['ingest'],
     receivers: ['placement', 'agent', ...OBSERVERS],
   },
   'vm.retired.v1': {
     title: 'VM retired',
-    summary: 'A VM is no longer looked after.',
+    summary: 'Tagalong no longer manages a VM.',
     senders: ['ingest'],
     receivers: ['placement', 'agent', ...OBSERVERS],
   },
   'site.reported.v1': {
     title: 'Site reported',
-    summary: 'The heartbeat of a site: its capacity, the VMs that run there, its uplinks, and whether it is draining.',
+    summary: 'The heartbeat of a site: its capacity, its VMs, its uplinks, and whether it is draining.',
     senders: ['agent'],
     receivers: ['placement', 'migrator', ...OBSERVERS],
   },
   'site.removed.v1': {
     title: 'Site removed',
-    summary: 'A site is no longer there: no VM goes there, and nobody speaks for it until a later heartbeat.',
+    summary: 'A site was removed: no VM moves there. A later heartbeat adds the site again.',
     senders: ['agent'],
     receivers: ['placement', 'migrator', 'monitor', 'dashboard'],
   },
   'placement.decided.v1': {
     title: 'Placement decided',
-    summary: 'A verdict on a VM, move, stay or cancel, with the reasons for it.',
+    summary: 'A verdict on a VM: move, stay or cancel, with its reasons.',
     senders: ['placement'],
     receivers: ['migrator', ...OBSERVERS],
   },
   'migration.accepted.v1': {
     title: 'Migration accepted',
-    summary: 'The migrator has taken a decision on; it waits for its turn.',
+    summary: 'The migrator has accepted a decision. The migration waits until the limits allow it to start.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.started.v1': {
     title: 'Migration started',
-    summary: 'The first phase of a migration begins, over the paths named.',
+    summary: 'The first phase of a migration begins, over the named paths.',
     senders: ['migrator'],
     receivers: OBSERVERS,
   },
   'migration.progressed.v1': {
     title: 'Migration progressed',
-    summary: 'How far a migration has come: phase, round, bytes sent and left, rate, subflows.',
+    summary: 'The progress of a migration: phase, round, sent and remaining bytes, rate, subflows.',
     senders: ['migrator'],
     receivers: OBSERVERS,
   },
   'migration.switched.v1': {
     title: 'Migration switched',
-    summary: 'The VM runs at the destination from now on; there is no way back but another migration.',
+    summary: 'The VM runs at the destination from now on. Only another migration can move it back.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.completed.v1': {
     title: 'Migration completed',
-    summary: 'A migration completed, with its measured costs. Terminal.',
+    summary: 'A migration has completed, with its measured costs. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.failed.v1': {
     title: 'Migration failed',
-    summary: 'A migration failed: why, and where the VM runs. Terminal.',
+    summary: 'A migration has failed: the error, and the site where the VM runs. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'migration.cancelled.v1': {
     title: 'Migration cancelled',
-    summary: 'A migration was cancelled before the switch-over, and by whom; the VM stays where it was. Terminal.',
+    summary: 'A migration was cancelled before the switch-over, and by whom. The VM stays at its source. Terminal.',
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
   'event.rejected.v1': {
     title: 'Event rejected',
-    summary: 'A dead letter: an event that a consumer refused to the last attempt, with the reason.',
+    summary: 'A dead letter: an event that a consumer refused at every attempt, with the reason.',
     senders: ['placement', 'migrator', 'agent', ...OBSERVERS],
     receivers: OBSERVERS,
   },
@@ -130,10 +131,10 @@ export function asyncApi(): Json {
       title: 'Tagalong',
       version: '1.0.0',
       description:
-        'Events of a system that keeps virtual machines near the people who use them. Every event is a CloudEvent 1.0 ' +
-        'in structured JSON mode. All events of one partition key, the VM (or the site, for what is said of sites), are ' +
-        'on one partition, and are delivered in the order in which they were published, at least once. An event is the ' +
-        'same as another if both have the same id. A type ends in its version.',
+        'Events of a system that moves virtual machines to the people who use them. Every event is a CloudEvent 1.0 in ' +
+        'structured JSON mode. The partition key is the VM, or the site for events about a site. All events with the same ' +
+        'key are on one partition; they are delivered in the order in which they were published, at least once. Two ' +
+        'events with the same id are the same event. A type ends in its version.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     defaultContentType: 'application/cloudevents+json',
@@ -145,8 +146,8 @@ export function asyncApi(): Json {
       parameters: {
         partition: {
           description:
-            'FNV-1a (32 bits) of the partition key, modulo the number of partitions. That number is fixed when an ' +
-            'installation begins.',
+            'FNV-1a (32 bits) of the partition key, modulo the number of partitions. An installation never changes that ' +
+            'number.',
           examples: ['0', '15'],
         },
       },
@@ -160,15 +161,15 @@ const ENVELOPE: Json = {
   required: ['specversion', 'id', 'source', 'type', 'subject', 'time', 'datacontenttype', 'partitionkey', 'data'],
   properties: {
     specversion: { const: '1.0' },
-    id: { type: 'string', minLength: 1, description: 'The same for the same fact, however often it is published.' },
+    id: { type: 'string', minLength: 1, description: 'The same each time that the same fact is published.' },
     source: { type: 'string', minLength: 1, format: 'uri-reference', description: '/tagalong/<service>' },
     type: { enum: EVENT_TYPES },
-    subject: { type: 'string', minLength: 1, description: 'The VM, or the site for what is said of sites.' },
+    subject: { type: 'string', minLength: 1, description: 'The VM, or the site for events about a site.' },
     time: { type: 'string', format: 'date-time', description: 'The same instant as data.atMs.' },
     datacontenttype: { const: 'application/json' },
-    partitionkey: { type: 'string', minLength: 1, description: 'What decides the partition; the same as subject.' },
-    traceparent: { type: 'string', description: 'The trace that it belongs to, as in W3C Trace Context.' },
-    causedby: { type: 'string', description: 'The traceparent of the position by which a move was decided.' },
+    partitionkey: { type: 'string', minLength: 1, description: 'The key of the partition. It equals subject.' },
+    traceparent: { type: 'string', description: 'The trace of the event, as in W3C Trace Context.' },
+    causedby: { type: 'string', description: 'The traceparent of the position that led to the move.' },
     data: { type: 'object' },
   },
 };
@@ -223,7 +224,7 @@ function byType(make: (type: EventType) => Json): { [type: string]: Json } {
   return Object.fromEntries(EVENT_TYPES.map((type) => [type, make(type)]));
 }
 
-/** A TypeBox schema without the hidden keys that only TypeBox reads. */
+/** A TypeBox schema without the hidden keys of TypeBox. */
 function plain(schema: object): Json {
   return JSON.parse(JSON.stringify(schema));
 }

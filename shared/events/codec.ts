@@ -1,17 +1,17 @@
 /**
- * Facts in CloudEvents 1.0 envelopes, structured JSON mode (cloudevents.io, specification 1.0.2). The envelope is an
- * own one: the SDK's costs twenty times as much an event, and we send one kind of envelope only.
+ * Facts in CloudEvents 1.0 envelopes, structured JSON mode (cloudevents.io, specification 1.0.2). This file does not use the CloudEvents
+ * SDK, which takes twenty times as long an event: Tagalong needs one kind of envelope only.
  */
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { TagalongError } from '../errors.ts';
 import { type Data, EVENT_TYPES, type EventType, type Fact, SCHEMAS } from './types.ts';
 
-/** A CloudEvent as it travels. `partitionkey` is the extension that decides the partition: the VM, or the site. */
+/** A CloudEvent on the bus. Its extension `partitionkey` decides the partition: it is the VM, or the site for events about a site. */
 export interface Envelope<T extends EventType = EventType> {
   readonly specversion: '1.0';
   readonly id: string;
-  /** The service that said it, as a URI reference: `/tagalong/<service>`. */
+  /** The publishing service, as a URI reference: `/tagalong/<service>`. */
   readonly source: string;
   readonly type: T;
   readonly subject: string;
@@ -19,31 +19,31 @@ export interface Envelope<T extends EventType = EventType> {
   readonly time: string;
   readonly datacontenttype: 'application/json';
   readonly partitionkey: string;
-  /** The trace that it belongs to (W3C): a move's, or with a position the one that its sender has begun. */
+  /** The trace of the event (W3C): that of the move, or for a position that of its sender. */
   readonly traceparent?: string;
-  /** The `traceparent` of the position by which a move was decided, where its sender gave one. */
+  /** The `traceparent` of the position that led to the move, if its sender gave one. */
   readonly causedby?: string;
   readonly data: Data<T>;
 }
 
-/** Longest id, source or key: an id holds up to three names, and a dead letter's that of what it is of. */
+/** The longest id, source or key. An id contains up to three names; the id of a dead letter contains that of the refused event. */
 const MAX_ATTRIBUTE = 2048;
 
-/** An envelope of any one type, told apart by `type`. */
+/** An envelope of any type. `type` discriminates the union. */
 export type Event = { [T in EventType]: Envelope<T> }[EventType];
 
 const validators = Object.fromEntries(
   EVENT_TYPES.map((type) => [type, Compile(SCHEMAS[type] as TSchema)]),
 ) as unknown as Record<EventType, Validator>;
 
-/** The key that orders a fact against others: its VM, or its site for what is said of sites. */
+/** The partition key of a fact: its VM, or its site for events about a site. Events with the same key keep their order. */
 export function keyOf(fact: Fact): string {
   return 'site' in fact.data ? fact.data.site : fact.data.vm;
 }
 
 /**
  * Puts a fact into its envelope.
- * @param id the same for the same fact however often it is computed: buses drop repeats by it
+ * @param id the same each time that the fact is computed: a bus recognises repeats by it
  */
 export function envelop(
   fact: Fact,
@@ -67,17 +67,17 @@ export function envelop(
   } as Event;
 }
 
-/** The first thing wrong with a payload, as `field: what would be right`; undefined where it fits its schema. */
+/** The first fault of a payload, as `field: what would be right`; undefined if it fits its schema. */
 export function faultIn(type: EventType, data: unknown): string | undefined {
   const validator = validators[type];
   if (validator.Check(data)) return undefined;
   return describeFault(validator, data);
 }
 
-/** Words for the first error a TypeBox validator finds. */
+/** Describes the first error that a TypeBox validator finds. */
 export function describeFault(validator: Validator, value: unknown): string {
   const errors = [...validator.Errors(value)];
-  // An unknown key is reported by its name: "must not have additional properties" would leave the reader searching.
+  // The validator also reports "must not have additional properties" for an unknown key; this picks the error that has the key's name.
   const error = errors.find((e) => e.keyword !== 'boolean') ?? errors[0];
   if (error === undefined) return 'does not fit its schema';
   const where = error.instancePath.replace(/^\//, '').replaceAll('/', '.');
@@ -95,8 +95,8 @@ export function encode(event: Event): string {
 }
 
 /**
- * Reads an event from the wire and checks it.
- * @throws TagalongError EVENT_INVALID, with the field that is wrong
+ * Parses an event from the wire and checks it.
+ * @throws TagalongError EVENT_INVALID, which names the wrong field
  */
 export function decode(text: string): Event {
   let value: unknown;
@@ -109,7 +109,7 @@ export function decode(text: string): Event {
 }
 
 /**
- * Checks that a value is an event we know.
+ * Checks that a value is an event of a known type.
  * @throws TagalongError EVENT_INVALID
  */
 export function check(value: unknown): Event {

@@ -1,13 +1,13 @@
 /**
- * W3C trace contexts of moves, as CloudEvents carry them (distributed tracing extension). They are computed, not drawn: every
- * process gives the same move the same trace, also after a restart, and a repeated event is the same to the last byte.
+ * W3C trace contexts of moves, which CloudEvents carry (distributed tracing extension). They are computed instead of random: every process
+ * gives a move the same trace, also after a restart, and a repeated event has exactly the same bytes.
  */
 
 const FNV_PRIME = 0x01000193;
 const FORM = /^00-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
 const ZEROES = /^0*$/;
 
-/** A context, taken apart: hexadecimal, as in W3C Trace Context level 1. */
+/** The parts of a context, hexadecimal, as in W3C Trace Context level 1. */
 export interface TraceContext {
   /** 32 digits. */
   readonly traceId: string;
@@ -15,29 +15,29 @@ export interface TraceContext {
   readonly spanId: string;
 }
 
-/** The trace of the move that was decided at that time. A decision's id alone comes back where an installation begins anew. */
+/** The trace of a move. It depends on the time of the decision too, because a new installation uses the ids of decisions again. */
 export function traceOf(decision: string, decidedAtMs: number): TraceContext {
   const name = `${decision}@${decidedAtMs}`;
   return { traceId: hexOf(name, 4), spanId: hexOf(`root of ${name}`, 2) };
 }
 
-/** The id of a part of a trace. */
+/** The span id of a named part of a trace. */
 export function spanIdOf({ traceId }: TraceContext, name: string): string {
   return hexOf(`${name} of ${traceId}`, 2);
 }
 
-/** Version 00, sampled. */
+/** The `traceparent` header of a context: version 00, sampled. */
 export function traceparentOf({ traceId, spanId }: TraceContext): string {
   return `00-${traceId}-${spanId}-01`;
 }
 
-/** @returns undefined where it is none: what others send is not to be believed */
+/** Parses a `traceparent`, which may come from anybody. @returns undefined if it is not valid */
 export function readTraceparent(text: unknown): TraceContext | undefined {
   const [, traceId = '', spanId = ''] = (typeof text === 'string' && FORM.exec(text)) || [];
   return ZEROES.test(traceId) || ZEROES.test(spanId) ? undefined : { traceId, spanId };
 }
 
-/** So many words of 32 bits, each FNV-1a of the name and its place, with the finish of MurmurHash3 for the short names. */
+/** Words of 32 bits, each the FNV-1a hash of its index and the name. The finalizer of MurmurHash3 mixes the bits of short names. */
 function hexOf(name: string, words: number): string {
   let text = '';
   for (let word = 0; word < words; word++) {

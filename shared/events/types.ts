@@ -1,11 +1,11 @@
 /**
- * What is said on the bus. One schema an event type, in the order in which a follow-the-user migration goes.
+ * The events on the bus, one schema for each type, in the order in which they occur when a VM follows its users.
  *
- * Words: a **user** is someone with a position, known by a pseudonym; a **session** is a user attached to a VM, with a
- * weight; a **site** is a place that can run VMs; a **path** is one network way between two sites; a **decision** is
- * move, stay or cancel, with reasons; a **migration** is one attempt to carry out a decision and has its id.
+ * Glossary: a **user** has a position and appears under a pseudonym. A **session** attaches a user to a VM, with a weight. A **site**
+ * can run VMs; a VM's **home** is the site where it runs. A **path** is a network connection between two sites. A **decision** is move,
+ * stay or cancel, with reasons. A **migration** is one attempt to carry out a decision, and has the decision's id.
  *
- * Units are in the names. `atMs` is when the thing happened, in milliseconds since the Unix epoch.
+ * Units are in the names. `atMs` is the time of the event, in milliseconds since the Unix epoch.
  */
 import Type, { type Static } from 'typebox';
 import {
@@ -41,7 +41,7 @@ import {
 } from './bounds.ts';
 
 const closed = { additionalProperties: false } as const;
-/** A user's position, published once for each VM the user is attached to. */
+/** A user's position, published once for each VM to which the user is attached. */
 export const LocationReported = Type.Object(
   {
     vm: Name,
@@ -49,15 +49,15 @@ export const LocationReported = Type.Object(
     atMs: AtMs,
     lat: Lat,
     lon: Lon,
-    /** Round-trip times the client measured itself; they overrule the network model for those sites. */
+    /** Round-trip times that the client has measured. For these sites they replace the estimate of the network model. */
     rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: RttMs }, closed), { maxItems: MAX_RTTS })),
   },
   closed,
 );
 
 /**
- * What one client saw go wrong in its own traffic with a VM, said when it is over. It is the client's measure of a move,
- * and the only one that holds everything its user waited for.
+ * A gap or lost connections in a client's traffic with a VM, published when the gap is over. Only this measurement of a move contains
+ * everything for which the user waited.
  */
 export const InterruptionReported = Type.Object(
   {
@@ -65,47 +65,47 @@ export const InterruptionReported = Type.Object(
     user: Name,
     /** The end of the gap. */
     atMs: AtMs,
-    /** How long no answer came that should have come; 0 where only connections were lost. */
+    /** How long answers did not arrive; 0 if only connections were lost. */
     gapMs: GapMs,
-    /** Connections that ended without being asked to. */
+    /** Connections that the client did not close. */
     resets: Count,
-    /** Bytes that were sent and never answered. */
+    /** Bytes that the client sent and that were never answered. */
     lostBytes: Count,
   },
   closed,
 );
 
-/** A user begins to use a VM. `weight` is how much this user counts against the VM's other users. */
+/** A user begins to use a VM. `weight` compares the user with the VM's other users. */
 export const SessionAttached = Type.Object({ vm: Name, user: Name, atMs: AtMs, weight: Weight }, closed);
 
 /** A user no longer uses a VM. */
 export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
 
-/** What has to be known of a VM to predict what moving it costs. */
+/** The figures of a VM that the prediction of a move needs. */
 export const VmSpec = Type.Object(
   {
     ramBytes: RamBytes,
-    /** Bytes a second the guest dirties when it starts to write, before pages repeat. */
+    /** The rate at which the guest dirties memory at the start of a pre-copy round, before it writes pages again. */
     dirtyRateBps: RateBps,
-    /** Writable working set: what the guest dirties at most, however long a pre-copy round takes. */
+    /** Writable working set: the most bytes that the guest dirties, however long a pre-copy round takes. */
     workingSetBytes: WorkingSetBytes,
-    /** Disk to mirror; 0 where storage is shared between the sites. */
+    /** The bytes of the disk to copy; 0 if the sites share storage. */
     diskBytes: DiskBytes,
-    /** Switch over as soon as the rest can be copied in this time. */
+    /** The switch-over begins when the rest can be copied within this time. */
     downtimeLimitMs: DowntimeLimitMs,
-    /** Below this round-trip time the users of the VM notice no difference. */
+    /** The users of the VM notice no difference below this round-trip time. */
     targetRttMs: RttMs,
   },
   closed,
 );
 
-/** A VM is to be kept near its users; it runs at `home` now. */
+/** Tagalong manages the VM from now on. The VM runs at `home`. */
 export const VmDeclared = Type.Object({ vm: Name, atMs: AtMs, home: Name, spec: VmSpec }, closed);
 
-/** A VM is no longer looked after. */
+/** Tagalong no longer manages the VM. */
 export const VmRetired = Type.Object({ vm: Name, atMs: AtMs }, closed);
 
-/** A site's heartbeat. Two sites have one path for each provider that both have an uplink to. */
+/** A site's heartbeat. Two sites have one path for each provider to which both have an uplink. */
 export const SiteReported = Type.Object(
   {
     site: Name,
@@ -114,19 +114,19 @@ export const SiteReported = Type.Object(
     lon: Lon,
     /** How many VMs the site can run. */
     slots: Slots,
-    /** The VMs that run there now. */
+    /** The VMs that run at the site. */
     vms: Type.Array(Name, { maxItems: MAX_VMS_NAMED }),
-    /** True: no VM may come, and those that are there are to leave. */
+    /** True: no VM may move to the site, and its VMs move away. */
     draining: Type.Boolean(),
     uplinks: Type.Array(Type.Object({ provider: Name, rateBps: LinkRateBps }, closed), { maxItems: MAX_UPLINKS }),
   },
   closed,
 );
 
-/** A site is no longer there: nothing goes there, and nobody speaks for it. It is there again with a later heartbeat. */
+/** A site was removed: no VM moves there. A later heartbeat adds the site again. */
 export const SiteRemoved = Type.Object({ site: Name, atMs: AtMs }, closed);
 
-/** What a move is expected to take and to be worth, in user-milliseconds where it is a cost. */
+/** The predicted duration, cost and benefit of a move. Costs are in user-milliseconds. */
 export const Prediction = Type.Object(
   {
     durationMs: DurationMs,
@@ -138,7 +138,7 @@ export const Prediction = Type.Object(
   closed,
 );
 
-/** One site as the decision saw it. `rejected` names the filter that refused it. */
+/** A site that the decision considered. `rejected` names the filter that refused it. */
 export const Candidate = Type.Object(
   {
     site: Name,
@@ -150,7 +150,7 @@ export const Candidate = Type.Object(
   closed,
 );
 
-/** Why the VM is where it is, or goes where it goes. */
+/** Why the VM stays at its home, or moves to another site. */
 export const Explanation = Type.Object(
   {
     state: Word,
@@ -158,19 +158,19 @@ export const Explanation = Type.Object(
     reason: Reason,
     sessions: Count,
     homeServingUserMsPerS: ServingUserMsPerS,
-    /** Time the users are expected to stay near the best site. */
+    /** How long the users are expected to stay near the best site. */
     expectedStayMs: DurationMs,
-    /** Age of the oldest position that counted. */
+    /** The age of the oldest position that counted. */
     oldestFixAgeMs: DurationMs,
     candidates: Type.Array(Candidate, { maxItems: MAX_CANDIDATES }),
   },
   closed,
 );
 
-/** What is decided of a VM; `cancel` takes a `move` back. */
+/** The decision on a VM. `cancel` revokes a `move`. */
 export const Verdict = Type.Union([Type.Literal('move'), Type.Literal('stay'), Type.Literal('cancel')]);
 
-/** A verdict on one VM. `decision` is the same however often it is computed: `<vm>:<seq>`. */
+/** A verdict on one VM. `decision` is `<vm>:<seq>`, the same each time that the verdict is computed. */
 export const PlacementDecided = Type.Object(
   {
     decision: DecisionId,
@@ -179,14 +179,14 @@ export const PlacementDecided = Type.Object(
     atMs: AtMs,
     verdict: Verdict,
     from: Name,
-    /** Where to; for `stay` the home, for `cancel` the destination of the cancelled move. */
+    /** For `move` the destination, for `stay` the home, for `cancel` the destination of the cancelled move. */
     to: Name,
     reason: Reason,
     source: Type.Union([Type.Literal('policy'), Type.Literal('evacuation'), Type.Literal('operator')]),
     prediction: Type.Optional(Prediction),
     /** The migration to cancel; only with `cancel`. */
     cancels: Type.Optional(DecisionId),
-    /** The VM as it is to be moved; with `move`, and with `cancel` that of the cancelled move. */
+    /** The figures of the VM: with `move`, and with `cancel` those of the cancelled move. */
     spec: Type.Optional(VmSpec),
     explanation: Explanation,
   },
@@ -195,7 +195,7 @@ export const PlacementDecided = Type.Object(
 
 const migration = { migration: DecisionId, vm: Name, from: Name, to: Name, atMs: AtMs };
 
-/** The phases of a migration, in order (DESIGN of the move: make before break). */
+/** The phases of a migration, in order. The new address is announced before the switch-over (make before break). */
 export const PHASES = ['prepare', 'announce', 'disk', 'memory', 'switch', 'release'] as const;
 /** One of {@link PHASES}. */
 export type Phase = (typeof PHASES)[number];
@@ -208,28 +208,28 @@ const PhaseSchema = Type.Union([
   Type.Literal('release'),
 ]);
 
-/** Where a migration ended: in a phase, or before the first. */
+/** Where a migration ended: in a phase, or in the queue before the first phase. */
 const PhaseOrQueue = Type.Union([...PhaseSchema.anyOf, Type.Literal('queue')]);
 
-/** What a move cost, as measured. Published once, in the terminal event. */
+/** The measured costs of a move. They are published once, in the terminal event. */
 export const Figures = Type.Object(
   {
     durationMs: DurationMs,
-    /** VM stopped at the source until it runs at the destination; 0 where it never stopped. */
+    /** From the stop of the VM at the source until it runs at the destination; 0 if it never stopped. */
     pauseMs: DurationMs,
     /**
-     * What a client saw: the longest gap in its traffic around the move. `clientGapMs` where a client reported one, else
-     * the hypervisor adapter's estimate.
+     * The longest gap in a client's traffic during the move: `clientGapMs` if a client reported a gap, otherwise the estimate of the
+     * hypervisor's adapter.
      */
     interruptionMs: DurationMs,
-    /** The longest gap that a client itself reported, from the order to switch over until the end of the migration. */
+    /** The longest gap that a client reported, between the order to switch over and the end of the migration. */
     clientGapMs: Type.Optional(DurationMs),
     /**
-     * What the hypervisor itself calls downtime, where it does. Too small: QEMU's leaves out what the destination takes
-     * to load the rest and to resume, and said 5-6 ms where clients saw more than 400. Compare, do not promise by it.
+     * The downtime that the hypervisor reports, if it does. QEMU's figure is too small, because it does not contain the time in which
+     * the destination loads the rest and resumes: it was 5 to 6 ms when clients measured more than 400 ms. Use it for comparisons only.
      */
     hypervisorDowntimeMs: Type.Optional(DurationMs),
-    /** How long each phase took, undoing included; phases that were not come to are absent. */
+    /** How long each phase took, including the time to undo it. Phases that did not begin are absent. */
     phaseMs: Type.Optional(
       Type.Partial(
         Type.Object(
@@ -250,21 +250,26 @@ export const Figures = Type.Object(
     rounds: Count,
     subflows: Count,
     /**
-     * What was worse than planned: `single-path`, `forced-stop`, `release-incomplete`, `plain-tcp`,
-     * `retargeted` (a copy stalled, and was begun again over another path), `post-copy` (it ran before all of its memory
-     * was there: slower until then, and `pauseMs` is not all that was waited for), `clients-unjoined`, `vm-died` (at its
-     * destination, before the move had ended).
+     * How the move was worse than planned:
+     * - `single-path`: it used one path only.
+     * - `forced-stop`: the VM was stopped before the rest was small enough.
+     * - `release-incomplete`: something of the move could not be released.
+     * - `plain-tcp`: the copy did not use MPTCP.
+     * - `retargeted`: a copy stalled and started again over another path.
+     * - `post-copy`: the VM ran before all of its memory had arrived. It was slower until then, so users waited longer than `pauseMs`.
+     * - `clients-unjoined`: some clients had not joined the new address.
+     * - `vm-died`: the VM ended at its destination before the end of the move.
      */
     degraded: Type.Array(Word, { maxItems: 64 }),
   },
   closed,
 );
 
-/** The migrator has taken a decision on; it waits for its turn. */
+/** The migrator has accepted a decision. The migration waits until the limits allow it to start. */
 export const MigrationAccepted = Type.Object(migration, closed);
-/** The first phase begins, over these paths. */
+/** The first phase of a migration begins, over these paths. */
 export const MigrationStarted = Type.Object({ ...migration, paths: PathIds }, closed);
-/** How far a migration has come. */
+/** The progress of a migration. */
 export const MigrationProgressed = Type.Object(
   {
     ...migration,
@@ -274,16 +279,16 @@ export const MigrationProgressed = Type.Object(
     remainingBytes: SentBytes,
     rateBps: RateBps,
     subflows: Count,
-    /** How the sent bytes are divided over the paths, where the hypervisor can tell. */
+    /** The sent bytes by path, if the hypervisor knows them. */
     bytesByPath: Type.Optional(BytesByPath),
   },
   closed,
 );
 /** The VM runs at the destination from now on. */
 export const MigrationSwitched = Type.Object({ ...migration, pauseMs: DurationMs }, closed);
-/** A migration has ended as it should. Terminal. */
+/** A migration has completed. Terminal. */
 export const MigrationCompleted = Type.Object({ ...migration, figures: Figures }, closed);
-/** A migration failed: why, and where the VM runs. Terminal. */
+/** A migration has failed: the error, and the site where the VM runs. Terminal. */
 export const MigrationFailed = Type.Object(
   {
     ...migration,
@@ -296,13 +301,13 @@ export const MigrationFailed = Type.Object(
   },
   closed,
 );
-/** A migration was called off before the switch-over. Terminal. */
+/** A migration was cancelled before the switch-over. Terminal. */
 export const MigrationCancelled = Type.Object(
   { ...migration, phase: PhaseOrQueue, by: Reason, figures: Figures },
   closed,
 );
 
-/** Something that reached the bus and could not be used; kept so that it can be looked at and sent again. */
+/** A dead letter: a message on the bus that could not be handled. It is stored, so that people can examine it and send it again. */
 export const EventRejected = Type.Object(
   { vm: Name, atMs: AtMs, code: Word, reason: Reason, original: Type.Unknown() },
   closed,
@@ -333,7 +338,7 @@ export const SCHEMAS = {
 export type EventType = keyof typeof SCHEMAS;
 /** The payload of an event type. */
 export type Data<T extends EventType> = Static<(typeof SCHEMAS)[T]>;
-/** An event without its envelope: what the pure core takes and gives. */
+/** An event without its envelope: the input and output of the pure cores. */
 export type Fact = { [T in EventType]: { readonly type: T; readonly data: Data<T> } }[EventType];
 /** The facts of some types. */
 export type FactOf<T extends EventType> = Extract<Fact, { type: T }>;
@@ -342,7 +347,7 @@ export type FactOf<T extends EventType> = Extract<Fact, { type: T }>;
 export const EVENT_TYPES = Object.keys(SCHEMAS) as EventType[];
 /** A migration ends in exactly one of these. */
 export const TERMINAL_TYPES = ['migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1'] as const;
-/** All that is published of a migration, in the order in which it comes. */
+/** The event types of a migration, in the order in which they occur. */
 export const MIGRATION_TYPES = [
   'migration.accepted.v1',
   'migration.started.v1',
