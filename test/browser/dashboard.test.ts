@@ -90,7 +90,7 @@ onBrowser('the dashboard', (withPage) => {
       await open(page);
       await find(page, 'desk-1');
       expect(await page.textContent('#counts')).not.toContain('user');
-      expect(await page.textContent('#chosen dl')).toContain('shown to who signs in');
+      expect(await page.textContent('#chosen dl')).toContain('sign in to see users');
       for (const words of ['Migrate …', 'Drain …', 'Cancel', 'Pause automatic moves']) {
         expect(await page.getByRole('button', { name: words, exact: true }).count()).toBe(0);
       }
@@ -116,7 +116,7 @@ onBrowser('the dashboard', (withPage) => {
         await open(page);
         await scene.locate({ user: 'alice', ...PLACES.west });
         await signIn(page, 'not the token, but as long');
-        await expect.poll(() => page.textContent('#wrong'), PATIENTLY).toContain('not the token');
+        await expect.poll(() => page.textContent('#wrong'), PATIENTLY).toContain('does not accept this token');
         await signIn(page, TOKEN);
         await expect.poll(() => page.textContent('#sign'), PATIENTLY).toBe('Sign out');
 
@@ -141,7 +141,7 @@ onBrowser('the dashboard', (withPage) => {
         await page.selectOption('#to', 'east');
         const before = await page.locator('main').boundingBox();
         expect(await order(page, 'Migrate …')).toContain('desk-1 leaves west for east');
-        await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('its move to east is ordered');
+        await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('The move of desk-1 to east is ordered');
         // The layout under the pointer did not move.
         expect(await page.locator('main').boundingBox()).toEqual(before);
         await expect.poll(() => page.textContent('#moves'), PATIENTLY).toMatch(/desk-1 west → east.*subflow/s);
@@ -194,14 +194,14 @@ onBrowser('the dashboard', (withPage) => {
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken; draining');
         expect(await page.locator('#chosen .vms li').count()).toBe(0);
         await scene.ask('POST', '/v1/sites/south/drain', { draining: true });
-        await page.getByRole('button', { name: 'Let VMs come again' }).click();
+        await page.getByRole('button', { name: 'End draining' }).click();
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toBe('0 of 8 slots taken');
         await expect.poll(() => page.textContent('#chosen .drain'), PATIENTLY).toBe('Drain …');
 
         await scene.ask('POST', '/v1/sites/west/drain', { draining: true });
         await find(page, 'east');
         await order(page, 'Drain …');
-        await expect.poll(() => page.textContent('#confirming'), PATIENTLY).toContain('Drain all the same');
+        await expect.poll(() => page.textContent('#confirming'), PATIENTLY).toContain('Drain anyway');
         await page.click('#yes');
         await expect.poll(() => page.textContent('#chosen .load'), PATIENTLY).toMatch(/draining$/);
         expect(faults(visit).filter((error) => !error.includes('409'))).toEqual([]);

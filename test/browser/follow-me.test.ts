@@ -46,7 +46,7 @@ onBrowser('the page "Follow me"', (withPage) => {
     withPage(PHONE, async ({ page }) => {
       await page.goto(`${scene.url}/follow-me`);
       await page.click('#share');
-      await expect.poll(() => page.textContent('#status'), PATIENTLY).toContain('not to share your position');
+      await expect.poll(() => page.textContent('#status'), PATIENTLY).toContain('no permission to share your position');
       expect(scene.system.placement.status().vms.map(({ vm }) => vm)).toEqual(['desk-1', 'desk-2']);
     }));
 });

@@ -1,8 +1,8 @@
-/** The requests of the page to its server. Only this module holds the token, in memory: a reload signs out. */
+/** The requests of the page to its server. Only this module holds the token, in memory: a reload signs the viewer out. */
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { Line, PageSettings, Picture } from '../wire.ts';
 
-/** A refusal of the server, in its own words. */
+/** A refusal of the server, with the server's message. */
 export class Refused extends Error {
   readonly code: string;
 
@@ -17,7 +17,7 @@ let token: string | undefined;
 /** True once the viewer has signed in. */
 export const isSignedIn = (): boolean => token !== undefined;
 
-/** Takes a token for all that follows, if the server takes it. @throws Refused */
+/** Uses this token for all later requests, if the server accepts it. @throws Refused */
 export async function signIn(given: string): Promise<void> {
   const before = token;
   token = given;
@@ -34,17 +34,17 @@ export function signOut(): void {
 }
 
 export const settings = (): Promise<PageSettings> => get('/dashboard/settings');
-/** The picture of an instant. */
+/** The picture of a past instant. */
 export const past = (atMs: number): Promise<Picture> => get(`${own()}/past?atMs=${Math.round(atMs)}`);
-/** Why a VM is where it is, now. */
+/** The present explanation of a VM's home. */
 export const explain = (vm: string): Promise<Explained> => get(`/dashboard/vms/${encodeURIComponent(vm)}/explanation`);
-/** Why something was decided. */
+/** The explanation of a past decision. */
 export const explainDecision = (decision: string): Promise<Explained> =>
   get(`/dashboard/decisions/${encodeURIComponent(decision)}/explanation`);
 
 const get = <T>(path: string): Promise<T> => ask<T>('GET', path);
 
-/** @throws Refused with what the server says, or that it does not answer */
+/** Sends a request. @throws Refused with the server's message, or because the server does not answer */
 export async function ask<T>(method: string, path: string, body?: object, keepalive = false): Promise<T> {
   const response = await fetch(path, {
     method,
@@ -57,12 +57,14 @@ export async function ask<T>(method: string, path: string, body?: object, keepal
   const text = await response.text();
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
   const { code = 'INTERNAL', message = response.statusText } = errorIn(text);
-  throw new Refused(code, code === 'UNAUTHORIZED' ? 'Sign in first: the server asks for a token.' : message);
+  throw new Refused(code, code === 'UNAUTHORIZED' ? 'Sign in first: the server requires a token.' : message);
 }
 
 /**
- * Reads lines as they come, until `stop` says so. Resolves when the stream has ended or has been silent.
- * @param take each line
+ * Reads the live stream until it ends, or is silent for ten seconds.
+ * @param stop ends the stream
+ * @param take called with each line
+ * @throws Refused if the server does not offer the stream; errors of `fetch`
  */
 export async function follow(stop: AbortSignal, take: (line: Line) => void): Promise<void> {
   const silence = new AbortController();
@@ -80,10 +82,10 @@ export async function follow(stop: AbortSignal, take: (line: Line) => void): Pro
   }
 }
 
-/** A line comes once a second at least. */
+/** The server sends at least one line a second, so a silence of this length is a lost connection. */
 const SILENT_MS = 10_000;
 
-/** The address of this page's pictures: with users, where the viewer has signed in. */
+/** The address of the pictures: those with users, if the viewer has signed in. */
 const own = () => (token === undefined ? '/dashboard' : '/v1/dashboard');
 const bearer = (): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 

@@ -1,4 +1,4 @@
-/** How long VMs stood still and clients waited, in moves of the last hour: two histograms over a logarithm, and figures. */
+/** Pauses and interruptions of the last hour's moves: two histograms on a logarithmic axis, and a table. */
 import uPlot from 'uplot';
 import { duration } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
@@ -6,14 +6,15 @@ import { el, fill } from './dom.ts';
 import { palette } from './palette.ts';
 import type { World } from './world.ts';
 
-/** Bins in a tenfold. */
+/** Histogram bins for each factor of ten. */
 const BINS = 10;
 const MEASURES = ['pause', 'interruption'] as const;
 type Measure = (typeof MEASURES)[number];
 
+/** The chart and the table of pauses and interruptions. */
 export interface Charts {
   update(world: World): void;
-  /** Colours have changed. */
+  /** Draws again, because the colours have changed. */
   repaint(): void;
 }
 
@@ -28,7 +29,7 @@ export function createCharts(container: HTMLElement, table: HTMLElement): Charts
     const ended = [...world.moves.values()].filter(({ figures }) => figures !== null && figures.pauseMs > 0);
     const width = table.parentElement!.clientWidth - MARGIN;
     const signature = `${ended.length} ${ended.at(-1)?.migration} ${width}`;
-    // Where moves end all the time, the chart would change too fast to be read.
+    // The chart changes at most every two seconds, so that people can read it when moves end all the time.
     if (signature === known || performance.now() < drawnMs + PAUSE_MS) return;
     drawnMs = performance.now();
     known = signature;
@@ -58,14 +59,14 @@ const HEIGHT = 190;
 const FONT = '12px system-ui, sans-serif';
 const LEAST_SPREAD = 10;
 const PAUSE_MS = 2_000;
-/** Left and right of what is in a section, as the style sheet has it. */
+/** The left and right padding of a section in the style sheet. */
 const MARGIN = 28;
 
 function valuesOf(moves: readonly MoveView[], measure: Measure): number[] {
   return moves.map(({ figures }) => (measure === 'pause' ? figures!.pauseMs : figures!.interruptionMs));
 }
 
-/** Edges in milliseconds, and how many of each measure are in the bin that begins there. */
+/** The lower edges of the bins in milliseconds, and the counts of each measure. */
 function histogram(moves: readonly MoveView[]): uPlot.AlignedData {
   const binOf = (ms: number) => Math.floor(Math.log10(Math.max(1, ms)) * BINS);
   const all = MEASURES.map((measure) => valuesOf(moves, measure).map(binOf));
@@ -107,7 +108,7 @@ function optionsOf(width: number): uPlot.Options {
     axes: [
       {
         ...axis,
-        ...{ size: 30, label: 'length, on a logarithmic scale', labelSize: 18, labelFont: FONT },
+        ...{ size: 30, label: 'duration, on a logarithmic scale', labelSize: 18, labelFont: FONT },
         splits: (_, __, min, max) => roundNumbers(min, max),
         values: (_, ticks) => ticks.map((ms) => duration(ms)),
         filter: (_, ticks) => ticks,
@@ -123,7 +124,7 @@ function optionsOf(width: number): uPlot.Options {
   };
 }
 
-/** At least a tenfold, so that there are numbers to read off. */
+/** Widens a range to a factor of ten at least, so that the axis has numbers. */
 function wideEnough(min: number, max: number): [number, number] {
   const grow = Math.max(1.1, Math.sqrt(Math.max(1, LEAST_SPREAD / (max / min))));
   return [min / grow, max * grow];
@@ -139,7 +140,7 @@ function roundNumbers(min: number, max: number): number[] {
 }
 
 function spreadRows(moves: readonly MoveView[]): HTMLElement[] {
-  if (moves.length === 0) return [el('caption', {}, 'No move has been completed.')];
+  if (moves.length === 0) return [el('caption', {}, 'No move has completed in the last hour.')];
   const head = ['', 'p50', 'p95', 'longest'].map((text) => el('th', { scope: 'col' }, text));
   const rows = MEASURES.map((measure) => {
     const values = valuesOf(moves, measure).sort((a, b) => a - b);

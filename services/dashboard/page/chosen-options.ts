@@ -2,15 +2,15 @@ import type { Action } from './actions.ts';
 import type { Chosen } from './pointing.ts';
 import type { World } from './world.ts';
 
-/** What the panel shows, and its actions. */
+/** The content of the panel, and its actions. */
 export interface ChosenOptions {
   readonly world: World;
   readonly chosen: Chosen;
-  /** The decision whose explanation is shown; else that of now. */
+  /** The decision whose explanation the panel shows; undefined shows the present explanation. */
   readonly decision: string | undefined;
-  /** False: buttons that change something are not there. */
+  /** False: the panel has no buttons that change something. */
   readonly mayAct: boolean;
-  /** False: the past is shown, which cannot be explained any more. */
+  /** False: the page shows the past, so the panel cannot show the present explanation. */
   readonly live: boolean;
   readonly act: (action: Action) => void;
   readonly choose: (chosen: Chosen, decision?: string) => void;

@@ -1,4 +1,4 @@
-/** The VM or the site that was chosen: what is known of it, and what an operator may do with it. */
+/** The panel of the chosen VM or site: its state, its explanation, and the actions of an operator. */
 import { bytes, counted, digits } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import type { MoveView } from '../wire.ts';
@@ -9,7 +9,7 @@ import { el, fill, say } from './dom.ts';
 import { decisionSentence, explanationParts } from './explanation.ts';
 import { showSite } from './site-panel.ts';
 
-/** Shows what was chosen in `section`. */
+/** Shows the chosen VM or site in `section`. */
 export async function showChosen(section: HTMLElement, options: ChosenOptions): Promise<void> {
   const { chosen, choose } = options;
   section.hidden = chosen.vm === undefined && chosen.site === undefined;
@@ -18,13 +18,13 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
   const vm = chosen.vm!;
   const head = [closeButton(choose), el('h2', { title: vm }, vm), vmFacts(vm, options), ...askNow(vm, options)];
   const explained = await whyOf(vm, options);
-  // Something else may have been chosen while the answer was on its way.
+  // The viewer may have chosen something else while the answer was on its way.
   if (section.dataset.of !== nameOf(options)) return;
   const why =
     explained instanceof Refused
       ? [el('p', { class: 'facts' }, explained.message)]
       : [...explanationParts(explained, sentenceOf(vm, explained, options)), ...vmActions(explained, options)];
-  // The site that the operator has chosen as destination stays chosen.
+  // Keeps the destination that the operator has selected.
   const to = section.dataset.site === undefined ? section.querySelector<HTMLSelectElement>('#to')?.value : undefined;
   delete section.dataset.site;
   const same = section.dataset.shown === section.dataset.of;
@@ -40,13 +40,13 @@ function closeButton(choose: ChosenOptions['choose']): HTMLElement {
   return close;
 }
 
-/** What `section` is to show, so that an answer that comes late is not shown. */
+/** Identifies the content that `section` should show, so that a late answer for other content is dropped. */
 export function nameOf({ chosen, decision }: Pick<ChosenOptions, 'chosen' | 'decision'>): string {
   return `${chosen.vm ?? chosen.site ?? ''} ${decision ?? ''}`;
 }
 
 function titleOf({ decision }: ChosenOptions): string {
-  return decision === undefined ? 'Why here, why not there' : `Why, when ${decision} was decided`;
+  return decision === undefined ? 'Why it is at this site' : `Why ${decision} was decided`;
 }
 
 function sentenceOf(vm: string, explained: Explained, { world, decision, live }: ChosenOptions): string {
@@ -60,7 +60,7 @@ async function whyOf(vm: string, { decision, live, world }: ChosenOptions): Prom
     if (live) return await explain(vm);
     const last = world.decisions.findLast((one) => one.vm === vm);
     if (last !== undefined) return await explainDecision(last.decision);
-    return new Refused('', 'Nothing had been decided of it in the hour before.');
+    return new Refused('', 'In the hour before, nothing was decided about this VM.');
   } catch (error) {
     if (error instanceof Refused) return error;
     throw error;
@@ -74,7 +74,7 @@ function vmFacts(vm: string, options: Pick<ChosenOptions, 'world'>): HTMLElement
   return facts;
 }
 
-/** Keeps what is said of a chosen VM or site up to date, however it was chosen. */
+/** Updates the state of the chosen VM or site. */
 export function updateFacts(section: HTMLElement, options: ChosenOptions): void {
   const { chosen, choose, world } = options;
   const facts = section.querySelector('dl');
@@ -83,22 +83,22 @@ export function updateFacts(section: HTMLElement, options: ChosenOptions): void 
 }
 
 function sayFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions, 'world'>): void {
-  const home = world.homes.get(vm) ?? 'nowhere known';
+  const home = world.homes.get(vm) ?? 'unknown';
   const move = world.moveOf(vm);
   const names = world.usersOf(vm).map(({ name }) => name);
   say(facts.querySelector('.home')!, move && move.to !== home ? `${home}, moving to ${move.to}` : home);
-  say(facts.querySelector('.users')!, world.hasUsers ? names.join(', ') || 'nobody heard of' : 'shown to who signs in');
-  say(facts.querySelector('.move')!, move ? moveWords(move) : 'none under way');
+  say(facts.querySelector('.users')!, world.hasUsers ? names.join(', ') || 'none with a position' : 'sign in to see users');
+  say(facts.querySelector('.move')!, move ? moveWords(move) : 'none');
 }
 
 function askNow(vm: string, { decision, choose }: ChosenOptions): HTMLElement[] {
   if (decision === undefined) return [];
-  return [el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Ask why now')];
+  return [el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Explain its present site')];
 }
 
-/** *Move to* a site: the best one first, none chosen beforehand. */
+/** The form *Move to*: lists the best site first, and preselects none. */
 function vmActions(explained: Explained, { world, decision, mayAct, live, act }: ChosenOptions): HTMLElement[] {
-  // What was known when a decision was made is no longer what a move would be worth.
+  // The candidates of a past decision no longer tell the benefit of a move.
   if (!mayAct || !live || decision !== undefined) return [];
   const { home, homeServingUserMsPerS, candidates } = explained;
   const best = candidates.filter(({ site }) => site !== home);
@@ -108,7 +108,7 @@ function vmActions(explained: Explained, { world, decision, mayAct, live, act }:
   const to = el(
     'select',
     { id: 'to', 'data-key': 'to', 'data-acts': true, required: true },
-    el('option', { value: '' }, 'choose a site'),
+    el('option', { value: '' }, 'select a site'),
     ...best.map(({ site, servingUserMsPerS, rejected }) => {
       const gain = homeServingUserMsPerS - servingUserMsPerS;
       const words = `${site}: gain ${gain > 0 ? '+' : ''}${digits(gain)}${rejected === undefined ? '' : `, ${rejected}`}`;

@@ -1,16 +1,16 @@
 /** Asks the operator to confirm an action, and lists its consequences. */
 import { byId, el, fill, say } from './dom.ts';
 
-/** The question. */
+/** The content of the dialog. */
 export interface Question {
   readonly title: string;
-  /** The consequences, a paragraph each. */
+  /** The consequences, one paragraph each. */
   readonly consequences: readonly string[];
-  /** The label of the button that does it. */
+  /** The label of the button that confirms. */
   readonly yes: string;
 }
 
-/** Resolves with true when the operator agrees. *Cancel* has the focus, so that a second Enter does nothing. */
+/** Asks the operator. Resolves with true if the operator confirms. *Cancel* has the focus, so a second Enter does nothing. */
 export function confirmed({ title, consequences, yes }: Question): Promise<boolean> {
   const dialog = byId<HTMLDialogElement>('confirming');
   say(byId('confirming-title'), title);

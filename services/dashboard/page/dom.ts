@@ -1,8 +1,8 @@
-/** Making and finding elements. Text is always text: nothing that comes over the network is read as HTML. */
+/** Creates and finds elements. Text is inserted as text: nothing from the network is ever parsed as HTML. */
 
 type Attributes = Readonly<Record<string, string | boolean | EventListener>>;
 
-/** An element with attributes (`onclick` and the like are listeners) and children. */
+/** Creates an element with attributes and children. Attributes whose value is a function, such as `onclick`, become listeners. */
 export function el<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Attributes = {},
@@ -18,12 +18,12 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** The element of an id that the page has. */
+/** The element with this id, which the page must have. */
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }
 
-/** Puts children in the place of what was there; the focus stays where it was, where that is still there. */
+/** Replaces the children of an element. If the focused child has a successor with the same `data-key`, that one gets the focus. */
 export function fill(parent: HTMLElement, ...children: readonly (Node | string)[]): void {
   const focused = parent.contains(document.activeElement)
     ? (document.activeElement as HTMLElement).dataset.key
@@ -32,15 +32,15 @@ export function fill(parent: HTMLElement, ...children: readonly (Node | string)[
   if (focused !== undefined) parent.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** How the entries of a list become elements that stay the same while it is clicked on them. */
+/** How entries of a list become elements. An entry keeps its element, so that no click is lost during an update. */
 export interface Keyed<T> {
   key(entry: T): string;
   build(entry: T): HTMLElement;
-  /** Called for new ones too. */
+  /** Updates an element, also a new one. */
   update(element: HTMLElement, entry: T): void;
 }
 
-/** Makes the children of a list those of some entries, in their order; with `none` where there are no entries. */
+/** Shows these entries as the children of a list, in their order. Without entries it shows `none`. */
 export function keyed<T>(list: HTMLElement, entries: readonly T[], how: Keyed<T>, none?: () => HTMLElement): void {
   const known = new Map([...list.children].map((child) => [(child as HTMLElement).dataset.entry ?? '', child]));
   const wanted = entries.map((entry) => {
@@ -57,7 +57,7 @@ export function keyed<T>(list: HTMLElement, entries: readonly T[], how: Keyed<T>
   }
 }
 
-/** Sets a text only where it is another one. */
+/** Sets the text of an element, if it differs. */
 export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,22 +1,22 @@
 /**
- * Ten thousand dots and squares a frame: copied into an image pixel by pixel, which takes a fraction of what as many drawing
- * operations of a canvas take.
+ * Draws ten thousand dots and squares a frame. It copies them into an image pixel by pixel, which takes a fraction of the time of as many
+ * drawing operations of a canvas.
  */
 import type { View } from './layout.ts';
 
-/** A small picture as the pixels that are not empty. */
+/** A small picture, as a list of its pixels that are not empty. */
 export interface Stamp {
   readonly dx: Int16Array;
   readonly dy: Int16Array;
-  /** As they lie in the image. */
+  /** The pixels in the format of the image. */
   readonly pixels: Uint32Array;
-  /** No pixel is further away from the middle. */
+  /** The largest distance of a pixel from the middle. */
   readonly reach: number;
 }
 
-/** Half the size of the canvas on which a stamp is drawn, in the pixels of the style sheet. */
+/** Half the size of the canvas on which a stamp is drawn, in CSS pixels. */
 const HALF = 4;
-/** Pixels are four bytes of which the last one is how opaque it is; numbers here are little-endian. */
+/** The shift of a pixel's alpha byte: it is the last of four bytes, and the numbers are little-endian. */
 const ALPHA = 24;
 
 /** A layer of dots. */
@@ -26,13 +26,13 @@ export class Dots {
   #pixels: Uint32Array;
 
   constructor(canvas: HTMLCanvasElement) {
-    // Kept where the processor can write to it.
+    // `willReadFrequently` keeps the image in memory that the processor can write to.
     this.#g = canvas.getContext('2d', { willReadFrequently: true })!;
     this.#image = this.#g.createImageData(1, 1);
     this.#pixels = new Uint32Array(1);
   }
 
-  /** Begins a frame, with as many pixels as the canvas has. */
+  /** Begins a frame of the canvas's size. */
   clear(): void {
     const { width, height } = this.#g.canvas;
     if (this.#image.width === width && this.#image.height === height) this.#pixels.fill(0);
@@ -42,7 +42,7 @@ export class Dots {
     }
   }
 
-  /** @param x and `y`: of the middle, in the pixels of the style sheet */
+  /** Draws a stamp. @param x and `y`: its middle, in CSS pixels */
   stamp({ dx, dy, pixels, reach }: Stamp, x: number, y: number): void {
     const { width, height } = this.#image;
     const column = Math.round(x * devicePixelRatio);
@@ -51,7 +51,7 @@ export class Dots {
     const image = this.#pixels;
     for (let i = 0; i < pixels.length; i++) {
       const at = (row + dy[i]!) * width + column + dx[i]!;
-      // Rims do not cut into what is there.
+      // The transparent edge of a stamp does not erase what is already drawn.
       if (pixels[i]! >>> ALPHA >= image[at]! >>> ALPHA) image[at] = pixels[i]!;
     }
   }
@@ -62,7 +62,7 @@ export class Dots {
   }
 }
 
-/** Makes a stamp of what is drawn around the middle, within four pixels. */
+/** Makes a stamp. @param draw draws around the origin, within four CSS pixels */
 export function stampOf(draw: (g: CanvasRenderingContext2D) => void): Stamp {
   const size = Math.ceil(2 * HALF * devicePixelRatio);
   const canvas = document.createElement('canvas');
@@ -82,7 +82,7 @@ export function stampOf(draw: (g: CanvasRenderingContext2D) => void): Stamp {
   };
 }
 
-/** As many pixels as the screen has; set again only when that changes, because it clears the canvas. */
+/** Gives a canvas as many pixels as the screen. @returns true if the size has changed, which clears the canvas */
 export function fitCanvas(canvas: HTMLCanvasElement, { width, height }: View): boolean {
   const [w, h] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
   if (canvas.width === w && canvas.height === h) return false;

@@ -1,4 +1,4 @@
-/** Draws moves: a curve for each path of each, an arrow as far as its copy has come, and its name where there is room. */
+/** Draws moves: a curve for each path, an arrow at the progress of the copy, and the name if there is room. */
 import { bytes } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
 import { ASCENT, DESCENT, type Disk, type Placed, placeLabels, shortened } from './labels.ts';
@@ -8,29 +8,29 @@ import type { Scene } from './scene.ts';
 import { arrow, line, widthOf, write } from './strokes.ts';
 import type { World } from './world.ts';
 
-/** How far the curves of a move's paths are apart. */
+/** The distance between the curves of a move's paths, in pixels. */
 const PATH_GAP = 16;
 const ARROW_RADIUS = 8;
-/** With more moves only the chosen one has a name. */
+/** With more moves, only the chosen one gets a name. */
 const MOST_NAMED = 8;
-/** A name that is farther from its arrow has a line to it. */
+/** A name that is farther from its arrow gets a line to it. */
 const FAR = 26;
 
-/** Where a move is on the screen; undefined: one of its sites is not known. */
+/** The place of a move's arrow on the screen; undefined if one of its sites is unknown. */
 export function pointOfMove(world: World, view: View, move: MoveView): Spot | undefined {
   const way = wayOf(world, view, move);
   return way && pointOf(way.a, bendOf(way.a, way.b, ((way.paths + 1) / 2) * PATH_GAP), way.b, Math.max(0.04, way.done));
 }
 
-/** Curves and arrows. */
+/** Draws the curves and arrows of moves. */
 export function drawMoves(g: CanvasRenderingContext2D, scene: Scene, moves: readonly MoveView[]): void {
   for (const move of moves) drawMove(g, scene, move);
 }
 
 /**
- * The names of moves, where they cover nothing.
- * @param disks what may not be covered
- * @param taken names that are drawn already
+ * Draws the names of moves that have room.
+ * @param disks the names must not cover these
+ * @param taken the names that are already drawn
  */
 export function nameMoves(
   g: CanvasRenderingContext2D,
@@ -46,7 +46,7 @@ export function nameMoves(
   });
   const named = arrows
     .filter(({ move }) => moves.length <= MOST_NAMED || move.vm === scene.vm)
-    // In an order that stays the same, so that names keep their places.
+    // The order stays the same from frame to frame, so names keep their places.
     .sort(
       (a, b) => Number(b.move.vm === scene.vm) - Number(a.move.vm === scene.vm) || (a.move.vm < b.move.vm ? -1 : 1),
     );
@@ -64,7 +64,7 @@ export function nameMoves(
   }
 }
 
-/** Ties a name that had to go elsewhere to its arrow. */
+/** Draws a line from an arrow to its name, if the name is far away. */
 function lead(g: CanvasRenderingContext2D, from: Spot, { x, y, width }: Placed, colour: string): void {
   const to = { x: Math.max(x, Math.min(from.x, x + width)), y: y < from.y ? y + DESCENT : y - ASCENT };
   if (Math.hypot(to.x - from.x, to.y - from.y) < FAR) return;
@@ -92,7 +92,7 @@ function wayOf(world: World, view: View, move: MoveView) {
   };
 }
 
-/** As far as the copy has come a curve is thick, and what flows, flows. */
+/** Draws one move. The copied part of each curve is thick, and its dashes move. */
 function drawMove(g: CanvasRenderingContext2D, scene: Scene, move: MoveView): void {
   const way = wayOf(scene.world, scene.view, move);
   if (way === undefined) return;
@@ -116,7 +116,7 @@ function drawMove(g: CanvasRenderingContext2D, scene: Scene, move: MoveView): vo
   arrow(g, at, Math.atan2(b.y - a.y, b.x - a.x), colour, scene.palette.surface);
 }
 
-/** The middle point of a curve that leaves the straight way by so many pixels. */
+/** The control point of a curve that bends away from the straight line by so many pixels. */
 function bendOf(a: Spot, b: Spot, by: number): Spot {
   const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
   return { x: (a.x + b.x) / 2 - ((b.y - a.y) / length) * by, y: (a.y + b.y) / 2 + ((b.x - a.x) / length) * by };
@@ -130,7 +130,7 @@ function pointOf(a: Spot, bend: Spot, b: Spot, share: number): Spot {
   };
 }
 
-/** The first part of a curve. */
+/** Draws the first part of a curve. @param share from 0 to 1 */
 function curve(g: CanvasRenderingContext2D, a: Spot, bend: Spot, b: Spot, share: number): void {
   const end = pointOf(a, bend, b, share);
   g.beginPath();

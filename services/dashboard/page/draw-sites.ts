@@ -1,4 +1,4 @@
-/** Draws sites, and their names where these cover nothing. */
+/** Draws sites, and their names if there is room. */
 
 import { type Disk, type Placed, placeLabels, shortened } from './labels.ts';
 import { isSeen, type Layout, layoutOf, READABLE_RADIUS, type Spot, spotOf } from './layout.ts';
@@ -6,24 +6,24 @@ import type { Scene } from './scene.ts';
 import { line, ring, widthOf, write } from './strokes.ts';
 import type { Place, World } from './world.ts';
 
-/** What of a site may be drawn outside its middle. */
+/** A site farther than this outside of the map is not drawn, in pixels. */
 const MARGIN = 80;
-/** The ring of the chosen site is so far from its disk. */
+/** The distance of the ring of the chosen site from its disk, in pixels. */
 const CHOSEN_GAP = 5;
 
-/** What names may not cover, and the names of sites. */
+/** The disks that names must not cover, and the names of sites. */
 export interface Named {
   readonly disks: readonly Disk[];
   readonly labels: readonly Placed[];
 }
 
-/** A disk with the load as an arc around it; a draining one is hatched, so that no colour has to be told apart. */
+/** Draws each site as a disk with its load as an arc. A draining site is hatched, so that nobody has to distinguish colours. */
 export function drawSites(g: CanvasRenderingContext2D, scene: Scene): void {
   const layout = layoutOf(scene.world, scene.view);
   for (const site of scene.world.sites.values()) drawSite(g, scene, site, layout);
 }
 
-/** @returns the names, and what those of moves may not cover */
+/** Draws the names of sites. @returns these names, and the disks that the names of moves must not cover */
 export function nameSites(g: CanvasRenderingContext2D, scene: Scene): Named {
   const named = namesOf(g, scene);
   for (const label of named.labels) write(g, label, scene.palette.ink, scene.palette.surface);
@@ -32,7 +32,7 @@ export function nameSites(g: CanvasRenderingContext2D, scene: Scene): Named {
 
 const kept = new WeakMap<World, { of: string; named: Named }>();
 
-/** Laid out again only when something has changed: a map that only flows is drawn sixty times a second. */
+/** Lays the names out again only if something has changed: during a move the map is drawn sixty times a second. */
 function namesOf(g: CanvasRenderingContext2D, { world, view, site: chosen }: Scene): Named {
   const { scale, left, top, width, height } = view;
   const of = [scale, left, top, width, height, world.settled, chosen].join(' ');
@@ -56,7 +56,7 @@ function namesOf(g: CanvasRenderingContext2D, { world, view, site: chosen }: Sce
   return named;
 }
 
-/** Whose name comes first: the chosen site's, those of draining sites, then by the number of VMs. */
+/** The priority of a name: first the chosen site, then draining sites, then sites by their number of VMs. */
 function rank({ site, draining, vms }: Place, chosen: string | undefined): number {
   if (site === chosen) return Number.POSITIVE_INFINITY;
   return vms + (draining ? 1e9 : 0);

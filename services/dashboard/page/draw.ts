@@ -1,4 +1,4 @@
-/** Draws a world: VMs and users as dots, above them on another canvas what is chosen, moves and sites. */
+/** Draws a world: VMs and users as dots; above them, on another canvas, the chosen VM or site, moves and sites. */
 import { type Stamp, stampOf } from './dots.ts';
 import { drawMoves, nameMoves } from './draw-moves.ts';
 import { drawSites, nameSites } from './draw-sites.ts';
@@ -8,11 +8,11 @@ import type { Scene, Stamps } from './scene.ts';
 import { line, ring } from './strokes.ts';
 import type { Place, UserDot, World } from './world.ts';
 
-/** How long a dot glides to where its user is now. */
+/** How long a dot takes to glide to the new position of its user. */
 const GLIDE_MS = 300;
 const MANY_USERS = 3_000;
 
-/** @returns whether anything is still on its way, so that it has to be drawn again */
+/** Draws a frame. @returns true if something moves, so that another frame must follow */
 export function draw(g: CanvasRenderingContext2D, scene: Scene): boolean {
   const { world, view } = scene;
   g.clearRect(0, 0, view.width, view.height);
@@ -54,7 +54,7 @@ function disk(colour: string, rim: string, radius: number): Stamp {
   });
 }
 
-/** Where a dot is on its way. */
+/** The place of a dot while it glides. */
 function glided(dot: UserDot, { nowMs, still }: Scene): Spot {
   const share = still ? 1 : (nowMs - dot.movedMs) / GLIDE_MS;
   if (share >= 1) return dot;
@@ -80,7 +80,7 @@ function drawUsers(scene: Scene): boolean {
   return gliding;
 }
 
-/** From the home of the chosen VM to its users. */
+/** Draws lines from the home of the chosen VM to its users. */
 function drawTies(g: CanvasRenderingContext2D, scene: Scene, home: Place, users: readonly UserDot[]): void {
   const from = spotOf(home, scene.view);
   g.strokeStyle = scene.palette.chosen;

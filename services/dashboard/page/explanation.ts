@@ -1,53 +1,53 @@
-/** Why a VM is where it is, and why not elsewhere: the sentence, what it rests on, and every candidate. */
+/** The explanation of a VM's site: a sentence, the facts behind it, and a table of all candidates. */
 import { bytes, counted, digits, duration, timeOfDay } from '#shared/format.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { DecisionView } from '../wire.ts';
 import { el } from './dom.ts';
 
-/** What is said first of a decision of the past. */
+/** The sentence about a past decision. */
 export function decisionSentence(decision: DecisionView, explained: Explained): string {
   const { vm, verdict, from, to, reason, source, atMs } = decision;
   const at = `At ${timeOfDay(atMs)} `;
-  if (verdict === 'stay') return `${at}${vm} was to stay at ${from} after all: ${reason}.`;
-  if (verdict === 'cancel') return `${at}the move of ${vm} from ${from} to ${to} was given up: ${reason}.`;
-  const ordered = `${at}${vm} was to move from ${from} to ${to}`;
-  if (source === 'operator') return `${ordered}: an operator ordered it.`;
-  if (source === 'evacuation') return `${ordered}: ${from} was being emptied, or had fallen silent (${reason}).`;
+  if (verdict === 'stay') return `${at}the policy decided that ${vm} stays at ${from}: ${reason}.`;
+  if (verdict === 'cancel') return `${at}the move of ${vm} from ${from} to ${to} was cancelled: ${reason}.`;
+  if (source === 'operator') return `${at}an operator ordered ${vm} to move from ${from} to ${to}.`;
+  const ordered = `${at}the policy decided to move ${vm} from ${from} to ${to}`;
+  if (source === 'evacuation') return `${ordered}, because ${from} was draining or silent (${reason}).`;
   const target = explained.candidates.find(({ site }) => site === to);
   if (target?.prediction === undefined) return `${ordered}: ${reason}.`;
   const gain = digits(explained.homeServingUserMsPerS - target.servingUserMsPerS);
   const { costUserMs, benefitUserMs } = target.prediction;
   return (
-    `${ordered}, which serves ${counted(explained.sessions, 'user')} better by ${gain} user-milliseconds a second: ` +
-    `worth ${digits(benefitUserMs)} in the time they are expected to stay, at a cost of ${digits(costUserMs)}.`
+    `${ordered}, which serves ${counted(explained.sessions, 'user')} better by ${gain} user-milliseconds a second. ` +
+    `The predicted benefit while they stay is ${digits(benefitUserMs)} user-milliseconds; the move costs ${digits(costUserMs)}.`
   );
 }
 
-/** @param sentence what is said first */
+/** The elements of an explanation. @param sentence the first of them */
 export function explanationParts(explained: Explained, sentence: string): HTMLElement[] {
   const { state, reason, policy, sessions, oldestFixAgeMs, expectedStayMs } = explained;
-  const heard = sessions === 0 ? '' : `, last heard of ${duration(oldestFixAgeMs)} before`;
+  const age = sessions === 0 ? '' : `, oldest position ${duration(oldestFixAgeMs)} old`;
   return [
     el('p', { class: 'sentence' }, sentence),
     el(
       'p',
       { class: 'facts' },
-      `${state} (${reason}), by the policy ${policy}; ${counted(sessions, 'active user')}${heard}; `,
-      `expected to stay ${duration(expectedStayMs)}.`,
+      `State: ${state} (${reason}). Policy: ${policy}. ${counted(sessions, 'active user')}${age}. `,
+      `Expected stay: ${duration(expectedStayMs)}.`,
     ),
     candidateTable(explained),
   ];
 }
 
-/** Serving in user-milliseconds a second, cost and benefit in user-milliseconds. */
+/** The table of candidates. */
 function candidateTable({ home, homeServingUserMsPerS, candidates }: Explained): HTMLElement {
   const head = [
     ['site', ''],
-    ['gain', 'What the site would serve better than the home, in user-milliseconds a second'],
-    ['takes', 'How long a move there would take'],
-    ['gap', 'The interruption that clients would see'],
-    ['cost', 'What the move would cost its users once, in user-milliseconds'],
-    ['worth', 'What is gained while they are expected to stay, in user-milliseconds'],
+    ['gain', 'How much better than the home the site serves the users, in user-milliseconds a second'],
+    ['takes', 'Predicted duration of the move'],
+    ['gap', 'Predicted interruption of clients'],
+    ['cost', 'Predicted cost of the move for the users, in user-milliseconds'],
+    ['worth', 'Predicted benefit while the users stay, in user-milliseconds'],
     ['why not', ''],
   ];
   const rows = candidates.map(({ site, servingUserMsPerS, prediction, rejected }) => {
@@ -101,6 +101,6 @@ function whyNot(
   home: number,
   prediction: { readonly costUserMs: number; readonly benefitUserMs: number } | undefined,
 ): string {
-  if (serving >= home) return 'no better';
-  return prediction && prediction.benefitUserMs < prediction.costUserMs ? 'not worth it yet' : '';
+  if (serving >= home) return 'not better';
+  return prediction && prediction.benefitUserMs < prediction.costUserMs ? 'costs more than it is worth' : '';
 }

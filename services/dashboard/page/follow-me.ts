@@ -1,4 +1,4 @@
-/** The page that shares one's own position, and says where one's VM is. */
+/** The page that shares the viewer's position, and shows the site of the viewer's VM. */
 import { duration, timeOfDay } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
 import { isSignedIn, Refused, settings } from './api.ts';
@@ -11,9 +11,9 @@ import { stayConnected } from './stream.ts';
 import { createTheme } from './theme.ts';
 import { World } from './world.ts';
 
-/** A device may tell its position many times a second. */
+/** The shortest time between two reports. A device may give its position many times a second. */
 const REPORT_MS = 3_000;
-/** A user who does not move reports at least so often. */
+/** The longest time between two reports, for a user who does not move. */
 const REPEAT_MS = 60_000;
 
 const page = await settings();
@@ -38,7 +38,7 @@ const connection = stayConnected(
     if (enrolling === undefined && position !== undefined) void share(position);
     show();
   },
-  (sinceMs) => tell(sinceMs === undefined ? '' : 'The server does not answer; it is asked again every two seconds.'),
+  (sinceMs) => tell(sinceMs === undefined ? '' : 'The server does not answer. The page tries again every two seconds.'),
 );
 if (page.signIn) createSigning(() => connection.reconnect());
 
@@ -51,21 +51,21 @@ function begin(): void {
   watch = navigator.geolocation.watchPosition(
     ({ coords }) => void share({ lat: coords.latitude, lon: coords.longitude }),
     (error) => {
-      tell(error.code === error.PERMISSION_DENIED ? 'The browser was told not to share your position.' : error.message);
+      tell(error.code === error.PERMISSION_DENIED ? 'The browser has no permission to share your position.' : error.message);
       if (error.code === error.PERMISSION_DENIED) void end();
     },
     { enableHighAccuracy: true },
   );
 }
 
-/** Why nothing can be shared. */
+/** Why the position cannot be shared; undefined if it can. */
 function hindranceNow(): string | undefined {
-  if (page.signIn && !isSignedIn()) return 'Sign in first: this server asks for its token.';
-  if (!isSecureContext) return 'This page was not loaded over https: the browser will not tell where you are.';
+  if (page.signIn && !isSignedIn()) return 'Sign in first: this server requires a token.';
+  if (!isSecureContext) return 'Load this page over https: browsers do not share positions with pages that were loaded over http.';
   return undefined;
 }
 
-/** Tells the server, and makes the VM with the first position. */
+/** Reports a position. The first position creates the VM. */
 async function share(at: Position): Promise<void> {
   position = at;
   if (world.sites.size === 0) return;
@@ -124,7 +124,7 @@ function show(): void {
   const last = done[0];
   say(
     byId('moved'),
-    last ? `${done.length} ×, last at ${timeOfDay(last.switchedAtMs ?? last.orderedAtMs)}` : 'not yet',
+    last ? `${done.length} ×, last at ${timeOfDay(last.switchedAtMs ?? last.orderedAtMs)}` : 'none so far',
   );
   keyed(byId('trips'), trips, {
     key: ({ migration }) => migration,
@@ -151,6 +151,6 @@ addEventListener('pagehide', () => {
 });
 setInterval(() => {
   if (guest === undefined || position === undefined) return;
-  // Reports a position that came too soon after the last one, and the one of a user who stands still.
+  // Reports a position that came too soon after the last report, and repeats that of a user who stands still.
   if (position !== reported || performance.now() > reportedMs + REPEAT_MS) void share(position);
 }, REPORT_MS / 2);

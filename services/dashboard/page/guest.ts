@@ -1,4 +1,4 @@
-/** A guest: a user under a random name with a VM of their own. This page makes and removes both. */
+/** A guest: a user with a random name and a VM. The page creates and removes both. */
 import * as L from 'leaflet';
 import { ask, Refused } from './api.ts';
 import type { World } from './world.ts';
@@ -15,10 +15,10 @@ export interface Guest {
   readonly vm: string;
 }
 
-/** A small VM: it moves in seconds over two paths of a gigabit. */
+/** A small VM, which moves in seconds over two paths of one gigabit a second. */
 const SPEC = { ramBytes: 2 ** 30, dirtyRateBps: 5_000_000, workingSetBytes: 50_000_000 };
 
-/** Makes a VM at the nearest site with room, and attaches a user to it. @throws Refused */
+/** Declares a VM at the nearest site with room, and attaches a user to it. @throws Refused */
 export async function enrol(world: World, position: Position): Promise<Guest> {
   const home = nearestWithRoom(world, position);
   if (home === undefined) throw new Refused('SITE_FULL', 'No site has room for another VM.');
@@ -31,17 +31,17 @@ export async function enrol(world: World, position: Position): Promise<Guest> {
   return guest;
 }
 
-/** Reports where the user is, at the time of the server's clock. @throws Refused */
+/** Reports the position of the user. The server sets the time. @throws Refused */
 export async function report({ user }: Guest, { lat, lon }: Position): Promise<void> {
   await ask('POST', '/v1/locations', { user, lat, lon });
 }
 
-/** Removes the VM, also where the page is just being closed. @throws Refused */
+/** Removes the VM, also while the browser closes the page. @throws Refused */
 export async function leave({ vm }: Guest): Promise<void> {
   await ask('DELETE', `/v1/vms/${vm}`, undefined, true);
 }
 
-/** Along a great circle. */
+/** The great-circle distance. */
 export function distanceKm(a: Position, b: Position): number {
   return L.latLng(a.lat, a.lon).distanceTo(L.latLng(b.lat, b.lon)) / 1000;
 }

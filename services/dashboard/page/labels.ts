@@ -1,48 +1,48 @@
-/** Where names go on the map, so that none hides a site, a VM or another name. Those that find no room are left out. */
+/** Places names on the map so that none hides a site, a VM or another name. Names without room are left out. */
 import type { Spot, View } from './layout.ts';
 
-/** A disk that no name may cover: a site with its VMs, the arrow of a move. */
+/** A disk that no name may cover: a site with its VMs, or the arrow of a move. */
 export interface Disk extends Spot {
   readonly radius: number;
 }
 
-/** A name that looks for a place. The first one given chooses first. */
+/** A name that needs a place. */
 export interface Wish {
   readonly text: string;
-  /** Pixels. */
+  /** In pixels. */
   readonly width: number;
-  /** What it names. It goes beside this disk. */
+  /** The disk of the named object. The name goes beside it. */
   readonly of: Disk;
-  /** How many lines it may be away from there. */
+  /** How many lines away from the disk the name may be. */
   readonly lines: number;
-  /** True: it is drawn even where it covers something. */
+  /** True: the name is drawn even if it covers something. */
   readonly needed: boolean;
 }
 
-/** A name in its place. */
+/** A name with its place. */
 export interface Placed {
   readonly text: string;
-  /** Its left end, and the line on which it stands. */
+  /** Its left end, and its baseline. */
   readonly x: number;
   readonly y: number;
   readonly width: number;
 }
 
-/** Of the font in which names are drawn. */
+/** How far the font of names reaches above and below the baseline, in pixels. */
 export const ASCENT = 11;
 export const DESCENT = 4;
 const GAP = 3;
 
-/** What is there already. */
+/** The objects that restrict the places of names. */
 export interface Surroundings {
-  /** The size of the map, beyond whose edges names would be cut. */
+  /** The size of the map. A name must not cross its edge. */
   readonly view: Pick<View, 'width' | 'height'>;
   readonly disks: readonly Disk[];
-  /** Names that have their place already. */
+  /** The names that already have a place. */
   readonly taken: readonly Placed[];
 }
 
-/** Places as many names as have room, those at the front of the list first. */
+/** Places as many names as have room. Names at the front of the list choose first. */
 export function placeLabels(wishes: readonly Wish[], { view, disks, taken }: Surroundings): Placed[] {
   const placed = [...taken];
   const own: Placed[] = [];
@@ -56,7 +56,7 @@ export function placeLabels(wishes: readonly Wish[], { view, disks, taken }: Sur
   return own;
 }
 
-/** Below, above, right and left; then the same farther away. */
+/** The possible places: below, above, right and left of the disk; then the same farther away. */
 function spotsFor({ text, width, lines, of: { x, y, radius } }: Wish): Placed[] {
   const spots: Placed[] = [];
   const line = ASCENT + DESCENT + GAP;
@@ -91,7 +91,7 @@ function covers({ x, y, width }: Placed, disk: Disk): boolean {
   return Math.hypot(nearestX - disk.x, nearestY - disk.y) < disk.radius;
 }
 
-/** A long name is cut; pointing at the site shows the whole. */
+/** Cuts a long name. The tooltip of the site shows the whole name. */
 export function shortened(name: string, most = 24): string {
   return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }

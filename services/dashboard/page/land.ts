@@ -1,18 +1,19 @@
-/** The map that is shipped: land and the borders of countries. */
+/** The shipped map: land and the borders of countries. */
 import * as L from 'leaflet';
 import { feature, mesh } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import type { Palette } from './palette.ts';
 
+/** The drawn land. */
 export interface Land {
   paint(colours: Palette): void;
 }
 
-/** Loads it from our own server, and lays it under everything that is drawn on the map. */
+/** Loads the land from this page's server, and adds it to the map. */
 export async function loadLand(map: L.Map): Promise<Land> {
   const response = await fetch('/assets/world.json');
   const topology = (await response.json()) as Topology<{ land: GeometryCollection; countries: GeometryCollection }>;
-  // Under everything that is drawn on it, whenever it comes.
+  // The land is below everything else, even if it is loaded last.
   map.createPane('land').style.zIndex = '250';
   const options = { renderer: L.canvas({ padding: 0.3, pane: 'land' }), interactive: false } as L.GeoJSONOptions;
   const area = L.geoJSON(feature(topology, topology.objects.land), options).addTo(map);

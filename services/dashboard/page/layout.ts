@@ -1,7 +1,7 @@
-/** Where things are on the screen: the view of the map, how large sites are drawn, and the VMs around them. */
+/** The layout of the map: the visible part, the size of sites, and the places of VMs around them. */
 import type { Place, World } from './world.ts';
 
-/** The part of the map that is seen: a place on the unit square is at `x * scale - left` pixels. */
+/** The visible part of the map: a place on the unit square is at `x * scale - left` pixels. */
 export interface View {
   readonly scale: number;
   readonly left: number;
@@ -10,29 +10,29 @@ export interface View {
   readonly height: number;
 }
 
-/** Pixels on the canvas. */
+/** A point on the canvas, in pixels. */
 export interface Spot {
   readonly x: number;
   readonly y: number;
 }
 
-/** The radius of a site that has room around it, and of one that has none. */
+/** The radius of sites that are far apart, and the smallest radius of crowded sites, in pixels. */
 const SITE_RADIUS = 11;
 const LEAST_RADIUS = 4;
-/** A site that is smaller than that has no room for its number of VMs. */
+/** A smaller site has no room for its number of VMs. */
 export const READABLE_RADIUS = 9;
-/** This share of the sites may be nearer to each other than their disks are wide. */
+/** The disks of this share of the sites may overlap. */
 const CROWDED_SHARE = 0.2;
-/** A VM's square with its gap. */
+/** The size of a VM's square with its gap, in pixels. */
 const CELL = 6;
-/** With more sites, single VMs are too small to see. */
+/** With more sites, single VMs are not drawn: they would be too small. */
 const MOST_RINGS = 300;
 const FIRST_RING = SITE_RADIUS + 8;
 
 const cells: Spot[] = [];
 let ring = 0;
 
-/** Where the n-th VM of a site is, from the middle of the site: on rings around it. */
+/** The place of the n-th VM of a site, relative to the site. VMs are on rings around their site. */
 export function cellOf(n: number): Spot {
   while (cells.length <= n) {
     const radius = FIRST_RING + ring++ * (CELL + 1);
@@ -45,7 +45,7 @@ export function cellOf(n: number): Spot {
   return cells[n]!;
 }
 
-/** The radius of so many VMs around a site. */
+/** The radius of the rings of so many VMs. */
 function ringRadius(vms: number): number {
   if (vms === 0) return SITE_RADIUS;
   const { x, y } = cellOf(vms - 1);
@@ -60,19 +60,19 @@ export function isSeen({ x, y }: Spot, { width, height }: View, margin = 0): boo
   return x > -margin && y > -margin && x < width + margin && y < height + margin;
 }
 
-/** How large sites are drawn at one zoom. */
+/** The sizes of sites at one zoom. */
 export interface Layout {
   /** The radius of each site's disk, in pixels. */
   readonly radius: number;
-  /** The radius of a site with what is drawn around it, in pixels. */
+  /** The radius of a site including its VMs, in pixels. */
   reach(place: Place): number;
-  /** True: there is room around this site to draw its VMs. */
+  /** True if there is room to draw the VMs of this site. */
   showsVms(site: string): boolean;
 }
 
 const known = new WeakMap<World, { settled: number; gaps: Float64Array; scale: number; layout: Layout }>();
 
-/** The layout of a world, worked out again only when sites or homes have changed, or the zoom. */
+/** The layout of a world. It is computed again only if sites, homes or the zoom have changed. */
 export function layoutOf(world: World, { scale }: View): Layout {
   const before = known.get(world);
   const same = before?.settled === world.settled;
@@ -100,7 +100,7 @@ function layoutAt(world: World, gaps: Float64Array, scale: number): Layout {
   };
 }
 
-/** How far each site is from the nearest other one, on the unit square; ascending. */
+/** The distance of each site to its nearest neighbour on the unit square, in ascending order. */
 function gapsOf(places: readonly Place[]): Float64Array {
   const gaps = Float64Array.from(places, (a) => {
     let least = 1;
@@ -110,7 +110,7 @@ function gapsOf(places: readonly Place[]): Float64Array {
   return gaps.sort();
 }
 
-/** The distance from a site to the nearest other one, on the unit square; 1: there is no other. */
+/** The distance of a site to its nearest neighbour on the unit square; 1 if there is no other site. */
 export function gapAround(world: World, place: Place): number {
   let least = 1;
   for (const other of world.sites.values()) {

@@ -1,4 +1,4 @@
-/** The lists beside the map: moves under way, decisions, sites. Each entry is a button, so that keys reach it. */
+/** The lists beside the map: moves under way, decisions, sites. Each entry is a button, so the keyboard reaches it. */
 import { bytes, counted, timeOfDay } from '#shared/format.ts';
 import type { DecisionView, MoveView, SiteView } from '../wire.ts';
 import { type Action, cancel } from './actions.ts';
@@ -7,11 +7,11 @@ import { el, keyed, say } from './dom.ts';
 import type { Chosen } from './pointing.ts';
 import type { World } from './world.ts';
 
-/** Entries of a list at most; the rest is found by name. */
+/** The most entries of a list. Viewers find the others by name. */
 const MOST_SHOWN = 60;
 const MOST_SITES = 300;
 
-/** What a list needs beside the world. */
+/** The options of the lists. */
 export interface ListOptions {
   readonly mayAct: boolean;
   readonly act: (action: Action) => void;
@@ -33,7 +33,7 @@ function moveItem({ migration, vm, from, to }: MoveView, { mayAct, act, choose }
     'li',
     {},
     el('button', { type: 'button', class: 'link', onclick: () => choose({ vm }) }, el('b', {}, vm), ` ${from} → ${to}`),
-    el('progress', { max: '1', 'aria-label': `${vm}: how much is copied` }),
+    el('progress', { max: '1', 'aria-label': `Progress of the move of ${vm}` }),
     el('span', { class: 'facts' }),
   );
   if (mayAct) {
@@ -51,7 +51,7 @@ function updateMove(item: HTMLElement, move: MoveView): void {
   say(item.querySelector('.facts')!, moveWords(move) + (rateBps > 0 ? `, ${bytes(rateBps)}/s` : ''));
 }
 
-/** What a verdict looks like: a sign beside the colour. */
+/** The sign of a verdict, in addition to its colour. */
 const SIGNS = { move: '▲', stay: '■', cancel: '✕' } as const;
 
 export function showDecisions(list: HTMLElement, world: World, options: ListOptions, chosen: string | undefined): void {
@@ -86,10 +86,10 @@ function decisionItem(decision: DecisionView, { choose }: ListOptions): HTMLElem
 function decisionWords({ verdict, from, to, reason, source }: DecisionView): string {
   const why = source === 'operator' ? 'an operator' : reason;
   if (verdict === 'move') return `${from} → ${to}, ${why}`;
-  return verdict === 'stay' ? `stays at ${from}, ${why}` : `gives up ${from} → ${to}, ${why}`;
+  return verdict === 'stay' ? `stays at ${from}, ${why}` : `cancels ${from} → ${to}, ${why}`;
 }
 
-/** How the move that was decided ended. */
+/** The outcome of a decision's move; empty if it has not ended. */
 function endOf({ verdict, decision }: DecisionView, world: World): string {
   const move = verdict === 'move' ? world.moves.get(decision) : undefined;
   if (move === undefined || move.outcome === null) return '';
@@ -99,7 +99,7 @@ function endOf({ verdict, decision }: DecisionView, world: World): string {
   return `pause ${Math.round(pauseMs)} ms, interruption ${Math.round(interruptionMs)} ms${notes}`;
 }
 
-/** @param body of the table, whose headings the page has */
+/** Shows the table of sites. @param body the body of the table; the page has its head */
 export function showSites(body: HTMLElement, world: World, { choose }: ListOptions): void {
   const how = {
     key: ({ site }: SiteView) => site,

@@ -1,4 +1,4 @@
-/** The dashboard: one stream of pictures in, everything that shows it kept up to date. */
+/** The dashboard page: receives the stream of pictures, and updates everything that shows them. */
 import { instant } from '#shared/format.ts';
 import type { Line, MoveView } from '../wire.ts';
 import { type Action, pause } from './actions.ts';
@@ -17,9 +17,9 @@ import { createTheme } from './theme.ts';
 import { createTimeline } from './timeline.ts';
 import { World } from './world.ts';
 
-/** How often an explanation that is looked at is asked for again. */
+/** How often the page asks again for the explanation that it shows. */
 const EXPLAIN_MS = 3_000;
-/** Most names that the search field suggests. */
+/** The most names that the search field suggests. */
 const MOST_NAMES = 30;
 
 const page = await settings();
@@ -28,10 +28,10 @@ const now = new World();
 let then: World | undefined;
 let chosen: Chosen = {};
 let decision: string | undefined;
-/** The map has shown all sites once. */
+/** True when the map has shown all sites once. */
 let fitted = false;
 let connected = true;
-/** On a phone what was chosen is below the map. */
+/** On a phone the panel of the chosen VM or site is below the map. */
 const narrow = matchMedia('(max-width: 860px)');
 
 const shown = () => then ?? now;
@@ -50,7 +50,7 @@ const timeline = createTimeline(
     show();
     void explain();
   },
-  (error) => announce(error instanceof Refused ? error.message : 'The past could not be had.'),
+  (error) => announce(error instanceof Refused ? error.message : 'The past could not be loaded.'),
 );
 createTheme(byId('theme'), () => {
   map.repaint();
@@ -106,7 +106,7 @@ function show(): void {
   allowActions();
 }
 
-/** Nothing can be ordered of a server that does not answer. */
+/** Disables the actions while the server does not answer. */
 function allowActions(): void {
   for (const one of document.querySelectorAll('[data-acts]')) one.toggleAttribute('disabled', !connected);
   byId('pause').toggleAttribute('disabled', !connected || !mayAct());
@@ -133,7 +133,7 @@ function take(line: Line): void {
   timeline.update(now);
   if (then === undefined) map.touch();
   show();
-  // The reasons of before a move began, or ended, are no longer those of now.
+  // The reasons change when a move begins or ends.
   if (line.kind === 'picture' || line.moves?.some((move) => move.vm === chosen.vm && isTurn(move))) void explain();
   if (!fitted && now.sites.size > 0) {
     map.fit();
@@ -153,7 +153,7 @@ byId('find').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = field.value.trim();
   const found = shown().sites.has(name) ? { site: name } : shown().homes.has(name) ? { vm: name } : undefined;
-  if (found === undefined) return announce(`There is no VM and no site "${name}".`);
+  if (found === undefined) return announce(`No VM and no site has the name "${name}".`);
   field.value = '';
   const site = found.site ?? shown().homes.get(name);
   if (site !== undefined) map.reveal(site);
@@ -170,11 +170,11 @@ document.addEventListener('keydown', (event) => {
 });
 setInterval(() => {
   const section = byId('chosen');
-  // A panel under the pointer or with the focus must not be replaced.
+  // The panel must not be replaced while it is under the pointer or has the focus.
   if (chosen.vm === undefined || then || decision || section.matches(':hover, :focus-within')) return;
   void explain();
 }, EXPLAIN_MS);
 
 map.show(now);
-// For the benchmark and the tests: what was drawn, and how long it took.
+// The benchmark and the tests read the drawn state and the drawing times.
 Object.assign(globalThis, { tagalong: { now, frameMs: map.frameMs, spotOf: map.spotOf } });

@@ -1,4 +1,4 @@
-/** The map: the land of the whole earth from a file of ours, or raster tiles, with one canvas above it. */
+/** The map: the shipped land of the whole earth, or raster tiles, with two canvases above it. */
 import * as L from 'leaflet';
 import type { PageSettings } from '../wire.ts';
 import { el, say } from './dom.ts';
@@ -11,36 +11,37 @@ import { type Palette, palette } from './palette.ts';
 import { type Chosen, targetAt } from './pointing.ts';
 import type { World } from './world.ts';
 
+/** The map of the page. */
 export interface WorldMap {
   /** Draws this world from now on. */
   show(world: World): void;
-  /** Something of it has changed. */
+  /** Draws the world again, because it has changed. */
   touch(): void;
   choose(chosen: Chosen): void;
-  /** Colours have changed. */
+  /** Draws again, because the colours have changed. */
   repaint(): void;
-  /** Where a position is drawn, in pixels from the corner of the map. */
+  /** The place of a position, in pixels from the corner of the map. */
   spotOf(lat: number, lon: number): Spot;
-  /** Brings all sites into view, and again whenever the map's size changes, until the viewer moves the map. */
+  /** Shows all sites, and does so again when the map's size changes, until the viewer moves the map. */
   fit(): void;
-  /** Brings a site into view, so near that it can be told from others. */
+  /** Shows a site, and zooms in until it is apart from its neighbours. */
   reveal(site: string): void;
-  /** What drawing one frame took, of the last ones, in milliseconds. */
+  /** The drawing times of the last frames, in milliseconds. */
   readonly frameMs: readonly number[];
 }
 
-/** A found site has so much room around it, in pixels. */
+/** The distance of a revealed site to its nearest neighbour, in pixels. */
 const ROOM = 60;
 const CLOSEST_ZOOM = 12;
-/** A site is in view where it is not nearer to the edge. */
+/** A site nearer to the edge of the map does not count as visible, in pixels. */
 const EDGE = 60;
-/** The tooltip stands beside the pointer. */
+/** The distance of the tooltip from the pointer, in pixels. */
 const TIP_GAP = 14;
 const FRAMES_KEPT = 600;
-/** Longer than that, and a screen of 60 pictures a second could not show each. */
+/** A frame that takes longer cannot be drawn sixty times a second. */
 const SLOW_MS = 16;
 
-/** @param onChoose receives what the viewer pointed at */
+/** Creates the map. @param onChoose called with the VM or site on which the viewer clicked */
 export function createMap(
   container: HTMLElement,
   { tilesUrl, tilesAttribution }: PageSettings,
@@ -53,7 +54,7 @@ export function createMap(
     maxZoom: 18,
     zoomSnap: 0.25,
     zoomDelta: 0.5,
-    // Between two zooms a canvas would have to be stretched.
+    // An animation would have to stretch the canvases.
     zoomAnimation: false,
     worldCopyJump: false,
     attributionControl: tilesUrl !== null,
@@ -87,7 +88,7 @@ export function createMap(
     if (fitCanvas(canvas, seen)) g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     for (const one of [dotCanvas, canvas]) L.DomUtil.setPosition(one, map.containerPointToLayerPoint([0, 0]));
     const scene = { world, view: seen, palette: colours, vm: chosen.vm, site: chosen.site, dots, stamps };
-    // Where drawing is slow, what moves jumps four times a second rather than taking all of the processor.
+    // If drawing is slow, dots jump four times a second instead of gliding, so that drawing does not use all of the processor.
     const calm = still.matches || tookMs > SLOW_MS;
     const goesOn = draw(g, { ...scene, nowMs: begunMs, still: calm });
     tookMs = performance.now() - begunMs;
@@ -114,12 +115,12 @@ export function createMap(
     tip.hidden = at === undefined;
     if (spot === undefined || at === undefined) return;
     say(tip, at.words);
-    // Towards the middle, so that it stays inside.
+    // The tooltip is on the side of the pointer that faces the middle of the map, so it stays inside.
     const { x: width } = map.getSize();
     const left = spot.x > width / 2 ? spot.x - tip.offsetWidth - TIP_GAP : spot.x + TIP_GAP;
     tip.style.translate = `${Math.max(4, Math.min(left, width - tip.offsetWidth - 4))}px ${spot.y + TIP_GAP}px`;
   };
-  /** True: the map shows what `showAll` chose. */
+  /** True while the map shows the part that `showAll` chose. */
   let fits = false;
   let fitting = false;
   const showAll = () => {

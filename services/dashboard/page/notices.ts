@@ -1,11 +1,11 @@
-/** What is said above the page for a while, and that the connection is lost for as long as it is. Nothing else moves by it. */
+/** Notices above the page: a message for ten seconds, and a warning while the connection is lost. They do not shift the page. */
 import { timeOfDay } from '#shared/format.ts';
 import { byId, say } from './dom.ts';
 
 const SHOWN_MS = 10_000;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** One line, which screen readers say, and which goes away. */
+/** Shows a message for ten seconds. Screen readers read it aloud. */
 export function announce(text: string): void {
   const banner = byId('banner');
   clearTimeout(timer);
@@ -16,11 +16,11 @@ export function announce(text: string): void {
   }, SHOWN_MS);
 }
 
-/** @param sinceMs when the server was last heard of; undefined: it is heard again */
+/** Shows or hides the warning. @param sinceMs the time of the last line from the server; undefined when it answers again */
 export function showLoss(sinceMs: number | undefined): void {
   const lost = byId('lost');
   lost.hidden = sinceMs === undefined;
   if (sinceMs === undefined) return;
-  const shown = 'What is shown is of then; nothing can be ordered. The server is asked again every two seconds.';
+  const shown = 'The page shows the state of that time, and actions are disabled. It tries again every two seconds.';
   say(lost, `No connection since ${timeOfDay(sinceMs)} UTC. ${shown}`);
 }

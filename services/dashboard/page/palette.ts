@@ -1,5 +1,6 @@
-/** The colours of what is drawn. They are those of the style sheet, which chose them to differ for colour-blind eyes too. */
+/** The colours of the style sheet, for the canvases. Colour-blind people can distinguish them, too. */
 
+/** The colours by name. */
 export type Palette = Readonly<Record<(typeof NAMES)[number], string>>;
 
 const NAMES = [
@@ -19,19 +20,19 @@ const NAMES = [
 
 let known: Palette | undefined;
 
-/** Colours have changed: they are read again, which takes the browser some time. */
+/** Discards the known colours, because they have changed. The next call reads them again, which takes the browser some time. */
 export function forgetPalette(): void {
   known = undefined;
 }
 
-/** The colours as they are now. */
+/** The present colours. */
 export function palette(): Palette {
   known ??= readPalette();
   return known;
 }
 
 function readPalette(): Palette {
-  // A property is read as it was written, `light-dark(…)` and all; only what uses it shows the colour that follows.
+  // The value of a property is its source text, such as `light-dark(…)`. Only an element that uses it has the resulting colour.
   const probe = document.body.appendChild(document.createElement('i'));
   const colours = NAMES.map((name) => {
     probe.style.color = `var(--${name})`;

@@ -5,18 +5,18 @@ import { pointOfMove } from './draw-moves.ts';
 import { cellOf, layoutOf, type Spot, spotOf, type View } from './layout.ts';
 import type { World } from './world.ts';
 
-/** What is chosen on the map. */
+/** The VM or the site that is chosen on the map. */
 export interface Chosen {
   readonly vm?: string | undefined;
   readonly site?: string | undefined;
 }
 
-/** The object that a click there chooses, and a line to show while the pointer hovers above it. */
+/** The object below the pointer: a click chooses it, and the tooltip shows `words`. */
 export interface Target extends Chosen {
   readonly words: string;
 }
 
-/** A pointer hits what is so near. */
+/** The pointer hits objects within this distance, in pixels. */
 const REACH = 9;
 
 /** The VM, the site, the move or the user that is nearest to a pointer. */
@@ -43,7 +43,7 @@ export function targetAt(world: World, view: View, { x, y }: Spot, nowMs: number
   for (const dot of world.users.values()) {
     const [vm] = dot.vms;
     if (dot.movedMs >= 0 && vm !== undefined && near(spotOf(dot, view), REACH)) {
-      return { vm, words: `${dot.name}, who uses ${vm}` };
+      return { vm, words: `${dot.name}, user of ${vm}` };
     }
   }
   return undefined;

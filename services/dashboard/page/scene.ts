@@ -1,10 +1,10 @@
-/** What is drawn of one instant. */
+/** The input of one frame. */
 import type { Dots, Stamp } from './dots.ts';
 import type { View } from './layout.ts';
 import type { Palette } from './palette.ts';
 import type { World } from './world.ts';
 
-/** What is to be drawn, and how. */
+/** What to draw, and how. */
 export interface Scene {
   readonly world: World;
   readonly view: View;
@@ -15,16 +15,16 @@ export interface Scene {
   readonly site: string | undefined;
   /** The clock of the page. */
   readonly nowMs: number;
-  /** True: nothing glides or flows. */
+  /** True: nothing is animated. */
   readonly still: boolean;
   readonly dots: Dots;
   readonly stamps: Stamps;
 }
 
-/** What users and VMs look like. */
+/** The pictures of users and VMs. */
 export interface Stamps {
   readonly user: Stamp;
-  /** Where there are very many: smaller, so that they do not hide each other. */
+  /** A smaller dot, for when there are so many users that they would hide each other. */
   readonly oneOfMany: Stamp;
   readonly vm: Stamp;
 }

@@ -1,8 +1,8 @@
-/** Signing in, and what follows from it. */
+/** The button and the dialog for signing in and out. */
 import { isSignedIn, Refused, signIn, signOut } from './api.ts';
 import { byId, say } from './dom.ts';
 
-/** @param changed called when the viewer has signed in or out */
+/** Sets up the button and the dialog. @param changed called when the viewer has signed in or out */
 export function createSigning(changed: () => void): void {
   const button = byId<HTMLButtonElement>('sign');
   const dialog = byId<HTMLDialogElement>('signing');
@@ -23,7 +23,7 @@ export function createSigning(changed: () => void): void {
       await signIn(field.value);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      return say(wrong, error.code === 'UNAUTHORIZED' ? 'That is not the token of this server.' : error.message);
+      return say(wrong, error.code === 'UNAUTHORIZED' ? 'The server does not accept this token.' : error.message);
     }
     dialog.close();
     say(button, 'Sign out');

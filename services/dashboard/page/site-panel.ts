@@ -1,13 +1,13 @@
-/** The site that was chosen: its load and its VMs as they are now, and the button that drains it. */
+/** The panel of the chosen site: its load, its VMs, and the button that drains it. */
 import { counted } from '#shared/format.ts';
 import { drain } from './actions.ts';
 import type { ChosenOptions } from './chosen-options.ts';
 import { el, fill, keyed, say } from './dom.ts';
 
-/** VMs that are listed at most. */
+/** The most VMs that the panel lists. */
 const MOST_VMS = 200;
 
-/** Shows a site in `section`, or brings what is shown of it up to date; buttons stay the same elements. */
+/** Shows a site in `section`, or updates the site that it shows. Buttons stay the same elements. */
 export function showSite(
   section: HTMLElement,
   name: string,
@@ -25,11 +25,11 @@ export function showSite(
   const site = world.sites.get(name);
   const vms = [...world.vmsAt(name)].sort();
   const load = site && `${site.vms} of ${counted(site.slots, 'slot')} taken${site.draining ? '; draining' : ''}`;
-  say(part('.load'), load ?? 'It has not been heard of.');
+  say(part('.load'), load ?? 'There is no site of this name.');
   const button = part<HTMLButtonElement>('.drain');
   button.hidden = site === undefined || !mayAct || !live;
   button.onclick = () => act(() => drain(world, name));
-  say(button, site?.draining ? 'Let VMs come again' : 'Drain …');
+  say(button, site?.draining ? 'End draining' : 'Drain …');
   keyed(part('.vms'), vms.slice(0, MOST_VMS), {
     key: (vm) => vm,
     build: (vm) =>

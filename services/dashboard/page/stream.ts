@@ -1,12 +1,14 @@
-/** Staying connected: the stream of lines, begun again where it ends. */
+/** Keeps the page connected: opens the stream of lines again when it ends. */
 import type { Line } from '../wire.ts';
 import { follow, Refused } from './api.ts';
 
 const RECONNECT_MS = 2_000;
 
 /**
- * @param take each line
- * @param lose told since when the server does not answer, in milliseconds since the Unix epoch; undefined: it does again
+ * Connects, and stays connected until the page is closed.
+ * @param take called with each line
+ * @param lose called when the connection is lost, with the time of the last line in milliseconds since the Unix epoch; called with
+ * undefined when the server answers again
  */
 export function stayConnected(
   take: (line: Line) => void,
@@ -28,7 +30,7 @@ export function stayConnected(
       await follow(stream.signal, heard).catch((error) => {
         if (!isLoss(error)) throw error;
       });
-      // The viewer signed in or out: connect again at once, as the other kind of viewer.
+      // The viewer has signed in or out, so connect again at once with or without the token.
       if (stream.signal.aborted) continue;
       lost = true;
       lose(heardMs);
@@ -39,8 +41,8 @@ export function stayConnected(
   return { reconnect: () => stream.abort() };
 }
 
-/** Anything but a fault of our own. */
+/** True for a lost connection; false for an error in the page itself. */
 function isLoss(error: unknown): boolean {
-  // A stream that breaks off is a TypeError, as is a server that is not there.
+  // `fetch` throws a TypeError if a stream breaks off or the server does not answer.
   return error instanceof Refused || error instanceof TypeError || error instanceof DOMException;
 }

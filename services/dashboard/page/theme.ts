@@ -1,4 +1,4 @@
-/** Light, dark, or as the system: kept in this browser. */
+/** The colours of the page: light, dark, or as in the system. The browser stores the choice. */
 
 import { forgetPalette } from './palette.ts';
 
@@ -6,7 +6,7 @@ const KEY = 'tagalong-colours';
 const THEMES = ['system', 'light', 'dark'] as const;
 const WORDS = { system: 'as the system', light: 'light', dark: 'dark' };
 
-/** @param changed told that colours are others now */
+/** Sets up the button. @param changed called when the colours have changed */
 export function createTheme(button: HTMLElement, changed: () => void): void {
   let theme = THEMES.find((one) => one === localStorage.getItem(KEY)) ?? 'system';
   const repaint = () => {

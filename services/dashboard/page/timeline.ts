@@ -1,4 +1,4 @@
-/** The last hour: a mark for each decision, and the handle by which any instant of it is brought back. */
+/** The time line of the last hour: a mark for each decision, and a handle that chooses an instant. */
 import { instant, timeOfDay } from '#shared/format.ts';
 import type { Picture } from '../wire.ts';
 import { past } from './api.ts';
@@ -6,22 +6,24 @@ import { byId, say } from './dom.ts';
 import { palette } from './palette.ts';
 import type { World } from './world.ts';
 
+/** The time line. */
 export interface Timeline {
-  /** True: what happens now is shown. */
+  /** True while the page shows the present. */
   readonly live: boolean;
-  /** Now is later than it was, or something was decided. */
+  /** Updates the end of the line and its marks. */
   update(world: World): void;
-  /** Whether what happens now is known at all. */
+  /** Sets whether the page receives the present state. */
   connect(connected: boolean): void;
 }
 
-/** A replay goes so many times as fast as the clock. */
+/** A replay runs this many times as fast as the clock. */
 const REPLAY_SPEED = 60;
 const STEP_MS = 250;
 
 /**
- * @param show told a picture of the past, or undefined: what is now
- * @param fail told that a picture could not be had
+ * Sets up the time line.
+ * @param show called with a picture of the past, or with undefined to show the present
+ * @param fail called when a picture cannot be loaded
  */
 export function createTimeline(show: (picture: Picture | undefined) => void, fail: (error: unknown) => void): Timeline {
   const scrub = byId<HTMLInputElement>('scrub');
@@ -34,7 +36,7 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   let wanted: number | undefined;
   let isLoading = false;
 
-  /** Asks for the instant that is wanted by then, one at a time. */
+  /** Requests pictures one at a time, always that of the latest wanted instant. */
   const ask = async () => {
     if (isLoading) return;
     isLoading = true;
@@ -90,7 +92,7 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   };
 
   scrub.addEventListener('input', () => {
-    // At the right end there is nothing to bring back.
+    // The right end of the line is the present.
     if (Number(scrub.value) >= Number(scrub.max)) goLive();
     else goTo(Number(scrub.value));
   });
@@ -117,7 +119,7 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   };
 }
 
-/** Moves above the line, what was given up or stays below it, and the time along it. */
+/** Draws a mark for each decision: moves above the line, other decisions below it; and the time of day along the line. */
 function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }: World, cursorMs: number): void {
   const { clientWidth: width, clientHeight: height } = canvas;
   canvas.width = width * devicePixelRatio;
@@ -125,7 +127,7 @@ function drawMarks(canvas: HTMLCanvasElement, { decisions, moves, fromMs, atMs }
   const g = canvas.getContext('2d')!;
   g.scale(devicePixelRatio, devicePixelRatio);
   const { quiet, move, fault, border, chosen } = palette();
-  // The handle's middle does not reach the ends.
+  // The middle of the slider's handle does not reach the ends.
   const xOf = (ms: number) => 8 + ((ms - fromMs) / Math.max(1, atMs - fromMs)) * (width - 16);
   const middle = height - 22;
   g.fillStyle = border;
@@ -151,11 +153,11 @@ interface Scale {
 }
 
 const SCALE_FONT = '11px system-ui, sans-serif';
-/** Ticks are at least so many pixels apart, and are so many milliseconds apart. */
+/** The smallest distance of two ticks in pixels, and their possible distances in milliseconds. */
 const TICK_PX = 56;
 const TICKS_MS = [1, 2, 5, 10, 30, 60, 300, 600, 900, 1_800].map((s) => s * 1_000);
 
-/** The time of day, in UTC, at round instants. */
+/** Draws the time of day (UTC) at round instants. */
 function drawScale(g: CanvasRenderingContext2D, { fromMs, atMs, xOf, width, y, colour }: Scale): void {
   const spanMs = Math.max(1, atMs - fromMs);
   const stepMs = TICKS_MS.find((ms) => (ms / spanMs) * width >= TICK_PX) ?? TICKS_MS.at(-1)!;
@@ -166,7 +168,7 @@ function drawScale(g: CanvasRenderingContext2D, { fromMs, atMs, xOf, width, y, c
   for (let ms = Math.ceil(fromMs / stepMs) * stepMs; ms <= atMs; ms += stepMs) {
     const x = xOf(ms);
     g.fillRect(x - 0.5, y, 1, 4);
-    // The words at the ends would be cut.
+    // Text at the ends would be cut off.
     if (x > 22 && x < width - 22) g.fillText(timeOfDay(ms).slice(0, letters), x, y + 18);
   }
 }

@@ -1,9 +1,9 @@
-/** The state of the page at one instant: a picture, and the changes since. */
+/** The state that the page shows: a picture and the changes since. */
 import type { Changes, DecisionView, Line, MoveView, Picture, SiteView, UserName } from '../wire.ts';
 import { PER_DEGREE } from '../wire.ts';
 import { mercator } from './mercator.ts';
 
-/** A user on the map. Places are on the unit square of the Mercator projection. */
+/** A user on the map. `x` and `y` are on the unit square of the Mercator projection. */
 export interface UserDot {
   name: string;
   vms: readonly string[];
@@ -11,39 +11,40 @@ export interface UserDot {
   lon: number;
   x: number;
   y: number;
-  /** Where the dot was when it was told to go to `x` and `y`, and when that was, on the clock of the page. */
+  /** The previous place of the dot, and when it began to glide to `x` and `y`, on the clock of the page. */
   fromX: number;
   fromY: number;
   movedMs: number;
 }
 
-/** A site with its VMs, in order of their names. */
+/** A site with its place on the unit square. */
 export interface Place extends SiteView {
   readonly x: number;
   readonly y: number;
 }
 
-/** How long a move is drawn after its end: where a scenario is played fast, moves take a blink. */
+/** How long a move is drawn after its end. Without this, a move in a fast scenario would hardly be visible. */
 const SEEN_MS = 1_500;
 
+/** The sites, VMs, users, moves and decisions that the page shows. */
 export class World {
   atMs = 0;
   fromMs = 0;
   paused = false;
-  /** False: this viewer does not see where users are. */
+  /** False if this viewer may not see users. */
   hasUsers = false;
   readonly sites = new Map<string, Place>();
   readonly homes = new Map<string, string>();
   readonly moves = new Map<string, MoveView>();
   readonly users = new Map<number, UserDot>();
   decisions: DecisionView[] = [];
-  /** Counts changes of sites and homes: what is laid out by them is laid out anew. */
+  /** Counts the changes of sites and homes, so that layouts are computed again only after a change. */
   settled = 0;
-  /** When moves were seen to end, on the clock of the page. */
+  /** When the page received the end of a move, on the clock of the page. */
   readonly #endedMs = new Map<string, number>();
   readonly #vmsAt = new Map<string, Set<string>>();
 
-  /** @param nowMs the clock of the page, by which dots glide */
+  /** Applies a line of the server. @param nowMs the clock of the page, from which dots glide */
   apply(line: Line, nowMs: number): void {
     this.atMs = line.atMs;
     this.fromMs = line.fromMs;
@@ -65,7 +66,7 @@ export class World {
     this.#forget();
   }
 
-  /** The VMs that are at home at a site. */
+  /** The VMs whose home is this site. */
   vmsAt(site: string): ReadonlySet<string> {
     return this.#vmsAt.get(site) ?? new Set();
   }
@@ -78,7 +79,7 @@ export class World {
     return [...this.moves.values()].filter(({ endedAtMs }) => endedAtMs === null);
   }
 
-  /** Moves under way, and those that ended so recently that a viewer would have missed them otherwise. */
+  /** The moves to draw: those under way, and those that ended within the last 1.5 s. */
   movesSeen(nowMs: number): MoveView[] {
     for (const [migration, endedMs] of this.#endedMs) {
       if (endedMs < nowMs - SEEN_MS) this.#endedMs.delete(migration);
@@ -87,7 +88,7 @@ export class World {
     return [...ended, ...this.movesUnderWay()];
   }
 
-  /** The move of a VM that is under way. */
+  /** The move of a VM that is under way; undefined if there is none. */
   moveOf(vm: string): MoveView | undefined {
     return this.movesUnderWay().find((move) => move.vm === vm);
   }
@@ -127,7 +128,7 @@ export class World {
       dot.lat = positions[i + 1]! / PER_DEGREE;
       dot.lon = positions[i + 2]! / PER_DEGREE;
       const { x, y } = mercator(dot.lat, dot.lon);
-      // A new user has no place to come from.
+      // The dot of a new user appears at its place, without gliding.
       const isNew = dot.movedMs < 0;
       dot.fromX = isNew ? x : dot.x;
       dot.fromY = isNew ? y : dot.y;
@@ -137,7 +138,7 @@ export class World {
     }
   }
 
-  /** Drops what the server has forgotten by now. */
+  /** Drops decisions and moves that are older than the last hour. */
   #forget(): void {
     while (this.decisions.length > 0 && this.decisions[0]!.atMs < this.fromMs) this.decisions.shift();
     for (const [migration, { endedAtMs }] of this.moves) {
