@@ -47,7 +47,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   const log = serviceLog(options.log, 'monitor');
   const exposition = createExposition();
   const check = moveCheck({ store, clock, log });
-  /** The migration of each VM that moves. A VM has one migration at a time, so if its end is lost, the migration counts until the next one of this VM. */
+  /** The migration of each moving VM. A VM has one migration at a time, so a lost end counts until the VM's next migration at most. */
   const underWay = new Map<string, string>();
   // The bus removes most repeats, this set removes all: a total that counts an event twice would stay wrong.
   const seen = new RecentSet(REMEMBERED_IDS);

@@ -196,8 +196,7 @@ const Move = section({
   maxPauseMs: pause(DEFAULT_MOVE_MODEL.maxPauseMs),
   /**
    * How the dirtied memory grows: `saturating` if a guest writes at random places of its working set; `capped` if it writes each page
-   * once, as in SimGrid. @default saturating
-   */
+   * once, as in SimGrid. @default saturating */
   dirtying: Type.Enum(['saturating', 'capped'], { default: DEFAULT_MOVE_MODEL.dirtying }),
 });
 
@@ -265,16 +264,14 @@ const Hypervisor = section({
   /**
    * Finishes the move of a VM that writes memory faster than the paths can carry: the VM runs at its destination before all of its
    * memory has arrived. If a QEMU process at either end dies during that time, the VM's memory is lost. Without post-copy such a move is
-   * given up. It excludes the agents' `qemu.compression`. Only qemu. @default false
-   */
+   * given up. It excludes the agents' `qemu.compression`. Only qemu. @default false */
   postCopy: Type.Boolean({ default: false }),
 });
 
 const Dashboard = section({
   /**
    * Who sees the positions of users on the dashboard: people who have signed in, or everybody. Without `http.token` and `http.oidc`
-   * everybody sees them. @default signed-in
-   */
+   * everybody sees them. @default signed-in */
   users: Type.Enum(['signed-in', 'everybody'], { default: 'signed-in' }),
   /** Raster tiles, `https://HOST/{z}/{x}/{y}.png`, that replace the shipped map. Browsers load them from that host. */
   tilesUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
