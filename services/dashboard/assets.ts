@@ -1,7 +1,6 @@
 /**
- * The files of the pages: our own modules, from which Node strips the types as it does for itself; what the libraries
- * ship for browsers; style sheets and the map. Only what is listed here is served, compressed, from this process: a page
- * asks no other server.
+ * The files of the pages: Tagalong's own modules, from which Node strips the types; the browser builds of libraries; style sheets and
+ * the map. This process serves only the files that are listed here, compressed. A page loads nothing from other servers.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
@@ -30,10 +29,10 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
-/** Modules of ours outside the page's own folder that browsers load too. */
+/** The modules outside of the folder `page` that browsers load, too. */
 const SHARED = ['shared/format.ts', 'shared/policy/decide/words.ts'];
 
-/** Address to file. */
+/** The file of each address. */
 const FILES = new Map<string, string>([
   ...listed('/assets/page', join(HERE, 'page'), /\.(ts|css|svg)$/),
   ...SHARED.map((path): [string, string] => [`/assets/${path}`, join(ROOT, path)]),
@@ -46,7 +45,7 @@ const FILES = new Map<string, string>([
   ['/assets/world.json', join(packageOf('world-atlas'), 'countries-50m.json')],
 ]);
 
-/** Where a page finds what modules name. It is the same in the type check, by package.json. */
+/** The addresses of the modules that page modules import by name. package.json has the same names for the type check. */
 const IMPORTS = {
   leaflet: '/assets/leaflet.js',
   uplot: '/assets/uplot.js',
@@ -55,28 +54,28 @@ const IMPORTS = {
 };
 const IMPORT_MAP = JSON.stringify({ imports: IMPORTS });
 
-/** The one script that stands in a page itself, as a Content-Security-Policy names it. */
+/** The hash of the only inline script of a page, for the Content-Security-Policy. */
 export const IMPORT_MAP_HASH = `'sha256-${createHash('sha256').update(IMPORT_MAP).digest('base64')}'`;
 
-/** The addresses that are served. */
+/** All addresses of files. */
 export const ASSET_URLS: readonly string[] = [...FILES.keys()];
 
-/** Paths of our own modules that pages load. The npm package holds them with their types stripped. */
+/** The paths of Tagalong's own modules that pages load. The npm package contains them without types. */
 export const PAGE_MODULES: readonly string[] = [...FILES.values()].filter((path) => path.endsWith('.ts'));
 
 const kept = new Map<string, Promise<Asset>>();
 
-/** The asset at one of {@link ASSET_URLS}; read once. */
+/** The asset at one of {@link ASSET_URLS}. Each file is read once. */
 export function asset(url: string): Promise<Asset> {
   const known = kept.get(url) ?? read(FILES.get(url)!);
   kept.set(url, known);
   return known;
 }
 
-/** Parts of both pages: each replaces the comment of its name. */
+/** The parts that both pages share: each replaces the comment with its name. */
 const PARTS = ['head', 'signing'];
 
-/** A page of the folder `page`, with the parts that both pages share, and with its import map. */
+/** A page of the folder `page`, with the shared parts and the import map. */
 export async function page(name: 'index' | 'follow-me'): Promise<string> {
   const textOf = (file: string) => readFile(join(HERE, `page/${file}.html`), 'utf8');
   let html = await textOf(name);
@@ -92,13 +91,13 @@ async function read(path: string): Promise<Asset> {
   return { type, etag, plain, gzipped: await promisify(gzip)(plain) };
 }
 
-/** Node 20 cannot strip types. It only runs the npm package, where they are stripped already. */
+/** Strips the types of a module. Node 20 cannot do that, but it runs only the npm package, whose modules have no types. */
 function withoutTypes(source: string): string {
   const { stripTypeScriptTypes: strip } = module as Partial<typeof module>;
   return strip === undefined ? source : quietly(() => strip(source));
 }
 
-/** Node calls stripping by hand experimental, where it strips by itself without a word; its version is pinned. */
+/** Suppresses Node's warning that stripping by a function call is experimental. The version of Node is pinned, so the warning does not matter. */
 function quietly<T>(work: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = () => {};

@@ -1,17 +1,16 @@
 /**
- * Where users were in the last hour: a ring of positions in typed arrays, so that its memory is known. A user's position
- * is kept at most every {@link EVERY_MS}; 10,000 users in motion fill 1.8 million of the {@link MOST} places. The oldest
- * ones go first.
+ * The positions of users in the last hour, in a ring of typed arrays with a bounded size. The ring stores a position of each user every
+ * {@link EVERY_MS} at most: 10,000 moving users fill 1.8 million of its {@link MOST} entries. New positions overwrite the oldest ones.
  */
 
-/** How far apart two kept positions of one user are at least. */
+/** The shortest time between two stored positions of a user. */
 export const EVERY_MS = 20_000;
-/** Places, of 20 bytes each: 40 MB. */
+/** The most entries. Each has 20 bytes, so 40 MB. */
 const MOST = 2_000_000;
-/** Places are made as they are needed. */
+/** The entries at the start. The arrays double when they are full. */
 const FIRST = 4_096;
 
-/** A user's number, and where the user was. */
+/** A past position of a user, given by number. `lat` and `lon` are whole numbers, as on the wire. */
 export interface PastFix {
   readonly user: number;
   readonly atMs: number;
@@ -19,14 +18,14 @@ export interface PastFix {
   readonly lon: number;
 }
 
-/** The ring. Positions come in about the order of time: what is a few seconds late is found a few seconds late. */
+/** The ring. Positions arrive approximately in the order of time; a position that arrives late may appear a few seconds late. */
 export class Fixes {
   readonly #most: number;
   #atMs: Float64Array;
   #user: Uint32Array;
   #lat: Int32Array;
   #lon: Int32Array;
-  /** Where the next one goes. */
+  /** The index of the next entry. */
   #next = 0;
   #size = 0;
 
@@ -43,7 +42,7 @@ export class Fixes {
     return this.#size;
   }
 
-  /** @param lat and `lon`: whole numbers, as on the wire */
+  /** Adds a position. @param lat and `lon`: whole numbers, as on the wire */
   add(user: number, atMs: number, lat: number, lon: number): void {
     if (this.#next === this.#atMs.length && this.#next < this.#most) this.#grow();
     if (this.#next === this.#most) this.#next = 0;
@@ -61,7 +60,7 @@ export class Fixes {
     for (let back = 1; back <= this.#size; back++) {
       const i = (this.#next - back + this.#size) % this.#size;
       const atMs = this.#atMs[i]!;
-      // Late ones are among later ones: a minute of them is gone through before it is the end.
+      // Positions may be up to a minute out of order, so the search continues a minute beyond the start.
       if (atMs < fromMs - 60_000) break;
       const user = this.#user[i]!;
       if (atMs < fromMs || atMs > toMs || found.has(user)) continue;

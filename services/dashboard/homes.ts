@@ -1,7 +1,7 @@
-/** Which VM is at home where, now and at any instant of the last hour. */
+/** The homes of VMs, now and at any instant of the last hour. */
 import { Counts } from '#shared/model/counts.ts';
 
-/** A VM that came to a site; null: it is no more. */
+/** The arrival of a VM at a site; `site` is null if the VM was retired. */
 interface Stay {
   readonly atMs: number;
   readonly site: string | null;
@@ -9,37 +9,37 @@ interface Stay {
 
 /** The homes of all VMs. */
 export class Homes {
-  /** By VM, ascending in time; the last one is where it is now. */
+  /** By VM, in the order of time. The last stay is the present one. */
   readonly #stays = new Map<string, Stay[]>();
   readonly #sizes = new Counts();
   readonly #changed = new Set<string>();
 
-  /** @returns undefined where it is not known, or no more */
+  /** The home of a VM; undefined if it is unknown or the VM was retired. */
   of(vm: string): string | undefined {
     return this.#stays.get(vm)?.at(-1)?.site ?? undefined;
   }
 
-  /** How many VMs are at home at a site. */
+  /** The number of VMs whose home is this site. */
   at(site: string): number {
     return this.#sizes.of(site);
   }
 
-  /** A VM is at a site from an instant on. An older report than the last one changes nothing. */
+  /** Sets the home of a VM from an instant on. A report that is older than the last one changes nothing. */
   settle(vm: string, site: string, atMs: number): void {
     this.#set(vm, site, atMs);
   }
 
-  /** A VM is no more. */
+  /** Removes a VM. */
   retire(vm: string, atMs: number): void {
     this.#set(vm, null, atMs);
   }
 
-  /** Where every VM is. */
+  /** The homes of all VMs. */
   all(): [vm: string, site: string][] {
     return [...this.#stays].flatMap(([vm, stays]) => pairOf(vm, stays.at(-1)));
   }
 
-  /** Where every VM was at an instant. A VM that was first reported later counts as having been where it was found. */
+  /** The homes of all VMs at an instant. A VM whose first report is later counts as having been at that site before. */
   past(atMs: number): [vm: string, site: string][] {
     return [...this.#stays].flatMap(([vm, stays]) =>
       pairOf(vm, stays.findLast((stay) => stay.atMs <= atMs) ?? stays[0]),
@@ -56,7 +56,7 @@ export class Homes {
     };
   }
 
-  /** Forgets where VMs were before an instant. */
+  /** Drops the stays that ended before an instant. */
   forget(beforeMs: number): void {
     for (const [vm, stays] of this.#stays) {
       while (stays.length > 1 && stays[1]!.atMs <= beforeMs) stays.shift();

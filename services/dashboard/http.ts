@@ -1,4 +1,4 @@
-/** The pages, what they are made of, and what they ask for. */
+/** The routes of the pages, their files and their requests. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -15,18 +15,19 @@ export interface DashboardRoutes {
   readonly viewers: Viewers;
   readonly now: () => number;
   readonly config: Pick<Config, 'http' | 'dashboard'>;
-  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
+  /** Explains why a VM is at its site. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   readonly explain: (vm: string) => Promise<Explained>;
 }
 
 /**
- * - `GET /`, `/follow-me`, `/assets/…`: the pages and what they are made of
+ * Adds the routes:
+ * - `GET /`, `/follow-me`, `/assets/…`: the pages and their files
  * - `GET /dashboard/settings`: {@link PageSettings}
- * - `GET /dashboard/live`: lines of `wire.ts`, as long as the page is open; `/dashboard/past?atMs=`: one picture of then
+ * - `GET /dashboard/live`: lines of `wire.ts`, as long as the page is open; `/dashboard/past?atMs=`: one picture of that instant
  * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for requests with the token
- * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`: why here, why not there
+ * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`: an explanation with its candidates
  *
- * Nothing outside /v1 changes anything, or shows positions of users unless the configuration allows it.
+ * Routes outside of /v1 change nothing, and show positions of users only if the configuration allows it.
  */
 export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
   const { record, viewers, now, config, explain } = routes;
@@ -70,7 +71,7 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
   app.get('/v1/dashboard/live', live(true));
   app.get('/dashboard/past', past(usersForAll));
   app.get('/v1/dashboard/past', past(true));
-  // A stream has no end of its own: closing waits for it.
+  // A live stream does not end by itself, so the server could not close without this.
   app.addHook('preClose', async () => viewers.close());
 
   app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', ({ params }) => explain(params.vm));
@@ -92,7 +93,7 @@ async function sendAsset(url: string, request: FastifyRequest, reply: FastifyRep
   return reply.header('content-encoding', 'gzip').send(gzipped);
 }
 
-/** A page may load what this process serves, and tiles from where they are; nothing else, and no other page may frame it. */
+/** The headers of a page: it may load only files of this process and map tiles, and no other page may frame it. */
 function pageHeaders(tilesUrl: string | undefined) {
   const tiles =
     tilesUrl === undefined

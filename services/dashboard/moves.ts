@@ -1,16 +1,16 @@
-/** Moves from the order to the end, and those of the last hour as they were at any instant of it. */
+/** The moves of the last hour, now and at any instant of it. */
 import type { Event } from '#shared/events/index.ts';
 import { type EndFact, endOf, isEnd } from '#shared/migration/outcome.ts';
 import type { MoveView } from './wire.ts';
 
-/** Steps kept of one move; where there are more, every other one of the first half is dropped. */
+/** The most stored steps of one move. If there are more, every other step of the first half is dropped. */
 const MOST_STEPS = 32;
-/** Moves of the last hour that are kept; 32 steps of 300 bytes each, so 20 MB at most. */
+/** The most stored moves. Each has up to 32 steps of 300 bytes, so 20 MB at most. */
 const MOST_MOVES = 2_000;
 
 interface Kept {
   view: MoveView;
-  /** The views at earlier instants, ascending. */
+  /** The views at earlier instants, in the order of time. */
   steps: { readonly atMs: number; readonly view: MoveView }[];
 }
 
@@ -21,14 +21,14 @@ export class Moves {
   readonly #kept = new Map<string, Kept>();
   readonly #changed = new Set<string>();
 
-  /** Takes a migration event. A repeat, or one after the end, changes nothing. */
+  /** Applies a migration event. A repeated event, or an event after the end, changes nothing. */
   apply(event: MigrationEvent): void {
     const { migration, vm, from, to, atMs } = event.data;
     const kept = this.#kept.get(migration) ?? this.#begin(migration, { vm, from, to, atMs });
     const { view } = kept;
     if (view.outcome !== null) return;
     const next = after(view, event);
-    // A step that came on another way after a later one.
+    // The event arrived after a later one.
     if (next === undefined) return;
     kept.view = next;
     kept.steps.push({ atMs, view: next });
@@ -36,7 +36,7 @@ export class Moves {
     this.#changed.add(migration);
   }
 
-  /** Forgets what ended more than so long ago, and the oldest where there are too many. */
+  /** Drops moves that ended before an instant, and the oldest ended moves if there are too many. */
   forget(beforeMs: number): void {
     let excess = this.#kept.size - MOST_MOVES;
     for (const [migration, { view }] of this.#kept) {
@@ -58,7 +58,7 @@ export class Moves {
     return changed;
   }
 
-  /** As they were at an instant: those that had not begun are missing. */
+  /** The moves at an instant, without those that had not begun. */
   past(atMs: number): MoveView[] {
     return [...this.#kept.values()].flatMap(({ steps }) => steps.findLast((step) => step.atMs <= atMs)?.view ?? []);
   }
@@ -75,7 +75,7 @@ export class Moves {
   }
 }
 
-/** A move after an event; undefined where the event says nothing new. */
+/** The view of a move after an event; undefined if the event changes nothing. */
 function after(view: MoveView, event: MigrationEvent): MoveView | undefined {
   if (isEnd(event)) return ended(view, event);
   switch (event.type) {

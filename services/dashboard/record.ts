@@ -1,7 +1,6 @@
 /**
- * The state of the dashboard: the picture of now, its changes, and the pictures of the last hour. Pure but for its
- * memory, which is bounded: 40 MB of positions, 20 MB of moves, 20 MB of decisions with their explanations, and some
- * hundred bytes a VM and a user.
+ * The state of the dashboard: the present picture, its changes, and the pictures of the last hour. It does no I/O. Its memory is bounded:
+ * 40 MB of positions, 20 MB of moves, 20 MB of decisions with their explanations, and some hundred bytes for each VM and user.
  */
 import type { Config } from '#shared/config/schema.ts';
 import { type Data, type Event, type EventType, type Explanation, MIGRATION_TYPES } from '#shared/events/index.ts';
@@ -14,7 +13,7 @@ import type { Changes, DecisionView, Picture, SiteView } from './wire.ts';
 
 /** How far back a viewer can replay. */
 export const HOUR_MS = 3_600_000;
-/** Decisions of the last hour that are kept; an explanation has up to 4 kB. */
+/** The most stored decisions. An explanation has up to 4 kB. */
 const MOST_DECISIONS = 5_000;
 const SWEEP_MS = 30_000;
 
@@ -32,7 +31,7 @@ export const SHOWN: readonly EventType[] = [
 
 interface Site {
   readonly data: Data<'site.reported.v1'>;
-  /** When what is drawn of it changed, ascending, with what it was from then on. */
+  /** The changes of `draining`, in the order of time. */
   readonly drains: { readonly atMs: number; readonly draining: boolean }[];
 }
 
@@ -41,6 +40,7 @@ interface Decided {
   readonly explanation: Explanation;
 }
 
+/** The state of the dashboard. */
 export class Record {
   readonly #sites = new Map<string, Site>();
   readonly #homes = new Homes();
@@ -49,7 +49,7 @@ export class Record {
   readonly #decisions = new Map<string, Decided>();
   #newDecisions: DecisionView[] = [];
   readonly #changedSites = new Set<string>();
-  /** When sites were removed: an older heartbeat does not bring them back. */
+  /** When sites were removed. A heartbeat from before that time does not add the site again. */
   readonly #removedMs = new Map<string, number>();
   readonly #goneSites = new Set<string>();
   readonly #beganMs: number;
@@ -64,8 +64,8 @@ export class Record {
   }
 
   /**
-   * Takes an event of {@link SHOWN}; late and repeated ones change nothing. Times ahead of `nowMs` count as `nowMs`: otherwise one wrong
-   * clock would freeze a site or a VM.
+   * Applies an event of {@link SHOWN}. Late and repeated events change nothing. Times ahead of `nowMs` count as `nowMs`: otherwise one
+   * wrong clock would freeze a site or a VM.
    */
   apply(received: Event, nowMs: number): void {
     this.#sweep(nowMs);
@@ -79,7 +79,7 @@ export class Record {
         this.#users.detach(event.data.user, event.data.vm);
         break;
       case 'vm.declared.v1':
-        // Where it runs by now is for the sites to say.
+        // For a known VM the heartbeats of sites are more recent than this event.
         if (this.#homes.of(event.data.vm) === undefined) this.#settle(event.data.vm, event.data.home, event.data.atMs);
         break;
       case 'vm.retired.v1':
@@ -114,14 +114,14 @@ export class Record {
     }
   }
 
-  /** Takes whether automatic moves are paused: no event says it. */
+  /** Sets whether automatic moves are paused. There is no event about it. */
   pause(paused: boolean): void {
     if (paused === this.#paused) return;
     this.#paused = paused;
     this.#pausedChanged = true;
   }
 
-  /** The whole, now. */
+  /** The present picture. */
   picture(nowMs: number): Picture {
     return {
       ...this.#frame('picture', nowMs),
@@ -156,7 +156,7 @@ export class Record {
     return { ...this.#frame('changes', nowMs), ...Object.fromEntries(filled), ...paused };
   }
 
-  /** The whole, as it was. @param atMs within the last hour, else the nearest instant that is known */
+  /** A past picture. @param atMs within the last hour; otherwise the nearest instant within it counts */
   past(atMs: number, nowMs: number): Picture {
     const frame = this.#frame('picture', nowMs);
     const thenMs = Math.min(nowMs, Math.max(frame.fromMs, atMs));
@@ -179,7 +179,7 @@ export class Record {
     };
   }
 
-  /** Why something was decided; undefined where it is not known any more. */
+  /** The explanation of a decision; undefined if the decision is unknown or older than the last hour. */
   explanation(decision: string): (Explanation & { vm: string; home: string }) | undefined {
     const decided = this.#decisions.get(decision);
     return decided && { vm: decided.view.vm, home: decided.view.from, ...decided.explanation };

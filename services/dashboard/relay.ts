@@ -1,6 +1,6 @@
 /**
- * Where the dashboard runs alone: what its pages ask of other services goes to the processes of `dashboard.services`, one
- * after the other until one is the one to ask. A page may ask only the process that it came from.
+ * Passes requests on, for a dashboard in a process of its own. A page may send requests only to the process that served it. The relay sends
+ * each of them to the processes of `dashboard.services`, one after the other, until one of them is responsible.
  */
 import type { FastifyRequest } from 'fastify';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
@@ -9,20 +9,21 @@ import type { Explained } from '#shared/policy/decide/words.ts';
 import { foreignText } from '#shared/text.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 
-/** The longest answer lists all VMs. */
+/** The limits of an answer. The longest one lists all VMs. */
 const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };
 
-/** Asks the other processes. */
+/** Sends requests to the other processes. */
 export interface Relay {
-  /** Adds `/v1/*`, which asks for the token like everything under /v1, for all that this process has not got itself. */
+  /** Adds `/v1/*` for all routes that this process does not have. It requires the token, as all routes under /v1. */
   registerHttp(surface: HttpSurface): void;
-  /** @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SERVER_UNREACHABLE */
+  /** Asks for the explanation of a VM. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SERVER_UNREACHABLE */
   explain(vm: string): Promise<Explained>;
 }
 
 /**
- * @param services addresses of the other processes
- * @param token what all of them ask for
+ * Makes the relay.
+ * @param services the addresses of the other processes
+ * @param token the `http.token` of the common configuration
  */
 export function createRelay(services: readonly string[], token: string | undefined): Relay {
   const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
@@ -61,7 +62,7 @@ async function askOne(url: string, init: RequestInit, token: string | undefined)
   return fetchAnswer(url, { ...init, headers, redirect: 'error' }, LIMITS);
 }
 
-/** The request to pass on, with the credentials of its sender. */
+/** The request to pass on, with its sender's credentials. */
 function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
   const shown = authorization === undefined ? undefined : { authorization };
   if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };
@@ -80,7 +81,7 @@ function parsed(
   }
 }
 
-/** The process does not know the path; what it knows and has not got has a code of its own. */
+/** True if the process does not have the route. If it has the route but not the object, the answer has another code. */
 function isNoRoute({ status, text }: Answer): boolean {
   return status === 404 && text.includes('"NOT_FOUND"');
 }

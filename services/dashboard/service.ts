@@ -1,4 +1,4 @@
-/** The dashboard: what happens on the bus, as a page that shows it. */
+/** The dashboard: collects the events on the bus, and serves the pages that show them. */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -17,26 +17,27 @@ import { createViewers } from './viewers.ts';
 export interface Dashboard {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Adds the pages and what they ask for. */
+  /** Adds the routes of the pages. */
   registerHttp(surface: HttpSurface): void;
   /** Events of migrations that were refused since the start, because placement never ordered them so. */
   readonly refused: number;
 }
 
+/** What the dashboard needs. */
 export interface DashboardOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly clock: Clock;
   readonly config: Config;
   readonly log: Log;
-  /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
+  /** Explains why a VM is at its site. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
   readonly explain: (vm: string) => Promise<Explained>;
 }
 
-/** How often it is asked whether automatic moves are paused. */
+/** How often the service reads from the store whether automatic moves are paused. */
 const LOOK_MS = 1_000;
 
-/** Makes a dashboard. Each process has all events to itself, from `start` on, and leaves nothing behind on the bus. */
+/** Makes a dashboard. Each process receives all events from `start` on, and leaves no consumer group on the bus. */
 export function createDashboard({ bus, store, clock, config, log: parent, explain }: DashboardOptions): Dashboard {
   const log = serviceLog(parent, 'dashboard');
   const nowMs = () => Math.round(clock.now());
@@ -51,7 +52,7 @@ export function createDashboard({ bus, store, clock, config, log: parent, explai
   const trouble = repeatedFault(log, 'whether automatic moves are paused could not be read', 'warn');
 
   const look = async () => {
-    // Without a viewer there is no need to remember changes.
+    // Without a viewer nobody reads the changes, so this discards them.
     if (viewers.size === 0) record.changes(nowMs());
     record.pause((await readAutomation(store)).paused);
   };

@@ -5,9 +5,9 @@ import { advanceTrack, checkPosition, checkTrack, newTrack, type Track } from '#
 import { EVERY_MS, Fixes } from './fixes.ts';
 import { PER_DEGREE, type UserName } from './wire.ts';
 
-/** More than this are not shown: a page could not draw them either. */
+/** The most users that are shown. A page could not draw more. */
 const MOST_USERS = 50_000;
-/** So many numbers are given before those that are free again are used: a past picture must not show another user. */
+/** How many names are stored for replay, by number. Numbers are never used again, so a past picture shows no wrong user. */
 const NAMES_KEPT = 4 * MOST_USERS;
 
 interface User {
@@ -15,7 +15,7 @@ interface User {
   readonly user: string;
   vms: readonly string[];
   readonly track: Track;
-  /** When a position of this user was last kept for replay. */
+  /** The time of the user's last position that was stored for replay. */
   keptMs: number;
 }
 
@@ -24,7 +24,7 @@ export class Users {
   readonly #limits: PlausibilityLimits;
   readonly #silentMs: number;
   readonly #shown = new Map<string, User>();
-  /** By number, also of users who are gone: replay needs their names. */
+  /** By number, also of users who have left: replay needs their names. */
   readonly #names = new Map<number, UserName>();
   readonly #fixes = new Fixes();
   readonly #moved = new Set<User>();
@@ -32,7 +32,7 @@ export class Users {
   #left: number[] = [];
   #numbers = 0;
 
-  /** @param silentMs a user without a position for so long is no longer shown */
+  /** @param silentMs a user without a position for this long is no longer shown */
   constructor(limits: PlausibilityLimits, silentMs: number) {
     this.#limits = limits;
     this.#silentMs = silentMs;
@@ -42,7 +42,7 @@ export class Users {
     return this.#shown.size;
   }
 
-  /** Takes a position of a user of a VM. An implausible, late or repeated one changes nothing. */
+  /** Applies a position of a user of a VM. An implausible, late or repeated position changes nothing. */
   locate(fix: Data<'location.reported.v1'>, nowMs: number): void {
     const user = this.#shown.get(fix.user) ?? this.#enrol(fix.user);
     if (user === undefined) return;
@@ -55,7 +55,7 @@ export class Users {
     this.#fixes.add(user.number, fix.atMs, whole(fix.lat), whole(fix.lon));
   }
 
-  /** A user leaves a VM. */
+  /** Detaches a user from a VM. */
   detach(name: string, vm: string): void {
     const user = this.#shown.get(name);
     if (user === undefined || !user.vms.includes(vm)) return;
@@ -64,12 +64,12 @@ export class Users {
     else this.#rename(user);
   }
 
-  /** A VM is no more. */
+  /** Detaches all users from a VM that was retired. */
   retire(vm: string): void {
     for (const { user, vms } of [...this.#shown.values()]) if (vms.includes(vm)) this.detach(user, vm);
   }
 
-  /** Removes users who have fallen silent from the picture. */
+  /** Removes silent users from the picture. */
   sweep(nowMs: number): void {
     for (const user of [...this.#shown.values()]) {
       if (user.track.atMs < nowMs - this.#silentMs) this.#remove(user);

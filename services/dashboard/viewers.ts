@@ -1,21 +1,21 @@
 /**
- * The viewers of the dashboard. Each gets the whole picture first, then the changes, at most four times a second. A line is
- * made once for all viewers of a kind. A viewer that reads too slowly gets nothing more until it has read all, and then the
- * whole picture again: so no backlog grows.
+ * The viewers of the dashboard. Each first receives the whole picture, then the changes, four times a second at most. A line is made
+ * once for all viewers with the same rights. A viewer that reads too slowly receives nothing until it has read everything, and then a
+ * whole picture again, so no backlog grows.
  */
 import type { ServerResponse } from 'node:http';
 import type { Line } from './wire.ts';
 
 /** The shortest time between two lines. */
 const FRAME_MS = 250;
-/** A line is sent at least so often, so that a page notices a lost connection. */
+/** Without changes, every fourth frame sends a line, so that a page notices a lost connection. */
 const QUIET_FRAMES = 4;
-/** So many pages at once. */
+/** The most open pages. */
 const MOST_VIEWERS = 100;
 
 /** The source of the lines. */
 export interface Source {
-  /** The whole, now. */
+  /** The present picture. */
   picture(): Line;
   /** The changes since the last call. */
   changes(): Line;
@@ -23,23 +23,24 @@ export interface Source {
 
 interface Viewer {
   readonly response: ServerResponse;
-  /** Whether users and their positions are shown. */
+  /** True if the viewer may see users and their positions. */
   readonly users: boolean;
-  /** Has to be sent the whole picture. */
+  /** True if the next line must be a whole picture. */
   fresh: boolean;
-  /** Has not yet read what it was sent. */
+  /** True if the viewer has not yet read the last line. */
   behind: boolean;
 }
 
-/** Pages that are open. */
+/** The open pages. */
 export interface Viewers {
-  /** Sends lines until the page closes. False: there are too many already. */
+  /** Sends lines until the page is closed. @returns false if too many pages are open */
   add(response: ServerResponse, users: boolean): boolean;
   readonly size: number;
-  /** Ends all. */
+  /** Ends all streams. */
   close(): void;
 }
 
+/** Makes the list of viewers. It reads the source while a page is open. */
 export function createViewers(source: Source): Viewers {
   const viewers = new Set<Viewer>();
   let timer: NodeJS.Timeout | undefined;
@@ -47,7 +48,7 @@ export function createViewers(source: Source): Viewers {
 
   const frame = () => {
     const changes = source.changes();
-    // Always what kind it is, when, and from when on.
+    // `kind`, `atMs` and `fromMs` are always present.
     const isQuiet = Object.keys(changes).length === 3;
     quiet = isQuiet ? quiet + 1 : 0;
     const lines = new Map<string, string>();
@@ -82,7 +83,7 @@ export function createViewers(source: Source): Viewers {
       const viewer: Viewer = { response, users, fresh: true, behind: false };
       viewers.add(viewer);
       response.once('close', () => remove(viewer));
-      // People look in the machine's time, however fast the services' clock goes.
+      // People watch in real time, however fast the services' clock runs.
       timer ??= setInterval(frame, FRAME_MS);
       return true;
     },
@@ -95,7 +96,7 @@ export function createViewers(source: Source): Viewers {
   };
 }
 
-/** @param users false: without anything that tells where a user is */
+/** A line as text. @param users false leaves out users and their positions */
 export function textOf(line: Line, users: boolean): string {
   const { users: _, positions: __, ...rest } = line;
   const { left: ___, ...others } = rest as typeof rest & { left?: unknown };

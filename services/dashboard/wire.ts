@@ -1,22 +1,22 @@
 /**
- * The lines that the dashboard's server sends to its pages: first a whole picture, then the changes, each as one line of JSON.
- * Positions are whole numbers of 1/100,000 of a degree, about a metre. `atMs` is the clock of the services, which runs
- * faster than the machine's where a scenario is played.
+ * The lines of JSON that the dashboard's server sends to its pages: first a whole picture, then the changes. Positions are whole numbers of
+ * 1/100,000 of a degree, about a metre. `atMs` is the time of the services' clock. While a scenario is played, that clock runs faster
+ * than the machine's.
  */
 import type { Figures } from '#shared/events/index.ts';
 import type { Outcome } from '#shared/migration/outcome.ts';
 import type { DecisionSource } from '#shared/policy/state/vm-context.ts';
 
-/** Whole numbers in a degree. */
+/** Units of a position in a degree. */
 export const PER_DEGREE = 100_000;
 
-/** A site as it is drawn. */
+/** A site as the page shows it. */
 export interface SiteView {
   readonly site: string;
   readonly lat: number;
   readonly lon: number;
   readonly slots: number;
-  /** VMs that are at home there. */
+  /** The number of VMs whose home is this site. */
   readonly vms: number;
   readonly draining: boolean;
 }
@@ -28,23 +28,23 @@ export interface MoveView {
   readonly from: string;
   readonly to: string;
   readonly orderedAtMs: number;
-  /** `ordered`, `queued`, a phase, or how it ended. */
+  /** `ordered`, `queued`, a phase, or the outcome. */
   readonly phase: string;
-  /** Names of the network paths, once it has begun. */
+  /** The network paths of the move; empty before it begins. */
   readonly paths: readonly string[];
   readonly sentBytes: number;
-  /** Bytes still to be copied; null before the first report. */
+  /** The bytes that remain to be copied; null before the first report. */
   readonly remainingBytes: number | null;
   readonly rateBps: number;
   readonly subflows: number;
   readonly bytesByPath: Readonly<Record<string, number>>;
-  /** When the VM began to run at the destination; null: not yet. */
+  /** When the VM began to run at the destination; null before that. */
   readonly switchedAtMs: number | null;
   readonly endedAtMs: number | null;
   readonly outcome: Outcome | null;
-  /** Why it failed, or who cancelled it. */
+  /** Why the move failed, or who cancelled it. */
   readonly because: string;
-  /** Figures of the move, when it has ended. */
+  /** The figures of the move; null before its end. */
   readonly figures: Pick<Figures, 'durationMs' | 'pauseMs' | 'interruptionMs' | 'degraded'> | null;
 }
 
@@ -60,25 +60,25 @@ export interface DecisionView {
   readonly source: DecisionSource;
 }
 
-/** A user's number on this connection's picture, pseudonym, and VMs. */
+/** A user's number in pictures and changes, pseudonym, and VMs. */
 export type UserName = readonly [number: number, user: string, ...vms: string[]];
 
-/** The whole of what is shown at one instant. */
+/** The whole state at one instant. */
 export interface Picture {
   readonly kind: 'picture';
   readonly atMs: number;
   /** The earliest instant that can be replayed. */
   readonly fromMs: number;
   readonly sites: readonly SiteView[];
-  /** VM and home. */
+  /** Each VM with its home. */
   readonly homes: readonly (readonly [vm: string, site: string])[];
-  /** Under way, and ended within the last hour. */
+  /** The moves under way, and those that ended within the last hour. */
   readonly moves: readonly MoveView[];
-  /** Decisions of the last hour, the oldest first. */
+  /** The decisions of the last hour, the oldest first. */
   readonly decisions: readonly DecisionView[];
-  /** Undefined: this viewer is not signed in, and sees no users. */
+  /** Undefined if this viewer may not see users. */
   readonly users?: readonly UserName[];
-  /** Number, latitude and longitude of one user after the other. */
+  /** The number, latitude and longitude of each user, one user after the other. */
   readonly positions?: readonly number[];
   readonly paused: boolean;
 }
@@ -89,16 +89,16 @@ export interface Changes {
   readonly atMs: number;
   readonly fromMs: number;
   readonly sites?: readonly SiteView[];
-  /** Sites that were removed. */
+  /** The sites that were removed. */
   readonly sitesGone?: readonly string[];
   readonly homes?: readonly (readonly [vm: string, site: string])[];
-  /** VMs that are no more. */
+  /** The VMs that were retired. */
   readonly gone?: readonly string[];
   readonly moves?: readonly MoveView[];
   readonly decisions?: readonly DecisionView[];
   readonly users?: readonly UserName[];
   readonly positions?: readonly number[];
-  /** Numbers of users that are no longer shown. */
+  /** The numbers of users that are no longer shown. */
   readonly left?: readonly number[];
   readonly paused?: boolean;
 }
@@ -106,11 +106,11 @@ export interface Changes {
 /** One line. */
 export type Line = Picture | Changes;
 
-/** `GET /dashboard/settings`: what the page has to know before it asks for anything else. */
+/** `GET /dashboard/settings`: the settings that the page loads first. */
 export interface PageSettings {
-  /** True: a viewer has to sign in to act, or to see users that are not public. */
+  /** True: a viewer must sign in to act, and to see users that are not public. */
   readonly signIn: boolean;
-  /** Raster tiles instead of the map that is shipped. */
+  /** The address of raster tiles that replace the shipped map; null without tiles. */
   readonly tilesUrl: string | null;
   readonly tilesAttribution: string;
 }

@@ -1,6 +1,6 @@
 /**
- * The HTTP interface as an OpenAPI 3.1 document, served at `/openapi.json`. Bodies are the schemas that requests are checked
- * with. A test holds it against the routes that there are.
+ * The HTTP interface as an OpenAPI 3.1 document, which is served at `/openapi.json`. The bodies are the schemas with which the code checks
+ * requests. A test compares the document with the registered routes.
  */
 import type { TSchema } from 'typebox';
 import Type from 'typebox';
@@ -11,19 +11,19 @@ import type { HttpSurface } from '../runtime/http.ts';
 import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from '../sites/http.ts';
 import { cloudEvent, Geofencing, input, location, Mec013, many, Owntracks } from './openapi-bodies.ts';
 
-/** One route, as people read it. */
+/** The description of one route. */
 interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'dashboard' | 'health';
   readonly summary: string;
-  /** Parameters after the question mark; required but for those whose schema is optional. */
+  /** The query parameters. Each is required unless its schema is optional. */
   readonly query?: Readonly<Record<string, TSchema>>;
-  /** True: it may be asked for without a body. */
+  /** True: the request may have no body. */
   readonly bodyOptional?: true;
-  /** By content type. */
+  /** The schemas of the body, by content type. */
   readonly body?: Readonly<Record<string, TSchema>>;
-  /** What comes back, by status. */
+  /** The answers, by status. */
   readonly answers: Readonly<Record<string, string | { readonly says: string; readonly as: TSchema }>>;
 }
 
@@ -37,13 +37,13 @@ const Receipt = Type.Object({
   notTaken: Type.Optional(Type.Array(Type.Object({ index: amount, why: Type.String() }), { maxItems: 100 })),
 });
 const receipt = {
-  says: 'What became of the positions; of one that is accepted, placement may still not believe the jump',
+  says: 'How many positions were accepted, and why others were not. Placement may still refuse an accepted position as a jump',
   as: Receipt,
 };
 const Fault = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 const Anything = Type.Object({}, { additionalProperties: true });
 const json = (schema: TSchema) => ({ 'application/json': schema });
-/** JSON by any of the names that CloudEvents give it. */
+/** JSON under all content types of CloudEvents. */
 const anyJson = (schema: TSchema) => ({
   ...json(schema),
   'application/cloudevents+json': schema,
@@ -52,7 +52,7 @@ const anyJson = (schema: TSchema) => ({
 const list = (schema: TSchema) => ({ ...json(many(schema)), 'application/x-ndjson': Type.String() });
 const binary = Type.String({ format: 'binary' });
 const Digits = Type.String({ pattern: '^[0-9]{1,15}$' });
-/** The parameters in paths, by their names there. */
+/** The schemas of path parameters, by name. */
 const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>> => ({
   vm: PlacementDecided.properties.vm,
   user: userId(pseudonymous),
@@ -62,60 +62,64 @@ const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>
   service: Type.String({ pattern: '^[a-z-]{1,32}$' }),
 });
 
-/** @param pseudonymous users' ids become pseudonyms, and may be any text */
+/** All routes. @param pseudonymous true if ids of users become pseudonyms, so that they may be any text */
 const routesOf = (pseudonymous: boolean): readonly Route[] => [
   {
     ...{ method: 'post', path: '/v1/locations', tag: 'locations' },
-    summary: 'Say where users are: one position, several, or one a line',
+    summary: 'Report positions of users: one, several in an array, or one on each line',
     body: list(location(pseudonymous)),
     answers: { 202: receipt },
   },
   {
     ...{ method: 'post', path: '/v1/interruptions', tag: 'locations' },
-    summary: 'Say what a client saw go wrong in its traffic with a VM',
+    summary: 'Report gaps and lost connections in the traffic of a client with a VM',
     body: list(interruptionBody(pseudonymous)),
-    answers: { 202: { says: 'What became of them', as: Anything } },
+    answers: { 202: { says: 'How many reports were accepted', as: Anything } },
   },
   {
     ...{ method: 'post', path: '/v1/owntracks', tag: 'location APIs of others' },
-    summary: 'OwnTracks in HTTP mode',
+    summary: 'Messages of OwnTracks in HTTP mode',
     body: json(Owntracks),
-    answers: { 200: { says: 'Nothing to be done by the phone', as: Type.Array(Anything) } },
+    answers: { 200: { says: 'An empty list: the phone has nothing to do', as: Type.Array(Anything) } },
   },
   {
     ...{ method: 'post', path: '/v1/mec013', tag: 'location APIs of others' },
     summary: 'Notifications of ETSI MEC 013, versions 2 and 3',
     body: json(Mec013),
-    answers: { 204: 'Taken', 404: 'A place without a position: PLACE_UNKNOWN' },
+    answers: { 204: 'Accepted', 404: 'The configuration has no position for the place: PLACE_UNKNOWN' },
   },
   {
     ...{ method: 'post', path: '/v1/camara/geofencing', tag: 'location APIs of others' },
     summary: 'Notifications of CAMARA geofencing subscriptions',
     body: anyJson(many(Geofencing)),
-    answers: { 204: 'Taken' },
+    answers: { 204: 'Accepted' },
   },
   {
     ...{ method: 'post', path: '/v1/gtfs-realtime', tag: 'location APIs of others' },
-    summary: 'A feed of GTFS Realtime; vehicles are users',
+    summary: 'A feed of GTFS Realtime. Its vehicles are users',
     body: { 'application/x-protobuf': binary, 'application/protobuf': binary, 'application/octet-stream': binary },
     answers: { 202: receipt },
   },
   {
     ...{ method: 'post', path: '/v1/cloudevents', tag: 'location APIs of others' },
-    summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and those of CAMARA geofencing',
+    summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and events of CAMARA geofencing',
     body: anyJson(many(cloudEvent(pseudonymous))),
     answers: { 202: receipt },
   },
   {
     ...{ method: 'put', path: '/v1/vms/:vm', tag: 'VMs' },
-    summary: 'Declare a VM, or what has changed of it',
+    summary: 'Declare a VM, or change its declaration',
     body: json(input(VmBody)),
-    answers: { 204: 'Declared', 400: 'No such home: SITE_UNKNOWN', 409: 'It is elsewhere already: HOME_FIXED' },
+    answers: {
+      204: 'Declared',
+      400: 'The home is not a site: SITE_UNKNOWN',
+      409: 'The VM already runs at another site: HOME_FIXED',
+    },
   },
   { method: 'delete', path: '/v1/vms/:vm', tag: 'VMs', summary: 'Retire a VM', answers: { 204: 'Retired' } },
   {
     ...{ method: 'put', path: '/v1/vms/:vm/sessions/:user', tag: 'VMs' },
-    summary: 'Attach a user to a VM, or change the weight',
+    summary: 'Attach a user to a VM, or change the weight of the user',
     body: json(SessionBody),
     bodyOptional: true,
     answers: { 204: 'Attached' },
@@ -127,74 +131,80 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   },
   {
     ...{ method: 'get', path: '/v1/status', tag: 'VMs' },
-    summary: 'All sites, and the VMs that this process holds',
-    answers: { 200: { says: 'The state of things', as: Anything } },
+    summary: 'All sites, and the VMs of which this process is the leader',
+    answers: { 200: { says: 'The sites and VMs', as: Anything } },
   },
   {
     ...{ method: 'get', path: '/v1/vms/:vm/explanation', tag: 'VMs' },
-    summary: 'Why a VM is where it is',
+    summary: 'Explain why a VM is at its site',
     answers: { 200: { says: 'The candidates, with costs and filters', as: Anything } },
   },
   {
     ...{ method: 'post', path: '/v1/vms/:vm/moves', tag: 'VMs' },
-    summary: 'Move a VM: past the policy, not past the filters',
+    summary: 'Order the move of a VM. The policy cannot prevent it, but the filters can',
     body: json(Type.Object({ to: SiteReported.properties.site })),
-    answers: { 202: { says: 'Decided', as: Anything }, 409: 'A filter refuses it: MOVE_REFUSED' },
+    answers: { 202: { says: 'The move is decided', as: Anything }, 409: 'A filter refuses the site: MOVE_REFUSED' },
   },
   {
     ...{ method: 'get', path: '/v1/migrations', tag: 'migrations' },
-    summary: 'Whether this process is the leader, and the migrations in progress',
+    summary: 'The migrations under way, and whether this process is the leading migrator',
     answers: { 200: { says: 'The migrations', as: Anything } },
   },
   {
     ...{ method: 'delete', path: '/v1/migrations/:migration', tag: 'migrations' },
-    summary: 'Take a migration back, until it switches over',
-    answers: { 202: { says: 'Asked for', as: Anything }, 409: 'Too late: MIGRATION_PAST_CANCEL' },
+    summary: 'Cancel a migration that has not switched over',
+    answers: {
+      202: { says: 'The cancellation is ordered', as: Anything },
+      409: 'The VM has switched over: MIGRATION_PAST_CANCEL',
+    },
   },
   {
     ...{ method: 'get', path: '/v1/sites', tag: 'sites' },
-    summary: 'The sites that are there, those that were removed with the VMs that are stranded there, and warnings',
+    summary: 'All sites, removed sites with the VMs that are stranded there, and warnings',
     answers: { 200: { says: 'The sites', as: SiteList } },
   },
   {
     ...{ method: 'put', path: '/v1/sites/:site', tag: 'sites' },
     summary: 'Declare a site, or change its declaration (leading migrator only)',
     body: json(input(SiteBody)),
-    answers: { 200: { says: 'Declared, with what is to be known of it', as: SiteDeclared } },
+    answers: { 200: { says: 'Declared, with warnings', as: SiteDeclared } },
   },
   {
     ...{ method: 'delete', path: '/v1/sites/:site', tag: 'sites', query: RemoveQuery.properties },
     summary: 'Remove a site (leading migrator only)',
-    answers: { 204: 'Removed', 409: 'It has VMs, and force is not true; or moves lead there or away: SITE_IN_USE' },
+    answers: {
+      204: 'Removed',
+      409: 'The site has VMs and force is not true, or moves begin or end there: SITE_IN_USE',
+    },
   },
   {
     ...{ method: 'post', path: '/v1/sites/:site/drain', tag: 'sites' },
-    summary: 'Have all VMs leave a site, or no longer',
+    summary: 'Drain a site, so that all VMs leave it, or end its draining',
     body: json(Type.Object({ draining: Type.Boolean(), force: Type.Optional(Type.Boolean()) })),
     answers: {
-      202: { says: 'Said', as: Anything },
-      409: 'No other site could take its VMs: LAST_OPEN_SITE; "force" does it',
+      202: { says: 'Ordered', as: Anything },
+      409: 'No other site accepts its VMs: LAST_OPEN_SITE. "force": true drains it anyway',
     },
   },
   {
     ...{ method: 'get', path: '/v1/set-aside', tag: 'VMs' },
-    summary: 'The records that this process has set aside, because it cannot read or write them, and why',
+    summary: 'The records that this process has set aside because it cannot read or write them, with the reasons',
     answers: { 200: { says: 'The records', as: Anything } },
   },
   {
     ...{ method: 'put', path: '/v1/automation', tag: 'VMs' },
     summary:
-      'Pause automatic moves, or let them go on: homes that are lost are left, and orders followed, all the same',
+      'Pause or resume automatic moves. VMs still leave draining and silent sites, and orders are still carried out',
     body: json(Type.Object({ paused: Type.Boolean() })),
-    answers: { 202: { says: 'Said, and kept', as: Anything } },
+    answers: { 202: { says: 'Stored', as: Anything } },
   },
   ...(['/v1/dashboard', '/dashboard'] as const).flatMap((base): Route[] => {
-    const whom = base === '/dashboard' ? 'without users, unless the configuration lets all see them' : 'with users';
+    const whom = base === '/dashboard' ? 'without users unless the configuration shows them to everybody' : 'with users';
     return [
       {
         ...{ method: 'get', path: `${base}/live`, tag: 'dashboard' },
-        summary: `What the dashboard shows, ${whom}: a picture, then what changes, a line of JSON each`,
-        answers: { 200: 'Lines as long as somebody reads them', 503: 'Too many pages are open: TOO_MANY_PAGES' },
+        summary: `The state that the dashboard shows, ${whom}: a picture, then its changes, one line of JSON each`,
+        answers: { 200: 'Lines until the client closes the connection', 503: 'Too many pages are open: TOO_MANY_PAGES' },
       },
       {
         ...{ method: 'get', path: `${base}/past`, tag: 'dashboard', query: { atMs: Digits } },
@@ -205,23 +215,23 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   }),
   {
     ...{ method: 'get', path: '/dashboard/settings', tag: 'dashboard' },
-    summary: 'What a page has to know before it asks for anything else',
+    summary: 'The settings that a page loads first',
     answers: { 200: { says: 'The settings', as: Anything } },
   },
   {
     ...{ method: 'get', path: '/dashboard/vms/:vm/explanation', tag: 'dashboard' },
-    summary: 'Why a VM is where it is',
+    summary: 'Explain why a VM is at its site',
     answers: { 200: { says: 'The candidates, with costs and filters', as: Anything } },
   },
   {
     ...{ method: 'get', path: '/dashboard/decisions/:decision/explanation', tag: 'dashboard' },
-    summary: 'Why something was decided in the last hour',
-    answers: { 200: { says: 'The candidates as they were then', as: Anything } },
+    summary: 'Explain a decision of the last hour',
+    answers: { 200: { says: 'The candidates at the time of the decision', as: Anything } },
   },
   ...(['/healthz', '/readyz', '/healthz/:service', '/readyz/:service'] as const).map(
     (path): Route => ({
       ...{ method: 'get', path, tag: 'health' },
-      summary: path.startsWith('/healthz') ? 'The process runs' : 'It takes work',
+      summary: path.startsWith('/healthz') ? 'Whether the process runs' : 'Whether the process can work',
       answers: { 200: { says: 'Yes', as: Anything } },
     }),
   ),
@@ -231,7 +241,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
 
 /**
  * The document of an installation.
- * @param config users' ids may be any text where they become pseudonyms
+ * @param config with `ingest.pseudonymKey`, ids of users may be any text
  */
 export function openapi({ ingest }: Pick<Config, 'ingest'>): object {
   const pseudonymous = ingest.pseudonymKey !== undefined;
@@ -246,20 +256,20 @@ export function openapi({ ingest }: Pick<Config, 'ingest'>): object {
     info: {
       title: 'Tagalong',
       version: VERSION,
-      description: 'Virtual machines that follow their users. A process answers what its own services have of this.',
+      description: 'Virtual machines that follow their users. Each process has the routes of its own services.',
     },
     paths,
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'http.token' },
-        basic: { type: 'http', scheme: 'basic', description: 'any name, and http.token as the password' },
+        basic: { type: 'http', scheme: 'basic', description: 'Any name, with http.token as the password' },
       },
-      responses: { Fault: { description: 'What is wrong, by a stable code', content: contentOf(json(Fault)) } },
+      responses: { Fault: { description: 'An error with a stable code', content: contentOf(json(Fault)) } },
     },
   };
 }
 
-/** Adds `GET /openapi.json`, which is open. */
+/** Adds `GET /openapi.json`, which needs no token. */
 export function registerOpenapi({ app }: HttpSurface, config: Pick<Config, 'ingest'>): void {
   const document = openapi(config);
   app.get('/openapi.json', async () => document);
