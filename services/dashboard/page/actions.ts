@@ -10,7 +10,10 @@ export type Action = () => Promise<string | undefined>;
 
 /** Moves a VM. @param explained the explanation of the VM, with its candidates */
 export async function migrate({ vm, home, ...explained }: Explained, to: string): Promise<string | undefined> {
-  const consequences = [`${vm} leaves ${home} for ${to}, even if the policy would not move it.`, worthOf(explained, to)];
+  const consequences = [
+    `${vm} leaves ${home} for ${to}, even if the policy would not move it.`,
+    worthOf(explained, to),
+  ];
   if (!(await confirmed({ title: `Move ${vm} to ${to}?`, consequences, yes: 'Move it' }))) return undefined;
   await ask('POST', `/v1/vms/${encodeURIComponent(vm)}/moves`, { to });
   return `The move of ${vm} to ${to} is ordered.`;

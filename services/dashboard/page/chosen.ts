@@ -5,7 +5,7 @@ import type { MoveView } from '../wire.ts';
 import { migrate } from './actions.ts';
 import { explain, explainDecision, Refused } from './api.ts';
 import type { ChosenOptions } from './chosen-options.ts';
-import { el, fill, say } from './dom.ts';
+import { el, fill, setText } from './dom.ts';
 import { decisionSentence, explanationParts } from './explanation.ts';
 import { showSite } from './site-panel.ts';
 
@@ -70,7 +70,7 @@ async function whyOf(vm: string, { decision, live, world }: ChosenOptions): Prom
 function vmFacts(vm: string, options: Pick<ChosenOptions, 'world'>): HTMLElement {
   const [home, users, move] = [el('dd', { class: 'home' }), el('dd', { class: 'users' }), el('dd', { class: 'move' })];
   const facts = el('dl', {}, el('dt', {}, 'home'), home, el('dt', {}, 'users'), users, el('dt', {}, 'move'), move);
-  sayFacts(facts, vm, options);
+  showFacts(facts, vm, options);
   return facts;
 }
 
@@ -79,21 +79,26 @@ export function updateFacts(section: HTMLElement, options: ChosenOptions): void 
   const { chosen, choose, world } = options;
   const facts = section.querySelector('dl');
   if (chosen.site !== undefined) showSite(section, chosen.site, () => closeButton(choose), options);
-  else if (facts !== null && chosen.vm !== undefined) sayFacts(facts, chosen.vm, { world });
+  else if (facts !== null && chosen.vm !== undefined) showFacts(facts, chosen.vm, { world });
 }
 
-function sayFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions, 'world'>): void {
+function showFacts(facts: HTMLElement, vm: string, { world }: Pick<ChosenOptions, 'world'>): void {
   const home = world.homes.get(vm) ?? 'unknown';
   const move = world.moveOf(vm);
   const names = world.usersOf(vm).map(({ name }) => name);
-  say(facts.querySelector('.home')!, move && move.to !== home ? `${home}, moving to ${move.to}` : home);
-  say(facts.querySelector('.users')!, world.hasUsers ? names.join(', ') || 'none with a position' : 'sign in to see users');
-  say(facts.querySelector('.move')!, move ? moveWords(move) : 'none');
+  setText(facts.querySelector('.home')!, move && move.to !== home ? `${home}, moving to ${move.to}` : home);
+  setText(
+    facts.querySelector('.users')!,
+    world.hasUsers ? names.join(', ') || 'none with a position' : 'sign in to see users',
+  );
+  setText(facts.querySelector('.move')!, move ? moveWords(move) : 'none');
 }
 
 function askNow(vm: string, { decision, choose }: ChosenOptions): HTMLElement[] {
   if (decision === undefined) return [];
-  return [el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Explain its present site')];
+  return [
+    el('button', { type: 'button', 'data-key': 'now', onclick: () => choose({ vm }) }, 'Explain its present site'),
+  ];
 }
 
 /** The form *Move to*: lists the best site first, and preselects none. */

@@ -1,5 +1,5 @@
 /** Asks the operator to confirm an action, and lists its consequences. */
-import { byId, el, fill, say } from './dom.ts';
+import { byId, el, fill, setText } from './dom.ts';
 
 /** The content of the dialog. */
 export interface Question {
@@ -13,9 +13,9 @@ export interface Question {
 /** Asks the operator. Resolves with true if the operator confirms. *Cancel* has the focus, so a second Enter does nothing. */
 export function confirmed({ title, consequences, yes }: Question): Promise<boolean> {
   const dialog = byId<HTMLDialogElement>('confirming');
-  say(byId('confirming-title'), title);
+  setText(byId('confirming-title'), title);
   fill(byId('consequences'), ...consequences.map((text) => el('p', {}, text)));
-  say(byId('yes'), yes);
+  setText(byId('yes'), yes);
   dialog.returnValue = '';
   byId('no').onclick = () => dialog.close('');
   dialog.showModal();

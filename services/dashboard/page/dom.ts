@@ -58,6 +58,6 @@ export function keyed<T>(list: HTMLElement, entries: readonly T[], how: Keyed<T>
 }
 
 /** Sets the text of an element, if it differs. */
-export function say(element: Element, text: string): void {
+export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

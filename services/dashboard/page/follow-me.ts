@@ -3,7 +3,7 @@ import { duration, timeOfDay } from '#shared/format.ts';
 import type { MoveView } from '../wire.ts';
 import { isSignedIn, Refused, settings } from './api.ts';
 import { moveWords } from './chosen.ts';
-import { byId, el, keyed, say } from './dom.ts';
+import { byId, el, keyed, setText } from './dom.ts';
 import { distanceKm, enrol, type Guest, leave, type Position, report } from './guest.ts';
 import { createMap } from './map.ts';
 import { createSigning } from './signing.ts';
@@ -51,7 +51,11 @@ function begin(): void {
   watch = navigator.geolocation.watchPosition(
     ({ coords }) => void share({ lat: coords.latitude, lon: coords.longitude }),
     (error) => {
-      tell(error.code === error.PERMISSION_DENIED ? 'The browser has no permission to share your position.' : error.message);
+      tell(
+        error.code === error.PERMISSION_DENIED
+          ? 'The browser has no permission to share your position.'
+          : error.message,
+      );
       if (error.code === error.PERMISSION_DENIED) void end();
     },
     { enableHighAccuracy: true },
@@ -61,7 +65,8 @@ function begin(): void {
 /** Why the position cannot be shared; undefined if it can. */
 function hindranceNow(): string | undefined {
   if (page.signIn && !isSignedIn()) return 'Sign in first: this server requires a token.';
-  if (!isSecureContext) return 'Load this page over https: browsers do not share positions with pages that were loaded over http.';
+  if (!isSecureContext)
+    return 'Load this page over https: browsers do not share positions with pages that were loaded over http.';
   return undefined;
 }
 
@@ -118,11 +123,14 @@ function show(): void {
   const trips = [...world.moves.values()].filter((move) => move.vm === vm).reverse();
   const done = trips.filter(({ outcome }) => outcome === 'completed');
   const underWay = world.moveOf(vm);
-  say(byId('vm'), vm);
-  say(byId('home'), underWay && underWay.to !== home ? `${home}, moving to ${underWay.to}` : (home ?? 'no site yet'));
-  say(byId('distance'), site ? `${distanceKm(site, position).toFixed(1)} km` : '');
+  setText(byId('vm'), vm);
+  setText(
+    byId('home'),
+    underWay && underWay.to !== home ? `${home}, moving to ${underWay.to}` : (home ?? 'no site yet'),
+  );
+  setText(byId('distance'), site ? `${distanceKm(site, position).toFixed(1)} km` : '');
   const last = done[0];
-  say(
+  setText(
     byId('moved'),
     last ? `${done.length} ×, last at ${timeOfDay(last.switchedAtMs ?? last.orderedAtMs)}` : 'none so far',
   );
@@ -130,7 +138,7 @@ function show(): void {
     key: ({ migration }) => migration,
     build: ({ from, to, orderedAtMs }) =>
       el('li', {}, el('time', {}, timeOfDay(orderedAtMs)), ` ${from} → ${to} `, el('small', {})),
-    update: (item, move) => say(item.querySelector('small')!, tripWords(move)),
+    update: (item, move) => setText(item.querySelector('small')!, tripWords(move)),
   });
 }
 
@@ -141,7 +149,7 @@ function tripWords(move: MoveView): string {
 }
 
 function tell(text: string): void {
-  say(byId('status'), text);
+  setText(byId('status'), text);
 }
 
 byId('share').addEventListener('click', begin);

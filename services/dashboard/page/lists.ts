@@ -3,7 +3,7 @@ import { bytes, counted, timeOfDay } from '#shared/format.ts';
 import type { DecisionView, MoveView, SiteView } from '../wire.ts';
 import { type Action, cancel } from './actions.ts';
 import { moveWords } from './chosen.ts';
-import { el, keyed, say } from './dom.ts';
+import { el, keyed, setText } from './dom.ts';
 import type { Chosen } from './pointing.ts';
 import type { World } from './world.ts';
 
@@ -48,7 +48,7 @@ function updateMove(item: HTMLElement, move: MoveView): void {
   if (remainingBytes !== null) {
     item.querySelector('progress')!.value = sentBytes / Math.max(1, sentBytes + remainingBytes);
   }
-  say(item.querySelector('.facts')!, moveWords(move) + (rateBps > 0 ? `, ${bytes(rateBps)}/s` : ''));
+  setText(item.querySelector('.facts')!, moveWords(move) + (rateBps > 0 ? `, ${bytes(rateBps)}/s` : ''));
 }
 
 /** The sign of a verdict, in addition to its colour. */
@@ -59,7 +59,7 @@ export function showDecisions(list: HTMLElement, world: World, options: ListOpti
     key: ({ decision }: DecisionView) => decision,
     build: (decision: DecisionView) => decisionItem(decision, options),
     update(item: HTMLElement, decision: DecisionView) {
-      say(item.querySelector('small')!, endOf(decision, world));
+      setText(item.querySelector('small')!, endOf(decision, world));
       item.querySelector('button')!.setAttribute('aria-current', `${decision.decision === chosen}`);
     },
   };
@@ -120,7 +120,8 @@ export function showSites(body: HTMLElement, world: World, { choose }: ListOptio
     update(row: HTMLElement, { vms, slots, draining }: SiteView) {
       const cells = row.querySelectorAll('td');
       const load = slots === 0 ? '' : `${Math.round((100 * vms) / slots)} %`;
-      for (const [i, text] of [`${vms}`, `${slots}`, load, draining ? 'draining' : ''].entries()) say(cells[i]!, text);
+      for (const [i, text] of [`${vms}`, `${slots}`, load, draining ? 'draining' : ''].entries())
+        setText(cells[i]!, text);
     },
   };
   const sites = [...world.sites.values()].sort((a, b) => (a.site < b.site ? -1 : 1));

@@ -6,7 +6,7 @@ import { isSignedIn, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
 import { nameOf, showChosen, updateFacts } from './chosen.ts';
 import type { ChosenOptions } from './chosen-options.ts';
-import { byId, el, fill, say } from './dom.ts';
+import { byId, el, fill, setText } from './dom.ts';
 import { countsText, type ListOptions, showDecisions, showMoves, showSites } from './lists.ts';
 import { createMap } from './map.ts';
 import { announce, showLoss } from './notices.ts';
@@ -89,10 +89,10 @@ async function act(action: Action): Promise<void> {
 function show(): void {
   const world = shown();
   const options: ListOptions = { mayAct: mayAct(), act, choose };
-  say(byId('counts'), countsText(world));
-  say(byId('clock'), instant(world.atMs));
+  setText(byId('counts'), countsText(world));
+  setText(byId('clock'), instant(world.atMs));
   byId('clock').classList.toggle('past', then !== undefined);
-  say(byId('underway'), `${world.movesUnderWay().length}`);
+  setText(byId('underway'), `${world.movesUnderWay().length}`);
   showMoves(byId('moves'), world, options);
   showDecisions(byId('decisions'), world, options, decision);
   showSites(byId('sites'), world, options);
@@ -102,7 +102,7 @@ function show(): void {
   button.hidden = !(mayAct() || now.paused);
   button.classList.toggle('warn', now.paused);
   const words = mayAct() ? 'Resume automatic moves' : 'Automatic moves are paused';
-  say(button, now.paused ? words : 'Pause automatic moves');
+  setText(button, now.paused ? words : 'Pause automatic moves');
   allowActions();
 }
 

@@ -1,7 +1,7 @@
 /** The map: the shipped land of the whole earth, or raster tiles, with two canvases above it. */
 import * as L from 'leaflet';
 import type { PageSettings } from '../wire.ts';
-import { el, say } from './dom.ts';
+import { el, setText } from './dom.ts';
 import { Dots, fitCanvas } from './dots.ts';
 import { draw, stampsOf } from './draw.ts';
 import { type Land, loadLand } from './land.ts';
@@ -114,7 +114,7 @@ export function createMap(
     container.classList.toggle('pointing', at !== undefined);
     tip.hidden = at === undefined;
     if (spot === undefined || at === undefined) return;
-    say(tip, at.words);
+    setText(tip, at.words);
     // The tooltip is on the side of the pointer that faces the middle of the map, so it stays inside.
     const { x: width } = map.getSize();
     const left = spot.x > width / 2 ? spot.x - tip.offsetWidth - TIP_GAP : spot.x + TIP_GAP;

@@ -1,6 +1,6 @@
 /** Notices above the page: a message for ten seconds, and a warning while the connection is lost. They do not shift the page. */
 import { timeOfDay } from '#shared/format.ts';
-import { byId, say } from './dom.ts';
+import { byId, setText } from './dom.ts';
 
 const SHOWN_MS = 10_000;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -9,7 +9,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export function announce(text: string): void {
   const banner = byId('banner');
   clearTimeout(timer);
-  say(banner, text);
+  setText(banner, text);
   banner.hidden = text === '';
   timer = setTimeout(() => {
     banner.hidden = true;
@@ -22,5 +22,5 @@ export function showLoss(sinceMs: number | undefined): void {
   lost.hidden = sinceMs === undefined;
   if (sinceMs === undefined) return;
   const shown = 'The page shows the state of that time, and actions are disabled. It tries again every two seconds.';
-  say(lost, `No connection since ${timeOfDay(sinceMs)} UTC. ${shown}`);
+  setText(lost, `No connection since ${timeOfDay(sinceMs)} UTC. ${shown}`);
 }

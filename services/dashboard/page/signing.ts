@@ -1,6 +1,6 @@
 /** The button and the dialog for signing in and out. */
 import { isSignedIn, Refused, signIn, signOut } from './api.ts';
-import { byId, say } from './dom.ts';
+import { byId, setText } from './dom.ts';
 
 /** Sets up the button and the dialog. @param changed called when the viewer has signed in or out */
 export function createSigning(changed: () => void): void {
@@ -13,7 +13,7 @@ export function createSigning(changed: () => void): void {
   button.addEventListener('click', () => {
     if (!isSignedIn()) return dialog.showModal();
     signOut();
-    say(button, 'Sign in');
+    setText(button, 'Sign in');
     changed();
   });
   byId('leave').addEventListener('click', () => dialog.close());
@@ -23,14 +23,14 @@ export function createSigning(changed: () => void): void {
       await signIn(field.value);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      return say(wrong, error.code === 'UNAUTHORIZED' ? 'The server does not accept this token.' : error.message);
+      return setText(wrong, error.code === 'UNAUTHORIZED' ? 'The server does not accept this token.' : error.message);
     }
     dialog.close();
-    say(button, 'Sign out');
+    setText(button, 'Sign out');
     changed();
   });
   dialog.addEventListener('close', () => {
     field.value = '';
-    say(wrong, '');
+    setText(wrong, '');
   });
 }

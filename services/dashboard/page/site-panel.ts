@@ -2,7 +2,7 @@
 import { counted } from '#shared/format.ts';
 import { drain } from './actions.ts';
 import type { ChosenOptions } from './chosen-options.ts';
-import { el, fill, keyed, say } from './dom.ts';
+import { el, fill, keyed, setText } from './dom.ts';
 
 /** The most VMs that the panel lists. */
 const MOST_VMS = 200;
@@ -25,16 +25,16 @@ export function showSite(
   const site = world.sites.get(name);
   const vms = [...world.vmsAt(name)].sort();
   const load = site && `${site.vms} of ${counted(site.slots, 'slot')} taken${site.draining ? '; draining' : ''}`;
-  say(part('.load'), load ?? 'There is no site of this name.');
+  setText(part('.load'), load ?? 'There is no site of this name.');
   const button = part<HTMLButtonElement>('.drain');
   button.hidden = site === undefined || !mayAct || !live;
   button.onclick = () => act(() => drain(world, name));
-  say(button, site?.draining ? 'End draining' : 'Drain …');
+  setText(button, site?.draining ? 'End draining' : 'Drain …');
   keyed(part('.vms'), vms.slice(0, MOST_VMS), {
     key: (vm) => vm,
     build: (vm) =>
       el('li', {}, el('button', { type: 'button', class: 'link name', title: vm, onclick: () => choose({ vm }) }, vm)),
     update() {},
   });
-  say(part('.more'), vms.length > MOST_VMS ? `and ${vms.length - MOST_VMS} more` : '');
+  setText(part('.more'), vms.length > MOST_VMS ? `and ${vms.length - MOST_VMS} more` : '');
 }

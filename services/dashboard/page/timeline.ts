@@ -2,7 +2,7 @@
 import { instant, timeOfDay } from '#shared/format.ts';
 import type { Picture } from '../wire.ts';
 import { past } from './api.ts';
-import { byId, say } from './dom.ts';
+import { byId, setText } from './dom.ts';
 import { palette } from './palette.ts';
 import type { World } from './world.ts';
 
@@ -84,9 +84,9 @@ export function createTimeline(show: (picture: Picture | undefined) => void, fai
   };
   const mark = () => {
     liveButton.setAttribute('aria-pressed', `${live && connected}`);
-    say(liveButton, connected ? '● Live' : '○ Not live');
+    setText(liveButton, connected ? '● Live' : '○ Not live');
     playButton.setAttribute('aria-pressed', `${playing !== undefined}`);
-    say(playButton, playing === undefined ? '▶ Replay' : '❚❚ Stop');
+    setText(playButton, playing === undefined ? '▶ Replay' : '❚❚ Stop');
     scrub.setAttribute('aria-valuetext', live ? 'now' : instant(Number(scrub.value)));
     if (world) drawMarks(canvas, world, Number(scrub.value));
   };
