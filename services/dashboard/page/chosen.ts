@@ -19,7 +19,7 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
   const head = [closeButton(choose), el('h2', { title: vm }, vm), vmFacts(vm, options), ...askNow(vm, options)];
   const explained = await whyOf(vm, options);
   // The viewer may have chosen something else while the answer was on its way.
-  if (section.dataset.of !== nameOf(options)) return;
+  if (section.dataset.of !== selectionKey(options)) return;
   const why =
     explained instanceof Refused
       ? [el('p', { class: 'facts' }, explained.message)]
@@ -41,7 +41,7 @@ function closeButton(choose: ChosenOptions['choose']): HTMLElement {
 }
 
 /** Identifies the content that `section` should show, so that a late answer for other content is dropped. */
-export function nameOf({ chosen, decision }: Pick<ChosenOptions, 'chosen' | 'decision'>): string {
+export function selectionKey({ chosen, decision }: Pick<ChosenOptions, 'chosen' | 'decision'>): string {
   return `${chosen.vm ?? chosen.site ?? ''} ${decision ?? ''}`;
 }
 

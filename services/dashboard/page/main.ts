@@ -4,7 +4,7 @@ import type { Line, MoveView } from '../wire.ts';
 import { type Action, pause } from './actions.ts';
 import { isSignedIn, Refused, settings } from './api.ts';
 import { createCharts } from './charts.ts';
-import { nameOf, showChosen, updateFacts } from './chosen.ts';
+import { selectionKey, showChosen, updateFacts } from './chosen.ts';
 import type { ChosenOptions } from './chosen-options.ts';
 import { byId, el, fill, setText } from './dom.ts';
 import { countsText, type ListOptions, showDecisions, showMoves, showSites } from './lists.ts';
@@ -123,7 +123,7 @@ function chosenOptions(): ChosenOptions {
 async function explain(): Promise<void> {
   const section = byId('chosen');
   const options = chosenOptions();
-  section.dataset.of = nameOf(options);
+  section.dataset.of = selectionKey(options);
   await showChosen(section, options);
   allowActions();
 }
