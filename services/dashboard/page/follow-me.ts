@@ -38,20 +38,20 @@ const connection = stayConnected(
     if (enrolling === undefined && position !== undefined) void share(position);
     show();
   },
-  (sinceMs) => tell(sinceMs === undefined ? '' : 'The server does not answer. The page tries again every two seconds.'),
+  (sinceMs) => showStatus(sinceMs === undefined ? '' : 'The server does not answer. The page tries again every two seconds.'),
 );
 if (page.signIn) createSigning(() => connection.reconnect());
 
 function begin(): void {
   const hindrance = hindranceNow();
-  tell(hindrance ?? 'Waiting for a position …');
+  showStatus(hindrance ?? 'Waiting for a position …');
   if (hindrance !== undefined) return;
   byId('share').hidden = true;
   byId('stop').hidden = false;
   watch = navigator.geolocation.watchPosition(
     ({ coords }) => void share({ lat: coords.latitude, lon: coords.longitude }),
     (error) => {
-      tell(
+      showStatus(
         error.code === error.PERMISSION_DENIED
           ? 'The browser has no permission to share your position.'
           : error.message,
@@ -83,10 +83,10 @@ async function share(at: Position): Promise<void> {
     reportedMs = nowMs;
     reported = at;
     await report(guest, at);
-    tell('');
+    showStatus('');
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    tell(error.message);
+    showStatus(error.message);
     if (guest === undefined) await end();
   }
   show();
@@ -108,8 +108,8 @@ async function end(): Promise<void> {
   show();
   if (leaving === undefined) return;
   await leave(leaving).then(
-    () => tell('Your VM is removed.'),
-    (error: Error) => tell(error.message),
+    () => showStatus('Your VM is removed.'),
+    (error: Error) => showStatus(error.message),
   );
 }
 
@@ -148,7 +148,7 @@ function tripWords(move: MoveView): string {
   return `took ${duration(durationMs)}, pause ${duration(pauseMs)}, interruption ${duration(interruptionMs)}`;
 }
 
-function tell(text: string): void {
+function showStatus(text: string): void {
   setText(byId('status'), text);
 }
 

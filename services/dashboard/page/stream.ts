@@ -7,33 +7,33 @@ const RECONNECT_MS = 2_000;
 /**
  * Connects, and stays connected until the page is closed.
  * @param take called with each line
- * @param lose called when the connection is lost, with the time of the last line in milliseconds since the Unix epoch; called with
+ * @param onLoss called when the connection is lost, with the time of the last line in milliseconds since the Unix epoch; called with
  * undefined when the server answers again
  */
 export function stayConnected(
   take: (line: Line) => void,
-  lose: (sinceMs: number | undefined) => void,
+  onLoss: (sinceMs: number | undefined) => void,
 ): { reconnect(): void } {
   let stream = new AbortController();
   let lost = false;
-  let heardMs = Date.now();
+  let lastLineMs = Date.now();
 
-  const heard = (line: Line) => {
-    heardMs = Date.now();
-    if (lost) lose(undefined);
+  const receive = (line: Line) => {
+    lastLineMs = Date.now();
+    if (lost) onLoss(undefined);
     lost = false;
     take(line);
   };
   const run = async () => {
     for (;;) {
       stream = new AbortController();
-      await follow(stream.signal, heard).catch((error) => {
+      await follow(stream.signal, receive).catch((error) => {
         if (!isLoss(error)) throw error;
       });
       // The viewer has signed in or out, so connect again at once with or without the token.
       if (stream.signal.aborted) continue;
       lost = true;
-      lose(heardMs);
+      onLoss(lastLineMs);
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
     }
   };
