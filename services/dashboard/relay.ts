@@ -27,14 +27,14 @@ export interface Relay {
  */
 export function createRelay(services: readonly string[], token: string | undefined): Relay {
   const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
-    let telling: Answer | undefined;
+    let fallback: Answer | undefined;
     for (const base of services) {
       const answer = await askOne(base.replace(/\/+$/, '') + path, init, token).catch(() => undefined);
       if (answer === undefined) continue;
       if (answer.status !== 421 && !isNoRoute(answer)) return answer;
-      if (telling === undefined || answer.status === 421) telling = answer;
+      if (fallback === undefined || answer.status === 421) fallback = answer;
     }
-    if (telling !== undefined) return telling;
+    if (fallback !== undefined) return fallback;
     const right = services.length === 0 ? 'give their addresses as dashboard.services' : services.join(', ');
     throw new TagalongError('SERVER_UNREACHABLE', `no other service answers the dashboard: ${right}`);
   };

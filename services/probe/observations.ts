@@ -39,7 +39,7 @@ export class Observations {
   readonly tally: Tally = { sentBytes: 0, intactBytes: 0, lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
   readonly ownDelay = new OwnDelay();
   /** Called with each reported gap. */
-  told: (gap: Gap) => void = () => {};
+  onGap: (gap: Gap) => void = () => {};
   transport: Transport = { transport: 'unknown', subflows: 0 };
   connections = 0;
   readonly #leastGapMs: number;
@@ -49,8 +49,8 @@ export class Observations {
   #gapCount = 0;
   #longestGapMs = 0;
   #resets = 0;
-  #resetsTold = 0;
-  #lostBytesTold = 0;
+  #resetsReported = 0;
+  #lostBytesReported = 0;
 
   /** @param leastGapMs shorter gaps are not reported */
   constructor(leastGapMs: number) {
@@ -88,15 +88,15 @@ export class Observations {
 
   #over(gapMs: number): void {
     this.#longestGapMs = Math.max(this.#longestGapMs, gapMs);
-    const resets = this.#resets - this.#resetsTold;
+    const resets = this.#resets - this.#resetsReported;
     if (gapMs < this.#leastGapMs && resets === 0) return;
-    const lostBytes = Math.max(0, this.tally.lostBytes - this.#lostBytesTold);
+    const lostBytes = Math.max(0, this.tally.lostBytes - this.#lostBytesReported);
     const gap = { atMs: Date.now(), gapMs: tenths(gapMs), resets, lostBytes };
-    this.#resetsTold = this.#resets;
-    this.#lostBytesTold = this.tally.lostBytes;
+    this.#resetsReported = this.#resets;
+    this.#lostBytesReported = this.tally.lostBytes;
     this.#gapCount++;
     if (this.#gaps.length < MAX_GAPS) this.#gaps.push(gap);
-    this.told(gap);
+    this.onGap(gap);
   }
 }
 

@@ -108,7 +108,7 @@ export function probe(options: ProbeOptions): Probe {
     done: run(),
     stop: () => stop.abort(),
     onGap(listener) {
-      observations.told = listener;
+      observations.onGap = listener;
     },
     onConnected(listener) {
       tellConnected = listener;

@@ -199,12 +199,16 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     answers: { 202: { says: 'Stored', as: Anything } },
   },
   ...(['/v1/dashboard', '/dashboard'] as const).flatMap((base): Route[] => {
-    const whom = base === '/dashboard' ? 'without users unless the configuration shows them to everybody' : 'with users';
+    const whom =
+      base === '/dashboard' ? 'without users unless the configuration shows them to everybody' : 'with users';
     return [
       {
         ...{ method: 'get', path: `${base}/live`, tag: 'dashboard' },
         summary: `The state that the dashboard shows, ${whom}: a picture, then its changes, one line of JSON each`,
-        answers: { 200: 'Lines until the client closes the connection', 503: 'Too many pages are open: TOO_MANY_PAGES' },
+        answers: {
+          200: 'Lines until the client closes the connection',
+          503: 'Too many pages are open: TOO_MANY_PAGES',
+        },
       },
       {
         ...{ method: 'get', path: `${base}/past`, tag: 'dashboard', query: { atMs: Digits } },

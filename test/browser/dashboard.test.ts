@@ -141,7 +141,9 @@ onBrowser('the dashboard', (withPage) => {
         await page.selectOption('#to', 'east');
         const before = await page.locator('main').boundingBox();
         expect(await order(page, 'Migrate …')).toContain('desk-1 leaves west for east');
-        await expect.poll(() => page.textContent('#banner'), PATIENTLY).toContain('The move of desk-1 to east is ordered');
+        await expect
+          .poll(() => page.textContent('#banner'), PATIENTLY)
+          .toContain('The move of desk-1 to east is ordered');
         // The layout under the pointer did not move.
         expect(await page.locator('main').boundingBox()).toEqual(before);
         await expect.poll(() => page.textContent('#moves'), PATIENTLY).toMatch(/desk-1 west → east.*subflow/s);

@@ -38,7 +38,8 @@ const connection = stayConnected(
     if (enrolling === undefined && position !== undefined) void share(position);
     show();
   },
-  (sinceMs) => showStatus(sinceMs === undefined ? '' : 'The server does not answer. The page tries again every two seconds.'),
+  (sinceMs) =>
+    showStatus(sinceMs === undefined ? '' : 'The server does not answer. The page tries again every two seconds.'),
 );
 if (page.signIn) createSigning(() => connection.reconnect());
 
