@@ -48,7 +48,7 @@ export interface ServingTotals {
 /** Receives each part of the serving cost as soon as it is certain. */
 export interface ServingWatcher {
   /** A VM begins a stay. @param before its last stay; undefined at the first site */
-  stays(stay: Stay, before: Stay | undefined): void;
+  stayBegan(stay: Stay, before: Stay | undefined): void;
   /**
    * A VM served a user up to `atMs`. The stay may be over.
    * @param userS how long, in seconds × weight
@@ -132,7 +132,7 @@ export class Serving {
     const before = account.stays.at(-1);
     const stay: Stay = { vm: account.vm, site, fromMs, toMs: Number.POSITIVE_INFINITY, userMs: 0 };
     account.stays.push(stay);
-    this.#options.watcher?.stays(stay, before);
+    this.#options.watcher?.stayBegan(stay, before);
   }
 
   /** True: a position that arrives from now on can still charge time in this stay, which is over. */

@@ -9,7 +9,7 @@ import { weightOf } from '../engine.ts';
 import type { Stay } from '../serving.ts';
 import { Sketch, type SketchSummary } from '../sketch.ts';
 import { boundsOf, type Density, DensityCounter } from './density.ts';
-import { Lives, type VmLife } from './lives.ts';
+import { VmCosts, type VmCost } from './vm-costs.ts';
 import type { Watcher } from './watcher.ts';
 
 /** Pairs of sites whose moves are kept, those with most. */
@@ -45,7 +45,7 @@ export interface Picture {
   readonly stayed: number;
   /** Completed moves in each minute from the first position on. */
   readonly movesByMinute: readonly number[];
-  readonly worst: readonly VmLife[];
+  readonly worst: readonly VmCost[];
 }
 
 /** Gathers a picture. */
@@ -59,7 +59,7 @@ export class PictureTaker implements Watcher {
   readonly #interruption = new Sketch(RATIO);
   readonly #dwell = new Sketch(RATIO);
   readonly #movesByMinute: number[] = [];
-  readonly #lives = new Lives((vm, atMs) => this.#placement!.explain(vm, atMs));
+  readonly #costs = new VmCosts((vm, atMs) => this.#placement!.explain(vm, atMs));
   #placement: Placement | undefined;
   #fromMs = 0;
   #stayed = 0;
@@ -87,9 +87,9 @@ export class PictureTaker implements Watcher {
     this.#density.add(lat, lon);
   }
 
-  stays(stay: Stay, before: Stay | undefined): void {
+  stayBegan(stay: Stay, before: Stay | undefined): void {
     if (this.#ended) return;
-    this.#lives.stays(stay);
+    this.#costs.stayBegan(stay);
     if (before === undefined) return;
     const stayedMs = before.toMs - before.fromMs;
     this.#dwell.add(stayedMs);
@@ -98,7 +98,7 @@ export class PictureTaker implements Watcher {
 
   served(stay: Stay, atMs: number, userS: number, rttMs: number): void {
     this.#rtt.add(rttMs, userS);
-    this.#lives.served(stay, atMs, userS, rttMs);
+    this.#costs.served(stay, atMs, userS, rttMs);
   }
 
   fact(fact: Fact): void {
@@ -107,12 +107,12 @@ export class PictureTaker implements Watcher {
     if (completed) this.#completed(fact.data);
     const { vm, figures } = fact.data;
     const userMs = moveCostUserMs(this.#policy, weightOf(this.#placement!.vms.get(vm)), figures);
-    this.#lives.moved(vm, userMs, completed);
+    this.#costs.moved(vm, userMs, completed);
   }
 
   end(toMs: number): void {
     this.#ended = true;
-    for (const { site, stayedMs } of this.#lives.end(toMs)) {
+    for (const { site, stayedMs } of this.#costs.end(toMs)) {
       this.#stayed++;
       this.#sites.get(site)!.vmHours += stayedMs / 3_600_000;
     }
@@ -132,7 +132,7 @@ export class PictureTaker implements Watcher {
       dwellMs: this.#dwell.summary(),
       stayed: this.#stayed,
       movesByMinute: Array.from(this.#movesByMinute, (moves) => moves ?? 0),
-      worst: this.#lives.worst(this.#worstVms),
+      worst: this.#costs.worst(this.#worstVms),
     };
   }
 

@@ -61,12 +61,12 @@ describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, su
 
   test('the worst VMs are explained as of their most expensive stay', async () => {
     const { worst } = (await pictured(subject, 'never')).picture;
-    for (const { vm, worst: stay, look } of worst.slice(0, 5)) {
-      expect(look).toBeDefined();
-      expect(look!.atMs).toBeGreaterThanOrEqual(stay.fromMs);
-      expect(look!.atMs).toBeLessThanOrEqual(stay.toMs);
-      expect(look!.why).toMatchObject({ vm, home: stay.site, policy: 'never' });
-      expect(look!.why.candidates.map(({ site }) => site)).toContain(stay.site);
+    for (const { vm, worst: stay, explained } of worst.slice(0, 5)) {
+      expect(explained).toBeDefined();
+      expect(explained!.atMs).toBeGreaterThanOrEqual(stay.fromMs);
+      expect(explained!.atMs).toBeLessThanOrEqual(stay.toMs);
+      expect(explained!.explanation).toMatchObject({ vm, home: stay.site, policy: 'never' });
+      expect(explained!.explanation.candidates.map(({ site }) => site)).toContain(stay.site);
     }
   });
 });

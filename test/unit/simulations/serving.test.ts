@@ -28,7 +28,7 @@ const newServing = () =>
   new Serving({
     ...{ sites, network, silentMs: policy.sessionTimeoutMs, lateMs: ingest.plausibility.maxAgeMs },
     watcher: {
-      stays() {},
+      stayBegan() {},
       served: ({ site }, atMs, userS) => void told.push([site.id, (atMs - START_MS) / 1000, userS]),
     },
   });
