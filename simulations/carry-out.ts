@@ -4,7 +4,7 @@ import type { TraceReport } from '#services/replay/traces/report.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import type { RunResult } from './engine.ts';
-import { type Picture, PictureTaker } from './picture/picture.ts';
+import { type ReportData, ReportDataCollector } from './report-data/collector.ts';
 import { runPolicy } from './run-policy.ts';
 import type { SharedTrace } from './shared-trace.ts';
 import { type Origin, playOf, type Subject } from './subject.ts';
@@ -22,24 +22,24 @@ export interface RunOrder {
   readonly seed: number;
   /** File for every decision and migration event, one JSON object a line. */
   readonly factsPath?: string;
-  /** True: what a report shows of the run is gathered, too. */
-  readonly pictured?: boolean;
+  /** True: collects the data for a report. */
+  readonly withReportData?: boolean;
 }
 
 export interface RunReport {
   readonly result: RunResult;
   readonly origin: Origin;
-  readonly picture?: Picture;
+  readonly reportData?: ReportData;
 }
 
 /** @throws TagalongError what {@link playOf} and {@link runPolicy} throw */
 export async function carryOut(
-  { policy, seed, factsPath, pictured }: RunOrder,
+  { policy, seed, factsPath, withReportData }: RunOrder,
   material: Material,
 ): Promise<RunReport> {
   const { subject, config, shared } = material;
   const { origin, ...play } = await playOf(subject, seed, shared);
-  const watcher = pictured ? new PictureTaker(play.sites, config.policy) : undefined;
+  const watcher = withReportData ? new ReportDataCollector(play.sites, config.policy) : undefined;
   const facts = factsPath === undefined ? undefined : factFile(factsPath);
   // A recorded trace knows no chance: its lines are those that a replay writes.
   const which = subject.kind === 'trace' ? { policy } : { policy, seed };
@@ -53,7 +53,7 @@ export async function carryOut(
     return {
       result,
       origin: { ...origin, ...(origin.trace && { trace: { ...origin.trace } }) },
-      ...(watcher && !result.isBound && { picture: watcher.picture() }),
+      ...(watcher && !result.isBound && { reportData: watcher.reportData() }),
     };
   } finally {
     facts?.close();

@@ -12,7 +12,7 @@ import { positionFault } from '#shared/geo/plausibility.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 import { sessionOf } from '#shared/policy/state/vm-table.ts';
-import type { Watcher } from './picture/watcher.ts';
+import type { Watcher } from './report-data/watcher.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { type Account, Serving } from './serving.ts';
 import { type MigrationFigures, Tally } from './tally.ts';

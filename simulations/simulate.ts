@@ -8,7 +8,7 @@ import { openTrace } from '#services/replay/traces/trace.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { carryOut, type Material, type RunOrder, type RunReport } from './carry-out.ts';
 import { carryOutAll } from './crew.ts';
-import type { Picture } from './picture/picture.ts';
+import type { ReportData } from './report-data/collector.ts';
 import { type SeededRun, type Statistics, statisticsOf } from './seeds.ts';
 import { shareTrace } from './shared-trace.ts';
 import type { Origin, Subject } from './subject.ts';
@@ -25,11 +25,11 @@ export interface Comparison extends Origin {
   readonly statistics?: Statistics;
 }
 
-/** A comparison, with what reports show beside it. */
+/** A comparison, and the data for its report. */
 export interface Simulated {
   readonly comparison: Comparison;
-  /** Of each policy's run with the first seed; undefined where it was not asked for, and of a bound, which is no run. */
-  readonly pictures: readonly (Picture | undefined)[];
+  /** For each policy, the data of its run with the first seed; undefined if the caller did not ask for it, and for a bound. */
+  readonly reportData: readonly (ReportData | undefined)[];
 }
 
 export interface SimulateOptions {
@@ -41,8 +41,8 @@ export interface SimulateOptions {
   readonly threads?: number;
   /** A file for every decision and migration event, a JSON object a line, in the order of the runs. */
   readonly factsPath?: string;
-  /** @default false */
-  readonly pictured?: boolean;
+  /** True: collects the data for a report. @default false */
+  readonly withReportData?: boolean;
 }
 
 /**
@@ -50,9 +50,9 @@ export interface SimulateOptions {
  * @throws TagalongError what reading the trace throws, POLICY_UNKNOWN
  */
 export async function simulate(subject: Subject, options: SimulateOptions): Promise<Simulated> {
-  const { config, policies, seeds, threads = availableParallelism(), factsPath, pictured = false } = options;
+  const { config, policies, seeds, threads = availableParallelism(), factsPath, withReportData = false } = options;
   const orders = policies.flatMap((policy) =>
-    seeds.map((seed, i): RunOrder => ({ policy, seed, pictured: pictured && i === 0 })),
+    seeds.map((seed, i): RunOrder => ({ policy, seed, withReportData: withReportData && i === 0 })),
   );
   const material = await prepared({ subject, config }, orders.length);
   const reports = await withFacts(orders, factsPath, (ready) =>
@@ -69,7 +69,7 @@ export async function simulate(subject: Subject, options: SimulateOptions): Prom
     runs,
     ...(seeds.length > 1 && { statistics: statisticsOf(runs, seeds.length) }),
   };
-  return { comparison, pictures: reports.flatMap(({ picture }, i) => (i % seeds.length === 0 ? [picture] : [])) };
+  return { comparison, reportData: reports.flatMap((run, i) => (i % seeds.length === 0 ? [run.reportData] : [])) };
 }
 
 /** A trace that several runs need is read once, unless it is too long to be kept. */

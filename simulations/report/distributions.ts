@@ -1,7 +1,7 @@
 /** How round-trip times, interruptions and stays are distributed under each policy. */
 
 import { digits } from '#shared/format.ts';
-import type { Picture } from '../picture/picture.ts';
+import type { ReportData } from '../report-data/collector.ts';
 import type { SketchSummary } from '../sketch.ts';
 import { type Html, html } from './html.ts';
 import { dataTable, figure } from './parts.ts';
@@ -21,18 +21,18 @@ interface Distribution {
   readonly last: readonly [string, (spread: SketchSummary) => string];
 }
 
-/** @param pictures of the policies that `series` are of */
-export function distributionSection(series: readonly Series[], pictures: readonly Picture[]): Html {
+/** @param data in the order of `series` */
+export function distributionSection(series: readonly Series[], data: readonly ReportData[]): Html {
   const ms = (value: number) => value.toFixed(1);
   const weight = (spread: SketchSummary) => String(spread.weight);
-  const stayed = pictures.map(({ stayed: n }, i) => `${series[i]!.name} ${n}`).join(', ');
+  const stayed = data.map(({ stayed: n }, i) => `${series[i]!.name} ${n}`).join(', ');
   const distributions: Distribution[] = [
     {
       title: 'Round-trip time between users and their VMs',
       about: 'Share of the users’ time that was served within so many milliseconds. Quantiles are exact to 0.3 %.',
       axis: { label: 'round-trip time, ms →', type: 'linear' },
       caption: 'Round-trip time in ms, by the users’ time',
-      spreads: pictures.map(({ rttMs }) => rttMs),
+      spreads: data.map(({ rttMs }) => rttMs),
       text: ms,
       last: ['mean', ({ mean }) => ms(mean)],
     },
@@ -41,7 +41,7 @@ export function distributionSection(series: readonly Series[], pictures: readonl
       about: 'Share of completed moves whose longest gap, as a client sees it, was no longer.',
       axis: { label: 'interruption, ms →', type: 'linear' },
       caption: 'Interruption in ms, by completed moves',
-      spreads: pictures.map(({ interruptionMs }) => interruptionMs),
+      spreads: data.map(({ interruptionMs }) => interruptionMs),
       text: ms,
       last: ['moves', weight],
     },
@@ -50,7 +50,7 @@ export function distributionSection(series: readonly Series[], pictures: readonl
       about: `Share of the stays that ended within so long a time. VMs that were still where they were at the end: ${stayed}.`,
       axis: { label: 'stay (logarithmic) →', type: 'log' },
       caption: 'Stays that ended, in minutes',
-      spreads: pictures.map(({ dwellMs }) => dwellMs),
+      spreads: data.map(({ dwellMs }) => dwellMs),
       text: (value) => digits(value / 60_000),
       last: ['stays', weight],
     },

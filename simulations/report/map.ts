@@ -1,8 +1,8 @@
 /** The map of a run: where users were, how VMs moved, and where they stayed. */
 import * as Plot from '@observablehq/plot';
 import { digits } from '#shared/format.ts';
-import type { Density } from '../picture/density.ts';
-import type { Picture } from '../picture/picture.ts';
+import type { ReportData } from '../report-data/collector.ts';
+import type { Density } from '../report-data/density.ts';
 import { drawn, reuse } from './drawing.ts';
 import { type Html, html, raw } from './html.ts';
 
@@ -66,8 +66,8 @@ function runsOf({ columns, rows, counts }: Grid, from: number, to: number): stri
 }
 
 /** @param hours of the run, over which sites are averaged */
-export function mapPlot(label: string, densityId: string, picture: Picture, hours: number): Html {
-  const { density, sites, flows } = picture;
+export function mapPlot(label: string, densityId: string, data: ReportData, hours: number): Html {
+  const { density, sites, flows } = data;
   const { west, south, east, north } = density.bounds;
   const at = new Map(sites.map((site) => [site.site, site]));
   const most = flows[0]?.moves ?? 1;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { digits, instant } from '#shared/format.ts';
 import type { RunResult } from '../engine.ts';
-import type { Picture } from '../picture/picture.ts';
+import type { ReportData } from '../report-data/collector.ts';
 import type { Comparison, Simulated } from '../simulate.ts';
 import { comparisonRows } from './comparison-rows.ts';
 import { distributionSection } from './distributions.ts';
@@ -21,30 +21,30 @@ const STYLE = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
 const DENSITY = 'density';
 const MOST_SITES = 12;
 
-/** The run of a policy with its picture. Bounds have no picture. */
-interface PicturedRun {
+/** A run of a policy with its report data. Bounds have none. */
+interface RunWithData {
   readonly series: Series;
   readonly run: RunResult;
-  readonly picture: Picture;
+  readonly data: ReportData;
 }
 
 /** @returns the text of the file; the same for the same results */
-export function reportHtml({ comparison, pictures }: Simulated, edition: Edition): string {
+export function reportHtml({ comparison, reportData }: Simulated, edition: Edition): string {
   const { seeds, runs, settings } = comparison;
-  const series = seriesOf(pictures.map((_, i) => runs[i * seeds.length]!.policy));
+  const series = seriesOf(reportData.map((_, i) => runs[i * seeds.length]!.policy));
   const yardstick = yardstickOf(comparison);
   const names = series.map(({ name }) => name);
-  const shown = pictures.flatMap((picture, i): PicturedRun[] =>
-    picture === undefined ? [] : [{ series: series[i]!, run: runs[i * seeds.length]!, picture }],
+  const shown = reportData.flatMap((data, i): RunWithData[] =>
+    data === undefined ? [] : [{ series: series[i]!, run: runs[i * seeds.length]!, data }],
   );
-  const pictured: [string, string, Html][] = [
+  const ofRuns: [string, string, Html][] = [
     ['map', 'Map', mapSection(shown)],
     [
       'distributions',
       'Distributions',
       distributionSection(
         shown.map((one) => one.series),
-        shown.map(({ picture }) => picture),
+        shown.map(({ data }) => data),
       ),
     ],
     ['moves', 'Moves over time', movesSection(shown)],
@@ -52,7 +52,7 @@ export function reportHtml({ comparison, pictures }: Simulated, edition: Edition
   ];
   const parts: [string, string, Html][] = [
     ['cost', 'Cost', costSection(comparison, series, yardstick)],
-    ...(shown.length > 0 ? pictured : []),
+    ...(shown.length > 0 ? ofRuns : []),
     [
       'figures',
       'All figures and settings',
@@ -132,20 +132,20 @@ function costSection(
   return figure('What the users paid', about, html`${key}${costPlot(series, bars, costs[base]! / 1000)}`, numbers);
 }
 
-function mapSection(shown: readonly PicturedRun[]): Html {
+function mapSection(shown: readonly RunWithData[]): Html {
   const { fromMs, toMs } = shown[0]!.run;
   const hours = Math.max(1, toMs - fromMs) / 3_600_000;
-  const { density } = shown[0]!.picture;
+  const { density } = shown[0]!.data;
   const inside = density.counts.reduce((a, b) => a + b, 0);
   const outside =
     density.outside === 0
       ? ''
       : ` ${density.outside.toLocaleString('en')} of ${(inside + density.outside).toLocaleString('en')} positions lie outside of the map.`;
   const about = `Grey: positions of users, stronger where there were more. Dots: sites, as large as the number of VMs there on average. Arrows: moves from site to site, those that were made most.${outside}`;
-  const panes = shown.map(({ picture, series: { name } }) => {
-    const busiest = [...picture.sites].sort((a, b) => b.vmHours - a.vmHours || (a.site < b.site ? -1 : 1));
+  const panes = shown.map(({ data, series: { name } }) => {
+    const busiest = [...data.sites].sort((a, b) => b.vmHours - a.vmHours || (a.site < b.site ? -1 : 1));
     const numbers = dataTable(
-      picture.sites.length > MOST_SITES ? `The ${MOST_SITES} sites with most VMs, of ${picture.sites.length}` : 'Sites',
+      data.sites.length > MOST_SITES ? `The ${MOST_SITES} sites with most VMs, of ${data.sites.length}` : 'Sites',
       [
         { head: 'site' },
         { head: 'VMs, mean', numeric: true },
@@ -157,16 +157,16 @@ function mapSection(shown: readonly PicturedRun[]): Html {
         .map(({ site, vmHours, arrived, left }) => [site, digits(vmHours / hours), String(arrived), String(left)]),
     );
     const label = `Map of sites and of moves by ${name}`;
-    const map = html`<div class="map">${mapPlot(label, DENSITY, picture, hours)}</div>`;
+    const map = html`<div class="map">${mapPlot(label, DENSITY, data, hours)}</div>`;
     return { name, body: figure(`Where VMs went: ${name}`, about, map, numbers) };
   });
   return html`${densityDefinition(DENSITY, density)}${tabs('maps', 'Policy of the map', panes)}`;
 }
 
-function movesSection(shown: readonly PicturedRun[]): Html {
+function movesSection(shown: readonly RunWithData[]): Html {
   const { fromMs, toMs } = shown[0]!.run;
   const series = shown.map((one) => one.series);
-  const lists = shown.map(({ picture }) => picture.movesByMinute);
+  const lists = shown.map(({ data }) => data.movesByMinute);
   const plotted = binnedMoves(lists, fromMs, toMs, 72);
   const listed = binnedMoves(lists, fromMs, toMs, 12);
   const plot = timePlot('Completed moves over time', series, plotted.counts, plotted.fromMs, plotted.stepMs);
@@ -186,12 +186,12 @@ function movesSection(shown: readonly PicturedRun[]): Html {
   );
 }
 
-function vmSection(shown: readonly PicturedRun[], margin: number): Html {
+function vmSection(shown: readonly RunWithData[], margin: number): Html {
   // With many policies fewer VMs of each: a hundred are too many to read.
   const most = shown.length > 4 ? 3 : 6;
-  const panes = shown.map(({ series: { name }, run, picture }) => ({
+  const panes = shown.map(({ series: { name }, run, data }) => ({
     name,
-    body: worstVms(picture.worst.slice(0, most), run.cost.totalUserMs, margin),
+    body: worstVms(data.worst.slice(0, most), run.cost.totalUserMs, margin),
   }));
   return html`<p class="lead">The VMs that cost most, and how they looked in the stay that cost most of it.</p>${tabs('worst', 'Policy of the VMs', panes)}`;
 }

@@ -2,7 +2,7 @@
 import type { Candidate } from '#shared/events/index.ts';
 import { bytes, counted, digits, duration, timeOfDay } from '#shared/format.ts';
 import { inPlainWords, refusalWords } from '#shared/policy/decide/words.ts';
-import type { ExplainedAt, VmCost } from '../picture/vm-costs.ts';
+import type { ExplainedAt, VmCost } from '../report-data/vm-costs.ts';
 import { type Html, html, NOTHING } from './html.ts';
 import { dataTable } from './parts.ts';
 

@@ -11,7 +11,7 @@ import { userRttMs } from '#shared/model/network.ts';
 import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { type RunInput, run } from '#simulations/engine.ts';
-import { PictureTaker } from '#simulations/picture/picture.ts';
+import { ReportDataCollector } from '#simulations/report-data/collector.ts';
 import { runPolicy } from '#simulations/run-policy.ts';
 import { anyTrace, inputOf } from '../unit/simulations/made.ts';
 import { SEED } from './seed.ts';
@@ -96,7 +96,7 @@ async function told(input: RunInput) {
     if (!homes.has(vm)) homes.set(vm, [{ atMs: Number.NEGATIVE_INFINITY, site: first }]);
     return homes.get(vm)!;
   };
-  const watcher = new PictureTaker(input.sites, input.config.policy, 100);
+  const watcher = new ReportDataCollector(input.sites, input.config.policy, 100);
   const result = await run({
     ...input,
     watcher,
@@ -113,16 +113,16 @@ async function told(input: RunInput) {
       homesOf(vm, from).push({ atMs, site: to });
     },
   });
-  return { result, picture: watcher.picture(), positions: [...positions.values()], homes };
+  return { result, reportData: watcher.reportData(), positions: [...positions.values()], homes };
 }
 
-test('a run and its picture equal an independent calculation, leg by leg and site by site', async () => {
+test('a run and its report data equal an independent calculation, leg by leg and site by site', async () => {
   let switched = 0;
   await fc.assert(
     fc.asyncProperty(anyInput, fc.constantFrom('tagalong', 'nearest', 'lyapunov'), async ({ trace, more }, policy) => {
       const input = inputOf(trace, policy, more);
       const { network, policy: settings } = input.config;
-      const { result, picture, positions, homes } = await told(input);
+      const { result, reportData, positions, homes } = await told(input);
       let [userMs, weightedMs, paidMs] = [0, 0, 0];
       for (const { vm, weight, list } of positions) {
         const ways = homes.get(vm.id)!;
@@ -145,8 +145,8 @@ test('a run and its picture equal an independent calculation, leg by leg and sit
       expect(cost.userHours * 3_600_000).toBeCloseTo(weightedMs, 3);
       expect(paidMs).toBeCloseTo(weightedMs, 3);
       expect(Math.abs(cost.servingUserMs - userMs)).toBeLessThanOrEqual(1e-6 * (1 + userMs));
-      expect(picture.rttMs.weight * 1000).toBeCloseTo(weightedMs, 3);
-      const served = picture.worst.reduce((sum, { servingUserMs }) => sum + servingUserMs, 0);
+      expect(reportData.rttMs.weight * 1000).toBeCloseTo(weightedMs, 3);
+      const served = reportData.worst.reduce((sum, { servingUserMs }) => sum + servingUserMs, 0);
       expect(Math.abs(served - userMs)).toBeLessThanOrEqual(1e-6 * (1 + userMs));
     }),
     { seed: SEED, numRuns: 60 },

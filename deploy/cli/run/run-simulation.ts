@@ -45,9 +45,9 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   await (await fileFor('--decisions', decisions))?.close();
 
   const begunMs = performance.now();
-  const pictured = reportFile !== undefined;
+  const withReportData = reportFile !== undefined;
   const factsPath = decisions && { factsPath: decisions };
-  const simulated = await simulate(subject, { config, policies, seeds, pictured, ...factsPath });
+  const simulated = await simulate(subject, { config, policies, seeds, withReportData, ...factsPath });
   const { comparison } = simulated;
   process.stderr.write(summaryLine(comparison, performance.now() - begunMs));
   const jsonText = `${JSON.stringify(comparison, null, 2)}\n`;

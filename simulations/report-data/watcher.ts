@@ -2,14 +2,14 @@ import type { Fact } from '#shared/events/index.ts';
 import type { Placement } from '#shared/policy/placement.ts';
 import type { ServingWatcher } from '../serving.ts';
 
-/** Watches a run for reports. It must not change what it gets. */
+/** Observes a run, to collect data for a report. It must not change the objects that it receives. */
 export interface Watcher extends ServingWatcher {
-  /** Before anything happens. */
+  /** Called before the first site is declared. */
   begin(placement: Placement, fromMs: number): void;
-  /** Every decision and every migration event, in order. */
+  /** Called for every decision and every migration event, in order. */
   fact(fact: Fact): void;
-  /** A position that counted. */
+  /** Called for every position that counted. */
   located(fix: { readonly lat: number; readonly lon: number }): void;
-  /** After the last position. Moves under way still go on to their end, and their facts follow. */
+  /** Called after the last position. The facts of moves that are still under way follow. */
   end(toMs: number): void;
 }

@@ -1,7 +1,7 @@
-/** A grid that counts where users were. */
+/** The density of positions on a grid. */
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 
-/** Cells along the longer side: about as many as a screen shows. */
+/** The number of cells along the longer side: about the resolution of a map on a screen. */
 const MOST_CELLS = 480;
 /** The margin beyond the outermost sites, as a share of the longer side. */
 const MARGIN = 0.12;
@@ -26,7 +26,7 @@ export interface Density {
   readonly outside: number;
 }
 
-/** The area of the sites with a margin: the grid is known from the start, wherever users go. */
+/** The area of the sites with a margin. It does not depend on the positions, so the grid is known before the run. */
 export function boundsOf(sites: readonly { readonly lat: number; readonly lon: number }[]): Bounds {
   const [lats, lons] = [sites.map(({ lat }) => lat), sites.map(({ lon }) => lon)];
   const [south, north, west, east] = [least(lats), most(lats), least(lons), most(lons)];
@@ -37,7 +37,7 @@ export function boundsOf(sites: readonly { readonly lat: number; readonly lon: n
   return { west: west - marginLon, south: south - margin, east: east + marginLon, north: north + margin };
 }
 
-/** Counts positions. */
+/** Counts positions in the cells of a grid. */
 export class DensityCounter {
   readonly #bounds: Bounds;
   readonly #columns: number;

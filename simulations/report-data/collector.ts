@@ -1,4 +1,4 @@
-/** Gathers what a report shows of a run beside its result, in memory that does not grow with the length of the run. */
+/** Collects the data that a report shows of a run beside its result, in memory that does not grow with the length of the run. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { PolicyConfig } from '#shared/config/schema.ts';
 import type { Data, Fact } from '#shared/events/index.ts';
@@ -9,51 +9,53 @@ import { weightOf } from '../engine.ts';
 import type { Stay } from '../serving.ts';
 import { Sketch, type SketchSummary } from '../sketch.ts';
 import { boundsOf, type Density, DensityCounter } from './density.ts';
-import { VmCosts, type VmCost } from './vm-costs.ts';
+import { type VmCost, VmCosts } from './vm-costs.ts';
 import type { Watcher } from './watcher.ts';
 
-/** Pairs of sites whose moves are kept, those with most. */
+/** The report data contain so many pairs of sites, those with the most moves. */
 const MOST_FLOWS = 200;
 const WORST_VMS = 8;
 const MINUTE_MS = 60_000;
-/** 128 classes for a factor of 2: quantiles are off by 0.27 % at most. */
+/** A factor of 2 spans 128 classes, so quantiles are off by at most 0.27 %. */
 const RATIO = 2 ** (1 / 128);
 
-/** A site, and what came and went. */
-export interface SitePicture {
+/** A site, and the VMs that arrived there and left it. */
+export interface SiteData {
   readonly site: string;
   readonly lat: number;
   readonly lon: number;
-  /** Time of VMs there, added up. */
+  /** The sum of the time that VMs were there. */
   readonly vmHours: number;
   readonly arrived: number;
   readonly left: number;
 }
 
-export interface Picture {
+/** The data of one run. */
+export interface ReportData {
   readonly density: Density;
-  readonly sites: readonly SitePicture[];
-  /** Moves from site to site, most first. */
+  readonly sites: readonly SiteData[];
+  /** The number of moves for each pair of sites, the largest first. */
   readonly flows: readonly { readonly from: string; readonly to: string; readonly moves: number }[];
-  /** Round-trip times of users, in milliseconds; the weight is weighted user-seconds. */
+  /** Round-trip times of users, in milliseconds; the weight is in seconds × weight of the user. */
   readonly rttMs: SketchSummary;
   /** Interruptions by completed moves, in milliseconds. */
   readonly interruptionMs: SketchSummary;
-  /** How long VMs stayed where they were until they left. */
+  /** Dwell times of VMs at the sites that they left, in milliseconds. */
   readonly dwellMs: SketchSummary;
-  /** VMs that had not left where they were when the run ended. */
+  /** The number of stays that lasted until the end of the run. */
   readonly stayed: number;
-  /** Completed moves in each minute from the first position on. */
+  /** The number of completed moves in each minute, from the first position on. */
   readonly movesByMinute: readonly number[];
+  /** The most expensive VMs, the most expensive one first. */
   readonly worst: readonly VmCost[];
 }
 
-/** Gathers a picture. */
-export class PictureTaker implements Watcher {
+/** Collects the data of one run. */
+export class ReportDataCollector implements Watcher {
   readonly #policy: PolicyConfig;
   readonly #worstVms: number;
   readonly #density: DensityCounter;
-  readonly #sites: Map<string, { -readonly [K in keyof SitePicture]: SitePicture[K] }>;
+  readonly #sites: Map<string, { -readonly [K in keyof SiteData]: SiteData[K] }>;
   readonly #flows = new Map<string, number>();
   readonly #rtt = new Sketch(RATIO);
   readonly #interruption = new Sketch(RATIO);
@@ -66,8 +68,8 @@ export class PictureTaker implements Watcher {
   #ended = false;
 
   /**
-   * @param policy prices what moves took
-   * @param worstVms how many of them are shown
+   * @param policy prices the moves
+   * @param worstVms the number of VMs in `worst`
    */
   constructor(sites: readonly SiteSpec[], policy: PolicyConfig, worstVms = WORST_VMS) {
     this.#policy = policy;
@@ -118,7 +120,7 @@ export class PictureTaker implements Watcher {
     }
   }
 
-  picture(): Picture {
+  reportData(): ReportData {
     const flows = [...this.#flows].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, MOST_FLOWS);
     return {
       density: this.#density.density(),
