@@ -1,4 +1,4 @@
-/** The area where generated users move: a rectangle in metres, on the map. */
+/** The area where generated users move: a rectangle on the map, measured in metres. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import { DEFAULT_SITE } from '#services/replay/site-lists.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -10,17 +10,18 @@ export interface Place {
   readonly y: number;
 }
 
+/** A rectangle in metres, and its position on the map. */
 export interface Area {
   readonly widthM: number;
   readonly heightM: number;
-  /** Degrees, to 10 cm. */
+  /** Converts a place to degrees, rounded to 10 cm. */
   degrees(place: Place): { readonly lat: number; readonly lon: number };
 }
 
-/** Somewhere in no sea and on no border of the map; nothing depends on it. */
+/** The corner of generated areas. Any place will do that is far from the poles and the date line. */
 const CORNER = { lat: 45, lon: 10 };
 
-/** The area that the sites span. @throws TagalongError USAGE where they span none */
+/** The area that the sites span. @throws TagalongError USAGE if all sites are at one place */
 export function areaOf(sites: readonly SiteSpec[]): Area {
   const [lats, lons] = [sites.map(({ lat }) => lat), sites.map(({ lon }) => lon)];
   const corner = { lat: Math.min(...lats), lon: Math.min(...lons) };
@@ -34,9 +35,9 @@ export function areaOf(sites: readonly SiteSpec[]): Area {
 }
 
 /**
- * Sites on a grid, row by row from the south-west: 5 columns for 10 or 25 sites, 10 for 100, 20 for 400, else the root
- * rounded up.
- * @throws TagalongError USAGE where the rows are not full
+ * Sites on a grid, row by row from the south-west. The grid has 5 columns for 10 or 25 sites, 10 for 100, 20 for 400, else the square
+ * root, rounded up.
+ * @throws TagalongError USAGE if the last row would not be full
  */
 export function gridSites(count: number, spacingM: number): SiteSpec[] {
   const columns = { 10: 5, 25: 5, 100: 10, 400: 20 }[count] ?? Math.ceil(Math.sqrt(count));

@@ -6,9 +6,9 @@ import { anywhere } from './random-waypoint.ts';
 const HOUR_S = 3600;
 
 /**
- * Home, to work in the morning, back after the working hours. The time of departure is normal around the peak; home,
- * work place and speed are everyone's own. The working day movement model (F. Ekman et al., MobilityModels, 2008) without
- * its evenings.
+ * Each user travels from home to work in the morning, and back after the working hours. The time of departure is normally distributed
+ * around the peak. Home, workplace and speed are drawn for each user. This is the working day movement model (F. Ekman et al.,
+ * MobilityModels, 2008) without its evenings.
  */
 export const commuters: Generator = {
   defaults: { users: 100, steps: 1440, stepS: 60, peakHour: 8, spreadMin: 30, workHours: 8, fromMps: 5, toMps: 15 },
@@ -23,7 +23,7 @@ export const commuters: Generator = {
   },
 };
 
-/** Normal with mean 0 and deviation 1 (G. E. P. Box, M. E. Muller, 1958). */
+/** Draws from the normal distribution with mean 0 and standard deviation 1 (G. E. P. Box, M. E. Muller, 1958). */
 function normal(random: { next(): number }): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
   return radius * Math.cos(2 * Math.PI * random.next());

@@ -3,9 +3,9 @@ import type { Generator } from './generator.ts';
 import { type Leg, legAt, placesOn } from './itinerary.ts';
 
 /**
- * Shuttles to and fro between the western and the eastern end of their line, with a stop at either. Lines are spread over
- * the height of the area, and boats set out one after the other. Passengers of one boat move as one. Fixed routes as those
- * of W. Zhao, M. Ammar, FTDCS, 2003.
+ * Boats shuttle between the western and the eastern end of their line, and stop at both. The lines are spread over the height of the
+ * area. The boats depart one after the other. All passengers of a boat have the same positions. The routes are fixed, as in W. Zhao,
+ * M. Ammar, FTDCS, 2003.
  */
 export const ferry: Generator = {
   defaults: { users: 60, steps: 1440, stepS: 10, passengers: 10, lines: 2, speedMps: 10, stopS: 300 },
@@ -14,9 +14,9 @@ export const ferry: Generator = {
     const boats = Math.ceil(users! / passengers!);
     const [west, east] = endsOf(boat % lines!, lines!, area);
     const runS = area.widthM / speedMps! + stopS!;
-    // Evenly over a round trip, which is two runs.
-    const lateS = (2 * runS * boat) / boats;
-    return placesOn(timetable(west, east, runS, lateS, steps! * stepS!, speedMps!), steps!, stepS!);
+    // The departures are spread evenly over a round trip, which is two runs.
+    const firstDepartureS = (2 * runS * boat) / boats;
+    return placesOn(timetable(west, east, runS, firstDepartureS, steps! * stepS!, speedMps!), steps!, stepS!);
   },
 };
 
@@ -28,10 +28,17 @@ function endsOf(line: number, lines: number, { widthM, heightM }: Area): [Place,
   ];
 }
 
-/** Runs from before the beginning up to the end. */
-function timetable(west: Place, east: Place, runS: number, lateS: number, endS: number, speedMps: number): Leg[] {
+/** The runs of a boat, from before the beginning of the trace up to its end. */
+function timetable(
+  west: Place,
+  east: Place,
+  runS: number,
+  firstDepartureS: number,
+  endS: number,
+  speedMps: number,
+): Leg[] {
   const legs: Leg[] = [];
-  for (let run = 0, departsS = lateS - 2 * runS; departsS <= endS; run++, departsS += runS) {
+  for (let run = 0, departsS = firstDepartureS - 2 * runS; departsS <= endS; run++, departsS += runS) {
     legs.push(run % 2 === 0 ? legAt(departsS, west, east, speedMps) : legAt(departsS, east, west, speedMps));
   }
   return legs;

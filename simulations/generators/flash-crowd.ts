@@ -4,9 +4,8 @@ import { legAt, placesOn } from './itinerary.ts';
 import { anywhere, randomWaypoint } from './random-waypoint.ts';
 
 /**
- * Walkers at random, until something happens in the middle of the area: from then on some of them set out for it, gather
- * around it, stay to its end, and leave for somewhere. Random waypoint with one common destination for a time: our own
- * combination.
+ * Users move by random waypoint until an event begins in the middle of the area. Then some of them go there, gather around it, stay to
+ * its end, and go to a place of their own. Random waypoint with one common destination for a time is our own combination.
  */
 export const flashCrowd: Generator = {
   defaults: {

@@ -1,4 +1,4 @@
-/** Made-up traces, from standard models of mobility: `--generate NAME[,key=value...]`. */
+/** Synthetic traces from standard mobility models: `--generate NAME[,key=value...]`. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Trace } from '#services/replay/traces/trace.ts';
@@ -17,24 +17,26 @@ const GENERATORS: Record<string, Generator> = {
   'flash-crowd': flashCrowd,
   ferry,
 };
-/** The sites of generators that make their own. */
+/** The parameters of the grid of sites. The caller can pass sites instead. */
 const GRID = { sites: 100, spacingM: 1000 };
-/** Parameters that count something. */
+/** These parameters are whole numbers. */
 const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines'];
 const START_MS = Date.UTC(2026, 0, 1);
 
+/** The names that `--generate` takes. */
 export const GENERATOR_NAMES = Object.keys(GENERATORS);
 
-/** Made-up users with the sites that they move among. */
+/** Synthetic users, and the sites in their area. */
 export interface Generated {
   readonly trace: Trace;
   readonly sites: readonly SiteSpec[];
 }
 
 /**
+ * Generates a trace.
  * @param text `NAME`, or `NAME,key=value,…`
- * @param seed the same gives the same trace, byte by byte
- * @param sites the area is what they span; without them they are made, on a grid
+ * @param seed the same seed gives the same trace, byte by byte
+ * @param sites span the area; without them the generator makes a grid of sites
  * @throws TagalongError USAGE
  */
 export function generate(text: string, seed: number, sites?: readonly SiteSpec[]): Generated {
@@ -45,9 +47,9 @@ export function generate(text: string, seed: number, sites?: readonly SiteSpec[]
   }
   const parameters = parsed(settings, { ...generator.defaults, ...(sites ? {} : GRID) });
   const among = sites ?? gridSites(parameters.sites!, parameters.spacingM!);
-  const said = Object.entries(parameters).map(([key, value]) => `,${key}=${value}`);
+  const named = Object.entries(parameters).map(([key, value]) => `,${key}=${value}`);
   const sampling = { everyMs: null };
-  const report = { format: `generated ${name}${said.join('')}`, rows: 0, bad: 0, sampling };
+  const report = { format: `generated ${name}${named.join('')}`, rows: 0, bad: 0, sampling };
   return {
     sites: among,
     trace: {
@@ -63,6 +65,7 @@ export function generate(text: string, seed: number, sites?: readonly SiteSpec[]
   };
 }
 
+/** The parameters: the defaults, overridden by `key=value` settings. @throws TagalongError USAGE */
 function parsed(settings: readonly string[], defaults: Parameters): Parameters {
   const given = settings.map((setting): [string, number] => {
     const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(setting) ?? [];
@@ -80,7 +83,7 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
   return { ...defaults, ...Object.fromEntries(given) };
 }
 
-/** All users of a step, step by step, though each is drawn to its end before the next one begins. */
+/** One batch for each step, with the positions of all users. The random draws go user by user, each from the first step to the last. */
 function* fixesOf(
   generator: Generator,
   parameters: Parameters,
@@ -90,11 +93,11 @@ function* fixesOf(
   const random = seededRandom(seed);
   const area = areaOf(sites);
   const { users, steps, stepS } = parameters;
-  const ways = Array.from({ length: users! }, (_, user) => generator.walk(parameters, area, random, user));
+  const walks = Array.from({ length: users! }, (_, user) => generator.walk(parameters, area, random, user));
   const width = String(users!).length;
-  const names = ways.map((_, user) => `user-${String(user + 1).padStart(width, '0')}`);
+  const names = walks.map((_, user) => `user-${String(user + 1).padStart(width, '0')}`);
   for (let step = 0; step < steps!; step++) {
     const atMs = START_MS + Math.round(step * stepS! * 1000);
-    yield ways.map((way, user) => ({ user: names[user]!, atMs, ...area.degrees(way[step]!) }));
+    yield walks.map((walk, user) => ({ user: names[user]!, atMs, ...area.degrees(walk[step]!) }));
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from '#shared/random/random.ts';
 import type { Area, Place } from './area.ts';
 
-/** Numbers by name, as `--generate` takes them; units are in the names. */
+/** Numbers by name, as `--generate` takes them. Units are part of the names. */
 export type Parameters<Name extends string = string> = Readonly<Record<Name, number>>;
 
 /** The parameters that all generators have. */
@@ -11,10 +11,10 @@ export interface Common {
   readonly stepS: number;
 }
 
-/** A model of how people move. */
+/** A mobility model. */
 export interface Generator {
-  /** Every parameter of its own with the value that it has unless another is given. */
+  /** All parameters, with their default values. */
   readonly defaults: Parameters & Common;
-  /** The next user's way: a place for every step. Users are drawn one after the other from one generator. */
+  /** Draws the places of the next user, one for each step. All users are drawn one after the other from one source of randomness. */
   walk(parameters: Parameters, area: Area, random: Random, user: number): readonly Place[];
 }

@@ -1,8 +1,8 @@
-/** Ways that are known beforehand: from place to place, each at its time. */
+/** Itineraries of generated users: a list of legs with their times. */
 import type { Place } from './area.ts';
 import { towards } from './random-waypoint.ts';
 
-/** Straight from one place to another. */
+/** A straight line from one place to another. */
 export interface Leg {
   readonly departsS: number;
   readonly arrivesS: number;
@@ -10,12 +10,12 @@ export interface Leg {
   readonly to: Place;
 }
 
-/** A leg at a steady speed. */
+/** A leg at constant speed. */
 export function legAt(departsS: number, from: Place, to: Place, speedMps: number): Leg {
   return { departsS, arrivesS: departsS + Math.hypot(to.x - from.x, to.y - from.y) / speedMps, from, to };
 }
 
-/** The place at every step; between legs, and before the first, one waits. @param legs by time, one at least */
+/** The place at each step. Before the first leg and between two legs the user waits. @param legs in order of time, at least one */
 export function placesOn(legs: readonly Leg[], steps: number, stepS: number): Place[] {
   let leg = 0;
   return Array.from({ length: steps }, (_, step) => {

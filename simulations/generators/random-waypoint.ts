@@ -3,9 +3,9 @@ import type { Area, Place } from './area.ts';
 import type { Generator } from './generator.ts';
 
 /**
- * Straight to a place drawn from the whole area, at a speed drawn with it, then to the next, without a pause. The last
- * step before a place is as long as what was left. No warm-up: the first positions are uniform. (D. B. Johnson, D. A.
- * Maltz, Mobile Computing, 1996.)
+ * Random waypoint (D. B. Johnson, D. A. Maltz, Mobile Computing, 1996): each user goes straight to a random place, at a random speed,
+ * and then to the next one, without a pause. The step that reaches a place ends there, even if it is shorter than the others. There is
+ * no warm-up: the first positions are uniformly distributed.
  */
 export const randomWaypoint: Generator = {
   defaults: { users: 100, steps: 3600, stepS: 1, fromMps: 8, toMps: 20 },
@@ -29,13 +29,13 @@ export const randomWaypoint: Generator = {
   },
 };
 
-/** Uniform in the area. */
+/** Draws a place, uniformly from the area. */
 export function anywhere({ widthM, heightM }: Area, random: { next(): number }): Place {
   const x = draw(random, 0, widthM);
   return { x, y: draw(random, 0, heightM) };
 }
 
-/** So much of the way between two places: 0 is the one, 1 the other. */
+/** A place on the line between two places. @param share 0: `from`, 1: `to` */
 export function towards(from: Place, to: Place, share: number): Place {
   return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
 }

@@ -1,4 +1,4 @@
-/** How round-trip times, interruptions and stays are distributed under each policy. */
+/** The section with the distributions of round-trip times, interruptions and stays. */
 
 import { digits } from '#shared/format.ts';
 import type { ReportData } from '../report-data/collector.ts';
@@ -8,16 +8,18 @@ import { dataTable, figure } from './parts.ts';
 import { sharePlot } from './plots.ts';
 import { legend, named, type Series } from './series.ts';
 
-/** One plot with its quantiles. */
+/** One plot, and the table of its quantiles. */
 interface Distribution {
   readonly title: string;
   readonly about: string;
   readonly axis: { readonly label: string; readonly type: 'linear' | 'log' };
+  /** The caption of the table. */
   readonly caption: string;
+  /** One for each policy. */
   readonly spreads: readonly SketchSummary[];
-  /** A value as the table has it. */
+  /** Formats a value for the table. */
   readonly text: (value: number) => string;
-  /** The last column: its head, and what it has. */
+  /** The head of the last column, and its cell for a policy. */
   readonly last: readonly [string, (spread: SketchSummary) => string];
 }
 
@@ -55,10 +57,10 @@ export function distributionSection(series: readonly Series[], data: readonly Re
       last: ['stays', weight],
     },
   ];
-  return html`${distributions.map((one) => drawnAndListed(one, series))}`;
+  return html`${distributions.map((one) => plotAndTable(one, series))}`;
 }
 
-function drawnAndListed({ title, about, axis, caption, spreads, text, last }: Distribution, series: readonly Series[]) {
+function plotAndTable({ title, about, axis, caption, spreads, text, last }: Distribution, series: readonly Series[]) {
   const [head, cell] = last;
   const numbers = dataTable(
     caption,

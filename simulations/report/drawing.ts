@@ -1,11 +1,12 @@
 /**
- * Plots as SVG, drawn while the report is written: it needs no script, and shows the same wherever it is opened. Each is
- * drawn for a wide and for a narrow screen, with letters of the same size; the style sheet shows the one that fits.
+ * Draws plots as SVG while the report is written. So the report needs no script and looks the same everywhere. Each plot is drawn
+ * twice, for a wide and for a narrow screen, with letters of the same size. The style sheet shows the one that fits.
  */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { type Html, html, raw } from './html.ts';
 
+/** The size of a plot, in CSS pixels. */
 export interface Size {
   readonly width: number;
   readonly narrow: boolean;
@@ -18,7 +19,7 @@ const SIZES: readonly Size[] = [
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>');
 
-/** @param label what the plot shows, for screen readers */
+/** Draws a plot in both sizes. @param label a description for screen readers */
 export function drawn(label: string, draw: (size: Size) => Plot.PlotOptions): Html {
   return html`${SIZES.map((size) => {
     const { narrow, width } = size;
@@ -32,20 +33,20 @@ export function drawn(label: string, draw: (size: Size) => Plot.PlotOptions): Ht
     }) as unknown as Drawn;
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', label);
-    // Its style sheet is in ours.
+    // The style sheet of the report contains these rules.
     svg.querySelector('style')?.remove();
     return html`<div class="${narrow ? 'narrow' : 'wide'}">${raw(svg.outerHTML)}</div>`;
   })}`;
 }
 
-/** The members of an element that this file uses; the compiler knows no documents here. */
+/** The members of an SVG element that this file uses. This project compiles without the types of browsers. */
 interface Drawn {
   readonly outerHTML: string;
   setAttribute(name: string, value: string): void;
   querySelector(selector: string): { remove(): void } | null;
 }
 
-/** A mark that shows an element of the page again, over the whole plot. */
+/** A mark that repeats an element of the page, over the whole plot. @param id of the element */
 export function reuse(id: string): Plot.Markish {
   return (_index, _scales, _values, { width, height }, { document: page }) => {
     const use = page.createElementNS('http://www.w3.org/2000/svg', 'use');

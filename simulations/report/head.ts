@@ -6,7 +6,7 @@ import type { Comparison } from '../simulate.ts';
 import { type Html, html } from './html.ts';
 import type { Yardstick } from './yardstick.ts';
 
-/** Facts of a report beside the results. */
+/** The origin of a report. */
 export interface Edition {
   /** The command line, as typed. */
   readonly command: string;
@@ -16,6 +16,7 @@ export interface Edition {
   readonly tracePath?: string;
 }
 
+/** The header of the page. @param names of the policies, in the order of the runs */
 export function head(comparison: Comparison, names: readonly string[], yardstick: Yardstick, edition: Edition): Html {
   const { runs, trace, scenario, seeds } = comparison;
   const { users, vms, sites, fromMs, toMs } = runs[0]!;
@@ -57,7 +58,7 @@ function originOf({ trace, scenario }: Comparison, { tracePath }: Edition): stri
   return `made up: ${trace!.format.replace(/^generated /, '').replaceAll(',', ', ')}`;
 }
 
-/** Names the day once where both instants lie on it. */
+/** A period in words. It names the day once if both ends lie on the same day. */
 function periodWords(fromMs: number, toMs: number): string {
   const [from, to] = [instant(fromMs), instant(toMs)];
   return `${from.slice(0, -4)} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
@@ -67,7 +68,7 @@ function seedWords(seeds: readonly number[]): string {
   return seeds.length === 1 ? String(seeds[0]) : `${seeds[0]} to ${seeds.at(-1)}: ${seeds.length} runs of each policy`;
 }
 
-/** Which policy costs least, and how much less than the others. */
+/** The result in one sentence: the cheapest policy, and how much more the others cost. */
 function verdict(
   { runs, seeds }: Comparison,
   names: readonly string[],

@@ -1,23 +1,23 @@
-/** HTML put together from pieces; what is not HTML itself is escaped. */
+/** A template tag for HTML that escapes every piece that is not HTML itself. */
 
-/** Text that is HTML. */
+/** A piece of HTML. */
 export interface Html {
   readonly html: string;
 }
 
 type Piece = string | number | Html | readonly Html[];
 
-/** `html\`<p>${text}</p>\``: texts and numbers are escaped, HTML is taken as it is. */
+/** `html\`<p>${text}</p>\``: escapes strings and numbers, and inserts HTML as it is. */
 export function html(parts: TemplateStringsArray, ...pieces: readonly Piece[]): Html {
   return { html: parts.map((part, i) => (i === 0 ? part : `${written(pieces[i - 1]!)}${part}`)).join('') };
 }
 
-/** Takes text for HTML. Only for what we have made ourselves. */
+/** Declares a text to be HTML. Never pass it text from outside. */
 export function raw(text: string): Html {
   return { html: text };
 }
 
-/** Nothing at all. */
+/** Empty HTML. */
 export const NOTHING: Html = raw('');
 
 function written(piece: Piece): string {

@@ -1,4 +1,4 @@
-/** The map of a run: where users were, how VMs moved, and where they stayed. */
+/** The map of a run: the density of users, the moves of VMs, and the VMs at each site. */
 import * as Plot from '@observablehq/plot';
 import { digits } from '#shared/format.ts';
 import type { ReportData } from '../report-data/collector.ts';
@@ -7,21 +7,22 @@ import { drawn, reuse } from './drawing.ts';
 import { type Html, html, raw } from './html.ts';
 
 /**
- * The share of the cells with positions that have a lighter shade than this one, shade by shade. By rank, because a few
- * cells where users rest have a thousand times as many positions as a street.
+ * For each shade: the share of the cells with positions that are lighter. The shade of a cell depends on its rank and not on its count,
+ * because a few cells where users stay have a thousand times as many positions as a street.
  */
 const SHADES = [0, 0.35, 0.6, 0.78, 0.9, 0.97];
 type Grid = Pick<Density, 'columns' | 'rows' | 'counts'>;
 
-/** Cells of the grid that are put together at most, a side. */
+/** The map merges squares of at most so many cells a side. */
 const COARSEST = 4;
-/** Arrows that a map can show without hiding everything. */
+/** More arrows would hide the map. */
 const MOST_ARROWS = 120;
-/** Sites that are named on the map. */
+/** The map shows the names of sites if there are at most so many. */
 const MOST_NAMES = 14;
+/** Height ÷ width of the map at most. */
 const TALLEST = 1.15;
 
-/** Positions as rows of dots, a path for each shade: once in the page, shown by every map. */
+/** The density as an SVG symbol with one path for each shade. The page contains it once, and every map shows it. */
 export function densityDefinition(id: string, density: Density): Html {
   const { columns, rows, counts } = legible(density);
   const ranked = counts.filter((count) => count > 0).sort();
@@ -33,14 +34,14 @@ export function densityDefinition(id: string, density: Density): Html {
   return html`<svg class="definitions" width="0" height="0" aria-hidden="true"><symbol id="${id}" viewBox="0 0 ${columns} ${rows}" preserveAspectRatio="none"><g transform="translate(0 .5)">${raw(paths.join(''))}</g></symbol></svg>`;
 }
 
-/** Few positions on fine cells are dust: as many cells are put together as it takes for half of them to have several. */
+/** Merges cells until the median cell with positions has at least two, because single positions on a fine grid are hardly visible. */
 function legible(density: Density, size = 1): Grid {
   const grid = coarser(density, size);
   const taken = grid.counts.filter((count) => count > 0).sort();
   return size >= COARSEST || taken.length === 0 || taken[taken.length >> 1]! >= 2 ? grid : legible(density, size + 1);
 }
 
-/** Cells of so many cells a side. */
+/** Merges squares of `size` × `size` cells. */
 function coarser({ columns, rows, counts }: Grid, size: number): Grid {
   const [across, down] = [Math.ceil(columns / size), Math.ceil(rows / size)];
   const sums = new Uint32Array(across * down);
@@ -51,7 +52,7 @@ function coarser({ columns, rows, counts }: Grid, size: number): Grid {
   return { columns: across, rows: down, counts: sums };
 }
 
-/** Cells with at least `from` and fewer than `to` positions; those side by side are one line. */
+/** The SVG path of the cells with at least `from` and fewer than `to` positions. Adjacent cells of a row are one line. */
 function runsOf({ columns, rows, counts }: Grid, from: number, to: number): string {
   const within = (cell: number) => counts[cell]! >= from && counts[cell]! < to;
   let path = '';
@@ -65,7 +66,7 @@ function runsOf({ columns, rows, counts }: Grid, from: number, to: number): stri
   return path;
 }
 
-/** @param hours of the run, over which sites are averaged */
+/** @param hours the duration of the run */
 export function mapPlot(label: string, densityId: string, data: ReportData, hours: number): Html {
   const { density, sites, flows } = data;
   const { west, south, east, north } = density.bounds;

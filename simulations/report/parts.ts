@@ -1,13 +1,13 @@
 /** Building blocks of a report's sections: tables, figures, tabs. */
 import { type Html, html, NOTHING, raw } from './html.ts';
 
-/** A column of a table: numbers stand to the right. */
+/** A column of a table. Numeric columns are aligned to the right. */
 export interface Column {
   readonly head: string;
   readonly numeric?: boolean;
 }
 
-/** A table that scrolls by itself where the screen is too narrow; the first cell of a row names it. */
+/** A table. It scrolls if the screen is too narrow. The first cell of a row is its header. */
 export function dataTable(
   caption: string,
   columns: readonly Column[],
@@ -23,7 +23,7 @@ export function dataTable(
 </table></div>`;
 }
 
-/** A plot with the numbers that it shows beside it. */
+/** A plot, with a table of its numbers beside it. */
 export function figure(title: string, about: string, plot: Html, numbers: Html): Html {
   return html`<figure>
 <figcaption><h3>${title}</h3><p>${about}</p></figcaption>
@@ -31,7 +31,7 @@ export function figure(title: string, about: string, plot: Html, numbers: Html):
 </figure>`;
 }
 
-/** One pane at a time, chosen by name; without a script, so that it works wherever HTML does. Arrow keys change it. */
+/** Panes of which the reader selects one by name. Radio buttons and CSS do that without a script; arrow keys work. */
 export function tabs(
   group: string,
   label: string,

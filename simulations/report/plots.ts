@@ -1,4 +1,4 @@
-/** The plots of a report but the map. */
+/** The plots of a report, except for the map. */
 import * as Plot from '@observablehq/plot';
 import type { SketchSummary } from '../sketch.ts';
 import { drawn } from './drawing.ts';
@@ -7,16 +7,17 @@ import type { Series } from './series.ts';
 
 const { format: compact } = new Intl.NumberFormat('en', { notation: 'compact' });
 
-/** A policy's cost, in user-seconds; `halfWidth` where there are several seeds. */
+/** The cost of a policy, in user-seconds. */
 export interface CostBar {
   readonly servingS: number;
   readonly movingS: number;
+  /** Half width of the 95 % confidence interval; absent if there is one seed. */
   readonly halfWidthS?: number;
   /** The label behind the bar. */
   readonly text: string;
 }
 
-/** Serving and moving, one bar a policy, and a line at the yardstick. */
+/** One bar for each policy, of serving and moving cost, and a line at the yardstick. */
 export function costPlot(series: readonly Series[], bars: readonly CostBar[], yardstickS: number): Html {
   const parts = bars.flatMap(({ servingS, movingS }, i) => [
     { name: series[i]!.name, value: servingS, fill: 'var(--serving)' },
@@ -52,7 +53,7 @@ export function costPlot(series: readonly Series[], bars: readonly CostBar[], ya
   }));
 }
 
-/** The share of the weight at or below each value, one line for each policy that has values. */
+/** Cumulative distributions: one line for each policy that has values. */
 export function sharePlot(
   label: string,
   series: readonly Series[],
@@ -73,7 +74,7 @@ export function sharePlot(
       label: x.label,
       labelOffset: 38,
       domain: [low, high],
-      // A logarithmic scale would leave out labels that are no powers of ten; far above 1 ms the two are the same.
+      // A logarithmic scale of the library labels powers of ten only. Far above 1 ms a symmetric logarithm is the same.
       ...(x.type === 'log'
         ? { type: 'symlog' as const, constant: 1, ...durationTicks(low, high, narrow ? 5 : 9) }
         : { ticks: narrow ? 4 : 8 }),
@@ -96,7 +97,7 @@ export function sharePlot(
   }));
 }
 
-/** All but the outermost thousandth on either side. */
+/** The range of the axis: all values without the lowest and the highest thousandth. */
 function shownRange(spreads: readonly SketchSummary[], type: 'linear' | 'log'): [number, number] {
   const values = spreads.flatMap(({ steps }) =>
     steps.filter(({ share }, i) => share >= 0.001 && (steps[i - 1]?.share ?? 0) <= 0.999).map(({ value }) => value),
@@ -108,7 +109,7 @@ function shownRange(spreads: readonly SketchSummary[], type: 'linear' | 'log'): 
   return [Math.max(0, low - margin), high + margin];
 }
 
-/** Counts over time, one line a policy. @param stepMs between two of them */
+/** Counts over time: one line for each policy. @param stepMs between two counts */
 export function timePlot(
   label: string,
   series: readonly Series[],
@@ -142,7 +143,7 @@ export function timePlot(
   }));
 }
 
-/** Durations that people have names for, in milliseconds. */
+/** Round durations in milliseconds, with their labels. */
 const DURATIONS: readonly (readonly [number, string])[] = [
   [1e3, '1 s'],
   [5e3, '5 s'],
@@ -159,6 +160,7 @@ const DURATIONS: readonly (readonly [number, string])[] = [
   [28 * 86_400e3, '28 d'],
 ];
 
+/** Ticks at round durations, at most about `most` of them. */
 function durationTicks(low: number, high: number, most: number) {
   const inside = DURATIONS.filter(([ms]) => ms >= low && ms <= high);
   const shown = inside.filter((_, i) => (inside.length - 1 - i) % Math.ceil(inside.length / most) === 0);

@@ -1,4 +1,4 @@
-/** A comparison as one HTML file: no script, nothing from the network, plots with their numbers beside them. */
+/** A comparison as one HTML file. It has no script, loads nothing from the network, and shows the numbers beside each plot. */
 import { readFileSync } from 'node:fs';
 import { digits, instant } from '#shared/format.ts';
 import type { RunResult } from '../engine.ts';
@@ -28,7 +28,7 @@ interface RunWithData {
   readonly data: ReportData;
 }
 
-/** @returns the text of the file; the same for the same results */
+/** @returns the text of the file; the same results give the same text */
 export function reportHtml({ comparison, reportData }: Simulated, edition: Edition): string {
   const { seeds, runs, settings } = comparison;
   const series = seriesOf(reportData.map((_, i) => runs[i * seeds.length]!.policy));
@@ -187,7 +187,7 @@ function movesSection(shown: readonly RunWithData[]): Html {
 }
 
 function vmSection(shown: readonly RunWithData[], margin: number): Html {
-  // With many policies fewer VMs of each: a hundred are too many to read.
+  // With many policies, show fewer VMs of each: nobody reads a hundred.
   const most = shown.length > 4 ? 3 : 6;
   const panes = shown.map(({ series: { name }, run, data }) => ({
     name,

@@ -1,12 +1,12 @@
-/** The settings that a comparison was made with; units are in their names. */
+/** The table of the settings of a comparison. Units are part of the names. */
 import type { VmSpec } from '#shared/events/index.ts';
 import type { Comparison } from '../simulate.ts';
 import { type Html, html } from './html.ts';
 import { dataTable } from './parts.ts';
 
-/** @param vm that each user of a trace got */
+/** @param vm the VM of each user of a trace */
 export function settingsTable(settings: Comparison['settings'], vm: VmSpec | undefined): Html {
-  // The name is that of the configuration; the policies that ran are named everywhere else.
+  // `policy.name` is that of the configuration, and not of a policy that was compared.
   const { name: _, ...policy } = settings.policy;
   const rows = leaves({ ...settings, policy, ...(vm && { vm }) });
   return html`<details class="settings"><summary>Settings</summary>${dataTable(
@@ -16,6 +16,7 @@ export function settingsTable(settings: Comparison['settings'], vm: VmSpec | und
   )}</details>`;
 }
 
+/** All values of nested objects, each with its path. */
 function leaves(value: object, path = ''): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]): [string, string][] => {
     const name = path === '' ? key : `${path}.${key}`;

@@ -1,19 +1,19 @@
-/** Counts by the minute, put together into steps that clocks have. */
+/** Merges counts per minute into round steps of time. */
 
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 28 * 1440];
 const MINUTE_MS = 60_000;
 
-/** Counts in steps of equal length, one list a policy. */
+/** Counts in steps of equal length: one list for each policy. */
 export interface Bins {
-  /** Begin of the first step: a multiple of the step. */
+  /** The beginning of the first step, a multiple of the step. */
   readonly fromMs: number;
   readonly stepMs: number;
   readonly counts: readonly (readonly number[])[];
 }
 
 /**
- * @param lists counts in each minute from `fromMs` on
- * @param most steps between `fromMs` and `toMs`; moves that ended later are counted in the last
+ * @param lists counts in each minute from `fromMs` on, one list for each policy
+ * @param most the number of steps between `fromMs` and `toMs`; the last step also counts the moves that ended after `toMs`
  */
 export function binnedMoves(lists: readonly (readonly number[])[], fromMs: number, toMs: number, most: number): Bins {
   const minutes = (toMs - fromMs) / MINUTE_MS;

@@ -1,16 +1,18 @@
-/** The policy with which a report compares the costs of the others. */
+/** The policy with whose cost a report compares the costs of all others. */
 import { estimate } from '../confidence.ts';
 import type { Comparison } from '../simulate.ts';
 
+/** The costs of all policies, and the one that they are compared with. */
 export interface Yardstick {
-  /** The cost of each policy, in user-milliseconds; the mean over the seeds. */
+  /** The mean cost of each policy over the seeds, in user-milliseconds. */
   readonly costs: readonly number[];
-  /** Half widths of the 95 % confidence intervals, where there are several seeds. */
+  /** Half widths of the 95 % confidence intervals; undefined if there is one seed. */
   readonly halfWidths: readonly (number | undefined)[];
-  /** Index of the policy that others are measured by: the optimum where it is among them, else the one that costs least. */
+  /** Index of the yardstick: the optimum if it was compared, else the cheapest policy. */
   readonly base: number;
-  /** Index of the one that costs least, the optimum left out. */
+  /** Index of the cheapest policy, apart from the optimum. */
   readonly least: number;
+  /** True: the yardstick is the optimum, and there are other policies. */
   readonly ofOptimum: boolean;
 }
 

@@ -1,21 +1,23 @@
 /**
- * The rail corridor between Boston and Washington: its larger stations, how long an express takes between them, and
- * where a train is after so many minutes. Coordinates and journey times are public knowledge, rounded.
+ * The rail corridor between Boston and Washington: its larger stations, the journey times of an express, and the position of a train
+ * at each minute of the journey. Coordinates and journey times are public knowledge, rounded.
  */
 import { computeDestinationPoint, earthRadius, getDistance, getGreatCircleBearing } from 'geolib';
 
+/** A position, in degrees. */
 export interface Point {
   readonly lat: number;
   readonly lon: number;
 }
 
+/** A station of the corridor. */
 export interface Station extends Point {
   readonly name: string;
-  /** Journey from Boston. */
+  /** Journey time from Boston. */
   readonly minute: number;
 }
 
-/** In order of the journey; 6 h 40 from end to end. */
+/** The stations in order of the journey, which takes 6 h 40 from end to end. */
 export const STATIONS = [
   { name: 'Boston South Station', lat: 42.352, lon: -71.055, minute: 0 },
   { name: 'Providence', lat: 41.83, lon: -71.413, minute: 35 },
@@ -31,15 +33,17 @@ export const STATIONS = [
   { name: 'Washington Union Station', lat: 38.898, lon: -77.006, minute: 400 },
 ] as const satisfies readonly Station[];
 
+/** The name of a station. */
 export type StationName = (typeof STATIONS)[number]['name'];
 
+/** A station by its name. */
 export function station(name: StationName): Station {
   return STATIONS.find((one) => one.name === name)!;
 }
 
 /**
- * The way along the corridor: where one is so many minutes after Boston. Between stations it is the great circle at a
- * steady pace, computed once for every minute and straight between those.
+ * The position of a train so many minutes after Boston. Between two stations the train follows the great circle at constant speed.
+ * The function interpolates linearly between positions that were computed for every whole minute.
  */
 export function corridor(): (minute: number) => Point {
   const atMinute = STATIONS.slice(1).flatMap((to, i) => {
@@ -57,12 +61,12 @@ export function corridor(): (minute: number) => Point {
 }
 
 function along(from: Point, to: Point, share: number): Point {
-  // The same radius for the distance and for the way back from it: geolib's defaults differ by 0.1 %.
+  // `away` must use the same Earth radius as `getDistance`: the defaults of geolib differ by 0.1 %.
   const distance = getDistance(from, to) * share;
   return away(from, distance, getGreatCircleBearing(from, to));
 }
 
-/** The point so many metres from another. */
+/** The point at a distance and bearing from another point. */
 export function away(from: Point, metres: number, bearingDegrees: number): Point {
   const { latitude, longitude } = computeDestinationPoint(from, metres, bearingDegrees, earthRadius);
   return { lat: latitude, lon: longitude };

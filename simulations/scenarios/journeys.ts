@@ -1,8 +1,9 @@
-/** The journeys: which user travels when, from where to where. Times are minutes of the scenario, places minutes from Boston. */
+/** The journeys of the users. Times are in minutes from the beginning of the scenario, places in minutes from Boston. */
 import type { Random } from '#shared/random/random.ts';
 import { type StationName, station } from './corridor.ts';
 import { draw, pick } from './draws.ts';
 
+/** A journey by train. */
 export interface Journey {
   readonly departs: number;
   readonly arrives: number;
@@ -10,7 +11,7 @@ export interface Journey {
   readonly to: number;
 }
 
-/** Journeys between neighbours, where the site one is nearest to stays the same, or is hardly worse. */
+/** Short journeys: the nearest site stays the same, or the old one is hardly worse. */
 const COMMUTES: readonly (readonly [StationName, StationName])[] = [
   ['Newark Penn Station', 'New York Penn Station'],
   ['Stamford', 'New York Penn Station'],
@@ -29,15 +30,17 @@ const CITIES: readonly StationName[] = [
   'Washington Union Station',
 ];
 
+/** The share of users who travel between {@link COMMUTES}. */
 const COMMUTERS = 0.3;
+/** The share of users who travel back. */
 const RETURNS = 0.5;
-/** Some are on their way when the scenario begins, and some are when it ends. */
+/** Some users are on a train when the scenario begins, and some when it ends. */
 const EARLIEST = -45;
 const LATE = 10;
 
 /**
- * The journeys of one user, in order and apart from each other: one, and for some the way back after a stay.
- * @param minutes how long the scenario is
+ * Draws the journeys of one user: one journey, and for some users the journey back after a stay.
+ * @param minutes the duration of the scenario
  */
 export function drawJourneys(random: Random, minutes: number): Journey[] {
   const [from, to] = drawEnds(random);
@@ -63,7 +66,7 @@ function drawEnds(random: Random): [number, number] {
   return [station(from).minute, station(to).minute];
 }
 
-/** A user's place at a minute of the scenario, and whether it is on a train. */
+/** The place of a user at a minute of the scenario. `travels`: the user is on a train. */
 export function placeIn(journeys: readonly Journey[], minute: number): { place: number; travels: boolean } {
   let place = journeys[0]!.from;
   for (const { departs, arrives, from, to } of journeys) {

@@ -1,7 +1,6 @@
 /**
- * The shipped scenario: a Monday morning on the rail corridor between Boston and Washington. It is synthetic: nobody's
- * positions were recorded, journeys are drawn from a seed, and only stations and journey times are those of the real
- * corridor (`corridor.ts`).
+ * The shipped scenario: a Monday morning on the rail corridor between Boston and Washington. It is synthetic: it contains no recorded
+ * positions, and a seed determines the journeys. Only stations and journey times are those of the real corridor (`corridor.ts`).
  */
 import { getDistance } from 'geolib';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
@@ -24,7 +23,7 @@ const DESCRIPTION =
 const MB = 1_000_000;
 const GIB = 1024 ** 3;
 
-/** About 1 Gbit/s each; the pairs differ, so that some moves take longer than others. */
+/** Uplinks of about 1 Gbit/s. Their rates differ, so that some moves take longer than others. */
 const SITES: readonly SiteSpec[] = [
   site('boston', 42.36, -71.06, 125 * MB, 125 * MB),
   site('providence', 41.82, -71.41, 100 * MB, 110 * MB),
@@ -43,7 +42,7 @@ function site(name: string, lat: number, lon: number, rateA: number, rateB: numb
   return { site: name, lat, lon, slots: 60, uplinks };
 }
 
-/** How many users each VM has: 80 have one, 20 are shared by two to four; 130 users on 100 VMs. */
+/** The number of users of each VM: 80 VMs have one user, and 20 VMs have two to four. 130 users share 100 VMs. */
 const GROUPS: readonly number[] = [
   ...new Array<number>(80).fill(1),
   ...new Array<number>(12).fill(2),
@@ -52,8 +51,8 @@ const GROUPS: readonly number[] = [
 ];
 
 /**
- * Commuters and travellers for five hours. Each of them is at home, on a train or at the destination; many journeys take a
- * user past several sites, and some are so short that no VM should follow.
+ * Generates five hours of commuters and travellers. Each user is at home, on a train or at the destination. Many journeys pass several
+ * sites. Some journeys are so short that no VM should follow.
  * @param seed the same seed gives the same scenario, byte by byte
  */
 export function northeastCorridor(seed = 1): Scenario {
@@ -88,7 +87,7 @@ export function northeastCorridor(seed = 1): Scenario {
   };
 }
 
-/** Every second group travels together; the others meet on their VM only. */
+/** Draws the journeys of the users of one VM. In every second group, on average, all users travel together. */
 function drawGroup(random: Random, size: number): (readonly Journey[])[] {
   const together = size > 1 && random.next() < 0.5;
   const first = drawJourneys(random, MINUTES);

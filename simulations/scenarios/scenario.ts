@@ -2,7 +2,7 @@ import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import type { VmSpec } from '#shared/events/index.ts';
 
-/** Everything a run needs, made up or put together beforehand: sites, VMs with their users, and where the users go. */
+/** The input of a run: sites, VMs with their users, and the positions of the users. */
 export interface Scenario {
   readonly name: string;
   /** The subject of the scenario, and its source. */
@@ -12,15 +12,15 @@ export interface Scenario {
   readonly endMs: number;
   readonly sites: readonly SiteSpec[];
   readonly vms: readonly ScenarioVm[];
-  /** The users' positions, ascending by time. Can be asked for again. */
+  /** The users' positions in order of time. Each call begins with the first. */
   fixes(): Iterable<Fix>;
-  /** How many of the fixes are nowhere near their user, as a GPS receiver's now and then are. */
+  /** The number of fixes far from their user, as GPS receivers produce now and then. */
   readonly wildPoints: number;
-  /** How many of the fixes repeat the one of the same user before them, as a transport that delivers twice does. */
+  /** The number of fixes that repeat the previous fix of the same user, as a transport that delivers twice does. */
   readonly duplicatePoints: number;
 }
 
-/** A VM as it is at the start. */
+/** A VM at the start of a run. */
 export interface ScenarioVm {
   readonly vm: string;
   /** The site where it runs. */
