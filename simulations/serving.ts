@@ -1,9 +1,11 @@
 /**
  * Sums up the serving cost: users far from their VMs have a round-trip time above the target, and each moment of that costs.
- * Runs, reports and yardsticks all measure serving time by `servedUntilMs`, so all policies pay for the same time of the same users.
+ * Runs, reports and yardsticks all measure serving time by one rule, so all policies pay for the same time of the same users: a user
+ * is present from one position to the next, but not beyond `activeUntilMs` of the first, and not after the last one.
  */
 import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
+import { activeUntilMs } from '#shared/policy/state/presence.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 import type { Session, Site, Vm } from '#shared/policy/state/state.ts';
 
@@ -16,6 +18,8 @@ interface Leg {
   /** Index of the nearest site. */
   near: number;
   weight: number;
+  /** Until when the user is present if no other position comes; Infinity: until the next one. */
+  presentUntilMs: number;
 }
 
 /** A stay of a VM at one site. */
@@ -60,16 +64,11 @@ export interface ServingWatcher {
 export interface ServingOptions {
   readonly sites: SiteTable;
   readonly network: NetworkModel;
-  /** A user without a position for so long counts as gone. */
+  /** A user without a position for so long counts as gone, unless the last one said otherwise. */
   readonly silentMs: number;
   /** A position may be so late and still count. */
   readonly lateMs: number;
   readonly watcher?: ServingWatcher | undefined;
-}
-
-/** Until when a user is present after a position, if another one follows. After the last position a user is absent. */
-export function servedUntilMs(atMs: number, nextMs: number, silentMs: number): number {
-  return Math.min(nextMs, atMs + silentMs);
 }
 
 /** The cost of serving a user from a site, in user-milliseconds a second: the round-trip time above the target. */
@@ -99,22 +98,24 @@ export class Serving {
   }
 
   /** Charges the time since the user's last position. Call it after the session has received a new one. */
-  located(account: Account, { user, weight, track, near }: Session): void {
+  located(account: Account, { user, weight, track, near, presence }: Session): void {
     const { legs } = account;
     const { atMs, lat, lon } = track;
+    const presentUntilMs = activeUntilMs(presence, atMs, this.#options.silentMs);
     if (account.stays.length === 0) this.#begin(account, account.vm.home, atMs);
     let leg = legOf(legs, user);
     if (leg === undefined) {
-      leg = { user, atMs, lat, lon, near, weight };
+      leg = { user, atMs, lat, lon, near, weight, presentUntilMs };
       legs.push(leg);
       return;
     }
-    this.#close(account, leg, servedUntilMs(leg.atMs, atMs, this.#options.silentMs));
+    this.#close(account, leg, Math.min(atMs, leg.presentUntilMs));
     leg.atMs = atMs;
     leg.lat = lat;
     leg.lon = lon;
     leg.near = near;
     leg.weight = weight;
+    leg.presentUntilMs = presentUntilMs;
   }
 
   /** Begins the VM's stay at the site to which it has switched over. */
@@ -137,8 +138,8 @@ export class Serving {
 
   /** True: a position that arrives from now on can still charge time in this stay, which is over. */
   #canCount({ legs }: Account, { fromMs, toMs }: Stay, nowMs: number): boolean {
-    const { silentMs, lateMs } = this.#options;
-    return toMs > nowMs - lateMs || legs.some(({ atMs }) => toMs > atMs && fromMs < atMs + silentMs);
+    const { lateMs } = this.#options;
+    return toMs > nowMs - lateMs || legs.some((leg) => toMs > leg.atMs && fromMs < leg.presentUntilMs);
   }
 
   /** Charges a leg to the stays that it overlaps. It runs for each position, so it uses no iterators. */

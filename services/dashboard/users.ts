@@ -2,6 +2,7 @@
 import type { PlausibilityLimits } from '#shared/config/schema.ts';
 import type { Data } from '#shared/events/index.ts';
 import { advanceTrack, checkPosition, checkTrack, newTrack, type Track } from '#shared/geo/plausibility.ts';
+import { activeUntilMs, type Presence } from '#shared/policy/state/presence.ts';
 import { EVERY_MS, Fixes } from './fixes.ts';
 import { PER_DEGREE, type UserName } from './wire.ts';
 
@@ -15,6 +16,8 @@ interface User {
   readonly user: string;
   vms: readonly string[];
   readonly track: Track;
+  /** What the last position said of the time after it. */
+  presence: Presence | null;
   /** The time of the user's last position that was stored for replay. */
   keptMs: number;
 }
@@ -49,6 +52,7 @@ export class Users {
     this.#attach(user, fix.vm);
     if (checkPosition(fix, nowMs, this.#limits) ?? checkTrack(user.track, fix, this.#limits)) return;
     advanceTrack(user.track, fix);
+    user.presence = fix.presence ?? null;
     this.#moved.add(user);
     if (fix.atMs < user.keptMs + EVERY_MS) return;
     user.keptMs = fix.atMs;
@@ -69,10 +73,10 @@ export class Users {
     for (const { user, vms } of [...this.#shown.values()]) if (vms.includes(vm)) this.detach(user, vm);
   }
 
-  /** Removes silent users from the picture. */
+  /** Removes users who have left or fallen silent from the picture. */
   sweep(nowMs: number): void {
     for (const user of [...this.#shown.values()]) {
-      if (user.track.atMs < nowMs - this.#silentMs) this.#remove(user);
+      if (nowMs > activeUntilMs(user.presence, user.track.atMs, this.#silentMs)) this.#remove(user);
     }
   }
 
@@ -103,7 +107,14 @@ export class Users {
 
   #enrol(name: string): User | undefined {
     if (this.#shown.size >= MOST_USERS) return undefined;
-    const user: User = { number: this.#numbers++, user: name, vms: [], track: newTrack(), keptMs: -EVERY_MS };
+    const user: User = {
+      number: this.#numbers++,
+      user: name,
+      vms: [],
+      track: newTrack(),
+      presence: null,
+      keptMs: -EVERY_MS,
+    };
     this.#shown.set(name, user);
     this.#names.delete(user.number - NAMES_KEPT);
     return user;

@@ -16,7 +16,7 @@ import { MAX_POSITIONS_PER_REQUEST, quotaExceeded } from './quotas.ts';
 import type { Location } from './service.ts';
 
 const closed = { additionalProperties: false } as const;
-const { rtts, atMs, user } = LocationReported.properties;
+const { rtts, atMs, user, presence } = LocationReported.properties;
 
 const AnyUser = Type.String({ minLength: 1, maxLength: 256 });
 /** The schema of a user's id: any text where it becomes a pseudonym, otherwise an id that is valid on the bus. */
@@ -33,6 +33,8 @@ export const locationBody = (pseudonymous: boolean) =>
       /** Unix time in seconds, as an alternative to `atMs`. */
       t: Type.Optional(Type.Number({ minimum: 0, maximum: 8_640_000_000_000 })),
       rtts,
+      /** What silence after it means; see `location.reported.v1`. */
+      presence,
     },
     closed,
   );

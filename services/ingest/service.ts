@@ -325,10 +325,12 @@ function locationEvent(
   nowMs: number,
   context?: { readonly traceparent: string },
 ): Event {
-  const { user, atMs } = location;
+  const { user, atMs, presence } = location;
   const data = { vm, ...location, atMs: Math.min(atMs, Math.ceil(nowMs)) };
   const fact: Fact = { type: 'location.reported.v1', data };
-  return envelop(fact, `loc:${vm}:${user}:${atMs}`, SOURCE, context);
+  // A position and a departure can be of one instant; neither is a repeat of the other.
+  const said = presence === undefined ? '' : `:${presence}`;
+  return envelop(fact, `loc:${vm}:${user}:${atMs}${said}`, SOURCE, context);
 }
 
 function refuseUnfit<T extends Fact['type']>(type: T, data: Data<T>): void {

@@ -4,10 +4,10 @@
  */
 import type { TObject, TSchema } from 'typebox';
 import Type from 'typebox';
-import { AreaEntered } from '../ingest/apis/camara.ts';
+import { AreaCrossed } from '../ingest/apis/camara.ts';
 import { AnyCloudEvent } from '../ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from '../ingest/apis/mec013.ts';
-import { OwntracksLocation } from '../ingest/apis/owntracks.ts';
+import { OwntracksLocation, OwntracksTransition } from '../ingest/apis/owntracks.ts';
 import { locationBody } from '../ingest/body.ts';
 import { MAX_POSITIONS_PER_REQUEST } from '../ingest/quotas.ts';
 
@@ -35,14 +35,12 @@ export function input(schema: TSchema): TSchema {
 }
 
 const ofType = (type: TSchema) => Type.Interface([AnyCloudEvent], { type });
-const Left = ofType(
-  Type.String({
-    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v[0-9]+\\.(area-left|subscription-[a-z]+)$',
-  }),
+const OfSubscription = ofType(
+  Type.String({ pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v[0-9]+\\.subscription-[a-z]+$' }),
 );
-const Entered = Type.Interface([AnyCloudEvent], AreaEntered.properties);
-/** Events of a geofencing subscription; those that say where nobody is are taken and change nothing. */
-export const Geofencing = Type.Union([Entered, Left]);
+const Crossed = Type.Interface([AnyCloudEvent], AreaCrossed.properties);
+/** Events of a geofencing subscription; those of the subscription itself are taken and change nothing. */
+export const Geofencing = Type.Union([Crossed, OfSubscription]);
 /** An event of ours, or of a geofencing subscription. */
 export const cloudEvent = (pseudonymous: boolean): TSchema =>
   Type.Union([
@@ -66,11 +64,12 @@ export const Mec013 = Type.Union([
 
 const Tid = Type.String({ minLength: 1, maxLength: 256 });
 const Topic = Type.String({ pattern: '^[^/]+/[^/]{1,256}/[^/]+$' });
-/** A position whose user is in the topic or the tracker id; other messages are taken and change nothing. */
+const OF_SOMEBODY = { topic: Type.Optional(Topic), tid: Type.Optional(Tid) };
+/** A position or a transition whose user is in the topic or the tracker id; other messages are taken and change nothing. */
 export const Owntracks = Type.Union([
-  where(
-    Type.Interface([OwntracksLocation], { topic: Type.Optional(Topic), tid: Type.Optional(Tid) }),
-    oneOf('topic', 'tid'),
-  ),
-  Type.Object({ _type: where(Type.String({ maxLength: 64 }), { not: { enum: ['location', 'encrypted'] } }) }),
+  where(Type.Interface([OwntracksLocation], OF_SOMEBODY), oneOf('topic', 'tid')),
+  where(Type.Interface([OwntracksTransition], OF_SOMEBODY), oneOf('topic', 'tid')),
+  Type.Object({
+    _type: where(Type.String({ maxLength: 64 }), { not: { enum: ['location', 'transition', 'encrypted'] } }),
+  }),
 ]);

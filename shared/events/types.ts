@@ -51,6 +51,12 @@ export const LocationReported = Type.Object(
     lon: Lon,
     /** Round-trip times that the client has measured. For these sites they replace the estimate of the network model. */
     rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: RttMs }, closed), { maxItems: MAX_RTTS })),
+    /**
+     * What silence after this report means: `periodic`, the source reports again and again while the user is there; `arrived`, the
+     * user is there until the source says otherwise; `left`, the user goes away, and the position is the last one known. Without
+     * it the source does not say, and the user's own interval is learned.
+     */
+    presence: Type.Optional(Type.Union([Type.Literal('periodic'), Type.Literal('arrived'), Type.Literal('left')])),
   },
   closed,
 );
@@ -150,6 +156,19 @@ export const Candidate = Type.Object(
   closed,
 );
 
+/** Since when the users of a VM count as gone, and why. It describes the user who counted as present for the longest time. */
+export const Absence = Type.Object(
+  {
+    /** When that user reported last. */
+    sinceMs: AtMs,
+    /** How long ago that was. */
+    silentMs: DurationMs,
+    /** How often that user reports; without it, the last report said that the user left. */
+    everyMs: Type.Optional(DurationMs),
+  },
+  closed,
+);
+
 /** Why the VM stays at its home, or moves to another site. */
 export const Explanation = Type.Object(
   {
@@ -162,6 +181,8 @@ export const Explanation = Type.Object(
     expectedStayMs: DurationMs,
     /** The age of the oldest position that counted. */
     oldestFixAgeMs: DurationMs,
+    /** Why the users are taken to be gone; only with the reasons `users-quiet` and `users-left`. */
+    absence: Type.Optional(Absence),
     candidates: Type.Array(Candidate, { maxItems: MAX_CANDIDATES }),
   },
   closed,
@@ -359,5 +380,6 @@ export const MIGRATION_TYPES = [
 export type VmSpec = Static<typeof VmSpec>;
 export type Prediction = Static<typeof Prediction>;
 export type Candidate = Static<typeof Candidate>;
+export type Absence = Static<typeof Absence>;
 export type Explanation = Static<typeof Explanation>;
 export type Figures = Static<typeof Figures>;

@@ -30,6 +30,7 @@ import { NO_OUTPUT, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, hasCooldowns, policyFor } from './rules/named.ts';
 import type { PlacementSettings } from './settings.ts';
 import { updateMotion } from './state/motion.ts';
+import { saysMore, updateReporting } from './state/presence.ts';
 import { updateRtts } from './state/rtts.ts';
 import { type Lesson, SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
@@ -38,7 +39,7 @@ import type { VmState } from './state/vm-context.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
 /** The members of a location event that describe the position of the user. */
-export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts'>;
+export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts' | 'presence'>;
 
 /** States in which a VM has not yet reacted to a draining home. */
 const NOT_YET_EVACUATING: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
@@ -152,6 +153,10 @@ export class Placement implements Core<PlacementOutput> {
     const fix = received.atMs > nowMs ? { ...received, atMs: nowMs } : received;
     const { plausibility } = this.#settings;
     const fault = checkPosition(received, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
+    if (fault === 'duplicate' && saysMore(session, fix.presence)) {
+      this.#evaluate(vm, fix.atMs);
+      return 'looked';
+    }
     if (fault !== undefined) {
       // `checkTrack` has counted the contradiction: after a few that agree, the new positions replace the track.
       if (fault === 'teleport') this.#markChanged(vm);
@@ -159,8 +164,9 @@ export class Placement implements Core<PlacementOutput> {
     }
     // A deadline before this event is handled first, with the state of that time, even if the timer is late.
     if (vm.wakeAtMs <= fix.atMs) this.#wake(vm);
+    const saysOther = updateReporting(session, fix, this.#settings.policy.sessionTimeoutMs);
     advanceTrack(session.track, fix);
-    const turned = updateMotion(session.motion, fix);
+    const turned = updateMotion(session.motion, fix) || saysOther;
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#markChanged(vm);

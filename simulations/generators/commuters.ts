@@ -24,7 +24,7 @@ export const commuters: Generator = {
 };
 
 /** Draws from the normal distribution with mean 0 and standard deviation 1 (G. E. P. Box, M. E. Muller, 1958). */
-function normal(random: { next(): number }): number {
+export function normal(random: { next(): number }): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
   return radius * Math.cos(2 * Math.PI * random.next());
 }

@@ -4,23 +4,25 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Trace } from '#services/replay/traces/trace.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { seededRandom } from '#shared/random/random.ts';
-import { areaOf, gridSites } from './area.ts';
+import { type Area, areaOf, gridSites } from './area.ts';
 import { commuters } from './commuters.ts';
 import { ferry } from './ferry.ts';
 import { flashCrowd } from './flash-crowd.ts';
-import type { Generator, Parameters } from './generator.ts';
+import type { EventGenerator, Generator, Parameters, PresenceEvent } from './generator.ts';
+import { geofences } from './geofences.ts';
 import { randomWaypoint } from './random-waypoint.ts';
 
-const GENERATORS: Record<string, Generator> = {
+const GENERATORS: Record<string, Generator | EventGenerator> = {
   'random-waypoint': randomWaypoint,
   commuters,
   'flash-crowd': flashCrowd,
   ferry,
+  geofences,
 };
 /** The parameters of the grid of sites. The caller can pass sites instead. */
 const GRID = { sites: 100, spacingM: 1000 };
 /** These parameters are whole numbers. */
-const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines'];
+const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines', 'trips'];
 const START_MS = Date.UTC(2026, 0, 1);
 
 /** The names that `--generate` takes. */
@@ -83,9 +85,9 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
   return { ...defaults, ...Object.fromEntries(given) };
 }
 
-/** One batch for each step, with the positions of all users. The random draws go user by user, each from the first step to the last. */
+/** Batches of positions in order of time: one for each step, or one with all events. The random draws go user by user. */
 function* fixesOf(
-  generator: Generator,
+  generator: Generator | EventGenerator,
   parameters: Parameters,
   sites: readonly SiteSpec[],
   seed: number,
@@ -93,11 +95,26 @@ function* fixesOf(
   const random = seededRandom(seed);
   const area = areaOf(sites);
   const { users, steps, stepS } = parameters;
-  const walks = Array.from({ length: users! }, (_, user) => generator.walk(parameters, area, random, user));
   const width = String(users!).length;
-  const names = walks.map((_, user) => `user-${String(user + 1).padStart(width, '0')}`);
+  const names = Array.from({ length: users! }, (_, user) => `user-${String(user + 1).padStart(width, '0')}`);
+  if ('events' in generator) {
+    yield names.flatMap((user, i) => eventsOf(user, generator.events(parameters, area, random, i), area)).sort(byTime);
+    return;
+  }
+  const walks = names.map((_, user) => generator.walk(parameters, area, random, user));
   for (let step = 0; step < steps!; step++) {
     const atMs = START_MS + Math.round(step * stepS! * 1000);
     yield walks.map((walk, user) => ({ user: names[user]!, atMs, ...area.degrees(walk[step]!) }));
   }
+}
+
+const byTime = (a: Fix, b: Fix) => a.atMs - b.atMs;
+
+/** One user's events as positions, no two at one instant. */
+function eventsOf(user: string, events: readonly PresenceEvent[], area: Area): Fix[] {
+  let lastMs = 0;
+  return events.map(({ atS, place, presence }) => {
+    lastMs = Math.max(lastMs + 1, START_MS + Math.round(atS * 1000));
+    return { user, atMs: lastMs, ...area.degrees(place), presence };
+  });
 }

@@ -1,3 +1,4 @@
+import type { Presence } from '#shared/policy/state/presence.ts';
 import type { Random } from '#shared/random/random.ts';
 import type { Area, Place } from './area.ts';
 
@@ -11,10 +12,25 @@ export interface Common {
   readonly stepS: number;
 }
 
-/** A mobility model. */
+/** A mobility model whose users all report at every step. */
 export interface Generator {
   /** All parameters, with their default values. */
   readonly defaults: Parameters & Common;
   /** Draws the places of the next user, one for each step. All users are drawn one after the other from one source of randomness. */
   walk(parameters: Parameters, area: Area, random: Random, user: number): readonly Place[];
+}
+
+/** One report of a user. */
+export interface PresenceEvent {
+  /** Seconds since the beginning of the trace. */
+  readonly atS: number;
+  readonly place: Place;
+  readonly presence: Presence;
+}
+
+/** A model of people who report only when something happens. */
+export interface EventGenerator {
+  readonly defaults: Parameters & Common;
+  /** The next user's reports in order of time, within `steps` × `stepS`. */
+  events(parameters: Parameters, area: Area, random: Random, user: number): readonly PresenceEvent[];
 }

@@ -50,9 +50,9 @@ interface State {
 
 /** @param itinerary with at least one entry */
 export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Route {
-  const { policy, move } = settings;
+  const { move } = settings;
   const legs = new Legs(itinerary, sites, settings);
-  const weights = leastMovedWeights(itinerary, policy.sessionTimeoutMs, move.releaseMs);
+  const weights = leastMovedWeights(itinerary, move.releaseMs);
   const start = { site: itinerary.home, entry: 0, moves: 0, movingUserMs: 0, previous: undefined };
   let states: State[] = [{ site: itinerary.home, arrival: start, userMs: 0, servingRate: 0 }];
   /** By site: the last entry at which the site had a state. */

@@ -1,8 +1,8 @@
 /** Itineraries: where the users of each VM are over the whole trace. */
 import type { VmSpec } from '#shared/events/index.ts';
+import { activeUntilMs } from '#shared/policy/state/presence.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { sessionOf } from '#shared/policy/state/vm-table.ts';
-import { servedUntilMs } from '../serving.ts';
 
 /** The `user` of an entry at which some user falls silent: the serving cost changes, but there is no new position. */
 const SILENCE = -1;
@@ -23,6 +23,8 @@ export interface Itinerary {
   readonly user: readonly number[];
   /** Of each position: until when the user is present there. */
   readonly untilMs: readonly number[];
+  /** The same, if the user reported nothing more; Infinity: for ever. */
+  readonly unheardUntilMs: readonly number[];
   readonly lat: readonly number[];
   readonly lon: readonly number[];
   /** Of each position: index of the nearest site. */
@@ -43,17 +45,17 @@ export class ItineraryRecorder {
   readonly #users = new Map<string, KnownUser[]>();
   readonly #silentMs: number;
 
-  /** @param silentMs a user without a position for so long counts as gone */
+  /** @param silentMs a user without a position for so long counts as gone, unless the last one said otherwise */
   constructor(silentMs: number) {
     this.#silentMs = silentMs;
   }
 
   /** Records the position that a session has just received. */
   readonly record = (vm: Vm, user: string, atMs: number): void => {
-    const { weight, track, near } = sessionOf(vm, user)!;
+    const { weight, track, near, presence } = sessionOf(vm, user)!;
     let itinerary = this.#byVm.get(vm.id);
     if (itinerary === undefined) {
-      const none = { weights: [], atMs: [], user: [], untilMs: [], lat: [], lon: [], near: [] };
+      const none = { weights: [], atMs: [], user: [], untilMs: [], unheardUntilMs: [], lat: [], lon: [], near: [] };
       itinerary = { spec: vm.spec, home: vm.home.index, ...none };
       this.#byVm.set(vm.id, itinerary);
       this.#users.set(vm.id, []);
@@ -66,11 +68,12 @@ export class ItineraryRecorder {
     }
     const known = users[index]!;
     if (known.entry >= 0) {
-      const untilMs = servedUntilMs(itinerary.atMs[known.entry]!, atMs, this.#silentMs);
+      const untilMs = Math.min(atMs, itinerary.unheardUntilMs[known.entry]!);
       itinerary.untilMs[known.entry] = untilMs;
-      if (untilMs < atMs) append(itinerary, untilMs, SILENCE, track, near);
+      if (untilMs < atMs) append(itinerary, untilMs, SILENCE, track, near, untilMs);
     }
-    known.entry = append(itinerary, atMs, index, track, near);
+    const unheardUntilMs = activeUntilMs(presence, track.atMs, this.#silentMs);
+    known.entry = append(itinerary, atMs, index, track, near, unheardUntilMs);
   };
 
   /** The finished itineraries, by VM. The caller must not record anything after that. */
@@ -87,11 +90,13 @@ function append(
   user: number,
   { lat, lon }: { readonly lat: number; readonly lon: number },
   near: number,
+  unheardUntilMs: number,
 ): number {
   itinerary.atMs.push(atMs);
   itinerary.user.push(user);
   // The next position of the user sets the true end.
   itinerary.untilMs.push(atMs);
+  itinerary.unheardUntilMs.push(unheardUntilMs);
   itinerary.lat.push(lat);
   itinerary.lon.push(lon);
   return itinerary.near.push(near) - 1;
@@ -109,9 +114,17 @@ function inOrder(itinerary: Writable<Itinerary>): Writable<Itinerary> {
 }
 
 /** The entries with these numbers, in this order. */
-function entriesOf({ atMs, user, untilMs, lat, lon, near }: Itinerary, entries: readonly number[]) {
+function entriesOf(itinerary: Itinerary, entries: readonly number[]) {
   const of = (values: readonly number[]) => entries.map((i) => values[i]!);
-  return { atMs: of(atMs), user: of(user), untilMs: of(untilMs), lat: of(lat), lon: of(lon), near: of(near) };
+  return {
+    atMs: of(itinerary.atMs),
+    user: of(itinerary.user),
+    untilMs: of(itinerary.untilMs),
+    unheardUntilMs: of(itinerary.unheardUntilMs),
+    lat: of(itinerary.lat),
+    lon: of(itinerary.lon),
+    near: of(itinerary.near),
+  };
 }
 
 /**

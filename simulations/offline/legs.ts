@@ -118,24 +118,20 @@ export class Legs {
  * By entry: the least weight of the users who pay for a move that switches over at the entry or shortly before or after it.
  *
  * A user pays for a move if the user is present when the move ends. The move ends after the entry before, and at the latest when the
- * next entry has come and the origin is released. A user who has fallen silent by then does not pay.
- * @param timeoutMs a user without a position for so long counts as gone
+ * next entry has come and the origin is released. A user who has left or fallen silent by then does not pay.
  * @param releaseMs how long a move lasts after the VM has switched over
  */
-export function leastMovedWeights(
-  { atMs, user, weights }: Itinerary,
-  timeoutMs: number,
-  releaseMs: number,
-): Float64Array {
+export function leastMovedWeights(itinerary: Itinerary, releaseMs: number): Float64Array {
+  const { atMs, user, weights, unheardUntilMs } = itinerary;
   const last = atMs.length - 1;
   const endMs = (entry: number) => (atMs[entry + 1] ?? atMs[entry]!) + releaseMs;
-  const reportedMs = weights.map(() => Number.NEGATIVE_INFINITY);
+  const presentUntilMs = weights.map(() => Number.NEGATIVE_INFINITY);
   // By leg: the weight of the users who have reported before it, and who are still present when the move ends.
   const within = new Float64Array(atMs.length);
   for (let i = 0; i <= last; i++) {
-    if (user[i]! >= 0) reportedMs[user[i]!] = atMs[i]!;
+    if (user[i]! >= 0) presentUntilMs[user[i]!] = unheardUntilMs[i]!;
     weights.forEach((weight, u) => {
-      if (reportedMs[u]! + timeoutMs > endMs(i)) within[i]! += weight;
+      if (presentUntilMs[u]! > endMs(i)) within[i]! += weight;
     });
   }
   return within.map((own, i) => {

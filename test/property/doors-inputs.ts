@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { PbfWriter } from 'pbf';
 import type { TSchema } from 'typebox';
-import { AreaEntered } from '#services/ingest/apis/camara.ts';
+import { AreaCrossed } from '#services/ingest/apis/camara.ts';
 import { AnyCloudEvent } from '#services/ingest/apis/cloudevents.ts';
 import { UserLocation, ZonalPresence } from '#services/ingest/apis/mec013.ts';
 import { OwntracksLocation } from '#services/ingest/apis/owntracks.ts';
@@ -76,7 +76,7 @@ export const requests: fc.Arbitrary<Asked> = fc.oneof(
   body('POST', '/v1/owntracks', OwntracksLocation, { tid: 'mallory' }),
   drawn(ZonalPresence).map((one) => ({ method: 'POST', path: '/v1/mec013', body: { zonalPresenceNotification: one } })),
   body('POST', '/v1/mec013', UserLocation, { address: 'mallory', notificationType: 'UserLocationEventNotification' }),
-  body('POST', '/v1/camara/geofencing', AreaEntered),
+  body('POST', '/v1/camara/geofencing', AreaCrossed),
   body('POST', '/v1/cloudevents', AnyCloudEvent, { type: 'location.reported.v1' }),
   gtfs,
   endless,

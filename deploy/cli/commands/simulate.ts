@@ -9,7 +9,10 @@ export function addSimulate(program: Command): void {
     .command('simulate')
     .description('compare policies on a trace, or on the shipped scenario if none is given')
     .option('--trace <path>', TRACE_HELP)
-    .option('--generate <name>', 'instead of a trace: random-waypoint, commuters, flash-crowd or ferry[,key=value...]')
+    .option(
+      '--generate <name>',
+      'instead of a trace: random-waypoint, commuters, flash-crowd, ferry or geofences[,key=value...]',
+    )
     .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
     .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
     .option('--seed <n>', 'seed of made-up users', seedOption, 1)

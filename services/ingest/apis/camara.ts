@@ -1,6 +1,6 @@
 /**
  * CAMARA geofencing subscriptions (camaraproject/DeviceLocation, geofencing-subscriptions v0.4): an operator's network reports
- * that a device entered an area. The events are CloudEvents.
+ * that a device entered or left an area. The events are CloudEvents.
  */
 import Type, { type Static } from 'typebox';
 import { checker, DateTime, msOf, type Reported } from './report.ts';
@@ -17,12 +17,12 @@ const Device = Type.Object({
   ipv6Address: Type.Optional(Type.String({ minLength: 2, maxLength: 64 })),
 });
 
-/** An `area-entered` event. */
-export const AreaEntered = Type.Object({
+/** An `area-entered` or `area-left` event. */
+export const AreaCrossed = Type.Object({
   specversion: Type.Literal('1.0'),
   type: Type.String({
     maxLength: 128,
-    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v[0-9]+\\.area-entered$',
+    pattern: '^org\\.camaraproject\\.geofencing-subscriptions\\.v[0-9]+\\.area-(entered|left)$',
   }),
   time: DateTime,
   data: Type.Object({
@@ -36,7 +36,7 @@ export const AreaEntered = Type.Object({
 });
 
 const EVENT = /^org\.camaraproject\.geofencing-subscriptions\.v\d+\./;
-const check = checker(AreaEntered);
+const check = checker(AreaCrossed);
 
 const OF_DEVICE = {
   user: 'data.device',
@@ -50,20 +50,22 @@ const OF_SUBSCRIPTION = { ...OF_DEVICE, user: 'data.subscriptionId' };
 export const isGeofencing = (type: string) => EVENT.test(type);
 
 /**
- * Reads an event. A device that entered an area counts as at its centre. All other events (`area-left`, `subscription-ended`, …)
- * carry no position. The user is `tel:` and the phone number, the network access identifier or the address of
+ * Reads an event. A device that entered an area counts as at its centre until the network says that it left: a subscriber is told of
+ * each change of the geofencing state (the API's introduction). A device that left was there last. All other events
+ * (`subscription-ended`, …) carry no position. The user is `tel:` and the phone number, the network access identifier or the address of
  * the device; the subscription's id where the event names no device.
  * @throws TagalongError EVENT_INVALID
  */
 export function readGeofencing(event: { readonly type: string }, where = ''): Reported[] {
-  if (!event.type.endsWith('.area-entered')) return [];
+  const presence = event.type.endsWith('.area-entered') ? 'arrived' : 'left';
+  if (presence === 'left' && !event.type.endsWith('.area-left')) return [];
   const { time, data } = check(event, where);
   const { latitude, longitude } = data.area.center;
-  const position = { user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, `${where}time`) };
+  const position = { user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, `${where}time`), presence } as const;
   return [{ position, where, names: data.device === undefined ? OF_SUBSCRIPTION : OF_DEVICE }];
 }
 
-function userOf({ device = {}, subscriptionId }: Static<typeof AreaEntered>['data']): string {
+function userOf({ device = {}, subscriptionId }: Static<typeof AreaCrossed>['data']): string {
   const { phoneNumber, networkAccessIdentifier, ipv4Address, ipv6Address } = device;
   if (phoneNumber !== undefined) return `tel:${phoneNumber}`;
   if (ipv4Address === undefined) return networkAccessIdentifier ?? ipv6Address ?? subscriptionId;

@@ -35,7 +35,8 @@ const OF_ENTITY = { ...OF_VEHICLE, user: 'id' };
 
 /**
  * Reads the positions of a feed. The user is the vehicle's id, else its label, else the entity's id. The default time is the
- * feed's. Vehicles without a position, trip updates and alerts are skipped.
+ * feed's. A feed is read again and again (the best practices of gtfs.org ask for a new one every 30 s), and holds each vehicle that
+ * runs, so it is periodic. Vehicles without a position, trip updates and alerts are skipped.
  * @throws TagalongError EVENT_INVALID
  */
 export function readGtfsRealtime(body: Uint8Array): Reported[] {
@@ -45,7 +46,8 @@ export function readGtfsRealtime(body: Uint8Array): Reported[] {
     if (user === undefined || vehicle?.lat === undefined || vehicle.lon === undefined) return [];
     const atS = vehicle.atS ?? feed.atS;
     const { lat, lon } = vehicle;
-    const position = { user, lat, lon, ...(atS !== undefined && { atMs: Math.min(atS * 1000, MAX_AT_MS) }) };
+    const when = atS !== undefined && { atMs: Math.min(atS * 1000, MAX_AT_MS) };
+    const position = { user, lat, lon, ...when, presence: 'periodic' } as const;
     const names = vehicle.id !== undefined ? OF_VEHICLE : vehicle.label !== undefined ? OF_LABEL : OF_ENTITY;
     return [{ position, where: `entity ${i + 1}: `, names }];
   });

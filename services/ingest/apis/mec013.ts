@@ -5,6 +5,7 @@
 import Type, { type TObject } from 'typebox';
 import { unfit } from '../body.ts';
 import type { Places } from './places.ts';
+import type { Presence } from '#shared/policy/state/presence.ts';
 import { checker, MAX_AT_S, type Reported } from './report.ts';
 
 const Id = Type.String({ minLength: 1, maxLength: 256 });
@@ -35,6 +36,7 @@ export const UserLocation = Type.Object({
   userLocationEvent: Type.Optional(Type.String({ maxLength: 128 })),
   locationInfo: Type.Optional(LocationInfo),
   timestamp: Type.Optional(TimeStamp),
+  notificationType: Type.Optional(Type.String({ maxLength: 128 })),
 });
 
 const AREA_NAMES = { user: 'address', lat: 'locationInfo', lon: 'locationInfo', atMs: 'timestamp' };
@@ -45,18 +47,33 @@ const POSITION_NAMES = {
   atMs: 'locationInfo.timestamp',
 };
 
+/**
+ * A zonal subscription notifies of entering, of each change of the access point, and of leaving (GS MEC 013 V2.2.1, ZonalPresenceNotification
+ * and `userEventType`): between two of them the user is where the last one says.
+ */
+const ZONAL = { Entering: 'arrived', Transferring: 'arrived', Leaving: 'left' } as const;
+/** Version 3's notification that comes at an interval; the events of its other notifications are named after entering and leaving. */
+const PERIODIC = 'UserLocationPeriodicNotification';
+
+function presenceOf(event: string | undefined): Presence | undefined {
+  if (event?.startsWith('ENTERING')) return 'arrived';
+  return event?.startsWith('LEAVING') ? 'left' : undefined;
+}
+
 const READERS: Record<string, (body: unknown, places: Places) => Reported[]> = {
   zonalPresenceNotification: reader(
     ZonalPresence,
-    ({ address, zoneId, currentAccessPointId, userEventType, timestamp }, places) =>
-      userEventType === 'Leaving' ? [] : [at(address, placeOf([currentAccessPointId, zoneId], places), timestamp)],
+    ({ address, zoneId, currentAccessPointId, userEventType, timestamp }, places) => [
+      at(address, placeOf([currentAccessPointId, zoneId], places), ZONAL[userEventType], timestamp),
+    ],
   ),
   userInfo: reader(
     UserLocation,
-    ({ address, zoneId, accessPointId, userLocationEvent, locationInfo, timestamp }, places) => {
-      if (userLocationEvent?.startsWith('LEAVING')) return [];
+    ({ address, zoneId, accessPointId, userLocationEvent, locationInfo, timestamp, notificationType }, places) => {
       const position = locationInfo === undefined ? placeOf([accessPointId, zoneId], places) : middleOf(locationInfo);
-      return [at(address, position, locationInfo?.timestamp ?? timestamp, locationInfo && POSITION_NAMES)];
+      const presence = notificationType === PERIODIC ? 'periodic' : presenceOf(userLocationEvent);
+      const names = locationInfo && POSITION_NAMES;
+      return [at(address, position, presence, locationInfo?.timestamp ?? timestamp, names)];
     },
   ),
 };
@@ -69,7 +86,7 @@ const TYPES: Record<string, string> = {
 };
 
 /**
- * Reads the positions of one notification. A notification that a user left a zone carries no position.
+ * Reads the positions of one notification. A user who leaves a zone was there last.
  * @throws TagalongError EVENT_INVALID; PLACE_UNKNOWN where neither access point nor zone is in `places`
  */
 export function readMec013(body: unknown, places: Places): Reported[] {
@@ -97,11 +114,12 @@ function reader<T extends TObject>(
 function at(
   user: string,
   { lat, lon }: { lat: number; lon: number },
+  presence: Presence | undefined,
   timestamp?: { seconds: number; nanoSeconds?: number },
   names = AREA_NAMES,
 ): Reported {
   const when = timestamp && { atMs: timestamp.seconds * 1000 + Math.floor((timestamp.nanoSeconds ?? 0) / 1e6) };
-  return { position: { user, lat, lon, ...when }, where: '', names };
+  return { position: { user, lat, lon, ...when, ...(presence && { presence }) }, where: '', names };
 }
 
 function placeOf(names: readonly (string | undefined)[], places: Places) {

@@ -2,6 +2,7 @@
  * OwnTracks, in HTTP mode and over MQTT (owntracks/booklet, tech/json and tech/http): an app that reports a phone's position.
  */
 import Type from 'typebox';
+import type { Presence } from '#shared/policy/state/presence.ts';
 import { unfit } from '../body.ts';
 import { checker, MAX_AT_S, type Reported } from './report.ts';
 
@@ -13,8 +14,18 @@ export const OwntracksLocation = Type.Object({
   tst: Type.Number({ minimum: 0, maximum: MAX_AT_S }),
 });
 
+/** The members of a `transition` that are looked at; one without a place says nothing of where somebody is. */
+export const OwntracksTransition = Type.Object({
+  _type: Type.Literal('transition'),
+  event: Type.String({ maxLength: 64 }),
+  lat: Type.Optional(Type.Number()),
+  lon: Type.Optional(Type.Number()),
+  tst: Type.Number({ minimum: 0, maximum: MAX_AT_S }),
+});
+
 const Any = Type.Object({ _type: Type.String({ maxLength: 64 }) });
 const check = checker(OwntracksLocation);
+const checkTransition = checker(OwntracksTransition);
 const checkAny = checker(Any);
 
 const OF_SENDER = { user: 'user name (X-Limit-U, ?u= or basic authentication)', atMs: 'tst' };
@@ -30,15 +41,16 @@ export interface Sender {
 }
 
 /**
- * Reads the position of one message; empty for another type (`transition`, `lwt`, `waypoint`, …). The user is that of the
+ * Reads the position of one message; empty for another type (`lwt`, `waypoint`, …). The user is that of the
  * sender, else the second level of the topic, else the tracker id.
  * @throws TagalongError EVENT_INVALID; an encrypted message cannot be read
  */
 export function readOwntracks(body: unknown, { user, topic }: Sender): Reported[] {
   const { _type } = checkAny(body);
   if (_type === 'encrypted') throw unfit('_type: the message is encrypted; remove the encryption key in the app');
-  if (_type !== 'location') return [];
-  const { lat, lon, tst } = check(body);
+  if (_type !== 'location' && _type !== 'transition') return [];
+  const { lat, lon, tst } = _type === 'location' ? check(body) : checkTransition(body);
+  if (lat === undefined || lon === undefined || isEcho(body as Said)) return [];
   const said = body as { readonly topic?: unknown; readonly tid?: unknown };
   const fromTopic = userOf(topic ?? said.topic);
   const who = user ?? fromTopic ?? said.tid;
@@ -48,7 +60,38 @@ export function readOwntracks(body: unknown, { user, topic }: Sender): Reported[
     );
   }
   const names = user !== undefined ? OF_SENDER : fromTopic !== undefined ? OF_TOPIC : OF_TRACKER;
-  return [{ position: { user: who, lat, lon, atMs: Math.round(tst * 1000) }, where: '', names }];
+  const presence = owntracksPresence(body as Said);
+  const position = { user: who, lat, lon, atMs: Math.round(tst * 1000), ...(presence && { presence }) };
+  return [{ position, where: '', names }];
+}
+
+/** What a message may say of how its phone reports; anything may be in it. */
+interface Said {
+  readonly _type?: unknown;
+  readonly event?: unknown;
+  readonly m?: unknown;
+  readonly t?: unknown;
+  readonly inregions?: unknown;
+}
+
+/** Monitoring modes, the member `m` (tech/json). */
+const [QUIET, MANUAL, SIGNIFICANT, MOVE] = [-1, 0, 1, 2];
+
+/**
+ * What a message says of the silence after it (booklet, tech/json and features/location). A transition is entering or leaving a region.
+ * A phone in move mode publishes at intervals. One that reports significant changes is silent for hours while it does not move. One in
+ * manual mode tells by itself only that it leaves a region. What else it publishes, as all of quiet mode, its user asked for.
+ */
+export function owntracksPresence({ _type, event, m, t, inregions }: Said): Presence | undefined {
+  if (_type === 'transition') return event === 'enter' ? 'arrived' : event === 'leave' ? 'left' : undefined;
+  if (m === MOVE || (m === undefined && t === 't')) return 'periodic';
+  if (m === SIGNIFICANT) return 'arrived';
+  return m === MANUAL && Array.isArray(inregions) && inregions.length > 0 ? 'arrived' : undefined;
+}
+
+/** A location that a phone in quiet or manual mode publishes beside a transition: only the transition says which way the region is crossed. */
+export function isEcho({ _type, m, t }: Said): boolean {
+  return _type === 'location' && (m === QUIET || m === MANUAL) && (t === 'c' || t === 'b');
 }
 
 function userOf(topic: unknown): string | undefined {

@@ -3,6 +3,7 @@ import Type, { type Static, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MAX_AT_MS } from '#shared/events/bounds.ts';
 import { describeFault } from '#shared/events/index.ts';
+import type { Presence } from '#shared/policy/state/presence.ts';
 import { type FieldNames, locationCheck, refuseMany, unfit } from '../body.ts';
 import type { Location } from '../service.ts';
 
@@ -14,6 +15,8 @@ export interface Reported {
     readonly lat: number;
     readonly lon: number;
     readonly atMs?: number;
+    /** What the API says, by its nature, of the silence after it. */
+    readonly presence?: Presence;
   };
   /** The part of the request that holds it, as in `element 2: `; empty where the request holds one position. */
   readonly where: string;

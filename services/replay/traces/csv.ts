@@ -8,11 +8,12 @@ const COLUMNS = ['user', 't', 'lat', 'lon'] as const satisfies readonly (keyof R
 
 /**
  * CSV with a header that has the columns user, t, lat, lon, or those named for them, in any order, among others. `t` is
- * Unix seconds, fractions allowed, or ISO 8601. Read as a stream; the order of the file is kept.
+ * Unix seconds, fractions allowed, or ISO 8601. A column `presence` may be there (see `location.reported.v1`). Read as a stream; the
+ * order of the file is kept.
  * @throws TagalongError TRACE_UNREADABLE where a column is missing
  */
 export const openCsv: OpenFormat = async (path, names) => {
-  const columns = await readColumns(path, COLUMNS, names);
+  const columns = await readColumns(path, COLUMNS, names, ['presence']);
   const { places } = columns;
   return async function* (rows) {
     for await (const records of columns.records()) {
@@ -24,6 +25,7 @@ export const openCsv: OpenFormat = async (path, names) => {
           t: fields[places.t],
           lat: fields[places.lat],
           lon: fields[places.lon],
+          presence: fields[places.presence],
         };
         const fix = rows.read(row, path, line);
         if (fix !== undefined) fixes.push(fix);

@@ -14,8 +14,8 @@ export const openEvents = lineFormat(/\.(ndjson|jsonl)(\.gz)?$/i, 'files *.ndjso
       rows.other();
       return undefined;
     }
-    const { user, atMs, lat, lon } = data;
-    return rows.read({ user, t: String(atMs / 1000), lat: String(lat), lon: String(lon) }, file, number);
+    const { user, atMs, lat, lon, presence } = data;
+    return rows.read({ user, t: String(atMs / 1000), lat: String(lat), lon: String(lon), presence }, file, number);
   } catch (error) {
     if (!(error instanceof TagalongError) || error.code !== 'EVENT_INVALID') throw error;
     rows.bad(file, number, `event: ${error.message}, a CloudEvent a line would be right`);

@@ -1,3 +1,5 @@
+import type { Presence } from '#shared/policy/state/presence.ts';
+
 /** Where a user was. */
 export interface Fix {
   /** Fit for the event schema (see `names.ts`). */
@@ -7,4 +9,6 @@ export interface Fix {
   /** Degrees, finite, but not checked for their range. */
   readonly lat: number;
   readonly lon: number;
+  /** What silence after it means; left out where the trace does not say. */
+  readonly presence?: Presence;
 }

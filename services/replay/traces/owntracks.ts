@@ -1,3 +1,4 @@
+import { isEcho, owntracksPresence } from '../../ingest/apis/owntracks.ts';
 import { filesOf, peekText, stem } from './files.ts';
 import type { Fix } from './fix.ts';
 import type { OpenFormat } from './formats.ts';
@@ -6,8 +7,8 @@ import { linesOf } from './lines.ts';
 import { fieldOf, type Rows } from './row.ts';
 
 /**
- * What OwnTracks publishes, a JSON object a line, or a JSON array of them. Positions have `_type` `location`, `lat`, `lon`
- * and `tst` (Unix seconds); all other types are counted as others. The user is the end of `topic`
+ * What OwnTracks publishes, a JSON object a line, or a JSON array of them. Positions have `_type` `location` or `transition`, `lat`,
+ * `lon` and `tst` (Unix seconds); all other messages are counted as others. The user is the end of `topic`
  * (`owntracks/<user>/<device>`), else the tracker id `tid`, else the file's name.
  */
 export const openOwntracks: OpenFormat = async (path) => {
@@ -44,10 +45,23 @@ function fixOf({ value, line }: JsonValue, file: string, rows: Rows): Fix | unde
     return undefined;
   }
   const { _type, topic, tid, tst, lat, lon } = value as Record<string, unknown>;
-  if (_type !== 'location') {
+  const isPlaced = _type === 'location' || (_type === 'transition' && lat !== undefined);
+  if (!isPlaced || isEcho(value)) {
     rows.other();
     return undefined;
   }
-  const user = fieldOf(topic)?.split('/').slice(-2).join('/') ?? fieldOf(tid) ?? stem(file);
-  return rows.read({ user, t: fieldOf(tst), lat: fieldOf(lat), lon: fieldOf(lon) }, file, line);
+  // A transition's topic has one part more, `/event`.
+  const user =
+    fieldOf(topic)
+      ?.replace(/\/event$/, '')
+      .split('/')
+      .slice(-2)
+      .join('/') ??
+    fieldOf(tid) ??
+    stem(file);
+  return rows.read(
+    { user, t: fieldOf(tst), lat: fieldOf(lat), lon: fieldOf(lon), presence: owntracksPresence(value) },
+    file,
+    line,
+  );
 }

@@ -1,10 +1,13 @@
 /**
  * Fixes as numbers, four each: a fraction of the memory that objects take, and they can be kept in files and shared by
- * threads.
+ * threads. The presence is in the number of the user.
  */
+import { PRESENCES, type Presence } from '#shared/policy/state/presence.ts';
 import type { Fix } from './fix.ts';
 
-/** Numbers a fix: user, time, latitude, longitude. */
+/** What a fix can say of the user's presence, in the order of its numbers. */
+const SAID: readonly (Presence | undefined)[] = [undefined, ...PRESENCES];
+/** Numbers a fix: user and presence, time, latitude, longitude. */
 export const WIDTH = 4;
 
 /** Users by number, in the order in which they appear. */
@@ -22,7 +25,7 @@ export class UserNumbers {
 
 /** Writes a fix into `numbers`, from `at` on. */
 export function packFix(numbers: Float64Array, at: number, fix: Fix, users: UserNumbers): void {
-  numbers[at] = users.numberOf(fix.user);
+  numbers[at] = users.numberOf(fix.user) * SAID.length + SAID.indexOf(fix.presence);
   numbers[at + 1] = fix.atMs;
   numbers[at + 2] = fix.lat;
   numbers[at + 3] = fix.lon;
@@ -32,7 +35,10 @@ export function packFix(numbers: Float64Array, at: number, fix: Fix, users: User
 export function unpackFixes(block: Float64Array, users: readonly string[]): Fix[] {
   const fixes: Fix[] = [];
   for (let i = 0; i < block.length; i += WIDTH) {
-    fixes.push({ user: users[block[i]!]!, atMs: block[i + 1]!, lat: block[i + 2]!, lon: block[i + 3]! });
+    const said = block[i]! % SAID.length;
+    const user = users[(block[i]! - said) / SAID.length]!;
+    const fix = { user, atMs: block[i + 1]!, lat: block[i + 2]!, lon: block[i + 3]! };
+    fixes.push(said === 0 ? fix : { ...fix, presence: SAID[said]! });
   }
   return fixes;
 }

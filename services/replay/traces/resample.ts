@@ -3,7 +3,8 @@
  *
  * A user's positions are a session up to a silence of more than the gap; it begins with the position that was recorded,
  * and has one every so often from there on, on the straight line (in degrees) between the two recorded around it. What lies
- * between its last position and its last recorded one is left out, and nothing is made up within a silence.
+ * between its last position and its last recorded one is left out, and nothing is made up within a silence. A position that says
+ * that its user arrived or left goes through as it is, and ends the session.
  */
 import TinyQueue from 'tinyqueue';
 import { positionFault } from '#shared/geo/plausibility.ts';
@@ -79,14 +80,22 @@ function follow(tracks: Map<string, Track>, fix: Fix, report: SamplingReport, pu
     put(fix);
     return;
   }
-  if (track === undefined || fix.atMs - track.last.atMs > report.gapMs) {
+  const isEvent = saysEvent(fix);
+  if (track === undefined || saysEvent(track.last) || fix.atMs - track.last.atMs > report.gapMs) {
     tracks.set(fix.user, { last: fix, nextMs: fix.atMs + report.everyMs });
     report.sessions++;
     put(fix);
     return;
   }
-  for (; track.nextMs <= fix.atMs; track.nextMs += report.everyMs) put(between(track.last, fix, track.nextMs));
+  const untilMs = isEvent ? fix.atMs - 1 : fix.atMs;
+  for (; track.nextMs <= untilMs; track.nextMs += report.everyMs) put(between(track.last, fix, track.nextMs));
+  if (isEvent) put(fix);
   track.last = fix;
+}
+
+/** True of a position that says that its user arrived or left: nothing is made up after it. */
+function saysEvent({ presence }: Fix): boolean {
+  return presence === 'arrived' || presence === 'left';
 }
 
 /** Where somebody was at an instant between two positions, if they went straight and steadily. */
@@ -100,5 +109,6 @@ export function between(a: Fix, b: Fix, atMs: number): Fix {
     atMs,
     lat: a.lat + (b.lat - a.lat) * share,
     lon: lon > 180 ? lon - 360 : lon < -180 ? lon + 360 : lon,
+    ...(a.presence && { presence: a.presence }),
   };
 }

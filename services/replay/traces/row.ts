@@ -1,5 +1,6 @@
 /** From the text of a row to a fix, the same rules for every format. */
 import { TagalongError } from '#shared/errors.ts';
+import { PRESENCES, type Presence } from '#shared/policy/state/presence.ts';
 import type { Fix } from './fix.ts';
 import { userNames } from './names.ts';
 import type { TraceReport } from './report.ts';
@@ -10,6 +11,8 @@ export interface RawRow {
   readonly t: string | undefined;
   readonly lat: string | undefined;
   readonly lon: string | undefined;
+  /** Of formats that have it. */
+  readonly presence?: string | undefined;
 }
 
 /** Takes what a reader finds, and counts it: nothing that is in a file goes without being counted. */
@@ -39,9 +42,10 @@ export function rowReader(report: TraceReport, strict: boolean): Rows {
       const atMs = timeMs(row.t);
       const lat = decimal(row.lat);
       const lon = decimal(row.lon);
-      if (user && user.length <= LONGEST_NAME && !Number.isNaN(atMs) && isPlace(lat) && isPlace(lon)) {
-        return { user: nameOf(user), atMs, lat, lon };
-      }
+      const presence = row.presence?.trim() || undefined;
+      const isWhole = user && user.length <= LONGEST_NAME && !Number.isNaN(atMs) && isPlace(lat) && isPlace(lon);
+      if (isWhole && presence === undefined) return { user: nameOf(user), atMs, lat, lon };
+      if (isWhole && isPresence(presence)) return { user: nameOf(user), atMs, lat, lon, presence };
       count(file, line, faultIn(row));
       return undefined;
     },
@@ -54,6 +58,8 @@ export function rowReader(report: TraceReport, strict: boolean): Rows {
     },
   };
 }
+
+const isPresence = (text: string | undefined): text is Presence => PRESENCES.includes(text as Presence);
 
 /** A fault quotes what is in the file, and that may be anything. */
 const LONGEST_FAULT = 400;
@@ -109,6 +115,9 @@ function faultIn(row: RawRow): string {
   }
   if (Number.isNaN(timeMs(row.t))) {
     return fault('t', row.t, 'is not a time from 1970 to 9999', 'Unix seconds or ISO 8601');
+  }
+  if (isPlace(decimal(row.lat)) && isPlace(decimal(row.lon))) {
+    return fault('presence', row.presence, 'is not known', PRESENCES.join(', '));
   }
   const field = isPlace(decimal(row.lat)) ? 'lon' : 'lat';
   return fault(field, row[field], `is not a number from ${-LARGEST} to ${LARGEST}`, 'decimal degrees');

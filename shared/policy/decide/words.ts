@@ -1,6 +1,6 @@
 /** Explains why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
 import type { Candidate, Explanation } from '../../events/index.ts';
-import { counted, digits } from '../../format.ts';
+import { counted, digits, duration, instant } from '../../format.ts';
 import type { FilterName } from '../evaluate/filters.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
@@ -28,6 +28,7 @@ const PERMANENT: ReadonlySet<string> = new Set<FilterName>(['no-path']);
 const UNPOPULATED: Readonly<Record<string, string>> = {
   'nobody-attached': 'nobody is attached to it',
   'no-position': 'none of its users has told a position yet',
+  'users-left': 'all of its users have left',
   'users-silent': 'none of its users has been heard of for too long',
 };
 
@@ -45,7 +46,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   }
   switch (state) {
     case 'idle':
-      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'nobody who uses it has been heard of'}.`;
+      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'nobody who uses it has been heard of'}${left(explained)}.`;
     case 'moving':
       return movingTo === undefined
         ? `${vm} is about to leave ${home}: its move is ordered.`
@@ -67,12 +68,24 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
   if (reason === 'users-quiet') {
-    return `${vm} is still at ${home}: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`;
+    return `${vm} is still at ${home}: ${better}, but ${quiet(explained)}; it follows when somebody is heard of.`;
   }
   if (state === 'drifting') {
     return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;
   }
   return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
+}
+
+/** Why the users of a VM with active users are taken to be gone. */
+function quiet({ absence }: Explained): string {
+  if (absence?.everyMs === undefined) return 'nobody who uses it has been heard of lately';
+  const { everyMs, silentMs } = absence;
+  return `its last user reports every ${duration(everyMs)} and has been silent for ${duration(silentMs)}`;
+}
+
+/** When the last of users who have left did so; nothing for all others. */
+function left({ reason, absence }: Explained): string {
+  return reason === 'users-left' && absence !== undefined ? `, the last one at ${instant(absence.sinceMs)}` : '';
 }
 
 /** The site that serves best; undefined if that is the home. */

@@ -1,6 +1,7 @@
 /** Scans one VM: the positions of its users, the sites near them, and the cost of serving the users from each site. */
 import { lonScale, unitVector } from '../../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../../model/network.ts';
+import { activeUntilMs, presentUntilMs } from '../state/presence.ts';
 import { RTT_HOLDS_MS } from '../state/rtts.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
@@ -19,7 +20,7 @@ export class CandidateScan {
   readonly candidates: Site[] = [];
   /** The cost of serving from each candidate, in user-milliseconds a second. */
   readonly serving: number[] = [];
-  /** Users who have a position and have not fallen silent. */
+  /** Users who have a position, have not left, and have not fallen silent. */
   readonly active: Session[] = [];
   /** Sum of their weights. */
   weight = 0;
@@ -27,6 +28,8 @@ export class CandidateScan {
   oldestFixMs = 0;
   /** Time of the newest one. */
   newestFixMs = 0;
+  /** Until when somebody of them counts as there without a further report. */
+  presentUntilMs = 0;
   /** Crossing time: ms that the fastest user with a journey, present or past, needs from one site to the next; Infinity: none. */
   crossingMs = Number.POSITIVE_INFINITY;
   /** The latest time at which a user stopped after a journey, in ms since the epoch; -1: none did. */
@@ -60,14 +63,15 @@ export class CandidateScan {
     this.weight = 0;
     this.oldestFixMs = nowMs;
     this.newestFixMs = Number.NEGATIVE_INFINITY;
+    this.presentUntilMs = Number.NEGATIVE_INFINITY;
     this.crossingMs = Number.POSITIVE_INFINITY;
     this.restingSinceMs = -1;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
     this.candidates.push(vm.home);
     for (const session of vm.sessions) {
-      const { track } = session;
-      if (track.atMs >= 0 && track.atMs > nowMs - this.#sessionTimeoutMs) this.#visit(session);
+      const { track, presence } = session;
+      if (track.atMs >= 0 && nowMs < activeUntilMs(presence, track.atMs, this.#sessionTimeoutMs)) this.#visit(session);
     }
     for (const site of this.candidates) this.serving.push(this.servingFrom(site));
   }
@@ -158,6 +162,7 @@ export class CandidateScan {
     }
     if (track.atMs < this.oldestFixMs) this.oldestFixMs = track.atMs;
     if (track.atMs > this.newestFixMs) this.newestFixMs = track.atMs;
+    this.presentUntilMs = Math.max(this.presentUntilMs, presentUntilMs(session, this.#sessionTimeoutMs));
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;
       if (!this.candidates.includes(site)) this.candidates.push(site);

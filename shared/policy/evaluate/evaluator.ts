@@ -15,6 +15,7 @@ import type { AnyPolicy } from '../rules/named.ts';
 import { benefitUserMs, type Circumstances, expectedDwellMs, type Option, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
+import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Session, Site, Vm } from '../state/state.ts';
 import { whyUnpopulated } from '../state/vm.ts';
@@ -63,11 +64,6 @@ const ABOUT_AS_WELL = 0.8;
 /** Least slack during a move, in user-ms a second. The gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
 
-/**
- * No move is ordered while the newest position is older than this: the users may have left, and their silence would count as the
- * stay that proves the move to be worth its cost.
- */
-const MAX_FIX_AGE_MS = 30_000;
 /** The slack, and the quiet radius, that lead to an evaluation at the next event. */
 const NEXT_EVENT = -1;
 
@@ -112,10 +108,13 @@ export class VmEvaluator {
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (scan.active.length === 0) {
       vm.quietKm = -1;
-      // The users may have left at any moment after their last position, so no dwell time is learned.
+      const why = whyUnpopulated(vm);
+      // Users who said that they leave have just done so. Others may have left at any moment after their last position, so no dwell
+      // time is learned.
+      if (why === 'users-left' && vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
       vm.best = null;
       vm.memory = null;
-      const reason = engaged(vm, nowMs) ?? whyUnpopulated(vm);
+      const reason = engaged(vm, nowMs) ?? why;
       return { populated: false, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain: 0 };
     }
     this.#noteBest(vm, nowMs);
@@ -164,6 +163,7 @@ export class VmEvaluator {
       home: scan.serving[0]!,
       sessions: scan.active.length,
       oldestFixAgeMs: Math.max(0, nowMs - scan.oldestFixMs),
+      absence: absenceOf(vm.sessions, nowMs, this.#settings.policy.sessionTimeoutMs),
       expectedStayMs: Math.max(0, expectedDwellMs(this.#circumstances(vm, nowMs))),
       list: topCandidates(list),
     };
@@ -211,7 +211,11 @@ export class VmEvaluator {
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
     const circumstances = this.#circumstances(vm, nowMs);
     const choice = choiceOf(chosen, circumstances, 'better-site');
-    if (nowMs - this.#scan.newestFixMs > MAX_FIX_AGE_MS) {
+    // Users who should have reported by now may have gone, so no move is ordered until one of them reports again. Otherwise their
+    // silence would count as the stay that proves a move to be worth it. A silence as long as the move proves nothing: every proof
+    // takes longer than that.
+    const { presentUntilMs, newestFixMs } = this.#scan;
+    if (nowMs > Math.max(presentUntilMs, newestFixMs + chosen.option.durationMs)) {
       const readyAtMs = Number.POSITIVE_INFINITY;
       return { advice: { kind: 'move', reason: 'users-quiet', choice, readyAtMs }, slackUserMsPerS: NEXT_EVENT };
     }

@@ -1,5 +1,5 @@
 import { MAX_CANDIDATES } from '../../events/bounds.ts';
-import type { Candidate } from '../../events/index.ts';
+import type { Absence, Candidate } from '../../events/index.ts';
 
 /** An evaluation for an explanation: `home` is the cost of serving from the home (user-ms a second), `list` the candidates. */
 export interface EvaluationSummary {
@@ -7,6 +7,7 @@ export interface EvaluationSummary {
   readonly sessions: number;
   readonly oldestFixAgeMs: number;
   readonly expectedStayMs: number;
+  readonly absence?: Absence | undefined;
   readonly list: Candidate[];
 }
 

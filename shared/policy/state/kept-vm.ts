@@ -23,6 +23,7 @@ import {
   Text,
 } from '../../store/records.ts';
 import { newMotion } from './motion.ts';
+import { newReporting } from './presence.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 import { forgetPlaces } from './vm.ts';
@@ -58,6 +59,9 @@ const KeptSession = Type.Object(
     /** Name of the nearest site. Its index differs between processes, because each receives the sites in another order. */
     nearest: Type.Optional(Name),
     rtts: Type.Optional(Type.Record(Type.String(), Type.Object({ rttMs: Amount, atMs: Ms }, closed))),
+    presence: orNull(oneOf(['periodic', 'arrived', 'left'])),
+    /** -1: not known. */
+    intervalMs: Figure,
   },
   closed,
 );
@@ -119,9 +123,9 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 2,
+  version: 3,
   schema: KeptVm,
-  upgrade: { 0: fromVersion0, 1: fromVersion1 },
+  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2 },
 });
 
 /** Converts a VM to its stored shape. @param sites the table to which the VM's indices refer */
@@ -165,6 +169,8 @@ function keepSession(session: Session, sites: SiteTable): KeptSession {
     anchorScale: session.anchorScale,
     certainKm: session.certainKm,
     active: session.active,
+    presence: session.presence,
+    intervalMs: session.intervalMs,
   };
   const nearest = sites.list[session.near]?.id;
   if (nearest !== undefined) kept.nearest = nearest;
@@ -229,6 +235,8 @@ function reviveSession(kept: KeptSession, sites: SiteTable): Session {
     certainKm: kept.certainKm,
     near: kept.nearest === undefined ? -1 : sites.named(kept.nearest).index,
     active: kept.active,
+    presence: kept.presence,
+    intervalMs: kept.intervalMs,
     ...(kept.rtts !== undefined && { rtts: kept.rtts }),
   };
 }
@@ -268,6 +276,11 @@ function fromVersion0(old: Old): unknown {
 function fromVersion1(old: Old): unknown {
   const { move } = old.mind;
   return { ...old, mind: { ...old.mind, move: move && { ...move, giveUpAtMs: null } } };
+}
+
+/** In version 2 nothing was known of how users report. */
+function fromVersion2(old: Old): unknown {
+  return { ...old, sessions: old.sessions.map((session: Old) => ({ ...session, ...newReporting() })) };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

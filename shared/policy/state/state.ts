@@ -8,6 +8,7 @@ import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
 import type { DwellTimes } from './dwell-times.ts';
 import type { Motion } from './motion.ts';
+import type { Reporting } from './presence.ts';
 import type { Rtts } from './rtts.ts';
 import type { VmContext, VmState } from './vm-context.ts';
 
@@ -59,7 +60,7 @@ export interface Correction {
 }
 
 /** A user attached to a VM. */
-export interface Session {
+export interface Session extends Reporting {
   readonly user: string;
   weight: number;
   readonly attachedAtMs: number;
@@ -76,7 +77,7 @@ export interface Session {
   certainKm: number;
   /** Index of the nearest site at that search; -1: none so far. */
   near: number;
-  /** True if the last evaluation counted the user, who had a position and had not fallen silent. */
+  /** True if the last evaluation counted the user, who had a position, had not left, and had not fallen silent. */
   active: boolean;
   /** Round-trip times the client measured, by site. */
   rtts?: Rtts;

@@ -2,6 +2,7 @@
 import { newTrack } from '../../geo/plausibility.ts';
 import { newDwellTimes } from './dwell-times.ts';
 import { newMotion } from './motion.ts';
+import { activeUntilMs, newReporting } from './presence.ts';
 import type { Session, Vm } from './state.ts';
 
 /**
@@ -34,14 +35,20 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
 /** When the first active session falls silent; Infinity if none is active. */
 function silentFromMs({ sessions }: Vm, { sessionTimeoutMs }: { readonly sessionTimeoutMs: number }): number {
   let fromMs = Number.POSITIVE_INFINITY;
-  for (const { active, track } of sessions) if (active) fromMs = Math.min(fromMs, track.atMs + sessionTimeoutMs);
+  for (const { active, track, presence } of sessions) {
+    if (active) fromMs = Math.min(fromMs, activeUntilMs(presence, track.atMs, sessionTimeoutMs));
+  }
   return fromMs;
 }
 
-/** The reason why a VM has no active user: none is attached, none has reported a position, or all have fallen silent. */
-export function whyUnpopulated({ sessions }: Vm): 'nobody-attached' | 'no-position' | 'users-silent' {
+/**
+ * Why a VM has no active user: none is attached, no attached user has reported a position, all who have reported one have left, or
+ * some have fallen silent.
+ */
+export function whyUnpopulated({ sessions }: Vm): 'nobody-attached' | 'no-position' | 'users-left' | 'users-silent' {
   if (sessions.length === 0) return 'nobody-attached';
-  return sessions.every(({ track }) => track.atMs < 0) ? 'no-position' : 'users-silent';
+  if (sessions.every(({ track }) => track.atMs < 0)) return 'no-position';
+  return sessions.every(({ track, presence }) => track.atMs < 0 || presence === 'left') ? 'users-left' : 'users-silent';
 }
 
 /** The session of a user who has just attached and has no position yet. @param weight the weight of the user in costs */
@@ -52,6 +59,7 @@ export function newSession(user: string, weight: number, atMs: number): Session 
     attachedAtMs: atMs,
     track: newTrack(),
     motion: newMotion(),
+    ...newReporting(),
     lookLat: 0,
     lookLon: 0,
     lookScale: 1,

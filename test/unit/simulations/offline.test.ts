@@ -26,7 +26,7 @@ const shared = (users: number) => [
 /** Tries every sequence of sites. */
 function leastOfAll(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): number {
   const legs = new Legs(itinerary, sites, settings);
-  const weights = leastMovedWeights(itinerary, settings.policy.sessionTimeoutMs, settings.move.releaseMs);
+  const weights = leastMovedWeights(itinerary, settings.move.releaseMs);
   let routes = [{ site: itinerary.home, userMs: 0 }];
   for (let entry = 0; entry + 1 < itinerary.atMs.length; entry++) {
     legs.goTo(entry);
