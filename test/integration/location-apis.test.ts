@@ -52,10 +52,28 @@ describe('OwnTracks over HTTP', () => {
     expect(await reported()).toMatchObject([{ user: 'ne' }]);
   });
 
+  const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
+  test.each<[string, object, (string | undefined)[]]>([
+    ['a region that is entered', transition, ['arrived']],
+    ['a region that is left', { ...transition, event: 'leave' }, ['left']],
+    ['a transition without a place', { ...transition, lat: undefined }, []],
+    ['move mode', { ...message, m: 2 }, ['periodic']],
+    ['a timer', { ...message, t: 't' }, ['periodic']],
+    ['significant changes', { ...message, m: 1 }, ['arrived']],
+    ['manual mode in a region', { ...message, m: 0, inregions: ['home'] }, ['arrived']],
+    ['manual mode elsewhere', { ...message, m: 0, inregions: [] }, [undefined]],
+    ['quiet mode', { ...message, m: -1 }, [undefined]],
+    ['a location beside a transition', { ...message, m: 0, t: 'c' }, []],
+  ])('%s says what silence means', async (_, body, presences) => {
+    const { ask, reported } = await world('', 'jane');
+    expect((await ask('POST', '/v1/owntracks?u=jane', body)).status).toBe(200);
+    expect((await reported()).map((one) => (one as { presence?: string }).presence)).toEqual(presences);
+  });
+
   test('other messages are accepted without effect, and unreadable ones are refused', async () => {
     const { ask, reported } = await world('', 'jane');
-    const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
-    expect(await ask('POST', '/v1/owntracks?u=jane', transition)).toEqual({ status: 200, body: [] });
+    const waypoint = { _type: 'waypoint', desc: 'home', lat: 1, lon: 2, tst: AT_S };
+    expect(await ask('POST', '/v1/owntracks?u=jane', waypoint)).toEqual({ status: 200, body: [] });
     for (const wrong of [
       { ...message, tst: undefined },
       { ...message, lat: 'north' },
@@ -117,7 +135,9 @@ describe('CAMARA geofencing', () => {
       status: 204,
       body: undefined,
     });
-    expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066 }]);
+    expect(await reported()).toEqual([
+      { vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066, presence: 'arrived' },
+    ]);
   });
 
   test('an error names the field of the event, also within a batch', async () => {
@@ -127,7 +147,7 @@ describe('CAMARA geofencing', () => {
     expectFault(await post(named), 'data.device');
     const unnamed = event('area-entered');
     expectFault(await post({ ...unnamed, data: { ...unnamed.data, subscriptionId: 'a\nb' } }), 'data.subscriptionId');
-    const batch = [event('area-left'), named];
+    const batch = [event('subscription-ended'), named];
     const answer = await ask('POST', '/v1/cloudevents', batch, 'application/cloudevents-batch+json');
     expectFault(answer, 'element 2: data.device');
     const center = { latitude: 'north', longitude: 1 };
@@ -135,9 +155,15 @@ describe('CAMARA geofencing', () => {
     expectFault(await post(wrong), 'data.area.center.latitude');
   });
 
-  test('the end of a subscription and a departure give no position', async () => {
+  test('a device that leaves an area was there last', async () => {
     const { ask, reported } = await world('', 'tel:+123456789');
-    for (const kind of ['area-left', 'subscription-started', 'subscription-ended']) {
+    await ask('POST', '/v1/camara/geofencing', event('area-left', { phoneNumber: '+123456789' }), type);
+    expect(await reported()).toMatchObject([{ lat: 50.735851, lon: 7.10066, presence: 'left' }]);
+  });
+
+  test('the beginning and the end of a subscription give no position', async () => {
+    const { ask, reported } = await world('', 'tel:+123456789');
+    for (const kind of ['subscription-started', 'subscription-ended']) {
       const { status } = await ask('POST', '/v1/camara/geofencing', event(kind, { phoneNumber: '+123456789' }), type);
       expect(status).toBe(204);
     }
@@ -171,14 +197,18 @@ describe('ETSI MEC 013', () => {
     },
   });
 
-  test('a user who enters a zone, or changes its access point, is at the access point, and one who leaves has no position', async () => {
+  test('a user who enters a zone, or changes its access point, is at the access point, and one who leaves was there last', async () => {
     const { ask, reported } = await world(places, 'acr:10.0.0.1');
     expect((await ask('POST', '/v1/mec013', presence('Transferring'))).status).toBe(204);
     expect((await ask('POST', '/v1/mec013', presence('Leaving'))).status).toBe(204);
-    expect(await reported()).toEqual([{ vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, lat: 43.74, lon: 7.41 }]);
+    const there = { vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, lat: 43.74, lon: 7.41 };
+    expect(await reported()).toEqual([
+      { ...there, presence: 'arrived' },
+      { ...there, presence: 'left' },
+    ]);
   });
 
-  test.each<[string, object, { lat: number; lon: number }]>([
+  test.each<[string, object, { lat: number; lon: number; presence?: string }]>([
     [
       'version 2, with a point',
       {
@@ -218,7 +248,12 @@ describe('ETSI MEC 013', () => {
         timestamp,
         locationInfo: { latitude: [43.7], longitude: [7.4], shape: 2 },
       },
-      { lat: 43.7, lon: 7.4 },
+      { lat: 43.7, lon: 7.4, presence: 'arrived' },
+    ],
+    [
+      'version 3, at an interval',
+      { notificationType: 'UserLocationPeriodicNotification', address: 'acr:10.0.0.1', zoneId: 'zone01', timestamp },
+      { lat: 43.73, lon: 7.42, presence: 'periodic' },
     ],
   ])('the location of a user is taken: %s', async (_, body, position) => {
     const { ask, reported } = await world(places, 'acr:10.0.0.1');
@@ -288,7 +323,7 @@ describe('GTFS Realtime', () => {
     const answer = await post(Buffer.from(moved(FEED), 'hex'), 'bus-7', 'e2');
     expect(answer).toEqual({ status: 202, body: { accepted: 2, events: 2, implausible: {}, unattached: 0 } });
     const [first, second] = data(await published('location.reported.v1')) as { lat: number; lon: number }[];
-    expect(first).toMatchObject({ user: 'bus-7', atMs: AT_MS + 1000 });
+    expect(first).toMatchObject({ user: 'bus-7', atMs: AT_MS + 1000, presence: 'periodic' });
     expect([first!.lat, first!.lon]).toEqual([Math.fround(53.4), Math.fround(-2.98)]);
     expect(second).toMatchObject({ user: 'e2', atMs: AT_MS, lat: 53.5 });
   });

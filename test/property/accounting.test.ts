@@ -86,6 +86,7 @@ function haversineKm(a: Place, b: Place): number {
 interface Told extends Place {
   readonly atMs: number;
   readonly near: number;
+  readonly presence: string | null;
 }
 
 /** Position after position of one user of one VM, and where that VM was when: what is said of a run while it goes. */
@@ -104,7 +105,13 @@ async function told(input: RunInput) {
       const session = vm.sessions.find((one) => one.user === user)!;
       const key = `${vm.id} ${user}`;
       if (!positions.has(key)) positions.set(key, { vm, weight: session.weight, list: [] });
-      positions.get(key)!.list.push({ atMs, lat: session.track.lat, lon: session.track.lon, near: session.near });
+      positions.get(key)!.list.push({
+        atMs,
+        lat: session.track.lat,
+        lon: session.track.lon,
+        near: session.near,
+        presence: session.presence,
+      });
       homesOf(vm.id, vm.home.id);
     },
     observe(fact: Fact) {
@@ -126,8 +133,9 @@ test('a run and its report data equal an independent calculation, leg by leg and
       let [userMs, weightedMs, paidMs] = [0, 0, 0];
       for (const { vm, weight, list } of positions) {
         const ways = homes.get(vm.id)!;
-        for (const [i, { atMs, lat, lon, near }] of list.slice(0, -1).entries()) {
-          const endMs = Math.min(list[i + 1]!.atMs, atMs + settings.sessionTimeoutMs);
+        for (const [i, { atMs, lat, lon, near, presence }] of list.slice(0, -1).entries()) {
+          const longestMs = presence === 'arrived' ? 1e12 : presence === 'left' ? 0 : settings.sessionTimeoutMs;
+          const endMs = Math.min(list[i + 1]!.atMs, atMs + longestMs);
           weightedMs += (endMs - atMs) * weight;
           const distances = trace.sites.map((site) => haversineKm({ lat, lon }, site));
           for (const [n, { atMs: fromMs, site }] of ways.entries()) {

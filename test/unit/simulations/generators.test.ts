@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
+import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { distanceKm } from '#shared/geo/distance.ts';
+import { run } from '#simulations/engine.ts';
 import { GENERATOR_NAMES, generate } from '#simulations/generators/generate.ts';
 
 async function fixesOf(text: string, seed = 1, sites?: readonly SiteSpec[]): Promise<Fix[]> {
@@ -19,7 +21,10 @@ const metres = (a: Fix, b: Fix) => distanceKm(a, b) * 1000;
 /** Steps of a way, in metres. */
 const steps = (way: readonly Fix[]) => way.slice(1).map((fix, i) => metres(way[i]!, fix));
 
-describe.each(GENERATOR_NAMES)('%s', (name) => {
+/** Whose users report at every step. */
+const STEADY = GENERATOR_NAMES.filter((name) => name !== 'geofences');
+
+describe.each(STEADY)('%s', (name) => {
   const short = `${name},users=20,steps=300`;
 
   test('gives the same for the same seed, as often as it is read, and something else for another', async () => {
@@ -147,5 +152,27 @@ describe('is refused:', () => {
   test('sites that are all at one place', async () => {
     const [site] = generate('ferry', 1).sites;
     await expect(fixesOf('ferry', 1, [site!])).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe('geofences', () => {
+  test('users report events only, and each of them alternates between arriving and leaving', async () => {
+    const fixes = await fixesOf('geofences,users=20');
+    expect(fixes.every((fix, i) => i === 0 || fixes[i - 1]!.atMs <= fix.atMs)).toBe(true);
+    expect(await fixesOf('geofences,users=20')).toEqual(fixes);
+    for (const way of Map.groupBy(fixes, ({ user }) => user).values()) {
+      expect(way.length).toBeGreaterThan(8);
+      expect(way.every(({ presence }, i) => presence === (i % 2 === 0 ? 'arrived' : 'left'))).toBe(true);
+      expect(way.every(({ atMs }, i) => i === 0 || way[i - 1]!.atMs < atMs)).toBe(true);
+    }
+  });
+
+  test('the default costs at most what moving always costs, where the source says who is there', async () => {
+    const costOf = async (name: string) => {
+      const { sites, trace } = generate('geofences,users=100', 1);
+      const config = { ...DEFAULT_CONFIG, policy: { ...DEFAULT_CONFIG.policy, name } };
+      return (await run({ config, sites, batches: trace.batches() })).cost.totalUserMs;
+    };
+    expect((await costOf('tagalong')) / (await costOf('nearest'))).toBeLessThanOrEqual(1);
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { parseConfig } from '#shared/config/load.ts';
+import { PRESENCES } from '#shared/policy/state/presence.ts';
 import type { RunInput } from '#simulations/engine.ts';
 
 export const START_MS = Date.UTC(2026, 2, 2, 12);
@@ -35,6 +36,7 @@ export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes:
         fc.record({
           user: fc.nat(2),
           place: fc.nat(3),
+          presence: fc.constantFrom(undefined, undefined, ...PRESENCES),
           // Seconds, minutes, or so long that a user has fallen silent.
           passedMs: fc.oneof(
             { weight: 4, arbitrary: fc.integer({ min: 1, max: 90_000 }) },
@@ -51,7 +53,8 @@ export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes:
         sites: sites.map(([at, ups], i) => ({ site: `s${i}`, ...at, slots: 100, uplinks: ups })),
         fixes: steps.map((step) => {
           atMs += step.passedMs;
-          return { user: `u${step.user % users}`, atMs, ...places[step.place % places.length]! };
+          const said = step.presence && { presence: step.presence };
+          return { user: `u${step.user % users}`, atMs, ...places[step.place % places.length]!, ...said };
         }),
       };
     });

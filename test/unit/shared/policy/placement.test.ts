@@ -43,7 +43,10 @@ describe('a VM follows its user', () => {
   test('but no user of whom nothing more was heard, until something is', () => {
     // A usual stay is too short for the price: the stay has to be proved, and by then nobody is heard of.
     const l = settled(1, 2, configWith({ policy: { priorStayMs: 60_000, priceUserMsPerGb: 200 } }));
-    l.pass(800_000);
+    // Two reports say how often the user reports.
+    l.pass(5_000);
+    l.fix('v', 'u', 1);
+    l.pass(795_000);
     expect(l.decided('move')).toEqual([]);
     expect(l.world.placement.explain('v', l.clock.now())).toMatchObject({ state: 'drifting', reason: 'users-quiet' });
     l.fix('v', 'u', 1);

@@ -53,7 +53,15 @@ describe('why a VM stays or goes', () => {
     ],
     [
       { state: 'drifting', reason: 'users-quiet' },
-      `desk is still at west: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is.`,
+      `desk is still at west: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is heard of.`,
+    ],
+    [
+      {
+        state: 'drifting',
+        reason: 'users-quiet',
+        absence: { sinceMs: 0, silentMs: 95_000, everyMs: 12_000 },
+      },
+      `desk is still at west: ${better}, but its last user reports every 12.0 s and has been silent for 95.0 s; it follows when somebody is heard of.`,
     ],
     [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
     [

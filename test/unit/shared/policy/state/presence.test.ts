@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { newTrack } from '#shared/geo/plausibility.ts';
+import {
+  activeUntilMs,
+  newReporting,
+  PRESENCES,
+  type Presence,
+  presentUntilMs,
+  saysMore,
+  updateReporting,
+} from '#shared/policy/state/presence.ts';
+
+const TIMEOUT_MS = 900_000;
+
+/** A user who has reported at these instants. */
+function heard(...reports: readonly (readonly [atMs: number, presence?: Presence])[]) {
+  const session = { ...newReporting(), track: newTrack() };
+  for (const [atMs, presence] of reports) {
+    updateReporting(session, { atMs, ...(presence && { presence }) }, TIMEOUT_MS);
+    session.track.atMs = atMs;
+  }
+  return session;
+}
+const every = (ms: number, count: number) => Array.from({ length: count }, (_, i) => [i * ms] as const);
+
+describe('a user counts as there', () => {
+  test.each<[string, Parameters<typeof heard>, number]>([
+    ['for three intervals of a source that reports steadily', every(10_000, 5), 40_000 + 30_000],
+    ['until the session times out while no interval is known', [[5_000]], 5_000 + TIMEOUT_MS],
+    ['for ever after an arrival', [[0], [10_000, 'arrived']], Number.POSITIVE_INFINITY],
+    ['no longer after a departure', [[0], [10_000, 'left']], 10_000],
+    ['by the interval again after an arrival, when positions follow', [[0], [10_000], [20_000, 'arrived'], [30_000]], 60_000],
+    ['not longer than the session, however slow the source is', every(800_000, 3), 1_600_000 + TIMEOUT_MS],
+  ])('%s', (_, reports, untilMs) => {
+    expect(presentUntilMs(heard(...reports), TIMEOUT_MS)).toBe(untilMs);
+  });
+});
+
+test('an absence and what an event source leaves out are no intervals', () => {
+  expect(heard([0], [10_000], [10_000_000]).intervalMs).toBe(10_000);
+  expect(heard([0, 'arrived'], [60_000, 'left'], [120_000, 'arrived']).intervalMs).toBe(-1);
+});
+
+test('of several statements of one instant the same one counts in every order', () => {
+  for (const first of PRESENCES) {
+    for (const second of PRESENCES) {
+      const [a, b] = [heard([0, first]), heard([0, second])];
+      saysMore(a, second);
+      saysMore(b, first);
+      expect(a.presence).toBe(b.presence);
+      expect(saysMore(a, second)).toBe(false);
+    }
+  }
+});
+
+test('whatever comes, the interval is a bounded whole number, and what is said of the time is no NaN', () => {
+  const report = fc.tuple(fc.integer({ min: 1, max: 1e12 }), fc.constantFrom(undefined, ...PRESENCES));
+  fc.assert(
+    fc.property(fc.array(report, { minLength: 1, maxLength: 30 }), (reports) => {
+      let atMs = 0;
+      const session = heard(...reports.map(([passedMs, presence]) => [(atMs += passedMs), presence] as const));
+      expect(Number.isSafeInteger(session.intervalMs)).toBe(true);
+      expect(session.intervalMs).toBeLessThan(TIMEOUT_MS);
+      const untilMs = presentUntilMs(session, TIMEOUT_MS);
+      expect(untilMs).toBeGreaterThanOrEqual(atMs);
+      expect(untilMs).toBeLessThanOrEqual(activeUntilMs(session.presence, atMs, TIMEOUT_MS));
+    }),
+  );
+});
