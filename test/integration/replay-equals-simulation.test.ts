@@ -19,6 +19,7 @@ import { type Data, type Fact, type FactOf, TERMINAL_TYPES } from '#shared/event
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { run } from '#simulations/engine.ts';
+import { generate } from '#simulations/generators/generate.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
 import { longOr } from '../long.ts';
@@ -173,3 +174,10 @@ describe(`the shipped scenario, seed ${SEED}`, () => {
     120_000,
   );
 });
+
+test('users who report only that they arrive and leave are decided as in simulation', async () => {
+  const { sites, trace } = generate('geofences,users=40,steps=1440', SEED);
+  const fixes: Fix[] = [];
+  for await (const batch of trace.batches()) fixes.push(...batch);
+  await bothAgree('tagalong', Number.POSITIVE_INFINITY, { sites, fixes });
+}, 120_000);

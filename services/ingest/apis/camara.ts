@@ -61,7 +61,13 @@ export function readGeofencing(event: { readonly type: string }, where = ''): Re
   if (presence === 'left' && !event.type.endsWith('.area-left')) return [];
   const { time, data } = check(event, where);
   const { latitude, longitude } = data.area.center;
-  const position = { user: userOf(data), lat: latitude, lon: longitude, atMs: msOf(time, `${where}time`), presence } as const;
+  const position = {
+    user: userOf(data),
+    lat: latitude,
+    lon: longitude,
+    atMs: msOf(time, `${where}time`),
+    presence,
+  } as const;
   return [{ position, where, names: data.device === undefined ? OF_SUBSCRIPTION : OF_DEVICE }];
 }
 

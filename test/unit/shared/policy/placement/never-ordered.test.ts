@@ -10,6 +10,9 @@ function moved() {
   const l = line(3);
   l.vm('v', 's0');
   l.attach('v', 'u');
+  // Who reports every second is taken to be gone while the migration goes on.
+  l.fix('v', 'u', 0);
+  l.pass(1_000);
   l.fix('v', 'u', 0);
   l.order('v', 's1');
   l.pass(600_000);

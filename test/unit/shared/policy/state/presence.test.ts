@@ -30,7 +30,11 @@ describe('a user counts as there', () => {
     ['until the session times out while no interval is known', [[5_000]], 5_000 + TIMEOUT_MS],
     ['for ever after an arrival', [[0], [10_000, 'arrived']], Number.POSITIVE_INFINITY],
     ['no longer after a departure', [[0], [10_000, 'left']], 10_000],
-    ['by the interval again after an arrival, when positions follow', [[0], [10_000], [20_000, 'arrived'], [30_000]], 60_000],
+    [
+      'by the interval again after an arrival, when positions follow',
+      [[0], [10_000], [20_000, 'arrived'], [30_000]],
+      60_000,
+    ],
     ['not longer than the session, however slow the source is', every(800_000, 3), 1_600_000 + TIMEOUT_MS],
   ])('%s', (_, reports, untilMs) => {
     expect(presentUntilMs(heard(...reports), TIMEOUT_MS)).toBe(untilMs);
