@@ -52,24 +52,6 @@ describe('OwnTracks over HTTP', () => {
     expect(await reported()).toMatchObject([{ user: 'ne' }]);
   });
 
-  const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
-  test.each<[string, object, (string | undefined)[]]>([
-    ['a region that is entered', transition, ['arrived']],
-    ['a region that is left', { ...transition, event: 'leave' }, ['left']],
-    ['a transition without a place', { ...transition, lat: undefined }, []],
-    ['move mode', { ...message, m: 2 }, ['periodic']],
-    ['a timer', { ...message, t: 't' }, ['periodic']],
-    ['significant changes', { ...message, m: 1 }, ['arrived']],
-    ['manual mode in a region', { ...message, m: 0, inregions: ['home'] }, ['arrived']],
-    ['manual mode elsewhere', { ...message, m: 0, inregions: [] }, [undefined]],
-    ['quiet mode', { ...message, m: -1 }, [undefined]],
-    ['a location beside a transition', { ...message, m: 0, t: 'c' }, []],
-  ])('%s says what silence means', async (_, body, presences) => {
-    const { ask, reported } = await world('', 'jane');
-    expect((await ask('POST', '/v1/owntracks?u=jane', body)).status).toBe(200);
-    expect((await reported()).map((one) => (one as { presence?: string }).presence)).toEqual(presences);
-  });
-
   test('other messages are accepted without effect, and unreadable ones are refused', async () => {
     const { ask, reported } = await world('', 'jane');
     const waypoint = { _type: 'waypoint', desc: 'home', lat: 1, lon: 2, tst: AT_S };

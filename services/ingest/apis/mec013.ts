@@ -3,9 +3,9 @@
  * position. Version 2 puts them into an object named after them; from version 3 on `notificationType` says what they are.
  */
 import Type, { type TObject } from 'typebox';
+import type { Presence } from '#shared/policy/state/presence.ts';
 import { unfit } from '../body.ts';
 import type { Places } from './places.ts';
-import type { Presence } from '#shared/policy/state/presence.ts';
 import { checker, MAX_AT_S, type Reported } from './report.ts';
 
 const Id = Type.String({ minLength: 1, maxLength: 256 });

@@ -13,8 +13,10 @@ import {
 
 const TIMEOUT_MS = 900_000;
 
+type Report = readonly [atMs: number, presence?: Presence];
+
 /** A user who has reported at these instants. */
-function heard(...reports: readonly (readonly [atMs: number, presence?: Presence])[]) {
+function heard(...reports: readonly Report[]) {
   const session = { ...newReporting(), track: newTrack() };
   for (const [atMs, presence] of reports) {
     updateReporting(session, { atMs, ...(presence && { presence }) }, TIMEOUT_MS);
@@ -22,10 +24,10 @@ function heard(...reports: readonly (readonly [atMs: number, presence?: Presence
   }
   return session;
 }
-const every = (ms: number, count: number) => Array.from({ length: count }, (_, i) => [i * ms] as const);
+const every = (ms: number, count: number) => Array.from({ length: count }, (_, i): Report => [i * ms]);
 
 describe('a user counts as there', () => {
-  test.each<[string, Parameters<typeof heard>, number]>([
+  test.each<[string, readonly Report[], number]>([
     ['for three intervals of a source that reports steadily', every(10_000, 5), 40_000 + 30_000],
     ['until the session times out while no interval is known', [[5_000]], 5_000 + TIMEOUT_MS],
     ['for ever after an arrival', [[0], [10_000, 'arrived']], Number.POSITIVE_INFINITY],
@@ -63,7 +65,11 @@ test('whatever comes, the interval is a bounded whole number, and what is said o
   fc.assert(
     fc.property(fc.array(report, { minLength: 1, maxLength: 30 }), (reports) => {
       let atMs = 0;
-      const session = heard(...reports.map(([passedMs, presence]) => [(atMs += passedMs), presence] as const));
+      const list = reports.map(([passedMs, presence]): Report => {
+        atMs += passedMs;
+        return presence === undefined ? [atMs] : [atMs, presence];
+      });
+      const session = heard(...list);
       expect(Number.isSafeInteger(session.intervalMs)).toBe(true);
       expect(session.intervalMs).toBeLessThan(TIMEOUT_MS);
       const untilMs = presentUntilMs(session, TIMEOUT_MS);
