@@ -117,9 +117,8 @@ describe('CAMARA geofencing', () => {
       status: 204,
       body: undefined,
     });
-    expect(await reported()).toEqual([
-      { vm: 'v1', user, atMs: AT_MS, lat: 50.735851, lon: 7.10066, presence: 'arrived' },
-    ]);
+    const position = { lat: 50.735851, lon: 7.10066, presence: 'arrived' };
+    expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, ...position }]);
   });
 
   test('an error names the field of the event, also within a batch', async () => {
