@@ -7,7 +7,7 @@ import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Answer, fetchAnswer } from '#shared/http/answer.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import { foreignText } from '#shared/text.ts';
-import type { HttpSurface } from '../runtime/http.ts';
+import { type HttpSurface, Lines } from '../runtime/http.ts';
 
 /** The limits of an answer. The longest one lists all VMs. */
 const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };
@@ -66,9 +66,9 @@ async function askOne(url: string, init: RequestInit, token: string | undefined)
 function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
   const shown = authorization === undefined ? undefined : { authorization };
   if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };
-  const isText = typeof body === 'string';
-  const headers = { ...shown, 'content-type': isText ? 'application/x-ndjson' : 'application/json' };
-  return { method, headers, body: isText ? body : JSON.stringify(body) };
+  const [type, text] =
+    body instanceof Lines ? ['application/x-ndjson', body.text] : ['application/json', JSON.stringify(body)];
+  return { method, headers: { ...shown, 'content-type': type }, body: text };
 }
 
 function parsed(

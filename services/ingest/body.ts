@@ -11,6 +11,7 @@ import {
   SessionAttached,
   VmDeclared,
 } from '#shared/events/index.ts';
+import { Lines } from '../runtime/http.ts';
 import type { Interruption } from './interruptions.ts';
 import { MAX_POSITIONS_PER_REQUEST, quotaExceeded } from './quotas.ts';
 import type { Location } from './service.ts';
@@ -43,7 +44,7 @@ type SentLocation = Static<ReturnType<typeof locationBody>>;
 /** The sender's name for each member of a location that has another name there, as in `data.area.center.latitude`. */
 export type FieldNames = Readonly<Partial<Record<keyof SentLocation, string>>>;
 
-/** Reads one object, an array of objects, or text with one JSON object a line. */
+/** Reads one object, an array of objects, or lines with one JSON object each. */
 type ListReader<T> = (body: unknown, nowMs: number) => T[];
 
 /** Makes the reader of location bodies. @param pseudonymous users become pseudonyms */
@@ -102,8 +103,8 @@ export function refuseMany(many: number, most = MAX_POSITIONS_PER_REQUEST): void
 
 function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T): ListReader<T> {
   return (body, nowMs) => {
-    if (typeof body === 'string') {
-      const lines = body.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));
+    if (body instanceof Lines) {
+      const lines = body.text.split('\n').map((text, i) => ({ text, where: `line ${i + 1}: ` }));
       const filled = lines.filter(({ text }) => text.trim() !== '');
       refuseMany(filled.length);
       return filled.map(({ text, where }) => read(parseJson(text, where), where, nowMs));

@@ -9,6 +9,14 @@ import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
 import { requireCredentials } from './auth.ts';
 import { rememberMethods } from './methods.ts';
 
+/** A body of `application/x-ndjson`: text with one JSON value a line. A JSON body that is a text is something else. */
+export class Lines {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** The HTTP server of a process. Each of its services registers its routes before `listen`. */
 export interface HttpSurface {
   readonly app: FastifyInstance;
@@ -111,7 +119,7 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
   app.addContentTypeParser(
     'application/x-ndjson',
     { parseAs: 'string' },
-    async (_request: unknown, body: unknown) => body,
+    async (_request: unknown, body: unknown) => new Lines(body as string),
   );
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions } = request;

@@ -209,6 +209,9 @@ describe('errors', () => {
       status: 400,
       body: { error: { code: 'BAD_REQUEST' } },
     });
-    expect(await post('application/x-ndjson', '{"a":1}\n{')).toEqual({ status: 200, body: { body: '{"a":1}\n{' } });
+    expect(await post('application/x-ndjson', '{"a":1}\n{')).toEqual({
+      status: 200,
+      body: { body: { text: '{"a":1}\n{' } },
+    });
   });
 });

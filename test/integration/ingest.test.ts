@@ -50,6 +50,18 @@ describe('locations', () => {
     expect(await times()).toEqual([NOW_MS - 2000, NOW_MS - 1500, NOW_MS, NOW_MS + 60_000, NOW_MS + 28_500]);
   });
 
+  test('a JSON text is no list of lines', async () => {
+    const { ask } = await start();
+    for (const path of ['/v1/locations', '/v1/interruptions']) {
+      for (const text of ['""', '"\\n"', JSON.stringify(JSON.stringify({ user: 'ann', ...here }))]) {
+        expect(await ask('POST', path, text, 'application/json'), text).toMatchObject({
+          status: 400,
+          body: { error: { code: 'EVENT_INVALID' } },
+        });
+      }
+    }
+  });
+
   test.each<[string, unknown, string]>([
     ['a missing field', { user: 'ann', lat: 1 }, 'lon: is missing'],
     ['a text for a number', { user: 'ann', lat: '1', lon: 2 }, 'lat: must be number'],
