@@ -10,9 +10,10 @@ import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type EventType, type Explanation, partitionOf, TERMINAL_TYPES } from '#shared/events/index.ts';
+import { type EventType, partitionOf, TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import type { Placement } from '#shared/policy/placement.ts';
 import { type KeptVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
@@ -48,7 +49,7 @@ export interface PlacementService {
    */
   order(vm: string, to: string): Promise<void>;
   /** Why a VM is where it is. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE */
-  explain(vm: string): Promise<Explanation & { vm: string; home: string }>;
+  explain(vm: string): Promise<Explained>;
   /**
    * Pauses automatic moves, or resumes them: here at once, in other processes within seconds. The order is stored.
    * @throws TagalongError STORE_CONFLICT, STORE_RECORD_UNREADABLE

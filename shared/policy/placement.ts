@@ -22,7 +22,7 @@ import {
 } from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
-import { refusalWords } from './decide/words.ts';
+import { type Explained, refusalWords } from './decide/words.ts';
 import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
@@ -212,9 +212,10 @@ export class Placement implements Core<PlacementOutput> {
    * nothing.
    * @throws TagalongError VM_UNKNOWN
    */
-  explain(vmId: string, nowMs: number): Explanation & { vm: string; home: string } {
+  explain(vmId: string, nowMs: number): Explained {
     const vm = this.#vmTable.known(vmId);
-    return { vm: vm.id, home: vm.home.id, ...this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason) };
+    const explained = this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason);
+    return { vm: vm.id, home: vm.home.id, ...explained, ...(vm.lastMove && { lastMove: vm.lastMove }) };
   }
 
   /** Restores a stored VM, before any event of it. */
@@ -305,9 +306,10 @@ export class Placement implements Core<PlacementOutput> {
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);
-    this.#send(vm, machineEvent(fact, vm));
+    const event = machineEvent(fact, vm);
+    this.#send(vm, event);
     if (fact.type === 'migration.accepted.v1') return;
-    vm.reason = vm.state;
+    vm.reason = `move-${event.type}`;
     this.#schedule(vm);
     if (fact.type !== 'migration.switched.v1') this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
   }

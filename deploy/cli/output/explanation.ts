@@ -1,5 +1,5 @@
 /** Explains as text why a VM is at its site. */
-import { counted, digits, duration } from '#shared/format.ts';
+import { counted, digits, duration, instant } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import { table } from './table.ts';
 import { wrapped } from './wrap.ts';
@@ -21,6 +21,7 @@ export function explanationText(
     ['state', `${state} (${reason}), by the policy ${policy}`],
     ['users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
     ['expected stay', duration(expectedStayMs)],
+    ...lastMoveFact(explained),
   ];
   const candidates = table(
     [
@@ -55,4 +56,10 @@ export function explanationText(
   const sentence = wrapped(inPlainWords(explained, movingTo), columns);
   const lines = [title, ...facts.map(([what, text]) => `${what.padEnd(FACT_WIDTH)}${text}`)];
   return `${sentence}\n\n${lines.join('\n')}\n\n${candidates}\n${units}\n`;
+}
+
+function lastMoveFact({ lastMove }: Explained): [string, string][] {
+  if (lastMove === undefined) return [];
+  const { to, ended, reason, atMs } = lastMove;
+  return [['last move', `to ${to}, ${ended}${reason === '' ? '' : ` (${reason})`} at ${instant(atMs)}`]];
 }

@@ -50,14 +50,17 @@ export function applyMigrationFact(
       vmTable.rehome(vm, to);
       const { key, sample } = sites.learn(from, to, vm.context.move!.raw, usableTimes(fact.data.figures, vm.spec));
       vm.cameFrom = { site: from, atMs: vm.nowMs };
+      vm.lastMove = { to, ended: 'completed', reason: '', atMs: vm.nowMs };
       endMove(vm, sites);
       return { pair: key, migration, sample };
     }
     case 'migration.failed.v1':
       vmTable.rehome(vm, fact.data.runsAt);
+      vm.lastMove = { to, ended: 'failed', reason: fact.data.code, atMs: vm.nowMs };
       endMove(vm, sites);
       return undefined;
     case 'migration.cancelled.v1':
+      vm.lastMove = { to, ended: 'cancelled', reason: fact.data.by, atMs: vm.nowMs };
       endMove(vm, sites);
       return undefined;
   }

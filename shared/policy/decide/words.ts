@@ -2,9 +2,10 @@
 import type { Candidate, Explanation } from '../../events/index.ts';
 import { counted, digits, duration, instant } from '../../format.ts';
 import type { FilterName } from '../evaluate/filters.ts';
+import type { LastMove } from '../state/state.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
-export type Explained = Explanation & { readonly vm: string; readonly home: string };
+export type Explained = Explanation & { readonly vm: string; readonly home: string; readonly lastMove?: LastMove };
 
 /** The words for a refusal, by filter. */
 const REFUSALS: Readonly<Record<FilterName, string>> = {
@@ -52,9 +53,9 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
         ? `${vm} is about to leave ${home}: its move is ordered.`
         : `${vm} is moving from ${home} to ${movingTo}.`;
     case 'cooling':
-      return `${vm} stays at ${home} for now: its last move has only just ended.`;
+      return `${vm} stays at ${home} for now: its last move has only just ended${ending(explained)}.`;
     case 'backing-off':
-      return `${vm} stays at ${home} for now: its last move failed, and it waits before the next attempt.`;
+      return `${vm} stays at ${home} for now: its last move failed${ending(explained)}, and it waits before the next attempt.`;
     case 'evacuating':
       return `${vm} is to leave ${home}, which is being emptied or has fallen silent, but no site can take it at the moment.`;
   }
@@ -74,6 +75,21 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;
   }
   return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
+}
+
+/** The words for the reasons for which placement cancels a move. */
+const CANCELLED: Readonly<Record<string, string>> = {
+  'policy: overtaken': 'because its users turned back',
+  'policy: not-accepted': 'because no migrator accepted it',
+  operator: 'by an operator',
+};
+
+/** How the last move ended, in words that follow "its last move has only just ended" or "its last move failed"; may be empty. */
+function ending({ lastMove }: Explained): string {
+  if (lastMove === undefined || lastMove.ended === 'completed') return '';
+  const { to, ended, reason } = lastMove;
+  if (ended === 'failed') return ` (to ${to}: ${reason})`;
+  return `: it was to go to ${to} and was cancelled ${Object.hasOwn(CANCELLED, reason) ? CANCELLED[reason] : `(${reason})`}`;
 }
 
 /** Why the users of a VM with active users are taken to be gone. */

@@ -108,6 +108,9 @@ const KeptVm = Type.Object(
     /** The memory of its placement rule. */
     memory: orNull(Type.Record(Type.String(), Type.Unknown())),
     left: orNull(Type.Object({ site: Name, atMs: Ms }, closed)),
+    lastMove: orNull(
+      Type.Object({ to: Name, ended: oneOf(['completed', 'failed', 'cancelled']), reason: Text, atMs: Ms }, closed),
+    ),
     movesAtMs: Type.Array(Ms),
     detachedAtMs: Type.Record(Type.String(), Ms),
     reason: Text,
@@ -147,6 +150,7 @@ export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
     stays: vm.dwellTimes,
     memory: vm.memory as KeptVm['memory'],
     left: vm.cameFrom,
+    lastMove: vm.lastMove,
     movesAtMs: vm.movesAtMs,
     detachedAtMs: vm.detachedAtMs,
     reason: vm.reason,
@@ -197,6 +201,7 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     dwellTimes: kept.stays,
     memory: kept.memory,
     cameFrom: kept.left,
+    lastMove: kept.lastMove,
     movesAtMs: kept.movesAtMs,
     detachedAtMs: kept.detachedAtMs,
     reason: kept.reason,
@@ -278,9 +283,10 @@ function fromVersion1(old: Old): unknown {
   return { ...old, mind: { ...old.mind, move: move && { ...move, giveUpAtMs: null } } };
 }
 
-/** In version 2 nothing was known of how users report. */
+/** Version 2 says nothing about how users report, and nothing about the last move. */
 function fromVersion2(old: Old): unknown {
-  return { ...old, sessions: old.sessions.map((session: Old) => ({ ...session, ...newReporting() })) };
+  const sessions = old.sessions.map((session: Old) => ({ ...session, ...newReporting() }));
+  return { ...old, sessions, lastMove: null };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

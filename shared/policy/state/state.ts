@@ -83,6 +83,16 @@ export interface Session extends Reporting {
   rtts?: Rtts;
 }
 
+/** How a VM's last move ended. */
+export interface LastMove {
+  /** Where it was to go. */
+  readonly to: string;
+  readonly ended: 'completed' | 'failed' | 'cancelled';
+  /** The error code of a failed move; who or what cancelled a cancelled one; empty for a completed one. */
+  readonly reason: string;
+  readonly atMs: number;
+}
+
 /** A VM, its users, and the learned dwell times. Owned by the process to which the VM's partition is assigned. */
 export interface Vm {
   readonly id: string;
@@ -108,6 +118,8 @@ export interface Vm {
   memory: object | null;
   /** The site that it left with its last move, and when. Stored as `left`. */
   cameFrom: { readonly site: string; readonly atMs: number } | null;
+  /** How its last move ended; null: it has not moved, or the record is older than version 3. */
+  lastMove: LastMove | null;
   /** The times at which moves of the last hour were ordered. */
   movesAtMs: number[];
   /** Times of detachments by user, so that a late `attached` with an older time does not restore a session. */

@@ -118,6 +118,7 @@ export class VmTable {
       memory: null,
       reason: 'nobody-attached',
       cameFrom: null,
+      lastMove: null,
       movesAtMs: [],
       detachedAtMs: {},
       retired: false,

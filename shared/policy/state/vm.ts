@@ -30,6 +30,7 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.movesAtMs = [];
   vm.memory = null;
   vm.cameFrom = null;
+  vm.lastMove = null;
 }
 
 /** When the first active session falls silent; Infinity if none is active. */

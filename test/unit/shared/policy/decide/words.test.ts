@@ -46,6 +46,22 @@ describe('why a VM stays or goes', () => {
       { candidates: [{ site: 'west', servingUserMsPerS: 10 }], sessions: 1, reason: 'home-is-best' },
       'desk stays at west: no site serves its 1 user better.',
     ],
+    [
+      {
+        state: 'cooling',
+        reason: 'home-is-best',
+        lastMove: { to: 'east', ended: 'cancelled', reason: 'policy: overtaken', atMs: 0 },
+      },
+      'desk stays at west for now: its last move has only just ended: it was to go to east and was cancelled because its users turned back.',
+    ],
+    [
+      {
+        state: 'backing-off',
+        reason: 'move-failed',
+        lastMove: { to: 'east', ended: 'failed', reason: 'AGENT_UNREACHABLE', atMs: 0 },
+      },
+      'desk stays at west for now: its last move failed (to east: AGENT_UNREACHABLE), and it waits before the next attempt.',
+    ],
     [{ reason: 'gain-too-small' }, `desk stays at west: ${better}, too little ever to be worth the move.`],
     [
       { state: 'drifting' },
