@@ -1,4 +1,4 @@
-/** Traces name users, not VMs: each user gets one of their own, where they are first seen. */
+/** Gives each user of a trace a VM at the user's first position, because traces name users but no VMs. */
 import type { VmSpec } from '#shared/events/index.ts';
 import { unitVector } from '#shared/geo/distance.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
@@ -6,7 +6,7 @@ import { SiteIndex } from '#shared/geo/site-index.ts';
 import type { SiteSpec } from './site-lists.ts';
 import type { Fix } from './traces/fix.ts';
 
-/** A VM of a usual size; stated in every result that used it. */
+/** The figures of a personal VM: a usual size. Every result that uses it states it. */
 export const PERSONAL_VM: VmSpec = {
   ramBytes: 4 * 2 ** 30,
   dirtyRateBps: 20_000_000,
@@ -16,6 +16,7 @@ export const PERSONAL_VM: VmSpec = {
   targetRttMs: 10,
 };
 
+/** A user's VM. */
 export interface PersonalVm {
   readonly vm: string;
   readonly user: string;
@@ -23,12 +24,13 @@ export interface PersonalVm {
   readonly spec: VmSpec;
 }
 
+/** The VMs of a trace's users. */
 export class PersonalVms {
   readonly #sites: readonly SiteSpec[];
   readonly #index: SiteIndex;
   readonly #free: number[];
   readonly #known = new Map<string, string | undefined>();
-  /** VMs that found no site with room. */
+  /** The number of users without a VM, because no site had room. */
   homeless = 0;
 
   constructor(sites: readonly SiteSpec[]) {
@@ -37,12 +39,12 @@ export class PersonalVms {
     this.#free = sites.map(({ slots }) => slots);
   }
 
-  /** The name of a user's VM; undefined where there is none yet. */
+  /** The name of a user's VM; undefined if the user has none. */
   of(user: string): string | undefined {
     return this.#known.get(user);
   }
 
-  /** Makes the VM of a user who is seen for the first time, at the nearest site with room. */
+  /** Makes the VM of a new user at the nearest site with room; undefined if the user is known or no site has room. */
   enrol(fix: Fix): PersonalVm | undefined {
     if (this.#known.has(fix.user) || positionFault(fix) !== undefined) return undefined;
     const home = this.#nearestFree(fix);

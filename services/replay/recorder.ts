@@ -6,25 +6,27 @@ import type { Bus, Delivery } from '#shared/bus/bus.ts';
 import { RecentIds } from '#shared/bus/recent-ids.ts';
 import { type Data, type Event, encode, envelop } from '#shared/events/index.ts';
 
+/** A running recording. */
 export interface Recording {
-  /** What has been written so far. */
+  /** Counts of what has been written so far. */
   readonly counts: { readonly locations: number; readonly users: number; readonly vms: number };
-  /** Resolves when the batch in hand is written; nothing is written after that. The stream is left open. */
+  /** Writes the present batch, and ends the recording. The stream stays open. */
   stop(): Promise<void>;
 }
 
+/** What the recorder needs. */
 export interface RecorderOptions {
   readonly bus: Bus;
-  /** The output: one event a line. */
+  /** The output, one event on each line. */
   readonly out: Writable;
-  /** True: the bus carries pseudonyms already. False: the recording makes pseudonyms under a random key that is not stored. */
+  /** True: the bus carries pseudonyms. False: the recorder makes pseudonyms with a random key, which is not stored. */
   readonly pseudonymous: boolean;
 }
 
 /**
- * Starts to record every `location.reported.v1` from now on. Its consumer group is temporary: the bus stores no events for it after
- * it has ended.
- * @throws TagalongError what subscribing throws
+ * Starts to record every `location.reported.v1` from now on. Its consumer group is temporary: the bus keeps no events for it after the
+ * end.
+ * @throws TagalongError the errors of `Bus.subscribe`
  */
 export async function record({ bus, out, pseudonymous }: RecorderOptions): Promise<Recording> {
   const counts = { locations: 0, users: 0, vms: 0 };
@@ -35,7 +37,7 @@ export async function record({ bus, out, pseudonymous }: RecorderOptions): Promi
   const subscription = await bus.subscribe(
     { group: 'recorder', types: ['location.reported.v1'], latest: true },
     async (batch: readonly Delivery[]) => {
-      // A redelivered batch may hold events that are written already.
+      // A redelivered batch may contain events that have already been written.
       const news = batch.flatMap(({ event }) => (isLocation(event) && known.add(event.id) ? [disguised(event)] : []));
       for (const { data } of news as { data: Data<'location.reported.v1'> }[]) {
         users.add(data.user);
@@ -52,7 +54,7 @@ function isLocation(event: Event): event is Extract<Event, { type: 'location.rep
   return event.type === 'location.reported.v1';
 }
 
-/** Users, and the VMs that are named after them, under names that nobody can trace back. */
+/** Replaces users, and VMs, which may be named after them, by pseudonyms that nobody can trace back. */
 function disguise(): (event: Event) => Event {
   const pseudonymOf = createPseudonyms(randomBytes(32).toString('hex'));
   let written = 0;

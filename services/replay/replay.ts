@@ -1,23 +1,24 @@
-/** Replays recorded positions into ingest, on a clock of any speed. */
+/** Replays recorded positions through ingest, on a clock of any speed. */
 import type { PacedClock } from '#shared/clock/paced.ts';
 import type { Ingest } from '../ingest/service.ts';
 import type { PersonalVms } from './personal-vms.ts';
 import type { Fix } from './traces/fix.ts';
 
+/** What a replay needs. */
 export interface Replay {
   readonly clock: PacedClock;
   readonly ingest: Pick<Ingest, 'declareVm' | 'attach' | 'locations'>;
   /** Resolves when all effects of the positions so far have happened. */
   readonly settle: () => Promise<void>;
-  /** Gives VMs to users who have none; left out where the VMs are declared already. */
+  /** Gives VMs to users without one. Absent if the VMs are already declared. */
   readonly personal?: PersonalVms;
-  /** Asked before each instant; true ends the replay. */
+  /** Called before each position. True ends the replay. */
   readonly stopped?: () => boolean;
 }
 
 /**
- * Plays fixes that ascend in time: before each, the clock is moved to its time, and everything due by then has happened.
- * A late fix is sent late; ingest and placement judge it.
+ * Replays fixes in the order of time. Before each fix the clock moves to its time, and everything that is due by then happens. A fix that
+ * is out of order is sent late; ingest and placement judge it.
  */
 export async function replay(
   { clock, ingest, settle, personal, stopped = () => false }: Replay,

@@ -1,4 +1,4 @@
-/** Site lists: where virtual machines can run, for simulations and replays that have no sites reporting themselves. */
+/** Site lists: the sites of simulations and replays, where no heartbeats name them. */
 import { TagalongError } from '#shared/errors.ts';
 import { type CsvRecord, csvRecords, isBlank } from './traces/csv-records.ts';
 import { peekText } from './traces/files.ts';
@@ -6,6 +6,7 @@ import { featuresIn } from './traces/geojson.ts';
 import { fitName } from './traces/names.ts';
 import { decimal, fieldOf, shortened } from './traces/row.ts';
 
+/** A site of a list. */
 export interface SiteSpec {
   site: string;
   /** Degrees. */
@@ -18,7 +19,7 @@ export interface SiteSpec {
 }
 
 /**
- * What a list does not say. Slots are ample, so that capacity decides nothing unless the list gives it; two providers
+ * The values that a list does not give. There are so many slots that capacity decides nothing unless the list gives it. Two providers
  * with 1 Gbit/s each give every pair of sites two paths.
  */
 export const DEFAULT_SITE = {
@@ -30,9 +31,9 @@ export const DEFAULT_SITE = {
 } as const;
 
 /**
- * Reads a CSV file with the columns site, lat, lon and, where wanted, slots; others are ignored. Or GeoJSON: Points whose
- * name is the property `site` or `name`, else their id, with a property `slots` where wanted. Either may be gzipped. Names
- * are made fit as users' are (`fitName`).
+ * Reads a list of sites, which may be gzipped. CSV has the columns site, lat and lon, and optionally slots; other columns are ignored.
+ * GeoJSON has Points whose name is the property `site` or `name`, else their id, with an optional property `slots`. `fitName` adapts the
+ * names to the event schema.
  * @throws TagalongError SITES_INVALID, as `FILE:LINE: field: what is wrong, what would be right`
  */
 export async function readSites(path: string): Promise<SiteSpec[]> {
@@ -52,7 +53,7 @@ export async function readSites(path: string): Promise<SiteSpec[]> {
   return sites;
 }
 
-/** A site as it stands in the file. */
+/** A site as the file gives it. */
 interface Row {
   readonly line: number;
   readonly fields: Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,6 @@
 /**
- * Puts fixes in order of time in bounded memory: runs of a million fixes are sorted, and where there are more than one
- * they wait in a file, to be merged (an external merge sort; Knuth, The Art of Computer Programming 3, 5.4).
+ * Sorts fixes by time in bounded memory: an external merge sort (Knuth, The Art of Computer Programming 3, 5.4). Runs of a million fixes
+ * are sorted in memory. If there are several runs, they are stored in a file and merged.
  */
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,22 +9,22 @@ import TinyQueue from 'tinyqueue';
 import type { Fix } from './fix.ts';
 import { packFix, UserNumbers, unpackFixes, WIDTH } from './packed.ts';
 
-/** 32 MB a run. */
+/** The fixes of a run: 32 MB. */
 const RUN_FIXES = 2 ** 20;
+/** The size of the first run at the start. It grows as needed, because most traces are far shorter than a run. */
 const FIRST_FIXES = 2 ** 13;
-/** What is read of a run at a time, and handed on at a time. */
+/** The fixes that are read from a run, or yielded, at a time. */
 const BLOCK_FIXES = 4096;
 
 /**
- * The same fixes by time; those of the same instant keep their order.
- * @param runFixes how many are held in memory
+ * Yields the same fixes in the order of time. Fixes of the same instant keep their order.
+ * @param runFixes how many fixes are held in memory
  */
 export async function* byTime(
   batches: AsyncIterable<readonly Fix[]>,
   runFixes = RUN_FIXES,
 ): AsyncGenerator<readonly Fix[], void, void> {
   const users = new UserNumbers();
-  // Most traces are far shorter than a run.
   let run = new Float64Array(Math.min(FIRST_FIXES, runFixes) * WIDTH);
   let size = 0;
   let runs: Runs | undefined;
@@ -59,10 +59,10 @@ function resized(run: Float64Array, length: number): Float64Array<ArrayBuffer> {
   return larger;
 }
 
-/** The first fixes of a run by time, in blocks. */
+/** Yields the first `size` fixes of a run in the order of time, in blocks. */
 function* sorted(run: Float64Array, size: number): Generator<Float64Array, void, void> {
   const timeOf = (fix: number) => run[fix * WIDTH + 1]!;
-  // Tracks stand one behind another in most files, each in order, and a sort of arrays makes use of that.
+  // Most files contain one sorted track after another. The sort of an array is fast on such input.
   const order = Array.from({ length: size }, (_, fix) => fix).sort((a, b) => timeOf(a) - timeOf(b));
   for (let from = 0; from < size; from += BLOCK_FIXES) {
     const fixes = order.slice(from, from + BLOCK_FIXES);
@@ -74,18 +74,18 @@ function* sorted(run: Float64Array, size: number): Generator<Float64Array, void,
 
 interface Runs {
   write(blocks: Iterable<Float64Array>): Promise<void>;
-  /** All runs as one, in blocks; the earlier run first where times are equal. */
+  /** Yields the merged runs in blocks. If times are equal, the earlier run comes first. */
   merge(): AsyncGenerator<Float64Array, void, void>;
   close(): Promise<void>;
 }
 
-/** Where a run is in the file, in bytes. */
+/** The part of a run in the file that has not been read, in bytes. */
 interface Extent {
   from: number;
   readonly to: number;
 }
 
-/** Runs in a file that has no name any more: it is gone when it is closed, also by a crash. */
+/** Opens a file without a name for runs: it disappears when it is closed, also after a crash. */
 async function openRuns(): Promise<Runs> {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-'));
   const file = await open(join(folder, 'runs'), 'wx+', 0o600);
@@ -133,7 +133,7 @@ async function* mergeRuns(file: FileHandle, extents: readonly Extent[]): AsyncGe
   if (size > 0) yield merged.subarray(0, size);
 }
 
-/** The next block of a run, empty where it has ended. */
+/** Reads the next block of a run; empty at its end. */
 async function nextBlock(file: FileHandle, rest: Extent): Promise<Float64Array> {
   const bytes = new Uint8Array(Math.min(BLOCK_FIXES * WIDTH * 8, rest.to - rest.from));
   for (let read = 0; read < bytes.length; ) {

@@ -1,9 +1,9 @@
 /**
- * CSV (RFC 4180) as records of text, in bounded memory.
+ * Reads CSV (RFC 4180) as records of text, in bounded memory.
  *
- * csv-parse alone takes 2.0-2.4 s for the 456,453 rows of a day of San Francisco's taxis, five times what it takes to
- * unzip and split the lines. Measured traces hold no quotes, and a line without one needs no more than `split`. So
- * lines are split here up to the first that has a quote, and from there on csv-parse reads, which knows all the rest.
+ * csv-parse alone takes 2.0 to 2.4 s for the 456,453 rows of a day of San Francisco's taxis, five times as long as unzipping and splitting
+ * lines. Recorded traces contain no quotes, and a line without a quote needs only `split`. So this file splits lines up to the first one
+ * with a quote; from there on csv-parse reads.
  */
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
@@ -11,8 +11,9 @@ import { TagalongError } from '#shared/errors.ts';
 import { readText } from './files.ts';
 import { LONGEST_LINE, tooLong } from './lines.ts';
 
+/** A record of a CSV file. */
 export interface CsvRecord {
-  /** Where the record begins in the file, from 1. */
+  /** The line on which the record begins, from 1. */
   readonly line: number;
   readonly fields: readonly string[];
 }
@@ -20,7 +21,7 @@ export interface CsvRecord {
 const RECORDS_PER_BATCH = 4096;
 
 /**
- * All records of a file in order, the header among them. An empty line is a record, too ({@link isBlank}).
+ * Yields all records of a file in order, including the header. An empty line is a record, too ({@link isBlank}).
  * @throws TagalongError TRACE_UNREADABLE
  */
 export async function* csvRecords(path: string): AsyncGenerator<CsvRecord[], void, void> {
@@ -50,7 +51,7 @@ export function isBlank(fields: readonly string[]): boolean {
   return fields.length === 1 && fields[0]!.trim() === '';
 }
 
-/** Whole lines without quotes. */
+/** Splits complete lines without quotes. */
 function splitLines(text: string, firstLine: number): CsvRecord[] {
   const records: CsvRecord[] = [];
   for (let start = 0, end = text.indexOf('\n'); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
@@ -60,7 +61,7 @@ function splitLines(text: string, firstLine: number): CsvRecord[] {
   return records;
 }
 
-/** The rest of a file from a line with a quote on. */
+/** Reads the rest of a file, from a line with a quote on. */
 async function* quotedRecords(
   path: string,
   begun: string,
@@ -77,7 +78,7 @@ async function* quotedRecords(
     relax_quotes: true,
     max_record_size: LONGEST_LINE,
   });
-  // csv-parse's own count takes CRLF within quotes for two lines.
+  // The line count of csv-parse counts CRLF within quotes as two lines.
   let line = firstLine;
   let records: CsvRecord[] = [];
   try {

@@ -13,7 +13,7 @@ import { TDRIVE_FILE, TDRIVE_LINE } from './tdrive.ts';
 const KNOWN =
   'known are csv (a header with user,t,lat,lon), events (CloudEvents, one a line), cabspotting (new_<cab>.txt), gpx (*.gpx), geolife (*.plt), tdrive (<taxi>.txt), porto (CSV with POLYLINE), rome (taxi;time;POINT(lat lon)), sumo-fcd (XML), owntracks (JSON) and geojson, each also gzipped; --format says which';
 
-/** The formats that come as a folder, by the names of their files. */
+/** The formats that may be folders, by the names of their files. */
 const FOLDERS: readonly (readonly [TraceFormat, RegExp])[] = [
   ['cabspotting', CABSPOTTING_FILE],
   ['gpx', GPX_FILE],
@@ -22,7 +22,7 @@ const FOLDERS: readonly (readonly [TraceFormat, RegExp])[] = [
   ['geojson', GEOJSON_FILE],
 ];
 
-/** The formats with a row a line, by their first line. CSV is the last: lines of others have commas, too. */
+/** The formats with one row on each line, by their first line. CSV comes last, because lines of other formats contain commas, too. */
 const LINES: readonly (readonly [TraceFormat, RegExp])[] = [
   ['cabspotting', CABSPOTTING_LINE],
   ['geolife', GEOLIFE_LINE],
@@ -34,7 +34,7 @@ const LINES: readonly (readonly [TraceFormat, RegExp])[] = [
 
 const ROOTS: Readonly<Record<string, TraceFormat>> = { gpx: 'gpx', 'fcd-export': 'sumo-fcd' };
 
-/** The formats in JSON, by what each file of them has. */
+/** The formats in JSON, by a member that each file has. */
 const MEMBERS: readonly (readonly [TraceFormat, RegExp])[] = [
   ['geojson', /"type"\s*:\s*"FeatureCollection"|"features"\s*:\s*\[/],
   ['events', /"specversion"\s*:/],
@@ -42,8 +42,8 @@ const MEMBERS: readonly (readonly [TraceFormat, RegExp])[] = [
 ];
 
 /**
- * Tells the format of a trace by what is in it.
- * @throws TagalongError TRACE_UNREADABLE that says what was found instead, and which formats there are
+ * Detects the format of a trace by its content.
+ * @throws TagalongError TRACE_UNREADABLE, which names what was found and all formats
  */
 export async function detectFormat(path: string): Promise<TraceFormat> {
   const names = await namesIn(path);

@@ -3,9 +3,8 @@ import { decode } from '#shared/events/index.ts';
 import { lineFormat } from './line-format.ts';
 
 /**
- * A recorded bus stream: our own CloudEvents, one a line. Positions are taken from `location.reported.v1`; events of other
- * types are counted as others. A user of several VMs is reported once for each: what repeats, the plausibility filter
- * drops.
+ * Reads recorded events of the bus: Tagalong's CloudEvents, one on each line. `location.reported.v1` contains positions; events of other
+ * types are counted as others. A user of several VMs has one event for each VM; the plausibility filter drops the repeats.
  */
 export const openEvents = lineFormat(/\.(ndjson|jsonl)(\.gz)?$/i, 'files *.ndjson', (line, file, number, rows) => {
   try {

@@ -4,12 +4,12 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TagalongError } from '#shared/errors.ts';
 
-/** Some thousand rows. Smaller pieces cost time, larger ones nothing but memory. */
+/** The size of a piece: some thousand rows. Smaller pieces cost time, larger pieces only memory. */
 const CHUNK_BYTES = 128 * 1024;
 
 /**
- * The text of a file in pieces of some 100 kB. UTF-8, a byte order mark is left out; gzip is told by its first two
- * bytes, not by the file's name.
+ * Yields the text of a UTF-8 file in pieces of some 100 kB, without a byte order mark. It unzips a file that begins with the two bytes of
+ * gzip, whatever its name is.
  * @throws TagalongError TRACE_UNREADABLE
  */
 export async function* readText(path: string): AsyncGenerator<string, void, void> {
@@ -28,7 +28,7 @@ async function openBytes(path: string): Promise<Readable> {
     const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
     const file = handle.createReadStream({ start: 0, highWaterMark: CHUNK_BYTES });
     if (buffer.readUInt16BE() !== 0x1f8b) return file;
-    // Errors come out at the end that is read; `pipeline` also closes the file when the reader stops early.
+    // The reader of the last stream gets the errors. `pipeline` also closes the file if the reader stops early.
     return pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => {});
   } catch (error) {
     await handle.close();
@@ -42,10 +42,10 @@ export async function peekText(path: string): Promise<string> {
   return '';
 }
 
-/** How many folders deep files are looked for: as deep as published data sets have them. */
+/** How many folders deep the reader searches for files. Published data sets are no deeper. */
 const DEEPEST = 4;
 
-/** The names of the files in a folder and in those within it, in order; undefined where the path is not a folder. */
+/** The names of all files in a folder and its subfolders, sorted; undefined if the path is not a folder. */
 export async function namesIn(path: string): Promise<string[] | undefined> {
   try {
     return (await stat(path)).isDirectory() ? await namesBelow(path, DEEPEST) : undefined;
@@ -67,8 +67,8 @@ async function namesBelow(path: string, depth: number): Promise<string[]> {
 }
 
 /**
- * The files of a trace: those of a folder whose name fits, or the one file itself.
- * @throws TagalongError TRACE_UNREADABLE where a folder has none
+ * The files of a trace: the one file itself, or the files of a folder whose names fit.
+ * @throws TagalongError TRACE_UNREADABLE if a folder has none
  */
 export async function filesOf(path: string, pattern: RegExp, wanted: string): Promise<string[]> {
   const names = await namesIn(path);
@@ -81,7 +81,7 @@ export async function filesOf(path: string, pattern: RegExp, wanted: string): Pr
   );
 }
 
-/** `/data/new_abc.txt.gz` → `new_abc`. */
+/** The name of a file without folder and extensions: `/data/new_abc.txt.gz` → `new_abc`. */
 export function stem(path: string): string {
   return basename(path).replace(/(\.[a-z]+)?(\.gz)?$/i, '');
 }

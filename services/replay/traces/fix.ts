@@ -1,6 +1,6 @@
 import type { Presence } from '#shared/policy/state/presence.ts';
 
-/** Where a user was. */
+/** A recorded position of a user. */
 export interface Fix {
   /** Fit for the event schema (see `names.ts`). */
   readonly user: string;

@@ -1,7 +1,7 @@
 import type { Fix } from './fix.ts';
 import type { RawRow, Rows } from './row.ts';
 
-/** The names of the formats, apart from their readers: the command line lists them without loading any. */
+/** The names of the formats. They are separate from the readers, so the command line lists them without loading any reader. */
 export const TRACE_FORMATS = [
   'csv',
   'events',
@@ -16,10 +16,11 @@ export const TRACE_FORMATS = [
   'geojson',
 ] as const;
 
+/** The name of a format. */
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
 
-/** What the columns of a CSV file are called, where that is not user, t, lat, lon. */
+/** The names of the columns of a CSV file that are not called user, t, lat or lon. */
 export type ColumnNames = Readonly<Partial<Record<keyof RawRow, string>>>;
 
-/** Looks at a path once and gives back how to read its fixes, as often as needed. */
+/** Opens a trace. The result reads its fixes from the beginning, and may be called several times. */
 export type OpenFormat = (path: string, names: ColumnNames) => Promise<(rows: Rows) => AsyncIterable<readonly Fix[]>>;

@@ -5,21 +5,22 @@ import type { OpenFormat } from './formats.ts';
 import { jsonValues } from './json-values.ts';
 import { fieldOf, type Rows } from './row.ts';
 
+/** The names of GeoJSON files. */
 export const GEOJSON_FILE = /\.geojson(\.gz)?$/i;
 
-/** A feature (RFC 7946) as far as it was looked at. */
+/** The used members of a feature (RFC 7946). */
 export interface Feature {
   readonly id: unknown;
   readonly properties: Readonly<Record<string, unknown>>;
-  /** Of its geometry; undefined where it has none. */
+  /** The type of its geometry; undefined without a geometry. */
   readonly type: unknown;
   readonly coordinates: unknown;
   readonly line: number;
 }
 
 /**
- * The features of a FeatureCollection, as a stream; what is no feature has no geometry.
- * @throws TagalongError TRACE_UNREADABLE where there is none
+ * Yields the features of a FeatureCollection as a stream. A value that is not a feature has no geometry.
+ * @throws TagalongError TRACE_UNREADABLE if there is no feature
  */
 export async function* featuresIn(file: string): AsyncGenerator<readonly Feature[], void, void> {
   let some = false;
@@ -40,9 +41,9 @@ function recordOf(value: unknown): Record<string, unknown> {
 }
 
 /**
- * GeoJSON of positions, [longitude, latitude]: Points with a property `time`, `t` or `timestamp`, and LineStrings or
- * MultiLineStrings with `times` or `coordTimes`, a time for each point. The user is the property `user` or `name`, else
- * the feature's id, else the file's name. Each position is a row; features of other geometries are counted as others.
+ * Reads GeoJSON with positions as [longitude, latitude]: Points with a property `time`, `t` or `timestamp`; LineStrings or
+ * MultiLineStrings with `times` or `coordTimes`, one time for each point. The user is the property `user` or `name`, else the feature's
+ * id, else the file's name. Each position is a row. Features with other geometries are counted as others.
  */
 export const openGeojson: OpenFormat = async (path) => {
   const files = await filesOf(path, GEOJSON_FILE, 'files *.geojson');
@@ -72,12 +73,12 @@ function fixesOf(feature: Feature, file: string, rows: Rows): Fix[] {
   }
   const positions = listOf(coordinates, levels);
   const instants = listOf(times ?? coordTimes, levels);
-  // What is left over on either side is a row without its other half.
+  // A position without a time, or a time without a position, is a bad row.
   const length = Math.max(positions.length, instants.length, 1);
   return Array.from({ length }, (_, i) => read(positions[i], instants[i])).flat();
 }
 
-/** A list of values, or of lists of values as one. */
+/** The values of a list, or of a list of lists. */
 function listOf(value: unknown, levels: number): unknown[] {
   return Array.isArray(value) ? value.flat(levels) : [];
 }

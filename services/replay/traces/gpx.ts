@@ -4,12 +4,12 @@ import type { OpenFormat } from './formats.ts';
 import type { RawRow, Rows } from './row.ts';
 import { readXml } from './xml.ts';
 
+/** The names of GPX files. */
 export const GPX_FILE = /\.gpx(\.gz)?$/i;
 
 /**
- * GPX 1.0 and 1.1, one file or a folder of them. Each `trk` is a user's, by its name, which both schemas put before its
- * points, or the file's where it has none; its `trkpt`s are the fixes. Waypoints and routes have no part in it: nobody
- * was there at a time.
+ * Reads GPX 1.0 and 1.1, one file or a folder of files. Each `trk` belongs to a user: its name, which both schemas put before its points,
+ * or the file's name. Its `trkpt`s are the fixes. Waypoints and routes are ignored, because they are not recorded positions.
  */
 export const openGpx: OpenFormat = async (path) => {
   const files = await filesOf(path, GPX_FILE, 'files *.gpx');
@@ -18,7 +18,7 @@ export const openGpx: OpenFormat = async (path) => {
   };
 };
 
-/** More of a name or a time is not looked at. */
+/** Names and times are cut at this length. */
 const LONGEST_TEXT = 2000;
 
 async function* fixesIn(file: string, rows: Rows): AsyncGenerator<readonly Fix[], void, void> {

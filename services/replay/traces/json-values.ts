@@ -1,23 +1,24 @@
-/** The values of a large JSON file, one after the other, in bounded memory. */
+/** Reads the values of a large JSON file one after the other, in bounded memory. */
 import Tokenizer from '@streamparser/json/tokenizer.js';
 import TokenParser from '@streamparser/json/tokenparser.js';
 import TokenType from '@streamparser/json/utils/types/tokenType.js';
 import { TagalongError } from '#shared/errors.ts';
 import { readText } from './files.ts';
 
+/** A value of a JSON file. */
 export interface JsonValue {
   readonly value: unknown;
-  /** Where it ends in the file, from 1. */
+  /** The line on which the value ends, from 1. */
   readonly line: number;
 }
 
-/** Characters of a value, or of what stands between two: some 300,000 points of a line. */
+/** The most characters of a value, or between two values: some 300,000 points of a line. */
 const LONGEST_VALUE = 16 * 1024 * 1024;
 const DEEPEST = 100;
 
 /**
- * The values at a path (`$.features.*`) in order, and what came with each piece of the file at once.
- * @throws TagalongError TRACE_UNREADABLE where it is no JSON, is cut off, or has a value of more than 16 MB
+ * Yields the values at a path (`$.features.*`) in order, those of each piece of the file together.
+ * @throws TagalongError TRACE_UNREADABLE if the file is not JSON, is cut off, or has a value of more than 16 MB
  */
 export async function* jsonValues(path: string, at: string): AsyncGenerator<readonly JsonValue[], void, void> {
   let values: JsonValue[] = [];
@@ -49,7 +50,7 @@ export async function* jsonValues(path: string, at: string): AsyncGenerator<read
     }
   };
   for await (const text of readText(path)) {
-    // Line by line, so that it is known where a value ends.
+    // Line by line, so that the line of each value is known.
     const lines = text.split('\n');
     for (const [i, piece] of lines.entries()) {
       if (i > 0) line++;

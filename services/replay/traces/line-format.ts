@@ -4,10 +4,10 @@ import type { OpenFormat } from './formats.ts';
 import { linesOf } from './lines.ts';
 import type { Rows } from './row.ts';
 
-/** Reads one line that is not empty; undefined where there is no fix in it, which has then been counted. */
+/** Reads one line that is not empty. It returns undefined for a line without a fix, after counting it. */
 export type ReadLine = (line: string, file: string, number: number, rows: Rows) => Fix | undefined;
 
-/** A format with a row a line, in one file or in the files of a folder whose names fit. */
+/** Makes a format with one row on each line, in one file or in the files of a folder whose names fit. */
 export function lineFormat(pattern: RegExp, wanted: string, read: ReadLine): OpenFormat {
   return async (path) => {
     const files = await filesOf(path, pattern, wanted);

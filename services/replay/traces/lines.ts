@@ -1,19 +1,20 @@
-/** Text as lines, in bounded memory. */
+/** Reads text by lines, in bounded memory. */
 import { TagalongError } from '#shared/errors.ts';
 import { readText } from './files.ts';
 
-/** No line of a trace is that long; a file without line ends would fill the memory. */
+/** The most characters of a line. A file without line ends would fill the memory. */
 export const LONGEST_LINE = 1024 * 1024;
 
+/** Successive lines of a file. */
 export interface Lines {
-  /** Where the first of them is in the file, from 1. */
+  /** The number of the first line in the file, from 1. */
   readonly first: number;
-  /** Without their ends, LF or CRLF. */
+  /** The lines without their ends (LF or CRLF). */
   readonly lines: readonly string[];
 }
 
 /**
- * All lines of a file in order, some thousand at a time, the empty ones among them.
+ * Yields all lines of a file in order, including empty ones, some thousand at a time.
  * @throws TagalongError TRACE_UNREADABLE
  */
 export async function* linesOf(path: string): AsyncGenerator<Lines, void, void> {
@@ -33,7 +34,7 @@ function withoutReturn(line: string): string {
   return line.endsWith('\r') ? line.slice(0, -1) : line;
 }
 
-/** What is said of a line that does not end. */
+/** The error of a line that is too long. */
 export function tooLong(path: string, line: number): TagalongError {
   return new TagalongError(
     'TRACE_UNREADABLE',

@@ -1,12 +1,12 @@
 /**
- * Names from files, made fit for the event schema: they begin with a letter or a digit and hold letters, digits and
- * `. _ : @ + -` only, 128 characters at most.
+ * Adapts names from files to the event schema. Such a name begins with a letter or a digit, and has at most 128 characters: letters, digits
+ * and `. _ : @ + -`.
  */
 const LONGEST = 128;
 
 /**
- * Every other character becomes `-`; a name that then does not begin with a letter or a digit gets an `x` in front;
- * what is too long is cut. `Zoë Miller` becomes `Zo--Miller`, `_7` becomes `x_7`.
+ * Replaces every other character by `-`, puts an `x` before a name that then does not begin with a letter or a digit, and cuts a name that
+ * is too long. `Zoë Miller` becomes `Zo--Miller`, `_7` becomes `x_7`.
  */
 export function fitName(text: string): string {
   const fit = text.replace(/[^A-Za-z0-9._:@+-]/gu, '-');
@@ -14,9 +14,9 @@ export function fitName(text: string): string {
 }
 
 /**
- * A {@link fitName} that keeps different names different: one that would become what another already is gets `-2`, `-3`
- * and so on behind it, in the order in which they appear. Without that two users written in another script would be
- * taken for one who leaps to and fro.
+ * Makes a {@link fitName} that keeps different names different. If the result is already taken by another name, it gets a suffix: `-2`, `-3`
+ * and so on, in the order in which the names appear. Without this, two users with names in another script would look like one user who
+ * jumps to and fro.
  */
 export function userNames(): (text: string) => string {
   const known = new Map<string, string>();
@@ -24,7 +24,7 @@ export function userNames(): (text: string) => string {
   return (text) => {
     const before = known.get(text);
     if (before !== undefined) return before;
-    // A field cut out of a chunk of text keeps the whole chunk in memory as long as it lives, and these live long.
+    // A substring keeps the whole text that it comes from in memory, and names live long. Hence the copy.
     const copy = JSON.parse(JSON.stringify(text)) as string;
     let name = fitName(copy);
     for (let n = 2; taken.has(name); n++) {

@@ -24,7 +24,7 @@ export const openOwntracks: OpenFormat = async (path) => {
   };
 };
 
-/** A value a line; undefined where it is no JSON, which JSON itself cannot say. */
+/** Yields the value of each line; undefined for a line that is not JSON. No JSON value is undefined. */
 async function* valuesByLine(file: string): AsyncGenerator<readonly JsonValue[], void, void> {
   for await (const { first, lines } of linesOf(file)) {
     yield lines.map((text, i) => ({ value: parsed(text), line: first + i })).filter((_, i) => lines[i]!.trim() !== '');

@@ -10,7 +10,7 @@ const SAID: readonly (Presence | undefined)[] = [undefined, ...PRESENCES];
 /** Numbers a fix: user and presence, time, latitude, longitude. */
 export const WIDTH = 4;
 
-/** Users by number, in the order in which they appear. */
+/** Numbers users in the order in which they appear. */
 export class UserNumbers {
   readonly names: string[] = [];
   readonly #numbers = new Map<string, number>();
@@ -31,7 +31,7 @@ export function packFix(numbers: Float64Array, at: number, fix: Fix, users: User
   numbers[at + 3] = fix.lon;
 }
 
-/** All fixes of a block, as they were. */
+/** Reads all fixes of a block. */
 export function unpackFixes(block: Float64Array, users: readonly string[]): Fix[] {
   const fixes: Fix[] = [];
   for (let i = 0; i < block.length; i += WIDTH) {

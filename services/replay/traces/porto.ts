@@ -6,13 +6,13 @@ import { fieldOf, type Rows, shortened, timeMs } from './row.ts';
 
 const COLUMNS = ['TAXI_ID', 'TIMESTAMP', 'POLYLINE'] as const;
 
-/** Between two points of a trip. */
+/** The time between two points of a trip. */
 const EVERY_S = 15;
 
 /**
- * Porto's taxis of 2013/14 (ECML/PKDD 2015 challenge): CSV with a trip a record; POLYLINE is a JSON array of [lon, lat], a
- * point every 15 s from TIMESTAMP (Unix seconds) on. Each point is a row here. Trips without points are counted as others.
- * Where MISSING_DATA is True some points are left out, and nobody knows which: those behind them come too early.
+ * Reads Porto's taxis of 2013/14 (ECML/PKDD 2015 challenge): CSV with one trip in each record. POLYLINE is a JSON array of [lon, lat], one
+ * point every 15 s from TIMESTAMP (Unix seconds) on. Each point counts as a row. Trips without points are counted as others. If
+ * MISSING_DATA is True, some points are missing, and it is unknown which: the points after them get too early a time.
  */
 export const openPorto: OpenFormat = async (path) => {
   const columns = await readColumns(path, COLUMNS, {});
@@ -55,7 +55,7 @@ function fixesOf(
   rows: Rows,
 ): Fix[] {
   const startMs = timeMs(trip.t);
-  // A time that is none stays as it is in the file, to be told so.
+  // An invalid time stays as it is in the file, so that the fault quotes it.
   const timeOf = (i: number) => (Number.isNaN(startMs) ? trip.t : String(startMs / 1000 + i * EVERY_S));
   return points
     .map((point, i) => {

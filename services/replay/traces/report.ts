@@ -1,16 +1,16 @@
 import type { SamplingReport } from './resample.ts';
 
-/** What has been read so far; complete when the batches have been read to their end. */
+/** Counts of what has been read so far. They are complete when the batches have been read to their end. */
 export interface TraceReport {
   readonly format: string;
-  /** Rows with data, the bad ones among them. */
+  /** Rows with data, including bad rows. */
   rows: number;
   /** Rows that were skipped. */
   bad: number;
-  /** The first of them, as `FILE:LINE: field: what is wrong, what would be right`. */
+  /** The first skipped row, as `FILE:LINE: field: what is wrong, what would be right`. */
   firstBad?: string;
-  /** Records that are no positions by their format, events of other types say; no rows. Left out where there are none. */
+  /** Records that are not positions in their format, such as events of other types. They do not count as rows. Absent if there are none. */
   others?: number;
-  /** How the positions were made from the rows; `everyMs` null: they are those that were recorded. */
+  /** How the positions were made from the rows. If `everyMs` is null, they are the recorded positions. */
   readonly sampling: SamplingReport | { readonly everyMs: null };
 }

@@ -10,23 +10,24 @@ import TinyQueue from 'tinyqueue';
 import { positionFault } from '#shared/geo/plausibility.ts';
 import type { Fix } from './fix.ts';
 
+/** The settings of resampling. */
 export interface Sampling {
-  /** How often. */
+  /** The time between two positions. */
   readonly everyMs: number;
-  /** The longest silence that is bridged. */
+  /** The longest silence within a session. */
   readonly gapMs: number;
 }
 
-/** What became of the positions; complete when they have been read to their end. */
+/** Counts of the result. They are complete when the positions have been read to their end. */
 export interface SamplingReport extends Sampling {
-  /** Users' appearances: of each one, and one more for each silence that was too long. */
+  /** The number of sessions: one for each user, and one more after each silence that is too long. */
   sessions: number;
-  /** Positions that came out. */
+  /** The number of resulting positions. */
   positions: number;
 }
 
 interface Track {
-  /** The last that was recorded. */
+  /** The last recorded position. */
   last: Fix;
   /** When the next position is due. */
   nextMs: number;
@@ -35,8 +36,8 @@ interface Track {
 const BATCH = 4096;
 
 /**
- * Steady positions, by time where the recorded ones are. Positions that are no place, and those that come too late for
- * their user, go through as they are: the plausibility filter counts them. Holds the positions of the last `gapMs`.
+ * Yields positions at a steady interval, in the order of time if the recorded ones are. Positions out of range, and positions that are out
+ * of order for their user, stay in the result: the plausibility filter counts them. The positions of the last `gapMs` are held in memory.
  */
 export async function* resample(
   batches: AsyncIterable<readonly Fix[]>,
@@ -49,7 +50,7 @@ export async function* resample(
   );
   let order = 0;
   const put = (fix: Fix) => waiting.push({ fix, order: order++ });
-  /** Those up to an instant before which no more can come. */
+  /** Yields the waiting positions before an instant. No earlier position can follow. */
   function* due(untilMs: number): Generator<readonly Fix[], void, void> {
     let fixes: Fix[] = [];
     while (waiting.length > 0 && waiting.peek()!.fix.atMs < untilMs) {
@@ -93,15 +94,15 @@ function follow(tracks: Map<string, Track>, fix: Fix, report: SamplingReport, pu
   track.last = fix;
 }
 
-/** True of a position that says that its user arrived or left: nothing is made up after it. */
+/** True if the position reports that its user arrived or left. No position is interpolated after it. */
 function saysEvent({ presence }: Fix): boolean {
   return presence === 'arrived' || presence === 'left';
 }
 
-/** Where somebody was at an instant between two positions, if they went straight and steadily. */
+/** The position of a user at an instant between two fixes, on the straight line and at a constant speed. */
 export function between(a: Fix, b: Fix, atMs: number): Fix {
   const share = (atMs - a.atMs) / (b.atMs - a.atMs);
-  // The shorter way round, also across the date line.
+  // The short way round the earth, also across the date line.
   const eastward = ((b.lon - a.lon + 540) % 360) - 180;
   const lon = a.lon + eastward * share;
   return {

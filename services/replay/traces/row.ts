@@ -1,11 +1,11 @@
-/** From the text of a row to a fix, the same rules for every format. */
+/** Makes a fix from the text of a row, by the same rules for every format. */
 import { TagalongError } from '#shared/errors.ts';
 import { PRESENCES, type Presence } from '#shared/policy/state/presence.ts';
 import type { Fix } from './fix.ts';
 import { userNames } from './names.ts';
 import type { TraceReport } from './report.ts';
 
-/** A row as it stands in the file; undefined where the row has no such field. */
+/** A row as the file gives it. A field is undefined if the row does not have it. */
 export interface RawRow {
   readonly user: string | undefined;
   readonly t: string | undefined;
@@ -15,17 +15,17 @@ export interface RawRow {
   readonly presence?: string | undefined;
 }
 
-/** Takes what a reader finds, and counts it: nothing that is in a file goes without being counted. */
+/** Receives what a reader finds, and counts it. Everything in a file is counted. */
 export interface Rows {
-  /** Reads one row; undefined where it is bad. */
+  /** Reads one row; undefined if it is bad. */
   read(row: RawRow, file: string, line: number): Fix | undefined;
-  /** A row that cannot even be taken apart. @param fault what is wrong, what would be right */
+  /** Counts a row that has no fields. @param fault what is wrong, what would be right */
   bad(file: string, line: number, fault: string): void;
-  /** A record that is something else than a position, as its format allows; it is not a row. */
+  /** Counts a record that is not a position, as its format allows. It is not a row. */
   other(): void;
 }
 
-/** @throws TagalongError (the functions of what it returns) TRACE_ROW_INVALID at a bad row, if `strict` */
+/** Makes the receiver of rows. @param strict true makes its functions throw TagalongError TRACE_ROW_INVALID at a bad row */
 export function rowReader(report: TraceReport, strict: boolean): Rows {
   const nameOf = userNames();
   const count = (file: string, line: number, fault: string) => {
@@ -64,17 +64,17 @@ const isPresence = (text: string | undefined): text is Presence => PRESENCES.inc
 /** A fault quotes what is in the file, and that may be anything. */
 const LONGEST_FAULT = 400;
 
-/** Names are held as long as the trace is read; a longer one is no name. */
+/** The most characters of a user's name. Names stay in memory while the trace is read. */
 const LONGEST_NAME = 1000;
 
-/** What is no degree, the filter behind ingest drops and counts. What is larger would overflow between two positions. */
+/** The largest number that is read. The plausibility filter counts numbers that are not degrees; larger ones could overflow in `between`. */
 const LARGEST = 1e9;
 const isPlace = (value: number) => Math.abs(value) <= LARGEST;
 
-// No two parts of it can take the same digits: a field of a megabyte is refused as fast as a short one.
+// No two parts of this expression can match the same digits, so it refuses a field of a megabyte as fast as a short one.
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** A decimal number; NaN for all else, also for what `Number` would take (nothing at all, hexadecimal). */
+/** A decimal number; NaN for all other text, also for text that `Number` would accept (empty, hexadecimal). */
 export function decimal(text: string | undefined): number {
   if (text === undefined) return Number.NaN;
   const trimmed = text.trim();
@@ -84,12 +84,12 @@ export function decimal(text: string | undefined): number {
 /** ISO 8601 with a date and a time of day; a zone may follow. */
 const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|([+-]\d\d):?(\d\d)?)?$/i;
 
-/** The end of the year 9999, the last that RFC 3339 can write. Milliseconds taken for seconds land behind it. */
+/** The end of the year 9999, the last year of RFC 3339. Milliseconds that are read as seconds are later. */
 const LAST_MS = Date.UTC(10_000, 0) - 1;
 
 /**
- * Unix seconds (fractions allowed) or ISO 8601, in whole milliseconds since the Unix epoch; NaN for all else, and for
- * what is before 1970 or after 9999. ISO 8601 without a zone is taken for UTC, whatever the zone of this machine is.
+ * Reads Unix seconds (fractions allowed) or ISO 8601, as whole milliseconds since the Unix epoch; NaN for other text, and for times before
+ * 1970 or after 9999. ISO 8601 without a zone counts as UTC, whatever the zone of this machine is.
  */
 export function timeMs(text: string | undefined): number {
   const seconds = decimal(text);
@@ -103,12 +103,12 @@ function isoMs(text: string): number {
   return Date.parse(`${date}T${time}${hours === undefined ? 'Z' : `${hours}:${minutes ?? '00'}`}`);
 }
 
-/** A number or a text of JSON as a field of a row; undefined for all else. */
+/** A JSON number or string as a field of a row; undefined for all other values. */
 export function fieldOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
-/** Words for the first field that is wrong. */
+/** Describes the first wrong field. */
 function faultIn(row: RawRow): string {
   if (!row.user?.trim() || row.user.trim().length > LONGEST_NAME) {
     return fault('user', row.user, 'is not a name', `1 to ${LONGEST_NAME} characters`);
@@ -128,7 +128,7 @@ function fault(field: string, text: string | undefined, wrong: string, right: st
   return `${field}: ${what}, ${right} would be right`;
 }
 
-/** At most 40 characters of something that is to be shown in a message of one line. */
+/** Cuts a text to 40 characters for a message of one line. */
 export function shortened(text: string): string {
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }

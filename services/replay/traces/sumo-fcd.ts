@@ -4,13 +4,13 @@ import type { OpenFormat } from './formats.ts';
 import { decimal, type Rows } from './row.ts';
 import { readXml } from './xml.ts';
 
-/** Elements of a time step that have a position. Containers are goods and follow nobody. */
+/** The elements of a time step that are users. Containers are goods. */
 const MOVING = new Set(['vehicle', 'person']);
 
 /**
- * SUMO's floating car data (`--fcd-output FILE --fcd-output.geo`): `timestep`s with their `vehicle`s and `person`s, x the
- * longitude and y the latitude. Time is the simulation's, in seconds; it is taken for seconds since 1970.
- * @throws TagalongError TRACE_UNREADABLE where positions are metres of the network (written without `--fcd-output.geo`)
+ * Reads SUMO's floating car data (`--fcd-output FILE --fcd-output.geo`): `timestep`s with `vehicle`s and `person`s. x is the longitude, y
+ * the latitude. The seconds of the simulation count as seconds since 1970.
+ * @throws TagalongError TRACE_UNREADABLE if positions are metres of the network (written without `--fcd-output.geo`)
  */
 export const openSumoFcd: OpenFormat = async (path) => (rows) => fixesIn(path, rows);
 

@@ -1,8 +1,8 @@
 /**
- * Recorded positions of many users, from whatever format they come in, as one stream of fixes in batches.
+ * Reads recorded positions of many users, in any format, as one stream of fixes in batches.
  *
- * A row that cannot be read is counted and skipped. Whether a position is plausible (range, 0/0, speed, order) is not
- * asked here: the filter behind ingest does that, for live positions and recorded ones alike.
+ * A row that cannot be read is counted and skipped. The reader does not check whether a position is plausible (range, 0/0, speed, order):
+ * ingest and placement do, for live and recorded positions alike.
  */
 import { TagalongError } from '#shared/errors.ts';
 import { byTime } from './by-time.ts';
@@ -24,18 +24,18 @@ import { rowReader } from './row.ts';
 import { openSumoFcd } from './sumo-fcd.ts';
 import { openTdrive } from './tdrive.ts';
 
+/** An open trace. */
 export interface Trace {
   readonly report: TraceReport;
   /**
-   * Reads the trace from its beginning, a few thousand fixes at a time, and counts the report anew; it can be called
-   * again when the reading before has ended. By time, but for the formats that keep the order of their file.
-   *
+   * Reads the trace from its beginning, a few thousand fixes at a time, and resets the report. It may be called again when the previous
+   * reading has ended. Fixes are in the order of time, except in formats that keep the order of their file.
    * @throws TagalongError TRACE_UNREADABLE; TRACE_ROW_INVALID at the first bad row of a strict trace
    */
   batches(): AsyncIterable<readonly Fix[]>;
 }
 
-/** `sorted`: its files are in order of time, or have to be; they are not put in order, which would take time and space. */
+/** The formats. `sorted` is true if the files must already be in the order of time. They are not sorted, which saves time and space. */
 const FORMATS: Record<TraceFormat, { readonly open: OpenFormat; readonly sorted: boolean }> = {
   csv: { open: openCsv, sorted: true },
   events: { open: openEvents, sorted: false },
@@ -50,26 +50,26 @@ const FORMATS: Record<TraceFormat, { readonly open: OpenFormat; readonly sorted:
   geojson: { open: openGeojson, sorted: false },
 };
 
-/** How a trace is read, and what is made of it. */
+/** How a trace is read. */
 export interface TraceOptions {
-  /** The first bad row is an error. */
+  /** True: the first bad row is an error. */
   readonly strict?: boolean;
-  /** Overrules what the content looks like. */
+  /** The format. @default detected by the content */
   readonly format?: TraceFormat;
-  /** Of CSV. */
+  /** The names of columns, for CSV only. */
   readonly columns?: ColumnNames;
-  /** Left out: the positions stay those that were recorded. */
+  /** Makes positions at a steady interval. @default the recorded positions */
   readonly sampling?: Sampling;
 }
 
 /**
- * Opens a trace in one of the formats that README.md lists, a file or a folder of them, each perhaps gzipped.
- * @throws TagalongError TRACE_UNREADABLE where it cannot be opened, its format is not known or a column is missing;
- *   USAGE where columns are named and it is no CSV
+ * Opens a trace in a format of README.md: a file or a folder of files, each of which may be gzipped.
+ * @throws TagalongError TRACE_UNREADABLE if the trace cannot be opened, its format is unknown, or a column is missing; USAGE if columns
+ * are named and the format is not CSV
  */
 export async function openTrace(path: string, options: TraceOptions = {}): Promise<Trace> {
   const { strict = false, columns, sampling } = options;
-  // Whoever names columns says that it is CSV, whatever its first line looks like.
+  // Named columns mean CSV, whatever the first line looks like.
   const format = options.format ?? (columns ? 'csv' : await detectFormat(path));
   if (columns && format !== 'csv') {
     throw new TagalongError('USAGE', `--columns: ${format} has none to be named, they are for csv`);

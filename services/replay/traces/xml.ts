@@ -1,25 +1,25 @@
-/** XML as a stream of elements, in bounded memory. */
+/** Reads XML as a stream of elements, in bounded memory. */
 import sax from 'sax';
 import { TagalongError } from '#shared/errors.ts';
 import { readText } from './files.ts';
 
-/** What is done with elements. Names come without their prefix: many devices write some that they never declared. */
+/** The callbacks for elements. Names have no prefix, because many devices use prefixes that they do not declare. */
 export interface Elements {
-  /** @param path the names of the elements around it, itself the last */
+  /** An element begins. @param path the names of the enclosing elements and, last, of the element itself */
   open(path: readonly string[], attributes: Readonly<Record<string, string>>, line: number): void;
-  /** A piece of the text of the element that is the last of the path. */
+  /** A piece of text in the last element of the path. */
   text?(path: readonly string[], piece: string): void;
   close?(path: readonly string[]): void;
 }
 
-/** No format nests that deep; a file that does would fill the memory. */
+/** The deepest nesting. No format is deeper, and a deeper file could fill the memory. */
 const DEEPEST = 100;
 
 /**
- * Reads a file to its end and yields after every piece of it, so that what was found by then can be taken.
+ * Reads a file to its end. It yields after every piece, so that the caller can pass on what it has found so far.
  * @param root the name of the outermost element
- * @param right what would be right, for errors
- * @throws TagalongError TRACE_UNREADABLE where it is not well-formed, cut off, or has another root
+ * @param right what would be right, for messages
+ * @throws TagalongError TRACE_UNREADABLE if the file is not well-formed, is cut off, or has another root
  */
 export async function* readXml(
   file: string,
@@ -53,7 +53,7 @@ export async function* readXml(
     yield;
   }
   parser.close();
-  // Of a file without any element the parser says nothing.
+  // The parser does not report a file without elements.
   if (!rooted) throw fail('no element');
   yield;
 }
