@@ -220,7 +220,7 @@ export const ROWS: readonly Row[] = [
         ],
       },
       {
-        title: 'Sites that are being emptied',
+        title: 'Draining sites',
         description: '1 where an operator drains a site.',
         unit: 'none',
         queries: [{ expr: 'max by (site) (tagalong_site_draining)', legend: '{{site}}' }],

@@ -58,7 +58,7 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
   );
   gauge(
     'tagalong_placement_vms_stranded',
-    'VMs that this process decides for whose home is a site that nobody speaks for.',
+    'VMs of this process whose home is a site that was removed or never declared.',
     [],
     () => [{ labels: {}, value: placement.stranded() }],
   );

@@ -52,9 +52,12 @@ export const LocationReported = Type.Object(
     /** Round-trip times that the client has measured. For these sites they replace the estimate of the network model. */
     rtts: Type.Optional(Type.Array(Type.Object({ site: Name, rttMs: RttMs }, closed), { maxItems: MAX_RTTS })),
     /**
-     * What silence after this report means: `periodic`, the source reports again and again while the user is there; `arrived`, the
-     * user is there until the source says otherwise; `left`, the user goes away, and the position is the last one known. Without
-     * it the source does not say, and the user's own interval is learned.
+     * The meaning of silence after this report:
+     * - `periodic`: the source reports at an interval while the user is there.
+     * - `arrived`: the user is there until the source reports otherwise.
+     * - `left`: the user has left, and this is the last known position.
+     *
+     * Without it, placement learns the interval at which the user reports.
      */
     presence: Type.Optional(Type.Union([Type.Literal('periodic'), Type.Literal('arrived'), Type.Literal('left')])),
   },
@@ -181,7 +184,7 @@ export const Explanation = Type.Object(
     expectedStayMs: DurationMs,
     /** The age of the oldest position that counted. */
     oldestFixAgeMs: DurationMs,
-    /** Why the users are taken to be gone; only with the reasons `users-quiet` and `users-left`. */
+    /** Why the users count as gone. Present only with the reasons `users-quiet` and `users-left`. */
     absence: Type.Optional(Absence),
     candidates: Type.Array(Candidate, { maxItems: MAX_CANDIDATES }),
   },

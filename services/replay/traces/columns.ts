@@ -1,19 +1,19 @@
 import { TagalongError } from '#shared/errors.ts';
 import { type CsvRecord, csvRecords } from './csv-records.ts';
 
-/** A CSV file by the names in its header. */
+/** A CSV file whose columns are found by the names in its header. */
 export interface Columns<C extends string> {
-  /** Where in a record each column is; -1: nowhere. */
+  /** The index of each column in a record; -1 if the file does not have it. */
   readonly places: Readonly<Record<C, number>>;
-  /** The records behind the header from the first, blank ones among them; can be asked for again. */
+  /** Reads the records behind the header, including blank ones. It may be called several times. */
   records(): AsyncGenerator<readonly CsvRecord[], void, void>;
 }
 
 /**
  * Reads the header of a CSV file.
- * @param names what a column is called in this file, where that is not its own name
+ * @param names the names of columns that have another name in this file
  * @param optional columns that may be missing, unless `names` names them
- * @throws TagalongError TRACE_UNREADABLE where a column is missing
+ * @throws TagalongError TRACE_UNREADABLE if a column is missing
  */
 export async function readColumns<C extends string>(
   path: string,

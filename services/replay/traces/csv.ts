@@ -7,10 +7,10 @@ import type { RawRow } from './row.ts';
 const COLUMNS = ['user', 't', 'lat', 'lon'] as const satisfies readonly (keyof RawRow)[];
 
 /**
- * CSV with a header that has the columns user, t, lat, lon, or those named for them, in any order, among others. `t` is
- * Unix seconds, fractions allowed, or ISO 8601. A column `presence` may be there (see `location.reported.v1`). Read as a stream; the
- * order of the file is kept.
- * @throws TagalongError TRACE_UNREADABLE where a column is missing
+ * Reads CSV as a stream, in the order of the file. Its header has the columns user, t, lat and lon, or the names given for them, in any
+ * order; other columns are ignored. `t` is Unix seconds (fractions allowed) or ISO 8601. The column `presence` is optional (see
+ * `location.reported.v1`).
+ * @throws TagalongError TRACE_UNREADABLE if a column is missing
  */
 export const openCsv: OpenFormat = async (path, names) => {
   const columns = await readColumns(path, COLUMNS, names, ['presence']);

@@ -7,8 +7,8 @@ import { linesOf } from './lines.ts';
 import { fieldOf, type Rows } from './row.ts';
 
 /**
- * What OwnTracks publishes, a JSON object a line, or a JSON array of them. Positions have `_type` `location` or `transition`, `lat`,
- * `lon` and `tst` (Unix seconds); all other messages are counted as others. The user is the end of `topic`
+ * Reads messages of OwnTracks: one JSON object on each line, or a JSON array of objects. Positions have `_type` `location` or `transition`,
+ * `lat`, `lon` and `tst` (Unix seconds); all other messages are counted as others. The user is the end of `topic`
  * (`owntracks/<user>/<device>`), else the tracker id `tid`, else the file's name.
  */
 export const openOwntracks: OpenFormat = async (path) => {

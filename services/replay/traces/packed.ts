@@ -1,13 +1,13 @@
 /**
- * Fixes as numbers, four each: a fraction of the memory that objects take, and they can be kept in files and shared by
- * threads. The presence is in the number of the user.
+ * Fixes as numbers, four for each. They take a fraction of the memory of objects, can be stored in files, and can be shared by threads. The
+ * first number contains user and presence.
  */
 import { PRESENCES, type Presence } from '#shared/policy/state/presence.ts';
 import type { Fix } from './fix.ts';
 
-/** What a fix can say of the user's presence, in the order of its numbers. */
+/** The possible presences of a fix, in the order of their numbers. */
 const SAID: readonly (Presence | undefined)[] = [undefined, ...PRESENCES];
-/** Numbers a fix: user and presence, time, latitude, longitude. */
+/** The numbers of a fix: user with presence, time, latitude, longitude. */
 export const WIDTH = 4;
 
 /** Numbers users in the order in which they appear. */

@@ -1,10 +1,9 @@
 /**
- * Positions at a steady interval out of those that were recorded at an unsteady one.
+ * Makes positions at a steady interval from positions that were recorded at irregular intervals.
  *
- * A user's positions are a session up to a silence of more than the gap; it begins with the position that was recorded,
- * and has one every so often from there on, on the straight line (in degrees) between the two recorded around it. What lies
- * between its last position and its last recorded one is left out, and nothing is made up within a silence. A position that says
- * that its user arrived or left goes through as it is, and ends the session.
+ * A session of a user ends at a silence longer than the gap. It begins with a recorded position. From there on it has one position at each
+ * interval, on the straight line (in degrees) between the two recorded positions around it. The time after its last interval is omitted,
+ * and no position is made up within a silence. A position which reports that its user arrived or left stays as it is, and ends the session.
  */
 import TinyQueue from 'tinyqueue';
 import { positionFault } from '#shared/geo/plausibility.ts';
@@ -74,7 +73,7 @@ export async function* resample(
   yield* due(Number.POSITIVE_INFINITY);
 }
 
-/** Puts what the next recorded position of a user gives rise to. */
+/** Handles the next recorded position of a user: emits the interpolated positions before it. */
 function follow(tracks: Map<string, Track>, fix: Fix, report: SamplingReport, put: (fix: Fix) => void): void {
   const track = tracks.get(fix.user);
   if (positionFault(fix) !== undefined || (track !== undefined && fix.atMs <= track.last.atMs)) {

@@ -11,7 +11,7 @@ export interface RawRow {
   readonly t: string | undefined;
   readonly lat: string | undefined;
   readonly lon: string | undefined;
-  /** Of formats that have it. */
+  /** Only in formats that have it. */
   readonly presence?: string | undefined;
 }
 

@@ -9,15 +9,15 @@ export type Explained = Explanation & { readonly vm: string; readonly home: stri
 
 /** The words for a refusal, by filter. */
 const REFUSALS: Readonly<Record<FilterName, string>> = {
-  draining: 'it is being emptied',
-  silent: 'nothing has been heard of it for too long',
+  draining: 'it is draining',
+  silent: 'it has sent no heartbeat for too long',
   full: 'it is full',
   'no-path': 'no network path leads there',
-  'just-left': 'the VM came from there only minutes ago',
-  'move-budget-spent': 'the VM has moved often enough in the last hour',
-  'source-busy': 'as many moves as are allowed leave or reach the home already',
-  'destination-busy': 'as many moves as are allowed reach or leave it already',
-  'path-busy': 'the paths to it carry as many moves as are allowed already',
+  'just-left': 'the VM left it only minutes ago',
+  'move-budget-spent': 'the VM has moved as often as allowed in the last hour',
+  'source-busy': 'the home already has as many moves as allowed',
+  'destination-busy': 'it already has as many moves as allowed',
+  'path-busy': 'the paths to it already carry as many moves as allowed',
   'not-converging': 'the VM writes to its memory faster than the paths there can copy it',
   'automation-paused': 'an operator has paused automatic moves',
 };
@@ -28,9 +28,9 @@ const PERMANENT: ReadonlySet<string> = new Set<FilterName>(['no-path']);
 /** The words for the reason of an idle VM. */
 const UNPOPULATED: Readonly<Record<string, string>> = {
   'nobody-attached': 'nobody is attached to it',
-  'no-position': 'none of its users has told a position yet',
+  'no-position': 'none of its users has reported a position yet',
   'users-left': 'all of its users have left',
-  'users-silent': 'none of its users has been heard of for too long',
+  'users-silent': 'none of its users has reported a position for too long',
 };
 
 /** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
@@ -38,16 +38,16 @@ export function refusalWords(filter: string): string {
   return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName] : `"${filter}" refuses it`;
 }
 
-/** The explanation as one sentence. @param movingTo destination of the VM's move under way; undefined: none is known */
+/** The explanation as one sentence. @param movingTo the destination of the VM's move under way; undefined if it is unknown */
 export function inPlainWords(explained: Explained, movingTo: string | undefined): string {
   const { vm, home, state, reason, sessions } = explained;
   const best = betterThanHome(explained);
   if (reason === 'home-unknown') {
-    return `${vm} is stranded at ${home}: nobody speaks for a site of that name. Declare the site again, or retire the VM.`;
+    return `${vm} is stranded at ${home}: there is no site of that name. Declare the site again, or retire the VM.`;
   }
   switch (state) {
     case 'idle':
-      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'nobody who uses it has been heard of'}${left(explained)}.`;
+      return `${vm} stays at ${home}: ${Object.hasOwn(UNPOPULATED, reason) ? UNPOPULATED[reason] : 'it has no active user'}${left(explained)}.`;
     case 'moving':
       return movingTo === undefined
         ? `${vm} is about to leave ${home}: its move is ordered.`
@@ -57,11 +57,12 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     case 'backing-off':
       return `${vm} stays at ${home} for now: its last move failed${ending(explained)}, and it waits before the next attempt.`;
     case 'evacuating':
-      return `${vm} is to leave ${home}, which is being emptied or has fallen silent, but no site can take it at the moment.`;
+      return `${vm} must leave ${home}, which is draining or silent, but no site can accept it at the moment.`;
   }
   if (best === undefined) return `${vm} stays at ${home}: no site serves its ${counted(sessions, 'user')} better.`;
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
-  if (reason === 'gain-too-small') return `${vm} stays at ${home}: ${better}, too little ever to be worth the move.`;
+  if (reason === 'gain-too-small')
+    return `${vm} stays at ${home}: ${better}, which is too little ever to be worth the move.`;
   if (best.rejected !== undefined) {
     if (PERMANENT.has(best.rejected)) {
       return `${vm} stays at ${home}: ${better}, but ${refusalWords(best.rejected)}. Waiting does not change that.`;
@@ -69,10 +70,10 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
   }
   if (reason === 'users-quiet') {
-    return `${vm} is still at ${home}: ${better}, but ${quiet(explained)}; it follows when somebody is heard of.`;
+    return `${vm} is still at ${home}: ${better}, but ${quiet(explained)}; it moves when a user reports a position.`;
   }
   if (state === 'drifting') {
-    return `${vm} is still at ${home}: ${better}; it follows as soon as that has lasted long enough to be worth the move.`;
+    return `${vm} is still at ${home}: ${better}; it moves as soon as this has lasted long enough to be worth the move.`;
   }
   return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
 }
@@ -89,17 +90,17 @@ function ending({ lastMove }: Explained): string {
   if (lastMove === undefined || lastMove.ended === 'completed') return '';
   const { to, ended, reason } = lastMove;
   if (ended === 'failed') return ` (to ${to}: ${reason})`;
-  return `: it was to go to ${to} and was cancelled ${Object.hasOwn(CANCELLED, reason) ? CANCELLED[reason] : `(${reason})`}`;
+  return `: the move to ${to} was cancelled ${Object.hasOwn(CANCELLED, reason) ? CANCELLED[reason] : `(${reason})`}`;
 }
 
-/** Why the users of a VM with active users are taken to be gone. */
+/** Why active users of a VM count as gone. */
 function quiet({ absence }: Explained): string {
-  if (absence?.everyMs === undefined) return 'nobody who uses it has been heard of lately';
+  if (absence?.everyMs === undefined) return 'none of its users has reported a position lately';
   const { everyMs, silentMs } = absence;
   return `its last user reports every ${duration(everyMs)} and has been silent for ${duration(silentMs)}`;
 }
 
-/** When the last of users who have left did so; nothing for all others. */
+/** When the last user left, if the reason is that all have left; otherwise empty. */
 function left({ reason, absence }: Explained): string {
   return reason === 'users-left' && absence !== undefined ? `, the last one at ${instant(absence.sinceMs)}` : '';
 }

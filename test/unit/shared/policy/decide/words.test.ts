@@ -37,10 +37,10 @@ const refused = (rejected: string): Explained['candidates'] => [
 describe('why a VM stays or goes', () => {
   test.each<[Partial<Explained>, string]>([
     [{ state: 'idle', reason: 'nobody-attached' }, 'desk stays at west: nobody is attached to it.'],
-    [{ state: 'idle', reason: 'no-position' }, 'desk stays at west: none of its users has told a position yet.'],
+    [{ state: 'idle', reason: 'no-position' }, 'desk stays at west: none of its users has reported a position yet.'],
     [
       { state: 'idle', reason: 'users-silent' },
-      'desk stays at west: none of its users has been heard of for too long.',
+      'desk stays at west: none of its users has reported a position for too long.',
     ],
     [
       { candidates: [{ site: 'west', servingUserMsPerS: 10 }], sessions: 1, reason: 'home-is-best' },
@@ -52,7 +52,7 @@ describe('why a VM stays or goes', () => {
         reason: 'home-is-best',
         lastMove: { to: 'east', ended: 'cancelled', reason: 'policy: overtaken', atMs: 0 },
       },
-      'desk stays at west for now: its last move has only just ended: it was to go to east and was cancelled because its users turned back.',
+      'desk stays at west for now: its last move has only just ended: the move to east was cancelled because its users turned back.',
     ],
     [
       {
@@ -62,14 +62,14 @@ describe('why a VM stays or goes', () => {
       },
       'desk stays at west for now: its last move failed (to east: AGENT_UNREACHABLE), and it waits before the next attempt.',
     ],
-    [{ reason: 'gain-too-small' }, `desk stays at west: ${better}, too little ever to be worth the move.`],
+    [{ reason: 'gain-too-small' }, `desk stays at west: ${better}, which is too little ever to be worth the move.`],
     [
       { state: 'drifting' },
-      `desk is still at west: ${better}; it follows as soon as that has lasted long enough to be worth the move.`,
+      `desk is still at west: ${better}; it moves as soon as this has lasted long enough to be worth the move.`,
     ],
     [
       { state: 'drifting', reason: 'users-quiet' },
-      `desk is still at west: ${better}, but nobody who uses it has been heard of lately; it follows when somebody is heard of.`,
+      `desk is still at west: ${better}, but none of its users has reported a position lately; it moves when a user reports a position.`,
     ],
     [
       {
@@ -77,7 +77,7 @@ describe('why a VM stays or goes', () => {
         reason: 'users-quiet',
         absence: { sinceMs: 0, silentMs: 95_000, everyMs: 12_000 },
       },
-      `desk is still at west: ${better}, but its last user reports every 12.0 s and has been silent for 95.0 s; it follows when somebody is heard of.`,
+      `desk is still at west: ${better}, but its last user reports every 12.0 s and has been silent for 95.0 s; it moves when a user reports a position.`,
     ],
     [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
     [
@@ -96,7 +96,7 @@ describe('why a VM stays or goes', () => {
     ],
     [
       { state: 'evacuating' },
-      'desk is to leave west, which is being emptied or has fallen silent, but no site can take it at the moment.',
+      'desk must leave west, which is draining or silent, but no site can accept it at the moment.',
     ],
   ])('%j', (differs, sentence) => {
     expect(inPlainWords({ ...EXPLAINED, ...differs }, undefined)).toBe(sentence);

@@ -14,7 +14,7 @@ test('a VM without users, one whose users told no position, and one whose users 
   expect(saidOf(l)).toBe('idle nobody-attached');
   l.attach('v', 'u');
   expect(saidOf(l)).toBe('idle no-position');
-  expect(inPlainWords(l.world.placement.explain('v', l.clock.now()), undefined)).toContain('told a position');
+  expect(inPlainWords(l.world.placement.explain('v', l.clock.now()), undefined)).toContain('reported a position');
   l.fix('v', 'u', 0);
   expect(saidOf(l)).toBe('settled home-is-best');
   l.pass(120_000);
