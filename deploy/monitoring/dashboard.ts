@@ -1,7 +1,7 @@
-/** The Grafana dashboard: `npm run generate` makes deploy/monitoring/grafana/tagalong.json of it. */
+/** The Grafana dashboard. `npm run generate` writes it to deploy/monitoring/grafana/tagalong.json. */
 import { type Panel, ROWS } from './panels.ts';
 
-/** Width of Grafana's grid, in its units. */
+/** The width of Grafana's grid. */
 const WIDTH = 24;
 const STAT = { w: 4, h: 4 };
 const GRAPH = { w: 8, h: 8 };

@@ -1,4 +1,4 @@
-/** The panels of the Grafana dashboard, row by row, with their Prometheus queries. */
+/** The panels of the Grafana dashboard by rows, with their Prometheus queries. */
 
 /** One query, and the name of its results. */
 interface Query {
@@ -25,7 +25,7 @@ export interface Row {
 }
 
 const RATE = '$__rate_interval';
-/** Quantiles of a histogram over the last minutes; moves are rare, so they need more time than requests. */
+/** Quantiles of a histogram over the last minutes. Moves are rarer than requests, so their quantiles need more time. */
 const quantiles = (histogram: string, over: string, shares: readonly number[]): Query[] =>
   shares.map((share) => ({
     expr: `histogram_quantile(${share}, sum by (le) (rate(${histogram}[${over}])))`,
@@ -40,14 +40,14 @@ export const ROWS: readonly Row[] = [
     panels: [
       {
         title: 'Processes that do not answer',
-        description: 'Scraped by Prometheus, and not up.',
+        description: 'Processes that Prometheus scrapes and that do not answer.',
         unit: 'none',
         stat: { redFrom: 1 },
         queries: [{ expr: 'count(up{job="tagalong"} == 0) or vector(0)' }],
       },
       {
         title: 'Moves in 24 hours',
-        description: 'Migrations that completed.',
+        description: 'Completed migrations.',
         unit: 'none',
         stat: {},
         queries: [{ expr: 'sum(increase(tagalong_migration_duration_seconds_count{outcome="completed"}[24h]))' }],
@@ -61,22 +61,22 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Oldest migration',
-        description: 'How long ago the oldest migration that has not ended was accepted.',
+        description: 'The time since the oldest migration under way was accepted.',
         unit: 's',
         stat: { redFrom: 1800 },
         queries: [{ expr: 'max(tagalong_migrator_oldest_migration_seconds)' }],
       },
       {
-        title: 'VMs that go to and fro',
+        title: 'VMs that move to and fro',
         description:
-          'They came back twice or more within an hour to a site they had left; the monitor’s log names them.',
+          'VMs that returned at least twice within an hour to a site that they had left. The monitor’s log names them.',
         unit: 'none',
         stat: { redFrom: 1 },
         queries: [{ expr: 'sum(tagalong_vms_flapping)' }],
       },
       {
         title: 'Migrators on duty',
-        description: 'One moves VMs, the others stand by.',
+        description: 'One migrator moves VMs, the others stand by.',
         unit: 'none',
         stat: { redFrom: 2 },
         queries: [{ expr: 'sum(tagalong_migrator_on_duty)' }],
@@ -88,7 +88,7 @@ export const ROWS: readonly Row[] = [
     panels: [
       {
         title: 'Ended, an hour',
-        description: 'Migrations by how they ended.',
+        description: 'Migrations by outcome.',
         unit: 'none',
         queries: [
           { expr: 'sum by (outcome) (increase(tagalong_migration_duration_seconds_count[1h]))', legend: '{{outcome}}' },
@@ -102,7 +102,8 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Pause',
-        description: 'Completed moves of the last hour: stopped at the source until it runs at the destination.',
+        description:
+          'Completed moves of the last hour, from the stop at the source until the VM runs at the destination.',
         unit: 's',
         queries: quantiles(completed('tagalong_migration_pause_seconds'), '1h', [0.5, 0.95, 0.99]),
       },
@@ -125,7 +126,7 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Worse than planned, an hour',
-        description: 'One path only, plain TCP, a forced stop: by kind.',
+        description: 'By kind: one path only, plain TCP, a forced stop and others.',
         unit: 'none',
         queries: [{ expr: 'sum by (kind) (increase(tagalong_migration_degraded_total[1h]))', legend: '{{kind}}' }],
       },
@@ -142,13 +143,13 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Under way, by step',
-        description: 'As the migrator on duty has them.',
+        description: 'The migrations of the leading migrator.',
         unit: 'none',
         queries: [{ expr: 'sum by (state) (tagalong_migrator_migrations)', legend: '{{state}}' }],
       },
       {
         title: 'Sent between sites',
-        description: 'Bytes of migrations that ended.',
+        description: 'Bytes of ended migrations.',
         unit: 'Bps',
         queries: [{ expr: `sum(rate(tagalong_migration_bytes_total[${RATE}]))`, legend: 'sent' }],
       },
@@ -165,7 +166,7 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'What clients report',
-        description: 'Gaps in their traffic and connections that they lost, with a move under way or without; an hour.',
+        description: 'Gaps in their traffic and lost connections in an hour, whether or not a move was under way.',
         unit: 'none',
         queries: [
           { expr: 'sum(increase(tagalong_client_gap_seconds_count[1h]))', legend: 'gaps' },
@@ -179,7 +180,7 @@ export const ROWS: readonly Row[] = [
     panels: [
       {
         title: 'Decisions, an hour',
-        description: 'By verdict, reason and who asked.',
+        description: 'By verdict, reason and source.',
         unit: 'none',
         queries: [
           {
@@ -189,28 +190,29 @@ export const ROWS: readonly Row[] = [
         ],
       },
       {
-        title: 'VMs, by what the policy has them do',
-        description: 'Summed over the placements.',
+        title: 'VMs by state',
+        description: 'The state in the policy, summed over all placements.',
         unit: 'none',
         queries: [{ expr: 'sum by (state) (tagalong_placement_vms)', legend: '{{state}}' }],
       },
       {
         title: 'Returns, an hour',
-        description: 'Moves that led back to a site which the VM had left within the hour before.',
+        description: 'Moves to a site that the VM had left within the last hour.',
         unit: 'none',
         queries: [{ expr: 'sum(increase(tagalong_migration_returns_total[1h]))', legend: 'returns' }],
       },
       {
         title: 'Slots in use',
-        description: 'VMs at a site ÷ how many it can run.',
+        description: 'VMs at a site ÷ its slots.',
         unit: 'percentunit',
         queries: [
           { expr: 'max by (site) (tagalong_site_vms) / max by (site) (tagalong_site_slots)', legend: '{{site}}' },
         ],
       },
       {
-        title: 'Since a site was last heard of',
-        description: 'A heartbeat comes every heartbeatMs; after policy.siteSilentMs the site counts as dead.',
+        title: 'Since the last heartbeat of a site',
+        description:
+          'A site sends a heartbeat every heartbeatMs. After policy.siteSilentMs without one it counts as silent.',
         unit: 's',
         queries: [
           {
@@ -221,7 +223,7 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Draining sites',
-        description: '1 where an operator drains a site.',
+        description: '1 while an operator drains a site.',
         unit: 'none',
         queries: [{ expr: 'max by (site) (tagalong_site_draining)', legend: '{{site}}' }],
       },
@@ -231,22 +233,22 @@ export const ROWS: readonly Row[] = [
     title: 'Events',
     panels: [
       {
-        title: 'Locations taken in',
-        description: 'By what became of them at ingest.',
+        title: 'Locations at ingest',
+        description: 'Received locations by outcome.',
         unit: 'reqps',
         queries: [{ expr: `sum by (outcome) (rate(tagalong_ingest_locations_total[${RATE}]))`, legend: '{{outcome}}' }],
       },
       {
-        title: 'Locations judged',
-        description: 'By what became of them at the placement; most change nothing.',
+        title: 'Locations at placement',
+        description: 'Location events by outcome. Most of them change nothing.',
         unit: 'reqps',
         queries: [
           { expr: `sum by (outcome) (rate(tagalong_placement_locations_total[${RATE}]))`, legend: '{{outcome}}' },
         ],
       },
       {
-        title: 'Events to be handled',
-        description: 'By consumer group; every monitor says it of all groups.',
+        title: 'Unhandled events',
+        description: 'By consumer group. Each monitor publishes the value of all groups.',
         unit: 'none',
         queries: [
           { expr: 'sum by (group) (max by (group, partition) (tagalong_bus_lag_events))', legend: '{{group}}' },
@@ -254,19 +256,19 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'From the event to the monitor',
-        description: 'How late the monitor knows of what happened.',
+        description: 'The time from an event until the monitor receives it.',
         unit: 's',
         queries: quantiles('tagalong_event_lag_seconds_bucket', RATE, [0.5, 0.95, 0.99]),
       },
       {
         title: 'On the bus',
-        description: 'Events by type, locations left out.',
+        description: 'Events by type, without locations.',
         unit: 'reqps',
         queries: [{ expr: `sum by (type) (rate(tagalong_events_total[${RATE}]))`, legend: '{{type}}' }],
       },
       {
         title: 'Dead letters, an hour',
-        description: 'Events that could not be used, by error code; `tagalong dead-letters list` shows them.',
+        description: 'Events that could not be handled, by error code. `tagalong dead-letters list` shows them.',
         unit: 'none',
         queries: [{ expr: 'sum by (code) (increase(tagalong_events_rejected_total[1h]))', legend: '{{code}}' }],
       },
@@ -277,7 +279,7 @@ export const ROWS: readonly Row[] = [
     panels: [
       {
         title: 'Requests',
-        description: 'Answers by status, /metrics and health included.',
+        description: 'Answers by status, including those of /metrics and health checks.',
         unit: 'reqps',
         queries: [{ expr: `sum by (status) (rate(tagalong_http_requests_total[${RATE}]))`, legend: '{{status}}' }],
       },
@@ -302,19 +304,19 @@ export const ROWS: readonly Row[] = [
       },
       {
         title: 'Memory',
-        description: 'Resident.',
+        description: 'Resident memory.',
         unit: 'bytes',
         queries: [{ expr: 'process_resident_memory_bytes{job="tagalong"}', legend: '{{service}} {{instance}}' }],
       },
       {
         title: 'Event loop lag, p99',
-        description: 'How late a process gets to its next task.',
+        description: 'How late a process begins its next task.',
         unit: 's',
         queries: [{ expr: 'nodejs_eventloop_lag_p99_seconds{job="tagalong"}', legend: '{{service}} {{instance}}' }],
       },
       {
         title: 'Versions',
-        description: 'Which run.',
+        description: 'The running versions of Tagalong and Node.js.',
         unit: 'none',
         queries: [{ expr: 'sum by (version, node) (tagalong_build_info)', legend: '{{version}}, Node.js {{node}}' }],
       },

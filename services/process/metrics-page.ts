@@ -1,4 +1,4 @@
-/** The page of all metrics, made from the metrics themselves: services/monitor/METRICS.md. */
+/** The page of all metrics, services/monitor/METRICS.md, which is generated from the metrics. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { memoryBus } from '#shared/bus/memory.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
@@ -15,7 +15,7 @@ import { simulatedMachines } from '../sites/hosts/simulated.ts';
 import { MODULES, type Process } from './modules.ts';
 import { observeConnections, observeProcess, observeSetAside } from './observe.ts';
 
-/** One metric, as a reader needs to know it. */
+/** One metric for the page. */
 export interface Documented {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -29,7 +29,7 @@ export interface Section {
   readonly metrics: readonly Documented[];
 }
 
-/** The services that count something themselves, and the titles of their sections. */
+/** The services with their own metrics, and the titles of their sections. */
 const COUNTING = [
   ['ingest', 'Ingest'],
   ['placement', 'Placement'],
@@ -37,7 +37,7 @@ const COUNTING = [
   ['dashboard', 'The dashboard'],
 ] as const;
 
-/** All metrics of Tagalong's own, by the processes that have them. Nothing is started: the registries are read. */
+/** All metrics of Tagalong, by the processes that have them. The function reads the registries, and starts nothing. */
 export async function metricSections(): Promise<Section[]> {
   const clock = virtualClock(0);
   const log = createLog('silent');
@@ -60,7 +60,7 @@ export async function metricSections(): Promise<Section[]> {
     ...COUNTING.map(([name, title]) => ({ title, metrics: documented(metricsOf(name, process).registry) })),
     { title: 'Every process', metrics: documented(every.registry) },
     {
-      title: 'Every process: its connections; but for the first two where the bus is a server',
+      title: 'Every process: connections (all but the first two only if the bus is a server)',
       metrics: documented(connection.registry),
     },
   ];
@@ -72,7 +72,7 @@ function metricsOf(name: (typeof COUNTING)[number][0], process: Process): Exposi
   return exposition;
 }
 
-/** Without Node's own metrics (`process_…`, `nodejs_…`): prom-client documents these. */
+/** The metrics of a registry, without those of Node (`process_…`, `nodejs_…`), which prom-client documents. */
 function documented(registry: Registry): Documented[] {
   return registry
     .getMetricsAsArray()
@@ -92,15 +92,16 @@ function typeOf(metric: unknown): Documented['type'] {
 
 const HEAD = `# Metrics
 
-Made from the code by \`npm run generate\`. Every process answers \`GET /metrics\` in Prometheus' text format, without a token: no label
-holds a user, a position or a VM. Units are in the names; a label's values are few, and beyond 50 of them the rest is \`other\`.
-Sum over processes of a service: each has its share. \`tagalong up\` has all of them in one.
+This page lists all metrics. \`npm run generate\` makes it from the code. Every process answers \`GET /metrics\` in the text format of
+Prometheus, without a token: no label contains a user, a position or a VM. Units are in the names. A label has at most 50 values; all
+further values become \`other\`. Sum over the processes of a service, because each counts a part. \`tagalong up\` has all metrics in one
+process.
 
-Beside these every process has what Node.js says of itself: \`process_…\` (processor, memory, open files) and \`nodejs_…\` (event loop, heap,
-garbage collection).
+Every process also has the metrics of Node.js: \`process_…\` (processor, memory, open files) and \`nodejs_…\` (event loop, heap, garbage
+collection).
 `;
 
-/** The page's text. */
+/** The text of the page. */
 export async function metricsPage(): Promise<string> {
   const sections = await metricSections();
   const tables = sections.map(({ title, metrics }) => {
@@ -108,7 +109,7 @@ export async function metricsPage(): Promise<string> {
       const named = labels.map((label) => `\`${label}\``).join(', ');
       return `| \`${name}\` | ${type} | ${named} | ${help} |`;
     });
-    return `\n## ${title}\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+    return `\n## ${title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
   });
   return HEAD + tables.join('');
 }

@@ -1,4 +1,4 @@
-/** The metrics that services count themselves, beside those that the monitor derives from the events on the bus. */
+/** The metrics that services count themselves. The monitor derives all others from the events on the bus. */
 import { collectDefaultMetrics } from 'prom-client';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
@@ -22,38 +22,38 @@ const MIGRATION_STATES: readonly MigrationState[] = ['queued', ...PHASES, 'undoi
 /** Processor, memory and event loop of the process, and its version. */
 export function observeProcess({ registry, gauge }: Pick<Exposition, 'registry' | 'gauge'>): void {
   collectDefaultMetrics({ register: registry });
-  // Gauges by a counter's name: Prometheus' own checker objects to them.
+  // These are gauges with the names of counters, to which Prometheus' own checker objects.
   for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const labels = { version: VERSION, node: process.versions.node };
   gauge(
     'tagalong_build_info',
-    'Always 1; the labels say which version runs, and on which Node.js.',
+    'Always 1. The labels contain the versions of Tagalong and Node.js.',
     Object.keys(labels),
     () => [{ labels, value: 1 }],
   );
 }
 
-/** Locations that ingest has taken in. */
+/** The metrics of ingest. */
 export function observeIngest({ counter }: Exposition, { counts }: Ingest): void {
-  counter('tagalong_ingest_locations_total', 'Locations taken in, by what became of them.', ['outcome'], () => [
+  counter('tagalong_ingest_locations_total', 'Received locations, by outcome.', ['outcome'], () => [
     { labels: { outcome: 'accepted' }, value: counts.accepted },
     { labels: { outcome: 'unattached' }, value: counts.unattached },
     ...Object.entries(counts.implausible).map(([outcome, value]) => ({ labels: { outcome }, value })),
   ]);
 }
 
-/** What placement decides for the VMs that the process holds. */
+/** The metrics of placement, about the VMs of this process. */
 export function observePlacement({ counter, gauge }: Exposition, placement: PlacementService): void {
-  counter('tagalong_placement_locations_total', 'Location events, by what became of them.', ['outcome'], () =>
+  counter('tagalong_placement_locations_total', 'Location events, by outcome.', ['outcome'], () =>
     [...placement.counts].map(([outcome, value]) => ({ labels: { outcome }, value })),
   );
   counter(
     'tagalong_placement_migrations_never_ordered_total',
-    'Events of migrations that placement ignored because it never ordered them: somebody else wrote to the bus.',
+    'Migration events that placement ignored, because it did not order such a migration. Look for a foreign publisher on the bus.',
     [],
     () => [{ labels: {}, value: placement.neverOrdered }],
   );
-  gauge('tagalong_placement_vms', 'VMs that this process decides for, by what the policy has them do.', ['state'], () =>
+  gauge('tagalong_placement_vms', 'VMs of this process, by their state in the policy.', ['state'], () =>
     countedAs(placement.states(), VM_STATES),
   );
   gauge(
@@ -64,7 +64,7 @@ export function observePlacement({ counter, gauge }: Exposition, placement: Plac
   );
 }
 
-/** @param clock the one by which migrations were accepted */
+/** The metrics of the migrator. @param clock the clock of the migrator */
 export function observeMigrator(
   { gauge }: Exposition,
   migrator: MigratorService,
@@ -73,29 +73,24 @@ export function observeMigrator(
 ): void {
   gauge(
     'tagalong_migrator_on_duty',
-    '1 where this process moves the VMs, 0 where it stands by or has lost bus or store.',
+    '1 if this process is the leader and moves the VMs; 0 if it stands by or has lost bus or store.',
     [],
     () => [{ labels: {}, value: migrator.isLeader ? 1 : 0 }],
   );
-  gauge(
-    'tagalong_migrator_migrations',
-    'Migrations in progress at the leader, by their present step.',
-    ['state'],
-    () => {
-      const counts = new Map<string, number>();
-      for (const { state } of migrator.status()) counts.set(state, (counts.get(state) ?? 0) + 1);
-      return countedAs(counts, MIGRATION_STATES);
-    },
-  );
+  gauge('tagalong_migrator_migrations', 'Migrations under way at the leader, by step.', ['state'], () => {
+    const counts = new Map<string, number>();
+    for (const { state } of migrator.status()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return countedAs(counts, MIGRATION_STATES);
+  });
   gauge(
     'tagalong_migrator_foreign_vms',
-    'VMs that sites say they run and that were not handed to them: they are not believed.',
+    'VMs that sites claim to run although they were not handed to them. Tagalong ignores these claims.',
     [],
     () => [{ labels: {}, value: foreignVms() }],
   );
   gauge(
     'tagalong_migrator_oldest_migration_seconds',
-    'How long ago the oldest migration that has not ended was accepted; 0 where there is none.',
+    'The time since the oldest migration under way was accepted; 0 if there is none.',
     [],
     () => {
       const oldestMs = Math.min(clock.now(), ...migrator.status().map(({ acceptedAtMs }) => acceptedAtMs));
@@ -104,21 +99,21 @@ export function observeMigrator(
   );
 }
 
-/** What the dashboard did not show. */
+/** The metrics of the dashboard. */
 export function observeDashboard({ counter }: Exposition, dashboard: Dashboard): void {
   counter(
     'tagalong_dashboard_migration_events_refused_total',
-    'Events of migrations that were not shown because placement did not order them so: look for a foreign publisher on the bus.',
+    'Migration events that were not shown, because placement did not order such a migration. Look for a foreign publisher on the bus.',
     [],
     () => [{ labels: {}, value: dashboard.refused }],
   );
 }
 
-/** Records that nobody can read, or whose change nobody took: each is one VM, user, site or pair that stands still. */
+/** The metric of records that are set aside. Each is a VM, user, site or pair of sites that Tagalong does not manage meanwhile. */
 export function observeSetAside({ gauge }: Exposition, setAside: SetAside): void {
   gauge(
     'tagalong_records_set_aside',
-    'Records that this process has set aside because it cannot read them, or could not write them, by their kind.',
+    'Records that this process has set aside because it cannot read or write them, by kind.',
     ['kind'],
     () => {
       const counts = new Map<string, number>();
@@ -128,17 +123,17 @@ export function observeSetAside({ gauge }: Exposition, setAside: SetAside): void
   );
 }
 
-/** A series for each state, those included that nobody is in: a series must not come and go. */
+/** A sample for each state, including states with the count 0, because a series must not come and go. */
 function countedAs(counts: ReadonlyMap<string, number>, states: readonly string[]): Sample[] {
   return states.map((state) => ({ labels: { state }, value: counts.get(state) ?? 0 }));
 }
 
-/** Whether the process can use its bus and its store, and what happened to its connection to the bus where it has one. */
+/** The metrics of the connections to bus and store. */
 export function observeConnections({ counter, gauge }: Exposition, bus: Bus, store: Store): void {
-  gauge('tagalong_bus_connected', '1 where this process can use the bus, 0 while it cannot.', [], () => [
+  gauge('tagalong_bus_connected', '1 while this process can use the bus, 0 while it cannot.', [], () => [
     { labels: {}, value: bus.connected() === true ? 1 : 0 },
   ]);
-  gauge('tagalong_store_connected', '1 where this process can use the store, 0 while it cannot.', [], () => [
+  gauge('tagalong_store_connected', '1 while this process can use the store, 0 while it cannot.', [], () => [
     { labels: {}, value: store.connected() === true ? 1 : 0 },
   ]);
   const { counters = {} } = bus;
