@@ -1,4 +1,4 @@
-/** Who gets onto a NATS server, and what those are told who do not. */
+/** A NATS server accepts the bus and the store with each kind of credentials, and refuses wrong ones with a code. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
 
-/** A JWT as the accounts of NATS use them: signed by an nkey. */
+/** A JWT for an account or a user of NATS, signed by the issuer's nkey. */
 function jwt(issuer: KeyPair, subject: KeyPair, nats: Record<string, unknown>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = {
@@ -30,8 +30,8 @@ function jwt(issuer: KeyPair, subject: KeyPair, nats: Record<string, unknown>): 
   return `${signed}.${Buffer.from(issuer.sign(new TextEncoder().encode(signed))).toString('base64url')}`;
 }
 
-/** Uses a bus and a store on a server with that configuration. */
-async function knock(
+/** Starts a server with this configuration, and uses a bus and a store on it with these credentials. */
+async function tryOut(
   config: string,
   credentials: NatsCredentials,
   { scheme = 'nats', prefix = `t${randomUUID().slice(0, 8)}` } = {},
@@ -58,21 +58,21 @@ async function knock(
 onNats('access to NATS', () => {
   const USERS = 'authorization { user: "tagalong", password: "right" }';
 
-  test('with a user and its password', async () => {
-    await knock(USERS, { user: 'tagalong', password: 'right' });
+  test('accepts a user with its password', async () => {
+    await tryOut(USERS, { user: 'tagalong', password: 'right' });
   });
 
-  test('with a token', async () => {
-    await knock('authorization { token: "t0ken" }', { token: 't0ken' });
+  test('accepts a token', async () => {
+    await tryOut('authorization { token: "t0ken" }', { token: 't0ken' });
   });
 
-  test('with the seed of an nkey', async () => {
+  test('accepts the seed of an nkey', async () => {
     const user = nkeys.createUser();
     const seed = new TextDecoder().decode(user.getSeed());
-    await knock(`authorization { users: [ { nkey: "${user.getPublicKey()}" } ] }`, { nkeySeed: seed });
+    await tryOut(`authorization { users: [ { nkey: "${user.getPublicKey()}" } ] }`, { nkeySeed: seed });
   });
 
-  test('with the JWT and seed of a .creds file', async () => {
+  test('accepts the JWT and the seed of a .creds file', async () => {
     const [operator, user] = [nkeys.createOperator(), nkeys.createUser()];
     const [account, system] = [nkeys.createAccount(), nkeys.createAccount()];
     const limits = {
@@ -87,7 +87,7 @@ onNats('access to NATS', () => {
     };
     const accountLimits = { ...limits, imports: -1, exports: -1 };
     const accounts = [account, system].map((each) => {
-      // An account of the system may not have streams.
+      // The server refuses a system account that may have streams.
       const { mem_storage, disk_storage, ...rest } = accountLimits;
       const own = each === system ? rest : { ...rest, mem_storage, disk_storage };
       return `${each.getPublicKey()}: "${jwt(operator, each, { type: 'account', limits: own })}"`;
@@ -110,18 +110,18 @@ onNats('access to NATS', () => {
       `system_account: ${system.getPublicKey()}`,
       `resolver_preload: { ${accounts.join(', ')} }`,
     ].join('\n');
-    await knock(config, { creds });
+    await tryOut(config, { creds });
   });
 
-  test('with the narrow permissions that README.md names', async () => {
+  test('the permissions of the page about NATS suffice', async () => {
     const readme = readFileSync(`${ROOT}shared/bus/nats/README.md`, 'utf8');
     const lines = /```\n(publish: .*)\n(subscribe: .*)\n```/.exec(readme)!;
     const permissions = `{ ${lines[1]}, ${lines[2]} }`;
     const config = `authorization { users: [ { user: "a", password: "b", permissions: ${permissions} } ] }`;
-    await knock(config, { user: 'a', password: 'b' }, { prefix: 'tagalong' });
+    await tryOut(config, { user: 'a', password: 'b' }, { prefix: 'tagalong' });
   });
 
-  test('with certificates on both sides', async () => {
+  test('accepts a client with a certificate, and refuses one without', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tagalong-nats-tls-'));
     try {
       execFileSync('sh', [`${ROOT}deploy/certificates.sh`, folder, 'nats=127.0.0.1', 'bus=127.0.0.1'], {
@@ -130,27 +130,27 @@ onNats('access to NATS', () => {
       const file = (name: string) => readFileSync(join(folder, name));
       const tls = `tls { cert_file: "${folder}/nats.pem", key_file: "${folder}/nats.key", ca_file: "${folder}/ca.pem", verify: true }`;
       const ca = file('ca.pem');
-      await knock(tls, { tls: { ca, cert: file('bus.pem'), key: file('bus.key') } }, { scheme: 'tls' });
-      await expect(knock(tls, { tls: { ca } }, { scheme: 'tls' })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
+      await tryOut(tls, { tls: { ca, cert: file('bus.pem'), key: file('bus.key') } }, { scheme: 'tls' });
+      await expect(tryOut(tls, { tls: { ca } }, { scheme: 'tls' })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
     } finally {
       rmSync(folder, { recursive: true });
     }
   });
 
-  test('a wrong password, or none, is refused', async () => {
-    await expect(knock(USERS, { user: 'tagalong', password: 'wrong' })).rejects.toMatchObject({ code: 'BUS_REFUSED' });
-    await expect(knock(USERS, {})).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+  test('refuses a wrong password, and none', async () => {
+    await expect(tryOut(USERS, { user: 'tagalong', password: 'wrong' })).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+    await expect(tryOut(USERS, {})).rejects.toMatchObject({ code: 'BUS_REFUSED' });
   });
 
-  test('an account without the needed permissions is refused at once', async () => {
+  test('an account without the needed permissions fails at once', async () => {
     const account = (publish: string) =>
       `authorization { users: [ { user: "a", password: "b", permissions: { publish: [${publish}] } } ] }`;
-    const knocking = (publish: string) => knock(account(publish), { user: 'a', password: 'b' });
-    await expect(knocking('"$JS.API.INFO"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
-    await expect(knocking('"$JS.API.>"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+    const connecting = (publish: string) => tryOut(account(publish), { user: 'a', password: 'b' });
+    await expect(connecting('"$JS.API.INFO"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
+    await expect(connecting('"$JS.API.>"')).rejects.toMatchObject({ code: 'BUS_REFUSED' });
   });
 
-  test('an absent server is unreachable, and the error contains no password', async () => {
+  test('the error about an absent server contains no password', async () => {
     const bus = natsBus({ servers: 'nats://alice:secret@127.0.0.1:1' });
     await expect(bus).rejects.toMatchObject({
       code: 'BUS_UNREACHABLE',
@@ -160,8 +160,8 @@ onNats('access to NATS', () => {
     await expect(natsStore({ servers: 'nats://127.0.0.1:1' })).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
   });
 
-  test('a server without JetStream for us is unfit', async () => {
+  test('an account without JetStream fails with BUS_UNFIT', async () => {
     const config = 'accounts { A { users: [ { user: "a", password: "b" } ] } }';
-    await expect(knock(config, { user: 'a', password: 'b' })).rejects.toMatchObject({ code: 'BUS_UNFIT' });
+    await expect(tryOut(config, { user: 'a', password: 'b' })).rejects.toMatchObject({ code: 'BUS_UNFIT' });
   });
 });

@@ -1,4 +1,4 @@
-/** Who may ask over HTTP: a token, or a person with an access token of a real OpenID Connect provider; over TLS too. */
+/** The HTTP interface accepts the shared token and access tokens of a real OpenID Connect provider, with and without TLS. */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { get } from 'node:https';
@@ -40,14 +40,14 @@ describe('OpenID Connect', () => {
   });
   afterAll(() => provider?.stop());
 
-  test('an access token for this audience is accepted, beside the shared token', async () => {
+  test('accepts an access token for this audience, and the shared token', async () => {
     const url = await serve({ token: TOKEN, oidc: { issuer: provider.issuer, audience: AUDIENCE } });
     expect(await status(url, await provider.token(AUDIENCE))).toBe(200);
     expect(await status(url, TOKEN)).toBe(200);
     expect(await status(url, `${TOKEN}x`)).toBe(401);
   });
 
-  test('tokens for another audience, expired, altered and foreign tokens are refused', async () => {
+  test('refuses tokens that are expired, altered, foreign, or for another audience', async () => {
     const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE } });
     expect(await status(url, await provider.token('https://elsewhere.example'))).toBe(401);
     const brief = await provider.token(AUDIENCE, 1);
@@ -63,7 +63,7 @@ describe('OpenID Connect', () => {
     expect(logged.join()).not.toContain('mallory');
   });
 
-  test('access tokens are refused while the provider is away, and the shared token still works', async () => {
+  test('refuses access tokens while the provider is down, and still accepts the shared token', async () => {
     const away = await startOidc();
     const { issuer } = away;
     const token = await away.token(AUDIENCE);
@@ -75,7 +75,7 @@ describe('OpenID Connect', () => {
   });
 });
 
-test('with a certificate it is https, and nothing else', async () => {
+test('a server with a certificate speaks https only', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-tls-'));
   try {
     execFileSync('sh', ['deploy/certificates.sh', folder, 'control=127.0.0.1']);
@@ -88,8 +88,8 @@ test('with a certificate it is https, and nothing else', async () => {
       get(`${url}/v1/thing`, { ca, headers }, (response) => resolve(response.resume().statusCode)).on('error', reject);
     });
     expect(answer).toBe(200);
-    await expect(fetch(`${url}/v1/thing`), 'who does not know the authority').rejects.toThrow();
-    await expect(fetch(url.replace('https', 'http')), 'in the clear').rejects.toThrow();
+    await expect(fetch(`${url}/v1/thing`), 'a client that does not trust the authority').rejects.toThrow();
+    await expect(fetch(url.replace('https', 'http')), 'plain http').rejects.toThrow();
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

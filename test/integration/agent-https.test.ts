@@ -1,4 +1,4 @@
-/** Who is heard by a site's agent over https, and what the others are told. */
+/** A site's agent takes orders over https from the control plane alone, and refuses all other clients. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -52,7 +52,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
       'agent',
     );
     const log = createLog('silent');
-    // Not started: it owns no VM, and what it says of itself is all that is asked for here.
+    // The agent is not started: these tests need its answers, and no VM.
     ({ close } = await serveAgent(qemuAgent({ config, log }), config, log));
     url = `https://127.0.0.1:${port}`;
   });
@@ -62,7 +62,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('the agent obeys control', async () => {
+  test('the agent takes orders from the control plane', async () => {
     const control = as(await certificate('ours', 'control'));
     expect(await control.instance('vm1')).toEqual({ atMs: expect.any(Number) });
     const order = control.order('vm1', 'release', { migration: 'vm1:1' });
@@ -72,13 +72,13 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await expect(control.order('vm1', 'copy', {} as never)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
   });
 
-  test('the agent refuses another site whose certificate is of the same authority', async () => {
+  test('the agent refuses another site with a certificate of the same authority', async () => {
     const bonn = as(await certificate('ours', 'bonn'));
     await expect(bonn.instance('vm1')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(bonn.order('vm1', 'remove', {})).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  test('the agent refuses a foreign control, whichever authority that trusts', async () => {
+  test('the agent refuses a control plane with a certificate of another authority', async () => {
     const stranger = await certificate('strangers', 'control');
     await expect(as(stranger).instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
     const { ca } = await certificate('ours', 'control');
@@ -91,7 +91,7 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await expect(nobody.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
-  test('control refuses an agent that shows the certificate of another site', async () => {
+  test('the control plane refuses an agent with the certificate of another site', async () => {
     const control = as(await certificate('ours', 'control'), 'bonn');
     await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });

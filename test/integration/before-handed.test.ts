@@ -1,4 +1,7 @@
-/** Where VMs are by the records of a program that wrote none of where they were handed to: placement's and the migrator's. */
+/**
+ * Older programs recorded no sites that VMs were handed to. The place of a VM then follows from the records of placement and
+ * of the migrator.
+ */
 import { expect, test, vi } from 'vitest';
 import { createSystem } from '#services/process/system.ts';
 import { whereaboutsBefore } from '#services/sites/hosts/before-handed.ts';
@@ -10,7 +13,7 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
-test('a VM is where its last move left it, else where placement has it, and unknown where its record cannot be read', async () => {
+test('a VM is at the end of its last move, else at the home in its record, else at an unknown site', async () => {
   const [bus, store, log] = [memoryBus(), memoryStore(), createLog('silent')];
   const uplinks = [{ provider: 'north', rateBps: 1e9 }];
   const sites = ['a', 'b'].map((site, i) => ({ site, lat: 50 + i, lon: 8, slots: 9, uplinks }));

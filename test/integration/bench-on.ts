@@ -1,8 +1,8 @@
-/** The quick form of `tagalong bench bus` on a real server: it measures everything, and leaves nothing. */
+/** The quick form of `tagalong bench bus` measures everything on a real server, and removes all that it makes there. */
 import { expect } from 'vitest';
 import { benchBus } from '#deploy/bench/bus/bus.ts';
 
-/** @param left what is on the server that was not there before */
+/** @param left lists what is on the server */
 export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, left: () => Promise<unknown>) {
   const before = await left();
   const { rows } = await benchBus({ servers: [server], quick: true, seed: 1 });
@@ -15,7 +15,7 @@ export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, l
   expect(named('decision out')).toHaveLength(2);
   expect(named('partition')).toHaveLength(3);
   expect(named('backlog of 10,000')).toHaveLength(1);
-  // However little was measured, this is no matter of the machine.
+  // This aim does not depend on the speed of the machine.
   expect(named('newest position')).toMatchObject([{ value: 100, met: true }]);
   expect(await left()).toEqual(before);
 }

@@ -5,7 +5,7 @@ import { onKafka } from '../servers/on-kafka.ts';
 import { expectQuickBench } from './bench-on.ts';
 
 onKafka('the benchmark of the bus on Kafka', () => {
-  test('measures the bus and placement against the bare client, and leaves no topic there', async () => {
+  test('compares the bus and placement with the bare client, and leaves no topic on the server', async () => {
     const { brokers, stop } = await startKafka();
     const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
     try {

@@ -1,4 +1,4 @@
-/** Values that once stopped everything, or much, for good: what is promised of each now. */
+/** Extreme values once stopped whole services for good. Now each is refused, or does no harm. */
 import { describe, expect, test } from 'vitest';
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { MAX_RTTS_KEPT } from '#shared/events/bounds.ts';
@@ -16,7 +16,7 @@ async function attached(yaml = '', ...users: string[]) {
   return world;
 }
 
-describe('numbers beyond everything real are refused at the door', () => {
+describe('ingest refuses an absurd number', () => {
   test.each<[string, string, string, object]>([
     [
       'a round trip of 1e308 ms',
@@ -25,26 +25,29 @@ describe('numbers beyond everything real are refused at the door', () => {
       { user: 'ann', ...here, rtts: [{ site: 'x', rttMs: 1e308 }] },
     ],
     ['a VM of 1e308 bytes', 'PUT', '/v1/vms/v2', { home: 'east', spec: { ...spec, ramBytes: 1e308 } }],
-    ['a VM of next to nothing', 'PUT', '/v1/vms/v2', { home: 'east', spec: { ...spec, ramBytes: 5e-324 } }],
+    ['a VM of 5e-324 bytes', 'PUT', '/v1/vms/v2', { home: 'east', spec: { ...spec, ramBytes: 5e-324 } }],
     ['a disk of 1e308 bytes', 'PUT', '/v1/vms/v2', { home: 'east', spec: { ...spec, diskBytes: 1e308 } }],
-    ['a weight of next to nothing', 'PUT', '/v1/vms/v1/sessions/ann', { weight: 5e-324 }],
+    ['a weight of 5e-324', 'PUT', '/v1/vms/v1/sessions/ann', { weight: 5e-324 }],
     ['a gap of 1e308 ms', 'POST', '/v1/interruptions', { vm: 'v1', user: 'ann', gapMs: 1e308 }],
   ])('%s', async (_what, method, path, body) => {
     const { ask } = await attached('', 'ann');
     expect(await ask(method, path, body)).toMatchObject({ status: 400, body: { error: { code: 'EVENT_INVALID' } } });
   });
 
-  test.each(['constructor', 'toString', '__proto__'])('MEC 013: a notification called %s is refused', async (name) => {
-    const { ask } = await attached('', 'ann');
-    const answer = await ask('POST', '/v1/mec013', { notificationType: name });
-    expect(answer).toMatchObject({ status: 400, body: { error: { code: 'EVENT_INVALID' } } });
-  });
+  test.each(['constructor', 'toString', '__proto__'])(
+    'MEC 013: ingest refuses the notification type %s',
+    async (name) => {
+      const { ask } = await attached('', 'ann');
+      const answer = await ask('POST', '/v1/mec013', { notificationType: name });
+      expect(answer).toMatchObject({ status: 400, body: { error: { code: 'EVENT_INVALID' } } });
+    },
+  );
 });
 
 describe('quotas', () => {
   const quota = { status: 429, body: { error: { code: 'QUOTA_EXCEEDED' } } };
 
-  test('a request has at most 1,000 positions, as an array or as lines; nothing of it is published', async () => {
+  test('a request with more than 1,000 positions publishes none, as an array or as lines', async () => {
     const { ask } = await attached('', 'ann');
     const many = Array.from({ length: 1001 }, (_, i) => ({ user: 'ann', ...here, atMs: NOW_MS - 2000 + i }));
     expect(await ask('POST', '/v1/locations', many)).toMatchObject(quota);
@@ -54,7 +57,7 @@ describe('quotas', () => {
     expect((await ask('POST', '/v1/locations', many.slice(1))).body).toMatchObject({ accepted: 1000, events: 1000 });
   });
 
-  test('a request makes at most 10,000 events, counted before one of them is made', async () => {
+  test('a request that would make more than 10,000 events publishes none', async () => {
     const { ingest, ask } = await attached('', 'ann');
     for (let i = 2; i <= 11; i++) {
       await ingest.declareVm(`v${i}`, 'east', spec);
@@ -65,7 +68,7 @@ describe('quotas', () => {
     expect(await published('location.reported.v1')).toEqual([]);
   });
 
-  test('VMs, VMs of a user and users of a VM are limited, and leaving makes room', async () => {
+  test('quotas limit VMs, VMs of a user and users of a VM; a departure makes room', async () => {
     const { ingest, ask } = await attached('ingest: { quotas: { vms: 2, sessionsPerUser: 1, usersPerVm: 1 } }', 'ann');
     const put = (path: string, body = {}) => ask('PUT', path, body);
     const vm = { home: 'east', spec };
@@ -80,7 +83,7 @@ describe('quotas', () => {
     expect((await put('/v1/vms/v3', vm)).status).toBe(204);
   });
 
-  test('round trips are kept only to existing sites, and only a bounded number', () => {
+  test('placement keeps round trips to existing sites only, and a bounded number', () => {
     const l = line(40);
     l.vm('v', 's0');
     l.attach('v', 'ann');
@@ -98,15 +101,15 @@ describe('quotas', () => {
   });
 });
 
-describe('times ahead', () => {
-  test('a position from a clock that is ahead is published as of now, and once', async () => {
+describe('a time in the future', () => {
+  test('ingest publishes a position of a clock that is ahead once, with the present time', async () => {
     const { ask } = await attached('', 'ann');
     const ahead = { user: 'ann', ...here, atMs: NOW_MS + 45_000 };
     for (let i = 0; i < 2; i++) expect((await ask('POST', '/v1/locations', ahead)).body).toMatchObject({ accepted: 1 });
     expect(data(await published('location.reported.v1'))).toMatchObject([{ atMs: Math.ceil(clock.now()) }]);
   });
 
-  test('it moves no VM past the clock of the process, freezes none, and shuts no later position out', () => {
+  test('a position ahead neither advances nor freezes its VM, and placement accepts the next one', () => {
     const now = virtualClock(NOW_MS);
     const world = createWorld({ config: configWith(), clock: now });
     for (const [site, lat] of [
@@ -124,7 +127,7 @@ describe('times ahead', () => {
     expect(['looked', 'quiet']).toContain(at(NOW_MS + 1000));
   });
 
-  test('a heartbeat of the year 2312 does not shut the true ones out', () => {
+  test('placement accepts true heartbeats after one of the year 2312', () => {
     const l = line(2);
     l.site(1, { atMs: Date.UTC(2312, 0), draining: true });
     l.pass(1000);

@@ -1,4 +1,4 @@
-/** Members that are killed and come back, others that leave, a server that is killed: at once, and again and again. */
+/** Kills members, stops members and kills the server, in random order, while events are published. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -17,7 +17,7 @@ const DISTURBANCES = 8;
 const BETWEEN_MS = 1_500;
 const vms = Array.from({ length: 30 }, (_, i) => `vm-${i}`);
 
-onNats('the bus on NATS, while processes and the server are killed', () => {
+onNats('the bus on NATS, while its members and its server are killed', () => {
   test('loses nothing, and keeps keys in order', async () => {
     const random = seededRandom(SEED);
     const server = await startNats();
@@ -30,15 +30,15 @@ onNats('the bus on NATS, while processes and the server are killed', () => {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       members.push(child);
-      // One that found no server for too long is started again, as a supervisor would.
+      // A member ends if it finds no server for too long. A supervisor would start it again.
       child.once('exit', () => {
         if (!members.includes(child)) return;
         members.splice(members.indexOf(child), 1);
         join();
       });
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const said = JSON.parse(line) as Handled | { assigned: number[] };
-        if ('key' in said) handled.push(said);
+        const printed = JSON.parse(line) as Handled | { assigned: number[] };
+        if ('key' in printed) handled.push(printed);
       });
     };
     const disturbances = [
@@ -51,7 +51,7 @@ onNats('the bus on NATS, while processes and the server are killed', () => {
     ];
     const bus = await natsBus({ servers: server.url, prefix, partitions: PARTITIONS });
     try {
-      // The group's place begins here: what is published before nobody has asked for.
+      // The offset of the group begins here; the group gets no event from before.
       await (await bus.subscribe({ group: 'g', types: ['location.reported.v1'] }, async () => {})).stop();
       for (let i = 0; i < MEMBERS; i++) join();
       let disturbing = true;

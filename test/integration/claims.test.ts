@@ -1,4 +1,4 @@
-/** What sites claim, deny or leave unsaid about VMs: our records say where a VM may run (finding 23, rules 1 and 9). */
+/** Sites report VMs that they do not have, or stay silent. The records alone decide where a VM may run (rules 1 and 9). */
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { handedKey } from '#services/sites/place-records.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
@@ -11,7 +11,7 @@ import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qem
 import { decided } from '../unit/shared/migration/world.ts';
 
 const MACHINE = { image: 'default', vcpus: 1, spec: IDLE_SPEC };
-/** Takes the question and never answers. */
+/** Takes the request and never answers. */
 const silence: Lie = () => {};
 
 let sites: FakeSites;
@@ -43,7 +43,7 @@ afterEach(async () => {
   await sites.close();
 });
 
-/** @param remembers whether the store is one that outlives a process */
+/** @param remembers whether the configured store survives the process */
 async function start(remembers = true): Promise<void> {
   const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 1e9 }));
   const config = parseConfig(
@@ -71,7 +71,7 @@ const move = async (vm: string, from: string, to: string) => {
   await bus.publish([envelop(fact as Parameters<typeof envelop>[0], `${vm}:${serial}`, '/test') as Event]);
   await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), 20_000);
 };
-/** Two further heartbeats of each site that answers. */
+/** Waits for two further heartbeats of two sites. */
 const beats = async () => {
   for (let i = 0; i < 2; i++) {
     reported.clear();
@@ -83,7 +83,7 @@ const at = (site: string, lie: Lie) => {
 };
 
 describe('a site that claims VMs of others', () => {
-  test('is not believed: its heartbeat names only the VMs that were handed to it', async () => {
+  test('has only the VMs in its heartbeat that were handed to it', async () => {
     await start();
     await Promise.all([declare('v1', 'a'), declare('v2', 'b')]);
     await Promise.all([runsAt('v1', 'a'), runsAt('v2', 'b')]);
@@ -95,7 +95,7 @@ describe('a site that claims VMs of others', () => {
     expect(mover.machines.foreignVms!()).toBe(2);
   });
 
-  test('does not keep the VM of a site that reports later from starting', async () => {
+  test('cannot prevent that the VM starts at its home', async () => {
     await start();
     await beats();
     sites.smuggle('b', 'v9', MACHINE);
@@ -109,7 +109,7 @@ describe('a site that claims VMs of others', () => {
 });
 
 describe('a site that does not answer', () => {
-  test('keeps no VM of other sites from starting, moving and being removed', async () => {
+  test('cannot prevent that VMs of other sites start, move and are removed', async () => {
     at('c', silence);
     await start();
     await Promise.all([declare('w1', 'c'), declare('w2', 'c'), declare('v1', 'a')]);
@@ -120,7 +120,7 @@ describe('a site that does not answer', () => {
     await runsAt('v1');
   });
 
-  test('is told of its own VMs when it answers again', async () => {
+  test('gets the orders for its VMs when it answers again', async () => {
     await start();
     sites.deaf.add('c');
     await declare('w1', 'c');
@@ -131,14 +131,14 @@ describe('a site that does not answer', () => {
     await runsAt('w1', 'c');
     sites.deaf.add('c');
     await retire('w1');
-    // Another site does not get it while it may run there.
+    // The VM may still run at c, so a does not get it.
     await declare('w1', 'a');
     await declare('v2', 'a');
     await runsAt('v2', 'a');
     expect(sites.runningSites('w1')).toEqual(['c']);
     sites.deaf.clear();
     await runsAt('w1');
-    // The site has removed it before its answer arrives and the record goes.
+    // The record is deleted some time after the removal: once the answer of the site has arrived.
     await vi.waitFor(async () => expect(await store.get(handedKey('w1'))).toBeUndefined(), 20_000);
     await declare('w1', 'a');
     await runsAt('w1', 'a');
@@ -146,7 +146,7 @@ describe('a site that does not answer', () => {
 });
 
 describe('a VM that has moved', () => {
-  test('is not started at its home by a later process, whatever the sites report', async () => {
+  test('stays at its destination after a restart, whatever the sites report', async () => {
     await start();
     await declare('v1', 'a');
     await runsAt('v1', 'a');
@@ -163,7 +163,7 @@ describe('a VM that has moved', () => {
     expect(sites.runningSites('v1')).toEqual(['b']);
   });
 
-  test('is found again by a process without records, and is not started twice', async () => {
+  test('is found by a process without records, and is not started twice', async () => {
     await start(false);
     await declare('v1', 'a');
     await runsAt('v1', 'a');
@@ -175,7 +175,7 @@ describe('a VM that has moved', () => {
     await declare('v1', 'a');
     await declare('v2', 'a');
     await vi.waitFor(() => expect(reported.has('a')).toBe(true));
-    // Without records, who is silent may run anything.
+    // Without records, a silent site may run any VM.
     expect([...sites.runningSites('v1'), ...sites.runningSites('v2')]).toEqual(['b']);
     sites.deaf.clear();
     await runsAt('v2', 'a');

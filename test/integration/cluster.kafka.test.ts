@@ -25,7 +25,7 @@ onKafka('Kafka on three nodes', () => {
   }, 90_000);
   afterAll(() => servers?.stop());
 
-  test('keeps all events and records when one of them is lost', async () => {
+  test('loses no event and no record when one node is lost', async () => {
     const options = { brokers: servers.brokers, prefix: freshPrefix(), partitions: 4, timing };
     const [bus, store] = await Promise.all([kafkaBus(options), kafkaStore(options)]);
     const seen = new Recorder();
@@ -47,14 +47,14 @@ onKafka('Kafka on three nodes', () => {
   }, 120_000);
 });
 
-onKafka('Kafka on three nodes, for good without one of them', () => {
+onKafka('Kafka on three nodes that loses one for good', () => {
   let servers: KafkaServers;
   beforeAll(async () => {
     servers = await startKafka({ nodes: 3 });
   }, 90_000);
   afterAll(() => servers?.stop());
 
-  test('a write that a lost leader had not stored is written by its successor', async () => {
+  test('a write that the lost leader did not store is stored by its successor', async () => {
     const prefix = freshPrefix();
     const topic = `${prefix}.events`;
     const admin = new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING }).admin();
@@ -140,7 +140,7 @@ onKafka('Kafka with authentication', () => {
     });
   });
 
-  test('is refused where another authority signed its certificate', async () => {
+  test('refuses a broker with a certificate of another authority', async () => {
     const { tls: _, ...rest } = as('plain');
     await expect(kafkaBus({ ...rest, tls: {} })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
   });

@@ -1,4 +1,4 @@
-/** Three servers that keep three copies: one may be lost at any time. */
+/** A cluster of three servers stores three copies, and survives the loss of one server. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
@@ -11,7 +11,7 @@ const vms = Array.from({ length: 20 }, (_, i) => `vm-${i}`);
 const ROUNDS = 60;
 
 onNats('a cluster of three NATS servers', () => {
-  test('loses nothing, keeps keys in order and has its records when one of them is killed', async () => {
+  test('loses no event and no record when one server is killed, and keeps the order of keys', async () => {
     const servers = await startNatsCluster();
     const options = {
       servers: servers.map(({ url }) => url),

@@ -1,4 +1,4 @@
-/** Several policies and seeds on several threads: the same as one after the other, byte for byte. */
+/** Several policies and seeds on several threads give the same result as on one thread, byte for byte. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ async function folder(): Promise<string> {
   return folders.at(-1)!;
 }
 
-/** A trace of a few users who go from site to site, and the sites. */
+/** Writes a trace of five users who go from site to site, and a list of sites. */
 async function recorded(): Promise<Subject> {
   const here = await folder();
   const rows = Array.from({ length: 600 }, (_, i) => {
@@ -38,14 +38,14 @@ async function recorded(): Promise<Subject> {
   return { kind: 'trace', path: join(here, 'trace.csv'), options: {}, sites };
 }
 
-/** The result and the events of a comparison, as text. */
+/** Runs a comparison. @returns its result, also as text, and its events as text */
 async function outcome(subject: Subject, options: Omit<SimulateOptions, 'config' | 'factsPath'>) {
   const factsPath = join(await folder(), 'facts.ndjson');
   const { comparison } = await simulate(subject, { config, ...options, factsPath });
   return { comparison, json: JSON.stringify(comparison), facts: await readFile(factsPath, 'utf8') };
 }
 
-// Threads start slowly where the machine is busy.
+// Threads start slowly on a busy machine.
 const TIMEOUT_MS = 120_000;
 
 describe.each<[string, () => Promise<Subject>, readonly number[]]>([
@@ -65,13 +65,13 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
       policies.flatMap((policy) => seeds.map((seed) => [policy, seed])),
     );
     expect(runs.at(-1)!.migrations.completed).toBeGreaterThan(0);
-    // The events come policy by policy, seed by seed, too; of a recorded trace, which knows no chance, they name no seed.
+    // The events also come in order of policy and seed. A recorded trace has no seed, so its events name none.
     const lines = alone.facts.trimEnd().split('\n');
     const groups = new Set(
       lines.map((line) => /^\{"policy":"([^"]+)"(?:,"seed":(\d+))?,/.exec(line)!.slice(1).join(' ')),
     );
     const named = subject.kind === 'trace' ? [''] : seeds;
-    // Who never moves has none, nor has a bound.
+    // The first policy never moves a VM, and the last is a bound: neither has events.
     const expected = policies.slice(1, -1).flatMap((policy) => named.map((seed) => `${policy} ${seed}`));
     expect([...groups]).toEqual(expected);
     for (const { policy, cost } of runs) {
@@ -81,7 +81,7 @@ describe.each<[string, () => Promise<Subject>, readonly number[]]>([
   });
 });
 
-test('a run of a comparison equals the same run of the engine alone', { timeout: TIMEOUT_MS }, async () => {
+test('a run of a comparison equals the same run by the engine alone', { timeout: TIMEOUT_MS }, async () => {
   const { sites, vms, fixes } = northeastCorridor(2);
   const alone = await run({ config, sites, vms, batches: [[...fixes()]] });
   const options = { config, policies: ['never', 'tagalong'], seeds: [1, 2] };
@@ -89,7 +89,7 @@ test('a run of a comparison equals the same run of the engine alone', { timeout:
   expect(JSON.stringify(runs.at(-1))).toBe(JSON.stringify({ seed: 2, ...alone }));
 });
 
-test('a shared trace gives its rows as they were read, and a trace that is too long is not kept in memory', async () => {
+test('a shared trace holds the rows as they were read; a trace that is too long is not shared', async () => {
   const subject = (await recorded()) as Extract<Subject, { kind: 'trace' }>;
   const read = await openTrace(subject.path);
   const fixes = [];
@@ -100,7 +100,7 @@ test('a shared trace gives its rows as they were read, and a trace that is too l
   expect(await shareTrace(read.batches(), fixes.length - 1)).toBeUndefined();
 });
 
-test('the result reports how the trace was read, also where several runs share it', {
+test('the result says how many rows of the trace are bad, also if several runs share it', {
   timeout: TIMEOUT_MS,
 }, async () => {
   const subject = await recorded();
@@ -115,9 +115,9 @@ test('the result reports how the trace was read, also where several runs share i
 
 describe('a failure in one of the threads', { timeout: TIMEOUT_MS }, () => {
   test.each([
-    ['a policy that nobody wrote', MADE_UP, ['never', 'always', 'tagalong'], 'POLICY_UNKNOWN'],
-    ['a generator that nobody wrote', { kind: 'generated', generator: 'bees' }, ['never', 'tagalong'], 'USAGE'],
-  ] as const)('is reported with its code: %s', async (_, subject, policies, code) => {
+    ['an unknown policy', MADE_UP, ['never', 'always', 'tagalong'], 'POLICY_UNKNOWN'],
+    ['an unknown generator', { kind: 'generated', generator: 'bees' }, ['never', 'tagalong'], 'USAGE'],
+  ] as const)('fails the comparison with its code: %s', async (_, subject, policies, code) => {
     await expect(simulate(subject, { config, policies, seeds: [1, 2], threads: 2 })).rejects.toMatchObject({ code });
   });
 });

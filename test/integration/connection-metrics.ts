@@ -1,4 +1,4 @@
-/** What each process says of its connections to bus and store, whatever the server is that breaks them. */
+/** Checks how each process reports that it loses and regains its connections to bus and store. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { PROCESSES } from '#services/process/modules.ts';
 import { createSingle, type Single } from '#services/process/single.ts';
@@ -9,13 +9,13 @@ import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import { PATIENTLY } from '../patience.ts';
 
-/** So soon a loss is known: the questions come every two seconds, and may take three. */
+/** A process notices a loss within this time: it checks every two seconds, and a check may take three. */
 const SOON = { timeout: 10_000, interval: 200 };
 const MIGRATOR = PROCESSES.indexOf('migrator');
-/** Lines that one process may write about one thing while the server is away for some seconds. */
+/** The most lines of one kind that a process may log while the server is down for some seconds. */
 const MOST_LINES = 3;
 
-/** A server that can be ended and started again, with what it kept. */
+/** A server that can be killed, and started again with its data. */
 export interface Breakable {
   readonly url: string;
   kill(): Promise<void>;
@@ -23,7 +23,7 @@ export interface Breakable {
   stop(): Promise<void>;
 }
 
-/** @param expected metrics that have grown when the server was away, and others that have to be there */
+/** @param expected `grown`: counters that grow while the server is down; `others`: metrics that exist */
 export function connectionMetrics(
   start: () => Promise<Breakable>,
   expected: { readonly grown: readonly string[]; readonly others: readonly string[] },
@@ -54,9 +54,9 @@ export function connectionMetrics(
       running.push(single);
       urls.push((await single.listen()).url);
     }
-    // Ingest waits for the others.
+    // Ingest is ready only when the others have started.
     await Promise.all(running.map((single) => single.start()));
-    const told = async (metric: string) =>
+    const valuesOf = async (metric: string) =>
       Promise.all(
         urls.map(async (at) => {
           const text = await metricsAt(at);
@@ -64,7 +64,7 @@ export function connectionMetrics(
           return Number(new RegExp(`^${metric} (\\d+)$`, 'm').exec(text)?.[1]);
         }),
       );
-    for (const metric of grown) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 0));
+    for (const metric of grown) expect(await valuesOf(metric), metric).toEqual(PROCESSES.map(() => 0));
     const answers = () => Promise.all(urls.map(async (at) => readinessOf(await fetch(`${at}/readyz`))));
     const connections = ['tagalong_bus_connected', 'tagalong_store_connected'];
     const onDuty = async () => /^tagalong_migrator_on_duty (\d)$/m.exec(await metricsAt(urls[MIGRATOR]!))?.[1];
@@ -78,16 +78,16 @@ export function connectionMetrics(
       for (const { status, text } of await answers()) {
         expect(status).toBe(503);
         expect(text).toMatch(/the bus has been unreachable for .*the store has been unreachable for /);
-        // Everybody may read it.
+        // /readyz needs no token, so that it must not show addresses.
         expect(text).not.toContain('127.0.0.1');
       }
     }, SOON);
-    for (const metric of connections) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 0));
+    for (const metric of connections) expect(await valuesOf(metric), metric).toEqual(PROCESSES.map(() => 0));
     expect(await onDuty()).toBe('0');
     await server.restart();
     await vi.waitFor(async () => {
       expect((await answers()).map(({ status }) => status)).toEqual(PROCESSES.map(() => 200));
-      for (const metric of connections) expect(await told(metric), metric).toEqual(PROCESSES.map(() => 1));
+      for (const metric of connections) expect(await valuesOf(metric), metric).toEqual(PROCESSES.map(() => 1));
       expect(await onDuty()).toBe('1');
     }, PATIENTLY);
     for (const lines of logs) {
@@ -105,9 +105,9 @@ export function connectionMetrics(
       for (const [msg, repeats] of faults) expect(repeats.length, msg).toBeLessThanOrEqual(MOST_LINES);
     }
     for (const metric of grown) {
-      await vi.waitFor(async () => expect(Math.min(...(await told(metric))), metric).toBeGreaterThan(0), PATIENTLY);
+      await vi.waitFor(async () => expect(Math.min(...(await valuesOf(metric))), metric).toBeGreaterThan(0), PATIENTLY);
     }
-    for (const metric of others) expect((await told(metric)).every(Number.isFinite), metric).toBe(true);
+    for (const metric of others) expect((await valuesOf(metric)).every(Number.isFinite), metric).toBe(true);
   }, 150_000);
 }
 

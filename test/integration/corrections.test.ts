@@ -8,8 +8,8 @@ const lesson = (migration: string, duration: number, pair = 'a~b') => ({
   sample: { duration, interruption: null },
 });
 
-describe('corrections that several placements write', () => {
-  test('hold the measurements of all placements, in any order of writing', async () => {
+describe('corrections of several placements', () => {
+  test('hold the measurements of all placements, in any order', async () => {
     const store = memoryStore();
     const lessons = Array.from({ length: 20 }, (_, i) => lesson(`v:${i}`, 2));
     await Promise.all(lessons.map((one) => addLessons(store, [one])));
@@ -18,7 +18,7 @@ describe('corrections that several placements write', () => {
     expect(expected.samples).toBe(20);
   });
 
-  test('count a move once, also where it is learned again after a crash', async () => {
+  test('count a move once, also if it arrives again after a crash', async () => {
     const store = memoryStore();
     const first = await addLessons(store, [lesson('v:1', 2), lesson('v:1', 3, 'b~a')]);
     const again = await addLessons(store, [lesson('v:1', 2), lesson('v:2', 4)]);

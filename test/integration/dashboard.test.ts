@@ -23,11 +23,11 @@ async function serve(register: (surface: HttpSurface) => void): Promise<string> 
 }
 
 describe('a viewer', () => {
-  /** Serves lines whose changes are as large as wanted. */
-  async function viewersOf(bytes: number): Promise<{ url: string; viewers: Viewers; said: () => number }> {
-    let said = 0;
+  /** Serves a picture and then changes of this size. `linesMade` counts the lines that were made. */
+  async function viewersOf(bytes: number): Promise<{ url: string; viewers: Viewers; linesMade: () => number }> {
+    let linesMade = 0;
     const line = (kind: 'picture' | 'changes'): Line =>
-      ({ kind, atMs: ++said, fromMs: 0, gone: ['x'.repeat(kind === 'changes' ? bytes : 1)] }) as unknown as Line;
+      ({ kind, atMs: ++linesMade, fromMs: 0, gone: ['x'.repeat(kind === 'changes' ? bytes : 1)] }) as unknown as Line;
     const viewers = createViewers({ picture: () => line('picture'), changes: () => line('changes') });
     const server = createServer((_, response: ServerResponse) => void viewers.add(response, true));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -35,7 +35,7 @@ describe('a viewer', () => {
       () => server.close(),
       () => viewers.close(),
     );
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, viewers, said: () => said };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, viewers, linesMade: () => linesMade };
   }
   const kindsIn = (text: string) =>
     text
@@ -43,7 +43,7 @@ describe('a viewer', () => {
       .filter(Boolean)
       .map((line) => (JSON.parse(line) as Line).kind);
 
-  test('gets the picture first, then what has changed, at most four times a second', async () => {
+  test('gets the picture first, then changes at most four times a second', async () => {
     const { url, viewers } = await viewersOf(10);
     const begunMs = performance.now();
     const reader = (await fetch(url)).body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -55,24 +55,24 @@ describe('a viewer', () => {
     await vi.waitFor(() => expect(viewers.size).toBe(0));
   });
 
-  test('that reads nothing is sent nothing more, and starts again with the picture', async () => {
-    const { url, said } = await viewersOf(4_000_000);
+  test('that does not read gets nothing more; when it reads again, it gets the picture', async () => {
+    const { url, linesMade } = await viewersOf(4_000_000);
     const reader = (await fetch(url)).body!.pipeThrough(new TextDecoderStream()).getReader();
     let text = (await reader.read()).value!;
-    // So many frames pass unread; were they all sent, there would be as many lines.
-    const before = said();
-    await vi.waitFor(() => expect(said() - before).toBeGreaterThan(12), { timeout: 20_000 });
+    // Twelve frames pass while nobody reads. A dashboard that sent them all would send twelve lines.
+    const before = linesMade();
+    await vi.waitFor(() => expect(linesMade() - before).toBeGreaterThan(12), { timeout: 20_000 });
     while (kindsIn(text.slice(0, text.lastIndexOf('\n') + 1)).filter((kind) => kind === 'picture').length < 2) {
       text += (await reader.read()).value;
     }
     const kinds = kindsIn(text.slice(0, text.lastIndexOf('\n') + 1));
-    expect(kinds.length).toBeLessThan(said() - 6);
+    expect(kinds.length).toBeLessThan(linesMade() - 6);
     await reader.cancel();
   });
 });
 
 describe('a dashboard that runs alone', () => {
-  test('forwards requests of its pages to the service that answers them, and only with the token', async () => {
+  test('forwards a request to the service that answers it, and refuses one without the token', async () => {
     const standby = await serve(({ app }) => {
       app.delete('/v1/migrations/:id', async (_, reply) => reply.code(421).send({ error: { code: 'HELD_ELSEWHERE' } }));
     });
@@ -109,7 +109,7 @@ describe('a dashboard that runs alone', () => {
     expect((await fetch(`${url}/v1/vms/v/moves`, { method: 'POST' })).status).toBe(401);
   });
 
-  test('names the missing setting where it knows no service to ask', async () => {
+  test('names the missing setting if it has no services', async () => {
     await expect(createRelay([], TOKEN).explain('v')).rejects.toMatchObject({
       code: 'SERVER_UNREACHABLE',
       message: expect.stringContaining('dashboard.services'),

@@ -50,7 +50,7 @@ const publish = async (...events: Event[]) => {
 };
 
 describe('dead letters', () => {
-  test('are listed with time, code, reason, type and VM, and without users and positions', async () => {
+  test('are listed with time, code, reason, type and VM, without users and positions', async () => {
     await publish(retired('w'), location('v'));
     const list = await listDeadLetters(store, {});
     expect(list[0]).toEqual({
@@ -66,7 +66,7 @@ describe('dead letters', () => {
     expect(await listDeadLetters(store, { code: 'BUS_CLOSED' })).toEqual([]);
   });
 
-  test('are published again once, although a bus drops repeats, and are then forgotten', async () => {
+  test('are published again once, although the bus drops repeats, and are then deleted', async () => {
     const monitor = createMonitor({ bus, store, clock, log: createLog('silent') });
     await monitor.start();
     await publish(location('v'), retired('v'), retired('w'));
@@ -78,12 +78,12 @@ describe('dead letters', () => {
     );
     expect((await listDeadLetters(store, {})).map(({ key }) => key)).toEqual(['w', 'w']);
     expect(await replayDeadLetters(store, bus, { vm: 'v' })).toEqual({ replayed: 0, unusable: 0 });
-    // Who counts events counts it once.
+    // The monitor counts an event once, although two groups refused it.
     expect(await monitor.metrics()).toContain('tagalong_events_total{type="vm.retired.v1"} 2');
     await monitor.stop();
   });
 
-  test('that are refused again become dead letters again', async () => {
+  test('become dead letters again if they are refused again', async () => {
     await publish(location('v'));
     await replayDeadLetters(store, bus, {});
     await bus.idle();
@@ -95,7 +95,7 @@ describe('dead letters', () => {
     expect(await listDeadLetters(store, {})).toEqual([]);
   });
 
-  test('without a valid event stay, and are counted', async () => {
+  test('without a valid event stay, and are counted as unusable', async () => {
     const data = { vm: 'v', atMs: START_MS, code: 'EVENT_INVALID', reason: 'not JSON', original: 'rubbish' };
     await publish(envelop({ type: 'event.rejected.v1', data }, 'rejected:test', '/test'));
     expect(await listDeadLetters(store, {})).toMatchObject([{ type: 'unknown', key: 'v' }]);
@@ -103,7 +103,7 @@ describe('dead letters', () => {
     expect(await listDeadLetters(store, {})).toHaveLength(1);
   });
 
-  test('are not kept for longer than events are', async () => {
+  test('are deleted when the retention of events has passed', async () => {
     await publish(location('v'));
     clock.advanceTo(START_MS + 3 * HOUR_MS);
     await publish(location('w', START_MS + 3 * HOUR_MS));

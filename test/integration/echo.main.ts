@@ -1,4 +1,4 @@
-/** The echo service as a process of its own, so that `mptcpize` can open its sockets. Prints its port. */
+/** Runs the echo service as a process, so that `mptcpize` can make its sockets MPTCP. Prints its port. */
 import { echoServer } from './echo.ts';
 
 console.log((await echoServer()).port);

@@ -1,17 +1,17 @@
-/** An echo service on loopback that can be told to go wrong. */
+/** An echo service on loopback that can inject faults. */
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 
 export interface Echo {
   readonly port: number;
-  /** Connections that were ever made. */
+  /** Number of all connections so far. */
   readonly connections: number;
-  /** Changes what is sent back from now on; each chunk is given to it. */
+  /** From now on, sends back `change(chunk)` for each chunk; undefined: the chunk itself. */
   damage(change: ((chunk: Buffer) => Buffer) | undefined): void;
-  /** Answers nothing for so long, then everything. */
+  /** Holds all answers back for this time, then sends them. */
   pause(ms: number): Promise<void>;
-  /** Ends the connections, by RST or by FIN. */
+  /** Ends all connections, with RST or with FIN. */
   cut(how: 'reset' | 'close'): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Servers that answer without end, a byte at a time, never, or nonsense: whoever asked has an error in time. */
+/** Servers answer without end, byte by byte, never, or with nonsense. The client gets an error in time. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +16,7 @@ import { fetchAnswer } from '#shared/http/answer.ts';
 import { createLog } from '#shared/log.ts';
 
 const MEBIBYTE = 'a'.repeat(2 ** 20);
-/** What a server does with a request; each ends with the connection. */
+/** How a server answers a request. Each stops when the connection closes. */
 const LIES = {
   endless: (response: ServerResponse) => {
     response.writeHead(200);
@@ -63,7 +63,7 @@ describe('an answer', () => {
   const limits = { mostBytes: 4 * 2 ** 20, withinMs: 1_000 };
 
   test.each(['endless', 'slow', 'silent', 'huge headers', 'no HTTP'] as const)(
-    'that is %s ends in time',
+    'that is %s fails in time',
     async (how) => {
       lie = how;
       const beganMs = performance.now();
@@ -75,7 +75,7 @@ describe('an answer', () => {
     },
   );
 
-  test('that is cut off closes its connection', async () => {
+  test('that is too long closes its connection', async () => {
     const closed = Promise.withResolvers<void>();
     lie = (response) => {
       response.on('close', closed.resolve);
@@ -85,13 +85,13 @@ describe('an answer', () => {
     await closed.promise;
   });
 
-  test('that fits is read completely', async () => {
+  test('within the limits is read completely', async () => {
     lie = (response) => void response.writeHead(409).end('Größe');
     expect(await fetchAnswer(url, {}, limits)).toEqual({ status: 409, text: 'Größe' });
   });
 });
 
-test('the dashboard’s relay reports that no service answers', async () => {
+test('the dashboard’s relay fails with SERVER_UNREACHABLE', async () => {
   const relay = createRelay([url], undefined);
   for (const how of ['endless', 'garbage', 'no HTTP'] as const) {
     lie = how;
@@ -99,7 +99,7 @@ test('the dashboard’s relay reports that no service answers', async () => {
   }
 });
 
-test('a token whose issuer never answers is refused in time, and other requests are served', async () => {
+test('a token is refused in time if its issuer does not answer; other requests are served', async () => {
   const config = parseConfig(
     `http: { port: 0, token: "a token of more than sixteen", oidc: { issuer: "${url}", audience: x } }`,
     'c',
@@ -128,7 +128,7 @@ test('a token whose issuer never answers is refused in time, and other requests 
   }
 }, 60_000);
 
-test('a webhook’s answer is not read, however long it is', async () => {
+test('the webhook service does not read the answer of a webhook', async () => {
   const bus = memoryBus();
   const webhooks = createWebhooks({ bus, webhooks: [{ name: 'w', url }], log: createLog('silent') });
   await webhooks.start();
@@ -142,7 +142,7 @@ test('a webhook’s answer is not read, however long it is', async () => {
 });
 
 describe('the command line', () => {
-  test('prints an error answer in one clean line', async () => {
+  test('prints the error of a server in one line without control characters', async () => {
     const message = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\rtagalong: fine\u202e';
     lie = (response) => void response.writeHead(409).end(JSON.stringify({ error: { code: 'GUEST_REFUSED', message } }));
     const error = (await ask({ url }, 'GET', '/v1/x').catch((e) => e)) as Error & { code: string };
@@ -152,12 +152,12 @@ describe('the command line', () => {
     expect((await ask<{ reason: string }>({ url }, 'GET', '/v1/x')).reason).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
-  test.each(['garbage', 'no HTTP', 'huge headers'] as const)('says that %s is not Tagalong', async (how) => {
+  test.each(['garbage', 'no HTTP', 'huge headers'] as const)('fails with SERVER_UNREACHABLE on %s', async (how) => {
     lie = how;
     await expect(ask({ url }, 'GET', '/v1/x')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
   });
 
-  test('shows no text that steers the terminal, in a line or a table', () => {
+  test('removes control sequences of the terminal from a line and a table', () => {
     const move = { vm: 'v1', from: 'a', to: 'b', atMs: 0, outcome: 'failed', reason: 'better-site', figures: {} };
     const line = moveLine({ ...move, because: 'x\x1b]0;pwned\x07\x1b[2J\nfake line' } as never);
     expect(line).not.toMatch(/\p{Cc}/u);

@@ -17,7 +17,7 @@ const PARTITIONS = 4;
 const types = ['location.reported.v1'] as const;
 const vms = Array.from({ length: 12 }, (_, i) => `vm-${i}`);
 
-/** What was taken of one VM, each once: repeats are allowed, another order is not. */
+/** The events of one VM in the order in which they arrived first. Repeats are allowed. */
 const order = (taken: Iterable<string>, vm: string) => [...new Set([...taken].filter((id) => id.startsWith(`${vm}/`)))];
 
 onKafka('the Kafka bus, beyond the contract', () => {
@@ -49,7 +49,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
   const waiting = (bus: Bus) => bus.lag().reduce((sum, { events }) => sum + events, 0);
   const raw = () => new Kafka({ brokers: [...servers.brokers], logLevel: logLevel.NOTHING });
 
-  test('a member killed in the middle loses nothing: others take over, in order', async () => {
+  test('a killed member loses nothing: another takes over, in order', async () => {
     const bus = await open();
     const main = new URL('kafka-member.main.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [main, servers.brokers.join(), prefix, 'g']);
@@ -78,27 +78,27 @@ onKafka('the Kafka bus, beyond the contract', () => {
     for (let n = 100; n < 120; n++) await bus.publish(vms.map((vm) => locationOf(vm, n)));
     await vi.waitFor(() => expect(new Set(taken).size).toBe(120 * vms.length), PATIENTLY);
     for (const vm of vms) expect(order(taken, vm)).toEqual(Array.from({ length: 120 }, (_, n) => `${vm}/${n}`));
-    // Neither kafkajs's log nor Node's TimeoutNegativeWarning.
+    // Standard error holds neither kafkajs's log nor Node's TimeoutNegativeWarning.
     expect(complaints).toBe('');
   });
 
-  test('the log has a line for each join and each leave of a group, with the process', async () => {
+  test('the log has a line for each process that joins or leaves a group', async () => {
     const lines: { msg: string; group?: string; process?: string }[] = [];
     const bus = await open({ log: createLog('info', { write: (line) => void lines.push(JSON.parse(line)) }) });
     await subscribe(bus, async () => {});
     const main = new URL('kafka-member.main.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [main, servers.brokers.join(), prefix, 'g']);
     children.push(child);
-    const said = (what: string) =>
+    const linesOf = (what: string) =>
       lines.filter(({ msg, group, process }) => msg === what && group === 'g' && process?.endsWith(`/${child.pid}`));
-    await vi.waitFor(() => expect(said('a member joined')).toHaveLength(1), PATIENTLY);
-    expect(said('a member left')).toHaveLength(0);
+    await vi.waitFor(() => expect(linesOf('a member joined')).toHaveLength(1), PATIENTLY);
+    expect(linesOf('a member left')).toHaveLength(0);
     child.kill('SIGKILL');
-    await vi.waitFor(() => expect(said('a member left')).toHaveLength(1), PATIENTLY);
-    expect(said('a member joined')).toHaveLength(1);
+    await vi.waitFor(() => expect(linesOf('a member left')).toHaveLength(1), PATIENTLY);
+    expect(linesOf('a member joined')).toHaveLength(1);
   }, 60_000);
 
-  test('a broker that is restarted in the middle loses nothing', async () => {
+  test('a broker that is killed and restarted loses nothing', async () => {
     const bus = await open();
     const taken: string[] = [];
     await subscribe(bus, async (batch) => {
@@ -153,7 +153,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await producer.disconnect();
   });
 
-  test('a new group misses nothing once its first member has subscribed, also when others join at the same time', async () => {
+  test('a new group gets every event from its first subscription on, also while others join', async () => {
     const seen = new Recorder();
     const members = [await open(), await open(), await open()].map((bus) => subscribe(bus, seen.handler));
     await Promise.any(members);
@@ -162,7 +162,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(new Set(seen.vms())).toEqual(new Set(vms)), PATIENTLY);
   });
 
-  test('attempts go on being counted in another process', async () => {
+  test('another process goes on counting the attempts', async () => {
     const [a, b] = [await open(), await open()];
     const attempts: number[] = [];
     const tried = gate();
@@ -182,7 +182,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect(attempts).toEqual(attempts.map((_, i) => i + 1));
   });
 
-  test('a handler that takes longer than the session keeps its partition', async () => {
+  test('a handler that takes longer than a session keeps its partition', async () => {
     const [a, b] = [await open(), await open()];
     const [slow, other] = [new Recorder(), new Recorder()];
     const begun = gate();
@@ -199,7 +199,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     expect(slow.of('vm-1')[0]).toBe(1);
   });
 
-  test('the work of a handler that lost its partition meanwhile does not count', async () => {
+  test('a handler that lost its partition commits no offset', async () => {
     const timing = { rebalanceTimeoutMs: 1_000, sessionTimeoutMs: 2_000, heartbeatMs: 100, lagMs: 100 };
     const [a, b] = [await open({ timing }), await open({ timing })];
     const [begun, finish, taken, stuck] = [gate(), gate(), gate(), gate()];
@@ -209,7 +209,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     });
     await a.publish([locationOf('vm-1', 1)]);
     await begun.opened;
-    // Who comes waits a second for the batch in hand, then has the partition, and the event in hand.
+    // The new member waits a second for the batch of the first, then gets the partition and the same event.
     await subscribe(b, async () => {
       taken.open();
       await stuck.opened;
@@ -225,14 +225,14 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await vi.waitFor(() => expect(waiting(b)).toBe(0), PATIENTLY);
   });
 
-  test('a member that was expelled and rejoins is told its partitions again', async () => {
-    const told: string[] = [];
-    const assigned = (partitions: readonly number[]) => void told.push(partitions.join());
+  test('a member that was expelled and rejoins gets its partitions assigned again', async () => {
+    const assignments: string[] = [];
+    const assigned = (partitions: readonly number[]) => void assignments.push(partitions.join());
     await (await open()).subscribe({ group: 'g', types, exclusive: true, assigned }, async () => {});
-    expect(told).toEqual(['0,1,2,3']);
-    // Nothing of this process runs meanwhile, so that the brokers hear nothing of the member.
+    expect(assignments).toEqual(['0,1,2,3']);
+    // This loop blocks the process, so that the brokers receive no heartbeat of the member.
     for (const untilMs = Date.now() + 4_000; Date.now() < untilMs; );
-    await vi.waitFor(() => expect(told).toEqual(['0,1,2,3', '0,1,2,3']), PATIENTLY);
+    await vi.waitFor(() => expect(assignments).toEqual(['0,1,2,3', '0,1,2,3']), PATIENTLY);
   });
 
   test('a group whose next events are deleted continues with the earliest that exist', async () => {
@@ -243,7 +243,7 @@ onKafka('the Kafka bus, beyond the contract', () => {
     const admin = raw().admin();
     await admin.connect();
     const partition = partitionOf('vm-1', PARTITIONS);
-    // kafkajs deletes only of topics that it has met.
+    // kafkajs deletes records only of topics whose metadata it has.
     await admin.fetchTopicOffsets(`${prefix}.events`);
     await admin.deleteTopicRecords({ topic: `${prefix}.events`, partitions: [{ partition, offset: '2' }] });
     await admin.disconnect();
@@ -264,19 +264,19 @@ onKafka('the Kafka bus, beyond the contract', () => {
     await expect(bus.publish([long])).rejects.toMatchObject({ code: 'EVENT_INVALID' });
   });
 
-  test('a standby that joins does not take over from the member that has the partitions', async () => {
-    const told: (readonly number[])[] = [];
+  test('a standby that joins leaves the partitions with the member that has them', async () => {
+    const assignments: (readonly number[])[] = [];
     const join = async (member: number) => {
       const assigned = (partitions: readonly number[]) => {
-        told[member] = partitions;
+        assignments[member] = partitions;
       };
       return (await open()).subscribe({ group: 'g', types, exclusive: true, assigned }, async () => {});
     };
     for (let member = 0; member < 4; member++) await join(member);
-    expect(told.map(({ length }) => length)).toEqual([PARTITIONS, 0, 0, 0]);
+    expect(assignments.map(({ length }) => length)).toEqual([PARTITIONS, 0, 0, 0]);
   });
 
-  test('a bus that is unreachable, or unfit, is reported', async () => {
+  test('a bus that is unreachable or unfit fails with its code', async () => {
     await expect(kafkaBus({ brokers: ['127.0.0.1:1'] })).rejects.toMatchObject({ code: 'BUS_UNREACHABLE' });
     await expect(open({ replication: 3 })).rejects.toMatchObject({ code: 'BUS_UNFIT' });
     await open();

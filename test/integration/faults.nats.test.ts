@@ -1,4 +1,4 @@
-/** What the bus on NATS keeps when members and servers die, and when others write on its subjects. */
+/** The bus on NATS while members and servers die, and while other programs write on its subjects. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -49,7 +49,7 @@ onNats('the bus on NATS under faults', () => {
     await server.stop();
   });
 
-  test('a killed member loses nothing: others take its partitions over within seconds, and keys stay in order', async () => {
+  test('a killed member loses nothing: others take its partitions over within seconds, in order', async () => {
     const seen: (Handled & { by: number; atMs: number })[] = [];
     const assigned: (number[] | undefined)[] = [];
     const join = (by: number) => {
@@ -59,9 +59,9 @@ onNats('the bus on NATS under faults', () => {
       });
       children.push(child);
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const said = JSON.parse(line) as Handled & { assigned?: number[] };
-        if (said.assigned) assigned[by] = said.assigned;
-        else seen.push({ ...said, by, atMs: performance.now() });
+        const printed = JSON.parse(line) as Handled & { assigned?: number[] };
+        if (printed.assigned) assigned[by] = printed.assigned;
+        else seen.push({ ...printed, by, atMs: performance.now() });
       });
       return child;
     };
@@ -86,15 +86,15 @@ onNats('the bus on NATS under faults', () => {
     expect(takenOver.atMs - killedMs).toBeLessThan(8_000);
   });
 
-  test('a member without a group that has received nothing yet misses no event of a server’s absence', async () => {
+  test('a member without a group gets the events from after a restart, also if it has received none before', async () => {
     const listener = await open();
     const seen = new Recorder();
     await listener.subscribe({ group: 'g', types, latest: true }, seen.handler);
     await server.kill();
-    // Long enough for the listener to knock less often: another is quicker to be there.
+    // By now the listener reconnects at longer intervals, so that another client is connected before it.
     await pause(1500);
     await server.restart();
-    // Several of one key: the last of them is not all of them.
+    // Each key has several events, so that the last event of a key does not suffice.
     await (await open()).publish(vms.flatMap((vm) => [1, 2, 3].map((n) => locationOf(vm, n))));
     await vi.waitFor(() => {
       for (const vm of vms) expect([...new Set(seen.of(vm))]).toEqual([1, 2, 3]);
@@ -112,7 +112,7 @@ onNats('the bus on NATS under faults', () => {
     await publishSteadily(bus, 60, async (round) => {
       if (round !== 20) return;
       await server.kill();
-      // What is published meanwhile waits.
+      // Events that are published meanwhile wait.
       back = pause(700).then(() => server.restart());
     });
     await back;
@@ -123,7 +123,7 @@ onNats('the bus on NATS under faults', () => {
     expect(bus.counters.reconnects).toBeGreaterThan(0);
   });
 
-  test('a server that lost unsynced events continues with new events', async () => {
+  test('a server that lost events delivers the new ones', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -144,7 +144,7 @@ onNats('the bus on NATS under faults', () => {
     await vi.waitFor(() => expect(seen.of('vm-1').slice(-2)).toEqual([5, 6]), PATIENTLY);
   });
 
-  test('a server that keeps everything in memory is the same bus again, empty, when it has been restarted', async () => {
+  test('a server without a disk is an empty bus after a restart', async () => {
     const bus = await open({ partitions: 2, storage: 'memory' });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -157,20 +157,20 @@ onNats('the bus on NATS under faults', () => {
     }, PATIENTLY);
   });
 
-  test('a batch that is in flight while the server is away is not delivered a second time at once', async () => {
+  test('a batch in flight is delivered once, although the server restarts', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     const release = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
-    let inHand = 0;
+    let running = 0;
     let most = 0;
     await bus.subscribe({ group: 'g', types }, async (batch) => {
-      inHand++;
-      most = Math.max(most, inHand);
+      running++;
+      most = Math.max(most, running);
       begun.resolve();
       await release.promise;
       await seen.handler(batch);
-      inHand--;
+      running--;
     });
     await bus.publish([locationOf('vm-1', 1)]);
     await begun.promise;
@@ -235,7 +235,7 @@ onNats('the bus on NATS under faults', () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, async (batch) => {
-      // The server says that a request is complete, and no room is left for the next one.
+      // The server reports a complete request while the member has no room for the next one.
       await pause(300);
       await seen.handler(batch);
     });
@@ -245,7 +245,7 @@ onNats('the bus on NATS under faults', () => {
     expect(bus.counters.consumersRecreated).toBe(0);
   });
 
-  test('a group gets only the types it subscribed to, also beside many locations', async () => {
+  test('a group gets only the types that it subscribed to', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     const wanted = [...types, 'vm.retired.v1'] as const;
@@ -256,7 +256,7 @@ onNats('the bus on NATS under faults', () => {
     expect(new Set(seen.deliveries.map(({ event }) => event.type))).toEqual(new Set(types));
   });
 
-  test('an event that a foreign client repeats or publishes late is handled, and stops nothing', async () => {
+  test('an event that a foreign client repeats or publishes late is handled, and the next ones too', async () => {
     const bus = await open({ partitions: 1 });
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -271,13 +271,13 @@ onNats('the bus on NATS under faults', () => {
     raw(4, 'vm-1/4');
     await nc.flush();
     await nc.close();
-    // The stream knows it by its id.
+    // The stream drops this repeat, because it has the same id.
     await bus.publish([locationOf('vm-1', 4)]);
     await bus.publish([locationOf('vm-1', 5)]);
     await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([3, 1, 2, 2, 4, 5]), PATIENTLY);
   });
 
-  test('an event that killed its process several times becomes a dead letter without another try', async () => {
+  test('an event that killed its process several times becomes a dead letter at once', async () => {
     const bus = await open({ partitions: 1 });
     const [seen, letters] = [new Recorder(), new Recorder()];
     await bus.subscribe({ group: 'letters', types: letterTypes }, letters.handler);
@@ -296,7 +296,7 @@ onNats('the bus on NATS under faults', () => {
     );
   });
 
-  test('an event that is too large is refused when it is published, with the size that would be right', async () => {
+  test('publish refuses an event that is too large', async () => {
     const bus = await open();
     const heartbeat = siteOf('bos', 1);
     const vms = Array.from({ length: 9_000 }, (_, i) => String(i).padEnd(128, 'x'));
@@ -305,7 +305,7 @@ onNats('the bus on NATS under faults', () => {
     });
   });
 
-  test('an installation’s number of partitions cannot be changed', async () => {
+  test('the number of partitions of an installation cannot change', async () => {
     await open();
     await expect(open({ partitions: 4 })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

@@ -1,35 +1,21 @@
-/** The test bed's guest boots, and its helper keeps its protocol. User networking: no root, no MPTCP through it. */
+/** The guest of the test bed boots, and its helper follows its protocol. User networking needs no root, and carries no MPTCP. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
+import { isInPath } from './programs.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const MACS = ['52:54:00:7a:00:01', '52:54:00:7a:00:02'] as const;
 const BOOT_MS = 60_000;
 
-function missing(): string[] {
-  if (process.env.CI === 'true') return [];
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const isHere = (program: string): boolean =>
-    folders.some((folder) => {
-      try {
-        accessSync(join(folder, program));
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  return ['qemu-system-x86_64', 'apt-get', 'dpkg-deb'].filter((program) => !isHere(program));
-}
-
-/** One who asks the helper, connected to the port as long as he likes. */
-class Asker {
+/** A connection to the helper's port. */
+class HelperClient {
   readonly #socket: Socket;
   readonly #lines: string[] = [];
   #rest = '';
@@ -49,7 +35,7 @@ class Asker {
     this.#socket.write(text);
   }
 
-  /** The next answer to this ID, without the ID. */
+  /** Waits for the next answer to the request with this ID. @returns the answer without the ID */
   async answer(id: string): Promise<string> {
     for (;;) {
       const line = this.#lines.shift();
@@ -63,7 +49,8 @@ class Asker {
   }
 }
 
-const none = missing();
+const programs = ['qemu-system-x86_64', 'apt-get', 'dpkg-deb'];
+const none = process.env.CI === 'true' ? [] : programs.filter((program) => !isInPath(program));
 const name = 'the guest of the test bed';
 
 describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.join(', no ')} here)` : name, () => {
@@ -71,13 +58,13 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
   let qemu: ChildProcess;
   let port: string;
   let echoPort: number;
-  let asker: Asker;
+  let helper: HelperClient;
   let lastId = 0;
 
   const ask = (request: string): Promise<string> => {
     const id = `t${++lastId}`;
-    asker.write(`${id} ${request}\n`);
-    return asker.answer(id);
+    helper.write(`${id} ${request}\n`);
+    return helper.answer(id);
   };
 
   beforeAll(async () => {
@@ -100,15 +87,13 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
       ],
       { stdio: 'ignore' },
     );
-    await until(() => {
-      accessSync(port);
-    });
-    asker = new Asker(port);
+    await vi.waitFor(() => accessSync(port), { timeout: BOOT_MS, interval: 20 });
+    helper = new HelperClient(port);
     expect(await ask('hello')).toBe('ok 1');
   }, BOOT_MS + 60_000);
 
   afterAll(async () => {
-    asker?.close();
+    helper?.close();
     if (qemu !== undefined && qemu.exitCode === null) {
       const gone = once(qemu, 'exit');
       qemu.kill('SIGKILL');
@@ -117,7 +102,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     if (folder !== undefined) rmSync(folder, { recursive: true });
   });
 
-  test('takes and gives back addresses, and changes nothing the second time', async () => {
+  test('takes an address and gives it back; a repeat changes nothing', async () => {
     expect(await ask('addresses')).toBe('ok');
     for (let i = 0; i < 2; i++) expect(await ask(`take ${MACS[0]} 10.73.1.15/24 10.73.1.2`)).toBe('ok');
     expect(await ask('addresses')).toBe(`ok ${MACS[0]}=10.73.1.15/24`);
@@ -128,7 +113,7 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     expect(await ask('addresses')).toBe(`ok ${MACS[0]}=10.73.1.15/24`);
   });
 
-  test('echoes, and tells a connection of plain TCP as such', async () => {
+  test('echoes, and counts a connection of plain TCP as such', async () => {
     await ask(`take ${MACS[0]} 10.73.1.15/24 10.73.1.2`);
     const client = createConnection(echoPort, '127.0.0.1').setEncoding('utf8');
     const echoed = once(client, 'data');
@@ -153,21 +138,21 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     }
     expect(await ask(`take ${MACS[0]} 10.73.1.300/24 10.73.1.2`)).toMatch(/^error '300'/);
     expect(await ask('take 52:54:00:00:00:99 10.73.1.16/24 10.73.1.2')).toMatch(/^error no NIC has the MAC/);
-    asker.write('`x` hello\n');
-    expect(await asker.answer('?')).toMatch(/^error ./);
+    helper.write('`x` hello\n');
+    expect(await helper.answer('?')).toMatch(/^error ./);
     expect(await ask('hello')).toBe('ok 1');
   });
 
-  test('answers the next connection, whatever the last one left in the port', async () => {
+  test('answers a new connection after half a line of the last one', async () => {
     for (let i = 0; i < 3; i++) {
-      asker.write('left.over hello\nhalf a li');
-      asker.close();
-      asker = new Asker(port);
+      helper.write('left.over hello\nhalf a li');
+      helper.close();
+      helper = new HelperClient(port);
       expect(await ask('hello')).toBe('ok 1');
     }
   });
 
-  test('keeps its memory while it is rewriting other memory', async () => {
+  test('dirties memory without a change to the filled memory', async () => {
     expect(await ask('checksum')).toMatch(/^error /);
     expect(await ask('fill 10000000')).toBe('ok');
     const before = await ask('checksum');
@@ -182,13 +167,3 @@ describe.skipIf(none.length > 0)(none.length > 0 ? `${name} (skipped: no ${none.
     expect(await ask('checksum')).toBe(before);
   });
 });
-
-async function until(holds: () => void): Promise<void> {
-  for (const endMs = performance.now() + BOOT_MS; ; await sleep(20)) {
-    try {
-      return holds();
-    } catch (error) {
-      if (performance.now() > endMs) throw error;
-    }
-  }
-}

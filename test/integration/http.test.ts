@@ -15,7 +15,7 @@ afterEach(async () => {
   surface = undefined;
 });
 
-/** A server on a free port, with some routes of a service. Returns what asks it. */
+/** Starts a server on a free port, with routes of a service. @returns a function that sends it a request */
 async function serve(config: Partial<HttpConfig> = {}, addRoutes: (surface: HttpSurface) => void = () => {}) {
   logged = [];
   const log = createLog('trace', { write: (line) => void logged.push(line) });
@@ -36,26 +36,23 @@ const echo = ({ app }: HttpSurface) => {
   app.get('/open', async () => ({ it: 'works' }));
 };
 
-test('the printed address is the bound one, not the loopback alone', async () => {
+test('the log names the address that the server is bound to', async () => {
   await serve({ host: '0.0.0.0', token: TOKEN });
-  const said = logged.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'listening');
-  expect(said.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
+  const listening = logged.map((line) => JSON.parse(line)).find(({ msg }) => msg === 'listening');
+  expect(listening.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
 });
 
 describe('a method that a path does not have', () => {
-  test.each(['DELETE', 'PATCH', 'OPTIONS', 'PUT'])(
-    '%s is answered by 405 and the methods there are',
-    async (method) => {
-      await serve({ token: TOKEN }, echo);
-      const { port } = surface!.app.server.address() as AddressInfo;
-      const response = await fetch(`http://127.0.0.1:${port}/v1/thing`, { method });
-      expect(response.status).toBe(405);
-      expect(response.headers.get('allow')).toBe('GET, HEAD, POST');
-      expect(await response.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
-    },
-  );
+  test.each(['DELETE', 'PATCH', 'OPTIONS', 'PUT'])('%s gets 405 and the methods that exist', async (method) => {
+    await serve({ token: TOKEN }, echo);
+    const { port } = surface!.app.server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${port}/v1/thing`, { method });
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('GET, HEAD, POST');
+    expect(await response.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+  });
 
-  test('a path that is not there stays 404, and one with a wrong escape is refused in the same form', async () => {
+  test('an unknown path gets 404, and a path with a wrong escape gets 400', async () => {
     const ask = await serve({}, echo);
     expect(await ask('/v1/things', { method: 'PUT' })).toMatchObject({
       status: 404,
@@ -66,7 +63,7 @@ describe('a method that a path does not have', () => {
 });
 
 describe('the token', () => {
-  test('is asked for under /v1, and nowhere else', async () => {
+  test('is necessary under /v1 only', async () => {
     const ask = await serve({ token: TOKEN }, echo);
     expect(await ask('/open')).toMatchObject({ status: 200 });
     expect(await ask('/healthz')).toMatchObject({ status: 200 });
@@ -85,14 +82,14 @@ describe('the token', () => {
     expect((await ask('/v1/thing', { ...bearer(wrong), method: 'HEAD' })).status).toBe(401);
   });
 
-  test('is not asked for where none is configured', async () => {
+  test('is not necessary if none is configured', async () => {
     const ask = await serve({}, echo);
     expect((await ask('/v1/thing')).status).toBe(200);
   });
 });
 
 describe('health', () => {
-  test('a service is ready when it says so, and the process when all its services are', async () => {
+  test('a process is ready when all its services report that they are ready', async () => {
     let ready: boolean | string = 'waits for its partitions';
     const ask = await serve({ token: TOKEN }, ({ health }) => {
       health('placement', () => ready);
@@ -116,7 +113,7 @@ describe('health', () => {
 });
 
 describe('limits', () => {
-  test('a client that asks too often is refused with 429, and health is still answered', async () => {
+  test('a client with too many requests gets 429, and /healthz still answers', async () => {
     const ask = await serve({ requestsPerMinute: 3, token: TOKEN }, echo);
     for (let i = 0; i < 3; i++) expect((await ask('/v1/thing', bearer(TOKEN))).status).toBe(200);
     expect(await ask('/v1/thing', bearer(TOKEN))).toEqual({
@@ -126,14 +123,14 @@ describe('limits', () => {
     expect((await ask('/healthz')).status).toBe(200);
   });
 
-  test('guessing the token counts as asking', async () => {
+  test('a request with a wrong token counts against the limit', async () => {
     const ask = await serve({ requestsPerMinute: 2, token: TOKEN }, echo);
     const answers = [];
     for (let i = 0; i < 3; i++) answers.push((await ask('/v1/thing', bearer(`guess ${i}`))).status);
     expect(answers).toEqual([401, 401, 429]);
   });
 
-  test('a body that is too large is refused with 413', async () => {
+  test('a body that is too large gets 413', async () => {
     const ask = await serve({ bodyLimitBytes: 100 }, echo);
     const post = (size: number) =>
       ask('/v1/thing', {
@@ -157,7 +154,7 @@ describe('errors', () => {
     ['STORE_CONFLICT', 409],
     ['BUS_OVERLOADED', 503],
     ['SERVICE_STOPPED', 503],
-  ])('%s is %i, with its code and its line', async (code, status) => {
+  ])('%s becomes status %i with the code and the message', async (code, status) => {
     const ask = await serve({}, ({ app }) => {
       app.get('/v1/fail', async () => {
         throw new TagalongError(code, 'what is wrong');
@@ -169,7 +166,7 @@ describe('errors', () => {
   test.each<[ErrorCode, string]>([
     ['BUS_UNREACHABLE', 'the bus'],
     ['STORE_UNREACHABLE', 'the store'],
-  ])('%s is 503, to be sent again; which server that is stands in the log only', async (code, what) => {
+  ])('%s becomes 503; the address of the server is in the log only', async (code, what) => {
     const ask = await serve({}, ({ app }) => {
       app.get('/v1/fail', async () => {
         throw new TagalongError(code, 'connect ECONNREFUSED 10.1.2.3');
@@ -180,7 +177,7 @@ describe('errors', () => {
     expect(logged.join('')).toContain('10.1.2.3');
   });
 
-  test('an unexpected error is 500 without internals, which are in the log', async () => {
+  test('an unexpected error becomes 500 without internals, and the log has them without personal data', async () => {
     const ask = await serve({}, ({ app }) => {
       app.get('/v1/fail/:user', async () => {
         throw new Error('connect ECONNREFUSED 10.1.2.3');
@@ -196,7 +193,7 @@ describe('errors', () => {
     for (const personal of ['ann', '41.4993']) expect(text).not.toContain(personal);
   });
 
-  test('unknown paths, other media types and broken JSON are told in the same form', async () => {
+  test('unknown paths, other media types and broken JSON get errors of the same form', async () => {
     const ask = await serve({}, echo);
     const post = (type: string, body: string) =>
       ask('/v1/thing', { method: 'POST', headers: { 'content-type': type }, body });

@@ -16,11 +16,11 @@ import {
 } from './ingest-world.ts';
 
 const KEY = 'a key of sixteen or more';
-/** The first digits of HMAC-SHA256(KEY, 'alice'), as openssl computes it. */
+/** The first digits of HMAC-SHA256(KEY, 'alice'), computed with openssl. */
 const ALICE = 'u9e666bf6061a7809';
 
 describe('users', () => {
-  test('appear under pseudonyms on the bus, in the store and nowhere by their ids, nor their positions in the log', async () => {
+  test('have pseudonyms on the bus and in the store; the log has neither their ids nor their positions', async () => {
     const { ask } = await start(`ingest: { pseudonymKey: ${KEY} }`);
     expect((await ask('PUT', '/v1/vms/v1', { home: 'east', spec })).status).toBe(204);
     expect((await ask('PUT', '/v1/vms/v1/sessions/alice')).status).toBe(204);
@@ -41,7 +41,7 @@ describe('users', () => {
     for (const place of ['41.49', '81.69']) expect(logged.join('')).not.toContain(place);
   });
 
-  test('keep their ids where there is no key', async () => {
+  test('keep their ids without a key', async () => {
     const { ingest } = await start();
     await twoVmsAndAnn(ingest);
     expect((await published('session.attached.v1')).map((event) => event.data)).toContainEqual({
@@ -70,7 +70,7 @@ describe('VMs and sessions', () => {
     expect(await published('vm.declared.v1', 'session.attached.v1')).toHaveLength(4);
   });
 
-  test('outlive ingest', async () => {
+  test('survive a restart of ingest', async () => {
     const first = await start();
     await twoVmsAndAnn(first.ingest);
     await first.ingest.stop();
@@ -80,7 +80,7 @@ describe('VMs and sessions', () => {
     expect(await published('vm.declared.v1', 'session.attached.v1')).toHaveLength(4);
   });
 
-  test('a session ends when it is ended, once', async () => {
+  test('a session ends once', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     await ingest.locations([{ user: 'ann', ...here, atMs: NOW_MS }]);
@@ -104,7 +104,7 @@ describe('VMs and sessions', () => {
     ).toEqual(Array(3).fill(['attached', 'detached']).flat());
   });
 
-  test('a retired VM leaves nothing behind', async () => {
+  test('a retired VM leaves no record', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     expect((await ask('DELETE', '/v1/vms/v1')).status).toBe(204);
@@ -122,9 +122,9 @@ describe('VMs and sessions', () => {
     ['/v1/vms/v1', 'no home', { spec }, 'home: is missing'],
     ['/v1/vms/v1', 'an incomplete spec', { home: 'east', spec: { ramBytes: 1 } }, 'spec.dirtyRateBps: is missing'],
     ['/v1/vms/v1', 'an unknown figure', { home: 'east', spec: { ...spec, cpus: 2 } }, 'spec.cpus: unknown key'],
-    ['/v1/vms/-', 'a name that is none', { home: 'east', spec }, 'vm: must match'],
+    ['/v1/vms/-', 'an invalid name', { home: 'east', spec }, 'vm: must match'],
     ['/v1/vms/v1/sessions/ann', 'a weight of nothing', { weight: 0 }, 'weight: must be >= 0.000001'],
-    ['/v1/vms/v1/sessions/ann%20lee', 'a user that does not fit on the bus', {}, 'user: must match'],
+    ['/v1/vms/v1/sessions/ann%20lee', 'an invalid user', {}, 'user: must match'],
   ])('PUT %s with %s is refused', async (path, _fault, body, message) => {
     const { ingest, ask } = await start();
     await ingest.declareVm('v1', 'east', fullSpec);
@@ -135,7 +135,7 @@ describe('VMs and sessions', () => {
     expect(await published(...EVENT_TYPES)).toHaveLength(1);
   });
 
-  test('two processes that write one user at once lose nothing, and the bus has the last state of the store', async () => {
+  test('two processes write one user at once and lose nothing; the last event equals the record', async () => {
     const [one, two] = [await start(), await start()];
     const vms = Array.from({ length: 8 }, (_, i) => `v${i}`);
     for (const vm of vms) await one.ingest.declareVm(vm, 'east', fullSpec);
@@ -152,7 +152,7 @@ describe('VMs and sessions', () => {
     }
   });
 
-  test('a session that begins while a location is looked up is not overlooked afterwards', async () => {
+  test('a session that begins during the lookup of a location counts for the next one', async () => {
     const { ingest } = await start();
     await ingest.declareVm('v1', 'east', fullSpec);
     const get = store.get.bind(store);

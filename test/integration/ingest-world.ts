@@ -1,4 +1,4 @@
-/** Ingest with its HTTP surface on a bus, a store and a clock that each test gets anew. */
+/** Ingest with its HTTP interface. Each test gets a new bus, store and clock. */
 import { afterEach, beforeEach } from 'vitest';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 const log = createLog('trace', { write: (line) => void logged.push(line) });
 
-/** One process with ingest. */
+/** Starts one process with ingest. */
 export async function start(yaml = '', on: { bus: Pick<MemoryBus, keyof MemoryBus> } = { bus }) {
   const config: Config = parseConfig(yaml.includes('http:') ? yaml : `http: { port: 0 }\n${yaml}`, 'test');
   const sites = knownSites(store, [{ site: 'east' }, ...config.sites]);
@@ -71,7 +71,7 @@ function asker(url: string) {
   };
 }
 
-/** What was published of some types, in order of the subjects and times. */
+/** The published events of these types, in order of subject and time. */
 export async function published(...types: EventType[]): Promise<Event[]> {
   await bus.idle();
   return seen.filter(({ type }) => types.includes(type));

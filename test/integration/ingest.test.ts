@@ -7,7 +7,7 @@ import { envelop } from '#shared/events/index.ts';
 import { bus, clock, data, here, NOW_MS, published, start, twoVmsAndAnn } from './ingest-world.ts';
 
 describe('locations', () => {
-  test('are published once for each VM the user is attached to, under an id that a repeat would have', async () => {
+  test('are published once for each VM of the user, with an id that a repeat also gets', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     const location = { user: 'ann', ...here, atMs: NOW_MS - 1000, rtts: [{ site: 'east', rttMs: 12 }] };
@@ -22,7 +22,7 @@ describe('locations', () => {
     );
   });
 
-  test('may come as one object, an array or NDJSON, in milliseconds, seconds or of now', async () => {
+  test('arrive as an object, an array or NDJSON, with milliseconds, with seconds or without a time', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     const seconds = (NOW_MS - 1500) / 1000;
@@ -64,12 +64,12 @@ describe('locations', () => {
 
   test.each<[string, unknown, string]>([
     ['a missing field', { user: 'ann', lat: 1 }, 'lon: is missing'],
-    ['a text for a number', { user: 'ann', lat: '1', lon: 2 }, 'lat: must be number'],
+    ['a text instead of a number', { user: 'ann', lat: '1', lon: 2 }, 'lat: must be number'],
     ['an unknown key', { user: 'ann', ...here, speed: 3 }, 'speed: unknown key'],
-    ['a user that does not fit on the bus', { user: 'ann lee', ...here }, 'user: must match'],
+    ['an invalid user', { user: 'ann lee', ...here }, 'user: must match'],
     ['two times', { user: 'ann', ...here, t: 1, atMs: 1 }, 't: give atMs or t, not both'],
     ['something else', 7, 'value: must be object'],
-  ])('%s in one of them refuses all, by its place, and nothing is published', async (_fault, wrong, message) => {
+  ])('are all refused for %s in one of them; the error names its index', async (_fault, wrong, message) => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     const right = { user: 'ann', ...here };
@@ -84,7 +84,7 @@ describe('locations', () => {
     expect(ingest.counts).toEqual({ accepted: 0, events: 0, implausible: {}, unattached: 0 });
   });
 
-  test('a line that is not JSON is named', async () => {
+  test('are refused for a line that is not JSON; the error names the line', async () => {
     const { ask } = await start();
     const answer = await ask(
       'POST',
@@ -98,7 +98,7 @@ describe('locations', () => {
     });
   });
 
-  test('that are impossible are counted by reason and not published', async () => {
+  test('that are impossible are counted by reason, and not published', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     const sent = [
@@ -125,7 +125,7 @@ describe('locations', () => {
     expect(await published('location.reported.v1')).toHaveLength(2);
   });
 
-  test('each is accounted for, for any input', async () => {
+  test('are each counted once, for any input', async () => {
     const { ingest } = await start();
     await twoVmsAndAnn(ingest);
     const location = fc.record({
@@ -144,7 +144,7 @@ describe('locations', () => {
     );
   });
 
-  test('are answered only when the bus has them', async () => {
+  test('are acknowledged when the bus has them', async () => {
     let letThrough = () => {};
     let held = () => {};
     const isHeld = new Promise<void>((resolve) => {
@@ -184,7 +184,7 @@ describe('locations', () => {
     expect(await published('location.reported.v1')).toHaveLength(2);
   });
 
-  test('are refused with 503 while the bus lags too far', async () => {
+  test('are refused with 503 while too many events wait on the bus', async () => {
     const { ingest, ask } = await start();
     await twoVmsAndAnn(ingest);
     let release = () => {};
@@ -210,7 +210,7 @@ describe('locations', () => {
   });
 });
 
-test('nothing is taken before the start and after the stop', async () => {
+test('ingest refuses locations with 503 while it is stopped', async () => {
   const { ingest, ask } = await start();
   await ingest.stop();
   expect(await ask('POST', '/v1/locations', { user: 'ann', ...here })).toMatchObject({

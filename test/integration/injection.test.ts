@@ -1,4 +1,4 @@
-/** A site whose agent was taken over names an address that is a program for `ip -batch`: nothing of it is run elsewhere. */
+/** A compromised agent sends an address that holds commands for `ip -batch`. No other agent executes them. */
 import { execFile } from 'node:child_process';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ const leave = { migration: 'v1:1', to: 'b', landing };
 
 describe('an order to leave', () => {
   const check = Compile(LeaveOrder);
-  test('takes addresses', () => {
+  test('accepts addresses', () => {
     expect(check.Check(leave)).toBe(true);
     const endpoints = [{ provider: 'a', address: '2001:db8::1' }];
     expect(check.Check({ ...leave, landing: { ...landing, endpoints } })).toBe(true);
@@ -36,7 +36,7 @@ describe('an order to leave', () => {
     'localhost',
     '',
     '0x0a090909',
-  ])('refuses anything that is no address: %j', (address) => {
+  ])('refuses %j instead of an address', (address) => {
     expect(check.Check({ ...leave, landing: { ...landing, endpoints: [{ provider: 'a', address }] } })).toBe(false);
     expect(check.Check({ ...leave, landing: { ...landing, lan: { ...lan, address } } })).toBe(false);
     expect(check.Check({ ...leave, landing: { ...landing, lan: { ...lan, gateway: address } } })).toBe(false);
@@ -57,23 +57,26 @@ describe.skipIf(why !== undefined && process.env.CI !== 'true')(`an agent${why ?
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** Stretches the LANs in namespaces of its own: of the network, and of mounts, where names of others are. */
+  /**
+   * Runs `stretch.main.ts` in a network namespace of its own. In its own mount namespace, /run is empty: there `ip` keeps the names
+   * of other namespaces.
+   */
   const stretchTo = async (remote: string) => {
     const hide = 'mount -t tmpfs none /run && exec "$@"';
     const words = ['-n', '-m', 'sh', '-c', hide, 'sh', process.execPath, STRETCH, remote];
-    return JSON.parse((await run('unshare', words)).stdout) as { said: string; tunnels: number; namespaces: string };
+    return JSON.parse((await run('unshare', words)).stdout) as { outcome: string; tunnels: number; namespaces: string };
   };
 
-  test('that reaches the stretching of a LAN executes nothing of such an address', async () => {
+  test('executes no command that an address contains', async () => {
     const pwned = join(folder, 'pwned');
     const remote = `10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id > ${pwned}"\n#`;
-    expect(await stretchTo(remote)).toEqual({ said: 'ORDER_REFUSED', tunnels: 0, namespaces: '' });
+    expect(await stretchTo(remote)).toEqual({ outcome: 'ORDER_REFUSED', tunnels: 0, namespaces: '' });
     await expect(access(pwned)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('makes tunnels to an address', async () => {
-    const { said, tunnels } = await stretchTo('10.9.9.9');
-    // The taps of a VM that runs are missing here, and come last.
-    expect({ said: said.startsWith('ip: '), tunnels }).toEqual({ said: true, tunnels: 2 });
+    const { outcome, tunnels } = await stretchTo('10.9.9.9');
+    // The last commands fail: they need the taps of a running VM.
+    expect({ outcome: outcome.startsWith('ip: '), tunnels }).toEqual({ outcome: true, tunnels: 2 });
   });
 });

@@ -1,4 +1,4 @@
-/** Two installations that reach one server under one prefix, by accident. */
+/** Two installations use one prefix on one server, by mistake: the second is refused. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { joinInstallation } from '#services/runtime/installation.ts';
@@ -14,7 +14,7 @@ interface Given {
   readonly installation?: string;
 }
 
-/** @param start starts the server. @returns its URL, and how it is stopped */
+/** @param start starts the server */
 export function installationsOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   let server: Awaited<ReturnType<typeof start>>;
   const closing: (() => Promise<void>)[] = [];
@@ -46,51 +46,51 @@ export function installationsOn(start: () => Promise<{ readonly url: string; sto
   };
   const newPrefix = () => `t${randomUUID().slice(0, 8)}`;
 
-  test('processes of one configuration are of one installation, also while sites come and go', async () => {
+  test('processes of one configuration belong to one installation, also while sites come and go', async () => {
     const prefix = newPrefix();
     const id = await join({ prefix, sites: ['boston', 'new-york'] });
-    // A monitor may have no sites; then one is added, and then another is gone.
+    // A monitor may have no sites. Later a site joins, and another leaves.
     for (const sites of [[], ['boston', 'new-york', 'chicago'], ['new-york', 'chicago'], ['chicago'], []]) {
       expect(await join({ prefix, sites })).toBe(id);
     }
   });
 
-  test('a process with none of the sites is refused, unless it says that it is the same', async () => {
+  test('a process with other sites is refused, unless it names the installation', async () => {
     const prefix = newPrefix();
     const id = await join({ prefix, sites: ['boston', 'new-york'] });
     const other = { prefix, sites: ['paris'] };
     await expect(join(other)).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
     await expect(join({ ...other, installation: 'france' })).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
-    // Nothing of it is left behind.
+    // The refused processes have changed nothing.
     expect(await join({ prefix, sites: ['boston'] })).toBe(id);
     expect(await join({ ...other, installation: id })).toBe(id);
   });
 
-  test('an installation can be named at any time, and a process of another name is refused, whatever its sites', async () => {
+  test('an installation gets a name at any time; a process with another name is refused', async () => {
     const prefix = newPrefix();
     const sites = ['boston'];
     await join({ prefix, sites });
     expect(await join({ prefix, sites, installation: 'coast' })).toBe('coast');
-    // Those that do not have the new file yet.
+    // Processes with the old file still join.
     expect(await join({ prefix, sites })).toBe('coast');
     await expect(join({ prefix, sites, installation: 'plains' })).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
   });
 
-  test('the store of one installation is refused with the bus of another', async () => {
+  test('a process with the bus of one installation and the store of another is refused', async () => {
     const prefix = newPrefix();
     await join({ prefix, sites: ['boston'] });
     const mixed = { prefix, storePrefix: newPrefix(), sites: ['boston'] };
     await expect(join(mixed)).rejects.toMatchObject({ code: 'INSTALLATION_OTHER' });
   });
 
-  test('two installations that start on an empty bus at the same time: one owns it', async () => {
+  test('one of two installations that start at the same time owns the empty bus', async () => {
     const prefix = newPrefix();
     const both = [newPrefix(), newPrefix()].map((storePrefix) => join({ prefix, storePrefix, sites: ['boston'] }));
-    const came = (await Promise.allSettled(both)).map(({ status }) => status);
-    expect(came.sort()).toEqual(['fulfilled', 'rejected']);
+    const outcomes = (await Promise.allSettled(both)).map(({ status }) => status);
+    expect(outcomes.sort()).toEqual(['fulfilled', 'rejected']);
   });
 
-  test('a service of another installation ends with one line, before it takes part', { timeout: 120_000 }, async () => {
+  test('a service of another installation ends with one line, without partitions', { timeout: 120_000 }, async () => {
     const prefix = newPrefix();
     await join({ prefix, sites: ['boston'] });
     const config = await file('tagalong.yaml', textOf({ prefix, sites: ['paris'] }));

@@ -1,4 +1,4 @@
-/** Two installations that reach one Kafka broker under one prefix. */
+/** Two installations use one prefix on one Kafka broker. */
 import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { installationsOn } from './installation-on.ts';

@@ -1,4 +1,4 @@
-/** Two installations that reach one NATS server under one prefix. */
+/** Two installations use one prefix on one NATS server. */
 import { onNats, startNats } from '../servers/nats.ts';
 import { installationsOn } from './installation-on.ts';
 

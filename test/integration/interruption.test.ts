@@ -1,4 +1,4 @@
-/** What a client saw, from its report to the figures of the move that was the cause. */
+/** An interruption that a client reports becomes a figure of the move that caused it. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest } from '#services/ingest/service.ts';
@@ -12,7 +12,7 @@ import { Harness } from '../property/harness.ts';
 import { SPEC } from '../unit/shared/policy/world.ts';
 import { bus, data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
 
-const said = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets: 1, lostBytes: 64 };
+const gapReport = { vm: 'v1', user: 'ann', atMs: NOW_MS - 1000, gapMs: 431.5, resets: 1, lostBytes: 64 };
 
 async function oneVm(yaml = '') {
   const world = await start(yaml);
@@ -22,21 +22,21 @@ async function oneVm(yaml = '') {
 }
 
 describe('POST /v1/interruptions', () => {
-  test('is published under the key of the VM; a repeat has the id it had, and the bus drops it', async () => {
+  test('is published with the key of the VM; a repeat has the same id, and the bus drops it', async () => {
     const { ask } = await oneVm();
     const answer = { status: 202, body: { accepted: 1, implausible: {}, unattached: 0 } };
-    expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
-    expect(await ask('POST', '/v1/interruptions', said)).toEqual(answer);
+    expect(await ask('POST', '/v1/interruptions', gapReport)).toEqual(answer);
+    expect(await ask('POST', '/v1/interruptions', gapReport)).toEqual(answer);
     const events = await published('interruption.reported.v1');
     expect(events.map(({ partitionkey, data }) => ({ partitionkey, data }))).toEqual([
-      { partitionkey: 'v1', data: said },
+      { partitionkey: 'v1', data: gapReport },
     ]);
-    // Another of the same instant is another.
-    await ask('POST', '/v1/interruptions', { ...said, gapMs: 90 });
+    // Another gap at the same instant is another report.
+    await ask('POST', '/v1/interruptions', { ...gapReport, gapMs: 90 });
     expect(await published('interruption.reported.v1')).toHaveLength(2);
   });
 
-  test('is of now, with nothing lost, where no more is said; an array and NDJSON will do', async () => {
+  test('gets the present time and no losses by default; it may be an array or NDJSON', async () => {
     const { ask } = await oneVm();
     const little = { vm: 'v1', user: 'ann', gapMs: 60 };
     const list = [little, { ...little, user: 'bob' }];
@@ -52,10 +52,10 @@ describe('POST /v1/interruptions', () => {
     );
   });
 
-  test('has users by their pseudonyms, the same as with locations', async () => {
+  test('has the same pseudonym of a user as the locations', async () => {
     const { ingest, ask } = await oneVm('ingest: { pseudonymKey: a key of sixteen or more }');
     await ingest.attach('v1', 'Jürgen A.', 1);
-    expect((await ask('POST', '/v1/interruptions', { ...said, user: 'Jürgen A.' })).status).toBe(202);
+    expect((await ask('POST', '/v1/interruptions', { ...gapReport, user: 'Jürgen A.' })).status).toBe(202);
     const attached = (await published('session.attached.v1')).at(-1);
     const [reported] = await published('interruption.reported.v1');
     const { user } = reported!.data as Data<'interruption.reported.v1'>;
@@ -65,39 +65,42 @@ describe('POST /v1/interruptions', () => {
 
   test.each<[string, unknown, number, string]>([
     ['a missing field', { vm: 'v1', user: 'ann' }, 400, 'EVENT_INVALID'],
-    ['a gap below nothing', { ...said, gapMs: -1 }, 400, 'EVENT_INVALID'],
-    ['an unknown key', { ...said, lat: 3 }, 400, 'EVENT_INVALID'],
-    ['a gap beyond everything that a move can cause', { ...said, gapMs: 1e308 }, 400, 'EVENT_INVALID'],
-    ['half a reset', { ...said, resets: 0.5 }, 400, 'EVENT_INVALID'],
-    ['a VM that was not declared', { ...said, vm: 'v9' }, 404, 'VM_UNKNOWN'],
-  ])('%s refuses all, and nothing is published', async (_fault, wrong, status, code) => {
+    ['a negative gap', { ...gapReport, gapMs: -1 }, 400, 'EVENT_INVALID'],
+    ['an unknown key', { ...gapReport, lat: 3 }, 400, 'EVENT_INVALID'],
+    ['a gap of 1e308 ms', { ...gapReport, gapMs: 1e308 }, 400, 'EVENT_INVALID'],
+    ['half a reset', { ...gapReport, resets: 0.5 }, 400, 'EVENT_INVALID'],
+    ['a VM that was not declared', { ...gapReport, vm: 'v9' }, 404, 'VM_UNKNOWN'],
+  ])('with %s is refused as a whole', async (_fault, wrong, status, code) => {
     const { ask } = await oneVm();
-    expect(await ask('POST', '/v1/interruptions', [said, wrong])).toMatchObject({ status, body: { error: { code } } });
+    expect(await ask('POST', '/v1/interruptions', [gapReport, wrong])).toMatchObject({
+      status,
+      body: { error: { code } },
+    });
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
 
-  test('of a user who is not attached to the VM is counted and not published', async () => {
+  test('of a user who is not attached to the VM is counted, and not published', async () => {
     const { ask } = await oneVm();
     const receipt = { accepted: 0, implausible: {}, unattached: 1 };
-    expect((await ask('POST', '/v1/interruptions', { ...said, user: 'a-stranger' })).body).toEqual(receipt);
+    expect((await ask('POST', '/v1/interruptions', { ...gapReport, user: 'a-stranger' })).body).toEqual(receipt);
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
 
-  test('in the future, or too old, is counted and not published', async () => {
+  test('with a time in the future, or too old, is counted, and not published', async () => {
     const { ask } = await oneVm();
     const list = [
-      { ...said, atMs: NOW_MS + 60_001 },
-      { ...said, atMs: NOW_MS - 600_001 },
+      { ...gapReport, atMs: NOW_MS + 60_001 },
+      { ...gapReport, atMs: NOW_MS - 600_001 },
     ];
     const receipt = { accepted: 0, implausible: { future: 1, stale: 1 }, unattached: 0 };
     expect(await ask('POST', '/v1/interruptions', list)).toEqual({ status: 202, body: receipt });
     expect(await published('interruption.reported.v1')).toEqual([]);
   });
 
-  test('is not taken while ingest does not run', async () => {
+  test('gets 503 while ingest is stopped', async () => {
     const { ingest, ask } = await oneVm();
     await ingest.stop();
-    expect(await ask('POST', '/v1/interruptions', said)).toMatchObject({ status: 503 });
+    expect(await ask('POST', '/v1/interruptions', gapReport)).toMatchObject({ status: 503 });
     await bus.idle();
   });
 });
@@ -108,7 +111,7 @@ describe('a move', () => {
     for (const close of closers.splice(0).reverse()) await close();
   });
 
-  /** Placement, migrator and machines, with clients that can say something over HTTP, and a monitor. */
+  /** Starts ingest, placement, migrator and monitor over simulated machines. */
   async function world() {
     const harness = await Harness.create({ vms: 1 });
     const { bus, clock, config } = harness;
@@ -149,7 +152,7 @@ describe('a move', () => {
     return { harness, monitor, report, reported };
   }
 
-  test('costs its clients the worst interruption that each reports, not the hypervisor’s estimate', async () => {
+  test('has the worst interruption of each client as its figure, not the estimate of the hypervisor', async () => {
     const { harness, monitor, report } = await world();
     await harness.approach('memory');
     await report(5_000);
@@ -167,7 +170,7 @@ describe('a move', () => {
     expect(text).toMatch(/^tagalong_migration_interruption_seconds_sum\{outcome="completed"\} 0\.431$/m);
   });
 
-  test('without a report of a client has the hypervisor’s estimate', async () => {
+  test('without a report has the estimate of the hypervisor', async () => {
     const { harness } = await world();
     await harness.rest();
     const [end] = harness.of('migration.completed.v1').map(({ data }) => data.figures);
@@ -176,7 +179,7 @@ describe('a move', () => {
   });
 
   test.each(['switch', 'release'])(
-    'keeps a report made in %s over a restart of the migrator, also where it is repeated',
+    'keeps a report from the step %s over a restart of the migrator, and counts a repeat once',
     async (state) => {
       const { harness, report, reported } = await world();
       await harness.approach(state);

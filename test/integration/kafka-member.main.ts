@@ -1,4 +1,4 @@
-/** A member of a group on Kafka in a process of its own: says which event it has handled, a line each. */
+/** Runs one member of a group on Kafka. Prints the id of each event that it has handled, one a line. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kafkaBus } from '#shared/bus/kafka/bus.ts';
 

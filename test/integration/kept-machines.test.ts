@@ -1,4 +1,4 @@
-/** Simulated VMs whose process ends: another one simulates them from where they were. */
+/** A process that simulates VMs ends. The next process simulates them at the same sites. */
 import { describe, expect, test } from 'vitest';
 import { keptMachines } from '#services/sites/hosts/kept.ts';
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
@@ -20,7 +20,7 @@ async function onDuty(clock: VirtualClock, store: Store) {
   const reports: Report[] = [];
   machines.hypervisor.listen((report) => reports.push(report));
   await machines.setLeader(true, new SetAside({ log, clock }));
-  /** Carries a step out to its end. */
+  /** Executes a step to its end. */
   const carryOut = async (step: Phase) => {
     machines.hypervisor.begin(step, MOVE);
     for (let i = 0; i < 100 && !reports.some((report) => report.kind === 'done' && report.step === step); i++) {
@@ -31,8 +31,8 @@ async function onDuty(clock: VirtualClock, store: Store) {
   return { ...machines, reports, carryOut };
 }
 
-describe('simulated VMs that are kept', () => {
-  test('run at their home for the next process, and are placed once', async () => {
+describe('simulated VMs that are persisted', () => {
+  test('run at their home in the next process too, and are placed once', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
     await first.hosts.startVm('v', 's0', SPEC);
@@ -45,7 +45,7 @@ describe('simulated VMs that are kept', () => {
   });
 
   test.each(PHASES.slice(0, 4).map((step, i) => [step, PHASES.slice(0, i + 1)] as const))(
-    'are where they were when the process ends after %s, and the move begins again',
+    'stay at the source when the process ends after the step %s, and the move begins again',
     async (_, steps) => {
       const [clock, store] = [virtualClock(), memoryStore()];
       const first = await onDuty(clock, store);
@@ -60,7 +60,7 @@ describe('simulated VMs that are kept', () => {
     },
   );
 
-  test('run at the destination when the process ends after the switch-over, and nothing is left to release', async () => {
+  test('run at the destination when the process ends after the switch-over; nothing is left to release', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
     await first.hosts.startVm('v', 's0', SPEC);
@@ -71,7 +71,7 @@ describe('simulated VMs that are kept', () => {
     expect(second.reports.map(({ kind }) => kind)).toEqual(['done']);
   });
 
-  test('do not move in a standby process', async () => {
+  test('cannot be moved by a standby process', async () => {
     const [clock, store] = [virtualClock(), memoryStore()];
     const first = await onDuty(clock, store);
     await first.hosts.startVm('v', 's0', SPEC);

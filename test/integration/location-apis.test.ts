@@ -1,6 +1,6 @@
 /**
- * The location APIs of others: bodies laid out as their standards have them, with the values of the standards' own examples
- * where these give any (CAMARA geofencing-subscriptions v0.4, ETSI GS MEC 013 V2.2.1, OwnTracks' booklet).
+ * Ingest accepts the location APIs of others. The bodies follow their standards, and use the values of the standards' examples
+ * if there are any (CAMARA geofencing-subscriptions v0.4, ETSI GS MEC 013 V2.2.1, OwnTracks' booklet).
  */
 import { describe, expect, test } from 'vitest';
 import { data, fullSpec, here, NOW_MS, published, start } from './ingest-world.ts';
@@ -8,7 +8,7 @@ import { data, fullSpec, here, NOW_MS, published, start } from './ingest-world.t
 const AT_MS = NOW_MS - 20_000;
 const AT_S = AT_MS / 1000;
 
-/** Ingest with a VM to which some users are attached; answers and positions of one request after the other. */
+/** Starts ingest with a VM and its users. `reported` returns the published positions so far. */
 async function world(yaml: string, ...users: string[]) {
   const { ingest, ask } = await start(yaml);
   await ingest.declareVm('v1', 'east', fullSpec);
@@ -40,19 +40,19 @@ describe('OwnTracks over HTTP', () => {
   test.each<[string, string, object]>([
     ['the query', '/v1/owntracks?u=jane&d=phone', message],
     ['the topic', '/v1/owntracks', { ...message, topic: 'owntracks/jane/phone' }],
-  ])('a location is the position of the user of %s; the app is answered with an empty list', async (_, path, body) => {
+  ])('takes the user of a location from %s, and answers the app with an empty list', async (_, path, body) => {
     const { ask, reported } = await world('', 'jane');
     expect(await ask('POST', path, body)).toEqual({ status: 200, body: [] });
     expect(await reported()).toEqual([{ vm: 'v1', user: 'jane', atMs: AT_MS, lat: 48.85833, lon: 2.29513 }]);
   });
 
-  test('a tracker id suffices where no user is given', async () => {
+  test('takes the tracker id for the user if no user is given', async () => {
     const { ask, reported } = await world('', 'ne');
     expect((await ask('POST', '/v1/owntracks', message)).status).toBe(200);
     expect(await reported()).toMatchObject([{ user: 'ne' }]);
   });
 
-  test('other messages are accepted without effect, and unreadable ones are refused', async () => {
+  test('accepts other messages without effect, and refuses unreadable ones', async () => {
     const { ask, reported } = await world('', 'jane');
     const waypoint = { _type: 'waypoint', desc: 'home', lat: 1, lon: 2, tst: AT_S };
     expect(await ask('POST', '/v1/owntracks?u=jane', waypoint)).toEqual({ status: 200, body: [] });
@@ -75,7 +75,7 @@ test.each<[string, string, object]>([
   ['user name (X-Limit-U, ?u= or basic authentication)', `/v1/owntracks?u=${TOO_LONG}`, {}],
   ['lat', '/v1/owntracks?u=jane', { lat: 'north' }],
   ['tst', '/v1/owntracks?u=jane', { tst: -1 }],
-])('an error of OwnTracks names %s as the app sent it', async (field, path, wrong) => {
+])('an error about a message of OwnTracks names %s as the app sent it', async (field, path, wrong) => {
   const { ask } = await world('', 'jane');
   const message = { _type: 'location', lat: 1, lon: 2, tst: AT_S, ...wrong };
   expectFault(await ask('POST', path, message), field);
@@ -111,7 +111,7 @@ describe('CAMARA geofencing', () => {
       '2001:db8:85a3:8d3:1319:8a2e:370:7344',
     ],
     ['no device', undefined, 'qs15-h556-rt89-1298'],
-  ])('a device that enters an area is at its centre, known by %s', async (_, device, user) => {
+  ])('a device that enters an area gets the position of the centre; its user is %s', async (_, device, user) => {
     const { ask, reported } = await world('', user);
     expect(await ask('POST', '/v1/camara/geofencing', event('area-entered', device), type)).toEqual({
       status: 204,
@@ -121,7 +121,7 @@ describe('CAMARA geofencing', () => {
     expect(await reported()).toEqual([{ vm: 'v1', user, atMs: AT_MS, ...position }]);
   });
 
-  test('an error names the field of the event, also within a batch', async () => {
+  test('an error names the field of the event, also in a batch', async () => {
     const { ask } = await world('');
     const post = (body: object) => ask('POST', '/v1/camara/geofencing', body, type);
     const named = event('area-entered', { ipv4Address: { publicAddress: 'not for\na user' } });
@@ -151,7 +151,7 @@ describe('CAMARA geofencing', () => {
     expect(await reported()).toEqual([]);
   });
 
-  test('an area of another shape is refused by the field', async () => {
+  test('an area of another shape is refused; the error names the field', async () => {
     const { ask } = await world('');
     const polygon = event('area-entered');
     polygon.data.area.areaType = 'POLYGON';
@@ -236,13 +236,13 @@ describe('ETSI MEC 013', () => {
       { notificationType: 'UserLocationPeriodicNotification', address: 'acr:10.0.0.1', zoneId: 'zone01', timestamp },
       { lat: 43.73, lon: 7.42, presence: 'periodic' },
     ],
-  ])('the location of a user is taken: %s', async (_, body, position) => {
+  ])('the location of a user is accepted: %s', async (_, body, position) => {
     const { ask, reported } = await world(places, 'acr:10.0.0.1');
     expect(await ask('POST', '/v1/mec013', body)).toEqual({ status: 204, body: undefined });
     expect(await reported()).toEqual([{ vm: 'v1', user: 'acr:10.0.0.1', atMs: AT_MS + 250, ...position }]);
   });
 
-  test('an unknown place is refused with its name, and each site is a place of its name', async () => {
+  test('a place is the name of a site; an unknown place is refused, and the error names it', async () => {
     const sites = 'sites: [{ site: east, lat: 40, lon: -70, slots: 1, uplinks: [{ provider: a, rateBps: 1 }] }]';
     const { ask, reported } = await world(sites, 'acr:10.0.0.1');
     const { status, body } = await ask('POST', '/v1/mec013', presence('Entering'));
@@ -258,7 +258,7 @@ describe('ETSI MEC 013', () => {
     { notificationType: 'TestNotification' },
     'text',
     null,
-  ])('%j gives no position, and is refused', async (body) => {
+  ])('%j has no position, and is refused', async (body) => {
     const { ask } = await world(places);
     expect((await ask('POST', '/v1/mec013', JSON.stringify(body))).body.error.code).toBe('EVENT_INVALID');
   });
@@ -275,12 +275,12 @@ test('an error of MEC 013 names the address as the platform sent it', async () =
 });
 
 describe('GTFS Realtime', () => {
-  // Made with Google's own bindings: a bus with id, label and plate, one that has nothing but its entity's id, a deleted
-  // entity, a trip update, and a vehicle without a position. The feed is of 1700000000, the first bus of a second later.
+  // Made with Google's bindings: a bus with id, label and plate, a bus without any of them, a deleted entity, a trip update, and a
+  // vehicle without a position. The feed has the time 1700000000, and the first bus the next second.
   const FEED =
     '0a0d0a03322e3010001880e2cfaa06124f0a02653122490a080a0274312a023134121d0d9a9955421552b83ec01d0000b4422100000000000029402d00000041180320022881e2cfaa063a017342110a056275732d371205536576656e1a015812120a026532220c120a0d00005642159a9939c012060a026533100112140a0265341a0e0a040a027432120608031202080512150a026535220f420d120b4e6f20706f736974696f6e';
   const moved = (hex: string) => {
-    // The two times are put to the clock of the test: varints of five bytes.
+    // Replaces both times, varints of five bytes, by times of the test's clock.
     const varint = (value: number) => {
       const bytes = [];
       for (let rest = value; rest > 0; rest = Math.floor(rest / 128))
@@ -300,7 +300,7 @@ describe('GTFS Realtime', () => {
     return { status: response.status, body: (await response.json()) as { error?: { code: string } } };
   };
 
-  test('each vehicle with a position is a user, at its own time or the feed’s', async () => {
+  test('each vehicle with a position is a user, with its own time or the time of the feed', async () => {
     const answer = await post(Buffer.from(moved(FEED), 'hex'), 'bus-7', 'e2');
     expect(answer).toEqual({ status: 202, body: { accepted: 2, events: 2, implausible: {}, unattached: 0 } });
     const [first, second] = data(await published('location.reported.v1')) as { lat: number; lon: number }[];
@@ -311,7 +311,7 @@ describe('GTFS Realtime', () => {
 
   test('an error names the entity and its field', async () => {
     const feed = moved(FEED);
-    // The second vehicle's latitude becomes no number, and in another feed the first one's id has a line end.
+    // In one feed the latitude of the second vehicle is NaN. In the other the id of the first contains a line end.
     expect(feed).toContain('0d00005642');
     expectFault(
       await post(Buffer.from(feed.replace('0d00005642', '0d0000c07f'), 'hex')),
@@ -322,7 +322,7 @@ describe('GTFS Realtime', () => {
     expectFault(await post(Buffer.from(line, 'hex')), 'entity 1: vehicle.vehicle.id');
   });
 
-  test('a feed that is cut off anywhere is refused', async () => {
+  test('a feed that is cut off is refused', async () => {
     const whole = Buffer.from(FEED, 'hex');
     for (const bytes of [Buffer.from('not a feed'), Buffer.alloc(0), whole.subarray(0, 40), whole.subarray(20)]) {
       const { status, body } = await post(bytes);
@@ -342,7 +342,7 @@ describe('CloudEvents', () => {
   };
   const position = { vm: 'v1', user: 'ann', atMs: AT_MS, ...here };
 
-  test('structured, batched and binary say the same; the event’s time is that of a position without one', async () => {
+  test('a position is accepted structured and batched, and gets the time of the event if it has none', async () => {
     const { ask, reported } = await world('', 'ann');
     const later = { ...event, data: { ...event.data, atMs: AT_MS + 5 } };
     await ask('POST', '/v1/cloudevents', event, 'application/cloudevents+json');
@@ -351,7 +351,7 @@ describe('CloudEvents', () => {
     expect(await reported()).toEqual([position, { ...position, atMs: AT_MS + 5 }]);
   });
 
-  test('binary: the attributes are headers', async () => {
+  test('a position is accepted in binary mode, with the attributes as headers', async () => {
     const { ingest, url } = await start();
     await ingest.declareVm('v1', 'east', fullSpec);
     await ingest.attach('v1', 'ann', 1);
@@ -383,7 +383,7 @@ describe('CloudEvents', () => {
   });
 });
 
-test('a phone shows the token as the password of basic authentication, and its user as the name', async () => {
+test('basic authentication carries the token as the password, and the user as the name', async () => {
   const token = 'a token of more than sixteen';
   const { ingest, url } = await start(`http: { port: 0, token: "${token}" }`);
   await ingest.declareVm('v1', 'east', fullSpec);

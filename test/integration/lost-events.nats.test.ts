@@ -1,4 +1,4 @@
-/** A server whose power failed: of the stream of events it has lost the end, of the buckets nothing. */
+/** After a power failure the server has lost the end of the stream of events, and nothing of the buckets. */
 import { randomUUID } from 'node:crypto';
 import { cpSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ onNats('the bus on NATS, when the server has lost the last events and reuses the
     await server.restart();
     await vi.waitFor(() => expect(bus.counters.reconnects).toBe(reconnects), PATIENTLY);
   };
-  /** The stream of events is again what it was when its files were copied. */
+  /** Kills the server, and puts the stream of events back to the state of the copy. */
   const loseEvents = async () => {
     await server.kill();
     rmSync(files, { recursive: true });
@@ -47,7 +47,7 @@ onNats('the bus on NATS, when the server has lost the last events and reuses the
     await server.stop();
   });
 
-  test('a member that takes a partition over gets the events that replaced the lost ones, and none twice', async () => {
+  test('a member that takes a partition over gets the events after the lost ones, each once', async () => {
     const first = await subscribe();
     await publish(4, 5, 6);
     await handled(1, 2, 3, 4, 5, 6);
@@ -60,11 +60,11 @@ onNats('the bus on NATS, when the server has lost the last events and reuses the
     expect(seen.of('vm-1')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
-  test('a member whose offset lies beyond the end of the stream gets them as well', async () => {
+  test('a member with an offset beyond the end of the stream gets the new events, each once', async () => {
     await subscribe();
     await publish(4, 5, 6);
     await handled(1, 2, 3, 4, 5, 6);
-    // Its place is now behind the sixth.
+    // After this restart the offset of its consumer is 6.
     await server.kill();
     await restart(2);
     await vi.waitFor(() => expect(bus.counters.consumersRecreated).toBeGreaterThan(0), PATIENTLY);

@@ -1,4 +1,4 @@
-/** Guests that answer too much, too long, never, or nonsense: it costs their agent one short answer. */
+/** Guests and QEMUs answer too much, without end, never, or with nonsense. The agent fails in time, with a short error. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askGuest, retractAllBut, untilJoined, untilTaken } from '#services/agent/guest.ts';
 import { openQmp } from '#services/agent/qmp.ts';
 
-/** Sends something for as long as the other side takes it. */
+/** Sends this piece again and again, until the socket closes. */
 function flood(socket: Socket, piece: string): void {
   const more = () => {
     while (!socket.destroyed && socket.write(piece));
@@ -19,10 +19,10 @@ function flood(socket: Socket, piece: string): void {
 let folder: string;
 let path: string;
 let server: Server;
-/** Requests that came. */
+/** The requests that have arrived, without their ids. */
 let asked: string[];
 
-/** A port at whose other end somebody does that with each line that comes. */
+/** Opens the guest's port. `answer` is called for each line that arrives. */
 async function port(answer: (socket: Socket, id: string, verb: string) => void, greeting = ''): Promise<void> {
   server = createServer((socket) => {
     socket.on('error', () => {});
@@ -50,22 +50,22 @@ afterEach(async () => {
 });
 
 describe('a guest', () => {
-  test('that answers without a line end is cut off early', async () => {
+  test('cannot send a line without end', async () => {
     await port((socket) => flood(socket, 'a'.repeat(2 ** 20)));
     await expect(askGuest(path, ['take'], 30_000)).rejects.toMatchObject({ code: 'GUEST_ANSWER_INVALID' });
   });
 
-  test('that answers other requests without end is cut off as well', async () => {
+  test('cannot send answers to other requests without end', async () => {
     await port((socket) => flood(socket, 'somebody.else ok\n'.repeat(1000)));
     await expect(askGuest(path, ['hello'], 30_000)).rejects.toMatchObject({ code: 'GUEST_ANSWER_INVALID' });
   });
 
-  test('that never answers is waited for no longer than it may take', async () => {
+  test('that never answers fails the request after its time limit', async () => {
     await port(() => {});
     await expect(askGuest(path, ['hello'], 50)).rejects.toMatchObject({ code: 'GUEST_SILENT' });
   });
 
-  test('that refuses at length is quoted in short, without what steers a terminal', async () => {
+  test('that refuses at length gives a short error without control characters', async () => {
     await port((socket, id) => socket.write(`${id} error \x1b[2J\x1b]0;pwned\x07 ${'A'.repeat(3000)}\n`));
     const error = await askGuest(path, ['take'], 2000).catch((e) => e);
     expect(error.code).toBe('GUEST_REFUSED');
@@ -74,7 +74,7 @@ describe('a guest', () => {
   });
 
   test.each(['x y z', '9e307 0 -9e307', '0 0 1e309', '0 -1 0', '', '1', '99999999 0 0', '0 0 0 0', '0x1 1 1'])(
-    'that counts "%s" has not counted',
+    'gives an invalid answer if its counts are "%s"',
     async (counts) => {
       await port((socket, id) => socket.write(`${id} ok ${counts}\n`));
       const joined = untilJoined(path, '10.0.0.1', 500, () => false);
@@ -82,12 +82,12 @@ describe('a guest', () => {
     },
   );
 
-  test('that counts its connections is believed', async () => {
+  test('with missing joins after the time limit has its missing and plain connections counted', async () => {
     await port((socket, id) => socket.write(`${id} ok 1 3 2\n`));
     expect(await untilJoined(path, '10.0.0.1', 60, () => false)).toBe(4);
   });
 
-  test('that reports hundreds of addresses takes eight back, and no invalid one', async () => {
+  test('gives back at most eight addresses, and no invalid one', async () => {
     const entries = `x=10.0.0.1/24 y=no-address z=;reboot m=10.0.0.9/24 ${'x=10.0.0.2/24 '.repeat(200)}`;
     await port((socket, id, verb) => socket.write(verb === 'addresses' ? `${id} ok ${entries}\n` : `${id} ok\n`));
     await retractAllBut(path, 'm');
@@ -95,7 +95,7 @@ describe('a guest', () => {
     expect(retracted).toEqual(['retract 10.0.0.1', ...Array(4).fill('retract 10.0.0.2')]);
   });
 
-  test('that does not take its address is asked at growing intervals', async () => {
+  test('that refuses its address gets requests at growing intervals', async () => {
     await port((socket, id) => socket.write(`${id} error no\n`));
     const beganMs = performance.now();
     const lan = { address: '10.0.0.1', prefix: 24, gateway: '10.0.0.254' };
@@ -104,7 +104,7 @@ describe('a guest', () => {
     expect(asked.length).toBeLessThan(8);
   });
 
-  test('that boots for long finds one question in its port, not one for each time that it did not answer', async () => {
+  test('that boots slowly finds one request in its port', async () => {
     await port((socket, id) => setTimeout(() => socket.write(`${id} ok\n`), 2500));
     const lan = { address: '10.0.0.1', prefix: 24, gateway: '10.0.0.254' };
     await untilTaken(path, 'm', lan, async () => true);
@@ -126,7 +126,7 @@ describe('a QEMU', () => {
     const { id } = JSON.parse(line) as { id: number };
     socket.write(`{"return": {}, "id": ${id}}\n`);
   };
-  /** Answers the negotiation; what comes later is answered by `then`. */
+  /** Starts a server that answers the negotiation of QMP. `then` answers all later commands. */
   async function qemu(then: (socket: Socket) => void): Promise<void> {
     server = createServer((socket) => {
       socket.on('error', () => {});
@@ -144,15 +144,15 @@ describe('a QEMU', () => {
     ['no JSON', 'hello\n'],
     ['null', 'null\n'],
     ['a line without end', 'a'.repeat(3 * 2 ** 20)],
-    ['an error that is none', '{"id": 2, "error": null}\n'],
-  ])('that answers with %s is treated as gone', async (_, text) => {
+    ['an invalid error', '{"id": 2, "error": null}\n'],
+  ])('that answers with %s fails the command with QEMU_GONE', async (_, text) => {
     await qemu((socket) => socket.write(text));
     const qmp = await openQmp(path);
     await expect(qmp.execute('query-status')).rejects.toMatchObject({ code: 'QEMU_GONE' });
     expect(qmp.isOpen).toBe(false);
   });
 
-  test('that sends events without a time is dated now', async () => {
+  test('that sends an event without a valid time gets the present time for it', async () => {
     await qemu((socket) => socket.write('{"event": "STOP"}\n{"event": "STOP", "timestamp": {"seconds": 1e300}}\n'));
     const qmp = await openQmp(path);
     const events: number[] = [];
@@ -163,7 +163,7 @@ describe('a QEMU', () => {
     qmp.close();
   });
 
-  test('that refuses at length is quoted in short', async () => {
+  test('that refuses at length gives a short error', async () => {
     await qemu((socket) => socket.write(`{"id": 2, "error": {"class": "X", "desc": "${'A'.repeat(100_000)}"}}\n`));
     const qmp = await openQmp(path);
     const error = await qmp.execute('stop').catch((e) => e);

@@ -23,7 +23,7 @@ beforeEach(async () => {
   bus = memoryBus({ partitions: 4 });
   clock = virtualClock(NOW_MS);
   monitor = createMonitor({ bus, store: memoryStore(), clock, log });
-  // A token is asked for, but not by /metrics.
+  // The interface requires a token, except for /metrics.
   const surface = await createHttp({
     config: { ...DEFAULT_CONFIG.http, port: 0, token: 'a token of sixteen or more' },
     log,
@@ -47,7 +47,7 @@ async function happens(...facts: Fact[]): Promise<void> {
   await bus.idle();
 }
 
-/** What a scraper gets: the value of each series, and the type of each metric. */
+/** Scrapes /metrics. @returns the text, the value of a series, and the type of a metric */
 async function scrape(): Promise<{
   value(series: string): number | undefined;
   type(name: string): string | undefined;
@@ -147,7 +147,7 @@ describe('a migration', () => {
     expect(value('tagalong_migration_degraded_total{kind="forced-stop"}')).toBe(1);
   });
 
-  test('that fails or is cancelled says why, and has no pause where the VM never stopped', async () => {
+  test('that fails or is cancelled is counted with its reason, and without a pause', async () => {
     const none = { ...figures, pauseMs: 0, interruptionMs: 0, bytes: 5e8, degraded: [] };
     await happens(
       decided(),
@@ -178,9 +178,9 @@ describe('a migration', () => {
     }
   });
 
-  test('is compared with what was predicted of it, once', async () => {
+  test('is compared with its prediction once', async () => {
     await happens(decided(), accepted, completed);
-    // The same migration's end under another id: its prediction is forgotten by now.
+    // The end arrives again under another id. Its prediction has been removed.
     await happens(completed);
     const { value } = await scrape();
     expect(value('tagalong_migration_prediction_error_ratio_count{measure="duration"}')).toBe(1);
@@ -189,7 +189,7 @@ describe('a migration', () => {
   });
 });
 
-test('interruptions by clients and by the hypervisor are measured beside the pause', async () => {
+test('interruptions that clients and the hypervisor report are measured', async () => {
   const gap = (gapMs: number, resets: number): Fact => ({
     type: 'interruption.reported.v1',
     data: { vm: 'v1', user: 'somebody', atMs: NOW_MS, gapMs, resets, lostBytes: 0 },
@@ -202,7 +202,7 @@ test('interruptions by clients and by the hypervisor are measured beside the pau
   expect(none.text, 'no users in metrics').not.toContain('somebody');
   await happens(decided(), completed);
   const downtime = 'tagalong_migration_hypervisor_downtime_seconds';
-  expect((await scrape()).value(`${downtime}_count{outcome="completed"}`), 'says nothing').toBeUndefined();
+  expect((await scrape()).value(`${downtime}_count{outcome="completed"}`), 'not reported').toBeUndefined();
   await happens(decided({ decision: 'v1:2', seq: 2 }), {
     ...completed,
     data: { ...migration, migration: 'v1:2', figures: { ...figures, hypervisorDowntimeMs: 6 } },
@@ -222,7 +222,7 @@ test('decisions are counted by verdict, reason and source', async () => {
   expect(value('tagalong_decisions_total{verdict="move",reason="worth-it",source="operator"}')).toBe(1);
 });
 
-test('a reason that is different each time does not become a series each time', async () => {
+test('at most 50 reasons become series, and further ones are counted as "other"', async () => {
   await happens(...Array.from({ length: 500 }, (_, seq) => decided({ seq, reason: `gain ${seq}` })));
   const { value, text } = await scrape();
   expect(text.split('\n').filter((line) => line.startsWith('tagalong_decisions_total{')).length).toBe(51);
@@ -253,7 +253,7 @@ describe('a site', () => {
     expect(value('tagalong_site_last_report_timestamp_seconds{site="east"}')).toBe(NOW_MS / 1000);
   });
 
-  test('that is removed leaves no series behind', async () => {
+  test('that is removed has no series left', async () => {
     await happens(report(['v1'], false, NOW_MS - 5000), {
       type: 'site.removed.v1',
       data: { site: 'east', atMs: NOW_MS },
@@ -262,7 +262,7 @@ describe('a site', () => {
     expect(text).not.toContain('site="east"');
   });
 
-  test('that is expected and never reports counts as silent from the start', async () => {
+  test('that has never reported has the start of the monitor as its last report', async () => {
     const expecting = createMonitor({
       ...{ bus, store: memoryStore(), clock, log },
       sites: knownSites(memoryStore(), [{ site: 'north' }]),
@@ -275,7 +275,7 @@ describe('a site', () => {
   });
 });
 
-test('VMs that go to and fro are counted, not named', async () => {
+test('VMs that go back and forth are counted, and not named', async () => {
   const moved = (n: number, from: string, to: string): Fact[] => [
     decided({ decision: `v1:${n}`, seq: n, from, to }),
     { type: 'migration.completed.v1', data: { ...migration, migration: `v1:${n}`, from, to, figures } },
@@ -309,7 +309,7 @@ test('requests are counted by route, not by path', async () => {
 });
 
 describe('events', () => {
-  test('are counted by type, locations excepted, with how late they came', async () => {
+  test('are counted by type with their lag, except locations', async () => {
     await happens(
       decided(),
       accepted,
@@ -325,8 +325,8 @@ describe('events', () => {
     expect(value('tagalong_event_lag_seconds_sum')).toBe(0.25);
   });
 
-  test('count once although they are delivered twice', async () => {
-    // A bus may deliver again; this one is made to, by handing each batch over twice.
+  test('that are delivered twice count once', async () => {
+    // A bus may deliver an event again. This one delivers each batch twice.
     const twice: MemoryBus = {
       ...bus,
       subscribe: (options, handler) =>
@@ -349,7 +349,7 @@ describe('events', () => {
   });
 });
 
-test('the backlog of every group is shown by partition, as it is at the scrape', async () => {
+test('the backlog of each group is measured by partition, at the scrape', async () => {
   let release = () => {};
   const blocked = new Promise<void>((resolve) => {
     release = resolve;
@@ -368,7 +368,7 @@ test('the backlog of every group is shown by partition, as it is at the scrape',
   expect(await backlog()).toEqual([0, 0, 0, 0]);
 });
 
-test('figures of other services are read at each scrape, with their type', async () => {
+test('figures of other services are read at each scrape', async () => {
   let users = 3;
   monitor.gauge('tagalong_users_online', 'Users.', ['site'], () => [{ labels: { site: 'east' }, value: users }]);
   monitor.counter('tagalong_locations_total', 'Locations.', [], () => [{ labels: {}, value: 10 * users }]);
@@ -391,7 +391,7 @@ test('every metric has the prefix tagalong_, ends in its unit and has a help tex
   }
 });
 
-test('is ready while it is subscribed', async () => {
+test('the monitor is ready while it is subscribed', async () => {
   expect((await fetch(`${url}/readyz/monitor`)).status).toBe(200);
   await monitor.stop();
   expect((await fetch(`${url}/readyz/monitor`)).status).toBe(503);

@@ -1,4 +1,4 @@
-/** What is measured, as a real Prometheus takes it. */
+/** A real Prometheus scrapes the metrics, evaluates the alerts and answers the queries of the dashboard. */
 import { readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { dashboardExpressions } from '#deploy/monitoring/dashboard.ts';
@@ -19,7 +19,7 @@ vms:
     sessions: [{ user: alice }]
 `;
 
-/** What Grafana puts there. */
+/** Replaces the variable of Grafana. */
 const asked = (expr: string) => expr.replaceAll('$__rate_interval', '1m');
 
 onPrometheus('Prometheus', () => {
@@ -28,9 +28,9 @@ onPrometheus('Prometheus', () => {
     expect(await promtool(['check', 'config', 'deploy/monitoring/prometheus.yaml'])).toContain('SUCCESS');
   });
 
-  test('raises each alert when it should, and only then', async () => {
+  test('raises each alert in its cases, and in no other', async () => {
     expect(await promtool(['test', 'rules', 'deploy/monitoring/alerts.test.yaml'])).toContain('SUCCESS');
-    // A rule that says something else does not pass.
+    // A changed rule fails the same cases.
     const wrong = readFileSync('deploy/monitoring/alerts.yaml', 'utf8').replace('> 1800', '> 60');
     const rules = await file('alerts.yaml', wrong);
     const tests = readFileSync('deploy/monitoring/alerts.test.yaml', 'utf8').replace('[alerts.yaml]', `[${rules}]`);
@@ -54,12 +54,12 @@ onPrometheus('Prometheus', () => {
       expect(code).toBe(0);
       const moves = 'tagalong_migration_interruption_seconds_count{outcome="completed"}';
       await vi.waitFor(async () => expect(await value(moves)).toBe(1), PATIENTLY);
-      // It had been 0 before, so that a rate sees the first move.
+      // The counter was 0 before, so that a rate includes the first move.
       expect(await value(`increase(${moves}[5m])`)).toBeGreaterThan(0);
       await vi.waitFor(async () => expect(await value('tagalong_site_vms{site="east"}')).toBe(1), PATIENTLY);
       expect(await value('time() - tagalong_site_last_report_timestamp_seconds{site="west"}')).toBeLessThan(30);
 
-      // It complains about what is not named or explained as it should be, what Node.js says of itself included.
+      // promtool reports each metric with a wrong name or without a help text, also those of Node.js.
       const text = await (await fetch(`${url}/metrics`)).text();
       const ours = text.split('\n').filter((line) => /^(# \w+ )?tagalong_/.test(line));
       expect(ours.length).toBeGreaterThan(100);
@@ -69,7 +69,10 @@ onPrometheus('Prometheus', () => {
       ).rejects.toThrow();
       const answers = await Promise.all(dashboardExpressions().map((expr) => query(asked(expr))));
       expect(answers.filter(({ result }) => result.length > 0).length).toBeGreaterThan(answers.length / 2);
-      await expect(query(asked('sum(rate(tagalong_events_total[$__rate_interval]')), 'a broken one').rejects.toThrow();
+      await expect(
+        query(asked('sum(rate(tagalong_events_total[$__rate_interval]')),
+        'a broken query',
+      ).rejects.toThrow();
 
       const { groups } = await prometheus.ask<{ groups: { rules: { name: string; health: string }[] }[] }>('rules');
       expect(groups.flatMap(({ rules }) => rules).filter(({ health }) => health === 'err')).toEqual([]);

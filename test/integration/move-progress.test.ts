@@ -1,4 +1,4 @@
-/** How far a move is, as an operator sees it while it goes on. */
+/** An operator sees the progress of a move. */
 import { expect, test } from 'vitest';
 import { createPacedSystem } from '#services/process/paced-system.ts';
 import { simulatedMachines } from '#services/sites/hosts/simulated.ts';
@@ -13,7 +13,7 @@ const CONFIG = {
   http: { port: 0 },
   sites: ['west', 'east'].map((site, i) => ({
     ...{ site, lat: 52, lon: 4 + i, slots: 4 },
-    // Ten seconds for the first round.
+    // The first round of pre-copy takes ten seconds.
     uplinks: [{ provider: 'a', rateBps: 125_000_000 }],
   })),
   vms: [{ vm: 'desk', home: 'west', spec: { ramBytes: RAM_BYTES, dirtyRateBps: 1e6, workingSetBytes: 5e6 } }],
@@ -24,7 +24,7 @@ interface Seen {
   readonly bytes: number;
 }
 
-test('status and dashboard show phase and bytes of a simulated move while it goes on', async () => {
+test('status and dashboard show the phase and the growing bytes of a simulated move', async () => {
   const config = parseConfig(JSON.stringify(CONFIG), 'test');
   const clock = pacedClock(Date.UTC(2026, 0, 5), Number.POSITIVE_INFINITY);
   const system = createPacedSystem({
@@ -47,7 +47,7 @@ test('status and dashboard show phase and bytes of a simulated move while it goe
     }
     for (const seen of [status, dashboard]) {
       const copying = seen.filter(({ phase }) => phase === 'memory').map(({ bytes }) => bytes);
-      // The first round alone: no two looks, a second apart, see the same.
+      // The first round alone gives ten samples, a second apart. All of them differ.
       expect(copying.length).toBeGreaterThan(6);
       expect(new Set(copying).size).toBe(copying.length);
       expect(copying).toEqual(copying.toSorted((a, b) => a - b));

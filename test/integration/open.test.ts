@@ -1,4 +1,4 @@
-/** Bus and store by a configuration, with who we are to a server that asks. */
+/** A configuration opens bus and store, with its credentials. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -11,7 +11,7 @@ const log = createLog('silent');
 const event = envelop({ type: 'vm.retired.v1', data: { vm: 'v', atMs: 1 } }, 'e', '/test');
 const configOf = (bus: object, store: object = {}): Config => parseConfig(JSON.stringify({ bus, store }), 'test');
 
-/** An event there and back, a record there and back. */
+/** Publishes and receives an event, writes and reads a record. */
 async function works(config: Config): Promise<void> {
   const [bus, store] = [await openBus(config, log), await openStore(config, log)];
   try {
@@ -27,9 +27,9 @@ async function works(config: Config): Promise<void> {
   }
 }
 
-test('a configuration that names none has both in memory', () => works(configOf({})));
+test('an empty configuration opens bus and store in memory', () => works(configOf({})));
 
-test('a file of credentials that is not there is named', async () => {
+test('the error about a missing file of credentials names the file', async () => {
   const config = configOf({ url: 'nats://127.0.0.1:1', auth: { credentialsFile: '/nowhere/a.creds' } });
   await expect(openBus(config, log)).rejects.toMatchObject({
     code: 'CONFIG_UNREADABLE',
@@ -44,21 +44,21 @@ onNats('a NATS server with authentication', () => {
   });
   afterAll(() => server?.stop());
 
-  test('takes user and password of the bus for the store at the same url too', async () => {
+  test('the store at the url of the bus uses the credentials of the bus', async () => {
     const { url } = server;
     await works(configOf({ url, auth: { user: 'me', password: 'a secret' } }, { url }));
   });
 
   test.each([
-    ['none', undefined],
-    ['wrong ones', { user: 'me', password: 'another' }],
+    ['no credentials', undefined],
+    ['wrong credentials', { user: 'me', password: 'another' }],
   ])('refuses %s, and the error contains no secret', async (_, auth) => {
     const error = await openBus(configOf({ url: server.url, ...(auth && { auth }) }), log).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'BUS_REFUSED' });
     expect(error.message).not.toContain('another');
   });
 
-  test('is told apart from one that is not there', async () => {
+  test('fails with another code than an absent server', async () => {
     await expect(openBus(configOf({ url: 'nats://127.0.0.1:1' }), log)).rejects.toMatchObject({
       code: 'BUS_UNREACHABLE',
     });

@@ -1,6 +1,6 @@
 /**
- * Requests that schemathesis draws from the served OpenAPI document, fit and unfit: what the document allows is taken, what it
- * forbids is refused, and nothing of it is a fault of the server.
+ * Schemathesis draws valid and invalid requests from the served OpenAPI document. The server accepts the valid ones and refuses the
+ * invalid ones, without an error of its own.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -21,12 +21,11 @@ import { onChecker, pathOf } from '../servers/checkers.ts';
 const TOKEN = 'a token of more than sixteen';
 const EXAMPLES = longOr(8, 200);
 
-/** Schemathesis waits for the end of an answer, and a live stream has none. */
+/** Schemathesis waits for the end of an answer; a live stream never ends. */
 const STREAMS = '/dashboard/live$';
 /**
- * What a schema cannot say: which bytes are a protocol buffer, which sites there are, and that a site names a
- * provider once. A phone is not refused for members
- * that nobody looks at.
+ * Exceptions that no schema can express: which bytes are a protocol buffer, which sites exist, and that a site names a provider
+ * once. Messages of phones may have members that the schema forbids.
  */
 const SETTINGS = `
 [checks]
@@ -53,7 +52,9 @@ include-name = "POST /v1/owntracks"
 checks.negative_data_rejection.enabled = false
 `;
 
-/** A member `__proto__` is refused at any depth, also where others' standards let members of any name be. No schema can say so. */
+/**
+ * The server refuses a member `__proto__` at any depth, also if a standard allows members of any name. No schema can express this.
+ */
 const HOOKS = `
 import schemathesis
 
@@ -71,8 +72,8 @@ vms:
   - { vm: v, home: a, spec: { ramBytes: 1000000000, dirtyRateBps: 1000000, workingSetBytes: 1000000 } }
 `;
 
-/** Runs schemathesis against a server. @param only which operations @returns its exit status, and what it printed */
-async function draw(url: string, only: readonly string[]): Promise<{ code: number | null; said: string }> {
+/** Runs schemathesis against a server. @param only arguments that select operations @returns its exit status and its output */
+async function runSchemathesis(url: string, only: readonly string[]): Promise<{ code: number | null; output: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-schemathesis-'));
   try {
     await writeFile(join(folder, 'schemathesis.toml'), SETTINGS);
@@ -82,13 +83,13 @@ async function draw(url: string, only: readonly string[]): Promise<{ code: numbe
     const bounds = ['--max-examples', String(EXAMPLES), '--seed', String(SEED), '--no-shrink', '--continue-on-failure'];
     const without = ['--exclude-path-regex', STREAMS, '--phases', 'examples,coverage,fuzzing'];
     const child = spawn(pathOf('schemathesis'), [...args, ...bounds, ...without, ...only], { cwd: folder, env });
-    let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', resolve);
     });
-    return { code, said };
+    return { code, output };
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -96,7 +97,7 @@ async function draw(url: string, only: readonly string[]): Promise<{ code: numbe
 
 onChecker('schemathesis', 'the served OpenAPI document', () => {
   test.each([
-    // Other people's APIs have users of any form: they need pseudonyms.
+    // The location APIs of others have users of any form, which need pseudonyms.
     ['users under their own ids', '', ['--exclude-tag', 'location APIs of others']],
     ['users under pseudonyms', 'ingest: { pseudonymKey: "a key of more than sixteen" }', []],
   ])(
@@ -110,9 +111,9 @@ onChecker('schemathesis', 'the served OpenAPI document', () => {
       await system.start();
       try {
         const { url } = await surface.listen();
-        const { code, said } = await draw(url, only);
-        expect(code, said).toBe(0);
-        expect(said).toMatch(/[1-9]\d* generated/);
+        const { code, output } = await runSchemathesis(url, only);
+        expect(code, output).toBe(0);
+        expect(output).toMatch(/[1-9]\d* generated/);
         expect(await (await fetch(`${url}/readyz`)).json(), 'afterwards').toMatchObject({ status: 'ready' });
       } finally {
         await system.stop();

@@ -44,9 +44,9 @@ test('the document has every route, and no other', async () => {
     Object.keys(operations).map((method) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
   );
   expect(routes.size).toBeGreaterThan(15);
-  // Health is registered when the surface is made, before anybody can listen.
+  // createHttp registers the routes of health before the hook above exists.
   const own = described.filter((route) => !/\/(healthz|readyz)/.test(route));
-  // Pages, and what they are made of, are for browsers.
+  // Pages and their assets are for browsers.
   const asked = [...routes].filter((route) => !/^get \/(assets\/.+|follow-me)?$/.test(route));
   expect(own.sort()).toEqual(asked.sort());
 });

@@ -1,4 +1,4 @@
-/** OwnTracks over MQTT: phones publish to the gateway of a real NATS server, with a real MQTT client. */
+/** OwnTracks over MQTT: a real MQTT client publishes to the gateway of a real NATS server. */
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
@@ -62,7 +62,7 @@ onNats('OwnTracks over MQTT', () => {
   const at = (tst: number) => ({ _type: 'location', lat: 48.85833, lon: 2.29513, tst, tid: 'ne' });
   const NOW_S = NOW_MS / 1000;
 
-  test('positions are those of the user in the topic; one that cannot be read holds up nothing and is in no log', async () => {
+  test('the topic names the user; an unreadable position is dropped, and the log does not contain it', async () => {
     const mqtt = listener();
     await mqtt.start();
     try {
@@ -81,7 +81,7 @@ onNats('OwnTracks over MQTT', () => {
     }
   });
 
-  test('positions that are published while no process listens are taken in once when one listens again', async () => {
+  test('positions that are published while no process listens are accepted once, later', async () => {
     const first = listener();
     await first.start();
     await first.stop();
@@ -105,7 +105,7 @@ onNats('OwnTracks over MQTT', () => {
     expect(seen.map(({ data }) => data.atMs)).toEqual([NOW_MS - 9000, NOW_MS - 8000]);
   });
 
-  test('a name with a dot is another name', async () => {
+  test('a user may have a dot in the name', async () => {
     await ingest.declareVm('v2', 'east', fullSpec);
     await ingest.attach('v2', 'jane.doe', 1);
     const mqtt = listener();

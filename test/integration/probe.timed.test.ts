@@ -1,4 +1,4 @@
-/** The probe against a real service, over real sockets. Times are held against what was measured of the service. */
+/** The probe against a real service, over real sockets. The tests compare its times with times that the service measured. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { registerIngest } from '#services/ingest/http.ts';
@@ -24,22 +24,22 @@ beforeEach(async () => {
 });
 afterEach(() => echo.close());
 
-/** Probes while something happens, and then ends. */
+/** Runs the probe during `happens`. @returns its report, and the gaps that it published */
 async function probed(happens: () => Promise<unknown>, options: Partial<ProbeOptions> = {}) {
   const running = probe({ host: '127.0.0.1', port: echo.port, ...options });
-  const told: Gap[] = [];
-  running.onGap((gap) => told.push(gap));
+  const gaps: Gap[] = [];
+  running.onGap((gap) => gaps.push(gap));
   await new Promise<unknown>((connected) => running.onConnected(connected));
   await happens();
   running.stop();
-  return { report: await running.done, told };
+  return { report: await running.done, gaps };
 }
 const faults = ({ lostBytes, reorderedBytes, corruptedBytes, resets }: ProbeReport) => ({
   ...{ lostBytes, reorderedBytes, corruptedBytes },
   resets,
 });
 const NO_FAULTS = { lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0, resets: 0 };
-/** Machines that run tests stand still now and then. */
+/** A machine that runs tests may stall for this time. */
 const SLACK_MS = 30;
 
 describe('the probe', () => {
@@ -52,10 +52,10 @@ describe('the probe', () => {
   });
 
   test.each([0, 4_000_000])(
-    'tells a pause of the service by its length, under a load of %d bytes a second',
+    'measures the length of a pause of the service, under a load of %d bytes a second',
     async (loadBps) => {
       let pausedMs = 0;
-      const { report, told } = await probed(
+      const { report, gaps } = await probed(
         async () => {
           await sleep(100);
           const begunMs = performance.now();
@@ -65,8 +65,8 @@ describe('the probe', () => {
         },
         { loadBps, gapMs: 150 },
       );
-      expect(told.length).toBe(1);
-      const [gap] = told as [Gap];
+      expect(gaps.length).toBe(1);
+      const [gap] = gaps as [Gap];
       expect(gap.gapMs).toBeLessThanOrEqual(pausedMs + SLACK_MS);
       expect(gap.gapMs).toBeGreaterThan(300 - report.ownDelayMs - SLACK_MS);
       expect(Math.abs(gap.atMs - Date.now())).toBeLessThan(10_000);
@@ -76,7 +76,7 @@ describe('the probe', () => {
     },
   );
 
-  test('does not count its own delay as the service’s', async () => {
+  test('does not count its own delay as a gap of the service', async () => {
     const { report } = await probed(async () => {
       await sleep(100);
       for (const untilMs = performance.now() + 300; performance.now() < untilMs; );
@@ -86,10 +86,10 @@ describe('the probe', () => {
     expect(report.longestGapMs).toBeLessThan(150);
   });
 
-  test.each(['reset', 'close'] as const)('ends with its connection, on %s, and says what is lost', async (how) => {
+  test.each(['reset', 'close'] as const)('ends with its connection, on %s, and reports the lost bytes', async (how) => {
     const running = probe({ host: '127.0.0.1', port: echo.port });
-    const told: Gap[] = [];
-    running.onGap((gap) => told.push(gap));
+    const gaps: Gap[] = [];
+    running.onGap((gap) => gaps.push(gap));
     await new Promise<unknown>((connected) => running.onConnected(connected));
     echo.damage(() => Buffer.alloc(0));
     await sleep(100);
@@ -97,12 +97,12 @@ describe('the probe', () => {
     const report = await running.done;
     expect(report).toMatchObject({ ended: 'lost', resets: 1, connections: 1 });
     expect(report.lostBytes).toBeGreaterThan(0);
-    expect(told.at(-1)).toMatchObject({ resets: 1, lostBytes: report.lostBytes });
-    expect(echo.connections, 'no silent second one').toBe(1);
+    expect(gaps.at(-1)).toMatchObject({ resets: 1, lostBytes: report.lostBytes });
+    expect(echo.connections, 'no silent second connection').toBe(1);
   });
 
-  test('goes on after a lost connection where it is told to, and counts it', async () => {
-    const { report, told } = await probed(
+  test('with reconnect, connects again after a loss, and counts it', async () => {
+    const { report, gaps } = await probed(
       async () => {
         echo.cut('reset');
         await sleep(500);
@@ -111,12 +111,12 @@ describe('the probe', () => {
     );
     expect(report).toMatchObject({ ended: 'stopped', resets: 1, connections: 2 });
     expect(
-      told.find(({ resets }) => resets === 1),
-      'with the gap until the next echo',
+      gaps.find(({ resets }) => resets === 1),
+      'the gap lasts until the next echo',
     ).toBeDefined();
   });
 
-  test('counts bytes that were dropped, changed, and put in another order', async () => {
+  test('counts bytes that are dropped, changed or reordered', async () => {
     const once = (change: (chunk: Buffer) => Buffer) => {
       echo.damage((chunk) => {
         echo.damage(undefined);
@@ -129,7 +129,7 @@ describe('the probe', () => {
       await once((chunk) => Buffer.from(chunk.map((byte, i) => (i === 3 || i === 30 ? byte ^ 1 : byte))));
       let first: Buffer | undefined;
       echo.damage((chunk) => {
-        // The first after the second.
+        // Sends the first 32 bytes after the following ones.
         if (first === undefined) {
           first = Buffer.from(chunk.subarray(0, 32));
           return chunk.subarray(32);
@@ -151,7 +151,7 @@ describe('the probe', () => {
   });
 });
 
-/** The process that `--report` names, with a VM `v1`. */
+/** Starts ingest with a VM `v1`, for `--report`. */
 async function ingestOnTheRealClock() {
   const [bus, clock, log] = [memoryBus(), realClock(), createLog('silent')];
   const ingest = createIngest({
@@ -191,7 +191,7 @@ describe('tagalong probe', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
 
-  test('prints what happens as it happens, reports it, and ends with its figures when asked to', async () => {
+  test('prints each event at once, reports the gaps, and prints its figures on SIGINT', async () => {
     const { url, published, close } = await ingestOnTheRealClock();
     const to = ['--to', `127.0.0.1:${echo.port}`, '--json', '-', '--gap-ms', '150'];
     const running = begin(['probe', ...to, '--report', url, '--vm', 'v1', '--user', 'ann']);
@@ -208,7 +208,7 @@ describe('tagalong probe', () => {
     await close();
   });
 
-  test('fails after its report where the connection was lost', async () => {
+  test('prints its report and fails if the connection is lost', async () => {
     const running = begin(['probe', '--to', `127.0.0.1:${echo.port}`]);
     await running.said(/^Connected to /);
     echo.cut('reset');
@@ -218,7 +218,7 @@ describe('tagalong probe', () => {
     expect(stderr).toMatch(/^tagalong: CONNECTION_BROKEN: .*1 connection lost/m);
   });
 
-  test('ends after its duration, and prints a table', async () => {
+  test('ends after --duration-s, and prints a table', async () => {
     const to = ['--to', `127.0.0.1:${echo.port}`, '--duration-s', '0.3'];
     const { code, stdout, stderr } = await tagalong(['probe', ...to]);
     expect(code).toBe(0);
@@ -239,7 +239,7 @@ describe('tagalong probe', () => {
     expect(stderr).toMatch(/^tagalong: [A-Z_]+: .+\n$/);
   });
 
-  test('says how to get mptcpize where it is missing', async () => {
+  test('names the command that installs mptcpize if it is missing', async () => {
     const { code, stderr } = await tagalong(['probe', '--to', '127.0.0.1:7', '--mptcp'], { PATH: '/nowhere' });
     expect(code).toBe(2);
     expect(stderr).toMatch(/apt-get install mptcpize/);
@@ -251,7 +251,7 @@ describe.skipIf(why)(`tagalong probe --mptcp ${why ?? ''}`, () => {
   const probeOver = (port: number) =>
     tagalong(['probe', '--to', `127.0.0.1:${port}`, '--mptcp', '--json', '-', '--duration-s', '0.3']);
 
-  test('uses MPTCP where the service does, and reports it', async () => {
+  test('uses MPTCP with a service that speaks it, and reports it', async () => {
     const { code, stdout } = await probeOver(await mptcpEcho());
     expect(code).toBe(0);
     const report = JSON.parse(stdout.trim().split('\n').at(-1)!);
@@ -264,7 +264,7 @@ describe.skipIf(why)(`tagalong probe --mptcp ${why ?? ''}`, () => {
     expect(stderr).toContain('fell back to plain TCP');
   });
 
-  test('ends in order when it is asked to, though it began as another program', async () => {
+  test('prints its report on SIGTERM, although mptcpize started it', async () => {
     const running = begin(['probe', '--to', `127.0.0.1:${await mptcpEcho()}`, '--mptcp', '--json', '-']);
     await running.said(/"connected"/);
     const { code, stdout } = await running.stop();

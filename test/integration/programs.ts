@@ -2,8 +2,8 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * Why tests that need these programs, and MPTCP of the kernel, are to be skipped; undefined: they are not. Where CI is
- * `true` they never are: what is missing there is a fault.
+ * For tests that need these programs, and MPTCP of the kernel. @returns why to skip them; undefined: run them. With CI=`true` they
+ * always run, so that a missing program fails them.
  */
 export function skipWithout(...programs: readonly string[]): string | undefined {
   if (process.env.CI === 'true') return undefined;
@@ -12,7 +12,7 @@ export function skipWithout(...programs: readonly string[]): string | undefined 
   return mptcpIsOn() ? undefined : 'skipped: net.mptcp.enabled is not 1';
 }
 
-function isInPath(program: string): boolean {
+export function isInPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);

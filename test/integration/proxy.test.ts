@@ -1,4 +1,4 @@
-/** The edge proxy, with the real HAProxy. */
+/** The edge proxy runs the real HAProxy. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -26,7 +26,7 @@ afterEach(async () => {
   await rm(runDir, { recursive: true });
 });
 
-/** An echo service that puts its name before every answer. */
+/** Starts an echo service that puts this name before each answer. @returns its port */
 async function named(name: string): Promise<number> {
   const echo = await echoServer();
   echo.damage((chunk) => Buffer.concat([Buffer.from(`${name}:`), chunk]));
@@ -55,7 +55,7 @@ async function answer(socket: Socket, question: string): Promise<string> {
 
 const why = skipWithout('haproxy', 'mptcpize', 'ss');
 describe.skipIf(why)(`the edge proxy ${why ?? ''}`, () => {
-  test('speaks MPTCP to the VM in the stead of a client that does not', async () => {
+  test('speaks MPTCP to the VM for a client that speaks TCP', async () => {
     const serverPort = await mptcpEcho();
     const { port } = await proxyTo(serverPort);
     const client = await connect(port);
@@ -84,22 +84,22 @@ describe.skipIf(why)(`the edge proxy ${why ?? ''}`, () => {
     ['a name', 'localhost', 7],
     ['half an address', '10.1', 7],
     ['a command', '10.1.1.1; shutdown', 7],
-    ['a port that is none', host, 65_536],
-  ])('is not pointed to %s', async (_what, to, toPort) => {
+    ['an invalid port', host, 65_536],
+  ])('refuses %s as its destination', async (_what, to, toPort) => {
     const a = await named('a');
     const { proxy, port } = await proxyTo(a);
     await expect(proxy.pointTo(to, toPort)).rejects.toMatchObject({ code: 'USAGE' });
     expect(await answer(await connect(port), '1')).toBe('a:1');
   });
 
-  test('reports that its port is taken, also by another proxy', async () => {
+  test('fails with PORT_UNAVAILABLE if another proxy has its port', async () => {
     const a = await named('a');
     const { port } = await proxyTo(a);
     const again = startProxy({ listen: { host, port }, server: { host, port: a }, runDir: join(runDir, 'other') });
     await expect(again).rejects.toMatchObject({ code: 'PORT_UNAVAILABLE', message: expect.stringMatching(/bind/) });
   });
 
-  test('leaves nothing behind, however often it is stopped', async () => {
+  test('leaves no file and no connection when it is stopped, also twice', async () => {
     const { proxy, port } = await proxyTo(await named('a'));
     const client = await connect(port);
     await answer(client, '1');
@@ -121,16 +121,16 @@ describe('the configuration of the edge proxy', () => {
     ['HAProxy version 3.1.0 2024/11/26', 'native'],
     ['HAProxy version 3.10-dev1', 'native'],
     ['HA-Proxy version 2.2.9', 'mptcpize'],
-  ])('of %s has MPTCP by %s', (version, means) => {
+  ])('for %s gets MPTCP from %s', (version, means) => {
     expect(meansOf(version)).toBe(means);
   });
 
-  test('names the VM as one of MPTCP where HAProxy knows that, and addresses as they have to be', () => {
+  test('names the VM with the MPTCP prefix for HAProxy’s own MPTCP, and quotes addresses and paths', () => {
     expect(haproxyConfig(listen, server, '/run/a b', 'native')).toMatch(/^ {2}server vm mptcp4@10\.1\.0\.5:7$/m);
     const text = haproxyConfig(listen, { host: 'fd00::5', port: 7 }, '/run/a b', 'mptcpize');
     expect(text).toMatch(/^ {2}server vm \[fd00::5\]:7$/m);
     expect(text).toMatch(/^ {2}bind \[::\]:7000$/m);
     expect(text).toMatch(/^ {2}stats socket "\/run\/a b" mode 600 level admin$/m);
-    expect(text, 'a VM that stands still for a moment is not down').not.toMatch(/check/);
+    expect(text, 'no health check: a VM that pauses is not down').not.toMatch(/check/);
   });
 });

@@ -1,4 +1,4 @@
-/** Partitions that change hands while the server goes away: what one member gives back, the other gets. */
+/** Partitions move between members while the server restarts. Each partition then belongs to one member. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -13,10 +13,10 @@ const types = ['location.reported.v1'] as const;
 const vms = Array.from({ length: 40 }, (_, i) => `vm-${i}`);
 const round = (n: number) => vms.map((vm) => locationOf(vm, n));
 
-/** A member of the group on a connection of its own. */
+/** A member of the group, with its own connection. */
 interface TestMember {
   readonly bus: NatsBus;
-  /** The partitions that it has said are its own. */
+  /** The partitions that the bus assigned to it last. */
   assigned: readonly number[];
 }
 
@@ -34,7 +34,7 @@ onNats('the bus on NATS, when partitions move between members', () => {
     await bus.subscribe({ group: 'g', types, assigned }, handler);
     return member;
   };
-  /** Each has its half, and together they have all. */
+  /** Asserts that each member has half of the partitions, and both have all. */
   const shared = () => {
     expect(members.map(({ assigned }) => assigned.length)).toEqual([PARTITIONS / 2, PARTITIONS / 2]);
     expect(new Set(members.flatMap(({ assigned }) => assigned)).size).toBe(PARTITIONS);
@@ -48,7 +48,7 @@ onNats('the bus on NATS, when partitions move between members', () => {
     await server.stop();
   });
 
-  test('a partition that moves before the first event after a server’s restart belongs to the other member', async () => {
+  test('a partition that moves after a restart of the server belongs to the other member before any event', async () => {
     const seen = new Recorder();
     const first = await join(seen.handler);
     await server.kill();
@@ -60,19 +60,19 @@ onNats('the bus on NATS, when partitions move between members', () => {
     await vi.waitFor(() => expect(vms.map((vm) => seen.of(vm))).toEqual(vms.map(() => [1])), PATIENTLY);
   });
 
-  test('a partition that moves while the server is away belongs to the other member when it is back', async () => {
+  test('a partition that moves while the server is down belongs to the other member after the restart', async () => {
     const seen = new Recorder();
     const finish = Promise.withResolvers<void>();
-    let inHand = 0;
+    let handling = 0;
     const first = await join(async (batch) => {
-      inHand++;
+      handling++;
       await finish.promise;
       await seen.handler(batch);
     });
     await first.bus.publish(round(1));
-    await vi.waitFor(() => expect(inHand).toBe(PARTITIONS), PATIENTLY);
+    await vi.waitFor(() => expect(handling).toBe(PARTITIONS), PATIENTLY);
     await join(seen.handler);
-    // The first has heard of the second as well, and finishes what it has in hand.
+    // By now the first member knows of the second. It finishes its batches.
     await pause(500);
     await server.kill();
     await vi.waitFor(() => expect(first.bus.counters.disconnects).toBe(1), PATIENTLY);

@@ -1,6 +1,6 @@
 /**
- * A trace played through the services decides what the simulation of the same trace decides: every decision, every end
- * of a move, at the same instant. Between them lie the bus with its partitions, the stores, the heartbeats, and the pace.
+ * A replay of a trace through the services makes the same decisions and ends of moves as a simulation of the trace, at the same
+ * instants. The replay also uses a bus with partitions, a store, heartbeats and a paced clock.
  */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -27,42 +27,42 @@ import { longOr } from '../long.ts';
 type TerminalType = (typeof TERMINAL_TYPES)[number];
 
 const SEED = 1;
-/** Moves under way at the last position are given this long, of the run's clock, as the simulation gives them. */
+/** Moves that are under way at the last position get this time of the run's clock to end, as in the simulation. */
 const LAST_MOVES_MS = 600_000;
 
 const data = '../shared/data/sf-cabspotting';
 const demo = { trace: `${data}/cabs-demo-25.csv`, sites: `${data}/sites-demo-24.csv` };
 const missing = Object.values(demo).filter((path) => !existsSync(path));
 
-/** A subject of both: VMs as they are declared, or none where each user gets one. */
+/** The input of both. @property vms undefined: each user gets a VM */
 interface Played {
   readonly sites: readonly SiteSpec[];
   readonly fixes: readonly Fix[];
   readonly vms?: readonly ScenarioVm[];
 }
 
-/** What has to be the same. */
+/** The output that must be equal. */
 interface Outcome {
-  /** A line each, in order of the VMs and, for one VM, of time. */
+  /** One line a decision, in order of VM and time. */
   readonly decisions: readonly string[];
   readonly ends: readonly string[];
-  /** Locations by what became of them. */
+  /** Number of locations by their outcome. */
   readonly locations: Record<string, number>;
 }
 
 /**
- * Collects what is said, from whichever of the two says it, about what was decided until the last position: how long
- * either goes on after that is its own affair. Different VMs' events may come from the bus in any order.
+ * Collects the decisions until the last position, and the ends of their moves. Simulation and replay continue for different times
+ * after that. The bus may deliver events of different VMs in any order.
  */
-function listener(lastMs: number) {
+function collector(lastMs: number) {
   const decided: Data<'placement.decided.v1'>[] = [];
   const ended: { readonly type: string; readonly data: Data<TerminalType> }[] = [];
   return {
-    hear(fact: Fact) {
+    collect(fact: Fact) {
       if (fact.type === 'placement.decided.v1' && fact.data.atMs <= lastMs) decided.push(fact.data);
       if (isTerminal(fact)) ended.push(fact);
     },
-    heard() {
+    collected() {
       const known = new Set(decided.map(({ decision }) => decision));
       const decisions = decided.map(
         ({ decision, vm, seq, verdict, from, to, atMs, reason, source, prediction }) =>
@@ -86,20 +86,20 @@ function isTerminal(fact: Fact): fact is FactOf<TerminalType> {
 const configOf = (policy: string): Config => parseConfig(JSON.stringify({ policy: { name: policy } }), 'test');
 
 async function simulated(policy: string, { sites, fixes, vms }: Played): Promise<Outcome> {
-  const { hear, heard } = listener(fixes.at(-1)!.atMs);
+  const { collect, collected } = collector(fixes.at(-1)!.atMs);
   const { locations } = await run({
     config: configOf(policy),
     sites,
     batches: [fixes],
-    observe: hear,
+    observe: collect,
     ...(vms && { vms }),
   });
-  return { ...heard(), locations };
+  return { ...collected(), locations };
 }
 
-/** @param beside further placements that share the VMs with the first */
+/** @param beside number of further placements that share the VMs with the first */
 async function replayed(policy: string, speed: number, { sites, fixes, vms = [] }: Played, beside = 0) {
-  const { hear, heard } = listener(fixes.at(-1)!.atMs);
+  const { collect, collected } = collector(fixes.at(-1)!.atMs);
   const config: Config = { ...configOf(policy), sites: sites.map((site) => ({ ...site, draining: false })), vms };
   const clock = pacedClock(fixes[0]!.atMs, speed);
   const bus = memoryBus({ partitions: config.bus.partitions });
@@ -107,7 +107,7 @@ async function replayed(policy: string, speed: number, { sites, fixes, vms = [] 
   const system = createPacedSystem({ config, clock, bus, store, log });
   const placements = Array.from({ length: beside }, () => createPlacement({ bus, store, clock, config, log }));
   await bus.subscribe({ group: 'test', types: ['placement.decided.v1', ...TERMINAL_TYPES] }, async (batch) => {
-    for (const { event } of batch) hear(event);
+    for (const { event } of batch) collect(event);
   });
   try {
     for (const placement of placements) await placement.start();
@@ -126,14 +126,14 @@ async function replayed(policy: string, speed: number, { sites, fixes, vms = [] 
     for (const { counts } of [system.placement, ...placements]) {
       for (const [outcome, n] of counts) locations.set(outcome, (locations.get(outcome) ?? 0) + n);
     }
-    return { ...heard(), locations: Object.fromEntries(locations) };
+    return { ...collected(), locations: Object.fromEntries(locations) };
   } finally {
     await Promise.all(placements.map((placement) => placement.stop()));
     await system.stop();
   }
 }
 
-/** Both are asked, and both must have something to say. */
+/** Asserts that simulation and replay agree, and that both decide and move a lot. */
 async function bothAgree(policy: string, speed: number, played: Played, beside?: number): Promise<void> {
   const simulation = await simulated(policy, played);
   const live = await replayed(policy, speed, played, beside);
@@ -141,7 +141,7 @@ async function bothAgree(policy: string, speed: number, played: Played, beside?:
   expect(simulation.ends.length).toBeGreaterThan(100);
   expect(live.decisions).toEqual(simulation.decisions);
   expect(live.ends).toEqual(simulation.ends);
-  // What is told twice has one id, and the bus drops the second before anybody can judge it.
+  // A repeated location has the same id, so that the bus drops it before placement can count it.
   expect(live.locations).toEqual({ ...simulation.locations, duplicate: undefined });
 }
 
@@ -149,11 +149,11 @@ describe(missing.length === 0 ? 'the evening of 25 cabs' : `the evening of 25 ca
   test.skipIf(missing.length > 0).each([
     ['tagalong', 600, 1],
     ['nearest', Number.POSITIVE_INFINITY, 1],
-    // Where moves wait for each other all the time, each placement has to know of the others' moves.
+    // Here moves wait for each other often, so each placement must know the moves of the others.
     ['tagalong', Number.POSITIVE_INFINITY, 2],
     ['nearest', Number.POSITIVE_INFINITY, 3],
   ])(
-    'by %s, replayed %d times as fast as it was by %d placements, is decided as in simulation',
+    'replayed by %s, %d times as fast, by %d placements, has the decisions of the simulation',
     async (policy, speed, placements) => {
       const fixes: Fix[] = [];
       for await (const batch of (await openTrace(demo.trace)).batches()) fixes.push(...batch);
@@ -167,7 +167,7 @@ describe(`the shipped scenario, seed ${SEED}`, () => {
   const { sites, vms, fixes } = northeastCorridor(SEED);
 
   test.each(longOr(['tagalong'], ['tagalong', 'nearest']))(
-    'by %s, replayed as fast as it goes, is decided as in simulation',
+    'replayed by %s at full speed has the decisions of the simulation',
     async (policy) => {
       await bothAgree(policy, Number.POSITIVE_INFINITY, { sites, vms, fixes: [...fixes()] });
     },

@@ -1,4 +1,4 @@
-/** A stored place that cannot be read: `GET /v1/set-aside` (and so `status`) shows it, and its VM is started nowhere. */
+/** A stored place is unreadable. `GET /v1/set-aside`, and so `status`, shows it, and no site starts its VM. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createSystem } from '#services/process/system.ts';
 import { keptMachines } from '#services/sites/hosts/kept.ts';
@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => fakes.close());
 
-/** Runs all services over that store, and stops them. */
+/** Runs all services on this store, calls `look`, and stops them. */
 async function running(
   kind: 'qemu' | 'simulated',
   store: Store,
@@ -62,7 +62,7 @@ async function setAsideAt(url: string) {
 test.each([
   ['qemu', handedKey],
   ['simulated', placeKey],
-] as const)('%s: is shown until it can be read again, and only its VM is not started', async (kind, keyOf) => {
+] as const)('%s: an unreadable place is shown, and only its VM is not started', async (kind, keyOf) => {
   const store = { ...memoryStore(), close: async () => {} };
   await store.put([{ key: keyOf('lost'), value: BROKEN, revision: 0 }]);
   await running(kind, store, async (url, system) => {

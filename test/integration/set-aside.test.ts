@@ -1,6 +1,6 @@
 /**
- * One record that nobody can read, or one change that nobody takes, costs its own VM and no other: the services stay ready, can be
- * started again, and the other VMs move.
+ * An unreadable record, or a change that bus or store refuses, sets its own VM aside and no other. The services stay ready and
+ * start again, and the other VMs move.
  */
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -34,7 +34,7 @@ const config = parseConfig(
   'set aside',
 );
 const keyOf = (vm: string) => `placement/vm/${partitionOf(vm, config.bus.partitions)}/${vm}`;
-/** More than an event may say; programs once took it. */
+/** More than the schema of events allows. Older programs accepted it. */
 const TOO_MUCH_BYTES = 1e17;
 const SPEC = { ...(still!.value.value.spec as never as Record<'ramBytes', number>), ramBytes: 1e9 } as never;
 
@@ -42,15 +42,15 @@ let bus: MemoryBus;
 let store: Store;
 let clock: PacedClock;
 let system: PacedSystem;
-let said: Event[];
+let published: Event[];
 let spoil: (report: Report) => Report;
 
 async function start(): Promise<void> {
   bus = memoryBus({ partitions: config.bus.partitions });
-  said = [];
+  published = [];
   const types = ['placement.decided.v1', 'migration.switched.v1', ...TERMINAL_TYPES, 'event.rejected.v1'] as const;
   await bus.subscribe({ group: 'test', types }, async (batch) => {
-    said.push(...batch.map(({ event }) => event));
+    published.push(...batch.map(({ event }) => event));
   });
   const machines = simulatedMachines(config, clock);
   const { hypervisor } = machines;
@@ -72,13 +72,13 @@ async function restart(): Promise<void> {
 const pass = (ms: number) => clock.paceTo(clock.now() + ms, () => system.settle());
 const ready = () => [system.placement.ready(), system.migrator.ready(), system.ingest.ready()];
 const ends = (vm: string) =>
-  said.filter(({ type, data }) => TERMINAL_TYPES.some((one) => one === type) && 'vm' in data && data.vm === vm);
+  published.filter(({ type, data }) => TERMINAL_TYPES.some((one) => one === type) && 'vm' in data && data.vm === vm);
 const completed = (vm: string) => ends(vm).filter(({ type }) => type === 'migration.completed.v1').length;
 const setAside = (key: string) => system.setAside.list().find((one) => one.key === key);
 
 const letters = () => listRecords(store, DEAD_LETTER_RECORD, DEAD_LETTERS);
 
-/** A VM as programs of version 0 stored it. */
+/** Stores a VM in the form of version 0. */
 async function seed(vm: string, ramBytes: number, outbox: readonly unknown[] = []): Promise<void> {
   const { value } = structuredClone(still!.value);
   const kept = { ...value, id: vm, spec: { ...value.spec, ramBytes }, mind: { ...value.mind, vm } };
@@ -90,7 +90,7 @@ async function declare(vm: string): Promise<void> {
   await system.settle();
 }
 
-/** The other VM moves, and arrives. */
+/** Orders a move, and asserts that it completes. */
 async function moves(vm: string, to: string): Promise<void> {
   const before = completed(vm);
   await system.placement.order(vm, to);
@@ -118,13 +118,13 @@ describe('a VM whose decision the bus refuses', () => {
     await expect(system.placement.order('big', 'new-york')).rejects.toMatchObject({ code: 'VM_SET_ASIDE' });
     expect(ready()).toEqual([true, true, true]);
     expect(setAside(keyOf('big'))).toMatchObject({ kind: 'vm', code: 'EVENT_INVALID' });
-    expect(said.some(({ data }) => 'vm' in data && data.vm === 'big')).toBe(false);
+    expect(published.some(({ data }) => 'vm' in data && data.vm === 'big')).toBe(false);
     await moves('other', 'new-york');
     expect(ready()).toEqual([true, true, true]);
 
     await restart();
     expect(ready()).toEqual([true, true, true]);
-    expect(setAside(keyOf('big')), 'until it is to move again').toBeUndefined();
+    expect(setAside(keyOf('big')), 'until its next move').toBeUndefined();
     expect(await system.placement.explain('big')).toMatchObject({ home: 'boston', sessions: 2 });
     await declare('third');
     await moves('third', 'new-york');
@@ -138,7 +138,7 @@ describe('a VM whose decision the bus refuses', () => {
     await moves('big', 'new-york');
   });
 
-  test('is set aside also where its site is drained, and the others leave', async () => {
+  test('is set aside while its site drains, and the other VMs leave', async () => {
     await system.siteReporter.drain('boston', true);
     await system.settle();
     await pass(120_000);
@@ -156,7 +156,7 @@ describe('a VM whose record cannot be read', () => {
     await declare('other');
   });
 
-  test('is set aside, refused with its code, and its record stays as it is', async () => {
+  test('is set aside: requests fail with its code, and its record does not change', async () => {
     expect(setAside(keyOf('lost'))).toMatchObject({ kind: 'vm', code: 'STORE_RECORD_UNREADABLE' });
     const refused = { code: 'STORE_RECORD_UNREADABLE' };
     await expect(system.placement.order('lost', 'new-york')).rejects.toMatchObject(refused);
@@ -169,7 +169,7 @@ describe('a VM whose record cannot be read', () => {
     await moves('other', 'new-york');
   });
 
-  test('has the events of meanwhile among the dead letters', async () => {
+  test('has its later events among the dead letters', async () => {
     await declare('lost');
     await system.ingest.attach('lost', 'ann', 1);
     await system.settle();
@@ -185,7 +185,7 @@ describe('a VM whose record cannot be read', () => {
   });
 });
 
-test('an outbox entry that the bus refuses becomes a dead letter, with its record', async () => {
+test('an outbox entry that the bus refuses becomes a dead letter that names its record', async () => {
   const retired = envelop({ type: 'vm.retired.v1', data: { vm: 'still', atMs: 1 } }, 'still:1', '/test');
   await seed('still', 1e9, [
     { ...retired, data: { vm: 'still', atMs: null } },
@@ -209,9 +209,9 @@ describe('a migration whose record the store refuses', () => {
   });
 
   test.each([
-    ['figures that are none', { bytes: Number.NaN, pauseMs: Number.POSITIVE_INFINITY }],
-    ['more than it takes', { degraded: Array.from({ length: 2_000 }, () => 'x'.repeat(100)) }],
-  ])('because of %s, ends by itself, once, and the others go on', async (_, measured) => {
+    ['invalid figures', { bytes: Number.NaN, pauseMs: Number.POSITIVE_INFINITY }],
+    ['too large a record', { degraded: Array.from({ length: 2_000 }, () => 'x'.repeat(100)) }],
+  ])('because of %s, ends once, and the other VMs move', async (_, measured) => {
     spoil = (report) =>
       report.id.startsWith('bad:') && report.kind === 'done' && report.step === 'memory'
         ? { ...report, measured: { ...report.measured, ...measured } }
@@ -228,7 +228,7 @@ describe('a migration whose record the store refuses', () => {
   });
 });
 
-test('a migration whose record cannot be read is not begun again, and its VM reports it', async () => {
+test('a migration with an unreadable record is not begun again; the next move of its VM fails with the code', async () => {
   const broken = { v: 1, value: { state: 'queued' }, outbox: [] };
   await store.put([{ key: 'migrator/vm/lost', value: broken, revision: 0 }]);
   await start();
@@ -243,7 +243,7 @@ test('a migration whose record cannot be read is not begun again, and its VM rep
   await moves('other', 'new-york');
 });
 
-test('a VM whose record grows beyond the limit of the store stops alone', async () => {
+test('a VM with a record beyond the limit of the store is set aside alone', async () => {
   store = { ...store, maxRecordBytes: 6_000 };
   await start();
   await declare('crowded');

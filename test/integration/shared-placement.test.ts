@@ -1,4 +1,4 @@
-/** Two placements and two migrators in one process, on one bus and one store. */
+/** Two placements and two migrators share one bus and one store. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMigratorWithSites, type MigratorWithSites } from '#services/migrator/with-sites.ts';
 import { createPlacement, type PlacementService } from '#services/placement/service.ts';
@@ -20,7 +20,7 @@ const vms = Array.from({ length: 12 }, (_, i) => `v${i}`);
 
 let bus: ReturnType<typeof memoryBus>;
 let store: Store;
-let said: Event[];
+let published: Event[];
 let serial = 0;
 const running: { stop(): Promise<void> }[] = [];
 
@@ -56,13 +56,13 @@ async function declareAll(): Promise<void> {
 beforeEach(async () => {
   bus = memoryBus({ partitions: config.bus.partitions });
   store = memoryStore();
-  said = [];
+  published = [];
   const types = [
     ...(['placement.decided.v1', 'migration.accepted.v1', 'migration.completed.v1'] as const),
     ...(['event.rejected.v1', 'site.reported.v1'] as const),
   ];
   await bus.subscribe({ group: 'test', types }, async (batch) => {
-    said.push(...batch.map(({ event }) => event));
+    published.push(...batch.map(({ event }) => event));
   });
 });
 
@@ -72,7 +72,7 @@ afterEach(async () => {
 });
 
 describe('placements that share the partitions', () => {
-  test('hold each VM once, refuse requests for another’s VM, and take over the VMs of one that leaves', async () => {
+  test('own each VM once, refuse requests for VMs of the other, and take over when the other stops', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
@@ -88,18 +88,18 @@ describe('placements that share the partitions', () => {
     await bus.idle();
     await b.stop();
     await vi.waitFor(() => expect(heldBy(a).toSorted()).toEqual(vms.toSorted()));
-    expect(await a.explain(theirs), 'with what b knew of it').toMatchObject({ vm: theirs, sessions: 1 });
+    expect(await a.explain(theirs), 'with the session that b had recorded').toMatchObject({ vm: theirs, sessions: 1 });
     await a.order(theirs, 's1');
-    await vi.waitFor(() => expect(said.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
+    await vi.waitFor(() => expect(published.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
   });
 
-  test('a pause of automatic moves that one is ordered reaches the other, and outlives both', async () => {
+  test('a pause of automatic moves at one reaches the other, and survives both', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
     await a.pause(true);
     expect(a.status().paused).toBe(true);
-    // The store is read again when something happens some seconds later.
+    // b reads the record again with an event after a few seconds.
     await vi.waitFor(
       async () => {
         for (const vm of vms) await tell(fix(vm, 0.1));
@@ -111,7 +111,7 @@ describe('placements that share the partitions', () => {
     expect((await placement()).status().paused).toBe(true);
   });
 
-  test('count the moves of other placements against the limits, also those from before their start', async () => {
+  test('count the moves of the other placements against the limits, also earlier ones', async () => {
     await mover();
     const [a, b] = [await placement(), await placement()];
     await declareAll();
@@ -121,19 +121,19 @@ describe('placements that share the partitions', () => {
     await b.order(theirs, 's1');
     await bus.idle();
     await expect(a.order(mine, 's1')).rejects.toMatchObject(busy);
-    await expect(b.order(another, 's1'), 'as b itself does').rejects.toMatchObject(busy);
+    await expect(b.order(another, 's1'), 'b counts it too').rejects.toMatchObject(busy);
 
     const late = await placement();
     await vi.waitFor(() => expect(heldBy(late).length).toBeGreaterThan(0));
     await expect(late.order(heldBy(late)[0]!, 's1')).rejects.toMatchObject(busy);
 
-    const completed = () => said.some(({ type }) => type === 'migration.completed.v1');
+    const completed = () => published.some(({ type }) => type === 'migration.completed.v1');
     await vi.waitFor(() => expect(completed()).toBe(true), { timeout: 30_000, interval: 100 });
     await bus.idle();
     await late.order(heldBy(late)[0]!, 's1');
   }, 40_000);
 
-  test('a batch whose partition moves while it waits is handled by the other placement', async () => {
+  test('the other placement handles a waiting batch whose partition moves', async () => {
     await mover();
     const [writing, goOn] = [gate(), gate()];
     let slow = false;
@@ -149,11 +149,11 @@ describe('placements that share the partitions', () => {
     });
     await declareAll();
     slow = true;
-    // Of the partition that the first to come keeps.
+    // A VM of partition 0, which a keeps.
     const kept = vms.find((vm) => partitionOf(vm, config.bus.partitions) === 0)!;
     const ordered = a.order(kept, 's1');
     await writing.opened;
-    // Delivered to a, one for each of its partitions in turn; they wait behind the order.
+    // a receives these batches, one a partition. They wait behind the order.
     await tell(...vms.map((vm) => fix(vm, 0.1)));
     const starting = placement();
     await new Promise(setImmediate);
@@ -170,12 +170,12 @@ describe('placements that share the partitions', () => {
       const holder = heldBy(a).includes(vm) ? a : b;
       expect(await holder.explain(vm), vm).toMatchObject({ sessions: 1 });
     }
-    expect(said.filter(({ type }) => type === 'event.rejected.v1')).toEqual([]);
+    expect(published.filter(({ type }) => type === 'event.rejected.v1')).toEqual([]);
   });
 });
 
 describe('two migrators', () => {
-  test('one leads and reports the sites; the other refuses, and takes over when the first ends', async () => {
+  test('one leads and reports the sites; the other refuses requests, and leads when the first stops', async () => {
     const [first, second] = [await mover(), await mover()];
     const placed = await placement();
     await declareAll();
@@ -183,7 +183,7 @@ describe('two migrators', () => {
     await expect(second.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'HELD_ELSEWHERE' });
     await expect(first.migrator.cancel('v0:1', 'operator')).rejects.toMatchObject({ code: 'MIGRATION_UNKNOWN' });
 
-    // Said to one who does not speak for the sites: the other says it.
+    // The second takes the order and stores it, although the leader reports the sites.
     await second.siteReporter.drain('s3', true);
     await first.migrator.stop();
     await vi.waitFor(() => expect(second.migrator.isLeader).toBe(true));

@@ -1,8 +1,8 @@
 /**
- * The whole simulation agrees with SimGrid 3.32's `live_migration` plugin where moves share a link: users walk over to
- * another site at the same moment, the policy orders their VMs to follow, and these get into each other's way. One link of
- * 125e6 B/s and 5 ms, VMs of 1 GiB that send 119 MiB/s at most and dirty 0.3 × 119 MiB/s, 30 ms downtime limit,
- * rounds without end. The figures are what SimGrid printed for moves that began together.
+ * The simulation agrees with the `live_migration` plugin of SimGrid 3.32 on moves that share a link. Users walk to another site at
+ * the same instant, the policy orders their VMs to follow, and the moves share the bandwidth. One link of 125e6 B/s and 5 ms; VMs
+ * of 1 GiB that send at most 119 MiB/s and dirty 0.3 × 119 MiB/s; a downtime limit of 30 ms; unlimited rounds. The figures are the
+ * output of SimGrid for moves that begin together.
  */
 import { describe, expect, test } from 'vitest';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -35,7 +35,7 @@ const CONFIG: Config = {
   move: ORACLE,
 };
 
-/** Simulates so many users who walk from one site to the other at once. @param observe may throw, to make an end of it */
+/** Simulates users who walk from one site to the other at the same instant. @param observe may throw, to end the simulation */
 function walkOver(count: number, observe: (fact: Fact) => void) {
   const users = Array.from({ length: count }, (_, i) => `user-${i}`);
   const vms = users.map((user) => ({
@@ -47,11 +47,11 @@ function walkOver(count: number, observe: (fact: Fact) => void) {
   return run({ config: CONFIG, sites: SITES, vms, batches: [at(0, SITES[0]!), at(10, SITES[1]!)], observe });
 }
 
-describe('moves over one link at the same time take as long, and stop each VM for as long, as in SimGrid (within 1 %)', () => {
+describe('moves that share a link have the durations and downtimes of SimGrid (within 1 %)', () => {
   test.each([
     { count: 1, totalS: 12.3288, downtimeS: 0.02805 },
     { count: 2, totalS: 42.991, downtimeS: 0.0256 },
-  ])('$count: $totalS s, downtime $downtimeS s', async ({ count, totalS, downtimeS }) => {
+  ])('$count at a time take $totalS s, with a downtime of $downtimeS s', async ({ count, totalS, downtimeS }) => {
     const ends: FactOf<'migration.completed.v1'>[] = [];
     const starts: number[] = [];
     const { migrations } = await walkOver(count, (fact) => {
@@ -61,13 +61,13 @@ describe('moves over one link at the same time take as long, and stop each VM fo
     expect(migrations).toMatchObject({ completed: count, cancelled: 0, failed: {} });
     expect(new Set(starts)).toEqual(new Set([START_MS + 10_000]));
     for (const { data } of ends) {
-      // The address is announced before the copy begins, which SimGrid does not know: one round trip.
+      // Our move announces the address before the copy, which takes one round trip; SimGrid does not.
       expect(Math.abs((data.figures.durationMs - RTT_MS) / 1000 / totalS - 1)).toBeLessThan(0.01);
       expect(Math.abs(data.figures.pauseMs / 1000 / downtimeS - 1)).toBeLessThan(0.01);
     }
   });
 
-  test('3: never done, as in SimGrid; after 10,000 s all of them still copy', async () => {
+  test('three moves never converge, as in SimGrid: after 10,000 s all still copy', async () => {
     const untilMs = START_MS + 10_000_000;
     const phases = new Map<string, string>();
     const others: string[] = [];

@@ -1,4 +1,4 @@
-/** The engine on whole inputs: what counts, what does not, and what it costs. */
+/** The engine simulates whole inputs: it counts each position, and computes the cost of serving and of moves. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_SITE, readSites, type SiteSpec } from '#services/replay/site-lists.ts';
@@ -29,7 +29,7 @@ async function observed(policy: string, input: Omit<Parameters<typeof run>[0], '
 }
 
 describe('recorded cabs', () => {
-  /** Where San Francisco's cabs can be. */
+  /** Whether San Francisco's cabs can be there. */
   const inTheBay = ({ lat, lon }: Fix) => lat > 37.2 && lat < 38.2 && lon > -123 && lon < -121.5;
 
   const evening = {
@@ -46,7 +46,7 @@ describe('recorded cabs', () => {
   };
   for (const { when, trace, list, wild } of longOr([evening], [evening, day])) {
     const missing = [trace, list].filter((path) => !existsSync(path));
-    const name = `the wild points ${when} are counted, and change nothing`;
+    const name = `the impossible points ${when} are counted, and change nothing`;
     test.skipIf(missing.length > 0)(
       missing.length === 0 ? name : `${name} [skipped: ${missing.join(', ')} is missing]`,
       async () => {
@@ -57,7 +57,7 @@ describe('recorded cabs', () => {
         const sites = await readSites(list);
         const all = await observed('tagalong', { sites, batches: [fixes] });
         const without = await observed('tagalong', { sites, batches: [tame] });
-        // No VM is anywhere else because of them: all that happens, from the first home on, is the same.
+        // Both runs have the same events, from the first home on.
         expect(JSON.stringify(all.facts) === JSON.stringify(without.facts)).toBe(true);
         expect(all.result.vms).toBe(without.result.vms);
         expect(all.result.cost).toEqual(without.result.cost);
@@ -77,7 +77,7 @@ describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
   const fixes = [...scenario.fixes()];
   const play = (policy: string) => observed(policy, { sites, vms, batches: [fixes] });
 
-  test('every position is accounted for, implausible ones and repeats under their reasons', async () => {
+  test('each position is counted once, implausible ones and repeats under their reasons', async () => {
     const { locations } = (await play('tagalong')).result;
     expect(sum(locations)).toBe(fixes.length);
     const { duplicate, 'null-island': nowhere, teleport, quiet, looked, ...others } = locations;
@@ -87,7 +87,7 @@ describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
     expect(quiet! + looked!).toBe(fixes.length - scenario.duplicatePoints - scenario.wildPoints);
   });
 
-  test.each(['tagalong', 'nearest'])('every move by %s ends once, in the order of time', async (policy) => {
+  test.each(['tagalong', 'nearest'])('every move by %s ends once, and events are in order of time', async (policy) => {
     const { result, facts, decided } = await play(policy);
     const ordered = decided.filter(({ verdict }) => verdict === 'move').map(({ decision }) => decision);
     const idsOf = (...types: readonly string[]) =>
@@ -102,13 +102,13 @@ describe.each(SEEDS)('the shipped scenario, seed %d', (seed) => {
     expect(sum(result.decisions)).toBe(decided.length);
   });
 
-  test('staying costs more than following, and no VM is moved back at once', async () => {
+  test('never moving costs at least as much as tagalong, and tagalong moves no VM back at once', async () => {
     const [tagalong, nearest, never] = [await play('tagalong'), await play('nearest'), await play('never')];
     expect(never.result.cost.totalUserMs).toBeGreaterThanOrEqual(tagalong.result.cost.totalUserMs);
     expect(never.facts).toEqual([]);
     expect(tagalong.result.migrations.pingPong).toBe(0);
     expect(nearest.result.migrations.completed).toBeGreaterThanOrEqual(tagalong.result.migrations.completed);
-    // How long users were there has nothing to do with where their VMs are.
+    // The user hours do not depend on the sites of the VMs.
     expect(nearest.result.cost.userHours).toBe(never.result.cost.userHours);
     expect(tagalong.result.cost.userHours).toBe(never.result.cost.userHours);
   });
@@ -125,13 +125,13 @@ describe('users', () => {
     atMs: START_MS + minute * 60_000,
   });
 
-  test('without a free slot have no VM, and their positions are counted as refused', async () => {
+  test('without a free slot have no VM, and their positions count as unattached', async () => {
     const fixes = [fix('ann', 0, 4), fix('bob', 0, 4), fix('ann', 1, 4), fix('bob', 1, 4), fix('bob', 2, 4)];
     const { result } = await observed('tagalong', { sites: [site('west', 4, 1)], batches: [fixes] });
     expect(result).toMatchObject({ users: 1, vms: 1, locations: { looked: 1, quiet: 1, unattached: 3 } });
   });
 
-  test('whose first position is impossible get their VM with the first possible one', async () => {
+  test('with an impossible first position get their VM with the first possible one', async () => {
     const fixes = [fix('ann', 0, 0, 0), fix('ann', 1, 200), fix('ann', 2, 7), fix('ann', 3, 7)];
     const { result, decided } = await observed('tagalong', {
       sites: [site('west', 0, 5), site('east', 7, 5)],
@@ -139,13 +139,13 @@ describe('users', () => {
     });
     expect(result.locations).toMatchObject({ 'null-island': 1, 'out-of-range': 1 });
     expect(sum(result.locations)).toBe(4);
-    // It began in the east: there is nowhere better to go.
+    // The VM started in the east, and no site is better.
     expect(decided).toEqual([]);
     expect(result.cost.servingUserMs).toBe(0);
   });
 
-  test('who go back and forth are followed each time by nearest, and not by tagalong', async () => {
-    // Three kilometres and back, two minutes at a place; no more often than any VM may move in an hour.
+  test('who go back and forth are followed each time by nearest, and at most twice by tagalong', async () => {
+    // Three kilometres and back, with two minutes at each place. The moves stay below the limit of moves an hour.
     const fixes = Array.from({ length: 12 }, (_, minute) => fix('ann', minute, Math.floor(minute / 2) % 2 ? 4.05 : 4));
     const input = { sites: [site('west', 4, 5), site('east', 4.05, 5)], batches: [fixes] };
     const { migrations } = (await observed('nearest', input)).result;
@@ -155,8 +155,8 @@ describe('users', () => {
     expect(tagalong.migrations.completed).toBeLessThan(3);
   });
 
-  test('are served from the new site from the switch-over on, not from the next position on', async () => {
-    // At one site at first, then at the other, with a position every ten minutes.
+  test('are served from the new site at the switch-over, before the next position', async () => {
+    // One position at the first site, then one every ten minutes at the other.
     const fixes = Array.from({ length: 10 }, (_, i) => fix('ann', 10 * i, i === 0 ? 4 : 4.164));
     const sites = [site('west', 4, 5), site('east', 4.164, 5)];
     const { result, facts } = await observed('nearest', { sites, batches: [fixes] });
@@ -165,7 +165,7 @@ describe('users', () => {
     expect(switchedMs).toHaveLength(1);
     const lateS = (switchedMs[0]! - fixes[1]!.atMs) / 1000;
     expect(lateS).toBeCloseTo(21.3, 1);
-    // She is 11.2 km from the old site: 0.24 ms, and 2 ms for not being at the nearest.
+    // The old site is 11.2 km away: 0.24 ms, and 2 ms more because it is not the nearest.
     const excessMs = never.cost.servingUserMs / (8 * 600);
     expect(excessMs).toBeCloseTo(2.235, 2);
     expect(result.cost.servingUserMs).toBeCloseTo(lateS * excessMs, 6);
@@ -174,8 +174,8 @@ describe('users', () => {
     expect(never.cost.userHours).toBe(1.5);
   });
 
-  test('after whose last position nothing is ordered, although a move is under way then', async () => {
-    // Both go over, Eve six seconds after Ann, and stay: the instant at which it pays to follow lies between two positions.
+  test('get no move after the last position of the run, although one is under way', async () => {
+    // Ann and, six seconds later, Eve go to the other site and stay. A move becomes worth its cost between two positions.
     const way = (user: string, late: number) => [
       fix(user, late, 4),
       ...Array.from({ length: 60 }, (_, i) => fix(user, 10 + late + 0.4 * i, 4.164)),
@@ -201,7 +201,7 @@ describe('users', () => {
     expect(result.cost.meanExcessRttMs).toBe(0);
   });
 
-  test('who stand still an hour at a far VM cost the excess of every second, and no more', async () => {
+  test('who stay far from their VM for an hour cost the excess of each second', async () => {
     const fixes = Array.from({ length: 61 }, (_, minute) => fix('ann', minute, 7));
     const vms = [
       {
@@ -220,7 +220,7 @@ describe('users', () => {
     const { result } = await observed('never', { sites, vms, batches: [fixes] });
     expect(result.cost.userHours).toBe(2);
     expect(result.cost.servingUserMs).toBeCloseTo(7200 * result.cost.meanExcessRttMs, 6);
-    // 205 km of 2.1 × 0.01 ms, 2 ms for not being at the nearest site, 10 of access less 10 of target.
+    // 205 km × 2.1 × 0.01 ms, and 2 ms because it is not the nearest site. Access (10 ms) and target (10 ms) cancel out.
     expect(result.cost.meanExcessRttMs).toBeCloseTo(205.4 * 0.021 + 2, 2);
   });
 });

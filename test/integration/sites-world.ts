@@ -1,4 +1,4 @@
-/** All services in one process, on a store that outlives it, with the sites that a test gives them. */
+/** All services in one process, with the sites of a test, on a store that survives them. */
 import { afterEach, beforeEach } from 'vitest';
 import { createSystem, type System } from '#services/process/system.ts';
 import { keptMachines } from '#services/sites/hosts/kept.ts';
@@ -26,18 +26,18 @@ beforeEach(() => {
 });
 afterEach(() => Promise.all(systems.map((system) => system.stop())));
 
-/** A site as it is declared over HTTP. */
+/** The body that declares this site over HTTP. */
 export function bodyOf(site: Place) {
   const [lat, lon] = PLACES[site];
   return { lat, lon, slots: 5, uplinks: [{ provider: 'a', rateBps: 1e8 }] };
 }
 
-/** The lines of the log so far that have these words. */
+/** The lines of the log so far that contain these words. */
 export function logged(words: string): Record<string, unknown>[] {
   return lines.filter((line) => line.includes(words)).map((line) => JSON.parse(line));
 }
 
-/** All services in one process, on the store that outlives it, with some sites. */
+/** Starts all services in one process on the store, with these sites; the last process stops. */
 export async function up(...sites: Place[]) {
   await Promise.all(systems.splice(0).map((system) => system.stop()));
   bus = memoryBus();
@@ -59,7 +59,7 @@ export async function up(...sites: Place[]) {
   return { system, ask };
 }
 
-/** Lets time pass, and everything that follows from it happen. */
+/** Advances the clock second by second, and waits each time until the services have handled everything. */
 export async function pass(ms: number) {
   for (let i = 0; i < ms; i += 1000) {
     clock.advanceTo(clock.now() + 1000);
@@ -72,9 +72,9 @@ export async function settle() {
   await bus.idle();
 }
 
-/** The home of a VM, as `status` has it. */
+/** The home of a VM in `status`. */
 export const homeOf = (system: System, name: string) =>
   system.placement.status().vms.find(({ vm }) => vm === name)?.home;
 
-/** The sites that `status` has. */
+/** The names of the sites in `status`. */
 export const siteNames = (system: System) => system.placement.status().sites.map(({ site }) => site);

@@ -1,9 +1,9 @@
-/** Sites that come, change and go while everything runs, over HTTP. */
+/** An operator declares, changes and removes sites over HTTP while all services run. */
 import { describe, expect, test } from 'vitest';
 import { bodyOf, homeOf, logged, pass, settle, siteNames, spec, store, up } from './sites-world.ts';
 
 describe('a site that is declared while it runs', () => {
-  test('is a home and a destination at once, and after a restart', async () => {
+  test('is a home and a destination at once, also after a restart', async () => {
     const { ask, system } = await up('boston');
     expect(await ask('PUT', '/v1/sites/chicago', bodyOf('chicago'))).toEqual({
       status: 200,
@@ -26,7 +26,7 @@ describe('a site that is declared while it runs', () => {
     expect(homeOf(again.system, 'web-1')).toBe('boston');
   });
 
-  test('counts as an operator declared it, not as configured, and the difference is logged', async () => {
+  test('keeps the declared values over a restart; the log names the difference to the configuration', async () => {
     const { ask } = await up('boston', 'chicago');
     await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), slots: 50 });
     const { ask: askAgain, system } = await up('boston', 'chicago');
@@ -38,7 +38,7 @@ describe('a site that is declared while it runs', () => {
     expect(logged('counts, not the configuration')).toHaveLength(1);
   });
 
-  test('is warned of where no path leads to another one', async () => {
+  test('gives a warning if no path leads to another site', async () => {
     const { ask } = await up('boston');
     const uplinks = [{ provider: 'another', rateBps: 1e8 }];
     const { body } = await ask('PUT', '/v1/sites/chicago', { ...bodyOf('chicago'), uplinks });
@@ -50,7 +50,7 @@ describe('a site that is declared while it runs', () => {
 
   test.each([
     ['no slots', { slots: -1 }],
-    ['a key that nobody knows', { color: 'blue' }],
+    ['an unknown key', { color: 'blue' }],
     ['a provider twice', { uplinks: Array(2).fill({ provider: 'a', rateBps: 1 }) }],
   ])('is refused with %s', async (_, part) => {
     const { ask } = await up('boston');
@@ -62,7 +62,7 @@ describe('a site that is declared while it runs', () => {
 });
 
 describe('a site that is removed', () => {
-  test('disappears from status, metrics, homes and candidates without a restart, and stays away', async () => {
+  test('disappears from status, metrics and homes at once, and does not return after a restart', async () => {
     const { ask, system } = await up('boston', 'chicago');
     await settle();
     expect((await ask('GET', '/metrics')).body).toContain('site="chicago"');
@@ -75,7 +75,7 @@ describe('a site that is removed', () => {
 
     const again = await up('boston', 'chicago');
     await pass(10_000);
-    expect(siteNames(again.system), 'the configuration does not bring it back').toEqual(['boston']);
+    expect(siteNames(again.system), 'although it is configured').toEqual(['boston']);
     expect((await again.ask('GET', '/metrics')).body).not.toContain('site="chicago"');
     expect(logged('stays away')).toMatchObject([{ site: 'chicago' }]);
     await again.ask('PUT', '/v1/sites/chicago', bodyOf('chicago'));
@@ -83,7 +83,7 @@ describe('a site that is removed', () => {
     expect(siteNames(again.system)).toEqual(['boston', 'chicago']);
   });
 
-  test('is refused while VMs are there, and empty after a drain', async () => {
+  test('must have no VMs: the removal is refused until a drain has moved them', async () => {
     const { ask, system } = await up('boston', 'chicago');
     await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();
@@ -92,7 +92,7 @@ describe('a site that is removed', () => {
     expect(body.error.message).toContain('it has 1 VMs; drain it first');
     await ask('POST', '/v1/sites/chicago/drain', { draining: true });
     await pass(5_000);
-    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).body.error.code, 'a move leads away').toBe(
+    expect((await ask('DELETE', '/v1/sites/chicago?force=true')).body.error.code, 'a move is under way').toBe(
       'SITE_IN_USE',
     );
     await pass(120_000);
@@ -100,7 +100,7 @@ describe('a site that is removed', () => {
     expect(homeOf(system, 'web-1')).toBe('boston');
   });
 
-  test('by force strands its VMs, reports it, and has them back when it is declared again', async () => {
+  test('by force leaves its VMs stranded until it is declared again, and the services report them', async () => {
     const { ask, system } = await up('boston', 'chicago');
     await ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();
@@ -123,8 +123,8 @@ describe('a site that is removed', () => {
   });
 });
 
-describe('a record of a site that cannot be read', () => {
-  test('costs nothing but that site, and is mended by declaring it', async () => {
+describe('an unreadable record of a site', () => {
+  test('costs that site alone, and a new declaration replaces it', async () => {
     await store.put([
       { key: 'site/chicago', value: { v: 0, site: 'what' }, revision: 0 },
       { key: 'site/boston', value: 'garbage', revision: 0 },

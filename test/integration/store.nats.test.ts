@@ -1,4 +1,4 @@
-/** What the store on NATS keeps beyond the contract. */
+/** The store on NATS, beyond the contract of stores. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
@@ -42,7 +42,7 @@ onNats('the store on NATS, beyond the contract', () => {
     );
   });
 
-  test('the revision of a delete is valid for no write, not even a create', async () => {
+  test('the revision of a delete is valid for no write, also not to create the record again', async () => {
     const store = await open();
     const [first] = await store.put([{ key: 'k', value: 1, revision: 0 }]);
     const [gone] = await store.put([{ key: 'k', value: undefined, revision: first! }]);
@@ -72,7 +72,7 @@ onNats('the store on NATS, beyond the contract', () => {
     for (const { value, revision } of listed) expect(revision).toBe(revisions[value.n]);
   });
 
-  test('a write while the server is away is done once when it is back', async () => {
+  test('a write while the server is down happens once after its restart', async () => {
     const store = await open();
     const revisions = await store.put([{ key: 'a', value: 1, revision: 0 }]);
     await server.kill();
@@ -91,7 +91,7 @@ onNats('the store on NATS, beyond the contract', () => {
     ]);
   });
 
-  test('a record that is too large is refused with the size that would be right, and the others are written', async () => {
+  test('put refuses a record that is too large, names the limit, and writes the other records', async () => {
     const store = await open();
     const put = store.put([
       { key: 'large', value: 'x'.repeat(1_100_000), revision: 0 },
@@ -101,7 +101,7 @@ onNats('the store on NATS, beyond the contract', () => {
     expect((await store.list('')).map(({ key }) => key)).toEqual(['small']);
   });
 
-  test('the records are a bucket that the tools of NATS KV read', async () => {
+  test('the tools of NATS KV can read the records', async () => {
     const store = await open();
     await store.put([{ key: 'placement/vm/desktop-1', value: { home: 'boston' }, revision: 0 }]);
     const nc = await connect({ servers: server.url });

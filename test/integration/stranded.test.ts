@@ -1,9 +1,9 @@
-/** A home that nobody knows, and a site that is gone while VMs are there: it costs those VMs, and nothing else. */
+/** A home is unknown, or a site with VMs is missing from the configuration. Only those VMs are affected. */
 import { describe, expect, test } from 'vitest';
 import { homeOf, logged, pass, settle, spec, store, up } from './sites-world.ts';
 
 describe('an unknown home', () => {
-  test('is refused with a suggestion, and nothing is declared', async () => {
+  test('is refused with a suggestion, and the VM is not declared', async () => {
     const { ask } = await up('boston', 'new-york');
     const { status, body } = await ask('PUT', '/v1/vms/ghost', { home: 'bostom', spec });
     expect([status, body.error.code]).toEqual([400, 'SITE_UNKNOWN']);
@@ -13,8 +13,8 @@ describe('an unknown home', () => {
   });
 });
 
-describe('a site that is gone while a VM is there', () => {
-  test('costs that VM alone: everything starts, and the next move of another VM completes', async () => {
+describe('a site with a VM that is missing from the configuration', () => {
+  test('leaves that VM alone stranded: all services start, and another VM moves', async () => {
     const before = await up('boston', 'new-york', 'chicago');
     for (const [vm, home] of [
       ['web-1', 'chicago'],
@@ -32,7 +32,7 @@ describe('a site that is gone while a VM is there', () => {
     expect(homeOf(system, 'web-2')).toBe('new-york');
   });
 
-  test('is there again with all its VMs when it is declared again', async () => {
+  test('has its VMs again when it is declared again', async () => {
     await (await up('boston', 'chicago')).ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();
     await up('boston');
@@ -44,7 +44,7 @@ describe('a site that is gone while a VM is there', () => {
     expect(homeOf(system, 'web-1')).toBe('boston');
   });
 
-  test('leaves nothing behind of a VM that is retired then', async () => {
+  test('leaves no record of a VM that is retired meanwhile', async () => {
     await (await up('boston', 'chicago')).ask('PUT', '/v1/vms/web-1', { home: 'chicago', spec });
     await settle();
     const { ask, system } = await up('boston');
@@ -57,7 +57,7 @@ describe('a site that is gone while a VM is there', () => {
 });
 
 describe('a VM that runs already', () => {
-  test('is not moved by declaring it elsewhere, and the answer says how to move it', async () => {
+  test('keeps its home if it is declared elsewhere, and the error names the request that moves it', async () => {
     const { ask, system } = await up('boston', 'new-york');
     expect((await ask('PUT', '/v1/vms/web-1', { home: 'boston', spec })).status).toBe(204);
     await settle();

@@ -1,4 +1,4 @@
-/** Run in a network namespace of its own: stretches LANs to the address that it is given, as a site's agent does. */
+/** Stretches a LAN to an address, as a site's agent does. Runs in its own network namespace. Prints the outcome as JSON. */
 import { execFileSync } from 'node:child_process';
 import { stretch, unplug } from '#services/agent/lan.ts';
 
@@ -13,10 +13,10 @@ const landing = {
   ...{ compression: 'none' as const, lan: { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' } },
 };
 const move = { migration: 'v1:1', role: 'source' as const, peer: 'b', landing, done: [], unjoined: 0 };
-const said = await stretch(lan, { vm: 'v1', nic: 0 }, { ...move, stretch: { local: '10.0.0.1', remote } }).then(
+const outcome = await stretch(lan, { vm: 'v1', nic: 0 }, { ...move, stretch: { local: '10.0.0.1', remote } }).then(
   () => 'done',
   (error: { code?: string; message: string }) => error.code ?? error.message,
 );
 const tunnels = ip('-o', 'link', 'show', 'type', 'vxlan').split('\n').filter(Boolean).length;
 await unplug('v1');
-process.stdout.write(JSON.stringify({ said, tunnels, namespaces: ip('netns', 'list').trim() }));
+process.stdout.write(JSON.stringify({ outcome, tunnels, namespaces: ip('netns', 'list').trim() }));

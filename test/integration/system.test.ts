@@ -1,4 +1,4 @@
-/** All services in one process with the shipped scenario, on a clock that runs as fast as it can. */
+/** All services in one process run the shipped scenario, on a clock at full speed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
 import { replay } from '#services/replay/replay.ts';
@@ -24,7 +24,7 @@ const seen: Event[] = [];
 
 const of = <T extends Event['type']>(type: T) => seen.filter((e): e is Extract<Event, { type: T }> => e.type === type);
 
-/** Everything due in that time happens. */
+/** Advances the clock, and runs everything that is due. */
 const pass = (ms: number) => clock.paceTo(clock.now() + ms, () => system.settle());
 
 async function request(method: string, path: string, body?: unknown, token: string | undefined = TOKEN) {
@@ -64,7 +64,7 @@ beforeAll(async () => {
 afterAll(() => system.stop());
 
 describe('an hour and a quarter of the shipped scenario', () => {
-  test('VMs follow their users, and every move that was accepted ends', async () => {
+  test('VMs follow their users, and every accepted move ends or is under way', async () => {
     await pass(120_000);
     const moves = of('placement.decided.v1').filter(({ data }) => data.verdict === 'move');
     expect(moves.length).toBeGreaterThan(10);
@@ -76,7 +76,7 @@ describe('an hour and a quarter of the shipped scenario', () => {
     expect(of('event.rejected.v1')).toEqual([]);
   });
 
-  test('every VM runs once, at the site that placement has', () => {
+  test('every VM runs once, at its home in the status of placement', () => {
     const { vms } = system.placement.status();
     expect(vms).toHaveLength(scenario.vms.length);
     for (const { vm, home, migration } of vms) {
@@ -102,11 +102,11 @@ describe('an hour and a quarter of the shipped scenario', () => {
   });
 });
 
-test('an impossible jump is accepted, and does not count', async () => {
+test('an impossible jump of a user is accepted by ingest, and ignored by placement', async () => {
   const { vm, sessions } = scenario.vms[0]!;
   const explanation = async () => (await request('GET', `/v1/vms/${vm}/explanation`)).body;
   const teleported = () => system.placement.counts.get('teleport') ?? 0;
-  // Halifax, 650 km from Boston, a second later.
+  // Halifax is 650 km from Boston. The position is one second later.
   const jump = () => request('POST', '/v1/locations', { user: sessions[0]!.user, lat: 44.65, lon: -63.57 });
   const here = scenario.sites[0]!;
   await request('POST', '/v1/locations', { user: sessions[0]!.user, lat: here.lat, lon: here.lon });
@@ -143,7 +143,7 @@ describe('an operator, over HTTP', () => {
     expect((await request('GET', '/v1/vms/nobody/explanation')).status).toBe(404);
   });
 
-  test('moves a VM, takes the move back, and moves it again', async () => {
+  test('moves a VM, cancels the move, and moves the VM again', async () => {
     const still = system.placement.status().vms.find(({ state, home }) => state !== 'moving' && home !== 'providence')!;
     const where = `/v1/vms/${still.vm}/moves`;
     expect((await request('POST', where, { to: still.home })).status).toBe(409);
@@ -163,7 +163,7 @@ describe('an operator, over HTTP', () => {
     );
   });
 
-  test('empties a site', async () => {
+  test('drains a site', async () => {
     expect((await request('POST', '/v1/sites/baltimore/drain', { draining: 'yes' })).status).toBe(400);
     expect(machines.hypervisor.vmsAt('baltimore').length).toBeGreaterThan(0);
     expect((await request('POST', '/v1/sites/baltimore/drain', { draining: true })).status).toBe(202);
@@ -171,7 +171,7 @@ describe('an operator, over HTTP', () => {
     expect(machines.hypervisor.vmsAt('baltimore')).toEqual([]);
   });
 
-  test('does not drain the last site that could take VMs, unless it is forced', async () => {
+  test('can drain the last open site by force only', async () => {
     const drain = (site: string, body: object) => request('POST', `/v1/sites/${site}/drain`, body);
     const names = scenario.sites.map(({ site }) => site);
     const last = names.at(-1)!;
@@ -180,7 +180,7 @@ describe('an operator, over HTTP', () => {
     expect([refused.status, refused.body.error.code]).toEqual([409, 'LAST_OPEN_SITE']);
     expect((await drain(last, { draining: true, force: 'yes' })).status).toBe(400);
     expect((await drain(last, { draining: true, force: true })).status).toBe(202);
-    // What drains already may be said again.
+    // A repeated order is accepted.
     expect((await drain(last, { draining: true })).status).toBe(202);
     for (const site of names) expect((await drain(site, { draining: false })).status, site).toBe(202);
   });

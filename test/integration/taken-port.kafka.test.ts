@@ -1,4 +1,4 @@
-/** Kafka is told its ports. Where another process has taken one meanwhile, it gets others. */
+/** Kafka cannot pick its ports. If another process has taken one, Kafka starts again with others. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -14,7 +14,7 @@ onKafka('a port that is taken', () => {
   });
   afterEach(() => void taken.close());
 
-  test('is replaced, although another program takes connections there', { timeout: 120_000 }, async () => {
+  test('is replaced, although the other program accepts connections', { timeout: 120_000 }, async () => {
     const { port } = taken.address() as AddressInfo;
     const pick = vi.fn(freePorts).mockImplementationOnce(async () => [port, ...(await freePorts(1))]);
     const { brokers, stop } = await startKafka({}, pick);
@@ -23,7 +23,7 @@ onKafka('a port that is taken', () => {
     await stop();
   });
 
-  test('is not the reason of every failure: any other is thrown at once', { timeout: 120_000 }, async () => {
+  test('is the only reason for another attempt: another failure is thrown at once', { timeout: 120_000 }, async () => {
     const pick = vi.fn(freePorts);
     const failing = startKafka({ properties: { 'process.roles': 'nobody' } }, pick);
     await expect(failing).rejects.not.toHaveProperty('code');

@@ -1,4 +1,4 @@
-/** The programs of `tagalong local` are told their ports. One that is taken is noticed at once, by what the program says. */
+/** `tagalong local` picks the ports of its programs. The output of a program shows at once that its port is taken. */
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Starts a program under supervision, and waits until it is ready. */
+/** Starts a supervised program, and waits until it is ready. */
 async function start(command: string, args: readonly string[], readyUrl: string, withinMs = READY_MS): Promise<void> {
   const one = supervise({ name: 'it', command, args, env: {}, readyUrl }, () => {});
   running.push(one);
@@ -52,12 +52,12 @@ onNats('a port that is taken', () => {
     expect(pick).toHaveBeenCalledTimes(2);
   });
 
-  test('is noticed where it is that of its HTTP server', async () => {
+  test('fails NATS with PORT_UNAVAILABLE, also the port of its HTTP server', async () => {
     const [port] = await freePorts(1);
     await expect(nats(port!, takenPort)).rejects.toMatchObject({ code: 'PORT_UNAVAILABLE' });
   });
 
-  test('is noticed for a service', { timeout: READY_MS }, async () => {
+  test('fails a service with PORT_UNAVAILABLE', { timeout: READY_MS }, async () => {
     const config = join(folder, 'tagalong.yaml');
     const sites = 'sites: [{ site: west, lat: 52, lon: 4, slots: 4, uplinks: [{ provider: a, rateBps: 125000000 }] }]';
     await writeFile(config, `http: { host: 127.0.0.1, port: ${takenPort} }\n${sites}\n`);
@@ -65,7 +65,7 @@ onNats('a port that is taken', () => {
     await expect(starting).rejects.toMatchObject({ code: 'PORT_UNAVAILABLE' });
   });
 
-  test('is not the reason of every failure: onFreePorts throws any other at once', async () => {
+  test('is the only reason for another attempt: onFreePorts throws another failure at once', async () => {
     const pick = vi.fn(freePorts);
     const program = await findProgram('nats-server');
     const failing = onFreePorts(1, () => start(program, ['--no-such-option'], 'http://127.0.0.1:1/', 1000), pick);
@@ -74,7 +74,7 @@ onNats('a port that is taken', () => {
   });
 
   onPrometheus('with Prometheus', () => {
-    test('is noticed', async () => {
+    test('fails with PORT_UNAVAILABLE', async () => {
       const args = [`--config.file=${PROMETHEUS}`, `--storage.tsdb.path=${folder}/data`];
       const at = `127.0.0.1:${takenPort}`;
       const program = await findProgram('prometheus');

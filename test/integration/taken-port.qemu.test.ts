@@ -1,4 +1,4 @@
-/** QEMU is told a port to listen at. Where another process has taken it meanwhile, QEMU gets another one. Real QEMU, no guest. */
+/** The agent picks a port for QEMU. If another process has taken it, the agent picks another one. Real QEMU without a guest. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
@@ -40,11 +40,11 @@ onTestBed('a port that is taken', () => {
     await rm(files.folder, { recursive: true });
   });
 
-  /** The taken port at first, then free ones. */
+  /** Picks the taken port first, then free ones. */
   const picks = () => vi.fn(freePort).mockResolvedValueOnce(takenPort);
 
   test.each([false, true])(
-    'is not picked by QEMU for memory, and it says which one it has (multipath TCP: %s)',
+    'is not picked by QEMU for memory; QEMU reports the port that it picked (multipath TCP: %s)',
     async (mptcp) => {
       const channels = mainChannel('0.0.0.0', 0, mptcp);
       await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
@@ -65,7 +65,7 @@ onTestBed('a port that is taken', () => {
     expect(exported).toMatchObject({ id: 'export0' });
   });
 
-  test('is not the reason of every failure: any other is thrown at once', async () => {
+  test('is the only reason for another attempt: another failure is thrown at once', async () => {
     const pick = picks();
     const failing = listenAtFreePort(async () => void (await qmp.execute('no-such-command')), pick);
     await expect(failing).rejects.toMatchObject({ name: 'QmpError' });

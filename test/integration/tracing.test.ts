@@ -1,4 +1,4 @@
-/** A move as a trace, from the position that it follows from to its end; sent to a collector over OTLP. */
+/** A move becomes a trace, from the position that causes it to its end. A collector receives it over OTLP. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPacedSystem, type PacedSystem } from '#services/process/paced-system.ts';
 import { memoryBus } from '#shared/bus/memory.ts';
@@ -65,12 +65,12 @@ async function followAnnEast(headers: Record<string, string> = {}) {
   expect(response.status).toBe(202);
   await system.settle();
   await pass(120_000);
-  // What has ended is sent before it is down.
+  // Stopping sends all ended spans.
   await system.stop();
   return collector.spans;
 }
 
-test('a move has one span and a child for each part, without gaps, with its costs and without positions', async () => {
+test('a move is a span with a child for each part, without gaps and without positions', async () => {
   const spans = await followAnnEast();
   const names = spans.map(({ name }) => name);
   expect(names.slice(0, 3)).toEqual(['move', 'decide', 'queue']);
@@ -95,7 +95,7 @@ test('a move has one span and a child for each part, without gaps, with its cost
     expect(part).toMatchObject({ traceId: move!.traceId, parentSpanId: move!.spanId, fromMs: atMs });
     atMs = part.toMs;
   }
-  expect(atMs, 'up to the end').toBe(move!.toMs);
+  expect(atMs, 'the parts reach the end').toBe(move!.toMs);
   expect(completed!.data.atMs).toBe(move!.toMs);
   expect(new Set(spans.map(({ spanId }) => spanId)).size).toBe(spans.length);
   expect([...collector.authorizations]).toEqual([`Bearer ${TOKEN}`]);
@@ -114,7 +114,7 @@ test('every event of a move carries its context, and the log of the migrator nam
   expect(ended).toMatchObject({ migration: 'v1:1', trace: move!.traceId });
 });
 
-test('a trace that the sender of the position has begun is linked to', async () => {
+test('the trace of a move links to the trace of the sender of the position', async () => {
   const spans = await followAnnEast({ traceparent: THEIRS });
   const location = seen.find(({ type }) => type === 'location.reported.v1');
   expect(location).toMatchObject({ traceparent: THEIRS });

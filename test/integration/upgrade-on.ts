@@ -1,4 +1,4 @@
-/** A store as the programs of commit e839cea left it, opened by the present ones. */
+/** The present programs open a store of the programs of commit e839cea. */
 import { readFileSync } from 'node:fs';
 import { expect, vi } from 'vitest';
 import { listDeadLetters } from '#services/dead-letters/records.ts';
@@ -17,7 +17,7 @@ import type { Store } from '#shared/store/store.ts';
 const PARTITIONS = 4;
 const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 1_250_000_000 }));
 const site = (name: string, lat: number, lon: number) => ({ site: name, lat, lon, slots: 20, uplinks });
-/** As it was configured then. */
+/** The configuration of that time. */
 const config = parseConfig(
   JSON.stringify({
     bus: { partitions: PARTITIONS },
@@ -32,9 +32,9 @@ interface Golden {
   readonly key: string;
   readonly value: object;
 }
-/** Kinds of record that those programs did not have. */
+/** Kinds of record that are newer than those programs. */
 const NEWER = ['installation', 'declared-site'];
-/** What was stored then, all kinds. */
+/** All records of that time, of every kind. */
 const LEFT = STORE_KINDS.filter(({ kind }) => !NEWER.includes(kind)).flatMap(({ kind }) => {
   const path = new URL(`../contract/records/${kind}.v0.json`, import.meta.url);
   return JSON.parse(readFileSync(path, 'utf8')) as Golden[];
@@ -43,14 +43,14 @@ const [{ value: still }] = LEFT.filter(
   ({ key }) => key.endsWith('/still') && key.startsWith('placement/vm/'),
 ) as unknown as [{ value: { value: { nowMs: number; spec: never } } }];
 
-/** The real clock, set to shortly after those programs were stopped. */
+/** The real clock, set to shortly after those programs stopped. */
 function clockOfThen(): Clock {
   const real = realClock();
   const agoMs = real.now() - (still.value.nowMs + 30_000);
   return { now: () => real.now() - agoMs, at: (timeMs, callback) => real.at(timeMs + agoMs, callback) };
 }
 
-/** Fills the store as it was left, starts all services on it, and sees everything as it was. */
+/** Fills a store with the old records, starts all services on it, and asserts that nothing is lost. */
 export async function upgrades(bus: Bus, store: Store): Promise<void> {
   await store.put(LEFT.map(({ key, value }) => ({ key, value, revision: 0 })));
   const clock = clockOfThen();
@@ -80,14 +80,14 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
     expect((await listDeadLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([
       ['still', 'STORE_CONFLICT'],
     ]);
-    // Users by the names they have for us, sessions as they were attached.
+    // The pseudonyms of the users and their sessions are the same.
     const places = ['ann', 'bob', 'cid', 'dora'].map((user) => ({ user, atMs: clock.now(), lat: 42.3, lon: -71.1 }));
     expect(await system.ingest.locations(places)).toMatchObject({ accepted: 4, events: 5, unattached: 0 });
     const revisionOf = async (key: string) => (await store.get(key))?.revision;
     const before = await revisionOf('ingest/vm/still');
     await system.ingest.declareVm('still', 'boston', still.value.spec);
-    expect(await revisionOf('ingest/vm/still'), 'it was declared like that').toBe(before);
-    // What changes from now on has the present version, and no record was lost.
+    expect(await revisionOf('ingest/vm/still'), 'an equal declaration writes nothing').toBe(before);
+    // A changed record gets the present version, and no record is lost.
     await system.ingest.attach('still', 'eve', 2);
     await vi.waitFor(() => expect(system.placement.status().vms.at(-1)).toMatchObject({ vm: 'still', users: 3 }), {
       timeout: 20_000,

@@ -6,7 +6,7 @@ import { onKafka } from '../servers/on-kafka.ts';
 import { upgrades } from './upgrade-on.ts';
 
 onKafka('on Kafka', () => {
-  test('a store of programs without versions is opened, and nothing of it is lost', async () => {
+  test('the services open a store without record versions, and lose nothing', async () => {
     const servers = await startKafka();
     const timing = { sessionTimeoutMs: 6_000, heartbeatMs: 100 };
     const options = { brokers: servers.brokers, prefix: freshPrefix(), replication: 1, timing };

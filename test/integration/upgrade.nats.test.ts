@@ -5,7 +5,7 @@ import { onNats, startNats } from '../servers/nats.ts';
 import { upgrades } from './upgrade-on.ts';
 
 onNats('on NATS', () => {
-  test('a store of programs without versions is opened, and nothing of it is lost', async () => {
+  test('the services open a store without record versions, and lose nothing', async () => {
     const server = await startNats();
     try {
       const bus = await natsBus({ servers: server.url, partitions: 4 });

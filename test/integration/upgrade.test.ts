@@ -3,7 +3,7 @@ import { memoryBus } from '#shared/bus/memory.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import { upgrades } from './upgrade-on.ts';
 
-test('a store of programs without versions is opened, and nothing of it is lost', async () => {
+test('the services open a store without record versions, and lose nothing', async () => {
   await upgrades(memoryBus({ partitions: 4 }), memoryStore());
   expect.hasAssertions();
 });

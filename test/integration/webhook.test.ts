@@ -1,4 +1,4 @@
-/** Who is told of moves, as ETSI MEC 021 has it: a real HTTP server that takes, refuses or does not answer. */
+/** Webhooks get notifications of moves in the form of ETSI MEC 021. A real HTTP server accepts or refuses them. */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { MobilityProcedureNotification } from '#services/webhook/mec021.ts';
@@ -28,17 +28,17 @@ const event = (name: keyof typeof facts): Event => envelop(facts[name], `${name}
 let bus: MemoryBus;
 let webhooks: Webhooks | undefined;
 let receiver: FastifyInstance;
-let told: { body: MobilityProcedureNotification; authorization: string | undefined }[];
+let notified: { body: MobilityProcedureNotification; authorization: string | undefined }[];
 let status: number;
 let url: string;
 
 beforeEach(async () => {
   bus = memoryBus();
-  told = [];
+  notified = [];
   status = 204;
   receiver = Fastify();
   receiver.post('/ams', async ({ body, headers }, reply) => {
-    told.push({ body: body as MobilityProcedureNotification, authorization: headers.authorization });
+    notified.push({ body: body as MobilityProcedureNotification, authorization: headers.authorization });
     return reply.code(status).send();
   });
   url = `${await receiver.listen({ host: '127.0.0.1', port: 0 })}/ams`;
@@ -57,7 +57,7 @@ async function listen(...hooks: { name: string; url: string; token?: string }[])
 test('a webhook gets the acceptance and the end of a move, in order, with the site of the VM', async () => {
   await listen({ name: 'ams', url, token: 'a token of more than sixteen' });
   await bus.publish([event('accepted'), event('switched'), event('completed'), event('failed'), event('cancelled')]);
-  await vi.waitFor(() => expect(told).toHaveLength(4));
+  await vi.waitFor(() => expect(notified).toHaveLength(4));
   const notification = (mobilityStatus: string, hostName: string) => ({
     notificationType: 'MobilityProcedureNotification',
     timeStamp: { seconds: 1_700_000_000, nanoSeconds: 250_000_000 },
@@ -65,47 +65,47 @@ test('a webhook gets the acceptance and the end of a move, in order, with the si
     mobilityStatus,
     targetAppInfo: { appInstanceId: 'v1', hostInformation: { hostName } },
   });
-  expect(told.map(({ body }) => body)).toEqual([
+  expect(notified.map(({ body }) => body)).toEqual([
     notification('INTERHOST_MOVEOUT_TRIGGERED', 'west'),
     notification('INTERHOST_MOVEOUT_COMPLETED', 'west'),
     notification('INTERHOST_MOVEOUT_FAILED', 'east'),
     notification('INTERHOST_MOVEOUT_FAILED', 'east'),
   ]);
-  expect(told[0]!.authorization).toBe('Bearer a token of more than sixteen');
+  expect(notified[0]!.authorization).toBe('Bearer a token of more than sixteen');
 });
 
-test('a refused notification becomes a dead letter without the address, and other webhooks still get theirs', async () => {
+test('a refused notification becomes a dead letter without the address; other webhooks get theirs', async () => {
   const rejected: Event[] = [];
   await bus.subscribe({ group: 'letters', types: ['event.rejected.v1'] }, async (batch) => {
     rejected.push(...batch.map((delivery) => delivery.event));
   });
   await listen({ name: 'gone', url: `${url}/nowhere?secret=abc` }, { name: 'ams', url });
   await bus.publish([event('accepted'), event('completed')]);
-  await vi.waitFor(() => expect(told).toHaveLength(2));
+  await vi.waitFor(() => expect(notified).toHaveLength(2));
   await vi.waitFor(() => expect(rejected).toHaveLength(2), 10_000);
   expect(rejected[0]!.data).toMatchObject({ code: 'WEBHOOK_FAILED', reason: expect.stringContaining('answered 404') });
   expect(JSON.stringify(rejected)).not.toContain('secret');
 });
 
-test('an unavailable webhook is notified again, in order, until it accepts', async () => {
+test('an unavailable webhook gets each notification again, in order, until it accepts', async () => {
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted'), event('completed')]);
-  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(2), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(2), 10_000);
   status = 200;
-  await vi.waitFor(() => expect(told.at(-1)!.body.mobilityStatus).toBe('INTERHOST_MOVEOUT_COMPLETED'), 10_000);
-  const statuses = told.map(({ body }) => body.mobilityStatus);
-  expect(statuses.indexOf('INTERHOST_MOVEOUT_COMPLETED'), 'only after the first was taken').toBe(statuses.length - 1);
+  await vi.waitFor(() => expect(notified.at(-1)!.body.mobilityStatus).toBe('INTERHOST_MOVEOUT_COMPLETED'), 10_000);
+  const statuses = notified.map(({ body }) => body.mobilityStatus);
+  expect(statuses.indexOf('INTERHOST_MOVEOUT_COMPLETED'), 'after the first was accepted').toBe(statuses.length - 1);
 });
 
-test('stopping does not wait for a webhook that does not answer', async () => {
+test('the service stops without waiting for an unavailable webhook', async () => {
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted')]);
-  await vi.waitFor(() => expect(told.length).toBeGreaterThanOrEqual(3), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(3), 10_000);
   await webhooks!.stop();
-  const before = told.length;
+  const before = notified.length;
   status = 200;
   await listen({ name: 'ams', url });
-  await vi.waitFor(() => expect(told.length).toBeGreaterThan(before), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThan(before), 10_000);
 });
