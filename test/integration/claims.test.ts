@@ -6,7 +6,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
-import { type Asked, FakeSites, type Lie } from '../property/fake-agents.ts';
+import { type AgentRequest, FakeSites, type Lie } from '../property/fake-agents.ts';
 import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
@@ -79,7 +79,7 @@ const beats = async () => {
   }
 };
 const at = (site: string, lie: Lie) => {
-  sites.lie = (asked: Asked) => (asked.site === site ? lie : undefined);
+  sites.lie = (asked: AgentRequest) => (asked.site === site ? lie : undefined);
 };
 
 describe('a site that claims VMs of others', () => {
@@ -87,8 +87,8 @@ describe('a site that claims VMs of others', () => {
     await start();
     await Promise.all([declare('v1', 'a'), declare('v2', 'b')]);
     await Promise.all([runsAt('v1', 'a'), runsAt('v2', 'b')]);
-    sites.smuggle('b', 'v1', MACHINE);
-    sites.smuggle('b', 'v3', MACHINE);
+    sites.startUnordered('b', 'v1', MACHINE);
+    sites.startUnordered('b', 'v3', MACHINE);
     await beats();
     expect(reported.get('a')).toEqual(['v1']);
     expect(reported.get('b')).toEqual(['v2']);
@@ -98,7 +98,7 @@ describe('a site that claims VMs of others', () => {
   test('cannot prevent that the VM starts at its home', async () => {
     await start();
     await beats();
-    sites.smuggle('b', 'v9', MACHINE);
+    sites.startUnordered('b', 'v9', MACHINE);
     await beats();
     await declare('v9', 'a');
     await vi.waitFor(() => expect(sites.runningSites('v9')).toContain('a'), 20_000);
@@ -122,21 +122,21 @@ describe('a site that does not answer', () => {
 
   test('gets the orders for its VMs when it answers again', async () => {
     await start();
-    sites.deaf.add('c');
+    sites.unreachable.add('c');
     await declare('w1', 'c');
     await declare('v1', 'a');
     await runsAt('v1', 'a');
     expect(sites.runningSites('w1')).toEqual([]);
-    sites.deaf.clear();
+    sites.unreachable.clear();
     await runsAt('w1', 'c');
-    sites.deaf.add('c');
+    sites.unreachable.add('c');
     await retire('w1');
     // The VM may still run at c, so a does not get it.
     await declare('w1', 'a');
     await declare('v2', 'a');
     await runsAt('v2', 'a');
     expect(sites.runningSites('w1')).toEqual(['c']);
-    sites.deaf.clear();
+    sites.unreachable.clear();
     await runsAt('w1');
     // The record is deleted some time after the removal: once the answer of the site has arrived.
     await vi.waitFor(async () => expect(await store.get(handedKey('w1'))).toBeUndefined(), 20_000);
@@ -170,14 +170,14 @@ describe('a VM that has moved', () => {
     await move('v1', 'a', 'b');
     await mover.stop();
     store = memoryStore();
-    sites.deaf.add('b');
+    sites.unreachable.add('b');
     await start(false);
     await declare('v1', 'a');
     await declare('v2', 'a');
     await vi.waitFor(() => expect(reported.has('a')).toBe(true));
     // Without records, a silent site may run any VM.
     expect([...sites.runningSites('v1'), ...sites.runningSites('v2')]).toEqual(['b']);
-    sites.deaf.clear();
+    sites.unreachable.clear();
     await runsAt('v2', 'a');
     expect(sites.runningSites('v1')).toEqual(['b']);
     await beats();

@@ -154,13 +154,13 @@ describe('a move', () => {
 
   test('has the worst interruption of each client as its figure, not the estimate of the hypervisor', async () => {
     const { harness, monitor, report } = await world();
-    await harness.approach('memory');
+    await harness.runUntil('memory');
     await report(5_000);
-    await harness.approach('switch');
+    await harness.runUntil('switch');
     await report(431);
-    await harness.approach('release');
+    await harness.runUntil('release');
     await report(400);
-    await harness.rest();
+    await harness.finishMoves();
     await report(9_000);
     const ends = harness.of('migration.completed.v1').map(({ data }) => data.figures);
     expect(ends).toMatchObject([{ clientGapMs: 431, interruptionMs: 431 }]);
@@ -172,7 +172,7 @@ describe('a move', () => {
 
   test('without a report has the estimate of the hypervisor', async () => {
     const { harness } = await world();
-    await harness.rest();
+    await harness.finishMoves();
     const [end] = harness.of('migration.completed.v1').map(({ data }) => data.figures);
     expect(end).not.toHaveProperty('clientGapMs');
     expect(end!.interruptionMs).toBeGreaterThan(end!.pauseMs);
@@ -182,11 +182,11 @@ describe('a move', () => {
     'keeps a report from the step %s over a restart of the migrator, and counts a repeat once',
     async (state) => {
       const { harness, report, reported } = await world();
-      await harness.approach(state);
+      await harness.runUntil(state);
       await report(431);
       await harness.stop('migrator', 0);
       await harness.repeat(reported[0]!);
-      await harness.rest();
+      await harness.finishMoves();
       expect(harness.of('migration.completed.v1').map(({ data }) => data.figures.clientGapMs)).toEqual([431]);
     },
   );

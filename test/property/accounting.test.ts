@@ -1,6 +1,6 @@
 /**
- * Policies are compared by what the same time of the same users costs. How much time that is has nothing to do with where their
- * VMs are, so that it is the same, to the last digit, for every policy and every yardstick.
+ * The laboratory compares policies by the cost of the same hours of the same users. The hours do not depend on the sites of the
+ * VMs, so that they are equal, to the last digit, for every policy and for the optimum.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -27,7 +27,7 @@ const POLICIES = [
   'optimum',
 ];
 
-/** One VM for all users, whose weights add up exactly in no number of digits. */
+/** One VM for all users. The sum of their weights has no exact value in binary. */
 const together = [
   {
     vm: 'shared',
@@ -37,7 +37,7 @@ const together = [
   },
 ];
 
-/** Some users are heard of late. */
+/** Swaps some neighbouring positions, so that they arrive late. */
 function belated(fixes: readonly Fix[], places: readonly number[]): Fix[] {
   const late = [...fixes];
   for (const place of places) {
@@ -82,16 +82,16 @@ function haversineKm(a: Place, b: Place): number {
   return 2 * 6371 * Math.asin(Math.sqrt(half));
 }
 
-/** A position that counted. Which site is the nearest is for the policy to say: there may be two at one place. */
-interface Told extends Place {
+/** A position that counted. @property near the index of the nearest site, by the policy: two sites may be at one place */
+interface Position extends Place {
   readonly atMs: number;
   readonly near: number;
   readonly presence: string | null;
 }
 
-/** Position after position of one user of one VM, and where that VM was when: what is said of a run while it goes. */
-async function told(input: RunInput) {
-  const positions = new Map<string, { vm: Vm; weight: number; list: Told[] }>();
+/** Runs a policy. @returns the positions of each user of each VM, and the sites of each VM with their times */
+async function observed(input: RunInput) {
+  const positions = new Map<string, { vm: Vm; weight: number; list: Position[] }>();
   const homes = new Map<string, { atMs: number; site: string }[]>();
   const homesOf = (vm: string, first: string) => {
     if (!homes.has(vm)) homes.set(vm, [{ atMs: Number.NEGATIVE_INFINITY, site: first }]);

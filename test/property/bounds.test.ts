@@ -1,4 +1,4 @@
-/** Sums and products of the largest and smallest values that are accepted fit the events that they go into. */
+/** The largest and smallest accepted values give sums and products that are valid in events. */
 import fc from 'fast-check';
 import Type, { type TSchema } from 'typebox';
 import { expect, test } from 'vitest';
@@ -19,13 +19,13 @@ import { createWorld } from '#simulations/world.ts';
 import { extremes } from './extremes.ts';
 import { SEED } from './seed.ts';
 
-/** A day before the last instant that can be said: no time between two can be longer than since 1970. */
+/** A day before the last valid instant. Times since 1970 are then as long as possible. */
 const START_MS = MAX_AT_MS - 86_400_000;
-/** As long as a name may be: the decisions' ids are longer. */
+/** The longest valid name. The ids of decisions are longer. */
 const VM = 'v'.repeat(MAX_NAME);
 const json = (schema: TSchema) => JSON.parse(JSON.stringify(schema));
 const { network, move, policy } = ConfigSchema.properties;
-/** Of the policy only the figures: its waits would leave most worlds without a move. */
+/** The figures of the policy, without its waiting times: with these most worlds would have no move. */
 const Prices = Type.Pick(policy, ['margin', 'slowdownUserMsPerS', 'priceUserMsPerGb', 'priorStayMs']);
 
 const worlds = fc.record({
@@ -77,7 +77,7 @@ test('every event is valid for any accepted VM, users, sites and configuration',
         for (let i = 0; i < users; i++) world.locate({ vm: VM, user: `u${i}`, atMs: atMs(), lat: 41, lon: -74, rtts });
       };
       report();
-      // The wait itself would be many looks.
+      // Sets the start of a long stay: waiting would take many evaluations.
       if (stayMs > 300_000) world.placement.vms.get(VM)!.bestSinceMs = START_MS - stayMs;
       clock.advanceTo(clock.now() + Math.min(stayMs, 300_000));
       report();

@@ -1,4 +1,4 @@
-/** Traces in every format, whole and broken in every way that files break. */
+/** Generates traces in every format, and breaks them in every way that files break. */
 import fc from 'fast-check';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import type { TraceFormat } from '#services/replay/traces/formats.ts';
@@ -6,13 +6,13 @@ import { encode, envelop } from '#shared/events/index.ts';
 
 interface Sample {
   readonly format: TraceFormat;
-  /** What stands before the rows, and behind them. */
+  /** The text before the rows, and the text after them. */
   readonly head?: string;
   readonly tail?: string;
-  /** Between two rows; rows of formats without one can be broken apart anywhere. */
+  /** The text between two rows. @default a line end */
   readonly join?: string;
   readonly row: (fix: Fix, i: number) => string;
-  /** A line is a row: what was lost can be counted from outside. */
+  /** Whether each line is a row, so that a test can count the rows of a broken file. */
   readonly byLine: boolean;
 }
 
@@ -90,11 +90,11 @@ const SAMPLES: readonly Sample[] = [
   },
 ];
 
-/** A trace before it is broken. */
+/** A whole trace. */
 export interface Whole {
   readonly format: TraceFormat;
   readonly byLine: boolean;
-  /** What was there, by time; the user only where the format has one. */
+  /** The positions in order of time, without users: some formats have none. */
   readonly places: readonly (readonly [atMs: number, lat: number, lon: number])[];
   readonly head: string;
   readonly rows: readonly string[];
@@ -104,7 +104,7 @@ export interface Whole {
 
 const fix = fc.record({
   user: fc.constantFrom('7', '8', '9'),
-  // Whole seconds: some formats have no others.
+  // Whole seconds, because some formats have no fractions.
   atMs: fc.integer({ min: 1_200_000, max: 1_900_000 }).map((s) => s * 1_000_000),
   lat: fc.integer({ min: -89_000, max: 89_000 }).map((n) => n / 1000),
   lon: fc.integer({ min: -179_000, max: 179_000 }).map((n) => n / 1000),
@@ -131,13 +131,13 @@ export const wholeTrace: fc.Arbitrary<Whole> = fc
 
 export const textOf = ({ head, rows, join, tail }: Whole) => `${head}${rows.join(join)}\n${tail}`;
 
-/** One way in which the rows of a file break; what stands before them stays. */
+/** Breaks the rows of a trace, and keeps its head. @returns the content of the file */
 export type Break = (whole: Whole) => Buffer;
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const within = (length: number, at: number) => Math.min(length, Math.floor(at * (length + 1)));
 const bytesOf = (whole: Whole) => Buffer.from(textOf(whole));
-/** Where in a file something happens: behind its head. */
+/** An offset in a file, after its head. @param at from 0 to 1 */
 const placeIn = ({ head }: Whole, bytes: Buffer, at: number) => head.length + within(bytes.length - head.length, at);
 
 const truncated = share.map<Break>((at) => (whole) => {
@@ -151,7 +151,7 @@ const binary = fc.tuple(share, fc.uint8Array({ minLength: 1, maxLength: 200 })).
   return Buffer.concat([bytes.subarray(0, place), noise, bytes.subarray(place)]);
 });
 
-/** Longer than any row may be, or just not. */
+/** Inserts a line that is longer than the longest row allowed, or a little shorter. */
 const hugeLine = fc
   .tuple(
     share,

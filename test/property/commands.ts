@@ -1,8 +1,8 @@
-/** What can happen to a running system, at random. */
+/** Random commands for the harness: each is one event in the life of a running system. */
 import fc from 'fast-check';
 import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
-import { type Harness, SITES, type Who } from './harness.ts';
+import { type Harness, type ProcessName, SITES } from './harness.ts';
 
 export interface Command {
   readonly name: string;
@@ -40,7 +40,7 @@ const pass = fc
 
 const approach = fc
   .constantFrom('prepare', 'announce', 'memory', 'switch', 'switch', 'release', 'undoing')
-  .map((state) => command(`until a migration is in ${state}`, (h) => h.approach(state)));
+  .map((state) => command(`until a migration is in ${state}`, (h) => h.runUntil(state)));
 
 const sessions = fc
   .tuple(index, fc.boolean())
@@ -48,16 +48,16 @@ const sessions = fc
     command(`u${i} ${on ? 'attaches to' : 'detaches from'} v${i}`, (h) =>
       on
         ? h.attach(`v${i}`, `u${i}`)
-        : h.tell({ type: 'session.detached.v1', data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs } }),
+        : h.publish({ type: 'session.detached.v1', data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs } }),
     ),
   );
 
-/** A client reports a gap: of any VM, or of one that moves, so that gaps are met that belong to a move. */
+/** A client reports a gap of any VM, or of a moving one, so that some gaps belong to a move. */
 const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 }), fc.boolean()).map(([i, gapMs, ofMoving]) =>
   command(`a client of ${ofMoving ? 'a VM that moves' : `v${i}`} saw a gap of ${gapMs} ms`, (h) => {
     const vm = (ofMoving && h.migrator?.status()[0]?.vm) || `v${i}`;
     const user = `u${vm.slice(1)}`;
-    return h.tell({
+    return h.publish({
       type: 'interruption.reported.v1',
       data: { vm, user, atMs: h.nowMs, gapMs, resets: 0, lostBytes: 0 },
     });
@@ -86,15 +86,15 @@ const cancel = fc.nat({ max: 2 }).map((i) =>
   ),
 );
 
-/** At least once: what was said before is said again, by whoever said it, under an id that no bus remembers. */
+/** The bus delivers at least once: an earlier event arrives again, under an id that the bus does not know. */
 const repeat = fc.nat({ max: 30 }).map((back) =>
   command(`event ${back} before the last comes again`, async (h) => {
-    const event = h.said[h.said.length - 1 - back];
+    const event = h.published[h.published.length - 1 - back];
     if (event) await h.repeat(event);
   }),
 );
 
-/** The end of a move long ago comes again, perhaps while the VM moves once more. */
+/** The end of an old move arrives again, perhaps during another move of the VM. */
 const repeatEnd = fc.nat({ max: 8 }).map((i) =>
   command(`end ${i} comes again`, async (h) => {
     const ends = h.of(...TERMINAL_TYPES);
@@ -112,19 +112,19 @@ const late = fc
 
 type Away = fc.Arbitrary<number>;
 
-export const restart = (who: fc.Arbitrary<Who>, away: Away = awayMs) =>
-  fc.tuple(who, away).map(([name, ms]) => command(`${name} restarts after ${ms} ms`, (h) => h.stop(name, ms)));
+export const restart = (process: fc.Arbitrary<ProcessName>, away: Away = awayMs) =>
+  fc.tuple(process, away).map(([name, ms]) => command(`${name} restarts after ${ms} ms`, (h) => h.stop(name, ms)));
 
-export const crash = (who: fc.Arbitrary<Who>, away: Away = awayMs) =>
+export const crash = (process: fc.Arbitrary<ProcessName>, away: Away = awayMs) =>
   fc
-    .tuple(who, fc.integer({ min: 1, max: 12 }), fc.boolean(), away)
+    .tuple(process, fc.integer({ min: 1, max: 12 }), fc.boolean(), away)
     .map(([name, n, after, ms]) =>
       command(`${name} will die ${after ? 'after' : 'before'} operation ${n}, for ${ms} ms`, async (h) =>
         h.arm(name, n, after, ms),
       ),
     );
 
-/** Users who are always right at one of the sites. */
+/** Users who go from site to site, never between. */
 const hop = fc
   .tuple(index, fc.constantFrom(0, 1, 2, 3))
   .map(([i, place]) => command(`u${i} goes to site ${place}`, (h) => h.fix(`v${i}`, `u${i}`, place)));
@@ -136,7 +136,7 @@ export const hopping = fc.oneof(
   { arbitrary: late, weight: 1 },
 );
 
-/** Nothing is said twice, and nothing late. */
+/** Commands without repeats and without late events. */
 export const inOrder = fc.oneof(
   { arbitrary: go, weight: 4 },
   { arbitrary: walk, weight: 6 },
@@ -148,8 +148,8 @@ export const inOrder = fc.oneof(
 
 const undisturbed = fc.oneof({ arbitrary: inOrder, weight: 22 }, { arbitrary: late, weight: 1 });
 
-/** @param processes who may be stopped or die */
-export const anything = (processes: readonly Who[]) =>
+/** All commands. @param processes the processes that may restart or crash */
+export const anything = (processes: readonly ProcessName[]) =>
   fc.oneof(
     { arbitrary: undisturbed, weight: 18 },
     { arbitrary: drain, weight: 1 },
@@ -166,7 +166,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   fc.constant<Fault>({ kind: 'hang' }),
   fc.constantFrom(3, 20).map((factor): Fault => ({ kind: 'slow', factor })),
 );
-/** Most steps go well. */
+/** Faults for the steps of moves; most steps have none. */
 export const faults = fc.array(
   fc.oneof({ arbitrary: fc.constant(undefined), weight: 5 }, { arbitrary: fault, weight: 1 }),
   { maxLength: 60, size: 'max' },

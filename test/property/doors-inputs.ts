@@ -1,4 +1,7 @@
-/** What comes to the doors: whatever their schemas accept, extremes first. What concerns somebody concerns mallory and her VM. */
+/**
+ * Inputs for each door, that is, for each way in from outside: HTTP, the bus, the store. They fit their schemas, and extreme values
+ * are frequent. They concern the user mallory and her VM `bad` only.
+ */
 import fc from 'fast-check';
 import { PbfWriter } from 'pbf';
 import type { TSchema } from 'typebox';
@@ -12,24 +15,24 @@ import { EVENT_TYPES, type Fact, SCHEMAS } from '#shared/events/index.ts';
 import { partitionOf } from '#shared/events/partition.ts';
 import { extremes, ODD_TEXTS } from './extremes.ts';
 
-/** A request. */
-export interface Asked {
+/** A request over HTTP. */
+export interface HttpRequest {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
 }
 
-/** Of every bus here. */
+/** The number of partitions of each bus in these tests. */
 export const PARTITIONS = 4;
 
-export const drawn = (schema: TSchema, most?: number) => extremes(JSON.parse(JSON.stringify(schema)), most);
-const body = (method: string, path: string, schema: TSchema, fixed: object = {}): fc.Arbitrary<Asked> =>
-  drawn(schema).map((value) => ({ method, path, body: { ...(value as object), ...fixed } }));
-const asked = (...list: readonly [string, string, unknown?][]): fc.Arbitrary<Asked> =>
+export const valuesOf = (schema: TSchema, most?: number) => extremes(JSON.parse(JSON.stringify(schema)), most);
+const body = (method: string, path: string, schema: TSchema, fixed: object = {}): fc.Arbitrary<HttpRequest> =>
+  valuesOf(schema).map((value) => ({ method, path, body: { ...(value as object), ...fixed } }));
+const listed = (...list: readonly [string, string, unknown?][]): fc.Arbitrary<HttpRequest> =>
   fc.constantFrom(...list.map(([method, path, body]) => ({ method, path, body })));
 
-/** A feed of vehicle positions as gtfs-realtime.proto has it, with any numbers, and now and then cut or wrong. */
+/** A feed of vehicle positions (gtfs-realtime.proto) with any numbers; some feeds are cut off or end in noise. */
 const gtfs = fc
   .record({
     lat: fc.float(),
@@ -39,7 +42,7 @@ const gtfs = fc
     cut: fc.oneof(fc.constant(0), fc.nat(40)),
     noise: fc.uint8Array({ maxLength: 8 }),
   })
-  .map(({ lat, lon, atS, id, cut, noise }): Asked => {
+  .map(({ lat, lon, atS, id, cut, noise }): HttpRequest => {
     const pbf = new PbfWriter();
     pbf.writeMessage(1, (_: undefined, header) => header.writeStringField(1, '2.0'), undefined);
     const position = (_: undefined, at: PbfWriter) => {
@@ -61,26 +64,30 @@ const gtfs = fc
     return { method: 'POST', path: '/v1/gtfs-realtime', body: sent, contentType: 'application/x-protobuf' };
   });
 
-/** A body with a million elements, at each door that takes lists. */
+/** A body with a million elements, for each path that accepts lists. */
 const endless = fc
   .constantFrom('/v1/locations', '/v1/interruptions', '/v1/owntracks', '/v1/cloudevents', '/v1/mec013')
-  .map((path): Asked => ({ method: 'POST', path, body: Array.from({ length: 1e6 }, () => 0) }));
+  .map((path): HttpRequest => ({ method: 'POST', path, body: Array.from({ length: 1e6 }, () => 0) }));
 
-/** Requests. */
-export const requests: fc.Arbitrary<Asked> = fc.oneof(
+/** Requests to all paths that change something. */
+export const requests: fc.Arbitrary<HttpRequest> = fc.oneof(
   body('PUT', '/v1/vms/bad', VmBody, { home: 'west' }),
   body('PUT', '/v1/vms/bad/sessions/mallory', SessionBody),
   body('POST', '/v1/locations', locationBody(false), { user: 'mallory' }),
   body('POST', '/v1/locations', locationBody(false), { user: 'mallory', lat: 42, lon: -71, atMs: undefined }),
   body('POST', '/v1/interruptions', interruptionBody(false), { vm: 'bad', user: 'mallory' }),
   body('POST', '/v1/owntracks', OwntracksLocation, { tid: 'mallory' }),
-  drawn(ZonalPresence).map((one) => ({ method: 'POST', path: '/v1/mec013', body: { zonalPresenceNotification: one } })),
+  valuesOf(ZonalPresence).map((one) => ({
+    method: 'POST',
+    path: '/v1/mec013',
+    body: { zonalPresenceNotification: one },
+  })),
   body('POST', '/v1/mec013', UserLocation, { address: 'mallory', notificationType: 'UserLocationEventNotification' }),
   body('POST', '/v1/camara/geofencing', AreaCrossed),
   body('POST', '/v1/cloudevents', AnyCloudEvent, { type: 'location.reported.v1' }),
   gtfs,
   endless,
-  asked(
+  listed(
     ...['constructor', '__proto__', 'toString'].map(
       (notificationType) => ['POST', '/v1/mec013', { notificationType }] as [string, string, unknown],
     ),
@@ -97,16 +104,16 @@ export const requests: fc.Arbitrary<Asked> = fc.oneof(
   ),
 );
 
-/** Facts that fit their schema, of mallory's VM or of a site that nobody else speaks for. */
+/** Facts that fit their schema, about mallory's VM or about a site that does not exist. */
 export const facts: fc.Arbitrary<Fact> = fc.constantFrom(...EVENT_TYPES).chain((type) =>
-  drawn(SCHEMAS[type] as TSchema).map((data) => {
+  valuesOf(SCHEMAS[type] as TSchema).map((data) => {
     const about = 'site' in (data as object) ? { site: 'elsewhere' } : { vm: 'bad' };
     return { type, data: { ...(data as object), ...about } } as Fact;
   }),
 );
 
-/** A record as somebody may have put it into the store: of a kind, or of none. */
-export interface Planted {
+/** A record that another program may have written. */
+export interface ForeignRecord {
   readonly key: string;
   readonly value: unknown;
 }
@@ -120,18 +127,18 @@ const NAMES: Readonly<Record<string, string>> = {
   },
   ...{ pseudonym: 'mallory', 'id of the event.rejected': 'drawn' },
 };
-/** Their value lies beside events that wait to be published. */
+/** Kinds of record with an outbox beside the value. */
 const WITH_OUTBOX = new Set(['vm', 'migration']);
 const keyOf = (pattern: string) => pattern.replace(/<([^>]+)>/g, (_, what: string) => NAMES[what] ?? what);
 
-/** Records that fit their kind's schema, with a version that is right or wrong; and what is no record. */
-export const records: fc.Arbitrary<Planted> = fc
+/** Records that fit the schema of their kind, with a valid or an invalid version, and arbitrary JSON. */
+export const records: fc.Arbitrary<ForeignRecord> = fc
   .constantFrom(...STORE_KINDS.filter(({ kind }) => kind !== 'installation'))
   .chain(({ kind, keys, schema, version }) => {
     const key = fc.constantFrom(...keys.split(', ').map(keyOf));
     const fitting = fc
       .record({
-        value: drawn(schema),
+        value: valuesOf(schema),
         v: fc.constantFrom(version, version, version, 0, version + 1, -1, '1', null),
         outbox: fc.oneof(fc.constant([]), fc.array(fc.jsonValue(), { maxLength: 2 }), fc.jsonValue()),
       })

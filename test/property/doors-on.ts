@@ -1,35 +1,35 @@
-/** Rule 9 at every door: after each input everything is ready, starts again, and another VM moves. In memory and on servers. */
+/** Rule 9 at every door: after each input all services are ready, start again, and move another VM. In memory and on servers. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { facts, records, requests } from './doors-inputs.ts';
-import { DoorsWorld, type Ground } from './doors-world.ts';
+import { DoorsWorld, type Environment } from './doors-world.ts';
 import { SEED } from './seed.ts';
 
-/** Inputs of one run, all on one store. */
+/** Number of inputs of one run, all on one store. */
 const INPUTS = 8;
 
-/** @param numRuns runs of eight inputs, each run on a store of its own */
-export function doorsOn(ground: () => Promise<Ground>, numRuns: number): void {
-  /** Tries inputs one after the other. */
+/** @param numRuns number of runs with eight inputs each; each run has its own store */
+export function doorsOn(environment: () => Promise<Environment>, numRuns: number): void {
+  /** Puts inputs one after the other, and checks after each that the system goes on. */
   const tryAll = <T>(inputs: fc.Arbitrary<T>, put: (world: DoorsWorld, input: T) => Promise<void>) =>
     fc.assert(
       fc.asyncProperty(fc.array(inputs, { minLength: INPUTS, maxLength: INPUTS }), async (list) => {
-        const world = await DoorsWorld.start(await ground());
+        const world = await DoorsWorld.start(await environment());
         try {
           for (const input of list) {
             await put(world, input);
-            await world.expectItGoesOn();
+            await world.expectServicesGoOn();
           }
         } finally {
           await world.stop();
         }
       }),
-      // A run is as long as its worst input: what fails is shown whole.
+      // Shrinking would take too long, so a failure shows the whole run.
       { seed: SEED, numRuns, endOnFailure: true },
     );
   const timeout = numRuns * 120_000;
 
-  test('HTTP and the location APIs: no request ends anything but itself', { timeout }, async () => {
+  test('HTTP and the location APIs: no request stops a service or another VM', { timeout }, async () => {
     let taken = 0;
     await tryAll(requests, async (world, { method, path, body, contentType }) => {
       const status = await world.ask(method, path, body, contentType);
@@ -39,11 +39,11 @@ export function doorsOn(ground: () => Promise<Ground>, numRuns: number): void {
     expect(taken).toBeGreaterThan(numRuns);
   });
 
-  test('the bus: no event that fits its schema ends anything but what it is of', { timeout }, () =>
+  test('the bus: no event that fits its schema stops a service or another VM', { timeout }, () =>
     tryAll(facts, (world, fact) => world.publish(fact)),
   );
 
-  test('the store: no record keeps the others from being read', { timeout }, () =>
+  test('the store: no record stops a service or another VM', { timeout }, () =>
     tryAll(records, (world, { key, value }) =>
       world.restart(async (store) => {
         const there = await store.get(key);

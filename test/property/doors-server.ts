@@ -1,4 +1,4 @@
-/** Rule 9's doors on a server, in real time. */
+/** Runs the tests of rule 9's doors on a server, in real time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { realClock } from '#shared/clock/real.ts';
@@ -9,7 +9,7 @@ import { doorsOn } from './doors-on.ts';
 const PASS_MS = 50;
 const RUNS = 3;
 
-/** @param start starts the server. @returns its URL, and how it is stopped */
+/** @param start starts the server */
 export function doorsOnServer(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   let server: Awaited<ReturnType<typeof start>>;
   let installations = 0;

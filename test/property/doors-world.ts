@@ -1,4 +1,4 @@
-/** All services in one process, with a VM of mallory's, who sends whatever is accepted, and one that must not notice. */
+/** All services in one process, with mallory's VM `bad`, which gets the extreme inputs, and a VM `victim`, which must go on. */
 import { expect } from 'vitest';
 import { createSystem, type System } from '#services/process/system.ts';
 import { keptMachines } from '#services/sites/hosts/kept.ts';
@@ -11,11 +11,11 @@ import { createLog } from '#shared/log.ts';
 import type { Store } from '#shared/store/store.ts';
 import { PARTITIONS } from './doors-inputs.ts';
 
-/** Where the services run: in memory, or on a server. */
-export interface Ground {
-  /** Where bus and store are. */
+/** The environment of the services: memory, or a server. */
+export interface Environment {
+  /** The addresses of bus and store. */
   readonly settings: { readonly bus?: object; readonly store?: object };
-  /** Bus, store and clock for one start. The store is the same each time. */
+  /** Opens bus, store and clock for one start. Each start gets the same records. */
   open(config: Config): Promise<Opened>;
 }
 
@@ -23,23 +23,23 @@ export interface Opened {
   readonly bus: Bus;
   readonly store: Store;
   readonly clock: Clock;
-  /** Lets some time pass, and what it causes happen. */
+  /** Lets some time pass, and waits until the services have handled what is due. */
   pass(system: System): Promise<void>;
 }
 
-/** How often time passes before something counts as missing. */
+/** Number of waits before the test gives up. */
 const MOST_PASSES = 400;
 const uplinks = [{ provider: 'a', rateBps: 1e9 }];
 const spec = { ramBytes: 1e8, dirtyRateBps: 1e6, workingSetBytes: 1e6 };
 
-const configOn = (settings: Ground['settings']): Config =>
+const configOn = (settings: Environment['settings']): Config =>
   parseConfig(
     JSON.stringify({
       bus: { partitions: PARTITIONS, ...settings.bus },
       ...(settings.store && { store: settings.store }),
       http: { port: 0, requestsPerMinute: 1_000_000 },
       policy: { dwellMs: 0 },
-      // What drawn VMs are doing for years must not make the other wait for its turn.
+      // A drawn VM may move for years. The other VM must not wait for it.
       limits: { movesPerSite: 1000, movesPerPath: 1000 },
       sites: [
         { site: 'west', lat: 40, lon: -74, slots: 1000, uplinks },
@@ -54,30 +54,30 @@ const configOn = (settings: Ground['settings']): Config =>
     'doors',
   );
 
-/** A running system, and what is tried on it. */
+/** A running system that a test puts inputs into. */
 export class DoorsWorld {
-  readonly #ground: Ground;
+  readonly #environment: Environment;
   #opened!: Opened;
   #system!: System;
   #url!: string;
   #seen: Event[] = [];
   #published = 0;
 
-  private constructor(ground: Ground) {
-    this.#ground = ground;
+  private constructor(environment: Environment) {
+    this.#environment = environment;
   }
 
-  static async start(ground: Ground): Promise<DoorsWorld> {
-    const world = new DoorsWorld(ground);
+  static async start(environment: Environment): Promise<DoorsWorld> {
+    const world = new DoorsWorld(environment);
     await world.#start();
     return world;
   }
 
-  /** @param between is given the store while nothing runs */
+  /** @param between changes the store while no service runs */
   async restart(between?: (store: Store) => Promise<void>): Promise<void> {
     await this.stop();
     if (between !== undefined) {
-      const { bus, store } = await this.#ground.open(configOn(this.#ground.settings));
+      const { bus, store } = await this.#environment.open(configOn(this.#environment.settings));
       await between(store);
       await Promise.all([bus.close(), store.close()]);
     }
@@ -102,14 +102,14 @@ export class DoorsWorld {
     return status;
   }
 
-  /** Somebody else publishes it. */
+  /** Publishes a fact as another program. */
   async publish(fact: Fact): Promise<void> {
     await this.#opened.bus.publish([envelop(fact, `drawn:${this.#published++}`, '/somebody')]);
     await this.pass();
   }
 
-  /** The promise: everything is ready, now and after a start on the same store, and the other VM moves on. */
-  async expectItGoesOn(): Promise<void> {
+  /** Asserts that all services are ready, now and after a restart on the same store, and that the other VM moves. */
+  async expectServicesGoOn(): Promise<void> {
     await this.#expectReady();
     await this.restart();
     await this.#expectReady();
@@ -129,8 +129,8 @@ export class DoorsWorld {
   }
 
   async #start(): Promise<void> {
-    const config = configOn(this.#ground.settings);
-    this.#opened = await this.#ground.open(config);
+    const config = configOn(this.#environment.settings);
+    this.#opened = await this.#environment.open(config);
     const seen: Event[] = [];
     this.#seen = seen;
     const { clock, store } = this.#opened;

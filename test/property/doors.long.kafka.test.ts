@@ -1,4 +1,4 @@
-/** Rule 9's doors on a real Kafka broker. */
+/** The tests of rule 9's doors on a real Kafka broker. */
 import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { doorsOnServer } from './doors-server.ts';

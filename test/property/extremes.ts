@@ -1,14 +1,14 @@
-/** Values that a JSON Schema of ours accepts, the extreme ones first: they are drawn as often as all others together. */
+/** Draws values that fit a JSON Schema of ours. Half of them are extreme values. */
 import fc from 'fast-check';
 import type { Schema } from '../unit/shared/events/arbitrary.ts';
 
-/** Texts that have broken programs: names of Object.prototype, control characters, right to left, halves of characters. */
+/** Texts that break programs: names of Object.prototype, control characters, text from right to left, halves of characters. */
 export const ODD_TEXTS = [
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'null', '0', ' ', '..', 'a/b', '%00', "';--"],
   ...['\u0000', '\u001b[31m', 'a\nb', '\u202eabc', '\ud800', '😀', 'é́́', '\ufeff', 'ß'.repeat(40)],
 ];
 
-/** @param most elements of a list at most, whatever its schema allows */
+/** @param most the most elements of a list, also if its schema allows more */
 export function extremes(schema: Schema, most = 4): fc.Arbitrary<unknown> {
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);

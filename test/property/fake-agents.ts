@@ -1,4 +1,4 @@
-/** Agents of sites without QEMU: the agents' protocol, over TLS, with VMs that are a word in a map. Any may be made to lie. */
+/** Fake agents of sites: they speak the protocol of the agents over TLS, without QEMU. A test can make any of them lie. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -10,15 +10,15 @@ import { readCredentials } from '#services/sites/hosts/credentials.ts';
 
 const SCRIPT = new URL('../../deploy/certificates.sh', import.meta.url).pathname;
 
-/** What is asked of an agent: the name of an order, of one VM (`instance`), or of all (`status`). */
-export interface Asked {
+/** A request to an agent. @property what the name of an order, `instance` for one VM, or `status` for all */
+export interface AgentRequest {
   readonly site: string;
   readonly what: string;
   readonly vm: string | undefined;
 }
 
-/** Answers in the place of an honest agent, which would have answered that. */
-export type Lie = (response: ServerResponse, honest: { status: number; body: unknown }, asked: Asked) => void;
+/** Answers instead of an honest agent. @param honest the honest answer */
+export type Lie = (response: ServerResponse, honest: { status: number; body: unknown }, asked: AgentRequest) => void;
 
 interface FakeVm {
   readonly vm: string;
@@ -34,12 +34,12 @@ interface FakeVm {
 
 export class FakeSites {
   readonly names: readonly string[];
-  /** Called for each answer; undefined: the honest one is given. */
-  lie: (asked: Asked) => Lie | undefined = () => undefined;
-  /** Sites whose agent is gone. */
-  readonly deaf = new Set<string>();
-  /** What was asked, in order. */
-  readonly asked: Asked[] = [];
+  /** Selects the lie for a request; undefined: the agent answers honestly. */
+  lie: (asked: AgentRequest) => Lie | undefined = () => undefined;
+  /** Sites with an unreachable agent. */
+  readonly unreachable = new Set<string>();
+  /** All requests in order. */
+  readonly asked: AgentRequest[] = [];
   readonly #vms = new Map<string, Map<string, FakeVm>>();
   readonly #handedOver = new Set<string>();
   readonly #servers: Server[] = [];
@@ -73,7 +73,7 @@ export class FakeSites {
     await rm(this.#folder, { recursive: true });
   }
 
-  /** The files of a certificate. */
+  /** The paths of the files of a certificate. */
   tls(name: string) {
     const file = (kind: string) => `${this.#folder}/tls/${kind}`;
     return { ca: file('ca.pem'), cert: file(`${name}.pem`), key: file(`${name}.key`) };
@@ -83,19 +83,19 @@ export class FakeSites {
     return `unix:${join(this.#folder, site)}`;
   }
 
-  /** The sites where a VM really runs. */
+  /** The sites where a VM runs. */
   runningSites(vm: string): string[] {
     return this.names.filter((site) => this.#vms.get(site)!.get(vm)?.state === 'running');
   }
 
-  /** Has a VM run at a site that nobody ordered to. */
-  smuggle(site: string, vm: string, machine: unknown): void {
+  /** Starts a VM at a site without an order. */
+  startUnordered(site: string, vm: string, machine: unknown): void {
     this.#vms.get(site)!.set(vm, { vm, machine, state: 'running', done: [] });
   }
 
   async #serve(site: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
-    if (this.deaf.has(site)) return void response.destroy();
+    if (this.unreachable.has(site)) return void response.destroy();
     let text = '';
     for await (const piece of request) text += piece;
     const [, , kind, name, order] = request.url!.split('/');
@@ -109,7 +109,7 @@ export class FakeSites {
     response.end(JSON.stringify(honest.body));
   }
 
-  #answer({ site, vm, what }: Asked, body: Record<string, never>): { status: number; body: unknown } {
+  #answer({ site, vm, what }: AgentRequest, body: Record<string, never>): { status: number; body: unknown } {
     const here = this.#vms.get(site)!;
     const atMs = Date.now();
     const endpoints = ['north', 'south'].map((provider) => ({ provider, address: '192.0.2.7' }));
@@ -195,7 +195,7 @@ export class FakeSites {
 
 const LAN = { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' };
 
-/** Without a key whose value is undefined, as JSON has it. */
+/** A VM in the form of the protocol. */
 function shown(vm: FakeVm): object {
   return { ...vm, nic: 0, lan: LAN };
 }

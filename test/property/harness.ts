@@ -1,7 +1,7 @@
 /**
- * The real placement and migrator, as one process each or several, on one bus, store, hypervisor and virtual clock, driven
- * step by step. Each process can be stopped, or killed at any of its reads, writes and orders, and is then started again on
- * what it left behind. After every instant it is checked that no safety rule is broken.
+ * Drives the real placement and migrator step by step, with one or several processes each, on one bus, store, simulated hypervisor
+ * and virtual clock. A test can stop each process, or kill it at any read, write or order. The harness starts it again on the same
+ * store. After each instant the harness checks the safety rules.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
@@ -22,15 +22,15 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { positionAt, SPEC, START_MS, UPLINKS } from '../unit/shared/policy/world.ts';
-import { Broken, most } from './broken.ts';
+import { mostFrequent, RuleBroken } from './broken.ts';
 import { Life } from './life.ts';
 
 const log = createLog('silent');
 
-/** Four sites on a line, 100 km from one to the next, two ways between any two. */
+/** Four sites on a line, 100 km from one to the next, with two paths between any two. */
 export const SITES = ['s0', 's1', 's2', 's3'] as const;
 const PARTITIONS = 4;
-/** Any speed is believed, because the commands move users from site to site at once. */
+/** The configuration accepts any speed, because the commands move users from site to site in no time. */
 export function configFor(limits: { movesPerSite?: number; movesPerPath?: number } = {}): Config {
   const sites = SITES.map((site, i) => ({
     site,
@@ -51,11 +51,11 @@ export function configFor(limits: { movesPerSite?: number; movesPerPath?: number
   );
 }
 
-/** A process. The first of its kind is called as the service is. */
-export type Who = 'placement' | 'placement-2' | 'placement-3' | 'migrator' | 'migrator-2';
+/** The name of a process. The first one of a service has the name of the service. */
+export type ProcessName = 'placement' | 'placement-2' | 'placement-3' | 'migrator' | 'migrator-2';
 
-export const ONE_OF_EACH: readonly Who[] = ['migrator', 'placement'];
-export const SEVERAL: readonly Who[] = ['migrator', 'migrator-2', 'placement', 'placement-2', 'placement-3'];
+export const ONE_OF_EACH: readonly ProcessName[] = ['migrator', 'placement'];
+export const SEVERAL: readonly ProcessName[] = ['migrator', 'migrator-2', 'placement', 'placement-2', 'placement-3'];
 
 type Running = { readonly life: Life } & (
   | { readonly kind: 'placement'; readonly service: PlacementService }
@@ -64,11 +64,11 @@ type Running = { readonly life: Life } & (
 
 export interface HarnessOptions {
   readonly vms?: number;
-  /** Taken one for each step that a move begins. */
+  /** The faults of the steps that moves begin, in order. */
   readonly faults?: readonly (Fault | undefined)[];
   readonly config?: Config;
-  /** The processes that there are. @default one placement and one migrator */
-  readonly processes?: readonly Who[];
+  /** The processes to start. @default one placement and one migrator */
+  readonly processes?: readonly ProcessName[];
 }
 
 export class Harness {
@@ -79,15 +79,15 @@ export class Harness {
   readonly hypervisor: SimulatedHypervisor;
   readonly siteReporter: SiteReporter;
   readonly vms: readonly string[];
-  readonly processes: readonly Who[];
-  /** How often a process was stopped or has died. */
+  readonly processes: readonly ProcessName[];
+  /** Number of stops and kills so far. */
   ends = 0;
-  /** Everything that was published, in order, each id once. */
-  readonly said: Event[] = [];
-  readonly #saidById = new Map<string, Event>();
-  readonly #running = new Map<Who, Running>();
-  /** Who is away, and until when. */
-  readonly #away = new Map<Who, number>();
+  /** All published events in order, each id once. */
+  readonly published: Event[] = [];
+  readonly #publishedById = new Map<string, Event>();
+  readonly #running = new Map<ProcessName, Running>();
+  /** The stopped processes, with the time of their next start. */
+  readonly #stopped = new Map<ProcessName, number>();
   #faults: (Fault | undefined)[];
   #serial = 0;
   #complete = false;
@@ -106,20 +106,20 @@ export class Harness {
     });
     const { sites, heartbeatMs } = config;
     const hosts = simulatedHosts(this.hypervisor, sites);
-    const shared = { bus: this.#tapped(), store: this.store, clock: this.clock, hosts, log };
+    const shared = { bus: this.#recordingBus(), store: this.store, clock: this.clock, hosts, log };
     const registry = siteRegistry({ ...shared, config, moves: () => this.migrator?.status() ?? [] });
     this.siteReporter = siteReporter({ ...shared, sites: registry, heartbeatMs });
   }
 
-  /** A world in which VM `v<i>` runs at site `s<i mod 4>` and user `u<i>` is attached to it. */
+  /** Starts a harness. VM `v<i>` runs at site `s<i mod 4>`, and user `u<i>` is attached to it. */
   static async create(options: HarnessOptions = {}): Promise<Harness> {
     const harness = new Harness(options);
-    for (const who of harness.processes) await harness.#start(who);
+    for (const name of harness.processes) await harness.#start(name);
     await harness.siteReporter.start();
     await harness.settle();
     for (const [i, vm] of harness.vms.entries()) {
       const home = SITES[i % SITES.length]!;
-      await harness.tell({ type: 'vm.declared.v1', data: { vm, atMs: harness.nowMs, home, spec: SPEC } });
+      await harness.publish({ type: 'vm.declared.v1', data: { vm, atMs: harness.nowMs, home, spec: SPEC } });
       await harness.attach(vm, `u${i}`);
     }
     harness.#complete = true;
@@ -132,66 +132,66 @@ export class Harness {
   get #placements(): PlacementService[] {
     return this.#alive().flatMap((running) => (running.kind === 'placement' ? [running.service] : []));
   }
-  /** The placement that holds a VM; undefined while none does. */
+  /** The placement that owns the VM's partition; undefined while none does. */
   placementOf(vm: string): PlacementService | undefined {
     const partition = partitionOf(vm, PARTITIONS);
     return this.#placements.find((service) => service.status().partitions.held.includes(partition));
   }
-  /** All VMs, as the placements that hold them have them. */
+  /** All VMs, from the status of the placements that own them. */
   located(): PlacementStatus['vms'] {
     return this.#placements.flatMap((service) => service.status().vms);
   }
-  /** The migrator on duty; undefined while none is. */
+  /** The leading migrator; undefined while none leads. */
   get migrator(): MigratorService | undefined {
     const migrators = this.#alive().flatMap((running) => (running.kind === 'migrator' ? [running.service] : []));
-    const onDuty = migrators.filter((service) => service.isLeader);
-    if (onDuty.length > 1) throw new Broken(3, `${onDuty.length} migrators are on duty`);
-    return onDuty[0];
+    const leaders = migrators.filter((service) => service.isLeader);
+    if (leaders.length > 1) throw new RuleBroken(3, `${leaders.length} migrators lead at once`);
+    return leaders[0];
   }
 
-  /** Publishes a fact under a new id, so that no bus takes a repeat for one, and waits for what follows from it. */
-  async tell(...facts: Fact[]): Promise<void> {
-    await this.#tapped().publish(facts.map((fact) => envelop(fact, `test:${this.#serial++}`, '/test')));
+  /** Publishes facts under new ids, so that the bus drops none as a repeat, and settles. */
+  async publish(...facts: Fact[]): Promise<void> {
+    await this.#recordingBus().publish(facts.map((fact) => envelop(fact, `test:${this.#serial++}`, '/test')));
     await this.settle();
   }
 
-  /** Says again what was said, under an id that no bus remembers. */
+  /** Publishes an event again, under an id that the bus does not know. */
   async repeat(event: Event): Promise<void> {
     await this.bus.publish([{ ...event, id: `again:${this.#serial++}` } as Event]);
     await this.settle();
   }
 
   async attach(vm: string, user: string): Promise<void> {
-    await this.tell({ type: 'session.attached.v1', data: { vm, user, atMs: this.nowMs, weight: 1 } });
+    await this.publish({ type: 'session.attached.v1', data: { vm, user, atMs: this.nowMs, weight: 1 } });
   }
 
-  /** Where along the line a user was last. */
+  /** The last place of a user on the line, in units of 100 km. */
   placeOf(user: string): number {
     return this.#places.get(user) ?? 0;
   }
 
   async fix(vm: string, user: string, place: number, atMs = this.nowMs): Promise<void> {
     if (atMs === this.nowMs) this.#places.set(user, place);
-    await this.tell({ type: 'location.reported.v1', data: { vm, user, atMs, ...positionAt(place) } });
+    await this.publish({ type: 'location.reported.v1', data: { vm, user, atMs, ...positionAt(place) } });
   }
 
-  /** An operator's word; that it may be refused is part of the game. */
+  /** Sends a request of an operator. The services may refuse it. */
   async ask(request: () => Promise<void> | undefined): Promise<void> {
     try {
       await request();
     } catch (error) {
-      // Refused by name, or the service died over it.
+      // Other errors are faults. The process may also die during the request.
       if (!(error instanceof TagalongError) && !Life.isDeath(error)) throw error;
     }
     await this.settle();
   }
 
-  /** Lets time pass: every instant at which something happens is lived through to its end and checked. */
+  /** Lets time pass. Settles and checks the rules at each instant with activity. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.clock.now() + ms;
     await this.settle();
     for (;;) {
-      const backMs = Math.min(untilMs, ...this.#away.values());
+      const backMs = Math.min(untilMs, ...this.#stopped.values());
       if ((this.clock.nextMs() ?? Number.POSITIVE_INFINITY) <= backMs) this.clock.step(backMs);
       else this.clock.advanceTo(backMs);
       await this.settle();
@@ -199,8 +199,8 @@ export class Harness {
     }
   }
 
-  /** Lets time pass until some migration is in that state, for a minute at most: some states are over in no time. */
-  async approach(state: string): Promise<void> {
+  /** Lets time pass until a migration is in this state, or a minute is over: some states last no time. */
+  async runUntil(state: string): Promise<void> {
     const untilMs = this.clock.now() + 60_000;
     while (!this.migrator?.status().some((status) => status.state === state)) {
       const nextMs = this.clock.nextMs() ?? Number.POSITIVE_INFINITY;
@@ -209,16 +209,16 @@ export class Harness {
     }
   }
 
-  /** Everything that was caused has happened, whoever had to be started again for it; then the rules are checked. */
+  /** Waits until all services are idle, starts the processes that are due, and then checks the rules. */
   async settle(): Promise<void> {
     for (;;) {
       for (const { service } of this.#running.values()) await service.idle();
       await this.bus.idle();
-      this.#buryTheDead();
-      const due = [...this.#away].filter(([, atMs]) => atMs <= this.clock.now()).map(([who]) => who);
-      for (const who of due) {
-        await this.#start(who).catch((error) => {
-          // Killed while it started.
+      this.#removeDead();
+      const due = [...this.#stopped].filter(([, atMs]) => atMs <= this.clock.now()).map(([name]) => name);
+      for (const name of due) {
+        await this.#start(name).catch((error) => {
+          // A process may be killed during its start.
           if (!Life.isDeath(error)) throw error;
         });
       }
@@ -228,28 +228,28 @@ export class Harness {
     if (this.#complete) this.#check();
   }
 
-  /** Stops a service in good order. It is back after `awayMs`. */
-  async stop(who: Who, awayMs: number): Promise<void> {
-    const running = this.#running.get(who);
+  /** Stops a process in order. It starts again after `awayMs`. */
+  async stop(name: ProcessName, awayMs: number): Promise<void> {
+    const running = this.#running.get(name);
     if (running === undefined || running.life.dead) return;
     await running.service.stop();
     running.life.end();
     this.ends++;
-    this.#running.delete(who);
-    this.#away.set(who, this.clock.now() + awayMs);
+    this.#running.delete(name);
+    this.#stopped.set(name, this.clock.now() + awayMs);
     await this.settle();
   }
 
-  /** Lets a service die at its next `operations`-th read, write or order: before it has an effect, or after. */
-  arm(who: Who, operations: number, after: boolean, awayMs: number): void {
-    this.#running.get(who)?.life.arm(operations, after, awayMs);
+  /** Kills a process at its `operations`-th read, write or order from now: before its effect, or after. */
+  arm(name: ProcessName, operations: number, after: boolean, awayMs: number): void {
+    this.#running.get(name)?.life.arm(operations, after, awayMs);
   }
 
-  /** Ends all faults, lets everybody live, and runs until every move that was decided has ended. */
-  async rest(): Promise<void> {
+  /** Removes all faults and kills, and runs until each decided move has ended. */
+  async finishMoves(): Promise<void> {
     this.#faults = [];
     for (const { life } of this.#running.values()) life.disarm();
-    for (const who of this.#away.keys()) this.#away.set(who, this.clock.now());
+    for (const name of this.#stopped.keys()) this.#stopped.set(name, this.clock.now());
     await this.settle();
     for (let i = 0; i < 500 && this.unended().length > 0; i++) await this.pass(10_000);
   }
@@ -261,10 +261,10 @@ export class Harness {
   }
 
   of<T extends Event['type']>(...types: T[]): Extract<Event, { type: T }>[] {
-    return this.said.filter((event) => (types as string[]).includes(event.type)) as never;
+    return this.published.filter((event) => (types as string[]).includes(event.type)) as never;
   }
 
-  /** Moves that were decided and have not come to their terminal event. */
+  /** The decided moves without a terminal event. */
   unended(): string[] {
     const ended = new Set(this.of(...TERMINAL_TYPES).map(({ data }) => data.migration));
     return this.moves()
@@ -282,32 +282,32 @@ export class Harness {
     return [...this.#running.values()].filter(({ life }) => !life.dead);
   }
 
-  async #start(who: Who): Promise<void> {
-    this.#away.delete(who);
+  async #start(name: ProcessName): Promise<void> {
+    this.#stopped.delete(name);
     const life = new Life();
-    const bus = life.bus(this.#tapped());
+    const bus = life.bus(this.#recordingBus());
     const common = { bus, store: life.store(this.store), clock: life.clock(this.clock), config: this.config, log };
-    const running: Running = who.startsWith('placement')
+    const running: Running = name.startsWith('placement')
       ? { life, kind: 'placement', service: createPlacement(common) }
       : {
           ...{ life, kind: 'migrator' },
           service: createMigrator({ ...common, hypervisor: life.hypervisor(this.hypervisor) }),
         };
-    this.#running.set(who, running);
+    this.#running.set(name, running);
     await running.service.start();
   }
 
-  #buryTheDead(): void {
-    for (const [who, { life }] of this.#running) {
+  #removeDead(): void {
+    for (const [name, { life }] of this.#running) {
       if (!life.dead) continue;
       this.ends++;
-      this.#running.delete(who);
-      this.#away.set(who, this.clock.now() + life.awayMs);
+      this.#running.delete(name);
+      this.#stopped.set(name, this.clock.now() + life.awayMs);
     }
   }
 
-  /** The bus, with a record of what is published. */
-  #tapped(): MemoryBus {
+  /** The bus. It also records the published events. */
+  #recordingBus(): MemoryBus {
     return {
       ...this.bus,
       publish: (events) => {
@@ -318,12 +318,12 @@ export class Harness {
   }
 
   #record(event: Event): void {
-    const known = this.#saidById.get(event.id);
+    const known = this.#publishedById.get(event.id);
     if (known === undefined) {
-      this.#saidById.set(event.id, event);
-      this.said.push(event);
+      this.#publishedById.set(event.id, event);
+      this.published.push(event);
     } else if (!isDeepStrictEqual(JSON.parse(JSON.stringify(known)), JSON.parse(JSON.stringify(event)))) {
-      throw new Broken(5, `${event.id} was said in two ways: ${JSON.stringify(known)} and ${JSON.stringify(event)}`);
+      throw new RuleBroken(5, `${event.id} has two contents: ${JSON.stringify(known)} and ${JSON.stringify(event)}`);
     }
   }
 
@@ -334,12 +334,12 @@ export class Harness {
 
   #checkPlace(vm: string): void {
     const running = this.hypervisor.running(vm);
-    if (running.length > 1) throw new Broken(1, `${vm} runs at ${running.join(' and ')}`);
+    if (running.length > 1) throw new RuleBroken(1, `${vm} runs at ${running.join(' and ')}`);
     const kept = SITES.filter((site) => this.hypervisor.vmsAt(site).includes(vm));
-    if (kept.length !== 1) throw new Broken(2, `${vm} is kept at ${kept.join(' and ') || 'no site'}`);
-    // It may only stand still for a switch-over, and somebody must be there to end it.
+    if (kept.length !== 1) throw new RuleBroken(2, `${vm} is kept at ${kept.join(' and ') || 'no site'}`);
+    // A VM may pause only for a switch-over, while a migration of it is under way.
     const moving = this.migrator?.status().some((status) => status.vm === vm) ?? true;
-    if (running.length === 0 && !moving) throw new Broken(2, `${vm} is stopped, and no migration is under way`);
+    if (running.length === 0 && !moving) throw new RuleBroken(2, `${vm} is stopped, and no migration is under way`);
   }
 
   #checkLimits(): void {
@@ -348,13 +348,14 @@ export class Harness {
     const accepted = this.of('migration.accepted.v1').filter(({ data }) => !ended.has(data.migration));
     const started = this.of('migration.started.v1').filter(({ data }) => !ended.has(data.migration));
     const sites = started.flatMap(({ data }) => [data.from, data.to]);
-    const twice = most(accepted.map(({ data }) => data.vm));
-    if (twice.n > 1) throw new Broken(3, `${twice.key} has ${twice.n} migrations at once`);
-    const site = most(sites);
-    if (site.n > movesPerSite) throw new Broken(3, `${site.n} migrations at ${site.key}`);
-    const path = most(started.flatMap(({ data }) => data.paths));
-    if (path.n > movesPerPath) throw new Broken(3, `${path.n} migrations on ${path.key}`);
+    const twice = mostFrequent(accepted.map(({ data }) => data.vm));
+    if (twice.n > 1) throw new RuleBroken(3, `${twice.key} has ${twice.n} migrations at once`);
+    const site = mostFrequent(sites);
+    if (site.n > movesPerSite) throw new RuleBroken(3, `${site.n} migrations at ${site.key}`);
+    const path = mostFrequent(started.flatMap(({ data }) => data.paths));
+    if (path.n > movesPerPath) throw new RuleBroken(3, `${path.n} migrations on ${path.key}`);
     const pathless = started.find(({ data }) => data.paths.length !== 2);
-    if (pathless) throw new Broken(3, `${pathless.data.migration} counts on ${pathless.data.paths.length} of 2 paths`);
+    if (pathless)
+      throw new RuleBroken(3, `${pathless.data.migration} counts on ${pathless.data.paths.length} of 2 paths`);
   }
 }

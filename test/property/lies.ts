@@ -1,4 +1,4 @@
-/** What an agent of a site may say instead of the truth. */
+/** False answers of a site's agent. */
 import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import type { Lie } from './fake-agents.ts';
@@ -7,11 +7,11 @@ const answer = (response: ServerResponse, status: number, text: string) => {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(text);
 };
-const STEERING = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\r\u202eabc <img src=x onerror=alert(1)>';
-/** A second line for `ip -batch`. */
+const CONTROL_TEXT = 'x\u001b]0;pwned\u0007\u001b[31mRED\n\r\u202eabc <img src=x onerror=alert(1)>';
+/** An address with further commands for `ip -batch`. */
 const INJECTION = '10.9.9.9 dstport 4789\nnetns add z\nnetns exec z sh -c "id"\n#';
 
-/** Lies about the form of an answer. None of them holds its connection for long. */
+/** Answers of a wrong form. None of them keeps its connection open for long. */
 export const FORMS: Readonly<Record<string, Lie>> = {
   endless(response) {
     response.writeHead(200);
@@ -27,9 +27,9 @@ export const FORMS: Readonly<Record<string, Lie>> = {
     answer(response, 409, JSON.stringify({ error: { code: 'GUEST_REFUSED', message: 'A'.repeat(2e6) } })),
   'a refusal of 50 kB': (response) =>
     answer(response, 409, JSON.stringify({ error: { code: 'GUEST_REFUSED', message: 'é'.repeat(25e3) } })),
-  'a refusal that steers terminals': (response) =>
-    answer(response, 409, JSON.stringify({ error: { code: STEERING, message: STEERING } })),
-  'a refusal without words': (response) => answer(response, 500, '{}'),
+  'a refusal with control characters': (response) =>
+    answer(response, 409, JSON.stringify({ error: { code: CONTROL_TEXT, message: CONTROL_TEXT } })),
+  'a refusal without a message': (response) => answer(response, 500, '{}'),
   'huge headers': (response) =>
     void response.socket!.end(`HTTP/1.1 200 OK\r\n${`x: ${'a'.repeat(1e5)}\r\n`.repeat(20)}`),
   'no HTTP': (response) => void response.socket!.end('SSH-2.0-OpenSSH\r\n'),
@@ -47,7 +47,7 @@ export const FORMS: Readonly<Record<string, Lie>> = {
   'a prototype': (response) => answer(response, 200, '{"__proto__":{"atMs":1,"instance":{}},"constructor":1}'),
 };
 
-/** Values in the place of true ones. */
+/** False values. */
 const FALSE: fc.Arbitrary<unknown> = fc.constantFrom(
   ...[
     1e308,
@@ -59,7 +59,7 @@ const FALSE: fc.Arbitrary<unknown> = fc.constantFrom(
     65_536,
     '',
     'x'.repeat(60_000),
-    STEERING,
+    CONTROL_TEXT,
     INJECTION,
     'constructor',
     '__proto__',
@@ -81,7 +81,7 @@ const FALSE: fc.Arbitrary<unknown> = fc.constantFrom(
   ...['running', 'received', 'handed-over', 'dead', 'failed', 'whole', 'lost'],
 );
 
-/** Replaces, adds or leaves out one value somewhere in an answer. */
+/** Replaces, adds or removes one value of an honest answer. */
 export const changes: fc.Arbitrary<Lie> = fc
   .record({ place: fc.nat(1000), how: fc.constantFrom('replace', 'omit', 'add'), value: FALSE, key: fc.nat(10) })
   .map(({ place, how, value, key }) => (response, honest) => {

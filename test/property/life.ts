@@ -1,4 +1,7 @@
-/** The life of one process: all it reads, writes, orders and is told goes through here, and ends when it dies. */
+/**
+ * One process that a test can kill. The process gets its bus, store, clock and hypervisor through this class. After a kill each
+ * operation fails, and no message reaches the process.
+ */
 import type { Bus, Subscription } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Hypervisor } from '#shared/hypervisor/hypervisor.ts';
@@ -27,7 +30,7 @@ export class Life {
     this.#operationsLeft = Number.POSITIVE_INFINITY;
   }
 
-  /** From here on nothing it does has an effect, and what it had in hand is for others. */
+  /** Kills the process: it has no further effect, and other members get its unfinished batches. */
   end(): void {
     this.dead = true;
     for (const subscription of this.#subscriptions.splice(0)) void subscription.stop();
@@ -44,7 +47,7 @@ export class Life {
           this.#live();
         });
         this.#subscriptions.push(subscription);
-        // It may have died while it joined.
+        // A kill may happen during the subscription.
         if (this.dead) this.end();
         this.#live();
         return subscription;
@@ -86,7 +89,7 @@ export class Life {
   async #operate<T>(operation: () => Promise<T>): Promise<T> {
     this.#live();
     if (--this.#operationsLeft > 0) return operation();
-    // What was on its way arrives, but nobody hears that it did.
+    // The operation takes effect, but the process gets no answer.
     if (this.#after) await operation();
     this.end();
     throw new Death();

@@ -1,6 +1,6 @@
 /**
- * Rule 9, the other side lies: whatever the agent of a site answers, it costs the moves from and to that site. The migrator
- * stays ready, each other VM is moved, no VM runs at two honest sites, and each move ends with a bounded reason.
+ * Rule 9, with a lying peer: a false answer of a site's agent affects only moves from and to that site. The migrator stays ready,
+ * other VMs move, no VM runs at two honest sites, and each move ends with a reason of bounded length.
  */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -63,13 +63,13 @@ async function start(): Promise<void> {
   mover = await startQemuMigrator(config, bus, store);
 }
 
-/** Has a VM run at a site. */
+/** Declares a VM, and waits until it runs at its home. */
 async function declare(vm: string, home: string): Promise<void> {
   const data = { vm, home, spec: IDLE_SPEC, atMs: Date.now() };
   await bus.publish([envelop({ type: 'vm.declared.v1', data }, `${vm}:${serial++}`, '/test')]);
   await vi.waitFor(() => expect(sites.runningSites(vm)).toEqual([home]), 10_000);
 }
-/** Orders a move. @returns its migration */
+/** Orders a move. @returns the id of its migration */
 async function move(vm: string, from: string, to: string): Promise<string> {
   const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
   const id = `${vm}:${serial}`;
@@ -79,7 +79,7 @@ async function move(vm: string, from: string, to: string): Promise<string> {
 const ended = (migration: string) =>
   vi.waitFor(() => ends.get(migration) ?? expect.fail(`${migration} goes on`), 20_000);
 
-/** A VM is moved from or to the liar, which lies when it is asked that; another one is moved meanwhile, and after it. */
+/** Moves a VM from or to the liar, which lies about one request. Moves another VM meanwhile, and once more afterwards. */
 async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<void> {
   const [victim, other] = [`victim-${++serial}`, `other-${serial}`];
   await Promise.all([declare(victim, from), declare(other, 'a')]);
@@ -100,7 +100,7 @@ async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<
   expect(sites.runningSites(other)).toEqual(['a']);
 }
 
-test('honest agents: a move ends at its destination', async () => {
+test('a move between honest agents ends at its destination', async () => {
   await declare('v', 'a');
   expect((await ended(await move('v', 'a', LIAR))).type).toBe('migration.completed.v1');
   expect(sites.runningSites('v')).toEqual([LIAR]);
@@ -112,7 +112,7 @@ describe('a destination that answers the order to receive with', () => {
   });
 });
 
-test('a lying agent does not keep the VMs of other agents from moving', async () => {
+test('the VMs of honest agents move, whatever a lying agent answers', async () => {
   const lies = fc.tuple(
     fc.constantFrom(...ORDERS_BEFORE),
     fc.oneof({ arbitrary: fc.constantFrom(...Object.values(FORMS)), weight: 1 }, { arbitrary: changes, weight: 3 }),

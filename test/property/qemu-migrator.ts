@@ -1,4 +1,4 @@
-/** A migrator with its sites, on agents that a test plays. */
+/** A migrator with its sites, which uses the fake agents of a test. */
 import { createMigratorWithSites } from '#services/migrator/with-sites.ts';
 import { qemuMachines } from '#services/sites/hosts/remote.ts';
 import type { Bus } from '#shared/bus/bus.ts';
@@ -20,7 +20,7 @@ export const IDLE_SPEC: VmSpec = {
 
 export type QemuMigrator = Awaited<ReturnType<typeof startQemuMigrator>>;
 
-/** Starts a migrator. `stop` ends it and its connections to the agents; bus and store stay. */
+/** Starts a migrator. `stop` ends it and its connections to the agents; bus and store stay open. */
 export async function startQemuMigrator(config: Config, bus: Bus, store: Store) {
   const log = createLog('silent');
   const machines = await qemuMachines(config, store, log);

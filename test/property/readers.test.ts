@@ -1,4 +1,4 @@
-/** Whatever is in a file: every row of it is read or counted as skipped, or an error says what is wrong where. */
+/** A reader reads each row of a file, or counts it as bad, or fails with an error that names the place. Any content. */
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -14,12 +14,12 @@ import { SEED } from './seed.ts';
 
 const folder = temporaryFolder();
 const TIMEOUT_MS = 120_000;
-/** Rows of a megabyte take some milliseconds; what takes seconds hangs on larger ones. */
+/** A row of a megabyte takes milliseconds. A reader that takes longer than this would hang on larger rows. */
 const SLOW_MS = 5_000;
 
 type Outcome = { fixes: Fix[]; report: TraceReport } | TagalongError;
 
-/** Reads what was written; anything but an end or an error of ours fails the test. */
+/** Writes a trace and reads it. Any error but a TagalongError of the right form fails the test. */
 async function outcomeOf(content: Uint8Array, format: TraceFormat): Promise<Outcome> {
   const path = folder.write('trace', content);
   const begunMs = performance.now();
@@ -43,7 +43,7 @@ function expectNothingLost({ fixes, report }: Exclude<Outcome, TagalongError>): 
 }
 
 test(
-  'a whole trace is read to its last row, gzipped or not, in every format',
+  'each format reads a whole trace to its last row, gzipped or not',
   async () => {
     const seen = new Set<TraceFormat>();
     await fc.assert(
@@ -62,7 +62,7 @@ test(
   TIMEOUT_MS,
 );
 
-/** Rows that can be counted from outside; undefined where a quote may have joined some. */
+/** The number of rows in a file, counted by lines; undefined if this is not possible, as a quote may join lines. */
 function rowsIn(content: Buffer, { byLine, head, format }: Whole): number | undefined {
   const text = content.toString();
   if (!byLine || (format === 'csv' && text.includes('"'))) return undefined;
@@ -73,7 +73,7 @@ function rowsIn(content: Buffer, { byLine, head, format }: Whole): number | unde
 }
 
 test(
-  'a broken trace loses no row silently, and never hangs',
+  'a broken trace loses no row silently, and no reader hangs',
   async () => {
     const outcomes = { errors: 0, skipped: 0, counted: 0 };
     await fc.assert(
@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  'rows whose lines end in LF or CRLF are read alike',
+  'LF and CRLF may end the lines of one file',
   async () => {
     await fc.assert(
       fc.asyncProperty(wholeTrace, fc.array(fc.boolean(), { minLength: 1 }), async (whole, carriages) => {
@@ -117,7 +117,7 @@ test(
 );
 
 test(
-  'truncated XML and JSON are an error, whatever was read before',
+  'truncated XML and JSON fail',
   async () => {
     const closed = wholeTrace.filter(({ tail }) => tail !== '');
     await fc.assert(
@@ -133,7 +133,7 @@ test(
 );
 
 test(
-  'a truncated gzip is an error, whatever was read before',
+  'a truncated gzip fails',
   async () => {
     await fc.assert(
       fc.asyncProperty(wholeTrace, fc.double({ min: 0.2, max: 0.99, noNaN: true }), async (whole, share) => {
@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  'random bytes are no trace in any format, and no list of sites',
+  'random bytes lose no row silently in any format, and are no list of sites',
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 500 }), fc.constantFrom(...TRACE_FORMATS), async (noise, format) => {

@@ -24,7 +24,7 @@ function cleanStream([a, b]: readonly (readonly number[])[]): Delivery[] {
     .flatMap((hops, i) => {
       let place = 0.3 + i * 0.2;
       return hops.map((hop, k) => {
-        // Bent back at the ends of the line, one percent of 100 km a hundredth.
+        // A hop is in km, a place in units of 100 km. Users turn back at the ends of the line.
         place += Math.abs(place + hop / 100 - 1.5) > 1.6 ? -hop / 100 : hop / 100;
         const atMs = START_MS + k * STEP_MS + i * 70_000;
         return { fix: { vm: 'v0', user: `u${i}`, atMs, ...positionAt(place) }, nowMs: atMs };
@@ -33,7 +33,7 @@ function cleanStream([a, b]: readonly (readonly number[])[]): Delivery[] {
     .sort((x, y) => x.nowMs - y.nowMs);
 }
 
-/** What goes wrong between a receiver and the bus, made from a fix that was delivered. */
+/** A disturbance between a receiver and the bus, made from a delivered fix. */
 type Noise = (delivery: Delivery) => Fix;
 const NOISE: Record<string, Noise> = {
   duplicate: ({ fix }) => fix,
@@ -54,7 +54,7 @@ const noise = fc.array(fc.record({ after: fc.nat({ max: 400 }), kind: fc.constan
   size: 'max',
 });
 
-/** Behind each clean delivery, at the same instant, what is made of it; one teleport at most, as three agree. */
+/** Adds disturbances after their clean delivery, at the same instant. At most one teleport each: three that agree would count. */
 function disturbed(clean: readonly Delivery[], list: readonly { after: number; kind: string }[]): Delivery[] {
   return clean.flatMap((delivery, i) => {
     const kinds = list.filter(({ after }) => after % clean.length === i).map(({ kind }) => kind);
@@ -63,7 +63,7 @@ function disturbed(clean: readonly Delivery[], list: readonly { after: number; k
   });
 }
 
-/** What is decided; every move is carried out within ten seconds. */
+/** The decisions on a stream of positions. Each move takes ten seconds. */
 function decisions(stream: readonly Delivery[]): Data<'placement.decided.v1'>[] {
   const placement = new Placement({
     ...{ network, move, limits, plausibility },
@@ -119,7 +119,7 @@ describe('rule 4: a location event counts once', () => {
       }),
       { seed: SEED, numRuns: 200 },
     );
-    expect(decided, 'users who never make a difference prove nothing').toBeGreaterThan(100);
+    expect(decided, 'users who cause no decision prove nothing').toBeGreaterThan(100);
   });
 
   test('each kind of disturbance is refused under its reason', () => {
@@ -136,7 +136,7 @@ describe('rule 4: a location event counts once', () => {
       );
       const first = clean[0]!;
       placement.location(first.fix, first.nowMs);
-      // A second later: what is ahead of the clock would be of the instant of the first.
+      // One second later, because a position ahead of the clock would get the instant of the first one.
       refusals[kind] = placement.location(make(first), first.nowMs + 1_000);
     }
     expect(refusals).toEqual({

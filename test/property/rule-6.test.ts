@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { Config } from '#shared/config/schema.ts';
 import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type Command, crash, hopping, inOrder, restart } from './commands.ts';
-import { configFor, Harness, type HarnessOptions, SEVERAL, type Who } from './harness.ts';
+import { configFor, Harness, type HarnessOptions, type ProcessName, SEVERAL } from './harness.ts';
 import { SEED } from './seed.ts';
 
 interface Step {
   readonly command: Command;
-  /** Who is stopped, or will die, before it. */
+  /** The stops and kills before the command. */
   readonly disturbed: readonly Command[];
 }
 
@@ -19,16 +19,16 @@ const stepsOf = (command: fc.Arbitrary<Command>, disturbance: fc.Arbitrary<Comma
     size: 'max',
   });
 
-/** All that was decided and all that came of it. */
+/** Runs a history. @returns all decisions, and all ends of moves */
 async function outcome(history: readonly Step[], isDisturbed: boolean, options: HarnessOptions = {}) {
   const harness = await Harness.create(options);
   for (const { command, disturbed } of history) {
     if (isDisturbed) for (const { run } of disturbed) await run(harness);
     await command.run(harness);
-    // Whose turn it is of two VMs at one instant is nobody's promise: their partitions are not ordered.
+    // One millisecond between commands: the order of two VMs at one instant is not defined across partitions.
     await harness.pass(1);
   }
-  await harness.rest();
+  await harness.finishMoves();
   const decided = harness.of('placement.decided.v1').map(({ data }) => data);
   const ended = harness.of(...TERMINAL_TYPES).map(({ type, data }) => ({ type, ...data }));
   await harness.close();
@@ -36,8 +36,8 @@ async function outcome(history: readonly Step[], isDisturbed: boolean, options: 
 }
 
 /**
- * Sites and paths that are never full or busy, and gains that pay any move at once: what several placements do not know of
- * each other, moves under way and the newest corrections, decides nothing here.
+ * Sites and paths that are never full or busy, and moves that cost nothing. Then a placement decides the same without the moves
+ * and the newest corrections of the others.
  */
 function amplyConfigured(): Config {
   const { policy, sites, ...rest } = configFor({ movesPerSite: 100, movesPerPath: 100 });
@@ -52,7 +52,7 @@ function amplyConfigured(): Config {
   };
 }
 
-/** What placements and migrators that know different things must still agree on. */
+/** The part of decisions and ends that does not depend on the number of processes. */
 const essence = ({ decided, ended }: Awaited<ReturnType<typeof outcome>>) => ({
   decided: decided
     .map(({ decision, atMs, verdict, from, to, reason, source }) => ({
@@ -73,9 +73,9 @@ const essence = ({ decided, ended }: Awaited<ReturnType<typeof outcome>>) => ({
 describe('rule 6: restarting any service at any moment loses nothing and repeats no effect', {
   timeout: 120_000,
 }, () => {
-  const steps = stepsOf(inOrder, restart(fc.constantFrom<Who>('placement', 'migrator'), fc.constant(0)));
+  const steps = stepsOf(inOrder, restart(fc.constantFrom<ProcessName>('placement', 'migrator'), fc.constant(0)));
 
-  test('a run with restarts decides the same, at the same instants, with the same reasons, and ends the same', async () => {
+  test('a run with restarts has the same decisions, instants, reasons and ends', async () => {
     let moves = 0;
     let disturbances = 0;
     await fc.assert(
@@ -94,15 +94,15 @@ describe('rule 6: restarting any service at any moment loses nothing and repeats
   });
 
   const config = amplyConfigured();
-  // One placement and one migrator are back at once, so that somebody is always there.
+  // One placement and one migrator start again at once, so that each service always has a process.
   const comesBack = fc.oneof(
-    { arbitrary: restart(fc.constantFrom<Who>('placement', 'migrator'), fc.constant(0)), weight: 1 },
-    { arbitrary: crash(fc.constantFrom<Who>('placement', 'migrator'), fc.constant(0)), weight: 2 },
-    { arbitrary: restart(fc.constantFrom<Who>('placement-2', 'placement-3', 'migrator-2')), weight: 1 },
-    { arbitrary: crash(fc.constantFrom<Who>('placement-2', 'placement-3', 'migrator-2')), weight: 2 },
+    { arbitrary: restart(fc.constantFrom<ProcessName>('placement', 'migrator'), fc.constant(0)), weight: 1 },
+    { arbitrary: crash(fc.constantFrom<ProcessName>('placement', 'migrator'), fc.constant(0)), weight: 2 },
+    { arbitrary: restart(fc.constantFrom<ProcessName>('placement-2', 'placement-3', 'migrator-2')), weight: 1 },
+    { arbitrary: crash(fc.constantFrom<ProcessName>('placement-2', 'placement-3', 'migrator-2')), weight: 2 },
   );
 
-  test('placements that come, go and die at any moment, and two migrators, decide the same as one of each, and end the same', async () => {
+  test('three placements and two migrators that stop and die at any moment decide as one of each does', async () => {
     let moves = 0;
     let disturbances = 0;
     await fc.assert(

@@ -5,11 +5,11 @@ import { anything, type Command, faults } from './commands.ts';
 import { configFor, Harness, ONE_OF_EACH, SEVERAL } from './harness.ts';
 import { SEED } from './seed.ts';
 
-/** Anything happens, in any order, then everything comes to rest. What must hold at every instant the harness checks. */
+/** Runs the commands, then runs until all moves have ended. The harness checks the rules at each instant. */
 async function live(commands: readonly Command[], broken: Parameters<typeof Harness.create>[0]): Promise<Harness> {
   const harness = await Harness.create(broken);
   for (const { run } of commands) await run(harness);
-  await harness.rest();
+  await harness.finishMoves();
   return harness;
 }
 
@@ -23,7 +23,7 @@ describe(`rule 1: a VM never runs in two places, at no crash point
 rule 2: a VM is never lost
 rule 5: every accepted decision ends in exactly one terminal event, with its figures
 rule 6: restarting any service at any moment loses nothing`, () => {
-  // One harness checks them all at the same instants, and the limits of rule 3 with them.
+  // One harness checks these rules, and the limits of rule 3, at the same instants.
   test.each([
     ['one process of each service', ONE_OF_EACH],
     ['three placements and two migrators', SEVERAL],
@@ -37,7 +37,7 @@ rule 6: restarting any service at any moment loses nothing`, () => {
         const harness = await live(commands, { faults: broken, config: configFor(limited), processes });
         moves += harness.moves().length;
         completed += harness.of('migration.completed.v1').length;
-        expect(harness.unended(), 'every decision to move ends').toEqual([]);
+        expect(harness.unended(), 'each decided move ends').toEqual([]);
 
         const ends = harness.of(...TERMINAL_TYPES);
         expect(new Set(ends.map(({ data }) => data.migration)).size, 'in one terminal event each').toBe(ends.length);
@@ -45,13 +45,13 @@ rule 6: restarting any service at any moment loses nothing`, () => {
           expect(figures.durationMs).toBeGreaterThanOrEqual(0);
           if (figures.clientGapMs === undefined) continue;
           withGap++;
-          expect(figures.interruptionMs, 'what a client saw counts').toBe(figures.clientGapMs);
+          expect(figures.interruptionMs, 'the gap of a client counts').toBe(figures.clientGapMs);
         }
-        expect(harness.of('event.rejected.v1'), 'nothing was given up').toEqual([]);
+        expect(harness.of('event.rejected.v1'), 'no event became a dead letter').toEqual([]);
 
         for (const { vm, home, migration } of harness.located()) {
           if (migration !== null) continue;
-          expect(harness.hypervisor.running(vm), `${vm} runs, and placement knows where`).toEqual([home]);
+          expect(harness.hypervisor.running(vm), `${vm} runs at its home in placement`).toEqual([home]);
         }
         await harness.close();
       }),

@@ -1,3 +1,3 @@
-/** One seed for all properties of a run: from TAGALONG_SEED, else random. Printed, so that a failure can be repeated. */
+/** The seed of all properties of a run: TAGALONG_SEED, or random. The run prints it, so that a failure can be repeated. */
 export const SEED = Number(process.env.TAGALONG_SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.info(`TAGALONG_SEED=${SEED}`);
