@@ -20,7 +20,7 @@ vms:
 `;
 
 /** Replaces the variable of Grafana. */
-const asked = (expr: string) => expr.replaceAll('$__rate_interval', '1m');
+const withInterval = (expr: string) => expr.replaceAll('$__rate_interval', '1m');
 
 onPrometheus('Prometheus', () => {
   test('accepts the deployed configuration and alerts', async () => {
@@ -67,10 +67,10 @@ onPrometheus('Prometheus', () => {
       await expect(
         promtool(['check', 'metrics'], '# TYPE a_seconds_total gauge\na_seconds_total 1\n'),
       ).rejects.toThrow();
-      const answers = await Promise.all(dashboardExpressions().map((expr) => query(asked(expr))));
+      const answers = await Promise.all(dashboardExpressions().map((expr) => query(withInterval(expr))));
       expect(answers.filter(({ result }) => result.length > 0).length).toBeGreaterThan(answers.length / 2);
       await expect(
-        query(asked('sum(rate(tagalong_events_total[$__rate_interval]')),
+        query(withInterval('sum(rate(tagalong_events_total[$__rate_interval]')),
         'a broken query',
       ).rejects.toThrow();
 

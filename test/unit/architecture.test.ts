@@ -1,6 +1,6 @@
 /**
- * The rules of the house. `npm run lint` applies those of biome.json to all files; here deliberate violations show that each
- * still bites. The others, of source-rules.ts, are applied here.
+ * The rules for source files. `npm run lint` applies the rules of biome.json to all files. Here deliberate violations show that each
+ * rule works. This file also applies the rules of source-rules.ts.
  */
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { mirrorFaults, undocumentedExports } from './source-rules.ts';
 const root = new URL('../../', import.meta.url).pathname;
 const biome = `${root}node_modules/@biomejs/biome/bin/biome`;
 
-/** A file that does not exist: lines that have to be refused, each by itself, and lines that have to be accepted. */
+/** A file that does not exist, with lines that the linter must refuse, each alone, and lines that it must accept. */
 interface Sample {
   readonly refused: readonly string[];
   readonly accepted: readonly string[];
@@ -26,7 +26,7 @@ const RULES = [
   'style/noExcessiveLinesPerFile',
 ];
 
-/** Lints files as if they lay at these paths of the repository. @returns the numbers of the lines with a fault, by path */
+/** Lints texts as files at these paths of the repository. @returns the numbers of the faulty lines, by path */
 async function refusedLines(files: Readonly<Record<string, string>>): Promise<Record<string, number[]>> {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-lint-'));
   try {
@@ -53,7 +53,7 @@ async function refusedLines(files: Readonly<Record<string, string>>): Promise<Re
 }
 
 const SAMPLES: Readonly<Record<string, Sample>> = {
-  // The core: the same input gives the same output, live, replayed and simulated.
+  // The core is pure: the same input gives the same output, live, replayed and simulated.
   'shared/policy/evaluate/x.ts': {
     refused: [
       `const t1 = Date.now();`,
@@ -133,7 +133,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
 };
 
 describe('the linter', () => {
-  test('refuses an impure core and an import against the direction, line by line, and nothing else', async () => {
+  test('refuses each impure line and each import in the wrong direction, and no other line', async () => {
     const files = Object.entries(SAMPLES).map(([path, { refused, accepted }]) => [
       path,
       `${[...refused, ...accepted].join('\n')}\n`,
@@ -170,7 +170,7 @@ test('every export of the ports, their adapters, the events, the cores and the s
 describe('the mirror of the product under test/unit', () => {
   const product = globSync(['{shared,services,simulations,deploy}/**', 'test/*.ts'], { cwd: root });
 
-  test('each unit test lies where the file or the folder that it tests lies', () => {
+  test('each unit test lies at the path of the file or the folder that it tests', () => {
     expect(mirrorFaults(globSync('test/unit/**/*.ts', { cwd: root }), product)).toEqual([]);
   });
 
@@ -195,7 +195,7 @@ describe('the rule of docstrings', () => {
     `// A remark.\nexport const f = 1;`,
     `/* A remark. */\nexport const f = 1;`,
     `/** Too far away. */\n\nconst a = 1;\nexport const f = 1;`,
-  ])('misses one at %s', (text) => {
+  ])('reports %s without one', (text) => {
     expect(undocumentedExports('shared/x.ts', `import './a.ts';\n${text}`)).toEqual(['shared/x.ts: f']);
   });
 
@@ -204,11 +204,11 @@ describe('the rule of docstrings', () => {
     `/**\n * What f is.\n */\nexport function f() {}`,
     `export * from './a.ts';\nexport { a } from './b.ts';`,
     `/** What f is. */\nexport const f = schema();\nexport type f = Static<typeof f>;`,
-  ])('is content with %s', (text) => {
+  ])('accepts %s', (text) => {
     expect(undocumentedExports('shared/x.ts', `import './a.ts';\n${text}`)).toEqual([]);
   });
 
-  test('takes the docstring at the head of a file for that of its first export only', () => {
+  test('counts the docstring at the head of a file for its first export only', () => {
     const text = `/** The port. */\nimport './a.ts';\n\nexport interface Port {}\nexport interface Other {}`;
     expect(undocumentedExports('shared/x.ts', text)).toEqual(['shared/x.ts: Other']);
   });

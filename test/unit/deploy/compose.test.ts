@@ -1,4 +1,4 @@
-/** The files of Docker Compose, by the parser that Compose reads them with, and by what they name. */
+/** The files of Docker Compose are valid for the parser of Compose, and name only what exists. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -14,7 +14,7 @@ const text = (name: string) => readFileSync(folder + name, 'utf8');
 const compose = parse(text('compose.yaml'), { merge: true });
 
 onChecker('compose-spec', 'the Compose Specification', () => {
-  test('has nothing against compose.yaml, but against a wrong one', async () => {
+  test('accepts compose.yaml, and refuses a wrong file', async () => {
     const model = JSON.parse(check('compose-spec', ['-no-interpolation', '-format', 'json', `${folder}compose.yaml`]));
     expect(Object.keys(model.services).toSorted()).toEqual(Object.keys(compose.services).toSorted());
     const wrong = await file('compose.yaml', text('compose.yaml').replaceAll('restart: unless', 'restrat: unless'));
@@ -22,14 +22,14 @@ onChecker('compose-spec', 'the Compose Specification', () => {
   });
 });
 
-test('every service that can run alone is run, placement and migrator twice', () => {
+test('Compose runs each process, and placement and migrator twice', () => {
   const commands = Object.values<{ image: string; command: string[] }>(compose.services)
     .filter(({ image }) => image === 'tagalong')
     .map(({ command }) => command[0]);
   expect(commands.toSorted()).toEqual([...PROCESSES, 'placement', 'migrator'].toSorted());
 });
 
-test('configurations, secrets, volumes and files that are named are there', () => {
+test('the named configurations, secrets, volumes and files exist', () => {
   const services = Object.values<Record<string, (string | { source: string })[]>>(compose.services);
   const used = (kind: string) => services.flatMap((service) => service[kind] ?? []);
   const sources = (kind: string) => used(kind).map((one) => (one as { source: string }).source);
@@ -43,7 +43,7 @@ test('configurations, secrets, volumes and files that are named are there', () =
   }
 });
 
-test('nothing is published to others than this host, and no service of ours has more rights than it needs', () => {
+test('ports are published on this host only, and our services run without further rights', () => {
   let published = 0;
   for (const [name, service] of Object.entries<Record<string, unknown>>(compose.services)) {
     for (const port of (service.ports ?? []) as string[]) {
@@ -55,7 +55,7 @@ test('nothing is published to others than this host, and no service of ours has 
   expect(published).toBeGreaterThan(5);
 });
 
-test('with NATS or with Kafka the configuration is a valid one, and the same but for bus and store', async () => {
+test('the configurations for NATS and for Kafka are valid, and differ in bus and store only', async () => {
   const given = (env: string) => /^TAGALONG_CONFIG=(.*)$/m.exec(text(env))![1]!;
   const nats = await loadConfig(folder + given('nats.env'));
   const kafka = await loadConfig(folder + given('kafka.env'));
@@ -78,7 +78,7 @@ test('Prometheus scrapes every process', () => {
   expect(targets.flatMap((group) => group.targets).toSorted()).toEqual(ours.map(([name]) => `${name}:8080`).toSorted());
 });
 
-test('on loopback every address is one of 127.0.0.1, the same wherever it is named', async () => {
+test('on loopback each address is on 127.0.0.1, and the files agree on it', async () => {
   const deployed: Deployed = {
     compose: text('compose.yaml'),
     configuration: text('tagalong.nats.yaml'),
@@ -96,7 +96,7 @@ test('on loopback every address is one of 127.0.0.1, the same wherever it is nam
   expect(bus.url).toBe(`nats://${['nats-1', 'nats-2', 'nats-3'].map((name) => urlOf(name).slice(7)).join()}`);
   expect(http.host).toBe('127.0.0.1');
   expect(files['targets.yaml']).toContain(urlOf('placement-2').slice(7));
-  // The servers find each other: each is listened to where the others look for it.
+  // The other servers connect to the address where the first one listens.
   const [first, ...others] = processes.filter(({ program }) => program === 'nats-server');
   for (const { env } of others) expect(env.NATS_ROUTE_1).toBe(`nats://${first!.env.NATS_CLUSTER_LISTEN}`);
   const listened = processes.map(({ url }) => url);

@@ -1,4 +1,4 @@
-/** What is made of what a host says. */
+/** The doctor's findings about a host. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,13 +17,13 @@ test.each([
   expect(kernelFinding(version).state).toBe(state);
 });
 
-test('multipath TCP has to be there, and on', () => {
+test('multipath TCP must exist and be on', () => {
   expect(mptcpFinding('1').state).toBe('ok');
   expect(mptcpFinding('0')).toMatchObject({ state: 'missing', remedy: expect.stringContaining('net.mptcp.enabled=1') });
   expect(mptcpFinding(undefined)).toMatchObject({ state: 'missing', remedy: expect.stringContaining('CONFIG_MPTCP') });
 });
 
-test('the kernel’s own limits are too low, in whichever order ip says them', () => {
+test('the default limits of the kernel are too low, in either order of ip', () => {
   expect(limitsFinding('add_addr_accepted 0 subflows 2 \n')).toMatchObject({
     state: 'wanting',
     found: 'subflows 2, add_addr_accepted 0',
@@ -33,7 +33,7 @@ test('the kernel’s own limits are too low, in whichever order ip says them', (
   expect(limitsFinding(undefined).state).toBe('missing');
 });
 
-test('a strict reverse path filter and a clock that nobody keeps are wanting', () => {
+test('a strict reverse path filter and an unsynchronised clock are wanting', () => {
   expect(filterFinding('1').state).toBe('wanting');
   expect(filterFinding('2').state).toBe('ok');
   expect(clockFinding(undefined).state).toBe('wanting');
@@ -44,7 +44,7 @@ test('a strict reverse path filter and a clock that nobody keeps are wanting', (
   expect(clockFinding({ by: 'systemd', synchronised: true }).state).toBe('ok');
 });
 
-test('QEMU has to be of at least 10.0, and KVM may be missing unless it was asked for', () => {
+test('QEMU must be 10.0 or later; KVM is necessary only if it is configured', () => {
   expect(qemuFinding('q', 'QEMU emulator version 10.0.2 (Debian)').state).toBe('ok');
   expect(qemuFinding('q', 'QEMU emulator version 7.2.22').state).toBe('missing');
   expect(qemuFinding('q', undefined).state).toBe('missing');
@@ -54,7 +54,7 @@ test('QEMU has to be of at least 10.0, and KVM may be missing unless it was aske
   expect(kvmFinding('tcg', false).state).toBe('ok');
 });
 
-test('of several addresses each needs a rule of its own, the only one needs none', () => {
+test('each of several addresses needs its own rule, a single address needs none', () => {
   const rules = '0:\tfrom all lookup local\n100:\tfrom 127.0.0.1 lookup 100\n';
   expect(endpointFinding('a', '127.0.0.1', rules, 2).state).toBe('ok');
   expect(endpointFinding('a', '127.0.0.1', '', 1).state).toBe('ok');
@@ -80,7 +80,7 @@ describe('a certificate', () => {
   });
   const afterDays = (days: number) => Date.now() + days * 86_400_000;
 
-  test('has to be of its authority, with its own key, and of today', async () => {
+  test('must be from its authority, with its own key', async () => {
     expect((await certificateFinding(files(), Date.now())).state).toBe('ok');
     expect(await certificateFinding(files('other/ca.pem'), Date.now())).toMatchObject({
       state: 'missing',
@@ -93,7 +93,7 @@ describe('a certificate', () => {
     expect((await certificateFinding(files('ours/none.pem'), Date.now())).state).toBe('missing');
   });
 
-  test('is to be renewed before it ends, which is after 825 days', async () => {
+  test('is wanting shortly before it expires, after 825 days', async () => {
     expect((await certificateFinding(files(), afterDays(700))).state).toBe('ok');
     expect((await certificateFinding(files(), afterDays(810))).state).toBe('wanting');
     expect((await certificateFinding(files(), afterDays(830))).state).toBe('missing');

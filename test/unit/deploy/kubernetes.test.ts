@@ -1,4 +1,4 @@
-/** What kustomize makes of deploy/kubernetes, by the schemas of Kubernetes and by what has to fit together. */
+/** The output of kustomize for deploy/kubernetes fits the schemas of Kubernetes, and its parts fit together. */
 import type { Model } from '@kubernetes-models/base';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
@@ -27,16 +27,16 @@ interface Container {
 }
 
 /**
- * A value that notes which of its keys are asked for. A schema that knows a key asks for it; one that takes any key asks for
- * all. What nobody asks for is misspelt, or at the wrong place.
+ * Wraps a value so that it notes the keys that are read. A schema reads each key that it knows, and all keys if it accepts any. A key
+ * that is not read is misspelt, or at the wrong place. @param unread gets the paths of the keys, and loses those that are read
  */
-function watched(value: unknown, at: string, unasked: Set<string>): unknown {
+function watched(value: unknown, at: string, unread: Set<string>): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  for (const key of Object.keys(value)) unasked.add(`${at}.${key}`);
+  for (const key of Object.keys(value)) unread.add(`${at}.${key}`);
   return new Proxy(value, {
     get(target, key) {
-      if (typeof key === 'string') unasked.delete(`${at}.${key}`);
-      return watched(Reflect.get(target, key), `${at}.${String(key)}`, unasked);
+      if (typeof key === 'string') unread.delete(`${at}.${key}`);
+      return watched(Reflect.get(target, key), `${at}.${String(key)}`, unread);
     },
   });
 }
@@ -44,15 +44,15 @@ function watched(value: unknown, at: string, unasked: Set<string>): unknown {
 function faultsOf(resource: Workload): string[] {
   const kind = KINDS[resource.kind] as unknown as { new (data: object): Model<object> } | undefined;
   if (kind === undefined) return [`${resource.kind}: no schema`];
-  const unasked = new Set<string>();
-  // Its constructor would copy what it is given.
-  const model = Object.assign(new kind({}), watched(resource, resource.kind, unasked));
+  const unread = new Set<string>();
+  // The constructor would copy the value.
+  const model = Object.assign(new kind({}), watched(resource, resource.kind, unread));
   try {
     model.validate();
   } catch (error) {
     return [(error as Error).message];
   }
-  return [...unasked];
+  return [...unread];
 }
 
 onChecker('kustomize', 'deploy/kubernetes', () => {
@@ -64,18 +64,18 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     resources = parseAllDocuments(check('kustomize', ['build', 'deploy/kubernetes'])).map((document) =>
       document.toJS(),
     );
-    // Kustomize breaks what is long into lines, which the schema does not know.
+    // Kustomize breaks long values into lines, which the schema refuses.
     for (const { kind, data } of resources) {
       if (kind === 'Secret') for (const key of Object.keys(data)) data[key] = data[key]!.replaceAll('\n', '');
     }
   });
 
-  test('is what Kubernetes takes, key by key', () => {
+  test('fits the schemas of Kubernetes, key by key', () => {
     expect(resources.length).toBeGreaterThan(20);
     for (const resource of resources) expect(faultsOf(resource), resource.metadata.name).toEqual([]);
   });
 
-  test('a wrong value and a misspelt key are found', () => {
+  test('a wrong value and a misspelt key are faults', () => {
     const deployment = named('Deployment', 'ingest');
     const many = structuredClone(deployment);
     (many.spec as { replicas: unknown }).replicas = 'two';
@@ -85,7 +85,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     expect(faultsOf(misspelt)).toEqual(['Deployment.spec.template.spec.containers.0.readynessProbe']);
   });
 
-  test('every service runs with probes, bounds and no rights, and is found under its name', () => {
+  test('each service runs with probes, limits and no rights, and has a Service of its name', () => {
     for (const service of PROCESSES) {
       const { containers } = runs(service).spec.template.spec;
       expect(containers).toHaveLength(1);
@@ -107,7 +107,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     expect(runs('migrator').spec.replicas).toBe(2);
   });
 
-  test('the configuration is a valid one, for the NATS servers that are there', () => {
+  test('the configuration is valid, and names the deployed NATS servers', () => {
     const { data } = named('Secret', 'tagalong');
     const config = parseConfig(Buffer.from(data['tagalong.yaml']!, 'base64').toString(), 'the secret');
     const { replicas } = named('StatefulSet', 'nats').spec;
@@ -118,7 +118,7 @@ onChecker('kustomize', 'deploy/kubernetes', () => {
     expect(named('ConfigMap', 'nats').data['cluster.conf']).toContain('jetstream');
   });
 
-  test('nobody may speak to anybody unless it is said', () => {
+  test('a network policy denies all traffic by default', () => {
     expect(named('NetworkPolicy', 'nobody').spec).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
     for (const { kind, metadata } of resources) if (kind !== 'Namespace') expect(metadata.namespace).toBe('tagalong');
   });

@@ -1,4 +1,4 @@
-/** What is made from the metrics is as they are; what is asked of them is there. */
+/** The generated pages match the metrics, and the dashboard and alerts query metrics that exist. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -10,7 +10,7 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
-import { asked, PROMETHEUS_OWN } from './monitoring/names.ts';
+import { queried, PROMETHEUS_OWN } from './monitoring/names.ts';
 
 const root = new URL('../../../', import.meta.url).pathname;
 const text = (path: string) => readFileSync(root + path, 'utf8');
@@ -21,15 +21,15 @@ interface Rules {
 }
 const alerts = (parse(text('deploy/monitoring/alerts.yaml')) as Rules).groups.flatMap(({ rules }) => rules);
 
-test('the page of metrics is the one that the metrics give; else run `npm run generate`', async () => {
+test('the page of metrics is up to date; else run `npm run generate`', async () => {
   expect(text('services/monitor/METRICS.md')).toBe(await metricsPage());
 });
 
-test('the dashboard is the one that its panels give; else run `npm run generate`', () => {
+test('the dashboard is up to date; else run `npm run generate`', () => {
   expect(text('deploy/monitoring/grafana/tagalong.json')).toBe(`${JSON.stringify(dashboard(), null, 2)}\n`);
 });
 
-test('a process with all services has every metric of the page, and no other of ours', async () => {
+test('a process with all services has each metric of the page, and no other', async () => {
   const config = parseConfig('http: { port: 0 }', 'test');
   const bus = memoryBus({ partitions: 1 });
   const system = createSystem({ config, clock: virtualClock(0), bus, store: memoryStore(), log: createLog('silent') });
@@ -37,13 +37,13 @@ test('a process with all services has every metric of the page, and no other of 
   const exposed = await (await fetch(`${url}/metrics`)).text();
   await system.stop();
   const names = [...exposed.matchAll(/^# TYPE (tagalong_\w+) /gm)].map(([, name]) => name);
-  // A bus in memory counts nothing of its connection.
-  const elsewhere = /^tagalong_bus_(?!lag|connected)/;
-  const expected = metrics.map(({ name }) => name).filter((name) => !elsewhere.test(name));
+  // The bus in memory has no connection metrics.
+  const ofServers = /^tagalong_bus_(?!lag|connected)/;
+  const expected = metrics.map(({ name }) => name).filter((name) => !ofServers.test(name));
   expect(names.toSorted()).toEqual(expected.toSorted());
 });
 
-test('names follow the conventions: base units, _total for what only grows, and a sentence that says what it is', () => {
+test('names follow the conventions: base units, _total for counters, and a sentence of help', () => {
   expect(metrics.length).toBeGreaterThan(25);
   expect(new Set(metrics.map(({ name }) => name)).size).toBe(metrics.length);
   for (const { name, type, help } of metrics) {
@@ -73,8 +73,8 @@ function metricOf(series: string): Documented | undefined {
 test.each([
   ...dashboardExpressions().map((expr) => ({ from: 'the dashboard', expr })),
   ...alerts.map(({ alert, expr }) => ({ from: alert, expr })),
-])('$from asks for what there is: $expr', ({ expr }) => {
-  const { names, labels } = asked(expr);
+])('$from queries existing metrics: $expr', ({ expr }) => {
+  const { names, labels } = queried(expr);
   const ours = names.filter((name) => !/^(process|nodejs)_/.test(name) && !PROMETHEUS_OWN.includes(name));
   expect(names.length).toBeGreaterThan(0);
   const found = ours.map((name) => {
@@ -86,23 +86,23 @@ test.each([
   for (const label of labels) expect(allowed.has(label), `${label} is no label of ${names}`).toBe(true);
 });
 
-test('what is asked for is found in an expression, whatever is around it', () => {
-  expect(asked('1 - sum(increase(a_bucket{x="y_z",le!="0"}[5m])) / sum by (site) (b) > 0')).toEqual({
+test('the parser finds the metrics and labels of an expression', () => {
+  expect(queried('1 - sum(increase(a_bucket{x="y_z",le!="0"}[5m])) / sum by (site) (b) > 0')).toEqual({
     names: ['a_bucket', 'b'],
     labels: ['x', 'le', 'site'],
   });
-  expect(asked('(sum(c_d) or vector(0)) != 1').names).toEqual(['c_d']);
+  expect(queried('(sum(c_d) or vector(0)) != 1').names).toEqual(['c_d']);
   expect(metricOf('tagalong_migration_pause_seconds'), 'a histogram is no series').toBeUndefined();
 });
 
-test('every alert says how bad it is, and is told of in the page and tried in the tests of the rules', () => {
+test('each alert has a severity and a summary, a line in the page and a case in the tests of the rules', () => {
   const page = text('deploy/monitoring/README.md');
-  const tried = text('deploy/monitoring/alerts.test.yaml');
+  const cases = text('deploy/monitoring/alerts.test.yaml');
   expect(alerts.length).toBeGreaterThanOrEqual(10);
   for (const { alert, labels, annotations } of alerts) {
     expect(labels).toMatchObject({ severity: expect.stringMatching(/^(critical|warning)$/) });
     expect(annotations.summary.length).toBeGreaterThan(10);
     expect(page, alert).toContain(`\`${alert}\``);
-    expect(tried, alert).toMatch(new RegExp(`alertname: ${alert}\\n +exp_alerts:`));
+    expect(cases, alert).toMatch(new RegExp(`alertname: ${alert}\\n +exp_alerts:`));
   }
 });

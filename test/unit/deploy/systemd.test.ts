@@ -1,4 +1,4 @@
-/** The units of systemd, by systemd itself and by what they start. */
+/** systemd accepts the units, and the units start existing commands. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { PROCESSES } from '#services/process/modules.ts';
 
 const ROOT = new URL('../../../', import.meta.url).pathname;
 const UNITS = ['tagalong-agent.service', 'tagalong@.service'];
-/** As if it were installed here. */
+/** The text of a unit, with the paths of this checkout. */
 const unit = (name: string) => readFileSync(`${ROOT}deploy/systemd/${name}`, 'utf8').replaceAll('/opt/tagalong/', ROOT);
 const INSTANCES = [...PROCESSES, 'up'];
 
@@ -22,14 +22,14 @@ function hasSystemd(): boolean {
   }
 }
 
-const name = 'systemd has nothing against the units';
+const name = 'systemd accepts the unit';
 describe.skipIf(!hasSystemd())(hasSystemd() ? name : `${name} (skipped: systemd-analyze is missing)`, () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'tagalong-units-'));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
-  /** What it says of a unit; nothing where it is content. */
+  /** @returns the complaints of systemd about a unit; empty if there are none */
   const verify = async (file: string, text: string, asked = file) => {
     writeFileSync(join(folder, file), text);
     const done = promisify(execFile)('systemd-analyze', ['verify', join(folder, asked)]).catch((error) => error);
@@ -44,7 +44,7 @@ describe.skipIf(!hasSystemd())(hasSystemd() ? name : `${name} (skipped: systemd-
     expect(await verify('tagalong@.service', unit('tagalong@.service'), `tagalong@${service}.service`)).toBe('');
   });
 
-  test('but says so of a key that there is not, and of a program that is not there', async () => {
+  test('but not one with an unknown key or a missing program', async () => {
     const text = unit('tagalong-agent.service');
     expect(await verify('wrong.service', text.replace('ProtectHome', 'ProtektHome'))).toContain(
       "Unknown key 'ProtektHome'",
@@ -53,7 +53,7 @@ describe.skipIf(!hasSystemd())(hasSystemd() ? name : `${name} (skipped: systemd-
   });
 });
 
-test('what they start are commands of ours, with the options that these have', async () => {
+test('the units start commands of ours with existing options', async () => {
   const commands = UNITS.flatMap((name) =>
     [...unit(name).matchAll(/^ExecStart(?:Pre)?=-?(.*)$/gm)].map(([, line]) => line!),
   );
@@ -72,6 +72,6 @@ test('what they start are commands of ours, with the options that these have', a
   }
 });
 
-test('an agent that ends leaves its VMs running', () => {
+test('systemd leaves the VMs of a stopped agent running', () => {
   expect(unit('tagalong-agent.service')).toMatch(/^KillMode=process$/m);
 });

@@ -1,4 +1,4 @@
-/** The image of deploy/compose/Dockerfile, as far as it can be held to its word without building it. */
+/** The image of deploy/compose/Dockerfile, as far as a test can check it without a build. */
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -13,11 +13,11 @@ const text = (path: string) => readFileSync(root + path, 'utf8');
 const dockerfile = text('deploy/compose/Dockerfile');
 const { bundleDependencies, dependencies, devDependencies } = JSON.parse(text('package.json'));
 
-/** Where its sources are. */
+/** The folders of its sources. */
 const folders = ['shared', 'services', 'simulations', 'deploy'];
 
-test('what runs in it imports only packages that the npm package holds', () => {
-  // Benchmarks are run from a checkout.
+test('its sources import only packages that the npm package holds', () => {
+  // Benchmarks run from a checkout only.
   const files = globSync(`{${folders.join()}}/**/*.ts`, { cwd: root }).filter((path) => !path.includes('/bench/'));
   const imports = files.flatMap((path) => importedModules(text(path)));
   const from = new Set(imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:')));
@@ -31,21 +31,21 @@ test('what runs in it imports only packages that the npm package holds', () => {
   for (const name of from) if (name.startsWith('#')) expect(folders).toContain(/^#(\w+)\//.exec(name)![1]);
 });
 
-test('it is made of all that the package is built of', () => {
+test('its context holds all files that the package is built from', () => {
   const given = text('deploy/compose/Dockerfile.dockerignore').split('\n');
   for (const path of [...folders, 'package.json', 'package-lock.json', 'tsconfig.json']) {
     expect(given).toContain(`!${path}`);
   }
 });
 
-test('its Node.js is the one that all of it is tested with, and its user is not root', () => {
+test('it has the Node.js version of the tests, and its user is not root', () => {
   const versions = [...dockerfile.matchAll(/^FROM node:([\d.]+)-/gm)].map(([, version]) => version);
   expect(versions).toEqual([devDependencies.node, devDependencies.node]);
   expect(dockerfile).toMatch(/^USER node$/m);
   expect(dockerfile.indexOf('USER node')).toBeGreaterThan(dockerfile.lastIndexOf('RUN'));
 });
 
-test('it is healthy while its service is ready, and not before or after', async () => {
+test('it is healthy only while its service is ready', async () => {
   const surface = await createHttp({ config: { ...DEFAULT_CONFIG.http, port: 0 }, log: createLog('silent') });
   let ready = false;
   surface.health('a service', () => ready);

@@ -1,16 +1,16 @@
-/** Which series an expression of PromQL asks for. */
+/** Parses the metrics and labels of a PromQL expression. */
 
-/** Names of metrics, with the labels that are asked for or summed over beside them. */
-export interface Asked {
+/** The names of metrics in an expression, and the labels that it matches or groups by. */
+export interface Queried {
   readonly names: readonly string[];
   readonly labels: readonly string[];
 }
 
-/** Metrics that Prometheus makes itself. */
+/** Metrics of Prometheus itself. */
 export const PROMETHEUS_OWN: readonly string[] = ['up', 'ALERTS'];
 
-/** @param expr PromQL as the dashboard and the alerts use it: names in front of `{`, `[`, `)` and operators */
-export function asked(expr: string): Asked {
+/** @param expr PromQL in the form of the dashboard and the alerts: a name stands before `{`, `[`, `)` or an operator */
+export function queried(expr: string): Queried {
   const bare = expr.replaceAll(/"[^"]*"/g, '""');
   const matchers = [...bare.matchAll(/\{([^}]*)\}/g)].flatMap(([, inside]) => inside!.split(','));
   const grouped = [...bare.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/g)].flatMap(([, inside]) => inside!.split(','));
@@ -21,7 +21,7 @@ export function asked(expr: string): Asked {
     .replaceAll(/\{[^}]*\}/g, '')
     .replaceAll(/\[[^\]]*\]/g, '')
     .replaceAll(/\b(?:by|on)\s*\([^)]*\)/g, '');
-  // A word that is followed by a bracket is a function.
+  // A word before a bracket is a function.
   const words = [...rest.matchAll(/\b([a-z_]\w*)\b(?!\s*\()/gi)].map(([, word]) => word!);
   return { names: words.filter((word) => !['or', 'and', 'unless', 'sum', 'max', 'count'].includes(word)), labels };
 }

@@ -1,4 +1,4 @@
-/** What a test bed's description asks of its cables, and what it must not say. */
+/** The topology of a test bed: delay and loss of its cables, and invalid names. */
 import { describe, expect, test } from 'vitest';
 import { farApart, twoSites } from '#deploy/testbed/moves.ts';
 import { delayLines } from '#deploy/testbed/netem.ts';
@@ -7,7 +7,7 @@ import { impairments, longestRttMs, type Topology, topologies } from '#deploy/te
 import { CABLES_EACH, commandLine } from '#deploy/testbed/uml.ts';
 
 const near = twoSites(1e6);
-/** Every uplink to a provider with another delay. */
+/** Two sites whose uplinks to one provider have these delays. */
 const uneven = (provider: string, delays: readonly number[]): Topology => ({
   ...near,
   sites: near.sites.map((site, i) => ({
@@ -16,8 +16,8 @@ const uneven = (provider: string, delays: readonly number[]): Topology => ({
   })),
 });
 
-describe('delay and loss of a topology', () => {
-  test('are of the cables that ask for them, and of no other', () => {
+describe('delays and losses of a topology', () => {
+  test('apply to the cables that have them only', () => {
     expect([...impairments(near).keys()]).toEqual([]);
     expect([...impairments(uneven('south', [0, 3])).entries()]).toEqual([
       ['bonn/south', { delayMs: 3, lossPercent: 0, rateBps: 1e6 }],
@@ -28,7 +28,7 @@ describe('delay and loss of a topology', () => {
     ]);
   });
 
-  test('make a round trip that pays the delays of both ends, there and back', () => {
+  test('add up over both ends and both directions of a round trip', () => {
     const topology = uneven('south', [2, 5]);
     expect(longestRttMs(topology, 'oslo', 'south')).toBe(14);
     expect(longestRttMs(topology, 'bonn', 'south')).toBe(14);
@@ -36,26 +36,26 @@ describe('delay and loss of a topology', () => {
     expect(longestRttMs(farApart(near, { rttMs: 100 }), 'oslo', 'north')).toBe(100);
   });
 
-  test('lengthen the queue where a round trip is longer than it', () => {
+  test('lengthen a queue that is shorter than the round trip', () => {
     expect(queueMs(0)).toBe(queueMs(20));
     expect(queueMs(100)).toBe(100);
   });
 
-  test('leave room for all that is under way, were it of the smallest packets', () => {
+  test('leave room for all bytes under way, also in the smallest packets', () => {
     const [line] = delayLines(['a', 'b'], { delayMs: 50, lossPercent: 0, rateBps: 12.5e6 });
     const limit = Number(/limit (\d+)/.exec(line!)![1]);
     expect(limit * 64).toBeGreaterThan(12.5e6 * 0.05);
   });
 });
 
-test('as many cables as one kernel is given fit into its command line', () => {
+test('the cables of one kernel fit into its command line', () => {
   const cable = { delayMs: 1e4, lossPercent: 1, rateBps: 1e9 };
   const cables = Array.from({ length: CABLES_EACH }, () => cable);
   expect(commandLine('/run/tagalong/abcd/uml99', cables, 2000).join(' ').length).toBeLessThan(4000);
 });
 
 test.each(['access', 'delay'])(
-  'a site or client cannot be called %s: the test bed has a namespace of that name',
+  'a site or client must not have the name %s: the test bed has a namespace of that name',
   (name) => {
     const clients = [{ client: name }];
     expect(() => topologies.parse(JSON.stringify({ ...near, clients }), 'topology')).toThrow(

@@ -13,7 +13,7 @@ describe('a program that reads commands from lines', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  test('is given the words as they are', async () => {
+  test('gets the words unchanged', async () => {
     const words = ['add', 'chain', '{', 'device', '"t0"', 'priority', 0, ';', '}', '10.1.0.0/24', 'fe80::1', 'a_b-c.d'];
     await feed('tee', [out], [words, ['link', 'set', 'up']]);
     expect(await readFile(out, 'utf8')).toBe(`${words.join(' ')}\nlink set up\n`);
@@ -25,17 +25,17 @@ describe('a program that reads commands from lines', () => {
     ['a tab', '10.9.9.9\tdev'],
     ['a comment', '10.9.9.9#'],
     ['an escape', '10.9.9.9\\'],
-    ['a quote in the midst', 'a"b'],
+    ['a quote in the middle', 'a"b'],
     ['a quote of the other kind', "a'b"],
     ['nothing', ''],
-    ['a character that only looks like a blank', '10.9.9.9\u00a0dev'],
+    ['a no-break space', '10.9.9.9\u00a0dev'],
     ['a zero byte', '10.9.9.9\0'],
-  ])('is not run where a word has %s', async (_, word) => {
+  ])('does not run if a word has %s', async (_, word) => {
     await expect(feed('tee', [out], [['link', 'add', word]])).rejects.toMatchObject({ code: 'ORDER_REFUSED' });
     await expect(readFile(out)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  test('that fails says so in one bounded line', async () => {
+  test('that fails gives an error of bounded length', async () => {
     const error = await feed('sh', ['-c', 'head -c 100000 /dev/zero | tr "\\0" "x" >&2; exit 1'], [['x']]).catch(
       (e) => e,
     );

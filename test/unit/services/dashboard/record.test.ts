@@ -56,7 +56,7 @@ beforeEach(() => {
 });
 
 describe('the picture of now', () => {
-  test('has sites with their load, homes, and users where they said they are', () => {
+  test('has sites with their load, homes, and users at their positions', () => {
     fix('ann', 50.1, 4.2);
     const { sites, homes, users, positions } = record.picture(nowMs);
     expect(sites).toMatchObject([
@@ -68,12 +68,12 @@ describe('the picture of now', () => {
     expect(positions).toEqual([0, 5_010_000, 420_000]);
   });
 
-  test('believes no teleport, no repeat, and no heartbeat that is older than a move', () => {
+  test('ignores teleports, repeats, and heartbeats from before the end of a move', () => {
     fix('ann', 50.1, 4.2);
     move();
     fix('ann', -10, 100);
     fix('ann', 50.1, 4.3, START_MS);
-    // Sent before the VM had come, and on another way.
+    // This heartbeat is older than the arrival, and arrives later.
     happens({
       type: 'site.reported.v1',
       data: {
@@ -105,7 +105,7 @@ describe('the picture of now', () => {
     expect(sites).toMatchObject([{ site: 'west', draining: false }, { site: 'east' }]);
   });
 
-  test('tells which path carried what while a move goes on, and how it ended; a repeat of its end changes nothing', () => {
+  test('has the bytes of a move by path, and its outcome; a repeated end changes nothing', () => {
     happens({ type: 'migration.started.v1', data: { ...MOVE, atMs: nowMs, paths: ['east~west/a'] } });
     move();
     const [seen] = record.picture(nowMs).moves;
@@ -117,7 +117,7 @@ describe('the picture of now', () => {
     expect(record.picture(nowMs).moves).toEqual([seen]);
   });
 
-  test('forgets who has been silent for the session time-out, and who has left', () => {
+  test('forgets users after the session time-out, and users who leave', () => {
     fix('ann', 50.1, 4.2);
     fix('bob', 50.1, 4.2);
     record.changes(nowMs);
@@ -130,7 +130,7 @@ describe('the picture of now', () => {
   });
 });
 
-test('changes are said once, and together with the picture before they make the picture after', () => {
+test('changes are returned once, and hold everything that differs from the last picture', () => {
   record.changes(nowMs);
   expect(Object.keys(record.changes(nowMs))).toEqual(['kind', 'atMs', 'fromMs']);
   fix('ann', 50.1, 4.2);
@@ -168,7 +168,7 @@ describe('the past', () => {
     expect(record.past(nowMs, nowMs).sites.map(({ draining }) => draining)).toEqual([true, false]);
   });
 
-  test('goes an hour back and no further', () => {
+  test('goes back one hour', () => {
     move();
     nowMs += 2 * HOUR_MS;
     site('west', ['w']);
@@ -176,7 +176,7 @@ describe('the past', () => {
     expect([fromMs, atMs, moves]).toEqual([nowMs - HOUR_MS, nowMs - HOUR_MS, []]);
   });
 
-  test('has room for so many positions and not for more: the oldest go first', () => {
+  test('holds a bounded number of positions, and drops the oldest first', () => {
     const fixes = new Fixes(5_000);
     for (let i = 0; i < 12_000; i++) fixes.add(i % 100, i, i, -i);
     expect(fixes.size).toBe(5_000);
@@ -193,7 +193,7 @@ describe('the past', () => {
   });
 });
 
-test('a line for who has not signed in tells nobody and no place', () => {
+test('a line for a viewer who is not signed in has no users and no positions', () => {
   fix('ann', 50.1, 4.2);
   for (const line of [record.changes(nowMs), record.picture(nowMs), record.past(nowMs, nowMs)]) {
     expect(textOf(line, true)).toContain('5010000');

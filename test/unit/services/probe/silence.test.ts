@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OwnDelay, Silence } from '#services/probe/silence.ts';
 
-/** The gaps of a stream whose message k is sent at k × interval, and answered when `arrival` says; undefined: never. */
+/** Simulates a stream that sends message k at k × interval. @param arrival when its echo arrives; undefined: never @returns the gaps */
 function gaps(count: number, intervalMs: number, arrival: (sentMs: number) => number | undefined): number[] {
   const silence = new Silence();
   const messages = Array.from({ length: count }, (_, k) => ({ sentMs: k * intervalMs, atMs: arrival(k * intervalMs) }));
@@ -10,7 +10,7 @@ function gaps(count: number, intervalMs: number, arrival: (sentMs: number) => nu
     { atMs: sentMs, k, echo: false },
     ...(atMs === undefined ? [] : [{ atMs, k, echo: true }]),
   ]);
-  // Stable: what happens at one instant happens in the order of the messages.
+  // The sort is stable: events of one instant stay in the order of the messages.
   happenings.sort((a, b) => a.atMs - b.atMs);
   const waiting = new Map<number, number>();
   const found: number[] = [];
@@ -27,7 +27,7 @@ function gaps(count: number, intervalMs: number, arrival: (sentMs: number) => nu
 }
 
 describe('a gap', () => {
-  test('is none in a steady stream, whatever the interval and however long the way', () => {
+  test('does not occur in a steady stream, for any interval and delay', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 0, max: 500 }), (intervalMs, wayMs) => {
         expect(Math.max(...gaps(50, intervalMs, (sentMs) => sentMs + wayMs))).toBe(0);
@@ -35,7 +35,7 @@ describe('a gap', () => {
     );
   });
 
-  test('is as long as the path was dead, to within one interval, and is one', () => {
+  test('has the length of the outage, to within one interval, and occurs once', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),
@@ -43,7 +43,7 @@ describe('a gap', () => {
         fc.integer({ min: 30, max: 1000 }),
         (intervalMs, wayMs, deadMs) => {
           const from = 10 * intervalMs + wayMs;
-          // What would arrive while the path is dead arrives when it is not.
+          // Messages of the outage arrive at its end.
           const arrival = (sentMs: number) =>
             sentMs + wayMs >= from && sentMs + wayMs < from + deadMs ? from + deadMs : sentMs + wayMs;
           const found = gaps(2000 / intervalMs, intervalMs, arrival).filter((gapMs) => gapMs > 0);
@@ -55,21 +55,21 @@ describe('a gap', () => {
     );
   });
 
-  test('is there too where the messages of that time are never answered', () => {
+  test('also occurs if the messages of the outage are never answered', () => {
     const found = gaps(100, 5, (sentMs) => (sentMs > 100 && sentMs <= 300 ? undefined : sentMs + 1));
     expect(Math.max(...found)).toBe(200);
   });
 
-  test('is not over as long as nothing comes', () => {
+  test('lasts until an echo arrives', () => {
     const silence = new Silence();
     silence.sent(0);
     silence.echo(1, 0, undefined, 0);
-    expect(silence.until(1000), 'nothing is owed').toBe(0);
+    expect(silence.until(1000), 'no echo is missing').toBe(0);
     silence.sent(5);
     expect(silence.until(505)).toBe(499);
   });
 
-  test('is not credited as far as the probe itself was late', () => {
+  test('does not include the delay of the probe itself', () => {
     const silence = new Silence();
     silence.sent(0);
     silence.echo(1, 0, undefined, 0);
@@ -79,7 +79,7 @@ describe('a gap', () => {
 });
 
 describe('own delay', () => {
-  test('is how long the timer is overdue when something is read, or was, until all has been read', () => {
+  test('is the time by which the timer is or was overdue at a read, until everything is read', () => {
     const own = new OwnDelay();
     own.expect(10);
     expect(own.at(9)).toBe(0);
@@ -88,7 +88,7 @@ describe('own delay', () => {
     expect(own.at(71), 'read after the timer').toBe(60);
     own.expect(75);
     own.polled();
-    expect(own.at(74), 'nothing had been left unread').toBe(0);
+    expect(own.at(74), 'nothing was left to read').toBe(0);
     expect(own.longestMs).toBe(60);
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { readTransport } from '#services/probe/transport.ts';
 
-// In the form in which ss of iproute2 6.1 prints them.
+// Lines in the form of ss of iproute2 6.1.
 const mptcp = (more: string) => `ESTAB 0      0      10.0.1.1:49950 10.0.1.2:7000\n\t subflows_max:8 ${more}\n`;
 const tcp = (local: string, token: string, state = 'ESTAB') =>
   `${state} 0      0      ${local} 10.0.1.2:7000\n\t cubic rtt:0.1/0.1 tcp-ulp-mptcp flags:Mmec token:${token} seq:1\n`;
 const plain = 'ESTAB 0      0      10.0.1.1:50000 10.0.1.2:22\n\t cubic rtt:0.1/0.1\n';
 
 describe('a connection', () => {
-  test('of MPTCP has the subflows that have its token, whatever their ports', () => {
+  test('of MPTCP has the subflows with its token, on any ports', () => {
     const sockets = [
       tcp('10.0.1.1:49950', '0000(id:0)/d1adaed8(id:0)'),
       plain,
@@ -21,13 +21,13 @@ describe('a connection', () => {
     expect(readTransport(own, sockets.join(''))).toEqual({ transport: 'mptcp', subflows: 2 });
   });
 
-  test('that fell back is TCP, though its socket still says MPTCP', () => {
+  test('that fell back is TCP, although its socket is an MPTCP socket', () => {
     const own = mptcp('fallback token:d1adaed8 write_seq:4');
     const sockets = tcp('10.0.1.1:49950', '0000(id:0)/d1adaed8(id:0)');
     expect(readTransport(own, sockets)).toEqual({ transport: 'tcp', subflows: 1 });
   });
 
-  test('that is not among those of MPTCP is TCP', () => {
+  test('without an MPTCP socket is TCP', () => {
     expect(readTransport('', plain)).toEqual({ transport: 'tcp', subflows: 1 });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Frame, MAX_FRAME_BYTES, MIN_FRAME_BYTES, newFrame } from '#services/probe/frames.ts';
 import { difference, type Tally, Verifier } from '#services/probe/verifier.ts';
 
-/** A verifier that was sent some messages, with what it has counted. */
+/** Creates a verifier, and sends messages of these lengths. `tally` holds its counts. */
 function sent(lengths: readonly number[]) {
   const tally: Tally = { sentBytes: 0, intactBytes: 0, lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
   const echoed: number[] = [];
@@ -22,8 +22,8 @@ const faults = ({ lostBytes, reorderedBytes, corruptedBytes }: Tally) => ({
 const NONE = { lostBytes: 0, reorderedBytes: 0, corruptedBytes: 0 };
 const lengths = fc.array(fc.integer({ min: MIN_FRAME_BYTES, max: 300 }), { minLength: 1, maxLength: 40 });
 
-describe('what comes back', () => {
-  test('as it was sent is intact, however it is cut up on its way', () => {
+describe('an echo', () => {
+  test('that equals the sent bytes is intact, in pieces of any size', () => {
     fc.assert(
       fc.property(lengths, fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), (sizes, cuts) => {
         const { verifier, tally, echoed, stream } = sent(sizes);
@@ -40,7 +40,7 @@ describe('what comes back', () => {
     );
   });
 
-  test('with any one byte changed is corrupted by one byte', () => {
+  test('with one changed byte is corrupted by one byte', () => {
     fc.assert(
       fc.property(lengths, fc.nat(), fc.integer({ min: 1, max: 255 }), (sizes, place, mask) => {
         const { verifier, tally, echoed, stream } = sent(sizes);
@@ -55,7 +55,7 @@ describe('what comes back', () => {
     );
   });
 
-  test('without a piece of any size is lost by so many bytes', () => {
+  test('without a piece counts as many bytes as lost', () => {
     fc.assert(
       fc.property(lengths, fc.nat(), fc.nat(), (sizes, from, size) => {
         const { verifier, tally, stream } = sent(sizes);
@@ -65,24 +65,24 @@ describe('what comes back', () => {
         verifier.end();
         expect(tally.lostBytes).toBe(end - begin);
         expect(tally.intactBytes + tally.corruptedBytes).toBe(stream.length - (end - begin));
-        // Where the ends of what is missing lie in two messages, some of what is left cannot be told from damage.
+        // If the gap begins and ends within messages, the rest of these messages may look damaged.
         expect(tally.corruptedBytes).toBeLessThan(600);
       }),
     );
   });
 
-  test('in another order is reordered, and none of it lost in the end', () => {
+  test('in another order is reordered, and nothing of it is lost', () => {
     const { verifier, tally, frames, echoed } = sent([32, 32, 64, 32, 32]);
     const [a, b, c, d, e] = frames as [Frame, Frame, Frame, Frame, Frame];
     verifier.take(join([a, c]));
-    expect(tally.lostBytes, 'not here yet').toBe(32);
+    expect(tally.lostBytes, 'not yet arrived').toBe(32);
     verifier.take(join([d, b, e]));
     verifier.end();
     expect(faults(tally)).toEqual({ ...NONE, reorderedBytes: 32 });
     expect(echoed).toEqual([0, 2, 3, 1, 4]);
   });
 
-  test('twice, or without ever having been sent, is corrupted', () => {
+  test('of a message twice, or of bytes that were never sent, is corrupted', () => {
     const { verifier, tally, frames } = sent([32, 32]);
     const [a, b] = frames as [Frame, Frame];
     verifier.take(join([a, a, b]));
@@ -91,14 +91,14 @@ describe('what comes back', () => {
     expect(faults(tally)).toEqual({ ...NONE, corruptedBytes: 32 + 17 });
   });
 
-  test('is nothing: all of it is lost', () => {
+  test('that ends early loses the rest', () => {
     const { verifier, tally, stream } = sent([32, 300]);
     verifier.take(stream.subarray(0, 40));
     verifier.end();
     expect(faults(tally)).toEqual({ ...NONE, lostBytes: 292 });
   });
 
-  test('is garbage without end: it does not fill the memory, and what follows is recognised again', () => {
+  test('of endless garbage does not fill the memory, and a later message is recognised', () => {
     const { verifier, tally, echoed, frames } = sent([MAX_FRAME_BYTES, MAX_FRAME_BYTES]);
     for (let i = 0; i < 100; i++) verifier.take(Buffer.alloc(MAX_FRAME_BYTES, 7));
     expect(tally.corruptedBytes).toBeGreaterThan(200_000);
@@ -111,7 +111,7 @@ describe('what comes back', () => {
   });
 });
 
-test('messages of different numbers differ in nearly all of their filler', () => {
+test('the fillers of two messages differ in nearly all bytes', () => {
   const [a, b] = [newFrame(1, 0, MAX_FRAME_BYTES).bytes, newFrame(2, 0, MAX_FRAME_BYTES).bytes];
   expect(difference(a, b).corrupted).toBeGreaterThan(0.98 * (MAX_FRAME_BYTES - 24));
 });

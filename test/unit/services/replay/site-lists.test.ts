@@ -5,7 +5,7 @@ import { temporaryFolder } from './traces/folder.ts';
 const folder = temporaryFolder();
 
 describe('a site list', () => {
-  it('is read by its header; what it does not say is the default', async () => {
+  it('is read by its header, with defaults for missing columns', async () => {
     const path = folder.write(
       'sites.csv',
       '\uFEFFlon,cells,site,lat\r\n-122.4,3,"enb-1",37.7\r\n\r\n11.5,4,bus stop#2,48.1\r\n',
@@ -16,22 +16,22 @@ describe('a site list', () => {
     ]);
   });
 
-  it('may give slots, to some', async () => {
+  it('may give slots to some sites', async () => {
     const sites = await readSites(folder.write('slots.csv', 'site,lat,lon,slots\na,1,2,60\nb,1,2,\nc,1,2,0\n'));
     expect(sites.map((site) => site.slots)).toEqual([60, DEFAULT_SITE.slots, 0]);
   });
 
   it.each([
     ['a second site of the same name', 'site,lat,lon\na,1,2\n\nb,1,2\na,3,4\n', 5, 'site'],
-    ['a name that becomes one that is there', 'site,lat,lon\na-1,1,2\na#1,1,2\n', 3, 'site'],
+    ['a name that becomes an existing one', 'site,lat,lon\na-1,1,2\na#1,1,2\n', 3, 'site'],
     ['no name', 'site,lat,lon\n,1,2\n', 2, 'site'],
-    ['text for a number', 'site,lat,lon\na,north,2\n', 2, 'lat'],
+    ['text instead of a number', 'site,lat,lon\na,north,2\n', 2, 'lat'],
     ['a missing field', 'site,lat,lon\na,1\n', 2, 'lon'],
     ['a latitude beyond the pole', 'site,lat,lon\na,90.1,2\n', 2, 'lat'],
     ['a longitude beyond the date line', 'site,lat,lon\na,1,-181\n', 2, 'lon'],
     ['half a slot', 'site,lat,lon,slots\na,1,2,0.5\n', 2, 'slots'],
-    ['fewer than no slots', 'site,lat,lon,slots\na,1,2,-1\n', 2, 'slots'],
-  ])('with %s is refused with its line and field', async (_, text, line, field) => {
+    ['a negative number of slots', 'site,lat,lon,slots\na,1,2,-1\n', 2, 'slots'],
+  ])('with %s is refused; the error names line and field', async (_, text, line, field) => {
     const path = folder.write('wrong.csv', text);
     await expect(readSites(path)).rejects.toMatchObject({
       code: 'SITES_INVALID',
@@ -79,7 +79,7 @@ describe('a site list', () => {
       ['coordinates the wrong way round', point([37.7, -122.4], { site: 'a' }), /: lat: "-122.4" does not do/],
       ['no coordinates', point(null, { site: 'a' }), /: lat: is missing/],
       ['another geometry', { type: 'Feature', geometry: { type: 'Polygon', coordinates: [] } }, /: geometry: no Point/],
-    ])('with %s is refused with its line', async (_, feature, message) => {
+    ])('with %s is refused; the error names the line', async (_, feature, message) => {
       await expect(readSites(write(feature))).rejects.toMatchObject({
         code: 'SITES_INVALID',
         message: expect.stringMatching(new RegExp(`geojson:\\d+${message.source}`)),
@@ -93,7 +93,7 @@ describe('a site list', () => {
     });
   });
 
-  it('that is not there is refused', async () => {
+  it('that does not exist is refused', async () => {
     await expect(readSites(`${folder.path}/nothing.csv`)).rejects.toMatchObject({ code: 'SITES_INVALID' });
   });
 });

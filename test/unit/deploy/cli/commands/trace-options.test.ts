@@ -11,7 +11,7 @@ const parsed = (...args: string[]) => {
 };
 
 describe('the columns of CSV', () => {
-  it('are named in pairs, those that are called otherwise', () => {
+  it('are named as pairs of a field and its column', () => {
     expect(columnsOption('user=cab_id, t=ts,lat=latitude,lon=longitude')).toEqual({
       user: 'cab_id',
       t: 'ts',
@@ -27,11 +27,11 @@ describe('the columns of CSV', () => {
 });
 
 describe('steady positions', () => {
-  it.each(['0', '0.05', '-1', 'often', '90000', 'Infinity'])('are not every "%s" seconds', (text) => {
+  it.each(['0', '0.05', '-1', 'often', '90000', 'Infinity'])('refuse an interval of "%s" seconds', (text) => {
     expect(() => parsed('--every-seconds', text)).toThrow(/Give seconds from 0.1 to 86400/);
   });
 
-  it('are made where they are asked for, and the gap that was not given is said', async () => {
+  it('are made on request, and the report names the default gap', async () => {
     const path = folder.write('two.csv', 'user,t,lat,lon\nann,0,1,2\nann,20,1,4\nann,x,1,4\n');
     const trace = await traceOf(path, parsed('--every-seconds', '10'));
     for await (const _ of trace.batches());
@@ -41,12 +41,12 @@ describe('steady positions', () => {
     expect(samplingWords((await traceOf(path, {})).report)).toBe('as recorded');
   });
 
-  it('have a gap only where there are any', async () => {
+  it('are necessary for a gap', async () => {
     await expect(traceOf('none.csv', parsed('--gap-seconds', '10'))).rejects.toMatchObject({ code: 'USAGE' });
   });
 });
 
-it('every format can be asked for by its name, others not', () => {
+it('--format takes the name of a format, and refuses others', () => {
   expect(parsed('--format', 'sumo-fcd')).toEqual({ format: 'sumo-fcd' });
   expect(() => parsed('--format', 'kml')).toThrow(/Allowed choices are csv, events, /);
 });

@@ -18,16 +18,16 @@ function program(): Command {
   return tool;
 }
 
-describe('in bash', () => {
+describe('bash', () => {
   const script = completionScript(program(), 'bash');
-  /** What bash offers for the last of the words. */
+  /** The completions that bash offers for the last word. */
   const offered = (...words: string[]) => {
     const ask = 'eval "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tool; echo ' + '"$' + '{COMPREPLY[@]}"';
     const args = ['--norc', '-c', ask, 'bash', script, 'tool', ...words];
     return execFileSync('bash', args, { cwd: ROOT, encoding: 'utf8' }).split(/\s/).filter(Boolean);
   };
 
-  test('a command is completed, and the commands and options below it', () => {
+  test('completes a command, and its commands and options', () => {
     expect(offered('')).toEqual(['run', 'site', 'completion', '--help']);
     expect(offered('ru')).toEqual(['run']);
     expect(offered('site', 'l')).toEqual(['list']);
@@ -35,18 +35,18 @@ describe('in bash', () => {
     expect(offered('completion', 'f')).toEqual(['fish']);
   });
 
-  test('after an option with a value come its choices, or files', () => {
+  test('completes the choices of an option, or files', () => {
     expect(offered('run', '--kind', '')).toEqual(['real', 'made']);
     expect(offered('run', '--config', 'package.js')).toEqual(['package.json']);
     expect(offered('run', '--once', '--co')).toEqual(['--config']);
   });
 });
 
-test('in zsh the script of bash runs, by what zsh ships for it', () => {
+test('zsh runs the script of bash with its own bashcompinit', () => {
   expect(completionScript(program(), 'zsh')).toMatch(/^autoload -U \+X bashcompinit && bashcompinit\n_tool\(\) \{\n/);
 });
 
-test('in fish each offer is a line with its description, and quotes are escaped', () => {
+test('fish gets a line for each completion, with its description and escaped quotes', () => {
   const lines = completionScript(program(), 'fish').split('\n');
   expect(lines).toContain(
     "complete -c tool -f -n 'not __fish_seen_subcommand_from run site completion' -a run -d 'run it, don\\'t ask'",

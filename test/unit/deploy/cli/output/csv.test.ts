@@ -5,7 +5,7 @@ import { policyNames } from '#deploy/cli/run/run-simulation.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { simulate } from '#simulations/simulate.ts';
 
-test('a row for each run has every figure as the result has it, under a name with its unit', {
+test('each run has a row with the figures of its result, under names with units', {
   timeout: 120_000,
 }, async () => {
   const options = { config: DEFAULT_CONFIG, policies: ['nearest', 'never'], seeds: [1, 2] };
@@ -28,7 +28,7 @@ test('a row for each run has every figure as the result has it, under a name wit
   }
 });
 
-test('the comma in the name of a policy divides neither the row nor the names on the command line', () => {
+test('a comma in the name of a policy splits neither the row nor the list of the command line', () => {
   const names = ['tagalong', 'lyapunov(0.5,2)', 'look-ahead(300)'];
   expect(policyNames('tagalong, lyapunov(0.5,2),look-ahead(300)')).toEqual(names);
   const runs = names.map((policy) => ({

@@ -5,7 +5,7 @@ import { failureOf } from '#deploy/cli/output/failure.ts';
 import { TagalongError } from '#shared/errors.ts';
 
 describe('a failure', () => {
-  test('of what was given has status 2, any other has 1', () => {
+  test('of the input has status 2, another failure has status 1', () => {
     expect(failureOf(new TagalongError('CONFIG_INVALID', 'x.yaml:2: no'))).toEqual({
       line: 'tagalong: CONFIG_INVALID: x.yaml:2: no',
       exitCode: 2,
@@ -17,12 +17,12 @@ describe('a failure', () => {
     });
   });
 
-  test('is one line that cannot steer the terminal, whatever is quoted in it', () => {
+  test('is one line without control characters, whatever it quotes', () => {
     const { line } = failureOf(new TagalongError('EVENT_INVALID', 'a\nb\r\n\u001b[31mc\u009bd\n'));
     expect(line).toBe('tagalong: EVENT_INVALID: a b [31mc d');
   });
 
-  test('that nobody foresaw says how to find out more', () => {
+  test('of an unknown kind names TAGALONG_DEBUG', () => {
     expect(failureOf(new TypeError('x is not a function'))).toEqual({
       line: 'tagalong: INTERNAL: x is not a function (TAGALONG_DEBUG=1 shows where)',
       exitCode: 1,
@@ -30,15 +30,15 @@ describe('a failure', () => {
   });
 });
 
-describe('options', () => {
-  test('a speed is a number above 0, or max', () => {
+describe('an option', () => {
+  test('for a speed is a number above 0, or max', () => {
     expect(['1', '0.5', '1e3', 'max'].map(speedOption)).toEqual([1, 0.5, 1000, Number.POSITIVE_INFINITY]);
     for (const text of ['', ' ', '0', '-1', 'NaN', 'Infinity', 'fast']) {
       expect(() => speedOption(text), text).toThrow(InvalidArgumentError);
     }
   });
 
-  test('a port is a whole number up to 65535', () => {
+  test('for a port is a whole number up to 65535', () => {
     expect(['0', '8080', '65535'].map(portOption)).toEqual([0, 8080, 65_535]);
     for (const text of ['', '-1', '65536', '80.5', '0x50', 'http']) {
       expect(() => portOption(text), text).toThrow(InvalidArgumentError);

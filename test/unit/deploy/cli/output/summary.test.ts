@@ -60,7 +60,7 @@ const completed = (vm: string, seq: number, from: string, to: string, figures: P
     data: { ...way(vm, seq, from, to), figures: { ...FIGURES, ...figures } },
   });
 
-/** Four VMs; one move each that was completed, that failed after its switch-over, that was cancelled, that goes on. */
+/** Four VMs with one move each: completed, failed after its switch-over, cancelled, still under way. */
 const STORY: readonly Event[] = [
   declared('a', 'west'),
   declared('b', 'west'),
@@ -89,7 +89,7 @@ const STORY: readonly Event[] = [
   }),
 ];
 
-function told(events: readonly Event[]) {
+function tallied(events: readonly Event[]) {
   const tally = createTally();
   const moves = events.map((one) => tally.take(one)).filter((move) => move !== undefined);
   return { tally, moves };
@@ -99,7 +99,7 @@ const summaryOf = (events: readonly Event[]) =>
   summarize({
     fromMs: 0,
     toMs: 60_000,
-    tally: told(events).tally,
+    tally: tallied(events).tally,
     taken: { accepted: 90, events: 95, implausible: { 'null-island': 2, stale: 1 }, unattached: 7 },
     judged: new Map<LocationOutcome, number>([
       ['quiet', 80],
@@ -116,24 +116,24 @@ const summaryOf = (events: readonly Event[]) =>
 describe('the summary of a run', () => {
   const summary = summaryOf(STORY);
 
-  test('has each move once, by how it ended', () => {
+  test('counts each move once, by its outcome', () => {
     expect(summary.moves).toEqual({ ordered: 4, completed: 1, failed: 1, cancelled: 1, underWay: 1 });
     expect(summary.movedBytes).toBe(2.5e9);
     expect(summary.degraded).toEqual({ 'single-path': 1 });
   });
 
-  test('is the same where events come twice', () => {
+  test('is the same if each event arrives twice', () => {
     expect(summaryOf(STORY.flatMap((one) => [one, one]))).toEqual(summary);
   });
 
-  test('counts a VM where it is, also if its move failed on arrival', () => {
+  test('counts a VM at its site, also if its move failed after the switch-over', () => {
     expect(summary.sites).toEqual([
       { site: 'west', vmsAtFirst: 2, arrived: 0, left: 2, vmsAtEnd: 0 },
       { site: 'east', vmsAtFirst: 2, arrived: 2, left: 0, vmsAtEnd: 4 },
     ]);
   });
 
-  test('has each location once, by what became of it', () => {
+  test('counts each location once, by its outcome', () => {
     expect(summary.locations).toEqual({
       given: 100,
       unattached: 7,
@@ -143,12 +143,12 @@ describe('the summary of a run', () => {
     });
   });
 
-  test('compares what was predicted with what was measured', () => {
+  test('compares predictions with measurements', () => {
     expect(summary.predictionError.duration!.p50).toBeCloseTo(0.2);
     expect(summary.predictionError.interruption).toEqual({ p50: 0, p95: 0, max: 0 });
   });
 
-  test('says so where nothing was moved or counted', () => {
+  test('says that no move was completed, and no location counted', () => {
     const nothing = summarize({
       fromMs: 0,
       toMs: 0,
@@ -172,7 +172,7 @@ test('the closing table shows the summary', () => {
   expect(text).toMatch(/^data moved +2\.50 GB$/m);
 });
 
-test('what clients and the hypervisor say of an interruption is shown where they say something', () => {
+test('the closing table shows the interruptions that clients and the hypervisor report', () => {
   const quiet = closingTable(summaryOf(STORY));
   expect(quiet).not.toMatch(/clients' gaps|downtime/);
   const move = completed('a', 1, 'west', 'east', { clientGapMs: 431, hypervisorDowntimeMs: 6, interruptionMs: 431 });
@@ -183,21 +183,21 @@ test('what clients and the hypervisor say of an interruption is shown where they
   expect(text).toMatch(/^hypervisor's downtime +p50 6 ms/m);
 });
 
-test('each move that ended has a line that says how', () => {
-  const [done, failed, cancelled] = told(STORY).moves.map((move) => moveLine(move).replaceAll(/ +/g, ' '));
+test('each ended move has a line with its outcome', () => {
+  const [done, failed, cancelled] = tallied(STORY).moves.map((move) => moveLine(move).replaceAll(/ +/g, ' '));
   expect(done).toBe('00:00:02 a west → east 12.0 s 80 ms 100 ms 1.00 GB single-path');
   expect(failed).toBe('00:00:02 b west → east failed TIMEOUT in release: no answer (better-site)');
   expect(cancelled).toBe('00:00:02 c east → west cancelled by operator in memory (better-site)');
 });
 
 test('a line of a move fits a terminal of 80 columns', () => {
-  const [move] = told(STORY).moves;
+  const [move] = tallied(STORY).moves;
   const far = { ...move!, vm: 'vm-085', from: 'philadelphia', to: 'washington', reason: 'better-site' };
   const figures = { ...FIGURES, durationMs: 51_000, pauseMs: 353, interruptionMs: 356, bytes: 8.61e9 };
   expect(moveLine({ ...far, outcome: 'completed', figures }).length).toBeLessThanOrEqual(80);
 });
 
-test('percentiles are values that occur, half and 95 % of which are not above them', () => {
+test('percentiles are values of the list, with half and 95 % of the values at or below them', () => {
   fc.assert(
     fc.property(fc.array(fc.integer(), { minLength: 1 }), (values) => {
       const { p50, p95, max } = spread(values)!;
@@ -206,7 +206,7 @@ test('percentiles are values that occur, half and 95 % of which are not above th
       expect(share(p50)).toBeGreaterThanOrEqual(0.5);
       expect(share(p95)).toBeGreaterThanOrEqual(0.95);
       expect(share(max)).toBe(1);
-      // No smaller value would do.
+      // p50 is the smallest such value.
       expect(values.filter((value) => value < p50).length / values.length).toBeLessThan(0.5);
     }),
   );

@@ -11,7 +11,7 @@ const place = (wishes: readonly Wish[], disks: readonly Disk[], taken: readonly 
   placeLabels(wishes, { view: VIEW, disks, taken });
 const meet = (a: Placed, b: Placed) => a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < 15;
 
-test('of many names none covers another one, a disk, or the edge of the map', () => {
+test('no name covers another name, a disk or the edge of the map', () => {
   const disks = Array.from({ length: 200 }, (_, i) =>
     disk((i % 20) * 40 + ((i * 7) % 13), Math.floor(i / 20) * 60 + 10, 11),
   );
@@ -32,7 +32,7 @@ test('of many names none covers another one, a disk, or the edge of the map', ()
   expect(faults).toEqual([]);
 });
 
-test('who comes first chooses first; who finds no room is left out, unless it is needed', () => {
+test('earlier names choose first; a name without room is left out, unless it is needed', () => {
   const [only, hedge] = [
     disk(400, 300),
     [disk(400, 340, 18), disk(400, 260, 18), disk(450, 300, 25), disk(350, 300, 25)],

@@ -26,7 +26,7 @@ const fix = fc.record({
   lon: fc.double({ noNaN: true }),
 });
 
-it('gives back what it took, by time, equal times in the order they came, however little is held in memory', async () => {
+it('returns all positions in order of time, equal times in their order, with any number of them in memory', async () => {
   let spilled = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -43,7 +43,7 @@ it('gives back what it took, by time, equal times in the order they came, howeve
   expect(spilled).toBeGreaterThan(10);
 });
 
-it('leaves nothing in the folder for temporary files, also where the reader stops early', async () => {
+it('leaves no temporary file, also if the reader stops early', async () => {
   vi.stubEnv('TMPDIR', folder.path);
   const fixes = Array.from({ length: 20_000 }, (_, i) => ({ user: 'ann', atMs: (i * 7919) % 20_011, lat: i, lon: 0 }));
   for await (const batch of byTime(batchesOf(fixes, 1000), 500)) {
