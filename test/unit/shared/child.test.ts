@@ -4,16 +4,16 @@ import { type Child, startChild } from '#shared/child.ts';
 
 const script = (text: string): Child => startChild('sh', ['-c', text]);
 
-test('what it prints is awaited, and kept', async () => {
+test('printed waits for output, and the output stays available', async () => {
   const child = script('echo ready at 7; echo "a fault" >&2; exit 3');
   expect(await child.printed(/ready at (\d)/)).toBe('7');
   expect(await child.ended).toBe(3);
   expect([child.stdout, child.lastWords, child.running]).toEqual(['ready at 7\n', 'a fault', false]);
-  // Also after its end.
+  // Output is also found after the end of the program.
   expect(await child.printed(/a \w+/)).toBe('a fault');
 });
 
-test('lines come whole, from either output', async () => {
+test('onLine gets whole lines of both outputs', async () => {
   const lines: string[] = [];
   const child = startChild('sh', ['-c', 'printf one; sleep 0.1; printf "\\ntwo\\n"; echo three >&2'], {
     onLine: (line, from) => lines.push(`${from} ${line}`),
@@ -22,7 +22,7 @@ test('lines come whole, from either output', async () => {
   expect(lines.sort()).toEqual(['stderr three', 'stdout one', 'stdout two']);
 });
 
-test('waiting ends when it ends, when the time is up, and when it cannot be started', async () => {
+test('a wait fails at the end of the program, at the time limit, and if the program cannot start', async () => {
   await expect(script('exit 1').printed(/never/)).rejects.toThrow('ended without printing');
   const child = script('exec sleep 60');
   await expect(child.printed(/never/, 50)).rejects.toThrow('ran for 50 ms');
@@ -32,14 +32,14 @@ test('waiting ends when it ends, when the time is up, and when it cannot be star
   expect(none.lastWords).toContain('ENOENT');
 });
 
-test('one that ignores the request to end is killed', async () => {
+test('stop kills a program that ignores SIGTERM', async () => {
   const child = script('trap "" TERM; echo ready; while :; do sleep 0.05; done');
   await child.printed(/ready/);
   expect(await child.stop(100)).toBeNull();
   expect(child.running).toBe(false);
 });
 
-test('it does not outlive the process that started it', async () => {
+test('a program ends with the process that started it', async () => {
   const url = new URL('../../../shared/child.ts', import.meta.url).href;
   const parent = startChild(process.execPath, [
     '--input-type=module',
@@ -50,6 +50,6 @@ test('it does not outlive the process that started it', async () => {
   ]);
   const pid = await parent.printed(/child (\d+)/);
   expect(await parent.ended).toBe(0);
-  // A zombie may be left where nobody reaps it.
+  // A zombie may remain if no process reaps it.
   await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).toMatch(/\) Z/));
 });

@@ -26,7 +26,7 @@ describe('figures for people', () => {
     [999_999, '1.00 MB'],
   ])('%d bytes are %s', (n, text) => expect(bytes(n)).toBe(text));
 
-  test('bytes are never shown as a thousand of a unit', () => {
+  test('bytes are never shown as 1000 of a unit', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 999e15, noNaN: true }), (n) => {
         expect(Number(bytes(n).split(' ')[0])).toBeLessThan(1000);
@@ -34,7 +34,7 @@ describe('figures for people', () => {
     );
   });
 
-  test('three digits that say something, whatever the sign', () => {
+  test('figures have at least three significant digits, with either sign', () => {
     expect([0, 1.236, -1.236, 9.996, 12.34, -123.4, 1234.5].map(digits)).toEqual([
       '0.00',
       '1.24',
@@ -46,7 +46,7 @@ describe('figures for people', () => {
     ]);
   });
 
-  test('times are UTC, shares per cent, and one is not many', () => {
+  test('times are UTC, shares are per cent, and one thing has the singular', () => {
     const atMs = Date.UTC(2026, 2, 2, 11, 0, 41);
     expect(timeOfDay(atMs)).toBe('11:00:41');
     expect(instant(atMs)).toBe('2026-03-02 11:00:41 UTC');

@@ -45,7 +45,7 @@ function world() {
 }
 
 describe('the outbox', () => {
-  test('gives back what was written, under its key', async () => {
+  test('loads the written value of each key', async () => {
     const { outbox } = world();
     const mine = outbox();
     await mine.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
@@ -53,7 +53,7 @@ describe('the outbox', () => {
     expect(await outbox().load()).toEqual([{ key: 'a', value: { n: 2 } }]);
   });
 
-  test('publishes what follows only when the change is written', async () => {
+  test('publishes the events of a change only if the change is written', async () => {
     const { outbox, published } = world();
     const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
@@ -62,7 +62,7 @@ describe('the outbox', () => {
     expect(published).toEqual(['theirs']);
   });
 
-  test('says what it has won also where it has lost another record', async () => {
+  test('publishes the events of written records, although another record lost', async () => {
     const { outbox, published } = world();
     const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [event('theirs')] }]);
@@ -75,7 +75,7 @@ describe('the outbox', () => {
     expect(published).toEqual(['theirs', 'won']);
   });
 
-  test('whoever was overtaken can go on when it has loaded again', async () => {
+  test('a process that lost a write goes on after it has loaded again', async () => {
     const { outbox, published } = world();
     const [mine, other] = [outbox(), outbox()];
     await other.commit([{ key: 'a', value: { n: 1 }, events: [] }]);
@@ -85,7 +85,7 @@ describe('the outbox', () => {
     expect(published).toEqual(['mine']);
   });
 
-  test('says what was written and never published, when it is loaded, under the same id', async () => {
+  test('publishes written events that were not published, with the same ids, when it loads', async () => {
     const { outbox, published, breakBus } = world();
     breakBus(true);
     await expect(
@@ -97,7 +97,7 @@ describe('the outbox', () => {
     expect(published).toEqual(['e1', 'e2']);
   });
 
-  test('does not read what lies under another prefix', async () => {
+  test('ignores records under another prefix', async () => {
     const { outbox, store } = world();
     await store.put([{ key: 'tests/a', value: { value: { n: 1 }, outbox: [] }, revision: 0 }]);
     expect(await outbox().load()).toEqual([]);

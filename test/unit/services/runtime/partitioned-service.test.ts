@@ -19,7 +19,7 @@ const KIND = recordKind({
   upgrade: {},
 });
 
-/** A core that is one number. */
+/** A core whose state is one number. */
 class Sum implements Core<number | undefined> {
   #n: number;
   #changed = false;
@@ -47,7 +47,7 @@ class Sum implements Core<number | undefined> {
   }
 }
 
-/** A service that hosts a sum, and what it does in order. */
+/** Starts a service with a sum as its core. `seen` records each load. */
 async function counter() {
   const seen: string[] = [];
   let onPut = () => {};
@@ -100,19 +100,19 @@ async function counter() {
     onNextWrite(hook: () => void) {
       onPut = hook;
     },
-    /** The bus assigns the partition once more. */
+    /** Assigns the partition again. */
     assignAgain: () => assign([0]),
   };
 }
 
 describe('a partitioned service', () => {
-  test('is loaded before the first change, and then no more', async () => {
+  test('loads its state once, before the first change', async () => {
     const { add, seen } = await counter();
     expect([await add(1), await add(2)]).toEqual([1, 3]);
     expect(seen).toEqual(['load']);
   });
 
-  test('takes one change at a time, in the order they came', async () => {
+  test('makes one change at a time, in order', async () => {
     const { add, service } = await counter();
     const all = [add(1), add(10), add(100)];
     expect(service.busy).toBe(true);
@@ -121,7 +121,7 @@ describe('a partitioned service', () => {
     expect(service.busy).toBe(false);
   });
 
-  test('a refusal changes nothing, and nothing is loaded anew', async () => {
+  test('keeps its state after a refusal', async () => {
     const { add, refuse, seen, service } = await counter();
     await add(1);
     await expect(refuse()).rejects.toMatchObject({ code: 'MOVE_REFUSED' });
@@ -130,7 +130,7 @@ describe('a partitioned service', () => {
     expect(seen).toEqual(['load']);
   });
 
-  test('what was changed halfway is forgotten', async () => {
+  test('loads its state again after an error in the middle of a change', async () => {
     const { add, crash, seen } = await counter();
     await add(1);
     await expect(crash()).rejects.toThrow('halfway');
@@ -139,10 +139,10 @@ describe('a partitioned service', () => {
   });
 
   test.each([
-    ['another was first', new TagalongError('STORE_CONFLICT', 'a test')],
-    ['the bus takes nothing', new TagalongError('BUS_CLOSED', 'a test')],
-    ['the store is away', new Error('a test')],
-  ])('what could not be written is forgotten: %s', async (_, error) => {
+    ['a conflict', new TagalongError('STORE_CONFLICT', 'a test')],
+    ['a closed bus', new TagalongError('BUS_CLOSED', 'a test')],
+    ['an unreachable store', new Error('a test')],
+  ])('loads its state again after a change that was not written: %s', async (_, error) => {
     const { add, onNextWrite, seen, service } = await counter();
     await add(1);
     onNextWrite(() => {
@@ -156,7 +156,7 @@ describe('a partitioned service', () => {
     expect(service.ready()).toBe(true);
   });
 
-  test('what is outdated is loaded anew before the next change, also where that is learnt while it is written', async () => {
+  test('loads its state again before the next change after a new assignment, also during a write', async () => {
     const { add, seen, assignAgain, onNextWrite } = await counter();
     await add(1);
     assignAgain();

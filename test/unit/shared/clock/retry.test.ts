@@ -12,12 +12,12 @@ const failing = (times: number) => {
 };
 
 describe('retry', () => {
-  test('resolves with the first attempt that does', async () => {
+  test('resolves with the first successful attempt', async () => {
     expect(await retry(failing(0), { everyMs: 1 })).toBe(1);
     expect(await retry(failing(3), { everyMs: 1 })).toBe(4);
   });
 
-  test('ends with an error that does not pass, and asks once a failure', async () => {
+  test('ends with a lasting error, and classifies each error once', async () => {
     const asked: string[] = [];
     const isPassing = (error: unknown) => {
       asked.push((error as Error).message);
@@ -27,30 +27,30 @@ describe('retry', () => {
     expect(asked).toEqual(['attempt 1', 'attempt 2', 'attempt 3']);
   });
 
-  test('begins no attempt when the time is over', async () => {
+  test('begins no attempt after the time limit', async () => {
     await expect(retry(failing(9), { everyMs: 1, withinMs: -1 })).rejects.toThrow('attempt 1');
     await expect(retry(failing(1e9), { everyMs: 1, withinMs: 20 })).rejects.toThrow('attempt');
   });
 
-  test('ends when the attempts are used up', async () => {
+  test('ends after the limit of attempts', async () => {
     await expect(retry(failing(9), { everyMs: 1, tries: 3 })).rejects.toThrow('attempt 3');
     expect(await retry(failing(2), { everyMs: 1, tries: 3 })).toBe(3);
   });
 
-  test('ends after the pause where nobody needs the result any more', async () => {
+  test('ends after the pause if the result is not needed any more', async () => {
     let left = 2;
     await expect(retry(failing(9), { everyMs: 1, goOn: () => left-- > 0 })).rejects.toThrow('attempt 3');
   });
 });
 
 describe('until', () => {
-  test('looks again until it is so', async () => {
+  test('checks until the condition holds', async () => {
     let looks = 0;
     expect(await until(() => ++looks === 3, { everyMs: 1 })).toBe(true);
     expect(looks).toBe(3);
   });
 
-  test('says where it was not so in time', async () => {
+  test('returns false if the condition does not hold in time', async () => {
     expect(await until(async () => false, { everyMs: 1, withinMs: 20 })).toBe(false);
     expect(await until(() => true, { everyMs: 1, withinMs: -1 })).toBe(true);
   });

@@ -10,7 +10,7 @@ endpoints: [{ provider: north, address: 192.0.2.1 }]
 qemu: { images: { default: { disk: debian.qcow2 } } }
 `;
 
-test('what has a usual value may be left out', () => {
+test('keys with a default may be missing', () => {
   expect(agentSettings.parse(ok, 'oslo.yaml')).toMatchObject({
     stateDir: '/var/lib/tagalong',
     keptDisksBytes: 50_000_000_000,
@@ -29,7 +29,7 @@ test.each([
     'endpoints: [{ provider: north, address: 192.0.2.9 }, {',
     'oslo.yaml:6: endpoints.1.provider: is given twice; give each provider once',
   ],
-])('%s → %s is refused in one line', (from, to, message) => {
+])('%s → %s is refused; the error names line and key', (from, to, message) => {
   let error: unknown;
   try {
     agentSettings.parse(ok.replace(from, to), 'oslo.yaml');

@@ -9,7 +9,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { DEFAULT_MOVE_MODEL } from '#shared/model/move-model.ts';
 import { DEFAULT_NETWORK } from '#shared/model/network.ts';
 
-/** What is said of a wrong configuration. */
+/** Parses a wrong configuration. @returns its error */
 function refusal(text: string): { code: string; message: string } {
   try {
     parseConfig(text, 'tagalong.yaml');
@@ -17,10 +17,10 @@ function refusal(text: string): { code: string; message: string } {
     const { code, message } = error as TagalongError;
     return { code, message };
   }
-  throw new Error(`was taken:\n${text}`);
+  throw new Error(`was accepted:\n${text}`);
 }
 
-/** All values of a configuration with the keys that lead to them. */
+/** All values of a configuration, with their paths. */
 function leaves(value: unknown, path: readonly string[] = []): { path: readonly string[]; value: unknown }[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [{ path, value }];
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]));
@@ -55,13 +55,13 @@ describe('defaults', () => {
     expect(missing).toEqual([]);
   });
 
-  test('what is given replaces the default, and nothing else', () => {
+  test('a given value replaces its default only', () => {
     const config = parseConfig('http: { port: 0 }\nmove: { efficiency: { single: 0.5 } }', 'f');
     expect(config.http).toEqual({ ...DEFAULT_CONFIG.http, port: 0 });
     expect(config.move).toEqual({ ...DEFAULT_MOVE_MODEL, efficiency: { single: 0.5, multi: 0.92 } });
   });
 
-  test('a VM needs only the figures that have no usual value', () => {
+  test('a VM needs only the figures without a default', () => {
     const [vm] = parseConfig(
       `${twoSites}vms: [{ vm: v1, home: east, spec: ${spec}, sessions: [{ user: ann }] }]`,
       'f',
@@ -70,7 +70,7 @@ describe('defaults', () => {
     expect(vm?.sessions).toEqual([{ user: 'ann', weight: 1 }]);
   });
 
-  test('cannot be changed, at any depth', () => {
+  test('a configuration is frozen at any depth', () => {
     const config = parseConfig(twoSites, 'f');
     for (const part of [config, config.move.efficiency, config.sites, config.sites[0], config.sites[0]?.uplinks]) {
       expect(Object.isFrozen(part)).toBe(true);
@@ -79,7 +79,7 @@ describe('defaults', () => {
 });
 
 describe('files', () => {
-  test('YAML and JSON say the same', async () => {
+  test('YAML and JSON give the same configuration', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tagalong-config-'));
     try {
       const wanted = { policy: { dwellMs: 1 }, sites: [{ site: 'a', lat: 0, lon: 0, slots: 1, uplinks: [] }] };
@@ -93,7 +93,7 @@ describe('files', () => {
     }
   });
 
-  test('one that is not there is named', async () => {
+  test('the error about a missing file names it', async () => {
     await expect(loadConfig('/no/such/file.yaml')).rejects.toMatchObject({
       code: 'CONFIG_UNREADABLE',
       message: expect.stringContaining('/no/such/file.yaml: cannot be read (ENOENT)'),
@@ -219,11 +219,11 @@ describe('refusals', () => {
     expect(refused.message).not.toContain('\n');
   });
 
-  test('the first fault of the file is the one that is told', () => {
+  test('name the first fault of the file', () => {
     expect(refusal('policy: { margin: 0 }\nhttp: { port: -1 }\nbus: { x: 1 }').message).toContain(':1: policy.margin');
   });
 
-  test('whichever key is misspelt, its line is told and the right one suggested', () => {
+  test('name the line of any misspelt key, and suggest the right one', () => {
     const lines = stringify(DEFAULT_CONFIG).split('\n');
     const keyed = [...lines.entries()].filter(([, line]) => line.includes(':'));
     expect(keyed.length).toBeGreaterThan(50);
@@ -234,7 +234,7 @@ describe('refusals', () => {
     }
   });
 
-  test('secrets are never repeated', () => {
+  test('never contain a secret', () => {
     for (const section of ['http: { token: SECRET }', 'ingest: { pseudonymKey: SECRET }']) {
       const { message } = refusal(section);
       expect(message).toContain('has 6 characters; give a text of 16 to 512 characters');
@@ -243,7 +243,7 @@ describe('refusals', () => {
     expect(refusal('http: { token: 4242424242424242424242 }').message).not.toContain('4242');
   });
 
-  test('a token opens other addresses than loopback ones, which need none', () => {
+  test('concern an address that others can reach without a token', () => {
     expect(parseConfig('http: { host: 0.0.0.0, token: 0123456789abcdeX }', 'f').http.host).toBe('0.0.0.0');
     for (const host of ['localhost', '127.0.0.1', '127.8.9.1', '::1']) {
       expect(parseConfig(`http: { host: "${host}" }`, 'f').http.host).toBe(host);
@@ -252,7 +252,7 @@ describe('refusals', () => {
       expect(refusal(`http: { host: "${host}" }`).code).toBe('CONFIG_INVALID');
   });
 
-  test('are errors of our own kind', () => {
+  test('are TagalongErrors', () => {
     expect(() => parseConfig('x', 'f')).toThrow(TagalongError);
   });
 });

@@ -1,7 +1,7 @@
-/** Random payloads made from a JSON Schema, as far as ours go, and random damage to them. */
+/** Draws random payloads from our JSON Schemas, and damages them at random. */
 import fc from 'fast-check';
 
-/** The keywords of our schemas that values are drawn by. */
+/** The keywords of our schemas that limit the values. */
 export interface Schema {
   readonly type?: string;
   readonly const?: unknown;
@@ -38,7 +38,7 @@ export function fitting(schema: Schema): fc.Arbitrary<unknown> {
     case 'number': {
       const min = schema.exclusiveMinimum ?? schema.minimum ?? -1e12;
       const excluded = schema.exclusiveMinimum !== undefined;
-      // Minus zero is not told apart from zero by JSON.
+      // JSON does not distinguish minus zero from zero.
       return fc
         .double({ min, minExcluded: excluded, max: schema.maximum ?? 1e12, noNaN: true })
         .map((number) => number + 0);
@@ -61,7 +61,7 @@ function object(schema: Schema): fc.Arbitrary<unknown> {
   return fc.record(model, { requiredKeys: [...(schema.required ?? [])], noNullPrototype: true });
 }
 
-/** One change somewhere in a payload: a key removed, one added, or a value replaced. It may still fit, or not. */
+/** Removes a key, adds one, or replaces a value. The result may still fit its schema. */
 export function damaged(payload: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   const change = fc.record({
     kind: fc.constantFrom('remove' as const, 'add' as const, 'replace' as const),

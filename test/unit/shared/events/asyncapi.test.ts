@@ -10,7 +10,7 @@ import { fitting } from './arbitrary.ts';
 
 const document = JSON.parse(JSON.stringify(asyncApi()));
 
-/** Ajv as the AsyncAPI schemas need it: they use keywords and formats that strict mode does not know. */
+/** Ajv for the AsyncAPI schemas, which have keywords and formats that strict mode refuses. */
 function ajv(): Ajv {
   const instance = new Ajv({ strict: false, allErrors: true });
   addFormats.default(instance);
@@ -18,13 +18,13 @@ function ajv(): Ajv {
 }
 
 describe('the AsyncAPI document', () => {
-  test('in the repository is the one the schemas give; else run `npm run generate`', () => {
+  test('in the repository is up to date; else run `npm run generate`', () => {
     const text = readFileSync(new URL('../../../../shared/events/asyncapi.json', import.meta.url), 'utf8');
     expect(text).toBe(`${JSON.stringify(asyncApi(), null, 2)}\n`);
   });
 
-  test('is valid by the official JSON Schema of AsyncAPI 3.0.0', () => {
-    // The edition without ids: the other one brings a copy of the meta-schema that Ajv has already.
+  test('is valid for the official JSON Schema of AsyncAPI 3.0.0', () => {
+    // The edition with ids contains a copy of the meta-schema, which Ajv already has.
     const validate = ajv().compile(specs.schemasWithoutId['3.0.0']);
     validate(document);
     expect(validate.errors).toBeNull();
@@ -34,7 +34,7 @@ describe('the AsyncAPI document', () => {
     expect(validate({ ...document, channels: { broken: { address: 7 } } })).toBe(false);
   });
 
-  test('has a channel, a message and a schema for every event type, and every reference leads somewhere', () => {
+  test('has a channel, a message and a schema for each event type, and no dangling reference', () => {
     for (const section of [document.channels, document.components.messages]) {
       expect(Object.keys(section)).toEqual(EVENT_TYPES);
     }
@@ -46,7 +46,7 @@ describe('the AsyncAPI document', () => {
     }
   });
 
-  test('every type is sent by somebody and received by somebody', () => {
+  test('has a sender and a receiver for each type', () => {
     const actions = (type: EventType) =>
       Object.values<{ action: string; channel: { $ref: string } }>(document.operations)
         .filter(({ channel }) => channel.$ref === `#/channels/${type}`)
@@ -59,7 +59,7 @@ describe.each(EVENT_TYPES)('the message of %s', (type) => {
   const payload = `tagalong#/components/messages/${type}/payload`;
   const validate: ValidateFunction = ajv().addSchema(document, 'tagalong').compile({ $ref: payload });
 
-  test('is what we publish', () => {
+  test('accepts the events that we publish, and no others', () => {
     const schema = JSON.parse(JSON.stringify(SCHEMAS[type]));
     fc.assert(
       fc.property(fitting(schema), (payload) => {

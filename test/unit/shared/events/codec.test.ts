@@ -7,7 +7,7 @@ import { fitting } from './arbitrary.ts';
 const data = { vm: 'vm-7', user: 'alice', atMs: 1_772_449_200_000, lat: 42.35, lon: -71.06 };
 const event = envelop({ type: 'location.reported.v1', data }, 'loc:vm-7:alice:1', '/tagalong/ingest');
 
-/** What decoding says of the event with some of its fields changed. */
+/** Decodes the event with these changes. @returns the message of the error, or `accepted` */
 function faultOf(changes: Record<string, unknown>): string {
   try {
     decode(JSON.stringify({ ...event, ...changes }));
@@ -33,13 +33,13 @@ describe('an envelope', () => {
     });
   });
 
-  test('has the site as its key where a site is what it is about', () => {
+  test('of a site has the site as its key', () => {
     const site = { site: 'bos', atMs: 0, lat: 0, lon: 0, slots: 1, vms: ['vm-7'], draining: false, uplinks: [] };
     expect(keyOf({ type: 'site.reported.v1', data: site })).toBe('bos');
     expect(envelop({ type: 'site.reported.v1', data: site }, 'x', '/x').partitionkey).toBe('bos');
   });
 
-  test.each(EVENT_TYPES)('of %s comes back from the wire as it was sent', (type) => {
+  test.each(EVENT_TYPES)('of %s is the same after encoding and decoding', (type) => {
     const schema = JSON.parse(JSON.stringify(SCHEMAS[type]));
     fc.assert(
       fc.property(fitting(schema), fc.string({ minLength: 1 }), (payload, id) => {
@@ -51,7 +51,7 @@ describe('an envelope', () => {
   });
 });
 
-describe('what is refused, with the field that is wrong', () => {
+describe('decode refuses', () => {
   test('text that is not JSON', () => {
     expect(() => decode('{"specversion": ')).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
     expect(() => decode('')).toThrow(/not JSON/);
@@ -61,27 +61,27 @@ describe('what is refused, with the field that is wrong', () => {
     expect(() => decode(text)).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
   });
 
-  test('an unknown key, by its name', () => {
+  test('an unknown key', () => {
     expect(faultOf({ data: { ...data, altitude: 12 } })).toContain('data.altitude: unknown key');
   });
 
-  test('an unknown key inside a list, by its place', () => {
+  test('an unknown key in a list', () => {
     const rtts = [{ site: 'bos', rttMs: 1, hops: 3 }];
     expect(faultOf({ data: { ...data, rtts } })).toContain('data.rtts.0.hops: unknown key');
   });
 
-  test('a missing field, by its name', () => {
+  test('a missing field', () => {
     const { lat: _, ...without } = data;
     expect(faultOf({ data: without })).toContain('data.lat: is missing');
   });
 
-  test('a value out of range, by its field', () => {
+  test('a value out of range', () => {
     expect(faultOf({ data: { ...data, lat: 90.5 } })).toContain('data.lat:');
     expect(faultOf({ data: { ...data, atMs: 0.5 } })).toContain('data.atMs:');
     expect(faultOf({ data: { ...data, vm: 'no spaces' } })).toContain('data.vm:');
   });
 
-  test('a key that is not its VM: who may speak for one VM could speak for another with it', () => {
+  test('a partition key other than the VM: a sender for one VM could address another with it', () => {
     expect(faultOf({ partitionkey: 'vm-8' })).toContain('partitionkey:');
   });
 
@@ -91,24 +91,24 @@ describe('what is refused, with the field that is wrong', () => {
     }
   });
 
-  test('a time that RFC 3339 has no words for: its years have four digits', () => {
+  test('a time after the year 9999, which RFC 3339 cannot express', () => {
     const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
     expect(faultOf({ data: { ...data, atMs: lastMs } })).toBe('accepted');
     expect(faultOf({ data: { ...data, atMs: lastMs + 1 } })).toContain('data.atMs:');
   });
 
-  test('a payload that is missing, or no object', () => {
+  test('a payload that is missing, or not an object', () => {
     expect(faultOf({ data: undefined })).toContain('data.');
     expect(faultOf({ data: 'text' })).toContain('data.');
   });
 
-  test('an unknown type, with those that are known', () => {
+  test('an unknown type; the error lists the known ones', () => {
     expect(faultOf({ type: 'location.reported.v2' })).toMatch(/type: "location.reported.v2".*location\.reported\.v1/);
-    // What every object has by birth is no type either.
+    // A property that each object inherits is no type.
     expect(faultOf({ type: 'constructor' })).toContain('type: "constructor"');
   });
 
-  test.each(['id', 'source', 'partitionkey'])('an envelope whose %s is missing, empty or no string', (field) => {
+  test.each(['id', 'source', 'partitionkey'])('an envelope with a missing, empty or wrong %s', (field) => {
     for (const value of [undefined, '', 7, null]) expect(faultOf({ [field]: value })).toContain(`${field}: must be`);
   });
 
@@ -116,7 +116,7 @@ describe('what is refused, with the field that is wrong', () => {
     expect(faultOf({ specversion: '0.3' })).toContain('specversion');
   });
 
-  test('the same checks hold for an event that never was on the wire', () => {
+  test('check applies the same rules to an event that was not encoded', () => {
     expect(check(event)).toBe(event);
     expect(() => check(undefined)).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));
     expect(() => check({ ...event, data: {} })).toThrow(expect.objectContaining({ code: 'EVENT_INVALID' }));

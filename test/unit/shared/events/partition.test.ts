@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { partitionOf } from '#shared/events/index.ts';
 
-/** Modulo 2^32 leaves the hash as it is. */
+/** Modulo 2^32 does not change the hash. */
 const hashOf = (key: string) => partitionOf(key, 2 ** 32);
 
 describe('the partition of a key', () => {
@@ -20,7 +20,7 @@ describe('the partition of a key', () => {
     for (const partitions of [1, 4, 16, 100]) expect(partitionOf(key, partitions)).toBe(hash % partitions);
   });
 
-  test('other text than ASCII is hashed by its UTF-8 bytes', () => {
+  test('text beyond ASCII is hashed by its UTF-8 bytes', () => {
     const byBytes = (key: string) =>
       [...new TextEncoder().encode(key)].reduce(
         (hash, byte) => BigInt.asUintN(32, (hash ^ BigInt(byte)) * 0x01000193n),

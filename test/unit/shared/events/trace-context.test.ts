@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readTraceparent, spanIdOf, traceOf, traceparentOf } from '#shared/events/index.ts';
 
-test('the same move has the same context, another one another, and both are what W3C asks for', () => {
+test('the context of a move is valid for W3C, always the same, and different from that of another move', () => {
   const name = fc.string({ minLength: 1, maxLength: 40 });
   fc.assert(
     fc.property(name, fc.nat(), name, fc.nat(), (a, atA, b, atB) => {
@@ -15,7 +15,7 @@ test('the same move has the same context, another one another, and both are what
   );
 });
 
-test('a hundred thousand moves of VMs with names alike have as many traces', () => {
+test('a hundred thousand moves of VMs with similar names have different traces', () => {
   const ids = new Set<string>();
   for (let vm = 0; vm < 1000; vm++) for (let seq = 0; seq < 100; seq++) ids.add(traceOf(`vm-${vm}:${seq}`, 1).traceId);
   expect(ids.size).toBe(100_000);

@@ -1,4 +1,4 @@
-/** TypeBox checks our events. Here Ajv, which is somebody else's reading of JSON Schema, says whether it does it right. */
+/** TypeBox checks our events. Here Ajv, an independent implementation of JSON Schema, checks the same payloads. */
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ describe.each(EVENT_TYPES)('the schema of %s', (type) => {
   const validate = new Ajv({ strict: true, strictRequired: true }).compile(schema);
   const payload = fitting(schema);
 
-  test('takes what was made to fit it', () => {
+  test('accepts payloads that fit it', () => {
     fc.assert(
       fc.property(payload, (data) => {
         expect(faultIn(type, data)).toBeUndefined();
@@ -19,7 +19,7 @@ describe.each(EVENT_TYPES)('the schema of %s', (type) => {
     );
   });
 
-  test('takes and refuses the same as Ajv, and says where the fault is', () => {
+  test('accepts and refuses the same payloads as Ajv, and names the place of a fault', () => {
     let refused = 0;
     fc.assert(
       fc.property(damaged(payload), (data) => {
@@ -27,7 +27,7 @@ describe.each(EVENT_TYPES)('the schema of %s', (type) => {
         expect(fault === undefined).toBe(validate(data));
         if (fault !== undefined) {
           refused++;
-          // A key may be anything, blanks included.
+          // A key may be any text, also with blanks.
           expect(fault).toMatch(/^.+: .+/s);
         }
       }),

@@ -4,7 +4,7 @@ import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
 
-it('merges the cabs by time: newest first or not, CRLF or not, gzipped or not', async () => {
+it('merges the cabs by time, in either order of rows, with either line end, gzipped or not', async () => {
   folder.write('cabs/new_ab.txt', '37.75 -122.39 0 1300\n37.74 -122.38 1 1200\n37.73 -122.37 1 1000\n');
   folder.write('cabs/new_cd.txt', '37.1 -122.1 0 1100\r\n37.2 -122.2 0 1200\r\n\r\n');
   folder.write('cabs/new_ef.txt.gz', gzipSync('37.5 -122.5 0 1150\n37.6 -122.6 0 900\n37.7 -122.7 0 1250\n'));
@@ -25,12 +25,12 @@ it('merges the cabs by time: newest first or not, CRLF or not, gzipped or not', 
   ]);
 });
 
-it('reads a single cab, too', async () => {
+it('reads a single cab', async () => {
   const { fixes } = await readAll(folder.write('one/new_gh.txt', '37.75134 -122.39488 0 1213084687\n'));
   expect(fixes).toEqual([{ user: 'gh', atMs: 1_213_084_687_000, lat: 37.75134, lon: -122.39488 }]);
 });
 
-it('skips bad rows with their line, and a cab that has only such', async () => {
+it('skips bad rows, reports the line of the first, and skips a cab with bad rows only', async () => {
   folder.write('bad/new_ab.txt', '37.75 -122.39 0 1300\n37.74 -122.38 1\nx -122.37 1 1000\n');
   folder.write('bad/new_cd.txt', 'x\n');
   const { fixes, report } = await readAll(`${folder.path}/bad`);
@@ -40,7 +40,7 @@ it('skips bad rows with their line, and a cab that has only such', async () => {
   await expect(readAll(`${folder.path}/bad`, { strict: true })).rejects.toMatchObject({ code: 'TRACE_ROW_INVALID' });
 });
 
-it('loses nothing in a large merge: what comes out is what went in, by time', async () => {
+it('loses no row in a large merge', async () => {
   const expected: string[] = [];
   for (let cab = 0; cab < 20; cab++) {
     const rows = Array.from({ length: 1000 }, (_, i) => ({ t: (i * 7919 + cab * 31) % 100_003, lat: 37 + i / 10_000 }));

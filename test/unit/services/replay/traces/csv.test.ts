@@ -10,26 +10,26 @@ const folder = temporaryFolder();
 const ANN = { user: 'ann', atMs: 1_700_000_000_000, lat: 48.1, lon: 11.5 };
 
 describe('a CSV trace', () => {
-  it('is read by the names in its header, in any order, other columns ignored', async () => {
+  it('is read by the names in its header, in any order, without the other columns', async () => {
     const path = folder.write('order.csv', 'speed,lon,user,lat,t\n3,11.5,ann,48.1,1700000000\n');
     const { fixes, report } = await readAll(path);
     expect(fixes).toEqual([ANN]);
     expect(report).toMatchObject({ format: 'csv', rows: 1, bad: 0 });
   });
 
-  it('is the same with CRLF, a byte order mark, empty lines and no line end at the end', async () => {
+  it('may have CRLF, a byte order mark, empty lines and no line end at the end', async () => {
     const text = '\uFEFFuser,t,lat,lon\r\n\r\nann,1700000000,48.1,11.5\r\n \r\nann,1700000000,48.1,11.5';
     const { fixes, report } = await readAll(folder.write('crlf.csv', text));
     expect(fixes).toEqual([ANN, ANN]);
     expect(report).toMatchObject({ rows: 2, bad: 0 });
   });
 
-  it('is unzipped on the way, whatever its name says', async () => {
+  it('is unzipped if it is gzipped, with any file name', async () => {
     const path = folder.write('zipped', gzipSync('user,t,lat,lon\nann,1700000000,48.1,11.5\n'));
     expect((await readAll(path)).fixes).toEqual([ANN]);
   });
 
-  it('keeps the order of the file, and what only the plausibility filter may refuse', async () => {
+  it('keeps the order of the file, and implausible positions', async () => {
     const rows = ['ann,1700000000,48.1,11.5', 'ann,1600000000,0,0', 'ann,1700000001,95,-200'];
     const { fixes, report } = await readAll(folder.write('odd.csv', `user,t,lat,lon\n${rows.join('\n')}\n`));
     expect(fixes.map(({ atMs, lat, lon }) => [atMs, lat, lon])).toEqual([
@@ -40,7 +40,7 @@ describe('a CSV trace', () => {
     expect(report.bad).toBe(0);
   });
 
-  it('loses nothing between batches, and can be read again', async () => {
+  it('loses no row between batches, and can be read again', async () => {
     const rows = Array.from({ length: 30_000 }, (_, i) => `u${i % 7},${1_700_000_000 + i}.5,1.${i},2`);
     const trace = await openTrace(folder.write('long.csv', ['user,t,lat,lon', ...rows].join('\n')));
     for (let time = 1; time <= 2; time++) {
@@ -54,7 +54,7 @@ describe('a CSV trace', () => {
     }
   });
 
-  test('quotes may begin anywhere: what they hold is one field, and lines are still counted right', async () => {
+  test('may quote any field, also over several lines, and its lines are counted', async () => {
     const plain = Array.from({ length: 9_000 }, (_, i) => `ann,${i},1,2,x`);
     const quoted = [
       '"ann",9000,1,2,"a, ""b"" c"',
@@ -79,7 +79,7 @@ describe('a CSV trace', () => {
 describe('columns of other names', () => {
   const text = 'ts,cab_id,latitude,longitude,t\n1700000000,ann,48.1,11.5,7\n';
 
-  it('are those that were named; the others keep their own', async () => {
+  it('are read by their given names; the others keep the standard names', async () => {
     const path = folder.write('named.csv', text);
     const names = { user: 'cab_id', t: 'ts', lat: 'latitude', lon: 'longitude' };
     expect((await readAll(path, { columns: names })).fixes).toEqual([ANN]);
@@ -87,14 +87,14 @@ describe('columns of other names', () => {
     expect((await readAll(path, { columns: others })).fixes).toEqual([{ ...ANN, atMs: 7000 }]);
   });
 
-  it('are refused where the file has none of that name', async () => {
+  it('are refused if the file does not have them', async () => {
     await expect(readAll(folder.write('named.csv', text), { columns: { user: 'taxi' } })).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',
       message: expect.stringMatching(/named\.csv:1: no column "taxi" in the header, one with taxi,t,lat,lon would be/),
     });
   });
 
-  it('are for CSV only', async () => {
+  it('are refused for other formats', async () => {
     const path = folder.write('named.csv', text);
     await expect(openTrace(path, { columns: { user: 'a' }, format: 'gpx' })).rejects.toMatchObject({ code: 'USAGE' });
   });
@@ -138,7 +138,7 @@ describe('bad rows', () => {
     ['ann,1,2,1e999', 'lon'],
     ['ann,1,2,0x1f', 'lon'],
     [`${'x'.repeat(1001)},1,2,3`, 'user'],
-    // In no time, where digits could be told apart in many ways it would take hours.
+    // An ambiguous regular expression would take hours.
     [`ann,1,2,${'1'.repeat(900_000)}x`, 'lon'],
   ];
 
@@ -160,7 +160,7 @@ describe('bad rows', () => {
   });
 });
 
-describe('a CSV file that is none', () => {
+describe('an invalid CSV file', () => {
   it.each(['user', 't', 'lat', 'lon'])('without the column %s is refused when it is opened', async (column) => {
     const header = ['user', 't', 'lat', 'lon', 'speed'].filter((name) => name !== column).join(',');
     const path = folder.write('short.csv', `${header}\n1,2,3,4\n`);
@@ -170,7 +170,7 @@ describe('a CSV file that is none', () => {
     });
   });
 
-  it('with a quote that never ends is refused with the line', async () => {
+  it('with a quote that never ends is refused; the error names the line', async () => {
     const path = folder.write('open.csv', 'user,t,lat,lon\nann,1,2,3\n"ann,1,2,3\nann,1,2,3\n');
     await expect(readAll(path)).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',
@@ -178,7 +178,7 @@ describe('a CSV file that is none', () => {
     });
   });
 
-  it('that is cut off in the middle of its gzip is refused', async () => {
+  it('with a truncated gzip is refused', async () => {
     const rows = Array.from({ length: 5_000 }, (_, i) => `u${(i * 7919) % 4999},${i},1,2`);
     const zipped = gzipSync(`user,t,lat,lon\n${rows.join('\n')}\n`);
     const path = folder.write('cut.csv.gz', zipped.subarray(0, zipped.length / 2));
@@ -196,7 +196,7 @@ describe('a CSV file that is none', () => {
 
 const linux = process.platform === 'linux';
 test.skipIf(!linux)(`a reader that stops early closes the file${linux ? '' : ' [skipped: no /proc]'}`, async () => {
-  // Hardly compressible, so that the zipped file is not read to its end with the first pieces.
+  // The rows compress badly, so that the first pieces do not reach the end of the file.
   const noise = (i: number) => createHash('sha256').update(String(i)).digest('hex');
   const rows = Array.from({ length: 20_000 }, (_, i) => `ann,${i},1,2,${noise(i)}`).join('\n');
   const plain = folder.write('early.csv', `user,t,lat,lon\n${rows}`);
@@ -209,7 +209,7 @@ test.skipIf(!linux)(`a reader that stops early closes the file${linux ? '' : ' [
       expect(isOpen(path)).toBe(true);
       break;
     }
-    // Closing takes a few turns of the event loop.
+    // The file closes after a few turns of the event loop.
     for (let turn = 0; turn < 1000 && isOpen(path); turn++) await new Promise(setImmediate);
     expect(isOpen(path), path).toBe(false);
   }

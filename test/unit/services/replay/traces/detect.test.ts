@@ -12,7 +12,7 @@ it.each([
   ['JSON of another kind', '{"name": "ann"}', /found JSON "{/],
   ['XML of another kind', '<?xml version="1.0"?>\n<!-- <gpx> -->\n<k:kml/>', /found XML with the root <kml>/],
   ['prose', 'Once upon a time\n', /found a first line "Once upon a time"/],
-])('%s is no trace: the error says what was found and what is known', async (_, content, found) => {
+])('%s is no trace: the error names its content and all known formats', async (_, content, found) => {
   const path = folder.write('unknown', content);
   await expect(openTrace(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',
@@ -22,14 +22,14 @@ it.each([
   expect(TRACE_FORMATS.filter((format) => !new RegExp(`known are .*\\b${format}\\b`).test(String(said)))).toEqual([]);
 });
 
-it('a folder is no trace where it holds none, or two kinds', async () => {
+it('a folder without a trace, or with two formats, is no trace', async () => {
   folder.write('empty/notes.txt', 'x');
   folder.write('both/new_a.txt', '1 2 0 3\n');
   folder.write('both/a.gpx', '<gpx/>');
   for (const name of ['empty', 'both']) {
     await expect(openTrace(`${folder.path}/${name}`)).rejects.toMatchObject({ code: 'TRACE_UNREADABLE' });
   }
-  // Saying which one is meant helps; saying what is not there does not.
+  // --format selects one of two formats, and does not create a missing one.
   expect((await readAll(`${folder.path}/both`, { format: 'cabspotting' })).fixes).toHaveLength(1);
   await expect(openTrace(`${folder.path}/empty`, { format: 'gpx' })).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',
@@ -52,10 +52,10 @@ it.each([
   ['rome', '21;2014-02-01 00:00:00.250999+01;POINT(41.88 12.48)\n'],
   ['sumo-fcd', '<?xml version="1.0"?>\n\n<!-- <a/>\n <b/> -->\n<fcd-export xmlns:xsi="x">'],
   ['tdrive', '1,2008-02-03 12:30:08,116.41,39.91\r\n'],
-])('%s is told by %j', async (format, text) => {
+])('%s is detected by %j', async (format, text) => {
   expect(await detectFormat(folder.write('some', text))).toBe(format);
 });
 
-it('a path that is not there is unreadable', async () => {
+it('a missing file is unreadable', async () => {
   await expect(openTrace(`${folder.path}/nothing`)).rejects.toMatchObject({ code: 'TRACE_UNREADABLE' });
 });

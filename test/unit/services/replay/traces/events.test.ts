@@ -9,7 +9,7 @@ const location = (user: string, atMs: number, lat: number): Fact => ({
 });
 const line = (fact: Fact, i: number) => encode(envelop(fact, `id-${i}`, '/tagalong/ingest'));
 
-it('takes the positions of a recorded stream by time, and counts the other events', async () => {
+it('reads the positions of a recorded stream in order of time, and counts the other events', async () => {
   const facts: Fact[] = [
     location('ann', 1_700_000_005_001, 48.2),
     { type: 'session.attached.v1', data: { vm: 'vm-ann', user: 'ann', atMs: 1_700_000_000_000, weight: 1 } },
@@ -26,7 +26,7 @@ it('takes the positions of a recorded stream by time, and counts the other event
   ]);
 });
 
-it('counts as bad what is no event, and says why not', async () => {
+it('counts invalid events as bad, and reports the fault of the first', async () => {
   const good = line(location('ann', 1_700_000_000_000, 48.1), 1);
   const beyond = line(location('ann', 1_700_000_000_000, 91), 2);
   const strange = good.replace('location.reported.v1', 'location.reported.v9');

@@ -6,13 +6,13 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import type { TraceReport } from '#services/replay/traces/report.ts';
 import { openTrace } from '#services/replay/traces/trace.ts';
 
-/** A folder for the files of one test file; it is gone when the tests are over. */
+/** Makes a folder for the files of one test file, and removes it after the tests. */
 export function temporaryFolder() {
   const path = mkdtempSync(join(tmpdir(), 'tagalong-'));
   afterAll(() => rmSync(path, { recursive: true }));
   return {
     path,
-    /** Writes a file below the folder and gives back its path. */
+    /** Writes a file in the folder. @returns its path */
     write(name: string, content: string | Uint8Array): string {
       const file = join(path, name);
       mkdirSync(dirname(file), { recursive: true });

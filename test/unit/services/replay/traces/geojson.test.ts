@@ -12,7 +12,7 @@ const feature = (type: string, coordinates: unknown, properties: object, id?: st
 const collection = (...features: unknown[]) => JSON.stringify({ type: 'FeatureCollection', features }, null, 1);
 
 describe('a GeoJSON trace', () => {
-  it('has a row a point: those of a line with their times, and single ones with a time', async () => {
+  it('has a row for each point of a line with times, and for each single point with a time', async () => {
     const text = collection(
       feature(
         'LineString',
@@ -65,7 +65,7 @@ describe('a GeoJSON trace', () => {
     });
   });
 
-  it('reads files far larger than what it holds', async () => {
+  it('reads files far larger than its buffer', async () => {
     const features = Array.from({ length: 50_000 }, (_, i) =>
       feature('Point', [i % 180, 1], { t: i, user: `u${i % 5}` }),
     );
@@ -84,7 +84,7 @@ describe('a GeoJSON trace', () => {
       `{"features":["${'x'.repeat(17 * 1024 * 1024)}`,
       /:1: a value of more than 16777216/,
     ],
-  ])('is refused where it %s', async (_, text, message) => {
+  ])('is refused if it %s', async (_, text, message) => {
     await expect(readAll(folder.write('none.geojson', text), { format: 'geojson' })).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',
       message: expect.stringMatching(message),

@@ -12,7 +12,7 @@ const at = (second: number) => `2026-03-02T11:00:${String(second).padStart(2, '0
 const START_MS = Date.UTC(2026, 2, 2, 11);
 
 describe('a GPX trace', () => {
-  it('gives each track to the user of its name, and merges them by time', async () => {
+  it('takes the name of a track for its user, and merges the tracks by time', async () => {
     const ann = `<trk><name>ann</name><trkseg>${point(1, 2, at(1))}${point(3, 4, at(5))}</trkseg></trk>`;
     const bob = `<trk><name><![CDATA[Bob & co]]></name><trkseg>${point(5, 6, at(0))}</trkseg><trkseg>${point(7, 8, at(3))}</trkseg></trk>`;
     const { fixes, report } = await readAll(folder.write('two.gpx', gpx(ann + bob)));
@@ -25,7 +25,7 @@ describe('a GPX trace', () => {
     ]);
   });
 
-  it('takes the file name where a track has none, and the files of a folder together', async () => {
+  it('takes the file name for a track without a name, and merges the files of a folder', async () => {
     folder.write('walks/monday.gpx', gpx(`<trk><trkseg>${point(1, 2, at(1))}</trkseg></trk>`));
     const zipped = gzipSync(gpx(`<trk><name> </name><trkseg>${point(1, 2, at(0))}</trkseg></trk>`));
     folder.write('walks/tuesday.gpx.gz', zipped);
@@ -33,7 +33,7 @@ describe('a GPX trace', () => {
     expect(fixes.map((fix) => fix.user)).toEqual(['tuesday', 'monday']);
   });
 
-  it('knows its elements behind a prefix, and does not take an extension, a waypoint or a route for them', async () => {
+  it('accepts elements with a prefix, and ignores extensions, waypoints and routes', async () => {
     const path = folder.write(
       'prefixed.gpx',
       `<g:gpx version="1.1" xmlns:g="http://www.topografix.com/GPX/1/1">
@@ -49,7 +49,7 @@ describe('a GPX trace', () => {
     expect((await readAll(path)).fixes).toEqual([{ user: 'ann', atMs: START_MS + 1000, lat: 1, lon: 2 }]);
   });
 
-  it('skips points without a position or a time, and names the line of the first', async () => {
+  it('skips points without a position or a time, and reports the line of the first', async () => {
     const points = `${point(1, 2, at(1))}<trkpt lat="1" lon="2"></trkpt>\n<trkpt lon="2"><time>${at(2)}</time></trkpt>\n`;
     const path = folder.write('holes.gpx', gpx(`<trk><name>ann</name><trkseg>\n${points}</trkseg></trk>`));
     const { fixes, report } = await readAll(path);
@@ -65,7 +65,7 @@ describe('a GPX trace', () => {
     ['empty', ' '],
     ['nested without end', `<gpx>${'<x>'.repeat(1000)}`],
     ['another kind of XML', '<?xml version="1.0"?><kml></kml>'],
-  ])('is refused where it is %s', async (_, text) => {
+  ])('is refused if it is %s', async (_, text) => {
     const path = folder.write('broken.gpx', text);
     await expect(readAll(path, { format: 'gpx' })).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',

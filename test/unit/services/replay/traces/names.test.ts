@@ -3,17 +3,17 @@ import { expect, it } from 'vitest';
 import { fitName, userNames } from '#services/replay/traces/names.ts';
 import { faultIn } from '#shared/events/index.ts';
 
-it('leaves a name that fits as it is', () => {
+it('keeps a valid name', () => {
   for (const name of ['abboip', 'a.b_c:d@e+f-g', '7', 'x'.repeat(128)]) expect(fitName(name)).toBe(name);
 });
 
-it('replaces what does not fit', () => {
+it('replaces invalid characters', () => {
   expect(fitName('Zoë Miller')).toBe('Zo--Miller');
   expect(fitName('_7')).toBe('x_7');
   expect(fitName('x'.repeat(200))).toHaveLength(128);
 });
 
-it('any name fits the event schema, the same one always gives the same, different ones stay different', () => {
+it('makes any name valid, equal names equal and different names different', () => {
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme', minLength: 100, maxLength: 200 }));
   const schemaTakes = (user: string) =>
     faultIn('location.reported.v1', { vm: 'v', user, atMs: 0, lat: 0, lon: 0 }) === undefined;

@@ -9,7 +9,7 @@ it.each([
   ['a record a line', (records: object[]) => records.map((record) => JSON.stringify(record)).join('\n')],
   ['an array', (records: object[]) => JSON.stringify(records)],
   ['an array over many lines', (records: object[]) => JSON.stringify(records, null, 2)],
-])('reads %s: positions by time, users by topic, tracker or file', async (_, write) => {
+])('reads %s: positions in order of time, users from topic, tracker or file', async (_, write) => {
   const path = folder.write(
     'home.json',
     write([
@@ -30,14 +30,14 @@ it.each([
   expect(fixes[0]).toEqual(ANN);
 });
 
-it('skips bad records and names the line of the first', async () => {
+it('skips bad records, and reports the line of the first', async () => {
   const lines = [JSON.stringify(at(1_700_000_000)), JSON.stringify({ ...at(1), tst: 'now' }), '{"_type":', '7', '[]'];
   const path = folder.write('bad.json', lines.join('\n'));
   const { report } = await readAll(path);
   expect(report).toMatchObject({ rows: 4, bad: 3, others: 1, firstBad: expect.stringMatching(`^${path}:2: t: "now"`) });
 });
 
-it('an array that is cut off is refused with its line', async () => {
+it('refuses an array that is cut off; the error names the line', async () => {
   const path = folder.write('cut.json', JSON.stringify([at(1), at(2)], null, 1).slice(0, -20));
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',

@@ -7,7 +7,7 @@ const HEADER =
 const trip = (taxi: string, t: string, polyline: string) =>
   `"${t}620000011","C","","","${taxi}","${t}","A","False","${polyline}"\n`;
 
-it('gives each trip to its taxi, a point every 15 s, all trips by time', async () => {
+it('reads a point every 15 s of each trip, and merges the trips by time', async () => {
   const path = folder.write(
     'train.csv',
     HEADER +
@@ -28,7 +28,7 @@ it('gives each trip to its taxi, a point every 15 s, all trips by time', async (
   ]);
 });
 
-it('counts a trip whose points are no list as one bad row, and a bad point as one', async () => {
+it('counts a trip without a list of points as one bad row, and each bad point as one', async () => {
   const path = folder.write(
     'bad.csv',
     HEADER +
@@ -39,11 +39,11 @@ it('counts a trip whose points are no list as one bad row, and a bad point as on
   );
   const { fixes, report } = await readAll(path);
   expect(report).toMatchObject({ rows: 8, bad: 6, firstBad: expect.stringMatching(`^${path}:2: POLYLINE: `) });
-  // Those behind a bad one keep their time.
+  // Points after a bad one keep their time.
   expect(fixes.map(({ atMs }) => atMs / 1000)).toEqual([1_370_000_058, 1_370_000_118]);
 });
 
-it('is refused without a column that it needs', async () => {
+it('refuses a file without a necessary column', async () => {
   const path = folder.write('short.csv', 'TRIP_ID,TIMESTAMP,POLYLINE\n1,2,3\n');
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',

@@ -19,7 +19,7 @@ async function resampled(fixes: readonly Fix[], everyS: number, gapS: number) {
 }
 
 describe('positions at a steady interval', () => {
-  it('lie between those that were recorded, all users by time', async () => {
+  it('lie between the recorded ones, in order of time over all users', async () => {
     const fixes = [at('ann', 0, 10), at('bob', 3, 50), at('ann', 20, 12), at('bob', 13, 60)];
     const { positions, report } = await resampled(fixes, 5, 60);
     expect(positions).toEqual([
@@ -35,19 +35,19 @@ describe('positions at a steady interval', () => {
     expect(report).toEqual({ everyMs: 5000, gapMs: 60_000, sessions: 2, positions: 8 });
   });
 
-  it('are fewer where more were recorded', async () => {
+  it('are fewer than the recorded ones if these are denser', async () => {
     const fixes = Array.from({ length: 61 }, (_, i) => at('ann', i, i, 5));
     const { positions } = await resampled(fixes, 20, 60);
     expect(positions).toEqual([0, 20, 40, 60].map((s) => at('ann', s, s, 5)));
   });
 
-  it('are not made up within a longer silence: another session begins where it ends', async () => {
+  it('do not fill a long silence: another session begins after it', async () => {
     const { positions, report } = await resampled([at('ann', 0, 10), at('ann', 60, 11), at('ann', 121, 12)], 30, 60);
     expect(positions).toEqual([at('ann', 0, 10), at('ann', 30, 10.5), at('ann', 60, 11), at('ann', 121, 12)]);
     expect(report.sessions).toBe(2);
   });
 
-  it('lead nowhere that is no place, and what comes too late goes through as it is', async () => {
+  it('keep implausible and late positions, and do not lead to them', async () => {
     const odd = [at('ann', 10, 0, 0), at('ann', 12, 95), at('ann', -5, 9)];
     const { positions } = await resampled([at('ann', 0, 10), ...odd, at('ann', 20, 12)], 10, 60);
     expect(positions).toEqual([
@@ -66,7 +66,7 @@ describe('positions at a steady interval', () => {
   });
 });
 
-it('whatever was recorded in order: positions ascend, keep their distance, and lie within their session', async () => {
+it('positions at a steady interval ascend and lie within their session, for any track in order', async () => {
   const walk = fc.array(
     fc.record({
       user: fc.constantFrom('ann', 'bob', 'cat'),
@@ -106,7 +106,7 @@ it('whatever was recorded in order: positions ascend, keep their distance, and l
   expect(made).toBeGreaterThan(100);
 });
 
-it('is asked for when a trace is opened, and is said in its report', async () => {
+it('openTrace resamples on request, and reports it', async () => {
   const path = folder.write('two.csv', 'user,t,lat,lon\nann,0,1,2\nann,20,1,4\n');
   const { fixes, report } = await readAll(path, { sampling: { everyMs: 10_000, gapMs: 60_000 } });
   expect(fixes).toEqual([at('ann', 0, 1, 2), at('ann', 10, 1, 3), at('ann', 20, 1, 4)]);

@@ -4,7 +4,7 @@ import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
 
-it('reads latitude first, and the time with its zone', async () => {
+it('reads latitude first, and times with a zone', async () => {
   const text =
     '21;2014-02-01 00:00:00.250999+01;POINT(41.8812345678901 12.4812345678901)\n' +
     '22;2014-02-01 00:00:01.500001+01;POINT(41.9123456789012 12.4612345678901)\n';

@@ -7,7 +7,7 @@ const fcd = (content: string) =>
 const vehicle = (id: string, x: number | string, y: number | string) =>
   `<vehicle id="${id}" x="${x}" y="${y}" angle="1.2" type="car" speed="3" pos="1" lane="e_0" slope="0"/>\n`;
 
-it('x is the longitude and y the latitude; vehicles and persons move, containers are others', async () => {
+it('reads x as longitude and y as latitude, of vehicles and persons, and counts containers as others', async () => {
   const text = fcd(
     `<timestep time="0.00">\n${vehicle('a', 11.3, 44.5)}</timestep>\n<timestep time="0.50">\n${vehicle('a', 11.4, 44.6)}` +
       '<person id="p0" x="11.5" y="44.7" angle="0" speed="1" pos="0" edge="e" slope="0"/>\n' +
@@ -22,7 +22,7 @@ it('x is the longitude and y the latitude; vehicles and persons move, containers
   ]);
 });
 
-it('metres of the network are refused in one line that says what would be right', async () => {
+it('refuses metres of the network with one line', async () => {
   const path = folder.write('metres.xml', fcd(`<timestep time="0.00">\n${vehicle('a', 2557.75, 25)}</timestep>\n`));
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',
@@ -30,7 +30,7 @@ it('metres of the network are refused in one line that says what would be right'
   });
 });
 
-it('skips bad rows and names the line of the first', async () => {
+it('skips bad rows, and reports the line of the first', async () => {
   const rows = `${vehicle('a', 'inf', 44.5)}${vehicle('', 11, 44)}<vehicle id="b"/>\n${vehicle('c', 11, 44)}`;
   const path = folder.write('bad.xml', fcd(`<timestep time="0.00">\n${rows}</timestep>\n`));
   const { fixes, report } = await readAll(path);
@@ -38,7 +38,7 @@ it('skips bad rows and names the line of the first', async () => {
   expect(report).toMatchObject({ rows: 4, bad: 3, firstBad: expect.stringMatching(`^${path}:7: lon: "inf"`) });
 });
 
-it('a file that SUMO did not end is refused with its line', async () => {
+it('refuses a file that SUMO did not finish; the error names the line', async () => {
   const path = folder.write('cut.xml', '<fcd-export>\n<timestep time="0.00">\n<vehicle id="a"');
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',

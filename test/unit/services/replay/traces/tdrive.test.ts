@@ -3,7 +3,7 @@ import { readAll, temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
 
-it('merges the taxis of a folder by time: longitude first, clocks of Beijing', async () => {
+it('merges the taxis of a folder by time, with longitude first and times of Beijing', async () => {
   folder.write('taxis/1.txt', '1,2008-02-03 12:30:08,116.41,39.91\r\n1,2008-02-03 12:40:08,116.42,39.92\r\n');
   folder.write('taxis/2.txt', '2,2008-02-03 12:35:00,116.4,39.9\n');
   folder.write('taxis/3.txt', '');
@@ -16,7 +16,7 @@ it('merges the taxis of a folder by time: longitude first, clocks of Beijing', a
   ]);
 });
 
-it('reads one taxi, and is not taken for CSV without a header', async () => {
+it('reads one taxi, and is not detected as CSV', async () => {
   const { report } = await readAll(folder.write('77.txt', '77, 2008-02-03 13:30:00,116.31,39.95 \n'));
   expect(report).toMatchObject({ format: 'tdrive', rows: 1, bad: 0 });
 });

@@ -7,8 +7,8 @@ const groups: fc.Arbitrary<Alive[]> = fc.uniqueArray(
   { selector: ({ id }) => id, minLength: 1, maxLength: 20 },
 );
 
-describe('partitions are spread over members', () => {
-  test('evenly: no member has two more than another', () => {
+describe('partitions', () => {
+  test('are spread evenly: no member has two more than another', () => {
     fc.assert(
       fc.property(groups, fc.integer({ min: 1, max: 64 }), (members, partitions) => {
         const owners = assignPartitions(members, partitions, false);
@@ -20,7 +20,7 @@ describe('partitions are spread over members', () => {
     );
   });
 
-  test('alike for all who know the same members, in whatever order they heard of them', () => {
+  test('are assigned the same by each member, in any order of the members', () => {
     fc.assert(
       fc.property(groups, (members) => {
         expect(assignPartitions(members.toReversed(), 16, false)).toEqual(assignPartitions(members, 16, false));
@@ -28,7 +28,7 @@ describe('partitions are spread over members', () => {
     );
   });
 
-  test('so that most stay where they are when a member joins', () => {
+  test('mostly stay with their member when another one joins', () => {
     let [moved, fair] = [0, 0];
     for (let size = 1; size <= 8; size++) {
       for (let round = 0; round < 20; round++) {
@@ -40,11 +40,11 @@ describe('partitions are spread over members', () => {
       }
     }
     expect(moved).toBeGreaterThanOrEqual(fair * 0.9);
-    // Modulo would move nearly all: more than three times what has to.
+    // Modulo would move nearly all, more than three times the necessary number.
     expect(moved).toBeLessThan(fair * 1.8);
   });
 
-  test('of an exclusive group all to the one that has been there longest', () => {
+  test('of an exclusive group all belong to the oldest member', () => {
     const members = [
       { id: 'b', since: 7 },
       { id: 'a', since: 9 },
@@ -53,7 +53,7 @@ describe('partitions are spread over members', () => {
     expect(new Set(assignPartitions(members, 4, true))).toEqual(new Set(['b']));
   });
 
-  test('where nobody is there, to nobody', () => {
+  test('belong to nobody without members', () => {
     expect(assignPartitions([], 4, false)).toEqual([]);
     expect(assignPartitions([], 4, true)).toEqual([]);
   });

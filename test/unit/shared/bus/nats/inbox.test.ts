@@ -7,7 +7,7 @@ import { locationOf, Recorder, siteOf } from '../../../../contract/bus-events.ts
 
 const names = namesOf('t', 1);
 
-/** An inbox for locations, what it has handed out, and which messages it has acknowledged. */
+/** Creates an inbox for locations, and records its deliveries and acknowledgements. */
 function locations() {
   const seen = new Recorder();
   const acknowledged: string[] = [];
@@ -33,7 +33,7 @@ function locations() {
   return { inbox, seen, acknowledged, receive };
 }
 
-test('what is received again after a new beginning is handed out, whatever came behind it before', async () => {
+test('delivers an event that arrives again after a restart, also if later ones arrived before', async () => {
   const { inbox, seen, acknowledged, receive } = locations();
   const place = { from: 1, refusals: 0, refusedTo: 0 };
   inbox.restart(place);
@@ -50,7 +50,7 @@ test('what is received again after a new beginning is handed out, whatever came 
   expect(inbox.reached).toEqual({ from: 3, handledMs: 1_002, refusals: 0, refusedTo: 0 });
 });
 
-test('who begins where another has left off does not take that one’s name with it', () => {
+test('takes the offset of another member, and not its name', () => {
   const { inbox } = locations();
   const reached = { from: 7, handledMs: 1_006, refusals: 2, refusedTo: 9 };
   inbox.restart({ ...reached, ...{ owner: 'another', consumer: 'its own', deaths: 1 } });

@@ -4,12 +4,12 @@ import { consumerName, keyOfSubject, namesOf, ownerOf } from '#shared/bus/nats/n
 import { escapeToken, unescapeToken } from '#shared/nats/tokens.ts';
 import { locationOf } from '../../../../contract/bus-events.ts';
 
-// What JavaScript takes for text and UTF-8 cannot say is no text.
+// Half surrogates are no text: UTF-8 cannot encode them.
 const anyText = fc.string({
   unit: fc.constantFrom('a', 'Z', '0', '-', '_', '=', '.', '*', '>', ' ', '/', '~', 'é', '你', '😀', '\n'),
 });
 
-test('any text becomes a token that subjects, consumers and keys of NATS KV take, and is found in it again', () => {
+test('any text becomes a valid token for NATS, and the token becomes the text again', () => {
   fc.assert(
     fc.property(fc.oneof(anyText, fc.string({ unit: 'grapheme' })), (text) => {
       expect(escapeToken(text)).toMatch(/^[A-Za-z0-9_=-]+$/);
@@ -38,14 +38,14 @@ test('a subject names partition, type and key', () => {
   expect(names.filter(3, 'vm.declared.v1')).toBe('tagalong.3.vm.declared.v1.*');
 });
 
-test('a subject without a key names none, whatever its last token is', () => {
+test('a subject without a key gives no key', () => {
   expect(keyOfSubject('tagalong.0.location.reported.v1.vm=2Ea')).toBe('vm.a');
   for (const subject of ['tagalong.0.location.reported.v1', 'tagalong.0.a.b.c.d.e', 'tagalong.0', '']) {
     expect(keyOfSubject(subject)).toBeUndefined();
   }
 });
 
-test('a consumer’s name says whose it is', () => {
+test('the name of a consumer contains its group and partition', () => {
   fc.assert(
     fc.property(anyText, fc.nat(64), (group, partition) => {
       expect(ownerOf(consumerName(group, partition, 'x1'))).toEqual({ group, partition });

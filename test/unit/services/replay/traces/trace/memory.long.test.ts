@@ -1,4 +1,4 @@
-/** A trace may be far larger than the memory there is: what is sorted, too. */
+/** A trace may be far larger than the memory, also if it has to be sorted. */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { temporaryFolder } from '../folder.ts';
 const folder = temporaryFolder();
 const root = new URL('../../../../../../', import.meta.url).pathname;
 
-/** As objects they would take 80 bytes each: 120 MB. */
+/** As objects, rows take 80 bytes each: 120 MB. */
 const ROWS = 1_500_000;
 const HEAP_MB = 40;
 
@@ -29,7 +29,7 @@ const PROGRAM = `
 test(`${ROWS} rows out of order are sorted with a heap of ${HEAP_MB} MB`, () => {
   const path = folder.write('large/new_ab.txt', '');
   for (let at = 0; at < ROWS; at += 50_000) {
-    // Newest first, as some copies are.
+    // Some copies of traces begin with the newest row.
     const rows = Array.from({ length: 50_000 }, (_, i) => `37.75 -122.39 0 ${1_300_000_000 - at - i}`);
     appendFileSync(path, `${rows.join('\n')}\n`);
   }

@@ -1,4 +1,4 @@
-/** The readers on recorded traces, which are not part of the repository; counts are those that come with the data. */
+/** The readers read recorded traces, which are not part of the repository. The expected counts come with the data. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -15,14 +15,14 @@ const bologna = 'bologna-sumo';
 const liverpool = 'liverpool-bus14/route14_outbound.csv';
 const folder = temporaryFolder();
 
-/** A test that says what is missing where it cannot run. */
+/** A test that is skipped without its data, and then names the missing path. */
 function testWith(needs: string, name: string, run: (path: string) => Promise<void>) {
   const path = `${data}/${needs}`;
   const there = existsSync(path);
   test.skipIf(!there)(there ? name : `${name} [skipped: ${path} is missing]`, () => run(path));
 }
 
-/** Reads a long trace without keeping it. */
+/** Reads a long trace without keeping it in memory. */
 async function countedIn(path: string, options?: TraceOptions) {
   const trace = await openTrace(path, { strict: true, ...options });
   const users = new Set<string>();
@@ -86,7 +86,7 @@ describe('Bologna', () => {
 
   testWith(
     `${bologna}/bologna-joined-fcd-first300s.xml.gz`,
-    "SUMO's own XML says the same of the first 300 s as the CSV that was made of it",
+    "SUMO's XML has the same first 300 s as the CSV made from it",
     async (path) => {
       const { fixes, report } = await readAll(path, { strict: true });
       const elements = gunzipSync(readFileSync(path)).toString().split('<vehicle ').length - 1;
@@ -127,7 +127,7 @@ describe('Liverpool', () => {
 });
 
 describe('random waypoints', () => {
-  // Their coordinates are metres of a plane: the reader takes any finite numbers, and says what stands there.
+  // The coordinates are metres of a plane. The reader accepts any finite numbers.
   const columns = { t: 'step', lat: 'y_m', lon: 'x_m' };
   const sizes: [name: string, users: number, rows: number, changes: number][] = [
     ['u10_s10_t300_seed42', 10, 3_000, 53],
