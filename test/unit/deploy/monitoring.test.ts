@@ -10,7 +10,7 @@ import { virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
-import { queried, PROMETHEUS_OWN } from './monitoring/names.ts';
+import { PROMETHEUS_OWN, queried } from './monitoring/names.ts';
 
 const root = new URL('../../../', import.meta.url).pathname;
 const text = (path: string) => readFileSync(root + path, 'utf8');

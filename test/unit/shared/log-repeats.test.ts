@@ -13,7 +13,7 @@ afterEach(() => {
   lines.length = 0;
 });
 
-test('a fault that comes each second is one line a minute, which says how often it was', () => {
+test('a fault that repeats each second gives one line a minute with its number of repeats', () => {
   const { failed } = repeatedFault(log, 'it failed');
   for (let second = 0; second <= 180; second++) {
     failed(away);
@@ -27,7 +27,7 @@ test('a fault that comes each second is one line a minute, which says how often 
   ]);
 });
 
-test('a fault of another kind is said at once, and the end of all of them once', () => {
+test('a fault of another kind is logged at once, and the end of all faults once', () => {
   const { failed, succeeded } = repeatedFault(log, 'it failed', 'warn');
   succeeded();
   failed(away);
@@ -36,8 +36,8 @@ test('a fault of another kind is said at once, and the end of all of them once',
   succeeded();
   succeeded();
   failed(away);
-  const said = lines.map(({ level, msg, err }) => [level, msg, (err as { code?: string } | undefined)?.code]);
-  expect(said).toEqual([
+  const logged = lines.map(({ level, msg, err }) => [level, msg, (err as { code?: string } | undefined)?.code]);
+  expect(logged).toEqual([
     ['warn', 'it failed', 'STORE_UNREACHABLE'],
     ['warn', 'it failed', 'STORE_CONFLICT'],
     ['info', 'it failed: over', undefined],
@@ -46,7 +46,7 @@ test('a fault of another kind is said at once, and the end of all of them once',
   expect(lines[2]).toMatchObject({ times: 2, lastedMs: 2500 });
 });
 
-test('an error of ours is logged by code and message, which does not repeat those of its causes', () => {
+test('an error of ours is logged with its code and message, without its causes', () => {
   repeatedFault(log, 'it failed').failed(away);
   expect(lines[0]!.err).toEqual({
     type: 'TagalongError',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createLog, type Log, serviceLog } from '#shared/log.ts';
 
-/** What a logger writes, line by line. */
+/** Calls a function with a logger. @returns the logged lines */
 function written(write: (log: Log) => void): Record<string, unknown>[] {
   const lines: string[] = [];
   write(createLog('debug', { write: (line) => void lines.push(line) }));
@@ -11,7 +11,7 @@ function written(write: (log: Log) => void): Record<string, unknown>[] {
 const HERE = { user: 'ann', lat: 41.4993, lon: -81.6944, coordinates: [41.4993, -81.6944] };
 const traces = ['ann', '41.4993', '81.6944', 'opensesame'];
 
-describe('personal data and credentials are not written', () => {
+describe('the log withholds personal data and credentials', () => {
   test.each<[string, (log: Log) => void]>([
     ['in the object itself', (log) => log.info({ ...HERE, vm: 'v1' }, 'seen')],
     [
@@ -19,9 +19,12 @@ describe('personal data and credentials are not written', () => {
       (log) => log.info({ batch: [{ event: { data: { fix: HERE, vm: 'v1' } } }], vm: 'v1' }),
     ],
     ['in an error', (log) => log.error({ err: Object.assign(new Error('lost'), { fix: HERE }), vm: 'v1' })],
-    ['in an error that is all there is', (log) => log.error(Object.assign(new Error('lost'), HERE, { vm: 'v1' }))],
-    ['in what says itself how it is written', (log) => log.info({ shown: { toJSON: () => HERE }, vm: 'v1' })],
-    ['in what is bound to a child', (log) => log.child({ ...HERE, vm: 'v1' }).info('seen')],
+    [
+      'in an error without an object around it',
+      (log) => log.error(Object.assign(new Error('lost'), HERE, { vm: 'v1' })),
+    ],
+    ['in an object with toJSON', (log) => log.info({ shown: { toJSON: () => HERE }, vm: 'v1' })],
+    ['in the bindings of a child logger', (log) => log.child({ ...HERE, vm: 'v1' }).info('seen')],
     ['as a credential', (log) => log.info({ headers: { authorization: 'opensesame' }, token: 'opensesame', vm: 'v1' })],
   ])('%s', (_where, write) => {
     const text = JSON.stringify(written(write));
@@ -31,7 +34,7 @@ describe('personal data and credentials are not written', () => {
   });
 });
 
-test('a line has the time in ISO 8601, the level by name, the service, and what is not withheld as it is', () => {
+test('a line has the time in ISO 8601, the name of the level, the service, and all other data', () => {
   const [line] = written((log) =>
     serviceLog(log, 'ingest').info({ vm: 'v1', at: new Date(0), n: [1, { x: null }] }, 'done'),
   );
@@ -60,6 +63,6 @@ test('an object that contains itself does not hang the process', () => {
   expect(JSON.stringify(written((log) => log.info(circle)))).toContain('[too deep]');
 });
 
-test('less than the level is not written', () => {
+test('lines below the level are not written', () => {
   expect(written((log) => log.trace('nothing'))).toEqual([]);
 });

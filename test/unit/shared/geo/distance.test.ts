@@ -16,7 +16,7 @@ const position = fc.record<Position>({
   lat: fc.double({ min: -89.9, max: 89.9, noNaN: true }),
   lon: fc.double({ min: -180, max: 180, noNaN: true }),
 });
-/** On both sides of the line where -180° meets 180°. */
+/** Positions on both sides of the date line. */
 const nearDateLine = fc.record<Position>({
   lat: fc.double({ min: -60, max: 60, noNaN: true }),
   lon: fc.double({ min: -2, max: 2, noNaN: true }).map((lon) => (lon < 0 ? 180 + lon : -180 + lon)),
@@ -32,10 +32,10 @@ function chord(a: Position, b: Position): number {
 }
 
 describe('distances', () => {
-  test('by chord agree with geolib, whose earth has another radius, anywhere', () => {
+  test('by chord agree with geolib, after a correction of the radius', () => {
     fc.assert(
       fc.property(position, position, (a, b) => {
-        // geolib rounds to the metre and takes 6378.137 km for the radius.
+        // geolib rounds to the metre, and uses a radius of 6378.137 km.
         expect(Math.abs((chord(a, b) * 6378.137) / 6371 - geolibKm(a, b))).toBeLessThan(0.002 + 1e-6 * geolibKm(a, b));
         expect(distanceKm(a, b)).toBe(geolibKm(a, b));
       }),
@@ -43,7 +43,7 @@ describe('distances', () => {
     );
   });
 
-  test('on the plane are within half a percent for short ways at latitudes under 60°', () => {
+  test('on the plane are exact to half a percent for short distances at latitudes below 60°', () => {
     const near = fc.record({
       lat: fc.double({ min: -60, max: 60, noNaN: true }),
       lon: fc.double({ min: -180, max: 180, noNaN: true }),
@@ -80,7 +80,7 @@ describe('the nearest sites', () => {
     expect(new Set(found.subarray(0, n)).size).toBe(n);
     const exact = sites.map((site) => geolibKm(probe, site)).sort((a, b) => a - b);
     for (let i = 0; i < n; i++) {
-      // Compared by distance, because two sites can be equally near; geolib rounds to the metre.
+      // Compares distances, because two sites may be equally near. geolib rounds to the metre.
       expect(Math.abs(geolibKm(probe, sites[found[i]!]!) - exact[i]!)).toBeLessThan(0.003);
       expect(index.distanceKm(vector, found[i]!)).toBeCloseTo(km[i]!, 6);
     }
@@ -89,7 +89,7 @@ describe('the nearest sites', () => {
   test.each([
     ['anywhere', position],
     ['about the date line', nearDateLine],
-  ])('of a handful of sites, %s, are those that brute force with geolib finds', (_, where) => {
+  ])('of some sites, %s, are those that geolib finds by brute force', (_, where) => {
     fc.assert(
       fc.property(fc.array(where, { minLength: 1, maxLength: 60 }), where, fc.integer({ min: 1, max: 8 }), check),
       { numRuns: 500 },
@@ -99,12 +99,12 @@ describe('the nearest sites', () => {
   test.each([
     ['anywhere', position],
     ['about the date line', nearDateLine],
-  ])('of more than a thousand sites, %s, too', (_, where) => {
+  ])('of more than a thousand sites, %s, are those that geolib finds by brute force', (_, where) => {
     const many = fc.array(where, { minLength: 1001, maxLength: 1200, size: 'max' });
     fc.assert(fc.property(many, where, fc.integer({ min: 1, max: 8 }), check), { numRuns: 20 });
   });
 
-  test('of no sites are none', () => {
+  test('without sites are none', () => {
     check([], { lat: 0, lon: 0 }, 3);
   });
 });

@@ -4,14 +4,14 @@ import { assignPartitions, type Candidate } from '#shared/kafka/assigner.ts';
 
 const PARTITIONS = 16;
 const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 20 });
-/** Members that say of any partitions that they had them, also of the same. */
+/** Members that claim any partitions, also the same ones. */
 const candidates: fc.Arbitrary<Candidate[]> = ids.chain((names) =>
   fc.tuple(...names.map((id) => fc.record({ id: fc.constant(id), held: fc.uniqueArray(fc.nat(PARTITIONS - 1)) }))),
 );
 const held = (shares: ReadonlyMap<string, number[]>) => [...shares].map(([id, mine]) => ({ id, held: mine }));
 
-describe('partitions are shared', () => {
-  test('each with one member, and no member has two more than another', () => {
+describe('partitions', () => {
+  test('belong to one member each, and no member has two more than another', () => {
     fc.assert(
       fc.property(candidates, (members) => {
         const shares = assignPartitions(members, PARTITIONS, false);
@@ -24,18 +24,18 @@ describe('partitions are shared', () => {
     );
   });
 
-  test('the same by whichever member it is reckoned', () => {
+  test('are assigned the same by each member', () => {
     fc.assert(
       fc.property(candidates, fc.boolean(), (members, exclusive) => {
-        const reckoned = assignPartitions(members, PARTITIONS, exclusive);
+        const assigned = assignPartitions(members, PARTITIONS, exclusive);
         expect(new Map(assignPartitions(members.toReversed(), PARTITIONS, exclusive))).toEqual(
-          new Map([...reckoned].toReversed()),
+          new Map([...assigned].toReversed()),
         );
       }),
     );
   });
 
-  test('anew without a change where nobody came or went', () => {
+  test('stay with their members if no member joins or leaves', () => {
     fc.assert(
       fc.property(candidates, fc.boolean(), (members, exclusive) => {
         const once = assignPartitions(members, PARTITIONS, exclusive);
@@ -44,7 +44,7 @@ describe('partitions are shared', () => {
     );
   });
 
-  test('so that who comes takes only what it is to have, and what was left goes to others', () => {
+  test('move only to a new member, or from one that left', () => {
     const two = assignPartitions(
       held(assignPartitions([{ id: 'a', held: [] }], PARTITIONS, false)).concat({ id: 'b', held: [] }),
       PARTITIONS,
@@ -58,7 +58,7 @@ describe('partitions are shared', () => {
     expect(left.get('c')).toEqual(expect.arrayContaining(three.get('c')!));
   });
 
-  test('with one where the group is exclusive: who had them', () => {
+  test('of an exclusive group stay with the member that has them', () => {
     fc.assert(
       fc.property(ids, fc.nat(), (names, choice) => {
         const active = names[choice % names.length]!;

@@ -26,13 +26,13 @@ afterEach(() => {
 const push = (sendRequest: () => void) =>
   queue.push({ entry: { correlationId: 1 }, expectResponse: true, sendRequest });
 
-test('a connection on which nothing waits sets no timer', () => {
+test('a connection without waiting requests sets no timer', () => {
   push(() => {});
   queue.checkPendingRequests();
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('what waits because the broker wants a break is sent after it', () => {
+test('a request that the broker throttles is sent after the pause', () => {
   const sent = vi.fn();
   queue.maybeThrottle(500);
   push(sent);

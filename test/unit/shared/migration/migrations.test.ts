@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { type Fact, type FactOf, PHASES } from '#shared/events/index.ts';
 import type { Migrations } from '#shared/migration/migrations.ts';
-import { core, decided, done, failed, heard, inPhase, LIMITS, measured, state, truth } from './world.ts';
+import { core, decided, done, failed, inPhase, inspected, LIMITS, measured, outputOf, state } from './world.ts';
 
 const REVERSIBLE = ['prepare', 'announce', 'disk', 'memory'] as const;
 
-describe('a decision that was long on its way', () => {
-  test('is carried out from now on: what it takes is not what it waited', () => {
+describe('a decision that arrives late', () => {
+  test('is carried out from its arrival on: its delay counts neither for time-outs nor for the duration', () => {
     const migrations = core();
     migrations.apply(decided('v', 1, { atMs: 1_000 }), 50_000);
-    expect(heard(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
+    expect(outputOf(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
     migrations.advance(50_000 + LIMITS.stepTimeoutMs - 1);
-    expect(heard(migrations), 'its first step has all the time of a step').toEqual([]);
+    expect(outputOf(migrations), 'its first step has the whole time of a step').toEqual([]);
     migrations.report(
       { kind: 'failed', id: 'v:1', step: 'prepare', code: 'X', reason: 'x', measured: measured(0) },
       52_000,
@@ -21,21 +21,21 @@ describe('a decision that was long on its way', () => {
     expect(fact.data).toMatchObject({ figures: { durationMs: 3_000 } });
   });
 
-  test('is given up where it was longer on its way than a move may wait', () => {
+  test('fails if its delay is longer than a move may wait', () => {
     const migrations = core({ ...LIMITS, movesPerSite: 1 });
     migrations.apply(decided('w', 1));
-    heard(migrations);
+    outputOf(migrations);
     migrations.apply(decided('v', 1, { atMs: 1_000 }), LIMITS.queueMs + 2_000);
     migrations.advance(LIMITS.queueMs + 2_000);
-    expect(heard(migrations)).toContain('failed');
+    expect(outputOf(migrations)).toContain('failed');
   });
 });
 
 describe('a migration', () => {
-  test('goes through the six steps, each ordered when the one before is done', () => {
+  test('orders the six steps, each when the one before is done', () => {
     const migrations = core();
     migrations.apply(decided('v', 1));
-    expect(heard(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
+    expect(outputOf(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
     expect(done(migrations, 'v:1', 'prepare')).toEqual(['begin announce']);
     expect(done(migrations, 'v:1', 'announce')).toEqual(['begin disk']);
     expect(done(migrations, 'v:1', 'disk')).toEqual(['begin memory']);
@@ -45,14 +45,14 @@ describe('a migration', () => {
     expect(migrations.live.size).toBe(0);
   });
 
-  test('takes no answer to a step that it is not in', () => {
+  test('ignores answers to other steps', () => {
     const migrations = inPhase('disk');
     expect(done(migrations, 'v:1', 'prepare')).toEqual([]);
     expect(failed(migrations, 'memory')).toEqual([]);
     expect(state(migrations)).toBe('disk');
   });
 
-  test.each([...REVERSIBLE, 'switch'] as const)('is undone when %s fails, and then has failed', (step) => {
+  test.each([...REVERSIBLE, 'switch'] as const)('is undone when %s fails, and then fails', (step) => {
     const migrations = inPhase(step);
     expect(failed(migrations, step)).toEqual(['abort']);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(3) }, 9);
@@ -61,19 +61,19 @@ describe('a migration', () => {
     expect(fact.data).toMatchObject({ phase: step, code: 'BROKEN', runsAt: 'a', figures: { bytes: 3, durationMs: 9 } });
   });
 
-  test.each(REVERSIBLE)('can be taken back in %s', (step) => {
+  test.each(REVERSIBLE)('can be cancelled in %s', (step) => {
     const migrations = inPhase(step);
     migrations.cancel('v:1', 'operator', 3);
-    expect(heard(migrations)).toEqual(['abort']);
+    expect(outputOf(migrations)).toEqual(['abort']);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(3) }, 9);
-    expect(heard(migrations)).toEqual(['cancelled']);
+    expect(outputOf(migrations)).toEqual(['cancelled']);
   });
 
-  test('fails with who cancelled it where nothing can be undone', () => {
+  test('fails with UNDO_FAILED and the source of the cancellation if it cannot be undone', () => {
     const migrations = inPhase('memory');
     migrations.cancel('v:1', 'operator', 3);
-    expect(heard(migrations)).toEqual(['abort']);
-    // The abort is tried again and again, and each time the hypervisor says that nothing has changed.
+    expect(outputOf(migrations)).toEqual(['abort']);
+    // The migrator repeats the abort, and each time the hypervisor reports that nothing has changed.
     let ended: Fact | undefined;
     for (let tries = 1; ended === undefined && tries < 20; tries++) {
       expect(failed(migrations, 'abort')).toEqual(['inspect']);
@@ -89,34 +89,34 @@ describe('a migration', () => {
     });
   });
 
-  test.each(['switch', 'release'] as const)('can only go forward from %s on', (step) => {
+  test.each(['switch', 'release'] as const)('cannot be cancelled from %s on', (step) => {
     const migrations = inPhase(step);
     const tooLate = expect.objectContaining({ code: 'MIGRATION_PAST_CANCEL' });
     expect(() => migrations.cancel('v:1', 'operator', 3)).toThrow(tooLate);
     migrations.apply(decided('v', 2, { verdict: 'cancel', cancels: 'v:1' }));
-    expect(heard(migrations)).toEqual([]);
+    expect(outputOf(migrations)).toEqual([]);
     expect(state(migrations)).toBe(step);
-    // Nor while it is being asked how far the switch-over has come.
+    // It cannot be cancelled during the inspection of the switch-over either.
     migrations.resume(4);
     migrations.apply(decided('v', 2, { verdict: 'cancel', cancels: 'v:1' }));
     expect(() => migrations.cancel('v:1', 'operator', 5)).toThrow(tooLate);
-    // A VM that stands still in a switch-over that hangs would else be given up as lost instead of being resumed.
+    // Otherwise a VM in a hanging switch-over would be reported lost, and not resumed.
     expect([...migrations.live.values()][0]!.migration.undo).toBeNull();
-    expect(truth(migrations, 'b', undefined, 5)).toContain('begin release');
+    expect(inspected(migrations, 'b', undefined, 5)).toContain('begin release');
   });
 
-  test('taken back while it waits was never begun', () => {
+  test('that is cancelled while it waits never begins', () => {
     const migrations = core();
     for (const vm of ['v', 'w']) migrations.apply(decided(vm, 1));
-    heard(migrations);
+    outputOf(migrations);
     migrations.cancel('w:1', 'operator', 3);
-    expect(heard(migrations)).toEqual(['cancelled']);
+    expect(outputOf(migrations)).toEqual(['cancelled']);
     expect(() => migrations.cancel('w:1', 'operator', 4)).toThrow(
       expect.objectContaining({ code: 'MIGRATION_UNKNOWN' }),
     );
   });
 
-  test('that waits for too long has failed, and says that it never began', () => {
+  test('that waits too long fails with QUEUE_TIMEOUT', () => {
     const migrations = core({ ...LIMITS, stepTimeoutMs: 1e6 });
     for (const vm of ['v', 'w']) migrations.apply(decided(vm, 1));
     migrations.drain();
@@ -127,20 +127,20 @@ describe('a migration', () => {
     ]);
   });
 
-  test('that waits does not hold up those behind it that are free to go', () => {
+  test('that waits does not delay later ones on other sites', () => {
     const migrations = core();
     migrations.apply(decided('v', 1));
     migrations.apply(decided('w', 1));
-    heard(migrations);
+    outputOf(migrations);
     migrations.apply(decided('x', 1, { from: 'c', to: 'd' }));
-    expect(heard(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
+    expect(outputOf(migrations)).toEqual(['accepted', 'started', 'begin prepare']);
     expect(done(migrations, 'v:1', 'prepare')).toEqual(['begin announce']);
     migrations.cancel('v:1', 'operator', 3);
     migrations.report({ kind: 'aborted', id: 'v:1', measured: measured(0) }, 4);
-    expect(heard(migrations)).toContain('begin prepare');
+    expect(outputOf(migrations)).toContain('begin prepare');
   });
 
-  test('a release that fails is tried again, then given up: the VM has arrived', () => {
+  test('completes as degraded after several failed releases', () => {
     const migrations = inPhase('release');
     for (let i = 0; i < 5; i++) expect(failed(migrations, 'release')).toEqual(['begin release']);
     migrations.report(
@@ -151,7 +151,7 @@ describe('a migration', () => {
     expect(fact.data.figures.degraded).toEqual(['release-incomplete']);
   });
 
-  test('a VM that has arrived and died there has failed, at its destination, and says what to do', () => {
+  test('fails at its destination, with the next step, if the VM has died there', () => {
     const migrations = inPhase('release');
     const code = 'VM_NOT_RUNNING';
     migrations.report(
@@ -166,80 +166,80 @@ describe('a migration', () => {
   });
 });
 
-describe('what is true is asked, not guessed', () => {
+describe('the migrator asks for the true state', () => {
   test.each(PHASES)('after a restart in %s', (step) => {
     const migrations = inPhase(step);
     migrations.resume(4);
-    expect(heard(migrations)).toEqual(['inspect']);
+    expect(outputOf(migrations)).toEqual(['inspect']);
     expect(state(migrations)).toBe('asking');
   });
 
-  test('a step under way is waited for, by ordering it again', () => {
+  test('and orders a step under way again, to wait for it', () => {
     const migrations = inPhase('memory');
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, 'a', 'memory', 3)).toEqual(['begin memory']);
+    outputOf(migrations);
+    expect(inspected(migrations, 'a', 'memory', 3)).toEqual(['begin memory']);
     expect(state(migrations)).toBe('memory');
   });
 
-  test('a step that was recorded and never ordered is ordered', () => {
+  test('and orders a recorded step that was never ordered', () => {
     const migrations = inPhase('disk');
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, 'a', undefined, 2)).toEqual(['begin disk']);
+    outputOf(migrations);
+    expect(inspected(migrations, 'a', undefined, 2)).toEqual(['begin disk']);
   });
 
-  test('a VM that stands still for its switch-over is waited for', () => {
+  test('and waits for a VM in its switch-over', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, undefined, 'switch', 4)).toEqual(['begin switch']);
+    outputOf(migrations);
+    expect(inspected(migrations, undefined, 'switch', 4)).toEqual(['begin switch']);
     expect(state(migrations)).toBe('switch');
   });
 
-  test('a VM that has arrived is announced, once', () => {
+  test('and announces an arrival once', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, 'b', undefined, 5)).toEqual(['switched', 'begin release']);
+    outputOf(migrations);
+    expect(inspected(migrations, 'b', undefined, 5)).toEqual(['switched', 'begin release']);
     migrations.resume(6);
-    heard(migrations);
-    expect(truth(migrations, 'b', undefined, 5)).toEqual(['begin release']);
+    outputOf(migrations);
+    expect(inspected(migrations, 'b', undefined, 5)).toEqual(['begin release']);
   });
 
-  test('an undoing that could not be done because the VM has left goes forward', () => {
+  test('and goes forward if the VM has left before the abort', () => {
     const migrations = inPhase('memory');
     migrations.cancel('v:1', 'operator', 3);
-    heard(migrations);
+    outputOf(migrations);
     expect(failed(migrations, 'abort', 'PAST_CANCEL')).toEqual(['inspect']);
-    expect(truth(migrations, 'b', undefined, 5)).toEqual(['switched', 'begin release']);
+    expect(inspected(migrations, 'b', undefined, 5)).toEqual(['switched', 'begin release']);
     expect(done(migrations, 'v:1', 'release')).toEqual(['completed']);
   });
 
-  test('an undoing that nobody heard of is ordered again', () => {
+  test('and orders an abort again', () => {
     const migrations = inPhase('memory');
     migrations.cancel('v:1', 'operator', 3);
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, 'a', undefined, 0)).toEqual(['abort']);
+    outputOf(migrations);
+    expect(inspected(migrations, 'a', undefined, 0)).toEqual(['abort']);
   });
 
-  test('a VM that was stopped by a switch-over that is to be undone runs on at its source, whoever was restarted', () => {
+  test('and undoes a failed switch-over after a restart', () => {
     const migrations = inPhase('switch');
     expect(failed(migrations, 'switch', 'BROKEN')).toEqual(['abort']);
     migrations.resume(4);
-    heard(migrations);
-    expect(truth(migrations, undefined, 'switch', 4)).toEqual(['abort']);
+    outputOf(migrations);
+    expect(inspected(migrations, undefined, 'switch', 4)).toEqual(['abort']);
   });
 
-  /** Time-outs of a step: each is answered by `answer`. */
+  /** Lets steps time out, and calls `answer` after each. @returns the events and orders */
   const silence = (migrations: Migrations, rounds: number, answer: (i: number) => void) => {
     const all: string[] = [];
     for (let i = 0; i < rounds && migrations.live.size > 0; i++) {
       migrations.advance(migrations.nextWakeMs()!);
-      all.push(...heard(migrations));
+      all.push(...outputOf(migrations));
       answer(i);
-      all.push(...heard(migrations));
+      all.push(...outputOf(migrations));
     }
     return all;
   };
@@ -250,26 +250,26 @@ describe('what is true is asked, not guessed', () => {
       at(migrations),
     );
 
-  test('a step that hangs is undone in the end', () => {
+  test('and undoes a step that hangs', () => {
     const migrations = inPhase('memory');
-    const said = silence(migrations, 20, () => progress(migrations, 'a', 1));
-    expect(said.filter((word) => word === 'inspect').length).toBeGreaterThan(3);
-    expect(said).toContain('abort');
+    const output = silence(migrations, 20, () => progress(migrations, 'a', 1));
+    expect(output.filter((word) => word === 'inspect').length).toBeGreaterThan(3);
+    expect(output).toContain('abort');
   });
 
-  test('a step that moves bytes is waited for, however long it takes', () => {
+  test('and waits for a step that sends bytes, for any time', () => {
     const migrations = inPhase('memory');
-    const said = silence(migrations, 50, (i) => progress(migrations, 'a', i + 2));
-    expect(said).not.toContain('abort');
+    const output = silence(migrations, 50, (i) => progress(migrations, 'a', i + 2));
+    expect(output).not.toContain('abort');
     expect(state(migrations)).toBe('memory');
   });
 
-  test('nobody who answers: it has failed, and says so', () => {
+  test('and fails the migration without any answer', () => {
     const migrations = inPhase('memory');
     expect(silence(migrations, 50, () => {}).at(-1)).toBe('failed');
   });
 
-  test('a switch-over that cannot be taken back is carried on, also where it was to be undone', () => {
+  test('and continues a switch-over that cannot be undone', () => {
     const migrations = inPhase('switch');
     failed(migrations, 'switch');
     expect(failed(migrations, 'abort')).toEqual(['inspect']);
@@ -283,18 +283,18 @@ describe('what is true is asked, not guessed', () => {
       onlyForward: true,
     } as const;
     migrations.report({ ...truth, measured: measured(1) }, 5);
-    expect(heard(migrations)).toEqual(['begin switch']);
+    expect(outputOf(migrations)).toEqual(['begin switch']);
     expect(state(migrations)).toBe('switch');
   });
 
-  test('a VM that has died where it arrived is released, and not undone', () => {
+  test('and releases the source of a VM that has died at its destination', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
     migrations.drain();
-    expect(truth(migrations, undefined, 'release', 5)).toEqual(['begin release']);
+    expect(inspected(migrations, undefined, 'release', 5)).toEqual(['begin release']);
   });
 
-  test('a VM that runs nowhere is undone, and where that does not help, reported as lost with what to do', () => {
+  test('and fails the migration of a VM that runs nowhere, with the next step, if an abort does not help', () => {
     const migrations = inPhase('memory');
     const lost = () =>
       migrations.report(
@@ -321,28 +321,28 @@ describe('what is true is asked, not guessed', () => {
   });
 });
 
-describe('decisions that come again', () => {
-  test('one that was carried out is not carried out twice', () => {
+describe('a decision that arrives again', () => {
+  test('is not carried out twice', () => {
     const migrations = inPhase('release');
     done(migrations, 'v:1', 'release');
     migrations.apply(decided('v', 1));
-    expect(heard(migrations)).toEqual([]);
+    expect(outputOf(migrations)).toEqual([]);
   });
 
-  test('one that was refused because the VM was busy stays refused when the VM is free', () => {
+  test('stays refused, although the VM is free now', () => {
     const migrations = inPhase('release');
     migrations.apply(decided('v', 2));
-    expect(heard(migrations)).toEqual(['failed']);
+    expect(outputOf(migrations)).toEqual(['failed']);
     migrations.apply(decided('v', 2));
-    expect(heard(migrations)).toEqual([]);
+    expect(outputOf(migrations)).toEqual([]);
     expect(done(migrations, 'v:1', 'release')).toEqual(['completed']);
     migrations.apply(decided('v', 2));
-    expect(heard(migrations)).toEqual([]);
+    expect(outputOf(migrations)).toEqual([]);
     migrations.apply(decided('v', 3));
-    expect(heard(migrations)).toContain('accepted');
+    expect(outputOf(migrations)).toContain('accepted');
   });
 
-  test('a restored core knows what it has seen, and keeps to the limits', () => {
+  test('is ignored by a restored core, which also keeps to the limits', () => {
     const before = core();
     before.apply(decided('v', 1));
     before.apply(decided('w', 1));
@@ -350,10 +350,10 @@ describe('decisions that come again', () => {
     const migrations = before.withoutMigrations();
     for (const one of kept) migrations.restore(one);
     migrations.resume(5);
-    expect(heard(migrations)).toEqual(['inspect']);
+    expect(outputOf(migrations)).toEqual(['inspect']);
     migrations.apply(decided('v', 1));
     migrations.apply(decided('w', 1));
     migrations.apply(decided('x', 1));
-    expect(heard(migrations)).toEqual(['accepted']);
+    expect(outputOf(migrations)).toEqual(['accepted']);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { FactOf } from '#shared/events/index.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
-import { decided, done, heard, LIMITS } from './world.ts';
+import { decided, done, LIMITS, outputOf } from './world.ts';
 
-/** A migrator to which site `b` with two slots has reported these VMs. */
+/** A migrator whose site `b` has two slots, and has reported these VMs. */
 function world(vms: readonly string[]): Migrations {
   const migrations = new Migrations({ ...LIMITS, movesPerSite: 9, movesPerPath: 9 });
   report(migrations, 'a', 0, ['v', 'w', 'x']);
@@ -30,22 +30,22 @@ function refusal(migrations: Migrations): FactOf<'migration.failed.v1'>['data'] 
   return (events[0]!.fact as FactOf<'migration.failed.v1'>).data;
 }
 
-describe('a site that is full', () => {
-  test('takes no more, and the decision ends in one event that says so', () => {
+describe('a full site', () => {
+  test('fails a move to it with SITE_FULL', () => {
     const migrations = world(['y', 'z']);
     migrations.apply(decided('v', 1));
     expect(refusal(migrations)).toMatchObject({ migration: 'v:1', code: 'SITE_FULL', phase: 'queue', runsAt: 'a' });
   });
 
-  test('has promised its slots to those on their way', () => {
+  test('counts the VMs on their way to it', () => {
     const migrations = world(['y']);
     migrations.apply(decided('v', 1));
-    expect(heard(migrations)).toContain('accepted');
+    expect(outputOf(migrations)).toContain('accepted');
     migrations.apply(decided('w', 1));
     expect(refusal(migrations)).toMatchObject({ migration: 'w:1', code: 'SITE_FULL' });
   });
 
-  test('has room again when a move to it was called off', () => {
+  test('has room again after a cancelled move', () => {
     const migrations = world(['y']);
     migrations.apply(decided('v', 1));
     migrations.cancel('v:1', 'operator', 1);
@@ -55,28 +55,28 @@ describe('a site that is full', () => {
     );
     migrations.drain();
     migrations.apply(decided('w', 1));
-    expect(heard(migrations)).toContain('accepted');
+    expect(outputOf(migrations)).toContain('accepted');
   });
 
-  test('knows who came and who left since its last heartbeat, and believes a later one', () => {
+  test('counts arrivals and departures since its last heartbeat, and takes over a later one', () => {
     const migrations = world(['y', 'z']);
     migrations.apply(decided('y', 1, { from: 'b', to: 'c' }));
     migrations.drain();
     complete(migrations, 'y:1', 5);
     migrations.apply(decided('v', 1));
-    expect(heard(migrations), 'y has left').toContain('accepted');
+    expect(outputOf(migrations), 'y has left').toContain('accepted');
     complete(migrations, 'v:1', 6);
     migrations.apply(decided('w', 1));
-    expect(refusal(migrations), 'v has come').toMatchObject({ code: 'SITE_FULL' });
+    expect(refusal(migrations), 'v has arrived').toMatchObject({ code: 'SITE_FULL' });
     report(migrations, 'b', 3, ['y', 'z']);
     migrations.apply(decided('w', 2));
-    expect(refusal(migrations), 'an older heartbeat says less').toMatchObject({ code: 'SITE_FULL' });
+    expect(refusal(migrations), 'an older heartbeat is ignored').toMatchObject({ code: 'SITE_FULL' });
     report(migrations, 'b', 9, ['z']);
     migrations.apply(decided('w', 3));
-    expect(heard(migrations)).toContain('accepted');
+    expect(outputOf(migrations)).toContain('accepted');
   });
 
-  test('does not take the same decision when it comes again and there is room, also after a restart', () => {
+  test('ignores a repeat of the refused decision, also with room and after a restart', () => {
     const migrations = world(['y', 'z']);
     migrations.apply(decided('v', 1));
     const [record] = migrations.drain().records;
@@ -84,12 +84,12 @@ describe('a site that is full', () => {
     restarted.restore(record!);
     report(restarted, 'b', 1, []);
     restarted.apply(decided('v', 1));
-    expect(heard(restarted)).toEqual([]);
+    expect(outputOf(restarted)).toEqual([]);
     restarted.apply(decided('v', 2));
-    expect(heard(restarted)).toContain('accepted');
+    expect(outputOf(restarted)).toContain('accepted');
   });
 
-  test('is still as full after a restart as the moves of before have made it', () => {
+  test('stays full after a restart', () => {
     const migrations = world(['y']);
     migrations.apply(decided('v', 1));
     const [record] = migrations.drain().records;

@@ -18,7 +18,7 @@ test('a migration ends in the terminal types, and in no other one', () => {
   expect(EVENT_TYPES.filter((type) => isEnd({ type }))).toEqual(TERMINAL_TYPES);
 });
 
-test('the VM runs at the destination after a completed move, and where it came from after a cancelled one', () => {
+test('the VM runs at the destination after a completed move, and at the source after a cancelled one', () => {
   expect(endOf({ type: 'migration.completed.v1', data: move })).toEqual({
     outcome: 'completed',
     runsAt: 'new-york',
@@ -31,7 +31,7 @@ test('the VM runs at the destination after a completed move, and where it came f
   });
 });
 
-test('a failed move says itself where the VM runs', () => {
+test('the event of a failed move names the site of the VM', () => {
   const why = { phase: 'switch', code: 'STUCK', reason: 'no answer' } as const;
   for (const runsAt of ['boston', 'new-york']) {
     expect(endOf({ type: 'migration.failed.v1', data: { ...move, ...why, runsAt } })).toEqual({

@@ -1,4 +1,4 @@
-/** The migrator's core alone; what the hypervisor would say is said by the test. */
+/** The core of the migrator alone. The test reports in place of the hypervisor. */
 import { type Data, type Fact, PHASES, type Phase } from '#shared/events/index.ts';
 import type { Measured } from '#shared/hypervisor/hypervisor.ts';
 import { Migrations } from '#shared/migration/migrations.ts';
@@ -33,8 +33,8 @@ export function decided(vm: string, seq: number, more: Partial<Data<'placement.d
   return { type: 'placement.decided.v1', data: { ...names, ...verdict, atMs: 0, spec, explanation, ...more } };
 }
 
-/** What was ordered and said since it was last asked, as short words. */
-export function heard(migrations: Migrations): string[] {
+/** Drains the core. @returns its events and orders as short words */
+export function outputOf(migrations: Migrations): string[] {
   const { events, orders } = migrations.drain();
   return [
     ...events.map(({ fact }) => fact.type.replace(/^migration\.(.*)\.v1$/, '$1')),
@@ -46,10 +46,10 @@ export const measured = (bytes: number): Measured => ({ ...NOTHING_MEASURED, byt
 
 export function done(migrations: Migrations, id: string, step: Phase, atMs = 1): string[] {
   migrations.report({ kind: 'done', id, step, measured: measured(1) }, atMs);
-  return heard(migrations);
+  return outputOf(migrations);
 }
 
-/** A migration of `vm` that is in the step `phase`. */
+/** A core with one migration of `vm` in this phase. */
 export function inPhase(phase: Phase, vm = 'v'): Migrations {
   const migrations = core();
   migrations.apply(decided(vm, 1));
@@ -61,13 +61,13 @@ export function inPhase(phase: Phase, vm = 'v'): Migrations {
   return migrations;
 }
 
-/** Has the hypervisor say that a step has failed. @returns what followed */
+/** Reports a failed step. @returns the resulting events and orders */
 export const failed = (migrations: Migrations, step: Phase | 'abort', code = 'BROKEN') => {
   migrations.report({ kind: 'failed', id: 'v:1', step, code, reason: 'a test', measured: measured(2) }, 5);
-  return heard(migrations);
+  return outputOf(migrations);
 };
-/** Has it say what is true. @returns what followed */
-export const truth = (
+/** Reports the result of an inspection. @returns the resulting events and orders */
+export const inspected = (
   migrations: Migrations,
   runsAt: string | undefined,
   underWay?: Phase,
@@ -76,7 +76,7 @@ export const truth = (
 ) => {
   const steps = PHASES.slice(0, doneUpTo);
   migrations.report({ kind: 'inspected', id: 'v:1', runsAt, done: steps, underWay, measured: measured(bytes) }, 5);
-  return heard(migrations);
+  return outputOf(migrations);
 };
-/** The state of the one migration there is. */
+/** The state of the only migration. */
 export const state = (migrations: Migrations) => [...migrations.live.values()][0]?.state;

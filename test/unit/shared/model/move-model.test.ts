@@ -17,7 +17,7 @@ function paths(...ratesBps: number[]): Path[] {
 }
 
 describe('the rate of a migration', () => {
-  test('is a share of one path, another share of the sum of several, and never above the hosts', () => {
+  test('is a share of one path, another share of several, and at most the limit of the hosts', () => {
     expect(aggregateBps(MODEL, [1e8])).toBe(0.9e8);
     expect(aggregateBps(MODEL, [1e8, 2e8])).toBeCloseTo(2.4e8);
     expect(aggregateBps(MODEL, [1e9, 1e9])).toBe(1e9);
@@ -44,7 +44,7 @@ describe('the prediction of a move', () => {
     expect(one.durationMs - two.durationMs).toBeCloseTo(copyMs - (MODEL.prepareMs.multi - MODEL.prepareMs.single));
   });
 
-  test('says so where the guest dirties faster than the paths carry, and where there is no path', () => {
+  test('does not converge if the guest dirties faster than the paths carry, or without a path', () => {
     const busy = { ...IDLE, dirtyRateBps: 2e8, workingSetBytes: 1e15 };
     expect(predictMove(MODEL, busy, paths(1e8), 10).converges).toBe(false);
     expect(predictMove(MODEL, IDLE, [], 10).converges).toBe(false);

@@ -17,14 +17,14 @@ const bonn = {
   ],
 };
 
-test('two sites have a path for each provider both have, as fast as the slower of the two uplinks', () => {
+test('two sites have a path for each common provider, with the rate of the slower uplink', () => {
   expect(pathsBetween(oslo, bonn)).toEqual([
     { id: 'bonn~oslo/north', provider: 'north', rateBps: 2e8 },
     { id: 'bonn~oslo/west', provider: 'west', rateBps: 1e8 },
   ]);
 });
 
-test('both directions are the same paths', () => {
+test('both directions have the same paths', () => {
   const ids = (paths: ReturnType<typeof pathsBetween>) => paths.map(({ id }) => id).sort();
   expect(ids(pathsBetween(bonn, oslo))).toEqual(ids(pathsBetween(oslo, bonn)));
 });

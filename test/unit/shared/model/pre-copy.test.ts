@@ -15,18 +15,18 @@ const LIMITS = { maxRounds: 30, maxPauseMs: 5000, dirtying: 'saturating' } as co
 describe('dirtied memory', () => {
   test('begins at the dirty rate and saturates at the working set', () => {
     expect(dirtiedBytes(GUEST, 1, 'saturating')).toBeCloseTo(1e4, -1);
-    // After one time constant, W/r = 10 s, a part 1 - 1/e of the working set has been written to.
+    // After one time constant, W/r = 10 s, the guest has dirtied 1 - 1/e of its working set.
     expect(dirtiedBytes(GUEST, 10_000, 'saturating')).toBeCloseTo(1e8 * (1 - Math.exp(-1)), 0);
     expect(dirtiedBytes(GUEST, 1e9, 'saturating')).toBeCloseTo(1e8, 0);
   });
 
-  test('is linear where the working set is endless, up to the RAM there is', () => {
+  test('is linear up to the RAM with an endless working set', () => {
     const linear = { ...GUEST, workingSetBytes: 1e15 };
     expect(dirtiedBytes(linear, 10_000, 'saturating') / 1e8).toBeCloseTo(1, 6);
     expect(dirtiedBytes(linear, 1e9, 'saturating')).toBe(GUEST.ramBytes);
   });
 
-  test('is linear up to the working set where it is capped', () => {
+  test('is linear up to the working set in the capped model', () => {
     expect(dirtiedBytes(GUEST, 5_000, 'capped')).toBe(5e7);
     expect(dirtiedBytes(GUEST, 10_000, 'capped')).toBe(1e8);
     expect(dirtiedBytes(GUEST, 1e9, 'capped')).toBe(1e8);
@@ -53,7 +53,7 @@ describe('dirtied memory', () => {
 });
 
 describe('after a round', () => {
-  // 1e6 bytes a second and 300 ms: up to 3e5 bytes can be sent while the VM stands still.
+  // 1e6 bytes a second and a limit of 300 ms allow 3e5 bytes during the pause.
   test.each([
     { round: 1, pendingBytes: 3e5, verdict: 'switch' },
     { round: 1, pendingBytes: 3e5 + 1, verdict: 'again' },
@@ -63,14 +63,14 @@ describe('after a round', () => {
     { round: 30, pendingBytes: 5e6 + 1, verdict: 'give-up' },
   ])('$round with $pendingBytes bytes pending: $verdict', ({ round, pendingBytes, verdict }) => {
     expect(afterRound(GUEST, LIMITS, round, pendingBytes, 1e6)).toBe(verdict);
-    // Post-copy, where it is allowed, takes the place of giving up, and of nothing else.
+    // Allowed post-copy replaces giving up, and nothing else.
     const expected = verdict === 'give-up' ? 'post-copy' : verdict;
     expect(afterRound(GUEST, { ...LIMITS, postCopy: true }, round, pendingBytes, 1e6)).toBe(expected);
   });
 });
 
 describe('pre-copy', () => {
-  test('of an idle guest is one copy of its RAM, and the switch-over costs the latency', () => {
+  test('of an idle guest is one copy of its RAM, with a pause of the latency', () => {
     expect(preCopy({ ...GUEST, dirtyRateBps: 0 }, 1e8, 5, LIMITS)).toEqual({
       copyMs: 10_005,
       stopCopyMs: 5,
@@ -80,7 +80,7 @@ describe('pre-copy', () => {
     });
   });
 
-  test('of a guest that never converges ends in post-copy where that is allowed: it stands still for the latency alone', () => {
+  test('of a guest that never converges ends in post-copy if it is allowed, with a pause of the latency', () => {
     const guest = { ...GUEST, dirtyRateBps: 1e9, workingSetBytes: 1e9 };
     const given = preCopy(guest, 1e8, 5, { ...LIMITS, maxRounds: 3, maxPauseMs: 100 });
     const moved = preCopy(guest, 1e8, 5, { ...LIMITS, maxRounds: 3, maxPauseMs: 100, postCopy: true });
@@ -90,7 +90,7 @@ describe('pre-copy', () => {
     expect(moved.bytes).toBe(given.bytes);
   });
 
-  test('pauses within the downtime limit and one latency where it converges', () => {
+  test('that converges pauses at most for the downtime limit and one latency', () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0, max: 2, noNaN: true }),
@@ -107,7 +107,7 @@ describe('pre-copy', () => {
     );
   });
 
-  test('is given up where the guest dirties faster than the paths carry', () => {
+  test('is given up if the guest dirties faster than the paths carry', () => {
     const busy = { ...GUEST, dirtyRateBps: 2e8, workingSetBytes: 1e15 };
     expect(preCopy(busy, 1e8, 5, LIMITS).verdict).toBe('give-up');
   });

@@ -2,17 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maxMinShares } from '#shared/model/sharing.ts';
 
-test('flows share a link equally, and one that is held up elsewhere leaves its part to the others', () => {
-  // The middle link carries three flows; the third one gets only 1 on its way out.
+test('flows share a link equally, and a flow with another bottleneck leaves the rest to the others', () => {
+  // The first link carries three flows. The third flow gets only 1 on the second link.
   expect(maxMinShares([10, 1], [[0], [0], [0, 1]])).toEqual([4.5, 4.5, 1]);
 });
 
-test('a flow over no link is not held up; a link that is down carries nothing', () => {
+test('a flow over no link has no limit; a link that is down carries nothing', () => {
   expect(maxMinShares([0], [[], [0]])).toEqual([Number.POSITIVE_INFINITY, 0]);
   expect(maxMinShares([5], [])).toEqual([]);
 });
 
-/** Links with rates over four orders of magnitude and flows that cross one to four of them. */
+/** Links with rates over four orders of magnitude, and flows over one to four of them. */
 const networks = fc.array(fc.double({ min: 1, max: 1e4, noNaN: true }), { minLength: 1, maxLength: 8 }).chain((rates) =>
   fc.record({
     rates: fc.constant(rates),
@@ -23,7 +23,7 @@ const networks = fc.array(fc.double({ min: 1, max: 1e4, noNaN: true }), { minLen
   }),
 );
 
-/** How much less than 1 part in 10^9 counts as equal. */
+/** Differences below 1 part in 10^9 count as equal. */
 const NEARLY = 1 + 1e-9;
 
 function loads(rates: readonly number[], flows: readonly (readonly number[])[], shares: readonly number[]): number[] {

@@ -39,24 +39,34 @@ const awaited = (more: Partial<InstanceStatus> = {}) =>
   at({ state: 'receiving', migration: move.id, role: 'destination', token: 'x', ...more });
 const arrived = (more: Partial<InstanceStatus> = {}) => at({ arrivedBy: move.id, ...more });
 
-describe('the steps that are done', () => {
+describe('done steps:', () => {
   test.each([
-    ['nothing, before it began', at({}), undefined, 0],
-    ['nothing, while only one site knows of it', leaving({ done: ['leave'] }), undefined, 0],
+    ['none before the beginning', at({}), undefined, 0],
+    ['none while one site only knows the migration', leaving({ done: ['leave'] }), undefined, 0],
     ['prepare', leaving({ done: ['leave'] }), awaited(), 1],
-    ['announce, whatever else was done out of order', leaving({ done: ['leave', 'announce', 'memory'] }), awaited(), 2],
-    ['all that can be undone', leaving(), awaited(), 4],
-    ['also while the VM is between the sites', leaving({ state: 'handed-over' }), awaited({ state: 'received' }), 4],
+    [
+      'announce, also if later steps are done out of order',
+      leaving({ done: ['leave', 'announce', 'memory'] }),
+      awaited(),
+      2,
+    ],
+    ['all reversible steps', leaving(), awaited(), 4],
+    [
+      'all reversible steps, while the VM is between the sites',
+      leaving({ state: 'handed-over' }),
+      awaited({ state: 'received' }),
+      4,
+    ],
     ['the switch', leaving({ state: 'handed-over' }), arrived({ migration: move.id }), 5],
-    ['the switch, while the source is not freed', leaving({ state: 'handed-over' }), arrived(), 5],
-    ['everything', undefined, arrived(), 6],
-    ['nothing, by an earlier migration', at({ migration: 'vm1:6' }), awaited({ migration: 'vm1:6' }), 0],
+    ['the switch, before the release of the source', leaving({ state: 'handed-over' }), arrived(), 5],
+    ['all steps', undefined, arrived(), 6],
+    ['none of this migration after an earlier one', at({ migration: 'vm1:6' }), awaited({ migration: 'vm1:6' }), 0],
   ])('%s', (_name, source, destination, count) => {
     expect(doneSteps({ source, destination }, move)).toHaveLength(count);
   });
 });
 
-test('a VM whose source has begun with post-copy can only go forward, as long as both sides may bring it about', () => {
+test('a VM in post-copy can only go forward while both sides can finish it', () => {
   const between = (postCopy: InstanceStatus['postCopy'], destination?: InstanceStatus) =>
     goesForward({ source: leaving({ state: 'handed-over', ...(postCopy && { postCopy }) }), destination }, move);
   expect(between('under-way', awaited())).toBe(true);
@@ -67,7 +77,7 @@ test('a VM whose source has begun with post-copy can only go forward, as long as
   expect(between(undefined, awaited({ state: 'received' }))).toBe(false);
 });
 
-test("a VM has died at its destination only where it is the destination's", () => {
+test('a VM has died at its destination only after its arrival', () => {
   const source = leaving({ state: 'handed-over' });
   expect(hasDied({ source, destination: arrived({ state: 'dead' }) }, move)).toBe(true);
   expect(hasDied({ source, destination: arrived() }, move)).toBe(false);
@@ -75,7 +85,7 @@ test("a VM has died at its destination only where it is the destination's", () =
   expect(hasDied({ source, destination: undefined }, move)).toBe(false);
 });
 
-test('a VM that stands still between two sites is the switch-over that somebody has to carry on', () => {
+test('a VM that is stopped between two sites is in its switch-over', () => {
   const received = awaited({ state: 'received' });
   for (const state of ['stopped', 'handed-over'] as const) {
     const ends = { source: leaving({ state }), destination: received };
@@ -98,12 +108,12 @@ test.each([
   expect(objection({ source, destination }, move, between, () => underWay)?.code).toBe(code);
 });
 
-describe('what a move has cost', () => {
+describe('the measured cost of a move', () => {
   const copy = { state: 'sent', sentBytes: 900, remainingBytes: 0, rounds: 3, rateBps: 1 } as const;
   const carriage = { bytesByProvider: { north: 600, south: 400 }, subflows: 2, plainTcp: false };
   const none = { source: 0, destination: 0 };
 
-  test('bytes are shared out as the kernel counted them', () => {
+  test('has the bytes by path in the proportions of the kernel', () => {
     const { bytes, bytesByPath } = measure(
       NOTHING_MEASURED,
       { source: leaving({ copy, carriage }), destination: undefined },
@@ -114,29 +124,29 @@ describe('what a move has cost', () => {
     expect(bytesByPath).toEqual({ 'bonn~oslo/north': 540, 'bonn~oslo/south': 360 });
   });
 
-  test('the pause is from the source stopping to the destination running, on one clock', () => {
+  test('has the pause from the stop at the source to the run at the destination, on one clock', () => {
     const source = leaving({ state: 'handed-over', stoppedAtMs: 10_000, qemuDowntimeMs: 5 });
     const destination = arrived({ resumedAtMs: 9_200 });
     const measured = measure(NOTHING_MEASURED, { source, destination }, paths, { source: 1000, destination: 50 });
     expect(measured).toMatchObject({ pauseMs: 150, interruptionMs: 150, hypervisorDowntimeMs: 5 });
   });
 
-  test('a path that joins after the first look is no single path; one that is lost later is', () => {
-    const look = (before: Parameters<typeof measure>[0], subflows: number, south: number) => {
+  test('is single-path after a lost path, and not after a late join', () => {
+    const measureAgain = (before: Parameters<typeof measure>[0], subflows: number, south: number) => {
       const bytesByProvider = { north: 600, ...(south > 0 && { south }) };
       const source = leaving({ copy, carriage: { ...carriage, subflows, bytesByProvider } });
       return measure(before, { source, destination: undefined }, paths, none);
     };
-    const early = look(NOTHING_MEASURED, 1, 0);
+    const early = measureAgain(NOTHING_MEASURED, 1, 0);
     expect(early.degraded).toEqual(['single-path']);
-    const joined = look(early, 2, 400);
+    const joined = measureAgain(early, 2, 400);
     expect(joined.degraded).toEqual([]);
-    const lost = look(joined, 1, 400);
+    const lost = measureAgain(joined, 1, 400);
     expect(lost.degraded).toEqual(['single-path']);
-    expect(look(lost, 2, 400).degraded).toEqual(['single-path']);
+    expect(measureAgain(lost, 2, 400).degraded).toEqual(['single-path']);
   });
 
-  test('totals never go back, also where an agent counts anew', () => {
+  test('never decreases, also if an agent counts from 0 again', () => {
     const before = measure(
       NOTHING_MEASURED,
       { source: leaving({ copy, carriage }), destination: undefined },
@@ -150,7 +160,7 @@ describe('what a move has cost', () => {
     });
   });
 
-  test('what was sent before it was begun again over another path counts as well', () => {
+  test('includes the bytes from before a new beginning over another path', () => {
     const earlier = { bytes: 500, bytesByPath: { 'bonn~oslo/north': 500 } };
     const ends = { source: leaving({ copy, carriage }), destination: undefined };
     const { bytes, bytesByPath } = measure(NOTHING_MEASURED, ends, paths, none, earlier);
@@ -165,7 +175,7 @@ describe('what a move has cost', () => {
     [['post-copy'], { state: 'handed-over' as const, postCopy: 'under-way' as const }],
     [['clients-unjoined'], { unjoined: 2 }],
     [[], { carriage, copy }],
-  ])('what is worse than planned is named: %j', (degraded, more) => {
+  ])('names each degradation: %j', (degraded, more) => {
     const ends = { source: leaving(more), destination: undefined };
     expect(measure(NOTHING_MEASURED, ends, paths, none).degraded).toEqual(degraded);
   });

@@ -11,7 +11,7 @@ const UPLINKS = [
 ];
 const MOVE = moveOf('vm', 'a', 'b');
 
-/** A world in which one step meets a fault, the first time it is begun. */
+/** A world in which one step has a fault when it begins first. */
 function faulty(step: Phase, fault: Fault): World {
   let met = false;
   const simulated = world({
@@ -30,18 +30,18 @@ function faulty(step: Phase, fault: Fault): World {
 const BROKEN: Fault = { kind: 'fail', code: 'BROKEN', reason: 'a test says so', afterMs: 250 };
 
 describe('a step that fails', () => {
-  test.each(PHASES)('%s: the VM runs where it was, and the step can be begun again', (step) => {
+  test.each(PHASES)('%s: the VM stays at its site, and the step can begin again', (step) => {
     const simulated = faulty(step, BROKEN);
     simulated.settle();
-    expect(simulated.heard(MOVE.id).at(-1)).toBe(`failed ${step} BROKEN`);
+    expect(simulated.reportsOf(MOVE.id).at(-1)).toBe(`failed ${step} BROKEN`);
     expect(simulated.hypervisor.running('vm')).toEqual([step === 'release' ? 'b' : 'a']);
     simulated.hypervisor.begin(step, MOVE);
     simulated.settle();
-    expect(simulated.heard(MOVE.id).at(-1)).toBe('done release');
+    expect(simulated.reportsOf(MOVE.id).at(-1)).toBe('done release');
     expect(simulated.hypervisor.running('vm')).toEqual(['b']);
   });
 
-  test('a switch that fails stopped the VM for that long, and that counts', () => {
+  test('a switch that fails counts its pause', () => {
     const simulated = faulty('switch', BROKEN);
     simulated.settle();
     expect(lastMeasured(simulated, MOVE.id)).toMatchObject({ pauseMs: 250, interruptionMs: 260 });
@@ -49,30 +49,30 @@ describe('a step that fails', () => {
 });
 
 describe('a step that hangs', () => {
-  test.each(PHASES.slice(0, 5))('%s: is never answered, and an abort gets the VM back', (step) => {
+  test.each(PHASES.slice(0, 5))('%s: gives no report, and an abort runs the VM at its source', (step) => {
     const simulated = faulty(step, { kind: 'hang' });
     simulated.settle();
     simulated.clock.advanceTo(simulated.clock.now() + 3_600_000);
-    expect(simulated.heard(MOVE.id)).toEqual(PHASES.slice(0, PHASES.indexOf(step)).map((each) => `done ${each}`));
+    expect(simulated.reportsOf(MOVE.id)).toEqual(PHASES.slice(0, PHASES.indexOf(step)).map((each) => `done ${each}`));
     expect(simulated.hypervisor.running('vm')).toEqual(step === 'switch' ? [] : ['a']);
     simulated.hypervisor.abort(MOVE);
     simulated.settle();
-    expect(simulated.heard(MOVE.id).at(-1)).toBe('aborted');
+    expect(simulated.reportsOf(MOVE.id).at(-1)).toBe('aborted');
     expect(simulated.hypervisor.running('vm')).toEqual(['a']);
   });
 });
 
-test('a slow move gets only a part of its paths', () => {
+test('a slow move gets a part of its paths only', () => {
   const copyMs = (factor: number) => {
     const simulated = faulty('memory', { kind: 'slow', factor });
     simulated.settle();
     return doneAt(simulated, MOVE.id, 'memory')! - doneAt(simulated, MOVE.id, 'disk')!;
   };
-  // The guest writes on meanwhile, so that the copy takes more than four times as long.
+  // The guest goes on writing, so that the copy takes more than four times as long.
   expect(copyMs(4) / copyMs(1)).toBeGreaterThan(4);
 });
 
-describe('whatever is ordered, and whatever fails', () => {
+describe('with any orders and faults', () => {
   const SITES = ['a', 'b', 'c'];
   const fault = fc.oneof(
     { weight: 6, arbitrary: fc.constant(undefined) },
@@ -80,7 +80,7 @@ describe('whatever is ordered, and whatever fails', () => {
     { weight: 1, arbitrary: fc.constant<Fault>({ kind: 'hang' }) },
     { weight: 1, arbitrary: fc.constant<Fault>({ kind: 'slow', factor: 3 }) },
   );
-  // Mostly the steps in order, so that moves come far, with wrong orders and aborts between them.
+  // Most orders are the next step, so that moves get far. Wrong orders and aborts come between.
   const orders = fc.array(
     fc.record({
       move: fc.nat(3),
@@ -94,7 +94,7 @@ describe('whatever is ordered, and whatever fails', () => {
     { maxLength: 60 },
   );
 
-  /** Every begin has its answer, unless it joined one under way, an abort took its place, or the step hangs. */
+  /** Asserts that each begin has its answer, unless it joined a step under way, an abort replaced it, or the step hangs. */
   const expectAnswered = (simulated: World, moves: readonly Move[], begun: ReadonlyMap<string, number>) => {
     for (const { id, ...move } of moves) {
       simulated.hypervisor.inspect({ id, ...move });
@@ -104,17 +104,17 @@ describe('whatever is ordered, and whatever fails', () => {
       for (const step of PHASES) {
         const begins = begun.get(`${id} ${step}`) ?? 0;
         const answers = simulated
-          .heard(id)
-          .filter((heard) => heard.startsWith(`done ${step}`) || heard.startsWith(`failed ${step}`)).length;
+          .reportsOf(id)
+          .filter((report) => report.startsWith(`done ${step}`) || report.startsWith(`failed ${step}`)).length;
         expect(answers).toBeLessThanOrEqual(begins);
-        if (begins > 0 && step !== excused && !simulated.heard(id).includes('aborted')) {
+        if (begins > 0 && step !== excused && !simulated.reportsOf(id).includes('aborted')) {
           expect(answers).toBeGreaterThan(0);
         }
       }
     }
   };
 
-  test('the VM never runs at two sites, is never lost, and every begin is answered', () => {
+  test('the VM never runs at two sites and is never lost, and each begin gets an answer', () => {
     fc.assert(
       fc.property(fc.infiniteStream(fault), orders, (faults, steps) => {
         const simulated = world({ faults: () => faults.next().value });
@@ -127,7 +127,7 @@ describe('whatever is ordered, and whatever fails', () => {
 
         for (const { move: index, order, thenMs } of steps) {
           const move = moves[index]!;
-          const done = simulated.heard(move.id).filter((heard) => heard.startsWith('done')).length;
+          const done = simulated.reportsOf(move.id).filter((report) => report.startsWith('done')).length;
           if (order === 'abort') hypervisor.abort(move);
           else {
             const step = order === 'next' ? PHASES[Math.min(done, 5)]! : order;
@@ -141,7 +141,7 @@ describe('whatever is ordered, and whatever fails', () => {
         }
         simulated.settle();
         expectAnswered(simulated, moves, begun);
-        // What hangs can be aborted; after that it runs somewhere, once.
+        // An abort ends a step that hangs. Then the VM runs at one site.
         for (const move of moves) hypervisor.abort(move);
         simulated.settle();
         expect(hypervisor.running('vm')).toHaveLength(1);

@@ -35,18 +35,18 @@ test('a transfer alone takes bytes ÷ rate', () => {
   expect(sentAtMs).toEqual({ one: 5000 });
 });
 
-test('a transfer that comes later slows the first down, and one that ends sets the other free', () => {
+test('a later transfer slows the first down until it ends', () => {
   const { clock, link, route, send, settle, sentAtMs } = network();
   link('a', 1000);
   send('first', route('a'), 4000);
   clock.advanceTo(2000);
   send('second', route('a'), 500);
   settle();
-  // 2000 bytes alone, 500 at half the rate until the second has ended, 1500 alone.
+  // The first sends 2000 bytes alone, 500 at half the rate until the second has ended, and 1500 alone.
   expect(sentAtMs).toEqual({ second: 3000, first: 4500 });
 });
 
-test('a transfer that is taken back sets the others free, is never answered, and keeps what it sent', () => {
+test('a cancelled transfer frees its share, gives no answer, and keeps its count of bytes', () => {
   const { clock, link, route, send, settle, sentAtMs } = network();
   link('a', 1000);
   const backed = route('a');
@@ -73,7 +73,7 @@ test('a transfer uses all its paths, and each path counts its part', () => {
   ]);
 });
 
-test('efficiency and the host ceiling are those of the model', () => {
+test('transfers have the efficiency and the host limit of the model', () => {
   const { link, route, send, settle, sentAtMs } = network({
     ...IDEAL,
     efficiency: { single: 0.5, multi: 0.8 },
@@ -87,7 +87,7 @@ test('efficiency and the host ceiling are those of the model', () => {
   expect(sentAtMs).toEqual({ single: 2000, multi: 1000, 'multi slowed': 2000 });
 });
 
-test('a path that dies on the way leaves the rest to the others; without any the transfer waits', () => {
+test('a transfer goes on over the other paths after one dies, and waits without any', () => {
   const { clock, link, route, send, settle, sentAtMs } = network();
   link('a', 1000);
   link('b', 1000);
@@ -115,7 +115,7 @@ test('transfers that share no link do not slow each other', () => {
   expect(sentAtMs).toEqual({ one: 1000, other: 1000 });
 });
 
-test('at any time the shares are the max-min fair ones, although only what is connected is computed anew', () => {
+test('the shares are always max-min fair, although only connected transfers are computed again', () => {
   const LINKS = ['a', 'b', 'c', 'd', 'e', 'f'];
   const happenings = fc.array(
     fc.oneof(
@@ -166,22 +166,22 @@ test('at any time the shares are the max-min fair ones, although only what is co
   );
 });
 
-test('one who hears of an end may take back a transfer that ends in the same instant', () => {
+test('a listener may cancel another transfer that ends at the same instant', () => {
   const { clock, fluid, link, route, settle } = network();
   link('a', 1000);
   link('b', 1000);
-  const heard: string[] = [];
+  const ended: string[] = [];
   fluid.send(route('a'), 1000, 1, () => {
-    heard.push('first');
+    ended.push('first');
     takeBack();
   });
-  const takeBack = fluid.send(route('b'), 1000, 1, () => heard.push('second'));
+  const takeBack = fluid.send(route('b'), 1000, 1, () => ended.push('second'));
   settle();
-  expect(heard).toEqual(['first']);
+  expect(ended).toEqual(['first']);
   expect(clock.now()).toBe(1000);
 });
 
-test('nothing is left of transfers that ended or were taken back: no flow on a link, no timer', () => {
+test('ended and cancelled transfers leave no flow on a link, and no timer', () => {
   const { clock, link, route, send, settle } = network();
   link('a', 1000);
   link('b', 500);

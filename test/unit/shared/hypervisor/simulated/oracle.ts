@@ -1,6 +1,6 @@
 import type { MoveModel } from '#shared/model/move-model.ts';
 
-/** A move as SimGrid has it: nothing but the copying of memory, at most 119 MiB/s for each VM. */
+/** The model of SimGrid: a move is the copy of memory only, with at most 119 MiB/s for each VM. */
 export const ORACLE: MoveModel = {
   efficiency: { single: 1, multi: 1 },
   hostRateBps: 119 * 1024 ** 2,

@@ -1,4 +1,4 @@
-/** A simulated hypervisor under a virtual clock, with what the tests need to drive it. */
+/** A simulated hypervisor under a virtual clock, with functions that drive it. */
 
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { PHASES, type Phase, type VmSpec } from '#shared/events/index.ts';
@@ -11,18 +11,18 @@ import type { Uplink } from '#shared/model/paths.ts';
 export interface World {
   readonly clock: VirtualClock;
   readonly hypervisor: SimulatedHypervisor;
-  /** All reports so far but progress, with the time at which each came. */
+  /** All reports so far, except progress, with their times. */
   readonly reports: { readonly atMs: number; readonly report: Report }[];
-  /** The last progress of each move: some tests run through millions. */
+  /** The last progress of each move; some tests produce millions. */
   readonly progress: Map<string, Extract<Report, { kind: 'progress' }>>;
-  /** Sites that lie in one place, `rttMs` apart. */
+  /** Declares sites at one place, `rttMs` apart. */
   sites(uplinks: readonly Uplink[], ...names: string[]): void;
-  /** Carries out the steps of a move up to and with `last`, each as soon as the one before is done. */
+  /** Orders the steps of a move up to `last`, each when the one before is done. */
   drive(move: Move, last?: Phase): void;
-  /** Lets time pass until nothing is left to happen. */
+  /** Lets time pass until no callback remains. */
   settle(): void;
   /** The reports of one move, as `done memory`, `failed prepare NO_PATH`, `aborted`. */
-  heard(id: string): string[];
+  reportsOf(id: string): string[];
 }
 
 export function world({
@@ -75,7 +75,7 @@ export function world({
     settle() {
       while (clock.step(Number.POSITIVE_INFINITY));
     },
-    heard: (id) =>
+    reportsOf: (id) =>
       reports
         .map(({ report }) => report)
         .filter((report) => report.id === id)
@@ -86,7 +86,7 @@ export function world({
   };
 }
 
-/** A VM of 1 GB that writes a little, on shared storage. */
+/** A VM of 1 GB on shared storage, which writes little. */
 export const SMALL_VM: VmSpec = {
   ramBytes: 1e9,
   dirtyRateBps: 5e6,
@@ -100,12 +100,12 @@ export function moveOf(vm: string, from: string, to: string, spec: VmSpec = SMAL
   return { id: `${vm}:${from}>${to}`, vm, from, to, spec };
 }
 
-/** When a move's step was reported done, in ms; undefined where it was not. */
+/** The time of a step's `done` report, in ms; undefined if there is none. */
 export function doneAt(world: World, id: string, step: Phase): number | undefined {
   return world.reports.find(({ report }) => report.id === id && report.kind === 'done' && report.step === step)?.atMs;
 }
 
-/** The totals in a move's last report. */
+/** The totals of the last report of a move. */
 export function lastMeasured(world: World, id: string) {
   const last = world.reports.findLast(({ report }) => report.id === id);
   if (last === undefined) throw new Error(`nothing was reported of ${id}`);

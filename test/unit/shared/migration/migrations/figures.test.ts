@@ -1,10 +1,10 @@
-/** What a client saw, and what the hypervisor says, in the figures of a migration. */
+/** The figures of a migration: durations of phases, gaps of clients, and the downtime of the hypervisor. */
 import { describe, expect, test } from 'vitest';
 import { type FactOf, PHASES } from '#shared/events/index.ts';
 import type { Migrations } from '#shared/migration/migrations.ts';
-import { done, failed, inPhase, measured, state, truth } from '../world.ts';
+import { done, failed, inPhase, inspected, measured, state } from '../world.ts';
 
-test('how long each phase took is counted from phase to phase, and adds up to the whole', () => {
+test('the durations of the phases add up to the whole duration', () => {
   const migrations = inPhase('prepare');
   const startedAtMs = [...migrations.live.values()][0]!.migration.startedAtMs!;
   for (const [i, step] of PHASES.entries()) {
@@ -15,7 +15,7 @@ test('how long each phase took is counted from phase to phase, and adds up to th
   expect(figures.durationMs).toBe(36);
 });
 
-describe('a gap that a client saw', () => {
+describe('the gap of a client', () => {
   const gap = (migrations: Migrations, gapMs: number, atMs = 1005, vm = 'v', user = 'ann') =>
     migrations.apply({
       type: 'interruption.reported.v1',
@@ -29,19 +29,19 @@ describe('a gap that a client saw', () => {
     return (events.at(-1)!.fact as FactOf<'migration.completed.v1'>).data.figures;
   };
 
-  test.each(['switch', 'release'] as const)('and that ends in %s is the figure, the longest of them', (phase) => {
+  test.each(['switch', 'release'] as const)('that ends in %s is the figure if it is the longest', (phase) => {
     const migrations = inPhase(phase);
     for (const gapMs of [200, 431, 0, 300]) gap(migrations, gapMs);
     expect(end(migrations)).toMatchObject({ clientGapMs: 431, interruptionMs: 431 });
   });
 
-  test('is none of longer than since the move was ordered', () => {
+  test('is limited to the time since the order of the move', () => {
     const migrations = inPhase('switch');
     gap(migrations, 600_000);
     expect(end(migrations).clientGapMs).toBe(1005);
   });
 
-  test('by one who lies does not count beside others who do not', () => {
+  test('does not count if it differs much from the gaps of the others', () => {
     const migrations = inPhase('switch');
     gap(migrations, 420, 1005, 'v', 'bob');
     gap(migrations, 1e6, 2e6, 'v', 'mallory');
@@ -56,15 +56,15 @@ describe('a gap that a client saw', () => {
     expect(end(three).clientGapMs).toBe(420);
   });
 
-  test('while it is being asked how far the switch-over has come counts too', () => {
+  test('counts during an inspection of the switch-over', () => {
     const migrations = inPhase('switch');
     migrations.resume(4);
     gap(migrations, 431);
-    truth(migrations, 'b', undefined, 5);
+    inspected(migrations, 'b', undefined, 5);
     expect(end(migrations).clientGapMs).toBe(431);
   });
 
-  test('while a switch-over that failed is being undone counts for the failure', () => {
+  test('counts for a failed migration during the undoing of its switch-over', () => {
     const migrations = inPhase('switch');
     failed(migrations, 'switch');
     gap(migrations, 431);
@@ -74,7 +74,7 @@ describe('a gap that a client saw', () => {
   });
 
   test.each(['memory', 'disk'] as const)(
-    'in %s, of before the switch-over was ordered, or of another VM has another cause',
+    'does not count in %s, before the order of the switch-over, or for another VM',
     (phase) => {
       const migrations = inPhase(phase);
       gap(migrations, 431);
@@ -88,7 +88,7 @@ describe('a gap that a client saw', () => {
     },
   );
 
-  test('changes nothing more when the migration has ended, or where there never was one', () => {
+  test('changes nothing after the end of a migration, or without one', () => {
     const migrations = inPhase('release');
     end(migrations);
     gap(migrations, 431);
@@ -96,7 +96,7 @@ describe('a gap that a client saw', () => {
     expect(migrations.pending).toBe(false);
   });
 
-  test('that comes again changes nothing', () => {
+  test('counts once', () => {
     const migrations = inPhase('release');
     gap(migrations, 431);
     migrations.drain();
@@ -105,7 +105,7 @@ describe('a gap that a client saw', () => {
   });
 });
 
-test('what the hypervisor itself calls downtime is told beside the pause', () => {
+test('the figures have the downtime of the hypervisor beside the pause', () => {
   const migrations = inPhase('release');
   const figures = { ...measured(1), pauseMs: 300, interruptionMs: 310, hypervisorDowntimeMs: 6 };
   migrations.report({ kind: 'done', id: 'v:1', step: 'release', measured: figures }, 9);

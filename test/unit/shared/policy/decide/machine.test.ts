@@ -51,7 +51,7 @@ const ended = (type: 'switched' | 'completed' | 'failed' | 'cancelled', decision
   decision,
 });
 
-/** Where it goes, and the verdict it wants said. */
+/** Takes one step. @returns the next state, the verdicts to publish and the context */
 function go(state: VmState, event: MachineEvent, given: VmContext = state === 'moving' ? moving : calm) {
   const { state: next, context, actions } = step(state, given, event);
   const verdicts = actions.map(({ params }) => `${params.verdict} ${params.source}`);
@@ -61,22 +61,22 @@ function go(state: VmState, event: MachineEvent, given: VmContext = state === 'm
 describe('the life of a VM', () => {
   const drained = { homeLost: 'draining', refuge: choice } as const;
   const transitions: [string, VmState, MachineEvent, VmState, string[], VmContext?][] = [
-    ['somebody attached', 'idle', evaluated(STAY), 'settled', []],
-    ['nobody there', 'idle', evaluated(STAY, { populated: false }), 'idle', []],
-    ['everybody left', 'settled', evaluated(STAY, { populated: false }), 'idle', []],
+    ['a user is attached', 'idle', evaluated(STAY), 'settled', []],
+    ['no users', 'idle', evaluated(STAY, { populated: false }), 'idle', []],
+    ['the users left', 'settled', evaluated(STAY, { populated: false }), 'idle', []],
     ['a better site, not for long yet', 'settled', evaluated(move(20)), 'drifting', []],
-    ['a better site that something stands in the way of', 'settled', evaluated(BLOCKED), 'drifting', []],
+    ['a better site that a filter refuses', 'settled', evaluated(BLOCKED), 'drifting', []],
     ['a better site for long enough', 'settled', evaluated(move(10)), 'moving', ['move policy']],
-    ['it has lasted', 'drifting', evaluated(move(10)), 'moving', ['move policy']],
-    ['it has not lasted yet', 'drifting', evaluated(move(11)), 'drifting', []],
-    ['no better any more', 'drifting', evaluated(STAY), 'settled', ['stay policy']],
-    ['everybody left meanwhile', 'drifting', evaluated(STAY, { populated: false }), 'idle', ['stay policy']],
+    ['the better site has lasted', 'drifting', evaluated(move(10)), 'moving', ['move policy']],
+    ['the better site has not lasted yet', 'drifting', evaluated(move(11)), 'drifting', []],
+    ['no better site any more', 'drifting', evaluated(STAY), 'settled', ['stay policy']],
+    ['the users left meanwhile', 'drifting', evaluated(STAY, { populated: false }), 'idle', ['stay policy']],
     ['the home drains', 'settled', evaluated(STAY, drained), 'evacuating', []],
     ['the home drains while drifting', 'drifting', evaluated(move(10), drained), 'evacuating', []],
-    ['the home drains, nobody there', 'idle', evaluated(STAY, { ...drained, populated: false }), 'evacuating', []],
+    ['the home drains, no users', 'idle', evaluated(STAY, { ...drained, populated: false }), 'evacuating', []],
     ['the home drains after a move', 'cooling', evaluated(STAY, drained), 'evacuating', []],
-    ['somewhere to flee to', 'evacuating', evaluated(STAY, drained), 'moving', ['move evacuation']],
-    ['nowhere to flee to', 'evacuating', evaluated(STAY, { homeLost: 'silent' }), 'evacuating', []],
+    ['a site to evacuate to', 'evacuating', evaluated(STAY, drained), 'moving', ['move evacuation']],
+    ['no site to evacuate to', 'evacuating', evaluated(STAY, { homeLost: 'silent' }), 'evacuating', []],
     ['the home is back', 'evacuating', evaluated(STAY), 'settled', []],
     ['arrived', 'moving', ended('completed'), 'cooling', []],
     ['failed', 'moving', ended('failed'), 'backing-off', []],
@@ -101,7 +101,7 @@ describe('the life of a VM', () => {
       { ...moving, move: { ...under, cancelling: true } },
     ],
     [
-      'an operator knows better than users',
+      'the users turned back, but an operator ordered',
       'moving',
       evaluated(STAY, { targetGain: -1 }),
       'moving',
@@ -136,11 +136,11 @@ describe('the life of a VM', () => {
     },
   );
 
-  test('a VM that moves takes no second order', () => {
+  test('a moving VM ignores a second order', () => {
     expect(go('moving', { type: 'ordered', atMs: 10, choice }).context).toEqual(moving);
   });
 
-  test('each failure in a row doubles the pause, up to its limit; an arrival forgets them', () => {
+  test('each failure in a row doubles the pause, up to its limit; an arrival resets it', () => {
     let given = moving;
     const pauses = Array.from({ length: 5 }, () => {
       const { context } = go('moving', ended('failed'), given);
@@ -178,7 +178,7 @@ describe('the shortcut', () => {
     'backing-off',
     'evacuating',
   );
-  const minds = fc.record({
+  const contexts = fc.record({
     deadlineMs: fc.option(fc.integer({ min: 0, max: 20 })),
     switched: fc.boolean(),
     cancelling: fc.boolean(),
@@ -186,9 +186,9 @@ describe('the shortcut', () => {
     source: fc.constantFrom('policy' as const, 'evacuation' as const, 'operator' as const),
   });
 
-  test('is taken exactly where the machine would change nothing and say nothing', () => {
+  test('applies exactly when the machine would change nothing and publish nothing', () => {
     fc.assert(
-      fc.property(states, minds, evaluations, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
+      fc.property(states, contexts, evaluations, fc.integer({ min: 0, max: 20 }), (state, more, seen, atMs) => {
         const { deadlineMs, ...rest } = more;
         const given: VmContext = { ...calm, deadlineMs, move: state === 'moving' ? { ...under, ...rest } : null };
         const after = step(state, given, { type: 'evaluated', atMs, evaluation: seen });

@@ -11,7 +11,7 @@ const PREDICTION = {
   benefitUserMs: 2500,
 };
 
-/** A VM in the west that would be better off in the east. */
+/** A VM at the site west, which the site east would serve better. */
 const EXPLAINED: Explained = {
   vm: 'desk',
   home: 'west',
@@ -102,12 +102,12 @@ describe('why a VM stays or goes', () => {
     expect(inPlainWords({ ...EXPLAINED, ...differs }, undefined)).toBe(sentence);
   });
 
-  test('says where to, while it moves', () => {
+  test('names the destination of a moving VM', () => {
     expect(inPlainWords({ ...EXPLAINED, state: 'moving' }, 'east')).toBe('desk is moving from west to east.');
     expect(inPlainWords({ ...EXPLAINED, state: 'moving' }, undefined)).toContain('is about to leave west');
   });
 
-  test('each candidate has its row, with what moving there takes and what refuses it', () => {
+  test('has a row for each candidate, with the prediction of a move and the filter that refuses it', () => {
     const text = explanationText({ ...EXPLAINED, candidates: refused('path-busy') }, undefined, 80);
     expect(text).toMatch(/^east +4\.50 +12\.3 s +87 ms +112 +2500 +path-busy$/m);
     expect(text).toMatch(/^west \(home\)$/m);

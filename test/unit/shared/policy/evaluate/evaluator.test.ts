@@ -1,4 +1,4 @@
-/** A VM that took up another state is looked at again without a new scan: that must come to the same. */
+/** A VM that changes its state is evaluated again without a new scan. The result must be the same. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
@@ -11,13 +11,13 @@ const places = fc.array(
   fc.integer({ min: -50, max: 350 }).map((n) => n / 100),
   { minLength: 1, maxLength: 4 },
 );
-/** What a state that is taken up may bring with it. */
-const minds = fc.record({ deadlineMs: fc.constantFrom(null, 1, Number.MAX_SAFE_INTEGER), moves: fc.boolean() });
+/** The parts of the context that a new state may change. */
+const contexts = fc.record({ deadlineMs: fc.constantFrom(null, 1, Number.MAX_SAFE_INTEGER), moves: fc.boolean() });
 
-test('another look at the same instant sees the same, with and without a scan', () => {
+test('a second evaluation at the same instant gives the same result with and without a scan', () => {
   const kinds = new Set<string>();
   fc.assert(
-    fc.property(places, minds, (users, { deadlineMs, moves }) => {
+    fc.property(places, contexts, (users, { deadlineMs, moves }) => {
       const l = line(4, config);
       l.vm('v', 's1');
       for (const [i, place] of users.entries()) {

@@ -12,8 +12,8 @@ import { doneAt, lastMeasured, moveOf, SMALL_VM, world } from '../world.ts';
 const ONE_PATH = [{ provider: 'isp1', rateBps: 125e6 }];
 const TWO_PATHS = [...ONE_PATH, { provider: 'isp2', rateBps: 125e6 }];
 
-describe('a move that has its paths to itself', () => {
-  test('takes what the model predicts: time, interruption, bytes and rounds', () => {
+describe('a move alone on its paths', () => {
+  test('has the predicted duration, interruption, bytes and rounds', () => {
     const cases = fc.record({
       spec: fc.record({
         ramBytes: fc.double({ min: 1e8, max: 6.4e10, noNaN: true }),
@@ -42,11 +42,11 @@ describe('a move that has its paths to itself', () => {
         const measured = lastMeasured(simulated, move.id);
         expect(measured.rounds).toBe(predicted.rounds);
         if (!predicted.converges) {
-          expect(simulated.heard(move.id).at(-1)).toBe('failed memory NOT_CONVERGING');
+          expect(simulated.reportsOf(move.id).at(-1)).toBe('failed memory NOT_CONVERGING');
           expect(simulated.hypervisor.running('vm')).toEqual(['a']);
           return;
         }
-        // Times have the resolution of a clock that counts in doubles: relative, and a thousandth of a millisecond.
+        // The clock counts in doubles, so that the resolution is relative, and a thousandth of a millisecond.
         expect(doneAt(simulated, move.id, 'release')! / predicted.durationMs).toBeCloseTo(1, 6);
         expect(measured.interruptionMs).toBeCloseTo(predicted.interruptionMs, 3);
         expect(measured.bytes / predicted.bytes).toBeCloseTo(1, 6);
@@ -54,7 +54,7 @@ describe('a move that has its paths to itself', () => {
     );
   });
 
-  test('comes to the same figures, to the last digit, whether or not somebody looks on', () => {
+  test('has the same figures with and without reports of progress', () => {
     const play = (progressEveryMs?: number) => {
       const simulated = world(progressEveryMs === undefined ? {} : { progressEveryMs });
       simulated.sites(TWO_PATHS, 'a', 'b', 'c');
@@ -69,7 +69,7 @@ describe('a move that has its paths to itself', () => {
     expect(watched.progress.size).toBe(2);
   });
 
-  test('over one path is a degraded one', () => {
+  test('over one path is degraded', () => {
     for (const [uplinks, degraded] of [
       [ONE_PATH, ['single-path']],
       [TWO_PATHS, []],
@@ -83,7 +83,7 @@ describe('a move that has its paths to itself', () => {
     }
   });
 
-  test('that loses a path on the way goes on over the other one, and says so', () => {
+  test('that loses a path goes on over the other one, and is degraded', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
     simulated.hypervisor.startVm('vm', 'a');
@@ -91,15 +91,15 @@ describe('a move that has its paths to itself', () => {
     simulated.clock.advanceTo(4000);
     simulated.sites(ONE_PATH, 'b');
     simulated.settle();
-    expect(simulated.heard('vm:a>b').at(-1)).toBe('done release');
+    expect(simulated.reportsOf('vm:a>b').at(-1)).toBe('done release');
     expect(lastMeasured(simulated, 'vm:a>b')).toMatchObject({ degraded: ['single-path'], subflows: 1 });
   });
 
-  test('of a guest that writes too fast is forced after the last round, where the pause is bearable', () => {
+  test('of a guest that writes too fast is forced after the last round, if the pause is acceptable', () => {
     const simulated = world();
     simulated.sites(ONE_PATH, 'a', 'b');
     simulated.hypervisor.startVm('vm', 'a');
-    // Its working set takes 1.7 s to send: too long for the limit of 300 ms, bearable once.
+    // The working set takes 1.7 s to send: more than the limit of 300 ms, less than the maximum pause.
     simulated.drive(moveOf('vm', 'a', 'b', { ...SMALL_VM, dirtyRateBps: 1e9, workingSetBytes: 2e8 }));
     simulated.settle();
     const measured = lastMeasured(simulated, 'vm:a>b');
@@ -108,7 +108,7 @@ describe('a move that has its paths to itself', () => {
     expect(measured.pauseMs).toBeGreaterThan(1000);
   });
 
-  test('sends more while the VM stands still, the later the switch is ordered', () => {
+  test('has a longer pause if the switch is ordered later', () => {
     const pauses = [0, 5000].map((waitedMs) => {
       const simulated = world();
       simulated.sites(TWO_PATHS, 'a', 'b');
@@ -125,7 +125,7 @@ describe('a move that has its paths to itself', () => {
   });
 });
 
-test("a move on the machine's clock, whose timers come late, ends the same way", async () => {
+test("a move on the machine's clock, with its late timers, completes", async () => {
   const quick = { ...DEFAULT_MOVE_MODEL, prepareMs: { single: 2, multi: 2 }, announceMs: 1, resumeMs: 1, releaseMs: 1 };
   const clock = realClock();
   const hypervisor = simulatedHypervisor({ clock, model: quick, network: DEFAULT_NETWORK });
@@ -147,7 +147,7 @@ test("a move on the machine's clock, whose timers come late, ends the same way",
 });
 
 describe('moves at the same time', () => {
-  test('share the uplink of the site they all leave, each with its own destination', () => {
+  test('share the uplink of their source', () => {
     const copyMs = (count: number) => {
       const simulated = world();
       const names = Array.from({ length: count }, (_, i) => `to${i}`);
@@ -165,7 +165,7 @@ describe('moves at the same time', () => {
     expect((four - 5) / (alone - 5)).toBeCloseTo(4, 6);
   });
 
-  test('leave nothing behind: after many of them, done and aborted, one takes as long as in a fresh world', () => {
+  test('leave no trace: after many moves and aborts, a move takes as long as in a new world', () => {
     const used = world();
     used.sites(TWO_PATHS, 'a', 'b', 'c');
     const moves = Array.from({ length: 30 }, (_, i) => moveOf(`vm${i}`, 'a', i % 3 === 0 ? 'b' : 'c'));

@@ -5,8 +5,8 @@ import { doneAt, moveOf, SMALL_VM, world } from '../world.ts';
 const ONE_PATH = [{ provider: 'isp1', rateBps: 125e6 }];
 const TWO_PATHS = [...ONE_PATH, { provider: 'isp2', rateBps: 125e6 }];
 
-describe('what is true of a VM', () => {
-  test('running shows no site during the switch-over, and both where it was placed twice', () => {
+describe('a VM', () => {
+  test('runs at no site during its switch-over, and at two after a second start', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b', 'c');
     const { hypervisor, clock } = simulated;
@@ -16,7 +16,7 @@ describe('what is true of a VM', () => {
     simulated.settle();
     hypervisor.begin('switch', move);
     expect(hypervisor.running('vm')).toEqual([]);
-    // It is still at home at the source: a heartbeat in this moment must not report it lost.
+    // The source still holds it, so that a heartbeat does not report it lost.
     expect(hypervisor.vmsAt('a')).toEqual(['vm']);
     simulated.settle();
     expect(hypervisor.running('vm')).toEqual(['b']);
@@ -27,10 +27,10 @@ describe('what is true of a VM', () => {
     clock.advanceTo(clock.now() + 1);
     hypervisor.begin('prepare', moveOf('vm', 'b', 'a'));
     simulated.settle();
-    expect(simulated.heard('vm:b>a')).toEqual(['failed prepare VM_ELSEWHERE']);
+    expect(simulated.reportsOf('vm:b>a')).toEqual(['failed prepare VM_ELSEWHERE']);
   });
 
-  test('a VM that is removed in the middle of a move is nowhere, and the step under way fails', () => {
+  test('that is removed during a move is at no site, and the step fails', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
     simulated.hypervisor.startVm('vm', 'a');
@@ -38,12 +38,12 @@ describe('what is true of a VM', () => {
     simulated.clock.advanceTo(3000);
     simulated.hypervisor.remove('vm');
     simulated.settle();
-    expect(simulated.heard('vm:a>b').at(-1)).toBe('failed memory NO_SUCH_VM');
+    expect(simulated.reportsOf('vm:a>b').at(-1)).toBe('failed memory NO_SUCH_VM');
     expect(simulated.hypervisor.running('vm')).toEqual([]);
     expect(simulated.hypervisor.vmsAt('a')).toEqual([]);
   });
 
-  test('a VM can move on, and come back, before the last move was released', () => {
+  test('can move back before the release of its last move', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
     simulated.hypervisor.startVm('vm', 'a');
@@ -54,11 +54,11 @@ describe('what is true of a VM', () => {
     simulated.settle();
     simulated.hypervisor.begin('release', there);
     simulated.settle();
-    expect(simulated.heard(there.id).at(-1)).toBe('done release');
+    expect(simulated.reportsOf(there.id).at(-1)).toBe('done release');
     expect(simulated.hypervisor.running('vm')).toEqual(['a']);
   });
 
-  test('an old move that is ordered again after newer ones does not move the VM', () => {
+  test('stays if an old move is ordered again after newer ones', () => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b', 'c');
     simulated.hypervisor.startVm('vm', 'a');
@@ -71,7 +71,7 @@ describe('what is true of a VM', () => {
     }
     simulated.hypervisor.begin('prepare', moveOf('vm', 'a', 'b'));
     simulated.settle();
-    expect(simulated.heard('vm:a>b').at(-1)).toBe('failed prepare VM_ELSEWHERE');
+    expect(simulated.reportsOf('vm:a>b').at(-1)).toBe('failed prepare VM_ELSEWHERE');
     expect(simulated.hypervisor.running('vm')).toEqual(['c']);
   });
 });
@@ -79,7 +79,7 @@ describe('what is true of a VM', () => {
 describe('an abort', () => {
   const MOVE = moveOf('vm', 'a', 'b', { ...SMALL_VM, diskBytes: 1e9 });
 
-  test.each(PHASES.slice(0, 5))('in the middle of %s is the last that is heard of the move', (step) => {
+  test.each(PHASES.slice(0, 5))('in the middle of %s gives the last report of the move', (step) => {
     const simulated = world();
     simulated.sites(TWO_PATHS, 'a', 'b');
     simulated.hypervisor.startVm('vm', 'a');
@@ -90,47 +90,47 @@ describe('an abort', () => {
     simulated.hypervisor.abort(MOVE);
     const abortedMs = simulated.clock.now();
     simulated.settle();
-    expect(simulated.heard(MOVE.id).at(-1)).toBe('aborted');
-    expect(simulated.heard(MOVE.id)).not.toContain(`done ${step}`);
-    // Nothing of it is left to happen either.
+    expect(simulated.reportsOf(MOVE.id).at(-1)).toBe('aborted');
+    expect(simulated.reportsOf(MOVE.id)).not.toContain(`done ${step}`);
+    // No callback of the move remains.
     expect(simulated.clock.now()).toBe(abortedMs);
     expect(simulated.hypervisor.running('vm')).toEqual(['a']);
     expect([simulated.hypervisor.vmsAt('a'), simulated.hypervisor.vmsAt('b')]).toEqual([['vm'], []]);
   });
 
-  test('that is given on hearing of a round ends the copy there', () => {
+  test('from the listener of a round ends the copy', () => {
     const simulated = world();
     const { hypervisor, clock } = simulated;
     simulated.sites(TWO_PATHS, 'a', 'b');
     hypervisor.startVm('vm', 'a');
     simulated.drive(MOVE, 'disk');
     simulated.settle();
-    const heard: string[] = [];
+    const reported: string[] = [];
     hypervisor.listen((report) => {
-      heard.push(report.kind);
+      reported.push(report.kind);
       if (report.kind === 'progress') hypervisor.abort(MOVE);
     });
     hypervisor.begin('memory', MOVE);
     while (clock.step(Number.POSITIVE_INFINITY));
-    expect(heard).toEqual(['progress', 'aborted']);
+    expect(reported).toEqual(['progress', 'aborted']);
   });
 });
 
-describe('what is refused', () => {
-  test('a move between sites that have no provider in common, to one that nobody declared, or to where the VM is', () => {
+describe('the hypervisor refuses', () => {
+  test('a move without a common provider, to an unknown site, or to the site of the VM', () => {
     const simulated = world();
     simulated.sites(ONE_PATH, 'a');
     simulated.sites([{ provider: 'other', rateBps: 1e8 }], 'b');
     simulated.hypervisor.startVm('vm', 'a');
     for (const to of ['b', 'nowhere', 'a']) simulated.drive(moveOf('vm', 'a', to));
     simulated.settle();
-    expect(simulated.heard('vm:a>b')).toEqual(['failed prepare NO_PATH']);
-    expect(simulated.heard('vm:a>nowhere')).toEqual(['failed prepare NO_PATH']);
-    expect(simulated.heard('vm:a>a')).toEqual(['failed prepare BAD_ORDER']);
+    expect(simulated.reportsOf('vm:a>b')).toEqual(['failed prepare NO_PATH']);
+    expect(simulated.reportsOf('vm:a>nowhere')).toEqual(['failed prepare NO_PATH']);
+    expect(simulated.reportsOf('vm:a>a')).toEqual(['failed prepare BAD_ORDER']);
     expect(simulated.hypervisor.running('vm')).toEqual(['a']);
   });
 
-  test('a VM at a site that nobody declared', () => {
+  test('a VM at an unknown site', () => {
     expect(() => world().hypervisor.startVm('vm', 'nowhere')).toThrow(
       expect.objectContaining({ code: 'SITE_UNKNOWN' }) as Error,
     );

@@ -1,13 +1,13 @@
 /**
- * The ratios of Chaufournier et al. (SEC'17), migration time over TCP ÷ over MPTCP: Figure 10 (a VM of 16 GB over paths
- * of 100-1000 Mb/s) and Figure 11 (VMs of 2-16 GB over paths of 500 Mb/s), both at 60 ms RTT. The paper's values are read
- * off its figures.
+ * Chaufournier et al. (SEC'17) measured the ratio of migration times over TCP and over MPTCP: Figure 10 for a VM of 16 GB over
+ * paths of 100-1000 Mb/s, Figure 11 for VMs of 2-16 GB over paths of 500 Mb/s, both at 60 ms RTT. The values here are read off the
+ * figures.
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import { doneAt, moveOf, SMALL_VM, world } from '../world.ts';
 import { SEC17_MOVE_MODEL } from './sec17.ts';
 
-/** Seconds that the simulated hypervisor takes for all six steps; the paper's guests were idle. */
+/** The seconds of a simulated move. The guests of the paper were idle. */
 function migrationS(gigabytes: number, paths: number, mbitPerS: number): number {
   const simulated = world({ model: SEC17_MOVE_MODEL, rttMs: 60 });
   const uplinks = Array.from({ length: paths }, (_, i) => ({ provider: `isp${i}`, rateBps: (mbitPerS * 1e6) / 8 }));
@@ -36,7 +36,7 @@ function check(label: string, gigabytes: number, mbitPerS: number, paperTcp: num
   expect(Math.abs(tcpS / mptcpS / paper - 1)).toBeLessThan(0.1);
 }
 
-describe('what MPTCP gains over TCP agrees with the paper within 10 %', () => {
+describe('the gain of MPTCP over TCP agrees with the paper within 10 %', () => {
   test.each([
     { mbitPerS: 100, tcpMin: 27.5, mptcpMin: 16 },
     { mbitPerS: 250, tcpMin: 10.1, mptcpMin: 5.7 },

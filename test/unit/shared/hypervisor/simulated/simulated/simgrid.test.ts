@@ -1,8 +1,8 @@
 /**
- * Agreement with SimGrid 3.32's `live_migration` plugin (network model CM02, no cross traffic, TCP-gamma 1e15: with 0, SimGrid ignores
- * the speed that a migration is capped at): two hosts, one link of 125e6 B/s and 5 ms where nothing else is given, VMs of 1 GiB that
- * send 119 MiB/s at most and dirty `ratio` × 119 MiB/s of their working set, 30 ms downtime limit, rounds without end. The figures are
- * what SimGrid printed.
+ * The simulated hypervisor agrees with the `live_migration` plugin of SimGrid 3.32. SimGrid ran with the network model CM02, no
+ * cross traffic, and TCP-gamma 1e15 (with 0, it ignores the speed limit of a migration). The set-up: two hosts; one link of 125e6
+ * B/s and 5 ms by default; VMs of 1 GiB that send at most 119 MiB/s and dirty `ratio` × 119 MiB/s of their working set; a downtime
+ * limit of 30 ms; unlimited rounds. The figures are the output of SimGrid.
  */
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '#shared/events/index.ts';
@@ -23,7 +23,7 @@ function guest(ratio: number, workingSetMib: number): VmSpec {
   };
 }
 
-/** Begins `count` migrations at once over the one link; returns their ids. */
+/** Begins `count` migrations at once over one link. @returns their ids */
 function begin(
   ratio: number,
   count: number,
@@ -39,12 +39,12 @@ function begin(
   return { simulated, ids: moves.map(({ id }) => id) };
 }
 
-/** From the begin of the memory copy until the VM runs at the destination. */
+/** The seconds from the beginning of the memory copy until the VM runs at its destination. */
 function totalS(simulated: World, id: string): number {
   return (doneAt(simulated, id, 'switch')! - doneAt(simulated, id, 'disk')!) / 1000;
 }
 
-/** All of them take so long, and stop their VMs for so long. */
+/** Asserts the duration and the downtime of all these migrations, in seconds. */
 function expectAll({ simulated, ids }: ReturnType<typeof begin>, total: number, downtime: number): void {
   simulated.settle();
   for (const id of ids) {
@@ -54,7 +54,7 @@ function expectAll({ simulated, ids }: ReturnType<typeof begin>, total: number, 
   }
 }
 
-describe('a migration takes as long as in SimGrid (within 0.1 %), and stops the VM for as long (within 1 %)', () => {
+describe('a migration has the duration of SimGrid (within 0.1 %) and its downtime (within 1 %)', () => {
   test.each([
     { ratio: 0, total: 8.62, downtime: 0.005 },
     { ratio: 0.1, total: 9.5868, downtime: 0.01416 },
@@ -86,13 +86,13 @@ describe('a migration takes as long as in SimGrid (within 0.1 %), and stops the 
   });
 });
 
-describe('what never completes in SimGrid is still copying here, in rounds that no longer shrink', () => {
+describe('a migration that never completes in SimGrid copies rounds of constant size', () => {
   test.each([
     { ratio: 0.9, count: 1, untilS: 20_000, options: {} },
     { ratio: 0.95, count: 1, untilS: 10_000, options: { workingSetMib: 200 } },
     { ratio: 0.75, count: 1, untilS: 10_000, options: { latencyMs: 25 } },
     { ratio: 0.5, count: 2, untilS: 100_000, options: { workingSetMib: 200 } },
-    // Three keep each other from converging as a ratio of 0.9 does one; the shorter time spares three times the rounds.
+    // Three of them never converge. The shorter time saves rounds.
     { ratio: 0.3, count: 3, untilS: 10_000, options: {} },
     { ratio: 0.3, count: 4, untilS: 100_000, options: {} },
   ])('dirty ratio $ratio, $count at once, $options', { timeout: 120_000 }, ({ ratio, count, untilS, options }) => {
@@ -101,7 +101,7 @@ describe('what never completes in SimGrid is still copying here, in rounds that 
     const halfway = ids.map((id) => simulated.progress.get(id)!.remainingBytes);
     simulated.clock.advanceTo(untilS * 1000);
     ids.forEach((id, i) => {
-      expect(simulated.heard(id)).toEqual(['done prepare', 'done announce', 'done disk']);
+      expect(simulated.reportsOf(id)).toEqual(['done prepare', 'done announce', 'done disk']);
       expect(simulated.progress.get(id)!.remainingBytes / halfway[i]!).toBeCloseTo(1, 6);
     });
   });
