@@ -1,10 +1,10 @@
 /**
- * The rules of the house that Biome cannot check, as functions from a file's text, or from names of files, to the faults.
- * They read lines: Biome has formatted the files, so that each declaration begins a line.
+ * The rules for source files that Biome cannot check. Each function returns the faults of a text or of names of files. They read
+ * lines, because each declaration begins a line in formatted files.
  */
 import { posix } from 'node:path';
 
-/** The modules whose values a file imports or re-exports. Biome's `useImportType` keeps types out of the other imports. */
+/** The modules whose values a file imports or re-exports. Biome's `useImportType` marks all imports of types alone. */
 export function importedModules(text: string): string[] {
   const statements = [
     ...text.matchAll(/^(?:import|export) (?!type\b)(?:[^;'"=()]*? from )?'([^']+)';/gm),
@@ -14,8 +14,8 @@ export function importedModules(text: string): string[] {
 }
 
 /**
- * Exports without a docstring of their own. The docstring at the head of a file is that of its first export, and the
- * type of a schema is described where the schema is.
+ * The exports without a docstring. The docstring at the head of a file counts for its first export, and the docstring of a schema
+ * for its type.
  */
 export function undocumentedExports(file: string, text: string): string[] {
   const lines = text.split('\n');
@@ -48,8 +48,8 @@ const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
 };
 
 /**
- * Files under test/unit that lie where nothing of the product lies. `test/unit/A/B.test.ts` tests the file or the folder
- * `A/B`, or, beside other tests in a folder of that name, the file `A.ts`. What tests share lies in a folder that is there.
+ * The files under test/unit without a counterpart in the product. `test/unit/A/B.test.ts` tests the file or the folder `A/B`, or,
+ * beside other tests in a folder of that name, the file `A.ts`. Helpers lie in a folder that exists in the product.
  */
 export function mirrorFaults(tests: readonly string[], product: readonly string[]): string[] {
   const subjects = new Set(product.flatMap((path) => [path, path.replace(/\.\w+$/, '')]));

@@ -4,11 +4,11 @@ import { RecentMap, RecentSet } from '#shared/recent.ts';
 
 const COUNT = 5;
 const KEYS = fc.array(fc.integer({ min: 0, max: 30 }).map(String), { minLength: 1, maxLength: 200 });
-/** The last `n` distinct keys of a sequence, the youngest first. */
+/** The last `n` distinct keys of a sequence, the newest first. */
 const lastOf = (keys: readonly string[], n: number) => [...new Set(keys.toReversed())].slice(0, n);
 
 describe('recent keys', () => {
-  test('a key counts as new only where it is not among the last, and never more than twice as many are remembered', () => {
+  test('the last keys are known, and at most twice as many are remembered', () => {
     fc.assert(
       fc.property(KEYS, (keys) => {
         const set = new RecentSet(COUNT);
@@ -17,7 +17,7 @@ describe('recent keys', () => {
           const isNew = set.add(key);
           if (isNew) added.push(key);
           else expect(added).toContain(key);
-          // Those that were added last are all there.
+          // All of the last added keys are known.
           for (const last of added.slice(-COUNT)) expect(set.has(last)).toBe(true);
           expect(set.has(key)).toBe(true);
           const remembered = [...new Set(keys)].filter((one) => set.has(one));
@@ -27,14 +27,14 @@ describe('recent keys', () => {
     );
   });
 
-  test('a key that was dropped is new again', () => {
+  test('a dropped key is new again', () => {
     const set = new RecentSet(1);
     expect(['a', 'a', 'b', 'c', 'a'].map((key) => set.add(key))).toEqual([true, false, true, true, true]);
   });
 });
 
 describe('recent values', () => {
-  test('the keys that were set last have their last value, and never more than twice as many are remembered', () => {
+  test('the last keys have their last values, and at most twice as many are remembered', () => {
     fc.assert(
       fc.property(KEYS, (keys) => {
         const map = new RecentMap<number>(COUNT);
@@ -49,7 +49,7 @@ describe('recent values', () => {
     );
   });
 
-  test('a key that was deleted is gone, also where it was set twice', () => {
+  test('a deleted key has no value, although it was set twice', () => {
     const map = new RecentMap<string>(1);
     map.set('a', 'old');
     map.set('b', 'x');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '#shared/random/random.ts';
 import { estimate, studentT } from '#simulations/confidence.ts';
 
-describe("Student's t is that of the tables", () => {
+describe("Student's t", () => {
   test.each([
     [0.95, 1, 12.706],
     [0.95, 2, 4.303],
@@ -13,27 +13,27 @@ describe("Student's t is that of the tables", () => {
     [0.95, 1000, 1.962],
     [0.9, 5, 2.015],
     [0.99, 10, 3.169],
-  ])('%d with %d degrees of freedom: %d', (probability, freedom, t) => {
+  ])('for %d with %d degrees of freedom is %d, as in the tables', (probability, freedom, t) => {
     expect(studentT(probability, freedom)).toBeCloseTo(t, 3);
   });
 
-  test('and there is none without a degree of freedom', () => {
+  test('is NaN without a degree of freedom', () => {
     expect(studentT(0.95, 0)).toBeNaN();
   });
 });
 
-test('a mean and its confidence, by hand: 2, 4, 6 have mean 4, deviation 2', () => {
+test('2, 4, 6 have the mean 4 and the confidence of a deviation of 2', () => {
   const { mean, halfWidth } = estimate([2, 4, 6]);
   expect(mean).toBe(4);
   expect(halfWidth).toBeCloseTo((4.3027 * 2) / Math.sqrt(3), 3);
 });
 
-test('what never differs is known exactly; of one sample nothing is known', () => {
+test('equal samples have an exact mean; one sample has no confidence', () => {
   expect(estimate([7, 7, 7])).toEqual({ mean: 7, halfWidth: 0 });
   expect(estimate([7])).toEqual({ mean: 7, halfWidth: Number.NaN });
 });
 
-test('the true mean is within in 95 of 100 cases, of normal samples', () => {
+test('the interval contains the true mean of normal samples in 95 of 100 cases', () => {
   const random = seededRandom(1);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
   const cases = 4000;
@@ -42,6 +42,6 @@ test('the true mean is within in 95 of 100 cases, of normal samples', () => {
     const { mean, halfWidth } = estimate([normal(), normal(), normal(), normal(), normal()]);
     if (Math.abs(mean) <= halfWidth) within++;
   }
-  // Three deviations of a share of 4000.
+  // Three standard deviations of a share of 4000 cases.
   expect(Math.abs(within / cases - 0.95)).toBeLessThan(3 * Math.sqrt((0.95 * 0.05) / cases));
 });

@@ -12,13 +12,13 @@ async function fixesOf(text: string, seed = 1, sites?: readonly SiteSpec[]): Pro
   return fixes;
 }
 
-/** The ways of the users, in order. */
+/** The positions of each user, in order. */
 async function waysOf(text: string, seed = 1): Promise<Fix[][]> {
   return [...Map.groupBy(await fixesOf(text, seed), ({ user }) => user).values()];
 }
 
 const metres = (a: Fix, b: Fix) => distanceKm(a, b) * 1000;
-/** Steps of a way, in metres. */
+/** The distances between the positions of a user, in metres. */
 const steps = (way: readonly Fix[]) => way.slice(1).map((fix, i) => metres(way[i]!, fix));
 
 /** Whose users report at every step. */
@@ -27,7 +27,7 @@ const STEADY = GENERATOR_NAMES.filter((name) => name !== 'geofences');
 describe.each(STEADY)('%s', (name) => {
   const short = `${name},users=20,steps=300`;
 
-  test('gives the same for the same seed, as often as it is read, and something else for another', async () => {
+  test('gives the same positions for the same seed, at each reading, and others for another seed', async () => {
     const { trace } = generate(short, 7);
     const read = async () => {
       const fixes: Fix[] = [];
@@ -38,11 +38,11 @@ describe.each(STEADY)('%s', (name) => {
     expect(await read()).toEqual(first);
     expect(trace.report).toMatchObject({ rows: 20 * 300, bad: 0, format: expect.stringContaining(`${name},users=20`) });
     expect(await fixesOf(short, 7)).toEqual(first);
-    // Ferries keep to their timetable, whatever the seed.
+    // Ferries follow their timetable with any seed.
     if (name !== 'ferry') expect(await fixesOf(short, 8)).not.toEqual(first);
   });
 
-  test('every user has a position at every step, by time, within what the sites span', async () => {
+  test('gives each user a position at each step, in order of time, between the sites', async () => {
     const { sites } = generate(short, 1);
     const fixes = await fixesOf(short);
     expect(fixes.every((fix, i) => i === 0 || fixes[i - 1]!.atMs <= fix.atMs)).toBe(true);
@@ -56,7 +56,7 @@ describe.each(STEADY)('%s', (name) => {
     }
   });
 
-  test('moves among sites that are given', async () => {
+  test('moves users among given sites', async () => {
     const [west] = generate(short, 1).sites;
     const sites = [
       { ...west!, site: 'west', lat: 52, lon: 4 },
@@ -68,19 +68,19 @@ describe.each(STEADY)('%s', (name) => {
 });
 
 describe('random waypoint', () => {
-  test('nearest sites change as often as in the traces that other simulators were measured with', async () => {
+  test('changes the nearest site as often as the traces of other simulators', async () => {
     const { sites } = generate('random-waypoint', 42);
     const spacing = { lat: sites[10]!.lat - sites[0]!.lat, lon: sites[1]!.lon - sites[0]!.lon };
     const nearest = ({ lat, lon }: Fix) =>
       Math.round((lat - sites[0]!.lat) / spacing.lat) * 10 + Math.round((lon - sites[0]!.lon) / spacing.lon);
     const ways = await waysOf('random-waypoint', 42);
     const changes = ways.flatMap((way) => way.slice(1).filter((fix, i) => nearest(fix) !== nearest(way[i]!)));
-    // 0.0169 to 0.0178 there, at 100 sites.
+    // Those traces have 0.0169 to 0.0178, with 100 sites.
     expect(changes.length / 360_000).toBeGreaterThan(0.0155);
     expect(changes.length / 360_000).toBeLessThan(0.0185);
   });
 
-  test('nobody is faster than the model says, and the first users are the same however many there are', async () => {
+  test('keeps to the speed of the model, and further users do not change the first ones', async () => {
     const ways = await waysOf('random-waypoint,users=30,steps=600');
     expect(Math.max(...ways.flatMap(steps))).toBeLessThan(20.2);
     expect(Math.max(...ways.flatMap(steps))).toBeGreaterThan(19);
@@ -101,7 +101,7 @@ test('commuters are at home before the peak, at work after it, and back in the e
   expect(away.length).toBeGreaterThan(45);
 });
 
-test('a flash crowd gathers, most of it within its radius, and is gone afterwards', async () => {
+test('a flash crowd gathers, mostly within its radius, and leaves', async () => {
   const ways = await waysOf('flash-crowd');
   const { sites } = generate('flash-crowd', 1);
   const [corner, opposite] = [sites[0]!, sites.at(-1)!];
@@ -112,7 +112,7 @@ test('a flash crowd gathers, most of it within its radius, and is gone afterward
   expect(there(719)).toBeLessThan(0.1);
 });
 
-test('passengers of a ferry move as one, to and fro between its ends, and stop there', async () => {
+test('passengers of a ferry move together between its ends, and stop there', async () => {
   const ways = await waysOf('ferry');
   const boats = new Set(ways.map((way) => JSON.stringify(way.map(({ lat, lon }) => [lat, lon]))));
   expect(boats.size).toBe(6);
@@ -122,13 +122,13 @@ test('passengers of a ferry move as one, to and fro between its ends, and stop t
     expect(Math.min(...lons)).toBe(sites[0]!.lon);
     expect(Math.max(...lons)).toBe(sites.at(-1)!.lon);
     expect(new Set(way.map(({ lat }) => lat)).size).toBe(1);
-    // A run of 9 km at 10 m/s takes 900 s, a stop 300.
+    // A run of 9 km at 10 m/s takes 900 s, and a stop takes 300 s.
     const still = steps(way).filter((metres) => metres === 0).length / (way.length - 1);
     expect(still).toBeCloseTo(0.25, 1);
   }
 });
 
-describe('is refused:', () => {
+describe('generate refuses', () => {
   test.each([
     ['nothing', /no "nothing"; there are random-waypoint, commuters, flash-crowd, ferry/],
     ['constructor', /no "constructor"/],
@@ -144,12 +144,12 @@ describe('is refused:', () => {
     );
   });
 
-  test('a grid that is not wanted, where sites are given', () => {
+  test('a grid together with given sites', () => {
     const { sites } = generate('ferry', 1);
     expect(() => generate('ferry,spacingM=500', 1, sites)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 
-  test('sites that are all at one place', async () => {
+  test('sites at one place', async () => {
     const [site] = generate('ferry', 1).sites;
     await expect(fixesOf('ferry', 1, [site!])).rejects.toMatchObject({ code: 'USAGE' });
   });

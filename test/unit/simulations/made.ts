@@ -1,4 +1,4 @@
-/** Made-up runs for policies under the real costs: sites in the plane, users who walk and jump and fall silent. */
+/** Generated runs for policies under the real costs: sites in the plane, users who walk, jump and fall silent. */
 import fc from 'fast-check';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -11,12 +11,12 @@ export const START_MS = Date.UTC(2026, 2, 2, 12);
 export const configWith = (part: Record<string, unknown> = {}) =>
   parseConfig(JSON.stringify({ ingest: { plausibility: { maxSpeedMps: 1e6, maxAgeMs: 1e9 } }, ...part }), 'test');
 
-/** Somewhere in a square of about 500 km. */
+/** A position in a square of about 500 km. */
 const place = fc.record({
   lat: fc.double({ min: 40, max: 44.5, noNaN: true }),
   lon: fc.double({ min: 5, max: 11, noNaN: true }),
 });
-/** Sites are connected fast or slowly, and not all with all. */
+/** One or two uplinks of a site. */
 const uplinks = fc.constantFrom<SiteSpec['uplinks'][]>(
   [{ provider: 'a', rateBps: 125_000_000 }],
   [
@@ -25,7 +25,7 @@ const uplinks = fc.constantFrom<SiteSpec['uplinks'][]>(
   ],
 );
 
-/** @param most positions */
+/** A random trace and its sites. @param most the most positions */
 export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes: Fix[] }> {
   return fc
     .record({
@@ -37,7 +37,7 @@ export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes:
           user: fc.nat(2),
           place: fc.nat(3),
           presence: fc.constantFrom(undefined, undefined, ...PRESENCES),
-          // Seconds, minutes, or so long that a user has fallen silent.
+          // Seconds, minutes, or longer than the session time-out.
           passedMs: fc.oneof(
             { weight: 4, arbitrary: fc.integer({ min: 1, max: 90_000 }) },
             { weight: 2, arbitrary: fc.integer({ min: 90_000, max: 800_000 }) },
@@ -60,7 +60,7 @@ export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes:
     });
 }
 
-/** The same with one VM for all users, if wanted. */
+/** The input of a run of this policy. @param more for example `vms`, for one VM of all users */
 export function inputOf(
   { sites, fixes }: { sites: readonly SiteSpec[]; fixes: readonly Fix[] },
   policy: string,

@@ -13,7 +13,7 @@ import { runPolicy } from '#simulations/run-policy.ts';
 import { SEED } from '../../property/seed.ts';
 import { anyTrace, inputOf, START_MS } from './made.ts';
 
-/** All users share one VM, at the first site. */
+/** One VM of all users, at the first site. */
 const shared = (users: number) => [
   {
     vm: 'shared',
@@ -23,7 +23,7 @@ const shared = (users: number) => [
   },
 ];
 
-/** Tries every sequence of sites. */
+/** The least cost over all sequences of sites. */
 function leastOfAll(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): number {
   const legs = new Legs(itinerary, sites, settings);
   const weights = leastMovedWeights(itinerary, settings.move.releaseMs);
@@ -43,7 +43,7 @@ function leastOfAll(itinerary: Itinerary, { sites, settings, moveCosts }: Planne
 }
 
 describe('the optimum', () => {
-  test('is the least of all sequences of sites', async () => {
+  test('is the least cost of all sequences of sites', async () => {
     let moved = 0;
     await fc.assert(
       fc.asyncProperty(anyTrace(6), fc.boolean(), async (trace, together) => {
@@ -63,7 +63,7 @@ describe('the optimum', () => {
     expect(moved).toBeGreaterThan(50);
   });
 
-  test('is never above what any policy comes to, with the same positions served', async () => {
+  test('is at most the cost of each policy on the same positions', async () => {
     const policies = [
       ...LIVE_NAMES,
       'hysteresis(1)',
@@ -90,10 +90,10 @@ describe('the optimum', () => {
       { seed: SEED, numRuns: 40 },
     );
     expect(moves).toBeGreaterThan(100);
-    expect(closest, 'and some come near').toBeLessThan(1.2);
+    expect(closest, 'some policies come near').toBeLessThan(1.2);
   });
 
-  test('is where the VM is already where nobody moves', async () => {
+  test('stays at home for a user who rests', async () => {
     const fixes = Array.from({ length: 10 }, (_, i) => ({ user: 'u', atMs: START_MS + i * 60_000, lat: 40, lon: 5 }));
     const site = (name: string, lat: number) => ({
       site: name,
@@ -111,7 +111,7 @@ describe('the optimum', () => {
   });
 });
 
-/** Decisions to move, as they were made. */
+/** The decisions of a run, in order. */
 async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, policyOverride?: PlacementRule) {
   const moves: { atMs: number; vm: string; to: string }[] = [];
   const observe = (fact: Fact) => {
@@ -150,7 +150,7 @@ test('a rule that chooses the best site decides as nearest does, though nearest 
   let decided = 0;
   await fc.assert(
     fc.asyncProperty(anyTrace(40), async ({ sites, fixes }) => {
-      // Between two sites: among more, nearest also turns back where a third one has become the best.
+      // Two sites only: with more, nearest also returns when a third one becomes the best.
       const trace = { sites: sites.slice(0, 2), fixes };
       const [rule, nearest] = [await movesOf(trace, 'nearest', best), await movesOf(trace, 'nearest')];
       const leaving = (moves: typeof rule) => moves.filter(({ to }) => !to.startsWith('stay'));
@@ -162,8 +162,8 @@ test('a rule that chooses the best site decides as nearest does, though nearest 
   expect(decided).toBeGreaterThan(50);
 });
 
-test('look-ahead does, and comes nearer to the optimum the farther it sees', async () => {
-  // Back and forth between two sites, now for long, now for a minute.
+test('look-ahead comes nearer to the optimum with a longer view', async () => {
+  // The user goes back and forth, for long stays and for a minute.
   const stays = [10, 1, 12, 2, 1, 15, 1, 9];
   const places = stays.flatMap((minutes, i) => Array.from({ length: minutes }, () => i % 2));
   const fixes = places.map((place, i) => ({ user: 'u', atMs: START_MS + i * 60_000, lat: 40 + place, lon: 5 }));
@@ -181,8 +181,8 @@ test('look-ahead does, and comes nearer to the optimum the farther it sees', asy
   expect(far / least).toBeLessThan(1.1);
 });
 
-test('learned-mdp comes to know how long users stay, and waits for no proof as ski-rental does', async () => {
-  // Everybody is half an hour here, half an hour there, all day, each from another minute on.
+test('learned-mdp learns the stays of users, and costs less than ski-rental', async () => {
+  // Each user changes the site every half hour, each from another minute on.
   const fixes = Array.from({ length: 600 }, (_, minute) =>
     Array.from({ length: 20 }, (_, user) => ({
       user: `u${user}`,

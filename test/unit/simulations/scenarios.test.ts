@@ -5,10 +5,10 @@ import { faultIn } from '#shared/events/index.ts';
 import { corridor, STATIONS } from '#simulations/scenarios/corridor.ts';
 import { northeastCorridor } from '#simulations/scenarios/northeast-corridor.ts';
 
-/** The stations' box with a little around it. */
+/** Whether a position is in the box of the stations, with a margin. */
 const inBox = ({ lat, lon }: Fix) => lat > 38.8 && lat < 42.45 && lon > -77.15 && lon < -70.95;
 
-/** Good enough for short ways, and quick enough for every fix. */
+/** A fast approximation for short distances. */
 function metresBetween(a: Fix, b: Fix): number {
   const east = (b.lon - a.lon) * Math.cos((a.lat * Math.PI) / 180);
   return Math.hypot(b.lat - a.lat, east) * 111_320;
@@ -20,7 +20,7 @@ describe('the corridor', () => {
     for (const station of STATIONS) expect(getDistance(at(station.minute), station)).toBeLessThan(100);
   });
 
-  it('is travelled without leaps, at the speed of a train', () => {
+  it('has the speed of a train everywhere', () => {
     const at = corridor();
     const end = STATIONS.at(-1)!.minute;
     for (let minute = 0.5; minute <= end; minute += 0.5) {
@@ -31,7 +31,7 @@ describe('the corridor', () => {
   });
 });
 
-it('the same seed gives the same scenario, byte by byte; another seed another', () => {
+it('a seed always gives the same scenario, byte by byte; another seed gives another', () => {
   const bytes = (seed: number) => {
     const scenario = northeastCorridor(seed);
     return JSON.stringify([scenario, [...scenario.fixes()]]);
@@ -48,11 +48,11 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
   const sessions = scenario.vms.flatMap((vm) => vm.sessions);
   const byUser = Map.groupBy(fixes, (fix) => fix.user);
 
-  it('says that it is synthetic', () => {
+  it('has a description that says "synthetic"', () => {
     expect(scenario.description).toMatch(/synthetic/i);
   });
 
-  it('has about 100 VMs and 130 users, most of them one on one, each user on one VM', () => {
+  it('has 100 VMs and 130 users; most VMs have one user, and each user has one VM', () => {
     const users = sessions.map((session) => session.user);
     expect(scenario.vms).toHaveLength(100);
     expect(users).toHaveLength(130);
@@ -63,7 +63,7 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     expect(sessions.filter((session) => session.weight === 1).length).toBeGreaterThan(100);
   });
 
-  it('has VMs and sites that the event schemas take, and no site too small for those that begin there', () => {
+  it('has valid VMs and sites, and a slot for each VM at its home', () => {
     const atMs = scenario.startMs;
     for (const { vm, home, spec, sessions: users } of scenario.vms) {
       expect(faultIn('vm.declared.v1', { vm, home, spec, atMs })).toBeUndefined();
@@ -75,17 +75,17 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     }
   });
 
-  it('has its VMs at the site nearest to where their first user begins', () => {
+  it('has its VMs at the site nearest to the first position of their first user', () => {
     for (const { home, sessions: users } of scenario.vms) {
       const start = byUser.get(users[0]!.user)!.find(inBox)!;
       const distances = scenario.sites.map((site) => getDistance(start, site));
       const toHome = distances[scenario.sites.findIndex((site) => site.site === home)]!;
-      // The first fix is up to a minute old and some 100 m off.
+      // The first position is up to a minute old, and some 100 m wrong.
       expect(toHome).toBeLessThan(Math.min(...distances) + 10_000);
     }
   });
 
-  it('has fixes that the event schema takes, ascending by time, within the scenario', () => {
+  it('has valid positions in order of time, within the scenario', () => {
     for (const fix of fixes) {
       if (faultIn('location.reported.v1', { vm: 'v', ...fix })) throw new Error(`unfit: ${JSON.stringify(fix)}`);
     }
@@ -95,7 +95,7 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     expect(new Date(scenario.startMs).toISOString()).toBe('2026-03-02T11:00:00.000Z');
   });
 
-  it('leaves the corridor with its wild points only, and repeats as many as it says', () => {
+  it('has as many impossible points and repeats as it says', () => {
     expect(scenario.wildPoints).toBeGreaterThan(5);
     expect(fixes.filter((fix) => !inBox(fix))).toHaveLength(scenario.wildPoints);
     const repeats = [...byUser.values()].flatMap((own) => own.filter((fix, i) => fix.atMs === own[i - 1]?.atMs));
@@ -103,7 +103,7 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     expect(repeats).toHaveLength(scenario.duplicatePoints);
   });
 
-  it('moves its users no faster than a train', () => {
+  it('moves its users at most at the speed of a train', () => {
     for (const own of byUser.values()) {
       const real = own.filter((fix, i) => inBox(fix) && fix.atMs !== own[i - 1]?.atMs);
       for (const [i, fix] of real.entries()) {
@@ -114,14 +114,14 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     }
   });
 
-  it('reports every 20 s on the way and every 60 s at rest', () => {
+  it('reports every 20 s in travel and every 60 s at rest', () => {
     for (const own of byUser.values()) {
       const steps = own.slice(1).map((fix, i) => fix.atMs - own[i]!.atMs);
       expect(steps.filter((ms) => ms !== 0 && ms !== 20_000 && ms !== 60_000)).toEqual([]);
     }
   });
 
-  it('has somebody on the way in every minute, and somebody at rest', () => {
+  it('has travelling and resting users in each minute', () => {
     const moving = new Set<number>();
     const resting = new Set<number>();
     for (const own of byUser.values()) {
@@ -137,7 +137,7 @@ describe.each([1, 42])('the north-east corridor, seed %i', (seed) => {
     }
   });
 
-  it('has journeys past other sites, and some that stay near one', () => {
+  it('has journeys past several sites, and some near one site', () => {
     const nearest = (fix: Fix) =>
       scenario.sites.reduce((a, b) => (getDistance(fix, b) < getDistance(fix, a) ? b : a)).site;
     const sitesSeen = [...byUser.values()].map(

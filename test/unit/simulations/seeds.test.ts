@@ -3,7 +3,7 @@ import { estimate } from '#simulations/confidence.ts';
 import type { RunResult } from '#simulations/engine.ts';
 import { type SeededRun, statisticsOf } from '#simulations/seeds.ts';
 
-/** A run of which only the costs say anything. */
+/** A run with this cost and no other figures. */
 function run(policy: string, seed: number, totalUserMs: number): SeededRun {
   const none = { count: 0, mean: 0, p50: 0, p95: 0, max: 0 };
   const migrations = { completed: 0, failed: {}, cancelled: 0, bytes: 0, pingPong: 0 };
@@ -14,8 +14,8 @@ function run(policy: string, seed: number, totalUserMs: number): SeededRun {
   };
 }
 
-test('policies are compared seed by seed: what all of them share of the seeds does not count', () => {
-  // The seeds differ by thousands, the policies by ten, more or less.
+test('policies are compared seed by seed, so that the differences between seeds cancel out', () => {
+  // The seeds differ by thousands, and the policies by about ten.
   const runs = [
     ...[1000, 5000, 9000].map((cost, i) => run('one', i, cost)),
     ...[1009, 5010, 9011].map((cost, i) => run('other', i, cost)),
@@ -29,7 +29,7 @@ test('policies are compared seed by seed: what all of them share of the seeds do
   expect(differences[0]!.figures.totalUserMs.halfWidth).toBeLessThan(policies[0]!.figures.totalUserMs.halfWidth / 1000);
 });
 
-test('a policy that is named twice is two policies', () => {
+test('a policy that is given twice counts as two policies', () => {
   const runs = ['a', 'a'].flatMap((policy) => [run(policy, 1, 1), run(policy, 2, 2)]);
   expect(statisticsOf(runs, 2).differences[0]!.figures.totalUserMs).toEqual({ mean: 0, halfWidth: 0 });
 });

@@ -1,4 +1,4 @@
-/** What distance costs, computed by hand and added up by the simulation. */
+/** The simulation adds up the cost of distance. The expected costs are computed by hand. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '#shared/config/load.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
@@ -12,16 +12,16 @@ import { line, START_MS } from '../shared/policy/world.ts';
 const { network, policy, ingest } = parseConfig('', 'test');
 const HOUR_MS = 3_600_000;
 const KM = 100;
-/** From the site on, north. */
+/** A position this far north of the first site. */
 const northKm = (km: number) => ({ lat: km / KM_PER_DEGREE, lon: 0 });
-/** Access and target are both 10 ms: what remains is the distance, and the way out of the nearest site. */
+/** Access and target are both 10 ms and cancel out. The distance and the transit remain. */
 const excessMs = (km: number, atNearest: boolean) =>
   km * network.msPerKm * network.detour + (atNearest ? 0 : network.transitMs);
 
 let sites: SiteTable;
 let vm: Vm;
 let serving: Serving;
-/** What the watcher was told: site, end after so many seconds, weighted seconds. */
+/** The calls of the watcher: site, end in seconds, weighted seconds. */
 let told: [string, number, number][];
 
 const newServing = () =>
@@ -48,7 +48,7 @@ beforeEach(() => {
 });
 
 const ann = () => vm.sessions[0]!;
-/** As placement leaves a session behind when a position has counted. */
+/** Updates a session as placement does for a position that counts. */
 function place(session: Session, afterMs: number, km: number): void {
   advanceTrack(session.track, { atMs: START_MS + afterMs, ...northKm(km) });
   session.near = Math.min(2, Math.round(km / KM));
@@ -57,14 +57,14 @@ function report(afterMs: number, km: number, session = ann()): void {
   place(session, afterMs, km);
   serving.located(serving.accountOf(vm), session);
 }
-/** As placement and the engine do it: the home changes when the switch-over is said. */
+/** Switches the VM over, as placement and the engine do. */
 function switchTo(site: string, afterMs: number): void {
   serving.switched(vm, sites.named(site), START_MS + afterMs);
   vm.home = sites.named(site);
 }
 const userS = () => serving.totals.weightedMs / 1000;
 
-describe('a user who stands still for an hour', () => {
+describe('a user who rests for an hour', () => {
   test.each([0, 30, 70, 200])('%d km from the VM costs the excess of 3600 seconds', (km) => {
     for (let afterMs = 0; afterMs <= HOUR_MS; afterMs += 60_000) report(afterMs, km);
     expect(userS()).toBe(3600);
@@ -87,14 +87,14 @@ describe('a user who stands still for an hour', () => {
   });
 });
 
-test('on the way each stretch costs what its beginning costs', () => {
+test('each leg of a travelling user has the cost of its beginning', () => {
   const kms = [0, 20, 40, 60, 120, 160, 90, 10];
   for (const [minute, km] of kms.entries()) report(minute * 60_000, km);
   const expected = kms.slice(0, -1).reduce((total, km) => total + 60 * excessMs(km, km < KM / 2), 0);
   expect(serving.totals.userMs).toBeCloseTo(expected, 3);
 });
 
-test('time in which nothing is heard of a user counts up to the time-out', () => {
+test('the time of a silent user counts up to the session time-out', () => {
   report(0, 70);
   report(5 * HOUR_MS, 70);
   const seconds = policy.sessionTimeoutMs / 1000;
@@ -102,7 +102,7 @@ test('time in which nothing is heard of a user counts up to the time-out', () =>
   expect(serving.totals.userMs).toBeCloseTo(seconds * excessMs(70, false), 6);
 });
 
-test('nobody pays for the time after the last position, wherever the VM goes then', () => {
+test('the time after the last position does not count', () => {
   report(0, 90);
   switchTo('s1', 40_000);
   switchTo('s2', 80_000);
@@ -111,7 +111,7 @@ test('nobody pays for the time after the last position, wherever the VM goes the
 });
 
 describe('a switch-over', () => {
-  test('counts at the instant at which it was, when the next position has come', () => {
+  test('counts from its instant, when the next position arrives', () => {
     report(0, 90);
     switchTo('s1', 40_000);
     report(60_000, 90);
@@ -123,11 +123,11 @@ describe('a switch-over', () => {
     ]);
   });
 
-  test('does not begin the time-out of a silent user anew', () => {
+  test('does not restart the time-out of a silent user', () => {
     const timeoutS = policy.sessionTimeoutMs / 1000;
     report(0, 90);
     switchTo('s1', 600_000);
-    // She was taken to be gone by then.
+    // By then the session has timed out.
     switchTo('s2', policy.sessionTimeoutMs + 60_000);
     report(5 * HOUR_MS, 90);
     expect(userS()).toBe(timeoutS);
@@ -137,7 +137,7 @@ describe('a switch-over', () => {
     ]);
   });
 
-  test('from one site over another to a third counts the time at each', () => {
+  test('after another one counts the time at each site', () => {
     report(0, 90);
     switchTo('s1', 10_000);
     switchTo('s2', 30_000);
@@ -149,7 +149,7 @@ describe('a switch-over', () => {
     ]);
   });
 
-  test('at the instant of a position leaves no time at the old site after it', () => {
+  test('at the instant of a position counts no further time at the old site', () => {
     report(0, 90);
     report(60_000, 90);
     switchTo('s1', 60_000);
@@ -160,7 +160,7 @@ describe('a switch-over', () => {
     ]);
   });
 
-  test('before the first position is none: serving begins where the VM is then', () => {
+  test('before the first position does not count', () => {
     switchTo('s1', 0);
     report(10_000, 90);
     report(20_000, 90);
@@ -175,11 +175,11 @@ describe('of several users', () => {
     bob = vm.sessions[1]!;
   });
 
-  test('each counts from where they are to their own next position, and one without a position not at all', () => {
+  test('each counts from position to position, and one without a position does not count', () => {
     report(0, 10);
     report(5_000, 150, bob);
     report(10_000, 10);
-    // Bob says nothing any more.
+    // Bob reports no position now.
     report(20_000, 10);
     expect(serving.totals.userMs).toBeCloseTo(20 * excessMs(10, true), 6);
     expect(userS()).toBe(20);
@@ -188,14 +188,14 @@ describe('of several users', () => {
     expect(userS()).toBe(20 + 40);
   });
 
-  test('one who is silent is taken to be gone, however much others say', () => {
+  test('a silent one counts up to the time-out, although others report', () => {
     report(0, 150, bob);
     for (let afterMs = 0; afterMs <= HOUR_MS; afterMs += 60_000) report(afterMs, 10);
     report(HOUR_MS, 150, bob);
     expect(userS()).toBe(3600 + (2 * policy.sessionTimeoutMs) / 1000);
   });
 
-  test('one whose position comes late counts from where the VM was then', () => {
+  test('one with a late position counts with the site of the VM at that time', () => {
     report(0, 10);
     switchTo('s1', 40_000);
     report(60_000, 10);
@@ -208,13 +208,13 @@ describe('of several users', () => {
     ]);
   });
 
-  test('what is kept of past stays does not grow with the moves of a VM', () => {
+  test('the number of kept stays does not grow with the moves of a VM', () => {
     report(0, 150, bob);
     for (let minute = 0; minute < 600; minute++) {
       report(minute * 60_000, 10);
       switchTo(minute % 2 === 0 ? 's1' : 's0', minute * 60_000 + 30_000);
     }
-    // A quarter of an hour after Bob's position, and as long as a position may be late.
+    // Stays are kept for the session time-out and the largest delay of a position.
     expect(serving.accountOf(vm).stays.length).toBeLessThan(30);
     report(600 * 60_000, 150, bob);
     expect(userS()).toBe(599 * 60 + (2 * policy.sessionTimeoutMs) / 1000);

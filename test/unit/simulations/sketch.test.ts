@@ -10,11 +10,11 @@ function spreadOf(values: readonly number[]) {
 }
 
 describe('a distribution in bounded memory', () => {
-  test('of nothing is nothing', () => {
+  test('without values is zero', () => {
     expect(spreadOf([])).toEqual({ weight: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0, steps: [] });
   });
 
-  test('has quantiles that are off by 0.28 % at most, the mean, and the largest value itself', () => {
+  test('has quantiles within 0.28 %, the exact mean and the exact maximum', () => {
     const values = fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 200 });
     fc.assert(
       fc.property(values, (list) => {
@@ -31,7 +31,7 @@ describe('a distribution in bounded memory', () => {
     );
   });
 
-  test('counts each value by its weight, also that of nothing and of more than it has room for', () => {
+  test('counts each value by its weight, also zero and values beyond its range', () => {
     const sketch = new Sketch(2 ** (1 / 128));
     sketch.add(0, 3);
     sketch.add(10, 1);

@@ -14,7 +14,7 @@ const spreadOf = (given: readonly number[], exact?: number) => {
   return spread;
 };
 
-test('as long as all values are kept, figures are exact', () => {
+test('the figures of few values are exact', () => {
   fc.assert(
     fc.property(values, (given) => {
       expect(spreadOf(given, given.length).distribution).toEqual(distribution(given));
@@ -24,7 +24,7 @@ test('as long as all values are kept, figures are exact', () => {
   expect(new Spread().distribution).toEqual({ count: 0, mean: 0, p50: 0, p95: 0, max: 0 });
 });
 
-test('beyond that quantiles are off by a thousandth at most, and mean and maximum not at all', () => {
+test('the quantiles of many values are exact to a thousandth, and mean and maximum are exact', () => {
   fc.assert(
     fc.property(values, (given) => {
       const exact = distribution(given);

@@ -16,8 +16,8 @@ const figures: Figures = {
   degraded: [],
 };
 
-/** One VM's life, told fact by fact. */
-function told(weight: number) {
+/** A tally of one VM, with functions that add its facts. */
+function tallyOf(weight: number) {
   const tally = new Tally(policy, () => weight);
   let seq = 0;
   const moveOf = (from: string, to: string, atMs: number) => ({ migration: `v:${seq}`, vm: 'v', from, to, atMs });
@@ -53,14 +53,14 @@ describe('a move back', () => {
     ['within five minutes counts', 5 * MINUTE_MS, 1],
     ['after more than five minutes does not', 5 * MINUTE_MS + 1, 0],
   ])('%s', (_, afterMs, pingPong) => {
-    const { tally, complete } = told(1);
+    const { tally, complete } = tallyOf(1);
     complete('a', 'b', MINUTE_MS);
     complete('b', 'a', MINUTE_MS + afterMs);
     expect(tally.migrations).toMatchObject({ completed: 2, pingPong });
   });
 
-  test('is one to where the VM came from with its last move: neither on, nor back by a detour', () => {
-    const { tally, complete } = told(1);
+  test('leads to the source of the last move, without a third site', () => {
+    const { tally, complete } = tallyOf(1);
     complete('a', 'b', 0);
     complete('b', 'c', 1_000);
     complete('c', 'a', 2_000);
@@ -71,10 +71,10 @@ describe('a move back', () => {
   });
 });
 
-test('every end costs its users: the interruption, the slowdown, and the bytes, whatever came of it', () => {
-  // A tenth of a second and 20 s of slowdown for each of three; and 5 GB.
+test('each ended move costs interruption, slowdown and bytes, with any outcome', () => {
+  // 0.1 s of interruption and 20 s of slowdown for each of three users, and 5 GB.
   const costUserMs = 3 * (100 + 20 * policy.slowdownUserMsPerS) + 5 * policy.priceUserMsPerGb;
-  const { tally, complete, fail, cancel } = told(3);
+  const { tally, complete, fail, cancel } = tallyOf(3);
   complete('a', 'b', 0);
   expect(tally.movingUserMs).toBeCloseTo(costUserMs, 9);
   fail('STEP_TIMEOUT');
@@ -93,14 +93,14 @@ test('every end costs its users: the interruption, the slowdown, and the bytes, 
   });
 });
 
-test('what nobody is served by costs its bytes alone', () => {
-  const { tally, complete } = told(0);
+test('a move of a VM without users costs its bytes only', () => {
+  const { tally, complete } = tallyOf(0);
   complete('a', 'b', 0);
   expect(tally.movingUserMs).toBeCloseTo(5 * policy.priceUserMsPerGb, 9);
 });
 
-test('the measured is divided by the predicted; of a move that nobody predicted nothing is said', () => {
-  const { tally, order, complete } = told(1);
+test('errors are ratios of measurement to prediction, without moves that have no prediction', () => {
+  const { tally, order, complete } = tallyOf(1);
   const prediction = { durationMs: 10_000, interruptionMs: 200, bytes: 5e9, costUserMs: 1, benefitUserMs: 2 };
   order('a', 'b', prediction);
   complete('a', 'b', 0);
@@ -111,8 +111,8 @@ test('the measured is divided by the predicted; of a move that nobody predicted 
   expect(tally.decisions).toEqual({ 'move better-site': 2 });
 });
 
-test('degraded moves are counted by what was worse than planned', () => {
-  const { tally, complete } = told(1);
+test('degraded moves are counted by their degradations', () => {
+  const { tally, complete } = tallyOf(1);
   complete('a', 'b', 0, { degraded: ['single-path'] });
   complete('b', 'c', 0, { degraded: ['single-path', 'forced-stop'] });
   complete('c', 'd', 0);

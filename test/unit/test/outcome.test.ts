@@ -28,13 +28,13 @@ test('groups are counted together, and the slowest files come first', () => {
   expect(lines[1]).toBe('slowest:   11.0 s  f11');
 });
 
-test('what was skipped is named, and what failed with its reason', () => {
+test('the lines name skipped tests, and failed tests with their reason', () => {
   const { lines, closing, well } = of({ a: report(file('f', 1, 'passed', 'skipped', 'failed')), b: report() });
   expect({ closing, well }).toEqual({ closing: '1 passed, 1 failed, 1 skipped', well: false });
   expect(lines).toEqual(expect.arrayContaining(['skipped: f 1', 'failed: f: f 2: Error: 1 is not 2']));
 });
 
-test('a file that failed outside of its tests, and a group that did not come to its end, are failures', () => {
+test('a file that fails outside of its tests, and a group that does not end, are failures', () => {
   const broken = { ...file('f', 1, 'passed'), status: 'failed', message: 'no such module\nat …' };
   const { lines, closing, well } = of({ a: report(broken), b: undefined });
   expect({ closing, well }).toEqual({ closing: '1 passed, 2 failed', well: false });
@@ -42,6 +42,6 @@ test('a file that failed outside of its tests, and a group that did not come to 
   expect(lines).toContain('failed as a whole: the group "b" did not come to its end');
 });
 
-test('where nothing ran, all is not well', () => {
+test('a run without tests is not well', () => {
   expect(of({ a: report() })).toMatchObject({ closing: '0 passed, 0 failed', well: false });
 });

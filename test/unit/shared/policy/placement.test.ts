@@ -5,7 +5,7 @@ import { inPlainWords } from '#shared/policy/decide/words.ts';
 import { Placement } from '#shared/policy/placement.ts';
 import { configWith, type Line, line, positionAt, SPEC, START_MS, UPLINKS } from './world.ts';
 
-/** VM `v` at `s0` with user `u`, who has just been at `place`. */
+/** VM `v` at `s0` with user `u`, who has just reported `place`. */
 function settled(place: number, ...options: Parameters<typeof line>): Line {
   const l = line(...options);
   l.vm('v', 's0');
@@ -14,8 +14,8 @@ function settled(place: number, ...options: Parameters<typeof line>): Line {
   return l;
 }
 
-describe('a VM follows its user', () => {
-  test('once the user has been near a better site for the dwell time, and not before', () => {
+describe('a VM', () => {
+  test('follows its user after the dwell time near a better site, and not before', () => {
     const l = settled(0, 2);
     l.pass(1_000);
     l.fix('v', 'u', 1);
@@ -30,7 +30,7 @@ describe('a VM follows its user', () => {
     expect(l.world.hypervisor.running('v')).toEqual(['s1']);
   });
 
-  test('and stays where the user comes back in time, saying so', () => {
+  test('stays if the user returns in time, and placement publishes the decision', () => {
     const l = settled(0, 2);
     l.pass(1_000);
     l.fix('v', 'u', 1);
@@ -40,8 +40,8 @@ describe('a VM follows its user', () => {
     expect(l.stateOf('v')).toBe('settled');
   });
 
-  test('but no user of whom nothing more was heard, until something is', () => {
-    // A usual stay is too short for the price: the stay has to be proved, and by then nobody is heard of.
+  test('does not follow a user who is silent, until the next position', () => {
+    // The usual stay is too short to pay for the move, so that the stay must last. By then the user is silent.
     const l = settled(1, 2, configWith({ policy: { priorStayMs: 60_000, priceUserMsPerGb: 200 } }));
     // Two reports say how often the user reports.
     l.pass(5_000);
@@ -53,7 +53,7 @@ describe('a VM follows its user', () => {
     expect(l.decided('move').map(({ atMs }) => atMs)).toEqual([START_MS + 800_000]);
   });
 
-  test('and gives a move up when the user turns back before the switch-over', () => {
+  test('cancels its move if the user returns before the switch-over', () => {
     const l = settled(0, 2);
     l.pass(1_000);
     l.fix('v', 'u', 1);
@@ -66,20 +66,20 @@ describe('a VM follows its user', () => {
     expect(l.homeOf('v')).toBe('s0');
   });
 
-  test('and never under the policy "never"', () => {
+  test('does not move under the policy "never"', () => {
     const l = settled(1, 2, configWith({ policy: { name: 'never' } }));
     l.pass(3_600_000);
     expect(l.decided('move')).toEqual([]);
   });
 
-  test('and at once under the policy "nearest"', () => {
+  test('follows at once under the policy "nearest"', () => {
     const l = settled(0, 2, configWith({ policy: { name: 'nearest' } }));
     l.pass(1_000);
     l.fix('v', 'u', 1);
     expect(l.decided('move').map(({ atMs }) => atMs)).toEqual([START_MS + 1_000]);
   });
 
-  test('but not again while it hasCooldowns', () => {
+  test('does not move again during its cooling pause', () => {
     const l = settled(1, 3);
     l.pass(30_000);
     expect(l.stateOf('v')).toBe('cooling');
@@ -92,7 +92,7 @@ describe('a VM follows its user', () => {
     expect(l.decided('move')).toHaveLength(2);
   });
 
-  test('idle once nothing was heard of its users for the session time-out', () => {
+  test('is idle after the session time-out of its users', () => {
     const l = settled(0, 2);
     l.pass(899_999);
     expect(l.stateOf('v')).toBe('settled');
@@ -102,7 +102,7 @@ describe('a VM follows its user', () => {
     expect(l.stateOf('v')).toBe('settled');
   });
 
-  test('after a failure it waits, each time for longer', () => {
+  test('waits after a failure, each time for longer', () => {
     const fails = (_: Move, step: Phase) =>
       step === 'prepare' ? ({ kind: 'fail', code: 'BROKEN', reason: 'a test', afterMs: 0 } as const) : undefined;
     const l = settled(1, 2, configWith(), fails);
@@ -180,7 +180,7 @@ describe('an operator orders a move', () => {
     expect(() => placement.order('v', 's1', START_MS + 40_000)).not.toThrow();
   });
 
-  test('to where it is, while it moves, to nowhere, of nobody', () => {
+  test('is refused to its own site, during a move, to an unknown site, and for an unknown VM', () => {
     const l = settled(0, 2);
     const order = (vm: string, to: string) => () => l.world.placement.order(vm, to, l.clock.now());
     expect(order('v', 's0')).toThrow(/already-there/);
@@ -190,7 +190,7 @@ describe('an operator orders a move', () => {
     expect(order('v', 's1')).toThrow(/moving already/);
   });
 
-  test('past the budget of moves that binds the policy', () => {
+  test('is not limited by the budget of moves, which limits the policy', () => {
     const config = configWith({ policy: { maxMovesPerHour: 1, coolingMs: 0 } });
     const l = settled(1, 3, config);
     l.pass(60_000);
@@ -206,7 +206,7 @@ describe('an operator orders a move', () => {
 });
 
 describe('while automatic moves are paused', () => {
-  test('a VM stays although a better site lasts, says why, and goes when the pause ends', () => {
+  test('a VM stays, its explanation names the pause, and it moves when the pause ends', () => {
     const l = settled(0, 2);
     l.world.placement.pause(true, l.clock.now());
     l.pass(1_000);
@@ -222,7 +222,7 @@ describe('while automatic moves are paused', () => {
     expect(l.homeOf('v')).toBe('s1');
   });
 
-  test('operators move VMs all the same, and a home that is drained is left', () => {
+  test('operators move VMs, and VMs leave a draining site', () => {
     const l = settled(0, 3);
     l.world.placement.pause(true, l.clock.now());
     l.order('v', 's1');
@@ -234,8 +234,8 @@ describe('while automatic moves are paused', () => {
   });
 });
 
-describe('a home that is lost', () => {
-  test('draining: all its VMs leave, as many at a time as the limits allow, to the best site that is left', () => {
+describe('a draining home', () => {
+  test('is left by all its VMs for their best other sites, as many at a time as the limits allow', () => {
     const l = line(3, configWith({ limits: { movesPerSite: 2, movesPerPath: 2 } }));
     for (let i = 0; i < 6; i++) {
       l.vm(`v${i}`, 's1');
@@ -257,7 +257,7 @@ describe('a home that is lost', () => {
     );
   });
 
-  test('draining: a VM nobody uses leaves too; one with nowhere to go waits until there is somewhere', () => {
+  test('is left by a VM without users too, which waits until a site can take it', () => {
     const l = line(2);
     l.site(1, { draining: true });
     l.vm('v', 's0');
@@ -269,7 +269,7 @@ describe('a home that is lost', () => {
     expect(l.world.hypervisor.running('v')).toEqual(['s1']);
   });
 
-  test('open again before anything could be done: it stays', () => {
+  test('keeps its VM if it opens again before a move', () => {
     const l = line(1);
     l.vm('v', 's0');
     l.site(0, { draining: true });
@@ -280,7 +280,7 @@ describe('a home that is lost', () => {
   });
 });
 
-test('an explanation names every candidate with its cost, and why it is not gone to', () => {
+test('an explanation names each candidate with its cost and the filter that refuses it', () => {
   const l = settled(0, 3);
   l.pass(1_000);
   l.site(2, { draining: true });
@@ -290,7 +290,7 @@ test('an explanation names every candidate with its cost, and why it is not gone
   const [best, ...others] = explanation.candidates;
   expect(best).toMatchObject({ site: 's2', rejected: 'draining' });
   expect(others.map(({ site }) => site)).toEqual(['s1', 's0']);
-  // 200 km of detour 2.1 at 0.01 ms a kilometre, and 2 ms to get out of one's own site.
+  // 200 km with a detour of 2.1 at 0.01 ms/km, and 2 ms of transit to a site that is not the nearest.
   expect(explanation.homeServingUserMsPerS).toBeCloseTo(200 * 2.1 * 0.01 + 2, 1);
   expect(others[0]!.prediction!.benefitUserMs).toBeGreaterThan(0);
   expect(others[1]!.prediction).toBeUndefined();

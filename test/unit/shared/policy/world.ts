@@ -1,4 +1,4 @@
-/** Policy, migrator and simulated hypervisor under a virtual clock: sites on a line, a hundred kilometres apart. */
+/** Policy, migrator and simulated hypervisor under a virtual clock, with sites on a line, a hundred kilometres apart. */
 
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -23,7 +23,7 @@ export const UPLINKS = [
 
 export const positionAt = (place: number) => ({ lat: 40 + (place * 100) / 111.19, lon: -74 });
 
-/** Users may be anywhere at once, so that tests can put them where they are needed. */
+/** A configuration that accepts any speed, so that tests can put users anywhere at once. */
 export const configWith = (part: Record<string, unknown> = {}): Config =>
   parseConfig(JSON.stringify({ ingest: { plausibility: { maxSpeedMps: 1e6 } }, ...part }), 'test');
 
@@ -35,7 +35,7 @@ export interface Line {
   vm(vm: string, home: string, spec?: VmSpec): void;
   attach(vm: string, user: string): void;
   fix(vm: string, user: string, place: number): void;
-  /** An operator's order, carried out at once. */
+  /** Orders a move as an operator; the decision takes effect at once. */
   order(vm: string, to: string): void;
   pass(ms: number): void;
   stateOf(vm: string): string;
@@ -44,7 +44,7 @@ export interface Line {
   ended(): Data<'migration.completed.v1'>[];
 }
 
-/** Sites `s0`, `s1`, … and nothing else. */
+/** A world with the sites `s0`, `s1` and so on. */
 export function line(sites: number, config = configWith(), faults?: Faults): Line {
   const clock = virtualClock(START_MS);
   const facts: Fact[] = [];
@@ -63,7 +63,7 @@ export function line(sites: number, config = configWith(), faults?: Faults): Lin
     fix: (vm, user, place) => world.locate({ vm, user, atMs: now(), ...positionAt(place) }),
     order(vm, to) {
       world.placement.order(vm, to, now());
-      // Whatever is told, what was decided is passed on.
+      // Any event makes the world deliver the decision.
       world.tell({ type: 'session.detached.v1', data: { vm, user: 'nobody', atMs: now() } });
     },
     pass: (ms) => clock.advanceTo(clock.now() + ms),

@@ -91,8 +91,8 @@ const migration: Migration = {
   endedAtMs: null,
 };
 
-describe('the stepper does what xstate does', () => {
-  test('with the machine of a VM', () => {
+describe('the stepper', () => {
+  test('steps the machine of a VM as xstate does', () => {
     const machine = vmMachine({ coolingMs: 3, backOffMs: 2, maxBackOffMs: 4 });
     const ours = stepper(machine);
     fc.assert(
@@ -112,7 +112,7 @@ describe('the stepper does what xstate does', () => {
     );
   });
 
-  test('with the machine of a migration', () => {
+  test('steps the machine of a migration as xstate does', () => {
     const machine = migrationMachine({ queueMs: 5, stepTimeoutMs: 5 });
     const ours = stepper(machine);
     fc.assert(
@@ -120,7 +120,7 @@ describe('the stepper does what xstate does', () => {
         let state: MigrationState = 'queued';
         let context = migration;
         for (const event of events) {
-          // What xstate makes of an event after the end is of no interest: nobody asks.
+          // The product sends no event after the end.
           if (['completed', 'failed', 'cancelled'].includes(state)) return;
           const [next, actions] = transition(machine, machine.resolveState({ value: state, context }), event);
           const got = ours(state, context, event);
@@ -134,7 +134,7 @@ describe('the stepper does what xstate does', () => {
     );
   });
 
-  test('and refuses machines that are more than it can do', () => {
+  test('refuses machines with features that it does not support', () => {
     const nested = createMachine({ initial: 'a', states: { a: { initial: 'b', states: { b: {} } } } });
     const entered = createMachine({ initial: 'a', states: { a: { entry: assign({}) } } });
     const delayed = createMachine({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } });

@@ -5,14 +5,14 @@ import { type Claim, Claims } from '#shared/store/claims.ts';
 const claim = (id: string, version: number): Claim => ({ id, key: 'k', version, text: id });
 
 describe('claims', () => {
-  test('the first claim of a version is that version, whoever claims it later', () => {
+  test('the first claim of a version wins', () => {
     const claims = new Claims();
     expect(claims.take(claim('a', 1))).toEqual({ won: true, obsolete: undefined });
     expect(claims.take(claim('b', 1))).toEqual({ won: false, obsolete: 'b' });
     expect(claims.get('k')).toMatchObject({ text: 'a', version: 1 });
   });
 
-  test('the version before is not needed any more', () => {
+  test('a new version makes the previous one needless', () => {
     const claims = new Claims();
     claims.take(claim('a', 1));
     expect(claims.take(claim('b', 2))).toEqual({ won: true, obsolete: 'a' });
@@ -25,7 +25,7 @@ describe('claims', () => {
     expect(claims.take(claim('a', 1)).obsolete).toBeUndefined();
   });
 
-  test('a deleted record is not there, but its version is', () => {
+  test('a deleted record has a version and no value', () => {
     const claims = new Claims();
     claims.take(claim('a', 1));
     claims.take({ ...claim('b', 2), text: undefined });
@@ -54,12 +54,12 @@ const steps = fc.array(
 interface Record {
   readonly offset: number;
   readonly id: string;
-  /** Absent: a tombstone. */
+  /** Undefined: a tombstone. */
   readonly claim?: Claim;
 }
 
 describe('a compacted log of claims', () => {
-  test('whoever comes late, and whoever was there all the time, has the same records', () => {
+  test('gives late and early readers the same records', () => {
     let removed = 0;
     let raced = 0;
     fc.assert(
@@ -90,7 +90,7 @@ describe('a compacted log of claims', () => {
             const { obsolete } = writers[step.writer]!;
             for (const id of obsolete.splice(step.keeps)) append(id);
           } else {
-            // Also beyond where some writers have read: what they make of the rest has to be the same.
+            // The compaction may pass the offset of a writer, which must still get the same records.
             const upTo = Math.floor(end * step.share);
             const last = new Map(log.filter(({ offset }) => offset < upTo).map(({ id, offset }) => [id, offset]));
             const before = log.length;

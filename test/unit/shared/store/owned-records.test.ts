@@ -10,7 +10,7 @@ import type { Store } from '#shared/store/store.ts';
 const owned = (store: Store) => new OwnedRecords({ store, kind: PLACE_RECORD, prefix: 'a/' });
 const setAside = new SetAside({ log: createLog('silent'), clock: virtualClock() });
 
-test('a leader that was succeeded does not write over its successor', async () => {
+test('a former leader does not overwrite its successor', async () => {
   const store = memoryStore();
   const [old, next] = [owned(store), owned(store)];
   await old.write('vm-1', { site: 'ham' });
@@ -21,7 +21,7 @@ test('a leader that was succeeded does not write over its successor', async () =
   expect((await store.get('a/vm-1'))?.value).toEqual({ v: 1, site: 'ber' });
 });
 
-test('a record that was deleted can be written anew', async () => {
+test('a deleted record can be written again', async () => {
   const store = memoryStore();
   const records = owned(store);
   await records.write('vm-1', { site: 'ham' });
@@ -31,7 +31,7 @@ test('a record that was deleted can be written anew', async () => {
   expect(records.names(({ site }) => site === 'ber')).toEqual(['vm-1']);
 });
 
-test('a record that cannot be read is named, and is not among the others', async () => {
+test('an unreadable record is set aside, and not among the others', async () => {
   const store = memoryStore();
   await store.put([{ key: 'a/vm-1', value: { v: 99 }, revision: 0 }]);
   const records = owned(store);
@@ -39,5 +39,5 @@ test('a record that cannot be read is named, and is not among the others', async
   expect([records.isUnreadable('vm-1'), records.isUnreadable('vm-2')]).toEqual([true, false]);
   expect(setAside.list().map(({ key }) => key)).toEqual(['a/vm-1']);
   records.forget();
-  expect(setAside.list(), 'what another process leads now').toEqual([]);
+  expect(setAside.list(), 'another process leads now').toEqual([]);
 });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Deadlines } from '#shared/time/deadlines.ts';
 import { SEED } from '../../../property/seed.ts';
 
-/** Few different times, so that many are equal; `take` takes one out. */
+/** Times to push, of which many are equal, and `take` for a pop. */
 const orders = fc.array(
   fc.oneof(
     fc.constant('take' as const),
@@ -14,12 +14,12 @@ const orders = fc.array(
   },
 );
 
-test('the earliest comes up first, and of equal ones the one that was given first', () => {
+test('pops the earliest deadline first, and equal ones in their order', () => {
   let taken = 0;
   fc.assert(
     fc.property(orders, (given) => {
       const deadlines = new Deadlines<number>();
-      /** The same, put in order anew each time. */
+      /** The same deadlines, sorted after each push. */
       let plain: { readonly atMs: number; readonly item: number }[] = [];
       for (const [item, order] of given.entries()) {
         if (order === 'take') {
@@ -38,7 +38,7 @@ test('the earliest comes up first, and of equal ones the one that was given firs
   expect(taken).toBeGreaterThan(1000);
 });
 
-test('where there is none, none comes up', () => {
+test('has no deadline when it is empty', () => {
   const deadlines = new Deadlines<string>();
   expect([deadlines.nextMs, deadlines.next, deadlines.pop()]).toEqual([undefined, undefined, undefined]);
 });

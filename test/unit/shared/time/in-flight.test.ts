@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { allIdle, InFlight } from '#shared/time/in-flight.ts';
 
-test('is idle when everything that began has ended, however it ended', async () => {
+test('is idle when all work has ended, also with an error', async () => {
   const work = new InFlight();
   await work.idle();
   const [one, two] = [Promise.withResolvers<number>(), Promise.withResolvers<never>()];
@@ -19,7 +19,7 @@ test('is idle when everything that began has ended, however it ended', async () 
   expect(work.busy).toBe(false);
 });
 
-test('parts that set each other to work are waited for until none does', async () => {
+test('allIdle waits for parts that start each other', async () => {
   const [bus, service] = [new InFlight(), new InFlight()];
   let rounds = 0;
   const hop = (from: InFlight, to: InFlight): void => {

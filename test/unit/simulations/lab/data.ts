@@ -1,10 +1,10 @@
-/** Recorded data, which is not part of the repository: a test that needs it says so where it is missing. */
+/** Tests on recorded data, which is not part of the repository. Without the data they are skipped, and their names say so. */
 import { existsSync } from 'node:fs';
 import { test } from 'vitest';
 
 const DATA = '../shared/data';
 
-/** @param needs files below the folder of data */
+/** @param needs the necessary files, below the folder of data */
 export function testWith(needs: readonly string[], name: string, run: () => Promise<void> | void): void {
   const missing = needs.map((path) => `${DATA}/${path}`).filter((path) => !existsSync(path));
   test.skipIf(missing.length > 0)(

@@ -11,7 +11,7 @@ describe.each([
   ['as published', asPublished],
   ['cheapest detour', cheapestDetour],
 ] as const)('%s', (_, rule) => {
-  test('no site has too many, and nobody is lost', () => {
+  test('no site is overfull, and each user has a site', () => {
     let sentAway = 0;
     const watched =
       (overflow: Overflow, most: number): Overflow =>
@@ -38,7 +38,7 @@ describe.each([
     expect(sentAway).toBeGreaterThan(0);
   });
 
-  test('where everybody fits nothing changes', () => {
+  test('nothing changes if all users fit', () => {
     const trace = ways([0, 1, 2], [2, 1, 0], [1, 1, 1]);
     for (const policy of [nearest, myopic]) {
       expect(play(policy, street(3), trace, rule(3))).toEqual(play(policy, street(3), trace));
@@ -46,9 +46,9 @@ describe.each([
   });
 });
 
-test('by the published rule one is sent to the lowest number, by the sensible one next door', () => {
+test('the published rule sends a user to the first site, and the cheapest detour to the next one', () => {
   const crowd = ways([5], [5], [4]);
-  // Served from 5 hops away, or from one: all else is equal.
+  // The first site is 5 hops away, the next one 1 hop. The other costs are equal.
   const cost = (rule: Overflow) => play(nearest, street(6), crowd, rule).meanOfSlots;
   expect(cost(asPublished(1)) - cost(cheapestDetour(1))).toBeGreaterThan(0);
 });

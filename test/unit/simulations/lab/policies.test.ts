@@ -37,7 +37,7 @@ function sitesOf(policy: LabPolicy, world: World, trace: CellTrace): number[][] 
   return sites;
 }
 
-describe('on a street of 30 cells, a site in each, the user walks from one end to the other', () => {
+describe('for a user who walks along a street of 30 cells with a site each', () => {
   const walk = ways([...Array(30).keys()]);
   const first = (policy: LabPolicy) => sitesOf(policy, street(30), walk)[0]!.findIndex((site) => site !== 0);
 
@@ -49,18 +49,18 @@ describe('on a street of 30 cells, a site in each, the user walks from one end t
     [myopic, 20],
     // 0.2 + 0.36 + 0.488 + 0.5904 against 2 - 0.8^4 = 1.5904.
     [skiRental(1), 4],
-  ])('$name leaves its first site after so many steps', (policy, steps) => {
+  ])('$name leaves the first site after $1 steps', (policy, steps) => {
     expect(first(policy)).toBe(steps);
   });
 
-  test('one who works in hindsight moves, too, but less often than one who always does', () => {
+  test('the work function moves, but less often than nearest', () => {
     const { moves } = play(workFunction, street(30), walk);
     expect(moves).toBeGreaterThan(0);
     expect(moves).toBeLessThan(29);
   });
 });
 
-test('the published chain first migrates at about two hops where a seventh of the users leaves their cell', () => {
+test('the published chain migrates from two hops on if a seventh of the users leaves the cell', () => {
   const future = futureByHops(DISTANCE_COSTS, 0.14 / 6);
   const cost = (state: number, to: number) =>
     (state === to ? 0 : DISTANCE_COSTS.move(state - to)) + DISTANCE_COSTS.serve(to) + future[to]!;
@@ -81,7 +81,7 @@ test('drift plus penalty keeps to its budget for moving', () => {
   expect(spent).toBeLessThan(1.5 * budget * 400);
 });
 
-test('whoever sees the past only decides nothing by what comes later', () => {
+test('a policy that sees the past only does not depend on the future', () => {
   const honest = POLICIES.filter(({ sees }) => sees === 'past');
   expect(honest.length).toBeGreaterThan(10);
   fc.assert(
@@ -90,7 +90,7 @@ test('whoever sees the past only decides nothing by what comes later', () => {
       const altered = trace.cells.map((cell, i) =>
         Math.floor(i / trace.users) > upTo ? (cell + 2) % world.cells : cell,
       );
-      // With the same load: that is part of the costs, not of what is foreseen.
+      // The load stays the same, because it is part of the costs.
       const other = { ...cellTrace(trace.users, trace.slots, altered), load: trace.load };
       for (const policy of honest) {
         const [one, two] = [sitesOf(policy, world, trace), sitesOf(policy, world, other)];
@@ -106,7 +106,7 @@ test('whoever sees the past only decides nothing by what comes later', () => {
   );
 });
 
-test('the trace is withheld from whoever sees the past only', () => {
+test('a policy that sees the past only does not get the trace', () => {
   let given: unknown = 'nothing yet';
   const curious: LabPolicy = {
     ...nearest,
@@ -119,8 +119,8 @@ test('the trace is withheld from whoever sees the past only', () => {
   expect(given).toBeUndefined();
 });
 
-describe('what is learned of users', () => {
-  /** All day long, over a street of 12: users pass cell 5 on their way, and users of another kind stay where it ends. */
+describe('the learning policy', () => {
+  /** A day on a street of 12 cells: users walk to the end, stay there, and leave, again and again. */
   const day = (users: number) =>
     ways(
       ...Array.from({ length: users }, (_, user) =>
@@ -131,11 +131,11 @@ describe('what is learned of users', () => {
       ),
     );
 
-  test('those who only pass are not followed, those who stay are met where they will be', () => {
+  test('waits where users will stay, and does not follow users who pass', () => {
     const sites = sitesOf(OWN, street(12), day(20));
     const lastHour = sites.map((ofUser) => ofUser.slice(540));
     const used = new Set(lastHour.flat().filter((site) => site !== undefined));
-    // Hardly anything is left to chance here, and a service that waits at the end is right from the beginning.
+    // The users are almost deterministic, so that a service at the end of the street is right from the beginning.
     expect(used.has(11)).toBe(true);
     const [own, best] = [play(OWN, street(12), day(20)).cost, play(optimum, street(12), day(20)).cost];
     expect(own / best).toBeLessThan(1.1);
@@ -143,7 +143,7 @@ describe('what is learned of users', () => {
     for (const policy of published) expect(own, policy.name).toBeLessThan(play(policy, street(12), day(20)).cost);
   });
 
-  test('a run leaves nothing behind: the next one comes to the same', () => {
+  test('keeps nothing from one run to the next', () => {
     expect(play(OWN, street(12), day(5))).toEqual(play(OWN, street(12), day(5)));
   });
 });

@@ -1,4 +1,4 @@
-/** The pruned dynamic programming against the plain one, which looks at every pair of sites. */
+/** The pruned dynamic programming gives the result of the plain one, which examines each pair of sites. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { play } from '#simulations/lab/play.ts';
@@ -33,7 +33,7 @@ function plainOptimum(world: World, { users, slots, cells, load }: CellTrace): n
   return total;
 }
 
-test('what it finds costs what the plain programme says, whatever the world', () => {
+test('the optimum has the cost of the plain programming in any world', () => {
   let moved = 0;
   fc.assert(
     fc.property(anyRun, ({ world, trace }) => {
@@ -58,8 +58,8 @@ test('no policy costs less than the optimum', () => {
   );
 });
 
-test('it moves when the stay is long enough to pay for it, and at once', () => {
-  // Away from home for n slots costs 0.2 n; going there and back 2.4.
+test('the optimum moves at once if the stay pays for it', () => {
+  // n slots away from home cost 0.2 n; two moves cost 2.4.
   const trip = (slots: number) => ways([0, 0, ...Array(slots).fill(1), 0, 0, 0, 0, 0, 0, 0]);
   expect(play(optimum, street(2), trip(5)).moves).toBe(0);
   expect(play(optimum, street(2), ways([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1])).moves).toBe(1);

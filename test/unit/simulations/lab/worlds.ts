@@ -1,16 +1,16 @@
-/** Small worlds and random traces. */
+/** Small worlds and random traces for the laboratory. */
 import fc from 'fast-check';
 import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '#simulations/lab/costs.ts';
 import { type CellTrace, cellTrace } from '#simulations/lab/trace.ts';
 import { makeWorld, type World } from '#simulations/lab/world.ts';
 
-/** Cells in a row, a hop apart, all with a site unless said otherwise. */
+/** Cells in a row, a hop apart. @param sites the cells with a site; default: all */
 export function street(cells: number, sites?: readonly number[], costs: HopCosts = DISTANCE_COSTS): World {
   const x = Float64Array.from({ length: cells }, (_, cell) => cell);
   return makeWorld({ x, y: new Float64Array(cells) }, sites ?? [...x], costs);
 }
 
-/** One way a user; -1 is being away. */
+/** A trace from the cells of each user; -1: the user is away. */
 export function ways(...cellsByUser: readonly (readonly number[])[]): CellTrace {
   const slots = cellsByUser[0]!.length;
   const cells = new Int16Array(slots * cellsByUser.length);
@@ -22,7 +22,7 @@ export function ways(...cellsByUser: readonly (readonly number[])[]): CellTrace 
   return cellTrace(cellsByUser.length, slots, cells);
 }
 
-/** Cells anywhere in a square, sites in some of them, users who jump about and are sometimes away. */
+/** A random world and trace: cells in a square, some with a site; users who jump and are sometimes away. */
 export const anyRun = fc
   .record({
     places: fc.array(fc.tuple(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 60 })), {

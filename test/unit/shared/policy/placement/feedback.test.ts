@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Line, line, SPEC } from '../world.ts';
 
-/** Orders the VM there and waits until it has arrived. */
+/** Orders a move, and waits for its arrival. */
 function move(l: Line, to: string): { errorPercent: number; predictedMs: number } {
   l.order('v', to);
   const predictedMs = l.decided('move').at(-1)!.prediction!.durationMs;
@@ -10,8 +10,8 @@ function move(l: Line, to: string): { errorPercent: number; predictedMs: number 
   return { predictedMs, errorPercent: Math.abs(predictedMs / measuredMs - 1) * 100 };
 }
 
-describe.each([2, 4])('moves from s0 to s1 are carried at a rate %i times smaller than was promised', (factor) => {
-  test('after a move or two the predictions for that way are right, and those for others are untouched', () => {
+describe.each([2, 4])('a path from s0 to s1 that is %i times slower than predicted', (factor) => {
+  test('has right predictions after two moves; other predictions do not change', () => {
     const l = line(3, undefined, ({ from, to }, step) =>
       step === 'prepare' && from === 's0' && to === 's1' ? { kind: 'slow', factor } : undefined,
     );
@@ -31,7 +31,7 @@ describe.each([2, 4])('moves from s0 to s1 are carried at a rate %i times smalle
   });
 });
 
-/** Two VMs at s0 and one way: what is said of the second after a move of the first of so many bytes, ten times as fast as predicted. */
+/** Reports a move of this many bytes that was ten times as fast as predicted. @returns the predictions before and after */
 function predictedAfter(bytes: number): { before: number; after: number } {
   const l = line(2);
   const spec = { ...SPEC, diskBytes: 1e11 };
@@ -48,7 +48,7 @@ function predictedAfter(bytes: number): { before: number; after: number } {
   return { before: prediction!.durationMs, after: l.decided('move').at(-1)!.prediction!.durationMs };
 }
 
-test('a VM that returns to a disk that was kept for it says nothing of how long all of a disk takes', () => {
+test('a move back to a kept disk does not change the predictions for a whole disk', () => {
   const whole = predictedAfter(1.01e11);
   expect(whole.after).toBeLessThan(whole.before * 0.8);
   const few = predictedAfter(1e9);

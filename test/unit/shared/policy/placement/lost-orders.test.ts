@@ -1,4 +1,4 @@
-/** An order that no migrator ever takes up: it is called off, and what it held at its destination comes back. */
+/** No migrator accepts an order: placement cancels it, and frees the slot at its destination. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
@@ -15,7 +15,7 @@ const { network, move, policy, limits } = config;
 const settings = { network, policy, limits, move: { ...move, postCopy: false } };
 const fresh = () => new Placement({ ...settings, plausibility: config.ingest.plausibility });
 
-/** Placement and migrator with nobody between them: a test hands on what is to arrive. */
+/** Placement and migrator without a bus: the test delivers the events. */
 function apart(vms: readonly string[] = ['v']) {
   const placement = fresh();
   const migrations = new Migrations(limits);
@@ -38,8 +38,8 @@ function apart(vms: readonly string[] = ['v']) {
   const declare = (vm: string) => both({ type: 'vm.declared.v1', data: { vm, atMs: ++nowMs, home: 's0', spec: SPEC } });
   for (const vm of vms) declare(vm);
   const [accepted, ended]: string[][] = [[], []];
-  /** Hands on what the migrator says, and answers it as hosts do that finish no step. */
-  const hear = (): string[] => {
+  /** Delivers the events of the migrator to placement, and answers its orders as hosts do that finish no step. */
+  const deliverEvents = (): string[] => {
     const { events, orders } = migrations.drain();
     for (const { fact } of events) {
       placement.apply(fact, nowMs);
@@ -53,7 +53,7 @@ function apart(vms: readonly string[] = ['v']) {
       migrations.report({ ...answer, kind: 'inspected', runsAt: move.from, done: [], underWay: undefined }, nowMs);
     }
     const types = events.map(({ fact }) => fact.type);
-    return orders.length === 0 ? types : [...types, ...hear()];
+    return orders.length === 0 ? types : [...types, ...deliverEvents()];
   };
   return {
     placement,
@@ -66,29 +66,29 @@ function apart(vms: readonly string[] = ['v']) {
       placement.order(vm, 's1', nowMs);
       return placement.drain().decisions;
     },
-    /** Lets time pass. @returns what was decided then */
+    /** Lets time pass. @returns the resulting decisions */
     pass(ms: number): readonly Decided[] {
       nowMs += ms;
       placement.advance(nowMs);
       migrations.advance(nowMs);
       return placement.drain().decisions;
     },
-    /** Hands a decision to the migrator, and what it says back to placement. @returns what it said */
+    /** Delivers a decision to the migrator, and its events to placement. @returns the types of the events */
     deliver(data: Decided): string[] {
       migrations.apply({ type: 'placement.decided.v1', data }, nowMs);
-      return hear();
+      return deliverEvents();
     },
-    /** Takes a move back, as an operator would. */
+    /** Cancels a move, as an operator. */
     cancel(id: string): void {
       migrations.cancel(id, 'test', nowMs);
-      hear();
+      deliverEvents();
     },
-    hear,
+    deliverEvents,
     inbound: () => placement.sites.known('s1').inbound,
   };
 }
 
-/** A placement that begins with the VM as it is on record. */
+/** A new placement that loads the VM from its record. */
 function restarted(of: Placement, vm: KeptVm): Placement {
   const next = fresh();
   for (const fact of of.sites.facts()) next.apply(fact, START_MS);
@@ -99,7 +99,7 @@ function restarted(of: Placement, vm: KeptVm): Placement {
 const WITHIN_MS = 120_000;
 
 describe('an order that was lost', () => {
-  test('is called off, and ends: the slot is free again, and the VM moves another time', () => {
+  test('is cancelled and ends: the slot is free, and the VM can move again', () => {
     const { order, pass, deliver, inbound, placement } = apart();
     const [lost] = order('v');
     expect(inbound()).toBe(1);
@@ -108,12 +108,12 @@ describe('an order that was lost', () => {
     expect(cancel).toMatchObject({ verdict: 'cancel', cancels: lost!.decision, reason: 'not-accepted' });
     expect(deliver(cancel!)).toEqual(['migration.cancelled.v1']);
     expect([inbound(), placement.vms.get('v')!.state]).toEqual([0, 'cooling']);
-    expect(deliver(lost!), 'one that arrives after all is not carried out').toEqual([]);
+    expect(deliver(lost!), 'the late order is ignored').toEqual([]);
     const [again] = order('v');
     expect(deliver(again!)).toContain('migration.accepted.v1');
   });
 
-  test('is called off again while nobody answers', () => {
+  test('is cancelled again while no answer arrives', () => {
     const { order, pass } = apart();
     order('v');
     const cancels = [pass(WITHIN_MS), pass(WITHIN_MS), pass(WITHIN_MS)].flat();
@@ -124,7 +124,7 @@ describe('an order that was lost', () => {
     ]);
   });
 
-  test('holds nothing when its VM is retired, not after a restart either, and the others are told', () => {
+  test('of a retired VM is cancelled, and frees its slot, also after a restart', () => {
     const { order, retire, placement, inbound, deliver } = apart();
     order('v');
     placement.drain();
@@ -139,7 +139,7 @@ describe('an order that was lost', () => {
     expect(deliver(cancel!)).toEqual(['migration.cancelled.v1']);
   });
 
-  test('holds nothing where a record of an older version says that a retired VM moves', () => {
+  test('in the record of a retired VM of an older version counts no slot', () => {
     const { order, placement } = apart();
     order('v');
     const vm = placement.vms.get('v');
@@ -148,13 +148,13 @@ describe('an order that was lost', () => {
   });
 });
 
-test('an order that was accepted is never called off for want of an answer', () => {
+test('an accepted order is not cancelled for a missing answer', () => {
   const { order, pass, deliver } = apart();
   expect(deliver(order('v')[0]!)).toContain('migration.accepted.v1');
   expect(pass(10 * WITHIN_MS)).toEqual([]);
 });
 
-test('whatever is lost, late or said again: every slot comes back, and every order ends once', () => {
+test('every slot is freed and every order ends once, with lost, late and repeated events', () => {
   const step = fc.record({
     vm: fc.constantFrom('v', 'w'),
     what: fc.constantFrom('order', 'pass', 'deliver', 'late', 'retire', 'declare'),
@@ -176,10 +176,10 @@ test('whatever is lost, late or said again: every slot comes back, and every ord
         waiting.push(...placement.drain().decisions);
       }
       orders += waiting.length;
-      // The bus is there again, and what had waited on it comes, or does not.
+      // The bus works again. The waiting events may arrive or not.
       for (let i = 0; i < 20; i++) {
         for (const decision of world.pass(WITHIN_MS)) world.deliver(decision);
-        world.hear();
+        world.deliverEvents();
         for (const id of [...migrations.live.keys()]) world.cancel(id);
       }
       expect(world.inbound()).toBe(0);

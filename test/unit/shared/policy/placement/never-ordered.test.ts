@@ -1,4 +1,4 @@
-/** What is said of migrations that nobody ordered: it is ignored and counted. What arrives twice or late is neither. */
+/** Placement ignores and counts events of migrations that it never ordered. It does not count repeated and late events. */
 import { expect, test } from 'vitest';
 import type { Data, Fact } from '#shared/events/index.ts';
 import { line } from '../world.ts';
@@ -20,7 +20,7 @@ function moved() {
   return { l, ended: ended!, placement: l.world.placement };
 }
 
-/** As somebody would make it up: of a VM, from a site to another. */
+/** Forged events of a migration. */
 function forged(ended: Completed, migration: string, vm = 'v'): Fact[] {
   const of = { migration, vm, from: 's1', to: 's2', atMs: ended.atMs + 1000 };
   return [
@@ -31,7 +31,7 @@ function forged(ended: Completed, migration: string, vm = 'v'): Fact[] {
 }
 
 test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
-  '%s: ignored, and counted',
+  'events of the forged migration "%s" are ignored and counted',
   (migration) => {
     const { l, ended, placement } = moved();
     const [home, state] = [l.homeOf('v'), l.stateOf('v')];
@@ -39,7 +39,7 @@ test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
     expect([l.homeOf('v'), l.stateOf('v')]).toEqual([home, state]);
     expect(placement.drain()).toEqual({ vms: [], lessons: [], decisions: [] });
     expect(placement.neverOrdered).toBe(3);
-    // Nothing is held at a site by it: the VM goes there when it is told to.
+    // The events use no slot: the VM can still move there.
     l.pass(600_000);
     l.order('v', 's2');
     l.pass(600_000);
@@ -47,14 +47,14 @@ test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
   },
 );
 
-test('of a VM that nobody has declared: counted', () => {
+test('events of an unknown VM are counted', () => {
   const { l, ended, placement } = moved();
   for (const fact of forged(ended, 'ghost:1', 'ghost')) placement.apply(fact, l.clock.now());
   expect(placement.vms.has('ghost')).toBe(false);
   expect(placement.neverOrdered).toBe(3);
 });
 
-test('repeats of a true move, and its end after its VM is gone, are not counted', () => {
+test('repeated events of a real move, and events after its VM is retired, are not counted', () => {
   const { l, ended, placement } = moved();
   const facts = l.facts.filter(({ type }) => type.startsWith('migration.'));
   expect(facts.length).toBeGreaterThan(2);

@@ -1,4 +1,4 @@
-/** A site that comes, or moves, near to users who stay where they are: their VM goes there. */
+/** A new site, or a site that moves, is near to resting users: their VM moves there. */
 import { describe, expect, test } from 'vitest';
 import { Placement } from '#shared/policy/placement.ts';
 import { keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
@@ -9,7 +9,7 @@ const policies = ['nearest', 'tagalong'] as const;
 type Policy = (typeof policies)[number];
 const configOf = (name: Policy) => configWith({ policy: { name, siteSilentMs: 1e9 } });
 
-/** Reports from where the user is for a while, without a step. */
+/** Reports the same place of the user again and again. */
 function stay(l: Line, place: number, reports = 100): void {
   for (let i = 0; i < reports; i++) {
     l.pass(REPORT_MS);
@@ -17,7 +17,7 @@ function stay(l: Line, place: number, reports = 100): void {
   }
 }
 
-/** A VM whose user is where no site is, and that has settled at the best there is. */
+/** A VM that has settled at the best site, far from its user. */
 function settled(policy: Policy): Line {
   const l = line(3, configOf(policy));
   l.vm('v', 's0');
@@ -27,10 +27,10 @@ function settled(policy: Policy): Line {
   return l;
 }
 
-/** The record of its VM. */
+/** The record of the VM. */
 const recordOf = ({ world: { placement } }: Line) => keepVm(placement.vms.get('v')!, placement.sites);
 
-/** Where another process sends the VM that takes it over from the store, while its user stays. */
+/** Another process loads the VM from its record, while its user stays. @returns the destinations of its moves */
 function movesAfterRestart(l: Line, policy: Policy, sites: readonly number[]): string[] {
   const { network, move, policy: settings, limits, ingest } = configOf(policy);
   const common = { network, policy: settings, limits, plausibility: ingest.plausibility };
@@ -52,28 +52,28 @@ function movesAfterRestart(l: Line, policy: Policy, sites: readonly number[]): s
   return to;
 }
 
-describe.each(policies)('%s', (policy) => {
-  test('a site that comes where the user is', () => {
+describe.each(policies)('under %s, a VM', (policy) => {
+  test('moves to a new site near its user', () => {
     const l = settled(policy);
     l.world.declareSite({ site: 's4', ...positionAt(4), slots: 10, uplinks: UPLINKS });
     stay(l, 4);
     expect(l.homeOf('v')).toBe('s4');
   });
 
-  test('a site that moves to where the user is', () => {
+  test('moves to a site that moves near its user', () => {
     const l = settled(policy);
     l.site(0, positionAt(4));
     stay(l, 4);
     expect(l.homeOf('v')).toBe('s0');
   });
 
-  test('a site that came while nobody had the VM', () => {
+  test('moves after a restart to a site that is new since its record', () => {
     const l = settled(policy);
     expect(movesAfterRestart(l, policy, [0, 1, 2, 4]), 'with the new site').toContain('s4');
     expect(movesAfterRestart(l, policy, [0, 1, 2]), 'without it').toEqual([]);
   });
 
-  test('a restart among the same sites changes nothing of the VM', () => {
+  test('does not change in a restart with the same sites', () => {
     const l = settled(policy);
     const { sites } = l.world.placement;
     expect(keepVm(reviveVm(recordOf(l), sites), sites)).toEqual(recordOf(l));

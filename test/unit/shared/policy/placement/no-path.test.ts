@@ -1,4 +1,4 @@
-/** A better site that no path leads to: the VM stays, and everybody says why. */
+/** No path leads to the better site: the VM stays, and all explanations name the reason. */
 import { describe, expect, test } from 'vitest';
 import { explanationText } from '#deploy/cli/output/explanation.ts';
 import { faultIn } from '#shared/events/index.ts';
@@ -19,7 +19,7 @@ function apart() {
 }
 
 describe('a site without a path', () => {
-  test('is the reason why the VM stays, in JSON as in words', () => {
+  test('is the reason why the VM stays, in JSON and in words', () => {
     const { world, clock, decided } = apart();
     const explained = JSON.parse(JSON.stringify(world.placement.explain('v', clock.now())));
     expect(explained.reason).toBe('no-path');
@@ -33,7 +33,7 @@ describe('a site without a path', () => {
     expect(decided('move')).toEqual([]);
   });
 
-  test('does not spoil what is said of the VM on the bus', () => {
+  test('leaves the decisions of the VM valid', () => {
     const { fix, pass, decided } = apart();
     fix('v', 'u', 0);
     pass(60_000);
@@ -43,8 +43,8 @@ describe('a site without a path', () => {
   });
 });
 
-describe('a home that nobody has reported', () => {
-  test('is explained as such, and no order leads away from it', () => {
+describe('an unknown home', () => {
+  test('is explained as such, and a move away from it is refused', () => {
     const { world, clock, attach, fix } = line(2);
     const declared = { vm: 'v', atMs: clock.now(), home: 'atlantis', spec: SPEC };
     world.placement.apply({ type: 'vm.declared.v1', data: declared }, clock.now());

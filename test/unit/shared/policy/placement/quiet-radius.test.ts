@@ -22,28 +22,28 @@ const shares = fc.array(
   },
 );
 
-/** A position some kilometres east of the line. */
+/** A position some kilometres east of a place on the line. */
 const off = (place: number, eastKm: number) => {
   const { lat, lon } = positionAt(place);
   return { lat, lon: lon + eastKm / (KM_PER_DEGREE * lonScale(lat)) };
 };
 
-/** While a better site is known, its gain may change by this share before another look is taken. */
+/** Within the quiet radius, the gain of a better site may change by this share. */
 const GAIN_TOLERANCE = 0.2;
 
-/** What a look came to. Why a VM stays is no part of it: whether home is best or a gain too small, it stays. */
+/** The result of an evaluation, without the reason for staying. */
 function adviceOf({ reason, state }: Vm) {
   const stays = ['home-is-best', 'gain-too-small', 'only-site', 'users-silent'].includes(reason);
   return { state, kind: stays ? 'stay' : reason };
 }
 
-/** How much better than the home each site serves, in user-milliseconds a second. */
+/** The gain of each site over the home, in user-milliseconds a second. */
 function gainsOf({ world, clock }: Line, vm: string): Map<string, number> {
   const { homeServingUserMsPerS: home, candidates } = world.placement.explain(vm, clock.now());
   return new Map(candidates.map(({ site, servingUserMsPerS }) => [site, home - servingUserMsPerS]));
 }
 
-test('while all users stay within the quiet radius another look says the same', { timeout: 120_000 }, () => {
+test('an evaluation gives the same result while all users stay within the quiet radius', { timeout: 120_000 }, () => {
   let moved = 0;
   let moves = 0;
   fc.assert(
@@ -69,14 +69,14 @@ test('while all users stay within the quiet radius another look says the same', 
         moved += km;
         const north = (km * Math.sin(angle)) / KM_PER_DEGREE;
         const east = (km * Math.cos(angle)) / (KM_PER_DEGREE * lonScale(lat));
-        // The last of them makes the policy look at all that it passed over.
+        // The last position forces an evaluation of all positions.
         if (i === places.length - 1) vm.quietKm = -1;
         locate(i, { lat: lat + north, lon: lon + east });
       }
       expect(adviceOf(vm)).toEqual(before);
       if (before.kind === 'stay') return;
       moves++;
-      // Of two sites that serve about as well now the one, now the other may be best.
+      // Of two almost equal sites, either may be the best.
       const gains = gainsOf(l, 'v');
       const behind = gains.get(vm.best!)! - gains.get(bestBefore)!;
       expect(behind).toBeLessThanOrEqual(2 * GAIN_TOLERANCE * gainBefore);
@@ -84,6 +84,6 @@ test('while all users stay within the quiet radius another look says the same', 
     }),
     { numRuns: 2000 },
   );
-  expect(moves, 'some want to move').toBeGreaterThan(100);
-  expect(moved, 'users who stand still prove nothing').toBeGreaterThan(500);
+  expect(moves, 'some VMs are to move').toBeGreaterThan(100);
+  expect(moved, 'resting users prove nothing').toBeGreaterThan(500);
 });

@@ -1,12 +1,12 @@
-/** What placement keeps of a VM that is gone. */
+/** Placement keeps a small record of a retired VM. */
 import { expect, test } from 'vitest';
 import { keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { line, START_MS } from '../world.ts';
 
-/** More than that is a past that nobody asks for any more. */
+/** The most bytes of the record. */
 const MOST_BYTES = 1000;
 
-/** A VM with users, one of whom has left, that has moved twice. @returns how it was before it was retired, and its record after */
+/** A VM with users, some of whom have left, moves twice and is retired. @returns its records before and after */
 function lived() {
   const l = line(3);
   l.vm('v', 's0');
@@ -27,7 +27,7 @@ function lived() {
   return { l, before, record: keepVm(vm, l.world.placement.sites) };
 }
 
-test('the record of a retired VM names no user, and is small whatever it was', () => {
+test('the record of a retired VM names no user, and is small', () => {
   const { before, record } = lived();
   expect(before).toMatch(/user-3.*/);
   expect(before.length).toBeGreaterThan(4 * MOST_BYTES);
@@ -36,7 +36,7 @@ test('the record of a retired VM names no user, and is small whatever it was', (
   expect(JSON.stringify(record).length).toBeLessThan(MOST_BYTES);
 });
 
-test('a VM that comes back under the name uses no number again', () => {
+test('a new VM of the same name does not reuse the numbers of decisions', () => {
   const { record } = lived();
   const again = line(3);
   again.world.placement.restore(reviveVm(record, again.world.placement.sites));

@@ -8,29 +8,29 @@ const option = (more = {}) => ({ gainUserMsPerS: 10, costUserMs: 1_000, duration
 const at = ({ nowMs = 100_000, sinceMs = 100_000, usualMs = 600_000 } = {}) => ({ nowMs, dwell: { sinceMs, usualMs } });
 
 describe('tagalong', () => {
-  test('waits for the dwell time where the usual stay pays for the move', () => {
+  test('waits for the dwell time if the usual stay pays for the move', () => {
     expect(tagalong.readyAtMs(option(), at())).toBe(130_000);
   });
-  test('waits for a proof where what is left of the usual stay does not pay: until they have been there that long', () => {
-    // 20 s for the move itself, 1.5 × 1000 user-ms at 10 a second; and the dwell time has passed by then.
+  test('waits for a longer stay if the rest of the usual stay does not pay for the move', () => {
+    // The move takes 20 s, and 1.5 × 1000 user-ms take 150 s at 10 user-ms a second.
     const paying = 20_000 + 150_000;
     expect(tagalong.readyAtMs(option(), at({ usualMs: 30_000 + paying }))).toBe(130_000);
-    // 1.5 times as long as usual, a stay is no usual one.
+    // A stay of 1.5 times the usual length counts as an unusual one.
     expect(tagalong.readyAtMs(option(), at({ usualMs: 30_000 + paying - 1 }))).toBe(
       100_000 + Math.ceil(1.5 * (30_000 + paying - 1)),
     );
     expect(tagalong.readyAtMs(option(), at({ usualMs: 60_000 }))).toBe(100_000 + paying);
   });
-  test('judges by what is left of the stay at the look, where that comes later than the dwell time', () => {
+  test('judges by the rest of the stay at an evaluation after the dwell time', () => {
     const later = { nowMs: 200_000 };
     expect(tagalong.readyAtMs(option(), at({ ...later, usualMs: 270_000 }))).toBe(130_000);
     expect(tagalong.readyAtMs(option(), at({ ...later, usualMs: 269_999 }))).toBe(100_000 + 404_999);
   });
-  test('waits for the dwell time even where the proof would take less', () => {
+  test('waits for the dwell time, although a shorter stay would pay', () => {
     const cheap = option({ durationMs: 1_000, costUserMs: 1 });
     expect(tagalong.readyAtMs(cheap, at({ usualMs: 0 }))).toBe(130_000);
   });
-  test('is worth the margin at the first instant at which it is ready and looked at', () => {
+  test('orders a move that is worth the margin at the first evaluation when it is ready', () => {
     const figure = (max: number) => fc.double({ min: 0.01, max, noNaN: true });
     let atDwell = 0;
     let atProof = 0;
@@ -50,18 +50,18 @@ describe('tagalong', () => {
       ),
       { numRuns: 2000 },
     );
-    expect(Math.min(atDwell, atProof), 'both cases came up').toBeGreaterThan(100);
+    expect(Math.min(atDwell, atProof), 'both cases occur').toBeGreaterThan(100);
   });
-  test('does not pursue what would take an hour to pay', () => {
+  test('ignores a gain that would take an hour to pay', () => {
     expect(tagalong.leastGain(3600)).toBe(1.5);
   });
-  test('prefers what is worth most after its cost', () => {
+  test('prefers the site with the highest worth after its cost', () => {
     const dear = tagalong.score(option({ gainUserMsPerS: 11, costUserMs: 5_000 }), at());
     expect(tagalong.score(option(), at())).toBeGreaterThan(dear);
   });
 });
 
-test('nearest goes at once, whatever it costs, and does not pause', () => {
+test('nearest moves at once at any cost, and has no pause', () => {
   const nearest = policyNamed('nearest', tuning);
   expect(nearest.readyAtMs(option({ costUserMs: 1e9 }), at())).toBe(100_000);
   expect(nearest.leastGain(1e9)).toBe(0);
@@ -71,13 +71,13 @@ test('nearest goes at once, whatever it costs, and does not pause', () => {
   );
 });
 
-test('never finds no gain large enough', () => {
+test('the policy never accepts no gain', () => {
   const never = policyNamed('never', tuning);
   expect(never.leastGain(0)).toBe(Number.POSITIVE_INFINITY);
   expect(never.readyAtMs(option(), at())).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('the rest of the usual stay is expected; once that is exceeded by half, as long again', () => {
+test('the expected stay is the rest of the usual stay, and the usual length again after 1.5 of it', () => {
   expect(expectedDwellMs(at())).toBe(600_000);
   expect(expectedDwellMs(at({ nowMs: 150_000 }))).toBe(550_000);
   expect(expectedDwellMs(at({ nowMs: 700_000 }))).toBe(0);
@@ -85,11 +85,11 @@ test('the rest of the usual stay is expected; once that is exceeded by half, as 
   expect(expectedDwellMs(at({ nowMs: 1_000_000 }))).toBe(900_000);
 });
 
-test('a move that takes longer than the stay is worth nothing', () => {
+test('a move longer than the stay is worth nothing', () => {
   expect(benefitUserMs(option({ durationMs: 600_000 }), at())).toBe(0);
 });
 
-test('a policy that nobody wrote is refused by name, whatever objects inherit', () => {
+test('an unknown policy is refused, also with the name of an inherited property', () => {
   for (const name of ['always', 'toString']) {
     expect(() => policyNamed(name, tuning)).toThrow(expect.objectContaining({ code: 'POLICY_UNKNOWN' }));
   }

@@ -13,7 +13,7 @@ import { configWith, line } from '../world.ts';
 const MOVE_USER_MS = 300;
 const MINUTE_MS = 60_000;
 
-/** A look at a VM whose sites are in a row, ten kilometres apart. The home comes first. */
+/** The input of a rule: a VM with sites in a row, ten kilometres apart. The home is first. */
 function view(names: readonly string[], serving: readonly number[], more: Partial<RuleInput> = {}): RuleInput {
   return {
     vm: 'v',
@@ -30,7 +30,7 @@ function view(names: readonly string[], serving: readonly number[], more: Partia
   };
 }
 
-/** What a rule wants, minute by minute, while it gets its way at once. A memory is nothing but JSON. */
+/** The sites that a rule chooses, minute by minute; each choice takes effect at once. The memory survives JSON. */
 function wants(rule: PlacementRule, minutes: readonly Record<string, number>[]): string[] {
   let home = Object.keys(minutes[0]!)[0]!;
   let memory: object | undefined;
@@ -54,22 +54,22 @@ describe('a published rule leaves a worse site', () => {
   test.each<[PlacementRule, number, number]>([
     [hysteresis(2), 2, 0],
     [hysteresis(2), 1.99, -1],
-    // 60 s × 5 is what a move costs.
+    // A move costs 60 s × 5.
     [myopic(60), 5.01, 0],
     [myopic(60), 5, -1],
     [myopic(120), 2.51, 0],
-    // 300 user-ms are lost after 150 s at 2 a second: at the third minute.
+    // The loss reaches 300 user-ms after 150 s at 2 a second, in the third minute.
     [skiRental(1), 2, 3],
     [skiRental(2), 2, 5],
     [lyapunov(10_000, 0.5), 2, 0],
-    // 600 at 2 a second are lost after 5 minutes: then being there costs no less than having gone, and come back.
+    // The loss reaches 600 user-ms, the cost of two moves, after 5 minutes at 2 a second.
     [workFunction, 2, 6],
-  ])('$name where another one saves %d user-ms a second: after %d minutes', (rule, gain, after) => {
+  ])('$name: for a site that saves $1 user-ms a second, after $2 minutes', (rule, gain, after) => {
     expect(leavesAfter(rule, gain)).toBe(after);
   });
 });
 
-test('for a margin the users count on average', () => {
+test('the margin of hysteresis counts per user', () => {
   const two = (gain: number) => view(['a', 'b'], [gain, 0], { weight: 2 });
   const rule = hysteresis(2);
   expect([3.9, 4].map((gain) => rule.choose(two(gain), rule.begin(two(gain))))).toEqual([0, 1]);
@@ -83,7 +83,7 @@ test('ski-rental forgets its regret when the home is best again, and after a mov
   expect(wants(rule, onwards)).toEqual(['a', 'a', 'a', 'b', 'b', 'b', 'b', 'c']);
 });
 
-test('the work function stays between two sites that take turns, and the ski-rental rule too, where nearest never rests', () => {
+test('the work function and ski-rental stay while two sites take turns, and hysteresis always moves', () => {
   const turns = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? { a: 0, b: 2 } : { a: 2, b: 0 }));
   const moves = (rule: PlacementRule) =>
     wants(rule, turns).filter((home, i, all) => i > 0 && home !== all[i - 1]).length;
@@ -92,7 +92,7 @@ test('the work function stays between two sites that take turns, and the ski-ren
   expect(moves(skiRental(1))).toBe(0);
 });
 
-test('drift plus penalty moves at first, and then no more than its budget allows', () => {
+test('drift plus penalty moves at once, and then within its budget', () => {
   const hours = 20;
   const turns = Array.from({ length: hours * 60 }, (_, i) => (i % 2 === 0 ? { a: 0, b: 2 } : { a: 2, b: 0 }));
   const homes = wants(lyapunov(1000, 0.1), turns);
@@ -103,7 +103,7 @@ test('drift plus penalty moves at first, and then no more than its budget allows
   expect(moves).toBeLessThanOrEqual(allowed + 1);
 });
 
-test('the decision process follows users who stay, and not those who pass', () => {
+test('the decision process follows users who stay, and not users who pass', () => {
   const rule = mdp(DEFAULT_NETWORK);
   const staying = (usualDwellMs: number) => {
     const seen = view(['a', 'b', 'c'], [2.2, 0, 2.2], {
@@ -116,8 +116,8 @@ test('the decision process follows users who stay, and not those who pass', () =
   expect(staying(MINUTE_MS / 2)).toBe(0);
 });
 
-describe('published rules run where policies run', () => {
-  /** The user leaves for the next site a hundred kilometres on, and stays: at what minute has the VM followed? */
+describe('published rules as policies', () => {
+  /** A user goes to the next site and stays there. @returns the minute in which the VM has followed; undefined: it has not */
   const followsAt = (name: string) => {
     const l = line(3, configWith({ policy: { name } }));
     l.vm('v', 's0');
@@ -134,10 +134,10 @@ describe('published rules run where policies run', () => {
     expect(names.length).toBeGreaterThan(6);
     expect(followsAt(name)).toBeGreaterThanOrEqual(5);
   });
-  test('myopic does not where its slot is too short to pay for a move', () => {
+  test('myopic does not follow if its slot is too short to pay for a move', () => {
     expect(followsAt('myopic(10)')).toBeUndefined();
   });
-  test('what a rule remembers is lost with the last user who falls silent', () => {
+  test('the memory of a rule ends when the last user falls silent', () => {
     const l = line(2, configWith({ policy: { name: 'ski-rental(1)' } }));
     l.vm('v', 's0');
     l.attach('v', 'u');
@@ -146,7 +146,7 @@ describe('published rules run where policies run', () => {
     l.pass(20 * MINUTE_MS);
     expect(l.world.placement.vms.get('v')!.memory).toBeNull();
   });
-  test('a rule that turns back while its VM moves has the move cancelled', () => {
+  test('a rule that changes its choice during a move cancels the move', () => {
     const l = line(2, configWith({ policy: { name: 'hysteresis(2)' } }));
     l.vm('v', 's0');
     l.attach('v', 'u');
@@ -160,7 +160,7 @@ describe('published rules run where policies run', () => {
 
 describe('names', () => {
   const named = (name: string) => policyFor(name, configWith().policy, DEFAULT_NETWORK).name;
-  test('a policy is named with its parameters, the usual ones where none are given', () => {
+  test('a name holds the parameters, with defaults', () => {
     expect(named('hysteresis(2.5)')).toBe('hysteresis(2.5)');
     expect(named('lyapunov(1000)')).toBe('lyapunov(1000,0.5)');
     expect(LIVE_NAMES.map(named)).toEqual(
@@ -176,11 +176,11 @@ describe('names', () => {
     'mdp(1)',
     'nearest(1)',
     'never(',
-  ])('%s is none', (name) => {
+  ])('%s is no name of a policy', (name) => {
     expect(() => named(name)).toThrow(expect.objectContaining({ code: 'POLICY_UNKNOWN' }));
   });
   test.each(['optimum', 'look-ahead(300)', 'learned-mdp'])(
-    '%s does not run live, and the error says where it does',
+    '%s does not run live, and the error names simulate',
     (name) => {
       expect(() => named(name)).toThrow(
         expect.objectContaining({ code: 'POLICY_UNKNOWN', message: expect.stringContaining('simulate only') }),

@@ -7,16 +7,16 @@ import { line } from '../world.ts';
 const PRIOR_MS = 600_000;
 const MINUTE_MS = 60_000;
 
-/** What a stay usually takes, of users who rest, or travel and take so long to cross. */
+/** The usual stay at a site. @param crossingMs how long travelling users take to cross it; infinite: they rest */
 const usualMs = (dwellTimes: DwellTimes, site: string, crossingMs = Number.POSITIVE_INFINITY) =>
   dwellAt(dwellTimes, site, 0, { crossingMs, restingSinceMs: -1 }).usualMs;
 
-describe('how long users are used to staying', () => {
-  test('is the prior while nothing is known', () => {
+describe('the usual stay', () => {
+  test('is the prior without any stay', () => {
     expect(usualMs(newDwellTimes(PRIOR_MS), 'home')).toBe(PRIOR_MS);
   });
 
-  test('the first stay at a site counts in full, each after it by three tenths', () => {
+  test('is the first stay at a site, and then moves by three tenths with each stay', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', 100_000);
     expect(usualMs(dwellTimes, 'home')).toBe(100_000);
@@ -26,7 +26,7 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 'home')).toBeCloseTo(100_000, 6);
   });
 
-  test('at one site says nothing of another that is known', () => {
+  test('at one site does not depend on other known sites', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', 8 * 60 * MINUTE_MS);
     for (let i = 0; i < 20; i++) learnDwell(dwellTimes, 'station', 15 * MINUTE_MS);
@@ -34,7 +34,7 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 'station')).toBeCloseTo(15 * MINUTE_MS, 6);
   });
 
-  test('at a new site is the average over all sites, in which the prior counts', () => {
+  test('at a new site is the average over all sites and the prior', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', 100_000);
     expect(usualMs(dwellTimes, 'elsewhere')).toBeCloseTo(0.7 * PRIOR_MS + 0.3 * 100_000, 6);
@@ -42,10 +42,10 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 'elsewhere')).toBeCloseTo(100_000, 3);
   });
 
-  test('is remembered of the sixteen sites stayed at last', () => {
+  test('is known for the last sixteen sites', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     for (let i = 0; i < 16; i++) learnDwell(dwellTimes, `s${i}`, MINUTE_MS);
-    // Stayed at again, it is no longer the oldest.
+    // After another stay, s0 is not the oldest any more.
     learnDwell(dwellTimes, 's0', MINUTE_MS);
     learnDwell(dwellTimes, 's16', 2 * MINUTE_MS);
     expect(dwellTimes.bySite.map(({ site }) => site).sort()).toEqual(
@@ -58,7 +58,7 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 's1')).toBe(dwellTimes.anywhereMs);
   });
 
-  test('is no longer than crossing takes where users travel and were never before, and as ever where they were', () => {
+  test('of travelling users is at most the crossing time at a new site, and the known one at a known site', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', 8 * 60 * MINUTE_MS);
     expect(usualMs(dwellTimes, 'road', 2 * MINUTE_MS)).toBe(2 * MINUTE_MS);
@@ -66,7 +66,7 @@ describe('how long users are used to staying', () => {
     expect(usualMs(dwellTimes, 'home', 2 * MINUTE_MS)).toBe(8 * 60 * MINUTE_MS);
   });
 
-  test('counts from when they came to rest, where they were never before', () => {
+  test('at a new site counts from the beginning of the rest', () => {
     const dwellTimes = newDwellTimes(PRIOR_MS);
     learnDwell(dwellTimes, 'home', MINUTE_MS);
     const resting = { crossingMs: 2 * MINUTE_MS, restingSinceMs: 500 };
@@ -75,7 +75,7 @@ describe('how long users are used to staying', () => {
     expect(dwellAt(dwellTimes, 'home', 300, resting)).toEqual({ sinceMs: 300, usualMs: MINUTE_MS });
   });
 
-  test('is never shorter or longer than all that was lived through, and survives JSON', () => {
+  test('lies between the shortest and the longest stay, and survives JSON', () => {
     const lived = fc.array(fc.tuple(fc.nat({ max: 30 }), fc.integer({ min: 0, max: 86_400_000 })), { minLength: 1 });
     fc.assert(
       fc.property(lived, (list) => {
@@ -95,7 +95,7 @@ describe('how long users are used to staying', () => {
     );
   });
 
-  test('the policy learns it from each change of the site that serves best', () => {
+  test('is learned at each change of the best site', () => {
     const l = line(3);
     l.vm('v', 's0');
     l.attach('v', 'ann');

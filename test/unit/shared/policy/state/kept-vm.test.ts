@@ -4,8 +4,8 @@ import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { configWith, type Line, line, positionAt, UPLINKS } from '../world.ts';
 
-test('a process that heard of the sites in another order goes on where the last one was', () => {
-  // Within the quiet radius only another nearest site makes it look.
+test('a process that knows the sites in another order continues with the same evaluations', () => {
+  // Within the quiet radius, only another nearest site causes an evaluation.
   const [one, other] = [
     [0, 1, 2],
     [2, 1, 0],
@@ -34,7 +34,7 @@ test('a process that heard of the sites in another order goes on where the last 
   expect(one.world.placement.counts.get('looked')).toBeGreaterThan(1);
 });
 
-/** Where a VM holds each member of its declaration. */
+/** The member of a VM for each member of its declaration. */
 const DECLARED: { [K in keyof Data<'vm.declared.v1'>]: (vm: Vm) => Data<'vm.declared.v1'>[K] } = {
   vm: ({ id }) => id,
   atMs: ({ declaredAtMs }) => declaredAtMs,

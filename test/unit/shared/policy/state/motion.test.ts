@@ -8,7 +8,7 @@ import { run } from '#simulations/engine.ts';
 import { SEED } from '../../../../property/seed.ts';
 import { configWith } from '../world.ts';
 
-/** North along a meridian. */
+/** A position this many metres north of the start. */
 const fix = (atS: number, metres: number) => ({ atMs: atS * 1000, lat: 40 + metres / 1000 / KM_PER_DEGREE, lon: -74 });
 
 function walk(...fixes: (readonly [atS: number, metres: number])[]): Motion {
@@ -18,25 +18,25 @@ function walk(...fixes: (readonly [atS: number, metres: number])[]): Motion {
 }
 
 describe('the motion of a user', () => {
-  test('is at rest until two positions say otherwise', () => {
+  test('is rest until two positions show travel', () => {
     expect(newMotion().travelling).toBe(false);
     expect(walk([0, 0]).travelling).toBe(false);
     expect(walk([0, 0], [20, 39]).travelling).toBe(false);
     expect(walk([0, 0], [20, 41]).travelling).toBe(true);
   });
 
-  test('is not told from positions less than twenty seconds apart, which scatter', () => {
+  test('ignores positions less than twenty seconds apart, because they scatter', () => {
     expect(walk([0, 0], [1, 30], [2, 0], [19, 300]).travelling).toBe(false);
     expect(walk([0, 0], [1, 30], [2, 0], [20, 0]).travelling).toBe(false);
   });
 
-  test('changes once, when it changes', () => {
+  test('reports each change once', () => {
     const motion = newMotion();
     const changed = [0, 20, 40, 60, 80].map((atS) => updateMotion(motion, fix(atS, Math.min(atS, 40) * 10)));
     expect(changed).toEqual([false, true, false, true, false]);
   });
 
-  test('follows the speed while they travel, and keeps it while they rest', () => {
+  test('follows the speed of travel, and keeps it during rest', () => {
     const onTheWay = walk(...Array.from({ length: 50 }, (_, i) => [i * 20, i * 20 * 30] as const));
     expect(onTheWay.speedMps).toBeCloseTo(30, 1);
     updateMotion(onTheWay, fix(2000, 49 * 20 * 30));
@@ -44,14 +44,14 @@ describe('the motion of a user', () => {
     expect(onTheWay.speedMps).toBeCloseTo(30, 1);
   });
 
-  test('says since when who travelled before rests', () => {
+  test('has the beginning of the rest after a travel', () => {
     expect(walk([0, 0], [20, 0]).restingSinceMs).toBe(-1);
     expect(walk([0, 0], [20, 200]).restingSinceMs).toBe(-1);
     expect(walk([0, 0], [20, 200], [40, 200], [60, 200]).restingSinceMs).toBe(20_000);
     expect(walk([0, 0], [20, 200], [40, 200], [60, 400]).restingSinceMs).toBe(-1);
   });
 
-  test('survives JSON at any moment: what is told afterwards is the same', () => {
+  test('survives JSON at any moment', () => {
     let turns = 0;
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 400 })), {
       minLength: 5,
@@ -77,13 +77,13 @@ describe('the motion of a user', () => {
   });
 });
 
-describe('who waits at a light beside a site', () => {
+describe('a user who waits at a traffic light near a site', () => {
   test('is not followed there', async () => {
     const sites = [0, 1000, 2000].map((metres, i) => {
       const { lat, lon } = fix(0, metres);
       return { site: `s${i}`, lat, lon, slots: 10, uplinks: DEFAULT_SITE.uplinks.map((uplink) => ({ ...uplink })) };
     });
-    // A minute at 1000 m, on the way to 2000 m and there for good.
+    // The user waits a minute at 1000 m, and then goes on to 2000 m and stays.
     const metresAt = (atS: number) => Math.min(2000, atS < 100 ? atS * 10 : Math.max(1000, (atS - 60) * 10));
     const fixes = Array.from({ length: 200 }, (_, i) => ({ user: 'ann', ...fix(i * 10, metresAt(i * 10)) }));
     const moves: string[] = [];
@@ -95,7 +95,7 @@ describe('who waits at a light beside a site', () => {
   });
 });
 
-describe('who drives past sites and then stops', () => {
+describe('a user who drives past sites and then stops', () => {
   const SPACING_M = 1000;
   const MPS = 10;
   const STOPS_S = 1600;
@@ -108,13 +108,13 @@ describe('who drives past sites and then stops', () => {
     ...fix(i * 10, Math.min(i * 10, STOPS_S) * MPS),
   }));
 
-  test('is followed to where the stop is, and nowhere on the way', async () => {
+  test('is followed to the stop only', async () => {
     const moves: Data<'placement.decided.v1'>[] = [];
     const observe = ({ type, data }: Fact) => {
       if (type === 'placement.decided.v1' && data.verdict === 'move') moves.push(data);
     };
     await run({ config: configWith(), sites, batches: [fixes], observe });
-    // 100 s at each site do not pay for a move, though ten minutes are expected of who has just come to a place.
+    // 100 s at a site do not pay for a move, although the prior expects a stay of ten minutes.
     expect(moves.map(({ to }) => to)).toEqual(['s16']);
     expect(moves[0]!.atMs).toBeGreaterThan(STOPS_S * 1000);
   });

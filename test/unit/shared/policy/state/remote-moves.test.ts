@@ -37,15 +37,15 @@ const context = (seq: number, moving: boolean): VmContext => ({
     : null,
 });
 
-test.each(['completed', 'failed', 'cancelled'] as const)('a move of another counts until it has %s', (how) => {
+test.each(['completed', 'failed', 'cancelled'] as const)('a move of another placement counts until it is %s', (how) => {
   const { remoteMoves, counts } = world();
   expect(remoteMoves.onEvent(decided(1))).toBe(false);
   expect(counts()).toEqual([1, 1, 1]);
-  expect(remoteMoves.onEvent(ended(how, 1)), 'only what was completed teaches').toBe(how === 'completed');
+  expect(remoteMoves.onEvent(ended(how, 1)), 'only a completed move is a measurement').toBe(how === 'completed');
   expect(counts()).toEqual([0, 0, 0]);
 });
 
-test('what is said twice, or given up, counts once or not at all', () => {
+test('a repeated decision counts once, and other verdicts do not count', () => {
   const { remoteMoves, counts } = world();
   for (const verdict of ['stay', 'cancel']) remoteMoves.onEvent(decided(1, verdict));
   expect(counts()).toEqual([0, 0, 0]);
@@ -58,7 +58,7 @@ test('what is said twice, or given up, counts once or not at all', () => {
   expect(counts()).toEqual([0, 0, 0]);
 });
 
-test('a record that was read before the end was heard of does not bring a move back, nor does a decision said again', () => {
+test('an older record or a repeated decision does not count an ended move again', () => {
   const { sites, ended: known, remoteMoves, counts } = world();
   remoteMoves.onEvent(decided(1));
   remoteMoves.onEvent(ended('completed', 1));
@@ -69,7 +69,7 @@ test('a record that was read before the end was heard of does not bring a move b
   const newcomer = new RemoteMoves(sites, new RecentSet(10));
   newcomer.restore(context(3, false));
   newcomer.onEvent(decided(3));
-  expect(counts(), 'its move has ended, as the record says').toEqual([0, 0, 0]);
+  expect(counts(), 'the record says that the move has ended').toEqual([0, 0, 0]);
   newcomer.restore(context(4, true));
   newcomer.onEvent(decided(4));
   expect(counts()).toEqual([1, 1, 1]);

@@ -1,4 +1,4 @@
-/** The laboratory against what others published, and what their program gives. */
+/** The laboratory gives the figures that others published, and the figures of their program. */
 import { describe, expect } from 'vitest';
 import { CONSTANT_COSTS, DISTANCE_COSTS, type HopCosts } from '#simulations/lab/costs.ts';
 import { readRandomWaypoint } from '#simulations/lab/data/random-waypoint.ts';
@@ -20,7 +20,7 @@ async function wang(sites: number, costs: HopCosts) {
   return { world: makeWorld(plane.map, everyNth(plane.map.x.length, sites), costs), trace };
 }
 
-/** Cost over optimum with 200, 100, 30 sites, then with 100 at constant cost; moves where they are known. */
+/** The ratio of cost to optimum with 200, 100 and 30 sites, and with 100 sites at constant cost; known numbers of moves. */
 const RATIOS = [
   { policy: never, ratios: [1.726, 1.322, 1.111, 1.248], moves: [92, 88, 175] },
   { policy: nearest, ratios: [1.18, 1.263, 1.121, 1.1], moves: [49_834, 39_310, 22_831] },
@@ -40,7 +40,7 @@ const RATIOS = [
   { policy: lookAhead(60), ratios: [1.002, 1.001, 1.0, 1.0], moves: [] },
 ];
 
-/** What our own may cost at most in the same set-ups: less than any published rule there. */
+/** The most that our own policy may cost in these set-ups: less than any published rule. */
 const OWN_AT_MOST = [1.12, 1.075, 1.037, 1.0165];
 
 describe('a day of San Francisco taxis', () => {
@@ -51,26 +51,22 @@ describe('a day of San Francisco taxis', () => {
     { i: 3, sites: 100, costs: CONSTANT_COSTS },
   ];
   for (const { i, sites, costs } of longOr(setUps.slice(2, 3), setUps)) {
-    testWith(
-      WANG_FILES,
-      `${sites} sites, ${costs.name} cost: every published rule costs what it did elsewhere`,
-      async () => {
-        const { world, trace } = await wang(sites, costs);
-        expect([trace.users, trace.slots, trace.userSlots]).toEqual([536, 1441, 373_754]);
-        const least = play(optimum, world, trace).cost;
-        for (const { policy, ratios, moves } of RATIOS) {
-          const score = play(policy, world, trace);
-          expect(score.cost, policy.name).toBeGreaterThanOrEqual(least * (1 - 1e-12));
-          if (ratios[i] === undefined) continue;
-          expect(Math.abs(score.cost / least - ratios[i]), policy.name).toBeLessThan(0.001);
-          if (moves[i] !== undefined) expect(score.moves, policy.name).toBe(moves[i]);
-        }
-      },
-    );
+    testWith(WANG_FILES, `${sites} sites, ${costs.name} cost: each published rule has its published cost`, async () => {
+      const { world, trace } = await wang(sites, costs);
+      expect([trace.users, trace.slots, trace.userSlots]).toEqual([536, 1441, 373_754]);
+      const least = play(optimum, world, trace).cost;
+      for (const { policy, ratios, moves } of RATIOS) {
+        const score = play(policy, world, trace);
+        expect(score.cost, policy.name).toBeGreaterThanOrEqual(least * (1 - 1e-12));
+        if (ratios[i] === undefined) continue;
+        expect(Math.abs(score.cost / least - ratios[i]), policy.name).toBeLessThan(0.001);
+        if (moves[i] !== undefined) expect(score.moves, policy.name).toBe(moves[i]);
+      }
+    });
 
     testWith(
       WANG_FILES,
-      `${sites} sites, ${costs.name} cost: what is learned in the day itself costs less`,
+      `${sites} sites, ${costs.name} cost: the policy that learns during the day costs less`,
       async () => {
         const { world, trace } = await wang(sites, costs);
         const ratio = play(OWN, world, trace).cost / play(optimum, world, trace).cost;
@@ -81,20 +77,24 @@ describe('a day of San Francisco taxis', () => {
     );
   }
 
-  testWith(WANG_FILES, '100 sites: mean costs are those that were computed elsewhere', async () => {
+  testWith(WANG_FILES, '100 sites: the mean costs equal those of another computation', async () => {
     const { world, trace } = await wang(100, DISTANCE_COSTS);
     const means = [never, nearest, myopic, mdp].map((policy) => play(policy, world, trace).meanPerUserSlot);
     for (const [i, mean] of [0.948, 0.905, 0.948, 0.796].entries()) expect(means[i]).toBeCloseTo(mean, 3);
   });
 
-  testWith(WANG_FILES, '100 sites of 50 users each: the authors’ four rules cost what their program says', async () => {
-    const { world, trace } = await wang(100, DISTANCE_COSTS);
-    const mean = (policy: typeof never) => play(policy, world, trace, asPublished(50)).meanOfSlots;
-    expect(mean(never)).toBeCloseTo(0.967, 3);
-    expect(mean(nearest)).toBeCloseTo(0.999, 3);
-    expect(mean(myopic)).toBeCloseTo(0.976, 3);
-    expect(Math.abs(mean(mdp) / 0.818 - 1)).toBeLessThan(0.02);
-  });
+  testWith(
+    WANG_FILES,
+    '100 sites of 50 users each: the authors’ four rules have the costs of their program',
+    async () => {
+      const { world, trace } = await wang(100, DISTANCE_COSTS);
+      const mean = (policy: typeof never) => play(policy, world, trace, asPublished(50)).meanOfSlots;
+      expect(mean(never)).toBeCloseTo(0.967, 3);
+      expect(mean(nearest)).toBeCloseTo(0.999, 3);
+      expect(mean(myopic)).toBeCloseTo(0.976, 3);
+      expect(Math.abs(mean(mdp) / 0.818 - 1)).toBeLessThan(0.02);
+    },
+  );
 });
 
 describe('random waypoint on a grid of sites', () => {
@@ -107,7 +107,7 @@ describe('random waypoint on a grid of sites', () => {
   };
   for (const [name, count] of Object.entries(changes)) {
     const needs = [`random-waypoint/${name}.csv.gz`, `random-waypoint/${name}.json.gz`];
-    testWith(needs, `${name}: who always goes to the nearest site moves ${count} times`, async () => {
+    testWith(needs, `${name}: nearest moves ${count} times`, async () => {
       const { map, trace, stated, statedChanges } = await readRandomWaypoint(folderOf(`random-waypoint/${name}`));
       expect(trace.cells).toEqual(stated);
       const world = makeWorld(map, everyNth(map.x.length, map.x.length), DISTANCE_COSTS);
