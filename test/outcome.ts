@@ -1,6 +1,6 @@
-/** What came of the tests, in the lines that end a run: the skipped ones by name, the slowest files, the closing line. */
+/** Makes the last lines of a test run: the slowest files, skipped tests by name, failed tests, and the closing line. */
 
-/** A report of vitest's JSON reporter, as far as it is read here. */
+/** The part of a report of vitest's JSON reporter that this file reads. */
 export interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
@@ -24,9 +24,9 @@ const SLOWEST = 10;
 const REASON_CHARS = 400;
 
 /**
- * @param reports of the groups by their names; undefined for a group that did not come to its end
- * @param root the folder that names of files are told from
- * @returns the lines to print, the one that closes the run, and whether all is well: something passed, and nothing failed
+ * @param reports the reports by group; undefined for a group that did not end
+ * @param root the folder that names of files are relative to
+ * @returns the lines to print, the closing line, and whether the run is well: some tests passed, and none failed
  */
 export function outcome(
   reports: ReadonlyMap<string, Report | undefined>,
@@ -46,7 +46,7 @@ export function outcome(
       .filter(({ status }) => status === 'failed')
       .map(({ fullName, failureMessages = [] }) => `${short(name)}: ${fullName}: ${reasonOf(failureMessages)}`),
   );
-  // In a hook, or while it was loaded.
+  // These failed in a hook, or when they were loaded.
   const broken = files.filter(
     ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
   );
@@ -69,7 +69,7 @@ export function outcome(
   };
 }
 
-/** The lines before the stack: they fit where only the end of a run is at hand. */
+/** The messages without their stacks, short enough for the end of a log. */
 function reasonOf(messages: readonly string[]): string {
   return messages
     .map((message) =>

@@ -1,5 +1,5 @@
 /**
- * How long `vi.waitFor` and `expect.poll` wait for something that has to come, and how often they look: long enough for a busy
- * machine, as a test that passes does not wait any longer than it has to.
+ * The time limit of `vi.waitFor` and `expect.poll` on a busy machine, and their interval. A passing test waits no longer than
+ * necessary.
  */
 export const PATIENTLY = { timeout: 60_000, interval: 50 };

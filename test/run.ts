@@ -1,6 +1,6 @@
 /**
- * Runs all tests: the projects of vitest.config.ts in groups, one process of vitest each.
- * What is given to it goes to vitest, such as the names of files. The last line it prints is the outcome.
+ * Runs all tests: the projects of vitest.config.ts in groups, with one process of vitest for each group. Its arguments go to
+ * vitest. The last line of its output is the outcome.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -10,8 +10,8 @@ import { createInterface } from 'node:readline';
 import { outcome, type Report } from './outcome.ts';
 
 /**
- * Guests have to answer in time, and wait most of theirs: all other tests take the processor time that they leave, the usual ones
- * first, then those of servers. A higher niceness gives way.
+ * Guests must answer in time, but wait most of the time. All other tests take the processor time that the guests leave: first the
+ * usual tests, then the tests with servers.
  */
 const GROUPS = {
   'real VMs': { niceness: 0, projects: ['real VMs'] },
@@ -21,7 +21,7 @@ const GROUPS = {
 } as const;
 
 const ROOT = new URL('../', import.meta.url).pathname;
-/** CI counts from its own beginning. */
+/** In CI, the beginning of the whole CI run. */
 const beganMs = Number(process.env.TAGALONG_CI_BEGAN_S ?? Date.now() / 1000) * 1000;
 const folder = await mkdtemp(join(tmpdir(), 'tagalong-tests-'));
 const reports = new Map<string, Report | undefined>();
@@ -38,8 +38,8 @@ async function runGroup(group: keyof typeof GROUPS): Promise<void> {
   const command = ['-n', `${niceness}`, process.execPath, ...args, ...process.argv.slice(2)];
   const child = spawn('nice', command, {
     cwd: ROOT,
-    // The tests start hundreds of processes: reading and stripping the same modules again is half of what a start costs.
-    // Most of what they make is short-lived: with the usual 16 MB for it, collecting takes a fifth of the processor time.
+    // The tests start hundreds of processes. Without a compile cache, reading and stripping modules costs half of each start.
+    // Most objects are short-lived. With the default young generation of 16 MB, collection takes a fifth of the processor time.
     env: {
       NODE_COMPILE_CACHE: join(ROOT, 'build/node-cache'),
       NODE_OPTIONS: '--max-semi-space-size=64',
@@ -60,7 +60,7 @@ async function runGroup(group: keyof typeof GROUPS): Promise<void> {
     (text) => JSON.parse(text) as Report,
     () => undefined,
   );
-  // What it reports as well while it ended otherwise, as with an error outside of all tests, is not well.
+  // A good report with another exit status means an error outside of all tests.
   reports.set(group, code !== 0 && report?.numFailedTests === 0 && isWell(report) ? undefined : report);
   console.log(`${group} | ended after ${minutes()}`);
 }

@@ -2,7 +2,7 @@
 import type { Delivery, Handler } from '#shared/bus/bus.ts';
 import { type Envelope, envelop } from '#shared/events/index.ts';
 
-/** The `n`-th location of a VM's user: `atMs` is `n`, and the id tells both. */
+/** The `n`-th location of a VM's user: `atMs` is `n`, and the id is `vm/n`. */
 export function locationOf(vm: string, n: number): Envelope<'location.reported.v1'> {
   const data = { vm, user: 'alice', atMs: n, lat: 42.35, lon: -71.06 };
   return envelop(
@@ -18,7 +18,7 @@ export function siteOf(site: string, n: number): Envelope<'site.reported.v1'> {
   return envelop({ type: 'site.reported.v1', data }, `${site}/${n}`, '/tagalong/test') as Envelope<'site.reported.v1'>;
 }
 
-/** A handler that keeps all it is handed. */
+/** A handler that records all deliveries. */
 export class Recorder {
   readonly deliveries: Delivery[] = [];
 
@@ -26,18 +26,18 @@ export class Recorder {
     this.deliveries.push(...batch);
   };
 
-  /** The `atMs` of what was seen of one key, in order. */
+  /** The `atMs` of the delivered events of a key, in order. */
   of(key: string): number[] {
     return this.deliveries.filter(({ event }) => event.partitionkey === key).map(({ event }) => event.data.atMs);
   }
 
-  /** The keys that were seen, each once. */
+  /** The keys of the delivered events, each once. */
   vms(): string[] {
     return [...new Set(this.deliveries.map(({ event }) => event.partitionkey))];
   }
 }
 
-/** Something to wait for that the test lets happen. */
+/** A promise that resolves when the test opens the gate. */
 export function gate(): { readonly opened: Promise<void>; open(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { opened: promise, open: () => resolve() };

@@ -1,13 +1,13 @@
-/** Random histories for the bus contract: what is published when, who comes and goes, what is refused how often. */
+/** Random histories for the bus contract: members join and leave, publishers publish, handlers refuse events. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { type Bus, type Handler, MAX_ATTEMPTS, type Subscription } from '#shared/bus/bus.ts';
 import { locationOf, Recorder } from './bus-events.ts';
 
-/** What happens to a bus, and how its handlers take it. */
+/** The steps of a history, and the refusals of its handlers. */
 export interface History {
   readonly steps: readonly Step[];
-  /** How often the n-th event is refused before it is taken. */
+  /** How often the handlers refuse the n-th event before they accept it. */
   readonly refusals: readonly number[];
 }
 type Step =
@@ -40,8 +40,8 @@ export const histories: fc.Arbitrary<History> = fc.record({
 });
 
 /**
- * Plays a history, lets it settle and looks whether each group has taken every event, those of one key in the order in
- * which they were published. To take an event a second time is allowed.
+ * Plays a history, settles, and asserts that each group has handled each event, and the events of a key in the order of
+ * publication. A group may handle an event twice.
  */
 export async function play(bus: Bus, settle: () => Promise<void>, { steps, refusals }: History): Promise<void> {
   const published = new Map<string, number[]>();
@@ -62,7 +62,7 @@ export async function play(bus: Bus, settle: () => Promise<void>, { steps, refus
   let n = 0;
   for (const step of steps) {
     if (step.kind === 'join') await join(step.group);
-    // Not awaited: the others go on while it finishes what it has in hand.
+    // Not awaited: the other members go on while this one finishes its batch.
     if (step.kind === 'leave') void members[step.group].shift()?.stop();
     if (step.kind !== 'publish') continue;
     const events = step.keys.map((key) => locationOf(`vm-${key}`, n++));

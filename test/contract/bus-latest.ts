@@ -1,16 +1,16 @@
-/** The part of the bus contract that is about those who ask for the latest. */
+/** The part of the bus contract about groups that ask for the latest events. */
 import { expect, test } from 'vitest';
 import { Recorder, siteOf } from './bus-events.ts';
 import type { BusHarness } from './bus-harness.ts';
 
-/** @param harness the one of the test that runs */
+/** @param harness returns the harness of the running test */
 export function latestContract(harness: () => BusHarness): void {
   test('a group that asks for the latest first gets the latest report of each site, then each new event', async () => {
     await harness().bus.publish([siteOf('bos', 1), siteOf('nyc', 1)]);
     await harness().bus.publish([siteOf('bos', 2)]);
     const seen = new Recorder();
     await harness().bus.subscribe({ group: 'g', types: ['site.reported.v1'], latest: true }, seen.handler);
-    // Handled when subscribe has resolved: nobody goes on with half of the sites.
+    // The handler has run when subscribe resolves, so that no subscriber starts with half of the sites.
     expect([seen.of('bos'), seen.of('nyc')]).toEqual([[2], [1]]);
     await harness().bus.publish([siteOf('bos', 3)]);
     await harness().settle();

@@ -37,13 +37,13 @@ onKafka('on Kafka', () => {
   busContract('the Kafka bus', open, { runs: 5 });
 });
 
-/** Resolves when nothing waits for a group that somebody is there of, by a look that began after the call. */
+/** Resolves when no event waits for a group with members, in a lag that was measured after the call. */
 async function settled(bus: Bus, prefix: string, admin: ReturnType<Kafka['admin']>): Promise<void> {
-  for (let seen = bus.lag(), looks = 0; ; await sleep(10)) {
+  for (let seen = bus.lag(), measurements = 0; ; await sleep(10)) {
     const lag = bus.lag();
     if (lag === seen) continue;
     seen = lag;
-    if (++looks < 2) continue;
+    if (++measurements < 2) continue;
     const behind = [...new Set(lag.filter(({ events }) => events > 0).map(({ group }) => group))];
     if (behind.length === 0) return;
     const { groups } = await admin.describeGroups(behind.map((group) => `${prefix}/${group}`));

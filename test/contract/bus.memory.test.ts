@@ -15,14 +15,14 @@ for (const partitions of [3, 16]) {
 const types = ['location.reported.v1'] as const;
 const letterTypes = ['event.rejected.v1'] as const;
 
-/** Keeps the process busy, as a handler that computes does. */
+/** Blocks the process, like a handler that computes. */
 function compute(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }
 
 describe('the memory bus, beyond the contract', () => {
-  test('idle waits for what handling an event publishes in its turn', async () => {
+  test('idle waits for events that handlers publish', async () => {
     const bus = memoryBus();
     const last = new Recorder();
     await bus.subscribe({ group: 'chain', types }, async (batch) => {
@@ -46,7 +46,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(bus.lag().reduce((sum, { events }) => sum + events, 0)).toBe(1);
   });
 
-  test('events are passed on as they are, not as copies', async () => {
+  test('a delivered event is the published object, and no copy', async () => {
     const bus = memoryBus();
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -67,7 +67,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries.length).toBe(1);
   });
 
-  test('publish publishes none of several events where one is invalid', async () => {
+  test('publish publishes no event if one of them is invalid', async () => {
     const bus = memoryBus();
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types }, seen.handler);
@@ -77,7 +77,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries).toEqual([]);
   });
 
-  test('events that have piled up arrive as one batch, up to the largest batch size', async () => {
+  test('waiting events arrive as one batch, up to the largest size of a batch', async () => {
     const bus = memoryBus({ partitions: 1 });
     const sizes: number[] = [];
     await bus.subscribe({ group: 'g', types }, async (batch) => {
@@ -88,22 +88,22 @@ describe('the memory bus, beyond the contract', () => {
     expect(sizes).toEqual([MAX_BATCH, MAX_BATCH, 5]);
   });
 
-  test('two partitions of a member are handled one after the other', async () => {
+  test('a member handles its partitions one after the other', async () => {
     const bus = memoryBus();
-    let inHand = 0;
+    let running = 0;
     let most = 0;
     await bus.subscribe({ group: 'g', types }, async () => {
-      inHand++;
-      most = Math.max(most, inHand);
+      running++;
+      most = Math.max(most, running);
       await new Promise(setImmediate);
-      inHand--;
+      running--;
     });
     await bus.publish(Array.from({ length: 100 }, (_, n) => locationOf(`vm-${n}`, n)));
     await bus.idle();
     expect(most).toBe(1);
   });
 
-  test('a partition stays with its member as long as no member joins or leaves', async () => {
+  test('a partition stays with its member while no member joins or leaves', async () => {
     const bus = memoryBus();
     const members = [new Recorder(), new Recorder(), new Recorder()];
     for (const { handler } of members) await bus.subscribe({ group: 'g', types }, handler);
@@ -115,7 +115,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(owned.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, partition) => partition));
   });
 
-  test('after a refusal events are tried alone, so only the poisoned one is tried more than twice', async () => {
+  test('after a refusal each event is delivered alone, and only the refused one more than twice', async () => {
     const bus = memoryBus();
     const attempts = new Map<number, number>();
     await bus.subscribe({ group: 'g', types }, async (batch) => {
@@ -132,7 +132,7 @@ describe('the memory bus, beyond the contract', () => {
     ]);
   });
 
-  test('the dead letter of an event has the same id however often it is written', async () => {
+  test('the dead letter of an event always has the same id', async () => {
     const ids = [];
     for (let run = 0; run < 2; run++) {
       const bus = memoryBus();
@@ -146,7 +146,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(ids).toEqual(['rejected:g:vm-1/1', 'rejected:g:vm-1/1']);
   });
 
-  test('timers get their turn while handlers keep the process busy, and while somebody publishes without end', async () => {
+  test('timers run while handlers block the process, and during endless publication', async () => {
     const bus = memoryBus();
     await bus.subscribe({ group: 'g', types }, async () => compute(1));
     let turned = false;
@@ -169,7 +169,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(turned).toBe(true);
   });
 
-  test('lag counts the events that are handled and those that wait, and is zero where there are none', async () => {
+  test('lag counts the events that wait and those in handlers, and is zero without any', async () => {
     const bus = memoryBus({ partitions: 2 });
     const [begun, release] = [gate(), gate()];
     await bus.subscribe({ group: 'g', types }, async () => {
@@ -186,7 +186,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(events()).toEqual([0, 0]);
   });
 
-  test('close waits for the batch that is being handled, and lets it publish', async () => {
+  test('close waits for the running batch, which may publish', async () => {
     const bus = memoryBus();
     const [begun, release] = [gate(), gate()];
     let finished = false;
@@ -206,7 +206,7 @@ describe('the memory bus, beyond the contract', () => {
     await bus.close();
   });
 
-  test('a group that comes back for other types is not handed the ones it no longer wants', async () => {
+  test('a group that returns with other types does not get events of its former types', async () => {
     const bus = memoryBus();
     await (await bus.subscribe({ group: 'g', types }, async () => {})).stop();
     await bus.publish([locationOf('vm-1', 1)]);
@@ -216,7 +216,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(seen.deliveries).toEqual([]);
   });
 
-  test('a refused event is tried alone, also when the latest events were put before it', () => {
+  test('a refused event is delivered alone, also after the latest events', () => {
     const queue = new PartitionQueue();
     const waiting = (n: number) => ({ event: locationOf('vm-1', n), partition: 0, attempt: 1 });
     queue.push(waiting(1));
@@ -232,7 +232,7 @@ describe('the memory bus, beyond the contract', () => {
     expect(batches).toEqual([[[0, 1]], [[1, 2]], [[2, 1]]]);
   });
 
-  test('the bus drops a repeat that comes soon, and never drops an event with a new id', () => {
+  test('the bus drops an early repeat, and no event with a new id', () => {
     const recent = new RecentIds();
     const ids = Array.from({ length: 400_000 }, (_, n) => `loc:vm-${n % 5_000}:user-${n % 7_000}:${n}`);
     const known = ids.filter((id) => !recent.add(id));

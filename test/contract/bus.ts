@@ -1,7 +1,4 @@
-/**
- * What every bus adapter promises (shared/bus/bus.ts), as a suite that knows the port only. An adapter's own test file
- * calls `busContract` with a way to open it.
- */
+/** The contract of the bus (shared/bus/bus.ts): one suite that the test file of each adapter runs. It uses the port only. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Bus, type Delivery, type Handler, MAX_ATTEMPTS, type Subscription } from '#shared/bus/bus.ts';
@@ -14,10 +11,9 @@ import { histories, play } from './bus-history.ts';
 import { latestContract } from './bus-latest.ts';
 
 const LOCATIONS = ['location.reported.v1'] as const;
-/** How long partitions may take to change hands, and lag to be looked up. */
 const vms = Array.from({ length: 64 }, (_, i) => `vm-${i}`);
 
-/** @param options.runs how many random histories the property test plays: fewer where opening a bus is slow */
+/** @param options.runs number of random histories of the property test; fewer if a bus opens slowly */
 export function busContract(name: string, open: () => Promise<BusHarness>, { runs = 100 } = {}): void {
   describe(`the bus contract, kept by ${name}`, () => {
     let harness: BusHarness;
@@ -43,11 +39,11 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       for (const vm of vms.slice(2, 20)) expect(seen.of(vm)).toEqual(Array.from({ length: 20 }, (_, n) => n));
     });
 
-    test('a bus that is connected says so', () => {
+    test('connected is true on an open bus', () => {
       expect(bus.connected()).toBe(true);
     });
 
-    test('an event arrives as it was published, in the partition of its key', async () => {
+    test('an event arrives unchanged, in the partition of its key', async () => {
       const seen = new Recorder();
       await subscribe('g', seen.handler);
       await bus.publish([locationOf('vm-1', 1), locationOf('vm-1', 2)]);
@@ -57,7 +53,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.deliveries.every(({ attempt }) => attempt === 1)).toBe(true);
     });
 
-    test('a group is handed the types it asked for and no others', async () => {
+    test('a group gets its types, and no others', async () => {
       const seen = new Recorder();
       await subscribe('g', seen.handler);
       await bus.publish([siteOf('bos', 1), locationOf('vm-1', 1)]);
@@ -78,13 +74,13 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await bus.publish([locationOf('vm-1', 2)]);
       await harness.settle();
       expect(tried[0]).toEqual([1, 1]);
-      // The first batch may have held both.
+      // The first batch may contain both events.
       const again = tried.slice(tried.findIndex(([, attempt]) => attempt === 2));
       expect(again[0]).toEqual([1, 2]);
       expect(again.map(([n]) => n)).toEqual([1, 2]);
     });
 
-    test('a handler that throws before it returns a promise has rejected', async () => {
+    test('a handler that throws before it returns a promise refuses its batch', async () => {
       const seen = new Recorder();
       await subscribe('g', (batch) => {
         if (batch[0]?.attempt === 1) throw new Error('at once');
@@ -95,7 +91,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(seen.of('vm-1')).toEqual([1]);
     });
 
-    test('the bus counts a batch as handled only when its handler has resolved', async () => {
+    test('a batch counts as handled when its handler has resolved', async () => {
       const inHand = gate();
       const begun = gate();
       const first = await subscribe('g', async () => {
@@ -112,7 +108,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
         stopped = true;
       });
       const seen = new Recorder();
-      // Not awaited: a bus may let who comes wait for the batch in hand.
+      // Not awaited: a bus may make a new member wait for the running batch.
       const joining = subscribe('g', seen.handler);
       await new Promise(setImmediate);
       expect(stopped).toBe(false);
@@ -236,7 +232,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await other.close();
     });
 
-    test('a poisoned event becomes a dead letter, and its partition continues', async () => {
+    test('an event that is always refused becomes a dead letter, and its partition continues', async () => {
       const letters = new Recorder();
       const seen = new Recorder();
       const attempts: number[] = [];
@@ -265,7 +261,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       ]);
     });
 
-    test('each group that refuses an event writes its own dead letter, and marks a refusal without a code', async () => {
+    test('each group writes its own dead letter for an event, also for a refusal without a code', async () => {
       const letters = new Recorder();
       await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, letters.handler);
       const refuse = async () => {
@@ -280,7 +276,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect(new Set(events.map(({ data }) => data.code))).toEqual(new Set(['HANDLER_FAILED']));
     });
 
-    test('a dead letter that is refused itself is not wrapped again', async () => {
+    test('a dead letter that is refused does not become another dead letter', async () => {
       const ids = new Set<string>();
       await bus.subscribe({ group: 'dead-letters', types: ['event.rejected.v1'] }, async (batch) => {
         for (const { event } of batch) ids.add(event.id);
@@ -292,8 +288,8 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       expect([...ids]).toEqual(['letter']);
     });
 
-    test('each member is told its partitions before it gets an event of them', async () => {
-      const told: number[][] = [[], []];
+    test('each member gets its assignment before an event of its partitions', async () => {
+      const assignments: number[][] = [[], []];
       const strays: Delivery[] = [];
       const join = (member: number) =>
         bus.subscribe(
@@ -301,46 +297,49 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
             group: 'g',
             types: LOCATIONS,
             assigned: (partitions) => {
-              told[member] = [...partitions];
+              assignments[member] = [...partitions];
             },
           },
           async (batch) => {
-            strays.push(...batch.filter(({ partition }) => !told[member]!.includes(partition)));
+            strays.push(...batch.filter(({ partition }) => !assignments[member]!.includes(partition)));
           },
         );
       await join(0);
-      const all = told[0]!.toSorted((a, b) => a - b);
+      const all = assignments[0]!.toSorted((a, b) => a - b);
       expect(all).toEqual(Array.from(all, (_, partition) => partition));
       await bus.publish(vms.map((vm) => locationOf(vm, 1)));
       await harness.settle();
       const leaving = await join(1);
-      await vi.waitFor(() => expect(told.flat().sort((a, b) => a - b)).toEqual(all), PATIENTLY);
-      expect(Math.min(told[0]!.length, told[1]!.length)).toBeGreaterThan(0);
+      await vi.waitFor(() => expect(assignments.flat().sort((a, b) => a - b)).toEqual(all), PATIENTLY);
+      expect(Math.min(assignments[0]!.length, assignments[1]!.length)).toBeGreaterThan(0);
       await bus.publish(vms.map((vm) => locationOf(vm, 2)));
       await harness.settle();
       await leaving.stop();
-      await vi.waitFor(() => expect(told[0]!.toSorted((a, b) => a - b)).toEqual(all), PATIENTLY);
+      await vi.waitFor(() => expect(assignments[0]!.toSorted((a, b) => a - b)).toEqual(all), PATIENTLY);
       expect(strays).toEqual([]);
     });
 
     test('one member of an exclusive group has all partitions, and another takes them over when it leaves', async () => {
-      const told: (readonly number[])[] = [];
+      const assignments: (readonly number[])[] = [];
       const seen = [new Recorder(), new Recorder()] as const;
       const join = (member: 0 | 1) => {
         const assigned = (partitions: readonly number[]) => {
-          told[member] = partitions;
+          assignments[member] = partitions;
         };
         return bus.subscribe({ group: 'g', types: LOCATIONS, exclusive: true, assigned }, seen[member].handler);
       };
       const members = [await join(0), await join(1)] as const;
-      await vi.waitFor(() => expect(told.map(({ length }) => length > 0).sort()).toEqual([false, true]), PATIENTLY);
+      await vi.waitFor(
+        () => expect(assignments.map(({ length }) => length > 0).sort()).toEqual([false, true]),
+        PATIENTLY,
+      );
       await bus.publish(vms.map((vm) => locationOf(vm, 1)));
       await harness.settle();
-      const active = told[0]!.length > 0 ? 0 : 1;
+      const active = assignments[0]!.length > 0 ? 0 : 1;
       const standby = active === 0 ? 1 : 0;
       expect([seen[active].vms().length, seen[standby].vms().length]).toEqual([vms.length, 0]);
       await members[active].stop();
-      await vi.waitFor(() => expect(told[standby]!.length).toBeGreaterThan(0), PATIENTLY);
+      await vi.waitFor(() => expect(assignments[standby]!.length).toBeGreaterThan(0), PATIENTLY);
       await bus.publish(vms.map((vm) => locationOf(vm, 2)));
       await harness.settle();
       expect(new Set(seen[standby].deliveries.map(({ event }) => event.data.atMs))).toEqual(new Set([2]));
@@ -364,7 +363,7 @@ export function busContract(name: string, open: () => Promise<BusHarness>, { run
       await expect(subscribe('g', async () => {})).rejects.toMatchObject({ code: 'BUS_CLOSED' });
     });
 
-    test('the bus loses nothing and keeps the order of keys while handlers refuse, events repeat, and members join and leave', async () => {
+    test('no event is lost and the order of keys is kept, with refusals, repeats, and members that join and leave', async () => {
       await fc.assert(
         fc.asyncProperty(histories, async (history) => {
           const own = await open();

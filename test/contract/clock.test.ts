@@ -26,7 +26,7 @@ clockContract('the paced clock', () => {
 });
 
 describe('the real clock', () => {
-  test('keeps the process alive for what is to come, and not for what was cancelled', () => {
+  test('keeps the process alive for a waiting callback, and not for a cancelled one', () => {
     const timeouts = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
     const before = timeouts();
     const clock = realClock();
@@ -38,7 +38,7 @@ describe('the real clock', () => {
 });
 
 describe('the virtual clock', () => {
-  test('can be set past a callback that is due, which the next step then runs, at the later time', () => {
+  test('can be set past a callback, which the next step runs at the later time', () => {
     const clock = virtualClock(1000);
     const ran: number[] = [];
     clock.at(1500, () => ran.push(clock.now()));
@@ -49,13 +49,13 @@ describe('the virtual clock', () => {
     expect([clock.now(), ran]).toEqual([2000, [2000]]);
   });
 
-  test('stands still until it is moved', async () => {
+  test('does not advance by itself', async () => {
     const clock = virtualClock(5);
     await new Promise((resume) => setTimeout(resume, 3));
     expect(clock.now()).toBe(5);
   });
 
-  test('shows each callback its own time, and ends where it was sent', () => {
+  test('has the time of each callback while it runs, and then the requested time', () => {
     const clock = virtualClock(0);
     const seen: number[] = [];
     for (const timeMs of [30, 10, 20]) clock.at(timeMs, () => seen.push(clock.now()));
@@ -66,7 +66,7 @@ describe('the virtual clock', () => {
     expect(clock.now()).toBe(25);
   });
 
-  test('steps from one callback to the next, and no further than it may', () => {
+  test('steps from one callback to the next, up to the given time', () => {
     const clock = virtualClock(0);
     const seen: number[] = [];
     for (const timeMs of [10, 20]) clock.at(timeMs, () => seen.push(timeMs));
@@ -76,23 +76,23 @@ describe('the virtual clock', () => {
 });
 
 describe('the paced clock', () => {
-  test('takes at least as much real time as its speed demands, from the moment its pace begins', async () => {
+  test('takes at least the real time of its speed, from the beginning of its pace', async () => {
     const clock = pacedClock(0, 1_000);
     await new Promise((resume) => setTimeout(resume, 40));
     const begunMs = performance.now();
     await clock.paceTo(30_000, atRest);
-    // The machine's clock counts whole milliseconds.
+    // The clock of the machine has a resolution of one millisecond.
     expect(performance.now() - begunMs).toBeGreaterThan(28);
     expect(clock.now()).toBe(30_000);
   });
 
-  test('waits at an infinite speed only for work that has to settle', async () => {
+  test('does not wait at an infinite speed, except for unfinished work', async () => {
     const clock = pacedClock(0, Number.POSITIVE_INFINITY);
     await clock.paceTo(1e15, atRest);
     expect(clock.now()).toBe(1e15);
   });
 
-  test('lets each moment settle before the next begins', async () => {
+  test('settles each instant before the next one', async () => {
     const clock = pacedClock(0, Number.POSITIVE_INFINITY);
     const seen: string[] = [];
     for (const timeMs of [10, 20]) clock.at(timeMs, () => seen.push(`at ${timeMs}`));
@@ -103,7 +103,7 @@ describe('the paced clock', () => {
     expect(seen).toEqual(['settled 0', 'at 10', 'settled 10', 'at 20', 'settled 20']);
   });
 
-  test('runs what was set from outside while it waited, and what settling set', async () => {
+  test('runs callbacks that are set during a wait and during settling', async () => {
     const clock = pacedClock(0, 1_000);
     const seen: string[] = [];
     setImmediate(() => clock.at(10_000, () => seen.push('from outside')));

@@ -1,18 +1,18 @@
-/** What every clock promises (shared/clock/clock.ts), as a suite that knows the port only. */
+/** The contract of clocks (shared/clock/clock.ts): one suite for each clock. It uses the port only. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Cancel, Clock } from '#shared/clock/clock.ts';
 
-/** What a clock has to offer to be tested. */
+/** A new clock for one test. */
 export interface ClockHarness {
   readonly clock: Clock;
-  /** Lets that much of the clock's time pass; what was due by then has run when it resolves. */
+  /** Lets the clock's time pass. Resolves when all callbacks that are due have run. */
   pass(ms: number): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
 
-/** @param options.runs how many random schedules are tried: fewer where time really has to pass */
+/** @param options.runs number of random schedules; fewer for a clock that needs real time */
 export function clockContract(name: string, make: () => ClockHarness, { runs = 200 } = {}): void {
   describe(`the clock contract, kept by ${name}`, () => {
     let clock: Clock;
@@ -21,7 +21,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       ({ clock, pass } = make());
     });
 
-    test('time goes on and never back', async () => {
+    test('time advances, and never goes back', async () => {
       let latest = clock.now();
       for (let i = 0; i < 10; i++) {
         await pass(2);
@@ -51,7 +51,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toBe(1);
     });
 
-    test('a callback that another one sets for the same time runs after it', async () => {
+    test('a callback that another one sets for the same time runs after those that wait', async () => {
       const ran: string[] = [];
       const timeMs = clock.now() + 5;
       clock.at(timeMs, () => {
@@ -63,7 +63,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toEqual(['first', 'second', 'third']);
     });
 
-    test('a callback that is set for an earlier time than those that wait runs on time', async () => {
+    test('a callback for an earlier time than the waiting ones runs on time', async () => {
       const ran: string[] = [];
       const beginMs = clock.now();
       clock.at(beginMs + 1_000_000, () => ran.push('late'));
@@ -72,19 +72,19 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toEqual(['early']);
     });
 
-    test('a cancelled callback never runs, also when it is cancelled in the moment it is due', async () => {
+    test('a cancelled callback never runs, also if it is cancelled when it is due', async () => {
       const ran: string[] = [];
       const timeMs = clock.now() + 5;
       const cancelled = clock.at(timeMs, () => ran.push('cancelled before'));
-      clock.at(timeMs, () => inTheMoment());
-      const inTheMoment = clock.at(timeMs, () => ran.push('cancelled in the moment'));
+      clock.at(timeMs, () => cancelDue());
+      const cancelDue = clock.at(timeMs, () => ran.push('cancelled when due'));
       clock.at(timeMs, () => ran.push('kept'));
       cancelled();
       await pass(10);
       expect(ran).toEqual(['kept']);
     });
 
-    test('cancelling twice, or after the callback has run, does nothing', async () => {
+    test('a second cancellation, or one after the callback, does nothing', async () => {
       const ran: string[] = [];
       const cancel = clock.at(clock.now() + 1, () => ran.push('a'));
       await pass(5);
@@ -95,7 +95,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       expect(ran).toEqual(['a', 'b']);
     });
 
-    test('a time a hundred days ahead is not mistaken for now', async () => {
+    test('a callback for a time in a hundred days does not run now', async () => {
       let ran = false;
       const cancel = clock.at(clock.now() + 100 * DAY_MS, () => {
         ran = true;
@@ -105,7 +105,7 @@ export function clockContract(name: string, make: () => ClockHarness, { runs = 2
       cancel();
     });
 
-    test('callbacks run in order of time, and in order of registration where times are equal', async () => {
+    test('callbacks run in order of time, and callbacks of one time in order of registration', async () => {
       const schedules = fc.array(fc.record({ offsetMs: fc.integer({ min: -5, max: 8 }), cancel: fc.boolean() }));
       await fc.assert(
         fc.asyncProperty(schedules, async (schedule) => {

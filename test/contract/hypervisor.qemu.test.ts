@@ -43,7 +43,7 @@ onTestBed('real VMs', () => {
         if (Date.now() > untilMs) throw new Error('nothing more happens');
       }
     };
-    /** Gives an order. @returns the first answer that is not about progress */
+    /** Gives an order. @returns the first report that is no progress */
     const answer = async (give: () => void) => {
       const answers: Report[] = [];
       hypervisor.listen((report) => {
@@ -53,7 +53,7 @@ onTestBed('real VMs', () => {
       await until(() => answers.length > 0);
       return answers[0]!;
     };
-    /** Has the VM as it was, or as it is once it has moved. */
+    /** Undoes the move, or completes it after the switch-over. */
     const finish = async () => {
       const { kind } = await answer(() => hypervisor.abort(move));
       if (kind === 'aborted') return;
@@ -62,7 +62,7 @@ onTestBed('real VMs', () => {
     return {
       hypervisor,
       move,
-      // The pool's VMs are up.
+      // The VMs of the pool already run.
       startVm: () => {},
       async runningSites(name: string) {
         const sites: string[] = [];
@@ -80,5 +80,5 @@ onTestBed('real VMs', () => {
       },
     };
   };
-  hypervisorContract('QEMU, storage that is shared', harness);
+  hypervisorContract('QEMU, shared storage', harness);
 });

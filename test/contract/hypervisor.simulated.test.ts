@@ -4,7 +4,7 @@ import { DEFAULT_MOVE_MODEL } from '#shared/model/move-model.ts';
 import { DEFAULT_NETWORK } from '#shared/model/network.ts';
 import { type HypervisorHarness, hypervisorContract } from './hypervisor.ts';
 
-/** Long enough for reports that are due at once, too short for any step that takes time. */
+/** Long enough for immediate reports, and too short for any step that takes time. */
 const MOMENT_MS = 1;
 
 function harness(diskBytes: number): HypervisorHarness {

@@ -1,4 +1,4 @@
-/** What every source of chance promises (shared/random/random.ts). */
+/** The contract of random sources (shared/random/random.ts). */
 import { describe, expect, test } from 'vitest';
 import type { Random } from '#shared/random/random.ts';
 
@@ -9,12 +9,12 @@ export function randomContract(name: string, seeded: (seed: number) => Random): 
     return Array.from({ length: count }, () => random.next());
   };
 
-  describe(`the contract of chance, kept by ${name}`, () => {
+  describe(`the contract of random sources, kept by ${name}`, () => {
     test('the same seed gives the same numbers', () => {
       expect(draw(42, 1_000)).toEqual(draw(42, 1_000));
     });
 
-    test('two sources of one seed do not take numbers from each other', () => {
+    test('two sources of one seed are independent', () => {
       const [a, b] = [seeded(7), seeded(7)];
       a.next();
       a.next();
@@ -39,7 +39,7 @@ export function randomContract(name: string, seeded: (seed: number) => Random): 
       }
     });
 
-    // Seeds are fixed, so these hold always or never. 30 is exceeded by one fair source in 2 000 (chi-square, 9 degrees).
+    // The seeds are fixed, so that the result never changes. One fair source in 2,000 exceeds 30 (chi-square, 9 degrees).
     test('numbers are spread evenly over the range', () => {
       for (const seed of [1, 2, 3]) expect(chiSquare(draw(seed, 100_000))).toBeLessThan(30);
     });
@@ -52,7 +52,7 @@ export function randomContract(name: string, seeded: (seed: number) => Random): 
   });
 }
 
-/** How far the numbers are from falling evenly into ten equal parts of [0, 1). */
+/** The chi-square statistic of the numbers over ten equal parts of [0, 1). */
 function chiSquare(numbers: readonly number[]): number {
   const counts = new Array<number>(10).fill(0);
   for (const number of numbers) counts[Math.floor(number * 10)]!++;
@@ -60,7 +60,7 @@ function chiSquare(numbers: readonly number[]): number {
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }
 
-/** Pearson's coefficient of two lists of the same length. */
+/** The coefficient of Pearson for two lists of the same length. */
 function correlation(a: readonly number[], b: readonly number[]): number {
   const mean = (list: readonly number[]) => list.reduce((x, y) => x + y, 0) / list.length;
   const [meanA, meanB] = [mean(a), mean(b)];

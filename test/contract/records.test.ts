@@ -1,6 +1,6 @@
 /**
- * What was ever stored can be read. The golden files lie in `records/`, one for each kind and version, and are never changed:
- * version 0 was written by the programs of commit e839cea on a NATS server and on QEMU hosts.
+ * All stored records of older versions can be read. The golden files in `records/`, one for each kind and version, never change.
+ * The programs of commit e839cea wrote version 0, on a NATS server and on QEMU hosts.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { AnyKind } from '#shared/store/records.ts';
 
 const FOLDER = new URL('records/', import.meta.url).pathname;
 const KINDS = [...STORE_KINDS, ...AGENT_KINDS];
-/** Those whose value lies beside an outbox. */
+/** Kinds of record with an outbox beside the value. */
 const WITH_OUTBOX = ['vm', 'migration'];
 
 interface Golden {
@@ -28,7 +28,7 @@ const plain = ({ kind }: AnyKind, { value }: Golden) => {
 const versions = (kind: AnyKind) => Array.from({ length: kind.version + 1 }, (_, v) => v);
 
 describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind %s', (name, kind) => {
-  test.each(versions(kind))('of version %i are read, and nothing of them is lost', (version) => {
+  test.each(versions(kind))('of version %i are read without any loss', (version) => {
     const records = golden(`${name}.v${version}`);
     expect(records.length).toBeGreaterThan(0);
     for (const record of records) {
@@ -44,7 +44,7 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind 
   test('have a schema that changes with the version only', () => {
     const known = JSON.parse(readFileSync(`${FOLDER}fingerprints.json`, 'utf8')) as Record<string, string>;
     const present = createHash('sha256').update(JSON.stringify(kind.schema)).digest('hex').slice(0, 16);
-    // Where this fails, give the kind a new version, an upgrader and a golden file, and add the fingerprint of that version.
+    // If this fails, give the kind a new version, an upgrader and a golden file, and add the fingerprint of the new version.
     expect({ [`${name}.v${kind.version}`]: present }).toEqual({
       [`${name}.v${kind.version}`]: known[`${name}.v${kind.version}`],
     });
@@ -52,23 +52,23 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('records of kind 
 
   test.each([
     ['a later version', { v: 1_000 }],
-    ['a version that is none', { v: 'one' }],
+    ['an invalid version', { v: 'one' }],
     ['no object', undefined],
     ['a list', []],
-    ['nothing of what is expected', { v: 0, value: {}, outbox: [] }],
+    ['none of the expected members', { v: 0, value: {}, outbox: [] }],
   ])('with %s are refused', (_, stored) => {
     expect(() => kind.read(stored)).toThrow(expect.objectContaining({ code: 'STORE_RECORD_UNREADABLE' }));
   });
 });
 
-test('each golden file is of an existing kind', () => {
+test('there is a golden file for each kind and version, and no other', () => {
   const named = readdirSync(FOLDER).filter((name) => name !== 'fingerprints.json');
   const expected = KINDS.flatMap((kind) => versions(kind).map((v) => `${kind.kind}.v${v}.json`));
   expect(named.sort()).toEqual(expected.sort());
   expect(existsSync(`${FOLDER}fingerprints.json`)).toBe(true);
 });
 
-describe('a VM that an older program stored', () => {
+describe('the record of a VM of an older program', () => {
   const [whole] = golden('vm.v0').filter(({ key }) => key.endsWith('/still'));
   const without = (drop: (vm: Record<string, unknown>) => void) => {
     const vm = structuredClone(whole!.value.value) as Record<string, unknown>;
@@ -76,7 +76,7 @@ describe('a VM that an older program stored', () => {
     return VM_RECORD.upgrade(0, vm);
   };
 
-  test('has users whose stays are unknown', () => {
+  test('gets unknown stays of its users', () => {
     const { sessions } = without((vm) => {
       for (const { pace } of vm.sessions as { pace: { restingSinceMs?: number } }[]) delete pace.restingSinceMs;
     });
@@ -84,18 +84,18 @@ describe('a VM that an older program stored', () => {
     expect(sessions.length).toBeGreaterThan(0);
   });
 
-  test.each(['pace', 'lookScale', 'anchorLat', 'certainKm', 'active'])('has users without %s', (member) => {
+  test.each(['pace', 'lookScale', 'anchorLat', 'certainKm', 'active'])('gets %s of its users', (member) => {
     const vm = without(({ sessions }) => {
       for (const session of sessions as Record<string, unknown>[]) delete session[member];
     });
     expect(vm.sessions.map((session) => session[member as 'pace'])).not.toContain(undefined);
   });
 
-  test.each(['stays', 'memory', 'left', 'movesAtMs', 'detachedAtMs', 'retired'])('has no %s', (member) => {
+  test.each(['stays', 'memory', 'left', 'movesAtMs', 'detachedAtMs', 'retired'])('gets %s', (member) => {
     expect(without((vm) => void delete vm[member])).toHaveProperty(member);
   });
 
-  test('drops round trips that cannot have been measured', () => {
+  test('loses impossible round trips, and all but the newest', () => {
     const { sessions } = without((vm) => {
       const [first] = vm.sessions as { rtts?: Record<string, object> }[];
       first!.rtts = { boston: { rttMs: 1e308, atMs: 1 }, hartford: { rttMs: 7, atMs: 1 } };

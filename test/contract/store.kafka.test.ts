@@ -31,14 +31,14 @@ onKafka('on Kafka', () => {
     let revision = 0;
     for (let n = 1; n <= 50; n++) {
       [revision] = (await a.put([{ key: 'k', value: n, revision }])) as [number];
-      // Together, because those who ask at the same time share a question.
+      // At the same time, because simultaneous gets share a request.
       const seen = await Promise.all([b.get('k'), b.get('k'), b.get('k')]);
       expect(seen).toEqual(Array(3).fill({ key: 'k', value: n, revision }));
     }
     await Promise.all([a.close(), b.close()]);
   });
 
-  test('a write with a revision that another process passed on wins, also before its record was read', async () => {
+  test('a write with the revision of another process wins, also before its record is read', async () => {
     const prefix = freshPrefix();
     const [a, b] = await Promise.all([open(prefix), open(prefix)]);
     const [first] = await a.put([{ key: 'k', value: 'a', revision: 0 }]);
@@ -87,7 +87,7 @@ onKafka('on Kafka', () => {
     const before = await a.list('');
     expect(before.length).toBeGreaterThan(3);
     await compact(a);
-    // Of 120 claims that were written of 6 records. The broker decides how many of them it removes at a time.
+    // The writers wrote 120 claims of 6 records. The broker decides how many it removes at a time.
     expect(await recordsIn()).toBeLessThan(100);
 
     const late = await open(prefix);

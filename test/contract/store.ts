@@ -1,17 +1,17 @@
-/** What every store adapter promises (shared/store/store.ts), as a suite that knows the port only. */
+/** The contract of the store (shared/store/store.ts): one suite for each adapter. It uses the port only. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '#shared/store/store.ts';
 
-/** What an adapter has to offer to be tested. Each is a store of its own, with nothing in it. */
+/** A new, empty store of an adapter, for one test. */
 export interface StoreHarness {
   readonly store: Store;
-  /** The same records as a later process finds them; absent where they do not outlive the process. */
+  /** Opens the same records as a later process does; undefined for a store that ends with its process. */
   reopen?(): Promise<Store>;
   close(): Promise<void>;
 }
 
-/** @param options.runs how many random histories the property test plays: fewer where writing is slow */
+/** @param options.runs number of random histories of the property test; fewer for slow writes */
 export function storeContract(name: string, open: () => Promise<StoreHarness>, { runs = 200 } = {}): void {
   describe(`the store contract, kept by ${name}`, () => {
     let harness: StoreHarness;
@@ -27,12 +27,12 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       return revision!;
     };
 
-    test('a record that was never written is not there', async () => {
+    test('a record that was never written does not exist', async () => {
       expect(await store.get('vm/1')).toBeUndefined();
       expect(await store.list('')).toEqual([]);
     });
 
-    test('a store that is connected says so', () => {
+    test('connected is true on an open store', () => {
       expect(store.connected()).toBe(true);
     });
 
@@ -47,7 +47,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect((await store.get('k'))?.value).toEqual(value);
     });
 
-    test('a record that was read is a copy, and so is what was written', async () => {
+    test('get, list and put copy values', async () => {
       const value = { sessions: ['alice'] };
       await create('vm/1', value);
       value.sessions.push('mallory');
@@ -58,14 +58,14 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect((await store.get('vm/1'))?.value).toEqual({ sessions: ['alice'] });
     });
 
-    test('a write with the present revision wins and gets a higher one', async () => {
+    test('a write with the present revision wins, and gets a higher one', async () => {
       const first = await create('vm/1', 'a');
       const [second] = await store.put([{ key: 'vm/1', value: 'b', revision: first }]);
       expect(second).toBeGreaterThan(first);
       expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value: 'b', revision: second });
     });
 
-    test('a write with an older revision changes nothing, and is reported', async () => {
+    test('a write with an older revision fails with STORE_CONFLICT', async () => {
       const first = await create('vm/1', 'a');
       const [second] = await store.put([{ key: 'vm/1', value: 'b', revision: first }]);
       const stale = store.put([{ key: 'vm/1', value: 'c', revision: first }]);
@@ -73,13 +73,13 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect(await store.get('vm/1')).toEqual({ key: 'vm/1', value: 'b', revision: second });
     });
 
-    test('revision 0 creates, and only where the record is not there', async () => {
+    test('revision 0 creates a record, and fails if it exists', async () => {
       await create('vm/1', 'a');
       await expect(create('vm/1', 'b')).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
       expect((await store.get('vm/1'))?.value).toBe('a');
     });
 
-    test('a revision of a record that is not there does not create it', async () => {
+    test('another revision does not create a record', async () => {
       const put = store.put([{ key: 'vm/1', value: 'a', revision: 7 }]);
       await expect(put).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
       expect(await store.get('vm/1')).toBeUndefined();
@@ -94,7 +94,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       expect((await store.get('vm/1'))?.value).toBe(winner);
     });
 
-    test('undefined deletes; the record can then be created anew, and an old revision of it never fits again', async () => {
+    test('undefined deletes a record; it can be created again, and its old revisions stay invalid', async () => {
       const first = await create('vm/1', 'a');
       await store.put([{ key: 'vm/1', value: undefined, revision: first }]);
       expect(await store.get('vm/1')).toBeUndefined();
@@ -150,7 +150,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
     });
 
     test('a record for which put has resolved exists after a restart', async ({ skip }) => {
-      skip(harness.reopen === undefined, 'the records of this store do not outlive the process');
+      skip(harness.reopen === undefined, 'the records of this store end with the process');
       const revision = await create('vm/1', 'a');
       const later = await harness.reopen!();
       expect(await later.get('vm/1')).toEqual({ key: 'vm/1', value: 'a', revision });
@@ -161,7 +161,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>, {
       const writes = fc.array(
         fc.record({
           key: fc.nat(3),
-          // A step back from the present revision: 0 is a write that should win.
+          // The number of revisions behind the present one; with 0, the write must win.
           behind: fc.nat(2),
           value: fc.option(fc.jsonValue(), { nil: undefined, freq: 3 }),
         }),

@@ -22,7 +22,7 @@ let sites: SiteTable;
 let vm: Vm;
 let serving: Serving;
 /** The calls of the watcher: site, end in seconds, weighted seconds. */
-let told: [string, number, number][];
+let servedCalls: [string, number, number][];
 
 const newServing = () =>
   new Serving({
@@ -40,7 +40,7 @@ beforeEach(() => {
     const where = { site: `s${i}`, ...northKm(i * KM), slots: 9, uplinks: [{ provider: 'a', rateBps: 1e8 }] };
     sites.report({ ...where, atMs: START_MS, vms: [], draining: false });
   }
-  told = [];
+  servedCalls = [];
   const l = line(3);
   l.vm('v', 's0');
   vm = { ...l.world.placement.vms.get('v')!, home: sites.named('s0'), sessions: [newSession('ann', 1, START_MS)] };
@@ -107,7 +107,7 @@ test('the time after the last position does not count', () => {
   switchTo('s1', 40_000);
   switchTo('s2', 80_000);
   expect(serving.totals).toEqual({ userMs: 0, weightedMs: 0 });
-  expect(told).toEqual([]);
+  expect(servedCalls).toEqual([]);
 });
 
 describe('a switch-over', () => {
@@ -117,7 +117,7 @@ describe('a switch-over', () => {
     report(60_000, 90);
     expect(userS()).toBe(60);
     expect(serving.totals.userMs).toBeCloseTo(40 * excessMs(90, false) + 20 * excessMs(10, true), 6);
-    expect(told).toEqual([
+    expect(servedCalls).toEqual([
       ['s0', 40, 40],
       ['s1', 60, 20],
     ]);
@@ -131,7 +131,7 @@ describe('a switch-over', () => {
     switchTo('s2', policy.sessionTimeoutMs + 60_000);
     report(5 * HOUR_MS, 90);
     expect(userS()).toBe(timeoutS);
-    expect(told).toEqual([
+    expect(servedCalls).toEqual([
       ['s0', 600, 600],
       ['s1', timeoutS, timeoutS - 600],
     ]);
@@ -142,7 +142,7 @@ describe('a switch-over', () => {
     switchTo('s1', 10_000);
     switchTo('s2', 30_000);
     report(60_000, 90);
-    expect(told).toEqual([
+    expect(servedCalls).toEqual([
       ['s0', 10, 10],
       ['s1', 30, 20],
       ['s2', 60, 30],
@@ -154,7 +154,7 @@ describe('a switch-over', () => {
     report(60_000, 90);
     switchTo('s1', 60_000);
     report(120_000, 90);
-    expect(told).toEqual([
+    expect(servedCalls).toEqual([
       ['s0', 60, 60],
       ['s1', 120, 60],
     ]);
@@ -164,7 +164,7 @@ describe('a switch-over', () => {
     switchTo('s1', 0);
     report(10_000, 90);
     report(20_000, 90);
-    expect(told).toEqual([['s1', 20, 10]]);
+    expect(servedCalls).toEqual([['s1', 20, 10]]);
   });
 });
 
@@ -199,10 +199,10 @@ describe('of several users', () => {
     report(0, 10);
     switchTo('s1', 40_000);
     report(60_000, 10);
-    told = [];
+    servedCalls = [];
     report(20_000, 150, bob);
     report(70_000, 150, bob);
-    expect(told).toEqual([
+    expect(servedCalls).toEqual([
       ['s0', 40, 40],
       ['s1', 70, 60],
     ]);
