@@ -12,7 +12,7 @@ describe('claims', () => {
     expect(claims.get('k')).toMatchObject({ text: 'a', version: 1 });
   });
 
-  test('a new version makes the previous one needless', () => {
+  test('a new version makes the previous one obsolete', () => {
     const claims = new Claims();
     claims.take(claim('a', 1));
     expect(claims.take(claim('b', 2))).toEqual({ won: true, obsolete: 'a' });

@@ -9,7 +9,7 @@ function nextOf(transitions: TransitionCounts, state: number): Map<number, numbe
   return next;
 }
 
-test('probabilities are none below 0, and at most 1 together, whatever was counted', () => {
+test('the probabilities of any counts are at least 0, and add up to at most 1', () => {
   const step = fc.tuple(fc.nat(3), fc.integer({ min: -1, max: 3 }), fc.integer({ min: 1, max: 30 }), fc.nat(4));
   fc.assert(
     fc.property(fc.array(step, { minLength: 1 }), (steps) => {
@@ -28,7 +28,7 @@ test('probabilities are none below 0, and at most 1 together, whatever was count
   );
 });
 
-test('what is seen often is believed, and those who came from elsewhere are told apart', () => {
+test('frequent transitions have a high probability, separately for each origin', () => {
   const transitions = new TransitionCounts(5);
   const [fromLeft, fromRight] = [transitions.state(2, 1, 1), transitions.state(2, 3, 1)];
   const [toRight, toLeft] = [transitions.state(3, 2, 1), transitions.state(1, 2, 1)];
@@ -38,12 +38,12 @@ test('what is seen often is believed, and those who came from elsewhere are told
   }
   expect(nextOf(transitions, fromLeft).get(toRight)).toBeGreaterThan(0.95);
   expect(nextOf(transitions, fromRight).get(toLeft)).toBeGreaterThan(0.95);
-  // Of somebody of whom it is not known from where, either may be.
+  // Without a known origin, both directions have the same probability.
   const unknown = nextOf(transitions, transitions.state(2, -1, 1));
   expect(unknown.get(toRight)).toBeCloseTo(unknown.get(toLeft)!, 12);
-  // And of somebody who comes from where nobody came yet, too.
+  // A new origin counts as an unknown one.
   const strange = nextOf(transitions, transitions.state(2, 4, 1));
   expect(strange.get(toRight)).toBeGreaterThan(0.3);
-  // After a long stay one has come from nowhere in particular.
+  // After a long stay the origin does not count.
   expect(transitions.state(2, 1, 9)).toBe(transitions.state(2, 3, 9));
 });
