@@ -1,4 +1,4 @@
-/** What somebody makes up on the bus about migrations: dashboard and monitor show and count nothing of it (finding 3, rule 9). */
+/** A program publishes forged events of migrations. Dashboard and monitor ignore them (rule 9). */
 import { afterEach, describe, expect, test } from 'vitest';
 import { createDashboard } from '#services/dashboard/service.ts';
 import type { Picture } from '#services/dashboard/wire.ts';
@@ -26,14 +26,14 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** The real placement and migrator, with VM `v0` at home at `s0`. */
+/** The real placement and migrator, with VM `v0` at `s0`. */
 async function world(): Promise<Harness> {
   const harness = await Harness.create({ vms: 1 });
   closers.push(() => harness.close());
   return harness;
 }
 
-/** A dashboard and a monitor that begin now. */
+/** Starts a dashboard and a monitor. */
 async function watch({ bus, clock, config, store, nowMs }: Harness, read: Store = store) {
   const lines: string[] = [];
   const log = createLog('info', { write: (line) => void lines.push(line) });
@@ -56,7 +56,7 @@ async function watch({ bus, clock, config, store, nowMs }: Harness, read: Store 
   return {
     picture,
     metrics,
-    /** What the dashboard shows and the monitor counts of moves. */
+    /** The moves of the dashboard, and the counts of the monitor. */
     seen: async () => {
       const { homes, moves, sites } = await picture();
       return { homes, moves, sites, counted: await metrics() };
@@ -73,7 +73,7 @@ async function forge(harness: Harness, ...facts: Fact[]): Promise<void> {
   await harness.bus.publish(facts.map((fact): Event => envelop(fact, `forged-${serial++}`, '/tagalong/migrator')));
   await harness.settle();
 }
-/** A whole move, as somebody would make it up. */
+/** The events of a whole forged move. */
 function madeUp(move: Move, atMs: number): Fact[] {
   const data = { ...move, atMs };
   return [
@@ -89,15 +89,15 @@ function madeUp(move: Move, atMs: number): Fact[] {
   ];
 }
 
-/** Orders `v0` to `s1`, and waits until its memory is copied. */
+/** Orders `v0` to `s1`, and waits until the copy of its memory. */
 async function moving(harness: Harness): Promise<Move> {
   await harness.ask(() => harness.placementOf('v0')!.order('v0', 's1'));
-  await harness.approach('memory');
+  await harness.runUntil('memory');
   const [order] = harness.moves();
   return { migration: order!.decision, vm: 'v0', from: 's0', to: 's1' };
 }
 
-describe('during a move, one that is made up', () => {
+describe('during a move, a forged one', () => {
   test.each<[string, (move: Move) => Move]>([
     ['by a decision that nobody took', (move) => ({ ...move, migration: 'v0:99', from: 's0', to: 's2' })],
     ['of a VM that is not known', (move) => ({ ...move, migration: 'ghost:1', vm: 'ghost' })],
@@ -114,7 +114,7 @@ describe('during a move, one that is made up', () => {
     await forge(harness, ...facts);
     expect(await watched.seen()).toEqual(before);
     expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([facts.length, facts.length]);
-    await harness.rest();
+    await harness.finishMoves();
     const after = await watched.seen();
     expect(after.homes).toEqual([['v0', 's1']]);
     expect(after.moves).toMatchObject([{ outcome: 'completed' }]);
@@ -122,7 +122,7 @@ describe('during a move, one that is made up', () => {
     expect(after.counted).toContain('tagalong_migrations_in_progress 0');
   });
 
-  test('with a pause that is longer than the time since its decision ends nothing', async () => {
+  test('with a pause longer than the time since its decision does not end the move', async () => {
     const harness = await world();
     const watched = await watch(harness);
     const move = await moving(harness);
@@ -131,19 +131,19 @@ describe('during a move, one that is made up', () => {
     await forge(harness, { type: 'migration.completed.v1', data });
     expect(await watched.seen()).toEqual(before);
     expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([1, 1]);
-    await harness.rest();
+    await harness.finishMoves();
     expect((await watched.seen()).moves).toMatchObject([{ outcome: 'completed' }]);
   });
 });
 
-test('a flood of them is one line of the log a minute, and each is counted', async () => {
+test('forged events give one line of the log a minute, and each is counted', async () => {
   const harness = await world();
   const watched = await watch(harness);
   for (let i = 0; i < 50; i++) {
     await forge(harness, ...madeUp({ migration: `v0:${9 + i}`, vm: 'v0', from: 's0', to: 's1' }, harness.nowMs));
   }
   expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([300, 300]);
-  // The dashboard's and the monitor's.
+  // One line of the dashboard, and one of the monitor.
   expect(watched.complaints()).toHaveLength(2);
   expect((await watched.picture()).moves).toEqual([]);
 });
@@ -153,7 +153,7 @@ describe('a dashboard and a monitor that start late', () => {
     const harness = await world();
     await moving(harness);
     const watched = await watch(harness);
-    await harness.rest();
+    await harness.finishMoves();
     const { homes, moves, counted } = await watched.seen();
     expect(homes).toEqual([['v0', 's1']]);
     expect(moves).toMatchObject([{ from: 's0', to: 's1', outcome: 'completed' }]);
@@ -161,7 +161,7 @@ describe('a dashboard and a monitor that start late', () => {
     expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([0, 0]);
   });
 
-  test('believe no made-up move of a VM that they know from its site alone', async () => {
+  test('ignore a forged move of a VM that they know from its site alone', async () => {
     const harness = await world();
     const watched = await watch(harness);
     await harness.pass(60_000);
@@ -172,12 +172,12 @@ describe('a dashboard and a monitor that start late', () => {
     expect(watched.refused()).toBe(6);
   });
 
-  test('take what comes again of an old move neither for a move nor for an attack', async () => {
+  test('count repeated events of an old move neither as a move nor as forged', async () => {
     const harness = await world();
     await moving(harness);
-    await harness.rest();
+    await harness.finishMoves();
     await harness.ask(() => harness.placementOf('v0')!.order('v0', 's2'));
-    await harness.rest();
+    await harness.finishMoves();
     expect(harness.moves()).toHaveLength(2);
     const watched = await watch(harness);
     const before = await watched.seen();
@@ -187,7 +187,7 @@ describe('a dashboard and a monitor that start late', () => {
     expect([watched.refused(), await watched.refusedByMonitor()]).toEqual([0, 0]);
   });
 
-  test('ignore what they cannot look up while the store does not answer', async () => {
+  test('ignore events of moves that they cannot look up while the store is unreachable', async () => {
     const harness = await world();
     const move = await moving(harness);
     const broken: Store = { ...harness.store, get: () => Promise.reject(new Error('no answer')) };

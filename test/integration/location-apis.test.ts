@@ -178,7 +178,7 @@ describe('ETSI MEC 013', () => {
     },
   });
 
-  test('a user who enters a zone, or changes its access point, is at the access point, and one who leaves was there last', async () => {
+  test('a user who enters a zone, changes the access point or leaves has the position of the access point', async () => {
     const { ask, reported } = await world(places, 'acr:10.0.0.1');
     expect((await ask('POST', '/v1/mec013', presence('Transferring'))).status).toBe(204);
     expect((await ask('POST', '/v1/mec013', presence('Leaving'))).status).toBe(204);

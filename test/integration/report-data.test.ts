@@ -26,7 +26,7 @@ async function runOf(subject: Subject, policy: string) {
   return { plain, result, switchedMs, reportData: watcher.reportData() };
 }
 
-describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, subject) => {
+describe.each(Object.entries(SUBJECTS))('the report data of %s', { timeout: TIMEOUT_MS }, (_, subject) => {
   test.each(['tagalong', 'nearest', 'never'])('by %s', async (policy) => {
     const { plain, result, switchedMs, reportData } = await runOf(subject, policy);
     expect(JSON.stringify(result)).toBe(JSON.stringify(plain));
@@ -43,10 +43,10 @@ describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, su
     expect(Math.abs(reportData.interruptionMs.p50 - migrations.interruptionMs.p50)).toBeLessThanOrEqual(
       0.0028 * migrations.interruptionMs.p50,
     );
-    // Moves that were under way at the end come to their end after it.
+    // Moves that are under way at the end of the run complete later.
     expect(reportData.dwellMs.weight).toBe(switchedMs.filter((atMs) => atMs <= toMs).length);
     expect(reportData.stayed).toBe(vms);
-    // Every VM is somewhere from its first position to the end.
+    // Every VM is at a site from its first position to the end.
     expect(sum(reportData.sites.map(({ vmHours }) => vmHours)) / ((vms * (toMs - fromMs)) / 3_600_000)).toBeCloseTo(
       1,
       2,
@@ -62,7 +62,7 @@ describe.each(Object.entries(SUBJECTS))('of %s', { timeout: TIMEOUT_MS }, (_, su
     if (policy !== 'never') expect(migrations.completed).toBeGreaterThan(5);
   });
 
-  test('the worst VMs are explained as of their most expensive stay', async () => {
+  test('explain the worst VMs at a time of their most expensive stay', async () => {
     const { worst } = (await runOf(subject, 'never')).reportData;
     for (const { vm, worst: stay, explained } of worst.slice(0, 5)) {
       expect(explained).toBeDefined();

@@ -129,7 +129,7 @@ test('a run and its report data equal an independent calculation, leg by leg and
     fc.asyncProperty(anyInput, fc.constantFrom('tagalong', 'nearest', 'lyapunov'), async ({ trace, more }, policy) => {
       const input = inputOf(trace, policy, more);
       const { network, policy: settings } = input.config;
-      const { result, reportData, positions, homes } = await told(input);
+      const { result, reportData, positions, homes } = await observed(input);
       let [userMs, weightedMs, paidMs] = [0, 0, 0];
       for (const { vm, weight, list } of positions) {
         const ways = homes.get(vm.id)!;

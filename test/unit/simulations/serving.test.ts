@@ -29,7 +29,7 @@ const newServing = () =>
     ...{ sites, network, silentMs: policy.sessionTimeoutMs, lateMs: ingest.plausibility.maxAgeMs },
     watcher: {
       stayBegan() {},
-      served: ({ site }, atMs, userS) => void told.push([site.id, (atMs - START_MS) / 1000, userS]),
+      served: ({ site }, atMs, userS) => void servedCalls.push([site.id, (atMs - START_MS) / 1000, userS]),
     },
   });
 

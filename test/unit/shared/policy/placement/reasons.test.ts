@@ -13,7 +13,7 @@ test('a VM without users, without positions, and with silent users has a differe
   l.vm('v', 's0');
   expect(stateAndReason(l)).toBe('idle nobody-attached');
   l.attach('v', 'u');
-  expect(saidOf(l)).toBe('idle no-position');
+  expect(stateAndReason(l)).toBe('idle no-position');
   expect(inPlainWords(l.world.placement.explain('v', l.clock.now()), undefined)).toContain('reported a position');
   l.fix('v', 'u', 0);
   expect(stateAndReason(l)).toBe('settled home-is-best');
