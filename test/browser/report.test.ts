@@ -2,10 +2,11 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Comparison } from '#simulations/simulate.ts';
 import { tagalong } from '../e2e/cli.ts';
+import { longOr } from '../long.ts';
 import { onBrowser, PHONE } from './browser.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -50,11 +51,17 @@ async function rowsOf(page: Page, caption: string | RegExp): Promise<string[][]>
 const digits = (value: number) => value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 
 onBrowser('the report of a comparison', (withPage) => {
-  describe.each([
+  describe.each<[string, BrowserContextOptions]>([
+    // The file has no script, which a test below asserts.
     ['on a desk', { viewport: { width: 1280, height: 900 } }],
-    ['in the dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' as const }],
     ['on a phone', PHONE],
-    ['without scripts', { javaScriptEnabled: false }],
+    ...longOr<[string, BrowserContextOptions][]>(
+      [],
+      [
+        ['in the dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' }],
+        ['without scripts', { javaScriptEnabled: false }],
+      ],
+    ),
   ])('%s', { timeout: TIMEOUT_MS }, (where, options) => {
     test('opens without an error, asks the network for nothing, fits the screen, and every plot shows something', async () => {
       await withPage(options, async ({ page, errors, requests, screenshot }) => {

@@ -9,7 +9,7 @@ import { longOr } from '../long.ts';
 import { SEED } from '../property/seed.ts';
 import { CrashWorld, int } from './crash-world.ts';
 
-const KILLS = longOr(4, 50);
+const KILLS = longOr(2, 50);
 /** A process is killed after an event of one of these types, a phase of a decision and its move, and at most so many of them. */
 const POINTS = [
   ['location.reported.v1', 100],

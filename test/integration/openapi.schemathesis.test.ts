@@ -19,7 +19,7 @@ import { SEED } from '../property/seed.ts';
 import { onChecker, pathOf } from '../servers/checkers.ts';
 
 const TOKEN = 'a token of more than sixteen';
-const EXAMPLES = longOr(8, 200);
+const EXAMPLES = longOr(5, 200);
 
 /** Schemathesis waits for the end of an answer; a live stream never ends. */
 const STREAMS = '/dashboard/live$';

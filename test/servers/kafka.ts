@@ -44,7 +44,7 @@ export interface KafkaServers {
   halt(node: number): Promise<void>;
   /** Ends a node without a word, as a power cut does. */
   kill(node: number): Promise<void>;
-  /** Starts a node that was killed, with the data it had. */
+  /** Starts a node that was killed, with the data it had, and waits until all nodes know each other. */
   restart(node: number): Promise<void>;
   /** Ends all nodes and removes their data. */
   stop(): Promise<void>;
@@ -95,7 +95,10 @@ async function startAt(ports: readonly number[], options: KafkaServerOptions): P
     brokers,
     halt: (node) => running[node]!.halt(),
     kill: (node) => running[node]!.kill(),
-    restart: start,
+    async restart(node) {
+      await start(node);
+      await Promise.all(brokers.map((broker) => knows(broker, nodes)));
+    },
     stop,
   };
 }

@@ -5,6 +5,7 @@ import { startProxy } from '#deploy/proxy/proxy.ts';
 import { bedClient } from '#deploy/testbed/client.ts';
 import { moveVm, RULES, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
+import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 import { type PooledVm, VmPool } from './pool.ts';
 
@@ -81,19 +82,30 @@ onTestBed('clients of a real VM', () => {
         expect(report.intactBytes).toBeLessThan(report.sentBytes);
       }));
 
-    test('a client that accepts no announced address is counted', () =>
-      withVm(async ({ vm, from, to }, host) => {
-        await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '0']);
-        try {
-          const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
-          await client.connected;
-          const { degraded } = await moveVm(bed, vm, from, to, { rules: { ...RULES, joinMs: 500 } });
-          expect(degraded).toEqual(['clients-unjoined']);
-          await client.stop();
-        } finally {
-          await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '8']);
-        }
-      }));
+    onlyLong(() => {
+      test('a client that accepts no announced address is counted', () =>
+        withVm(async ({ vm, from, to }, host) => {
+          await bed.network.exec('phone', ['ip', 'mptcp', 'limits', 'set', 'subflows', '8', 'add_addr_accepted', '0']);
+          try {
+            const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
+            await client.connected;
+            const { degraded } = await moveVm(bed, vm, from, to, { rules: { ...RULES, joinMs: 500 } });
+            expect(degraded).toEqual(['clients-unjoined']);
+            await client.stop();
+          } finally {
+            await bed.network.exec('phone', [
+              'ip',
+              'mptcp',
+              'limits',
+              'set',
+              'subflows',
+              '8',
+              'add_addr_accepted',
+              '8',
+            ]);
+          }
+        }));
+    });
   });
 
   test("the paper's order, announcing after the move, costs the client more than the pause", () =>

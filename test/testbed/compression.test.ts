@@ -10,9 +10,9 @@ const FILLED_BYTES = 20_000_000;
 onTestBed('compressed moves of a real VM', () => {
   const beds = new Map<'none' | 'zstd', TestBed>();
   beforeAll(async () => {
-    for (const compression of ['none', 'zstd'] as const) {
-      beds.set(compression, await openTestBed(twoSites(RATE_BPS), { qemu: { compression } }));
-    }
+    const open = async (compression: 'none' | 'zstd') =>
+      void beds.set(compression, await openTestBed(twoSites(RATE_BPS), { qemu: { compression } }));
+    await Promise.all([open('none'), open('zstd')]);
   });
   afterAll(async () => {
     for (const bed of beds.values()) await bed.close();

@@ -4,7 +4,7 @@ import { specOf } from '#deploy/testbed/moves.ts';
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { PHASES, type Phase } from '#shared/events/index.ts';
-import { longOr } from '../long.ts';
+import { longOr, onlyLong } from '../long.ts';
 import { type Ends, type Fault, FaultWorld, type Point, until } from './fault-world.ts';
 import { onTestBed } from './needs.ts';
 import { VmPool } from './pool.ts';
@@ -173,15 +173,18 @@ onTestBed('faults of real moves', () => {
     }),
   );
 
-  test('rule 1, 2, 5: both paths are cut at memory and stay so', () =>
-    withVm(async (world, ends) => {
-      const { network } = bed;
-      const { strike } = paths(FIRST, SECOND);
-      try {
-        expect(await endures(world, ends, UNDER_WAY.memory, { strike }, false)).toBe(ends.from);
-      } finally {
-        for (const provider of [FIRST, SECOND]) await network.mend(ends.from, provider);
-      }
-      expect((await world.move(ends.from, ends.to)).type).toBe('migration.completed.v1');
-    }));
+  // In CI, paths.test.ts shows a move that fails for want of any path.
+  onlyLong(() => {
+    test('rule 1, 2, 5: both paths are cut at memory and stay so', () =>
+      withVm(async (world, ends) => {
+        const { network } = bed;
+        const { strike } = paths(FIRST, SECOND);
+        try {
+          expect(await endures(world, ends, UNDER_WAY.memory, { strike }, false)).toBe(ends.from);
+        } finally {
+          for (const provider of [FIRST, SECOND]) await network.mend(ends.from, provider);
+        }
+        expect((await world.move(ends.from, ends.to)).type).toBe('migration.completed.v1');
+      }));
+  });
 });

@@ -18,11 +18,11 @@ onTestBed('a guest that writes faster than the paths carry', () => {
     const vm = 'vm1';
     await startVm(bed, vm, 'oslo');
     await bed.agents.get('oslo')!.guest(vm, ['dirty', '40000000', '32000000']);
-    const give = { rules: { ...RULES, maxRounds: 2, maxPauseMs: 10 } };
+    const give = { rules: { ...RULES, maxRounds: 1, maxPauseMs: 10 } };
     await expect(moveVm(bed, vm, 'oslo', 'bonn', give)).rejects.toMatchObject({ code: 'NOT_CONVERGING' });
     const { instance } = await bed.agents.get('oslo')!.instance(vm);
     expect(instance?.state).toBe('running');
-    const force = { rules: { ...RULES, maxRounds: 2, maxPauseMs: 10_000 }, spec: specOf() };
+    const force = { rules: { ...RULES, maxRounds: 1, maxPauseMs: 10_000 }, spec: specOf() };
     const { degraded, pauseMs } = await moveVm(bed, vm, 'oslo', 'bonn', force);
     expect(degraded).toEqual(['forced-stop']);
     expect(pauseMs).toBeGreaterThan(300);
