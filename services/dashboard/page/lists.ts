@@ -84,7 +84,7 @@ function decisionItem(decision: DecisionView, { choose }: ListOptions): HTMLElem
 }
 
 function decisionWords({ verdict, from, to, reason, source }: DecisionView): string {
-  const why = source === 'operator' ? 'an operator' : reason;
+  const why = source === 'operator' ? 'ordered by an operator' : reason;
   if (verdict === 'move') return `${from} → ${to}, ${why}`;
   return verdict === 'stay' ? `stays at ${from}, ${why}` : `cancels ${from} → ${to}, ${why}`;
 }
