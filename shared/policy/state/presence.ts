@@ -1,37 +1,37 @@
 /**
- * Presence: whether silence means that a user is gone. Some sources report again and again while a user is there; others report
- * only when something happens. A source that says which one it is is believed; of the others each user's own interval is learned.
+ * Presence: whether a silent user counts as gone. Some sources report at an interval while a user is there; others report only when the
+ * user arrives or leaves. If a source states its kind, this counts. For all other sources the interval of each user is learned.
  */
 import type { Absence, Data } from '../../events/index.ts';
 
-/** What a report says of the time after it (`LocationReported` in `shared/events/types.ts`). */
+/** The meaning of silence after a report (`LocationReported` in `shared/events/types.ts`). */
 export type Presence = NonNullable<Data<'location.reported.v1'>['presence']>;
 
-/** All of them. */
+/** All values of a presence. */
 export const PRESENCES = ['periodic', 'arrived', 'left'] as const satisfies readonly Presence[];
 
-/** How one user's reports come. JSON; stored with the session. */
+/** How a user's source reports. It is stored with the session as JSON. */
 export interface Reporting {
-  /** What the last report that counted said; null: nothing. */
+  /** The presence of the last report that counted; null if it had none. */
   presence: Presence | null;
   /**
-   * Interval between the user's reports, smoothed, in whole ms; -1: none is known. Whole numbers, because they are written in place
-   * at every position.
+   * The smoothed interval between the user's reports, in whole ms; -1 if it is unknown. Each position overwrites it, and whole numbers
+   * can be overwritten in place.
    */
   intervalMs: number;
 }
 
-/** A user's reporting and last report, as a session has them. */
+/** The part of a session with a user's reporting and last report. */
 type Heard = Reporting & { readonly track: { readonly atMs: number } };
 
-/** Weight of the newest interval in the exponential average. */
+/** The weight of the newest interval in the exponential average. */
 const NEWEST_WEIGHT = 0.2;
 /**
- * A source is silent for as many of its intervals before its user counts as gone. For intervals that follow each other at random
- * (a Poisson process) one in twenty is longer than three times their mean (e⁻³).
+ * A user counts as gone after a silence of this many intervals. If reports come at random (a Poisson process), one interval in twenty is
+ * longer than three times the mean (e⁻³).
  */
 const SILENT_INTERVALS = 3;
-/** At one instant the statement that says more counts, in whichever order the reports come. */
+/** Of several reports at the same instant, the presence with the highest rank counts, whatever the order of the reports. */
 const RANK: Readonly<Record<Presence, number>> = { periodic: 1, arrived: 2, left: 3 };
 
 /** The reporting of a user without a report. */
@@ -40,9 +40,9 @@ export function newReporting(): Reporting {
 }
 
 /**
- * Takes a report that counts; call before the track is advanced to it.
- * @param sessionTimeoutMs a longer silence was an absence, and says nothing of how often the source reports
- * @returns true: what is said of the user's presence has changed
+ * Applies a report that counts. Call it before the track advances to the report.
+ * @param sessionTimeoutMs a longer silence was an absence, so it does not count as an interval
+ * @returns true if the presence has changed
  */
 export function updateReporting(
   session: Heard,
@@ -61,7 +61,7 @@ export function updateReporting(
   return session.presence !== before;
 }
 
-/** Takes what a report of the same instant as the last one says of the user's presence. @returns true: it says more, and so it counts */
+/** Applies the presence of a report at the same instant as the last one. @returns true if it has a higher rank, and so counts */
 export function saysMore(session: Reporting, presence: Presence | undefined): boolean {
   const known = session.presence;
   if (presence === undefined || (known !== null && RANK[presence] <= RANK[known])) return false;
@@ -70,9 +70,8 @@ export function saysMore(session: Reporting, presence: Presence | undefined): bo
 }
 
 /**
- * Until when a user without a further report counts as there, in ms since the epoch: for ever after `arrived`, not at all after
- * `left`, else for some of the intervals at which the user reports. Where these are not known yet, silence means nothing until the
- * session times out.
+ * Until when a user without a further report counts as present, in ms since the epoch: for ever after `arrived`, not at all after `left`,
+ * otherwise for three of the user's intervals. If the interval is unknown, the session time-out counts.
  */
 export function presentUntilMs({ presence, intervalMs, track }: Heard, sessionTimeoutMs: number): number {
   if (presence === 'arrived') return Number.POSITIVE_INFINITY;
@@ -80,15 +79,15 @@ export function presentUntilMs({ presence, intervalMs, track }: Heard, sessionTi
   return track.atMs + (intervalMs < 0 ? sessionTimeoutMs : Math.min(SILENT_INTERVALS * intervalMs, sessionTimeoutMs));
 }
 
-/** Until when a user without a further report is served, in ms since the epoch: as above, but by the session time-out alone. */
+/** Until when a user without a further report counts as active, in ms since the epoch: like above, but always by the session time-out. */
 export function activeUntilMs(presence: Presence | null, atMs: number, sessionTimeoutMs: number): number {
   if (presence === 'arrived') return Number.POSITIVE_INFINITY;
   return presence === 'left' ? atMs : atMs + sessionTimeoutMs;
 }
 
 /**
- * Since when, and why, the users of a VM are taken to be gone: of the user who counts as there for the longest time, among the active
- * ones where there are any. Undefined where none has a position.
+ * Since when, and why, the users of a VM count as gone. It describes the user who counts as present for the longest time, among the active
+ * users if there are any; undefined if no user has a position.
  */
 export function absenceOf(
   sessions: readonly (Heard & { readonly active: boolean })[],
