@@ -1,16 +1,16 @@
 import { defineConfig } from 'vitest/config';
 import { LONG } from './test/long.ts';
 
-/** The name or the folder of a file says which group it belongs to. test/run.ts says which of them run side by side. */
+/** The name or the folder of a file determines its group. test/run.ts determines which groups run side by side. */
 const ALONE = ['test/**/*.{alone,timed}.test.ts'];
 const REAL_VMS = ['test/testbed/**/*.test.ts', 'test/**/*.qemu.test.ts'];
-/** Nothing in them changes what the next one finds, so that they share a process and the modules in it. */
+/** These tests change no state of the process, so they share a process and its modules. */
 const UNIT = ['test/unit/**/*.test.ts'];
 const SERVERS = ['test/**/*.{kafka,nats,prometheus}.test.ts', 'test/**/*.{kafka,nats,prometheus}.long.test.ts'];
 const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
 const unwanted = LONG ? [] : ONLY_LONG;
-/** The tests without servers and VMs take the time that others leave: a limit only ends what hangs. Real VMs leave them one core and more. */
+/** The tests without servers and VMs use the processor time that others leave, at least one core. The time limit only ends a test that hangs. */
 const beside = { testTimeout: 180_000, hookTimeout: 180_000, maxWorkers: 2, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
@@ -40,7 +40,7 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // Most of them wait for something to fall silent, or to be back.
+          // Most of these tests wait until a server is silent or has returned.
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
@@ -52,7 +52,7 @@ export default defineConfig({
           exclude: [...ALONE, ...unwanted],
           testTimeout: 90_000,
           hookTimeout: 180_000,
-          // Beside a second test bed guests answer too late.
+          // With a second test bed at the same time, guests answer too late.
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },

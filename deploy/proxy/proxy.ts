@@ -17,6 +17,7 @@ export type { Address } from './config.ts';
 /** Starts a program in the proxy's environment, for example in a network namespace. Its output must be piped. */
 export type Spawn = (program: string, args: readonly string[]) => ChildProcess;
 
+/** The addresses and the folder of a proxy. */
 export interface ProxyOptions {
   /** The address for clients. */
   readonly listen: Address;

@@ -49,7 +49,7 @@ export interface Write {
   readonly value: unknown;
   /** `value` as JSON, if the writer already has it. */
   readonly text?: string;
-  /** The revision last read or written; 0 where the record must not exist yet. */
+  /** The revision last read or written; 0 if the record must not exist yet. */
   readonly revision: number;
 }
 

@@ -29,10 +29,12 @@ export async function signIn(given: string): Promise<void> {
   }
 }
 
+/** Discards the token. */
 export function signOut(): void {
   token = undefined;
 }
 
+/** The settings of the page. */
 export const settings = (): Promise<PageSettings> => get('/dashboard/settings');
 /** The picture of a past instant. */
 export const past = (atMs: number): Promise<Picture> => get(`${own()}/past?atMs=${Math.round(atMs)}`);

@@ -18,6 +18,7 @@ export interface Charts {
   repaint(): void;
 }
 
+/** Creates the chart in `container`, and fills `table`. */
 export function createCharts(container: HTMLElement, table: HTMLElement): Charts {
   let plot: uPlot | undefined;
   let known = '';

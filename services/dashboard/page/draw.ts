@@ -31,6 +31,7 @@ export function draw(g: CanvasRenderingContext2D, scene: Scene): boolean {
   return gliding || (moves.length > 0 && !scene.still);
 }
 
+/** Draws the pictures of users and VMs in these colours. */
 export function stampsOf({ user, vm, surface }: Palette): Stamps {
   return {
     user: disk(user, surface, 3),

@@ -52,10 +52,12 @@ function ringRadius(vms: number): number {
   return Math.hypot(x, y) + CELL;
 }
 
+/** The point on the canvas of a place on the unit square. */
 export function spotOf({ x, y }: Spot, { scale, left, top }: View): Spot {
   return { x: x * scale - left, y: y * scale - top };
 }
 
+/** True if a point is on the map, or at most `margin` pixels outside of it. */
 export function isSeen({ x, y }: Spot, { width, height }: View, margin = 0): boolean {
   return x > -margin && y > -margin && x < width + margin && y < height + margin;
 }

@@ -18,6 +18,7 @@ export interface ListOptions {
   readonly choose: (chosen: Chosen, decision?: string) => void;
 }
 
+/** Shows the moves under way. */
 export function showMoves(list: HTMLElement, world: World, options: ListOptions): void {
   const how = {
     key: ({ migration }: MoveView) => `${migration} ${options.mayAct}`,
@@ -54,6 +55,7 @@ function updateMove(item: HTMLElement, move: MoveView): void {
 /** The sign of a verdict, in addition to its colour. */
 const SIGNS = { move: '▲', stay: '■', cancel: '✕' } as const;
 
+/** Shows the latest decisions. @param chosen the id of the decision whose explanation is shown */
 export function showDecisions(list: HTMLElement, world: World, options: ListOptions, chosen: string | undefined): void {
   const how = {
     key: ({ decision }: DecisionView) => decision,

@@ -3,11 +3,11 @@ import type { Placed } from './labels.ts';
 import type { Spot } from './layout.ts';
 
 const FONT = '12px system-ui, sans-serif';
-/** Names are few; a measured width is kept. */
+/** The most measured widths that are kept. */
 const MOST_WIDTHS = 5_000;
 const widths = new Map<string, number>();
 
-/** How wide a name is drawn, in pixels. */
+/** The width of a drawn name, in pixels. */
 export function widthOf(g: CanvasRenderingContext2D, text: string): number {
   const known = widths.get(text);
   if (known !== undefined) return known;
@@ -18,7 +18,7 @@ export function widthOf(g: CanvasRenderingContext2D, text: string): number {
   return width;
 }
 
-/** Draws a name with a rim, so that it can be read above lines. */
+/** Draws a name with a rim, which makes it readable above lines. */
 export function write(g: CanvasRenderingContext2D, { text, x, y }: Placed, colour: string, rim: string): void {
   g.font = FONT;
   g.textAlign = 'left';
@@ -30,6 +30,7 @@ export function write(g: CanvasRenderingContext2D, { text, x, y }: Placed, colou
   g.fillText(text, x, y);
 }
 
+/** Draws an arrow. @param angle its direction, in radians */
 export function arrow(g: CanvasRenderingContext2D, { x, y }: Spot, angle: number, colour: string, edge: string): void {
   g.save();
   g.translate(x, y);
@@ -48,6 +49,7 @@ export function arrow(g: CanvasRenderingContext2D, { x, y }: Spot, angle: number
   g.restore();
 }
 
+/** Draws a circle line. */
 export function ring(g: CanvasRenderingContext2D, { x, y }: Spot, radius: number, colour: string, width: number): void {
   g.beginPath();
   g.arc(x, y, radius, 0, 2 * Math.PI);
@@ -56,6 +58,7 @@ export function ring(g: CanvasRenderingContext2D, { x, y }: Spot, radius: number
   g.stroke();
 }
 
+/** Draws a straight line with the present style. */
 export function line(g: CanvasRenderingContext2D, a: Spot, b: Spot): void {
   g.beginPath();
   g.moveTo(a.x, a.y);
