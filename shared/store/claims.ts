@@ -33,7 +33,7 @@ export class Claims {
   readonly #records = new Map<string, Claim>();
 
   /** Applies the next claim of the log. */
-  take(claim: Claim): Judgement {
+  apply(claim: Claim): Judgement {
     const present = this.#records.get(claim.key);
     if (present !== undefined && claim.version <= present.version) {
       return { won: false, obsolete: claim.id === present.id ? undefined : claim.id };

@@ -39,7 +39,7 @@ function toClaim({ key: id, headers, value }: KafkaMessage): Claim | undefined {
 export class ClaimLog {
   readonly #client: KafkaClient;
   readonly #topic: string;
-  readonly #take: (claim: Claim) => Judgement;
+  readonly #apply: (claim: Claim) => Judgement;
   readonly #consumer: GroupConsumer;
   /** All records before this offset have been read. */
   #readTo = 0;
@@ -48,10 +48,10 @@ export class ClaimLog {
   #obsolete: string[] | undefined = [];
   readonly #end = shared(() => this.#askForEnd());
 
-  constructor(client: KafkaClient, topic: string, take: (claim: Claim) => Judgement) {
+  constructor(client: KafkaClient, topic: string, apply: (claim: Claim) => Judgement) {
     this.#client = client;
     this.#topic = topic;
-    this.#take = take;
+    this.#apply = apply;
     this.#consumer = new GroupConsumer(client, {
       groupId: `${groupIdOf(client.prefix, 'store')}/${randomUUID()}`,
       topics: [topic],
@@ -125,7 +125,7 @@ export class ClaimLog {
       if (Number(message.offset) < this.#readTo) continue;
       const claim = toClaim(message);
       if (claim === undefined) continue;
-      const judgement = this.#take(claim);
+      const judgement = this.#apply(claim);
       this.#claimants.get(claim.id)?.(judgement);
       this.#claimants.delete(claim.id);
       if (judgement.obsolete !== undefined) this.#obsolete?.push(judgement.obsolete);

@@ -62,7 +62,7 @@ class KafkaStore implements Store {
     this.#client = client;
     this.#topic = topic;
     this.#sender = new Sender(client, 'RECORD_TOO_LONG');
-    this.#log = new ClaimLog(client, topic, (claim) => this.#claims.take(claim));
+    this.#log = new ClaimLog(client, topic, (claim) => this.#claims.apply(claim));
   }
 
   async open(): Promise<void> {

@@ -7,28 +7,28 @@ const claim = (id: string, version: number): Claim => ({ id, key: 'k', version, 
 describe('claims', () => {
   test('the first claim of a version wins', () => {
     const claims = new Claims();
-    expect(claims.take(claim('a', 1))).toEqual({ won: true, obsolete: undefined });
-    expect(claims.take(claim('b', 1))).toEqual({ won: false, obsolete: 'b' });
+    expect(claims.apply(claim('a', 1))).toEqual({ won: true, obsolete: undefined });
+    expect(claims.apply(claim('b', 1))).toEqual({ won: false, obsolete: 'b' });
     expect(claims.get('k')).toMatchObject({ text: 'a', version: 1 });
   });
 
   test('a new version makes the previous one obsolete', () => {
     const claims = new Claims();
-    claims.take(claim('a', 1));
-    expect(claims.take(claim('b', 2))).toEqual({ won: true, obsolete: 'a' });
-    expect(claims.take(claim('c', 1))).toEqual({ won: false, obsolete: 'c' });
+    claims.apply(claim('a', 1));
+    expect(claims.apply(claim('b', 2))).toEqual({ won: true, obsolete: 'a' });
+    expect(claims.apply(claim('c', 1))).toEqual({ won: false, obsolete: 'c' });
   });
 
   test('a claim that is read twice does not become obsolete', () => {
     const claims = new Claims();
-    claims.take(claim('a', 1));
-    expect(claims.take(claim('a', 1)).obsolete).toBeUndefined();
+    claims.apply(claim('a', 1));
+    expect(claims.apply(claim('a', 1)).obsolete).toBeUndefined();
   });
 
   test('a deleted record has a version and no value', () => {
     const claims = new Claims();
-    claims.take(claim('a', 1));
-    claims.take({ ...claim('b', 2), text: undefined });
+    claims.apply(claim('a', 1));
+    claims.apply({ ...claim('b', 2), text: undefined });
     expect([claims.get('k'), claims.keys(''), claims.version('k')]).toEqual([undefined, [], 2]);
   });
 });
@@ -82,7 +82,7 @@ describe('a compacted log of claims', () => {
               .filter(({ offset }) => offset >= writer.readTo)
               .slice(0, step.records)) {
               writer.readTo = offset + 1;
-              const judgement = claim && writer.claims.take(claim);
+              const judgement = claim && writer.claims.apply(claim);
               if (judgement?.obsolete !== undefined) writer.obsolete.push(judgement.obsolete);
               if (judgement?.won === false) raced++;
             }
@@ -102,11 +102,11 @@ describe('a compacted log of claims', () => {
           }
         }
         const truth = new Claims();
-        for (const claim of whole) truth.take(claim);
+        for (const claim of whole) truth.apply(claim);
         const late = new Claims();
-        for (const { claim } of log) if (claim) late.take(claim);
+        for (const { claim } of log) if (claim) late.apply(claim);
         for (const { claims, readTo } of writers) {
-          for (const { offset, claim } of log) if (claim && offset >= readTo) claims.take(claim);
+          for (const { offset, claim } of log) if (claim && offset >= readTo) claims.apply(claim);
         }
         for (const key of ['k0', 'k1']) {
           for (const claims of [late, ...writers.map((writer) => writer.claims)]) {
