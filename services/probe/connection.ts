@@ -37,7 +37,7 @@ export class Connection implements Sink {
     });
     // A close event follows each error.
     socket.on('error', () => {});
-    socket.on('data', (chunk) => this.#verifier.take(chunk));
+    socket.on('data', (chunk) => this.#verifier.receive(chunk));
     observations.connections++;
   }
 

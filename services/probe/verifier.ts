@@ -54,7 +54,8 @@ export class Verifier {
     this.#tally.sentBytes += frame.bytes.length;
   }
 
-  take(chunk: Buffer): void {
+  /** Receives echoed bytes. */
+  receive(chunk: Buffer): void {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     while (this.#rest.length > 0 && (this.#takeNext() || this.#findBack()));
   }

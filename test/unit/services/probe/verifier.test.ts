@@ -29,7 +29,7 @@ describe('an echo', () => {
         const { verifier, tally, echoed, stream } = sent(sizes);
         for (let at = 0, i = 0; at < stream.length; i++) {
           const end = at + cuts[i % cuts.length]!;
-          verifier.take(stream.subarray(at, end));
+          verifier.receive(stream.subarray(at, end));
           at = end;
         }
         expect(verifier.outstandingBytes).toBe(0);
@@ -46,7 +46,7 @@ describe('an echo', () => {
         const { verifier, tally, echoed, stream } = sent(sizes);
         const at = place % stream.length;
         stream[at]! ^= mask;
-        verifier.take(stream);
+        verifier.receive(stream);
         verifier.end();
         expect(faults(tally)).toEqual({ ...NONE, corruptedBytes: 1 });
         expect(tally.intactBytes).toBe(stream.length - 1);
@@ -61,7 +61,7 @@ describe('an echo', () => {
         const { verifier, tally, stream } = sent(sizes);
         const begin = from % stream.length;
         const end = begin + 1 + (size % (stream.length - begin));
-        verifier.take(Buffer.concat([stream.subarray(0, begin), stream.subarray(end)]));
+        verifier.receive(Buffer.concat([stream.subarray(0, begin), stream.subarray(end)]));
         verifier.end();
         expect(tally.lostBytes).toBe(end - begin);
         expect(tally.intactBytes + tally.corruptedBytes).toBe(stream.length - (end - begin));
@@ -74,9 +74,9 @@ describe('an echo', () => {
   test('in another order is reordered, and nothing of it is lost', () => {
     const { verifier, tally, frames, echoed } = sent([32, 32, 64, 32, 32]);
     const [a, b, c, d, e] = frames as [Frame, Frame, Frame, Frame, Frame];
-    verifier.take(join([a, c]));
+    verifier.receive(join([a, c]));
     expect(tally.lostBytes, 'not yet arrived').toBe(32);
-    verifier.take(join([d, b, e]));
+    verifier.receive(join([d, b, e]));
     verifier.end();
     expect(faults(tally)).toEqual({ ...NONE, reorderedBytes: 32 });
     expect(echoed).toEqual([0, 2, 3, 1, 4]);
@@ -85,26 +85,26 @@ describe('an echo', () => {
   test('of a message twice, or of bytes that were never sent, is corrupted', () => {
     const { verifier, tally, frames } = sent([32, 32]);
     const [a, b] = frames as [Frame, Frame];
-    verifier.take(join([a, a, b]));
-    verifier.take(Buffer.from('and another thing'));
+    verifier.receive(join([a, a, b]));
+    verifier.receive(Buffer.from('and another thing'));
     verifier.end();
     expect(faults(tally)).toEqual({ ...NONE, corruptedBytes: 32 + 17 });
   });
 
   test('that ends early loses the rest', () => {
     const { verifier, tally, stream } = sent([32, 300]);
-    verifier.take(stream.subarray(0, 40));
+    verifier.receive(stream.subarray(0, 40));
     verifier.end();
     expect(faults(tally)).toEqual({ ...NONE, lostBytes: 292 });
   });
 
   test('of endless garbage does not fill the memory, and a later message is recognised', () => {
     const { verifier, tally, echoed, frames } = sent([MAX_FRAME_BYTES, MAX_FRAME_BYTES]);
-    for (let i = 0; i < 100; i++) verifier.take(Buffer.alloc(MAX_FRAME_BYTES, 7));
+    for (let i = 0; i < 100; i++) verifier.receive(Buffer.alloc(MAX_FRAME_BYTES, 7));
     expect(tally.corruptedBytes).toBeGreaterThan(200_000);
     const next = newFrame(99, 0, 32);
     verifier.sent(next);
-    verifier.take(Buffer.concat([next.bytes]));
+    verifier.receive(Buffer.concat([next.bytes]));
     verifier.end();
     expect(echoed).toContain(99);
     expect(frames.length).toBe(2);
