@@ -131,7 +131,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
   },
   {
     ...{ method: 'get', path: '/v1/status', tag: 'VMs' },
-    summary: 'All sites, and the VMs of which this process is the leader',
+    summary: 'All sites, and the VMs of this process',
     answers: { 200: { says: 'The sites and VMs', as: Anything } },
   },
   {
