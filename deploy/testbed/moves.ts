@@ -46,7 +46,9 @@ export function farApart(topology: Topology, { rttMs = 0, lossPercent = 0, clien
 }
 
 /** A small guest's figures. */
-export function specOf(more: { readonly ramBytes?: number; readonly diskBytes?: number } = {}) {
+export function specOf(
+  more: { readonly ramBytes?: number; readonly diskBytes?: number; readonly downtimeLimitMs?: number } = {},
+) {
   const usual = { ramBytes: 128 * 2 ** 20, dirtyRateBps: 0, workingSetBytes: 0, diskBytes: 0 };
   return { ...usual, downtimeLimitMs: 300, targetRttMs: 10, ...more };
 }

@@ -9,15 +9,21 @@ import { type PooledVm, VmPool } from './pool.ts';
 
 const RATE_BPS = 12.5e6;
 const BOTH = ['north', 'south'] as const;
-/** Given up after two rounds, were it not for post-copy. */
-const rules = { ...RULES, stallMs: 1500, maxRounds: 2, maxPauseMs: 10, postCopy: true };
+/**
+ * Given up after the first round, were it not for post-copy. By then even a guest that hardly gets any processor time has rewritten
+ * its 40 MB; after a second round little of it might be left, and QEMU 10.0 fails where a connection breaks that holds all of the rest.
+ */
+const rules = { ...RULES, stallMs: 1500, maxRounds: 1, maxPauseMs: 10, postCopy: true };
+
+/** So short that the busy guest cannot be stopped for it, however slowly it writes on a busy machine. */
+const spec = specOf({ downtimeLimitMs: 30 });
 
 onTestBed('post-copy of a real VM', () => {
   let bed: TestBed;
   let pool: VmPool;
   beforeAll(async () => {
     bed = await openTestBed(twoSites(RATE_BPS));
-    pool = new VmPool(bed);
+    pool = new VmPool(bed, spec);
   });
   afterAll(() => bed?.close());
 
@@ -48,7 +54,7 @@ onTestBed('post-copy of a real VM', () => {
 
   test('the VM resumes at its destination before all of its memory is there, after a short pause, and is intact in the end', () =>
     withBusyVm(async ({ vm, from, to }, intact) => {
-      const { degraded, pauseMs, bytes } = await moveVm(bed, vm, from, to, { rules });
+      const { degraded, pauseMs, bytes } = await moveVm(bed, vm, from, to, { rules, spec });
       expect(degraded).toEqual(['post-copy']);
       expect(pauseMs).toBeGreaterThan(0);
       expect(pauseMs).toBeLessThan(2000);
@@ -57,7 +63,8 @@ onTestBed('post-copy of a real VM', () => {
       await intact(to);
       // Nothing of it is in the way of the next one.
       await guest(to, vm, 'dirty', '0');
-      expect((await moveVm(bed, vm, to, from, { rules })).degraded).toEqual([]);
+      const back = await moveVm(bed, vm, to, from, { rules: { ...rules, maxRounds: RULES.maxRounds }, spec });
+      expect(back.degraded).toEqual([]);
       await intact(from);
     }));
 
@@ -68,7 +75,7 @@ onTestBed('post-copy of a real VM', () => {
           await cut(BOTH);
           setTimeout(() => void mend(['south']), 4000);
         });
-        const { degraded } = await moveVm(bed, vm, from, to, { rules, before });
+        const { degraded } = await moveVm(bed, vm, from, to, { rules, spec, before });
         expect(degraded).toContain('post-copy');
         await intact(to);
       } finally {
@@ -79,7 +86,7 @@ onTestBed('post-copy of a real VM', () => {
   /** One move by the migrator, in which something breaks once the VM runs at its destination. @returns its one end */
   const endOf = async (pooled: PooledVm, breaks: Act) => {
     const { vm, from, to } = pooled;
-    const world = new FaultWorld(bed, vm, specOf(), rules);
+    const world = new FaultWorld(bed, vm, spec, rules);
     await world.open();
     try {
       const strike: Act = (broken) => inPostCopy(pooled, () => breaks(broken))('release');
@@ -126,15 +133,15 @@ onTestBed('post-copy of a real VM', () => {
 
   onlyLong(() => {
     test('the disk moves along, and is complete before the VM runs', () => {
-      const spec = specOf({ diskBytes: 16 * 2 ** 20 });
+      const withDisk = specOf({ diskBytes: 16 * 2 ** 20, downtimeLimitMs: 30 });
       return withBusyVm(async ({ vm, from, to }, intact) => {
         await guest(from, vm, 'disk-write', '1000000');
-        const { degraded } = await moveVm(bed, vm, from, to, { rules, spec });
+        const { degraded } = await moveVm(bed, vm, from, to, { rules, spec: withDisk });
         expect(degraded).toEqual(['post-copy']);
         await intact(to);
         const [checked] = (await guest(to, vm, 'disk-verify')).split(' ').map(Number);
         expect(checked).toBeGreaterThan(0);
-      }, new VmPool(bed, spec));
+      }, new VmPool(bed, withDisk));
     });
 
     test('the only path dies in post-copy: the rest goes over the other', () =>
@@ -148,7 +155,7 @@ onTestBed('post-copy of a real VM', () => {
             await cut(['north']);
             await until(async () => (await at(from, vm))?.postCopy === 'broken');
           });
-          const { degraded, bytesByPath } = await moveVm(bed, vm, from, to, { rules, before });
+          const { degraded, bytesByPath } = await moveVm(bed, vm, from, to, { rules, spec, before });
           expect(degraded).toEqual(expect.arrayContaining(['plain-tcp', 'post-copy']));
           expect(bytesByPath['bonn~oslo/south']).toBeGreaterThan(1e6);
           await intact(to);
@@ -167,7 +174,7 @@ onTestBed('post-copy of a real VM', () => {
           const handedOver = async () => (await at(from, vm))?.state === 'handed-over';
           died = until(handedOver).then(() => bed.killQemu(to, vm));
         };
-        const moving = moveVm(bed, vm, from, to, { rules, before });
+        const moving = moveVm(bed, vm, from, to, { rules, spec, before });
         await expect(moving).rejects.toThrow();
         await died;
         // Whether it is met before the VM became the destination's or after, it is one site's alone, and dead there.
