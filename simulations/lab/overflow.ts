@@ -1,5 +1,5 @@
 /** Rules for the case that more services want a site than it takes. */
-import type { PlacementRule } from './policy.ts';
+import type { SlotRule } from './policy.ts';
 import type { World } from './world.ts';
 
 /** A slot between what policies want and what happens. */
@@ -10,7 +10,7 @@ export interface Wishes {
   readonly at: Int16Array;
   /** The site that is wanted now, by user; -1: absent. An overflow rule changes it. */
   readonly next: Int16Array;
-  readonly chooser: PlacementRule;
+  readonly chooser: SlotRule;
 }
 
 /** Changes wishes until no site has too many. */

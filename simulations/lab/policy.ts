@@ -11,7 +11,7 @@ export interface LabPolicy {
    */
   readonly sees: 'past' | 'future';
   /** Begins a run. `future` is there for policies that see it. */
-  begin(setting: Setting, future?: CellTrace): PlacementRule;
+  begin(setting: Setting, future?: CellTrace): SlotRule;
 }
 
 /** Known to every policy before the run. */
@@ -21,7 +21,7 @@ export interface Setting {
 }
 
 /** A policy at work. Users are independent of each other, but for what is learned from them. */
-export interface PlacementRule {
+export interface SlotRule {
   /** Shows a slot before anything is decided in it: the cell of each user, and the load factor. */
   show?(slot: number, cells: Int16Array, load: number): void;
   /** The site for a service that was nowhere before. Without it: the nearest. */

@@ -1,6 +1,6 @@
 /** Runs a published policy of the product in the laboratory: a slot is a second, a user is a VM, costs are abstract. */
-import type { PlacementRule as ProductRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
-import type { LabPolicy, PlacementRule, Setting } from '../policy.ts';
+import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
+import type { LabPolicy, SlotRule, Setting } from '../policy.ts';
 import type { World } from '../world.ts';
 
 const SLOT_MS = 1000;
@@ -20,11 +20,11 @@ export interface Adaptation {
 }
 
 /** A rule of the product as a policy of the laboratory. It never sees the future, and users begin at the nearest site. */
-export function adapted(rule: ProductRule, adaptation: Adaptation = {}): LabPolicy {
+export function adapted(rule: PlacementRule, adaptation: Adaptation = {}): LabPolicy {
   return { name: adaptation.name ?? rule.name, sees: 'past', begin: (setting) => begin(rule, adaptation, setting) };
 }
 
-function begin(rule: ProductRule, adaptation: Adaptation, { world, users }: Setting): PlacementRule {
+function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Setting): SlotRule {
   const { loaded = false, reluctance } = adaptation;
   const view = new SlotView(world, adaptation);
   const memories = new Array<object>(users);

@@ -1,5 +1,5 @@
 /** Yardsticks: policies that know the future. */
-import type { LabPolicy, PlacementRule, Setting } from '../policy.ts';
+import type { LabPolicy, SlotRule, Setting } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 
@@ -32,7 +32,7 @@ interface Plan {
   readonly sites: Int16Array;
 }
 
-function planner({ world, users }: Setting, future: CellTrace, frameSlots: number): PlacementRule {
+function planner({ world, users }: Setting, future: CellTrace, frameSlots: number): SlotRule {
   const finder = new ShortestPath(world, future);
   const plans = new Array<Plan | undefined>(users);
   const plan = (user: number, slot: number, at?: number) => {

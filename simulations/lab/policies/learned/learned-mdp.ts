@@ -1,4 +1,4 @@
-import type { LabPolicy, PlacementRule, Setting } from '../../policy.ts';
+import type { LabPolicy, SlotRule, Setting } from '../../policy.ts';
 import { ABSENT } from '../../trace.ts';
 import { GONE, TransitionCounts } from './transition-counts.ts';
 import { Values } from './values.ts';
@@ -55,7 +55,7 @@ function chooser(
   transitions: TransitionCounts,
   values: Values,
   firstSite: 'free' | 'nearest',
-): PlacementRule {
+): SlotRule {
   const { sites, move, nearest } = world;
   const states = new UserStates(users, transitions);
   return {
