@@ -30,11 +30,11 @@ export function asPublished(most: number, reachHops = 20): Overflow {
       if (counts[site]! <= most) continue;
       const inIt = usersAt(next, site);
       const key = (user: number) =>
-        chooser.reluctance?.(user, cells[user]!, at[user]!, site) ?? world.squared[cells[user]! * world.sites + site]!;
+        chooser.evictionPriority?.(user, cells[user]!, at[user]!, site) ?? world.squared[cells[user]! * world.sites + site]!;
       const keys = new Map(inIt.map((user) => [user, key(user)]));
       inIt.sort((a, b) => keys.get(b)! - keys.get(a)! || a - b);
       for (const user of inIt.slice(0, counts[site]! - most)) {
-        const listed = chooser.reluctance ? withinReach(world, cells[user]!, reachHops) : world.sites;
+        const listed = chooser.evictionPriority ? withinReach(world, cells[user]!, reachHops) : world.sites;
         let to = 0;
         while (to < listed && counts[to]! >= most) to++;
         next[user] = to;

@@ -29,5 +29,5 @@ export interface SlotRule {
   /** The site for this slot, of a service that was at site `at` in the one before. */
   choose(user: number, cell: number, at: number, slot: number): number;
   /** How readily a user is sent away from a site that is too full, the highest first. Without it: by squared distance. */
-  reluctance?(user: number, cell: number, at: number, site: number): number;
+  evictionPriority?(user: number, cell: number, at: number, site: number): number;
 }

@@ -16,7 +16,7 @@ export interface Adaptation {
   /** How many sites the rule is shown, the nearest ones. @default all */
   readonly candidates?: number;
   /** As in the laboratory's port. */
-  readonly reluctance?: (world: World, cell: number, at: number, site: number) => number;
+  readonly evictionPriority?: (world: World, cell: number, at: number, site: number) => number;
 }
 
 /** A rule of the product as a policy of the laboratory. It never sees the future, and users begin at the nearest site. */
@@ -25,7 +25,7 @@ export function adapted(rule: PlacementRule, adaptation: Adaptation = {}): LabPo
 }
 
 function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Setting): SlotRule {
-  const { loaded = false, reluctance } = adaptation;
+  const { loaded = false, evictionPriority } = adaptation;
   const view = new SlotView(world, adaptation);
   const memories = new Array<object>(users);
   let load = 1;
@@ -53,8 +53,8 @@ function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Se
       view.show(user, cell, at, load);
       return ask(user, slot);
     },
-    ...(reluctance && {
-      reluctance: (_: number, cell: number, at: number, site: number) => reluctance(world, cell, at, site),
+    ...(evictionPriority && {
+      evictionPriority: (_: number, cell: number, at: number, site: number) => evictionPriority(world, cell, at, site),
     }),
   };
 }

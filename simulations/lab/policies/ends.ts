@@ -11,7 +11,7 @@ export const never: LabPolicy = {
   begin: ({ world }) => ({
     choose: (_, cell, at) => (world.hops[cell * world.sites + at]! >= FORCED_AT_HOPS ? world.nearest[cell]! : at),
     // A service that stays is where it wants to be.
-    reluctance: (_, cell, at, site) => (at === site ? 0 : world.squared[cell * world.sites + site]!),
+    evictionPriority: (_, cell, at, site) => (at === site ? 0 : world.squared[cell * world.sites + site]!),
   }),
 };
 

@@ -52,7 +52,7 @@ function chooser({ world }: Setting, shareLeaving: (slot: number, cells: Int16Ar
       }
       return best;
     },
-    reluctance: (_: number, cell: number, at: number, site: number) => cost(cell, at, site),
+    evictionPriority: (_: number, cell: number, at: number, site: number) => cost(cell, at, site),
   };
 }
 

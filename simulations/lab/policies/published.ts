@@ -22,7 +22,7 @@ export const myopic: LabPolicy = adapted(productMyopic(1), {
     const i = cell * sites + site;
     return hops[i]! >= FORCED_AT_HOPS ? Number.POSITIVE_INFINITY : serve[i]! + PER_NUMBER * site;
   },
-  reluctance: ({ sites, move, serve, placing }: World, cell, at, site) =>
+  evictionPriority: ({ sites, move, serve, placing }: World, cell, at, site) =>
     (at < 0 ? placing : move[at * sites + site]!) + serve[cell * sites + site]!,
 });
 
