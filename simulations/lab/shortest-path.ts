@@ -9,7 +9,7 @@ import type { World } from './world.ts';
  * The moves of one slot. Nearly none of the M^2 pairs of sites is looked at: moving costs at least `a` and at most `b`,
  * so that no move goes to a site within `a` of the cheapest, and none comes from a site `b - a` above it.
  */
-export class MoveStep {
+export class MoveRelaxation {
   readonly #world: Pick<World, 'sites' | 'move'>;
   readonly #cheapest: number;
   readonly #dearest: number;
@@ -33,7 +33,7 @@ export class MoveStep {
    * @param load by which moving is multiplied in this slot
    * @param origins where given, gets for each site the one that it is reached from
    */
-  take(values: Float64Array, load: number, origins?: Int16Array): void {
+  relax(values: Float64Array, load: number, origins?: Int16Array): void {
     const { sites, move } = this.#world;
     let least = Number.POSITIVE_INFINITY;
     for (let site = 0; site < sites; site++) if (values[site]! < least) least = values[site]!;
@@ -65,14 +65,14 @@ export class MoveStep {
 export class ShortestPath {
   readonly #world: World;
   readonly #trace: CellTrace;
-  readonly #step: MoveStep;
+  readonly #moves: MoveRelaxation;
   readonly #values: Float64Array;
   #origins = new Int16Array(0);
 
   constructor(world: World, trace: CellTrace) {
     this.#world = world;
     this.#trace = trace;
-    this.#step = new MoveStep(world);
+    this.#moves = new MoveRelaxation(world);
     this.#values = new Float64Array(world.sites);
   }
 
@@ -97,7 +97,7 @@ export class ShortestPath {
     for (let i = 0; i < length; i++) {
       const factor = load[first + i]!;
       const origins = this.#origins.subarray(i * sites, (i + 1) * sites);
-      if (i > 0 || from !== undefined) this.#step.take(values, factor, origins);
+      if (i > 0 || from !== undefined) this.#moves.relax(values, factor, origins);
       const row = cells[(first + i) * users + user]! * sites;
       for (let site = 0; site < sites; site++) values[site]! += factor * serve[row + site]!;
     }

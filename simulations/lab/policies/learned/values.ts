@@ -1,5 +1,5 @@
 /** The value function of the learned Markov decision process: the expected cost of a service, by state and site. */
-import { MoveStep } from '../../shortest-path.ts';
+import { MoveRelaxation } from '../../shortest-path.ts';
 import type { World } from '../../world.ts';
 import type { TransitionCounts } from './transition-counts.ts';
 
@@ -12,7 +12,7 @@ const FIRST_GUESS_SLOTS = 5;
 export class Values {
   readonly #world: Pick<World, 'sites' | 'serve' | 'move'>;
   readonly #transitions: TransitionCounts;
-  readonly #step: MoveStep;
+  readonly #moves: MoveRelaxation;
   /** By state: the cost from now on, before the decision of this slot, if the service is at each site. */
   readonly #costs: Float64Array[] = [];
   readonly #expected: Float64Array;
@@ -20,7 +20,7 @@ export class Values {
   constructor(world: Pick<World, 'sites' | 'serve' | 'move'>, transitions: TransitionCounts) {
     this.#world = world;
     this.#transitions = transitions;
-    this.#step = new MoveStep(world);
+    this.#moves = new MoveRelaxation(world);
     this.#expected = new Float64Array(world.sites);
   }
 
@@ -43,7 +43,7 @@ export class Values {
     for (let state = this.#transitions.size - 1; state >= 0; state--) {
       const costs = this.#costsOf(state);
       costs.set(this.expectedCosts(state));
-      this.#step.take(costs, 1);
+      this.#moves.relax(costs, 1);
     }
   }
 
@@ -61,7 +61,7 @@ export class Values {
     const { sites, serve } = this.#world;
     const row = this.#transitions.cellOf(state) * sites;
     const guess = serve.slice(row, row + sites).map((cost) => cost * FIRST_GUESS_SLOTS);
-    this.#step.take(guess, 1);
+    this.#moves.relax(guess, 1);
     return guess;
   }
 }
