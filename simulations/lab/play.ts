@@ -30,7 +30,7 @@ export function play(policy: LabPolicy, world: World, trace: CellTrace, overflow
   let [cost, moves, sumOfMeans] = [0, 0, 0];
   for (let slot = 0; slot < slots; slot++) {
     const cells = trace.cells.subarray(slot * users, (slot + 1) * users);
-    chooser.show?.(slot, cells, load[slot]!);
+    chooser.observe?.(slot, cells, load[slot]!);
     for (let user = 0; user < users; user++) {
       const cell = cells[user]!;
       if (cell === ABSENT) next[user] = NOWHERE;

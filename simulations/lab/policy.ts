@@ -23,7 +23,7 @@ export interface Setting {
 /** A policy at work. Users are independent of each other, but for what is learned from them. */
 export interface SlotRule {
   /** Shows a slot before anything is decided in it: the cell of each user, and the load factor. */
-  show?(slot: number, cells: Int16Array, load: number): void;
+  observe?(slot: number, cells: Int16Array, load: number): void;
   /** The site for a service that was nowhere before. Without it: the nearest. */
   place?(user: number, cell: number, slot: number): number;
   /** The site for this slot, of a service that was at site `at` in the one before. */

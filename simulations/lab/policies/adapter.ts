@@ -37,7 +37,7 @@ function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Se
     return view.siteAt(rule.choose(view, memories[user]!));
   };
   return {
-    show(_, __, factor) {
+    observe(_, __, factor) {
       // Rounded, so that one slot of a cost is that cost to the last bit: rules compare the two.
       load = loaded ? Math.fround(factor) : 1;
     },

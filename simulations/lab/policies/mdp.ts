@@ -41,7 +41,7 @@ function chooser({ world }: Setting, shareLeaving: (slot: number, cells: Int16Ar
     return (at < 0 ? placing : move[at * sites + site]!) + serve[cell * sites + site]! + ahead;
   };
   return {
-    show(slot: number, cells: Int16Array) {
+    observe(slot: number, cells: Int16Array) {
       future = futureByHops(world.costs, shareLeaving(slot, cells) / 6);
     },
     choose(_: number, cell: number, at: number) {

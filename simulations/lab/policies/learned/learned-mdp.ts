@@ -59,7 +59,7 @@ function chooser(
   const { sites, move, nearest } = world;
   const states = new UserStates(users, transitions);
   return {
-    show(slot, cells) {
+    observe(slot, cells) {
       states.advance(cells);
       if (slot % SWEEP_EVERY_SLOTS === 0) values.sweep();
     },
