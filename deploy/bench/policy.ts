@@ -15,7 +15,7 @@ import {
 import { asPublished, cheapestDetour, type Overflow } from '#simulations/lab/overflow.ts';
 import { play } from '#simulations/lab/play.ts';
 import { OWN, POLICIES } from '#simulations/lab/policies/catalogue.ts';
-import { optimum } from '#simulations/lab/policies/foresight.ts';
+import { optimum } from '#simulations/lab/policies/yardsticks.ts';
 import { atMost, type BenchReport, type BenchRow, benchReport } from './bench.ts';
 
 const UNIT = 'x optimum';

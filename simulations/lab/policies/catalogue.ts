@@ -1,7 +1,7 @@
 /** All policies that are compared, in the order in which tables list them. */
 import type { LabPolicy } from '../policy.ts';
-import { nearest, never } from './ends.ts';
-import { lookAhead } from './foresight.ts';
+import { nearest, never } from './baselines.ts';
+import { lookAhead } from './yardsticks.ts';
 import { learnedMdp, pretrainedMdp } from './learned/learned-mdp.ts';
 import { mdp, mdpOnline } from './mdp.ts';
 import { hysteresis, lyapunov, myopic, skiRental, workFunction } from './published.ts';

@@ -6,7 +6,7 @@ import { workFunction as productWorkFunction } from '#shared/policy/rules/publis
 import type { LabPolicy } from '../policy.ts';
 import type { World } from '../world.ts';
 import { adapted } from './adapter.ts';
-import { FORCED_AT_HOPS } from './ends.ts';
+import { FORCED_AT_HOPS } from './baselines.ts';
 
 /** The margin is in hops. */
 export const hysteresis = (marginHops: number): LabPolicy =>

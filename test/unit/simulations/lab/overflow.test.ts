@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { asPublished, cheapestDetour, type Overflow } from '#simulations/lab/overflow.ts';
 import { play } from '#simulations/lab/play.ts';
-import { nearest } from '#simulations/lab/policies/ends.ts';
+import { nearest } from '#simulations/lab/policies/baselines.ts';
 import { hysteresis, myopic } from '#simulations/lab/policies/published.ts';
 import { SEED } from '../../../property/seed.ts';
 import { anyRun, street, ways } from './worlds.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { play } from '#simulations/lab/play.ts';
 import { POLICIES } from '#simulations/lab/policies/catalogue.ts';
-import { optimum } from '#simulations/lab/policies/foresight.ts';
+import { optimum } from '#simulations/lab/policies/yardsticks.ts';
 import type { CellTrace } from '#simulations/lab/trace.ts';
 import type { World } from '#simulations/lab/world.ts';
 import { SEED } from '../../../property/seed.ts';
