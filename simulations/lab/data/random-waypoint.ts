@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
-import { nearestOf } from './nearest.ts';
+import { nearestCell } from './nearest-cell.ts';
 
 /** A hop, in metres: the spacing of the sites. */
 const HOP_M = 1000;
@@ -46,7 +46,7 @@ export async function readRandomWaypoint(path: string, every = 1): Promise<Rando
     const [step, user, x, y, nearest] = row.split(',').map(Number) as [number, number, number, number, number];
     if (step % every !== 0 || step / every >= slots) continue;
     const i = (step / every) * users + user - 1;
-    cells[i] = nearestOf(map, x / HOP_M, y / HOP_M);
+    cells[i] = nearestCell(map, x / HOP_M, y / HOP_M);
     stated[i] = nearest - 1;
   }
   return { map, trace: cellTrace(users, slots, cells), stated, statedChanges: scenario.handovers_nearest_site };

@@ -4,7 +4,7 @@ import type { Trace } from '#services/replay/traces/trace.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
 import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
-import { nearestOf } from './nearest.ts';
+import { nearestCell } from './nearest-cell.ts';
 
 /** How positions become slots. */
 export interface Slotting {
@@ -42,7 +42,7 @@ export async function slotted(trace: Trace, plane: Plane, slotting: Slotting): P
   for await (const batch of trace.batches()) {
     for (const { user, atMs, lat, lon } of batch) {
       const [x, y] = [plane.x(lat, lon), plane.y(lat, lon)];
-      const cell = nearestOf(plane.map, x, y);
+      const cell = nearestCell(plane.map, x, y);
       if (Math.hypot(plane.map.x[cell]! - x, plane.map.y[cell]! - y) > farthestHops) continue;
       const own = fixes.get(user) ?? { atMs: [], cell: [] };
       fixes.set(user, own);

@@ -1,7 +1,7 @@
 import type { CellMap } from '../world.ts';
 
 /** The cell nearest to a point of the map; of several the last, as a grid has it that rounds up. */
-export function nearestOf({ x, y }: CellMap, atX: number, atY: number): number {
+export function nearestCell({ x, y }: CellMap, atX: number, atY: number): number {
   let [best, least] = [0, Number.POSITIVE_INFINITY];
   for (let cell = 0; cell < x.length; cell++) {
     const squared = (x[cell]! - atX) ** 2 + (y[cell]! - atY) ** 2;
