@@ -3,7 +3,7 @@ import type { SlotRule } from './policy.ts';
 import type { World } from './world.ts';
 
 /** A slot between what policies want and what happens. */
-export interface Wishes {
+export interface SlotRequests {
   readonly world: World;
   readonly cells: Int16Array;
   /** The site in the slot before, by user; -1: nowhere. */
@@ -13,8 +13,8 @@ export interface Wishes {
   readonly chooser: SlotRule;
 }
 
-/** Changes wishes until no site has too many. */
-export type Overflow = (wishes: Wishes) => void;
+/** Changes requests until no site has too many. */
+export type Overflow = (requests: SlotRequests) => void;
 
 /**
  * The rule of the authors' program (GitHub shiqiangw/service-migration-mdp), for validation only: those who fit worst
@@ -23,9 +23,9 @@ export type Overflow = (wishes: Wishes) => void;
  * @param reachHops 20 for rules that leave out sites as far as that
  */
 export function asPublished(most: number, reachHops = 20): Overflow {
-  return (wishes) => {
-    const { world, cells, at, next, chooser } = wishes;
-    const counts = countsOf(wishes);
+  return (requests) => {
+    const { world, cells, at, next, chooser } = requests;
+    const counts = countsOf(requests);
     for (let site = 0; site < world.sites; site++) {
       if (counts[site]! <= most) continue;
       const inIt = usersAt(next, site);
@@ -47,12 +47,12 @@ export function asPublished(most: number, reachHops = 20): Overflow {
 
 /** A rule with sense: those for whom the detour costs least go to the site that is cheapest for them and has room. */
 export function cheapestDetour(most: number): Overflow {
-  return (wishes) => {
-    const { world, next } = wishes;
-    const counts = countsOf(wishes);
+  return (requests) => {
+    const { world, next } = requests;
+    const counts = countsOf(requests);
     for (let site = 0; site < world.sites; site++) {
       for (let excess = counts[site]! - most; excess > 0; excess--) {
-        const detours = usersAt(next, site).map((user) => ({ user, ...detourOf(wishes, user, counts, most) }));
+        const detours = usersAt(next, site).map((user) => ({ user, ...detourOf(requests, user, counts, most) }));
         const { user, to } = detours.reduce((a, b) => (b.extra < a.extra ? b : a));
         next[user] = to;
         counts[to]!++;
@@ -62,7 +62,7 @@ export function cheapestDetour(most: number): Overflow {
   };
 }
 
-function detourOf({ world, cells, at, next }: Wishes, user: number, counts: Int32Array, most: number) {
+function detourOf({ world, cells, at, next }: SlotRequests, user: number, counts: Int32Array, most: number) {
   const costAt = (site: number) => {
     const moving = at[user]! < 0 ? 0 : world.move[at[user]! * world.sites + site]!;
     return moving + world.serve[cells[user]! * world.sites + site]!;
@@ -74,7 +74,7 @@ function detourOf({ world, cells, at, next }: Wishes, user: number, counts: Int3
   return { to, extra: least - costAt(next[user]!) };
 }
 
-function countsOf({ world, next }: Wishes): Int32Array {
+function countsOf({ world, next }: SlotRequests): Int32Array {
   const counts = new Int32Array(world.sites);
   for (const site of next) if (site >= 0) counts[site]!++;
   return counts;

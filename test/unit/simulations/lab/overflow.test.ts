@@ -15,15 +15,15 @@ describe.each([
     let sentAway = 0;
     const watched =
       (overflow: Overflow, most: number): Overflow =>
-      (wishes) => {
-        const wanted = [...wishes.next];
-        overflow(wishes);
+      (requests) => {
+        const wanted = [...requests.next];
+        overflow(requests);
         const counts = Map.groupBy(
-          [...wishes.next].filter((site) => site >= 0),
+          [...requests.next].filter((site) => site >= 0),
           (site) => site,
         );
         for (const { length } of counts.values()) expect(length).toBeLessThanOrEqual(most);
-        wishes.next.forEach((site, user) => {
+        requests.next.forEach((site, user) => {
           expect(site < 0).toBe(wanted[user]! < 0);
           if (site !== wanted[user]) sentAway++;
         });
