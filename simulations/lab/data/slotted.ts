@@ -18,18 +18,18 @@ export interface Slotting {
 /** Positions of the cells, in hops, and the conversion from degrees to the same plane. */
 export interface Plane {
   readonly map: CellMap;
-  x(lat: number, lon: number): number;
-  y(lat: number, lon: number): number;
+  x(lat: number): number;
+  y(lon: number): number;
 }
 
 /** A plane around sites, each of which is a cell. @param hopKm kilometres a hop */
 export function planeOf(sites: readonly SiteSpec[], hopKm: number): Plane {
   const shrink = Math.cos((sites[0]!.lat * Math.PI) / 180);
   const x = (lat: number) => (lat * KM_PER_DEGREE) / hopKm;
-  const y = (_: number, lon: number) => (lon * KM_PER_DEGREE * shrink) / hopKm;
+  const y = (lon: number) => (lon * KM_PER_DEGREE * shrink) / hopKm;
   const map = {
     x: Float64Array.from(sites, ({ lat }) => x(lat)),
-    y: Float64Array.from(sites, ({ lat, lon }) => y(lat, lon)),
+    y: Float64Array.from(sites, ({ lon }) => y(lon)),
   };
   return { map, x, y };
 }
@@ -41,7 +41,7 @@ export async function slotted(trace: Trace, plane: Plane, slotting: Slotting): P
   let [startMs, endMs] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for await (const batch of trace.batches()) {
     for (const { user, atMs, lat, lon } of batch) {
-      const [x, y] = [plane.x(lat, lon), plane.y(lat, lon)];
+      const [x, y] = [plane.x(lat), plane.y(lon)];
       const cell = nearestCell(plane.map, x, y);
       if (Math.hypot(plane.map.x[cell]! - x, plane.map.y[cell]! - y) > farthestHops) continue;
       const own = fixes.get(user) ?? { atMs: [], cell: [] };

@@ -24,10 +24,10 @@ async function wangPlane(path: string): Promise<Plane> {
   const rows = (await readFile(path, 'utf8')).trim().split('\n').slice(1);
   const places = rows.map((row) => row.split(',').map(Number));
   const x = (lat: number) => lat / HOP_DEGREES;
-  const y = (_: number, lon: number) => lon / HOP_DEGREES;
+  const y = (lon: number) => lon / HOP_DEGREES;
   const map: CellMap = {
     x: Float64Array.from(places, ([, lat]) => x(lat!)),
-    y: Float64Array.from(places, ([, , lon]) => y(0, lon!)),
+    y: Float64Array.from(places, ([, , lon]) => y(lon!)),
   };
   return { map, x, y };
 }
