@@ -1,4 +1,4 @@
-/** One run: one policy, one seed. In whichever thread it is carried out, its result is the same. */
+/** Carries out one run: one policy with one seed. Its result does not depend on the thread. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { TraceReport } from '#services/replay/traces/report.ts';
 import type { Config } from '#shared/config/schema.ts';
@@ -13,26 +13,28 @@ import { type Origin, playOf, type Subject } from './subject.ts';
 export interface Material {
   readonly subject: Subject;
   readonly config: Config;
-  /** The subject's positions, where they were read before. */
+  /** The positions of the subject, if they have been read before. */
   readonly shared?: SharedTrace & { readonly report: TraceReport };
 }
 
+/** The parameters of one run. */
 export interface RunOrder {
   readonly policy: string;
   readonly seed: number;
-  /** File for every decision and migration event, one JSON object a line. */
+  /** A file for every decision and migration event, one JSON object a line. */
   readonly factsPath?: string;
   /** True: collects the data for a report. */
   readonly withReportData?: boolean;
 }
 
+/** The result of one run. */
 export interface RunReport {
   readonly result: RunResult;
   readonly origin: Origin;
   readonly reportData?: ReportData;
 }
 
-/** @throws TagalongError what {@link playOf} and {@link runPolicy} throw */
+/** @throws TagalongError the errors of {@link playOf} and {@link runPolicy} */
 export async function carryOut(
   { policy, seed, factsPath, withReportData }: RunOrder,
   material: Material,
@@ -41,13 +43,13 @@ export async function carryOut(
   const { origin, ...play } = await playOf(subject, seed, shared);
   const watcher = withReportData ? new ReportDataCollector(play.sites, config.policy) : undefined;
   const facts = factsPath === undefined ? undefined : factFile(factsPath);
-  // A recorded trace knows no chance: its lines are those that a replay writes.
-  const which = subject.kind === 'trace' ? { policy } : { policy, seed };
+  // A recorded trace has no seed. Its lines must be the same as those of a replay.
+  const runKey = subject.kind === 'trace' ? { policy } : { policy, seed };
   try {
     const result = await runPolicy({
       ...play,
       config: { ...config, policy: { ...config.policy, name: policy } },
-      ...(facts && { observe: (fact: Fact) => facts.write({ ...which, ...fact }) }),
+      ...(facts && { observe: (fact: Fact) => facts.write({ ...runKey, ...fact }) }),
       ...(watcher && { watcher }),
     });
     return {
@@ -60,10 +62,10 @@ export async function carryOut(
   }
 }
 
-/** Some thousand events. */
+/** Some thousands of events. */
 const CHUNK_CHARACTERS = 2 ** 20;
 
-/** A run does not wait for anything, so that a stream would keep all it is given until its end. */
+/** Writes synchronously. A run never yields to the event loop, so a stream would hold all lines in memory until the end of the run. */
 function factFile(path: string) {
   const file = openSync(path, 'w');
   let text = '';

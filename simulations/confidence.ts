@@ -1,6 +1,6 @@
-/** How far a mean of few samples can be trusted: Student's t. */
+/** The confidence interval of a mean of few samples, by Student's t. */
 
-/** A mean, and how far on either side of it the true one lies with 95 % confidence. */
+/** A mean, and half the width of its 95 % confidence interval. */
 export interface Estimate {
   readonly mean: number;
   readonly halfWidth: number;
@@ -9,9 +9,9 @@ export interface Estimate {
 const CONFIDENCE = 0.95;
 
 /**
- * Of independent samples of about normal spread: mean ± t s / √n, with s the sample's standard deviation and t of n − 1
- * degrees of freedom (Student, Biometrika 6, 1908).
- * @param samples two at least; of fewer the half width is not known, and NaN
+ * The estimate from independent, about normally distributed samples: mean ± t s / √n, with the standard deviation s of the samples and t
+ * for n − 1 degrees of freedom (Student, Biometrika 6, 1908).
+ * @param samples at least two; with fewer, the half width is NaN
  */
 export function estimate(samples: readonly number[]): Estimate {
   const n = samples.length;
@@ -21,12 +21,12 @@ export function estimate(samples: readonly number[]): Estimate {
 }
 
 /**
- * The t for which a value of Student's distribution lies within ±t with this probability.
- * @param freedom degrees of it; a whole number above 0, else NaN
+ * The t for which a value of Student's distribution lies within ±t with this probability; NaN for less than one degree of freedom.
+ * @param freedom degrees of freedom, a whole number
  */
 export function studentT(probability: number, freedom: number): number {
   if (!(freedom >= 1)) return Number.NaN;
-  // Finds the angle in a quarter of the circle by bisection, to the last bit.
+  // Bisection over the angle θ with t = √ν tan θ, to the last bit.
   let [low, high] = [0, Math.PI / 2];
   for (let step = 0; step < 60; step++) {
     const middle = (low + high) / 2;

@@ -1,20 +1,20 @@
-/** Carries out runs on several threads. Which of them a run falls to changes nothing but when it is done. */
+/** Carries out runs on several threads. The result of a run does not depend on its thread. */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Material, RunOrder, RunReport } from './carry-out.ts';
 
-/** The answer of a thread to an order. It names an error by its code: classes are lost between threads. */
+/** The answer of a thread to an order. It carries an error as code and message, because errors lose their class between threads. */
 export type Answer =
   | { readonly report: RunReport }
   | { readonly fault: { readonly code: ErrorCode | undefined; readonly message: string } };
 
-/** Young objects die young here: fewer collections, as for the command line itself. */
+/** Nearly all objects are short-lived. A large young generation saves garbage collections, as for the command line itself. */
 const YOUNG_MB = 192;
 
 /**
- * The reports, in the order of the orders.
- * @param threads at most so many, each with the memory of one run
- * @throws TagalongError what the first run that failed threw; the others are ended
+ * Carries out all runs. The reports have the order of `orders`.
+ * @param threads the number of threads at most; each needs the memory of one run
+ * @throws TagalongError the error of the first run that fails; the other runs are ended
  */
 export async function carryOutAll(
   orders: readonly RunOrder[],

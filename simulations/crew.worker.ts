@@ -1,4 +1,4 @@
-/** A thread of the crew: takes one order after the other. */
+/** A thread of {@link carryOutAll}: it carries out one order after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { TagalongError } from '#shared/errors.ts';
 import { carryOut, type Material, type RunOrder } from './carry-out.ts';

@@ -1,7 +1,8 @@
-/** The figures of a run that are compared over seeds and written to CSV, by name; the unit is in the name. */
+/** The figures of a run for statistics over seeds and for CSV, by name. The unit is part of the name. */
 import type { RunResult } from './engine.ts';
 import { totalOf } from './statistics.ts';
 
+/** Reads each figure from a result. */
 export const FIGURES = {
   totalUserMs: ({ cost }) => cost.totalUserMs,
   servingUserMs: ({ cost }) => cost.servingUserMs,
@@ -24,13 +25,15 @@ export const FIGURES = {
   movedBytes: ({ migrations }) => migrations.bytes,
 } as const satisfies Record<string, (run: RunResult) => number>;
 
+/** The name of a figure. */
 export type Figure = keyof typeof FIGURES;
+/** The names of all figures, in the order of the CSV. */
 export const FIGURE_NAMES = Object.keys(FIGURES) as Figure[];
 
-/** A number for each figure. */
+/** A value for each figure. */
 export type ByFigure<T> = Readonly<Record<Figure, T>>;
 
-/** Asks for something of every figure. */
+/** Computes a value for each figure. */
 export function byFigure<T>(of: (figure: Figure) => T): ByFigure<T> {
   return Object.fromEntries(FIGURE_NAMES.map((figure) => [figure, of(figure)])) as ByFigure<T>;
 }

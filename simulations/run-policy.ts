@@ -1,4 +1,4 @@
-/** Any policy by its name, on one trace: those that run live, what learns over all VMs, and yardsticks that know the future. */
+/** Runs any policy by its name: policies that also run live, a policy that learns over all VMs, and yardsticks that know the future. */
 import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/rules/named.ts';
 import { type RunInput, type RunResult, run } from './engine.ts';
@@ -8,7 +8,7 @@ import { optimum } from './offline/optimum.ts';
 
 type Simulated = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
 
-/** Policies that only a simulation can run, with the names and usual values of their parameters. */
+/** The policies that only a simulation can run, with the names and default values of their parameters. */
 const SIMULATED: Record<string, { readonly usual: Record<string, number>; readonly run: Simulated }> = {
   'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!) },
   'learned-mdp': { usual: {}, run: learnedMdp },
@@ -17,7 +17,7 @@ const SIMULATED: Record<string, { readonly usual: Record<string, number>; readon
 
 /**
  * Runs the policy that the configuration names.
- * @throws TagalongError what `run` throws
+ * @throws TagalongError the errors of `run`
  */
 export async function runPolicy(input: RunInput): Promise<RunResult> {
   const { name } = input.config.policy;
@@ -25,7 +25,7 @@ export async function runPolicy(input: RunInput): Promise<RunResult> {
   return simulated ? simulated.run(input, parametersOf(name, simulated.usual)) : run(input);
 }
 
-/** @throws TagalongError POLICY_UNKNOWN where there is no policy of that name, or not with these parameters */
+/** Checks the name of a policy. @throws TagalongError POLICY_UNKNOWN if there is no such policy, or not with these parameters */
 export function checkPolicy(name: string, { policy, network }: Pick<Config, 'policy' | 'network'>): void {
   const simulated = simulatedOf(name);
   if (simulated) parametersOf(name, simulated.usual);

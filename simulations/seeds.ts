@@ -1,17 +1,17 @@
-/** Statistics over several seeds: means with their confidence, and differences between policies. */
+/** Statistics over several seeds: means with confidence intervals, and differences between policies. */
 import { type Estimate, estimate } from './confidence.ts';
 import type { RunResult } from './engine.ts';
 import { type ByFigure, byFigure, FIGURES, type Figure } from './figures.ts';
 
-/** A run, and the seed that its movements were drawn from. */
+/** A run, and the seed of its movements. */
 export interface SeededRun extends RunResult {
   readonly seed: number;
 }
 
-/** Over the seeds; ± of 95 % confidence. */
+/** Means over the seeds, with 95 % confidence intervals. */
 export interface Statistics {
   readonly policies: readonly { readonly policy: string; readonly figures: ByFigure<Estimate> }[];
-  /** Of each further policy to the first one, seed by seed: how much more it has of a figure. */
+  /** Each further policy minus the first one: the mean of the differences of each seed. */
   readonly differences: readonly {
     readonly policy: string;
     readonly minus: string;
@@ -19,7 +19,7 @@ export interface Statistics {
   }[];
 }
 
-/** @param runs policy by policy, each with the same seeds in the same order, two at least */
+/** @param runs policy by policy, each with the same seeds in the same order; at least two seeds */
 export function statisticsOf(runs: readonly SeededRun[], seeds: number): Statistics {
   const groups = Array.from({ length: runs.length / seeds }, (_, i) => runs.slice(i * seeds, (i + 1) * seeds));
   const samplesOf = (group: readonly SeededRun[], figure: Figure) => group.map(FIGURES[figure]);
@@ -30,7 +30,7 @@ export function statisticsOf(runs: readonly SeededRun[], seeds: number): Statist
       policy: nameOf(group),
       figures: byFigure((figure) => estimate(samplesOf(group, figure))),
     })),
-    // The same users go the same ways under both: what they differ by scatters less than either does.
+    // In each seed, the same users move in the same way under both policies. So the differences vary less than the figures.
     differences: others.map((group) => ({
       policy: nameOf(group),
       minus: nameOf(first),

@@ -1,22 +1,23 @@
-/** A trace that was read once, in memory that all threads see: 32 bytes a position, however many runs there are. */
+/** A trace in memory that all threads share. A position takes 32 bytes, whatever the number of runs. */
 
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { packFix, UserNumbers, unpackFixes, WIDTH } from '#services/replay/traces/packed.ts';
 
-/** The batch that is passed on at a time. */
+/** The number of positions in a block, which becomes one batch. */
 const BLOCK_FIXES = 4096;
-/** Half a gigabyte of them. */
+/** Half a gigabyte of positions. */
 const MOST_FIXES = 2 ** 24;
 
+/** The positions, with users as numbers. Every thread can read them. */
 export interface SharedTrace {
   readonly users: readonly string[];
   readonly blocks: readonly Float64Array<SharedArrayBuffer>[];
 }
 
 /**
- * Reads a trace to its end.
- * @param mostFixes of a longer one the rest is not read
- * @returns undefined where the trace is longer: then each run reads it for itself
+ * Reads a trace into shared memory.
+ * @param mostFixes the maximum number of positions
+ * @returns undefined if the trace has more positions: then each run reads the trace by itself
  */
 export async function shareTrace(
   batches: AsyncIterable<readonly Fix[]>,
@@ -39,7 +40,7 @@ export async function shareTrace(
   return { users: users.names, blocks };
 }
 
-/** The positions as they were read, a block at a time. */
+/** The positions of a shared trace, block by block. */
 export function* sharedBatches({ users, blocks }: SharedTrace): Generator<readonly Fix[], void, void> {
   for (const block of blocks) yield unpackFixes(block, users);
 }

@@ -1,4 +1,4 @@
-/** Policies side by side on one subject, for one seed or several, on as many threads as there are processors. */
+/** Compares policies on one subject, for one or several seeds, on as many threads as there are processors. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -13,13 +13,13 @@ import { type SeededRun, type Statistics, statisticsOf } from './seeds.ts';
 import { shareTrace } from './shared-trace.ts';
 import type { Origin, Subject } from './subject.ts';
 
-/** The result of `tagalong simulate`: the same, byte for byte, for the same input, settings and seeds. */
+/** The result of `tagalong simulate`. The same input, settings and seeds give the same bytes. */
 export interface Comparison extends Origin {
   readonly seeds: readonly number[];
   readonly settings: Pick<Config, 'network' | 'move' | 'policy' | 'limits'> & {
     readonly plausibility: Config['ingest']['plausibility'];
   };
-  /** Policy by policy, each seed by seed. */
+  /** Policy by policy, and for each policy seed by seed. */
   readonly runs: readonly SeededRun[];
   /** Present if there are several seeds. */
   readonly statistics?: Statistics;
@@ -32,14 +32,15 @@ export interface Simulated {
   readonly reportData: readonly (ReportData | undefined)[];
 }
 
+/** The parameters of a comparison. */
 export interface SimulateOptions {
   readonly config: Config;
   readonly policies: readonly string[];
   /** Seeds of the generator or of the scenario; a recorded trace has no randomness. */
   readonly seeds: readonly number[];
-  /** @default as many as there are processors */
+  /** @default the number of processors */
   readonly threads?: number;
-  /** A file for every decision and migration event, a JSON object a line, in the order of the runs. */
+  /** A file for every decision and migration event, one JSON object a line, in the order of the runs. */
   readonly factsPath?: string;
   /** True: collects the data for a report. @default false */
   readonly withReportData?: boolean;
@@ -47,7 +48,7 @@ export interface SimulateOptions {
 
 /**
  * Runs each policy with each seed.
- * @throws TagalongError what reading the trace throws, POLICY_UNKNOWN
+ * @throws TagalongError the errors of reading the trace, POLICY_UNKNOWN
  */
 export async function simulate(subject: Subject, options: SimulateOptions): Promise<Simulated> {
   const { config, policies, seeds, threads = availableParallelism(), factsPath, withReportData = false } = options;
@@ -72,7 +73,7 @@ export async function simulate(subject: Subject, options: SimulateOptions): Prom
   return { comparison, reportData: reports.flatMap((run, i) => (i % seeds.length === 0 ? [run.reportData] : [])) };
 }
 
-/** A trace that several runs need is read once, unless it is too long to be kept. */
+/** Reads a trace once for several runs, unless it is too long for the memory. */
 async function prepared(material: Material, runs: number): Promise<Material> {
   const { subject } = material;
   if (subject.kind !== 'trace' || runs === 1) return material;
@@ -87,7 +88,7 @@ async function inTurn(orders: readonly RunOrder[], material: Material): Promise<
   return reports;
 }
 
-/** Each run writes its events to a file of its own, as several do so at once; at the end they are put together. */
+/** Each run writes its events to a file of its own, because several runs write at once. At the end the files are concatenated. */
 async function withFacts(
   orders: readonly RunOrder[],
   factsPath: string | undefined,
@@ -107,7 +108,7 @@ async function withFacts(
   }
 }
 
-/** Says of each run how many times the optimum of its seed it cost, where the optimum is among them and not nothing. */
+/** Adds `timesOptimum` to each run, if there is an optimum of the same seed and it is above 0. */
 function withOptimum(runs: readonly SeededRun[]): SeededRun[] {
   const least = new Map(runs.filter(({ isBound }) => isBound).map(({ seed, cost }) => [seed, cost.totalUserMs]));
   return runs.map((run) => {

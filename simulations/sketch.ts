@@ -1,6 +1,6 @@
 /**
- * A distribution in memory that does not grow with the number of values: weights in classes of equal ratio (the sketch of
- * Masson, Rim and Lee, DDSketch, VLDB 2019). Quantiles are approximate. Weight, mean and maximum are exact.
+ * A distribution in memory that does not grow with the number of values: it adds up weights in classes of equal ratio (Masson, Rim and
+ * Lee, DDSketch, VLDB 2019). Quantiles are approximate. Weight, mean and maximum are exact.
  */
 
 /** A step of a cumulative distribution: this share of the weight is at or below this value. */
@@ -9,7 +9,7 @@ export interface Step {
   readonly share: number;
 }
 
-/** The figures of a sketch. Zero where it is empty. */
+/** The figures of a sketch; zero if it is empty. */
 export interface SketchSummary {
   /** The sum of the weights. */
   readonly weight: number;
@@ -22,10 +22,10 @@ export interface SketchSummary {
   readonly steps: readonly Step[];
 }
 
-/** The class of 0 and of negative values, before all others. */
+/** The class of 0 and of negative values. It sorts before all others. */
 const NOTHING = Number.NEGATIVE_INFINITY;
 
-/** Takes values with weights. */
+/** Collects values with weights. */
 export class Sketch {
   readonly #ratio: number;
   readonly #logRatio: number;
@@ -34,7 +34,7 @@ export class Sketch {
   #sum = 0;
   #max = Number.NEGATIVE_INFINITY;
 
-  /** @param ratio of the upper bound of a class to its lower bound; quantiles are off by (ratio - 1) / (ratio + 1) at most */
+  /** @param ratio upper ÷ lower bound of a class; quantiles are off by at most (ratio - 1) / (ratio + 1) */
   constructor(ratio: number) {
     this.#ratio = ratio;
     this.#logRatio = Math.log(ratio);
@@ -68,7 +68,7 @@ export class Sketch {
     };
   }
 
-  /** @returns the least value at or below which at least these shares of the weight are, one for each share */
+  /** For each share: the least value that has at least this share of the weight at or below it. */
   quantiles(shares: readonly number[]): number[] {
     const steps = this.#steps();
     return shares.map((share) => this.#quantile(steps, share));
@@ -89,7 +89,7 @@ export class Sketch {
       });
   }
 
-  /** As far from the lower bound of the class as from the upper one, in proportion. */
+  /** The value of a class with the same relative distance from both bounds. */
   #middleOf(key: number): number {
     return key === NOTHING ? 0 : (2 * this.#ratio ** key) / (1 + this.#ratio);
   }

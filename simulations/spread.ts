@@ -1,18 +1,18 @@
-/** How values are spread: exact as long as there are few enough of them to keep, then by a sketch of 0.1 % accuracy. */
+/** A distribution that is exact as long as there are few values, and else comes from a sketch of 0.1 % accuracy. */
 import { Sketch } from './sketch.ts';
 import { type Distribution, distribution } from './statistics.ts';
 
-/** Values that are kept as they are: 2 MB of them. */
+/** So many values are stored: 2 MB. */
 const EXACT = 2 ** 18;
 const RATIO = 1.002;
 
-/** Gathers the values of one figure of a run. */
+/** Collects the values of one figure of a run. */
 export class Spread {
   readonly #exact: number;
   #values: number[] = [];
   #sketch: Sketch | undefined;
 
-  /** @param exact how many values are kept as they are */
+  /** @param exact the number of values up to which the distribution is exact */
   constructor(exact = EXACT) {
     this.#exact = exact;
   }

@@ -1,4 +1,4 @@
-/** Figures of a distribution. Zero where there are none. */
+/** The figures of a distribution; zero if there are no values. */
 export interface Distribution {
   readonly count: number;
   readonly mean: number;
@@ -7,12 +7,12 @@ export interface Distribution {
   readonly max: number;
 }
 
-/** A quantile by nearest rank of values in ascending order; NaN where there are none. */
+/** A quantile by nearest rank; NaN if there are no values. @param sorted in ascending order */
 export function nearestRank(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Quantiles by nearest rank. The values may come in any order. */
+/** The distribution of values in any order, with quantiles by nearest rank. */
 export function distribution(values: readonly number[]): Distribution {
   const sorted = Float64Array.from(values).sort();
   const rank = (share: number) => nearestRank(sorted, share) || 0;

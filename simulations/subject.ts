@@ -1,4 +1,4 @@
-/** The subject of a simulation as data: another thread can take it, and play it as often as there are runs. */
+/** The subject of a simulation, as data: it can be sent to another thread, and played once for each run. */
 
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
@@ -11,29 +11,30 @@ import { northeastCorridor } from './scenarios/northeast-corridor.ts';
 import type { ScenarioVm } from './scenarios/scenario.ts';
 import { type SharedTrace, sharedBatches } from './shared-trace.ts';
 
+/** The movements that a simulation plays. */
 export type Subject =
-  /** Recorded positions, whose users get a VM each. Nothing is left to chance. */
+  /** Recorded positions. Each user gets a VM. There is no randomness. */
   | {
       readonly kind: 'trace';
       readonly path: string;
       readonly options: TraceOptions;
       readonly sites: readonly SiteSpec[];
     }
-  /** Made-up positions, drawn from the seed; `generator` as {@link generate} takes it. Without sites there is a grid. */
+  /** Generated positions, drawn from the seed. `generator` as {@link generate} takes it. Without sites there is a grid. */
   | { readonly kind: 'generated'; readonly generator: string; readonly sites?: readonly SiteSpec[] }
-  /** The shipped scenario, drawn from the seed; it brings sites and VMs along. */
+  /** The shipped scenario, drawn from the seed. It has its own sites and VMs. */
   | { readonly kind: 'scenario' };
 
-/** A subject with a seed, ready to be played once. */
+/** The movements of a subject for one seed. They can be played once. */
 export interface Play {
   readonly sites: readonly SiteSpec[];
-  /** Left out: each user gets one. */
+  /** The VMs. Without them, each user gets one. */
   readonly vms?: readonly ScenarioVm[];
   readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
   readonly origin: Origin;
 }
 
-/** The origin of the positions, as results show it. The trace's figures are complete when it has been played. */
+/** The origin of the positions, as results show it. The figures of the trace are complete once it has been played. */
 export interface Origin {
   readonly trace?: TraceReport;
   readonly scenario?: string;
@@ -42,8 +43,9 @@ export interface Origin {
 }
 
 /**
- * @param shared the positions of a trace that was read before
- * @throws TagalongError what opening a trace throws, USAGE from a generator
+ * Opens the movements of a subject for one seed.
+ * @param shared the positions, if the trace has been read before
+ * @throws TagalongError the errors of opening a trace, USAGE from a generator
  */
 export async function playOf(
   subject: Subject,

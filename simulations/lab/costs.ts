@@ -1,17 +1,17 @@
 /**
- * The abstract costs of Wang et al. (IFIP Networking 2015; IEEE/ACM ToN 27(3), 2019, arXiv 1506.05261), by hops, in
- * units of the slot's load factor. No cost has a unit of its own: only ratios between policies mean something.
+ * The abstract costs of Wang et al. (IFIP Networking 2015; IEEE/ACM ToN 27(3), 2019, arXiv 1506.05261), by hops, in units of the
+ * slot's load factor. They have no unit, so only the ratios between policies are meaningful.
  */
 
-/** Base of the powers by which costs saturate with the distance (mu = theta in the publication). */
+/** Costs saturate with the distance, by powers of this base (mu = theta in the publication). */
 const DECAY = 0.8;
 
-/** The costs of a slot by hops, before the load factor. */
+/** The costs of a slot by hops, without the load factor. */
 export interface HopCosts {
   readonly name: 'distance' | 'constant';
-  /** c_m: moving to another site so many hops away. At 0 hops it is the price of a first placement. */
+  /** c_m: the cost of a move over so many hops. 0 hops: the cost of a first placement. */
   move(hops: number): number;
-  /** c_d: being served from so many hops away for one slot. */
+  /** c_d: the cost of serving a user over so many hops for one slot. */
   serve(hops: number): number;
 }
 
@@ -30,7 +30,7 @@ export const CONSTANT_COSTS: HopCosts = {
 };
 
 /**
- * The load factor g of each slot, by which all its costs are multiplied: 1 / (1 - U / (1.5 U_max)) with U users present.
+ * The load factor g of each slot, which multiplies all costs of the slot: 1 / (1 - U / (1.5 U_max)) with U users present.
  * @param spare 1.5: capacity as a multiple of the largest number of users
  */
 export function loadFactors(usersBySlot: ArrayLike<number>, spare = 1.5): Float64Array {

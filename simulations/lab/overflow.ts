@@ -1,26 +1,28 @@
-/** Rules for the case that more services want a site than it takes. */
+/** Rules for sites with a capacity: they change the requests of users whose site is full. */
 import type { SlotRule } from './policy.ts';
 import type { World } from './world.ts';
 
-/** A slot between what policies want and what happens. */
+/** The sites that the users of a slot request. */
 export interface SlotRequests {
   readonly world: World;
   readonly cells: Int16Array;
-  /** The site in the slot before, by user; -1: nowhere. */
+  /** By user: the site in the slot before; -1: none. */
   readonly at: Int16Array;
-  /** The site that is wanted now, by user; -1: absent. An overflow rule changes it. */
+  /** By user: the requested site; -1: the user is absent. An overflow rule changes it. */
   readonly next: Int16Array;
+  /** The policy that made the requests. */
   readonly chooser: SlotRule;
 }
 
-/** Changes requests until no site has too many. */
+/** Changes the requests, so that no site has more than its capacity. */
 export type Overflow = (requests: SlotRequests) => void;
 
 /**
- * The rule of the authors' program (GitHub shiqiangw/service-migration-mdp), for validation only: those who fit worst
- * go to the first site **by number** that has room, wherever it is. The program sorts the candidates by cost, but then
- * takes them from the unsorted list, and as many of it as lie within reach.
- * @param reachHops 20 for rules that leave out sites as far as that
+ * The rule of the authors' program (GitHub shiqiangw/service-migration-mdp), for validation only. A full site sends the users with the
+ * highest eviction priority to the first site **by number** that has room, however far away it is. The program sorts the candidates by
+ * cost, but then takes them from the unsorted list. It takes as many of the list as there are sites within reach.
+ * @param most the capacity of each site
+ * @param reachHops the reach; 20 for rules that ignore sites from that distance on
  */
 export function asPublished(most: number, reachHops = 20): Overflow {
   return (requests) => {
@@ -28,12 +30,13 @@ export function asPublished(most: number, reachHops = 20): Overflow {
     const counts = countsOf(requests);
     for (let site = 0; site < world.sites; site++) {
       if (counts[site]! <= most) continue;
-      const inIt = usersAt(next, site);
+      const users = usersAt(next, site);
       const key = (user: number) =>
-        chooser.evictionPriority?.(user, cells[user]!, at[user]!, site) ?? world.squared[cells[user]! * world.sites + site]!;
-      const keys = new Map(inIt.map((user) => [user, key(user)]));
-      inIt.sort((a, b) => keys.get(b)! - keys.get(a)! || a - b);
-      for (const user of inIt.slice(0, counts[site]! - most)) {
+        chooser.evictionPriority?.(user, cells[user]!, at[user]!, site) ??
+        world.squared[cells[user]! * world.sites + site]!;
+      const keys = new Map(users.map((user) => [user, key(user)]));
+      users.sort((a, b) => keys.get(b)! - keys.get(a)! || a - b);
+      for (const user of users.slice(0, counts[site]! - most)) {
         const listed = chooser.evictionPriority ? withinReach(world, cells[user]!, reachHops) : world.sites;
         let to = 0;
         while (to < listed && counts[to]! >= most) to++;
@@ -45,7 +48,7 @@ export function asPublished(most: number, reachHops = 20): Overflow {
   };
 }
 
-/** A rule with sense: those for whom the detour costs least go to the site that is cheapest for them and has room. */
+/** A full site sends the user with the cheapest detour away, to the cheapest site that has room. @param most the capacity of each site */
 export function cheapestDetour(most: number): Overflow {
   return (requests) => {
     const { world, next } = requests;
@@ -62,6 +65,7 @@ export function cheapestDetour(most: number): Overflow {
   };
 }
 
+/** The cheapest site with room for a user, and its extra cost. */
 function detourOf({ world, cells, at, next }: SlotRequests, user: number, counts: Int32Array, most: number) {
   const costAt = (site: number) => {
     const moving = at[user]! < 0 ? 0 : world.move[at[user]! * world.sites + site]!;
@@ -88,6 +92,7 @@ function usersAt(next: Int16Array, site: number): number[] {
   return users;
 }
 
+/** The number of sites nearer than so many hops. */
 function withinReach(world: World, cell: number, hops: number): number {
   let count = 0;
   for (let site = 0; site < world.sites; site++) if (world.hops[cell * world.sites + site]! < hops) count++;

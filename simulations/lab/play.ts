@@ -1,4 +1,4 @@
-/** Plays a policy through a trace, slot by slot, and adds up what it costs. */
+/** Runs a policy over a trace, slot by slot, and adds up the costs. */
 import type { Overflow } from './overflow.ts';
 import type { LabPolicy } from './policy.ts';
 import { ABSENT, type CellTrace } from './trace.ts';
@@ -6,21 +6,21 @@ import type { World } from './world.ts';
 
 /** The result of a run. */
 export interface Score {
-  /** All costs of serving, moving and first placements. */
+  /** The cost of serving, moving and first placements. */
   readonly cost: number;
-  /** Changes of site while a user was present; first placements are none. */
+  /** The number of moves; first placements do not count. */
   readonly moves: number;
   readonly meanPerUserSlot: number;
-  /** The mean over slots of each slot's mean per user, as the authors' program has it. */
+  /** The mean over the slots of each slot's mean per user, as in the authors' program. */
   readonly meanOfSlots: number;
 }
 
-/** A service that runs nowhere. */
+/** The site of a service that does not run. */
 const NOWHERE = -1;
 
 /**
- * A user who appears is placed anew, and loses the service by leaving.
- * @param overflow resolves that more users want a site than it takes; without it each site takes all of them
+ * Runs a policy. A user's service is placed when the user appears, and ends when the user leaves.
+ * @param overflow is applied if sites have a capacity; without it, each site takes all users
  */
 export function play(policy: LabPolicy, world: World, trace: CellTrace, overflow?: Overflow): Score {
   const { users, slots, load, present } = trace;

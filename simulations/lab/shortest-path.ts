@@ -1,13 +1,14 @@
 /**
- * The cheapest sequence of sites for one user whose cells are known: dynamic programming over slots, where
+ * The cheapest sequence of sites for one user with known cells: dynamic programming over slots, with
  * V_t(k) = c_d(t, k) + min_h { V_{t-1}(h) + c_m(t, h, k) } (the shortest path of S. Wang et al., ICC 2015).
  */
 import { ABSENT, type CellTrace } from './trace.ts';
 import type { World } from './world.ts';
 
 /**
- * The moves of one slot. Nearly none of the M^2 pairs of sites is looked at: moving costs at least `a` and at most `b`,
- * so that no move goes to a site within `a` of the cheapest, and none comes from a site `b - a` above it.
+ * The step of the dynamic programming in which services move. It considers few of the M² pairs of sites. A move costs at least `a` and at
+ * most `b`. So no move pays that goes to a site whose value is within `a` of the lowest, or that leaves a site whose value is more than
+ * `b - a` above the lowest.
  */
 export class MoveRelaxation {
   readonly #world: Pick<World, 'sites' | 'move'>;
@@ -20,29 +21,29 @@ export class MoveRelaxation {
   constructor(world: Pick<World, 'sites' | 'move'>) {
     const { sites, move } = world;
     this.#world = world;
-    const prices = move.filter((_, i) => i % sites !== Math.floor(i / sites));
-    this.#cheapest = prices.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-    this.#dearest = prices.reduce((a, b) => Math.max(a, b), 0);
+    const costs = move.filter((_, i) => i % sites !== Math.floor(i / sites));
+    this.#cheapest = costs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+    this.#dearest = costs.reduce((a, b) => Math.max(a, b), 0);
     this.#sources = new Int16Array(sites);
     this.#targets = new Int16Array(sites);
     this.#reached = new Float64Array(sites);
   }
 
   /**
-   * Lowers the value of each site to what it comes to by moving there from elsewhere, where that is less.
-   * @param load by which moving is multiplied in this slot
-   * @param origins where given, gets for each site the one that it is reached from
+   * Lowers the value of each site to that of the cheapest move there, if that is lower.
+   * @param load multiplies the cost of moves
+   * @param origins receives, for each site, the site of the slot before
    */
   relax(values: Float64Array, load: number, origins?: Int16Array): void {
     const { sites, move } = this.#world;
     let least = Number.POSITIVE_INFINITY;
     for (let site = 0; site < sites; site++) if (values[site]! < least) least = values[site]!;
-    const within = least + load * this.#cheapest;
+    const reachable = least + load * this.#cheapest;
     const useful = least + load * (this.#dearest - this.#cheapest);
     let [sources, targets] = [0, 0];
     for (let site = 0; site < sites; site++) {
       if (origins) origins[site] = site;
-      if (values[site]! > within) this.#targets[targets++] = site;
+      if (values[site]! > reachable) this.#targets[targets++] = site;
       if (values[site]! <= useful) this.#sources[sources++] = site;
     }
     for (let i = 0; i < targets; i++) {
@@ -61,7 +62,7 @@ export class MoveRelaxation {
   }
 }
 
-/** Finds cheapest ways through a trace. */
+/** Finds the cheapest sequences of sites for the users of a trace. */
 export class ShortestPath {
   readonly #world: World;
   readonly #trace: CellTrace;
@@ -76,8 +77,8 @@ export class ShortestPath {
     this.#values = new Float64Array(world.sites);
   }
 
-  /** How many slots, up to `most`, the user is there without a break from `slot` on. */
-  stay(user: number, slot: number, most = Number.POSITIVE_INFINITY): number {
+  /** The number of slots, at most `most`, for which the user is present without a break from `slot` on. */
+  slotsPresent(user: number, slot: number, most = Number.POSITIVE_INFINITY): number {
     const { cells, users, slots } = this.#trace;
     let length = 0;
     while (length < most && slot + length < slots && cells[(slot + length) * users + user] !== ABSENT) length++;
@@ -85,8 +86,8 @@ export class ShortestPath {
   }
 
   /**
-   * The sites for `length` slots from `first` on, during which the user has to be there.
-   * @param from the site in the slot before; without it the first may be chosen freely
+   * The cheapest sites for `length` slots from `first` on. The user must be present in all of them.
+   * @param from the site in the slot before; without it, the first site is free
    */
   sites(user: number, first: number, length: number, from?: number): Int16Array {
     const { sites, serve, placing } = this.#world;
@@ -104,6 +105,7 @@ export class ShortestPath {
     return this.#back(values, length);
   }
 
+  /** Follows the origins back from the cheapest last site. */
   #back(values: Float64Array, length: number): Int16Array {
     const { sites } = this.#world;
     let site = 0;

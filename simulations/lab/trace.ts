@@ -1,24 +1,24 @@
-/** The cell of each user, slot by slot: all that the laboratory knows of mobility. */
+/** Traces of the laboratory: the cell of each user in each slot. */
 import { loadFactors } from './costs.ts';
 
-/** Stands for the cell of a user who is absent. */
+/** The cell of a user who is absent. */
 export const ABSENT = -1;
 
 /** Users in cells by slot. */
 export interface CellTrace {
   readonly users: number;
   readonly slots: number;
-  /** Cell of user u in slot t at `t * users + u`; {@link ABSENT} where the user is not there. */
+  /** The cell of user u in slot t is at `t * users + u`; {@link ABSENT} if the user is absent. */
   readonly cells: Int16Array;
-  /** Users present, by slot. */
+  /** By slot: the number of users who are present. */
   readonly present: Int32Array;
-  /** Load factor g of each slot. */
+  /** By slot: the load factor g. */
   readonly load: Float64Array;
-  /** Sum of `present`. */
+  /** The sum of `present`. */
   readonly userSlots: number;
 }
 
-/** @param cells by slot, then by user; kept, not copied */
+/** @param cells by slot, then by user. The trace uses the array itself, not a copy. */
 export function cellTrace(users: number, slots: number, cells: Int16Array): CellTrace {
   const present = new Int32Array(slots);
   let userSlots = 0;

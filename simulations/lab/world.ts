@@ -1,34 +1,34 @@
-/** A slotted world: cells where users are, sites in some of the cells, and what each pair of them costs. */
+/** The world of the laboratory: cells where users are, sites in some of the cells, and the costs between them. */
 import type { HopCosts } from './costs.ts';
 
-/** Positions of the cells in a plane, in hops: a distance of two units is two hops. */
+/** The positions of the cells in a plane. The unit is a hop. */
 export interface CellMap {
   readonly x: Float64Array;
   readonly y: Float64Array;
 }
 
-/** Costs are in units of the slot's load factor. Sites are numbered from 0, in the order of their cells. */
+/** Costs are in units of the slot's load factor. Sites have numbers from 0, in the order of their cells. */
 export interface World {
   readonly cells: number;
   readonly sites: number;
-  /** Site nearest to each cell, by straight line; the lowest number of several. */
+  /** By cell: the nearest site, by straight line; of several, the lowest number. */
   readonly nearest: Int16Array;
-  /** From cell c to site k, at `c * sites + k`. */
+  /** The hops from cell c to site k, at `c * sites + k`. */
   readonly hops: Uint16Array;
-  /** Straight line squared, from cell c to site k at `c * sites + k`. */
+  /** The squared distance from cell c to site k, at `c * sites + k`. */
   readonly squared: Float64Array;
-  /** c_d of a user in cell c served from site k, at `c * sites + k`. */
+  /** c_d: the cost of serving a user in cell c from site k for one slot, at `c * sites + k`. */
   readonly serve: Float64Array;
-  /** c_m from site h to site k at `h * sites + k`; 0 where they are the same. */
+  /** c_m: the cost of a move from site h to site k, at `h * sites + k`; 0 if h = k. */
   readonly move: Float64Array;
-  /** Hops from site h to site k, at `h * sites + k`. */
+  /** The hops from site h to site k, at `h * sites + k`. */
   readonly between: Uint16Array;
-  /** Price of a service that was nowhere before. */
+  /** The cost of the first placement of a service. */
   readonly placing: number;
   readonly costs: HopCosts;
 }
 
-/** @param siteCells the cells that have a site, ascending */
+/** Computes all costs of a world. @param siteCells the cells that have a site, ascending */
 export function makeWorld(map: CellMap, siteCells: readonly number[], costs: HopCosts): World {
   const cells = map.x.length;
   const sites = siteCells.length;
@@ -63,13 +63,13 @@ export function makeWorld(map: CellMap, siteCells: readonly number[], costs: Hop
   };
 }
 
-/** Hops of a distance: whole where it is so but for rounding, else rounded up, as in the authors' program. */
+/** Rounds a distance up to whole hops, but ignores errors of rounding, as in the authors' program. */
 function wholeHops(distance: number): number {
   const whole = Math.round(distance);
   return Math.abs(distance - whole) < 1e-8 ? whole : Math.ceil(distance);
 }
 
-/** `count` of so many cells, evenly spread over their numbers: the 1-based round(i * cells / count), from 0 here. */
+/** The numbers of `count` cells, evenly spread over all `cells`: round(i * cells / count) - 1 for i from 1 to `count`. */
 export function everyNth(cells: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.round(((i + 1) * cells) / count) - 1);
 }

@@ -1,6 +1,6 @@
 import type { CellMap } from '../world.ts';
 
-/** The cell nearest to a point of the map; of several the last, as a grid has it that rounds up. */
+/** The cell nearest to a point of the map. Of several, it is the last one, as on a grid that rounds up. */
 export function nearestCell({ x, y }: CellMap, atX: number, atY: number): number {
   let [best, least] = [0, Number.POSITIVE_INFINITY];
   for (let cell = 0; cell < x.length; cell++) {

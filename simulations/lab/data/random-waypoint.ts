@@ -1,6 +1,6 @@
 /**
- * Made-up traces of the job that other simulators were measured with: `NAME.csv.gz` (step,user,x_m,y_m,nearest_site) and
- * `NAME.json.gz` (sites, and how often the nearest one changes). A cell is what is nearest to one site.
+ * Reads the synthetic traces that were also used to measure other simulators: `NAME.csv.gz` (step,user,x_m,y_m,nearest_site) and
+ * `NAME.json.gz` (sites, and the number of changes of the nearest site). A cell is the area that is nearest to one site.
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
@@ -15,15 +15,16 @@ const HOP_M = 1000;
 export interface RandomWaypoint {
   readonly map: CellMap;
   readonly trace: CellTrace;
-  /** Nearest site by the file, from 0, ordered as the trace's cells, which are computed from the positions. */
+  /** The nearest sites according to the file, from 0, in the order of the trace's cells. The trace computes its cells from positions. */
   readonly stated: Int16Array;
-  /** How often a user's nearest site changes, by the file. */
+  /** The number of changes of a user's nearest site, according to the file. */
   readonly statedChanges: number;
 }
 
 /**
+ * Reads both files.
  * @param path without `.csv.gz`
- * @param every how many steps make a slot, which has the position of its first step
+ * @param every the number of steps in a slot; the slot has the position of its first step
  */
 export async function readRandomWaypoint(path: string, every = 1): Promise<RandomWaypoint> {
   const unpacked = async (end: string) => gunzipSync(await readFile(path + end)).toString();

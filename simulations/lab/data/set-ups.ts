@@ -1,4 +1,4 @@
-/** The set-ups in which policies are compared: recorded and made-up movements, each with sites and costs. */
+/** The set-ups in which policies are compared: recorded and synthetic movements, each with sites and costs. */
 import { readSites } from '#services/replay/site-lists.ts';
 import { openTrace } from '#services/replay/traces/trace.ts';
 import { GENERATOR_NAMES, generate } from '../../generators/generate.ts';
@@ -9,8 +9,9 @@ import { readRandomWaypoint } from './random-waypoint.ts';
 import { planeOf, slotted } from './slotted.ts';
 import { readWang } from './wang.ts';
 
-/** Files that the recorded set-ups read, below the folder of all data. */
+/** The files that recorded set-ups need, below the folder of all data. */
 export const WANG_FILES = ['wang-mdp/cells.csv', 'wang-mdp/cell-of-user-by-slot.csv.gz'];
+/** The files that {@link otherSetUps} reads. */
 export const OTHER_FILES = [
   ...WANG_FILES,
   'sf-cabspotting/cabs-2008-05-21.csv.gz',
@@ -30,7 +31,7 @@ export interface SetUp {
   readonly trace: CellTrace;
 }
 
-/** The authors' day of taxis: 200, 100, 30 sites, and 100 at constant cost. @param data folder of all data */
+/** The authors' day of taxis, with 200, 100 and 30 sites, and with 100 sites at constant cost. @param data the folder of all data */
 export async function wangSetUps(data: string): Promise<SetUp[]> {
   const { plane, trace } = await readWang(`${data}/wang-mdp`);
   const setUp = (sites: number, costs: HopCosts) => ({
@@ -41,7 +42,7 @@ export async function wangSetUps(data: string): Promise<SetUp[]> {
   return [...[200, 100, 30].map((sites) => setUp(sites, DISTANCE_COSTS)), setUp(100, CONSTANT_COSTS)];
 }
 
-/** Movements of other kinds, on other days and in other places, one after the other: some are large. */
+/** Recorded movements of other days and places. They are read one after the other, because some are large. @param data the folder of all data */
 export async function* otherSetUps(data: string): AsyncGenerator<SetUp> {
   const { plane } = await readWang(`${data}/wang-mdp`);
   for (const day of ['21', '24']) {
@@ -61,10 +62,10 @@ export async function* otherSetUps(data: string): AsyncGenerator<SetUp> {
   yield atEvery(1, 'random waypoint', walk.map, walk.trace);
 }
 
-/** Kilometres between made-up sites. */
+/** The distance between generated sites. */
 const SPACING_KM = 1;
 
-/** Made-up movements with 100 sites: the one kind that needs no files. */
+/** The movements of all generators, with 100 sites. They need no files. */
 export async function* madeSetUps(seed: number): AsyncGenerator<SetUp> {
   for (const name of GENERATOR_NAMES) {
     const { sites, trace } = generate(name, seed);
@@ -74,7 +75,7 @@ export async function* madeSetUps(seed: number): AsyncGenerator<SetUp> {
   }
 }
 
-/** With a site in every so-manieth cell. */
+/** A set-up with a site in one of every `step` cells. */
 function atEvery(step: number, name: string, map: CellMap, trace: CellTrace): SetUp {
   const sites = Math.floor(map.x.length / step);
   return { name, world: makeWorld(map, everyNth(map.x.length, sites), DISTANCE_COSTS), trace };

@@ -1,4 +1,4 @@
-/** Positions as a trace of cells: any trace and any list of sites that `tagalong simulate` takes. */
+/** Converts positions to a trace of cells, for any trace and any list of sites that `tagalong simulate` takes. */
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Trace } from '#services/replay/traces/trace.ts';
 import { KM_PER_DEGREE } from '#shared/geo/distance.ts';
@@ -6,23 +6,23 @@ import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
 import { nearestCell } from './nearest-cell.ts';
 
-/** How positions become slots. */
+/** The parameters of the conversion. */
 export interface Slotting {
   readonly slotMs: number;
   /** A user without a position for longer than this is absent. */
   readonly silentMs: number;
-  /** A position farther than this from every cell is none. */
+  /** A position farther than this from every cell is ignored. */
   readonly farthestHops: number;
 }
 
-/** Positions of the cells, in hops, and the conversion from degrees to the same plane. */
+/** The cells in a plane, and the conversion from degrees to hops in this plane. The x axis points north, the y axis east. */
 export interface Plane {
   readonly map: CellMap;
   x(lat: number): number;
   y(lon: number): number;
 }
 
-/** A plane around sites, each of which is a cell. @param hopKm kilometres a hop */
+/** A plane with a cell at each site. @param hopKm the length of a hop */
 export function planeOf(sites: readonly SiteSpec[], hopKm: number): Plane {
   const shrink = Math.cos((sites[0]!.lat * Math.PI) / 180);
   const x = (lat: number) => (lat * KM_PER_DEGREE) / hopKm;
@@ -34,7 +34,7 @@ export function planeOf(sites: readonly SiteSpec[], hopKm: number): Plane {
   return { map, x, y };
 }
 
-/** Each slot has the last position known by its end. @throws TagalongError what reading the trace throws */
+/** Converts a trace. Each slot has the user's last position before its end. @throws TagalongError the errors of reading the trace */
 export async function slotted(trace: Trace, plane: Plane, slotting: Slotting): Promise<CellTrace> {
   const { slotMs, silentMs, farthestHops } = slotting;
   const fixes = new Map<string, { atMs: number[]; cell: number[] }>();

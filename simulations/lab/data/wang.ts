@@ -1,6 +1,6 @@
 /**
- * The set-up of S. Wang et al. (IEEE/ACM ToN 27(3), 2019): a day of San Francisco taxis, 60 s a slot, in 209 cells. The
- * files are not part of the repository: `cells.csv` (cell,lat,lon) and `cell-of-user-by-slot.csv.gz` (slot,user,cell).
+ * Reads the set-up of S. Wang et al. (IEEE/ACM ToN 27(3), 2019): a day of San Francisco taxis in 209 cells, with slots of 60 s. The
+ * repository does not contain the files: `cells.csv` (cell,lat,lon) and `cell-of-user-by-slot.csv.gz` (slot,user,cell).
  */
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
@@ -8,10 +8,10 @@ import { ABSENT, type CellTrace, cellTrace } from '../trace.ts';
 import type { CellMap } from '../world.ts';
 import type { Plane } from './slotted.ts';
 
-/** A hop, in degrees of latitude and longitude alike, as the authors measure. */
+/** A hop, in degrees. Like the authors, this ignores that a degree of longitude is shorter than one of latitude. */
 const HOP_DEGREES = 0.01;
 
-/** @param folder with the two files */
+/** @param folder the folder with both files */
 export async function readWang(folder: string): Promise<{ plane: Plane; trace: CellTrace }> {
   return {
     plane: await wangPlane(`${folder}/cells.csv`),
@@ -19,7 +19,7 @@ export async function readWang(folder: string): Promise<{ plane: Plane; trace: C
   };
 }
 
-/** The cells, and degrees to hops. */
+/** Reads the cells. */
 async function wangPlane(path: string): Promise<Plane> {
   const rows = (await readFile(path, 'utf8')).trim().split('\n').slice(1);
   const places = rows.map((row) => row.split(',').map(Number));
@@ -41,7 +41,7 @@ async function readCells(path: string): Promise<CellTrace> {
     .split('\n');
   for (const line of lines) {
     const [slot, user, cell] = line.split(',').map(Number);
-    if (line === '' || Number.isNaN(slot)) continue; // the end, the header
+    if (line === '' || Number.isNaN(slot)) continue; // the header, and the end of the file
     slotOf.push(slot!);
     userOf.push(user! - 1);
     cellOf.push(cell! - 1);

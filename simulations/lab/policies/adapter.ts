@@ -1,35 +1,35 @@
 /** Runs a published policy of the product in the laboratory: a slot is a second, a user is a VM, costs are abstract. */
 import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
-import type { LabPolicy, SlotRule, Setting } from '../policy.ts';
+import type { LabPolicy, Setting, SlotRule } from '../policy.ts';
 import type { World } from '../world.ts';
 
 const SLOT_MS = 1000;
 
-/** How a rule of the product sees the laboratory. */
+/** The settings of an adaptation. */
 export interface Adaptation {
-  /** @default the rule's */
+  /** @default the name of the rule */
   readonly name?: string;
-  /** Cost of a slot in a cell, served from a site. @default the world's c_d */
+  /** The cost of serving a user in a cell from a site for one slot. @default c_d of the world */
   readonly servingOf?: (world: World, cell: number, site: number) => number;
-  /** True: all costs are multiplied by the slot's load factor, which matters to rules that add up costs of several slots. */
-  readonly loaded?: boolean;
-  /** How many sites the rule is shown, the nearest ones. @default all */
+  /** True: all costs include the slot's load factor. It matters to rules that add up costs over several slots. @default false */
+  readonly withLoad?: boolean;
+  /** The rule sees so many sites, the nearest ones. @default all sites */
   readonly candidates?: number;
-  /** As in the laboratory's port. */
+  /** As in `SlotRule`. */
   readonly evictionPriority?: (world: World, cell: number, at: number, site: number) => number;
 }
 
-/** A rule of the product as a policy of the laboratory. It never sees the future, and users begin at the nearest site. */
+/** Adapts a rule of the product to the laboratory. The policy sees the past only, and services begin at the nearest site. */
 export function adapted(rule: PlacementRule, adaptation: Adaptation = {}): LabPolicy {
   return { name: adaptation.name ?? rule.name, sees: 'past', begin: (setting) => begin(rule, adaptation, setting) };
 }
 
 function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Setting): SlotRule {
-  const { loaded = false, evictionPriority } = adaptation;
+  const { withLoad = false, evictionPriority } = adaptation;
   const view = new SlotView(world, adaptation);
   const memories = new Array<object>(users);
   let load = 1;
-  /** Asks as a slot begins and as it ends: then the rule has counted the whole slot, as the authors' programs do. */
+  /** Asks at the beginning and at the end of a slot, so that the rule counts the whole slot, as the authors' programs do. */
   const ask = (user: number, slot: number): number => {
     view.nowMs = slot * SLOT_MS;
     rule.choose(view, memories[user]!);
@@ -38,19 +38,19 @@ function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Se
   };
   return {
     observe(_, __, factor) {
-      // Rounded, so that one slot of a cost is that cost to the last bit: rules compare the two.
-      load = loaded ? Math.fround(factor) : 1;
+      // Rounds, so that a cost over one slot equals the cost to the last bit. Rules compare the two.
+      load = withLoad ? Math.fround(factor) : 1;
     },
     place(user, cell, slot) {
       const first = world.nearest[cell]!;
-      view.show(user, cell, first, load);
+      view.set(user, cell, first, load);
       view.nowMs = slot * SLOT_MS;
       memories[user] = rule.begin(view);
       ask(user, slot);
       return first;
     },
     choose(user, cell, at, slot) {
-      view.show(user, cell, at, load);
+      view.set(user, cell, at, load);
       return ask(user, slot);
     },
     ...(evictionPriority && {
@@ -59,7 +59,7 @@ function begin(rule: PlacementRule, adaptation: Adaptation, { world, users }: Se
   };
 }
 
-/** A rule's view of one user in one slot: one object for all. */
+/** The input of a rule for one user in one slot. All calls share one object. */
 class SlotView implements RuleInput {
   vm = '';
   nowMs = 0;
@@ -70,9 +70,9 @@ class SlotView implements RuleInput {
   readonly serving: number[] = [];
   readonly #world: World;
   readonly #all: readonly RuleInput['sites'][number][];
-  /** By cell, then by site. */
+  /** By cell, then by site: the cost of serving for one slot. */
   readonly #costs: Float64Array;
-  /** By cell: the sites that are shown, ascending. */
+  /** By cell: the sites that the rule sees, ascending. */
   readonly #near: readonly (readonly number[])[];
   #load = 1;
 
@@ -86,8 +86,8 @@ class SlotView implements RuleInput {
     this.#near = Array.from({ length: cells }, (_, cell) => nearestSites(world, cell, candidates));
   }
 
-  /** Shows a user who is in a cell, with the VM at a site. */
-  show(user: number, cell: number, at: number, load: number): void {
+  /** Sets the view to a user in a cell whose service is at a site. */
+  set(user: number, cell: number, at: number, load: number): void {
     const { sites, nearest } = this.#world;
     const row = cell * sites;
     const add = (site: number) => {
@@ -107,21 +107,21 @@ class SlotView implements RuleInput {
     }
   }
 
-  /** The number of the site at a place of the view. */
-  siteAt(place: number): number {
-    return this.sites[place]!.index;
+  /** The number of a site, by its index in the view. */
+  siteAt(index: number): number {
+    return this.sites[index]!.index;
   }
 
   moveCostUserMs(from: number, to: number): number {
     return this.#load * this.#world.move[this.siteAt(from) * this.#world.sites + this.siteAt(to)]!;
   }
 
-  /** Moves take no time here. */
+  /** In the laboratory, moves take no time. */
   moveMs(): number {
     return 0;
   }
 
-  /** In hops, in the laboratory. */
+  /** In the laboratory, distances are in hops. */
   km(from: number, to: number): number {
     return this.#world.between[this.siteAt(from) * this.#world.sites + this.siteAt(to)]!;
   }
@@ -131,7 +131,7 @@ function usualServing({ sites, serve }: World, cell: number, site: number): numb
   return serve[cell * sites + site]!;
 }
 
-/** So many of the sites, those nearest to a cell, in order of their numbers. */
+/** The `count` sites nearest to a cell, in order of their numbers. */
 function nearestSites({ sites, nearest, squared }: World, cell: number, count: number): number[] {
   const all = Array.from({ length: sites }, (_, site) => site);
   if (count >= sites) return all;

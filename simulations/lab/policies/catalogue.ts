@@ -1,10 +1,10 @@
 /** All policies that are compared, in the order in which tables list them. */
 import type { LabPolicy } from '../policy.ts';
 import { nearest, never } from './baselines.ts';
-import { lookAhead } from './yardsticks.ts';
 import { learnedMdp, pretrainedMdp } from './learned/learned-mdp.ts';
 import { mdp, mdpOnline } from './mdp.ts';
 import { hysteresis, lyapunov, myopic, skiRental, workFunction } from './published.ts';
+import { lookAhead } from './yardsticks.ts';
 
 /** Our own policy, a candidate for the default. */
 export const OWN = learnedMdp('free');

@@ -3,30 +3,30 @@ import type { LabPolicy, Setting } from '../policy.ts';
 import { ABSENT, type CellTrace } from '../trace.ts';
 
 /**
- * The published process (S. Wang et al., IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp) on a real map:
- * among all sites that for which moving there, being served from there, and the chain's discounted future at that distance
- * come to the least.
+ * The published Markov decision process (S. Wang et al., IEEE/ACM ToN 27(3), 2019; GitHub shiqiangw/service-migration-mdp) on a map. It
+ * chooses the site with the least sum of the cost of the move, the cost of serving, and the discounted future cost of the chain at that
+ * distance.
  *
- * The chain's only parameter is estimated in every slot from the share of users who leave their cell. The authors'
- * program counts the users who leave it **after** the slot, which is the future: this is that program.
+ * The only parameter of the chain is estimated in each slot from the share of users who leave their cell. Like the authors' program, this
+ * policy counts the users who leave their cell **after** the slot, so it sees the future.
  */
 export const mdp: LabPolicy = {
   name: 'mdp',
   sees: 'future',
   begin: (setting, future) =>
     chooser(setting, (slot) =>
-      slot + 1 < future!.slots ? leaving(cellsOf(future!, slot), cellsOf(future!, slot + 1)) : 0,
+      slot + 1 < future!.slots ? shareLeft(cellsOf(future!, slot), cellsOf(future!, slot + 1)) : 0,
     ),
 };
 
-/** The same without a look at the next slot: it counts the users who left their cell before it. */
+/** The same policy without knowledge of the next slot: it counts the users who left their cell before the slot. */
 export const mdpOnline: LabPolicy = {
   name: 'mdp-online',
   sees: 'past',
   begin(setting) {
     const before = new Int16Array(setting.users).fill(ABSENT);
     return chooser(setting, (_, cells) => {
-      const share = leaving(before, cells);
+      const share = shareLeft(before, cells);
       before.set(cells);
       return share;
     });
@@ -37,8 +37,8 @@ function chooser({ world }: Setting, shareLeaving: (slot: number, cells: Int16Ar
   const { sites, move, serve, hops, placing } = world;
   let future: Float64Array = new Float64Array();
   const cost = (cell: number, at: number, site: number) => {
-    const ahead = future[Math.min(hops[cell * sites + site]!, future.length - 1)]!;
-    return (at < 0 ? placing : move[at * sites + site]!) + serve[cell * sites + site]! + ahead;
+    const futureCost = future[Math.min(hops[cell * sites + site]!, future.length - 1)]!;
+    return (at < 0 ? placing : move[at * sites + site]!) + serve[cell * sites + site]! + futureCost;
   };
   return {
     observe(slot: number, cells: Int16Array) {
@@ -60,8 +60,8 @@ function cellsOf({ cells, users }: CellTrace, slot: number): Int16Array {
   return cells.subarray(slot * users, (slot + 1) * users);
 }
 
-/** Share of the users in the first of two slots that are elsewhere, or away, in the second. */
-function leaving(before: Int16Array, after: Int16Array): number {
+/** The share of the users present in the first of two slots who are in another cell, or absent, in the second. */
+function shareLeft(before: Int16Array, after: Int16Array): number {
   let [present, left] = [0, 0];
   before.forEach((cell, user) => {
     if (cell === ABSENT) return;

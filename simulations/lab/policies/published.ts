@@ -1,4 +1,4 @@
-/** The published policies of the product (`shared/policy/rules/published`), as the laboratory sees them. */
+/** The published policies of the product (`shared/policy/rules/published`), adapted to the laboratory. */
 import { lyapunov as productLyapunov } from '#shared/policy/rules/published/lyapunov.ts';
 import { hysteresis as productHysteresis, myopic as productMyopic } from '#shared/policy/rules/published/simple.ts';
 import { skiRental as productSkiRental } from '#shared/policy/rules/published/ski-rental.ts';
@@ -8,14 +8,14 @@ import type { World } from '../world.ts';
 import { adapted } from './adapter.ts';
 import { FORCED_AT_HOPS } from './baselines.ts';
 
-/** The margin is in hops. */
+/** Moves to the nearest site if it is nearer by a margin, in hops. */
 export const hysteresis = (marginHops: number): LabPolicy =>
   adapted(productHysteresis(marginHops), { servingOf: ({ hops, sites }, cell, site) => hops[cell * sites + site]! });
 
-/** Where two sites cost the same, the authors' program takes the one with the lower number. */
+/** If two sites cost the same, the authors' program chooses the one with the lower number. So each number adds a tiny cost. */
 const PER_NUMBER = 1e-12;
 
-/** For one slot. As published, it leaves a site that is 20 hops away or more. */
+/** Minimizes the cost of one slot. As published, it leaves a site that is 20 or more hops away. */
 export const myopic: LabPolicy = adapted(productMyopic(1), {
   name: 'myopic',
   servingOf({ hops, serve, sites }, cell, site) {
@@ -26,17 +26,18 @@ export const myopic: LabPolicy = adapted(productMyopic(1), {
     (at < 0 ? placing : move[at * sites + site]!) + serve[cell * sites + site]!,
 });
 
-/** Costs count with the load factor of the slot in which they arise. */
-export const skiRental = (alpha: number): LabPolicy => adapted(productSkiRental(alpha), { loaded: true });
+/** Moves when the lost savings reach `alpha` times the cost of a move. Costs include the load factor of their slot. */
+export const skiRental = (alpha: number): LabPolicy => adapted(productSkiRental(alpha), { withLoad: true });
 
 /**
- * @param weight V: latency against the budget
- * @param budget what moving may cost on average in a slot, in c_m without the load factor
+ * Drift plus penalty.
+ * @param weight V: the weight of latency against the budget
+ * @param budget the cost of moves per slot, on average, in c_m without the load factor
  */
 export const lyapunov = (weight: number, budget: number): LabPolicy => adapted(productLyapunov(weight, budget));
 
-/** The product shows a rule the sites near the users as well, not all there are. */
+/** In the product, too, a rule sees only the sites near the users. */
 const CANDIDATES = 12;
 
-/** Costs count with the load factor of the slot in which they arise. */
-export const workFunction: LabPolicy = adapted(productWorkFunction, { loaded: true, candidates: CANDIDATES });
+/** The work function algorithm. Costs include the load factor of their slot. */
+export const workFunction: LabPolicy = adapted(productWorkFunction, { withLoad: true, candidates: CANDIDATES });

@@ -1,11 +1,11 @@
 /** Yardsticks: policies that know the future. */
-import type { LabPolicy, SlotRule, Setting } from '../policy.ts';
+import type { LabPolicy, Setting, SlotRule } from '../policy.ts';
 import { ShortestPath } from '../shortest-path.ts';
 import type { CellTrace } from '../trace.ts';
 
 /**
- * The least that any policy can cost where sites take all users; the first site is chosen freely, too. Dynamic programming;
- * as a shortest path in S. Wang et al., IEEE ICC 2015.
+ * The least cost of any policy, if sites take all users. It is free to choose the first site, too. Dynamic programming finds it, as a
+ * shortest path in S. Wang et al., IEEE ICC 2015.
  */
 export const optimum: LabPolicy = {
   name: 'optimum',
@@ -14,9 +14,9 @@ export const optimum: LabPolicy = {
 };
 
 /**
- * Knows the next slots without error: plans for a frame of so many, follows the plan, plans the next frame. Frames begin
- * when the user appears, and the first site is chosen freely. The bound of S. Wang et al., IEEE TPDS 28(4), 2017 (arXiv
- * 1503.02735), with predictions free of error.
+ * Knows the next `frameSlots` slots without error. It plans for such a frame, follows the plan, and plans the next frame. The first frame
+ * begins when the user appears, with a free choice of the first site. This is the bound of S. Wang et al., IEEE TPDS 28(4), 2017
+ * (arXiv 1503.02735), with predictions free of error.
  */
 export function lookAhead(frameSlots: number): LabPolicy {
   return {
@@ -26,7 +26,7 @@ export function lookAhead(frameSlots: number): LabPolicy {
   };
 }
 
-/** The sites of a user from a slot on. */
+/** The planned sites of a user, from a slot on. */
 interface Plan {
   readonly from: number;
   readonly sites: Int16Array;
@@ -36,7 +36,7 @@ function planner({ world, users }: Setting, future: CellTrace, frameSlots: numbe
   const finder = new ShortestPath(world, future);
   const plans = new Array<Plan | undefined>(users);
   const plan = (user: number, slot: number, at?: number) => {
-    const sites = finder.sites(user, slot, finder.stay(user, slot, frameSlots), at);
+    const sites = finder.sites(user, slot, finder.slotsPresent(user, slot, frameSlots), at);
     plans[user] = { from: slot, sites };
     return sites[0]!;
   };

@@ -1,4 +1,4 @@
-import type { LabPolicy, SlotRule, Setting } from '../../policy.ts';
+import type { LabPolicy, Setting, SlotRule } from '../../policy.ts';
 import { ABSENT } from '../../trace.ts';
 import { GONE, TransitionCounts } from './transition-counts.ts';
 import { Values } from './values.ts';
