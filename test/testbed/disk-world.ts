@@ -75,14 +75,14 @@ export class DiskWorld {
   async hop({ to: step, before, during, late, crashAfter, fault }: Hop): Promise<void> {
     const to = (this.#at + 1 + (step % 2)) % 3;
     for (const write of before) await this.#write(write);
-    if (fault === 'QEMU killed') await this.#startAnew();
+    if (fault === 'QEMU killed') await this.#killAndRestart();
     const token = `t${++this.#landings}`;
     const { receiver, landing } = await this.#receive(to, token);
     const move = { peer: `site${to}`, landing } as unknown as MoveRecord;
     const copy = await this.#copy(move, during, crashAfter);
     if (fault === 'called off') {
       await copy.cancel();
-      // Again by whoever comes after a crash.
+      // After a crash, the next agent cancels a second time.
       await new DiskCopy(this.#vm.qmp, STALL_MS, log).cancel();
       await end(receiver.id);
       await rm(this.#files(to).folder, { recursive: true });
@@ -123,8 +123,8 @@ export class DiskWorld {
     this.#content.fill(value, from, to);
   }
 
-  /** Its QEMU dies, and it is started again from what is on the disk. */
-  async #startAnew(): Promise<void> {
+  /** Kills the VM's QEMU, and starts a new one from its disk. */
+  async #killAndRestart(): Promise<void> {
     await this.#io('flush');
     await end(this.#vm.id);
     const files = this.#files(this.#at);
@@ -144,7 +144,7 @@ export class DiskWorld {
     return { receiver, landing: { token, endpoints, diskPort, ...(kept !== undefined && { kept }) } };
   }
 
-  /** The disk step, as it is ordered again and again until it is done. */
+  /** The disk step. The migrator repeats its order until the step is done. */
   async #copy(move: MoveRecord, during: readonly Write[], crashAfter = Number.POSITIVE_INFINITY): Promise<DiskCopy> {
     const { qmp } = this.#vm;
     const waiting = [...during];
