@@ -61,7 +61,7 @@ export async function benchPolicy(options: PolicyBench): Promise<BenchReport> {
   }
   const missing = wanted.flatMap((part) => PARTS[part]!.needs).find((file) => !existsSync(`${options.data}/${file}`));
   if (missing !== undefined) {
-    const right = 'a --data FOLDER with it, or --only made, which needs none, would be right';
+    const right = 'name its folder with --data, or run --only made, which needs no data';
     throw new TagalongError('TRACE_UNREADABLE', `${options.data}/${missing}: is missing; ${right}`);
   }
   const rows: BenchRow[] = [];

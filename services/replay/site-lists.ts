@@ -34,7 +34,7 @@ export const DEFAULT_SITE = {
  * Reads a list of sites, which may be gzipped. CSV has the columns site, lat and lon, and optionally slots; other columns are ignored.
  * GeoJSON has Points whose name is the property `site` or `name`, else their id, with an optional property `slots`. `fitName` adapts the
  * names to the event schema.
- * @throws TagalongError SITES_INVALID, as `FILE:LINE: field: what is wrong, what would be right`
+ * @throws TagalongError SITES_INVALID, as `FILE:LINE: field: what is wrong; what to write instead`
  */
 export async function readSites(path: string): Promise<SiteSpec[]> {
   const rows = await readRows(path);
@@ -44,12 +44,12 @@ export async function readSites(path: string): Promise<SiteSpec[]> {
     const site = siteIn(row, (fault) => invalid(path, line, fault));
     const before = lineOf.get(site.site);
     if (before !== undefined) {
-      throw invalid(path, line, `site: "${site.site}" is already in line ${before}, one line a site would be right`);
+      throw invalid(path, line, `site: "${site.site}" is already in line ${before}; give each site one line`);
     }
     lineOf.set(site.site, line);
     return site;
   });
-  if (sites.length === 0) throw invalid(path, 2, 'no site in the list, at least one would be right');
+  if (sites.length === 0) throw invalid(path, 2, 'the list has no site; add at least one');
   return sites;
 }
 
@@ -75,7 +75,7 @@ async function csvRows(path: string): Promise<Row[]> {
   const columns = header?.fields.map((field) => field.trim()) ?? [];
   for (const column of ['site', 'lat', 'lon']) {
     if (!columns.includes(column)) {
-      throw invalid(path, 1, `no column "${column}" in the header, one with site,lat,lon would be right`);
+      throw invalid(path, 1, `the header has no column "${column}"; it needs site,lat,lon`);
     }
   }
   return rows.map(({ fields, line }) => ({
@@ -88,7 +88,7 @@ async function featureRows(path: string): Promise<Row[]> {
   const rows: Row[] = [];
   for await (const features of featuresIn(path)) {
     for (const { id, properties, type, coordinates, line } of features) {
-      if (type !== 'Point') throw invalid(path, line, 'geometry: no Point, one for each site would be right');
+      if (type !== 'Point') throw invalid(path, line, 'geometry: is no Point; give a Point for each site');
       const [lon, lat] = Array.isArray(coordinates) ? coordinates : [];
       const site = fieldOf(properties.site) ?? fieldOf(properties.name) ?? fieldOf(id);
       const slots = fieldOf(properties.slots);
@@ -102,10 +102,10 @@ function siteIn({ fields: text }: Row, fail: (fault: string) => Error): SiteSpec
   const number = (field: string, right: string, fits: (value: number) => boolean) => {
     const value = decimal(text[field]);
     if (fits(value)) return value;
-    const what = text[field] ? `${JSON.stringify(shortened(text[field]))} does not do` : 'is missing';
-    throw fail(`${field}: ${what}, ${right} would be right`);
+    const what = text[field] ? `${JSON.stringify(shortened(text[field]))} is out of range` : 'is missing';
+    throw fail(`${field}: ${what}; give ${right}`);
   };
-  if (!text.site) throw fail('site: is missing, a name would be right');
+  if (!text.site) throw fail('site: is missing; give a name');
   return {
     site: fitName(text.site),
     lat: number('lat', 'degrees from -90 to 90', (lat) => Math.abs(lat) <= 90),

@@ -67,7 +67,7 @@ async function tellPatiently(webhook: Webhook, body: object, stopped: AbortSigna
     if (refusal === undefined) return;
     const { why, isFinal, cause } = refusal;
     if (isFinal || pauseMs === undefined) {
-      const message = `webhook ${webhook.name}: ${why}; a status of 200 to 299 would be right`;
+      const message = `webhook ${webhook.name}: ${why}; the receiver has to answer with a status from 200 to 299`;
       throw new TagalongError('WEBHOOK_FAILED', message, { cause });
     }
     await pause(pauseMs, undefined, { signal: stopped });
@@ -93,9 +93,12 @@ async function tell({ url, token }: Webhook, body: object): Promise<Refusal | un
     await response.body?.cancel();
     const { ok, status } = response;
     if (ok) return undefined;
-    return { why: `answered ${status}`, isFinal: status >= 400 && status < 500 && !LATER.includes(status) };
+    return {
+      why: `the receiver answered ${status}`,
+      isFinal: status >= 400 && status < 500 && !LATER.includes(status),
+    };
   } catch (cause) {
     const isLate = (cause as Error).name === 'TimeoutError';
-    return { why: isLate ? `no answer within ${TIMEOUT_MS / 1000} s` : 'nobody answers', isFinal: false, cause };
+    return { why: isLate ? `no answer within ${TIMEOUT_MS / 1000} s` : 'no server answers', isFinal: false, cause };
   }
 }

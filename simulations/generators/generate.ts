@@ -78,7 +78,7 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
     const whole = COUNTS.includes(key);
     if (!(Number(value) > 0) || !Number.isFinite(Number(value)) || (whole && !Number.isInteger(Number(value)))) {
       const right = whole ? 'a whole number above 0' : 'a number above 0';
-      throw new TagalongError('USAGE', `--generate: ${key}: "${value}"; ${right} would be right`);
+      throw new TagalongError('USAGE', `--generate: ${key}: is "${value}"; give ${right}`);
     }
     return [key, Number(value)];
   });

@@ -41,8 +41,8 @@ const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost'];
 export async function follow(address: string): Promise<Follower> {
   const url = URL.parse(address);
   if (url?.protocol !== 'tcp:' || !LOOPBACK.includes(url.hostname) || url.port === '' || url.username === '') {
-    const right = 'tcp://NAME:TOKEN@127.0.0.1:PORT would be right, as "tagalong replay --processes" gives it';
-    throw new TagalongError('USAGE', `${CLOCK_VARIABLE}: not the address of a clock on this host; ${right}`);
+    const right = 'give tcp://NAME:TOKEN@127.0.0.1:PORT, as "tagalong replay --processes" does';
+    throw new TagalongError('USAGE', `${CLOCK_VARIABLE}: is not the address of a clock on this host; ${right}`);
   }
   const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) });
   await once(socket, 'connect').catch((cause) => {

@@ -23,7 +23,7 @@ test('bench policy without recorded movements fails with one line that says how 
   const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(
-    /^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp\/cells\.csv: is missing; .* would be right\n$/,
+    /^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp\/cells\.csv: is missing; .*--data.*\n$/,
   );
   const unknown = await tagalong(['bench', 'policy', '--only', 'wang,else']);
   expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --only: no part "else"') });

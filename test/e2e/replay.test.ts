@@ -87,7 +87,7 @@ test('a trace in order of its users is played, with a warning', async () => {
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
   const { code, stdout, stderr } = await tagalong(args);
   expect(code, stderr).toBe(0);
-  expect(stdout).toContain('a trace in order of time would be right');
+  expect(stdout).toContain('sort the trace by time');
 });
 
 test('rows that cannot be read are counted, and the first is named; with --strict it ends the replay', async () => {

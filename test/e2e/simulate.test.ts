@@ -304,7 +304,7 @@ describe('a trace of one user', () => {
     const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(
-      /; most positions are not on the earth: latitude and longitude in degrees would be right\n$/,
+      /; most positions are not on the earth; .*\n$/,
     );
   });
 

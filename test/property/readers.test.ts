@@ -29,7 +29,7 @@ async function outcomeOf(content: Uint8Array, format: TraceFormat): Promise<Outc
     if (!(error instanceof TagalongError)) throw error;
     expect(error.code).toBe('TRACE_UNREADABLE');
     expect(error.message.startsWith(`${path}:`)).toBe(true);
-    expect(error.message).toMatch(/would be right$|cannot be read: /);
+    expect(error.message).not.toContain('\n');
     expect(error.message.length).toBeLessThan(1000);
     return error;
   } finally {

@@ -18,7 +18,7 @@ export function processesOption(text: string): Processes {
   for (const pair of text.split(',')) {
     const [, service, n] = /^\s*(\w+)=(\d{1,2})\s*$/.exec(pair) ?? [];
     if (service === undefined || !(service in counts) || Number(n) === 0) {
-      throw new InvalidArgumentError(`"${pair}" does not do; give ingest=1,placement=2,migrator=2, each at least 1.`);
+      throw new InvalidArgumentError(`"${pair}" is wrong; give ingest=1,placement=2,migrator=2, each at least 1.`);
     }
     counts[service as keyof Processes] = Number(n);
   }
@@ -28,7 +28,7 @@ export function processesOption(text: string): Processes {
 /** A TCP port; 0 is any free port. */
 export function portOption(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
-    throw new InvalidArgumentError('Give a port from 0 to 65535; 0 is whichever is free.');
+    throw new InvalidArgumentError('Give a port from 0 to 65535; 0 takes a free port.');
   }
   return Number(text);
 }

@@ -40,7 +40,7 @@ export function traceOptionsOf({
   gapSeconds,
 }: TraceReading): TraceOptions {
   if (gapSeconds !== undefined && everySeconds === undefined) {
-    throw new TagalongError('USAGE', '--gap-seconds goes with --every-seconds: without it nothing is interpolated');
+    throw new TagalongError('USAGE', '--gap-seconds: needs --every-seconds, because nothing is interpolated without it; give both');
   }
   return {
     strict,
@@ -72,7 +72,7 @@ export function columnsOption(text: string): ColumnNames {
     const name = pair.slice(at + 1).trim();
     if (!COLUMNS.includes(column) || name === '' || column in names) {
       throw new InvalidArgumentError(
-        `"${pair}" does not do; give ${COLUMNS.join(', ')} once each, as user=cab_id,t=ts.`,
+        `"${pair}" is wrong; give ${COLUMNS.join(', ')} once each, as user=cab_id,t=ts.`,
       );
     }
     names[column] = name;

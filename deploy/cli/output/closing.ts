@@ -50,7 +50,7 @@ function totals(summary: Summary): [string, string][] {
     const hint = placeHint(locations.implausible, locations.given);
     if (hint) rows.push(['', hint]);
     if (isUnordered(summary))
-      rows.push(['', 'most rows come too late to count: a trace in order of time would be right']);
+      rows.push(['', 'most rows come too late to count; sort the trace by time']);
   }
   return rows;
 }

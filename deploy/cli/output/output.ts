@@ -20,7 +20,7 @@ export async function openOutput(option: string, path: string): Promise<FileHand
     return await open(path, 'w');
   } catch (cause) {
     const why = (cause as Error).message;
-    const message = `${option} ${path}: cannot be written (${why}); a file in a folder of yours would do`;
+    const message = `${option} ${path}: cannot be written (${why}); name a file in a folder that you may write to`;
     throw new TagalongError('USAGE', message, { cause });
   }
 }

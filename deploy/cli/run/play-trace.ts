@@ -100,7 +100,7 @@ async function begin(trace: Trace, path: string): Promise<{ startMs: number; bat
   const { value: first, done } = await rest.next();
   if (done || first[0] === undefined) {
     const { firstBad } = trace.report;
-    throw new TagalongError('TRACE_UNREADABLE', firstBad ?? `${path}: no position in it, at least one would be right`);
+    throw new TagalongError('TRACE_UNREADABLE', firstBad ?? `${path}: has no position; give a trace with at least one`);
   }
   const batches = async function* () {
     yield first;

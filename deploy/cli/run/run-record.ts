@@ -63,7 +63,7 @@ export async function runRecord({ config: path, out: outPath, seconds }: RecordO
 /** The file holds users' positions: only its owner may read it. */
 async function openTrace(path: string): Promise<FileHandle> {
   if (!/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
-    throw new TagalongError('USAGE', `--out ${path}: a name that ends in .ndjson or .ndjson.gz would be right`);
+    throw new TagalongError('USAGE', `--out ${path}: must end in .ndjson or .ndjson.gz`);
   }
   try {
     return await open(path, 'w', 0o600);
@@ -71,7 +71,7 @@ async function openTrace(path: string): Promise<FileHandle> {
     const why = (cause as Error).message;
     throw new TagalongError(
       'USAGE',
-      `--out ${path}: cannot be written (${why}); a file in a folder of yours would do`,
+      `--out ${path}: cannot be written (${why}); name a file in a folder that you may write to`,
       {
         cause,
       },

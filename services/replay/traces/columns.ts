@@ -34,10 +34,13 @@ export async function readColumns<C extends string>(
     }
     throw new TagalongError(
       'TRACE_UNREADABLE',
-      `${path}:1: no column "${missing}" in the header, one with ${wanted.join(',')} would be right`,
+      `${path}:1: the header has no column "${missing}"; it needs ${wanted.join(',')}`,
     );
   }
-  throw new TagalongError('TRACE_UNREADABLE', `${path}:1: empty, a header with ${wanted.join(',')} would be right`);
+  throw new TagalongError(
+    'TRACE_UNREADABLE',
+    `${path}:1: the file is empty; begin it with the header ${wanted.join(',')}`,
+  );
 }
 
 async function* recordsIn(path: string): AsyncGenerator<readonly CsvRecord[], void, void> {

@@ -93,7 +93,7 @@ async function* quotedRecords(
     if (!(cause instanceof CsvError)) throw cause;
     if (cause.code === 'CSV_MAX_RECORD_SIZE') throw tooLong(path, line);
     const what = cause.code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quote is opened and never closed' : cause.message;
-    throw new TagalongError('TRACE_UNREADABLE', `${path}:${line}: ${what}, CSV as in RFC 4180 would be right`, {
+    throw new TagalongError('TRACE_UNREADABLE', `${path}:${line}: ${what}; write CSV as in RFC 4180`, {
       cause,
     });
   }

@@ -11,7 +11,7 @@ import { shortened } from './row.ts';
 import { TDRIVE_FILE, TDRIVE_LINE } from './tdrive.ts';
 
 const KNOWN =
-  'known are csv (a header with user,t,lat,lon), events (CloudEvents, one a line), cabspotting (new_<cab>.txt), gpx (*.gpx), geolife (*.plt), tdrive (<taxi>.txt), porto (CSV with POLYLINE), rome (taxi;time;POINT(lat lon)), sumo-fcd (XML), owntracks (JSON) and geojson, each also gzipped; --format says which';
+  'give csv (a header with user,t,lat,lon), events (CloudEvents, one a line), cabspotting (new_<cab>.txt), gpx (*.gpx), geolife (*.plt), tdrive (<taxi>.txt), porto (CSV with POLYLINE), rome (taxi;time;POINT(lat lon)), sumo-fcd (XML), owntracks (JSON) or geojson, each also gzipped, or name the format with --format';
 
 /** The formats that may be folders, by the names of their files. */
 const FOLDERS: readonly (readonly [TraceFormat, RegExp])[] = [
@@ -84,5 +84,5 @@ function formatOfXml(path: string, text: string): TraceFormat {
 }
 
 function unknown(path: string, found: string): TagalongError {
-  return new TagalongError('TRACE_UNREADABLE', `${path}: format not known: found ${found}; ${KNOWN}`);
+  return new TagalongError('TRACE_UNREADABLE', `${path}: the format is not known (found ${found}); ${KNOWN}`);
 }

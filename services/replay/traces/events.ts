@@ -17,7 +17,7 @@ export const openEvents = lineFormat(/\.(ndjson|jsonl)(\.gz)?$/i, 'files *.ndjso
     return rows.read({ user, t: String(atMs / 1000), lat: String(lat), lon: String(lon), presence }, file, number);
   } catch (error) {
     if (!(error instanceof TagalongError) || error.code !== 'EVENT_INVALID') throw error;
-    rows.bad(file, number, `event: ${error.message}, a CloudEvent a line would be right`);
+    rows.bad(file, number, `event: ${error.message}; write one CloudEvent a line`);
     return undefined;
   }
 });

@@ -77,7 +77,7 @@ export async function filesOf(path: string, pattern: RegExp, wanted: string): Pr
   if (files.length > 0) return files;
   throw new TagalongError(
     'TRACE_UNREADABLE',
-    `${path}: a folder without ${wanted}; one with such files would be right`,
+    `${path}: the folder has no ${wanted}; name a folder with such files, or one file`,
   );
 }
 
@@ -88,5 +88,9 @@ export function stem(path: string): string {
 
 function unreadable(path: string, cause: unknown): Error {
   if (cause instanceof TagalongError) return cause;
-  return new TagalongError('TRACE_UNREADABLE', `${path}: cannot be read: ${(cause as Error).message}`, { cause });
+  return new TagalongError(
+    'TRACE_UNREADABLE',
+    `${path}: cannot be read (${(cause as Error).message}); name a whole file that you may read`,
+    { cause },
+  );
 }

@@ -33,7 +33,10 @@ export async function* featuresIn(file: string): AsyncGenerator<readonly Feature
     });
   }
   if (some) return;
-  throw new TagalongError('TRACE_UNREADABLE', `${file}:1: no features, a FeatureCollection with some would be right`);
+  throw new TagalongError(
+    'TRACE_UNREADABLE',
+    `${file}:1: the file has no features; give a FeatureCollection with features`,
+  );
 }
 
 function recordOf(value: unknown): Record<string, unknown> {

@@ -27,7 +27,7 @@ async function* fixesIn(file: string, rows: Rows): AsyncGenerator<readonly Fix[]
   let point: { lat: string | undefined; lon: string | undefined; t: string | undefined; line: number } | undefined;
   const pieces = readXml(
     file,
-    { root: 'gpx', right: 'GPX 1.1' },
+    { root: 'gpx', wanted: 'GPX 1.1' },
     {
       open(path, { lat, lon }, line) {
         if (path.at(-1) === 'trk') name = '';

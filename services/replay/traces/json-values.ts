@@ -26,7 +26,7 @@ export async function* jsonValues(path: string, at: string): AsyncGenerator<read
   let sinceValue = 0;
   let depth = 0;
   const fail = (what: string, cause?: unknown) =>
-    new TagalongError('TRACE_UNREADABLE', `${path}:${line}: ${what} would be right`, { cause });
+    new TagalongError('TRACE_UNREADABLE', `${path}:${line}: ${what}`, { cause });
   const parser = new TokenParser({ paths: [at], keepStack: false });
   parser.onValue = ({ value }) => {
     values.push({ value, line });
@@ -36,17 +36,17 @@ export async function* jsonValues(path: string, at: string): AsyncGenerator<read
   tokenizer.onToken = (token) => {
     if (token.token === TokenType.LEFT_BRACE || token.token === TokenType.LEFT_BRACKET) depth++;
     if (token.token === TokenType.RIGHT_BRACE || token.token === TokenType.RIGHT_BRACKET) depth--;
-    if (depth > DEEPEST) throw fail(`values within more than ${DEEPEST} others, fewer`);
+    if (depth > DEEPEST) throw fail(`values are nested more than ${DEEPEST} deep; nest them less`);
     parser.write(token);
   };
   const take = (text: string) => {
     sinceValue += text.length;
-    if (sinceValue > LONGEST_VALUE) throw fail(`a value of more than ${LONGEST_VALUE} characters, a shorter one`);
+    if (sinceValue > LONGEST_VALUE) throw fail(`a value has more than ${LONGEST_VALUE} characters; split it`);
     try {
       tokenizer.write(text);
     } catch (cause) {
       if (cause instanceof TagalongError) throw cause;
-      throw fail(`not JSON (${(cause as Error).message.split('\n')[0]?.slice(0, 200)}), JSON`, cause);
+      throw fail(`not JSON (${(cause as Error).message.split('\n')[0]?.slice(0, 200)}); mend the file`, cause);
     }
   };
   for await (const text of readText(path)) {
@@ -59,5 +59,5 @@ export async function* jsonValues(path: string, at: string): AsyncGenerator<read
     if (values.length > 0) yield values;
     values = [];
   }
-  if (!parser.isEnded) throw fail('the file ends before its JSON does, all of it');
+  if (!parser.isEnded) throw fail('the file ends before its JSON does; give the whole file');
 }

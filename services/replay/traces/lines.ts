@@ -38,6 +38,6 @@ function withoutReturn(line: string): string {
 export function tooLong(path: string, line: number): TagalongError {
   return new TagalongError(
     'TRACE_UNREADABLE',
-    `${path}:${line}: a record of more than ${LONGEST_LINE} characters, one line a row would be right`,
+    `${path}:${line}: a record has more than ${LONGEST_LINE} characters; write one line for each row`,
   );
 }

@@ -41,7 +41,7 @@ function parsed(text: string): unknown {
 
 function fixOf({ value, line }: JsonValue, file: string, rows: Rows): Fix | undefined {
   if (typeof value !== 'object' || value === null) {
-    rows.bad(file, line, 'no JSON object, one with _type would be right');
+    rows.bad(file, line, 'the record is no JSON object; give one with _type');
     return undefined;
   }
   const { _type, topic, tid, tst, lat, lon } = value as Record<string, unknown>;

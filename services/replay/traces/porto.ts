@@ -27,7 +27,7 @@ export const openPorto: OpenFormat = async (path) => {
           rows.bad(
             path,
             line,
-            `POLYLINE: ${JSON.stringify(shortened(polyline ?? ''))} is none, [[lon,lat],…] would be right`,
+            `POLYLINE: ${JSON.stringify(shortened(polyline ?? ''))} is no list of points; give [[lon,lat],…]`,
           );
         } else if (points.length === 0) {
           rows.other();

@@ -7,7 +7,7 @@ export interface TraceReport {
   rows: number;
   /** Rows that were skipped. */
   bad: number;
-  /** The first skipped row, as `FILE:LINE: field: what is wrong, what would be right`. */
+  /** The first skipped row, as `FILE:LINE: field: what is wrong; what to write instead`. */
   firstBad?: string;
   /** Records that are not positions in their format, such as events of other types. They do not count as rows. Absent if there are none. */
   others?: number;

@@ -12,7 +12,7 @@ export const openRome = lineFormat(/^taxi_.+\.txt(\.gz)?$/, 'files taxi_<month>.
   const [user, t, point] = line.split(';').map((field) => field.trim());
   if (!point?.startsWith('POINT') || !point.endsWith(')')) {
     const found = JSON.stringify(shortened(point ?? line));
-    rows.bad(file, number, `point: ${found} is none, taxi;time;POINT(lat lon) would be right`);
+    rows.bad(file, number, `point: ${found} is no point; write taxi;time;POINT(lat lon)`);
     return undefined;
   }
   const [lat, lon] = point

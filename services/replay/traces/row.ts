@@ -19,7 +19,7 @@ export interface RawRow {
 export interface Rows {
   /** Reads one row; undefined if it is bad. */
   read(row: RawRow, file: string, line: number): Fix | undefined;
-  /** Counts a row that has no fields. @param fault what is wrong, what would be right */
+  /** Counts a row that has no fields. @param fault what is wrong; what to write instead */
   bad(file: string, line: number, fault: string): void;
   /** Counts a record that is not a position, as its format allows. It is not a row. */
   other(): void;
@@ -125,7 +125,7 @@ function faultIn(row: RawRow): string {
 
 function fault(field: string, text: string | undefined, wrong: string, right: string): string {
   const what = text?.trim() ? `${JSON.stringify(shortened(text))} ${wrong}` : 'is missing';
-  return `${field}: ${what}, ${right} would be right`;
+  return `${field}: ${what}; give ${right}`;
 }
 
 /** Cuts a text to 40 characters for a message of one line. */

@@ -19,7 +19,7 @@ async function* fixesIn(file: string, rows: Rows): AsyncGenerator<readonly Fix[]
   let t: string | undefined;
   const pieces = readXml(
     file,
-    { root: 'fcd-export', right: "SUMO's fcd-export" },
+    { root: 'fcd-export', wanted: "SUMO's fcd-export" },
     {
       open(path, attributes, line) {
         const element = path.at(-1)!;
@@ -46,6 +46,6 @@ async function* fixesIn(file: string, rows: Rows): AsyncGenerator<readonly Fix[]
 function notGeographic(file: string, line: number, x: string, y: string): TagalongError {
   return new TagalongError(
     'TRACE_UNREADABLE',
-    `${file}:${line}: x=${decimal(x)} y=${decimal(y)} are metres of the network and no degrees, FCD that SUMO writes with --fcd-output.geo would be right`,
+    `${file}:${line}: x=${decimal(x)} y=${decimal(y)} are metres of the network, not degrees; write the file with SUMO's --fcd-output.geo`,
   );
 }

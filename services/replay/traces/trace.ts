@@ -72,7 +72,7 @@ export async function openTrace(path: string, options: TraceOptions = {}): Promi
   // Named columns mean CSV, whatever the first line looks like.
   const format = options.format ?? (columns ? 'csv' : await detectFormat(path));
   if (columns && format !== 'csv') {
-    throw new TagalongError('USAGE', `--columns: ${format} has none to be named, they are for csv`);
+    throw new TagalongError('USAGE', `--columns: goes with csv only, and this is ${format}; leave it out`);
   }
   const { open, sorted } = FORMATS[format];
   const fixes = await open(path, columns ?? {});

@@ -21,5 +21,5 @@ export function lossWords({ bad, firstBad, others = 0 }: TraceReport): string {
 /** A hint if most positions are out of range: the numbers may be coordinates of a plane, or in another order. */
 export function placeHint(counts: Readonly<Record<string, number>>, given: number): string | undefined {
   if ((counts['out-of-range'] ?? 0) <= given / 2) return undefined;
-  return 'most positions are not on the earth: latitude and longitude in degrees would be right';
+  return 'most positions are not on the earth; give latitude and longitude in degrees';
 }

@@ -18,27 +18,27 @@ const DEEPEST = 100;
 /**
  * Reads a file to its end. It yields after every piece, so that the caller can pass on what it has found so far.
  * @param root the name of the outermost element
- * @param right what would be right, for messages
+ * @param wanted the format, for messages
  * @throws TagalongError TRACE_UNREADABLE if the file is not well-formed, is cut off, or has another root
  */
 export async function* readXml(
   file: string,
-  { root, right }: { readonly root: string; readonly right: string },
+  { root, wanted }: { readonly root: string; readonly wanted: string },
   elements: Elements,
 ): AsyncGenerator<void, void, void> {
   const parser = sax.parser(true);
   const path: string[] = [];
   let rooted = false;
   const fail = (what: string) =>
-    new TagalongError('TRACE_UNREADABLE', `${file}:${parser.line + 1}: ${what}, ${right} would be right`);
+    new TagalongError('TRACE_UNREADABLE', `${file}:${parser.line + 1}: ${what}; give ${wanted}`);
   parser.onerror = (error) => {
-    throw fail(`not well-formed XML (${error.message.split('\n')[0]})`);
+    throw fail(`the XML is not well-formed (${error.message.split('\n')[0]})`);
   };
   parser.onopentag = ({ name, attributes }) => {
     rooted = true;
     path.push(name.slice(name.indexOf(':') + 1));
-    if (path.length === 1 && path[0] !== root) throw fail(`XML with the root <${name.slice(0, 40)}>`);
-    if (path.length > DEEPEST) throw fail(`elements within more than ${DEEPEST} others`);
+    if (path.length === 1 && path[0] !== root) throw fail(`the root of the XML is <${name.slice(0, 40)}>`);
+    if (path.length > DEEPEST) throw fail(`elements are nested more than ${DEEPEST} deep`);
     elements.open(path, attributes as Record<string, string>, parser.line + 1);
   };
   const text = (piece: string) => elements.text?.(path, piece);
@@ -54,6 +54,6 @@ export async function* readXml(
   }
   parser.close();
   // The parser does not report a file without elements.
-  if (!rooted) throw fail('no element');
+  if (!rooted) throw fail('the file has no element');
   yield;
 }

@@ -134,9 +134,9 @@ describe('generate refuses', () => {
     ['constructor', /no "constructor"/],
     ['ferry,boats=3', /"boats=3"; .*key=value.*users, /],
     ['ferry,users', /"users"; .*key=value/],
-    ['ferry,users=0', /users: "0"; a whole number above 0/],
-    ['ferry,users=1.5', /users: "1.5"; a whole number above 0/],
-    ['ferry,stopS=long', /stopS: "long"; a number above 0/],
+    ['ferry,users=0', /users: .*a whole number above 0/],
+    ['ferry,users=1.5', /users: .*a whole number above 0/],
+    ['ferry,stopS=long', /stopS: .*a number above 0/],
     ['ferry,sites=7', /no grid of 7 sites/],
   ])('%s', (text, message) => {
     expect(() => generate(text, 1)).toThrow(

