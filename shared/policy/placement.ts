@@ -22,7 +22,7 @@ import {
 } from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
-import { type Explained, refusalWords } from './decide/words.ts';
+import { type Explained, refusalEnd, refusalWords } from './decide/words.ts';
 import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
@@ -190,10 +190,20 @@ export class Placement implements Core<PlacementOutput> {
   order(vmId: string, siteId: string, nowMs: number): void {
     const vm = this.#vmTable.known(vmId);
     const site = this.sites.known(siteId);
-    if (vm.state === 'moving') throw moveRefused(vmId, siteId, 'it is moving already');
-    if (vm.home.index < 0) throw moveRefused(vmId, siteId, `nobody speaks for its home, ${vm.home.id}`);
+    if (vm.state === 'moving')
+      throw moveRefused(vmId, siteId, 'it is already moving; wait until that move ends, or cancel it');
+    if (vm.home.index < 0)
+      throw moveRefused(
+        vmId,
+        siteId,
+        `its home ${vm.home.id} sends no heartbeats; start that site, or declare it again`,
+      );
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
-    if (rejected !== undefined) throw moveRefused(vmId, siteId, `${refusalWords(rejected)} (${rejected})`);
+    if (rejected !== undefined) {
+      const until = refusalEnd(rejected);
+      const next = until === undefined ? '' : `; order it again when ${until}`;
+      throw moveRefused(vmId, siteId, `${refusalWords(rejected)}${next} (${rejected})`);
+    }
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     vm.reason = choice.reason;

@@ -7,23 +7,26 @@ import type { LastMove } from '../state/state.ts';
 /** The answer to `GET /v1/vms/:vm/explanation`. */
 export type Explained = Explanation & { readonly vm: string; readonly home: string; readonly lastMove?: LastMove };
 
-/** The words for a refusal, by filter. */
-const REFUSALS: Readonly<Record<FilterName, string>> = {
-  draining: 'it is draining',
-  silent: 'it has sent no heartbeat for too long',
-  full: 'it is full',
-  'no-path': 'no network path leads there',
-  'just-left': 'the VM left it only minutes ago',
-  'move-budget-spent': 'the VM has moved as often as allowed in the last hour',
-  'source-busy': 'the home already has as many moves as allowed',
-  'destination-busy': 'it already has as many moves as allowed',
-  'path-busy': 'the paths to it already carry as many moves as allowed',
-  'not-converging': 'the VM writes to its memory faster than the paths there can copy it',
-  'automation-paused': 'an operator has paused automatic moves',
+/** The words for a refusal, and for what ends it, by filter. */
+const REFUSALS: Readonly<Record<FilterName, readonly [why: string, until: string]>> = {
+  draining: ['it is draining', 'an operator ends the drain (tagalong drain SITE --off)'],
+  silent: ['it has sent no heartbeat for too long', 'it sends heartbeats again'],
+  full: ['it is full', 'a VM leaves it'],
+  'no-path': ['no network path leads there', 'both sites have an uplink of the same provider; waiting does not help'],
+  'just-left': ['the VM left it only minutes ago', 'policy.returnPauseMs has passed'],
+  'move-budget-spent': [
+    'the VM has moved as often as allowed in the last hour',
+    'the first of these moves is an hour old',
+  ],
+  'source-busy': ['the home already has as many moves as allowed', 'one of these moves ends'],
+  'destination-busy': ['it already has as many moves as allowed', 'one of these moves ends'],
+  'path-busy': ['the paths to it already carry as many moves as allowed', 'one of these moves ends'],
+  'not-converging': ['the VM writes to its memory faster than the paths there can copy it', 'the VM writes less'],
+  'automation-paused': [
+    'an operator has paused automatic moves',
+    'an operator resumes them, on the dashboard or by PUT /v1/automation',
+  ],
 };
-
-/** The filters that only a change of the installation ends: waiting does not help. */
-const PERMANENT: ReadonlySet<string> = new Set<FilterName>(['no-path']);
 
 /** The words for the reason of an idle VM. */
 const UNPOPULATED: Readonly<Record<string, string>> = {
@@ -35,7 +38,12 @@ const UNPOPULATED: Readonly<Record<string, string>> = {
 
 /** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
 export function refusalWords(filter: string): string {
-  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName] : `"${filter}" refuses it`;
+  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName][0] : `"${filter}" refuses it`;
+}
+
+/** What ends the refusal, as a clause after "when"; undefined for a filter of another version. */
+export function refusalEnd(filter: string): string | undefined {
+  return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName][1] : undefined;
 }
 
 /** The explanation as one sentence. @param movingTo the destination of the VM's move under way; undefined if it is unknown */
@@ -53,21 +61,20 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
         ? `${vm} is about to leave ${home}: its move is ordered.`
         : `${vm} is moving from ${home} to ${movingTo}.`;
     case 'cooling':
-      return `${vm} stays at ${home} for now: its last move has only just ended${ending(explained)}.`;
+      return `${vm} stays at ${home}: its last move has only just ended${ending(explained)}. It can move again when policy.coolingMs has passed.`;
     case 'backing-off':
-      return `${vm} stays at ${home} for now: its last move failed${ending(explained)}, and it waits before the next attempt.`;
+      return `${vm} stays at ${home}: its last move failed${ending(explained)}. The next attempt follows when policy.backOffMs has passed, and later after each further failure.`;
     case 'evacuating':
-      return `${vm} must leave ${home}, which is draining or silent, but no site can accept it at the moment.`;
+      return `${vm} must leave ${home}, which is draining or silent. It leaves as soon as a site can accept it.`;
   }
   if (best === undefined) return `${vm} stays at ${home}: no site serves its ${counted(sessions, 'user')} better.`;
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
   if (reason === 'gain-too-small')
     return `${vm} stays at ${home}: ${better}, which is too little ever to be worth the move.`;
   if (best.rejected !== undefined) {
-    if (PERMANENT.has(best.rejected)) {
-      return `${vm} stays at ${home}: ${better}, but ${refusalWords(best.rejected)}. Waiting does not change that.`;
-    }
-    return `${vm} stays at ${home} for now: ${better}, but ${refusalWords(best.rejected)}.`;
+    const until = refusalEnd(best.rejected);
+    const end = until === undefined ? '' : ` It can move there when ${until}.`;
+    return `${vm} stays at ${home}: ${better}, but ${refusalWords(best.rejected)}.${end}`;
   }
   if (reason === 'users-quiet') {
     return `${vm} is still at ${home}: ${better}, but ${quiet(explained)}; it moves when a user reports a position.`;
@@ -75,7 +82,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   if (state === 'drifting') {
     return `${vm} is still at ${home}: ${better}; it moves as soon as this has lasted long enough to be worth the move.`;
   }
-  return `${vm} stays at ${home}: ${better}, which is not worth the move so far.`;
+  return `${vm} stays at ${home}: ${better}, which is not worth the cost of the move.`;
 }
 
 /** The words for the reasons for which placement cancels a move. */

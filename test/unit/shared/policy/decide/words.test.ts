@@ -52,7 +52,7 @@ describe('why a VM stays or goes', () => {
         reason: 'home-is-best',
         lastMove: { to: 'east', ended: 'cancelled', reason: 'policy: overtaken', atMs: 0 },
       },
-      'desk stays at west for now: its last move has only just ended: the move to east was cancelled because its users turned back.',
+      'desk stays at west: its last move has only just ended: the move to east was cancelled because its users turned back. It can move again when policy.coolingMs has passed.',
     ],
     [
       {
@@ -60,7 +60,7 @@ describe('why a VM stays or goes', () => {
         reason: 'move-failed',
         lastMove: { to: 'east', ended: 'failed', reason: 'AGENT_UNREACHABLE', atMs: 0 },
       },
-      'desk stays at west for now: its last move failed (to east: AGENT_UNREACHABLE), and it waits before the next attempt.',
+      'desk stays at west: its last move failed (to east: AGENT_UNREACHABLE). The next attempt follows when policy.backOffMs has passed, and later after each further failure.',
     ],
     [{ reason: 'gain-too-small' }, `desk stays at west: ${better}, which is too little ever to be worth the move.`],
     [
@@ -79,24 +79,38 @@ describe('why a VM stays or goes', () => {
       },
       `desk is still at west: ${better}, but its last user reports every 12.0 s and has been silent for 95.0 s; it moves when a user reports a position.`,
     ],
-    [{}, `desk stays at west: ${better}, which is not worth the move so far.`],
+    [{}, `desk stays at west: ${better}, which is not worth the cost of the move.`],
     [
       { state: 'drifting', candidates: refused('no-path') },
-      `desk stays at west: ${better}, but no network path leads there. Waiting does not change that.`,
+      `desk stays at west: ${better}, but no network path leads there. It can move there when both sites have an uplink of the same provider; waiting does not help.`,
     ],
-    [{ state: 'drifting', candidates: refused('full') }, `desk stays at west for now: ${better}, but it is full.`],
+    [
+      { state: 'drifting', candidates: refused('full') },
+      `desk stays at west: ${better}, but it is full. It can move there when a VM leaves it.`,
+    ],
+    [
+      { state: 'drifting', candidates: refused('draining') },
+      `desk stays at west: ${better}, but it is draining. It can move there when an operator ends the drain (tagalong drain SITE --off).`,
+    ],
+    [
+      { state: 'drifting', candidates: refused('automation-paused') },
+      `desk stays at west: ${better}, but an operator has paused automatic moves. It can move there when an operator resumes them, on the dashboard or by PUT /v1/automation.`,
+    ],
     [
       { state: 'drifting', candidates: refused('some-new-filter') },
-      `desk stays at west for now: ${better}, but "some-new-filter" refuses it.`,
+      `desk stays at west: ${better}, but "some-new-filter" refuses it.`,
     ],
-    [{ state: 'cooling' }, 'desk stays at west for now: its last move has only just ended.'],
+    [
+      { state: 'cooling' },
+      'desk stays at west: its last move has only just ended. It can move again when policy.coolingMs has passed.',
+    ],
     [
       { state: 'backing-off' },
-      'desk stays at west for now: its last move failed, and it waits before the next attempt.',
+      'desk stays at west: its last move failed. The next attempt follows when policy.backOffMs has passed, and later after each further failure.',
     ],
     [
       { state: 'evacuating' },
-      'desk must leave west, which is draining or silent, but no site can accept it at the moment.',
+      'desk must leave west, which is draining or silent. It leaves as soon as a site can accept it.',
     ],
   ])('%j', (differs, sentence) => {
     expect(inPlainWords({ ...EXPLAINED, ...differs }, undefined)).toBe(sentence);
