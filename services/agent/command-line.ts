@@ -84,7 +84,10 @@ export function commandLine(
   const image = Object.hasOwn(images, machine.image) ? images[machine.image] : undefined;
   if (image === undefined) {
     const known = Object.keys(images).join(', ') || 'none';
-    throw new TagalongError('IMAGE_UNKNOWN', `${vm}: no image "${machine.image}" here; qemu.images has ${known}`);
+    throw new TagalongError(
+      'IMAGE_UNKNOWN',
+      `${vm}: this site has no image "${machine.image}"; name one of qemu.images: ${known}`,
+    );
   }
   const { taps } = deviceNames(vm);
   const card = (nic: 0 | 1) => [

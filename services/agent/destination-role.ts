@@ -61,7 +61,8 @@ export class DestinationRole {
   async resume({ migration, token }: OrderBody<'resume'>): Promise<void> {
     const vm = this.#vm;
     const { landing, peer } = vm.moveOf(migration);
-    if (landing.token !== token) throw refused(`the token ${token} is void`);
+    if (landing.token !== token)
+      throw refused(`the token ${token} is not valid any more; ask the destination for a new one`);
     const qmp = vm.live();
     const { ownership, machine } = vm.record;
     if (ownership !== 'home') {
@@ -86,7 +87,8 @@ export class DestinationRole {
   /** Waits at another port for what is missing in post-copy. @returns the port */
   async recover({ migration }: OrderBody<'recover'>): Promise<number> {
     this.#vm.moveOf(migration);
-    if (this.#arrival === undefined) throw refused('nothing is missing, or its QEMU cannot be asked');
+    if (this.#arrival === undefined)
+      throw refused('QEMU does not wait for memory here, so there is nothing to receive again');
     const port = await this.#arrival.recover(this.#vm.context.config.qemu.mptcp);
     this.#vm.log.info({ migration, port }, 'missing memory is awaited at another port');
     return port;

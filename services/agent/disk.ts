@@ -251,7 +251,8 @@ export class DiskCopy {
     const isGone = async () => {
       const job = await this.#find(id);
       if (job?.status !== 'concluded') return job === undefined;
-      if (job.error !== undefined && !force) throw new TagalongError('COPY_FAILED', `disk: ${foreignText(job.error)}`);
+      if (job.error !== undefined && !force)
+        throw new TagalongError('COPY_FAILED', `disk: QEMU could not copy it: ${foreignText(job.error)}`);
       await qmp.execute('job-dismiss', { id });
       return true;
     };

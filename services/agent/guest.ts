@@ -68,17 +68,24 @@ export async function askGuest(path: string, words: readonly string[], answerMs 
       reject(
         new TagalongError(
           'GUEST_SILENT',
-          'the port of its helper is closed; check that tagalong-guest runs in the guest',
+          'the port of the helper is closed; check that tagalong-guest runs in the guest',
           { cause },
         ),
       );
-    else reject(new TagalongError('GUEST_ANSWER_INVALID', `"${words[0]}": ${cause.message}`, { cause }));
+    else
+      reject(
+        new TagalongError(
+          'GUEST_ANSWER_INVALID',
+          `the answer of tagalong-guest to "${words[0]}" is wrong: ${cause.message}; update the helper in the guest`,
+          { cause },
+        ),
+      );
   });
   socket.on('close', () =>
     reject(
       new TagalongError(
         'GUEST_SILENT',
-        'the port of its helper was closed; check that tagalong-guest runs in the guest',
+        'the port of the helper was closed before its answer; check that tagalong-guest runs in the guest',
       ),
     ),
   );
@@ -145,8 +152,8 @@ function countsOf(answer: string): [joined: number, total: number, plain: number
   const [joined, total, plain = 0, ...more] = answer.split(' ').map((word) => (/^\d{1,7}$/.test(word) ? +word : NaN));
   const all = [joined, total, plain].every((count) => count !== undefined && count <= MOST_CONNECTIONS);
   if (!all || more.length > 0) {
-    const what = 'it is to say how many connections have joined, of how many, and how many are plain';
-    throw new TagalongError('GUEST_ANSWER_INVALID', `"joined": ${what}; it says "${foreignText(answer, 64)}"`);
+    const what = 'the helper must answer with the numbers of joined, all and plain connections';
+    throw new TagalongError('GUEST_ANSWER_INVALID', `"joined": ${what}; it answered "${foreignText(answer, 64)}"`);
   }
   return [joined!, total!, plain];
 }

@@ -87,5 +87,9 @@ export async function checkServing({ listen, tls }: AgentConfig): Promise<void> 
 function unavailable(listen: AgentConfig['listen'], cause: unknown): TagalongError {
   const where = 'socket' in listen ? listen.socket : `${listen.host}:${listen.port}`;
   const { code } = cause as NodeJS.ErrnoException;
-  return new TagalongError('PORT_UNAVAILABLE', `${where}: cannot take orders there (${code})`, { cause });
+  return new TagalongError(
+    'PORT_UNAVAILABLE',
+    `cannot listen for orders at ${where} (${code}); set listen to a free address of this host`,
+    { cause },
+  );
 }

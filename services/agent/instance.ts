@@ -95,9 +95,13 @@ export class Instance {
     const { move, ownership, vm } = this.record;
     if (move === undefined || move.migration !== migration) return;
     if ((await this.#state()).postCopy === 'under-way' && move.role === 'destination') {
-      throw refused('not all of its memory is here yet');
+      throw refused('not all of the memory of the VM has arrived; wait for the end of post-copy');
     }
-    if (ownership === 'handed-over' && !voided) throw new TagalongError('PAST_CANCEL', 'it has been handed over');
+    if (ownership === 'handed-over' && !voided)
+      throw new TagalongError(
+        'PAST_CANCEL',
+        'the VM has been handed over to the destination, so the move can only go forward',
+      );
     this.source.close();
     const { state: copy, sentBytes } = this.source.copied ?? {};
     this.#vm.log.info({ migration, before: ownership, after: 'home', copy, sentBytes }, 'the move is undone');

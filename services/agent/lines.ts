@@ -21,12 +21,12 @@ export function readLines(socket: Socket, { lineBytes, allBytes }: LineLimits, t
   let all = 0;
   const hold = (piece: Buffer) => {
     held += piece.length;
-    if (held > lineBytes) throw new Error(`a line of more than ${lineBytes} bytes came`);
+    if (held > lineBytes) throw new Error(`a line has more than ${lineBytes} bytes`);
     pieces.push(piece);
   };
   const read = (piece: Buffer) => {
     all += piece.length;
-    if (allBytes !== undefined && all > allBytes) throw new Error(`more than ${allBytes} bytes came`);
+    if (allBytes !== undefined && all > allBytes) throw new Error(`it has more than ${allBytes} bytes`);
     let from = 0;
     for (let end = piece.indexOf(LINE_END); end >= 0; end = piece.indexOf(LINE_END, from)) {
       hold(piece.subarray(from, end));

@@ -83,7 +83,7 @@ export class LocalVm {
 
   /** Why QEMU ended: QEMU_GONE with the last line of its log. */
   async whyGone(): Promise<TagalongError> {
-    return new TagalongError('QEMU_GONE', `${this.#record.vm}: its QEMU ended: ${await lastWords(this.files)}`);
+    return new TagalongError('QEMU_GONE', `${this.#record.vm}: QEMU has ended: ${await lastWords(this.files)}`);
   }
 
   /** This site's part in a migration. @throws TagalongError ORDER_REFUSED */

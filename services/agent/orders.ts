@@ -59,5 +59,5 @@ const TABLE: Readonly<Record<OrderName, Check>> = {
 /** Validates an order before its execution. @throws TagalongError EVENT_INVALID: unknown order, or invalid body */
 export function checkOrder(name: string, body: unknown): CheckedOrder {
   if (Object.hasOwn(TABLE, name)) return TABLE[name as OrderName](name, body);
-  throw new TagalongError('EVENT_INVALID', `no order "${name}"; there are ${Object.keys(TABLE).join(', ')}`);
+  throw new TagalongError('EVENT_INVALID', `there is no order "${name}"; send one of ${Object.keys(TABLE).join(', ')}`);
 }

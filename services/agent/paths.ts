@@ -16,8 +16,8 @@ export async function preparePaths({ endpoints, qemu }: AgentConfig): Promise<vo
   if (!qemu.mptcp) return;
   const enabled = await readFile('/proc/sys/net/mptcp/enabled', 'utf8').catch(() => undefined);
   if (enabled?.trim() !== '1') {
-    const how = enabled === undefined ? 'take one of 5.6 or newer' : 'set it with: sysctl -w net.mptcp.enabled=1';
-    throw new TagalongError('MPTCP_UNAVAILABLE', `the kernel does not do multipath TCP; ${how}`);
+    const how = enabled === undefined ? 'boot Linux 5.6 or newer' : 'switch it on: sysctl -w net.mptcp.enabled=1';
+    throw new TagalongError('MPTCP_UNAVAILABLE', `the kernel has no multipath TCP, or it is switched off; ${how}`);
   }
   const { stdout } = await run('ip', ['mptcp', 'endpoint', 'show']);
   const known = new Set(stdout.split('\n').map((line) => line.split(' ')[0]));

@@ -37,7 +37,7 @@ export async function stopForPostCopy(qmp: Qmp, copy: MemoryCopy, isAbandoned: (
     await qmp.execute('migrate-start-postcopy');
   }
   await untilStopped(copy, isAbandoned, () => {
-    throw new TagalongError('COPY_FAILED', 'QEMU does not begin with post-copy in time; read the log of QEMU');
+    throw new TagalongError('COPY_FAILED', 'QEMU did not begin post-copy in time; read its log');
   });
 }
 
@@ -74,7 +74,7 @@ export async function reconnect(qmp: Qmp, endpoints: readonly Endpoint[], port: 
   const untilStatus = async (isSo: (status: string) => boolean) => {
     const withinMs = untilMs - performance.now();
     if (!(await until(async () => isSo(await migrationStatus(qmp)), { everyMs: 10, withinMs })))
-      throw new TagalongError('STALLED', 'QEMU does not change to another connection in time; read the log of QEMU');
+      throw new TagalongError('STALLED', 'QEMU did not change to another connection in time; read its log');
   };
   if ((await migrationStatus(qmp)) === 'postcopy-active') await qmp.execute('migrate-pause');
   await untilStatus((status) => status === 'postcopy-paused' || status === 'completed');

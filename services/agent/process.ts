@@ -100,5 +100,8 @@ export async function feed(program: string, args: readonly string[], commands: r
 function wordOf(word: string | number): string {
   const text = `${word}`;
   if (!UNFIT_WORD.test(text)) return text;
-  throw new TagalongError('ORDER_REFUSED', `"${foreignText(text, 64)}" is no word that a command may have`);
+  throw new TagalongError(
+    'ORDER_REFUSED',
+    `"${foreignText(text, 64)}" must not stand in a command; give a word without spaces and control characters`,
+  );
 }

@@ -121,7 +121,8 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
   let lastId = 0;
   let isOpen = true;
 
-  const gone = () => new TagalongError('QEMU_GONE', `${path}: the monitor is closed`);
+  const gone = () =>
+    new TagalongError('QEMU_GONE', `${path}: the monitor is closed, because QEMU has ended; read its log`);
   const take = (line: string) => {
     const message = JSON.parse(line) as Message;
     if (message.QMP) return greeting.resolve();
@@ -161,7 +162,12 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => {
       pending.delete(id);
-      reject(new TagalongError('QEMU_SILENT', `${path}: no answer to ${command} within ${ANSWER_MS} ms`));
+      reject(
+        new TagalongError(
+          'QEMU_SILENT',
+          `${path}: QEMU did not answer ${command} within ${ANSWER_MS} ms; look at the load of the host`,
+        ),
+      );
     }, ANSWER_MS);
     pending.set(id, { command, resolve, reject, timer });
     socket.write(`${JSON.stringify({ [kind]: command, ...(args && { arguments: args }), id })}\n`);

@@ -68,7 +68,7 @@ export async function migrationStatus(qmp: Qmp): Promise<string> {
 export async function listeningPort(qmp: Qmp): Promise<number> {
   const port = Number((await queryMigrate(qmp))['socket-address']?.[0]?.port);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new TagalongError('ORDER_REFUSED', 'QEMU does not say at which port it waits for the memory');
+  throw new TagalongError('ORDER_REFUSED', 'QEMU does not tell the port at which it receives memory; read its log');
 }
 
 /** True: the VM may run at the destination while the source still sends memory. From then on nothing can be cancelled. */

@@ -43,7 +43,10 @@ export async function reachable(
   await until(isOver, { everyMs: AGAIN_MS, withinMs: patienceMs });
   if (answered.includes(true)) return [true, false].flatMap((is) => endpoints.filter((_, i) => answered[i] === is));
   const all = endpoints.map(({ address }) => address).join(', ');
-  throw new TagalongError('STALLED', `none of ${all} answers for ${Math.round(patienceMs)} ms`);
+  throw new TagalongError(
+    'STALLED',
+    `none of ${all} answered within ${Math.round(patienceMs)} ms; check the paths between the sites`,
+  );
 }
 
 function answers(host: string, port: number): Promise<boolean> {

@@ -51,7 +51,7 @@ export class Records {
     const why = this.#setAside.get(this.folder(vm));
     if (why === undefined) return;
     const next = 'mend or remove that file, then restart the agent: deploy/UPGRADE.md has how';
-    throw new TagalongError('STORE_RECORD_UNREADABLE', `${vm} is left as it is, ${why}; ${next}`);
+    throw new TagalongError('STORE_RECORD_UNREADABLE', `${vm} is set aside, because ${why}; ${next}`);
   }
 
   /** Resolves when the record is on the disk. */

@@ -83,7 +83,10 @@ export async function runOnAtSource(qmp: Qmp, vm: string): Promise<boolean> {
     // A VM that was sent whole, or that the agent stopped, does not resume by itself.
     if (isOver && (wasSent || state === 'paused' || waitedMs > RESUME_MS)) await qmp.execute('cont');
     else if (waitedMs > STUCK_MS) {
-      throw new TagalongError('QEMU_SILENT', `${vm} stays ${state} although its move was cancelled`);
+      throw new TagalongError(
+        'QEMU_SILENT',
+        `${vm} did not run again after its move was cancelled (QEMU says ${state}); read the log of QEMU`,
+      );
     }
   }
 }

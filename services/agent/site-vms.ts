@@ -41,7 +41,10 @@ export class SiteVms {
   get(vm: string): Instance {
     const instance = this.#instances.get(vm);
     if (instance) return instance;
-    throw new TagalongError('NO_SUCH_VM', `no VM ${vm} at ${this.#context.config.site}`);
+    throw new TagalongError(
+      'NO_SUCH_VM',
+      `there is no VM ${vm} at ${this.#context.config.site}; "tagalong status" lists where each runs`,
+    );
   }
 
   /** Adopts a VM that an earlier agent started. */
@@ -85,12 +88,12 @@ export class SiteVms {
       if (ownership === 'incoming' && move?.migration === migration && (await present.destination.isListening())) {
         return move.landing;
       }
-      if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} is at home here already`);
+      if (ownership === 'home') throw new TagalongError('VM_ELSEWHERE', `${vm} already belongs to this site`);
       await this.#removeLeft(present);
     }
     if (postCopy && compression !== 'none') {
-      const both = `hypervisor.postCopy does not go with qemu.compression ${compression} at ${this.#context.config.site}`;
-      throw new TagalongError('ORDER_REFUSED', `${both}, which takes several channels; choose one of the two`);
+      const both = `hypervisor.postCopy and qemu.compression ${compression} at ${this.#context.config.site} exclude each other`;
+      throw new TagalongError('ORDER_REFUSED', `${both}; choose one of them`);
     }
     const { endpoints, remote } = await this.#meet(order);
     const lan = this.#freeAddress(vm);
@@ -135,11 +138,15 @@ export class SiteVms {
     if (present === undefined) return;
     const { record } = present;
     if (record.ownership === 'home' && record.arrivedBy === migration) {
-      throw new TagalongError('PAST_CANCEL', `${vm} has been resumed here`);
+      throw new TagalongError('PAST_CANCEL', `${vm} already runs here, so the move can only go forward`);
     }
     // It may have come back, or be awaited, by a later move.
     if (record.move?.migration !== migration) return;
-    if (record.ownership !== ownership) throw new TagalongError('ORDER_REFUSED', `${vm} is ${record.ownership} here`);
+    if (record.ownership !== ownership)
+      throw new TagalongError(
+        'ORDER_REFUSED',
+        `this site has the other part in the move of ${vm} (${record.ownership}); send the order to the other site`,
+      );
     const what = ownership === 'incoming' ? 'the receiver is discarded' : 'the source is released';
     this.#context.log.info({ vm, migration, before: ownership }, what);
     await this.#removeLeft(present);
@@ -181,7 +188,10 @@ export class SiteVms {
     const common = sources.filter(({ provider }) => hereOn(provider) !== undefined);
     if (common.length === 0) {
       const providers = sources.map(({ provider }) => provider).join(', ');
-      throw new TagalongError('ORDER_REFUSED', `none of ${from}'s providers is here: ${providers}`);
+      throw new TagalongError(
+        'ORDER_REFUSED',
+        `this site has no uplink of the providers of ${from} (${providers}); add one to endpoints`,
+      );
     }
     const answering = await reachable(common, answerPort, stallMs, () => false);
     return { endpoints: answering.map(({ provider }) => hereOn(provider)!), remote: answering[0]!.address };
@@ -191,6 +201,9 @@ export class SiteVms {
     const { lan } = this.#context.config;
     const address = freeAddress(vm, lan, new Set(this.all().map(({ record }) => record.lan.address)));
     if (address) return address;
-    throw new TagalongError('ORDER_REFUSED', `${lan.subnet} has no address left for ${vm}`);
+    throw new TagalongError(
+      'ORDER_REFUSED',
+      `${lan.subnet} has no free address for ${vm}; set lan.subnet to a larger one`,
+    );
   }
 }

@@ -63,16 +63,18 @@ export class SourceRole {
   async leave({ migration, to, landing }: LeaveOrder): Promise<void> {
     const { move, ownership } = this.#vm.record;
     if (move?.migration === migration && move.landing.token === landing.token && move.done.includes('leave')) return;
-    if (ownership !== 'home') throw refused('the VM is not at home here, so it cannot leave from here');
-    if (move && move.migration !== migration) throw refused(`it takes part in ${move.migration}`);
+    if (ownership !== 'home')
+      throw refused('the VM does not belong to this site; order its move at the site where it runs');
+    if (move && move.migration !== migration)
+      throw refused(`the VM is already in the move ${move.migration}; wait until that ends, or cancel it`);
     const { endpoints, qemu, lan } = this.#vm.context.config;
     if (landing.compression !== qemu.compression) {
       const both = `qemu.compression is ${qemu.compression} here and ${landing.compression} at ${to}`;
-      throw refused(`${both}; set both alike`);
+      throw refused(`${both}; set both to the same value`);
     }
     const [first] = landing.endpoints;
     const local = endpoints.find(({ provider }) => provider === first!.provider)?.address;
-    if (local === undefined) throw refused(`${first!.provider} is no provider of this site`);
+    if (local === undefined) throw refused(`this site has no uplink of ${first!.provider}; add it to endpoints`);
     const next: MoveRecord = {
       ...{ migration, role: 'source', peer: to, landing, stretch: { local, remote: first!.address } },
       ...{ done: [], unjoined: 0 },
@@ -227,7 +229,7 @@ export class SourceRole {
   }
 
   #copying(): MemoryCopy {
-    if (this.#memory === undefined) throw refused('its memory is not being copied');
+    if (this.#memory === undefined) throw refused('the memory of the VM is not being copied; order the copy first');
     return this.#memory;
   }
 

@@ -70,12 +70,12 @@ export function objection(
   if (!source && !destination) return { code: 'NO_SUCH_VM', reason: `neither ${from} nor ${to} has a VM ${vm}` };
   if (source?.state !== 'running') {
     const where = destination?.state === 'running' ? to : 'no site';
-    return { code: 'VM_ELSEWHERE', reason: `${vm} is to leave ${from}, but runs at ${where}` };
+    return { code: 'VM_ELSEWHERE', reason: `${vm} cannot leave ${from}, because it runs at ${where}` };
   }
   if (source.migration !== undefined && source.migration !== id && underWay(source.migration)) {
-    return { code: 'BAD_ORDER', reason: `${vm} is being moved by ${source.migration}: that has to end first` };
+    return { code: 'BAD_ORDER', reason: `${vm} is already in the move ${source.migration}; wait until that ends` };
   }
-  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is at ${to} already` };
+  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is already at ${to}` };
   if (paths.length === 0) return { code: 'NO_PATH', reason: `${from} and ${to} have no provider in common` };
   return undefined;
 }

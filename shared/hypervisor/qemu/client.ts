@@ -71,7 +71,7 @@ export function agentClient(site: string, url: string, credentials: Credentials)
   const invalid = (why: string, cause?: unknown) =>
     new TagalongError(
       'AGENT_ANSWER_INVALID',
-      `${site}: what answers at ${url} is no agent that fits this one: ${why}`,
+      `${site}: the answer from ${url} is not that of an agent of this version: ${why}; check the address and the version`,
       {
         cause,
       },
@@ -84,10 +84,10 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     try {
       answer = JSON.parse(text);
     } catch (cause) {
-      throw invalid('it speaks no JSON', cause);
+      throw invalid('the answer is not JSON', cause);
     }
     if (status >= 400) {
-      if (!checks.refusal.Check(answer)) throw invalid(`it refuses with ${status}, and does not say why`);
+      if (!checks.refusal.Check(answer)) throw invalid(`it has status ${status} and no reason`);
       const { code, message } = answer.error;
       throw new RefusedOrder(CODE.test(code) ? code : 'INTERNAL', `${site}: ${foreignText(message)}`);
     }
@@ -110,9 +110,13 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     } catch (cause) {
       if (cause instanceof TagalongError) throw invalid(cause.message, cause);
       const { code, message } = cause as NodeJS.ErrnoException;
-      if (code?.startsWith('HPE_')) throw invalid(`it speaks no HTTP (${code})`, cause);
-      const why = signal.aborted ? `not within ${withinMs} ms` : (code ?? message);
-      throw new TagalongError('AGENT_UNREACHABLE', `${site}: its agent at ${url} does not answer (${why})`, { cause });
+      if (code?.startsWith('HPE_')) throw invalid(`it is not HTTP (${code})`, cause);
+      const why = signal.aborted ? `no answer within ${withinMs} ms` : (code ?? message);
+      throw new TagalongError(
+        'AGENT_UNREACHABLE',
+        `${site}: the agent at ${url} does not answer (${why}); check that it runs and can be reached`,
+        { cause },
+      );
     }
   };
 

@@ -34,7 +34,10 @@ export class Runs {
     const [source, destination] = [this.#agents.get(move.from), this.#agents.get(move.to)];
     if (!from || !to || !source || !destination) {
       const sites = [...this.#agents.keys()].join(', ');
-      throw new TagalongError('SITE_UNKNOWN', `${move.from} or ${move.to} has no agent; sites with one: ${sites}`);
+      throw new TagalongError(
+        'SITE_UNKNOWN',
+        `${move.from} or ${move.to} has no agent; choose sites with one: ${sites}`,
+      );
     }
     // Earlier moves of the VM that are over or abandoned need no run any more.
     for (const [id, other] of this.#runs) {

@@ -16,15 +16,15 @@ export function objection(
 ): { readonly code: FailureCode; readonly reason: string } | undefined {
   if (runsAt.length !== 1 || runsAt[0] !== from) {
     const where = runsAt.join(' and ') || 'no site';
-    return { code: 'VM_ELSEWHERE', reason: `${vm} is to leave ${from}, but runs at ${where}` };
+    return { code: 'VM_ELSEWHERE', reason: `${vm} cannot leave ${from}, because it runs at ${where}` };
   }
   for (const other of moves) {
     const begun = other.underWay !== undefined || other.done > 0;
     if (other.move.id !== id && begun && !isDone(other, 'switch')) {
-      return { code: 'BAD_ORDER', reason: `${vm} is being moved by ${other.move.id}: that has to end first` };
+      return { code: 'BAD_ORDER', reason: `${vm} is already in the move ${other.move.id}; wait until that ends` };
     }
   }
-  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is at ${to} already` };
+  if (from === to) return { code: 'BAD_ORDER', reason: `${vm} is already at ${to}` };
   if (paths === 0) return { code: 'NO_PATH', reason: `${from} and ${to} have no provider in common` };
   return undefined;
 }
