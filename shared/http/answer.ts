@@ -26,7 +26,7 @@ export async function readBounded(body: AsyncIterable<Uint8Array>, mostBytes: nu
   let bytes = 0;
   for await (const piece of body) {
     bytes += piece.byteLength;
-    if (bytes > mostBytes) throw new TagalongError('ANSWER_TOO_LONG', `more than ${mostBytes} bytes came as an answer`);
+    if (bytes > mostBytes) throw new TagalongError('ANSWER_TOO_LONG', `the answer has more than ${mostBytes} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces, bytes).toString();

@@ -61,8 +61,8 @@ export class Sender {
   async send(records: readonly Outgoing[]): Promise<void> {
     const tooLong = records.find((outgoing) => bytesOf(outgoing) > MAX_BYTES);
     if (tooLong !== undefined) {
-      const what = `a record of ${bytesOf(tooLong)} bytes for ${tooLong.topic}`;
-      throw new TagalongError(this.#tooLong, `${what}; it has to be less than ${MAX_BYTES}`);
+      const what = `a record for ${tooLong.topic} has ${bytesOf(tooLong)} bytes`;
+      throw new TagalongError(this.#tooLong, `${what}; at most ${MAX_BYTES} are allowed`);
     }
     if (records.length === 0) return;
     await new Promise<void>((resolve, reject) => {

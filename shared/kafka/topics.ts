@@ -43,7 +43,10 @@ export async function ensureTopics({ admin, role }: KafkaClient, topics: readonl
     const wanted = topics.find(({ topic }) => topic === name)!.numPartitions!;
     if (partitions.length === wanted) continue;
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
-    throw new TagalongError(role.unfit, `${told}; keys would move: configure ${partitions.length}, or another prefix`);
+    throw new TagalongError(
+      role.unfit,
+      `${told}; set bus.partitions to ${partitions.length}, or choose another prefix`,
+    );
   }
   // The brokers answer this only when each partition has a leader, and the leader knows its role.
   for (const name of names) await offsetsOf(admin, name);
@@ -73,7 +76,7 @@ async function allThere(admin: Admin, topics: readonly ITopicConfig[]): Promise<
 function cannotBeMade(role: ServerRole, topics: readonly ITopicConfig[], cause: unknown): TagalongError {
   const errors = (cause as { errors?: readonly Error[] }).errors ?? [cause as Error];
   const why = [...new Set(errors.map(({ message }) => message))].join('; ');
-  const right = `there have to be ${topics[0]!.replicationFactor} brokers, or a smaller replication`;
+  const right = `start ${topics[0]!.replicationFactor} brokers, or set a smaller replication`;
   return new TagalongError(role.unfit, `topics ${topics.map(({ topic }) => topic).join(', ')}: ${why}; ${right}`, {
     cause,
   });

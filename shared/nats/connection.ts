@@ -87,12 +87,12 @@ async function linkOf(nc: NatsConnection, role: ServerRole, where: string): Prom
   const { version } = nc.info!;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])) {
-    const message = `${where}: nats-server is ${version}; at least ${LEAST_VERSION.join('.')} is needed`;
+    const message = `${where}: nats-server has version ${version}; install ${LEAST_VERSION.join('.')} or newer`;
     throw new TagalongError(role.unfit, message);
   }
   const jsm = await patiently(role, where, () => nc.jetstreamManager({ timeout: API_TIMEOUT_MS })).catch((cause) => {
     if (cause instanceof TagalongError) throw cause;
-    const message = `${where}: JetStream does not answer (${reasonOf(cause)}); it has to be enabled for the account`;
+    const message = `${where}: JetStream does not answer (${reasonOf(cause)}); enable it for the account`;
     throw new TagalongError(role.unfit, message, { cause });
   });
   const counters = natsCounters();

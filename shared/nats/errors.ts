@@ -28,7 +28,7 @@ export function connectionError(role: ServerRole, where: string, cause: unknown)
       { cause },
     );
   }
-  const message = `${where}: no NATS server answers (${reasonOf(cause)}); is it running, and is the address right?`;
+  const message = `${where}: no NATS server answers (${reasonOf(cause)}); check that it runs and that the address is right`;
   return new TagalongError(role.unreachable, message, { cause });
 }
 
@@ -41,13 +41,19 @@ export function refusalOf(role: ServerRole, what: string, cause: unknown): Tagal
   if (cause instanceof TagalongError) return cause;
   const { code } = cause as { code?: string };
   if (code !== undefined && REFUSED.includes(code)) {
-    const message = `${what}: our account on NATS does not permit it (${reasonOf(cause)}); shared/bus/nats/README.md has what it takes`;
+    const message = `${what}: our account on NATS does not permit it (${reasonOf(cause)}); shared/bus/nats/README.md lists the permissions`;
     return new TagalongError('BUS_REFUSED', message, { cause });
   }
   if (isPassing(cause) || code === '503') {
-    return new TagalongError(role.unreachable, `${what}: NATS does not answer (${reasonOf(cause)})`, { cause });
+    return new TagalongError(role.unreachable, `${what}: NATS does not answer (${reasonOf(cause)}); check the server`, {
+      cause,
+    });
   }
-  return new TagalongError(role.unfit, `${what}: NATS would not do it (${reasonOf(cause)})`, { cause });
+  return new TagalongError(
+    role.unfit,
+    `${what}: NATS refused the request (${reasonOf(cause)}); compare the server's settings with shared/bus/nats/README.md`,
+    { cause },
+  );
 }
 
 /**
@@ -61,7 +67,7 @@ export async function patiently<T>(role: ServerRole, what: string, ask: () => Pr
     return await retry(ask, { everyMs: RETRY_MS, withinMs: PATIENCE_MS, isPassing });
   } catch (error) {
     if (!isPassing(error)) throw error;
-    const message = `${what}: NATS does not answer (${reasonOf(error)}); look after the server`;
+    const message = `${what}: NATS does not answer (${reasonOf(error)}); check the server`;
     throw new TagalongError(role.unreachable, message, { cause: error });
   }
 }

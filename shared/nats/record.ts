@@ -33,5 +33,8 @@ export async function writeRecord(
   });
   if ('seq' in ack) return ack.seq;
   if (WRONG_LAST_SEQUENCE.includes(ack.error.err_code)) return undefined;
-  throw new TagalongError(sender.role.unreachable, `${bucket}: NATS did not take a record (${ack.error.description})`);
+  throw new TagalongError(
+    sender.role.unreachable,
+    `${bucket}: NATS did not accept a record (${ack.error.description}); check the NATS server`,
+  );
 }

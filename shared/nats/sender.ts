@@ -105,7 +105,7 @@ export class Sender {
   /** Stops sending, and rejects the messages under way with BUS_CLOSED. */
   close(): void {
     for (const end of this.#ends) end();
-    const closed = new TagalongError('BUS_CLOSED', 'the connection was closed before the server had answered');
+    const closed = new TagalongError('BUS_CLOSED', 'the connection was closed before the server answered');
     for (const { reject } of this.#pending.values()) reject(closed);
     this.#pending.clear();
   }
@@ -157,14 +157,14 @@ export class Sender {
 
   #refuse(number: number, { subject, reject }: Pending): void {
     this.#pending.delete(number);
-    const message = `our account on NATS may not publish on ${subject}; shared/bus/nats/README.md has what it takes`;
+    const message = `our account on NATS may not publish on ${subject}; shared/bus/nats/README.md lists the permissions`;
     reject(new TagalongError('BUS_REFUSED', message));
   }
 
   #giveUp(number: number, { subject, attempts, lastRefusal, reject }: Pending): void {
     this.#pending.delete(number);
     const why = lastRefusal === '' ? 'no answer' : `the server says: ${lastRefusal}`;
-    const message = `${subject.split('.', 2).join('.')}: not taken in ${attempts} attempts (${why}); look after the NATS server`;
+    const message = `${subject.split('.', 2).join('.')}: NATS did not accept a message in ${attempts} attempts (${why}); check the server`;
     reject(new TagalongError(this.role.unreachable, message));
   }
 }

@@ -105,7 +105,7 @@ class KafkaStore implements Store {
     }
     this.#sweep([...judgements.values()].map(({ obsolete }) => obsolete).filter((id) => id !== undefined));
     const lost = writes.filter((_, i) => !(claims[i] && judgements.get(claims[i].id)!.won)).map(({ key }) => key);
-    if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+    if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.join(', ')}`);
     return claims.map((claim) => claim!.version);
   }
 

@@ -32,7 +32,7 @@ export function memoryStore(): Store {
     async put(writes) {
       const revisions = writes.map(write);
       const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
-      if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+      if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.join(', ')}`);
       return revisions as number[];
     },
     connected: () => true,

@@ -74,7 +74,7 @@ async function put(link: Link, sender: Sender, bucket: string, writes: readonly 
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   const revisions = outcomes.map((outcome) => (outcome as PromiseFulfilledResult<number | undefined>).value);
   const lost = writes.filter((_, i) => revisions[i] === undefined).map(({ key }) => key);
-  if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `written by somebody else: ${lost.join(', ')}`);
+  if (lost.length > 0) throw new TagalongError('STORE_CONFLICT', `another process wrote first: ${lost.join(', ')}`);
   return revisions as number[];
 }
 

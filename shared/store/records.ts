@@ -94,7 +94,7 @@ export function recordKind<S extends TSchema>(parts: KindParts<S>): RecordKind<S
     },
     write(value) {
       const fault = faultIn(value);
-      if (fault !== undefined) throw unreadable(`it would be written so that nobody could read it again: ${fault}`);
+      if (fault !== undefined) throw unreadable(`it was not written, because nobody could read it again: ${fault}`);
       return { v: version, ...(value as object) } as T & { readonly v: number };
     },
   };

@@ -171,7 +171,7 @@ const REASONS = [
   /location\.reported\.v1 data\.lat: /,
   /type: "weather\.reported\.v9" is not known/,
   /partitionkey: must be a non-empty string/,
-  /on partition \d; events of its key are on \d|its subject is not injected\.\d/,
+  /on partition \d, .* belongs to partition \d|publish it on injected\.\d/,
 ];
 
 /** Repeats all events of each VM, and adds late and invalid messages. */

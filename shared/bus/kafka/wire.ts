@@ -50,7 +50,10 @@ export function readRecords(
       const event = decode(message.value?.toString() ?? '');
       const right = partitionOf(event.partitionkey, partitions);
       if (right !== partition) {
-        throw new TagalongError('EVENT_INVALID', `on partition ${partition}; events of its key are on ${right}`);
+        throw new TagalongError(
+          'EVENT_INVALID',
+          `the event is on partition ${partition}, and its key belongs to partition ${right}; publish it there`,
+        );
       }
       if (types.has(event.type)) events.push({ event, offset: Number(message.offset) });
     } catch (error) {

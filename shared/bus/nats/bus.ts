@@ -74,7 +74,7 @@ async function ensureStreams(link: Link, names: Names, settings: ReturnType<type
 async function fixPartitions(sender: Sender, link: Link, names: Names, partitions: number): Promise<void> {
   const begun = await writtenFirst<{ partitions: number }>(sender, link, names, PARTITIONS_KEY, { partitions });
   if (begun.partitions === partitions) return;
-  const message = `partitions: ${partitions}, but ${names.events} was begun with ${begun.partitions}; keys would change places`;
+  const message = `partitions: ${partitions}, but ${names.events} was made with ${begun.partitions}; set bus.partitions to ${begun.partitions}, or choose another bus.prefix`;
   throw new TagalongError('CONFIG_INVALID', message);
 }
 

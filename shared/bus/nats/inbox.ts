@@ -114,7 +114,7 @@ export class Inbox {
       const event = decode(text);
       const right = this.#options.names.subject(event);
       if (right !== subject)
-        throw new TagalongError('EVENT_INVALID', `its subject is not ${right}, which it has to be`);
+        throw new TagalongError('EVENT_INVALID', `the event has the wrong subject; publish it on ${right}`);
       this.#queue.push({ ...queued, event });
     } catch (error) {
       const key = keyOfSubject(subject) ?? '';

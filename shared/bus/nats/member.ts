@@ -207,6 +207,6 @@ export class Member {
 function unheard(group: string): TagalongError {
   return new TagalongError(
     'BUS_UNREACHABLE',
-    `${group}: NATS does not pass on that we are there; look after the server`,
+    `${group}: NATS did not deliver the announcement of this process; check the NATS server`,
   );
 }

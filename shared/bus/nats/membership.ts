@@ -248,5 +248,5 @@ function offsetKey(group: string, partition: number): string {
 }
 
 function unreadable(bucket: string): TagalongError {
-  return new TagalongError('BUS_UNREACHABLE', `${bucket}: NATS does not hand out the records; look after the server`);
+  return new TagalongError('BUS_UNREACHABLE', `${bucket}: NATS did not deliver the records; check the NATS server`);
 }

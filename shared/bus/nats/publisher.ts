@@ -100,5 +100,8 @@ export class Publisher {
 const encoder = new TextEncoder();
 
 function refused(event: Event, reason: string): TagalongError {
-  return new TagalongError('BUS_UNREACHABLE', `${event.type}: NATS did not take it (${reason})`);
+  return new TagalongError(
+    'BUS_UNREACHABLE',
+    `${event.type}: NATS did not accept the event (${reason}); check the NATS server`,
+  );
 }
