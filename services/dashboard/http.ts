@@ -78,7 +78,10 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
   app.get<{ Params: { decision: string } }>('/dashboard/decisions/:decision/explanation', async ({ params }) => {
     const explanation = record.explanation(params.decision);
     if (explanation === undefined) {
-      throw new TagalongError('MIGRATION_UNKNOWN', `no decision "${params.decision}" was made in the last hour`);
+      throw new TagalongError(
+        'MIGRATION_UNKNOWN',
+        `no decision "${params.decision}" is known; the dashboard shows those of the last hour`,
+      );
     }
     return explanation;
   });

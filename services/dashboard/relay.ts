@@ -35,8 +35,8 @@ export function createRelay(services: readonly string[], token: string | undefin
       if (fallback === undefined || answer.status === 421) fallback = answer;
     }
     if (fallback !== undefined) return fallback;
-    const right = services.length === 0 ? 'give their addresses as dashboard.services' : services.join(', ');
-    throw new TagalongError('SERVER_UNREACHABLE', `no other service answers the dashboard: ${right}`);
+    const right = services.length === 0 ? 'set dashboard.services to their addresses' : `check that they run: ${services.join(', ')}`;
+    throw new TagalongError('SERVER_UNREACHABLE', `no other service answers the dashboard; ${right}`);
   };
 
   return {
@@ -51,7 +51,11 @@ export function createRelay(services: readonly string[], token: string | undefin
       const answer = parsed(text);
       if (status === 200 && answer !== undefined) return answer as Explained;
       const { code, message } = answer?.error ?? {};
-      if (typeof code !== 'string') throw new TagalongError('SERVER_UNREACHABLE', 'what answers there is not Tagalong');
+      if (typeof code !== 'string')
+        throw new TagalongError(
+          'SERVER_UNREACHABLE',
+          'a server of dashboard.services is not Tagalong; check these addresses',
+        );
       throw new TagalongError(foreignText(code, 64) as ErrorCode, foreignText(message));
     },
   };

@@ -151,7 +151,7 @@ export function parseJson(text: string, where = ''): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw unfit(`${where}not JSON: ${(cause as Error).message}`);
+    throw unfit(`${where || 'the body '}is not JSON (${(cause as Error).message})`);
   }
 }
 

@@ -132,7 +132,8 @@ export function createIngest(options: {
 
   /** Runs a request, if ingest accepts requests now. `stop` waits for it. */
   const take = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (!running) throw new TagalongError('SERVICE_STOPPED', 'ingest is not running; ask again when it is');
+    if (!running)
+      throw new TagalongError('SERVICE_STOPPED', 'ingest has not started yet, or is stopping; send the request again');
     return inFlight.during(work);
   };
   /**
@@ -152,10 +153,10 @@ export function createIngest(options: {
     );
     const at = records.map((record) => record?.value?.site).find((site) => typeof site === 'string');
     if (at === undefined || at === home) return;
-    const next = `tagalong migrate ${vm} --to ${home} moves it (POST /v1/vms/${vm}/moves)`;
+    const next = `move it with "tagalong migrate ${vm} --to ${home}" (POST /v1/vms/${vm}/moves)`;
     throw new TagalongError(
       'HOME_FIXED',
-      `home: ${vm} is at ${at}, and is not moved by declaring it at ${home}; ${next}`,
+      `home: ${vm} is at ${at}, and a declaration does not move it to ${home}; ${next}`,
     );
   };
 

@@ -186,7 +186,7 @@ function refuseElsewhere(vm: string, held: ReadonlySet<number>, partitions: numb
   if (held.has(partition)) return;
   throw new TagalongError(
     'HELD_ELSEWHERE',
-    `${vm} is on partition ${partition}, which another placement holds: ask there`,
+    `another placement process holds partition ${partition}, to which ${vm} belongs; send the request to that process`,
   );
 }
 

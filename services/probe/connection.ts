@@ -47,12 +47,17 @@ export class Connection implements Sink {
     const late = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
     return new Promise((opened, failed) => {
       const socket = createConnection({ host, port, noDelay: true });
-      const giveUp = () => socket.destroy(new Error(signal.aborted ? 'stopped' : 'it takes too long'));
+      const giveUp = () => socket.destroy(new Error(signal.aborted ? 'stopped' : 'no answer in time'));
       late.addEventListener('abort', giveUp, { once: true });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         late.removeEventListener('abort', giveUp);
         const reason = error.code ?? error.message;
-        failed(new TagalongError('SERVER_UNREACHABLE', `no echo service answers at ${host}:${port} (${reason})`));
+        failed(
+          new TagalongError(
+            'SERVER_UNREACHABLE',
+            `no echo service answers at ${host}:${port} (${reason}); start one there, or give its address`,
+          ),
+        );
       });
       socket.once('connect', () => {
         late.removeEventListener('abort', giveUp);

@@ -56,7 +56,7 @@ export async function joinInstallation(config: Config, bus: Bus, store: Store): 
   if (config.store.url === 'memory:') return called;
   const owner = await bus.claim?.(installation.id);
   if (owner !== undefined && owner !== installation.id) {
-    const what = `the store with prefix ${config.store.prefix} is of installation "${called}", the bus with prefix ${config.bus.prefix} of another`;
+    const what = `the store with prefix ${config.store.prefix} belongs to installation "${called}", and the bus with prefix ${config.bus.prefix} to another`;
     throw new TagalongError(
       'INSTALLATION_OTHER',
       `${what}; give each installation a bus.prefix and a store.prefix of its own`,
@@ -95,6 +95,6 @@ function another({ store, installation }: Config, { id, name, sites }: Installat
   const owner = `the store with prefix ${store.prefix} belongs to installation "${called}" (sites: ${named || 'none'})`;
   const mine =
     installation === undefined ? 'this configuration has none of its sites' : `this one is "${installation}"`;
-  const right = `give bus.prefix and store.prefix of its own, or installation: "${called}" if it is the same`;
+  const right = `set bus.prefix and store.prefix to new names, or installation to "${called}" if it is the same`;
   return new TagalongError('INSTALLATION_OTHER', `${owner}, and ${mine}; ${right}`);
 }

@@ -179,7 +179,7 @@ export class Outbox<T> {
     // UTF-8 takes at most three bytes for a UTF-16 unit.
     if (text.length * 3 > limit && Buffer.byteLength(text) > limit) {
       const what = `the record has ${Buffer.byteLength(text)} bytes with its events`;
-      return new TagalongError('RECORD_TOO_LONG', `${what}; bus and store take ${limit}`);
+      return new TagalongError('RECORD_TOO_LONG', `${what}; bus and store accept at most ${limit}`);
     }
     return { key: whole, value: kept, text, revision: this.#revisions.get(whole) ?? 0 };
   }
@@ -205,7 +205,11 @@ export class Outbox<T> {
     const events = unpublished.map(({ key, entry }) => {
       const bytes = Buffer.byteLength(JSON.stringify(entry));
       try {
-        if (bytes > limit) throw new TagalongError('PAYLOAD_TOO_LARGE', `${bytes} bytes; bus and store take ${limit}`);
+        if (bytes > limit)
+          throw new TagalongError(
+            'PAYLOAD_TOO_LARGE',
+            `the event has ${bytes} bytes; bus and store accept at most ${limit}`,
+          );
         return check(entry);
       } catch (error) {
         const original = bytes > limit ? { id: idOf(entry), bytes } : entry;

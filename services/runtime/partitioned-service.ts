@@ -235,7 +235,10 @@ export class PartitionedService<C extends Core<Output>, Output, Value> {
     return this.work(async (core) => {
       const { partition } = batch[0]!;
       if (!this.held.has(partition)) {
-        throw new TagalongError('HELD_ELSEWHERE', `${group}: another process holds partition ${partition} by now`);
+        throw new TagalongError(
+          'HELD_ELSEWHERE',
+          `${group}: another process now holds partition ${partition}; send the request to that process`,
+        );
       }
       const admitted = steps.admit ? await steps.admit(batch, core) : batch;
       const nowMs = this.nowMs();

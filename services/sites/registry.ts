@@ -153,7 +153,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
         const which = under.map(({ migration }) => migration).join(', ');
         throw new TagalongError(
           'SITE_IN_USE',
-          `${name}: VMs are moving there or away (${which}); cancel these moves, or wait until they end`,
+          `${name}: moves to or from this site are under way (${which}); cancel them, or wait until they end`,
         );
       }
       const vms = await hosts.vmsAt(name);
@@ -191,7 +191,7 @@ export function siteRegistry(options: SiteRegistryOptions): SiteRegistry {
 }
 
 const STRANDED =
-  'VMs are stranded at a site that was removed; declare the site again, or, where they are no more, retire them (DELETE /v1/vms/NAME)';
+  'VMs are stranded at a site that was removed; declare the site again, or retire VMs that do not exist any more (DELETE /v1/vms/NAME)';
 
 function refuseVms(site: string, vms: readonly string[] | undefined): void {
   if (vms?.length === 0) return;

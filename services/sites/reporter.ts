@@ -119,7 +119,7 @@ export function siteReporter(options: SiteReporterOptions): SiteReporter {
     if (begins && !(await Promise.all(others.map(takesVms))).includes(true)) {
       throw new TagalongError(
         'LAST_OPEN_SITE',
-        `${name} is the last site that could take VMs: those that leave it would have nowhere to go; let VMs come to another site again, or drain it all the same with "force": true (--force)`,
+        `${name} is the last open site, so its VMs have nowhere to go; end the drain of another site, or force this one with "force": true (--force)`,
       );
     }
     await updateRecord(store, DRAIN_RECORD, drainKey(name), () => ({ value: { draining: on } }));

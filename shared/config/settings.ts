@@ -60,7 +60,11 @@ function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCount
   if (error !== undefined) {
     const { line } = lines.linePos(error.pos[0]);
     const [what] = error.message.split('\n');
-    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}:${line}: not YAML: ${what}`, { cause: error });
+    throw new TagalongError(
+      'CONFIG_UNREADABLE',
+      `${fileName}:${line}: the file is not YAML (${what}); mend this line`,
+      { cause: error },
+    );
   }
   try {
     const given = document.toJS({
@@ -71,7 +75,7 @@ function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCount
     return Default(schema, given ?? {});
   } catch (cause) {
     // An alias has no anchor, or aliases expand to millions of keys.
-    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: not usable YAML: ${(cause as Error).message}`, {
+    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: the YAML cannot be used (${(cause as Error).message}); mend its aliases`, {
       cause,
     });
   }

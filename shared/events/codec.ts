@@ -103,7 +103,7 @@ export function decode(text: string): Event {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TagalongError('EVENT_INVALID', `not JSON: ${(cause as Error).message}`, { cause });
+    throw new TagalongError('EVENT_INVALID', `the event is not JSON (${(cause as Error).message})`, { cause });
   }
   return check(value);
 }
@@ -114,7 +114,10 @@ export function decode(text: string): Event {
  */
 export function check(value: unknown): Event {
   if (typeof value !== 'object' || value === null) {
-    throw new TagalongError('EVENT_INVALID', 'an event is a JSON object (CloudEvents 1.0, structured mode)');
+    throw new TagalongError(
+      'EVENT_INVALID',
+      'the event is no JSON object; publish a CloudEvent 1.0 in structured mode',
+    );
   }
   const event = value as Event;
   if (event.specversion !== '1.0') throw new TagalongError('EVENT_INVALID', 'specversion: must be "1.0"');
@@ -127,13 +130,16 @@ export function check(value: unknown): Event {
     }
   }
   if (!Object.hasOwn(validators, event.type)) {
-    throw new TagalongError('EVENT_INVALID', `type: "${event.type}" is not known; known are ${EVENT_TYPES.join(', ')}`);
+    throw new TagalongError(
+      'EVENT_INVALID',
+      `type: "${event.type}" is not known; publish one of ${EVENT_TYPES.join(', ')}`,
+    );
   }
   const fault = faultIn(event.type, event.data);
   if (fault !== undefined) throw new TagalongError('EVENT_INVALID', `${event.type} data.${fault}`);
   if (event.partitionkey !== keyOf(event)) {
     // Otherwise a client that may publish for one VM could publish data about another VM.
-    throw new TagalongError('EVENT_INVALID', 'partitionkey: must be the VM of the data, or the site');
+    throw new TagalongError('EVENT_INVALID', 'partitionkey: must be the VM of the data, or its site');
   }
   return event;
 }

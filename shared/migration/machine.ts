@@ -226,7 +226,13 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
           stepFailed: { target: 'failed', actions: end('failed', undoBecauseOfStep) },
           overdue: {
             target: 'failed',
-            actions: end('failed', undoBecause('QUEUE_TIMEOUT', `the limits did not allow it within ${queueMs} ms`)),
+            actions: end(
+              'failed',
+              undoBecause(
+                'QUEUE_TIMEOUT',
+                `limits.movesPerSite and limits.movesPerPath did not allow the move within ${queueMs} ms`,
+              ),
+            ),
           },
         },
       },
@@ -348,7 +354,7 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
   });
 }
 
-const STUCK_REASON = 'the step does not end and moves no bytes';
+const STUCK_REASON = 'the step did not end and moved no bytes; check both sites and the paths between them';
 const NOT_RUNNING_REASON =
-  'it runs at neither site; start it again, from its disk, by declaring it at the one of the two that still has it';
-const SILENT_REASON = 'nobody answers for it; look at both sites, then declare the VM where it runs';
+  'the VM runs at neither site; declare it at the site that still has its disk, and it starts there again';
+const SILENT_REASON = 'neither site answers; look at both, then declare the VM where it runs';

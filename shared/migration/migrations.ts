@@ -264,10 +264,11 @@ export class Migrations implements Core<MigrationsOutput> {
    */
   #rejectionOf({ from, to }: Data<'placement.decided.v1'>): { code: FailureCode; reason: string } | undefined {
     for (const site of [from, to]) {
-      if (this.#removed.has(site)) return { code: 'SITE_UNKNOWN', reason: `${site} was removed` };
+      if (this.#removed.has(site))
+        return { code: 'SITE_UNKNOWN', reason: `the site ${site} was removed; declare it again, or choose another` };
     }
     if (!this.#occupancy.isFull(to)) return undefined;
-    return { code: 'SITE_FULL', reason: `every slot of ${to} is taken, or promised to a VM on its way there` };
+    return { code: 'SITE_FULL', reason: `every slot of ${to} has a VM or is reserved for one that moves there` };
   }
 
   /** Stores a rejected decision as failed, so that a redelivery is not executed later when the reason is gone. */
@@ -287,7 +288,7 @@ export class Migrations implements Core<MigrationsOutput> {
 
   /** Rejects a decision while another migration of the VM is under way, and publishes its failure at once. */
   #rejectBusy(migration: Migration, busy: MigrationEntry, atMs: number): void {
-    const undo = { code: 'VM_BUSY', reason: `${migration.vm} is being moved by ${busy.migration.id}` };
+    const undo = { code: 'VM_BUSY', reason: `${migration.vm} is already in the move ${busy.migration.id}` };
     this.#events.push(toEvent({ ...migration, undo, runsAt: busy.migration.runsAt }, 'failed', atMs));
     this.#raiseSeq(busy, migration.seq);
   }

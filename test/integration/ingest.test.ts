@@ -94,7 +94,7 @@ describe('locations', () => {
     );
     expect(answer).toMatchObject({
       status: 400,
-      body: { error: { message: expect.stringContaining('line 2: not JSON') } },
+      body: { error: { message: expect.stringContaining('line 2: is not JSON') } },
     });
   });
 

@@ -70,7 +70,7 @@ export function policyNameFault(name: string): string | undefined {
 }
 
 function unknownPolicy(name: string): string {
-  return `policy "${name}" is not known; there are ${LIVE_NAMES.join(', ')}; only in simulate: ${SIMULATED_NAMES.join(', ')}`;
+  return `policy "${name}" is not known; choose one of ${LIVE_NAMES.join(', ')}; only in simulate: ${SIMULATED_NAMES.join(', ')}`;
 }
 
 /**

@@ -113,7 +113,10 @@ export const POLICY_NAMES = Object.keys(POLICIES);
 export function policyNamed(name: string, tuning: PolicyTuning): Policy {
   const make = Object.hasOwn(POLICIES, name) ? POLICIES[name] : undefined;
   if (make === undefined) {
-    throw new TagalongError('POLICY_UNKNOWN', `policy "${name}" is not known; there are ${POLICY_NAMES.join(', ')}`);
+    throw new TagalongError(
+      'POLICY_UNKNOWN',
+      `policy "${name}" is not known; choose one of ${POLICY_NAMES.join(', ')}`,
+    );
   }
   return make(tuning);
 }

@@ -58,7 +58,7 @@ export class SiteTable {
     const site = this.#byId.get(id);
     if (site !== undefined && site.index >= 0) return site;
     const names = this.#list.map((other) => other.id).join(', ');
-    throw new TagalongError('SITE_UNKNOWN', `no site "${id}"; there are ${names}`);
+    throw new TagalongError('SITE_UNKNOWN', `no site "${id}" is known; choose one of ${names}`);
   }
 
   /** A number that changes when a site comes, moves or goes. */

@@ -317,7 +317,7 @@ describe('the migrator asks for the true state', () => {
       }
     }
     expect(facts).toHaveLength(1);
-    expect(facts[0]).toMatch(/^VM_NOT_RUNNING .*start it again/);
+    expect(facts[0]).toMatch(/^VM_NOT_RUNNING .*declare it/);
   });
 });
 

@@ -187,7 +187,7 @@ describe('an operator orders a move', () => {
     expect(order('v', 's9')).toThrow(expect.objectContaining({ code: 'SITE_UNKNOWN' }));
     expect(order('w', 's1')).toThrow(expect.objectContaining({ code: 'VM_UNKNOWN' }));
     order('v', 's1')();
-    expect(order('v', 's1')).toThrow(/moving already/);
+    expect(order('v', 's1')).toThrow(/already moving/);
   });
 
   test('is not limited by the budget of moves, which limits the policy', () => {
