@@ -57,7 +57,10 @@ export async function benchPolicy(options: PolicyBench): Promise<BenchReport> {
   const wanted = options.only.length === 0 ? Object.keys(PARTS) : options.only;
   const unknown = wanted.find((part) => !Object.hasOwn(PARTS, part));
   if (unknown !== undefined) {
-    throw new TagalongError('USAGE', `--only: no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
+    throw new TagalongError(
+      'USAGE',
+      `--only: there is no part "${unknown}"; choose among ${Object.keys(PARTS).join(', ')}`,
+    );
   }
   const missing = wanted.flatMap((part) => PARTS[part]!.needs).find((file) => !existsSync(`${options.data}/${file}`));
   if (missing !== undefined) {

@@ -71,7 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     if (args.length === 0) {
       const names = program.commands.map((command) => command.name()).join(', ');
-      throw new TagalongError('USAGE', `no command; there are ${names} ("tagalong --help" explains them)`);
+      throw new TagalongError('USAGE', `no command is given; choose one of ${names} ("tagalong --help" explains them)`);
     }
     await program.parseAsync(args, { from: 'user' });
     return 0;

@@ -82,5 +82,8 @@ export function onFreePorts<T>(
 /** The error of a program that has ended: PORT_UNAVAILABLE where it says that its port is taken (EADDRINUSE); else undefined. */
 export function portTaken(name: string, output: string): TagalongError | undefined {
   if (!/address already in use|EADDRINUSE/i.test(output)) return undefined;
-  return new TagalongError('PORT_UNAVAILABLE', `${name}: another process listens at its port`);
+  return new TagalongError(
+    'PORT_UNAVAILABLE',
+    `${name}: another process listens at its port; stop that process, or start again at another port`,
+  );
 }

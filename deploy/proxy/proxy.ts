@@ -58,7 +58,10 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
   requireAddress('server', server);
   const socketPath = join(runDir, 'haproxy.sock');
   if (socketPath.length > MAX_SOCKET_PATH) {
-    throw new TagalongError('USAGE', `${runDir}: too long for a socket in it; ${MAX_SOCKET_PATH} characters in all`);
+    throw new TagalongError(
+      'USAGE',
+      `${runDir}: the path of the socket in it has ${socketPath.length} characters; name a folder with which it has at most ${MAX_SOCKET_PATH}`,
+    );
   }
   const means = meansOf(await outputOf(spawn, ['-v']));
   await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -98,7 +101,8 @@ export async function startProxy({ listen, server, runDir, spawn = here }: Proxy
 }
 
 function requireAddress(what: string, { host, port }: Address): void {
-  if (isIP(host) === 0) throw new TagalongError('USAGE', `${what}: "${host}" is no IP address; give one`);
+  if (isIP(host) === 0)
+    throw new TagalongError('USAGE', `${what}: "${host}" is no IP address; give an IPv4 or IPv6 address`);
   // HAProxy accepts any number and uses it modulo 65536.
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new TagalongError('USAGE', `${what}: ${port} is no port; give one from 1 to 65535`);
@@ -111,7 +115,10 @@ async function outputOf(spawn: Spawn, args: readonly string[]): Promise<string> 
   await child.ended;
   const output = child.stdout + child.stderr;
   if (!/version/i.test(output)) {
-    throw new TagalongError('USAGE', 'the edge proxy needs haproxy; "apt-get install haproxy mptcpize" brings it');
+    throw new TagalongError(
+      'USAGE',
+      'the edge proxy needs haproxy; install it with "apt-get install haproxy mptcpize"',
+    );
   }
   return output;
 }

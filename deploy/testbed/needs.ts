@@ -10,7 +10,8 @@ const PREREQUISITES = new URL('prerequisites.sh', import.meta.url).pathname;
  * @throws TagalongError TESTBED_MISSING
  */
 export async function refuseWhereMissing(): Promise<void> {
-  if (process.platform !== 'linux') throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux');
+  if (process.platform !== 'linux')
+    throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux; run it on a Linux host');
   if (process.getuid?.() !== 0) throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run it with sudo');
   await check();
 }

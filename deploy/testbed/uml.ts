@@ -109,7 +109,7 @@ async function untilReady(kernel: Child): Promise<void> {
       : (said.find((line) => line.startsWith(SAYS))?.slice(SAYS.length) ?? said.at(-1) ?? 'it said nothing');
     throw new TagalongError(
       'TESTBED_MISSING',
-      `packets cannot be delayed, because user-mode Linux did not start: ${why}`,
+      `user-mode Linux, which delays packets, did not start: ${why}; read its output, and check npm run prerequisites`,
       { cause },
     );
   }

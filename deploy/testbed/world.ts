@@ -132,7 +132,10 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
       };
       await until(hasAddress, { everyMs: 100, withinMs: BOOT_MS });
       if (address !== undefined) return address;
-      throw new TagalongError('GUEST_SILENT', `${vm} did not start at ${site} in time; read the log of its agent`);
+      throw new TagalongError(
+        'GUEST_SILENT',
+        `${vm} did not start at ${site} in time; read the log of the agent of ${site}`,
+      );
     },
     async close() {
       for (const agent of agents.values()) agent.close();
@@ -164,7 +167,10 @@ async function guestImage(): Promise<AgentConfig['qemu']['images'][string]> {
   const out = `${ROOT}build/guest`;
   await run('sh', [`${ROOT}deploy/guest/build.sh`, out], { maxBuffer: 2 ** 26 }).catch((error: { stderr?: string }) => {
     const last = error.stderr?.trim().split('\n').at(-1) ?? 'build.sh failed';
-    throw new TagalongError('TESTBED_MISSING', `the guest image could not be built: ${last}`);
+    throw new TagalongError(
+      'TESTBED_MISSING',
+      `the guest image could not be built: ${last}; check npm run prerequisites`,
+    );
   });
   return { kernel: `${out}/kernel`, initrd: `${out}/initrd.img`, append: APPEND };
 }

@@ -29,7 +29,10 @@ export function areaOf(sites: readonly SiteSpec[]): Area {
   const widthM = (Math.max(...lons) - corner.lon) * metres.lon;
   const heightM = (Math.max(...lats) - corner.lat) * metres.lat;
   if (widthM === 0 && heightM === 0) {
-    throw new TagalongError('USAGE', '--generate: all sites are at one place; give sites at two places or more');
+    throw new TagalongError(
+      'USAGE',
+      '--generate: all sites have the same position; give sites at two positions or more',
+    );
   }
   return { widthM, heightM, degrees: projection(corner) };
 }
@@ -42,10 +45,7 @@ export function areaOf(sites: readonly SiteSpec[]): Area {
 export function gridSites(count: number, spacingM: number): SiteSpec[] {
   const columns = { 10: 5, 25: 5, 100: 10, 400: 20 }[count] ?? Math.ceil(Math.sqrt(count));
   if (count < 2 || count % columns !== 0) {
-    throw new TagalongError(
-      'USAGE',
-      `--generate: there is no grid of ${count} sites; choose 10, 25, 100 or a square number`,
-    );
+    throw new TagalongError('USAGE', `--generate: ${count} sites make no grid; choose 10, 25, 100 or a square number`);
   }
   const degrees = projection(CORNER);
   return Array.from({ length: count }, (_, i) => ({

@@ -45,7 +45,10 @@ export function generate(text: string, seed: number, sites?: readonly SiteSpec[]
   const [name = '', ...settings] = text.split(',').map((part) => part.trim());
   const generator = Object.hasOwn(GENERATORS, name) ? GENERATORS[name] : undefined;
   if (generator === undefined) {
-    throw new TagalongError('USAGE', `--generate: no "${name}"; there are ${GENERATOR_NAMES.join(', ')}`);
+    throw new TagalongError(
+      'USAGE',
+      `--generate: there is no generator "${name}"; choose one of ${GENERATOR_NAMES.join(', ')}`,
+    );
   }
   const parameters = parsed(settings, { ...generator.defaults, ...(sites ? {} : GRID) });
   const among = sites ?? gridSites(parameters.sites!, parameters.spacingM!);
@@ -73,7 +76,10 @@ function parsed(settings: readonly string[], defaults: Parameters): Parameters {
     const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(setting) ?? [];
     if (!Object.hasOwn(defaults, key)) {
       const right = Object.keys(defaults).join(', ');
-      throw new TagalongError('USAGE', `--generate: "${setting}"; write key=value with one of ${right}`);
+      throw new TagalongError(
+        'USAGE',
+        `--generate: "${setting}" is not one of its settings; write key=value with one of ${right}`,
+      );
     }
     const whole = COUNTS.includes(key);
     if (!(Number(value) > 0) || !Number.isFinite(Number(value)) || (whole && !Number.isInteger(Number(value)))) {

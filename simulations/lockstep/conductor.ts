@@ -191,7 +191,10 @@ export class Conductor {
   }
 
   #stuck(why: string): TagalongError {
-    return new TagalongError('SERVICE_STOPPED', `nothing goes on for ${SILENT_MS / 1000} s: ${why}; see the log`);
+    return new TagalongError(
+      'SERVICE_STOPPED',
+      `no progress for ${SILENT_MS / 1000} s: ${why}; read the log of the processes`,
+    );
   }
 
   async #allStarted(): Promise<void> {

@@ -47,7 +47,7 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
     if (await until(isAccepted, { everyMs: AGAIN_MS, withinMs: PATIENCE_MS })) return answered;
     throw new TagalongError(
       'SERVER_UNREACHABLE',
-      `ingest has not accepted ${method} ${path} for ${PATIENCE_MS / 1000} s`,
+      `ingest did not accept ${method} ${path} within ${PATIENCE_MS / 1000} s; read its log`,
     );
   };
   return {

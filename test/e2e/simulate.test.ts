@@ -303,9 +303,7 @@ describe('a trace of one user', () => {
   test('in metres of a plane is refused with that reason', async () => {
     const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
     expect(code, stderr).toBe(0);
-    expect(stderr).toMatch(
-      /; most positions are not on the earth; .*\n$/,
-    );
+    expect(stderr).toMatch(/; most positions are not on the earth; .*\n$/);
   });
 
   test('is simulated without the rows that cannot be read; with --strict the first of them ends it', async () => {
@@ -328,7 +326,7 @@ describe('is refused in one line, with exit status 2:', () => {
     [
       'a policy that nobody wrote, before the trace is opened',
       ['--policy', 'tagalong,always', '--trace', 'none.csv', '--sites', 'none.csv'],
-      'POLICY_UNKNOWN: policy "always" is not known; there are tagalong, ',
+      'POLICY_UNKNOWN: policy "always" is not known; choose one of tagalong, ',
     ],
     ['a trace without sites', ['--trace', 'none.csv'], 'USAGE: --trace and --sites go together'],
     ['sites without a trace', ['--sites', 'none.csv'], 'USAGE: --trace and --sites go together'],
@@ -336,7 +334,7 @@ describe('is refused in one line, with exit status 2:', () => {
     [
       'a generator that nobody wrote',
       ['--generate', 'bees'],
-      'USAGE: --generate: no "bees"; there are random-waypoint, ',
+      'USAGE: --generate: there is no generator "bees"; choose one of random-waypoint, ',
     ],
     [
       'a seed that is no number',

@@ -23,7 +23,10 @@ export async function benchBus({ servers, quick, seed }: BusBench): Promise<Benc
   const urls = servers.map((server) => {
     const url = serverUrl(server);
     if (url !== undefined && url.kind !== 'memory') return { server, kind: url.kind, hosts: url.hosts };
-    throw new TagalongError('USAGE', `--servers: "${server}" is no address; give nats://HOST:PORT or kafka://HOST:PORT`);
+    throw new TagalongError(
+      'USAGE',
+      `--servers: "${server}" is no address; give nats://HOST:PORT or kafka://HOST:PORT`,
+    );
   });
   const amounts = AMOUNTS[quick ? 'quick' : 'whole'];
   const rows = named('memory', await benchMemoryBus(amounts.vms, seed));

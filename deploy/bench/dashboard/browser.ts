@@ -34,7 +34,7 @@ export async function openPage(url: string): Promise<PageUnderTest> {
   if (executablePath === undefined || playwright === undefined) {
     throw new TagalongError(
       'TESTBED_MISSING',
-      'there is no Chromium to draw the dashboard; npm ci and npm run prerequisites bring it',
+      'this host has no Chromium to draw the dashboard; install it with npm ci and npm run prerequisites',
     );
   }
   const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];

@@ -31,7 +31,10 @@ const PARTS: Record<string, (quick: boolean) => Promise<BenchRow[]>> = {
 export async function benchMigration({ quick, only }: MigrationBenchOptions): Promise<BenchReport> {
   const unknown = only.find((part) => !Object.hasOwn(PARTS, part));
   if (unknown !== undefined) {
-    throw new TagalongError('USAGE', `--only: no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}`);
+    throw new TagalongError(
+      'USAGE',
+      `--only: there is no part "${unknown}"; choose among ${Object.keys(PARTS).join(', ')}`,
+    );
   }
   await refuseWhereMissing();
   const rows: BenchRow[] = [];

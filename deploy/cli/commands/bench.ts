@@ -52,11 +52,14 @@ export function addBench(program: Command): void {
     .action(async (name: string, options: Given) => {
       const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
       if (bench === undefined) {
-        throw new TagalongError('USAGE', `no benchmark "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+        throw new TagalongError(
+          'USAGE',
+          `there is no benchmark "${name}"; choose one of ${Object.keys(BENCHES).join(', ')}`,
+        );
       }
       const seed = Number(options.seed);
       if (!Number.isSafeInteger(seed))
-        throw new TagalongError('USAGE', '--seed: is not a whole number; give one, as 1');
+        throw new TagalongError('USAGE', '--seed: is not a whole number; give one, for example 1');
       const [only = [], servers = []] = [options.only, options.servers].map((list) => list?.split(','));
       const report = await bench({ seed, quick: options.quick ?? false, only, data: options.data, servers });
       if (options.json === '-') return void process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);

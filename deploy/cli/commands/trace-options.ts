@@ -40,7 +40,10 @@ export function traceOptionsOf({
   gapSeconds,
 }: TraceReading): TraceOptions {
   if (gapSeconds !== undefined && everySeconds === undefined) {
-    throw new TagalongError('USAGE', '--gap-seconds: needs --every-seconds, because nothing is interpolated without it; give both');
+    throw new TagalongError(
+      'USAGE',
+      '--gap-seconds: needs --every-seconds, because nothing is interpolated without it; give both',
+    );
   }
   return {
     strict,
@@ -71,9 +74,7 @@ export function columnsOption(text: string): ColumnNames {
     const column = pair.slice(0, Math.max(at, 0)).trim();
     const name = pair.slice(at + 1).trim();
     if (!COLUMNS.includes(column) || name === '' || column in names) {
-      throw new InvalidArgumentError(
-        `"${pair}" is wrong; give ${COLUMNS.join(', ')} once each, as user=cab_id,t=ts.`,
-      );
+      throw new InvalidArgumentError(`"${pair}" is wrong; give ${COLUMNS.join(', ')} once each, as user=cab_id,t=ts.`);
     }
     names[column] = name;
   }

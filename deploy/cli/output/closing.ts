@@ -49,8 +49,7 @@ function totals(summary: Summary): [string, string][] {
     rows.push(['its positions', samplingWords(trace)]);
     const hint = placeHint(locations.implausible, locations.given);
     if (hint) rows.push(['', hint]);
-    if (isUnordered(summary))
-      rows.push(['', 'most rows come too late to count; sort the trace by time']);
+    if (isUnordered(summary)) rows.push(['', 'most rows come too late to count; sort the trace by time']);
   }
   return rows;
 }

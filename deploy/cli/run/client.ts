@@ -77,7 +77,7 @@ async function askOne<T>(
   if (token !== undefined && !/^[\x21-\x7e][\x20-\x7e]*$/.test(token)) {
     throw new TagalongError(
       'USAGE',
-      '--token: has characters that a header cannot carry; give the http.token as it is',
+      '--token: has characters that an HTTP header cannot carry; give http.token of the configuration',
     );
   }
   const headers = {
@@ -94,7 +94,7 @@ async function askOne<T>(
   const response = await fetchAnswer(base + path, init, LIMITS).catch((cause) => {
     throw new TagalongError(
       'SERVER_UNREACHABLE',
-      `nobody answers at ${base} (${reasonOf(cause)}); start one with "tagalong start" or name it with --url`,
+      `no server answers at ${base} (${reasonOf(cause)}); start one with "tagalong start" or name it with --url`,
       { cause },
     );
   });
@@ -114,7 +114,10 @@ function readAnswer<T>(base: string, { status, text }: Answer, tokenGiven: boole
   if (status >= 200 && status < 300 && answer !== undefined) return answer as T;
   const { code, message } = (answer as { error?: { code?: unknown; message?: unknown } } | undefined)?.error ?? {};
   if (typeof code !== 'string' || typeof message !== 'string') {
-    throw new TagalongError('SERVER_UNREACHABLE', `what answers at ${base} is not Tagalong; name it with --url`);
+    throw new TagalongError(
+      'SERVER_UNREACHABLE',
+      `the server at ${base} is not Tagalong; name the address of Tagalong with --url`,
+    );
   }
   if (code === 'UNAUTHORIZED') throw new TagalongError(code as ErrorCode, unauthorized(base, tokenGiven));
   // The HTTP server has codes of its own, such as UNAUTHORIZED. They are passed on unchanged.

@@ -88,7 +88,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     config: join(folder, 'config.json'),
     address: (name) => conductor.address(name),
     failed(name, words) {
-      conductor.fail(new TagalongError('SERVICE_STOPPED', `${name} has ended: ${words || 'its log says why'}`));
+      conductor.fail(new TagalongError('SERVICE_STOPPED', `the process ${name} has ended: ${words || 'read its log'}`));
     },
     ...(run.childLog && { log: run.childLog }),
     ...(run.awayMs && { awayMs: run.awayMs }),
@@ -147,7 +147,7 @@ async function refuseUsed(config: Config, log: Log): Promise<void> {
   if (records.length === 0) return;
   throw new TagalongError(
     'USAGE',
-    `store: there are VMs under the prefix ${config.store.prefix} already; give bus.prefix and store.prefix a name that is new`,
+    `store: there are already VMs under the prefix ${config.store.prefix}; set bus.prefix and store.prefix to a new name`,
   );
 }
 
@@ -164,7 +164,12 @@ function openMoves(observe: (event: Event) => void, fail: (error: Error) => void
       known.add(event.id);
       if (event.type === 'event.rejected.v1') {
         const { code, reason } = event.data;
-        fail(new TagalongError('SERVICE_STOPPED', `an event was given up, ${code}: ${reason}`));
+        fail(
+          new TagalongError(
+            'SERVICE_STOPPED',
+            `a service gave up an event (${code}: ${reason}); read the log of the processes`,
+          ),
+        );
         return;
       }
       if (event.type === 'placement.decided.v1' && event.data.verdict === 'move') open.add(event.data.decision);

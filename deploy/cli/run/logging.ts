@@ -17,7 +17,7 @@ export function runLog({ log }: Config, where: string | undefined): Log {
     const { code } = cause as NodeJS.ErrnoException;
     throw new TagalongError(
       'USAGE',
-      `--log ${where}: cannot be written (${code}); name a file in a folder that is there`,
+      `--log ${where}: cannot be written (${code}); name a file in a folder that exists`,
       {
         cause,
       },

@@ -11,7 +11,7 @@ export function underMptcpize(): void {
   if (/mptcpwrap/.test(process.env.LD_PRELOAD ?? '')) return;
   const mptcpize = inPath('mptcpize');
   if (mptcpize === undefined) {
-    throw new TagalongError('USAGE', '--mptcp: there is no mptcpize here; "apt-get install mptcpize" brings it');
+    throw new TagalongError('USAGE', '--mptcp: this host has no mptcpize; install it with "apt-get install mptcpize"');
   }
   if (process.execve === undefined) {
     const right = 'with this one, start it as "mptcpize run tagalong probe …"';

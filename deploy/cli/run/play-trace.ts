@@ -75,12 +75,15 @@ async function configOf(options: ReplayOptions): Promise<Config> {
   const { config: path, sites: sitesPath, port } = options;
   const given = path === undefined ? DEFAULT_CONFIG : await loadConfig(path);
   if (sitesPath !== undefined && given.vms.length > 0) {
-    throw new TagalongError('USAGE', `--sites: the VMs of ${path} name its own sites; leave out the one or the other`);
+    throw new TagalongError(
+      'USAGE',
+      `--sites: the VMs of ${path} run at the sites of that file; leave out --sites, or the VMs`,
+    );
   }
   const sites =
     sitesPath === undefined ? given.sites : (await readSites(sitesPath)).map((site) => ({ ...site, draining: false }));
   if (sites.length === 0) {
-    throw new TagalongError('USAGE', 'no sites for the VMs; give --sites FILE, or --config FILE with sites');
+    throw new TagalongError('USAGE', 'there are no sites for the VMs; give --sites FILE, or --config FILE with sites');
   }
   return { ...given, sites, http: { ...given.http, port: port ?? (await usualPort(options, given)) } };
 }

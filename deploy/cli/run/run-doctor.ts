@@ -28,7 +28,10 @@ export async function runDoctor({ config: path, json }: DoctorOptions): Promise<
   const missing = findings.filter(({ state }) => state === 'missing');
   if (missing.length === 0) return;
   const names = missing.map(({ what }) => what).join(', ');
-  throw new TagalongError('HOST_UNFIT', `${counted(missing.length, 'thing')} that an agent needs: ${names}`);
+  throw new TagalongError(
+    'HOST_UNFIT',
+    `this host lacks ${counted(missing.length, 'thing')} that an agent needs: ${names}; the table says how to get each`,
+  );
 }
 
 function asTable(findings: readonly Finding[]): string {

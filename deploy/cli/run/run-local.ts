@@ -82,8 +82,11 @@ async function refuseOtherServers(path: string): Promise<void> {
   for (const [section, { url }] of Object.entries({ bus, store })) {
     const { kind, hosts } = serverUrl(url)!;
     if (kind === 'nats' && hosts.every((host) => /^nats-[123]:4222$/.test(host))) continue;
-    const right = 'give nats://nats-1:4222,nats-2:4222,nats-3:4222, which are put on loopback';
-    throw new TagalongError('CONFIG_INVALID', `${path}: ${section}.url: ${url} is not what "local" starts; ${right}`);
+    const right = 'give nats://nats-1:4222,nats-2:4222,nats-3:4222; "local" runs them on loopback';
+    throw new TagalongError(
+      'CONFIG_INVALID',
+      `${path}: ${section}.url: ${url} is not a server that "local" starts; ${right}`,
+    );
   }
 }
 

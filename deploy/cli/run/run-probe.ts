@@ -75,7 +75,7 @@ function brokenBy({ resets, lostBytes, reorderedBytes, corruptedBytes }: ProbeRe
 function reporterOf({ report: url, vm, user }: ProbeCommandOptions): ((gap: Gap) => Promise<void>) | undefined {
   if (url === undefined) return undefined;
   if (vm === undefined || user === undefined) {
-    throw new TagalongError('USAGE', '--report: give --vm and --user too, whose gaps they are and who sees them');
+    throw new TagalongError('USAGE', '--report: needs the VM and its user; give --vm and --user');
   }
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
     throw new TagalongError('USAGE', '--report: must be http://HOST:PORT or https://HOST:PORT');

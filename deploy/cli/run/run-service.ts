@@ -66,7 +66,7 @@ export function refuseMemory(name: string, { bus, store }: Config, path: string)
     const right = 'give nats://HOST:PORT or kafka://HOST:PORT, or run everything in one process with "tagalong up"';
     throw new TagalongError(
       'CONFIG_INVALID',
-      `${path}: ${section}.url: memory: is one process's own, and ${name} needs others; ${right}`,
+      `${path}: ${section}.url: memory: serves one process only, and ${name} needs others; ${right}`,
     );
   }
 }

@@ -47,7 +47,7 @@ export async function runStatus(options: ServerOptions): Promise<void> {
 function nobodyKnows(there: readonly Asked[]): TagalongError {
   const words = there.map(({ base, services, fault }) => `${base} ${services ? `is ${inWords(services)}` : fault}`);
   const right = 'start one with "tagalong start", or name a placement and the migrator with --url';
-  return new TagalongError('SERVER_UNREACHABLE', `no status: ${words.join('; ')}; ${right}`);
+  return new TagalongError('SERVER_UNREACHABLE', `no process gives its status: ${words.join('; ')}; ${right}`);
 }
 
 function inWords(services: readonly string[]): string {

@@ -74,7 +74,10 @@ async function fixesOf(path: string): Promise<Fix[]> {
   const fixes: Fix[] = [];
   for await (const batch of trace.batches()) fixes.push(...batch);
   if (fixes.length > 0) return fixes;
-  throw new TagalongError('TRACE_UNREADABLE', trace.report.firstBad ?? `${path}: has no position; give a trace with at least one`);
+  throw new TagalongError(
+    'TRACE_UNREADABLE',
+    trace.report.firstBad ?? `${path}: has no position; give a trace with at least one`,
+  );
 }
 
 /** A table with the cost of each move beside its prediction. */

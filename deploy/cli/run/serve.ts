@@ -22,7 +22,7 @@ export async function serve(system: Listener, { host, port }: HttpConfig): Promi
     if (syscall === undefined) throw cause;
     throw new TagalongError(
       'PORT_UNAVAILABLE',
-      `cannot listen on ${host} port ${port} (${code}); give another port, 0 for whichever is free`,
+      `cannot listen on ${host} port ${port} (${code}); give another port, or 0 for a free one`,
       { cause },
     );
   }
