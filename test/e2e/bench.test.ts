@@ -35,5 +35,5 @@ test('bench bus measures the memory bus without a server, and refuses an invalid
   expect(rows.filter(({ aim }) => aim === '>= 0.5')).toHaveLength(1);
   for (const { metric, value } of rows) expect(value, metric).toBeGreaterThan(0);
   const wrong = await tagalong(['bench', 'bus', '--servers', 'redis://127.0.0.1:1']);
-  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --servers: redis://127.0.0.1:1') });
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE: --servers: "redis://127.0.0.1:1"') });
 }, 60_000);

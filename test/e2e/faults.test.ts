@@ -50,7 +50,7 @@ describe('a file that is wrong is named with the line and the field', () => {
 
   test.each([
     ['user,t,lat\nann,1000,52\n', 'TRACE_UNREADABLE', /trace\.csv:1: .*"lon"/],
-    ['user,t,lat,lon\n', 'TRACE_UNREADABLE', /trace\.csv: no position in it/],
+    ['user,t,lat,lon\n', 'TRACE_UNREADABLE', /trace\.csv: has no position/],
     ['user,t,lat,lon\nann,never,52,4\n', 'TRACE_UNREADABLE', /trace\.csv:2: t: /],
   ])('the trace %j', async (text, errorCode, where) => {
     const sites = await file('sites.csv', 'site,lat,lon\nwest,52,4\n');
