@@ -35,7 +35,10 @@ export function createRelay(services: readonly string[], token: string | undefin
       if (fallback === undefined || answer.status === 421) fallback = answer;
     }
     if (fallback !== undefined) return fallback;
-    const right = services.length === 0 ? 'set dashboard.services to their addresses' : `check that they run: ${services.join(', ')}`;
+    const right =
+      services.length === 0
+        ? 'set dashboard.services to their addresses'
+        : `check that they run: ${services.join(', ')}`;
     throw new TagalongError('SERVER_UNREACHABLE', `no other service answers the dashboard; ${right}`);
   };
 

@@ -75,9 +75,13 @@ function plainValue(schema: TSchema, document: Document.Parsed, lines: LineCount
     return Default(schema, given ?? {});
   } catch (cause) {
     // An alias has no anchor, or aliases expand to millions of keys.
-    throw new TagalongError('CONFIG_UNREADABLE', `${fileName}: the YAML cannot be used (${(cause as Error).message}); mend its aliases`, {
-      cause,
-    });
+    throw new TagalongError(
+      'CONFIG_UNREADABLE',
+      `${fileName}: the YAML cannot be used (${(cause as Error).message}); mend its aliases`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -79,11 +79,7 @@ describe('a GeoJSON trace', () => {
     ['is cut off', '{"type":"FeatureCollection",\n"features":[{"type":"Feature"', /:2: /],
     ['is no JSON', '{"type":"FeatureCollection",\n"features":[x', /:2: /],
     ['nests without end', `{"features":[${'['.repeat(200)}`, /:1: .*\b100\b/],
-    [
-      'has a value that never ends',
-      `{"features":["${'x'.repeat(17 * 1024 * 1024)}`,
-      /:1: .*\b16777216\b/,
-    ],
+    ['has a value that never ends', `{"features":["${'x'.repeat(17 * 1024 * 1024)}`, /:1: .*\b16777216\b/],
   ])('is refused if it %s', async (_, text, message) => {
     await expect(readAll(folder.write('none.geojson', text), { format: 'geojson' })).rejects.toMatchObject({
       code: 'TRACE_UNREADABLE',
