@@ -122,7 +122,7 @@ function client(socket: Socket, path: string, outOfBand: boolean): Qmp & Opening
   let isOpen = true;
 
   const gone = () =>
-    new TagalongError('QEMU_GONE', `${path}: the monitor is closed, because QEMU has ended; read its log`);
+    new TagalongError('QEMU_GONE', `${path}: the monitor is closed; QEMU may have ended, read its log`);
   const take = (line: string) => {
     const message = JSON.parse(line) as Message;
     if (message.QMP) return greeting.resolve();

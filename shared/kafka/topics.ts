@@ -45,7 +45,7 @@ export async function ensureTopics({ admin, role }: KafkaClient, topics: readonl
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
     throw new TagalongError(
       role.unfit,
-      `${told}; set bus.partitions to ${partitions.length}, or choose another prefix`,
+      `${told}; configure ${partitions.length} partitions, or choose another prefix`,
     );
   }
   // The brokers answer this only when each partition has a leader, and the leader knows its role.
