@@ -43,10 +43,7 @@ export async function ensureTopics({ admin, role }: KafkaClient, topics: readonl
     const wanted = topics.find(({ topic }) => topic === name)!.numPartitions!;
     if (partitions.length === wanted) continue;
     const told = `topic ${name} has ${partitions.length} partitions, and ${wanted} are configured`;
-    throw new TagalongError(
-      role.unfit,
-      `${told}; configure ${partitions.length} partitions, or choose another prefix`,
-    );
+    throw new TagalongError(role.unfit, `${told}; configure ${partitions.length} partitions, or choose another prefix`);
   }
   // The brokers answer this only when each partition has a leader, and the leader knows its role.
   for (const name of names) await offsetsOf(admin, name);
