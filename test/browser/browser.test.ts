@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { onBrowser, PHONE } from './browser.ts';
 
-onBrowser('what a page does in the browser of the tests is seen by them', (withPage) => {
+onBrowser('the browser of the tests', (withPage) => {
   test('a watched page reports console errors, thrown errors, failed requests, and every request', async () => {
     const server = createServer((request, response) => {
       response.writeHead(request.url === '/' ? 200 : 404, { 'content-type': 'text/html' });

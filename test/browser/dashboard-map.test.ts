@@ -39,7 +39,7 @@ let scene: Scene;
 afterEach(() => scene?.stop());
 
 onBrowser('the dashboard', (withPage) => {
-  test('a map of two hundred sites zooms to a site that is searched for, zooms out with "all", and names the site under the pointer', async () => {
+  test('a map of two hundred sites zooms to a found site, zooms out with "all", and names the site under the pointer', async () => {
     scene = await startScene(manySites());
     await withPage(DESK, async (visit) => {
       const { page } = visit;

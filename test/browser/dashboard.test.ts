@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
-import { DESK, faults, find, strangersTo } from './dashboard.ts';
+import { DESK, faults, find, foreignRequests } from './dashboard.ts';
 import { PLACES, type Scene, startScene, TOKEN } from './scene.ts';
 
 let scene: Scene;
@@ -40,7 +40,7 @@ const pixelAt = (page: Page, { lat, lon }: { lat: number; lon: number }) =>
   ) as Promise<number[]>;
 
 onBrowser('the dashboard', (withPage) => {
-  test('shows a signed-in viewer where users and VMs are, as they move', () =>
+  test('shows moving users and VMs to a signed-in viewer', () =>
     withPage(DESK, async (visit) => {
       const { page } = visit;
       await open(page);
@@ -56,7 +56,7 @@ onBrowser('the dashboard', (withPage) => {
       const [red, , blue] = await pixelAt(page, bob);
       expect(blue).toBeGreaterThan(red! + 80);
       await visit.screenshot('dashboard');
-      expect([faults(visit), strangersTo(scene.url, visit)]).toEqual([[], []]);
+      expect([faults(visit), foreignRequests(scene.url, visit)]).toEqual([[], []]);
     }));
 
   test('explains why a VM is at its site, and works with the keyboard alone', () =>
@@ -73,7 +73,7 @@ onBrowser('the dashboard', (withPage) => {
       expect(await page.textContent('#chosen tbody')).toMatch(/west \(home\)/);
       await page.keyboard.press('Escape');
       expect(await page.isHidden('#chosen')).toBe(true);
-      // Each tab goes on to something that can be used, and says where it is.
+      // Each Tab moves the focus to a control with an id or a text.
       const seen = new Set<string>();
       for (let i = 0; i < 25; i++) {
         await page.keyboard.press('Tab');
@@ -175,9 +175,9 @@ onBrowser('the dashboard', (withPage) => {
           'load',
           'state',
         ]);
-        // What was said has been read by now.
+        // The answer disappears after a while.
         await expect.poll(() => page.isHidden('#banner'), PATIENTLY).toBe(true);
-        expect(strangersTo(scene.url, visit)).toEqual([]);
+        expect(foreignRequests(scene.url, visit)).toEqual([]);
         expect(faults(visit).filter((error) => !error.includes('401'))).toEqual([]);
       }),
     90_000,
@@ -233,7 +233,7 @@ onBrowser('the dashboard', (withPage) => {
     }));
 
   test(
-    'says that the server does not answer, and continues when it answers again',
+    'reports that the server does not answer, and continues when it answers again',
     () =>
       withPage(DESK, async ({ page }) => {
         await open(page);

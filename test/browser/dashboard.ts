@@ -20,4 +20,5 @@ export async function find(page: Page, name: string): Promise<void> {
 /** The errors of the page, without those of streams that the page itself closes to reconnect with other rights. */
 export const faults = ({ errors }: Visit) => errors.filter((error) => !/\/live: net::ERR_ABORTED/.test(error));
 /** The requested URLs that do not belong to the server of the page. */
-export const strangersTo = (url: string, { requests }: Visit) => requests.filter((address) => !address.startsWith(url));
+export const foreignRequests = (url: string, { requests }: Visit) =>
+  requests.filter((address) => !address.startsWith(url));

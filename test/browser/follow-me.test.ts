@@ -7,7 +7,7 @@ const at = ({ lat, lon }: { lat: number; lon: number }) => ({ latitude: lat, lon
 
 let scene: Scene;
 beforeEach(async () => {
-  // A server on loopback without a token asks nobody to sign in.
+  // A server on loopback without a token needs no sign-in.
   scene = await startScene({ http: { port: 0 } });
 });
 afterEach(() => scene.stop());
@@ -42,7 +42,7 @@ onBrowser('the page "Follow me"', (withPage) => {
     120_000,
   );
 
-  test('says that the browser refuses to give a position, and shares nothing', () =>
+  test('reports that the browser refuses to give a position, and shares nothing', () =>
     withPage(PHONE, async ({ page }) => {
       await page.goto(`${scene.url}/follow-me`);
       await page.click('#share');

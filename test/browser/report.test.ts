@@ -63,7 +63,7 @@ onBrowser('the report of a comparison', (withPage) => {
       ],
     ),
   ])('%s', { timeout: TIMEOUT_MS }, (where, options) => {
-    test('opens without an error, asks the network for nothing, fits the screen, and every plot shows something', async () => {
+    test('opens without an error, sends no request, fits the screen, and each plot shows data', async () => {
       await withPage(options, async ({ page, errors, requests, screenshot }) => {
         await page.goto(pageOf('one'));
         await screenshot(`report-${where.replaceAll(' ', '-')}`);
@@ -97,7 +97,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('names what was simulated, and the policy that costs least', { timeout: TIMEOUT_MS }, async () => {
+  test('names the simulated trace, and the policy that costs least', { timeout: TIMEOUT_MS }, async () => {
     await withPage({}, async ({ page }) => {
       await page.goto(pageOf('one'));
       const text = await page.locator('header').innerText();
@@ -171,7 +171,7 @@ onBrowser('the report of a comparison', (withPage) => {
     });
   });
 
-  test('can be gone through with the keyboard alone', { timeout: TIMEOUT_MS }, async () => {
+  test('works with the keyboard alone', { timeout: TIMEOUT_MS }, async () => {
     await withPage({}, async ({ page }) => {
       await page.goto(pageOf('one'));
       const tabTo = async (wanted: string) => {
@@ -191,12 +191,12 @@ onBrowser('the report of a comparison', (withPage) => {
       await tabTo('#vms .pane:first-child details:nth-of-type(2) summary');
       await page.keyboard.press('Enter');
       expect(await page.locator('#vms .pane:visible details').nth(1).getAttribute('open')).not.toBeNull();
-      // What scrolls by itself can be scrolled.
+      // Tab also reaches the areas with a scroll bar of their own.
       await tabTo('.scroll[tabindex="0"]');
     });
   });
 
-  test('compares with the optimum where it is among the policies, and shows only the cost of the optimum', {
+  test('compares with the optimum if the run has it, and shows only the cost of the optimum', {
     timeout: TIMEOUT_MS,
   }, async () => {
     const args = ['--generate', 'random-waypoint,users=15,steps=400,sites=25', '--policy', 'nearest,never,optimum'];

@@ -92,10 +92,10 @@ export function hypervisorContract(
      * at its source from the end of the memory step on; then the source counts as its site.
      */
     const standing = async () => {
-      const { runsAt = move.from, ...rest } = await truth();
+      const { runsAt = move.from, ...rest } = await inspection();
       return { ...rest, runsAt, measured: undefined };
     };
-    const truth = async () => {
+    const inspection = async () => {
       const before = reports.length;
       order(() => hypervisor.inspect(move));
       await harness.until(() => reports.slice(before).some(({ kind }) => kind === 'inspected'));
@@ -210,7 +210,7 @@ export function hypervisorContract(
       await harness.settle();
       expect(answers('memory')).toEqual([]);
       expect(await running()).toEqual([move.from]);
-      expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
+      expect(await inspection()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
       // A second run of the move shows that the aborted copy sends no late answer.
       reports.length = 0;
       await carryOutTo('release');
@@ -232,14 +232,14 @@ export function hypervisorContract(
       expect(await running()).toEqual([move.to]);
       order(() => hypervisor.begin('release', move));
       await harness.until(() => answers('release').length > 0);
-      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES });
+      expect(await inspection()).toMatchObject({ runsAt: move.to, done: PHASES });
       expect(await refusal(() => hypervisor.abort(move))).toMatchObject({ step: 'abort', code: 'PAST_CANCEL' });
     });
 
     test('inspect reports the true state after every step', async () => {
-      expect(await truth()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
+      expect(await inspection()).toMatchObject({ runsAt: move.from, done: [], underWay: undefined });
       await copyingMemory();
-      expect(await truth()).toMatchObject({
+      expect(await inspection()).toMatchObject({
         runsAt: move.from,
         done: ['prepare', 'announce', 'disk'],
         underWay: 'memory',
@@ -247,10 +247,10 @@ export function hypervisorContract(
       await harness.until(() => answers('memory').length > 0);
       order(() => hypervisor.begin('switch', move));
       await harness.until(() => answers('switch').length > 0);
-      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES.slice(0, 5), underWay: undefined });
+      expect(await inspection()).toMatchObject({ runsAt: move.to, done: PHASES.slice(0, 5), underWay: undefined });
       order(() => hypervisor.begin('release', move));
       await harness.until(() => answers('release').length > 0);
-      expect(await truth()).toMatchObject({ runsAt: move.to, done: PHASES, underWay: undefined });
+      expect(await inspection()).toMatchObject({ runsAt: move.to, done: PHASES, underWay: undefined });
     });
 
     test('a step out of order is refused and changes nothing', async () => {
@@ -293,11 +293,11 @@ export function hypervisorContract(
     });
 
     test('the latest listener gets the reports', async () => {
-      const heard: Report[] = [];
-      hypervisor.listen((report) => heard.push(report));
+      const received: Report[] = [];
+      hypervisor.listen((report) => received.push(report));
       order(() => hypervisor.begin('prepare', move));
-      await harness.until(() => heard.length > 0);
-      expect(heard).toMatchObject([{ kind: 'done', step: 'prepare' }]);
+      await harness.until(() => received.length > 0);
+      expect(received).toMatchObject([{ kind: 'done', step: 'prepare' }]);
       expect(reports).toEqual([]);
     });
   });

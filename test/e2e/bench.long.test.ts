@@ -1,4 +1,4 @@
-/** Benchmarks that take a while, each from the command to what it prints. */
+/** Long benchmarks, from the command to its output. */
 import { expect, test } from 'vitest';
 import type { BenchReport } from '#deploy/bench/bench.ts';
 import { onBrowser } from '../browser/browser.ts';
@@ -39,7 +39,7 @@ onBrowser('bench dashboard', () => {
   }, 120_000);
 });
 
-test('bench simulation measures growing sizes, each in a process of its own', async () => {
+test('bench simulation measures growing sizes, each in its own process', async () => {
   const { code, stdout, stderr } = await tagalong([
     'bench',
     'simulation',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { BenchReport } from '#deploy/bench/bench.ts';
 import { tagalong } from './cli.ts';
 
-// A benchmark takes a minute and more: what it prints is tested in test/unit/deploy/bench.
+// A benchmark takes a minute or more. test/unit/deploy/bench tests its output.
 test('bench refuses an unknown benchmark by name, also the name of an inherited property', async () => {
   for (const name of ['nothing', 'constructor']) {
     expect(await tagalong(['bench', name])).toEqual({
@@ -19,7 +19,7 @@ test('the help lists all benchmarks', async () => {
   expect(stdout).toMatch(/measure: engine\b/);
 });
 
-test('bench policy without recorded movements fails with one line that says how to run it', async () => {
+test('bench policy without recorded movements fails with one line that names the missing file', async () => {
   const { code, stdout, stderr } = await tagalong(['bench', 'policy', '--data', 'nowhere']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^tagalong: TRACE_UNREADABLE: nowhere\/wang-mdp\/cells\.csv: is missing; .*--data.*\n$/);

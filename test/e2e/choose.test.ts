@@ -1,4 +1,4 @@
-/** What the page "Choose a policy for your city" tells a new user to type does what it says. */
+/** The commands of the page "Choose a policy for your city" work as typed. */
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { tagalong } from './cli.ts';
 const PAGE = readFileSync(new URL('../../simulations/CHOOSE.md', import.meta.url), 'utf8');
 const TIMEOUT_MS = 120_000;
 
-/** The blocks of a language on the page. */
+/** The code blocks of a language on the page. */
 const blocks = (language: string) =>
   [...PAGE.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, text]) => text!);
 const commands = blocks('sh').flatMap((text) => text.trim().split('\n'));
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** From the harbour to the mission and back, two hours each. */
+/** A track from the harbour to the mission and back, two hours each way. */
 function track(): string {
   const points = Array.from({ length: 240 }, (_, minute) => {
     const share = 1 - Math.abs(1 - minute / 120);
@@ -39,7 +39,7 @@ function track(): string {
   return `<?xml version="1.0"?>\n<gpx version="1.1" creator="test"><trk><trkseg>${points.join('\n')}</trkseg></trk></gpx>\n`;
 }
 
-/** A command's arguments, with its files in the folder. */
+/** The arguments of a command, with its files in the folder. */
 function argsOf(command: string): string[] {
   const names = ['sites.csv', 'log.csv', 'tracks', 'city.yaml', 'report.html'];
   const [npx, name, ...args] = command.split(' ');
@@ -52,7 +52,7 @@ test('the page has four commands', () => {
   expect(commands.filter((command) => command.includes('--report report.html'))).toHaveLength(1);
 });
 
-describe('is carried out:', { timeout: TIMEOUT_MS }, () => {
+describe('the command works:', { timeout: TIMEOUT_MS }, () => {
   test.each(commands)('%s', async (command) => {
     const { code, stdout, stderr } = await tagalong(argsOf(command));
     expect(code, stderr).toBe(0);

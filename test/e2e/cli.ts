@@ -1,4 +1,4 @@
-/** The real command line, as processes of the pinned Node.js. None of them outlives its test. */
+/** Runs the real command line as processes of the pinned Node.js. Each process ends with its test. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,22 +9,22 @@ const root = new URL('../../', import.meta.url).pathname;
 const node = join(root, 'node_modules/.bin/node');
 const main = join(root, 'deploy/cli/main.ts');
 
-/** A process that ended: its exit status and everything it said. */
+/** The exit status and the output of an ended process. */
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A process that runs. */
+/** A running process. */
 export interface Running {
-  /** Resolves when it has said this, with the first group of the pattern where it has one. Rejects if it ends without. */
-  said(pattern: RegExp): Promise<string>;
-  /** The address that it says it answers at. */
+  /** Resolves when the process has printed this, with the first group of the pattern if it has one. Rejects at its end. */
+  printed(pattern: RegExp): Promise<string>;
+  /** The printed address of its HTTP server. */
   url(): Promise<string>;
-  /** Resolves when it has ended, by itself or because it was asked to. */
+  /** Resolves when the process has ended. */
   readonly ended: Promise<Ended>;
-  /** Asks it to end; or ends it at once, as a crash does. */
+  /** Sends a signal, and waits for the end. */
   stop(signal?: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL'): Promise<Ended>;
 }
 
@@ -37,7 +37,7 @@ afterEach(async () => {
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
 });
 
-/** Starts a command. @param env on top of the environment, of which nothing that concerns Tagalong is passed on */
+/** Starts a command. @param env added to the environment, without the variables of Tagalong */
 export function begin(args: readonly string[], env: Record<string, string> = {}): Running {
   const { FORCE_COLOR: _, TAGALONG_URL: __, TAGALONG_TOKEN: ___, TAGALONG_DEBUG: ____, ...inherited } = process.env;
   const child = startChild(node, [main, ...args], {
@@ -48,7 +48,7 @@ export function begin(args: readonly string[], env: Record<string, string> = {})
   children.add(child);
   const ended = child.ended.then((code): Ended => ({ code, stdout: child.stdout, stderr: child.stderr }));
   return {
-    said: (pattern) => child.printed(pattern),
+    printed: (pattern) => child.printed(pattern),
     url: () => child.printed(/^(http:\/\/[\w.:]+)\b.*\n/m),
     ended,
     stop(signal = 'SIGTERM') {
@@ -63,7 +63,7 @@ export function tagalong(args: readonly string[], env: Record<string, string> = 
   return begin(args, env).ended;
 }
 
-/** Writes a file for the length of a test. @returns its path */
+/** Writes a file, and removes it after the test. @returns its path */
 export async function file(name: string, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-'));
   folders.push(folder);

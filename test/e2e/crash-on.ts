@@ -1,6 +1,6 @@
 /**
  * Rule 6 with real processes, in real time: kills lose nothing and repeat nothing. Each kill follows the n-th event of a type.
- * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, victims and points of kills again.
+ * TAGALONG_LONG=1 selects the long run; TAGALONG_SEED=… repeats users, victims and points of kills.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { SEED } from '../property/seed.ts';
 import { CrashWorld, int } from './crash-world.ts';
 
 const KILLS = longOr(2, 50);
-/** A process is killed after an event of one of these types, a phase of a decision and its move, and at most so many of them. */
+/** A kill follows one to this many events of one of these types. */
 const POINTS = [
   ['location.reported.v1', 100],
   ['placement.decided.v1', 4],
@@ -18,13 +18,13 @@ const POINTS = [
   ['migration.switched.v1', 4],
   ['migration.completed.v1', 4],
 ] as const;
-/** The events of a point are there within this time. */
+/** The time limit for these events. */
 const POINT_MS = 60_000;
-/** From the last kill to the last positions. */
+/** The time from the last kill to the last positions. */
 const PAUSE_MS = 5000;
 const REST_MS = 90_000;
 
-/** @param start starts the server. @returns its URL, and how it is stopped */
+/** @param start starts the server */
 export function crashOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   test(
     `services lose nothing and decide nothing twice, over ${KILLS} kills`,
@@ -58,7 +58,7 @@ async function crash(url: string): Promise<void> {
     over = true;
   }
   await Promise.all(feeders);
-  // With the last positions in hand.
+  // The placements handle the last positions when they are killed.
   await world.burst();
   await Promise.all([world.killOne(random, ['placement-1']), world.killOne(random, ['placement-2'])]);
   await world.rest(REST_MS);
@@ -74,12 +74,10 @@ async function crash(url: string): Promise<void> {
 
   expect(
     world.of('event.rejected.v1').map(({ data }) => `${data.code}: ${data.reason}`),
-    'nothing was given up',
+    'no event became a dead letter',
   ).toEqual([]);
-  expect(world.contradictions, 'nothing was said in two ways').toEqual([]);
-  expect(world.of('location.reported.v1'), 'every accepted location reached the bus, once').toHaveLength(
-    world.accepted,
-  );
+  expect(world.contradictions, 'each id has one content').toEqual([]);
+  expect(world.of('location.reported.v1'), 'each accepted location reached the bus once').toHaveLength(world.accepted);
 
   expect(kept).toHaveLength(world.config.vms.length);
   for (const { id, home, mind, sessions } of kept) {
@@ -88,12 +86,12 @@ async function crash(url: string): Promise<void> {
     const seqs = decisions.filter(({ vm }) => vm === id).map(({ seq }) => seq);
     expect(
       seqs.toSorted((a, b) => a - b),
-      `${id}: every decision on record was said, once`,
+      `${id}: each recorded decision was published once`,
     ).toEqual(Array.from({ length: mind.seq }, (_, i) => i + 1));
-    expect(running.get(id), `${id} runs where placement has it`).toBe(home);
+    expect(running.get(id), `${id} runs at its home in placement`).toBe(home);
   }
   expect(new Set(ended).size, 'one terminal event each').toBe(ended.length);
   expect(accepted.filter((migration) => !ended.includes(migration))).toEqual([]);
-  expect(completed, 'a run in which nothing moves proves nothing').toBeGreaterThan(KILLS);
-  expect(await world.stop(), 'everybody ends in good order').toEqual([]);
+  expect(completed, 'enough VMs moved').toBeGreaterThan(KILLS);
+  expect(await world.stop(), 'all processes end in order').toEqual([]);
 }

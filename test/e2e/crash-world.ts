@@ -60,7 +60,7 @@ export class CrashWorld {
   readonly bus: Bus;
   readonly store: Store;
   /** Every event by its id, as first received. */
-  readonly heard = new Map<string, Event>();
+  readonly events = new Map<string, Event>();
   /** Events that arrived with different contents under one id. */
   readonly contradictions: string[] = [];
   /** The time of each user's last position that ingest accepted, and the number of accepted positions. */
@@ -90,7 +90,7 @@ export class CrashWorld {
     const [bus, store] = [await openBus(config, log), await openStore(config, log)];
     const world = new CrashWorld(config, await file('crash.json', text), bus, store);
     await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
-      for (const { event } of batch) world.#hear(event);
+      for (const { event } of batch) world.#record(event);
     });
     for (const name of PROCESSES) world.#begin(name);
     await world.allServe();
@@ -216,7 +216,7 @@ export class CrashWorld {
   }
 
   of<T extends Event['type']>(...types: T[]): Extract<Event, { type: T }>[] {
-    return [...this.heard.values()].filter((event) => (types as string[]).includes(event.type)) as never;
+    return [...this.events.values()].filter((event) => (types as string[]).includes(event.type)) as never;
   }
 
   decided() {
@@ -263,10 +263,10 @@ export class CrashWorld {
     return running.stop(signal);
   }
 
-  #hear(event: Event): void {
-    const known = this.heard.get(event.id);
+  #record(event: Event): void {
+    const known = this.events.get(event.id);
     if (known === undefined) {
-      this.heard.set(event.id, event);
+      this.events.set(event.id, event);
       for (const listener of this.#listeners) listener(event.type);
     } else if (!isDeepStrictEqual(known, event)) this.contradictions.push(event.id);
   }

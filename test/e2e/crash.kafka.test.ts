@@ -1,4 +1,4 @@
-/** Processes that are killed in real time, on Kafka. */
+/** Kills processes in real time, on Kafka. */
 import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { crashOn } from './crash-on.ts';

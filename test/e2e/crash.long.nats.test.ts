@@ -1,4 +1,4 @@
-/** Processes that are killed in real time, on NATS. */
+/** Kills processes in real time, on NATS. */
 import { onNats, startNats } from '../servers/nats.ts';
 import { crashOn } from './crash-on.ts';
 

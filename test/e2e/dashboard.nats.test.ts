@@ -1,4 +1,4 @@
-/** The dashboard as a process of its own, beside the other services on NATS. */
+/** The dashboard runs as its own process beside the other services on NATS. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Picture } from '#services/dashboard/wire.ts';
 import { PATIENTLY } from '../patience.ts';
@@ -28,7 +28,7 @@ onNats('a dashboard beside the other services', () => {
   }, 90_000);
   afterAll(() => server?.stop());
 
-  test('shows their events, also those from before its start, and forwards the orders of operators', {
+  test('shows events from before and after its start, and forwards the orders of operators', {
     timeout: 180_000,
   }, async () => {
     const config = await file('tagalong.yaml', settings(server.url));

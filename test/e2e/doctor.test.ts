@@ -1,4 +1,4 @@
-/** `tagalong doctor`, on this host and in network namespaces that are as they should be, and as they should not. */
+/** `tagalong doctor` checks this host, and correct and faulty network namespaces. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ lan: { bridge: br0, subnet: 10.1.0.0/24, gateway: 10.1.0.1 }
 endpoints: [{ provider: a, address: 198.51.100.10 }, { provider: b, address: 203.0.113.10 }]
 qemu: { accel: tcg, images: { default: { disk: ${folder}/boston.pem } } }
 `;
-  /** A host as an agent needs it: shell commands that make one of a new namespace. */
+  /** Shell commands that prepare a new namespace for an agent. */
   const GOOD = `
 ip link set lo up
 ip address add 192.0.2.10/32 dev lo
@@ -60,7 +60,7 @@ ip link add br0 type bridge
 ip mptcp limits set subflows 8 add_addr_accepted 8
 `;
 
-  /** The namespace is gone when the process in it ends. */
+  /** Runs the doctor after these commands in a new namespace, which ends with the process. */
   async function doctorAfter(
     commands: string,
   ): Promise<{ code: number; stderr: string; states: Record<string, string> }> {
@@ -81,7 +81,7 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
   const faulty = (states: Record<string, string>) =>
     Object.fromEntries(Object.entries(states).filter(([what, state]) => state !== 'ok' && what !== 'clock'));
 
-  test('doctor finds nothing missing where all is in place', SLOW, async () => {
+  test('doctor finds no fault in a correct namespace', SLOW, async () => {
     const { code, states } = await doctorAfter(GOOD);
     expect(faulty(states)).toEqual({});
     expect(code).toBe(0);
@@ -101,7 +101,7 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
     ['with a LAN that is too narrow', 'ip link set br0 mtu 1400', { LAN: 'missing' }],
     ['without the address for orders', 'ip address del 192.0.2.10/32 dev lo', { orders: 'missing' }],
     ['with a strict filter', 'sysctl -qw net.ipv4.conf.all.rp_filter=1', { 'reverse path filter': 'wanting' }],
-  ] as const)('%s it says so, and nothing else', SLOW, async (_, command, expected) => {
+  ] as const)('doctor reports a namespace %s, and no other fault', SLOW, async (_, command, expected) => {
     const { code, stderr, states } = await doctorAfter(`${GOOD}\n${command}`);
     expect(faulty(states)).toEqual(expected);
     const isMissing = Object.values(expected).includes('missing' as never);

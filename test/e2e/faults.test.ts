@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { file, tagalong } from './cli.ts';
 
-/** Everything a failed command may say: one line. */
+/** Runs a failing command. @returns its exit status and its only line of output */
 async function faultOf(args: readonly string[], env?: Record<string, string>) {
   const { code, stdout, stderr } = await tagalong(args, env);
   expect(stdout).toBe('');
@@ -35,7 +35,7 @@ describe('an invalid command line ends with status 2 and one line', () => {
   });
 });
 
-describe('a file that is wrong is named with the line and the field', () => {
+describe('the error names the line and the field of', () => {
   test.each([
     ['policy:\n  margin: 0.5\n', 'CONFIG_INVALID', /tagalong\.yaml:2: policy\.margin: /],
     ['policy:\n  magrin: 2\n', 'CONFIG_INVALID', /tagalong\.yaml:2: .*magrin/],
@@ -61,20 +61,20 @@ describe('a file that is wrong is named with the line and the field', () => {
     expect(code).toBe(2);
   });
 
-  test('an unknown policy is refused, with a suggestion', async () => {
+  test('an unknown policy, with a suggestion', async () => {
     const { code, line } = await faultOf(['up', '--config', await file('tagalong.yaml', 'policy:\n  name: tagalog\n')]);
     expect(line).toMatch(/^tagalong: POLICY_UNKNOWN: .*tagalong\.yaml:2: policy\.name: .*did you mean tagalong\?$/);
     expect(code).toBe(2);
   });
 
-  test('the list of sites', async () => {
+  test('a wrong list of sites', async () => {
     const sites = await file('sites.csv', 'site,lat,lon\nwest,52,4\neast,91,4\n');
     const { code, line } = await faultOf(['replay', '--trace', 'x', '--sites', sites, '--speed', '1']);
     expect(line).toMatch(/^tagalong: SITES_INVALID: .*sites\.csv:3: lat: /);
     expect(code).toBe(2);
   });
 
-  test('a file that is not there', async () => {
+  test('a missing file, without a line', async () => {
     expect(await faultOf(['up', '--config', '/nowhere/tagalong.yaml'])).toEqual({
       code: 2,
       line: expect.stringContaining('CONFIG_UNREADABLE: /nowhere/tagalong.yaml: '),
@@ -88,14 +88,14 @@ test.each([
   ['migrate', 'desk', '--to', 'west'],
   ['drain', 'west'],
   ['cancel', 'desk:1'],
-])('%s fails with one line where no process answers', async (...args) => {
-  // Port 9 (discard) is nobody's on a machine of today, and below those that are given out.
+])('%s fails with one line if no process answers', async (...args) => {
+  // No program listens at port 9 (discard), and the system never assigns it.
   const { code, line } = await faultOf(args, { TAGALONG_URL: 'http://127.0.0.1:9' });
   expect(line).toMatch(/^tagalong: SERVER_UNREACHABLE: .*http:\/\/127\.0\.0\.1:9/);
   expect(code).toBe(1);
 });
 
-test('help is printed, and ends with status 0', async () => {
+test('--help prints the commands, and ends with status 0', async () => {
   const { code, stdout, stderr } = await tagalong(['--help']);
   expect(stderr).toBe('');
   for (const command of ['start', 'up', 'replay', 'status', 'explain', 'migrate', 'drain', 'cancel']) {

@@ -18,8 +18,8 @@ export interface Foreign {
 /** Prefix of the ids of events that the installation did not publish. */
 export const FOREIGN = 'foreign:';
 
-/** Encodes an event as a bus with so many partitions publishes it. */
-export function asItIs(event: Event, partitions: number): Foreign {
+/** Encodes an event as a bus with this number of partitions publishes it. */
+export function asPublished(event: Event, partitions: number): Foreign {
   const { type, partitionkey: key } = event;
   return { type, key, partition: partitionOf(key, partitions), value: encode(event) };
 }
@@ -33,14 +33,14 @@ export function poison(
   elsewhere: number,
   partitions: number,
 ): Foreign[] {
-  const plain = asItIs(last, partitions);
+  const original = asPublished(last, partitions);
   const { vm, atMs: lastMs } = last.data;
   const later = lastMs + 1;
   const at = (atMs: number, change: object = {}) => ({
     ...{ ...last, id: `${FOREIGN}${vm}:${atMs}`, time: new Date(atMs).toISOString() },
     data: { ...last.data, atMs, lon: elsewhere, ...change },
   });
-  const value = (content: unknown): Foreign => ({ ...plain, value: JSON.stringify(content) });
+  const value = (content: unknown): Foreign => ({ ...original, value: JSON.stringify(content) });
   const { partitionkey: _, ...keyless } = at(later);
   return [
     value(at(lastMs - 1000)),
@@ -49,13 +49,13 @@ export function poison(
     { ...value({ ...at(later), type: 'weather.reported.v9' }), type: 'weather.reported.v9' },
     value(keyless),
     { ...value(keyless), key: null },
-    { ...value(at(later)), partition: (plain.partition + 1) % partitions },
-    { ...plain, value: 'not JSON' },
-    { ...plain, value: `{"huge": "${'x'.repeat(900_000)}` },
+    { ...value(at(later)), partition: (original.partition + 1) % partitions },
+    { ...original, value: 'not JSON' },
+    { ...original, value: `{"huge": "${'x'.repeat(900_000)}` },
     value(at(later, { user: 'u'.repeat(900_000) })),
-    { ...plain, value: '' },
-    { ...plain, value: null },
-    { ...plain, type: 'site.reported.v1', value: 'not a site' },
-    { ...plain, type: 'event.rejected.v1', value: 'not a letter' },
+    { ...original, value: '' },
+    { ...original, value: null },
+    { ...original, type: 'site.reported.v1', value: 'not a site' },
+    { ...original, type: 'event.rejected.v1', value: 'not a letter' },
   ];
 }

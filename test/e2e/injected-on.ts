@@ -10,7 +10,7 @@ import { createLog } from '#shared/log.ts';
 import { openBus, openStore } from '#shared/open.ts';
 import { PATIENTLY } from '../patience.ts';
 import { file, tagalong } from './cli.ts';
-import { asItIs, FOREIGN, type Foreign, poison } from './foreign.ts';
+import { asPublished, FOREIGN, type Foreign, poison } from './foreign.ts';
 
 const PARTITIONS = 4;
 const SITES = ['s0', 's1', 's2', 's3'];
@@ -45,7 +45,7 @@ const settingsOf = (url: string, prefix: string) => ({
 });
 
 /** Records the events of an installation, and summarizes them. */
-class Heard {
+class EventLog {
   readonly events = new Map<string, Event>();
 
   take(event: Event): void {
@@ -77,15 +77,15 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
   }, 90_000);
   afterAll(() => server?.stop());
 
-  test('repeated, late and poisoned messages change nothing and stop nothing, and poisoned ones are listed as dead letters', async () => {
+  test('repeated, late and invalid messages change nothing, and invalid ones become dead letters', async () => {
     const settings = settingsOf(server.url, 'plain');
     const untouched = await ride(settings, async () => {});
     expect(untouched.story.ended).toHaveLength(2 * USERS.length);
 
     const injected = settingsOf(server.url, 'injected');
     let put = 0;
-    const touched = await ride(injected, async (heard) => {
-      const messages = foreignTo(heard);
+    const touched = await ride(injected, async (published) => {
+      const messages = foreignTo(published);
       put += messages.length;
       await server.put('injected', messages);
     });
@@ -93,7 +93,7 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
     expect(touched.story).toEqual(untouched.story);
     expect(touched.homes).toEqual(untouched.homes);
     expect(touched.counted, 'a position counts once').toBe(untouched.counted);
-    expect(touched.refused, 'what was repeated, late or from nowhere was seen to be').toBeGreaterThan(0);
+    expect(touched.refused, 'repeated and late positions are refused').toBeGreaterThan(0);
 
     const config = await file('injected.json', JSON.stringify(injected));
     const { stdout } = await tagalong(['dead-letters', 'list', '--config', config, '--json']);
@@ -104,39 +104,43 @@ export function injectedOn(start: () => Promise<WiredServer>): void {
 }
 
 /** Moves users from site to site, so that their VMs follow. @param meanwhile runs while moves are under way, and after they end */
-async function ride(settings: ReturnType<typeof settingsOf>, meanwhile: (heard: Heard) => Promise<void>) {
+async function ride(settings: ReturnType<typeof settingsOf>, meanwhile: (published: EventLog) => Promise<void>) {
   const config = parseConfig(JSON.stringify(settings), 'test');
-  const [bus, store, ear] = [await openBus(config, log), await openStore(config, log), await openBus(config, log)];
+  const [bus, store, listenerBus] = [
+    await openBus(config, log),
+    await openStore(config, log),
+    await openBus(config, log),
+  ];
   const system = createSystem({ config, clock: realClock(), bus, store, log });
-  const heard = new Heard();
+  const published = new EventLog();
   try {
-    await ear.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
-      for (const { event } of batch) heard.take(event);
+    await listenerBus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
+      for (const { event } of batch) published.take(event);
     });
     await system.start();
     await system.declare();
     for (let leg = 0; leg <= 2; leg++) {
       await report(system, leg);
-      await meanwhile(heard);
-      await arrival(system, heard, leg);
-      await meanwhile(heard);
+      await meanwhile(published);
+      await arrival(system, published, leg);
+      await meanwhile(published);
     }
-    await letters(heard, store);
+    await letters(published, store);
     const { counts } = system.placement;
     const counted = (counts.get('quiet') ?? 0) + (counts.get('looked') ?? 0);
     const all = [...counts.values()].reduce((sum, n) => sum + n, 0);
-    return { story: heard.story, homes: homesOf(system), counted, refused: all - counted };
+    return { story: published.story, homes: homesOf(system), counted, refused: all - counted };
   } finally {
     await system.stop();
-    await ear.close();
+    await listenerBus.close();
   }
 }
 
 /** Resolves when the store holds every dead letter that the bus announced. */
-async function letters(heard: Heard, store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
+async function letters(published: EventLog, store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
   let before = -1;
   await vi.waitFor(async () => {
-    const rejected = heard.of('event.rejected.v1').length;
+    const rejected = published.of('event.rejected.v1').length;
     const kept = (await store.list('dead-letter/')).length;
     const calm = rejected === before && kept >= rejected;
     before = rejected;
@@ -151,13 +155,13 @@ async function report({ ingest }: System, leg: number): Promise<void> {
   expect((await ingest.locations(fixes)).accepted).toBe(USERS.length);
 }
 
-/** Resolves when every VM runs at its user's site. */
-async function arrival(system: System, heard: Heard, leg: number): Promise<void> {
+/** Resolves when each VM runs at the site of its user. */
+async function arrival(system: System, published: EventLog, leg: number): Promise<void> {
   const expected = USERS.map((i) => `v${i} ${SITES[(i + leg) % SITES.length]}`);
   await vi.waitFor(() => {
     expect(homesOf(system)).toEqual(expected);
-    expect(heard.story.ended).toHaveLength(leg * USERS.length);
-    expect(heard.of('location.reported.v1')).toHaveLength((leg + 1) * USERS.length);
+    expect(published.story.ended).toHaveLength(leg * USERS.length);
+    expect(published.of('location.reported.v1')).toHaveLength((leg + 1) * USERS.length);
   }, PATIENTLY);
 }
 
@@ -175,21 +179,21 @@ const REASONS = [
 ];
 
 /** Repeats all events of each VM, and adds late and invalid messages. */
-function foreignTo(heard: Heard): Foreign[] {
-  const said = [...heard.events.values()].filter(({ type }) => type !== 'event.rejected.v1');
-  const repeats = said.flatMap((event): Foreign[] => [
-    asItIs(event, PARTITIONS),
-    { ...asItIs(event, PARTITIONS), id: event.id },
+function foreignTo(published: EventLog): Foreign[] {
+  const repeated = [...published.events.values()].filter(({ type }) => type !== 'event.rejected.v1');
+  const messages = repeated.flatMap((event): Foreign[] => [
+    asPublished(event, PARTITIONS),
+    { ...asPublished(event, PARTITIONS), id: event.id },
     {
-      ...asItIs(event, PARTITIONS),
+      ...asPublished(event, PARTITIONS),
       headers: { traceparent: '00-0-0-00', 'content-type': 'text/plain', 'x-foreign': 'ü' },
     },
   ]);
-  return [...repeats, ...USERS.flatMap((i) => poisonOf(heard, `v${i}`))];
+  return [...messages, ...USERS.flatMap((i) => poisonOf(published, `v${i}`))];
 }
 
-function poisonOf(heard: Heard, vm: string): Foreign[] {
-  const last = heard.of('location.reported.v1').findLast(({ data }) => data.vm === vm);
+function poisonOf(published: EventLog, vm: string): Foreign[] {
+  const last = published.of('location.reported.v1').findLast(({ data }) => data.vm === vm);
   if (last === undefined) return [];
   return poison(last, last.data.lon === lon(0) ? lon(2) : lon(0), PARTITIONS);
 }

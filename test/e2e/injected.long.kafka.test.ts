@@ -1,4 +1,4 @@
-/** Messages that others put into the topics of services that run on a real Kafka broker. */
+/** Injects foreign messages into the topics of running services on a real Kafka broker. */
 import { Kafka, logLevel } from 'kafkajs';
 import { topicOf, topicsOf } from '#shared/bus/kafka/topics.ts';
 import type { EventType } from '#shared/events/index.ts';

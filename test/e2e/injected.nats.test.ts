@@ -1,4 +1,4 @@
-/** Messages that others put into the stream of services that run on a real NATS server. */
+/** Injects foreign messages into the stream of running services on a real NATS server. */
 import { onNats, startNats } from '../servers/nats.ts';
 import { putOnNats } from '../servers/nats-put.ts';
 import { injectedOn } from './injected-on.ts';

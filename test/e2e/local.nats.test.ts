@@ -1,4 +1,4 @@
-/** The deployment of deploy/compose, as processes on loopback: a cluster of NATS servers, all services, Prometheus. */
+/** `tagalong local` runs the deployment of Compose on loopback: a cluster of NATS servers, all services, Prometheus. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,18 +26,18 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all(begun.splice(0).map((running) => running.stop('SIGKILL')));
-  // What it ran is killed with it, but only just, and may be writing still.
+  // Its programs end with it, but a little later, and may still write.
   await rm(folder, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 });
 });
 
-/** Starts it, and keeps what it writes in the test's own folder. */
+/** Starts `tagalong local` with its files in the folder of the test. */
 async function local(): Promise<{ running: Running; processes: Process[]; url(name: string): string }> {
   const text = (await readFile(deployed, 'utf8')).concat('\npolicy: { dwellMs: 500 }\n');
   const args = ['local', '--json', '--config', await file('tagalong.yaml', text)];
   const running = begin(args, { TMPDIR: folder });
   begun.push(running);
-  const said = await running.said(/^(\{"processes":.*\})\n/m);
-  const { processes } = JSON.parse(said) as { processes: Process[] };
+  const line = await running.printed(/^(\{"processes":.*\})\n/m);
+  const { processes } = JSON.parse(line) as { processes: Process[] };
   return { running, processes, url: (name) => processes.find((one) => one.name === name)!.url };
 }
 
@@ -51,7 +51,7 @@ const isAlive = ({ pid }: Process) => {
 
 onNats('the deployment on loopback', () => {
   onPrometheus('with Prometheus', () => {
-    test('becomes ready, follows a user, continues when one of three servers is killed, is monitored, and leaves nothing behind', {
+    test('becomes ready, follows a user, survives a killed server, is monitored, and leaves no file', {
       timeout: 500_000,
     }, async () => {
       const { running, processes, url } = await local();
@@ -90,8 +90,8 @@ onNats('the deployment on loopback', () => {
         expect(await homeOf('desktop-2')).toBe('new-york');
       }, PATIENTLY);
 
-      // It was started again, as Compose would, and belongs to the others.
-      await running.said(/^nats-2 +ended/m);
+      // The killed server starts again, as with Compose, and joins the cluster.
+      await running.printed(/^nats-2 +ended/m);
       await vi.waitFor(async () => {
         const nc = await connect({ servers: victim.url, reconnect: false, timeout: 1000 });
         const { cluster } = await (await nc.jetstreamManager()).streams.info('tagalong_events');
@@ -123,7 +123,7 @@ onNats('the deployment on loopback', () => {
     });
 
     onlyLong(() => {
-      test('ends all its processes, also when it is killed', { timeout: 300_000 }, async () => {
+      test('ends all its processes when it is killed', { timeout: 300_000 }, async () => {
         const { running, processes } = await local();
         await running.stop('SIGKILL');
         await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), PATIENTLY);

@@ -1,4 +1,4 @@
-/** Processes that are killed, and brokers that are lost, on Kafka: what is decided is what would have been. */
+/** A replay in lockstep on Kafka, with killed processes and lost brokers, decides as the simulation. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
 import { type KafkaServers, startKafka } from '../servers/kafka.ts';

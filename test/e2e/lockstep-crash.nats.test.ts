@@ -1,4 +1,4 @@
-/** Processes that are killed, and servers that are lost, on NATS: what is decided is what would have been. */
+/** A replay in lockstep on NATS, with killed processes and lost servers, decides as the simulation. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
 import { onlyLong } from '../long.ts';

@@ -1,8 +1,7 @@
 /**
- * Rule 6 with real processes, compared with a run in which nothing happened: processes are killed at random moments of a
- * replay in lockstep, the server is lost and comes back, and all that was decided and moved is what it would have been.
- * TAGALONG_LONG=1 makes it a long run; TAGALONG_SEED=… draws the same users, and the same victims after as many instants and
- * events.
+ * Rule 6 with real processes: a replay in lockstep, with processes killed at random moments and a server that fails and returns,
+ * has the decisions and moves of an undisturbed simulation. TAGALONG_LONG=1 selects the long run; TAGALONG_SEED=… repeats users,
+ * victims, and the instants and events of the kills.
  */
 import { expect } from 'vitest';
 import type { LockstepProgress } from '#deploy/cli/run/lockstep.ts';
@@ -14,24 +13,24 @@ import { SEED } from '../property/seed.ts';
 import { drivers, PROCESSES, played, settingsOf, simulated } from './lockstep-world.ts';
 
 export const KILLS = longOr(3, 50);
-/** So long for one kill, at the most: until it is noticed, and the process is there again. */
+/** The longest time for one kill, until the process is noticed as dead and runs again. */
 export const KILL_MS = 30_000;
-/** Positions of each driver, for so many kills: enough of the trace has to be left for the last of them. */
+/** The positions of each driver: enough for the last kill. */
 const STEPS = 24 + KILLS;
-/** A position causes up to some six events, as a rule: a kill may follow each of them. */
+/** A position usually causes up to six events. A kill may follow each of them. */
 const EVENTS = 6;
-/** How long one stays away: some are back before anybody has noticed. */
+/** The longest pause before a restart. Some processes return before the others notice the kill. */
 const AWAY_MS = 3000;
 
-/** A server that can be lost. */
+/** A server that a test can lose. */
 export interface Losable {
   readonly url: string;
-  /** Ends it, or one of its nodes, without a word; then starts it again. */
+  /** Kills the server or one of its nodes, and starts it again. */
   lose(): Promise<void>;
   readonly replicas: number;
 }
 
-/** @param kills how many processes are killed; the server is lost once, after half of them */
+/** @param kills number of killed processes; the server is lost once, after half of them */
 export async function crash({ url, lose, replicas }: Losable, kills: number): Promise<void> {
   const subject = await drivers(SEED, STEPS);
   const expected = await simulated(subject);
@@ -40,14 +39,14 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
   const victims: string[] = [];
   const names = namesOf(PROCESSES);
 
-  /** Kills, one after the other, each a random number of instants, and then of events, after the last. */
-  const disturb = async (progress: LockstepProgress, over: () => boolean, heard: () => number) => {
+  /** Kills processes one after the other, each after a random number of instants and events. */
+  const disturb = async (progress: LockstepProgress, over: () => boolean, published: () => number) => {
     const every = subject.fixes.length / (kills + 1);
     while (victims.length < kills && !over()) {
       const from = progress.instants + int(1.5 * every);
       await until(() => progress.instants >= from || over(), { everyMs: 1 });
-      const after = heard() + int(EVENTS);
-      await until(() => heard() >= after || over(), { everyMs: 1 });
+      const after = published() + int(EVENTS);
+      await until(() => published() >= after || over(), { everyMs: 1 });
       const name = names[int(names.length)]!;
       if (!progress.kill(name)) continue;
       victims.push(name);
@@ -58,13 +57,13 @@ export async function crash({ url, lose, replicas }: Losable, kills: number): Pr
   const { instants, restarts, ingest } = run.progress;
   console.info(`killed ${victims.join(', ')}; ${instants} instants, ${ingest.repeated} requests repeated`);
 
-  expect(victims.length, 'everything that was to go wrong went wrong').toBe(kills);
+  expect(victims.length, 'all kills happened').toBe(kills);
   expect(restarts).toBeGreaterThanOrEqual(kills);
-  expect(expected.lines.length, 'a run in which nothing moves proves nothing').toBeGreaterThan(60);
-  expect(run.lines, 'every decision and every end of a move, once').toEqual(expected.lines);
+  expect(expected.lines.length, 'enough VMs moved').toBeGreaterThan(60);
+  expect(run.lines, 'each decision and each end of a move once').toEqual(expected.lines);
   expect(run.places).toEqual(expected.places);
-  expect(run.recorded, 'placement has the VMs on record where they are').toEqual(expected.places);
-  expect(run.contradictions, 'nothing was said in two ways').toEqual([]);
+  expect(run.recorded, 'the records of placement name the sites of the VMs').toEqual(expected.places);
+  expect(run.contradictions, 'each id has one content').toEqual([]);
   expect(run.accepted).toBe(subject.fixes.length);
-  expect(run.located, 'what was accepted was on the bus').toBe(run.accepted);
+  expect(run.located, 'each accepted location reached the bus').toBe(run.accepted);
 }

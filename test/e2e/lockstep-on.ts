@@ -1,4 +1,4 @@
-/** What is replayed onto processes of their own is decided as in simulation, whatever the server that carries their bus. */
+/** A replay onto separate processes has the decisions and migration events of a simulation, on each server. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { longOr } from '../long.ts';
@@ -11,10 +11,10 @@ const CABS = longOr(400, 800);
 const csv = (head: string, rows: readonly (readonly (string | number)[])[]) =>
   [head, ...rows.map((row) => row.join())].join('\n');
 
-/** The lines of a file in the order of their text, as `sort` has them. */
+/** The sorted lines of a file. */
 const sorted = async (path: string) => (await readFile(path, 'utf8')).trim().split('\n').toSorted();
 
-/** @param start starts the server. @returns its URL, and how it is stopped */
+/** @param start starts the server */
 export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   let server: Awaited<ReturnType<typeof start>>;
   beforeAll(async () => {
@@ -22,8 +22,8 @@ export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): 
   }, 90_000);
   afterAll(() => server?.stop());
 
-  /** Both commands, as a user would give them, and the two files that they write. */
-  async function bothSay(prefix: string, { sites, fixes }: Subject) {
+  /** Runs both commands. @returns the lines of their files */
+  async function runBoth(prefix: string, { sites, fixes }: Subject) {
     const sitesFile = await file(
       'sites.csv',
       csv(
@@ -47,18 +47,20 @@ export function lockstepOn(start: () => Promise<{ readonly url: string; stop(): 
     return [await sorted(alone), await sorted(together)] as const;
   }
 
-  test(`generated drivers: every decision and migration event is as in simulation`, { timeout: 180_000 }, async () => {
-    const [simulated, replayed] = await bothSay('drivers', await drivers(SEED, 24));
+  test(`generated drivers: replay and simulation have the same decisions and migration events`, {
+    timeout: 180_000,
+  }, async () => {
+    const [simulated, replayed] = await runBoth('drivers', await drivers(SEED, 24));
     expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(20);
     expect(replayed).toEqual(simulated);
   });
 
   const skipped = MISSING.length === 0 ? '' : ` [skipped: no ${MISSING}]`;
   test.skipIf(MISSING.length > 0)(
-    `the first ${CABS} positions of 25 cabs: every decision and migration event is as in simulation${skipped}`,
+    `the first ${CABS} positions of 25 cabs: replay and simulation have the same decisions and migration events${skipped}`,
     { timeout: 300_000 },
     async () => {
-      const [simulated, replayed] = await bothSay('cabs', await cabs(CABS));
+      const [simulated, replayed] = await runBoth('cabs', await cabs(CABS));
       expect(simulated.filter((line) => line.includes('placement.decided')).length).toBeGreaterThan(CABS / 16);
       expect(replayed).toEqual(simulated);
     },

@@ -95,12 +95,12 @@ export interface Outcome {
 }
 
 function outcomeOf(facts: readonly Fact[]): Outcome {
-  const told = facts.filter(({ type }) => type === 'placement.decided.v1' || isTerminal(type));
+  const relevant = facts.filter(({ type }) => type === 'placement.decided.v1' || isTerminal(type));
   const places: Record<string, string> = {};
-  for (const fact of told.toSorted((a, b) => a.data.atMs - b.data.atMs)) {
+  for (const fact of relevant.toSorted((a, b) => a.data.atMs - b.data.atMs)) {
     if (fact.type === 'migration.completed.v1') places[fact.data.vm] = fact.data.to;
   }
-  return { lines: told.map(({ type, data }) => JSON.stringify({ type, data }, rounded)).toSorted(), places };
+  return { lines: relevant.map(({ type, data }) => JSON.stringify({ type, data }, rounded)).toSorted(), places };
 }
 
 /** Rounds to twelve digits: an inspection after a crash makes the hypervisor sum the copied bytes in other pieces. */
@@ -137,7 +137,7 @@ export interface Played extends Outcome {
 export async function played(
   settings: string,
   { sites, fixes }: Subject,
-  disturb: (progress: LockstepProgress, over: () => boolean, heard: () => number) => Promise<void>,
+  disturb: (progress: LockstepProgress, over: () => boolean, published: () => number) => Promise<void>,
   awayMs?: () => number,
 ): Promise<Played> {
   const config: Config = {
@@ -146,12 +146,12 @@ export async function played(
   };
   const log = createLog('silent');
   const bus = await openBus(config, log);
-  const heard = new Map<string, Event>();
+  const events = new Map<string, Event>();
   const contradictions: string[] = [];
   await bus.subscribe({ group: 'test', types: EVENT_TYPES }, async (batch) => {
     for (const { event } of batch) {
-      const known = heard.get(event.id);
-      if (known === undefined) heard.set(event.id, event);
+      const known = events.get(event.id);
+      if (known === undefined) events.set(event.id, event);
       else if (!isDeepStrictEqual(known, event)) contradictions.push(event.id);
     }
   });
@@ -169,7 +169,7 @@ export async function played(
         disturbing = disturb(
           begun,
           () => over,
-          () => heard.size,
+          () => events.size,
         );
       },
       ...(awayMs && { awayMs }),
@@ -177,7 +177,7 @@ export async function played(
     over = true;
     await disturbing;
     const outcome = outcomeOf(observed);
-    const located = [...heard.values()].filter(({ type }) => type === 'location.reported.v1').length;
+    const located = [...events.values()].filter(({ type }) => type === 'location.reported.v1').length;
     const recorded = await recordedPlaces(config, Object.keys(outcome.places));
     return { ...outcome, recorded, contradictions, accepted: progress.ingest.accepted, located, progress };
   } finally {

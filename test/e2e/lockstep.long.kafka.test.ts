@@ -1,9 +1,9 @@
-/** Processes of their own on a real Kafka broker, at one virtual time. */
+/** Separate processes at one virtual time, on a real Kafka broker. */
 import { startKafka } from '../servers/kafka.ts';
 import { onKafka } from '../servers/on-kafka.ts';
 import { lockstepOn } from './lockstep-on.ts';
 
-onKafka('replayed onto processes on Kafka', () =>
+onKafka('a replay onto processes on Kafka', () =>
   lockstepOn(async () => {
     const { brokers, stop } = await startKafka();
     return { url: `kafka://${brokers.join()}`, stop };

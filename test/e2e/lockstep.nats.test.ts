@@ -1,5 +1,5 @@
-/** Processes of their own on a real NATS server, at one virtual time. */
+/** Separate processes at one virtual time, on a real NATS server. */
 import { onNats, startNats } from '../servers/nats.ts';
 import { lockstepOn } from './lockstep-on.ts';
 
-onNats('replayed onto processes on NATS', () => lockstepOn(() => startNats()));
+onNats('a replay onto processes on NATS', () => lockstepOn(() => startNats()));

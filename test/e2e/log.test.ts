@@ -1,4 +1,4 @@
-/** What a process says of itself in its log, from its start to its end. */
+/** The log of a process, from its start to its end. */
 import { expect, test } from 'vitest';
 import { begin, file, tagalong } from './cli.ts';
 
@@ -16,14 +16,14 @@ const SETTINGS = {
   })),
 };
 
-test('the log begins with version and configuration, has few lines for many VMs, has the figures of a move, and ends in order at SIGHUP', {
+test('the log begins with version and configuration, has few lines for many VMs and the figures of a move, and ends at SIGHUP', {
   timeout: 120_000,
 }, async () => {
   const running = begin(['up', '--config', await file('tagalong.yaml', JSON.stringify(SETTINGS))]);
   const url = await running.url();
   const moved = await tagalong(['migrate', 'desk-7', '--to', 'east', '--url', url, '--token', TOKEN]);
   expect(moved.code).toBe(0);
-  await running.said(/"event":"migration\.completed\.v1"/);
+  await running.printed(/"event":"migration\.completed\.v1"/);
   const { code, stderr } = await running.stop('SIGHUP');
   expect(code).toBe(0);
   const lines = stderr

@@ -1,4 +1,4 @@
-/** The npm package: built, packed and installed by npm, and run by an older Node than that of the checkout. */
+/** The npm package is built, packed and installed by npm, and runs on an older Node than the checkout. */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const NAME = '@tagalong/tagalong';
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const run = promisify(execFile);
 
-/** The folder of an installed Node from 20 to 23, which runs no TypeScript of ours. */
+/** The folder of an installed Node from 20 to 23, which cannot run our TypeScript. */
 function olderNode(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
   return folders.find((folder) => {
@@ -26,7 +26,7 @@ function olderNode(): string | undefined {
 const older = olderNode();
 const env = { ...process.env, PATH: `${older}${delimiter}${process.env.PATH}`, NO_COLOR: '1' };
 
-/** Has npm install a tarball below a folder, without any registry. @returns the program */
+/** Installs a tarball with npm below a folder, without a registry. @returns the path of the program */
 async function install(tarball: string, prefix: string): Promise<string> {
   await run('npm', ['install', '--global', '--offline', '--no-audit', '--no-fund', '--prefix', prefix, tarball], {
     env,
@@ -34,7 +34,7 @@ async function install(tarball: string, prefix: string): Promise<string> {
   return join(prefix, 'bin/tagalong');
 }
 
-/** Packs a folder. @returns the tarball */
+/** Packs a folder. @returns the path of the tarball */
 async function pack(from: string, to: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', to], { cwd: from, env });
   return join(to, stdout.trim().split('\n').at(-1)!);
@@ -48,7 +48,7 @@ describe.skipIf(!older)(older ? promise : `${promise} (skipped: no Node 20 to 23
   const tagalong = (args: readonly string[]) => run(program, args, { cwd: folder, env });
 
   beforeAll(async () => {
-    // Its dependencies are those of the checkout: to pack and to unpack their ten thousand files is for the long run.
+    // It uses the dependencies of the checkout. The long run packs and unpacks their ten thousand files.
     await run(join(ROOT, 'node_modules/.bin/node'), [join(ROOT, 'deploy/package/build.ts')]);
     const stage = join(folder, 'stage');
     for (const path of manifest.files) cpSync(join(ROOT, path), join(stage, path), { recursive: true });
@@ -59,7 +59,7 @@ describe.skipIf(!older)(older ? promise : `${promise} (skipped: no Node 20 to 23
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('it tells its version and the commit that it was built of, and explains its commands', async () => {
+  test('it prints its version and commit, and the help of its commands', async () => {
     const version = await tagalong(['--version']);
     const [, number, commit] = /^(\S+)(?: \(([0-9a-f]{7,}(?:-dirty)?)\))?\n$/.exec(version.stdout)!;
     expect(number).toBe(manifest.version);
@@ -70,7 +70,7 @@ describe.skipIf(!older)(older ? promise : `${promise} (skipped: no Node 20 to 23
     await expect(tagalong(['help', 'nothing'])).rejects.toMatchObject({ code: 2 });
   });
 
-  test('it simulates the shipped example, by the same figures as the checkout', async () => {
+  test('it simulates the shipped example with the figures of the checkout', async () => {
     const example = (root: string) =>
       ['trace=commute.csv', 'sites=sites.csv'].flatMap((pair) => {
         const [option, file] = pair.split('=');
@@ -91,13 +91,13 @@ describe.skipIf(!older)(older ? promise : `${promise} (skipped: no Node 20 to 23
     const gone = once(child, 'exit');
     try {
       const url = await new Promise<string>((found, lost) => {
-        let said = '';
+        let output = '';
         child.stderr.setEncoding('utf8').on('data', (text: string) => {
-          said += text;
-          const [address] = /http:\/\/[\w.:]+(?=\s)/.exec(said) ?? [];
+          output += text;
+          const [address] = /http:\/\/[\w.:]+(?=\s)/.exec(output) ?? [];
           if (address !== undefined) found(address);
         });
-        gone.then(() => lost(new Error(`it ended: ${said}`)));
+        gone.then(() => lost(new Error(`it ended: ${output}`)));
       });
       const page = await (await fetch(url)).text();
       const [, main] = /src="(\/assets\/page\/[^"]+\.ts)"/.exec(page)!;
@@ -123,7 +123,7 @@ onlyLong(() => {
       const folder = mkdtempSync(join(tmpdir(), 'tagalong-package-'));
       afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-      test('which npm finds in the tarball, so that no registry is asked', { timeout: 900_000 }, async () => {
+      test('installs from the tarball alone, without a registry', { timeout: 900_000 }, async () => {
         const program = await install(await pack(ROOT, folder), join(folder, 'prefix'));
         const { stdout } = await run(program, ['simulate', '--policy', 'never', '--csv', '-'], { cwd: folder, env });
         expect(stdout).toContain('never');

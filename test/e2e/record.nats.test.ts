@@ -1,4 +1,4 @@
-/** Movements of a live system, written down from a real NATS server and simulated. */
+/** Records the movements of a live system from a real NATS server, and simulates them. */
 import { readFile, stat } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import { connect } from 'nats';
@@ -18,7 +18,7 @@ import { begin, file, type Running, tagalong } from './cli.ts';
 const START_MS = Date.UTC(2026, 0, 1);
 const SITES = 'site,lat,lon\nwest,52,4\neast,52,7\n';
 
-/** Three users who go from west to east, two hours long. */
+/** Three users who go from west to east within two hours. */
 const FIXES: readonly Fix[] = Array.from({ length: 360 }, (_, i) => {
   const [user, minute] = [i % 3, Math.floor(i / 3)];
   const lon = 4 + Math.min(3, Math.max(0, (minute - 20 * user) / 20));
@@ -39,7 +39,7 @@ onNats('a recording on NATS', () => {
     await server?.stop();
   });
 
-  /** Says where users are, each to two VMs: on the bus every position is there once for each VM. */
+  /** Publishes positions of users with two VMs each, so that each position is on the bus twice. */
   async function report(fixes: readonly Fix[], run: string): Promise<void> {
     const events = fixes.flatMap(({ user, ...fix }) =>
       ['desk', 'phone'].map((kind) => {
@@ -50,15 +50,15 @@ onNats('a recording on NATS', () => {
     await bus.publish(events);
   }
 
-  /** Begins a recording, and resolves when it listens. */
+  /** Starts a recording, and waits until it is subscribed. */
   async function recording(out: string, more = '', args: readonly string[] = []): Promise<Running> {
     const config = await file('tagalong.yaml', settings + more);
     const running = begin(['record', '--config', config, '--out', out, ...args]);
-    await running.said(/^recording to .*\n/m);
+    await running.printed(/^recording to .*\n/m);
     return running;
   }
 
-  /** The lines that are in a file by now; a gzipped one has no end yet. */
+  /** The lines of a growing file, also of an unfinished gzip. */
   async function linesIn(path: string): Promise<string[]> {
     const content = await readFile(path);
     const text = path.endsWith('.gz') ? gunzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH }) : content;
@@ -71,7 +71,7 @@ onNats('a recording on NATS', () => {
     return fixes;
   }
 
-  test('has every position from its start to its end, and simulates to the same result as the trace that was played', async () => {
+  test('has each position from its start to its end, and simulates to the result of the original trace', async () => {
     const out = await file('trace.ndjson.gz', '');
     await report([{ user: 'early', atMs: START_MS, lat: 52, lon: 4 }], 'before');
     const running = await recording(out, 'ingest: { pseudonymKey: a key of more than sixteen }');
@@ -82,7 +82,7 @@ onNats('a recording on NATS', () => {
     expect(stdout).toMatch(/^720 locations of 3 users and 6 VMs in [\d.]+ (ms|s), [\d.]+ kB in .*trace\.ndjson\.gz\n$/);
     await report([{ user: 'late', atMs: START_MS, lat: 52, lon: 4 }], 'after');
 
-    // Each twice, as each user has two VMs; and in order of time.
+    // Each position is there twice, in order of time, because each user has two VMs.
     expect(await fixesIn(out)).toEqual(FIXES.flatMap((fix) => [fix, fix]));
     const sites = await file('sites.csv', SITES);
     const rows = FIXES.map(({ user, atMs, lat, lon }) => `${user},${atMs / 1000},${lat},${lon}\n`);
@@ -100,7 +100,7 @@ onNats('a recording on NATS', () => {
     expect(original!.migrations.completed).toBe(3);
   });
 
-  test('replaces the ids of users by pseudonyms', async () => {
+  test('replaces users by pseudonyms', async () => {
     const out = await file('trace.ndjson', '');
     const running = await recording(out);
     await report(FIXES, 'disguised');
@@ -118,7 +118,7 @@ onNats('a recording on NATS', () => {
     );
   });
 
-  test('ends when its time is over, leaves nothing behind on the server, and only its owner may read it', async () => {
+  test('ends after --seconds, leaves no consumer on the server, and is readable by its owner only', async () => {
     const out = `${await file('x', '')}.ndjson`;
     const { code, stdout, stderr } = await (await recording(out, '', ['--seconds', '0.5'])).ended;
     expect(code, stderr).toBe(0);
@@ -136,7 +136,7 @@ onNats('a recording on NATS', () => {
     }
   });
 
-  test('without a file to write, or without a bus, is refused in one line', async () => {
+  test('with a wrong file name, or with a bus in memory, is refused in one line', async () => {
     const config = await file('tagalong.yaml', settings);
     const refused = (args: readonly string[]) => tagalong(['record', ...args]);
     const out = await file('trace.csv', '');

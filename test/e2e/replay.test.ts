@@ -6,7 +6,7 @@ import { begin, file, tagalong } from './cli.ts';
 
 const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
 
-/** People who are in the west, travel east in two hours, and stay there for two more. In order of time. */
+/** The rows of users who start in the west, travel east in two hours, and stay two hours; in order of time. */
 function journey(...users: string[]): string[] {
   return Array.from({ length: 300 }, (_, minute) => {
     const share = Math.min(1, Math.max(0, (minute - 60) / 120));
@@ -17,7 +17,7 @@ function journey(...users: string[]): string[] {
 const HEADER = 'user,t,lat,lon';
 const TRACE = [HEADER, ...journey('ann')].join('\n');
 
-test('a trace is played to its end: its users get VMs, which follow them', async () => {
+test('a replay gives VMs to the users of its trace, and the VMs follow them', async () => {
   const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0', '--json'];
   const { code, stdout, stderr } = await tagalong(args);
@@ -36,7 +36,7 @@ test('a trace is played to its end: its users get VMs, which follow them', async
   expect(stderr).toMatch(/^\S+ +vm-ann +west → east +\d+\.\d s .*GB$/m);
 });
 
-test('a replay moves the VMs of a configuration, and reads the format that is asked for', async () => {
+test('a replay moves the VMs of a configuration, and reads a trace in the given format', async () => {
   const config = await file(
     'tagalong.yaml',
     `
@@ -61,7 +61,7 @@ vms:
   expect(stderr).toMatch(/^\S+ +desk +west → east +\d+\.\d s .*single-path$/m);
 });
 
-test('a replay answers and executes orders after its trace has ended', async () => {
+test('a replay executes orders after the end of its trace', async () => {
   const config = await file('tagalong.yaml', 'http: { port: 0 }\npolicy: { name: never }\n');
   const [trace, sites] = [await file('trace.csv', TRACE), await file('sites.csv', SITES)];
   const running = begin(['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--config', config]);
@@ -70,10 +70,10 @@ test('a replay answers and executes orders after its trace has ended', async () 
     const { stdout } = await tagalong(['status', '--json'], env);
     return (JSON.parse(stdout) as PlacementStatus).vms[0]?.home;
   };
-  await running.said(/That was all/);
+  await running.printed(/That was all/);
   expect(await home()).toBe('west');
   expect(await tagalong(['migrate', 'vm-ann', '--to', 'east'], env)).toMatchObject({ code: 0, stderr: '' });
-  await running.said(/vm-ann .*west → east .*ordered/);
+  await running.printed(/vm-ann .*west → east .*ordered/);
   await vi.waitFor(async () => expect(await home()).toBe('east'), { timeout: 20_000 });
 
   const { code, stdout } = await running.stop();
@@ -81,7 +81,7 @@ test('a replay answers and executes orders after its trace has ended', async () 
   expect(stdout.match(/^moves /gm)).toHaveLength(1);
 });
 
-test('a trace in order of its users is played, with a warning', async () => {
+test('a trace in order of users gives a warning', async () => {
   const sites = await file('sites.csv', SITES);
   const trace = await file('trace.csv', [HEADER, ...journey('ann'), ...journey('bob'), ...journey('eve')].join('\n'));
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
@@ -90,7 +90,7 @@ test('a trace in order of its users is played, with a warning', async () => {
   expect(stdout).toContain('sort the trace by time');
 });
 
-test('rows that cannot be read are counted, and the first is named; with --strict it ends the replay', async () => {
+test('bad rows are counted, and the first is named; with --strict it ends the replay', async () => {
   const sites = await file('sites.csv', SITES);
   const trace = await file('trace.csv', `${HEADER}\nann,1000,52,4\nann,1060,north,4\n,1070,52,4\nann,1080,52,4\n`);
   const args = ['replay', '--trace', trace, '--sites', sites, '--speed', 'max', '--once', '--port', '0'];
@@ -139,7 +139,7 @@ test('separate processes refuse a bus in memory', async () => {
   expect(code).toBe(2);
 });
 
-test('a replay writes every decision and migration event, as a simulation does', async () => {
+test('a replay writes the decisions and migration events of a simulation', async () => {
   const [trace, sites, written] = [
     await file('trace.csv', TRACE),
     await file('sites.csv', SITES),

@@ -1,4 +1,4 @@
-/** Each service as a process of its own, whatever the server that carries bus and store. */
+/** Each service runs as its own process, on each server of bus and store. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { deadLetter } from '#shared/bus/dead-letter.ts';
 import { parseConfig } from '#shared/config/load.ts';
@@ -29,7 +29,7 @@ vms: [${['desk-1', 'desk-2', 'desk-3', 'desk-4', 'desk-5', 'desk-6']
   .join(', ')}]
 `;
 
-/** @param start starts the server. @returns its URL, and how it is stopped */
+/** @param start starts the server */
 export function servicesOn(start: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
   let server: Awaited<ReturnType<typeof start>>;
   let collector: Collector;
@@ -42,11 +42,11 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     await collector?.stop();
   });
 
-  test('started in any order they share the work, are asked as one, and one takes over from another', {
+  test('started in any order, they share the work, answer as one, and one takes over from another', {
     timeout: 180_000,
   }, async () => {
     const config = await file('tagalong.yaml', settings(server.url, collector.url));
-    // Ingest first: nobody listens to it yet.
+    // Ingest starts first, before any subscriber.
     const ingest = begin(['ingest', '--config', config]);
     const placements = [begin(['placement', '--config', config]), begin(['placement', '--config', config])];
     const migrators = [begin(['migrator', '--config', config]), begin(['migrator', '--config', config])];
@@ -74,7 +74,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       ]);
     }, PATIENTLY);
 
-    // One placement alone knows its own and says what is missing.
+    // One placement reports its own VMs, and what is missing.
     const alone = await tagalong(['status'], { ...env, TAGALONG_URL: urls[0]! });
     expect(alone.code).toBe(0);
     expect(alone.stdout).toMatch(/^missing: VMs on 2 of 4 partitions(.|\n)*^missing: moves: /m);
@@ -93,7 +93,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     };
     expect((await onDuty()).toSorted()).toEqual([false, true]);
 
-    // The one placement that holds a VM explains it; the other says that it is not the one.
+    // The owner of a VM explains it, and the other placement refuses.
     const explained = await Promise.all(
       urls.slice(0, 2).map(async (url) => {
         const headers = { authorization: `Bearer ${env.TAGALONG_TOKEN}` };
@@ -106,7 +106,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       [421, 'HELD_ELSEWHERE'],
     ]);
 
-    // Whoever holds it, and whoever is on duty, is found.
+    // The command line finds the owner of a VM, and the leading migrator.
     for (const vm of ['desk-1', 'desk-2', 'desk-3']) {
       expect((await json('explain', vm)).vm).toBe(vm);
       expect(await json('migrate', vm, '--to', 'east')).toEqual({ vm, to: 'east' });
@@ -118,7 +118,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     const unknown = await tagalong(['explain', 'nobody'], env);
     expect(unknown.stderr).toMatch(/^tagalong: VM_UNKNOWN: /);
 
-    // The one on duty is killed: the other moves VMs, and knows where they are.
+    // After a kill of the leader, the other migrator moves the VMs.
     const active = (await onDuty()).indexOf(true);
     await migrators[active]!.stop('SIGKILL');
     await vi.waitFor(async () => expect((await onDuty())[1 - active]).toBe(true), PATIENTLY);
@@ -134,7 +134,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       { ...PATIENTLY, timeout: 60_000 },
     );
 
-    // A VM is at home where it runs, before its move has ended.
+    // The home of a VM changes before its move has ended.
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`${await monitor.url()}/metrics`)).text();
       expect(/^tagalong_migrations_total.*$/m.exec(metrics)?.[0]).toMatch(/outcome="completed".* 6$/);
@@ -143,7 +143,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
       const { code, stdout } = await running.stop('SIGTERM');
       expect([code, stdout]).toEqual([0, `${await running.url()}\n`]);
     }
-    // Each move is one trace, whichever processes carried it out.
+    // Each move is one trace over all processes.
     const moves = collector.spans.filter(({ name }) => name === 'move');
     expect(moves.map(({ attributes }) => attributes['tagalong.outcome'])).toEqual(Array(6).fill('completed'));
     for (const { traceId, spanId } of moves) {
@@ -175,7 +175,7 @@ export function servicesOn(start: () => Promise<{ readonly url: string; stop(): 
     expect((await second.stop()).code).toBe(0);
   });
 
-  test('dead letters are listed, sent again, and then forgotten', { timeout: 60_000 }, async () => {
+  test('dead letters are listed, published again, and then deleted', { timeout: 60_000 }, async () => {
     const text = settings(server.url, collector.url);
     const config = await file('tagalong.yaml', text);
     const monitor = begin(['monitor', '--config', config]);

@@ -1,4 +1,4 @@
-/** Each service as a process of its own, on a real NATS server. */
+/** Each service runs as its own process, on a real NATS server. */
 import { expect, test } from 'vitest';
 import { onNats, startNats } from '../servers/nats.ts';
 import { file, tagalong } from './cli.ts';
@@ -11,4 +11,4 @@ test.each(['ingest', 'placement', 'migrator', 'monitor'])('%s alone refuses a bu
   expect([code, stdout]).toEqual([2, '']);
 });
 
-onNats('services as processes of their own on NATS', () => servicesOn(() => startNats()));
+onNats('services as separate processes on NATS', () => servicesOn(() => startNats()));

@@ -12,7 +12,7 @@ const data = '../shared/data/sf-cabspotting';
 const demo = { trace: `${data}/cabs-demo-25.csv`, sites: `${data}/sites-demo-24.csv` };
 const weekday = { trace: `${data}/cabs-2008-05-21.csv.gz`, sites: `${data}/sites-enodeb-sf.csv` };
 
-/** A test of recorded positions, that says what is missing where it cannot run. */
+/** A test on recorded positions, which is skipped by name without them. */
 function testWith(pair: typeof demo, name: string, run: () => Promise<void>, timeoutMs?: number) {
   const missing = Object.values(pair).filter((path) => !existsSync(path));
   const title = missing.length === 0 ? name : `${name} [skipped: ${missing.join(', ')} is missing]`;
@@ -30,7 +30,7 @@ async function comparisonOf(...args: string[]): Promise<Comparison> {
 
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0);
 
-/** Nothing is lost on the way: of positions, and of moves. */
+/** Asserts that each position and each move is counted once. */
 function expectToAddUp({ locations, decisions, migrations }: RunResult, rows: number): void {
   expect(sum(locations)).toBe(rows);
   const ordered = Object.entries(decisions).filter(([what]) => what.startsWith('move '));
@@ -51,7 +51,7 @@ async function linesOf(path: string): Promise<Line[]> {
     .map((line) => JSON.parse(line) as Line);
 }
 
-/** Of each VM, by policy: how long after the end of a move the next one was ordered, the shortest. */
+/** The shortest time from the end of a move to the order of the next move of the same VM. */
 function shortestPauseMs(lines: readonly Line[], policy: string): number {
   const endedMs = new Map<string, number>();
   let shortest = Number.POSITIVE_INFINITY;
@@ -66,7 +66,7 @@ function shortestPauseMs(lines: readonly Line[], policy: string): number {
 }
 
 describe('an evening of 25 cabs', () => {
-  testWith(demo, 'is simulated to its end, and every figure adds up', async () => {
+  testWith(demo, 'is simulated to its end, and the figures add up', async () => {
     const { trace, runs, settings } = await comparisonOf(...argsOf(demo), '--policy', 'tagalong,nearest,never');
     expect(trace).toEqual({ format: 'csv', rows: 6_920, bad: 0, sampling: { everyMs: null } });
     expect(runs.map(({ policy }) => policy)).toEqual(['tagalong', 'nearest', 'never']);
@@ -80,7 +80,7 @@ describe('an evening of 25 cabs', () => {
     expect(tagalong.cost.totalUserMs).toBeLessThan(never.cost.totalUserMs);
     expect(never.decisions).toEqual({});
     expect(never.cost.movingUserMs).toBe(0);
-    // Nobody who goes at once is worse served, but moving is what that costs.
+    // nearest serves better and moves more.
     expect(nearest.cost.servingUserMs).toBeLessThan(tagalong.cost.servingUserMs);
     expect(nearest.migrations.completed).toBeGreaterThan(tagalong.migrations.completed);
     expect(settings.policy.name).toBe('tagalong');
@@ -95,7 +95,7 @@ describe('an evening of 25 cabs', () => {
     expect(second.stdout).toMatch(/^cost, user-seconds /m);
   });
 
-  testWith(demo, 'puts published rules beside the least that any policy could cost', async () => {
+  testWith(demo, 'compares published rules with the lowest possible cost', async () => {
     const policies = ['hysteresis(2.5)', 'lyapunov(1000,0.1)', 'look-ahead(300)', 'optimum', 'nearest'];
     const { runs } = await comparisonOf(...argsOf(demo), '--policy', policies.join(','));
     expect(runs.map(({ policy }) => policy)).toEqual(policies);
@@ -108,13 +108,13 @@ describe('an evening of 25 cabs', () => {
     expect(stdout).toMatch(/^ {2}÷ optimum +\d\.\d{3} +1\.000$/m);
   });
 
-  test('a policy with parameters that it does not take is refused before anything is read', async () => {
+  test('a policy with wrong parameters is refused before the trace is read', async () => {
     const { code, stderr } = await simulate('--trace', 'no-such-file', '--sites', 'none', '--policy', 'optimum(3)');
     expect(code).toBe(2);
     expect(stderr).toMatch(/^tagalong: POLICY_UNKNOWN: policy "optimum\(3\)".*\n$/);
   });
 
-  testWith(demo, 'writes down every decision and every step of every move', async () => {
+  testWith(demo, 'writes each decision and each step of each move to a file', async () => {
     const out = await file('decisions.ndjson', '');
     const policies = ['tagalong', 'nearest', 'never'];
     const args = [...argsOf(demo), '--policy', policies.join(','), '--decisions', out];
@@ -134,7 +134,7 @@ describe('an evening of 25 cabs', () => {
           .sort();
       const ordered = decided.filter(({ verdict }) => verdict === 'move').map(({ decision }) => decision);
       expect(idsOf('migration.accepted.v1')).toEqual(ordered.sort());
-      // Each ends once.
+      // Each move ends once.
       const ends = idsOf('migration.completed.v1', 'migration.failed.v1', 'migration.cancelled.v1');
       expect(ends).toEqual(idsOf('migration.accepted.v1'));
       expect(idsOf('migration.completed.v1')).toHaveLength(migrations.completed);
@@ -148,11 +148,11 @@ describe('an evening of 25 cabs', () => {
 });
 
 onlyLong(() => {
-  // It is to come to its end; how long that takes is for the benchmarks.
+  // The benchmarks measure its duration.
   const timeoutMs = 900_000;
   testWith(
     weekday,
-    'a weekday of 499 cabs is read from its gzip, simulated to its end, and following costs less than staying',
+    'a weekday of 499 cabs is simulated from its gzip, and tagalong costs at most as much as never',
     async () => {
       const { trace, runs } = await comparisonOf(...argsOf(weekday), '--policy', 'tagalong,never');
       expect(trace).toMatchObject({ format: 'csv', rows: 456_453, bad: 0 });
@@ -170,7 +170,7 @@ onlyLong(() => {
 });
 
 describe('the shipped scenario', () => {
-  test('is the default without a trace: it prints a table, and the same bytes for the same seed', async () => {
+  test('is the default subject, and gives the same bytes for the same seed', async () => {
     const table = await simulate('--policy', 'tagalong, never');
     expect(table.code, table.stderr).toBe(0);
     expect(table.stdout).toMatch(/^ +tagalong +never\n/m);
@@ -187,8 +187,8 @@ describe('the shipped scenario', () => {
   });
 });
 
-describe('made-up users', () => {
-  test('with several seeds come as means with their confidence, and as CSV with a row for each run', {
+describe('generated users', () => {
+  test('with several seeds give means with their confidence, and CSV with a row for each run', {
     timeout: 120_000,
   }, async () => {
     const csv = await file('runs.csv', '');
@@ -224,7 +224,7 @@ describe('made-up users', () => {
 
   const few = 'random-waypoint,users=20,steps=300,sites=25,spacingM=500';
 
-  test('are simulated with sites of their own: the same bytes for the same seed, and what they are is in the result', async () => {
+  test('get generated sites; the result names the generator, and is the same for the same seed', async () => {
     const args = ['--generate', few, '--policy', 'nearest,never', '--json', '-'];
     const [one, again, other] = [
       await simulate(...args, '--seed', '3'),
@@ -244,7 +244,7 @@ describe('made-up users', () => {
     expectToAddUp(runs[0]!, 6_000);
   });
 
-  test('move among sites that are given', async () => {
+  test('move among given sites', async () => {
     const sites = await file('sites.csv', 'site,lat,lon\nwest,52,4\neast,52,5\n');
     const { runs } = await comparisonOf(
       '--generate',
@@ -262,7 +262,7 @@ describe('made-up users', () => {
 describe('a trace of one user', () => {
   const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
   const HEADER = 'user,t,lat,lon';
-  /** In the west for an hour, then two hours on the way, then in the east. */
+  /** An hour in the west, two hours of travel, then in the east. */
   const rows = Array.from({ length: 300 }, (_, minute) => {
     const share = Math.min(1, Math.max(0, (minute - 60) / 120));
     return `ann,${1_700_000_000 + minute * 60},52,${(4 + 3 * share).toFixed(5)}`;
@@ -281,7 +281,7 @@ describe('a trace of one user', () => {
     expect(await comparisonOf(...argsOf({ ...plain, trace: gz }))).toEqual(comparison);
   });
 
-  test('may have columns of other names, and be played at steady positions, which the result says', async () => {
+  test('may have columns of other names, and may be resampled, which the result reports', async () => {
     const { trace, sites } = await pair(rows);
     const other = await file(
       'other.csv',
@@ -300,13 +300,13 @@ describe('a trace of one user', () => {
     );
   });
 
-  test('in metres of a plane is refused with that reason', async () => {
+  test('in metres of a plane gives a warning', async () => {
     const { code, stderr } = await simulate(...argsOf(await pair(rows.map((row) => row.replace(',52,', ',2557.7,')))));
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/; most positions are not on the earth; .*\n$/);
   });
 
-  test('is simulated without the rows that cannot be read; with --strict the first of them ends it', async () => {
+  test('is simulated without its bad rows; with --strict the first of them ends the simulation', async () => {
     const args = argsOf(await pair([...rows.slice(0, 2), 'ann,then,52,4', ...rows.slice(2), ',1,52,4']));
     const { stderr, stdout } = await simulate(...args, '--json', '-');
     const { trace, runs } = JSON.parse(stdout) as Comparison;
@@ -321,18 +321,18 @@ describe('a trace of one user', () => {
   });
 });
 
-describe('is refused in one line, with exit status 2:', () => {
+describe('simulate refuses in one line, with exit status 2,', () => {
   test.each<[string, string[], string]>([
     [
-      'a policy that nobody wrote, before the trace is opened',
+      'an unknown policy, before it opens the trace',
       ['--policy', 'tagalong,always', '--trace', 'none.csv', '--sites', 'none.csv'],
       'POLICY_UNKNOWN: policy "always" is not known; choose one of tagalong, ',
     ],
     ['a trace without sites', ['--trace', 'none.csv'], 'USAGE: --trace and --sites go together'],
     ['sites without a trace', ['--sites', 'none.csv'], 'USAGE: --trace and --sites go together'],
-    ['a trace and made-up users', ['--trace', 'none.csv', '--generate', 'ferry'], 'USAGE: --trace and --generate'],
+    ['a trace and generated users', ['--trace', 'none.csv', '--generate', 'ferry'], 'USAGE: --trace and --generate'],
     [
-      'a generator that nobody wrote',
+      'an unknown generator',
       ['--generate', 'bees'],
       'USAGE: --generate: there is no generator "bees"; choose one of random-waypoint, ',
     ],
@@ -342,7 +342,7 @@ describe('is refused in one line, with exit status 2:', () => {
       "USAGE: option '--seed <n>' argument 'one' is invalid. Give a whole",
     ],
     [
-      'seeds that are none',
+      'an invalid range of seeds',
       ['--seeds', '5-1'],
       "USAGE: option '--seeds <from-to>' argument '5-1' is invalid. Give two",
     ],
@@ -352,18 +352,18 @@ describe('is refused in one line, with exit status 2:', () => {
       "USAGE: option '--seeds <from-to>' cannot be used with",
     ],
     [
-      'seeds for what was recorded',
+      'seeds for a recorded trace',
       ['--trace', 'none.csv', '--sites', 'shared/none.csv', '--seeds', '1-5'],
       'USAGE: --seeds: a recorded trace is the same for every seed',
     ],
-    ['a format that is none', ['--format', 'xml'], 'USAGE: '],
+    ['an unknown format', ['--format', 'xml'], 'USAGE: '],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await simulate(...args);
     expect({ code, stdout, lines: stderr.split('\n').length }).toEqual({ code: 2, stdout: '', lines: 2 });
     expect(stderr).toContain(`tagalong: ${message}`);
   });
 
-  test('JSON and CSV in one file are refused, with a fault in JSON', async () => {
+  test('JSON and CSV on one output are refused, with an error in JSON', async () => {
     const { code, stdout, stderr } = await simulate('--json', '-', '--csv', '-');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(JSON.parse(stderr).error.code).toBe('USAGE');

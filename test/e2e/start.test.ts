@@ -5,7 +5,7 @@ import { begin, tagalong } from './cli.ts';
 
 const SCENARIO_MS = 120_000;
 
-/** The rows of a printed table by their first cell. */
+/** The cells of a printed table, by the first cell of their row. */
 function rows(text: string): Map<string, string[]> {
   return new Map(
     text.split('\n').map((line) => {
@@ -16,7 +16,7 @@ function rows(text: string): Map<string, string[]> {
 }
 
 test(
-  'the whole scenario ends by itself, with a table whose figures agree with each other',
+  'start --once runs the whole scenario, and the figures of its table agree',
   async () => {
     const scenario = northeastCorridor();
     const { code, stdout, stderr } = await tagalong(['start', '--once', '--speed', 'max', '--port', '0']);
@@ -33,7 +33,7 @@ test(
     expect(completed! + failed! + cancelled! + underWay!).toBe(ordered);
     expect(completed).toBeGreaterThan(0);
     expect(sites.reduce((sum, [, arrived]) => sum + arrived, 0)).toBe(completed);
-    // Each move that ended had its line.
+    // Each ended move has its line.
     expect(stderr.match(/^\d\d:\d\d:\d\d {2}vm-\d+ .* → /gm)).toHaveLength(completed! + failed! + cancelled!);
 
     const fixes = [...scenario.fixes()].length;
@@ -47,9 +47,9 @@ test(
 );
 
 test(
-  'an operator can inspect, explain, move, cancel and drain while it runs; and it ends with its table',
+  'an operator can inspect, explain, move, cancel and drain while start runs, and it ends with its table',
   async () => {
-    // So slow that nothing happens but what is ordered here, and that it cannot end before the next order comes.
+    // A slow clock, so that no other move begins, and no move ends before the next order.
     const running = begin(['start', '--speed', '0.2', '--port', '0']);
     const env = { TAGALONG_URL: await running.url() };
     const json = async (...args: string[]) => {

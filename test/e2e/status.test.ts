@@ -1,4 +1,4 @@
-/** What operators are told of an installation of several processes, whichever of them they name and whichever are away. */
+/** `tagalong status` of several processes, for any set of addresses and with unreachable processes. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ProcessName } from '#services/process/modules.ts';
 import { createSingle, type Single } from '#services/process/single.ts';
@@ -16,7 +16,7 @@ const SETTINGS = {
   http: { port: 0, token: TOKEN },
   sites: ['west', 'east'].map((site, i) => ({
     ...{ site, lat: 52, lon: 4 + i, slots: 9 },
-    // A move takes longer than the test.
+    // A slow path, so that a move takes longer than the test.
     uplinks: [{ provider: 'a', rateBps: 1_000_000 }],
   })),
   vms: Array.from({ length: 6 }, (_, i) => ({
@@ -32,7 +32,7 @@ async function start(key: string, name: ProcessName, settings: object = {}): Pro
   const config = parseConfig(JSON.stringify({ ...SETTINGS, ...settings }), 'test');
   const single = await createSingle(name, {
     ...{ config, clock, log: createLog('silent'), machines: async () => simulatedMachines(config, clock) },
-    // One bus and one store of all.
+    // All processes share one bus and one store.
     bus: { ...bus, close: async () => {} },
     store: { ...store, close: async () => {} },
   });
@@ -82,7 +82,7 @@ describe('status', { timeout: 120_000 }, () => {
     }
   });
 
-  test('shows sites and VMs where the migrator does not answer, and says that moves are missing', async () => {
+  test('shows sites and VMs without the migrator, and reports that moves are missing', async () => {
     const { code, stdout } = await status([urlOf('one'), urlOf('two'), 'http://127.0.0.1:3']);
     expect(code).toBe(0);
     expect(stdout).toContain('desk-0');
@@ -90,7 +90,7 @@ describe('status', { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/^missing: http:\/\/127\.0\.0\.1:3 does not answer \(ECONNREFUSED\)/m);
   });
 
-  test('shows the moves where no placement answers, and says that sites and VMs are missing', async () => {
+  test('shows moves without a placement, and reports that sites and VMs are missing', async () => {
     const { code, stdout } = await status([urlOf('migrator')]);
     expect(code).toBe(0);
     expect(stdout).toContain('desk-1');
@@ -98,7 +98,7 @@ describe('status', { timeout: 120_000 }, () => {
     expect(await parsed([urlOf('migrator')])).toMatchObject({ policy: null, vms: [], migrations: [{ vm: 'desk-1' }] });
   });
 
-  test('names the missing partitions where one of two placements was asked', async () => {
+  test('names the missing partitions with one of two placements', async () => {
     const report = await parsed([urlOf('two'), urlOf('migrator')]);
     expect(report.partitions.held.length).toBeLessThan(16);
     expect(report.missing).toEqual([expect.stringMatching(/^VMs on \d+ of 16 partitions/)]);
@@ -113,7 +113,7 @@ describe('status', { timeout: 120_000 }, () => {
 });
 
 describe('a failure', { timeout: 120_000 }, () => {
-  test('is JSON where JSON was asked for', async () => {
+  test('is JSON with --json', async () => {
     const { code, stdout, stderr } = await status(['http://127.0.0.1:3'], '--json');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(JSON.parse(stderr)).toEqual({ error: { code: 'SERVER_UNREACHABLE', message: expect.any(String) } });
@@ -122,7 +122,7 @@ describe('a failure', { timeout: 120_000 }, () => {
     expect(JSON.parse(usage.stderr).error.code).toBe('USAGE');
   });
 
-  test('without a token names the option that takes it, and differs from that of a wrong token', async () => {
+  test('without a token names the option --token, and differs from the failure with a wrong token', async () => {
     const [none, wrong] = [
       await tagalong(['status', '--url', urlOf('one')]),
       await tagalong(['status', '--url', urlOf('one'), '--token', 'another of sixteen and more']),
@@ -135,7 +135,7 @@ describe('a failure', { timeout: 120_000 }, () => {
   });
 });
 
-test('cancel cancels the move of the VM that is named', { timeout: 120_000 }, async () => {
+test('cancel cancels the move of the named VM', { timeout: 120_000 }, async () => {
   const args = ['cancel', 'desk-1', '--json', '--url', urlOf('migrator')];
   const { code, stdout } = await tagalong(args, { TAGALONG_TOKEN: TOKEN });
   expect(code).toBe(0);

@@ -1,4 +1,4 @@
-/** What strangers and careless people send over HTTP: whatever the served document allows, extremes first, and what it forbids. */
+/** Sends hostile requests over HTTP: valid ones with extreme values, and invalid ones, drawn from the OpenAPI document. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { openapi } from '#services/process/openapi.ts';
@@ -7,41 +7,41 @@ import type { Random } from '#shared/random/random.ts';
 import { extremes, ODD_TEXTS } from '../property/extremes.ts';
 import { type CrashWorld, int, PROCESSES, USER_LAT, USERS, vmOf } from './crash-world.ts';
 
-/** VMs that are declared with extreme figures, ordered to move, and reported of at extreme places. */
+/** VMs with extreme figures. They get moves, users and extreme positions. */
 export const BOMBS = ['bomb-0', 'bomb-1', 'bomb-2', 'bomb-3', '__proto__', 'constructor'];
 const bombUser = (vm: string) => `user-of-${vm}`;
-/** Somebody who is attached to nothing. */
+/** A user who is not attached to any VM. */
 const STRANGER = 'a-stranger';
-/** Replaces users in everything but what they send. */
+/** The key for pseudonyms of users. */
 export const PSEUDONYM_KEY = 'a-key-of-the-storm-and-of-nothing-else';
-/** Sites that strangers declare, anywhere and of any size. */
+/** Sites with extreme values that hostile requests declare. */
 const ODD_SITES = ['odd-0', 'odd-1', 'toString'];
 const HOMES = ['s0', 's1', 's2'];
-/** What these change is changed in order, by the storm itself, or stops all moves because an operator says so. */
+/** Paths that are left out: the storm uses them itself, or they stop all moves. */
 const LEFT_OUT = ['/v1/automation', '/v1/sites/{site}/drain'];
 const TIMEOUT_MS = 5000;
 
 interface Input {
   readonly method: string;
   readonly path: string;
-  /** Text goes as it is. */
+  /** A text is sent unchanged; other values as JSON. */
   readonly body?: unknown;
 }
 
-/** Answers by their status, and what should not have been answered. */
+/** The number of answers by status, and the wrong answers. */
 export interface Answers {
   readonly byStatus: Map<number, number>;
   readonly faults: string[];
 }
 
-/** Sends inputs to all processes until `stopped`. 503 is an answer of a process whose server is away; no other 5xx is. */
+/** Sends inputs to all processes until `stopped`. A process without its server may answer 503; any other 5xx is a fault. */
 export async function hostile(
   world: CrashWorld,
   { seed, random }: { readonly seed: number; readonly random: Random },
   stopped: () => boolean,
 ): Promise<Answers> {
   const answers: Answers = { byStatus: new Map(), faults: [] };
-  // Many at once: to draw one at a time costs more than to send it.
+  // Draws many inputs at a time, because drawing one costs more than sending it.
   for (let round = 0; !stopped(); round++) {
     for (const input of fc.sample(inputs(), { seed: seed + round, numRuns: 200 })) {
       if (stopped()) break;
@@ -60,13 +60,13 @@ export async function hostile(
   return answers;
 }
 
-/** Who answers such paths. */
+/** The service that answers a path. */
 function serviceOf(path: string): string {
   if (/^\/v1\/(sites|migrations)/.test(path)) return 'migrator';
   return /\/(status|explanation|moves)$/.test(path) ? 'placement' : 'ingest';
 }
 
-/** @returns the status; undefined where nobody answers, because it was killed just now */
+/** @returns the status; undefined if no process answers */
 export async function send(url: string, { method, path, body }: Input): Promise<number | undefined> {
   try {
     const response = await fetch(url + path, {
@@ -98,7 +98,7 @@ function inputs(): fc.Arbitrary<Input> {
 
 type Operations = Record<string, { requestBody?: { content: Record<string, { schema?: object }> } }>;
 
-/** An operation of the document, with names of bombs or odd ones in its path. */
+/** Requests of one operation, with bombs or odd names in the path. */
 function drawnOf(method: string, path: string, { requestBody }: Operations[string]): fc.Arbitrary<Input> {
   const schema = requestBody?.content['application/json']?.schema;
   const parts: Record<string, fc.Arbitrary<string>> = {
@@ -127,12 +127,12 @@ function drawnOf(method: string, path: string, { requestBody }: Operations[strin
     .map(([filledPath, one]) => ({ method: method.toUpperCase(), path: filledPath, body: one }));
 }
 
-/** Half a character has no place in a path. */
+/** Replaces half surrogates, which a path cannot contain. */
 function wellFormed(text: string): string {
   return text.toWellFormed();
 }
 
-/** Bombs are declared at true homes, get users, are reported of, and are ordered about. */
+/** Declares bombs at real homes, attaches users, reports positions, and orders moves. */
 function bombs(): fc.Arbitrary<Input> {
   const vm = fc.constantFrom(...BOMBS);
   const schemaOf = (path: string) => extremes(bodyOf('put', path));
@@ -147,7 +147,7 @@ function bombs(): fc.Arbitrary<Input> {
       .tuple(vm, fc.constantFrom(0, 1.5, 3, 4.5), extremes(bodyOf('post', '/v1/locations')))
       .map(([one, east, body]) => ({
         ...{ method: 'POST', path: '/v1/locations' },
-        // Once in a while where it is: else no bomb would ever be moved.
+        // Plausible positions, so that some bombs move.
         body: { ...(Array.isArray(body) ? {} : (body as object)), user: bombUser(one), lat: USER_LAT, lon: 4 + east },
       })),
     fc.tuple(vm, fc.constantFrom(...HOMES, ...ODD_SITES, '__proto__', 'nowhere')).map(([one, to]) => ({
@@ -156,7 +156,7 @@ function bombs(): fc.Arbitrary<Input> {
   );
 }
 
-/** What must not touch the VMs of others: nobody may say it, or it cannot be. */
+/** Invalid requests about the VMs of other users. They must have no effect. */
 function againstOthers(): fc.Arbitrary<Input> {
   const post = (path: string, body: object): Input => ({ method: 'POST', path, body });
   return fc.constantFrom(...USERS).chain((user) =>

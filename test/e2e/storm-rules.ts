@@ -1,38 +1,38 @@
-/** What holds of everything that was heard, stored, logged and counted in a storm. */
+/** Checks rules 3 to 8 on the events, records, logs and metrics of a storm. */
 import { expect } from 'vitest';
 import { TERMINAL_TYPES } from '#shared/events/index.ts';
 import { type CrashWorld, PROCESSES, USER_LAT } from './crash-world.ts';
 
 const HOUR_MS = 3_600_000;
-/** Users as they name themselves: those that count, those of bombs, and a stranger. */
+/** The ids of all users in a storm. */
 const NAMES = /rider-\d|user-of-|a-stranger/;
-/** Characters around a name that should not be there. */
+/** The number of characters to show around a forbidden name. */
 const AROUND = 200;
 
-/** Rules 3 to 6. @param isHonest whether a VM counts */
-export function rulesHold(world: CrashWorld, isHonest: (vm: string) => boolean): void {
+/** Asserts rules 3 to 6. @param isHonest whether a VM is one of the users' VMs */
+export function assertRules3To6(world: CrashWorld, isHonest: (vm: string) => boolean): void {
   const accepted = world.of('migration.accepted.v1').map(({ data }) => data.migration);
   const ended = world.ends().map(({ migration }) => migration);
-  expect(new Set(ended).size, 'rule 5: one terminal event each').toBe(ended.length);
+  expect(new Set(ended).size, 'rule 5: one terminal event for each move').toBe(ended.length);
   expect(accepted.filter((migration) => !ended.includes(migration))).toEqual([]);
   expect(atOnce(world), 'rule 3: one at a time').toEqual([]);
-  expect(world.contradictions, 'rule 6: nothing was said in two ways').toEqual([]);
+  expect(world.contradictions, 'rule 6: each id has one content').toEqual([]);
   const letters = world.of('event.rejected.v1').map(({ data: { vm, code, reason } }) => ({ vm, code, reason }));
-  expect(letters.length, 'garbage was noticed').toBeGreaterThan(0);
+  expect(letters.length, 'garbage became dead letters').toBeGreaterThan(0);
   expect(letters.filter(({ vm }) => isHonest(vm))).toEqual([]);
   const located = world.of('location.reported.v1').filter(({ data: { vm } }) => isHonest(vm));
-  expect(located, 'rule 4: every accepted location reached the bus, once').toHaveLength(world.accepted);
+  expect(located, 'rule 4: each accepted location reached the bus once').toHaveLength(world.accepted);
 }
 
-/** Rule 7, of the moves that its policy ordered; others do not weigh. @returns how many there were */
-export function worthIt(world: CrashWorld, isHonest: (vm: string) => boolean): number {
+/** Asserts rule 7 for the moves of the policy tagalong. @returns their number */
+export function assertRule7(world: CrashWorld, isHonest: (vm: string) => boolean): number {
   const { margin, maxMovesPerHour } = world.config.policy;
   const moves = world.decided().filter(({ verdict }) => verdict === 'move');
   const weighed = moves.filter(({ source, explanation }) => source === 'policy' && explanation.policy === 'tagalong');
   for (const { decision, vm, atMs, prediction } of weighed) {
     const { benefitUserMs, costUserMs } = prediction!;
     expect(benefitUserMs, `rule 7: ${decision} is worth it`).toBeGreaterThanOrEqual(margin * costUserMs * (1 - 1e-9));
-    // A bomb that is taken away and declared again begins anew.
+    // A bomb that is removed and declared again has a new budget.
     if (!isHonest(vm)) continue;
     const hour = moves.filter((move) => move.vm === vm && move.atMs > atMs - HOUR_MS && move.atMs <= atMs);
     expect(hour.length, `rule 7: moves of ${vm} in the hour before`).toBeLessThanOrEqual(maxMovesPerHour);
@@ -41,13 +41,13 @@ export function worthIt(world: CrashWorld, isHonest: (vm: string) => boolean): n
 }
 
 /**
- * Rule 8: pseudonyms on the bus and in the store, and none, nor a coordinate, in metrics. Who may ask, and how long the bus keeps
- * positions, is tested with the services that see to it.
+ * Asserts rule 8: bus and store hold pseudonyms only, and metrics hold neither users nor coordinates. The tests of the services
+ * check access and retention.
  */
-export async function namesNobody(world: CrashWorld): Promise<void> {
-  const heard = JSON.stringify([...world.heard.values()]);
-  expect(heard, 'positions were heard').toContain(`${USER_LAT}`);
-  expect(namesIn(heard), 'rule 8: on the bus').toBeUndefined();
+export async function assertPseudonyms(world: CrashWorld): Promise<void> {
+  const published = JSON.stringify([...world.events.values()]);
+  expect(published, 'positions are on the bus').toContain(`${USER_LAT}`);
+  expect(namesIn(published), 'rule 8: on the bus').toBeUndefined();
   const stored = JSON.stringify(await world.store.list(''));
   expect(stored, 'positions are stored').toContain(`${USER_LAT}`);
   expect(namesIn(stored), 'rule 8: in the store').toBeUndefined();
@@ -58,10 +58,10 @@ export async function namesNobody(world: CrashWorld): Promise<void> {
   }
 }
 
-/** Rule 8, in the logs of all processes, those included that were killed. After they have ended. */
-export function logsNameNobody(world: CrashWorld): void {
+/** Asserts rule 8 on the logs of all processes, also of killed ones. Call it after their end. */
+export function assertLogsNameNoUser(world: CrashWorld): void {
   const logs = world.logs.join('\n');
-  expect(logs, 'something was logged').toContain('"level":"debug"');
+  expect(logs, 'the logs are not empty').toContain('"level":"debug"');
   expect(namesIn(logs) ?? placesIn(logs), 'rule 8: logs').toBeUndefined();
 }
 
@@ -77,7 +77,7 @@ function around(text: string, at: number): string | undefined {
   return at < 0 ? undefined : text.slice(Math.max(0, at - AROUND), at + AROUND);
 }
 
-/** Migrations that were accepted while another one of their VM had not ended. */
+/** The migrations that were accepted before the previous one of the same VM had ended. */
 function atOnce(world: CrashWorld): string[] {
   const open = new Map<string, string>();
   const wrong: string[] = [];

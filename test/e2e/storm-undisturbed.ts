@@ -1,17 +1,17 @@
-/** The same installation without a disturbance: in memory, in virtual time. */
+/** Runs the same installation without disturbances, in memory and virtual time. */
 
 import { virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import { createWorld } from '#simulations/world.ts';
 
 const START_MS = 1_800_000_000_000;
-/** Long enough for moves of seconds. */
+/** Long enough for all moves, which take seconds. */
 const RUN_MS = 600_000;
 
 /**
- * @param settings a configuration, with the sites that are there
- * @param places where each user was last
- * @returns where each VM is in the end
+ * @param settings a configuration with the present sites
+ * @param places the last position of each user
+ * @returns the final site of each VM
  */
 export function undisturbed(
   settings: object,

@@ -28,7 +28,7 @@ interface Changed {
   readonly policy?: 'nearest' | 'tagalong';
 }
 
-/** The content of the configuration file. Sites have so many slots that injected VMs take none from the relevant ones. */
+/** The content of the configuration file. The sites have enough slots for the injected VMs. */
 export function settingsOf(url: string, { without, policy = 'nearest' }: Changed = {}) {
   const settings = usualSettings(url);
   const homes = settings.sites.map(({ site }) => site).filter((site) => site !== TAKEN_OUT);
@@ -82,7 +82,9 @@ export class Storm {
     }
   }
 
-  /** Sends a request to each process of a service in turn, until the process that holds its subject answers with a wanted status. */
+  /**
+   * Sends a request to each process of a service in turn, until the process that holds its subject answers with a wanted status.
+   */
   async ask(
     service: string,
     method: string,
@@ -91,17 +93,17 @@ export class Storm {
     body?: object,
   ): Promise<void> {
     const untilMs = Date.now() + PATIENCE_MS;
-    const said: (number | undefined)[] = [];
+    const statuses: (number | undefined)[] = [];
     while (Date.now() < untilMs) {
       for (const name of PROCESSES.filter((one) => one.startsWith(service))) {
         const url = await this.world.urlOf(name);
         const status = await send(url, { method, path, body });
         if (status !== undefined && [wanted].flat().includes(status)) return;
-        said.push(status);
+        statuses.push(status);
       }
       await sleep(500);
     }
-    throw new Error(`${method} ${path} was to be answered with ${wanted}: ${said.join()}`);
+    throw new Error(`${method} ${path} should be answered with ${wanted}: ${statuses.join()}`);
   }
 
   /** The merged VM status of both placements. */
@@ -117,8 +119,8 @@ export class Storm {
   /** The explanations of both placements for a VM; only its owner knows the VM. */
   async explain(vm: string): Promise<string> {
     const urls = await Promise.all((['placement-1', 'placement-2'] as const).map((name) => this.world.urlOf(name)));
-    const said = urls.map(async (url) => (await fetch(`${url}/v1/vms/${vm}/explanation`)).text());
-    return `${vm}: ${(await Promise.all(said)).join('\n')}`;
+    const explanations = urls.map(async (url) => (await fetch(`${url}/v1/vms/${vm}/explanation`)).text());
+    return `${vm}: ${(await Promise.all(explanations)).join('\n')}`;
   }
 
   /** Configures a policy with a predictable final placement, for placements that start from now on. */
@@ -207,7 +209,7 @@ export class Storm {
   /** Publishes foreign messages under the names of irrelevant VMs. */
   async #garbage(): Promise<void> {
     const [location] = this.world.of('location.reported.v1');
-    if (location === undefined) throw new Error('nobody has reported a position');
+    if (location === undefined) throw new Error('no position was reported');
     const data = { ...location.data, vm: 'stray' };
     const stray = envelop({ type: 'location.reported.v1', data }, `${FOREIGN}stray`, '/foreign') as typeof location;
     await putOnNats(this.#server.url, PREFIX, poison(stray, lon(1), usualSettings('').bus.partitions));

@@ -18,13 +18,13 @@ vms:
     sessions: [{ user: alice }]
 `;
 
-test('a configuration runs until it is stopped, requires its token, and logs on standard error', async () => {
+test('up runs a configuration until SIGTERM, requires the token, and logs on standard error', async () => {
   const config = await file('tagalong.yaml', `http: { port: 0, token: ${TOKEN} }\n${SITES}${VMS}`);
   const running = begin(['up', '--config', config]);
   const url = await running.url();
 
-  const stranger = await tagalong(['status', '--url', url]);
-  expect(stranger).toMatchObject({
+  const refused = await tagalong(['status', '--url', url]);
+  expect(refused).toMatchObject({
     code: 1,
     stdout: '',
     stderr: expect.stringMatching(/^tagalong: UNAUTHORIZED: .*\n$/),
@@ -49,7 +49,7 @@ test('a configuration runs until it is stopped, requires its token, and logs on 
   expect(stderr).not.toContain('alice');
 });
 
-test('a taken port is reported in one line', async () => {
+test('up and start report a taken port in one line', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   try {
     await once(holder, 'listening');
@@ -69,7 +69,7 @@ test('a taken port is reported in one line', async () => {
   }
 });
 
-test('sites are listed, declared and removed while it runs', async () => {
+test('site lists, declares and removes sites of a running installation', async () => {
   const config = await file('sites.yaml', `http: { port: 0 }\n${SITES}`);
   const running = begin(['up', '--config', config]);
   const env = { TAGALONG_URL: await running.url() };

@@ -1,8 +1,8 @@
-/** The quick form of `tagalong bench bus` measures everything on a real server, and removes all that it makes there. */
+/** `tagalong bench bus --quick` measures a real server, and removes its data there. */
 import { expect } from 'vitest';
 import { benchBus } from '#deploy/bench/bus/bus.ts';
 
-/** @param left lists what is on the server */
+/** @param left lists the data on the server */
 export async function expectQuickBench(kind: 'nats' | 'kafka', server: string, left: () => Promise<unknown>) {
   const before = await left();
   const { rows } = await benchBus({ servers: [server], quick: true, seed: 1 });

@@ -146,7 +146,7 @@ describe('a site that does not answer', () => {
 });
 
 describe('a VM that has moved', () => {
-  test('stays at its destination after a restart, whatever the sites report', async () => {
+  test('stays at its destination after a restart, for any reports of the sites', async () => {
     await start();
     await declare('v1', 'a');
     await runsAt('v1', 'a');

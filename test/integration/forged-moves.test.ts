@@ -37,7 +37,7 @@ async function world(): Promise<Harness> {
 async function watch({ bus, clock, config, store, nowMs }: Harness, read: Store = store) {
   const lines: string[] = [];
   const log = createLog('info', { write: (line) => void lines.push(line) });
-  const explain = () => Promise.reject(new Error('nobody asks'));
+  const explain = () => Promise.reject(new Error('no explanation is expected'));
   const dashboard = createDashboard({ bus, clock, config, store: read, log, explain });
   const monitor = createMonitor({ bus, clock, store: read, log });
   const http = await createHttp({ config: { ...config.http, port: 0 }, log });
@@ -99,12 +99,12 @@ async function moving(harness: Harness): Promise<Move> {
 
 describe('during a move, a forged one', () => {
   test.each<[string, (move: Move) => Move]>([
-    ['by a decision that nobody took', (move) => ({ ...move, migration: 'v0:99', from: 's0', to: 's2' })],
-    ['of a VM that is not known', (move) => ({ ...move, migration: 'ghost:1', vm: 'ghost' })],
-    ['of another VM than the decision’s', (move) => ({ ...move, vm: 'ghost' })],
-    ['to a site that is not known', (move) => ({ ...move, to: 'atlantis' })],
-    ['from another site than the VM’s home', (move) => ({ ...move, from: 's2' })],
-  ])('%s is neither shown nor counted, and the true one ends as ever', async (_, wrong) => {
+    ['by an unknown decision', (move) => ({ ...move, migration: 'v0:99', from: 's0', to: 's2' })],
+    ['of an unknown VM', (move) => ({ ...move, migration: 'ghost:1', vm: 'ghost' })],
+    ['of another VM than in the decision', (move) => ({ ...move, vm: 'ghost' })],
+    ['to an unknown site', (move) => ({ ...move, to: 'atlantis' })],
+    ['from another site than the home of the VM', (move) => ({ ...move, from: 's2' })],
+  ])('%s is neither shown nor counted, and the real move completes', async (_, wrong) => {
     const harness = await world();
     const watched = await watch(harness);
     const move = await moving(harness);

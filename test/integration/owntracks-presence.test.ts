@@ -1,4 +1,4 @@
-/** What OwnTracks' transitions and modes say of the silence after them (booklet, tech/json and features/location). */
+/** The presence that OwnTracks' transitions and modes imply (booklet, tech/json and features/location). */
 import { expect, test } from 'vitest';
 import { data, fullSpec, NOW_MS, published, start } from './ingest-world.ts';
 
@@ -6,8 +6,8 @@ const AT_S = (NOW_MS - 20_000) / 1000;
 const message = { _type: 'location', tid: 'ne', lat: 48.85833, lon: 2.29513, tst: AT_S };
 const transition = { _type: 'transition', event: 'enter', lat: 1, lon: 2, tst: AT_S, wtst: AT_S, desc: 'home' };
 test.each<[string, object, (string | undefined)[]]>([
-  ['a region that is entered', transition, ['arrived']],
-  ['a region that is left', { ...transition, event: 'leave' }, ['left']],
+  ['an entered region', transition, ['arrived']],
+  ['a left region', { ...transition, event: 'leave' }, ['left']],
   ['a transition without a place', { ...transition, lat: undefined }, []],
   ['move mode', { ...message, m: 2 }, ['periodic']],
   ['a timer', { ...message, t: 't' }, ['periodic']],
@@ -16,7 +16,7 @@ test.each<[string, object, (string | undefined)[]]>([
   ['manual mode elsewhere', { ...message, m: 0, inregions: [] }, [undefined]],
   ['quiet mode', { ...message, m: -1 }, [undefined]],
   ['a location beside a transition', { ...message, m: 0, t: 'c' }, []],
-])('%s says what silence means', async (_, body, presences) => {
+])('the bus has the right presence for %s', async (_, body, presences) => {
   const { ingest, ask } = await start();
   await ingest.declareVm('v1', 'east', fullSpec);
   await ingest.attach('v1', 'jane', 1);

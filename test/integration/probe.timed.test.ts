@@ -195,9 +195,9 @@ describe('tagalong probe', () => {
     const { url, published, close } = await ingestOnTheRealClock();
     const to = ['--to', `127.0.0.1:${echo.port}`, '--json', '-', '--gap-ms', '150'];
     const running = begin(['probe', ...to, '--report', url, '--vm', 'v1', '--user', 'ann']);
-    await running.said(/"connected"/);
+    await running.printed(/"connected"/);
     await echo.pause(300);
-    await running.said(/"gap"/);
+    await running.printed(/"gap"/);
     const { code, stdout } = await running.stop('SIGINT');
     expect(code).toBe(0);
     const [connected, gap, report] = lines(stdout);
@@ -210,7 +210,7 @@ describe('tagalong probe', () => {
 
   test('prints its report and fails if the connection is lost', async () => {
     const running = begin(['probe', '--to', `127.0.0.1:${echo.port}`]);
-    await running.said(/^Connected to /);
+    await running.printed(/^Connected to /);
     echo.cut('reset');
     const { code, stdout, stderr } = await running.ended;
     expect(code).toBe(1);
@@ -266,7 +266,7 @@ describe.skipIf(why)(`tagalong probe --mptcp ${why ?? ''}`, () => {
 
   test('prints its report on SIGTERM, although mptcpize started it', async () => {
     const running = begin(['probe', '--to', `127.0.0.1:${await mptcpEcho()}`, '--mptcp', '--json', '-']);
-    await running.said(/"connected"/);
+    await running.printed(/"connected"/);
     const { code, stdout } = await running.stop();
     expect(code).toBe(0);
     expect(stdout).toContain('"event":"report"');

@@ -176,11 +176,11 @@ describe('users', () => {
 
   test('get no move after the last position of the run, although one is under way', async () => {
     // Ann and, six seconds later, Eve go to the other site and stay. A move becomes worth its cost between two positions.
-    const way = (user: string, late: number) => [
+    const walk = (user: string, late: number) => [
       fix(user, late, 4),
       ...Array.from({ length: 60 }, (_, i) => fix(user, 10 + late + 0.4 * i, 4.164)),
     ];
-    const all = [...way('ann', 0), ...way('eve', 0.1)].toSorted((a, b) => a.atMs - b.atMs);
+    const all = [...walk('ann', 0), ...walk('eve', 0.1)].toSorted((a, b) => a.atMs - b.atMs);
     const sites = [site('west', 4, 5), site('east', 4.164, 5)];
     const whole = await observed('tagalong', { sites, batches: [all] });
     const [ann, eve] = whole.decided.filter(({ verdict }) => verdict === 'move');

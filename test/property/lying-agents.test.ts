@@ -112,7 +112,7 @@ describe('a destination that answers the order to receive with', () => {
   });
 });
 
-test('the VMs of honest agents move, whatever a lying agent answers', async () => {
+test('the VMs of honest agents move, for any answers of a lying agent', async () => {
   const lies = fc.tuple(
     fc.constantFrom(...ORDERS_BEFORE),
     fc.oneof({ arbitrary: fc.constantFrom(...Object.values(FORMS)), weight: 1 }, { arbitrary: changes, weight: 3 }),

@@ -89,8 +89,8 @@ describe('rule 6: restarting any service at any moment loses nothing and repeats
       }),
       { seed: SEED, numRuns: 100 },
     );
-    expect(moves, 'histories in which nothing moves prove nothing').toBeGreaterThan(100);
-    expect(disturbances, 'nor do those in which nobody is stopped and nobody dies').toBeGreaterThan(300);
+    expect(moves, 'most histories move a VM').toBeGreaterThan(100);
+    expect(disturbances, 'most histories restart or kill a service').toBeGreaterThan(300);
   });
 
   const config = amplyConfigured();
@@ -115,7 +115,7 @@ describe('rule 6: restarting any service at any moment loses nothing and repeats
       }),
       { seed: SEED, numRuns: 100 },
     );
-    expect(moves, 'histories in which nothing moves prove nothing').toBeGreaterThan(100);
-    expect(disturbances, 'nor do those in which nobody is stopped and nobody dies').toBeGreaterThan(300);
+    expect(moves, 'most histories move a VM').toBeGreaterThan(100);
+    expect(disturbances, 'most histories restart or kill a service').toBeGreaterThan(300);
   });
 });

@@ -57,7 +57,7 @@ rule 6: restarting any service at any moment loses nothing`, () => {
       }),
       RUNS,
     );
-    // Histories in which nothing moves prove nothing.
+    // Histories without moves would pass the checks above.
     expect(moves).toBeGreaterThan(RUNS.numRuns);
     expect(completed).toBeGreaterThan(RUNS.numRuns / 4);
     expect(withGap).toBeGreaterThan(0);

@@ -1,9 +1,9 @@
-/** A store's topic whose compaction can be had at will, and what is on it. */
+/** A topic of a store that a test can compact, and its records. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel, type Message } from 'kafkajs';
 import type { Store } from '#shared/store/store.ts';
 
-/** Makes the topic, unless it is there, so that every segment is compacted as soon as the next has begun. */
+/** Creates the topic if it does not exist. The brokers compact each segment when the next one begins. */
 export async function compactedStore(brokers: readonly string[], topic: string) {
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
@@ -24,7 +24,7 @@ export async function compactedStore(brokers: readonly string[], topic: string) 
   const recordsIn = () => countRecords(kafka, topic);
   return {
     recordsIn,
-    /** Writes until the brokers have removed most of what was there. */
+    /** Writes until the brokers have removed most of the earlier records. */
     async compact(store: Store): Promise<void> {
       let filler = (await store.get('filler'))?.revision ?? 0;
       for (let round = 0, before = await recordsIn(); round < 60 && (await recordsIn()) > before / 2; round++) {
@@ -41,7 +41,7 @@ export async function compactedStore(brokers: readonly string[], topic: string) 
   };
 }
 
-/** How many records a reader finds that begins at the beginning. */
+/** The number of records that a new reader gets. */
 async function countRecords(kafka: Kafka, topic: string): Promise<number> {
   const admin = kafka.admin();
   await admin.connect();

@@ -1,4 +1,4 @@
-/** Real Apache Kafka for tests: KRaft nodes on free loopback ports, with a directory of their own, gone when stopped. */
+/** Starts real Apache Kafka for tests: KRaft nodes on free loopback ports, with their data in a temporary folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,14 +11,14 @@ import { until } from '#shared/clock/retry.ts';
 
 const SERVERS = new URL('../../deploy/servers/kafka/', import.meta.url).pathname;
 const START_MS = 60_000;
-/** The same id for all: what tells runs apart is their ports and directories. */
+/** One id for all clusters: ports and folders keep them apart. */
 const CLUSTER_ID = 'dGFnYWxvbmctdGVzdHMtMQ';
 
-/** Groups settle at once, dead members and dead nodes are noticed within seconds, compaction comes when there is something to compact. */
+/** Settings for fast tests: groups settle at once, dead members and nodes are noticed within seconds, compaction runs often. */
 const QUICK = {
   'group.initial.rebalance.delay.ms': 0,
   'group.min.session.timeout.ms': 1_000,
-  // The usual 9 s are what a cluster stands still for when it loses a node: its partitions have no leader meanwhile.
+  // With the default of 9 s, the partitions of a lost node have no leader for that time.
   'broker.session.timeout.ms': 3_000,
   'broker.heartbeat.interval.ms': 500,
   'offsets.topic.num.partitions': 4,
@@ -30,39 +30,36 @@ const QUICK = {
   'auto.create.topics.enable': false,
 };
 
-/**
- * The usual 9 s are what a cluster stands still for when it loses a node: so long its partitions have no leader. Of a single
- * node nothing is gained by it, and a busy machine must not take it for lost.
- */
+/** Settings of a cluster: it notices a lost node after 4 s. */
 const QUICK_CLUSTER = { 'broker.session.timeout.ms': 4_000, 'broker.heartbeat.interval.ms': 500 };
 
-/** A running cluster. */
+/** A running Kafka cluster. */
 export interface KafkaServers {
   /** `host:port` of each node. */
   readonly brokers: readonly string[];
-  /** A node goes on holding its connections and answers nothing, until it is killed. */
+  /** Suspends a node: it keeps its connections and answers nothing until it is killed. */
   halt(node: number): Promise<void>;
-  /** Ends a node without a word, as a power cut does. */
+  /** Kills a node, like a power failure. */
   kill(node: number): Promise<void>;
-  /** Starts a node that was killed, with the data it had, and waits until all nodes know each other. */
+  /** Starts a killed node with its data, and waits until all nodes know each other. */
   restart(node: number): Promise<void>;
   /** Ends all nodes and removes their data. */
   stop(): Promise<void>;
 }
 
-/** What is not as usual. */
+/** Differences from the default cluster. */
 export interface KafkaServerOptions {
   readonly nodes?: number;
   /** The protocol that clients speak. @default PLAINTEXT */
   readonly protocol?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SASL_SSL';
   readonly properties?: Readonly<Record<string, string | number>>;
-  /** More options of the formatting: the users of SCRAM. */
+  /** Further options of formatting, such as users of SCRAM. */
   readonly format?: readonly string[];
 }
 
 /**
- * Starts a cluster and waits until each node takes connections and knows the others. A node cannot pick its ports: the others and
- * the clients are told them.
+ * Starts a cluster, and waits until each node accepts connections and knows the others. A node cannot pick its ports, because the
+ * other nodes and the clients must know them.
  * @param pick finds free ports
  */
 export function startKafka(options: KafkaServerOptions = {}, pick = freePorts): Promise<KafkaServers> {
@@ -103,7 +100,7 @@ async function startAt(ports: readonly number[], options: KafkaServerOptions): P
   };
 }
 
-/** One node, from its start to its end. */
+/** One node of a cluster. */
 class Node {
   readonly #script: ChildProcess;
   readonly #child: Child;
@@ -113,16 +110,16 @@ class Node {
     this.#script = spawn('sh', [`${SERVERS}start.sh`, properties, CLUSTER_ID, ...format], { stdio: 'pipe' });
     this.#child = watchChild(this.#script, { keepChars: 10_000 });
     this.#pid = this.#child.printed(/^\d+$/m);
-    // Without a process id it has not started, which the next line tells.
+    // If there is no process id, the node has not started, and takesConnections reports it.
     this.#pid.catch(() => {});
   }
 
-  /** By its own word: at a port that is taken, another program takes connections. */
+  /** Waits for the node's own message: at a taken port, another program may accept connections. */
   async takesConnections(port: number): Promise<void> {
     await this.#child.printed(new RegExp(`Awaiting socket connections on 127\\.0\\.0\\.1:${port}\\b`), START_MS);
   }
 
-  /** Defined where it has ended because a port of its own was taken. */
+  /** The error if the node has ended because of a taken port. */
   get portTaken(): Error | undefined {
     return portTaken('Kafka', this.#child.stderr);
   }
@@ -131,7 +128,7 @@ class Node {
     process.kill(Number(await this.#pid), 'SIGSTOP');
   }
 
-  /** Kills it: a graceful end of one of several nodes waits for the others, and nobody needs this data any more. */
+  /** Kills the node. A graceful end would wait for the other nodes, and the data is not needed. */
   async kill(): Promise<void> {
     this.#script.stdin!.end();
     await this.#child.ended;
@@ -167,7 +164,7 @@ function propertiesOf(node: number, ports: readonly number[], data: string, opti
     .join('');
 }
 
-/** Resolves when a node that takes connections has heard of all others: before, topics cannot lie on them. */
+/** Waits until a node knows all others. Before that, topics cannot use them. */
 async function knows(broker: string, nodes: number): Promise<void> {
   const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
@@ -177,7 +174,7 @@ async function knows(broker: string, nodes: number): Promise<void> {
   if (!isInTime) throw new Error(`Kafka did not start: ${broker} does not know ${nodes} nodes`);
 }
 
-/** A prefix that no other test has: isolation without a cluster for each. */
+/** A unique prefix, which isolates a test on a shared cluster. */
 export function freshPrefix(): string {
   return `t${randomBytes(6).toString('hex')}`;
 }

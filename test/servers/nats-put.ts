@@ -1,9 +1,9 @@
-/** Puts messages into the stream of an installation on NATS, past its bus. */
+/** Publishes messages to the stream of an installation on NATS, without its bus. */
 import { connect, headers as newHeaders } from 'nats';
 import { escapeToken } from '#shared/nats/tokens.ts';
 import type { Foreign } from '../e2e/foreign.ts';
 
-/** Resolves when the server has them, in order. @param prefix the installation's `bus.prefix` */
+/** Resolves when the server has stored the messages in order. @param prefix `bus.prefix` of the installation */
 export async function putOnNats(url: string, prefix: string, messages: readonly Foreign[]): Promise<void> {
   const nc = await connect({ servers: url });
   for (const { type, key, partition, value, headers = {}, id } of messages) {

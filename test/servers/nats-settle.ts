@@ -1,4 +1,4 @@
-/** Whether a bus on NATS has come to rest, asked of the server itself. */
+/** Asks a NATS server whether a bus on it has settled. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type JetStreamManager } from 'nats';
 import { namesOf, ownerOf } from '#shared/bus/nats/names.ts';
@@ -7,16 +7,16 @@ import { unescapeToken } from '#shared/nats/tokens.ts';
 
 const TIMEOUT_MS = 25_000;
 
-/** A look at the server, beside the bus. */
+/** A connection to the server beside the bus. */
 export interface NatsProbe {
-  /** Resolves when nothing waits for the groups that somebody is there of, and nothing more is published. */
+  /** Resolves when no event waits for a group with members, and no event is published any more. */
   settle(): Promise<void>;
   /** Removes the streams of the bus. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @param prefix that of the bus */
+/** @param prefix the prefix of the bus */
 export async function natsProbe(url: string, prefix: string): Promise<NatsProbe> {
   const nc = await connect({ servers: url });
   const jsm = await nc.jetstreamManager();
@@ -28,7 +28,7 @@ export async function natsProbe(url: string, prefix: string): Promise<NatsProbe>
       let before = '';
       for (;;) {
         const { waiting, last } = await state();
-        // Twice the same: between two groups' figures something may have gone from one to the other.
+        // Two equal results, because an event may pass from one group to another between the figures.
         if (waiting.length === 0 && before === String(last)) return;
         before = waiting.length === 0 ? String(last) : '';
         if (performance.now() > deadlineMs) throw new Error(`does not come to rest: ${waiting.join(', ')}`);
@@ -50,12 +50,12 @@ async function waitingOn(jsm: JetStreamManager, names: ReturnType<typeof namesOf
   const waiting: string[] = [];
   const newest = new Map<string, { created: string; events: number }>();
   for await (const info of jsm.consumers.list(names.events)) {
-    // The older servers list as null what is just being deleted.
+    // Older servers list a consumer that is being deleted as null.
     const owner = ownerOf(info?.name ?? '');
     if (owner === undefined) continue;
     const { config, created, num_pending, num_ack_pending } = info;
     const events = num_pending + num_ack_pending;
-    // One that is no longer named by the partition's place may still be on its way out.
+    // An old consumer of the partition may still be in deletion.
     const key = `${owner.group}/${owner.partition}/${config.durable_name === undefined}`;
     if ((newest.get(key)?.created ?? '') < created) newest.set(key, { created, events });
     if (config.durable_name !== undefined && !there.has(owner.group)) newest.delete(key);

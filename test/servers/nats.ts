@@ -1,4 +1,4 @@
-/** NATS servers for tests: real ones, on free ports of the loopback, with their data in a folder of their own. */
+/** Starts real NATS servers for tests, on free loopback ports, with their data in temporary folders. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -12,29 +12,29 @@ import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 20_000;
-/** For NATS: the server picks a free one. */
+/** With this port, the server picks a free one. */
 const ANY_PORT = -1;
-/** Each installation reserves 10 GB and uses little of it: many have room on one server. */
+/** Each installation reserves 10 GB and uses little of it, so that many fit on one server. */
 const MAY_RESERVE = '10TB';
 
-/** A server that a test has started. */
+/** A running NATS server of a test. */
 export interface NatsTestServer {
   readonly url: string;
   readonly version: string;
   readonly pid: number;
-  /** Where its streams are. */
+  /** The folder of its streams. */
   readonly dataFolder: string;
-  /** The names of its streams, where no credentials are asked for. */
+  /** The names of its streams; only without credentials. */
   streams(): Promise<string[]>;
-  /** As if the machine lost its power, as far as the process is concerned. */
+  /** Kills the process, like a power failure. */
   kill(): Promise<void>;
-  /** Starts it again, on the same port and with the same data. */
+  /** Starts the server again with its port and data. */
   restart(): Promise<void>;
-  /** Ends it and removes what it kept. */
+  /** Stops the server and removes its data. */
   stop(): Promise<void>;
 }
 
-/** Where nats-server is; undefined where `npm run prerequisites` has not installed one. */
+/** The path of nats-server; undefined if `npm run prerequisites` has not installed it. */
 function natsServerPath(): string | undefined {
   const { TAGALONG_NATS_SERVER: chosen } = process.env;
   if (chosen) return chosen;
@@ -42,18 +42,18 @@ function natsServerPath(): string | undefined {
   return folders.map((folder) => join(folder, 'nats-server')).find((path) => existsSync(path));
 }
 
-/** Tests that need a NATS server: without one they are skipped by name, in CI they fail. */
+/** Registers tests that need a NATS server. Without it they are skipped by name; in CI they fail. */
 export function onNats(name: string, tests: () => void): void {
   const why = 'nats-server is missing; npm run prerequisites installs it';
   describeNeeding('nats-server', natsServerPath() === undefined ? why : undefined, name, tests);
 }
 
-/** @param config more lines of the server's configuration, such as `authorization` */
+/** Starts a server. @param config further lines of its configuration, such as `authorization` */
 export async function startNats(config = ''): Promise<NatsTestServer> {
   return startOne({ name: 'tagalong-test', port: ANY_PORT, config });
 }
 
-/** Three servers that keep three copies of everything. */
+/** Starts a cluster of three servers. */
 export async function startNatsCluster(): Promise<readonly NatsTestServer[]> {
   const ports = await freePorts(6);
   const routes = ports.slice(3).map((port) => `nats://127.0.0.1:${port}`);
@@ -82,7 +82,7 @@ async function startOne(options: {
     await remove();
     throw error;
   });
-  // Later starts are on the same port.
+  // Later starts use the same port.
   await configure(port);
   return {
     url: `nats://127.0.0.1:${port}`,
@@ -111,7 +111,7 @@ async function startOne(options: {
   };
 }
 
-/** Resolves when it says that it is ready, with the port on which clients find it. */
+/** Waits until the server is ready. @returns its port for clients */
 async function spawnServer(path: string, file: string): Promise<{ readonly child: Child; readonly port: number }> {
   const child = startChild(path, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'], keepChars: 20_000 });
   try {

@@ -1,11 +1,11 @@
-/** An OpenID Connect provider: a real one, with one client that may have tokens for any audience. */
+/** Starts a real OpenID Connect provider, with one client that gets tokens for any audience. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 
 export interface OidcTestServer {
   readonly issuer: string;
-  /** An access token. @param ttlS how long it is good for */
+  /** An access token. @param ttlS its lifetime in seconds */
   token(audience: string, ttlS?: number): Promise<string>;
   stop(): Promise<void>;
 }

@@ -1,10 +1,10 @@
-/** Whether Apache Kafka can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
+/** Tests that need Apache Kafka. Without it they are skipped by name; in CI they fail. */
 import { execFileSync } from 'node:child_process';
 import { describeNeeding } from '../needing.ts';
 
 const PREREQUISITES = new URL('../../deploy/servers/kafka/prerequisites.sh', import.meta.url).pathname;
 
-/** Tests that need Apache Kafka. */
+/** Registers tests that need Apache Kafka. */
 export function onKafka(name: string, tests: () => void): void {
   describeNeeding('Apache Kafka', missing(), name, tests);
 }

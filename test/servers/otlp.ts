@@ -1,7 +1,7 @@
-/** A collector of traces: takes OTLP over HTTP as JSON, and keeps the spans. */
+/** A collector of traces that accepts OTLP over HTTP as JSON, and records the spans. */
 import Fastify from 'fastify';
 
-/** A span as it came, with its attributes as an object. */
+/** A received span, with its attributes as an object. */
 export interface CollectedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -27,7 +27,7 @@ export async function startCollector(): Promise<Collector> {
   const authorizations = new Set<string | undefined>();
   app.post('/v1/traces', async ({ body, headers }) => {
     authorizations.add(headers.authorization);
-    // biome-ignore lint/suspicious/noExplicitAny: what was sent is what the test looks at
+    // biome-ignore lint/suspicious/noExplicitAny: the test examines arbitrary JSON
     const { resourceSpans } = body as any;
     for (const { scopeSpans } of resourceSpans) for (const scope of scopeSpans) spans.push(...scope.spans.map(spanOf));
     return {};

@@ -1,4 +1,4 @@
-/** Prometheus for tests: a real one, on a port of the loopback that it picks, with its data in a folder of its own. */
+/** Starts a real Prometheus for tests, on a loopback port that it picks, with its data in a temporary folder. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,16 +12,16 @@ import { describeNeeding } from '../needing.ts';
 const ROOT = new URL('../../', import.meta.url).pathname;
 const START_TIMEOUT_MS = 30_000;
 
-/** A Prometheus that a test has started. */
+/** A running Prometheus of a test. */
 export interface PrometheusTestServer {
   readonly url: string;
-  /** Asks its API. Rejects where the answer is no success, with what was said. */
+  /** Sends a request to its API. Rejects with the answer if it is no success. */
   ask<T>(path: string, query?: Readonly<Record<string, string>>): Promise<T>;
-  /** Ends it and removes what it kept. */
+  /** Stops Prometheus and removes its data. */
   stop(): Promise<void>;
 }
 
-/** One value of the answer to an instant query. */
+/** One value of an instant query. */
 export interface Sampled {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: readonly [atS: number, value: string];
@@ -32,14 +32,14 @@ function pathOf(program: 'prometheus' | 'promtool'): string | undefined {
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }
 
-/** Tests that need Prometheus: without one they are skipped by name, in CI they fail. */
+/** Registers tests that need Prometheus. Without it they are skipped by name; in CI they fail. */
 export function onPrometheus(name: string, tests: () => void): void {
   const why = 'prometheus or promtool is missing; npm run prerequisites installs them';
   const isHere = pathOf('prometheus') !== undefined && pathOf('promtool') !== undefined;
   describeNeeding('Prometheus', isHere ? undefined : why, name, tests);
 }
 
-/** Runs promtool to its end; rejects with what it said where it finds a fault. @param input for its standard input */
+/** Runs promtool; rejects with its output if it finds a fault. @param input for its standard input */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const running = promisify(execFile)(pathOf('promtool')!, [...args], { cwd: ROOT });
   running.child.stdin?.end(input);
@@ -48,8 +48,8 @@ export async function promtool(args: readonly string[], input = ''): Promise<str
 }
 
 /**
- * Starts a server with the configuration that is deployed.
- * @param targets what is written into targets.yaml
+ * Starts a server with the deployed configuration.
+ * @param targets the content of targets.yaml
  */
 export async function startPrometheus(targets: object): Promise<PrometheusTestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-prometheus-'));

@@ -1,4 +1,4 @@
-/** What becomes of the connections of a real VM's clients when it moves. */
+/** The connections of a real VM's clients during its moves. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startProxy } from '#deploy/proxy/proxy.ts';
@@ -10,7 +10,7 @@ import { onTestBed } from './needs.ts';
 import { type PooledVm, VmPool } from './pool.ts';
 
 const PROXY_PORT = 7000;
-/** How long a client goes on after the move, so that what broke shows. */
+/** The time that a client goes on after a move, to show broken connections. */
 const AFTERWARDS_MS = 2500;
 
 onTestBed('clients of a real VM', () => {
@@ -22,11 +22,11 @@ onTestBed('clients of a real VM', () => {
   });
   afterAll(() => bed?.close());
 
-  /** @param work is given the VM, its ends and its address */
+  /** Runs `work` with a VM, its two sites and its address. */
   const withVm = (work: (pooled: PooledVm, host: string) => Promise<void>) =>
     pool.with(async (pooled) => work(pooled, await bed.ready(pooled.from, pooled.vm)));
 
-  test('over MPTCP: one connection follows the VM there and back, and no byte is lost', () =>
+  test('over MPTCP, one connection follows the VM there and back without a lost byte', () =>
     withVm(async ({ vm, from, to }, host) => {
       const client = bedClient(bed.network, { at: 'phone', host, mptcp: true, loadBps: 100_000 });
       expect(await client.connected).toMatchObject({ transport: 'mptcp' });
@@ -39,12 +39,12 @@ onTestBed('clients of a real VM', () => {
       expect(report.intactBytes).toBe(report.sentBytes);
       expect(there.degraded).toEqual([]);
       expect(back.degraded).toEqual([]);
-      // Both moves stood still, and the client noticed no more than a few pauses' worth of it.
+      // Both moves had a pause, and the client's gap is short.
       expect(Math.min(there.pauseMs, back.pauseMs)).toBeGreaterThan(0);
       expect(report.longestGapMs).toBeLessThan(3000);
     }));
 
-  test('over plain TCP through the edge proxy: the connection lives on as well', () =>
+  test('over plain TCP through the edge proxy, the connection survives', () =>
     withVm(async ({ vm, from, to }, host) => {
       const proxy = await startProxy({
         listen: { host: '10.201.2.2', port: PROXY_PORT },
@@ -59,7 +59,7 @@ onTestBed('clients of a real VM', () => {
         await sleep(AFTERWARDS_MS);
         expect(await client.stop()).toMatchObject({ ended: 'stopped', resets: 0, lostBytes: 0, corruptedBytes: 0 });
         expect(degraded).toEqual([]);
-        // Who comes now is led to the new address.
+        // New connections reach the new address.
         const { instance } = await bed.agents.get(to)!.instance(vm);
         await proxy.pointTo(instance!.lan.address, 7);
         const later = bedClient(bed.network, { at: 'phone', host: '10.201.2.2', port: PROXY_PORT, mptcp: false });
@@ -71,7 +71,7 @@ onTestBed('clients of a real VM', () => {
     }));
 
   describe('clients that cannot follow are reported', () => {
-    test('a plain TCP connection to the VM itself falls silent, and the move is degraded', () =>
+    test('a plain TCP connection to the VM itself stops, and the move is degraded', () =>
       withVm(async ({ vm, from, to }, host) => {
         const client = bedClient(bed.network, { at: 'phone', host, mptcp: false });
         expect(await client.connected).toMatchObject({ transport: 'tcp' });
@@ -108,7 +108,7 @@ onTestBed('clients of a real VM', () => {
     });
   });
 
-  test("the paper's order, announcing after the move, costs the client more than the pause", () =>
+  test('an announcement after the move, as in the paper, costs the client more than the pause', () =>
     withVm(async ({ vm, from, to }, host) => {
       const client = bedClient(bed.network, { at: 'phone', host, mptcp: true });
       await client.connected;

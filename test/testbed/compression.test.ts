@@ -1,4 +1,4 @@
-/** Memory that is compressed on its way: several channels over MPTCP, in TLS. */
+/** Moves with compressed memory, over several channels with MPTCP and TLS. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, startVm, twoSites } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
@@ -24,11 +24,11 @@ onTestBed('compressed moves of a real VM', () => {
     await bed.agents.get('oslo')!.guest('vm1', ['fill', `${FILLED_BYTES}`]);
     const before = await bed.agents.get('oslo')!.guest('vm1', ['checksum']);
     const there = await moveVm(bed, 'vm1', 'oslo', 'bonn');
-    expect(await bed.agents.get('bonn')!.guest('vm1', ['checksum']), 'its memory is intact').toBe(before);
+    expect(await bed.agents.get('bonn')!.guest('vm1', ['checksum']), 'the memory is intact').toBe(before);
     return there;
   };
 
-  test('zstd sends less than no compression does, over both paths, and the memory arrives intact', async () => {
+  test('zstd sends fewer bytes over both paths, and the memory arrives intact', async () => {
     const plain = await moved('none');
     const zstd = await moved('zstd');
     expect(zstd.degraded).toEqual([]);
@@ -36,7 +36,7 @@ onTestBed('compressed moves of a real VM', () => {
     expect(zstd.bytes).toBeLessThan(0.7 * plain.bytes);
   });
 
-  test('sites that compress differently, or cannot combine it with another setting, refuse before anything is sent', async () => {
+  test('sites refuse a move with different compressions, or with zstd and post-copy, before the copy', async () => {
     const [plain, zstd] = [beds.get('none')!, beds.get('zstd')!];
     const postCopy = moveVm(zstd, 'vm1', 'bonn', 'oslo', { rules: { ...RULES, postCopy: true } });
     await expect(postCopy).rejects.toMatchObject({ code: 'ORDER_REFUSED', message: expect.stringContaining('zstd') });

@@ -1,22 +1,22 @@
 /**
- * Datagrams there and back, for a namespace: counted and timed.
+ * Sends datagrams and echoes them, to count and time them in a namespace.
  *
- *   datagrams.ts echo                                answers each one; says when it listens
- *   datagrams.ts send HOST COUNT EVERY_MS BYTES      prints what became of them, as JSON
+ *   datagrams.ts echo                                echoes each datagram; prints when it listens
+ *   datagrams.ts send HOST COUNT EVERY_MS BYTES      prints the result as JSON
  */
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PORT = 7007;
-/** How long the last ones are waited for, if not all are back. */
+/** The time to wait for missing answers. */
 const PATIENCE_MS = 1500;
 
-/** What became of datagrams that were sent. */
+/** The result of the sent datagrams. */
 export interface Sent {
   readonly answered: number;
-  /** Round trips, ascending. */
+  /** The round trips in ascending order. */
   readonly rttsMs: readonly number[];
-  /** From the first one sent to the last answer. */
+  /** The time from the first datagram to the last answer. */
   readonly lastedMs: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A disk that moves between sites by the agent's own code and real QEMUs, but with no guest: what would be written by one is
- * written by QEMU itself, and kept in a buffer as well, which is what the disk has to hold.
+ * The agent's code moves a disk between real QEMUs without a guest. QEMU itself writes to the disk, and a buffer holds the
+ * expected content.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,22 +23,22 @@ const STALL_MS = 5000;
 const log = createLog('silent');
 const PEACE = { creds: '', peer: '' };
 
-/** Some bytes of one value, at any place. */
+/** A write of some bytes of one value. */
 export interface Write {
   readonly at: number;
   readonly bytes: number;
   readonly value: number;
 }
 
-/** One move, what is written when, and what goes wrong. */
+/** One move, with its writes and faults. */
 export interface Hop {
   readonly to: number;
   readonly before: readonly Write[];
   readonly during: readonly Write[];
   readonly late: readonly Write[];
-  /** The agent ends after so many orders to its QEMU, and another one goes on. */
+  /** The agent crashes after this number of orders to its QEMU, and another one continues. */
   readonly crashAfter: number | undefined;
-  readonly fault: 'none' | 'called off' | 'QEMU killed';
+  readonly fault: 'none' | 'cancelled' | 'QEMU killed';
 }
 
 interface Running {
@@ -47,8 +47,8 @@ interface Running {
 }
 
 export class DiskWorld {
-  /** How often all of the disk went, and how often less. */
-  readonly went = { whole: 0, less: 0 };
+  /** The number of whole copies, and of partial copies. */
+  readonly copies = { whole: 0, partial: 0 };
   readonly #stateDir: string;
   readonly #content = Buffer.alloc(DISK_BYTES);
   readonly #started: ProcessId[] = [];
@@ -80,7 +80,7 @@ export class DiskWorld {
     const { receiver, landing } = await this.#receive(to, token);
     const move = { peer: `site${to}`, landing } as unknown as MoveRecord;
     const copy = await this.#copy(move, during, crashAfter);
-    if (fault === 'called off') {
+    if (fault === 'cancelled') {
       await copy.cancel();
       // After a crash, the next agent cancels a second time.
       await new DiskCopy(this.#vm.qmp, STALL_MS, log).cancel();
@@ -113,8 +113,8 @@ export class DiskWorld {
 
   async #io(command: string): Promise<void> {
     const line = `qemu-io -d /machine/peripheral/vda/virtio-backend "${command}"`;
-    const said = await this.#vm.qmp.execute<string>('human-monitor-command', { 'command-line': line });
-    if (said.trim() !== '') throw new Error(said);
+    const output = await this.#vm.qmp.execute<string>('human-monitor-command', { 'command-line': line });
+    if (output.trim() !== '') throw new Error(output);
   }
 
   async #write({ at, bytes, value }: Write): Promise<void> {
@@ -155,7 +155,7 @@ export class DiskWorld {
         const { state, failure, sentBytes } = await copy.status();
         if (state === 'failed') throw failure!.reason === CRASH ? new Error(CRASH) : new Error(failure!.reason);
         if (state === 'ready' && waiting.length === 0) {
-          this.went[sentBytes >= DISK_BYTES ? 'whole' : 'less']++;
+          this.copies[sentBytes >= DISK_BYTES ? 'whole' : 'partial']++;
           return copy;
         }
       } catch (error) {
@@ -199,7 +199,7 @@ export class DiskWorld {
     this.#at = to;
   }
 
-  /** Holds what is on the disk against what was written to it. */
+  /** Compares the disk with the expected content. */
   async #check(): Promise<void> {
     await this.#io('flush');
     const raw = join(this.#stateDir, 'raw');
@@ -212,9 +212,9 @@ export class DiskWorld {
   }
 }
 
-const CRASH = 'the agent is no more';
+const CRASH = 'the agent has crashed';
 
-/** A monitor that takes so many orders, and then none. */
+/** A monitor that fails after this number of orders. */
 function crashing(qmp: Qmp, after: number): Qmp {
   let left = after;
   return {

@@ -1,4 +1,4 @@
-/** Paths with delay and loss: packets are late and lost as the topology says, and a VM moves over them all the same. */
+/** Paths have the delay and loss of their topology, and a VM moves over them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -16,10 +16,10 @@ import { onTestBed } from './needs.ts';
 
 const HERE = new URL('./', import.meta.url).pathname;
 const RATE_BPS = 12.5e6;
-/** The addresses of the second site, by the network they are on. */
+/** The addresses of the second site by network. */
 const BONN = { north: '10.101.2.2', south: '10.102.2.2', access: '10.200.2.2' };
 
-/** The north takes time, 5 ms at one end and 15 at the other; the south loses; the client is some way off. */
+/** The north has a delay of 5 ms at one end and 15 ms at the other, the south has loss, and the client has a delay. */
 function uneven(): Topology {
   const { sites, clients } = farApart(twoSites(RATE_BPS), { clientRttMs: 20 });
   const change = (provider: string, i: number) =>
@@ -31,14 +31,14 @@ function uneven(): Topology {
   return { sites: changed, clients };
 }
 
-/** What runs in a run's namespaces to delay packets; nothing where the kernel does it. */
+/** The processes that delay packets; none if the kernel does it. */
 async function processesOf(network: Network): Promise<number[]> {
   const out = await network.exec('delay', ['ip', 'netns', 'pids', network.namespace('delay')]);
   return out.split('\n').filter(Boolean).map(Number);
 }
 const namespaceExists = (name: string) => existsSync(`/run/netns/${name}`);
 
-/** Nothing of a run is there any more. Processes take a moment to die. */
+/** Asserts that the namespace and the processes of a run are gone; processes take a moment. */
 async function expectGone(namespace: string, pids: readonly number[]): Promise<void> {
   expect(namespaceExists(namespace)).toBe(false);
   await until(() => pids.every((pid) => !existsSync(`/proc/${pid}/exe`)), 3000);
@@ -69,9 +69,9 @@ onTestBed(
         ['oslo', 'south', 0],
         ['phone', 'access', 20],
       ] as const)(
-        'from %s over %s take %i ms there and back, and none is lost without need',
+        'from %s over %s have a round trip of %i ms, and none is lost on a path without loss',
         async (from, over, rttMs) => {
-          // What delays and loses packets takes a moment until it is at work.
+          // The first packets warm up the delay lines.
           await send(from, BONN[over], 200, 5);
           const sent = await send(from, BONN[over], 200, 5);
           expect(sent.rttsMs[0]).toBeGreaterThan(rttMs - 0.5);
@@ -80,7 +80,7 @@ onTestBed(
         },
       );
 
-      test('are lost at each of the four passages with the probability given', async () => {
+      test('are lost at each of the four passages with the given probability', async () => {
         const count = 2000;
         const { answered } = await send('oslo', BONN.south, count, 1);
         const expected = 1 - 0.95 ** 4;
@@ -88,32 +88,32 @@ onTestBed(
         expect(Math.abs(1 - answered / count - expected)).toBeLessThan(5 * deviation);
       });
 
-      test('do not pass where the path is cut, and do when it is mended', async () => {
+      test('do not pass a cut path, and pass it after the repair', async () => {
         await network.cut('bonn', 'north');
         expect((await send('oslo', BONN.north, 20, 5)).answered).toBe(0);
         await network.mend('bonn', 'north');
         expect((await send('oslo', BONN.north, 20, 5)).answered).toBe(20);
       });
 
-      test('wait for their turn where the rate is lowered', async () => {
+      test('wait at a lowered rate', async () => {
         const bytes = 1250;
         const burst = () => send('oslo', BONN.north, 200, 0, bytes);
         expect((await burst()).lastedMs).toBeLessThan(500);
         await network.setRate('oslo', 'north', 200 * bytes);
-        // A quarter of it may go at once.
+        // A quarter of the burst may pass at once.
         expect((await burst()).lastedMs).toBeGreaterThan(600);
         await network.setRate('oslo', 'north', RATE_BPS);
       });
 
-      test('leave no process and no namespace behind', async () => {
+      test('leave no process and no namespace after the run', async () => {
         const pids = await processesOf(network);
         await network.close();
         await expectGone(network.namespace('delay'), pids);
       });
     });
 
-    test('a cable that cannot be made is an error that says why, and nothing is left of the run', async () => {
-      // The schema would refuse it.
+    test('an impossible cable fails with its reason, and leaves nothing of the run', async () => {
+      // The schema would refuse this value.
       const impossible = farApart(twoSites(RATE_BPS), { lossPercent: 101 });
       await expect(openNetwork(impossible)).rejects.toThrow(/tc: .*loss/);
       const owners = (await readdir('/run/tagalong')).map((id) =>
@@ -123,7 +123,7 @@ onTestBed(
       expect(own).toEqual([]);
     });
 
-    test('a run that crashed leaves neither process nor namespace, once it is swept', async () => {
+    test('a sweep removes the processes and namespaces of a crashed run', async () => {
       const script = `
         const { openNetwork } = await import('#deploy/testbed/network.ts');
         const { farApart, twoSites } = await import('#deploy/testbed/moves.ts');
@@ -133,8 +133,8 @@ onTestBed(
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
-      const [said] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
-      const [id, namespace, pids] = JSON.parse(said) as [string, string, string];
+      const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+      const [id, namespace, pids] = JSON.parse(line) as [string, string, string];
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
@@ -143,7 +143,7 @@ onTestBed(
       await expectGone(namespace, pids.split('\n').filter(Boolean).map(Number));
     });
 
-    test('a VM moves, and a client with a connection loses nothing', async () => {
+    test('a VM moves, and its connected client loses nothing', async () => {
       const apart = { rttMs: 20, lossPercent: 0.02, clientRttMs: 10 };
       const bed = await openTestBed(farApart(twoSites(25e6), apart));
       try {

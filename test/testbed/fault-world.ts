@@ -1,4 +1,4 @@
-/** One move of one real VM by the real migrator, with one thing that breaks on the way, and who watches the rules. */
+/** The real migrator moves one real VM, with one fault. A watcher checks the rules. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestBed } from '#deploy/testbed/world.ts';
 import { createMigrator, type MigratorService } from '#services/migrator/service.ts';
@@ -17,7 +17,7 @@ import { Life } from '../property/life.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
 const LOOK_MS = 30;
-/** The longest that anything may take here: a copy that stalls is asked for several times before it is given up. */
+/** The longest wait: the migrator inspects a stalled copy several times before it gives up. */
 const PATIENCE_MS = 45_000;
 const log = createLog('silent');
 const RULES: DriverRules = {
@@ -26,24 +26,24 @@ const RULES: DriverRules = {
 
 type Terminal = Extract<Event, { type: (typeof TERMINAL_TYPES)[number] }>;
 
-/** Between which sites a VM is moved. */
+/** The two sites of a move. */
 export interface Ends {
   readonly from: string;
   readonly to: string;
 }
 
-/** Something that is done to a move's world. */
+/** An action on the world of a move. */
 export type Act = (world: FaultWorld) => Promise<void>;
 
-/** One thing that goes wrong: what strikes while the move is held up, and what makes it whole again later. */
+/** One fault: `strike` acts while the move is held, and `heal` repairs it later. */
 export interface Fault {
   readonly strike: Act;
   readonly heal?: Act;
 }
 
 /**
- * Where it strikes: before an order of a step is given to an agent, or after the agent has carried it out. Where no order is
- * named, as soon as the step is begun.
+ * The point of a fault: before an order of a step reaches an agent, or after its execution. Without an order, the fault strikes
+ * at the begin of the step.
  */
 export interface Point {
   readonly step: Phase;
@@ -56,22 +56,22 @@ export class FaultWorld {
   readonly vm: string;
   readonly spec: VmSpec;
   readonly rules: DriverRules;
-  /** What was said of the VM's migrations. */
-  readonly said: Event[] = [];
-  /** Every time it was seen to run at two sites, in words. */
-  readonly twice: string[] = [];
-  /** How often it was seen to run at all. */
+  /** The events of the VM's migrations. */
+  readonly events: Event[] = [];
+  /** Each sighting of the VM at two sites. */
+  readonly atTwoSites: string[] = [];
+  /** The number of sightings of the running VM. */
   sightings = 0;
   readonly #bus = memoryBus({ partitions: 1 });
   readonly #store = memoryStore();
   #running: { life: Life; driver: QemuHypervisor; service: MigratorService } | undefined;
   #planned: { point: Point; fault: Fault } | undefined;
   #fault: Promise<void> | undefined;
-  /** The step that is begun and not answered. */
+  /** The step under way. */
   #step: Phase | undefined;
-  /** The step that the fault struck in. */
+  /** The step in which the fault struck. */
   struckIn: Phase | undefined;
-  /** Of the move that is made, or was made last. */
+  /** The sites of the present or last move. */
   ends: Ends = { from: '', to: '' };
   #seq = 0;
   #watching = true;
@@ -97,7 +97,7 @@ export class FaultWorld {
       ...TERMINAL_TYPES,
     ] as const;
     await this.#bus.subscribe({ group: 'test', types: [...types] }, async (batch) => {
-      for (const { event } of batch) this.said.push(event);
+      for (const { event } of batch) this.events.push(event);
     });
     await this.startMigrator();
     this.#watcher = this.#watch();
@@ -118,14 +118,14 @@ export class FaultWorld {
     await service.start();
   }
 
-  /** Ends the migrator as a crash does: nothing it has in hand has an effect any more. */
+  /** Kills the migrator: it has no further effect. */
   killMigrator(): void {
     this.#running?.life.end();
     this.#running?.driver.close();
     this.#running = undefined;
   }
 
-  /** Has the VM moved. @returns the terminal event, once whatever broke on the way is whole again */
+  /** Moves the VM. @returns the terminal event, after the fault is healed */
   async move(from: string, to: string, broken?: { point: Point; fault: Fault }): Promise<Terminal> {
     const seq = ++this.#seq;
     this.#planned = broken;
@@ -139,9 +139,9 @@ export class FaultWorld {
     return end;
   }
 
-  /** The terminal events of its move of that number. */
+  /** The terminal events of the move with this number. */
   endsOf(seq: number): Terminal[] {
-    return this.said.filter(
+    return this.events.filter(
       (event): event is Terminal =>
         (TERMINAL_TYPES as readonly string[]).includes(event.type) &&
         (event.data as Data<'migration.failed.v1'>).migration === `${this.vm}:${seq}`,
@@ -152,7 +152,7 @@ export class FaultWorld {
     return (await this.bed.agents.get(site)!.instance(this.vm)).instance;
   }
 
-  /** What the sites have of it: the states by site. */
+  /** The states of the VM by site. */
   async states(): Promise<Record<string, string>> {
     const states: Record<string, string> = {};
     for (const { site } of this.bed.topology.sites) {
@@ -162,7 +162,7 @@ export class FaultWorld {
     return states;
   }
 
-  /** Ends what watches and moves. */
+  /** Stops the watcher and the migrator. */
   async leave(): Promise<void> {
     this.#watching = false;
     await this.#watcher;
@@ -173,7 +173,7 @@ export class FaultWorld {
     await this.#bus.close();
   }
 
-  /** The driver, but that it is known which step is under way, and that something breaks as the planned one is begun. */
+  /** Wraps the driver: records the step under way, and strikes at the begin of the planned step. */
   #breaking(driver: QemuHypervisor): Hypervisor {
     return {
       listen: (listener) =>
@@ -194,14 +194,14 @@ export class FaultWorld {
     };
   }
 
-  /** An agent, but that its orders are held up at the planned point until the fault has struck. */
+  /** Wraps an agent: holds its orders at the planned point until the fault has struck. */
   #held(agent: AgentClient, life: Life): AgentClient {
     const isPlanned = (side: 'before' | 'after', order: OrderName) =>
       this.#planned?.point.step === this.#step && this.#planned?.point[side] === order;
     const order: AgentClient['order'] = async (vm, name, body) => {
       if (isPlanned('before', name)) await this.#strike();
-      // Who is dead gives no orders.
-      if (life.dead) throw new Error('the migrator is no more');
+      // A dead migrator gives no orders.
+      if (life.dead) throw new Error('the migrator is dead');
       const answer = await agent.order(vm, name, body);
       if (isPlanned('after', name)) await this.#strike();
       return answer;
@@ -215,14 +215,14 @@ export class FaultWorld {
     };
   }
 
-  /** Strikes once. @returns when it has struck; it may take longer until all is whole again */
+  /** Strikes once. Resolves before the fault is healed. */
   async #strike(): Promise<void> {
     const { fault } = this.#planned!;
     this.#planned = undefined;
     this.struckIn = this.#step;
     const struck = fault.strike(this);
     this.#fault = struck.then(() => fault.heal?.(this));
-    // Who waits for the end hears of it then.
+    // `move` awaits it and gets the error.
     this.#fault.catch(() => {});
     await struck;
   }
@@ -230,21 +230,21 @@ export class FaultWorld {
   async #watch(): Promise<void> {
     const sites = this.bed.topology.sites.map(({ site }) => site);
     const look = async () => {
-      // A site without an agent says nothing; the other one still does.
+      // A site without an agent gives no answer; the other one does.
       const states = await Promise.all(sites.map((site) => this.at(site).catch(() => undefined)));
       return sites.filter((_, i) => states[i]?.state === 'running');
     };
     while (this.#watching) {
       const running = await look();
       this.sightings += running.length;
-      // The two were not asked in the same instant. What runs twice goes on to.
-      if (running.length > 1 && (await look()).length > 1) this.twice.push(`at ${running.join(' and ')}`);
+      // The two answers are from different instants, so that a second look confirms it.
+      if (running.length > 1 && (await look()).length > 1) this.atTwoSites.push(`at ${running.join(' and ')}`);
       await sleep(LOOK_MS);
     }
   }
 }
 
-/** Waits until there is something. */
+/** Waits until `get` returns a value. */
 export async function until<T>(
   get: () => T | undefined | Promise<T | undefined>,
   what: string,

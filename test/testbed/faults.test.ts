@@ -21,7 +21,7 @@ const topology = topologies.parse(
   'topology',
 );
 
-/** Where a step is met: under way, but not done. */
+/** A point in the middle of each step. */
 const UNDER_WAY: Record<Phase, Point> = {
   prepare: { step: 'prepare', after: 'receive' },
   announce: { step: 'announce', before: 'announce' },
@@ -30,7 +30,7 @@ const UNDER_WAY: Record<Phase, Point> = {
   switch: { step: 'switch', after: 'stop' },
   release: { step: 'release', after: 'settle' },
 };
-/** The other side of the switch: the source has handed over, and the destination has not been told to run. */
+/** A later point of the switch: the source has handed over, and the destination has no order to run. */
 const HANDED_OVER: Point = { step: 'switch', after: 'handOver' };
 
 const agentAt = (end: 'from' | 'to'): Fault => ({
@@ -71,22 +71,22 @@ const FAULTS = {
 } as const satisfies Record<string, Fault>;
 type Name = keyof typeof FAULTS;
 
-/** Whether a fault took the QEMU that may have held the VM: then it may stand still in the end, and say so. */
+/** Whether a fault may kill the VM's own QEMU. Then the VM may end stopped, with that reason. */
 const tookTheVm = (fault: Name, step: Phase) =>
   (fault === "the source's QEMU dies" && step !== 'release') ||
   (fault === "the destination's QEMU dies" && (step === 'switch' || step === 'release'));
-/** After which fault of a step the VM is moved once more: nothing that was left behind may hinder that. */
+/** The fault of each step after which the VM moves once more, to show that no leftovers prevent it. */
 const MOVED_AGAIN: Record<Phase, Name> = {
   prepare: "the destination's QEMU dies",
   announce: "the source's agent dies",
   disk: 'the first path is cut',
   memory: 'the migrator dies',
-  // Its source has sent all of it, and is given it back.
+  // The source has sent everything, and gets the VM back.
   switch: "the destination's QEMU dies",
   release: "the destination's agent dies",
 };
 
-/** One path at a time is cut, now the one that the copies were connected over, now the other. */
+/** Steps alternate between a cut of the first path and a cut of the second. */
 const isPathOf = (fault: string, i: number) => !fault.startsWith(i % 2 === 0 ? 'the second path' : 'the first path');
 const ALL = PHASES.flatMap((step, i) =>
   (Object.keys(FAULTS) as Name[])
@@ -95,7 +95,7 @@ const ALL = PHASES.flatMap((step, i) =>
       (step === 'switch' ? [UNDER_WAY.switch, HANDED_OVER] : [UNDER_WAY[step]]).map((point) => ({ fault, point })),
     ),
 );
-/** Each fault in one step at least, and one fault a step at least; the switch has most of them. */
+/** Each fault in at least one step, and at least one fault in each step; most in the switch. */
 const SOME: readonly { readonly fault: Name; readonly point: Point }[] = [
   { fault: "the destination's QEMU dies", point: UNDER_WAY.prepare },
   { fault: 'the first path is cut', point: UNDER_WAY.disk },
@@ -122,7 +122,7 @@ onTestBed('faults of real moves', () => {
   }, 120_000);
   afterAll(() => bed?.close());
 
-  /** @param work is given the world of a VM that is up at `from` */
+  /** Runs `work` with the world of a VM that runs at `from`. */
   const withVm = (work: (world: FaultWorld, ends: Ends) => Promise<void>) =>
     pool.with(async ({ vm, from, to }) => {
       const world = new FaultWorld(bed, vm, spec);
@@ -134,14 +134,14 @@ onTestBed('faults of real moves', () => {
       }
     });
 
-  /** @param mayDie whether the VM may stand still in the end, for the reason that its QEMU was killed */
+  /** Moves a VM with a fault, and checks the rules. @param mayDie whether the VM may end stopped because of its killed QEMU */
   const endures = async (world: FaultWorld, { from, to }: Ends, point: Point, fault: Fault, mayDie: boolean) => {
     const end = await world.move(from, to, { point, fault });
-    expect(world.struckIn, `the fault was met before ${JSON.stringify(end.data)}`).toBe(point.step);
+    expect(world.struckIn, `the fault struck before ${JSON.stringify(end.data)}`).toBe(point.step);
     await sleep(250);
     expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
     expect(end.data.figures.durationMs).toBeGreaterThan(0);
-    expect(world.twice, 'rule 1: never in two places').toEqual([]);
+    expect(world.atTwoSites, 'rule 1: never at two sites').toEqual([]);
 
     const home = end.type === 'migration.failed.v1' ? end.data.runsAt : to;
     const runs = await until(
@@ -154,12 +154,12 @@ onTestBed('faults of real moves', () => {
     ).catch(() => world.states());
     if (mayDie && runs[home] === 'dead') {
       expect(end.data).toMatchObject({ code: 'VM_NOT_RUNNING', reason: expect.stringContaining('start it again') });
-      // Once it has arrived it is the destination's, also where it dies there: only forward.
+      // After its arrival the VM belongs to the destination, also if it dies there.
       if (home === to) expect(end.data.figures.degraded).toContain('vm-died');
       expect(runs).toEqual({ [home]: 'dead' });
       await bed.agents.get(home)!.order(world.vm, 'start', { machine: { image: 'default', vcpus: 1, spec } });
-      expect(await world.states(), 'rule 2: it can be resumed as was said').toEqual({ [home]: 'running' });
-    } else expect(runs, 'rule 2: runs at exactly one site, and nothing is left over').toEqual({ [home]: 'running' });
+      expect(await world.states(), 'rule 2: it can be started again as the reason says').toEqual({ [home]: 'running' });
+    } else expect(runs, 'rule 2: it runs at exactly one site, without leftovers').toEqual({ [home]: 'running' });
     expect(world.sightings).toBeGreaterThan(0);
     return home;
   };
@@ -173,9 +173,9 @@ onTestBed('faults of real moves', () => {
     }),
   );
 
-  // In CI, paths.test.ts shows a move that fails for want of any path.
+  // In CI, paths.test.ts tests a move that fails without any path.
   onlyLong(() => {
-    test('rule 1, 2, 5: both paths are cut at memory and stay so', () =>
+    test('rule 1, 2, 5: both paths are cut at memory for good', () =>
       withVm(async (world, ends) => {
         const { network } = bed;
         const { strike } = paths(FIRST, SECOND);

@@ -4,7 +4,7 @@ import { moveVm, RULES, specOf, startVm, twoSites } from '#deploy/testbed/moves.
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { onTestBed } from './needs.ts';
 
-/** Far less than a guest writes on a slow machine, too. */
+/** Far less than a guest writes, also on a slow machine. */
 const RATE_BPS = 5e6;
 
 onTestBed('a guest that writes faster than the paths carry', () => {
@@ -14,7 +14,7 @@ onTestBed('a guest that writes faster than the paths carry', () => {
   });
   afterAll(() => bed?.close());
 
-  test('is stopped by force, or its move fails, as configured', { timeout: 240_000 }, async () => {
+  test('is forced to stop, or its move fails, as configured', { timeout: 240_000 }, async () => {
     const vm = 'vm1';
     await startVm(bed, vm, 'oslo');
     await bed.agents.get('oslo')!.guest(vm, ['dirty', '40000000', '32000000']);

@@ -1,16 +1,16 @@
-/** Whether real VMs can be run here: a machine that cannot says so in the tests' names; in CI it is a failure. */
+/** Tests that need real VMs. Without the prerequisites they are skipped by name; in CI they fail. */
 import { execFileSync } from 'node:child_process';
 import { describeNeeding } from '../needing.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
-/** What a test needs beside real VMs. */
+/** Further needs of a test beside real VMs. */
 export interface Needs {
   /** Paths with delay or loss. */
   readonly delay?: boolean;
 }
 
-/** Why real VMs cannot be run here; undefined where they can. */
+/** The reason why real VMs cannot run on this machine; undefined if they can. */
 export function missing({ delay = false }: Needs = {}): string | undefined {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
@@ -24,7 +24,7 @@ export function missing({ delay = false }: Needs = {}): string | undefined {
   }
 }
 
-/** Tests that need real VMs. */
+/** Registers tests that need real VMs. */
 export function onTestBed(name: string, tests: () => void, needs: Needs = {}): void {
   describeNeeding('what real VMs need', missing(needs), name, tests);
 }

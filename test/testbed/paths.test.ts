@@ -1,4 +1,4 @@
-/** What becomes of a real move when its paths are not what they should be. */
+/** Real moves over faulty paths. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, twoSites, until } from '#deploy/testbed/moves.ts';
@@ -8,7 +8,7 @@ import { onTestBed } from './needs.ts';
 import { type PooledVm, VmPool } from './pool.ts';
 
 const RATE_BPS = 12.5e6;
-/** Far less than all of a guest's memory. */
+/** A small part of a guest's memory. */
 const PART_BYTES = 5e6;
 
 onTestBed('paths of a real move', () => {
@@ -25,7 +25,7 @@ onTestBed('paths of a real move', () => {
     const all = await Promise.all([...bed.agents.values()].map((agent) => agent.instance(vm)));
     return [...bed.agents.keys()].filter((_, i) => all[i]!.instance?.state === 'running');
   };
-  /** Cuts paths as soon as a part of the memory has been sent. */
+  /** Cuts paths when a part of the memory has been sent. */
   const cutting = ({ vm, from }: PooledVm, providers: readonly string[]) => {
     let cut: Promise<void> | undefined;
     return {
@@ -40,17 +40,17 @@ onTestBed('paths of a real move', () => {
         })();
         cut.catch(() => {});
       },
-      /** Rejects where the memory was sent before it was noticed. */
+      /** Rejects if the copy ended before the cut. */
       done: async () => cut,
     };
   };
   const mend = async (providers: readonly string[]) => {
-    // One that was never cut, because the move failed before, must not hide why.
+    // An error about a path that was never cut must not hide the error of the move.
     for (const provider of providers) await bed.network.mend('bonn', provider).catch(() => {});
   };
 
   test.each(longOr(['north'], ['north', 'south']))(
-    'the path %s is cut while the memory is copied: the move goes on over the other',
+    'the path %s is cut while the memory is copied: the move continues over the other',
     (cut) =>
       withVm(async (pooled) => {
         const { vm, from, to } = pooled;
@@ -61,7 +61,7 @@ onTestBed('paths of a real move', () => {
           expect(await runsAt(vm)).toEqual([to]);
           const other = cut === 'north' ? 'south' : 'north';
           expect(bytesByPath[`bonn~oslo/${other}`]).toBeGreaterThan(bytesByPath[`bonn~oslo/${cut}`]!);
-          // The tunnel of the stretched LANs is on the first path: whoever was on the old address is told late.
+          // The first path carries the tunnel of the stretched LANs, so that clients of the old address learn late.
           expect(degraded.filter((what) => what !== 'single-path')).toEqual([]);
         } finally {
           await mend([cut]);
@@ -70,7 +70,7 @@ onTestBed('paths of a real move', () => {
   );
 
   test.each(longOr(['memory'], ['prepare', 'memory']))(
-    'the first path is dead before %s begins: the move is made over the second',
+    'the first path is dead before %s: the move uses the second',
     (dead) =>
       withVm(async ({ vm, from, to }) => {
         const cut = async (step: string) => {
@@ -116,7 +116,7 @@ onTestBed('paths of a real move', () => {
         await done();
         expect(await runsAt(vm)).toEqual([to]);
         expect(degraded.toSorted()).toEqual(['plain-tcp', 'retargeted', 'single-path']);
-        // What was sent in vain counts as well.
+        // Bytes of the failed copy count too.
         const [north, south] = ['north', 'south'].map((provider) => bytesByPath[`bonn~oslo/${provider}`]!);
         expect(north).toBeGreaterThan(1e6);
         expect(south).toBeGreaterThan(20e6);
@@ -140,7 +140,7 @@ onTestBed('paths of a real move', () => {
         } finally {
           await mend(['north', 'south']);
         }
-        // Nothing of it is in the way of the next one.
+        // No leftovers prevent the next move.
         await sleep(200);
         expect((await moveVm(bed, vm, from, to)).degraded).toEqual([]);
       }));

@@ -1,18 +1,18 @@
 /**
- * VMs that are up: to boot one takes seconds of a processor, so a test takes one that another has given back. Such a VM runs
- * at one site and is not being moved; which of the sites that is, is where the test before has left it.
+ * A pool of running VMs. Booting a VM takes seconds of processor time, so that a test takes a VM that another test has given
+ * back. It runs at any one site, without a move.
  */
 import { specOf, startVm } from '#deploy/testbed/moves.ts';
 import type { TestBed } from '#deploy/testbed/world.ts';
 
-/** A VM that a test has to itself, the site where it runs, and another one. */
+/** A VM for one test, its site, and another site. */
 export interface PooledVm {
   readonly vm: string;
   readonly from: string;
   readonly to: string;
 }
 
-/** Of all pools: two of them may be on one test bed. */
+/** Counts the VMs of all pools, because two pools may share a test bed. */
 let serial = 0;
 
 export class VmPool {
@@ -25,14 +25,14 @@ export class VmPool {
     this.#spec = spec;
   }
 
-  /** One that is up already, else a new one at the first site. */
+  /** Takes an idle VM, or boots one at the first site. */
   async take(): Promise<PooledVm> {
     const sites = [...this.#bed.agents.keys()];
     const { vm, site } = this.#idle.pop() ?? (await this.#boot(sites[0]!));
     return { vm, from: site, to: sites.find((other) => other !== site)! };
   }
 
-  /** Takes one for as long as `work` lasts. What failed is not used again. */
+  /** Takes a VM for `work`. Removes it if `work` fails. */
   async with<T>(work: (pooled: PooledVm) => Promise<T>): Promise<T> {
     const pooled = await this.take();
     try {
@@ -45,7 +45,7 @@ export class VmPool {
     }
   }
 
-  /** Keeps it for the next test where it is as good as one that has just come up, else removes it. */
+  /** Keeps a VM for the next test if it is as good as a new one, else removes it. */
   async give(vm: string): Promise<void> {
     const known = await Promise.all(
       [...this.#bed.agents].map(async ([site, agent]) => ({ site, instance: (await agent.instance(vm)).instance })),

@@ -1,4 +1,4 @@
-/** A guest that writes faster than the paths carry is moved by post-copy where that is allowed. */
+/** Post-copy, if it is allowed, moves a guest that writes faster than the paths carry. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, twoSites, until } from '#deploy/testbed/moves.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
@@ -10,12 +10,12 @@ import { type PooledVm, VmPool } from './pool.ts';
 const RATE_BPS = 12.5e6;
 const BOTH = ['north', 'south'] as const;
 /**
- * Given up after the first round, were it not for post-copy. By then even a guest that hardly gets any processor time has rewritten
- * its 40 MB; after a second round little of it might be left, and QEMU 10.0 fails where a connection breaks that holds all of the rest.
+ * Without post-copy, a move would be given up after the first round. By then even a guest with little processor time has rewritten its
+ * 40 MB. After a second round little of it might be left, and QEMU 10.0 fails if a connection breaks that holds all of the rest.
  */
 const rules = { ...RULES, stallMs: 1500, maxRounds: 1, maxPauseMs: 10, postCopy: true };
 
-/** So short that the busy guest cannot be stopped for it, however slowly it writes on a busy machine. */
+/** So short that the busy guest cannot stop within it, even on a busy machine. */
 const spec = specOf({ downtimeLimitMs: 30 });
 
 onTestBed('post-copy of a real VM', () => {
@@ -29,7 +29,7 @@ onTestBed('post-copy of a real VM', () => {
 
   const guest = (site: string, vm: string, ...words: string[]) => bed.agents.get(site)!.guest(vm, words);
   const at = async (site: string, vm: string) => (await bed.agents.get(site)!.instance(vm)).instance;
-  /** Does something with a VM that writes all the time. `intact` checks its memory where it is by then. */
+  /** Runs `work` with a VM that writes all the time. `intact` checks its memory at a site. */
   const withBusyVm = (work: (pooled: PooledVm, intact: (site: string) => Promise<void>) => Promise<void>, of = pool) =>
     of.with(async (pooled) => {
       const { vm, from } = pooled;
@@ -37,11 +37,11 @@ onTestBed('post-copy of a real VM', () => {
       const memory = await guest(from, vm, 'checksum');
       await guest(from, vm, 'dirty', '40000000', '40000000');
       await work(pooled, async (site) => expect(await guest(site, vm, 'checksum')).toBe(memory));
-      // The next one begins with an idle guest.
+      // The next test gets an idle guest.
       const home = (await at(from, vm)) === undefined ? pooled.to : from;
       if ((await at(home, vm))?.state === 'running') await guest(home, vm, 'dirty', '0').catch(() => {});
     });
-  /** Lets something break once the VM runs at its destination, and most of its memory is still to come. */
+  /** Breaks something when the VM runs at its destination, before most of its memory has arrived. */
   const inPostCopy =
     ({ vm, to }: PooledVm, breaks: () => Promise<void>) =>
     async (step: string) => {
@@ -52,7 +52,7 @@ onTestBed('post-copy of a real VM', () => {
   const cut = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.cut('bonn', each)));
   const mend = (providers: readonly string[]) => Promise.all(providers.map((each) => bed.network.mend('bonn', each)));
 
-  test('the VM resumes at its destination before all of its memory is there, after a short pause, and is intact in the end', () =>
+  test('the VM resumes at its destination after a short pause, before all its memory has arrived, and is intact', () =>
     withBusyVm(async ({ vm, from, to }, intact) => {
       // A busy machine may send nothing for more than a second.
       const sound = { ...rules, stallMs: RULES.stallMs };
@@ -63,14 +63,14 @@ onTestBed('post-copy of a real VM', () => {
       expect(bytes).toBeGreaterThan(60e6);
       expect(await at(from, vm)).toBeUndefined();
       await intact(to);
-      // Nothing of it is in the way of the next one.
+      // No leftovers prevent the next move.
       await guest(to, vm, 'dirty', '0');
       const back = await moveVm(bed, vm, to, from, { rules: { ...sound, maxRounds: RULES.maxRounds }, spec });
       expect(back.degraded).toEqual([]);
       await intact(from);
     }));
 
-  test('both paths die in post-copy, and one comes back: the rest goes over that one', () =>
+  test('both paths die in post-copy, and one returns: it carries the rest', () =>
     withBusyVm(async ({ vm, from, to }, intact) => {
       try {
         const before = inPostCopy({ vm, from, to }, async () => {
@@ -85,7 +85,7 @@ onTestBed('post-copy of a real VM', () => {
       }
     }));
 
-  /** One move by the migrator, in which something breaks once the VM runs at its destination. @returns its one end */
+  /** Moves a VM with the migrator, and breaks something in post-copy. @returns the only terminal event */
   const endOf = async (pooled: PooledVm, breaks: Act) => {
     const { vm, from, to } = pooled;
     const world = new FaultWorld(bed, vm, spec, rules);
@@ -95,7 +95,7 @@ onTestBed('post-copy of a real VM', () => {
       const { type, data } = await world.move(from, to, { point: { step: 'release' }, fault: { strike } });
       expect(world.struckIn).toBe('release');
       expect(world.endsOf(1), 'rule 5: one terminal event').toHaveLength(1);
-      expect(world.twice, 'rule 1: never in two places').toEqual([]);
+      expect(world.atTwoSites, 'rule 1: never at two sites').toEqual([]);
       expect(data.figures.degraded).toContain('post-copy');
       expect(await at(from, vm)).toBeUndefined();
       return { type, data };
@@ -134,7 +134,7 @@ onTestBed('post-copy of a real VM', () => {
   });
 
   onlyLong(() => {
-    test('the disk moves along, and is complete before the VM runs', () => {
+    test('the disk moves with the VM, and is complete before the VM runs', () => {
       const withDisk = specOf({ diskBytes: 16 * 2 ** 20, downtimeLimitMs: 30 });
       return withBusyVm(async ({ vm, from, to }, intact) => {
         await guest(from, vm, 'disk-write', '1000000');
@@ -146,9 +146,9 @@ onTestBed('post-copy of a real VM', () => {
       }, new VmPool(bed, withDisk));
     });
 
-    test('the only path dies in post-copy: the rest goes over the other', () =>
+    test('the only path of a copy dies in post-copy: the other one carries the rest', () =>
       withBusyVm(async ({ vm, from, to }, intact) => {
-        // Without MPTCP on the first path there is no second one for the connection to go on over.
+        // Without MPTCP, the connection has the first path only.
         const strip = 'add chain ip box strip { type filter hook forward priority 0; }';
         const rule = 'add rule ip box strip reset tcp option mptcp';
         await bed.network.exec('north', ['nft', `add table ip box; ${strip}; ${rule}`]);
@@ -167,19 +167,19 @@ onTestBed('post-copy of a real VM', () => {
         }
       }));
 
-    test('the receiver dies as the VM is handed over: the VM runs nowhere, and can be started again at the site that has it', () =>
+    test('the receiver dies during the handover: the VM runs nowhere, and its site can start it again', () =>
       withBusyVm(async ({ vm, from, to }) => {
         let died: Promise<void> | undefined;
         const before = async (step: string) => {
           if (step !== 'switch') return;
-          // As soon as the source has handed over.
+          // The source has handed over.
           const handedOver = async () => (await at(from, vm))?.state === 'handed-over';
           died = until(handedOver).then(() => bed.killQemu(to, vm));
         };
         const moving = moveVm(bed, vm, from, to, { rules, spec, before });
         await expect(moving).rejects.toThrow();
         await died;
-        // Whether it is met before the VM became the destination's or after, it is one site's alone, and dead there.
+        // Before or after the arrival, the VM belongs to one site, and is dead there.
         const [source, destination] = [(await at(from, vm))?.state, (await at(to, vm))?.state];
         const home = destination === undefined ? from : to;
         expect(destination ?? source).toBe('dead');

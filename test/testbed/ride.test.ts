@@ -1,4 +1,4 @@
-/** The claim, carried out: users ride past three sites, a real VM follows, and its client's connection lives on. */
+/** A user rides past three sites, a real VM follows, and the connection of its client survives. */
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
@@ -40,7 +40,7 @@ onTestBed('npx tagalong testbed', () => {
       expect(figures.pauseMs).toBeGreaterThan(0);
       expect(figures.interruptionMs).toBeGreaterThan(0);
       expect(figures.hypervisorDowntimeMs).toBeGreaterThan(0);
-      // Both paths carried their share of what was moved.
+      // Both paths carried a share of the bytes.
       expect(figures.bytes).toBeGreaterThan(50e6);
       for (const bytes of Object.values(figures.bytesByPath)) expect(bytes / figures.bytes).toBeGreaterThan(0.3);
     }
@@ -49,7 +49,7 @@ onTestBed('npx tagalong testbed', () => {
     expect(client.sentBytes).toBeGreaterThan(0);
   }, 420_000);
 
-  test('the testbed leaves nothing behind', () => {
+  test('the test bed leaves nothing to sweep', () => {
     const out = execFileSync(process.execPath, ['deploy/cli/main.ts', 'testbed', '--sweep'], {
       cwd: ROOT,
       encoding: 'utf8',

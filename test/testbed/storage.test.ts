@@ -1,4 +1,4 @@
-/** A disk that the sites do not share goes along with its VM, while the guest writes to it. */
+/** A disk without shared storage moves with its VM while the guest writes to it. */
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { moveVm, RULES, specOf, startVm, until } from '#deploy/testbed/moves.ts';
@@ -10,14 +10,14 @@ import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
 
 const DISK_BYTES = 32 * 2 ** 20;
-/** Little enough that it takes a while until all of the disk has been written anew. */
+/** A slow rate: the guest needs long to rewrite the disk. */
 const WRITTEN_BPS = 1_000_000;
 const MUCH_BPS = 3_000_000;
-/** So much that all of the disk is soon written. */
+/** A fast rate: the guest soon fills the disk. */
 const FILLING_BPS = 20_000_000;
-/** Enough that it shows whether it is there. */
+/** Enough bytes for a check. */
 const SOME_BYTES = 2_000_000;
-/** A return sends what was written meanwhile: less than the disk, however slow the machine is. */
+/** A return sends the bytes written meanwhile, which are less than this on any machine. */
 const FEW_BYTES = 0.75 * DISK_BYTES;
 const PROVIDERS = ['north', 'south'];
 const uplinks = PROVIDERS.map((provider) => ({ provider, rateBps: 25e6 }));
@@ -54,7 +54,7 @@ onTestBed('storage of a real VM', () => {
     await guest('disk-write', `${writtenBps}`);
     await writes(SOME_BYTES);
   };
-  /** Moves the VM. @returns what it cost, and how much of the disk was sent until it was equal */
+  /** Moves the VM. @returns its measured cost, and the sent bytes of the disk */
   const go = async (to: string, more: Parameters<typeof moveVm>[4] = {}) => {
     const from = at;
     let diskBytes = Number.NaN;
@@ -69,7 +69,7 @@ onTestBed('storage of a real VM', () => {
     at = to;
     return { ...measured, diskBytes };
   };
-  /** Moves a VM whose guest writes nothing any more. @returns how many bytes of its disk went, which is the same after */
+  /** Moves a VM whose guest does not write, and asserts an equal disk. @returns the sent bytes of the disk */
   const goUnchanged = async (to: string) => {
     const sum = await guest('disk-sum');
     const { diskBytes } = await go(to);
@@ -78,7 +78,7 @@ onTestBed('storage of a real VM', () => {
   };
   const cutAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.cut('bonn', provider)));
   const mendAll = () => Promise.all(PROVIDERS.map((provider) => bed.network.mend('bonn', provider)));
-  /** Cuts all paths as soon as a copy at the VM's source, which a step begins, has sent something. */
+  /** Cuts all paths when a copy of this step has sent something. */
   const cutting = (step: string, which: 'copy' | 'disk') => {
     const from = at;
     let cut: Promise<void> | undefined;
@@ -92,18 +92,18 @@ onTestBed('storage of a real VM', () => {
         cut = until(underWay).then(async () => void (await cutAll()));
         cut.catch(() => {});
       },
-      /** Rejects where the copy was over before it was noticed. */
+      /** Rejects if the copy ended before the cut. */
       done: async () => cut,
     };
   };
   afterEach(async () => {
     for (const agent of bed.agents.values()) await agent.order(vm, 'remove', {});
     for (const site of bed.agents.keys()) {
-      await expect(stat(filesAt(site).folder), `what is kept at ${site} of a VM that is no more`).rejects.toThrow();
+      await expect(stat(filesAt(site).folder), `files at ${site} of a removed VM`).rejects.toThrow();
     }
   });
 
-  test('a VM moves there and back while its guest writes: all writes are on the disk, its memory is intact, and unchanged data is not sent again', async () => {
+  test('a VM moves there and back while its guest writes: no write is lost, its memory is intact, and unchanged data is not sent again', async () => {
     await begin('vm1', FILLING_BPS);
     await guest('fill', '20000000');
     const memory = await guest('checksum');
@@ -121,7 +121,7 @@ onTestBed('storage of a real VM', () => {
     expect(back.diskBytes).toBeGreaterThan(0);
     expect(back.diskBytes).toBeLessThan(FEW_BYTES);
 
-    // Into the second round.
+    // The guest is in its second round over the disk.
     await until(async () => (await written()) > DISK_BYTES * 1.1, 80_000);
     const [checked, rounds] = await verified();
     expect(checked).toBeGreaterThan(10);
@@ -130,7 +130,7 @@ onTestBed('storage of a real VM', () => {
   }, 240_000);
 
   onlyLong(() => {
-    test('a VM returns by way of a third site: only the writes at both are sent', async () => {
+    test('a VM returns over a third site: only the writes at both sites are sent', async () => {
       await begin('vm2');
       await go('bonn');
       await writes(SOME_BYTES);
@@ -139,17 +139,17 @@ onTestBed('storage of a real VM', () => {
       const diskBytes = await goUnchanged('oslo');
       expect(diskBytes).toBeGreaterThan(2 * SOME_BYTES);
       expect(diskBytes).toBeLessThan(DISK_BYTES);
-      // The one in the middle has kept its copy as well.
+      // The site in the middle has kept its copy too.
       expect(await goUnchanged('bonn')).toBeLessThan(DISK_BYTES);
     }, 120_000);
 
-    test('a copy leaves out only data that is certain to be at the destination', async () => {
+    test('a copy omits only data that is certainly at the destination', async () => {
       await begin('vm3');
       await go('bonn');
       await appendFile(filesAt('oslo').kept, 'x');
       expect(await goUnchanged('oslo'), 'a kept disk that was touched').toBeGreaterThanOrEqual(DISK_BYTES);
 
-      // Now something else is on the kept one; larger pieces are other data.
+      // The guest changes the disk, so that the kept one differs.
       await guest('disk-write', `${MUCH_BPS}`);
       await writes(SOME_BYTES);
       const { note } = filesAt('bonn');
@@ -184,7 +184,7 @@ onTestBed('storage of a real VM', () => {
       await writes(SOME_BYTES);
       expect((await verified())[0]).toBeGreaterThan(3);
       expect(await goUnchanged('oslo')).toBeGreaterThanOrEqual(DISK_BYTES);
-      // What bonn has kept was in two layers.
+      // bonn has kept its disk in two layers.
       expect(await goUnchanged('bonn')).toBeLessThan(FEW_BYTES);
     }, 120_000);
   });
@@ -200,7 +200,7 @@ onTestBed('storage of a real VM', () => {
       await mendAll();
     }
     expect((await instance('oslo'))?.state).toBe('running');
-    // The guest's writes go on, and none of them was lost.
+    // The guest goes on writing, and no write was lost.
     await writes(SOME_BYTES);
     expect((await verified())[0]).toBeGreaterThan(3);
   }, 120_000);

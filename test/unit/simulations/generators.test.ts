@@ -167,7 +167,7 @@ describe('geofences', () => {
     }
   });
 
-  test('the default costs at most what moving always costs, where the source says who is there', async () => {
+  test('tagalong costs at most as much as nearest with arrivals and departures', async () => {
     const costOf = async (name: string) => {
       const { sites, trace } = generate('geofences,users=100', 1);
       const config = { ...DEFAULT_CONFIG, policy: { ...DEFAULT_CONFIG.policy, name } };

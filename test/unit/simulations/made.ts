@@ -53,8 +53,8 @@ export function anyTrace(most: number): fc.Arbitrary<{ sites: SiteSpec[]; fixes:
         sites: sites.map(([at, ups], i) => ({ site: `s${i}`, ...at, slots: 100, uplinks: ups })),
         fixes: steps.map((step) => {
           atMs += step.passedMs;
-          const said = step.presence && { presence: step.presence };
-          return { user: `u${step.user % users}`, atMs, ...places[step.place % places.length]!, ...said };
+          const presence = step.presence && { presence: step.presence };
+          return { user: `u${step.user % users}`, atMs, ...places[step.place % places.length]!, ...presence };
         }),
       };
     });

@@ -46,12 +46,12 @@ describe('defaults', () => {
 
   test('every default has its @default in the schema, with the same value', () => {
     const source = readFileSync(new URL('../../../../shared/config/schema.ts', import.meta.url), 'utf8');
-    const said = [...source.matchAll(/@default (\S+) \*\/\s+(\w+):/g)].map(([, value, key]) => `${key} ${value}`);
+    const documented = [...source.matchAll(/@default (\S+) \*\/\s+(\w+):/g)].map(([, value, key]) => `${key} ${value}`);
     const plain = (text: string) => text.replaceAll('_', '');
     const missing = leaves(DEFAULT_CONFIG)
       .filter(({ value }) => !Array.isArray(value))
       .map(({ path, value }) => `${path.at(-1)} ${value}`)
-      .filter((line) => !said.map(plain).includes(line));
+      .filter((line) => !documented.map(plain).includes(line));
     expect(missing).toEqual([]);
   });
 

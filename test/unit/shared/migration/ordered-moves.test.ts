@@ -30,7 +30,7 @@ function ordered(): OrderedMoves {
   return moves;
 }
 
-test('a move fits its decision until its end, and what comes after the end is late', () => {
+test('a move fits its decision until its end, and later events of the move are late', () => {
   const moves = ordered();
   expect(moves.judge(started(), NOW_MS)).toBe('fits');
   expect(moves.judge(completed(), NOW_MS)).toBe('fits');

@@ -7,7 +7,7 @@ describe('a density', () => {
     { lat: 53, lon: 5 },
   ];
 
-  test('has square cells, north up, and what lies outside is counted as that', () => {
+  test('has square cells, begins in the north-west, and counts positions outside', () => {
     const bounds = boundsOf(sites);
     const counter = new DensityCounter(bounds);
     counter.add(bounds.north - 1e-6, bounds.west + 1e-6);

@@ -17,7 +17,7 @@ describe('a failure', () => {
     });
   });
 
-  test('is one line without control characters, whatever it quotes', () => {
+  test('is one line without control characters, for any quoted text', () => {
     const { line } = failureOf(new TagalongError('EVENT_INVALID', 'a\nb\r\n\u001b[31mc\u009bd\n'));
     expect(line).toBe('tagalong: EVENT_INVALID: a b [31mc d');
   });

@@ -47,7 +47,7 @@ function decided(vm: string, seq: number, from: string, to: string, verdict: 'mo
   return event({ type: 'placement.decided.v1', data: { ...data, prediction, spec: SPEC, explanation } });
 }
 
-const way = (vm: string, seq: number, from: string, to: string) => ({
+const moveOf = (vm: string, seq: number, from: string, to: string) => ({
   migration: `${vm}:${seq}`,
   vm,
   from,
@@ -57,7 +57,7 @@ const way = (vm: string, seq: number, from: string, to: string) => ({
 const completed = (vm: string, seq: number, from: string, to: string, figures: Partial<Figures> = {}) =>
   event({
     type: 'migration.completed.v1',
-    data: { ...way(vm, seq, from, to), figures: { ...FIGURES, ...figures } },
+    data: { ...moveOf(vm, seq, from, to), figures: { ...FIGURES, ...figures } },
   });
 
 /** Four VMs with one move each: completed, failed after its switch-over, cancelled, still under way. */
@@ -75,7 +75,7 @@ const STORY: readonly Event[] = [
   event({
     type: 'migration.failed.v1',
     data: {
-      ...way('b', 1, 'west', 'east'),
+      ...moveOf('b', 1, 'west', 'east'),
       phase: 'release',
       code: 'TIMEOUT',
       reason: 'no answer',
@@ -85,7 +85,7 @@ const STORY: readonly Event[] = [
   }),
   event({
     type: 'migration.cancelled.v1',
-    data: { ...way('c', 1, 'east', 'west'), phase: 'memory', by: 'operator', figures: { ...FIGURES, bytes: 5e8 } },
+    data: { ...moveOf('c', 1, 'east', 'west'), phase: 'memory', by: 'operator', figures: { ...FIGURES, bytes: 5e8 } },
   }),
 ];
 

@@ -18,8 +18,8 @@ it.each([
     code: 'TRACE_UNREADABLE',
     message: expect.stringMatching(found),
   });
-  const said = await openTrace(path).catch((error: Error) => error.message);
-  expect(TRACE_FORMATS.filter((format) => !new RegExp(`; give .*\\b${format}\\b`).test(String(said)))).toEqual([]);
+  const failure = await openTrace(path).catch((error: Error) => error.message);
+  expect(TRACE_FORMATS.filter((format) => !new RegExp(`; give .*\\b${format}\\b`).test(String(failure)))).toEqual([]);
 });
 
 it('a folder without a trace, or with two formats, is no trace', async () => {

@@ -99,8 +99,8 @@ describe('with any orders and faults', () => {
     for (const { id, ...move } of moves) {
       simulated.hypervisor.inspect({ id, ...move });
       simulated.settle();
-      const truth = simulated.reports.at(-1)!.report;
-      const excused = truth.kind === 'inspected' ? truth.underWay : undefined;
+      const last = simulated.reports.at(-1)!.report;
+      const excused = last.kind === 'inspected' ? last.underWay : undefined;
       for (const step of PHASES) {
         const begins = begun.get(`${id} ${step}`) ?? 0;
         const answers = simulated

@@ -10,7 +10,7 @@ function moved() {
   const l = line(3);
   l.vm('v', 's0');
   l.attach('v', 'u');
-  // Who reports every second is taken to be gone while the migration goes on.
+  // A user with steady reports would count as absent during the migration.
   l.fix('v', 'u', 0);
   l.pass(1_000);
   l.fix('v', 'u', 0);

@@ -42,7 +42,7 @@ describe('a user who arrived', () => {
     expect(l.world.placement.vms.get('v')!.dwellTimes.bySite[0]).toMatchObject({ site: 's0' });
   });
 
-  test('has left where both are said of one instant', () => {
+  test('has left if both reports have the same time', () => {
     const l = withUser(2);
     report(l, 0, 'arrived');
     report(l, 0, 'left');

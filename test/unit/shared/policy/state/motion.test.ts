@@ -73,7 +73,7 @@ describe('the motion of a user', () => {
       }),
       { seed: SEED, numRuns: 300 },
     );
-    expect(turns, 'users of one motion prove nothing').toBeGreaterThan(100);
+    expect(turns, 'users changed their motion').toBeGreaterThan(100);
   });
 });
 
