@@ -88,6 +88,7 @@ export function createWorld({
         observe(fact);
         migrations.apply(fact, nowMs());
       }
+      if (!migrations.pending) continue;
       const { events, orders } = migrations.drain();
       for (const { fact } of events) {
         observe(fact);

@@ -8,14 +8,15 @@ import type { Clock } from './clock.ts';
 export function alarm(clock: Clock, ring: () => void): (atMs: number | undefined) => void {
   let setForMs: number | undefined;
   let cancel = () => {};
+  const due = () => {
+    setForMs = undefined;
+    ring();
+  };
   return (atMs) => {
     if (atMs === setForMs) return;
     cancel();
     setForMs = atMs;
     if (atMs === undefined || !Number.isFinite(atMs)) return;
-    cancel = clock.at(atMs, () => {
-      setForMs = undefined;
-      ring();
-    });
+    cancel = clock.at(atMs, due);
   };
 }

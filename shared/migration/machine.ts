@@ -125,49 +125,69 @@ export function migrationMachine({ queueMs, stepTimeoutMs }: { queueMs: number; 
 
   const say = (what: 'started' | 'switched' | 'completed' | 'failed' | 'cancelled') =>
     ({ type: 'say', params: { what } }) as const;
-  type Patch = (args: Args) => Partial<Migration>;
-  /** Several patches as one action: each action copies the whole context. */
+  type Draft = { -readonly [K in keyof Migration]: Migration[K] };
+  /** Changes the draft of the next context. `args` has the context before. */
+  type Patch = (draft: Draft, args: Args) => void;
+  /** Several patches as one action, which copies the context once. It assigns a whole context (see `stepper`). */
   const change = (...patches: Patch[]) =>
     assign((args) => {
-      const changed: Partial<Migration> = {};
-      for (const patch of patches) Object.assign(changed, patch(args));
-      return changed;
+      const draft: Draft = { ...args.context };
+      for (const patch of patches) patch(draft, args);
+      return draft;
     });
-  const takeMeasured: Patch = ({ event, context }) => ({
-    measured: 'measured' in event ? event.measured : context.measured,
-  });
-  const setDeadline: Patch = ({ event }) => ({ deadlineMs: event.atMs + stepTimeoutMs });
-  const resetRetries: Patch = () => ({ retries: 0 });
-  const countRetry: Patch = ({ context }) => ({ retries: context.retries + 1 });
+  const takeMeasured: Patch = (draft, { event }) => {
+    if ('measured' in event) draft.measured = event.measured;
+  };
+  const setDeadline: Patch = (draft, { event }) => {
+    draft.deadlineMs = event.atMs + stepTimeoutMs;
+  };
+  const resetRetries: Patch = (draft) => {
+    draft.retries = 0;
+  };
+  const countRetry: Patch = (draft, { context }) => {
+    draft.retries = context.retries + 1;
+  };
   /** Bytes that moved since the last answer reset the count of inspections without progress. */
-  const resetRetriesIfBytesMoved: Patch = ({ context, event }) => ({
-    retries: (event as EventOf<'inspected'>).measured.bytes > context.measured.bytes ? 0 : context.retries,
-  });
+  const resetRetriesIfBytesMoved: Patch = (draft, { context, event }) => {
+    if ((event as EventOf<'inspected'>).measured.bytes > context.measured.bytes) draft.retries = 0;
+  };
   const phase =
     (step: Phase): Patch =>
-    ({ context: { switchAtMs, phaseAtMs }, event }) => {
+    (draft, { context: { switchAtMs, phaseAtMs }, event }) => {
+      draft.phase = step;
+      draft.phaseAtMs = { [step]: event.atMs, ...phaseAtMs };
       const standsStill = step === 'switch' || step === 'release';
-      return {
-        phase: step,
-        phaseAtMs: { [step]: event.atMs, ...phaseAtMs },
-        switchAtMs: standsStill ? (switchAtMs ?? event.atMs) : switchAtMs,
-      };
+      if (standsStill) draft.switchAtMs = switchAtMs ?? event.atMs;
     };
   const undoBecause =
     (code: FailureCode, reason: string): Patch =>
-    () => ({ undo: { code, reason } });
-  const undoBecauseOfStep: Patch = ({ event }) => {
+    (draft) => {
+      draft.undo = { code, reason };
+    };
+  const undoBecauseOfStep: Patch = (draft, { event }) => {
     const { code, reason } = event as EventOf<'stepFailed'>;
-    return { undo: { code, reason } };
+    draft.undo = { code, reason };
   };
-  const undoBecauseCancelled: Patch = ({ event }) => ({ undo: { by: (event as EventOf<'cancel'>).by } });
-  const markSwitched: Patch = ({ context }) => ({ switched: true, runsAt: context.to });
-  const clearUndo: Patch = () => ({ undo: null });
-  const markStarted: Patch = ({ event }) => ({ startedAtMs: event.atMs });
-  const markEnded: Patch = ({ event }) => ({ deadlineMs: null, endedAtMs: event.atMs });
-  const releaseIncomplete: Patch = ({ context, event }) => {
+  const undoBecauseCancelled: Patch = (draft, { event }) => {
+    draft.undo = { by: (event as EventOf<'cancel'>).by };
+  };
+  const markSwitched: Patch = (draft, { context }) => {
+    draft.switched = true;
+    draft.runsAt = context.to;
+  };
+  const clearUndo: Patch = (draft) => {
+    draft.undo = null;
+  };
+  const markStarted: Patch = (draft, { event }) => {
+    draft.startedAtMs = event.atMs;
+  };
+  const markEnded: Patch = (draft, { event }) => {
+    draft.deadlineMs = null;
+    draft.endedAtMs = event.atMs;
+  };
+  const releaseIncomplete: Patch = (draft, { context, event }) => {
     const measured = 'measured' in event ? event.measured : context.measured;
-    return { measured: { ...measured, degraded: [...measured.degraded, 'release-incomplete'] } };
+    draft.measured = { ...measured, degraded: [...measured.degraded, 'release-incomplete'] };
   };
 
   const order = (step: Phase) => ({ type: 'begin', params: { step } }) as const;

@@ -54,7 +54,7 @@ export class Migrations implements Core<MigrationsOutput> {
   constructor(limits: LimitsConfig) {
     this.#limits = limits;
     this.#admission = new Admission(limits);
-    this.#step = stepper(migrationMachine(limits));
+    this.#step = stepper(migrationMachine(limits), 'whole contexts');
   }
 
   /** Migrations that have not ended. */

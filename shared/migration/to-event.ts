@@ -79,48 +79,45 @@ export function toEvent(
   atMs: number,
 ): OutgoingEvent {
   const { id, phase, undo, measured, paths, runsAt } = migration;
-  const data = { ...names(migration), atMs };
+  const common = { ...names(migration), atMs };
   const decidedAtMs = migration.acceptedAtMs;
   // All terminal events of a migration have the same id, so that the bus drops a second one as a repeat.
-  const end = { id: `${id}:end`, figures: figures(migration, atMs) };
+  const endId = `${id}:end`;
   switch (what) {
     case 'accepted':
-      return { id: `${id}:accepted`, decidedAtMs, fact: { type: 'migration.accepted.v1', data } };
+      return { id: `${id}:accepted`, decidedAtMs, fact: { type: 'migration.accepted.v1', data: common } };
     case 'started':
       return {
         id: `${id}:started`,
         decidedAtMs,
-        fact: { type: 'migration.started.v1', data: { ...data, paths: [...paths] } },
+        fact: { type: 'migration.started.v1', data: { ...common, paths: [...paths] } },
       };
     case 'switched':
       return {
         id: `${id}:switched`,
         decidedAtMs,
-        fact: { type: 'migration.switched.v1', data: { ...data, pauseMs: measured.pauseMs } },
+        fact: { type: 'migration.switched.v1', data: { ...common, pauseMs: measured.pauseMs } },
       };
     case 'completed':
       return {
-        id: end.id,
+        id: endId,
         decidedAtMs,
-        fact: { type: 'migration.completed.v1', data: { ...data, figures: end.figures } },
+        fact: { type: 'migration.completed.v1', data: { ...common, figures: figures(migration, atMs) } },
       };
     case 'cancelled': {
       const by = foreignText(undo && 'by' in undo ? undo.by : 'unknown', MAX_REASON);
       return {
-        id: end.id,
+        id: endId,
         decidedAtMs,
-        fact: { type: 'migration.cancelled.v1', data: { ...data, phase, by, figures: end.figures } },
+        fact: { type: 'migration.cancelled.v1', data: { ...common, phase, by, figures: figures(migration, atMs) } },
       };
     }
     case 'failed': {
       const given = whyFailed(migration);
       const code = foreignText(given.code, MAX_WORD);
       const reason = foreignText(given.reason, MAX_REASON);
-      return {
-        id: end.id,
-        decidedAtMs,
-        fact: { type: 'migration.failed.v1', data: { ...data, phase, code, reason, runsAt, figures: end.figures } },
-      };
+      const data = { ...common, phase, code, reason, runsAt, figures: figures(migration, atMs) };
+      return { id: endId, decidedAtMs, fact: { type: 'migration.failed.v1', data } };
     }
   }
 }

@@ -39,12 +39,19 @@ export type Stepper<Machine extends AnyStateMachine> = (
   event: EventFromLogic<Machine>,
 ) => Step<Machine>;
 
-/** An action in the compiled form of a machine. */
-type Listed =
-  | { readonly type: 'xstate.assign'; readonly assignment: Assignment }
-  | { readonly type: string; readonly params?: unknown };
+/** An action in the compiled form of a machine, as xstate has it. */
+type Given = Assign<((args: Args) => object) | Readonly<Record<string, unknown>>> | Declared;
+/** The same as the stepper applies it. */
+type Listed = Assign<(args: Args) => object> | Declared;
+interface Assign<Assignment> {
+  readonly type: 'xstate.assign';
+  readonly assignment: Assignment;
+}
+interface Declared {
+  readonly type: string;
+  readonly params?: unknown;
+}
 type Args = { readonly context: unknown; readonly event: unknown };
-type Assignment = ((args: Args) => object) | Readonly<Record<string, unknown>>;
 
 /** A transition in the form that the stepper uses. */
 interface Listing {
@@ -58,10 +65,14 @@ const NONE: readonly never[] = [];
 
 /**
  * Makes the stepper of a machine.
+ * @param assigns what each `assign` of the machine returns: the changed members, or a whole context, which need not be copied again
  * @throws Error if the machine is not flat, has wildcards or guards by name, or has an action that is neither `assign` nor declared
  * in `setup`
  */
-export function stepper<Machine extends AnyStateMachine>(machine: Machine): Stepper<Machine> {
+export function stepper<Machine extends AnyStateMachine>(
+  machine: Machine,
+  assigns: 'changes' | 'whole contexts' = 'changes',
+): Stepper<Machine> {
   if (machine.root.transitions.size > 0)
     throw new Error('the machine is not flat: it has transitions beside its states');
   const listings = new Map<string, ReadonlyMap<string, readonly Listing[]>>();
@@ -76,8 +87,10 @@ export function stepper<Machine extends AnyStateMachine>(machine: Machine): Step
     const actions: { type: string; params: unknown }[] = [];
     for (const action of chosen.actions) {
       const args = { context: next, event };
-      if ('assignment' in action) next = { ...next, ...assigned(action.assignment, args) };
-      else
+      if ('assignment' in action) {
+        const change = action.assignment(args);
+        next = assigns === 'changes' ? { ...next, ...change } : change;
+      } else
         actions.push({
           type: action.type,
           params: typeof action.params === 'function' ? action.params(args) : action.params,
@@ -104,16 +117,24 @@ function listingsOf(node: AnyStateMachine['states'][string]): ReadonlyMap<string
       transitions.map(({ guard, target, actions }) => ({
         guard: guard as Listing['guard'],
         target: target?.[0]?.key,
-        actions: actions as unknown as readonly Listed[],
+        actions: (actions as unknown as readonly Given[]).map(compiled),
       })),
     ]),
   );
 }
 
-function assigned(assignment: Assignment, args: Args): object {
-  if (typeof assignment === 'function') return assignment(args);
+/** Members that are functions are called; without any, the object itself is what is assigned. */
+function compiled(action: Given): Listed {
+  if (!('assignment' in action)) return action;
+  const { type, assignment } = action;
+  if (typeof assignment === 'function') return { type, assignment };
   const entries = Object.entries(assignment);
-  return Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'function' ? value(args) : value]));
+  if (entries.every(([, value]) => typeof value !== 'function')) return { type, assignment: () => assignment };
+  return {
+    type,
+    assignment: (args) =>
+      Object.fromEntries(entries.map(([key, value]) => [key, typeof value === 'function' ? value(args) : value])),
+  };
 }
 
 function assertFlat(node: AnyStateMachine['states'][string]): void {
@@ -121,7 +142,7 @@ function assertFlat(node: AnyStateMachine['states'][string]): void {
   const more =
     node.entry.length + node.exit.length + node.invoke.length + (node.always?.length ?? 0) + node.after.length;
   const transitions = [...node.transitions.values()].flat();
-  const listed = transitions.flatMap(({ actions }) => actions as unknown as readonly Listed[]);
+  const listed = transitions.flatMap(({ actions }) => actions as unknown as readonly Given[]);
   const strange =
     listed.some((action) => !('assignment' in action) && (!action.type || action.type.startsWith('xstate.'))) ||
     transitions.some(({ guard }) => guard !== undefined && (typeof guard !== 'function' || 'check' in guard)) ||

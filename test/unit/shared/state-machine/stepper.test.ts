@@ -114,7 +114,7 @@ describe('the stepper', () => {
 
   test('steps the machine of a migration as xstate does', () => {
     const machine = migrationMachine({ queueMs: 5, stepTimeoutMs: 5 });
-    const ours = stepper(machine);
+    const ours = stepper(machine, 'whole contexts');
     fc.assert(
       fc.property(fc.array(migrationEvents, { maxLength: 40 }), (events) => {
         let state: MigrationState = 'queued';
