@@ -107,8 +107,9 @@ export function simulatedHypervisor({
   /** The connection from one site to another; undefined if one of them was not declared. */
   const connectionOf = (from: string, to: string): Connection | undefined => {
     const known = connections.get(from)?.get(to);
+    if (known) return known;
     const [source, destination] = [sites.get(from), sites.get(to)];
-    if (known || !source || !destination) return known;
+    if (!source || !destination) return undefined;
     const way = network.way(
       pathsBetween(source, destination).map(({ id, provider }) => ({
         id,

@@ -58,8 +58,6 @@ export class CandidateScan {
     this.candidates.length = 0;
     this.serving.length = 0;
     this.active.length = 0;
-    this.#nearest.length = 0;
-    this.#certainKm.length = 0;
     this.weight = 0;
     this.oldestFixMs = nowMs;
     this.newestFixMs = Number.NEGATIVE_INFINITY;
@@ -147,11 +145,12 @@ export class CandidateScan {
 
   #visit(session: Session): void {
     const { track } = session;
-    const probe = this.#probe(this.active.push(session) - 1);
+    const user = this.active.push(session) - 1;
+    const probe = this.#probe(user);
     unitVector(track, probe);
     const count = this.#sites.index.nearestFrom(session.near, probe, track, NEIGHBOURS, this.#found, this.#km);
-    this.#nearest.push(this.#found[0]!);
-    this.#certainKm.push(this.#certain(count));
+    this.#nearest[user] = this.#found[0]!;
+    this.#certainKm[user] = this.#certain(count);
     this.weight += session.weight;
     const { travelling, restingSinceMs, speedMps } = session.motion;
     this.restingSinceMs = Math.max(this.restingSinceMs, restingSinceMs);
