@@ -4,6 +4,7 @@ import type { TraceReport } from '#services/replay/traces/report.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import type { RunResult } from './engine.ts';
+import type { PlannedRunInput } from './offline/foresight.ts';
 import { type ReportData, ReportDataCollector } from './report-data/collector.ts';
 import { runPolicy } from './run-policy.ts';
 import type { SharedTrace } from './shared-trace.ts';
@@ -34,6 +35,17 @@ export interface RunReport {
   readonly reportData?: ReportData;
 }
 
+/** What the planners of this thread foresee: of the last seed alone, because it takes as much memory as the trace. */
+const foreseen = new WeakMap<Material, { readonly seed: number; readonly shared: PlannedRunInput['shared'] & object }>();
+
+function sharedForesight(material: Material, seed: number): PlannedRunInput['shared'] & object {
+  const known = foreseen.get(material);
+  if (known?.seed === seed) return known.shared;
+  const shared = {};
+  foreseen.set(material, { seed, shared });
+  return shared;
+}
+
 /** @throws TagalongError the errors of {@link playOf} and {@link runPolicy} */
 export async function carryOut(
   { policy, seed, factsPath, withReportData }: RunOrder,
@@ -49,6 +61,7 @@ export async function carryOut(
     const result = await runPolicy({
       ...play,
       config: { ...config, policy: { ...config.policy, name: policy } },
+      shared: sharedForesight(material, seed),
       ...(facts && { observe: (fact: Fact) => facts.write({ ...runKey, ...fact }) }),
       ...(watcher && { watcher }),
     });

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Material, RunOrder, RunReport } from './carry-out.ts';
+import { knowsFuture } from './run-policy.ts';
 
 /** The answer of a thread to an order. It carries an error as code and message, because errors lose their class between threads. */
 export type Answer =
@@ -22,13 +23,12 @@ export async function carryOutAll(
   threads: number,
 ): Promise<RunReport[]> {
   const reports = new Array<RunReport>(orders.length);
-  let next = 0;
+  const next = queue(orders);
   const workers = Array.from({ length: Math.min(threads, orders.length) }, () => startWorker(material));
   try {
     await Promise.all(
-      workers.map(async (worker) => {
-        while (next < orders.length) {
-          const index = next++;
+      workers.map(async (worker, number) => {
+        for (let index = next(number); index !== undefined; index = next(number)) {
           reports[index] = await ask(worker, orders[index]!);
         }
       }),
@@ -37,6 +37,18 @@ export async function carryOutAll(
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
   return reports;
+}
+
+/**
+ * The queue of the orders. The first thread begins with the planners, which share what they foresee, seed by seed; the others begin
+ * with the other policies, in the order of the orders.
+ * @returns the index of a thread's next order; undefined: none is left
+ */
+function queue(orders: readonly RunOrder[]): (thread: number) => number | undefined {
+  const indexes = [...orders.keys()];
+  const planned = indexes.filter((i) => knowsFuture(orders[i]!.policy)).sort((a, b) => orders[a]!.seed - orders[b]!.seed);
+  const others = indexes.filter((i) => !knowsFuture(orders[i]!.policy));
+  return (thread) => (thread === 0 ? (planned.shift() ?? others.shift()) : (others.shift() ?? planned.shift()));
 }
 
 function startWorker(material: Material): Worker {

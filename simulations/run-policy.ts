@@ -1,25 +1,34 @@
 /** Runs any policy by its name: policies that also run live, a policy that learns over all VMs, and yardsticks that know the future. */
 import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/rules/named.ts';
-import { type RunInput, type RunResult, run } from './engine.ts';
+import { type RunResult, run } from './engine.ts';
 import { learnedMdp } from './learned-mdp.ts';
+import type { PlannedRunInput } from './offline/foresight.ts';
 import { lookAhead } from './offline/look-ahead.ts';
 import { optimum } from './offline/optimum.ts';
 
-type Simulated = (input: RunInput, values: readonly number[]) => Promise<RunResult>;
+type Simulated = (input: PlannedRunInput, values: readonly number[]) => Promise<RunResult>;
 
 /** The policies that only a simulation can run, with the names and default values of their parameters. */
-const SIMULATED: Record<string, { readonly usual: Record<string, number>; readonly run: Simulated }> = {
-  'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!) },
-  'learned-mdp': { usual: {}, run: learnedMdp },
-  optimum: { usual: {}, run: optimum },
+const SIMULATED: Record<
+  string,
+  { readonly usual: Record<string, number>; readonly run: Simulated; readonly knowsFuture: boolean }
+> = {
+  'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!), knowsFuture: true },
+  'learned-mdp': { usual: {}, run: learnedMdp, knowsFuture: false },
+  optimum: { usual: {}, run: optimum, knowsFuture: true },
 };
+
+/** True for a planner: planners share what they foresee where they run one after the other in one thread. */
+export function knowsFuture(name: string): boolean {
+  return simulatedOf(name)?.knowsFuture === true;
+}
 
 /**
  * Runs the policy that the configuration names.
  * @throws TagalongError the errors of `run`
  */
-export async function runPolicy(input: RunInput): Promise<RunResult> {
+export async function runPolicy(input: PlannedRunInput): Promise<RunResult> {
   const { name } = input.config.policy;
   const simulated = simulatedOf(name);
   return simulated ? simulated.run(input, parametersOf(name, simulated.usual)) : run(input);

@@ -3,6 +3,7 @@ import type { VmSpec } from '#shared/events/index.ts';
 import { activeUntilMs } from '#shared/policy/state/presence.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { sessionOf } from '#shared/policy/state/vm-table.ts';
+import { Places } from './places.ts';
 
 /** The `user` of an entry at which some user falls silent: the serving cost changes, but there is no new position. */
 const SILENCE = -1;
@@ -25,10 +26,10 @@ export interface Itinerary {
   readonly untilMs: readonly number[];
   /** The same, if the user reported nothing more; Infinity: for ever. */
   readonly unheardUntilMs: readonly number[];
-  readonly lat: readonly number[];
-  readonly lon: readonly number[];
-  /** Of each position: index of the nearest site. */
-  readonly near: readonly number[];
+  /** Of each position: its number in `places`. */
+  readonly place: readonly number[];
+  /** The positions. An itinerary shares them with its parts. */
+  readonly places: Places;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
@@ -55,8 +56,8 @@ export class ItineraryRecorder {
     const { weight, track, near, presence } = sessionOf(vm, user)!;
     let itinerary = this.#byVm.get(vm.id);
     if (itinerary === undefined) {
-      const none = { weights: [], atMs: [], user: [], untilMs: [], unheardUntilMs: [], lat: [], lon: [], near: [] };
-      itinerary = { spec: vm.spec, home: vm.home.index, ...none };
+      const none = { weights: [], atMs: [], user: [], untilMs: [], unheardUntilMs: [], place: [] };
+      itinerary = { spec: vm.spec, home: vm.home.index, places: new Places(), ...none };
       this.#byVm.set(vm.id, itinerary);
       this.#users.set(vm.id, []);
     }
@@ -70,10 +71,10 @@ export class ItineraryRecorder {
     if (known.entry >= 0) {
       const untilMs = Math.min(atMs, itinerary.unheardUntilMs[known.entry]!);
       itinerary.untilMs[known.entry] = untilMs;
-      if (untilMs < atMs) append(itinerary, untilMs, SILENCE, track, near, untilMs);
+      if (untilMs < atMs) append(itinerary, untilMs, SILENCE, SILENCE, untilMs);
     }
     const unheardUntilMs = activeUntilMs(presence, track.atMs, this.#silentMs);
-    known.entry = append(itinerary, atMs, index, track, near, unheardUntilMs);
+    known.entry = append(itinerary, atMs, index, itinerary.places.add(track, near), unheardUntilMs);
   };
 
   /** The finished itineraries, by VM. The caller must not record anything after that. */
@@ -88,8 +89,7 @@ function append(
   itinerary: Writable<Itinerary>,
   atMs: number,
   user: number,
-  { lat, lon }: { readonly lat: number; readonly lon: number },
-  near: number,
+  place: number,
   unheardUntilMs: number,
 ): number {
   itinerary.atMs.push(atMs);
@@ -97,9 +97,7 @@ function append(
   // The next position of the user sets the true end.
   itinerary.untilMs.push(atMs);
   itinerary.unheardUntilMs.push(unheardUntilMs);
-  itinerary.lat.push(lat);
-  itinerary.lon.push(lon);
-  return itinerary.near.push(near) - 1;
+  return itinerary.place.push(place) - 1;
 }
 
 /**
@@ -121,9 +119,7 @@ function entriesOf(itinerary: Itinerary, entries: readonly number[]) {
     user: of(itinerary.user),
     untilMs: of(itinerary.untilMs),
     unheardUntilMs: of(itinerary.unheardUntilMs),
-    lat: of(itinerary.lat),
-    lon: of(itinerary.lon),
-    near: of(itinerary.near),
+    place: of(itinerary.place),
   };
 }
 

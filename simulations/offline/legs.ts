@@ -1,10 +1,10 @@
 /** The legs of an itinerary: the cost of serving from each site between two entries. */
-import { unitVector } from '#shared/geo/distance.ts';
 import { type NetworkModel, userRttMs } from '#shared/model/network.ts';
 import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
 import type { SiteTable } from '#shared/policy/state/sites.ts';
 import { excessRttMs } from '../serving.ts';
 import type { Itinerary } from './itinerary.ts';
+import { NEIGHBOURS } from './places.ts';
 
 /** A user at the last known position. */
 interface Present {
@@ -12,19 +12,20 @@ interface Present {
   /** The position as a unit vector. */
   readonly probe: Float64Array;
   untilMs: number;
-  lat: number;
-  lon: number;
+  place: number;
   /** Index of the site nearest to the user. */
   near: number;
   /** The sites nearest to the user, by index; empty until they are looked up. */
   neighbours: Int32Array;
+  /** The array for the first neighbours, which is reused. */
+  readonly few: Int32Array;
   /** Serving the user from any other site costs at least so much. */
   beyondUserMsPerS: number;
 }
 
 const NOT_LOOKED_UP = new Int32Array();
 /** How many neighbours of a user are tried first, and how many after that. If these do not suffice, all sites are tried. */
-const NEIGHBOURS = [6, 24];
+const TRIED = [NEIGHBOURS, 24];
 
 /** Walks along an itinerary, from leg to leg. A leg goes from one entry of any user to the next entry. */
 export class Legs {
@@ -51,19 +52,19 @@ export class Legs {
   }
 
   #moveUser(entry: number): void {
-    const { weights, user, untilMs, lat, lon, near } = this.#itinerary;
+    const { weights, user, untilMs, place, places } = this.#itinerary;
     const number = user[entry]!;
     let present = this.#users[number];
     if (present === undefined) {
-      const nowhere = { untilMs: 0, lat: 0, lon: 0, near: 0, neighbours: NOT_LOOKED_UP, beyondUserMsPerS: 0 };
+      const few = new Int32Array(Math.min(NEIGHBOURS, this.#table.index.size));
+      const nowhere = { untilMs: 0, place: 0, near: 0, neighbours: NOT_LOOKED_UP, few, beyondUserMsPerS: 0 };
       present = { weight: weights[number]!, probe: new Float64Array(3), ...nowhere };
       this.#users[number] = present;
     }
     present.untilMs = untilMs[entry]!;
-    present.lat = lat[entry]!;
-    present.lon = lon[entry]!;
-    present.near = near[entry]!;
-    unitVector(present, present.probe);
+    present.place = place[entry]!;
+    present.near = places.near(present.place);
+    places.vector(present.place, present.probe);
     present.neighbours = NOT_LOOKED_UP;
   }
 
@@ -74,7 +75,7 @@ export class Legs {
    */
   sitesCheaperThan(userMsPerS: number): Iterable<number> {
     const users = this.#present;
-    for (const count of NEIGHBOURS) {
+    for (const count of TRIED) {
       for (const user of users) if (user.neighbours.length < count) this.#findNeighbours(user, count);
       // A site that is a neighbour of no user costs at least so much.
       const elsewhere = users.reduce((sum, { beyondUserMsPerS }) => sum + beyondUserMsPerS, 0);
@@ -87,10 +88,10 @@ export class Legs {
   #findNeighbours(present: Present, most: number): void {
     const { index } = this.#table;
     const count = Math.min(most, index.size);
-    const km = new Float64Array(count);
-    present.neighbours = new Int32Array(count);
-    index.nearestFrom(present.near, present.probe, present, count, present.neighbours, km);
-    present.beyondUserMsPerS = this.#excess(present, km[count - 1]!, false);
+    present.neighbours = count === present.few.length ? present.few : new Int32Array(count);
+    const { places } = this.#itinerary;
+    const beyondKm = places.neighbours(present.place, index, present.probe, present.neighbours);
+    present.beyondUserMsPerS = this.#excess(present, beyondKm, false);
   }
 
   /** The cost of serving all users from a site in this leg, in user-milliseconds a second. */

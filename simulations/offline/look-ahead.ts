@@ -1,9 +1,8 @@
 import type { PlacementRule, RuleInput } from '#shared/policy/rules/published/rule.ts';
-import { type RunInput, type RunResult, run } from '../engine.ts';
-import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
-import { foresee, readAll } from './foresight.ts';
+import { type RunResult, run } from '../engine.ts';
+import { type Arrival, cheapestRoute } from './cheapest-route.ts';
+import { type Foresight, foresightBefore, type PlannedRunInput } from './foresight.ts';
 import { type Itinerary, itineraryWithin, nextPositionMs } from './itinerary.ts';
-import { plannerInputFor } from './planner-input.ts';
 
 /**
  * Runs the look-ahead policy (S. Wang et al., IEEE TPDS 28(4), 2017, arXiv 1503.02735, with predictions free of error). It knows
@@ -12,10 +11,9 @@ import { plannerInputFor } from './planner-input.ts';
  * It orders a move so early that the VM switches over as near to the planned instant as possible. It does not foresee other moves
  * on the paths, limits and filters.
  */
-export async function lookAhead(input: RunInput, frameS: number): Promise<RunResult> {
-  const batches = await readAll(input.batches);
-  const { itineraries } = await foresee({ ...input, batches });
-  return run({ ...input, batches, policyOverride: planner(frameS, itineraries, plannerInputFor(input)) });
+export async function lookAhead(planned: PlannedRunInput, frameS: number): Promise<RunResult> {
+  const { foresight, input } = await foresightBefore(planned);
+  return run({ ...input, policyOverride: planner(frameS, foresight) });
 }
 
 /** The route of a VM until the end of a frame. */
@@ -24,11 +22,7 @@ interface Plan {
   readonly arrivals: readonly { readonly site: number; readonly atMs: number }[];
 }
 
-function planner(
-  frameS: number,
-  itineraries: ReadonlyMap<string, Itinerary>,
-  inputFor: (spec: Itinerary['spec']) => PlannerInput,
-): PlacementRule<{ plan?: Plan }> {
+function planner(frameS: number, { itineraries, inputFor }: Foresight): PlacementRule<{ plan?: Plan }> {
   const newPlan = ({ sites, nowMs }: RuleInput, itinerary: Itinerary): Plan => {
     const untilMs = nowMs + frameS * 1000;
     const frame = itineraryWithin(itinerary, nowMs, untilMs, sites[0]!.index);

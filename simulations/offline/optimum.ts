@@ -1,7 +1,6 @@
-import type { RunInput, RunResult } from '../engine.ts';
+import type { RunResult } from '../engine.ts';
 import { cheapestRoute } from './cheapest-route.ts';
-import { foresee } from './foresight.ts';
-import { plannerInputFor } from './planner-input.ts';
+import { foresightOf, type PlannedRunInput } from './foresight.ts';
 
 /**
  * A lower bound for the cost of any policy on these positions in this simulation. It is no run: it knows all positions beforehand.
@@ -9,9 +8,8 @@ import { plannerInputFor } from './planner-input.ts';
  * Each VM begins at the same site as in a run, and takes the cheapest route. The bound leaves out everything that can only raise
  * the cost: other moves on the paths, limits, slots, filters, and the disks of VMs.
  */
-export async function optimum(input: RunInput): Promise<RunResult> {
-  const { itineraries, stayed } = await foresee(input);
-  const inputFor = plannerInputFor(input);
+export async function optimum(input: PlannedRunInput): Promise<RunResult> {
+  const { itineraries, stayed, inputFor } = await foresightOf(input);
   let [totalUserMs, movingUserMs, moves] = [0, 0, 0];
   for (const itinerary of itineraries.values()) {
     const route = cheapestRoute(itinerary, inputFor(itinerary.spec));
