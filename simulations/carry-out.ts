@@ -36,7 +36,10 @@ export interface RunReport {
 }
 
 /** What the planners of this thread foresee: of the last seed alone, because it takes as much memory as the trace. */
-const foreseen = new WeakMap<Material, { readonly seed: number; readonly shared: PlannedRunInput['shared'] & object }>();
+const foreseen = new WeakMap<
+  Material,
+  { readonly seed: number; readonly shared: PlannedRunInput['shared'] & object }
+>();
 
 function sharedForesight(material: Material, seed: number): PlannedRunInput['shared'] & object {
   const known = foreseen.get(material);

@@ -46,7 +46,9 @@ export async function carryOutAll(
  */
 function queue(orders: readonly RunOrder[]): (thread: number) => number | undefined {
   const indexes = [...orders.keys()];
-  const planned = indexes.filter((i) => knowsFuture(orders[i]!.policy)).sort((a, b) => orders[a]!.seed - orders[b]!.seed);
+  const planned = indexes
+    .filter((i) => knowsFuture(orders[i]!.policy))
+    .sort((a, b) => orders[a]!.seed - orders[b]!.seed);
   const others = indexes.filter((i) => !knowsFuture(orders[i]!.policy));
   return (thread) => (thread === 0 ? (planned.shift() ?? others.shift()) : (others.shift() ?? planned.shift()));
 }

@@ -3,8 +3,9 @@ import type { Config } from '#shared/config/schema.ts';
 import { parametersOf, policyFor, splitName } from '#shared/policy/rules/named.ts';
 import { type RunResult, run } from './engine.ts';
 import { learnedMdp } from './learned-mdp.ts';
+import { contendedOptimum } from './offline/contended-optimum.ts';
 import type { PlannedRunInput } from './offline/foresight.ts';
-import { lookAhead } from './offline/look-ahead.ts';
+import { lookAhead, recedingHorizon } from './offline/look-ahead.ts';
 import { optimum } from './offline/optimum.ts';
 
 type Simulated = (input: PlannedRunInput, values: readonly number[]) => Promise<RunResult>;
@@ -15,6 +16,12 @@ const SIMULATED: Record<
   { readonly usual: Record<string, number>; readonly run: Simulated; readonly knowsFuture: boolean }
 > = {
   'look-ahead': { usual: { frameS: 300 }, run: (input, [frameS]) => lookAhead(input, frameS!), knowsFuture: true },
+  'receding-horizon': {
+    usual: { horizonS: 300 },
+    run: (input, [horizonS]) => recedingHorizon(input, horizonS!),
+    knowsFuture: true,
+  },
+  'contended-optimum': { usual: {}, run: contendedOptimum, knowsFuture: true },
   'learned-mdp': { usual: {}, run: learnedMdp, knowsFuture: false },
   optimum: { usual: {}, run: optimum, knowsFuture: true },
 };

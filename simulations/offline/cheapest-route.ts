@@ -48,12 +48,24 @@ interface State {
   servingRate: number;
 }
 
-/** @param itinerary with at least one entry */
-export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts }: PlannerInput): Route {
+/** True if a VM that has arrived at a site at one instant may move to another site, and switch over at a later instant. */
+export type MayMove = (from: number, to: number, arrivedMs: number, switchMs: number) => boolean;
+
+/**
+ * @param itinerary with at least one entry
+ * @param mayMove leaves out moves. The route is then a good one, but not the cheapest in every case: a move may be possible later
+ *   although it is not possible now, and the states do not remember that.
+ */
+export function cheapestRoute(
+  itinerary: Itinerary,
+  { sites, settings, moveCosts }: PlannerInput,
+  mayMove?: MayMove,
+): Route {
   const { move } = settings;
   const legs = new Legs(itinerary, sites, settings);
   const weights = leastMovedWeights(itinerary, move.releaseMs);
   const start = { site: itinerary.home, entry: 0, moves: 0, movingUserMs: 0, previous: undefined };
+  const arrivedMs = ({ arrival }: State) => itinerary.atMs[arrival.entry]!;
   let states: State[] = [{ site: itinerary.home, arrival: start, userMs: 0, servingRate: 0 }];
   /** By site: the last entry at which the site had a state. */
   const lastEntryOf = new Int32Array(sites.list.length).fill(-1);
@@ -61,9 +73,11 @@ export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts
     legs.goTo(entry);
     const durationS = legs.durationS(entry);
     const weight = weights[entry]!;
+    const atMs = itinerary.atMs[entry]!;
+    const canMove = mayMove && ((from: State, site: number) => mayMove(from.site, site, arrivedMs(from), atMs));
     // A move one entry later may cost so much more.
     const dearerUserMs = moveCosts.mostPerWeight * Math.max(0, weights[entry + 1]! - weight);
-    states = withoutNeedless(states, moveCosts, weight);
+    states = withoutNeedless(states, moveCosts, weight, canMove);
     for (const state of states) {
       state.servingRate = legs.servingRate(state.site);
       lastEntryOf[state.site] = entry;
@@ -75,7 +89,7 @@ export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts
       if (lastEntryOf[site] === entry) continue;
       const servingRate = legs.servingRate(site);
       if (durationS * servingRate >= boundUserMs) continue;
-      const state = cheapestMoveTo(site, states, origins, entry, moveCosts, weight);
+      const state = cheapestMoveTo(site, states, origins, entry, moveCosts, weight, canMove);
       if (state === undefined) continue;
       state.servingRate = servingRate;
       states.push(state);
@@ -85,6 +99,9 @@ export function cheapestRoute(itinerary: Itinerary, { sites, settings, moveCosts
   const end = cheapestOf(states);
   return { totalUserMs: end.userMs, last: end.arrival };
 }
+
+/** True if a move from a state to a site may switch over now. */
+type CanMove = (from: State, site: number) => boolean;
 
 function cheapestOf(states: readonly State[]): State {
   let cheapest = states[0]!;
@@ -96,11 +113,18 @@ function cheapestOf(states: readonly State[]): State {
  * Removes each state that a move from another state reaches now for no higher cost. Such a site gets a state again as soon as a
  * move to it pays.
  */
-function withoutNeedless(states: readonly State[], moveCosts: LeastMoveCosts, weight: number): State[] {
+function withoutNeedless(
+  states: readonly State[],
+  moveCosts: LeastMoveCosts,
+  weight: number,
+  canMove: CanMove | undefined,
+): State[] {
   if (states.length === 1) return states as State[];
   const cheapest = cheapestOf(states);
   const isReachable = ({ site, userMs }: State, from: State) =>
-    site !== from.site && userMs >= from.userMs + moveCosts.between(from.site, site, weight);
+    site !== from.site &&
+    userMs >= from.userMs + moveCosts.between(from.site, site, weight) &&
+    canMove?.(from, site) !== false;
   // The cheapest state comes first, because most others are reachable from it.
   return states.filter(
     (state) =>
@@ -132,12 +156,13 @@ function cheapestMoveTo(
   entry: number,
   moveCosts: LeastMoveCosts,
   weight: number,
+  canMove: CanMove | undefined,
 ): State | undefined {
   let from: State | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < origins; i++) {
     const userMs = states[i]!.userMs + moveCosts.between(states[i]!.site, site, weight);
-    if (userMs >= least) continue;
+    if (userMs >= least || canMove?.(states[i]!, site) === false) continue;
     least = userMs;
     from = states[i]!;
   }

@@ -129,8 +129,41 @@ function entriesOf(itinerary: Itinerary, entries: readonly number[]) {
  * @param home index of the site of the VM at the beginning of the part
  */
 export function itineraryWithin(itinerary: Itinerary, fromMs: number, untilMs: number, home: number): Itinerary {
-  const first = Math.max(0, lastAt(itinerary.atMs, fromMs));
   const last = Math.min(itinerary.atMs.length - 1, lastAt(itinerary.atMs, untilMs) + 1);
+  return partTo(itinerary, fromMs, last, home);
+}
+
+/**
+ * A part of an itinerary without anything that happens after `horizonMs`. Users who are present then stay where they are for
+ * `staysMs`; the last entry is the end of that.
+ * @param home index of the site of the VM at the beginning of the part
+ */
+export function itineraryAhead(
+  itinerary: Itinerary,
+  fromMs: number,
+  horizonMs: number,
+  staysMs: number,
+  home: number,
+): Itinerary {
+  const part = partTo(itinerary, fromMs, lastAt(itinerary.atMs, horizonMs), home);
+  const endMs = horizonMs + staysMs;
+  // A position that no other of its user follows before the horizon.
+  const isLast = part.user.map((user, i) => user !== SILENCE && part.user.indexOf(user, i + 1) < 0);
+  const stays = (i: number) => isLast[i]! && part.unheardUntilMs[i]! > horizonMs;
+  const untilMs = part.untilMs.map((ms, i) => (stays(i) ? endMs : ms));
+  return {
+    ...part,
+    atMs: [...part.atMs, endMs],
+    user: [...part.user, SILENCE],
+    untilMs: [...untilMs, endMs],
+    unheardUntilMs: [...part.unheardUntilMs.map((ms, i) => (stays(i) ? Number.POSITIVE_INFINITY : ms)), endMs],
+    place: [...part.place, SILENCE],
+  };
+}
+
+/** From the last entry at or before an instant to an entry, after the earlier positions of the other users. */
+function partTo(itinerary: Itinerary, fromMs: number, last: number, home: number): Itinerary {
+  const first = Math.max(0, lastAt(itinerary.atMs, fromMs));
   const before = new Map<number, number>([[SILENCE, -1]]);
   for (let i = first - 1; i >= 0 && before.size <= itinerary.weights.length; i--) {
     if (!before.has(itinerary.user[i]!)) before.set(itinerary.user[i]!, i);

@@ -3,8 +3,11 @@ import fc from 'fast-check';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { parseConfig } from '#shared/config/load.ts';
+import type { Fact } from '#shared/events/index.ts';
+import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { PRESENCES } from '#shared/policy/state/presence.ts';
 import type { RunInput } from '#simulations/engine.ts';
+import { runPolicy } from '#simulations/run-policy.ts';
 
 export const START_MS = Date.UTC(2026, 2, 2, 12);
 
@@ -67,4 +70,16 @@ export function inputOf(
   more: Partial<RunInput> = {},
 ): RunInput {
   return { config: configWith({ policy: { name: policy } }), sites, batches: [fixes], ...more };
+}
+
+/** The decisions of a run, in order. */
+export async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, policyOverride?: PlacementRule) {
+  const moves: { atMs: number; vm: string; to: string }[] = [];
+  const observe = (fact: Fact) => {
+    if (fact.type !== 'placement.decided.v1') return;
+    const { atMs, vm, to, verdict } = fact.data;
+    moves.push({ atMs, vm, to: `${verdict} ${to}` });
+  };
+  await runPolicy(inputOf(trace, policy, { observe, ...(policyOverride && { policyOverride }) }));
+  return moves;
 }

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PERSONAL_VM } from '#services/replay/personal-vms.ts';
-import type { Fact } from '#shared/events/index.ts';
 import { LIVE_NAMES } from '#shared/policy/rules/named.ts';
 import type { PlacementRule } from '#shared/policy/rules/published/rule.ts';
 import { cheapestRoute, type PlannerInput } from '#simulations/offline/cheapest-route.ts';
@@ -11,7 +10,7 @@ import { Legs, leastMovedWeights } from '#simulations/offline/legs.ts';
 import { plannerInputFor } from '#simulations/offline/planner-input.ts';
 import { runPolicy } from '#simulations/run-policy.ts';
 import { SEED } from '../../property/seed.ts';
-import { anyTrace, inputOf, START_MS } from './made.ts';
+import { anyTrace, inputOf, movesOf, START_MS } from './made.ts';
 
 /** One VM of all users, at the first site. */
 const shared = (users: number) => [
@@ -71,6 +70,8 @@ describe('the optimum', () => {
       'ski-rental(0.2)',
       'look-ahead(60)',
       'look-ahead(100000)',
+      'receding-horizon(60)',
+      'contended-optimum',
     ];
     let moves = 0;
     let closest = Number.POSITIVE_INFINITY;
@@ -110,18 +111,6 @@ describe('the optimum', () => {
     });
   });
 });
-
-/** The decisions of a run, in order. */
-async function movesOf(trace: Parameters<typeof inputOf>[0], policy: string, policyOverride?: PlacementRule) {
-  const moves: { atMs: number; vm: string; to: string }[] = [];
-  const observe = (fact: Fact) => {
-    if (fact.type !== 'placement.decided.v1') return;
-    const { atMs, vm, to, verdict } = fact.data;
-    moves.push({ atMs, vm, to: `${verdict} ${to}` });
-  };
-  await runPolicy(inputOf(trace, policy, { observe, ...(policyOverride && { policyOverride }) }));
-  return moves;
-}
 
 test('a policy that does not know the future decides nothing by later positions', async () => {
   let decided = 0;
