@@ -24,7 +24,7 @@ export interface RunInput {
   /** Positions in the order of the trace. A position older than the one before it does not turn back the clock. */
   readonly batches: AsyncIterable<readonly Fix[]> | Iterable<readonly Fix[]>;
   /** The VMs, declared at the start. Without them, each user gets a VM near the user's first position. */
-  readonly vms?: readonly ScenarioVm[];
+  readonly vms?: Iterable<ScenarioVm>;
   /** Called for every decision and every migration event, in order. */
   readonly observe?: (fact: Fact) => void;
   /** Gathers data for reports. It does not influence the run. */

@@ -35,7 +35,8 @@ interface Followed {
  * site, for one user, up to date. Its costs of moves are those of the first VM of the run.
  */
 export function learnedMdp(input: RunInput): Promise<RunResult> {
-  const spec = input.vms?.[0]?.spec ?? PERSONAL_VM;
+  const [first] = input.vms ?? [];
+  const spec = first?.spec ?? PERSONAL_VM;
   return run({ ...input, policyOverride: learner(plannerInputFor(input)(spec), spec) });
 }
 
@@ -44,6 +45,8 @@ function learner(input: PlannerInput, spec: VmSpec): PlacementRule {
   const values = new Values(worldOf(input, spec), transitions);
   const byVm = new Map<string, Followed>();
   let sweptSlot = 0;
+  /** The expected costs of the candidates of a decision; the array is reused. */
+  let costs = new Float64Array(16);
 
   /** Advances the state of a VM's users to a slot, and counts the transitions since the last call. */
   const follow = (vm: string, cell: number, slot: number): number => {
@@ -80,11 +83,12 @@ function learner(input: PlannerInput, spec: VmSpec): PlacementRule {
         values.sweep();
         sweptSlot = slot;
       }
-      const costs = values.expectedCosts(state);
+      if (costs.length < sites.length) costs = new Float64Array(2 * sites.length);
+      values.expectedCostsAt(state, sites, costs);
       let chosen = 0;
-      let least = costs[sites[0]!.index]!;
+      let least = costs[0]!;
       for (let i = 1; i < sites.length; i++) {
-        const cost = costs[sites[i]!.index]! + (MOVE_COST_FACTOR * view.moveCostUserMs(0, i)) / weight;
+        const cost = costs[i]! + (MOVE_COST_FACTOR * view.moveCostUserMs(0, i)) / weight;
         if (cost >= least) continue;
         chosen = i;
         least = cost;

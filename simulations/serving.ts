@@ -37,9 +37,10 @@ export interface Stay {
 /** What `Serving` stores about one VM. */
 export interface Account {
   readonly vm: Vm;
-  readonly legs: Leg[];
+  /** One for each user. This list and the next are replaced when they grow: `push` would reserve room for 16 more. */
+  legs: readonly Leg[];
   /** In order of time: the past stays that a late position can still make count, then the present stay. */
-  stays: Stay[];
+  stays: readonly Stay[];
 }
 
 export interface ServingTotals {
@@ -76,6 +77,8 @@ export function excessRttMs(rttMs: number, { spec }: { readonly spec: Vm['spec']
   return Math.max(0, rttMs - spec.targetRttMs);
 }
 
+const NONE: readonly never[] = [];
+
 /** Sums up the serving cost of all VMs of a run. */
 export class Serving {
   readonly totals: ServingTotals = { userMs: 0, weightedMs: 0 };
@@ -91,7 +94,7 @@ export class Serving {
   accountOf(vm: Vm): Account {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
-      account = { vm, legs: [], stays: [] };
+      account = { vm, legs: NONE, stays: NONE };
       this.#accounts.set(vm, account);
     }
     return account;
@@ -106,7 +109,7 @@ export class Serving {
     let leg = legOf(legs, user);
     if (leg === undefined) {
       leg = { user, atMs, lat, lon, near, weight, presentUntilMs };
-      legs.push(leg);
+      account.legs = [...legs, leg];
       return;
     }
     this.#close(account, leg, Math.min(atMs, leg.presentUntilMs));
@@ -132,7 +135,7 @@ export class Serving {
   #begin(account: Account, site: Site, fromMs: number): void {
     const before = account.stays.at(-1);
     const stay: Stay = { vm: account.vm, site, fromMs, toMs: Number.POSITIVE_INFINITY, userMs: 0 };
-    account.stays.push(stay);
+    account.stays = [...account.stays, stay];
     this.#options.watcher?.stayBegan(stay, before);
   }
 

@@ -69,14 +69,15 @@ export async function measureJob({ source, policy, runs, warmUps }: Job): Promis
   };
 }
 
-/** The VM of each user; its home is the site where its user begins. */
-function vmsOf({ users, sites }: Movement, nearest: Int32Array): ScenarioVm[] {
-  return users.map((user, i) => ({
-    vm: `vm-${user}`,
-    home: sites[nearest[i]!]!.site,
-    spec: VM,
-    sessions: [{ user, weight: 1 }],
-  }));
+/** The VM of each user; its home is the site where its user begins. They are made as they are declared. */
+function vmsOf({ users, sites }: Movement, nearest: Int32Array): Iterable<ScenarioVm> {
+  return {
+    *[Symbol.iterator]() {
+      for (const [i, user] of users.entries()) {
+        yield { vm: `vm-${user}`, home: sites[nearest[i]!]!.site, spec: VM, sessions: [{ user, weight: 1 }] };
+      }
+    },
+  };
 }
 
 function changesOf({ users }: Movement, nearest: Int32Array): number {
@@ -96,7 +97,7 @@ interface Round {
  * Times one run without the generation of its positions. The generation is timed alone and subtracted, because reading the
  * processor time around each batch would cost a tenth of the measured time.
  */
-async function round(movement: Movement, vms: readonly ScenarioVm[], policy: string): Promise<Round> {
+async function round(movement: Movement, vms: Iterable<ScenarioVm>, policy: string): Promise<Round> {
   const making = new Stopwatch();
   making.start();
   for (const _ of batchesOf(movement));

@@ -22,6 +22,9 @@ interface SimulationBench {
 /** User-steps a second on one core. */
 const WANTED_PER_S = 3_000_000;
 const WANTED_PEAK_MB = 200;
+/** The speed under the default policy, compared with that under a policy that orders no moves. */
+const WANTED_OF_NEVER = 0.6;
+const WANTED_MOST_USERS_MB = 1500;
 /** A longer simulation must not slow down by more than a shared machine's speed varies. */
 const FLAT = 0.8;
 /** Linear growth: with a thousand times as many users, a user-step costs at most this many times as much. */
@@ -43,8 +46,10 @@ export async function benchSimulation(options: SimulationBench): Promise<BenchRe
 async function speed({ seed, quick, data }: SimulationBench): Promise<BenchRow[]> {
   const [source, which] = sourceOf(data, quick ? 10 : 1000, 300, seed);
   const rows: BenchRow[] = [];
+  const perCpuS: Record<string, number> = {};
   for (const policy of ['tagalong', 'nearest', 'never']) {
     const measured = await inOwnProcess({ source, policy, ...(quick ? ONCE : WARM) });
+    perCpuS[policy] = measured.perCpuS;
     if (rows.length === 0) rows.push(...nearestChanges(which, measured));
     const aimed = policy === 'tagalong';
     const metric = `  ${policy}, one core`;
@@ -57,6 +62,7 @@ async function speed({ seed, quick, data }: SimulationBench): Promise<BenchRow[]
       { metric: '    a move takes', value: measured.meanMoveMs / 1000, unit: 's (simulated)' },
     );
   }
+  rows.push(atLeast('  tagalong, compared with never', perCpuS.tagalong! / perCpuS.never!, 'x', WANTED_OF_NEVER));
   return rows;
 }
 
@@ -136,7 +142,7 @@ async function growth({ seed, quick }: SimulationBench): Promise<BenchRow[]> {
   return [
     ...byUsers.map(row),
     atMost('  the most users compared with the fewest', dearer(byUsers), 'x', DEARER),
-    { metric: '  peak resident memory with the most', value: byUsers.at(-1)!.peakMb, unit: 'MB' },
+    atMost('  peak resident memory with the most', byUsers.at(-1)!.peakMb, 'MB', WANTED_MOST_USERS_MB),
     ...bySites.map(row),
     atMost('  the most sites compared with the fewest', dearer(bySites), 'x', DEARER_BY_SITES),
   ];

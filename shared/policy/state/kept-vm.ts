@@ -151,7 +151,7 @@ export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
     memory: vm.memory as KeptVm['memory'],
     left: vm.cameFrom,
     lastMove: vm.lastMove,
-    movesAtMs: vm.movesAtMs,
+    movesAtMs: vm.movesAtMs as number[],
     detachedAtMs: vm.detachedAtMs,
     reason: vm.reason,
     retired: vm.retired,

@@ -121,7 +121,7 @@ export interface Vm {
   /** How its last move ended; null: it has not moved, or the record is older than version 3. */
   lastMove: LastMove | null;
   /** The times at which moves of the last hour were ordered. */
-  movesAtMs: number[];
+  movesAtMs: readonly number[];
   /** Times of detachments by user, so that a late `attached` with an older time does not restore a session. */
   detachedAtMs: Record<string, number>;
   /** The reason of the last evaluation. */

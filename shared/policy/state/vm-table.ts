@@ -9,6 +9,8 @@ import { newSession, whyUnpopulated } from './vm.ts';
 import { newVmContext } from './vm-context.ts';
 
 const HOUR_MS = 3_600_000;
+/** The moves of a VM that has not moved: shared, and replaced by the first move. */
+const NO_MOVES: readonly number[] = [];
 
 /** A retired VM. A new VM of the same name continues its numbering of decisions. */
 interface Departed {
@@ -119,7 +121,7 @@ export class VmTable {
       reason: 'nobody-attached',
       cameFrom: null,
       lastMove: null,
-      movesAtMs: [],
+      movesAtMs: NO_MOVES,
       detachedAtMs: {},
       retired: false,
       changed: false,
@@ -149,7 +151,8 @@ export class VmTable {
     if (known?.weight === weight) return undefined;
     // Ingest refuses such a user with an error. This check bounds the record whoever published the event.
     if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
-    if (known === undefined) vm.sessions.push(newSession(user, weight, atMs));
+    // Most VMs have one user, and a list that has grown by `push` has room for 16 more.
+    if (known === undefined) vm.sessions = [...vm.sessions, newSession(user, weight, atMs)];
     else known.weight = weight;
     delete detachedAtMs[user];
     vm.quietKm = -1;

@@ -38,6 +38,21 @@ export class Values {
     return sum;
   }
 
+  /**
+   * The same for some sites, in their order: a decision between a few of many sites needs no more.
+   * @param out gets the costs
+   */
+  expectedCostsAt(state: number, at: readonly { readonly index: number }[], out: Float64Array): void {
+    const { sites, serve } = this.#world;
+    const row = this.#transitions.cellOf(state) * sites;
+    for (let i = 0; i < at.length; i++) out[i] = serve[row + at[i]!.index]!;
+    this.#transitions.forEachNext(state, (next, probability) => {
+      const costs = this.#costsOf(next);
+      const weight = DISCOUNT * probability;
+      for (let i = 0; i < at.length; i++) out[i]! += weight * costs[at[i]!.index]!;
+    });
+  }
+
   /** Updates the values of all states once, from those of their successors. */
   sweep(): void {
     for (let state = this.#transitions.size - 1; state >= 0; state--) {
