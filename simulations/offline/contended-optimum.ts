@@ -5,7 +5,7 @@ import { type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
 import { arrivalsOf, type Plan, planFollower } from './follow-plan.ts';
 import { type Foresight, foresightBefore, type PlannedRunInput } from './foresight.ts';
-import type { Itinerary } from './itinerary.ts';
+import { type Itinerary, nearestPositionMs } from './itinerary.ts';
 import { Reservations } from './reservations.ts';
 
 /**
@@ -32,11 +32,12 @@ function plansOf({ itineraries, inputFor }: Foresight): ReadonlyMap<string, Plan
     const input = inputFor(itinerary.spec);
     const { releaseMs } = input.settings.move;
     const durationMs = durations(input, itinerary.spec);
-    // From the order to the end of the release.
-    const spanOf = (from: number, to: number, switchMs: number): [number, number] => [
-      switchMs - (durationMs(from, to) - releaseMs),
-      switchMs + releaseMs,
-    ];
+    // From the order, which waits for a position, to the end of the release.
+    const spanOf = (from: number, to: number, switchMs: number): [number, number] => {
+      const takesMs = durationMs(from, to);
+      const beginMs = nearestPositionMs(itinerary, switchMs - (takesMs - releaseMs));
+      return [beginMs, beginMs + takesMs];
+    };
     const { last } = cheapestRoute(itinerary, input, (from, to, arrivedMs, switchMs) => {
       const [beginMs, endMs] = spanOf(from, to, switchMs);
       return beginMs >= arrivedMs && reservations.isFree(from, to, beginMs, endMs);

@@ -184,6 +184,15 @@ export function nextPositionMs({ atMs, user }: Itinerary, instantMs: number): nu
   return atMs[next] ?? Number.POSITIVE_INFINITY;
 }
 
+/** The time of the position that is nearest to an instant, the later one of two that are equally near. */
+export function nearestPositionMs(itinerary: Itinerary, instantMs: number): number {
+  let before = lastAt(itinerary.atMs, instantMs);
+  while (itinerary.user[before] === SILENCE) before--;
+  const beforeMs = itinerary.atMs[before] ?? Number.NEGATIVE_INFINITY;
+  const nextMs = nextPositionMs(itinerary, instantMs);
+  return instantMs - beforeMs < nextMs - instantMs ? beforeMs : nextMs;
+}
+
 /** Index of the last of some ascending times that is at or before an instant; -1 if all are later. */
 function lastAt(atMs: readonly number[], instantMs: number): number {
   let [from, to] = [0, atMs.length];
