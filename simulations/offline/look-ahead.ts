@@ -1,8 +1,9 @@
+import type { RuleInput } from '#shared/policy/rules/published/rule.ts';
 import { type RunResult, run } from '../engine.ts';
 import { cheapestRoute } from './cheapest-route.ts';
 import { arrivalsOf, planFollower } from './follow-plan.ts';
 import { foresightBefore, type PlannedRunInput } from './foresight.ts';
-import { itineraryAhead, itineraryWithin } from './itinerary.ts';
+import { type Itinerary, itineraryAhead, itineraryWithin } from './itinerary.ts';
 
 /** A receding horizon is planned anew after this share of it. */
 const REPLANNED_AFTER = 0.1;
@@ -15,13 +16,13 @@ const REPLANNED_AFTER = 0.1;
  */
 export async function lookAhead(planned: PlannedRunInput, frameS: number): Promise<RunResult> {
   const { foresight, input } = await foresightBefore(planned);
-  const rule = planFollower(`look-ahead(${frameS})`, foresight, ({ sites, nowMs }, itinerary) => {
+  const planOf = ({ sites, nowMs }: RuleInput, itinerary: Itinerary) => {
     const untilMs = nowMs + frameS * 1000;
     const frame = itineraryWithin(itinerary, nowMs, untilMs, sites[0]!.index);
     const { last } = cheapestRoute(frame, foresight.inputFor(itinerary.spec));
     return { untilMs, arrivals: arrivalsOf(last, frame.atMs) };
-  });
-  return run({ ...input, policyOverride: rule });
+  };
+  return run({ ...input, policyOverride: planFollower(`look-ahead(${frameS})`, foresight, planOf, true) });
 }
 
 /**

@@ -36,7 +36,7 @@ describe('the receding horizon', () => {
       }),
       { seed: SEED, numRuns: 100 },
     );
-    expect(decided).toBeGreaterThan(50);
+    expect(decided).toBeGreaterThan(15);
   });
 
   test('values what comes after its end, where a frame ends with nothing', async () => {
