@@ -311,11 +311,8 @@ export class Placement implements Core<PlacementOutput> {
   #onMigration(fact: MigrationFact): void {
     const { vm: id, migration, from, atMs } = fact.data;
     const vm = this.#vmTable.vms.get(id);
-    if (vm?.context.move?.decision !== migration) {
-      // A repeat, or an event of a move that has ended.
-      if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
-      return;
-    }
+    if (!this.#vmTable.hasDecided(id, migration)) this.neverOrdered++;
+    if (vm?.context.move?.decision !== migration) return; // A repeat, or an event of a move that has ended.
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
     if (lesson) this.#lessons.push(lesson);
