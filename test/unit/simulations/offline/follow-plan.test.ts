@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Fact } from '#shared/events/index.ts';
 import { runPolicy } from '#simulations/run-policy.ts';
-import { SEED } from '../../property/seed.ts';
-import { anyTrace, inputOf, movesOf, START_MS } from './made.ts';
+import { SEED } from '../../../property/seed.ts';
+import { anyTrace, inputOf, movesOf, START_MS } from '../made.ts';
 
 /** Time between two positions of a user. */
 const EVERY_MS = 10_000;
