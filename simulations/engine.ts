@@ -189,8 +189,8 @@ class Users {
   }
 
   /** Declares a VM and attaches its users. */
-  declare({ vm: id, home, spec, sessions }: ScenarioVm, atMs: number): void {
-    this.#world.tell({ type: 'vm.declared.v1', data: { vm: id, atMs, home, spec } });
+  declare({ vm: id, home, spec, affinity, sessions }: ScenarioVm, atMs: number): void {
+    this.#world.tell({ type: 'vm.declared.v1', data: { vm: id, atMs, home, spec, ...(affinity && { affinity }) } });
     for (const { user, weight } of sessions) {
       this.#world.tell({ type: 'session.attached.v1', data: { vm: id, user, atMs, weight } });
       const vm = this.#world.placement.vms.get(id)!;

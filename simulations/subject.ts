@@ -13,12 +13,14 @@ import { type SharedTrace, sharedBatches } from './shared-trace.ts';
 
 /** The movements that a simulation plays. */
 export type Subject =
-  /** Recorded positions. Each user gets a VM. There is no randomness. */
+  /** Recorded positions. Each user gets a VM if none is declared. There is no randomness. */
   | {
       readonly kind: 'trace';
       readonly path: string;
       readonly options: TraceOptions;
       readonly sites: readonly SiteSpec[];
+      /** Left out: each user gets one. */
+      readonly vms?: readonly ScenarioVm[];
     }
   /** Generated positions, drawn from the seed. `generator` as {@link generate} takes it. Without sites there is a grid. */
   | { readonly kind: 'generated'; readonly generator: string; readonly sites?: readonly SiteSpec[] }
@@ -62,12 +64,14 @@ export async function playOf(
       return { sites, batches: trace.batches(), origin: { trace: trace.report, vm: PERSONAL_VM } };
     }
     case 'trace': {
-      const { sites, path, options } = subject;
+      const { sites, vms, path, options } = subject;
+      const given = { sites, ...(vms && { vms }) };
+      const declared = vms === undefined && { vm: PERSONAL_VM };
       if (shared !== undefined) {
-        return { sites, batches: sharedBatches(shared), origin: { trace: shared.report, vm: PERSONAL_VM } };
+        return { ...given, batches: sharedBatches(shared), origin: { trace: shared.report, ...declared } };
       }
       const trace = await openTrace(path, options);
-      return { sites, batches: trace.batches(), origin: { trace: trace.report, vm: PERSONAL_VM } };
+      return { ...given, batches: trace.batches(), origin: { trace: trace.report, ...declared } };
     }
   }
 }

@@ -2,7 +2,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Default } from 'typebox/value';
-import { VmSpecInput } from '#shared/config/schema.ts';
+import { AffinityInput, VmSpecInput } from '#shared/config/vm-input.ts';
 import { TagalongError } from '#shared/errors.ts';
 import {
   describeFault,
@@ -118,7 +118,10 @@ function listReader<T>(read: (value: unknown, where: string, nowMs: number) => T
 }
 
 /** The body of `PUT /v1/vms/:vm`. */
-export const VmBody = Type.Object({ home: VmDeclared.properties.home, spec: VmSpecInput }, closed);
+export const VmBody = Type.Object(
+  { home: VmDeclared.properties.home, spec: VmSpecInput, affinity: Type.Optional(AffinityInput) },
+  closed,
+);
 /** The body of `PUT /v1/vms/:vm/sessions/:user`. */
 export const SessionBody = Type.Object({ weight: Type.Optional(SessionAttached.properties.weight) }, closed);
 

@@ -1,5 +1,6 @@
 import type { Config } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
+import type { Affinity } from '#shared/events/index.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import type { Ingest } from './service.ts';
 
@@ -30,8 +31,8 @@ export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log
     }
   };
   let declared = 0;
-  for (const { vm, home, spec, sessions } of vms) {
-    const declaring = ingest.declareVm(vm, home, spec, 'debug');
+  for (const { vm, home, spec, affinity, sessions } of vms) {
+    const declaring = ingest.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined, level: 'debug' });
     if (!(await succeeds(declaring, { vm, home }, 'a VM of the configuration was not declared'))) continue;
     declared++;
     for (const { user, weight } of sessions) {

@@ -14,7 +14,7 @@ import type { Ingest } from './service.ts';
  *   503 while the backlog of the bus is too long.
  * - `POST /v1/interruptions`: `{vm, user, gapMs, atMs?, resets?, lostBytes?}`, a gap in a client's traffic, sent once it ends; in
  *   the same forms, with the same limits and answers, and 404 for an undeclared VM
- * - `PUT /v1/vms/:vm` `{home, spec}`, 400 where there is no such home; `DELETE /v1/vms/:vm`
+ * - `PUT /v1/vms/:vm` `{home, spec, affinity?}`, 400 where there is no such site, or the affinity contradicts itself; `DELETE /v1/vms/:vm`
  * - `PUT /v1/vms/:vm/sessions/:user` `{weight?}`, `DELETE /v1/vms/:vm/sessions/:user`
  * - the location APIs of other standards: `apis/http.ts`
  */
@@ -42,9 +42,9 @@ export function registerIngest(
   });
 
   app.put<{ Params: { vm: string } }>('/v1/vms/:vm', async ({ params: { vm }, body }, reply) => {
-    const { home, spec } = readVm(body);
+    const { home, spec, affinity } = readVm(body);
     try {
-      await ingest.declareVm(vm, home, spec);
+      await ingest.declareVm(vm, home, spec, { affinity });
     } catch (error) {
       // The body names the unknown site, not the path, so 404 would mislead.
       if (!(error instanceof TagalongError) || error.code !== 'SITE_UNKNOWN') throw error;

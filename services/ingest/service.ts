@@ -4,10 +4,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
+import { affinityFaults } from '#shared/config/affinity.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { MAX_USERS_PER_VM } from '#shared/events/bounds.ts';
 import {
+  type Affinity,
   type Data,
   type Event,
   envelop,
@@ -55,6 +57,14 @@ export interface NotTaken {
   readonly why: Implausible | 'unattached';
 }
 
+/** What may be said of a VM beside its home and its figures. */
+export interface DeclareOptions {
+  /** Where it may run and had better run. @default anywhere */
+  readonly affinity?: Affinity | undefined;
+  /** The level of the log line. @default info */
+  readonly level?: 'info' | 'debug';
+}
+
 /** The running ingest. */
 export interface Ingest {
   start(): Promise<void>;
@@ -66,9 +76,10 @@ export interface Ingest {
   waitFor(missing: readonly string[]): void;
   /**
    * Declares a VM, or changes its declaration. A repeated call publishes nothing.
-   * @throws TagalongError SITE_UNKNOWN where the home does not exist, HOME_FIXED where the VM is at another site, QUOTA_EXCEEDED
+   * @throws TagalongError SITE_UNKNOWN where the home or a site of the affinity does not exist, EVENT_INVALID where the affinity
+   *   contradicts itself or the home, HOME_FIXED where the VM is at another site, QUOTA_EXCEEDED
    */
-  declareVm(vm: string, home: string, spec: VmSpec, level?: 'info' | 'debug'): Promise<void>;
+  declareVm(vm: string, home: string, spec: VmSpec, more?: DeclareOptions): Promise<void>;
   /** Retires a VM, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
   /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID, QUOTA_EXCEEDED */
@@ -160,19 +171,29 @@ export function createIngest(options: {
     );
   };
 
-  const declareVm = async (vm: string, home: string, spec: VmSpec, level: 'info' | 'debug' = 'info') => {
-    const data = () => ({ vm, atMs: clock.now(), home, spec });
+  /** @throws TagalongError SITE_UNKNOWN, EVENT_INVALID */
+  const refuseContradictions = async (affinity: Affinity, home: string) => {
+    const [fault] = affinityFaults(affinity, home, await sites.names());
+    if (fault === undefined) return;
+    throw new TagalongError(fault.code ?? 'EVENT_INVALID', `${fault.path.join('.')}: ${fault.message}`);
+  };
+
+  const declareVm = async (vm: string, home: string, spec: VmSpec, more: DeclareOptions = {}) => {
+    const { affinity, level = 'info' } = more;
+    const data = () => ({ vm, atMs: clock.now(), home, spec, ...(affinity && { affinity }) });
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
+    if (affinity !== undefined) await refuseContradictions(affinity, home);
     const at = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     if (!(await isDeclared(vm))) await quotas.oneMoreVm();
+    const value = { home, spec, affinity: affinity ?? null };
     await publishThenStore(
       { store, setAside },
       DECLARED_VM_RECORD,
       vmKey(vm),
-      (present) => (isDeepStrictEqual(present, { home, spec }) ? undefined : { value: { home, spec } }),
+      (present) => (isDeepStrictEqual(present, value) ? undefined : { value }),
       async (revision) => {
         await publishFact({ type: 'vm.declared.v1', data: data() }, revision);
         log[level]({ vm, home }, 'VM declared');
@@ -306,7 +327,7 @@ export function createIngest(options: {
     waitFor(missing) {
       waitsFor = missing;
     },
-    declareVm: (vm, home, spec, level) => take(() => declareVm(vm, home, spec, level)),
+    declareVm: (vm, home, spec, more) => take(() => declareVm(vm, home, spec, more)),
     retireVm: (vm) => take(() => retireVm(vm)),
     attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
     detach: (vm, user) => take(() => detach(vm, user)),

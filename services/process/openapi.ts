@@ -112,7 +112,7 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     body: json(input(VmBody)),
     answers: {
       204: 'Declared',
-      400: 'The home is not a site: SITE_UNKNOWN',
+      400: 'The home, or a site of the affinity, is not a site: SITE_UNKNOWN',
       409: 'The VM already runs at another site: HOME_FIXED',
     },
   },

@@ -1,4 +1,5 @@
 /** Site lists: the sites of simulations and replays, where no heartbeats name them. */
+import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type CsvRecord, csvRecords, isBlank } from './traces/csv-records.ts';
 import { peekText } from './traces/files.ts';
@@ -29,6 +30,11 @@ export const DEFAULT_SITE = {
     { provider: 'b', rateBps: 125_000_000 },
   ],
 } as const;
+
+/** A site of a configuration, which is frozen, as lists have it. */
+export function siteSpec({ site, lat, lon, slots, uplinks }: Config['sites'][number]): SiteSpec {
+  return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
+}
 
 /**
  * Reads a list of sites, which may be gzipped. CSV has the columns site, lat and lon, and optionally slots; other columns are ignored.

@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
 import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts';
+import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest, unknownSite } from './nearest.ts';
 import type { Config, SiteConfig } from './schema.ts';
@@ -110,8 +111,11 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
     vms.map(({ vm }) => vm),
   );
   const known = sites.map(({ site }) => site);
-  for (const [i, { home, sessions }] of vms.entries()) {
+  for (const [i, { home, affinity, sessions }] of vms.entries()) {
     if (!known.includes(home)) yield { path: ['vms', `${i}`, 'home'], message: unknownSite(home, known) };
+    for (const { path, message } of affinityFaults(affinity ?? {}, home, known)) {
+      yield { path: ['vms', `${i}`, ...path], message };
+    }
     const users = sessions.map(({ user }) => user);
     yield* repeats(['vms', `${i}`, 'sessions'], 'user', users);
     if (ingest.pseudonymKey !== undefined) continue;

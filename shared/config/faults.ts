@@ -17,6 +17,8 @@ interface Rule {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Rule>>;
   readonly items?: Rule;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
@@ -71,7 +73,7 @@ function expectation(rule: Rule): string {
     case 'object':
       return `a section with ${Object.keys(rule.properties ?? {}).join(', ')}`;
     case 'array':
-      return 'a list';
+      return rule.minItems === undefined ? 'a list' : `a list of ${rule.minItems} to ${rule.maxItems} entries`;
     case 'boolean':
       return 'true or false';
     case 'string':
@@ -88,7 +90,7 @@ function expectation(rule: Rule): string {
 
 /** Describes the value that was given, without the text of a secret. */
 function finding(rule: Rule, value: unknown): string {
-  if (Array.isArray(value)) return 'is a list';
+  if (Array.isArray(value)) return value.length === 0 ? 'is an empty list' : 'is a list';
   if (typeof value === 'object' && value !== null) return 'is a section';
   if (rule.writeOnly) return typeof value === 'string' ? `has ${value.length} characters` : 'is not a text';
   if (value === null || value === undefined) return 'is empty';

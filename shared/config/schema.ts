@@ -4,10 +4,11 @@
  */
 import Type, { type Static } from 'typebox';
 import { MAX_RATE_BPS, MAX_RTT_MS, MAX_USERS_PER_VM, MAX_VMS_NAMED, MAX_WEIGHT, MIN_WEIGHT } from '../events/bounds.ts';
-import { SiteReported, VmDeclared, VmSpec } from '../events/types.ts';
+import { SiteReported, VmDeclared } from '../events/types.ts';
 import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
 import { DEFAULT_NETWORK } from '../model/network.ts';
 import { amount, closed, count, File, pause, Secret, section, share, time } from './values.ts';
+import { AffinityInput, VmSpecInput } from './vm-input.ts';
 
 const { site: SiteName, lat, lon, slots, uplinks } = SiteReported.properties;
 const Name = VmDeclared.properties.vm;
@@ -311,20 +312,6 @@ const Webhook = Type.Object(
   closed,
 );
 
-/** The figures of a VM as a user gives them. Some have a default. */
-export const VmSpecInput = Type.Object(
-  {
-    ...VmSpec.properties,
-    /** The bytes of the disk to copy; 0 if the sites share storage. @default 0 */
-    diskBytes: Type.Number({ ...VmSpec.properties.diskBytes, default: 0 }),
-    /** The switch-over begins when the rest can be copied within this time. QEMU has the same default. @default 300 */
-    downtimeLimitMs: Type.Number({ ...VmSpec.properties.downtimeLimitMs, default: 300 }),
-    /** The users notice no difference below this round-trip time. @default 10 */
-    targetRttMs: Type.Number({ ...VmSpec.properties.targetRttMs, default: 10 }),
-  },
-  closed,
-);
-
 const Session = Type.Object(
   {
     user: Type.String({ minLength: 1, maxLength: 256 }),
@@ -340,6 +327,8 @@ const Vm = Type.Object(
     /** The site where the VM runs at first. */
     home: SiteName,
     spec: VmSpecInput,
+    /** The sites where it may run, and its preferences among them. Absent: any site. */
+    affinity: Type.Optional(AffinityInput),
     /** Image and processors. Only qemu. @default hypervisor.machine */
     machine: Type.Optional(Machine),
     sessions: Type.Array(Session, { maxItems: MAX_USERS_PER_VM, default: [] }),

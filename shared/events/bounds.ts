@@ -46,6 +46,10 @@ export const MAX_DETACHED_KEPT = 1000;
 export const MAX_MOVES_KEPT = 1000;
 /** The most uplinks of a site, one for each provider. */
 export const MAX_UPLINKS = 64;
+/** The most sites in one list of a VM's declaration. */
+export const MAX_SITES_NAMED = 64;
+/** The largest price of a preference. It exceeds the cost of any usual set of users; a list of allowed sites forbids a site outright. */
+const MAX_PREFERENCE_USER_MS_PER_S = 1e12;
 /** The most VMs that a site can run. */
 const MAX_SLOTS = 1_000_000;
 /** The most VMs that a heartbeat names. */
@@ -99,6 +103,10 @@ export const CostUserMs = Type.Number({ minimum: 0, maximum: MAX_USER_MS });
 export const BenefitUserMs = Type.Number({ minimum: -MAX_USER_MS, maximum: MAX_USER_MS });
 /** The cost of serving users from a site. */
 export const ServingUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_SERVING_USER_MS_PER_S });
+/** The price of a second at a site that a VM does not prefer. */
+export const PreferenceUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_PREFERENCE_USER_MS_PER_S });
+/** Sites in a VM's declaration. */
+export const SiteNames = Type.Array(Name, { minItems: 1, maxItems: MAX_SITES_NAMED });
 /** A count: at most the largest exact integer. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** How many VMs a site can run. */

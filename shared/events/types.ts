@@ -15,8 +15,6 @@ import {
   CostUserMs,
   Count,
   DecisionId,
-  DiskBytes,
-  DowntimeLimitMs,
   DurationMs,
   GapMs,
   Lat,
@@ -28,7 +26,6 @@ import {
   MAX_VMS_NAMED,
   Name,
   PathIds,
-  RamBytes,
   RateBps,
   Reason,
   RttMs,
@@ -37,8 +34,10 @@ import {
   Slots,
   Weight,
   Word,
-  WorkingSetBytes,
 } from './bounds.ts';
+import { Affinity, VmDeclared, VmRetired, VmSpec } from './vm-types.ts';
+
+export { Affinity, VmDeclared, VmRetired, VmSpec };
 
 const closed = { additionalProperties: false } as const;
 /** A user's position, published once for each VM to which the user is attached. */
@@ -89,30 +88,6 @@ export const SessionAttached = Type.Object({ vm: Name, user: Name, atMs: AtMs, w
 
 /** A user no longer uses a VM. */
 export const SessionDetached = Type.Object({ vm: Name, user: Name, atMs: AtMs }, closed);
-
-/** The figures of a VM that the prediction of a move needs. */
-export const VmSpec = Type.Object(
-  {
-    ramBytes: RamBytes,
-    /** The rate at which the guest dirties memory at the start of a pre-copy round, before it writes pages again. */
-    dirtyRateBps: RateBps,
-    /** Writable working set: the most bytes that the guest dirties, however long a pre-copy round takes. */
-    workingSetBytes: WorkingSetBytes,
-    /** The bytes of the disk to copy; 0 if the sites share storage. */
-    diskBytes: DiskBytes,
-    /** The switch-over begins when the rest can be copied within this time. */
-    downtimeLimitMs: DowntimeLimitMs,
-    /** The users of the VM notice no difference below this round-trip time. */
-    targetRttMs: RttMs,
-  },
-  closed,
-);
-
-/** Tagalong manages the VM from now on. The VM runs at `home`. */
-export const VmDeclared = Type.Object({ vm: Name, atMs: AtMs, home: Name, spec: VmSpec }, closed);
-
-/** Tagalong no longer manages the VM. */
-export const VmRetired = Type.Object({ vm: Name, atMs: AtMs }, closed);
 
 /** A site's heartbeat. Two sites have one path for each provider to which both have an uplink. */
 export const SiteReported = Type.Object(
@@ -380,7 +355,6 @@ export const MIGRATION_TYPES = [
   ...TERMINAL_TYPES,
 ] as const;
 
-export type VmSpec = Static<typeof VmSpec>;
 export type Prediction = Static<typeof Prediction>;
 export type Candidate = Static<typeof Candidate>;
 export type Absence = Static<typeof Absence>;

@@ -224,8 +224,9 @@ export class Placement implements Core<PlacementOutput> {
    */
   explain(vmId: string, nowMs: number): Explained {
     const vm = this.#vmTable.known(vmId);
-    const explained = this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason);
-    return { vm: vm.id, home: vm.home.id, ...explained, ...(vm.lastMove && { lastMove: vm.lastMove }) };
+    const { id, affinity, lastMove } = vm;
+    const why = this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason);
+    return { vm: id, home: vm.home.id, ...why, ...(lastMove && { lastMove }), ...(affinity && { affinity }) };
   }
 
   /** Restores a stored VM, before any event of it. */
@@ -255,11 +256,10 @@ export class Placement implements Core<PlacementOutput> {
     const vm = this.#vmTable.apply(fact);
     if (vm === undefined) return;
     this.#markChanged(vm);
-    if (vm.retired) {
-      this.#onRetired(vm);
-    } else if (fact.type === 'session.detached.v1') {
-      this.#evaluate(vm, fact.data.atMs);
-    }
+    if (vm.retired) this.#onRetired(vm);
+    // A declaration may forbid the VM's present home.
+    const isConfined = fact.type === 'vm.declared.v1' && vm.affinity !== null;
+    if (isConfined || fact.type === 'session.detached.v1') this.#evaluate(vm, fact.data.atMs);
   }
 
   /** Ends the life of a VM. Cancels an order that no migrator has accepted; an accepted move is ended by the migrator. */

@@ -57,8 +57,8 @@ export function ingestClient(conductor: Conductor, token: string | undefined): I
     get repeated() {
       return repeated;
     },
-    async declareVm(vm, home, spec) {
-      await send('PUT', `/v1/vms/${encodeURIComponent(vm)}`, { home, spec });
+    async declareVm(vm, home, spec, { affinity } = {}) {
+      await send('PUT', `/v1/vms/${encodeURIComponent(vm)}`, { home, spec, affinity });
     },
     async attach(vm, user, weight) {
       await send('PUT', `/v1/vms/${encodeURIComponent(vm)}/sessions/${encodeURIComponent(user)}`, { weight });

@@ -1,6 +1,6 @@
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
-import type { VmSpec } from '#shared/events/index.ts';
+import type { Affinity, VmSpec } from '#shared/events/index.ts';
 
 /** The input of a run: sites, VMs with their users, and the positions of the users. */
 export interface Scenario {
@@ -26,5 +26,6 @@ export interface ScenarioVm {
   /** The site where it runs. */
   readonly home: string;
   readonly spec: VmSpec;
+  readonly affinity?: Affinity;
   readonly sessions: readonly { readonly user: string; readonly weight: number }[];
 }

@@ -70,6 +70,44 @@ describe('VMs and sessions', () => {
     expect(await published('vm.declared.v1', 'session.attached.v1')).toHaveLength(4);
   });
 
+  test('are refused with an affinity that names unknown sites or contradicts itself, and nothing is published', async () => {
+    const { ask } = await start();
+    const declare = (affinity: object) => ask('PUT', '/v1/vms/v1', { home: 'east', spec, affinity });
+    const refusals = [
+      [
+        { allowed: ['east', 'eastt'] },
+        'SITE_UNKNOWN',
+        'affinity.allowed.1: there is no site "eastt"; did you mean east?',
+      ],
+      [{ preferred: ['nowhere'] }, 'SITE_UNKNOWN', 'affinity.preferred.0: '],
+      [{ preferred: ['east'], avoided: ['east'] }, 'EVENT_INVALID', 'affinity.avoided: '],
+      [{ allowed: [] }, 'EVENT_INVALID', 'affinity.allowed'],
+      [{ allowed: Array.from({ length: 65 }, () => 'east') }, 'EVENT_INVALID', 'affinity.allowed'],
+      [{ forbidden: ['east'] }, 'EVENT_INVALID', 'affinity'],
+    ] as const;
+    for (const [affinity, code, message] of refusals) {
+      const { status, body } = await declare(affinity);
+      expect([status, body.error.code]).toEqual([400, code]);
+      expect(body.error.message).toContain(message);
+    }
+    expect(await published('vm.declared.v1')).toEqual([]);
+  });
+
+  test('are published with their affinity, and anew when it changes', async () => {
+    const { ask } = await start('sites:\n  - { site: west, lat: 0, lon: 0, slots: 1, uplinks: [] }');
+    const affinities = [{ allowed: ['east', 'west'] }, { allowed: ['east', 'west'] }, { avoided: ['west'] }, undefined];
+    for (const affinity of affinities) {
+      expect((await ask('PUT', '/v1/vms/v1', { home: 'east', spec, affinity })).status).toBe(204);
+    }
+    expect(
+      data(await published('vm.declared.v1')).map((declared) => (declared as { affinity?: object }).affinity),
+    ).toEqual([
+      { allowed: ['east', 'west'], preferenceUserMsPerS: 10 },
+      { avoided: ['west'], preferenceUserMsPerS: 10 },
+      undefined,
+    ]);
+  });
+
   test('survive a restart of ingest', async () => {
     const first = await start();
     await twoVmsAndAnn(first.ingest);

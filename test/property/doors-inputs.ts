@@ -72,6 +72,7 @@ const endless = fc
 /** Requests to all paths that change something. */
 export const requests: fc.Arbitrary<HttpRequest> = fc.oneof(
   body('PUT', '/v1/vms/bad', VmBody, { home: 'west' }),
+  body('PUT', '/v1/vms/bad', VmBody, { home: 'west', affinity: { allowed: ['west'], avoided: ['west'] } }),
   body('PUT', '/v1/vms/bad/sessions/mallory', SessionBody),
   body('POST', '/v1/locations', locationBody(false), { user: 'mallory' }),
   body('POST', '/v1/locations', locationBody(false), { user: 'mallory', lat: 42, lon: -71, atMs: undefined }),

@@ -13,7 +13,10 @@ export function addSimulate(program: Command): void {
       '--generate <name>',
       'instead of a trace: random-waypoint, commuters, flash-crowd, ferry or geofences[,key=value...]',
     )
-    .option('--sites <file>', 'CSV with site,lat,lon and perhaps slots, or GeoJSON')
+    .option(
+      '--sites <file>',
+      'CSV with site,lat,lon and perhaps slots, or GeoJSON; without it, sites and VMs of the configuration',
+    )
     .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
     .option('--seed <n>', 'seed of made-up users', seedOption, 1)
     .addOption(

@@ -22,6 +22,7 @@ export function explanationText(
     ['users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
     ['expected stay', duration(expectedStayMs)],
     ...lastMoveFact(explained),
+    ...affinityFacts(explained),
   ];
   const candidates = table(
     [
@@ -62,4 +63,16 @@ function lastMoveFact({ lastMove }: Explained): [string, string][] {
   if (lastMove === undefined) return [];
   const { to, ended, reason, atMs } = lastMove;
   return [['last move', `to ${to}, ${ended}${reason === '' ? '' : ` (${reason})`} at ${instant(atMs)}`]];
+}
+
+/** The sites where the VM is declared to run. */
+function affinityFacts({ affinity }: Explained): [string, string][] {
+  if (affinity === undefined) return [];
+  const lists = (['allowed', 'preferred', 'avoided'] as const).flatMap((list): [string, string][] => {
+    const sites = affinity[list];
+    return sites === undefined ? [] : [[list, sites.join(', ')]];
+  });
+  return affinity.preferred === undefined && affinity.avoided === undefined
+    ? lists
+    : [...lists, ['elsewhere', `costs ${digits(affinity.preferenceUserMsPerS)} user-milliseconds a second more`]];
 }

@@ -10,7 +10,7 @@ import type { Fix } from '#services/replay/traces/fix.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import type { Event } from '#shared/events/index.ts';
+import type { Affinity, Event } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
 import { isEnd } from '#shared/migration/outcome.ts';
 import { openBus, openStore } from '#shared/open.ts';
@@ -116,8 +116,8 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     for (const name of names) children.start(name);
     await settle();
     run.begun?.(progress);
-    for (const { vm, home, spec, sessions } of config.vms) {
-      await client.declareVm(vm, home, spec);
+    for (const { vm, home, spec, affinity, sessions } of config.vms) {
+      await client.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined });
       for (const { user, weight } of sessions) await client.attach(vm, user, weight);
     }
     await settle();

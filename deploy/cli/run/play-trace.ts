@@ -1,5 +1,5 @@
 import { PersonalVms } from '#services/replay/personal-vms.ts';
-import { readSites } from '#services/replay/site-lists.ts';
+import { readSites, siteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import type { Trace } from '#services/replay/traces/trace.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
@@ -41,7 +41,7 @@ export async function playTrace(options: ReplayOptions): Promise<void> {
   const trace = await traceOf(options.trace, options);
   const { startMs, batches } = await begin(trace, options.trace);
   // A configuration that declares VMs also names their users. Without declared VMs, each user gets a personal VM.
-  const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(unfrozen)) : undefined;
+  const personal = config.vms.length === 0 ? new PersonalVms(config.sites.map(siteSpec)) : undefined;
   const title = `${options.trace} (${trace.report.format}) on ${counted(config.sites.length, 'site')}`;
   const decisions = options.decisions === undefined ? undefined : await openDecisions(options.decisions);
   const observe = decisions && ((event: Event) => decisions.write(config.policy.name, event));
@@ -91,10 +91,6 @@ async function configOf(options: ReplayOptions): Promise<Config> {
 /** The port of the configuration file; without a file, the usual port, or any free one where that is taken. */
 async function usualPort({ config: path }: ReplayOptions, { http }: Config): Promise<number> {
   return path === undefined ? portOrAnyFree(http.host, http.port) : http.port;
-}
-
-function unfrozen({ site, lat, lon, slots, uplinks }: Config['sites'][number]) {
-  return { site, lat, lon, slots, uplinks: uplinks.map((uplink) => ({ ...uplink })) };
 }
 
 /** Reads up to the first position: the clock starts at its time. */

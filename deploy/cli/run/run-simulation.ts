@@ -1,11 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readSites } from '#services/replay/site-lists.ts';
+import { readSites, siteSpec } from '#services/replay/site-lists.ts';
 import { lossWords, placeHint, samplingWords } from '#services/replay/traces/words.ts';
 import { DEFAULT_CONFIG, loadConfig } from '#shared/config/load.ts';
+import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { counted, duration } from '#shared/format.ts';
 import { IS_CHECKOUT, VERSION } from '#shared/version.ts';
 import { checkPolicy } from '#simulations/run-policy.ts';
+import type { ScenarioVm } from '#simulations/scenarios/scenario.ts';
 import { type Comparison, type Simulated, simulate } from '#simulations/simulate.ts';
 import { totalOf } from '#simulations/statistics.ts';
 import type { Subject } from '#simulations/subject.ts';
@@ -37,7 +39,7 @@ export async function runSimulation(options: SimulateOptions): Promise<void> {
   for (const name of policies) checkPolicy(name, config);
   if (json === '-' && csv === '-')
     throw new TagalongError('USAGE', '--json and --csv: both name standard output; give one of them a file');
-  const subject = await subjectOf(options);
+  const subject = await subjectOf(options, config);
   // Opens the output files before the run: a result that cannot be written need not be computed.
   const jsonFile = await fileFor('--json', json);
   const csvFile = await fileFor('--csv', csv);
@@ -89,7 +91,7 @@ function quoted(argument: string): string {
   return /^[\w.,:=/@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
-async function subjectOf(options: SimulateOptions): Promise<Subject> {
+async function subjectOf(options: SimulateOptions, config: Config): Promise<Subject> {
   const { trace, generate: generator, sites, seeds } = options;
   if (generator !== undefined) {
     if (trace !== undefined) {
@@ -98,8 +100,9 @@ async function subjectOf(options: SimulateOptions): Promise<Subject> {
     return { kind: 'generated', generator, ...(sites !== undefined && { sites: await readSites(sites) }) };
   }
   if (trace === undefined && sites === undefined) return { kind: 'scenario' };
-  if (trace === undefined || sites === undefined) {
-    throw new TagalongError('USAGE', '--trace and --sites go together; with neither the shipped scenario is simulated');
+  if (trace === undefined || (sites === undefined && config.sites.length === 0)) {
+    const next = 'or --config has the sites; with neither the shipped scenario is simulated';
+    throw new TagalongError('USAGE', `--trace and --sites go together, ${next}`);
   }
   if (seeds !== undefined) {
     throw new TagalongError(
@@ -107,7 +110,10 @@ async function subjectOf(options: SimulateOptions): Promise<Subject> {
       '--seeds: a recorded trace is the same for every seed; use --generate instead of --trace',
     );
   }
-  return { kind: 'trace', path: trace, options: traceOptionsOf(options), sites: await readSites(sites) };
+  const recorded = { kind: 'trace', path: trace, options: traceOptionsOf(options) } as const;
+  if (sites !== undefined) return { ...recorded, sites: await readSites(sites) };
+  const vms = config.vms as readonly ScenarioVm[];
+  return { ...recorded, sites: config.sites.map(siteSpec), ...(vms.length > 0 && { vms }) };
 }
 
 function summaryLine({ trace, runs, seeds }: Comparison, tookMs: number): string {

@@ -15,13 +15,14 @@
  *   accepts it.
  * - **cooling**: a move has ended; no other move for `coolingMs`.
  * - **backing-off**: a move has failed; no other move for a time that doubles with each failure in a row.
- * - **evacuating**: the home cannot be used; any site that passes the filters is better.
+ * - **evacuating**: the VM has to leave its home; any site that passes the filters is better.
  *
  * There are no `after` timers: they would be lost on restore (statelyai/xstate#5331), and a simulation could not share
  * them. Deadlines are event-time values in the context; the caller sends `evaluated` when one has passed.
  */
 import { setup } from 'xstate';
-import type { Choice, Evaluation } from '../evaluate/evaluator.ts';
+import type { Evaluation } from '../evaluate/evaluator.ts';
+import type { Choice } from '../evaluate/weighed.ts';
 import type { DecisionSource, MoveUnderWay, VmContext, VmState } from '../state/vm-context.ts';
 
 /** The events of the machine: the result of an evaluation (`evaluated`), an operator's order, and facts of the VM's migration. */

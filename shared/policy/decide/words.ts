@@ -1,14 +1,24 @@
 /** Explains why a VM stays or moves, in one sentence for readers who do not know the policy's terms. */
-import type { Candidate, Explanation } from '../../events/index.ts';
+import type { Affinity, Candidate, Explanation } from '../../events/index.ts';
 import { counted, digits, duration, instant } from '../../format.ts';
 import type { FilterName } from '../evaluate/filters.ts';
 import type { LastMove } from '../state/state.ts';
 
 /** The answer to `GET /v1/vms/:vm/explanation`. */
-export type Explained = Explanation & { readonly vm: string; readonly home: string; readonly lastMove?: LastMove };
+export type Explained = Explanation & {
+  readonly vm: string;
+  readonly home: string;
+  readonly lastMove?: LastMove;
+  /** The declared restrictions of its sites; absent: none. */
+  readonly affinity?: Affinity;
+};
 
 /** The words for a refusal, and for what ends it, by filter. */
 const REFUSALS: Readonly<Record<FilterName, readonly [why: string, until: string]>> = {
+  'not-allowed': [
+    'the VM is not allowed to run there',
+    'its declaration allows the site; waiting does not help',
+  ],
   draining: ['it is draining', 'an operator ends the drain (tagalong drain SITE --off)'],
   silent: ['it has sent no heartbeat for too long', 'it sends heartbeats again'],
   full: ['it is full', 'a VM leaves it'],
@@ -34,6 +44,13 @@ const UNPOPULATED: Readonly<Record<string, string>> = {
   'no-position': 'none of its users has reported a position yet',
   'users-left': 'all of its users have left',
   'users-silent': 'none of its users has reported a position for too long',
+};
+
+/** The words for why a VM must leave its home, by reason. */
+const LEAVES: Readonly<Record<string, string>> = {
+  'home-draining': 'which is draining',
+  'home-silent': 'which is silent',
+  'home-not-allowed': 'where it is not allowed to run',
 };
 
 /** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
@@ -65,7 +82,7 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     case 'backing-off':
       return `${vm} stays at ${home}: its last move failed${ending(explained)}. The next attempt follows when policy.backOffMs has passed, and later after each further failure.`;
     case 'evacuating':
-      return `${vm} must leave ${home}, which is draining or silent. It leaves as soon as a site can accept it.`;
+      return `${vm} must leave ${home}, ${Object.hasOwn(LEAVES, reason) ? LEAVES[reason] : 'which is draining or silent'}. It leaves as soon as a site can accept it.`;
   }
   if (best === undefined) return `${vm} stays at ${home}: no site serves its ${counted(sessions, 'user')} better.`;
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
@@ -112,12 +129,13 @@ function left({ reason, absence }: Explained): string {
   return reason === 'users-left' && absence !== undefined ? `, the last one at ${instant(absence.sinceMs)}` : '';
 }
 
-/** The site that serves best; undefined if that is the home. */
+/** The site that serves best, among those where the VM may run if one of them is better; undefined if that is the home. */
 function betterThanHome({ home, homeServingUserMsPerS, candidates }: Explained): Candidate | undefined {
   const others = candidates.filter(
     ({ site, servingUserMsPerS }) => site !== home && servingUserMsPerS < homeServingUserMsPerS,
   );
-  return others.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS)[0];
+  others.sort((a, b) => a.servingUserMsPerS - b.servingUserMsPerS);
+  return others.find(({ rejected }) => rejected !== 'not-allowed') ?? others[0];
 }
 
 function gain({ homeServingUserMsPerS }: Explained, { servingUserMsPerS }: Candidate): string {

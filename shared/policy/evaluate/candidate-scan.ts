@@ -1,10 +1,12 @@
 /** Scans one VM: the positions of its users, the sites near them, and the cost of serving the users from each site. */
+import type { Affinity } from '../../events/index.ts';
 import { lonScale, unitVector } from '../../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../../model/network.ts';
 import { activeUntilMs, presentUntilMs } from '../state/presence.ts';
 import { RTT_HOLDS_MS } from '../state/rtts.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
+import { isAllowed, preferenceUserMsPerS } from './affinity.ts';
 
 /** Nearest sites searched for each user; the union over the users is the set of candidates. */
 const NEIGHBOURS = 6;
@@ -16,7 +18,7 @@ const ANYWHERE_KM = 1e6;
 
 /** The scan of one VM at one instant. The object is reused: the next scan overwrites the results of the last one. */
 export class CandidateScan {
-  /** The VM's home first, then the sites near its users. */
+  /** The VM's home first, then the sites near its users and those that its declaration names. */
   readonly candidates: Site[] = [];
   /** The cost of serving from each candidate, in user-milliseconds a second. */
   readonly serving: number[] = [];
@@ -46,6 +48,9 @@ export class CandidateScan {
   readonly #order: number[] = [];
   #targetRttMs = 0;
   #nowMs = 0;
+  #affinity: Affinity | null = null;
+  /** The only sites that can become candidates; undefined: all. */
+  #allowed: readonly string[] | undefined;
 
   constructor(sites: SiteTable, network: NetworkModel, sessionTimeoutMs: number) {
     this.#sites = sites;
@@ -53,8 +58,11 @@ export class CandidateScan {
     this.#sessionTimeoutMs = sessionTimeoutMs;
   }
 
-  /** Scans a VM, without changes to it. */
-  scan(vm: Vm, nowMs: number): void {
+  /**
+   * Scans a VM, without changes to it.
+   * @param everywhere true: near sites where the VM may not run are candidates, too, so that an explanation can show them
+   */
+  scan(vm: Vm, nowMs: number, everywhere = false): void {
     this.candidates.length = 0;
     this.serving.length = 0;
     this.active.length = 0;
@@ -66,11 +74,14 @@ export class CandidateScan {
     this.restingSinceMs = -1;
     this.#targetRttMs = vm.spec.targetRttMs;
     this.#nowMs = nowMs;
+    this.#affinity = vm.affinity;
+    this.#allowed = everywhere ? undefined : vm.affinity?.allowed;
     this.candidates.push(vm.home);
     for (const session of vm.sessions) {
       const { track, presence } = session;
       if (track.atMs >= 0 && nowMs < activeUntilMs(presence, track.atMs, this.#sessionTimeoutMs)) this.#visit(session);
     }
+    if (vm.affinity !== null) this.#addNamed(vm.affinity);
     for (const site of this.candidates) this.serving.push(this.servingFrom(site));
   }
 
@@ -86,7 +97,10 @@ export class CandidateScan {
     });
   }
 
-  /** Sum over the active users of weight × excess round-trip time, in user-milliseconds a second. */
+  /**
+   * Sum over the active users of weight × excess round-trip time, and what the declaration adds for the site, in user-milliseconds a
+   * second.
+   */
   servingFrom(site: Site): number {
     // A removed destination serves nobody. One without a heartbeat is assumed to serve as the home does.
     if (site.index < 0) return site.removedAtMs >= 0 ? Number.POSITIVE_INFINITY : (this.serving[0] ?? 0);
@@ -105,7 +119,7 @@ export class CandidateScan {
             );
       if (rttMs > this.#targetRttMs) sum += session.weight * (rttMs - this.#targetRttMs);
     }
-    return sum;
+    return this.#affinity === null ? sum : sum + preferenceUserMsPerS(this.#affinity, site.id);
   }
 
   /** Index of the candidate that serves best; 0, the home, if none serves better. */
@@ -164,6 +178,17 @@ export class CandidateScan {
     this.presentUntilMs = Math.max(this.presentUntilMs, presentUntilMs(session, this.#sessionTimeoutMs));
     for (let i = 0; i < count; i++) {
       const site = this.#sites.list[this.#found[i]!]!;
+      if (this.#allowed !== undefined && !this.#allowed.includes(site.id)) continue;
+      if (!this.candidates.includes(site)) this.candidates.push(site);
+    }
+  }
+
+  /** Allowed and preferred sites are candidates however far they are from the users: there are not many, and no others may do. */
+  #addNamed(affinity: Affinity): void {
+    const { allowed = [], preferred = [] } = affinity;
+    for (const name of [...allowed, ...preferred]) {
+      const site = this.#sites.get(name);
+      if (site === undefined || site.index < 0 || !isAllowed(affinity, name)) continue;
       if (!this.candidates.includes(site)) this.candidates.push(site);
     }
   }

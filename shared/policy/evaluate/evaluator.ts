@@ -7,36 +7,25 @@
  * each remains the same, another evaluation would come to the same result.
  */
 import type { PolicyConfig } from '../../config/schema.ts';
-import type { Candidate, Prediction } from '../../events/index.ts';
+import type { Candidate } from '../../events/index.ts';
 import { unitVector } from '../../geo/distance.ts';
-import type { PredictedMove } from '../../model/move-model.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
-import { benefitUserMs, type Circumstances, expectedDwellMs, type Option, type Policy } from '../rules/policies.ts';
+import { type Circumstances, expectedDwellMs, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
 import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
-import type { Pair, Session, Site, Vm } from '../state/state.ts';
+import type { Session, Site, Vm } from '../state/state.ts';
 import { whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
+import { isAllowed } from './affinity.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
 import { ABOUT_DESTINATION, type FilterSettings, isSilent, refusal } from './filters.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
-
-/** A site that passed all filters, with the prediction of a move there. */
-export interface Choice {
-  readonly from: string;
-  readonly site: string;
-  readonly reason: string;
-  readonly prediction: Prediction;
-  /** The prediction before the pair's correction. */
-  readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
-  /** Ids of the paths that the move would use. */
-  readonly paths: readonly string[];
-}
+import { type Choice, choiceOf, predictionOf, type Weighed } from './weighed.ts';
 
 /** The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses. `reason` is published. */
 export type Advice =
@@ -44,10 +33,14 @@ export type Advice =
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
 
+/** Why a VM has to leave its home: the site drains or is silent, or the VM may not run there any more. */
+export type HomeLost = 'not-allowed' | 'draining' | 'silent';
+
 /** The result of evaluating a VM at one instant. */
 export interface Evaluation {
   readonly populated: boolean;
-  readonly homeLost: 'draining' | 'silent' | null;
+  /** Why the VM has to leave its home. */
+  readonly homeLost: HomeLost | null;
   readonly advice: Advice;
   /** The site to evacuate to; computed only if the home is lost. */
   readonly refuge: Choice | undefined;
@@ -104,7 +97,7 @@ export class VmEvaluator {
       scan.scan(vm, nowMs);
       scan.anchor(vm);
     }
-    const homeLost = this.#homeLost(vm.home, nowMs);
+    const homeLost = this.#homeLost(vm, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
     if (scan.active.length === 0) {
       vm.quietKm = -1;
@@ -143,7 +136,7 @@ export class VmEvaluator {
    */
   candidates(vm: Vm, nowMs: number): EvaluationSummary {
     const scan = this.#scan;
-    scan.scan(vm, nowMs);
+    scan.scan(vm, nowMs, true);
     const list = scan.candidates.map((site, i): Candidate => {
       const servingUserMsPerS = scan.serving[i]!;
       const gain = scan.serving[0]! - servingUserMsPerS;
@@ -178,7 +171,8 @@ export class VmEvaluator {
     return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
   }
 
-  #homeLost(home: Site, nowMs: number): Evaluation['homeLost'] {
+  #homeLost({ home, affinity }: Vm, nowMs: number): HomeLost | null {
+    if (!isAllowed(affinity, home.id)) return 'not-allowed';
     if (home.draining) return 'draining';
     return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
   }
@@ -307,7 +301,7 @@ export class VmEvaluator {
   }
 
   /** Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. */
-  #refuge(vm: Vm, nowMs: number, homeLost: 'draining' | 'silent'): Choice | undefined {
+  #refuge(vm: Vm, nowMs: number, homeLost: HomeLost): Choice | undefined {
     const scan = this.#scan;
     const probe = new Float64Array(3);
     const found = new Int32Array(REFUGES);
@@ -360,33 +354,4 @@ export function reasonOf({ homeLost, advice }: Evaluation): string {
   if (homeLost !== null) return `home-${homeLost}`;
   const { kind, reason } = advice;
   return kind === 'blocked' && ABOUT_DESTINATION.has(reason) ? `better-site-${reason}` : reason;
-}
-
-/** A candidate with the prediction and the price of a move there. */
-interface Weighed {
-  readonly pair: Pair;
-  readonly raw: PredictedMove;
-  readonly option: Option;
-}
-
-function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
-  return {
-    durationMs: option.durationMs,
-    interruptionMs: raw.interruptionMs * pair.correction.interruption,
-    bytes: raw.bytes,
-    costUserMs: option.costUserMs,
-    benefitUserMs: benefitUserMs(option, circumstances),
-  };
-}
-
-function choiceOf(weighed: Weighed, circumstances: Circumstances, reason: string): Choice {
-  const { pair, raw } = weighed;
-  return {
-    from: pair.from.id,
-    site: pair.to.id,
-    reason,
-    paths: pair.paths.map((path) => path.id),
-    raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
-    prediction: predictionOf(weighed, circumstances),
-  };
 }

@@ -8,6 +8,7 @@ import { MAX_MOVES_KEPT } from '../../events/bounds.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Site, Vm } from '../state/state.ts';
+import { isAllowed } from './affinity.ts';
 
 /** A move that the filters check. */
 export interface Proposal {
@@ -37,6 +38,7 @@ const RETRY_MS = 30_000;
 
 /** Each returns true where it refuses the site. */
 const FILTERS = {
+  'not-allowed': ({ vm, pair }) => !isAllowed(vm.affinity, pair.to.id),
   draining: ({ pair }) => pair.to.draining,
   silent: ({ pair, nowMs }, { siteSilentMs }) => isSilent(pair.to, nowMs, siteSilentMs),
   full: ({ pair }) => freeSlots(pair.to) <= 0,
@@ -64,7 +66,12 @@ const ONLY_FOR_COMFORT: ReadonlySet<string> = new Set<FilterName>([
   'automation-paused',
 ]);
 /** Filters about the destination. As reasons of a VM they get the prefix `better-site-`: without it they would describe its home. */
-export const ABOUT_DESTINATION: ReadonlySet<string> = new Set<FilterName>(['draining', 'silent', 'full']);
+export const ABOUT_DESTINATION: ReadonlySet<string> = new Set<FilterName>([
+  'not-allowed',
+  'draining',
+  'silent',
+  'full',
+]);
 const ALWAYS = Object.entries<Filter>(FILTERS).map(([name, refuses]) => ({ name, refuses }));
 const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
 

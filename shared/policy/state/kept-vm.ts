@@ -82,11 +82,25 @@ const KeptMove = Type.Object(
   closed,
 );
 
+const KeptSites = Type.Optional(Type.Array(Name));
+const KeptAffinity = Type.Object(
+  {
+    allowed: KeptSites,
+    preferred: KeptSites,
+    avoided: KeptSites,
+    preferenceUserMsPerS: Amount,
+    apart: Type.Optional(Name),
+    group: Type.Optional(Type.Object({ lead: Name, apartUserMsPerS: Amount }, closed)),
+  },
+  closed,
+);
+
 const KeptVm = Type.Object(
   {
     id: Name,
     spec: StoredSpec,
     declaredAtMs: Ms,
+    affinity: orNull(KeptAffinity),
     home: Name,
     state: oneOf(VM_STATES),
     mind: Type.Object(
@@ -126,9 +140,9 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 3,
+  version: 4,
   schema: KeptVm,
-  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2 },
+  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2, 3: fromVersion3 },
 });
 
 /** Converts a VM to its stored shape. @param sites the table to which the VM's indices refer */
@@ -137,6 +151,7 @@ export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
     id: vm.id,
     spec: vm.spec,
     declaredAtMs: vm.declaredAtMs,
+    affinity: vm.affinity,
     home: vm.home.id,
     state: vm.state,
     mind: vm.context as KeptVm['mind'],
@@ -188,6 +203,7 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     id: kept.id,
     spec: kept.spec,
     declaredAtMs: kept.declaredAtMs,
+    affinity: kept.affinity,
     home: sites.named(kept.home),
     state: kept.state,
     context: kept.mind,
@@ -287,6 +303,11 @@ function fromVersion1(old: Old): unknown {
 function fromVersion2(old: Old): unknown {
   const sessions = old.sessions.map((session: Old) => ({ ...session, ...newReporting() }));
   return { ...old, sessions, lastMove: null };
+}
+
+/** Version 3 had no declaration of where a VM may run. */
+function fromVersion3(old: Old): unknown {
+  return { ...old, affinity: null };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

@@ -2,7 +2,7 @@
  * The state in memory: sites, VMs and sessions. A site refers to its VMs, and a VM to its home. `kept-vm.ts` declares the stored
  * shape of a VM. Times (`…AtMs`, `…SinceMs`) are ms since the epoch.
  */
-import type { Data, VmSpec } from '../../events/index.ts';
+import type { Affinity, Data, VmSpec } from '../../events/index.ts';
 import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
@@ -98,6 +98,8 @@ export interface Vm {
   readonly id: string;
   spec: VmSpec;
   declaredAtMs: number;
+  /** Where it may run and had better run; null: anywhere. */
+  affinity: Affinity | null;
   home: Site;
   state: VmState;
   context: VmContext;

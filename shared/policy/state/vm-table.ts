@@ -90,13 +90,14 @@ export class VmTable {
     vm.home.homes.add(vm);
   }
 
-  #declare({ vm: id, atMs, home, spec }: Data<'vm.declared.v1'>): Vm | undefined {
+  #declare({ vm: id, atMs, home, spec, affinity }: Data<'vm.declared.v1'>): Vm | undefined {
     const known = this.vms.get(id);
     if (known !== undefined) {
       // The home stays: this table knows the present site better than the sender of a repeated declaration.
       if (atMs <= known.declaredAtMs) return undefined;
       known.declaredAtMs = atMs;
       known.spec = spec;
+      known.affinity = affinity ?? null;
       known.quietKm = -1;
       return known;
     }
@@ -106,6 +107,7 @@ export class VmTable {
       id,
       spec,
       declaredAtMs: atMs,
+      affinity: affinity ?? null,
       home: this.#sites.named(home),
       state: 'idle',
       context: newVmContext(id, departed?.seq ?? 0),

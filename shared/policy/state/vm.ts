@@ -23,7 +23,7 @@ export function forgetPlaces(vms: Iterable<Vm>): void {
   }
 }
 
-/** Deletes the data about users and past moves of a retired VM. Its record stays, for the number of its last decision. */
+/** Deletes the data about users, past moves and places of a retired VM. Its record stays, for the number of its last decision. */
 export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.dwellTimes = newDwellTimes(priorStayMs);
   vm.detachedAtMs = {};
@@ -31,6 +31,7 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.memory = null;
   vm.cameFrom = null;
   vm.lastMove = null;
+  vm.affinity = null;
 }
 
 /** When the first active session falls silent; Infinity if none is active. */

@@ -197,6 +197,18 @@ describe('refusals', () => {
         `${twoSites}vms:\n  - { vm: v1, home: north, spec: ${spec} }`,
         ':6: vms.0.home: there is no site "north"; give the name',
       ],
+      ...[
+        ['allowed: [east, wst]', 'allowed.1: there is no site "wst"; did you mean west?'],
+        ['avoided: [north]', 'avoided.0: there is no site "north"; give the name'],
+        ['allowed: []', 'allowed: is an empty list; give a list of 1 to 64 entries'],
+        ['allowed: [west]', 'allowed: leaves out the home, east; add it, or give another home'],
+        ['preferred: [west], avoided: [east, west]', 'avoided: names west, which is preferred; give it in one list'],
+        ['allowed: [east], preferred: [west]', 'preferred: names west, which is not allowed; allow it too'],
+        ['preferenceUserMsPerS: -1', 'preferenceUserMsPerS: is -1; give a number from 0'],
+      ].map(([affinity, message]) => [
+        `${twoSites}vms:\n  - { vm: v1, home: east, spec: ${spec}, affinity: { ${affinity} } }`,
+        `:6: vms.0.affinity.${message}`,
+      ]),
       [
         `${twoSites}vms:\n  - { vm: v1, home: east, spec: ${spec} }\n  - vm: v1\n    home: east\n    spec: ${spec}`,
         ':7: vms.1.vm: repeats vms.0; give each once',

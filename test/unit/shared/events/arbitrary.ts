@@ -44,7 +44,10 @@ export function fitting(schema: Schema): fc.Arbitrary<unknown> {
         .map((number) => number + 0);
     }
     case 'array':
-      return fc.array(fitting(schema.items ?? {}), { maxLength: Math.min(4, schema.maxItems ?? 4) });
+      return fc.array(fitting(schema.items ?? {}), {
+        minLength: schema.minItems ?? 0,
+        maxLength: Math.min(4, schema.maxItems ?? 4),
+      });
     case 'object':
       return object(schema);
     default:

@@ -3,7 +3,7 @@
 import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
-import type { Data, Fact, VmSpec } from '#shared/events/index.ts';
+import type { Affinity, Data, Fact, VmSpec } from '#shared/events/index.ts';
 import type { Faults } from '#shared/hypervisor/simulated/faults.ts';
 import { createWorld, type World } from '#simulations/world.ts';
 
@@ -32,7 +32,7 @@ export interface Line {
   readonly clock: VirtualClock;
   readonly facts: Fact[];
   site(i: number, more?: Partial<Data<'site.reported.v1'>>): void;
-  vm(vm: string, home: string, spec?: VmSpec): void;
+  vm(vm: string, home: string, spec?: VmSpec, affinity?: Partial<Affinity>): void;
   attach(vm: string, user: string): void;
   fix(vm: string, user: string, place: number): void;
   /** Orders a move as an operator; the decision takes effect at once. */
@@ -58,7 +58,11 @@ export function line(sites: number, config = configWith(), faults?: Faults): Lin
     facts,
     site: (i, more) =>
       world.tell({ type: 'site.reported.v1', data: { ...where(i), atMs: now(), vms: [], draining: false, ...more } }),
-    vm: (vm, home, spec = SPEC) => world.tell({ type: 'vm.declared.v1', data: { vm, atMs: now(), home, spec } }),
+    vm: (vm, home, spec = SPEC, affinity) =>
+      world.tell({
+        type: 'vm.declared.v1',
+        data: { vm, atMs: now(), home, spec, ...(affinity && { affinity: { preferenceUserMsPerS: 10, ...affinity } }) },
+      }),
     attach: (vm, user) => world.tell({ type: 'session.attached.v1', data: { vm, user, atMs: now(), weight: 1 } }),
     fix: (vm, user, place) => world.locate({ vm, user, atMs: now(), ...positionAt(place) }),
     order(vm, to) {

@@ -105,8 +105,23 @@ describe('why a VM stays or goes', () => {
       'desk stays at west: its last move has only just ended. It can move again when policy.coolingMs has passed.',
     ],
     [
+      { state: 'drifting', candidates: refused('not-allowed') },
+      `desk stays at west: ${better}, but the VM is not allowed to run there. It can move there when its declaration allows the site; waiting does not help.`,
+    ],
+    [
+      {
+        state: 'drifting',
+        candidates: [{ site: 'north', servingUserMsPerS: 1, rejected: 'not-allowed' }, ...EXPLAINED.candidates],
+      },
+      `desk is still at west: ${better}; it moves as soon as this has lasted long enough to be worth the move.`,
+    ],
+    [
       { state: 'backing-off' },
       'desk stays at west: its last move failed. The next attempt follows when policy.backOffMs has passed, and later after each further failure.',
+    ],
+    [
+      { state: 'evacuating', reason: 'home-not-allowed' },
+      'desk must leave west, where it is not allowed to run. It leaves as soon as a site can accept it.',
     ],
     [
       { state: 'evacuating' },
@@ -126,6 +141,15 @@ describe('why a VM stays or goes', () => {
     expect(text).toMatch(/^east +4\.50 +12\.3 s +87 ms +112 +2500 +path-busy$/m);
     expect(text).toMatch(/^west \(home\)$/m);
     expect(text).toMatch(/^users +2; the oldest position is 20\.0 s old$/m);
+  });
+
+  test('what is declared of sites is told', () => {
+    const affinity = { allowed: ['west', 'east'], preferred: ['east'], preferenceUserMsPerS: 12 };
+    const text = explanationText({ ...EXPLAINED, affinity }, undefined, 80);
+    expect(text).toMatch(/^allowed +west, east$/m);
+    expect(text).toMatch(/^preferred +east$/m);
+    expect(text).toMatch(/^elsewhere +costs 12\.0 user-milliseconds a second more$/m);
+    expect(explanationText(EXPLAINED, undefined, 80)).not.toMatch(/^(allowed|elsewhere)/m);
   });
 
   test('fits a terminal of 80 columns', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Data, SCHEMAS } from '#shared/events/types.ts';
+import type { Affinity } from '#shared/events/index.ts';
+import { Affinity as AffinitySchema, type Data, SCHEMAS } from '#shared/events/types.ts';
 import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import type { Vm } from '#shared/policy/state/state.ts';
 import { configWith, type Line, line, positionAt, UPLINKS } from '../world.ts';
@@ -35,11 +36,12 @@ test('a process that knows the sites in another order continues with the same ev
 });
 
 /** The member of a VM for each member of its declaration. */
-const DECLARED: { [K in keyof Data<'vm.declared.v1'>]: (vm: Vm) => Data<'vm.declared.v1'>[K] } = {
+const DECLARED: { [K in keyof Data<'vm.declared.v1'>]-?: (vm: Vm) => Data<'vm.declared.v1'>[K] } = {
   vm: ({ id }) => id,
   atMs: ({ declaredAtMs }) => declaredAtMs,
   home: ({ home }) => home.id,
   spec: ({ spec }) => spec,
+  affinity: ({ affinity }) => affinity ?? undefined,
 };
 
 test('a stored VM keeps every member of its declaration', () => {
@@ -47,7 +49,20 @@ test('a stored VM keeps every member of its declaration', () => {
   const spec = Object.fromEntries(
     Object.keys(SCHEMAS['vm.declared.v1'].properties.spec.properties).map((key, i) => [key, i + 1]),
   );
-  const data = { vm: 'v', atMs: world.placement.nextWakeMs() ?? 1, home: 's0', spec } as Data<'vm.declared.v1'>;
+  const affinity: Required<Affinity> = {
+    allowed: ['s0', 's1'],
+    preferred: ['s1'],
+    avoided: ['s0'],
+    preferenceUserMsPerS: 7,
+  };
+  expect(Object.keys(affinity)).toEqual(Object.keys(AffinitySchema.properties));
+  const data = {
+    vm: 'v',
+    atMs: world.placement.nextWakeMs() ?? 1,
+    home: 's0',
+    spec,
+    affinity,
+  } as Data<'vm.declared.v1'>;
   world.placement.apply({ type: 'vm.declared.v1', data }, data.atMs);
   const { sites, vms } = world.placement;
   const revived = reviveVm(JSON.parse(JSON.stringify(keepVm(vms.get('v')!, sites))) as KeptVm, sites);

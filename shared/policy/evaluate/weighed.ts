@@ -1,0 +1,47 @@
+import type { Prediction } from '../../events/index.ts';
+import type { PredictedMove } from '../../model/move-model.ts';
+import { benefitUserMs, type Circumstances, type Option } from '../rules/policies.ts';
+import type { Pair } from '../state/state.ts';
+
+/** A site that passed all filters, with the prediction of a move there. */
+export interface Choice {
+  readonly from: string;
+  readonly site: string;
+  readonly reason: string;
+  readonly prediction: Prediction;
+  /** The prediction before the pair's correction. */
+  readonly raw: Pick<Prediction, 'durationMs' | 'interruptionMs'>;
+  /** Ids of the paths that the move would use. */
+  readonly paths: readonly string[];
+}
+
+/** A candidate with the prediction and the price of a move there. */
+export interface Weighed {
+  readonly pair: Pair;
+  readonly raw: PredictedMove;
+  readonly option: Option;
+}
+
+/** The prediction of the move, as it is published. */
+export function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
+  return {
+    durationMs: option.durationMs,
+    interruptionMs: raw.interruptionMs * pair.correction.interruption,
+    bytes: raw.bytes,
+    costUserMs: option.costUserMs,
+    benefitUserMs: benefitUserMs(option, circumstances),
+  };
+}
+
+/** The site of a weighed move, chosen. @param reason as it is published */
+export function choiceOf(weighed: Weighed, circumstances: Circumstances, reason: string): Choice {
+  const { pair, raw } = weighed;
+  return {
+    from: pair.from.id,
+    site: pair.to.id,
+    reason,
+    paths: pair.paths.map((path) => path.id),
+    raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
+    prediction: predictionOf(weighed, circumstances),
+  };
+}
