@@ -13,4 +13,30 @@ export interface PlacementOutput {
 }
 
 /** The output if nothing has changed. */
-export const NO_OUTPUT: PlacementOutput = { vms: [], lessons: [], decisions: [] };
+const NO_OUTPUT: PlacementOutput = { vms: [], lessons: [], decisions: [] };
+
+/** Collects the output of a core between two calls of `drain`. */
+export class CollectedOutput {
+  readonly lessons: Lesson[] = [];
+  readonly decisions: Data<'placement.decided.v1'>[] = [];
+  #changed: Vm[] = [];
+
+  /** Adds a VM that has changed. */
+  change(vm: Vm): void {
+    if (vm.changed) return;
+    vm.changed = true;
+    this.#changed.push(vm);
+  }
+
+  /** Everything since the last call. */
+  drain(): PlacementOutput {
+    const vms = this.#changed;
+    if (vms.length === 0) return NO_OUTPUT;
+    for (const vm of vms) vm.changed = false;
+    this.#changed = [];
+    // Usually there are neither lessons nor decisions: then no array is allocated.
+    const lessons = this.lessons.length > 0 ? this.lessons.splice(0) : NO_OUTPUT.lessons;
+    const decisions = this.decisions.length > 0 ? this.decisions.splice(0) : NO_OUTPUT.decisions;
+    return { vms, lessons, decisions };
+  }
+}

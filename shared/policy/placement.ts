@@ -26,13 +26,13 @@ import { type Explained, refusalEnd, refusalWords } from './decide/words.ts';
 import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
-import { NO_OUTPUT, type PlacementOutput } from './output.ts';
+import { CollectedOutput, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, hasCooldowns, policyFor } from './rules/named.ts';
 import type { PlacementSettings } from './settings.ts';
 import { updateMotion } from './state/motion.ts';
 import { saysMore, updateReporting } from './state/presence.ts';
 import { updateRtts } from './state/rtts.ts';
-import { type Lesson, SiteTable } from './state/sites.ts';
+import { SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
 import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
 import type { VmState } from './state/vm-context.ts';
@@ -56,9 +56,7 @@ export class Placement implements Core<PlacementOutput> {
   readonly #vmTable: VmTable;
   readonly #agenda = new Agenda<Vm>();
   readonly #outcomes = new Outcomes();
-  #decided: Data<'placement.decided.v1'>[] = [];
-  #changed: Vm[] = [];
-  #lessons: Lesson[] = [];
+  readonly #output = new CollectedOutput();
   #nextSiteCheckMs = 0;
   /** Number of migration events ignored since the start because no decision of this core ordered the migration. */
   neverOrdered = 0;
@@ -86,14 +84,7 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Everything that changed since the last call. A VM with a new decision is always among the changed VMs. */
   drain(): PlacementOutput {
-    const vms = this.#changed;
-    if (vms.length === 0) return NO_OUTPUT;
-    for (const vm of vms) vm.changed = false;
-    this.#changed = [];
-    // Usually there are neither lessons nor decisions: then no array is allocated.
-    const lessons = this.#lessons.length > 0 ? this.#lessons.splice(0) : NO_OUTPUT.lessons;
-    const decisions = this.#decided.length > 0 ? this.#decided.splice(0) : NO_OUTPUT.decisions;
-    return { vms, lessons, decisions };
+    return this.#output.drain();
   }
 
   /** When `advance` has to be called next, in ms since the epoch; undefined: not before the next fact. */
@@ -159,7 +150,7 @@ export class Placement implements Core<PlacementOutput> {
     }
     if (fault !== undefined) {
       // `checkTrack` has counted the contradiction: after a few that agree, the new positions replace the track.
-      if (fault === 'teleport') this.#markChanged(vm);
+      if (fault === 'teleport') this.#output.change(vm);
       return fault;
     }
     // A deadline before this event is handled first, with the state of that time, even if the timer is late.
@@ -169,7 +160,7 @@ export class Placement implements Core<PlacementOutput> {
     const turned = updateMotion(session.motion, fix) || saysOther;
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
-    this.#markChanged(vm);
+    this.#output.change(vm);
     if (!turned && session.active && fix.rtts === undefined && this.#isWithinQuietRadius(vm, session)) return 'quiet';
     this.#evaluate(vm, fix.atMs);
     return 'looked';
@@ -255,7 +246,7 @@ export class Placement implements Core<PlacementOutput> {
   #onEnrolment(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
     const vm = this.#vmTable.apply(fact);
     if (vm === undefined) return;
-    this.#markChanged(vm);
+    this.#output.change(vm);
     if (vm.retired) this.#onRetired(vm);
     // A declaration may forbid the VM's present home.
     const isConfined = fact.type === 'vm.declared.v1' && vm.affinity !== null;
@@ -315,7 +306,7 @@ export class Placement implements Core<PlacementOutput> {
     if (vm?.context.move?.decision !== migration) return; // A repeat, or an event of a move that has ended.
     vm.nowMs = Math.max(vm.nowMs, atMs);
     const lesson = applyMigrationFact(fact, vm, this.#vmTable, this.sites);
-    if (lesson) this.#lessons.push(lesson);
+    if (lesson) this.#output.lessons.push(lesson);
     const event = machineEvent(fact, vm);
     this.#send(vm, event);
     if (fact.type === 'migration.accepted.v1') return;
@@ -349,7 +340,7 @@ export class Placement implements Core<PlacementOutput> {
   #evaluate(vm: Vm, earliestMs: number): void {
     const atMs = Math.max(vm.nowMs, earliestMs);
     vm.nowMs = atMs;
-    this.#markChanged(vm);
+    this.#output.change(vm);
     if (vm.home.index < 0) {
       // The home's first heartbeat has not arrived (it comes on another partition), or the site was removed.
       vm.reason = 'home-unknown';
@@ -374,14 +365,14 @@ export class Placement implements Core<PlacementOutput> {
     for (const { params } of actions) this.#decide(vm, params, context.seq, event.atMs);
     vm.state = state;
     vm.context = context;
-    this.#markChanged(vm);
+    this.#output.change(vm);
     return state !== before;
   }
 
   /** Collects a decision. Called while the VM is still in the state in which it decided. */
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
     const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
-    this.#decided.push(decisionEvent(vm, params, seq, atMs, why));
+    this.#output.decisions.push(decisionEvent(vm, params, seq, atMs, why));
     const { choice } = params;
     if (choice === undefined) return;
     vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];
@@ -401,11 +392,5 @@ export class Placement implements Core<PlacementOutput> {
     const nextMs = dueMs(vm, this.#settings.policy);
     // An earlier deadline stays, and finds nothing due. This is cheaper than a change of the agenda at every evaluation.
     if (nextMs < vm.wakeAtMs || vm.wakeAtMs <= vm.nowMs) this.#agenda.set(vm, nextMs);
-  }
-
-  #markChanged(vm: Vm): void {
-    if (vm.changed) return;
-    vm.changed = true;
-    this.#changed.push(vm);
   }
 }

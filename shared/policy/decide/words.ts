@@ -15,10 +15,7 @@ export type Explained = Explanation & {
 
 /** The words for a refusal, and for what ends it, by filter. */
 const REFUSALS: Readonly<Record<FilterName, readonly [why: string, until: string]>> = {
-  'not-allowed': [
-    'the VM is not allowed to run there',
-    'its declaration allows the site; waiting does not help',
-  ],
+  'not-allowed': ['the VM is not allowed to run there', 'its declaration allows the site; waiting does not help'],
   draining: ['it is draining', 'an operator ends the drain (tagalong drain SITE --off)'],
   silent: ['it has sent no heartbeat for too long', 'it sends heartbeats again'],
   full: ['it is full', 'a VM leaves it'],
