@@ -18,7 +18,7 @@ interface Leg {
   /** Index of the nearest site. */
   near: number;
   weight: number;
-  /** Until when the user is present if no other position comes; Infinity: until the next one. */
+  /** Until when the user is present without another position; Infinity: until the next one. */
   presentUntilMs: number;
 }
 

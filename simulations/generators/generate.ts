@@ -24,7 +24,7 @@ const GRID = { sites: 100, spacingM: 1000 };
 /** These parameters are whole numbers. */
 const COUNTS = ['users', 'steps', 'sites', 'passengers', 'lines', 'trips'];
 const START_MS = Date.UTC(2026, 0, 1);
-/** Positions in a batch: a step of a million users in one would be larger than all else. */
+/** A batch has so many positions at most: one batch for a step of a million users would be larger than all other data. */
 const MOST_AT_ONCE = 4096;
 
 /** The names that `--generate` takes. */
@@ -109,7 +109,7 @@ function* fixesOf(
     yield names.flatMap((user, i) => eventsOf(user, generator.events(parameters, area, random, i), area)).sort(byTime);
     return;
   }
-  // Of each user, x and y by step: 16 bytes a position, where an object takes 72.
+  // For each user, x and y by step. That takes 16 bytes a position; an object takes 72.
   const walks = names.map((_, user) => packed(generator.walk(parameters, area, random, user)));
   for (let step = 0; step < steps!; step++) {
     const atMs = START_MS + Math.round(step * stepS! * 1000);
@@ -132,7 +132,7 @@ function packed(walk: readonly Place[]): Float64Array {
 
 const byTime = (a: Fix, b: Fix) => a.atMs - b.atMs;
 
-/** One user's events as positions, no two at one instant. */
+/** The events of one user as positions, no two at the same instant. */
 function eventsOf(user: string, events: readonly PresenceEvent[], area: Area): Fix[] {
   let lastMs = 0;
   return events.map(({ atS, place, presence }) => {

@@ -28,9 +28,9 @@ export interface PresenceEvent {
   readonly presence: Presence;
 }
 
-/** A model of people who report only when something happens. */
+/** A mobility model whose users report only events. */
 export interface EventGenerator {
   readonly defaults: Parameters & Common;
-  /** The next user's reports in order of time, within `steps` × `stepS`. */
+  /** Draws the reports of the next user, in order of time, within `steps` × `stepS`. */
   events(parameters: Parameters, area: Area, random: Random, user: number): readonly PresenceEvent[];
 }

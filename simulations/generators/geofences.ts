@@ -10,10 +10,10 @@ const HOUR_S = 3600;
 const DAY_S = 24 * HOUR_S;
 
 /**
- * Users of a source that reports events only: home, work and back as {@link commuters}, and trips in the evening to places drawn anew,
- * where they stay for a time drawn from an exponential distribution. They report where a trip begins and ends, and where they enter and
- * leave a geofence on the way; nothing in between. Geofences lie on a grid of their own and do not overlap; a report of one has its
- * centre, as the geofencing APIs have it. Our own combination.
+ * Users travel to work and back as {@link commuters}. In the evening they make trips to random places, and stay there for a time drawn
+ * from an exponential distribution. They report events only: the beginning and the end of a trip, and each geofence on the way that they
+ * enter or leave. Geofences lie on a grid of their own and do not overlap. The position of such a report is the centre of the geofence, as
+ * in the geofencing APIs. This is our own combination.
  */
 export const geofences: EventGenerator = {
   defaults: {
@@ -67,7 +67,7 @@ function legsOf(parameters: Parameters, area: Area, random: Random): Leg[] {
   return legs;
 }
 
-/** Entering and leaving the geofences on the way, in order, without those around its ends. */
+/** The reports of geofences on a trip, in order. It leaves out the geofences that contain one of the ends of the trip. */
 function crossings({ from, to, departsS, arrivesS }: Leg, { fenceEveryM, fenceM }: Parameters): PresenceEvent[] {
   const lengthM = Math.hypot(to.x - from.x, to.y - from.y);
   if (lengthM === 0) return [];

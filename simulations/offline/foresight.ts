@@ -11,19 +11,20 @@ export interface Foresight {
   readonly inputFor: (spec: Itinerary['spec']) => PlannerInput;
 }
 
-/** A run of a planner. Planners that run after each other on the same positions share what they foresee. */
+/** The input of a run with a planner. */
 export interface PlannedRunInput extends RunInput {
+  /** Holds the foresight for all planners that run on the same positions, once the first one has computed it. */
   readonly shared?: { foresight?: Foresight };
 }
 
-/** The foresight of a run, computed unless an earlier run has. It then reads the trace to its end. */
+/** The foresight of a run. It is computed if no earlier run has shared it; that reads the trace to its end. */
 export async function foresightOf({ shared, ...input }: PlannedRunInput): Promise<Foresight> {
   const foresight = shared?.foresight ?? (await foresee(input));
   if (shared) shared.foresight = foresight;
   return foresight;
 }
 
-/** The same for a policy that plays the trace after that. @returns also the input to play */
+/** The foresight for a policy that plays the trace afterwards. @returns also the input, whose trace can still be played */
 export async function foresightBefore(input: PlannedRunInput): Promise<{ foresight: Foresight; input: RunInput }> {
   if (input.shared?.foresight) return { foresight: input.shared.foresight, input };
   const again = { ...input, batches: await readAll(input.batches) };

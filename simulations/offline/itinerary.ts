@@ -24,7 +24,7 @@ export interface Itinerary {
   readonly user: readonly number[];
   /** Of each position: until when the user is present there. */
   readonly untilMs: readonly number[];
-  /** The same, if the user reported nothing more; Infinity: for ever. */
+  /** Of each position: until when the user would be present without another report; Infinity: for ever. */
   readonly unheardUntilMs: readonly number[];
   /** Of each position: its number in `places`. */
   readonly place: readonly number[];
@@ -46,7 +46,7 @@ export class ItineraryRecorder {
   readonly #users = new Map<string, KnownUser[]>();
   readonly #silentMs: number;
 
-  /** @param silentMs a user without a position for so long counts as gone, unless the last one said otherwise */
+  /** @param silentMs a user without a position for so long counts as gone, unless the presence of the last position says otherwise */
   constructor(silentMs: number) {
     this.#silentMs = silentMs;
   }

@@ -17,7 +17,7 @@ interface Present {
   near: number;
   /** The sites nearest to the user, by index; empty until they are looked up. */
   neighbours: Int32Array;
-  /** The array for the first neighbours, which is reused. */
+  /** The array of the first neighbours. All positions of the user reuse it. */
   readonly few: Int32Array;
   /** Serving the user from any other site costs at least so much. */
   beyondUserMsPerS: number;

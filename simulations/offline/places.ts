@@ -1,12 +1,12 @@
-/** The positions of an itinerary with the sites around them, looked up once for all routes that are planned along it. */
+/** The positions of an itinerary, and the sites near them. All planners of the itinerary share one search for these sites. */
 import { type Position, unitVector } from '#shared/geo/distance.ts';
 import type { SiteIndex } from '#shared/geo/site-index.ts';
 
-/** The number of neighbours that are stored: they suffice for most legs. */
+/** So many neighbours of each position are stored. They suffice for most legs. */
 export const NEIGHBOURS = 6;
 const NOT_LOOKED_UP = -1;
 
-/** Positions by number, in the order in which they were added. In columns: there are as many as the trace has positions. */
+/** Positions, numbered in the order in which they are added. It stores columns, because a trace has many positions. */
 export class Places {
   readonly #lat: number[] = [];
   readonly #lon: number[] = [];
@@ -41,8 +41,8 @@ export class Places {
   /**
    * Writes the sites nearest to a position, nearest first.
    * @param index the sites of the run, the same at each call
-   * @param found gets the indexes of the sites: {@link NEIGHBOURS} or more, or all sites
-   * @returns the distance in km of the last one
+   * @param found receives the indexes of the sites; its length is at least {@link NEIGHBOURS}, or the number of all sites
+   * @returns the distance of the last of these sites, in km
    */
   neighbours(place: number, index: SiteIndex, probe: Float64Array, found: Int32Array): number {
     if (found.length > NEIGHBOURS) return this.#search(place, index, probe, found);
