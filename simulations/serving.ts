@@ -37,7 +37,7 @@ export interface Stay {
 /** What `Serving` stores about one VM. */
 export interface Account {
   readonly vm: Vm;
-  /** One for each user. This list and the next are replaced when they grow: `push` would reserve room for 16 more. */
+  /** One for each user. This list and the next grow by `concat`: `push` would reserve room for 16 more. */
   legs: readonly Leg[];
   /** In order of time: the past stays that a late position can still make count, then the present stay. */
   stays: readonly Stay[];
@@ -109,7 +109,7 @@ export class Serving {
     let leg = legOf(legs, user);
     if (leg === undefined) {
       leg = { user, atMs, lat, lon, near, weight, presentUntilMs };
-      account.legs = [...legs, leg];
+      account.legs = legs.concat(leg);
       return;
     }
     this.#close(account, leg, Math.min(atMs, leg.presentUntilMs));
@@ -135,7 +135,7 @@ export class Serving {
   #begin(account: Account, site: Site, fromMs: number): void {
     const before = account.stays.at(-1);
     const stay: Stay = { vm: account.vm, site, fromMs, toMs: Number.POSITIVE_INFINITY, userMs: 0 };
-    account.stays = [...account.stays, stay];
+    account.stays = account.stays.concat(stay);
     this.#options.watcher?.stayBegan(stay, before);
   }
 

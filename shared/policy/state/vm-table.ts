@@ -153,8 +153,8 @@ export class VmTable {
     if (known?.weight === weight) return undefined;
     // Ingest refuses such a user with an error. This check bounds the record whoever published the event.
     if (known === undefined && vm.sessions.length >= MAX_USERS_PER_VM) return undefined;
-    // Most VMs have one user, and a list that has grown by `push` has room for 16 more.
-    if (known === undefined) vm.sessions = [...vm.sessions, newSession(user, weight, atMs)];
+    // Most VMs have one user. `push` and spreading would reserve room for 16 more.
+    if (known === undefined) vm.sessions = vm.sessions.concat(newSession(user, weight, atMs));
     else known.weight = weight;
     delete detachedAtMs[user];
     vm.quietKm = -1;
