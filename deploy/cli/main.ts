@@ -20,6 +20,7 @@ import { addSimulate } from './commands/simulate.ts';
 import { addSite } from './commands/site.ts';
 import { addStart } from './commands/start.ts';
 import { addStatus } from './commands/status.ts';
+import { addStays } from './commands/stays.ts';
 import { addTestBed } from './commands/testbed.ts';
 import { addUp } from './commands/up.ts';
 import { failureOf } from './output/failure.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   addRecord,
   addSimulate,
   addStatus,
+  addStays,
   addExplain,
   addMigrate,
   addDrain,

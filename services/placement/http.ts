@@ -10,6 +10,7 @@ const isSiteName = Compile(Name as TSchema);
 /**
  * The routes of placement:
  * - `GET /v1/status`: all sites and VMs
+ * - `GET /v1/stays`: how long users stay at each site, where they come from, where they go
  * - `GET /v1/vms/:vm/explanation`: why it is where it is
  * - `POST /v1/vms/:vm/moves` with `{"to": SITE}`: moves it, past the policy but not past the filters
  * - `PUT /v1/automation` with `{"paused": true}`: VMs move only where their home is lost or an operator says so
@@ -17,6 +18,7 @@ const isSiteName = Compile(Name as TSchema);
 export function registerPlacement({ app, health }: HttpSurface, placement: PlacementService): void {
   health('placement', () => placement.ready());
   app.get('/v1/status', async () => placement.status());
+  app.get('/v1/stays', async () => ({ sites: placement.stays() }));
   app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', async ({ params }) => placement.explain(params.vm));
   app.post<{ Params: { vm: string }; Body: unknown }>('/v1/vms/:vm/moves', async ({ params, body }, reply) => {
     const to = (body as { to?: unknown } | null)?.to;

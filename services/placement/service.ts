@@ -16,6 +16,7 @@ import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import type { Placement } from '#shared/policy/placement.ts';
+import type { SiteStays } from '#shared/policy/state/forecast.ts';
 import { type KeptVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
@@ -55,6 +56,8 @@ export interface PlacementService {
    * @throws TagalongError STORE_CONFLICT, STORE_RECORD_UNREADABLE
    */
   pause(paused: boolean): Promise<void>;
+  /** How long users stay at each site, where they come from and where they go: learned from the users of all placements. */
+  stays(): SiteStays[];
   /** The sites, and the VMs that this process holds. */
   status(): PlacementStatus;
   /** How many of the VMs that this process holds are in each state; states without a VM are missing. */
@@ -86,7 +89,7 @@ export interface PlacementOptions {
  * Makes a placement service. It does nothing until `start`.
  *
  * It owns the VMs of the partitions that the bus assigns to group `placement`, and receives heartbeats and all moves in group
- * `placement-sites`. It writes `placement/vm/<partition>/<VM>`, `placement/pair/<pair of sites>` and `placement/automation`.
+ * `placement-sites`. It writes `placement/vm/<partition>/<VM>`, `placement/pair/<pair of sites>`, `placement/stays/<partition>` and `placement/automation`.
  * It is ready while the state of its partitions is loaded and the last change was written.
  */
 export function createPlacement(options: PlacementOptions): PlacementService {
@@ -124,6 +127,7 @@ export function createPlacement(options: PlacementOptions): PlacementService {
       await service.work((core) => core.pause(paused, service.nowMs()));
       log.info({ paused }, 'automatic moves');
     },
+    stays: () => service.core.forecast.summary(service.nowMs()),
     status: () => statusOf(service.core, { held: [...service.held], of: partitions }),
     states: () => countStates(service.core),
     stranded: () => [...service.core.vms.values()].filter(({ home }) => home.index < 0).length,

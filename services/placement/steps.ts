@@ -14,6 +14,7 @@ import {
 import type { Log } from '#shared/log.ts';
 import type { PlacementOutput } from '#shared/policy/output.ts';
 import { Placement } from '#shared/policy/placement.ts';
+import type { Forecast } from '#shared/policy/state/forecast.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import { type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { RecentMap, RecentSet } from '#shared/recent.ts';
@@ -26,9 +27,10 @@ import type { Assignment, Changes, Steps, Written } from '../runtime/steps.ts';
 import { loadAutomation } from './automation.ts';
 import { addLessons, type Corrections, loadCorrections } from './corrections.ts';
 import type { Quarantine } from './quarantine.ts';
+import { addStays, loadForecast } from './stays.ts';
 
-/** The events of all VMs, from which each placement knows the moves that the others order. */
-export const BROADCAST_TYPES: readonly EventType[] = ['placement.decided.v1', ...TERMINAL_TYPES];
+/** The events of all VMs, from which each placement knows the moves that the others order, and how long users stay. */
+export const BROADCAST_TYPES: readonly EventType[] = ['placement.decided.v1', 'stays.counted.v1', ...TERMINAL_TYPES];
 
 /** Begins the keys of VM records; `<partition>/<VM>` follows. */
 export const VM_PREFIX = 'placement/vm/';
@@ -46,9 +48,10 @@ const MIN_CONTEXTS = 50_000;
 const MIN_ENDED_MOVES = 4_096;
 
 /** A core that knows no site and no VM. */
-export function newCore({ network, move, policy, limits, hypervisor, ingest }: Config): Placement {
+export function newCore({ network, move, policy, limits, hypervisor, ingest }: Config, forecast?: Forecast): Placement {
   const postCopy = hypervisor.kind === 'qemu' && hypervisor.postCopy;
-  return new Placement({ network, move: { ...move, postCopy }, policy, limits, plausibility: ingest.plausibility });
+  const settings = { network, move: { ...move, postCopy }, policy, limits, plausibility: ingest.plausibility };
+  return new Placement(settings, undefined, forecast);
 }
 
 /** Writes the corrections of pairs of sites into a core. */
@@ -103,9 +106,12 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
     const paused = await this.automation.read();
     const kept = await this.#options.outbox.load(mine.map((partition) => `${partition}/`));
     const remote = await this.#readRemoteContexts(mine);
+    const forecast = await loadForecast(this.#options.store, this.#options.setAside);
     return (present) => {
       const nowMs = Math.round(this.#options.clock.now());
-      const core = newCore(this.#options.config);
+      // What the others published meanwhile.
+      forecast.takeWaiting(present.forecast);
+      const core = newCore(this.#options.config, forecast);
       for (const [outcome, n] of present.counts) core.counts.set(outcome, n);
       core.neverOrdered = present.neverOrdered;
       // The sites first: an evaluation needs all of them.
@@ -148,17 +154,22 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
   }
 
   onBroadcast(event: Event, core: Placement, nowMs: number): void {
-    if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1') core.apply(event, nowMs);
-    else if ('vm' in event.data && !core.vms.has(event.data.vm) && this.#remoteMoves.onEvent(event)) {
+    if (event.type === 'site.reported.v1' || event.type === 'site.removed.v1' || event.type === 'stays.counted.v1') {
+      core.apply(event, nowMs);
+    } else if ('vm' in event.data && !core.vms.has(event.data.vm) && this.#remoteMoves.onEvent(event)) {
       this.corrections.expireBy(nowMs + CORRECTION_WRITTEN_MS);
     }
   }
 
-  async toChanges({ vms, lessons, decisions }: PlacementOutput, core: Placement): Promise<Changes<KeptVm>> {
+  async toChanges({ vms, lessons, stays, decisions }: PlacementOutput, core: Placement): Promise<Changes<KeptVm>> {
     if (lessons.length > 0) {
       // Before the VMs: a crash in between brings the lessons again, and repeats are recognized.
       applyCorrections(core, await addLessons(this.#options.store, lessons, this.#options.setAside));
     }
+    // Before the VMs, too: until a VM has another stay, its record has the last ones.
+    const { partitions } = this.#options.config.bus;
+    const counted =
+      stays.length === 0 ? [] : await addStays(this.#options.store, stays, partitions, this.#options.setAside);
     const events = decisions.map((data) => {
       const causedby = this.#contexts.get(data.vm);
       const traceparent = traceparentOf(traceOf(data.decision, data.atMs));
@@ -166,13 +177,12 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
       return envelop({ type: 'placement.decided.v1', data }, data.decision, SOURCE, context);
     });
     const eventsOf = Map.groupBy(events, ({ partitionkey }) => partitionkey);
-    const { partitions } = this.#options.config.bus;
     const records = vms.map((vm) => ({
       key: keyOf(vm.id, partitions),
       value: keepVm(vm, core.sites),
       events: eventsOf.get(vm.id) ?? [],
     }));
-    return { records };
+    return { records, events: counted };
   }
 
   async onWritten({ output, refusals }: Written<PlacementOutput, KeptVm>, core: Placement): Promise<void> {

@@ -135,6 +135,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     answers: { 200: { says: 'The sites and VMs', as: Anything } },
   },
   {
+    ...{ method: 'get', path: '/v1/stays', tag: 'sites' },
+    summary: 'How long users stay at each site, where they come from and where they go',
+    answers: { 200: { says: 'The sites, with stays learned from all users', as: Anything } },
+  },
+  {
     ...{ method: 'get', path: '/v1/vms/:vm/explanation', tag: 'VMs' },
     summary: 'Explain why a VM is at its site',
     answers: { 200: { says: 'The candidates, with costs and filters', as: Anything } },

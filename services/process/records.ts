@@ -9,6 +9,7 @@ import { SESSIONS_RECORD } from '../ingest/attachments.ts';
 import { DECLARED_VM_RECORD } from '../ingest/vm-record.ts';
 import { AUTOMATION_RECORD } from '../placement/automation.ts';
 import { CORRECTION_RECORD } from '../placement/corrections.ts';
+import { STAYS_RECORD } from '../placement/stays.ts';
 import { INSTALLATION_RECORD } from '../runtime/installation.ts';
 import { DRAIN_RECORD, PLACE_RECORD } from '../sites/place-records.ts';
 import { DECLARED_SITE_RECORD } from '../sites/records.ts';
@@ -17,6 +18,7 @@ import { DECLARED_SITE_RECORD } from '../sites/records.ts';
 export const STORE_KINDS: readonly AnyKind[] = [
   VM_RECORD,
   CORRECTION_RECORD,
+  STAYS_RECORD,
   AUTOMATION_RECORD,
   MIGRATION_RECORD,
   DRAIN_RECORD,

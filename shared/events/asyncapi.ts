@@ -115,6 +115,13 @@ const EVENTS: Record<EventType, Described> = {
     senders: ['migrator'],
     receivers: ['placement', ...OBSERVERS],
   },
+  'stays.counted.v1': {
+    title: 'Stays counted',
+    summary:
+      'How long users stayed at sites: what the VMs of one partition showed in one period. Names no user. From it each placement forecasts stays.',
+    senders: ['placement'],
+    receivers: ['placement', 'monitor'],
+  },
   'event.rejected.v1': {
     title: 'Event rejected',
     summary: 'A dead letter: an event that a consumer refused at every attempt, with the reason.',

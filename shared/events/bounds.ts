@@ -56,6 +56,10 @@ const MAX_SLOTS = 1_000_000;
 export const MAX_VMS_NAMED = 100_000;
 /** The most sites that an explanation names, the best ones first. This keeps the event small. */
 export const MAX_CANDIDATES = 128;
+/** The most counts of stays in one event. Of more, the least are left out. */
+export const MAX_STAY_COUNTS = 2048;
+/** Number of bins for the length of stays (`shared/policy/state/stay-curve.ts`). */
+export const STAY_BINS = 28;
 /** The longest gap in a client's traffic: after ten minutes every program has given up. */
 const MAX_GAP_MS = 600_000;
 /** The longest reason in words: a few sentences. */

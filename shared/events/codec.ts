@@ -36,9 +36,14 @@ const validators = Object.fromEntries(
   EVENT_TYPES.map((type) => [type, Compile(SCHEMAS[type] as TSchema)]),
 ) as unknown as Record<EventType, Validator>;
 
-/** The partition key of a fact: its VM, or its site for events about a site. Events with the same key keep their order. */
+/**
+ * The partition key of a fact: its VM, or its site for events about a site, or the partition that it is about. Events with the same
+ * key keep their order.
+ */
 export function keyOf(fact: Fact): string {
-  return 'site' in fact.data ? fact.data.site : fact.data.vm;
+  const { data } = fact;
+  if ('site' in data) return data.site;
+  return 'vm' in data ? data.vm : `partition-${data.partition}`;
 }
 
 /**

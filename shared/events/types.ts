@@ -22,6 +22,7 @@ import {
   Lon,
   MAX_CANDIDATES,
   MAX_RTTS,
+  MAX_STAY_COUNTS,
   MAX_UPLINKS,
   MAX_VMS_NAMED,
   Name,
@@ -32,6 +33,7 @@ import {
   SentBytes,
   ServingUserMsPerS,
   Slots,
+  STAY_BINS,
   Weight,
   Word,
 } from './bounds.ts';
@@ -312,6 +314,31 @@ export const EventRejected = Type.Object(
   closed,
 );
 
+/** How long users stayed at sites: what one placement learned of the VMs of one partition in one period (`shared/policy/state/forecast.ts`). */
+export const StaysCounted = Type.Object(
+  {
+    partition: Count,
+    /** Number of the period since the epoch. */
+    period: Count,
+    /** When the period was over. */
+    atMs: AtMs,
+    /** So many stays at a site, by the site before (left out: none is known) and the bin of their length. */
+    counts: Type.Array(
+      Type.Object(
+        {
+          site: Name,
+          from: Type.Optional(Name),
+          bin: Type.Integer({ minimum: 0, maximum: STAY_BINS - 1 }),
+          stays: Count,
+        },
+        closed,
+      ),
+      { maxItems: MAX_STAY_COUNTS },
+    ),
+  },
+  closed,
+);
+
 /** Every event type with its schema. A type ends in its version; a changed meaning gets a new version. */
 export const SCHEMAS = {
   'location.reported.v1': LocationReported,
@@ -331,6 +358,7 @@ export const SCHEMAS = {
   'migration.failed.v1': MigrationFailed,
   'migration.cancelled.v1': MigrationCancelled,
   'event.rejected.v1': EventRejected,
+  'stays.counted.v1': StaysCounted,
 } as const;
 
 /** The name of an event type, version included. */

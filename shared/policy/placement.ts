@@ -8,7 +8,6 @@
 import type { Core } from '../core.ts';
 import type { Data, Explanation, Fact, FactOf } from '../events/index.ts';
 import { notAhead } from '../events/not-ahead.ts';
-import { nearKm2 } from '../geo/distance.ts';
 import { advanceTrack, checkPosition, checkTrack } from '../geo/plausibility.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
@@ -29,6 +28,8 @@ import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { CollectedOutput, type PlacementOutput } from './output.ts';
 import { type AnyPolicy, hasCooldowns, policyFor } from './rules/named.ts';
 import type { PlacementSettings } from './settings.ts';
+import { EndedStays } from './state/ended-stays.ts';
+import { Forecast } from './state/forecast.ts';
 import { updateMotion } from './state/motion.ts';
 import { saysMore, updateReporting } from './state/presence.ts';
 import { updateRtts } from './state/rtts.ts';
@@ -50,6 +51,9 @@ export class Placement implements Core<PlacementOutput> {
   readonly policy: AnyPolicy;
   /** True: no VM moves to a better site. Evacuations and operators' orders continue. */
   paused = false;
+  /** How long users stay where, learned from all of them. */
+  readonly forecast: Forecast;
+  readonly #ended = new EndedStays();
   readonly #settings: PlacementSettings;
   readonly #step: Stepper<VmMachine>;
   readonly #evaluator: VmEvaluator;
@@ -62,20 +66,19 @@ export class Placement implements Core<PlacementOutput> {
   neverOrdered = 0;
 
   /** @param override the policy to use instead of the one that the settings name */
-  constructor(settings: PlacementSettings, override?: AnyPolicy) {
-    const { policy, network } = settings;
+  constructor(settings: PlacementSettings, override?: AnyPolicy, forecast = new Forecast()) {
+    this.forecast = forecast;
+    const { policy, network, limits } = settings;
     this.#settings = settings;
     this.policy = override ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
-    const machine = vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 });
-    this.#step = stepper(machine);
+    this.#step = stepper(vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 }));
     // Published policies run as they were published, without our cooldowns and budgets.
     const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
-    const { limits } = settings;
-    const isPaused = () => this.paused;
-    const filterSettings = { sites: this.sites, limits, siteSilentMs: policy.siteSilentMs, isPaused, ...bounds };
-    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, filterSettings);
+    const filterSettings = { ...policy, ...bounds, sites: this.sites, limits, isPaused: () => this.paused };
+    const stays = { forecast, ended: this.#ended };
+    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, filterSettings, stays);
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -84,18 +87,20 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Everything that changed since the last call. A VM with a new decision is always among the changed VMs. */
   drain(): PlacementOutput {
-    return this.#output.drain();
+    return this.#output.drain(this.#ended.take());
   }
 
   /** When `advance` has to be called next, in ms since the epoch; undefined: not before the next fact. */
   nextWakeMs(): number | undefined {
-    const wakeMs = this.#agenda.nextMs();
-    if (!Number.isFinite(this.#settings.policy.siteSilentMs) || this.sites.list.length === 0) return wakeMs;
-    return Math.min(wakeMs ?? Number.POSITIVE_INFINITY, this.#nextSiteCheckMs);
+    const checks = Number.isFinite(this.#settings.policy.siteSilentMs) && this.sites.list.length > 0;
+    const siteCheckMs = checks ? this.#nextSiteCheckMs : Number.POSITIVE_INFINITY;
+    const wakeMs = Math.min(this.#agenda.nextMs() ?? Number.POSITIVE_INFINITY, siteCheckMs, this.#ended.closesAtMs);
+    return wakeMs === Number.POSITIVE_INFINITY ? undefined : wakeMs;
   }
 
   /** Advances the time: evaluates each VM whose deadline has passed, as of its deadline, in order of deadlines. */
   advance(nowMs: number): void {
+    this.#ended.advance(nowMs);
     if (nowMs >= this.#nextSiteCheckMs) this.#checkSites(nowMs);
     for (let vm = this.#agenda.take(nowMs); vm !== undefined; vm = this.#agenda.take(nowMs)) this.#wake(vm);
   }
@@ -103,7 +108,9 @@ export class Placement implements Core<PlacementOutput> {
   /** Applies a fact of any type. @param nowMs the clock, which detects times in the future */
   apply(received: Fact, nowMs: number): void {
     if (received.type === 'location.reported.v1') return void this.location(received.data, nowMs);
+    this.#ended.advance(nowMs);
     const fact = notAhead(received, nowMs);
+    if (fact.type === 'stays.counted.v1') this.forecast.add(fact.data);
     if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
     if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
     switch (fact.type) {
@@ -141,6 +148,7 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   #locate(vm: Vm, session: Session, received: Position, nowMs: number): LocationOutcome {
+    this.#ended.advance(nowMs);
     const fix = received.atMs > nowMs ? { ...received, atMs: nowMs } : received;
     const { plausibility } = this.#settings;
     const fault = checkPosition(received, nowMs, plausibility) ?? checkTrack(session.track, fix, plausibility);
@@ -161,17 +169,10 @@ export class Placement implements Core<PlacementOutput> {
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#output.change(vm);
-    if (!turned && session.active && fix.rtts === undefined && this.#isWithinQuietRadius(vm, session)) return 'quiet';
+    if (!turned && session.active && fix.rtts === undefined && this.#evaluator.isWithinQuietRadius(vm, session))
+      return 'quiet';
     this.#evaluate(vm, fix.atMs);
     return 'looked';
-  }
-
-  /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
-  #isWithinQuietRadius({ quietKm }: Vm, session: Session): boolean {
-    const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
-    if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
-    if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
-    return this.#evaluator.sameNearest(session);
   }
 
   /**
@@ -227,6 +228,7 @@ export class Placement implements Core<PlacementOutput> {
     // In records of older versions a retired VM may have a move.
     if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
     this.#agenda.restore(vm);
+    this.#ended.restore(vm);
   }
 
   /** Drops a VM as if it had never been restored, because its new record could not be written. */
@@ -237,10 +239,8 @@ export class Placement implements Core<PlacementOutput> {
 
   /** Call after a restart, once sites and VMs are restored: evaluates VMs whose home began to drain meanwhile. */
   resume(nowMs: number): void {
-    for (const vm of [...this.#vmTable.vms.values()]) {
-      if (vm.home.index < 0 || !vm.home.draining || !NOT_YET_EVACUATING.includes(vm.state)) continue;
-      this.#evaluate(vm, nowMs);
-    }
+    const isLate = ({ home, state }: Vm) => home.index >= 0 && home.draining && NOT_YET_EVACUATING.includes(state);
+    this.#evaluateAll([...this.#vmTable.vms.values()].filter(isLate), nowMs);
   }
 
   #onEnrolment(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
@@ -267,6 +267,7 @@ export class Placement implements Core<PlacementOutput> {
   }
 
   #drop(vm: Vm): void {
+    this.#ended.forget(vm);
     endMove(vm, this.sites);
     this.#agenda.set(vm, Number.POSITIVE_INFINITY);
   }

@@ -8,15 +8,18 @@
  */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Candidate } from '../../events/index.ts';
-import { unitVector } from '../../geo/distance.ts';
+import { nearKm2, unitVector } from '../../geo/distance.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
 import { type Circumstances, expectedDwellMs, type Policy } from '../rules/policies.ts';
 import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
+import type { EndedStays } from '../state/ended-stays.ts';
+import type { Forecast } from '../state/forecast.ts';
 import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
+import { StayCurve } from '../state/stay-curve.ts';
 import { whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { isAllowed } from './affinity.ts';
@@ -66,6 +69,12 @@ export interface EvaluationSettings extends EstimateSettings {
   readonly policy: PolicyConfig;
 }
 
+/** What an evaluator learns from and adds to: the forecast of stays, and the stays that have ended. */
+export interface StayKnowledge {
+  readonly forecast: Forecast;
+  readonly ended: EndedStays;
+}
+
 /** Evaluates VMs one after the other, with reused buffers. Owned by one `Placement`. */
 export class VmEvaluator {
   readonly #sites: SiteTable;
@@ -75,8 +84,17 @@ export class VmEvaluator {
   readonly #scan: CandidateScan;
   readonly #estimates: Estimates;
   readonly #ruleInput: ReusedRuleInput;
+  readonly #stays: StayKnowledge;
+  readonly #curve = new StayCurve();
 
-  constructor(sites: SiteTable, settings: EvaluationSettings, policy: AnyPolicy, filterSettings: FilterSettings) {
+  constructor(
+    sites: SiteTable,
+    settings: EvaluationSettings,
+    policy: AnyPolicy,
+    filterSettings: FilterSettings,
+    stays: StayKnowledge,
+  ) {
+    this.#stays = stays;
     this.#sites = sites;
     this.#settings = settings;
     this.#policy = policy;
@@ -105,7 +123,11 @@ export class VmEvaluator {
       // Users who said that they leave have just done so. Others may have left at any moment after their last position, so no dwell
       // time is learned.
       if (why === 'users-left' && vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
+      // For the forecast a stay lasts until the last position: time without a user is no gain.
+      if (vm.best !== null)
+        this.#stays.ended.note(vm, (why === 'users-silent' ? lastFixMs(vm) : nowMs) - vm.bestSinceMs);
       vm.best = null;
+      vm.cameBy = null;
       vm.memory = null;
       const reason = engaged(vm, nowMs) ?? why;
       return { populated: false, homeLost, advice: { kind: 'stay', reason }, refuge, targetGain: 0 };
@@ -181,13 +203,20 @@ export class VmEvaluator {
   #noteBest(vm: Vm, nowMs: number): void {
     const site = this.#scan.candidates[this.#scan.best()]!.id;
     if (site === vm.best) return;
-    if (vm.best !== null) learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
+    if (vm.best !== null) {
+      learnDwell(vm.dwellTimes, vm.best, nowMs - vm.bestSinceMs);
+      this.#stays.ended.note(vm, nowMs - vm.bestSinceMs);
+    }
+    vm.cameBy = vm.best;
     vm.best = site;
     vm.bestSinceMs = nowMs;
   }
 
-  #circumstances({ best, bestSinceMs, dwellTimes }: Vm, nowMs: number): Circumstances {
-    return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan) };
+  #circumstances({ best, bestSinceMs, cameBy, dwellTimes }: Vm, nowMs: number): Circumstances {
+    const curve = this.#curve;
+    const known = best !== null && this.#stays.forecast.outlook(best, cameBy, this.#stays.ended.nowMs, curve);
+    if (known) curve.begin(Math.max(0, nowMs - bestSinceMs));
+    return { nowMs, dwell: dwellAt(dwellTimes, best, bestSinceMs, this.#scan), outlook: known ? curve : undefined };
   }
 
   /** The policy's advice, and its slack: how much any gain may change before the advice could differ. */
@@ -197,13 +226,13 @@ export class VmEvaluator {
     if (other === undefined) return { advice: { kind: 'stay', reason: 'only-site' }, slackUserMsPerS: Infinity };
     const mostGain = serving[0]! - serving[other]!;
     if (mostGain <= 0) return { advice: { kind: 'stay', reason: 'home-is-best' }, slackUserMsPerS: -mostGain };
-    const { chosen, blocked, missingGain } = this.#choose(policy, vm, nowMs);
+    const circumstances = this.#circumstances(vm, nowMs);
+    const { chosen, blocked, missingGain } = this.#choose(policy, vm, circumstances);
     if (chosen === undefined && blocked === undefined) {
       return { advice: { kind: 'stay', reason: 'gain-too-small' }, slackUserMsPerS: missingGain };
     }
     const slackUserMsPerS = mostGain * GAIN_TOLERANCE;
     if (chosen === undefined) return { advice: { kind: 'blocked', reason: blocked! }, slackUserMsPerS };
-    const circumstances = this.#circumstances(vm, nowMs);
     const choice = choiceOf(chosen, circumstances, 'better-site');
     // Users who should have reported by now may have gone, so no move is ordered until one of them reports again. Otherwise their
     // silence would count as the stay that proves a move to be worth it. A silence as long as the move proves nothing: every proof
@@ -225,10 +254,10 @@ export class VmEvaluator {
   #choose(
     policy: Policy,
     vm: Vm,
-    nowMs: number,
+    circumstances: Circumstances,
   ): { chosen: Weighed | undefined; blocked: string | undefined; missingGain: number } {
     const { candidates, serving } = this.#scan;
-    const circumstances = this.#circumstances(vm, nowMs);
+    const { nowMs } = circumstances;
     let chosen: Weighed | undefined;
     let score = Number.NEGATIVE_INFINITY;
     let enough = 0;
@@ -265,7 +294,8 @@ export class VmEvaluator {
   /** Runs a published rule. It runs at every position, because its memory depends on all of them. */
   #follow(rule: PlacementRule, vm: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'targetGain'> {
     const { candidates, serving } = this.#scan;
-    const view = this.#ruleInput.fill(vm, nowMs, this.#circumstances(vm, nowMs).dwell.usualMs);
+    const { usualMs } = dwellAt(vm.dwellTimes, vm.best, vm.bestSinceMs, this.#scan);
+    const view = this.#ruleInput.fill(vm, nowMs, usualMs);
     vm.quietKm = -1;
     vm.memory ??= rule.begin(view);
     const wanted = rule.choose(view, vm.memory);
@@ -321,8 +351,11 @@ export class VmEvaluator {
     return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
-  /** True if the site nearest to a user is the same as at the last evaluation. */
-  sameNearest(session: Session): boolean {
+  /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
+  isWithinQuietRadius({ quietKm }: Vm, session: Session): boolean {
+    const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
+    if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
+    if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
     return this.#scan.sameNearest(session);
   }
 
@@ -334,6 +367,11 @@ export class VmEvaluator {
     // 0 / 0: no slack, and distance costs nothing.
     return Number.isNaN(km) ? NEXT_EVENT : km;
   }
+}
+
+/** Time of the newest position of a VM's users; -1: there is none. */
+function lastFixMs({ sessions }: Vm): number {
+  return sessions.reduce((last, { track }) => Math.max(last, track.atMs), -1);
 }
 
 /** The published reason of a moving VM, by the source of its decision. */

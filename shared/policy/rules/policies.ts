@@ -4,6 +4,7 @@
  */
 import { TagalongError } from '../../errors.ts';
 import type { Dwell } from '../state/dwell-times.ts';
+import { HORIZON_MS, type StayCurve } from '../state/stay-curve.ts';
 
 /** The input of a policy about one site that serves better than the home: gain, price and duration of a move there. */
 export interface Option {
@@ -19,6 +20,8 @@ export interface Circumstances {
   readonly nowMs: number;
   /** The dwell at the site that serves best now. */
   readonly dwell: Dwell;
+  /** What the forecast says of this stay, learned from all users; undefined: it does not know the site. */
+  readonly outlook?: StayCurve | undefined;
 }
 
 /** A rule that decides when to move to an option. */
@@ -41,7 +44,7 @@ export interface PolicyTuning {
 }
 
 /** Longest payback in seconds: a gain that takes longer to pay for the move is not pursued. */
-const LONGEST_PAYBACK_S = 3600;
+const LONGEST_PAYBACK_S = HORIZON_MS / 1000;
 
 /** A dwell that has lasted this many times the usual one no longer follows the habit. */
 const HABIT_BROKEN = 1.5;
@@ -50,14 +53,17 @@ const HABIT_BROKEN = 1.5;
  * How long the users are expected to stay from now on, in ms: usualMs - beenMs, at least 0; from beenMs ≥ 1.5 × usualMs on, beenMs
  * again (the longer a stay has lasted, the longer it is expected to go on).
  */
-export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs } }: Circumstances): number {
+export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs }, outlook }: Circumstances): number {
+  if (outlook !== undefined) return outlook.expectedMs(0);
   const beenMs = nowMs - sinceMs;
   return beenMs >= HABIT_BROKEN * usualMs ? beenMs : Math.max(0, usualMs - beenMs);
 }
 
 /** The benefit of a move in user-ms: gain × max(0, expected dwell - duration) / 1000, counted from the end of the move. */
-export function benefitUserMs(option: Option, circumstances: Circumstances): number {
-  return (option.gainUserMsPerS * Math.max(0, expectedDwellMs(circumstances) - option.durationMs)) / 1000;
+export function benefitUserMs({ gainUserMsPerS, durationMs }: Option, circumstances: Circumstances): number {
+  const { outlook } = circumstances;
+  const afterMs = outlook?.expectedMs(durationMs) ?? Math.max(0, expectedDwellMs(circumstances) - durationMs);
+  return (gainUserMsPerS * afterMs) / 1000;
 }
 
 /**
@@ -72,7 +78,11 @@ function tagalong({ dwellMs, margin }: PolicyTuning): Policy {
     hasCooldowns: true,
     leastGain: (costUserMs) => (margin * costUserMs) / LONGEST_PAYBACK_S,
     score: (option, circumstances) => benefitUserMs(option, circumstances) - option.costUserMs,
-    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, dwell: { sinceMs, usualMs } }) {
+    readyAtMs({ durationMs, costUserMs, gainUserMsPerS }, { nowMs, dwell: { sinceMs, usualMs }, outlook }) {
+      if (outlook !== undefined) {
+        const delayMs = outlook.bestDelayMs((costUserMs * 1000) / gainUserMsPerS, durationMs, margin);
+        return Math.max(sinceMs + dwellMs, nowMs + Math.ceil(Math.min(delayMs, HORIZON_MS)));
+      }
       // The time for which the users have to stay after the order to make the move worth its cost.
       const payingMs = durationMs + (margin * costUserMs * 1000) / gainUserMsPerS;
       const beenMs = Math.max(dwellMs, nowMs - sinceMs);

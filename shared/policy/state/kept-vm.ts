@@ -22,6 +22,7 @@ import {
   StoredSpec,
   Text,
 } from '../../store/records.ts';
+import { MAX_ENDED_STAYS } from './ended-stays.ts';
 import { newMotion } from './motion.ts';
 import { newReporting } from './presence.ts';
 import type { SiteTable } from './sites.ts';
@@ -115,6 +116,11 @@ const KeptVm = Type.Object(
     quietKm: orNull(Figure),
     best: orNull(Name),
     bestSinceMs: Ms,
+    cameBy: orNull(Name),
+    /** Stays that have ended, until their counts are published. */
+    endedStays: Type.Array(Type.Object({ site: Name, from: orNull(Name), ms: Amount, period: Count }, closed), {
+      maxItems: MAX_ENDED_STAYS,
+    }),
     stays: Type.Object(
       { anywhereMs: Figure, bySite: Type.Array(Type.Object({ site: Name, ms: Figure }, closed)) },
       closed,
@@ -140,9 +146,9 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 4,
+  version: 5,
   schema: KeptVm,
-  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2, 3: fromVersion3 },
+  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2, 3: fromVersion3, 4: fromVersion4 },
 });
 
 /** Converts a VM to its stored shape. @param sites the table to which the VM's indices refer */
@@ -162,6 +168,8 @@ export function keepVm(vm: Vm, sites: SiteTable): KeptVm {
     quietKm: finite(vm.quietKm),
     best: vm.best,
     bestSinceMs: vm.bestSinceMs,
+    cameBy: vm.cameBy,
+    endedStays: vm.endedStays as KeptVm['endedStays'],
     stays: vm.dwellTimes,
     memory: vm.memory as KeptVm['memory'],
     left: vm.cameFrom,
@@ -214,6 +222,8 @@ export function reviveVm(kept: KeptVm, sites: SiteTable): Vm {
     quietKm: kept.quietKm ?? Number.POSITIVE_INFINITY,
     best: kept.best,
     bestSinceMs: kept.bestSinceMs,
+    cameBy: kept.cameBy,
+    endedStays: kept.endedStays,
     dwellTimes: kept.stays,
     memory: kept.memory,
     cameFrom: kept.left,
@@ -308,6 +318,11 @@ function fromVersion2(old: Old): unknown {
 /** Version 3 had no declaration of where a VM may run. */
 function fromVersion3(old: Old): unknown {
   return { ...old, affinity: null };
+}
+
+/** Version 4 does not say how the users came to the best site. */
+function fromVersion4(old: Old): unknown {
+  return { ...old, cameBy: null, endedStays: [] };
 }
 
 function sessionFromVersion0({ near: _, rtts, track, pace, ...rest }: Old): unknown {

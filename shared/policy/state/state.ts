@@ -7,6 +7,7 @@ import type { Track } from '../../geo/plausibility.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import type { Path, Uplink } from '../../model/paths.ts';
 import type { DwellTimes } from './dwell-times.ts';
+import type { EndedStay } from './forecast.ts';
 import type { Motion } from './motion.ts';
 import type { Reporting } from './presence.ts';
 import type { Rtts } from './rtts.ts';
@@ -115,6 +116,10 @@ export interface Vm {
   /** The site that serves best now, and the time since which it does. */
   best: string | null;
   bestSinceMs: number;
+  /** The site that served best before this one, without an absence in between; null: none did. */
+  cameBy: string | null;
+  /** Stays of the last periods, until their counts are published. */
+  endedStays: readonly EndedStay[];
   dwellTimes: DwellTimes;
   /** The memory of a published rule about this VM (`rules/published/rule.ts`); null: none. JSON. */
   memory: object | null;

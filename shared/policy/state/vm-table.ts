@@ -118,6 +118,8 @@ export class VmTable {
       quietKm: -1,
       best: null,
       bestSinceMs: atMs,
+      cameBy: null,
+      endedStays: [],
       dwellTimes: newDwellTimes(this.#priorStayMs),
       memory: null,
       reason: 'nobody-attached',

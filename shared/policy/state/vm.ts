@@ -32,6 +32,8 @@ export function forgetPast(vm: Vm, priorStayMs: number): void {
   vm.cameFrom = null;
   vm.lastMove = null;
   vm.affinity = null;
+  vm.cameBy = null;
+  vm.endedStays = [];
 }
 
 /** When the first active session falls silent; Infinity if none is active. */

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
 import { policyNamed } from '#shared/policy/rules/policies.ts';
+import { EndedStays } from '#shared/policy/state/ended-stays.ts';
+import { Forecast } from '#shared/policy/state/forecast.ts';
 import { SEED } from '../../../../property/seed.ts';
 import { configWith, line, positionAt } from '../world.ts';
 
@@ -28,7 +30,10 @@ test('a second evaluation at the same instant gives the same result with and wit
       const vm = vms.get('v')!;
       const { policy, limits } = config;
       const rules = { sites, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
-      const evaluator = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules);
+      const evaluator = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules, {
+        forecast: new Forecast(),
+        ended: new EndedStays(),
+      });
       const nowMs = l.clock.now();
       evaluator.evaluate(vm, nowMs);
       vm.context = { ...vm.context, deadlineMs, move: moves ? UNDER_WAY : null };

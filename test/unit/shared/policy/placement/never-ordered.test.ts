@@ -37,7 +37,7 @@ test.each(['v:2', 'v:999', 'w:1', 'somebody', 'v:', 'v:1.5', 'v:-1', 'v: 1'])(
     const [home, state] = [l.homeOf('v'), l.stateOf('v')];
     for (const fact of forged(ended, migration)) placement.apply(fact, l.clock.now());
     expect([l.homeOf('v'), l.stateOf('v')]).toEqual([home, state]);
-    expect(placement.drain()).toEqual({ vms: [], lessons: [], decisions: [] });
+    expect(placement.drain()).toEqual({ vms: [], lessons: [], stays: [], decisions: [] });
     expect(placement.neverOrdered).toBe(3);
     // The events use no slot: the VM can still move there.
     l.pass(600_000);

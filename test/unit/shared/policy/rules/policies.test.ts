@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { benefitUserMs, expectedDwellMs, policyNamed } from '#shared/policy/rules/policies.ts';
+import { StayCurve } from '#shared/policy/state/stay-curve.ts';
 
 const tuning = { dwellMs: 30_000, margin: 1.5 };
 const tagalong = policyNamed('tagalong', tuning);
@@ -51,6 +52,22 @@ describe('tagalong', () => {
       { numRuns: 2000 },
     );
     expect(Math.min(atDwell, atProof), 'both cases occur').toBeGreaterThan(100);
+  });
+  test('goes by the forecast of the stay where there is one: at once, later, or not at all', () => {
+    const outlook = (bin: number) => {
+      const curve = new StayCurve();
+      curve.hazards.fill(0);
+      curve.hazards[bin] = 0.9;
+      curve.begin(0);
+      return { ...at({ usualMs: 0 }), outlook: curve };
+    };
+    // All leave within 5 s, or none does within the hour.
+    expect(tagalong.readyAtMs(option(), outlook(27))).toBe(130_000);
+    const leaving = outlook(0);
+    expect(tagalong.readyAtMs(option(), leaving)).toBeGreaterThan(100_000 + 5_000 - 1);
+    expect(benefitUserMs(option(), leaving)).toBeLessThan(benefitUserMs(option(), outlook(27)) / 5);
+    // A dear move pays in no case: it is considered again in an hour.
+    expect(tagalong.readyAtMs(option({ costUserMs: 1e6 }), outlook(27))).toBe(100_000 + 3_600_000);
   });
   test('ignores a gain that would take an hour to pay', () => {
     expect(tagalong.leastGain(3600)).toBe(1.5);
