@@ -106,6 +106,8 @@ ip mptcp limits set subflows 8 add_addr_accepted 8
     expect(faulty(states)).toEqual(expected);
     const isMissing = Object.values(expected).includes('missing' as never);
     expect(code).toBe(isMissing ? 1 : 0);
-    expect(stderr).toMatch(isMissing ? /^\{"error":\{"code":"HOST_UNFIT","message":"1 thing .*\n$/ : /^$/);
+    expect(stderr).toMatch(
+      isMissing ? /^\{"error":\{"code":"HOST_UNFIT","message":"this host lacks 1 thing .*\n$/ : /^$/,
+    );
   });
 });
