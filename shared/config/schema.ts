@@ -3,7 +3,15 @@
  * Unknown keys are refused. Units are in the names; `rateBps` is bytes a second.
  */
 import Type, { type Static } from 'typebox';
-import { MAX_RATE_BPS, MAX_RTT_MS, MAX_USERS_PER_VM, MAX_VMS_NAMED, MAX_WEIGHT, MIN_WEIGHT } from '../events/bounds.ts';
+import {
+  MAX_PARTITIONS,
+  MAX_RATE_BPS,
+  MAX_RTT_MS,
+  MAX_USERS_PER_VM,
+  MAX_VMS_NAMED,
+  MAX_WEIGHT,
+  MIN_WEIGHT,
+} from '../events/bounds.ts';
 import { SiteReported, VmDeclared } from '../events/types.ts';
 import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
 import { DEFAULT_NETWORK } from '../model/network.ts';
@@ -88,7 +96,7 @@ const server = {
 const Bus = section({
   ...server,
   /** The number of partitions. Never change it in an installation: another number assigns keys to other partitions. @default 16 */
-  partitions: count(16, 4096),
+  partitions: count(16, MAX_PARTITIONS),
   /** How long events are kept. It counts when streams and topics are created, at the first start. @default 604_800_000 */
   retentionMs: time(604_800_000),
 });

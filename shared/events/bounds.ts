@@ -8,6 +8,8 @@ import Type from 'typebox';
 
 /** Names become parts of subjects, keys, file names and host names. */
 const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._:@+-]*$';
+/** The most partitions of an installation. */
+export const MAX_PARTITIONS = 4096;
 /** The longest name of a VM, a user, a site or a provider. A UUID has 36 characters. */
 export const MAX_NAME = 128;
 /** The last millisecond of the year 9999. Years have four digits in RFC 3339, and so in the `time` of a CloudEvent. */
@@ -111,6 +113,8 @@ export const ServingUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_SERVING_
 export const PreferenceUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_PREFERENCE_USER_MS_PER_S });
 /** Sites in a VM's declaration. */
 export const SiteNames = Type.Array(Name, { minItems: 1, maxItems: MAX_SITES_NAMED });
+/** Number of a partition. */
+export const Partition = Type.Integer({ minimum: 0, maximum: MAX_PARTITIONS - 1 });
 /** A count: at most the largest exact integer. */
 export const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** How many VMs a site can run. */

@@ -26,6 +26,7 @@ import {
   MAX_UPLINKS,
   MAX_VMS_NAMED,
   Name,
+  Partition,
   PathIds,
   RateBps,
   Reason,
@@ -317,7 +318,7 @@ export const EventRejected = Type.Object(
 /** How long users stayed at sites: what one placement learned of the VMs of one partition in one period (`shared/policy/state/forecast.ts`). */
 export const StaysCounted = Type.Object(
   {
-    partition: Count,
+    partition: Partition,
     /** Number of the period since the epoch. */
     period: Count,
     /** When the period was over. */

@@ -110,7 +110,7 @@ export class Placement implements Core<PlacementOutput> {
     if (received.type === 'location.reported.v1') return void this.location(received.data, nowMs);
     this.#ended.advance(nowMs);
     const fact = notAhead(received, nowMs);
-    if (fact.type === 'stays.counted.v1') this.forecast.add(fact.data);
+    if (fact.type === 'stays.counted.v1') this.forecast.add(fact.data, nowMs);
     if (fact.type === 'site.reported.v1') this.#onSiteReported(fact.data);
     if (fact.type === 'site.removed.v1') this.#onSiteRemoved(fact.data);
     switch (fact.type) {

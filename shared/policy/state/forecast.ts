@@ -101,9 +101,13 @@ export class Forecast {
     for (const batch of other.#waiting) this.add(batch);
   }
 
-  /** Adds a batch; a repeat changes nothing. It counts from one period after its end. */
-  add(batch: StayBatch): void {
+  /**
+   * Adds a batch; a repeat changes nothing. It counts from one period after its end.
+   * @param nowMs the clock: a batch of a later period is ignored, because it would keep out the true ones before it
+   */
+  add(batch: StayBatch, nowMs = Number.POSITIVE_INFINITY): void {
     const { partition, period } = batch;
+    if (period * PERIOD_MS > nowMs) return;
     if (period <= (this.#added.get(partition) ?? Number.NEGATIVE_INFINITY)) return;
     this.#added.set(partition, period);
     this.#waiting.push(batch);

@@ -31,6 +31,14 @@ describe('the forecast', () => {
     expect(minutes(forecast, 'b', 'a')).toBeUndefined();
     expect(minutes(forecast, 'a', 'b')).toBeGreaterThan(0);
   });
+  test('ignores a batch of a period that has not begun: the true ones of its partition still count', () => {
+    const forecast = new Forecast();
+    const nowMs = (PERIOD + 1) * PERIOD_MS;
+    forecast.add(batch([count('b', null, MINUTE_MS)], Number.MAX_SAFE_INTEGER), nowMs);
+    forecast.add(batch([count('a', null, MINUTE_MS)]), nowMs);
+    expect(minutes(forecast, 'a', null)).toBeGreaterThan(0);
+    expect(minutes(forecast, 'b', null)).toBeUndefined();
+  });
   test('distinguishes by the way of entering, and borrows from the site where a way is new', () => {
     const forecast = new Forecast();
     forecast.add(batch([count('a', 'motorway', MINUTE_MS, 200), count('a', 'suburb', 40 * MINUTE_MS, 200)]));
