@@ -18,9 +18,6 @@ const CLUSTER_ID = 'dGFnYWxvbmctdGVzdHMtMQ';
 const QUICK = {
   'group.initial.rebalance.delay.ms': 0,
   'group.min.session.timeout.ms': 1_000,
-  // With the default of 9 s, the partitions of a lost node have no leader for that time.
-  'broker.session.timeout.ms': 3_000,
-  'broker.heartbeat.interval.ms': 500,
   'offsets.topic.num.partitions': 4,
   'log.cleaner.backoff.ms': 200,
   'log.initial.task.delay.ms': 200,
@@ -30,7 +27,7 @@ const QUICK = {
   'auto.create.topics.enable': false,
 };
 
-/** Settings of a cluster: it notices a lost node after 4 s. */
+/** Settings of a cluster. With the default of 9 s, the partitions of a lost node have no leader for that time. */
 const QUICK_CLUSTER = { 'broker.session.timeout.ms': 4_000, 'broker.heartbeat.interval.ms': 500 };
 
 /** A running Kafka cluster. */
