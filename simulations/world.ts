@@ -13,7 +13,7 @@ import { Migrations } from '#shared/migration/migrations.ts';
 import type { LocationOutcome } from '#shared/policy/decide/outcomes.ts';
 import { Placement, type Position } from '#shared/policy/placement.ts';
 import type { AnyPolicy } from '#shared/policy/rules/named.ts';
-import { batchOf } from '#shared/policy/state/ended-stays.ts';
+import { batchesOf } from '#shared/policy/state/ended-stays.ts';
 import type { Session, Vm } from '#shared/policy/state/state.ts';
 
 /** The cores of placement and migrator, and the hypervisor that carries out the moves. */
@@ -83,9 +83,7 @@ export function createWorld({
   function settle(): void {
     for (;;) {
       const { decisions, stays } = placement.drain();
-      for (const [period, all] of Map.groupBy(stays, (each) => each.period)) {
-        placement.forecast.add(batchOf(0, period, all));
-      }
+      for (const batch of batchesOf(stays, config.bus.partitions)) placement.forecast.add(batch);
       if (decisions.length === 0 && !migrations.pending) break;
       for (const data of decisions) {
         const fact: Fact = { type: 'placement.decided.v1', data };

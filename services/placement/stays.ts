@@ -4,8 +4,9 @@
  * starts, or that takes over a partition, reads all records.
  */
 import Type, { type Static } from 'typebox';
-import { type Event, envelop, partitionOf } from '#shared/events/index.ts';
-import { batchOf, type VmStays } from '#shared/policy/state/ended-stays.ts';
+import { StayBin } from '#shared/events/bounds.ts';
+import { type Event, envelop } from '#shared/events/index.ts';
+import { batchesOf, type VmStays } from '#shared/policy/state/ended-stays.ts';
 import { Forecast, PERIOD_MS, type StayBatch, type StayCount, weekOf } from '#shared/policy/state/forecast.ts';
 import { Amount, Count, closed, Figure, Name, recordKind } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
@@ -18,7 +19,7 @@ const SOURCE = '/tagalong/placement';
 const MOST_COUNTS = 32_768;
 
 /** A count as four numbers: the site and the site before, as indices of `sites` (-1: none is known), the bin, the stays. */
-const Counts = Type.Array(Type.Tuple([Count, Figure, Count, Amount]), { maxItems: MOST_COUNTS });
+const Counts = Type.Array(Type.Tuple([Count, Figure, StayBin, Amount]), { maxItems: MOST_COUNTS });
 
 const StoredStays = Type.Object(
   {
@@ -70,14 +71,9 @@ export async function addStays(
   partitions: number,
   setAside?: SetAside,
 ): Promise<Event[]> {
-  const byPartition = Map.groupBy(stays, ({ vm }) => partitionOf(vm, partitions));
+  const byPartition = Map.groupBy(batchesOf(stays, partitions), ({ partition }) => partition);
   const added = await Promise.all(
-    [...byPartition].map(([partition, all]) => {
-      const batches = [...Map.groupBy(all, ({ period }) => period)].map(([period, of]) =>
-        batchOf(partition, period, of),
-      );
-      return addToPartition(store, partition, batches, setAside);
-    }),
+    [...byPartition].map(([partition, batches]) => addToPartition(store, partition, batches, setAside)),
   );
   return added.flat().map((batch) => {
     const atMs = (batch.period + 1) * PERIOD_MS;

@@ -60,6 +60,8 @@ export const MAX_VMS_NAMED = 100_000;
 export const MAX_CANDIDATES = 128;
 /** The most counts of stays in one event. Of more, the least are left out. */
 export const MAX_STAY_COUNTS = 2048;
+/** The most stays of one kind in an event. */
+export const MAX_STAYS = 1_000_000;
 /** Number of bins for the length of stays (`shared/policy/state/stay-curve.ts`). */
 export const STAY_BINS = 28;
 /** The longest gap in a client's traffic: after ten minutes every program has given up. */
@@ -113,6 +115,10 @@ export const ServingUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_SERVING_
 export const PreferenceUserMsPerS = Type.Number({ minimum: 0, maximum: MAX_PREFERENCE_USER_MS_PER_S });
 /** Sites in a VM's declaration. */
 export const SiteNames = Type.Array(Name, { minItems: 1, maxItems: MAX_SITES_NAMED });
+/** Number of a bin of lengths of stays. */
+export const StayBin = Type.Integer({ minimum: 0, maximum: STAY_BINS - 1 });
+/** Stays of one kind that ended in one period. */
+export const Stays = Type.Integer({ minimum: 1, maximum: MAX_STAYS });
 /** Number of a partition. */
 export const Partition = Type.Integer({ minimum: 0, maximum: MAX_PARTITIONS - 1 });
 /** A count: at most the largest exact integer. */

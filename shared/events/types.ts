@@ -34,7 +34,8 @@ import {
   SentBytes,
   ServingUserMsPerS,
   Slots,
-  STAY_BINS,
+  StayBin,
+  Stays,
   Weight,
   Word,
 } from './bounds.ts';
@@ -329,8 +330,8 @@ export const StaysCounted = Type.Object(
         {
           site: Name,
           from: Type.Optional(Name),
-          bin: Type.Integer({ minimum: 0, maximum: STAY_BINS - 1 }),
-          stays: Count,
+          bin: StayBin,
+          stays: Stays,
         },
         closed,
       ),

@@ -9,7 +9,7 @@ export interface PlacementOutput {
   readonly vms: readonly Vm[];
   /** Samples of completed moves, each to be added to the correction of its pair. */
   readonly lessons: readonly Lesson[];
-  /** Stays that ended in periods that are over: to be counted and published (`batchOf`), in order of the periods. */
+  /** Stays that ended in periods that are over: to be counted and published (`batchesOf`), in order of the periods. */
   readonly stays: readonly VmStays[];
   /** Decisions to publish, in the order they were made. */
   readonly decisions: readonly Data<'placement.decided.v1'>[];

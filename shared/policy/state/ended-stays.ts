@@ -2,7 +2,8 @@
  * The stays that have ended at this process's VMs. They are kept with the VM until their period is over and its counts are published,
  * so that none is lost or counts twice when a process is killed.
  */
-import { MAX_STAY_COUNTS } from '../../events/bounds.ts';
+import { MAX_STAY_COUNTS, MAX_STAYS } from '../../events/bounds.ts';
+import { partitionOf } from '../../events/index.ts';
 import { type EndedStay, PERIOD_MS, periodOf, type StayBatch, type StayCount } from './forecast.ts';
 import type { Vm } from './state.ts';
 import { binOf } from './stay-curve.ts';
@@ -47,9 +48,11 @@ export class EndedStays {
     this.#vms.add(vm);
   }
 
-  /** Adds a VM that has been restored. */
+  /** Adds a VM that has been restored. Its stays of periods that are over are returned at once: `note` would forget them. */
   restore(vm: Vm): void {
-    if (vm.endedStays.length > 0) this.#vms.add(vm);
+    if (vm.endedStays.length === 0) return;
+    this.#vms.add(vm);
+    this.#collect(vm, periodOf(this.#nowMs));
   }
 
   /** Drops a VM. */
@@ -62,7 +65,7 @@ export class EndedStays {
     if (this.#over.length === 0) return NONE;
     const over = this.#over;
     this.#over = [];
-    return over;
+    return over.sort((a, b) => a.period - b.period);
   }
 
   /** Advances the clock. Call it before anything else that happens at an instant: a stay falls into the period in which it is noted. */
@@ -75,24 +78,33 @@ export class EndedStays {
   #close(nowMs: number): void {
     const present = periodOf(nowMs);
     this.#periodEndMs = (present + 1) * PERIOD_MS;
-    for (const vm of this.#vms) {
-      for (const [period, stays] of Map.groupBy(vm.endedStays, (stay) => stay.period)) {
-        if (period < present) this.#over.push({ vm: vm.id, period, stays });
-      }
-      if (vm.endedStays.every(({ period }) => period < present)) this.#vms.delete(vm);
+    for (const vm of this.#vms) this.#collect(vm, present);
+  }
+
+  /** Adds the VM's stays of periods before the present one to those that are over. */
+  #collect(vm: Vm, present: number): void {
+    for (const [period, stays] of Map.groupBy(vm.endedStays, (stay) => stay.period)) {
+      if (period < present) this.#over.push({ vm: vm.id, period, stays });
     }
-    this.#over.sort((a, b) => a.period - b.period);
+    if (vm.endedStays.every(({ period }) => period < present)) this.#vms.delete(vm);
   }
 }
 
+/** Counts the stays of VMs by partition and period; live and simulated alike, because a batch holds a limited number of counts. */
+export function batchesOf(stays: readonly VmStays[], partitions: number): StayBatch[] {
+  return [...Map.groupBy(stays, ({ vm }) => partitionOf(vm, partitions))].flatMap(([partition, all]) =>
+    [...Map.groupBy(all, ({ period }) => period)].map(([period, of]) => batchOf(partition, period, of)),
+  );
+}
+
 /** Counts the stays of VMs of one partition. @param all of one period */
-export function batchOf(partition: number, period: number, all: readonly VmStays[]): StayBatch {
+function batchOf(partition: number, period: number, all: readonly VmStays[]): StayBatch {
   const counts = new Map<string, StayCount>();
   for (const one of all) {
     for (const { site, from, ms } of one.stays) {
       const bin = binOf(ms);
       const key = JSON.stringify([site, from, bin]);
-      const stays = (counts.get(key)?.stays ?? 0) + 1;
+      const stays = Math.min(MAX_STAYS, (counts.get(key)?.stays ?? 0) + 1);
       counts.set(key, { site, ...(from !== null && { from }), bin, stays });
     }
   }
