@@ -2,7 +2,7 @@
 import type { PlausibilityLimits } from '#shared/config/schema.ts';
 import type { Data } from '#shared/events/index.ts';
 import { advanceTrack, checkPosition, checkTrack, newTrack, type Track } from '#shared/geo/plausibility.ts';
-import { activeUntilMs, type Presence } from '#shared/policy/state/presence.ts';
+import { activeUntilMs, type Presence, saysMore } from '#shared/policy/state/presence.ts';
 import { EVERY_MS, Fixes } from './fixes.ts';
 import { PER_DEGREE, type UserName } from './wire.ts';
 
@@ -45,12 +45,17 @@ export class Users {
     return this.#shown.size;
   }
 
-  /** Applies a position of a user of a VM. An implausible, late or repeated position changes nothing. */
+  /**
+   * Applies a position of a user of a VM. An implausible, late or repeated position changes nothing, except that of several reports at
+   * one instant the presence of the highest rank counts, as in placement.
+   */
   locate(fix: Data<'location.reported.v1'>, nowMs: number): void {
     const user = this.#shown.get(fix.user) ?? this.#enrol(fix.user);
     if (user === undefined) return;
     this.#attach(user, fix.vm);
-    if (checkPosition(fix, nowMs, this.#limits) ?? checkTrack(user.track, fix, this.#limits)) return;
+    const fault = checkPosition(fix, nowMs, this.#limits) ?? checkTrack(user.track, fix, this.#limits);
+    if (fault === 'duplicate') saysMore(user, fix.presence);
+    if (fault !== undefined) return;
     advanceTrack(user.track, fix);
     user.presence = fix.presence ?? null;
     this.#moved.add(user);

@@ -62,7 +62,7 @@ export function updateReporting(
 }
 
 /** Applies the presence of a report at the same instant as the last one. @returns true if it has a higher rank, and so counts */
-export function saysMore(session: Reporting, presence: Presence | undefined): boolean {
+export function saysMore(session: Pick<Reporting, 'presence'>, presence: Presence | undefined): boolean {
   const known = session.presence;
   if (presence === undefined || (known !== null && RANK[presence] <= RANK[known])) return false;
   session.presence = presence;

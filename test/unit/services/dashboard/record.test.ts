@@ -92,6 +92,17 @@ describe('the picture of now', () => {
     expect(homesOf(homes).v).toBe('east');
   });
 
+  test('has no user who arrived and left at the same instant', () => {
+    const report = (presence: 'arrived' | 'left') =>
+      happens({ type: 'location.reported.v1', data: { vm: 'v', user: 'ann', atMs: nowMs, lat: 50, lon: 4, presence } });
+    report('arrived');
+    report('left');
+    expect(record.picture(nowMs).users).toHaveLength(1);
+    nowMs += 60_000;
+    site('west', ['v', 'w']);
+    expect(record.picture(nowMs).users).toEqual([]);
+  });
+
   test('is frozen by no event from the future', () => {
     const futureMs = nowMs + 1e12;
     const report = { site: 'west', atMs: futureMs, lat: 50, lon: 4, slots: 8, vms: ['v', 'w'], uplinks: [] };
