@@ -26,9 +26,9 @@ export async function lookAhead(planned: PlannedRunInput, frameS: number): Promi
 }
 
 /**
- * Runs a look-ahead policy with a receding horizon. It always knows the next `horizonS` seconds, but for a tenth: it plans anew after
- * a tenth of them. Beyond the horizon it assumes that the users stay where they are then, for as long again: that is the value of
- * being at a site when the horizon ends. So it does not depend on where frames happen to end, as `look-ahead` does.
+ * Runs a look-ahead policy with a receding horizon: it plans the next `horizonS` seconds, and plans anew at the first position after a
+ * tenth of them. Beyond the horizon it assumes that the users stay where they are then, for as long again: that is the value of being at
+ * a site when the horizon ends. So it does not depend on where frames happen to end, as `look-ahead` does.
  */
 export async function recedingHorizon(planned: PlannedRunInput, horizonS: number): Promise<RunResult> {
   const { foresight, input } = await foresightBefore(planned);

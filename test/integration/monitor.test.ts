@@ -180,7 +180,7 @@ describe('a migration', () => {
 
   test('is compared with its prediction once', async () => {
     await happens(decided(), accepted, completed);
-    // The end arrives again under another id. Its prediction has been removed.
+    // The end arrives again under another id, after the move has ended.
     await happens(completed);
     const { value } = await scrape();
     expect(value('tagalong_migration_prediction_error_ratio_count{measure="duration"}')).toBe(1);
