@@ -83,6 +83,8 @@ export class Forecast {
   #rowCount = 1;
   /** BINS numbers a row; the first row is that of all sites. */
   #counts = new Float64Array(BINS * 64);
+  /** By row of the narrowest circle that is known. */
+  readonly #hazards = new Map<number, Float64Array>();
   #week = Number.NEGATIVE_INFINITY;
   /** Batches whose time has not come. */
   #waiting: StayBatch[] = [];
@@ -123,13 +125,22 @@ export class Forecast {
     if (nowMs >= this.#mergeAtMs) this.#merge(nowMs);
     const known = this.#rows.get(site);
     if (known === undefined) return false;
-    const { hazards } = curve;
-    hazards.fill(UNKNOWN_HAZARD);
-    this.#sharpen(0, hazards);
-    this.#sharpen(known.row, hazards);
     const way = from === null ? undefined : known.from.get(from);
-    if (way !== undefined) this.#sharpen(way, hazards);
+    curve.hazards.set(this.#hazardsOf(known.row, way));
     return true;
+  }
+
+  /** The hazards at a site, by the way of entering where it is known. They are computed once until counts are added. */
+  #hazardsOf(row: number, way: number | undefined): Float64Array {
+    let hazards = this.#hazards.get(way ?? row);
+    if (hazards === undefined) {
+      hazards = new Float64Array(BINS).fill(UNKNOWN_HAZARD);
+      this.#sharpen(0, hazards);
+      this.#sharpen(row, hazards);
+      if (way !== undefined) this.#sharpen(way, hazards);
+      this.#hazards.set(way ?? row, hazards);
+    }
+    return hazards;
   }
 
   /** What is known, site by site, in order of their names: for people. @param nowMs the clock */
@@ -183,6 +194,7 @@ export class Forecast {
   }
 
   #count(batches: readonly StayBatch[]): void {
+    this.#hazards.clear();
     const week = Math.max(...batches.map(({ period }) => weekOf(period)));
     if (week > this.#week) this.#fade(week);
     for (const { period, counts } of batches) {
