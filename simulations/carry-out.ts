@@ -35,7 +35,7 @@ export interface RunReport {
   readonly reportData?: ReportData;
 }
 
-/** What the planners of this thread foresee: of the last seed alone, because it takes as much memory as the trace. */
+/** The foresight of this thread's planners: of the last seed alone, because it takes as much memory as the trace. */
 const foreseen = new WeakMap<
   Material,
   { readonly seed: number; readonly shared: PlannedRunInput['shared'] & object }

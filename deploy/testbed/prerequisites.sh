@@ -5,8 +5,8 @@
 #
 #   sh deploy/testbed/prerequisites.sh [--check [delay]]
 #
-# With --check it installs nothing: it prints what is missing, and fails if something is missing. What only paths with delay or loss
-# need may be missing, except with "--check delay".
+# With --check it installs nothing: it prints what is missing, and fails if something is missing. Programs for
+# paths with delay or loss may be missing, except with "--check delay".
 set -eu
 LEAST_QEMU=10
 

@@ -23,7 +23,7 @@ export interface Dashboard {
   readonly refused: number;
 }
 
-/** What the dashboard needs. */
+/** The parts that the dashboard uses. */
 export interface DashboardOptions {
   readonly bus: Bus;
   readonly store: Store;

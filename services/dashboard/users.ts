@@ -16,7 +16,7 @@ interface User {
   readonly user: string;
   vms: readonly string[];
   readonly track: Track;
-  /** What the last position said of the time after it. */
+  /** The presence in the last position; null: it had none. */
   presence: Presence | null;
   /** The time of the user's last position that was stored for replay. */
   keptMs: number;

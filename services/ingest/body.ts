@@ -34,7 +34,7 @@ export const locationBody = (pseudonymous: boolean) =>
       /** Unix time in seconds, as an alternative to `atMs`. */
       t: Type.Optional(Type.Number({ minimum: 0, maximum: 8_640_000_000_000 })),
       rtts,
-      /** What silence after it means; see `location.reported.v1`. */
+      /** The meaning of silence after it; see `location.reported.v1`. */
       presence,
     },
     closed,

@@ -57,7 +57,7 @@ export interface NotTaken {
   readonly why: Implausible | 'unattached';
 }
 
-/** What may be said of a VM beside its home and its figures. */
+/** The optional parts of a declaration of a VM. */
 export interface DeclareOptions {
   /** Where it may run and had better run. @default anywhere */
   readonly affinity?: Affinity | undefined;

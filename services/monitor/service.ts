@@ -30,7 +30,7 @@ const TYPES = EVENT_TYPES.filter((type) => type !== 'location.reported.v1');
 /** A repeated event arrives before this many other events. */
 const REMEMBERED_IDS = 50_000;
 
-/** What the monitor needs. */
+/** The parts that the monitor uses. */
 export interface MonitorOptions {
   readonly bus: Bus;
   /** Has the migrator's records. */

@@ -109,7 +109,7 @@ export class PlacementSteps implements Steps<Placement, PlacementOutput, KeptVm>
     const forecast = await loadForecast(this.#options.store, this.#options.setAside);
     return (present) => {
       const nowMs = Math.round(this.#options.clock.now());
-      // What the others published meanwhile.
+      // Batches that other placements published meanwhile.
       forecast.takeWaiting(present.forecast);
       const core = newCore(this.#options.config, forecast);
       for (const [outcome, n] of present.counts) core.counts.set(outcome, n);

@@ -14,7 +14,7 @@ export interface Recording {
   stop(): Promise<void>;
 }
 
-/** What the recorder needs. */
+/** The parts that the recorder uses. */
 export interface RecorderOptions {
   readonly bus: Bus;
   /** The output, one event on each line. */

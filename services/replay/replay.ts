@@ -4,7 +4,7 @@ import type { Ingest } from '../ingest/service.ts';
 import type { PersonalVms } from './personal-vms.ts';
 import type { Fix } from './traces/fix.ts';
 
-/** What a replay needs. */
+/** The parameters of a replay. */
 export interface Replay {
   readonly clock: PacedClock;
   readonly ingest: Pick<Ingest, 'declareVm' | 'attach' | 'locations'>;

@@ -258,7 +258,7 @@ const Machine = section({
 });
 
 const Hypervisor = section({
-  /** What runs the VMs: a model that computes moves, or QEMU through the agents of the sites. @default simulated */
+  /** The hypervisor of the VMs: a model that computes moves, or QEMU through the agents of the sites. @default simulated */
   kind: Type.Enum(['simulated', 'qemu'], { default: 'simulated' }),
   /** PEM files: the authority of the agents' certificates, and a certificate of that authority for the name `control`. Only qemu. */
   tls: Type.Optional(Type.Object({ ca: File, cert: File, key: File }, closed)),
@@ -279,7 +279,7 @@ const Hypervisor = section({
 
 const Dashboard = section({
   /**
-   * Who sees the positions of users on the dashboard: people who have signed in, or everybody. Without `http.token` and `http.oidc`
+   * The viewers of positions of users on the dashboard: people who have signed in, or everybody. Without `http.token` and `http.oidc`
    * everybody sees them. @default signed-in */
   users: Type.Enum(['signed-in', 'everybody'], { default: 'signed-in' }),
   /** Raster tiles, `https://HOST/{z}/{x}/{y}.png`, that replace the shipped map. Browsers load them from that host. */

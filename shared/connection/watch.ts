@@ -10,7 +10,7 @@ const ANSWER_WITHIN_MS = 3_000;
 
 /** What to watch. */
 export interface Watched {
-  /** What the server is used for. */
+  /** The purpose of the server. */
   readonly what: 'bus' | 'store';
   /** The address of the server, without secrets. Only the log shows it. */
   readonly where: () => string;

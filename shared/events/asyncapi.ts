@@ -16,7 +16,7 @@ interface Described {
 
 const OBSERVERS = ['monitor', 'dashboard'] as const;
 
-/** What the schemas do not contain: the meaning of each event, the services that publish it, and those that receive it. */
+/** The meaning of each event, the services that publish it, and those that receive it. The schemas do not contain these. */
 const EVENTS: Record<EventType, Described> = {
   'location.reported.v1': {
     title: 'Location reported',

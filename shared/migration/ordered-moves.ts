@@ -1,5 +1,5 @@
 /**
- * The moves that placement ordered, and whether an event of a migration belongs to one of them. Whoever may publish on the bus can
+ * The moves that placement ordered, and whether an event of a migration belongs to one of them. Each client of the bus can
  * make such an event up, so a service that shows or counts moves first asks here. Pure; its memory is bounded.
  */
 import type { Data, FactOf, Figures, MIGRATION_TYPES, Prediction } from '../events/index.ts';
@@ -20,8 +20,8 @@ export interface OrderedMove {
 }
 
 /**
- * What a fact is: one that `fits` an ordered move; one that comes `late`, after the end of its move; one of a migration that is
- * `unknown` here; or one that `contradicts` its order.
+ * A fact `fits` an ordered move; or it comes `late`, after the end of its move; or its migration is `unknown` here; or it
+ * `contradicts` the order.
  */
 export type Judgement = 'fits' | 'late' | 'unknown' | 'contradicts';
 

@@ -14,7 +14,7 @@ import { connection } from './connection.ts';
 import type { Answer, FromConductor, FromFollower, Question } from './messages.ts';
 import { RequestsInFlight, tappedBus, tappedStore } from './tap.ts';
 
-/** What a service process uses instead of the real things. */
+/** The clock, the taps and the machines of a service process in lockstep. */
 export interface Follower {
   readonly clock: Clock;
   /** Wraps the bus, so that the conductor knows which events are outstanding. */

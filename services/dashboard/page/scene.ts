@@ -4,7 +4,7 @@ import type { View } from './layout.ts';
 import type { Palette } from './palette.ts';
 import type { World } from './world.ts';
 
-/** What to draw, and how. */
+/** The content of a drawing, and its options. */
 export interface Scene {
   readonly world: World;
   readonly view: View;

@@ -65,7 +65,7 @@ export function readOwntracks(body: unknown, { user, topic }: Sender): Reported[
   return [{ position, where: '', names }];
 }
 
-/** What a message may say of how its phone reports; anything may be in it. */
+/** The members of a message that tell how its phone reports. Nobody has checked them yet. */
 interface Said {
   readonly _type?: unknown;
   readonly event?: unknown;
@@ -78,9 +78,9 @@ interface Said {
 const [QUIET, MANUAL, SIGNIFICANT, MOVE] = [-1, 0, 1, 2];
 
 /**
- * What a message says of the silence after it (booklet, tech/json and features/location). A transition is entering or leaving a region.
+ * The presence that a message implies (booklet, tech/json and features/location). In a transition a phone enters or leaves a region.
  * A phone in move mode publishes at intervals. One that reports significant changes is silent for hours while it does not move. One in
- * manual mode tells by itself only that it leaves a region. What else it publishes, as all of quiet mode, its user asked for.
+ * manual mode tells by itself only that it leaves a region. Its user asked for all other messages of manual mode, and for all of quiet mode.
  */
 export function owntracksPresence({ _type, event, m, t, inregions }: Said): Presence | undefined {
   if (_type === 'transition') return event === 'enter' ? 'arrived' : event === 'leave' ? 'left' : undefined;

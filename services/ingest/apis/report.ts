@@ -15,7 +15,7 @@ export interface Reported {
     readonly lat: number;
     readonly lon: number;
     readonly atMs?: number;
-    /** What the API says, by its nature, of the silence after it. */
+    /** The presence that the API implies. */
     readonly presence?: Presence;
   };
   /** The part of the request that holds it, as in `element 2: `; empty where the request holds one position. */

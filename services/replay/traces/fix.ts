@@ -9,6 +9,6 @@ export interface Fix {
   /** Degrees, finite, but not checked for their range. */
   readonly lat: number;
   readonly lon: number;
-  /** What silence after it means; left out where the trace does not say. */
+  /** The meaning of silence after it; left out where the trace does not say. */
   readonly presence?: Presence;
 }

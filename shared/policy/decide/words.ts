@@ -55,7 +55,7 @@ export function refusalWords(filter: string): string {
   return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName][0] : `"${filter}" refuses it`;
 }
 
-/** What ends the refusal, as a clause after "when"; undefined for a filter of another version. */
+/** The end of a refusal, as a clause after "when"; undefined for a filter of another version. */
 export function refusalEnd(filter: string): string | undefined {
   return Object.hasOwn(REFUSALS, filter) ? REFUSALS[filter as FilterName][1] : undefined;
 }

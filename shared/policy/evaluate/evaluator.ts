@@ -69,7 +69,7 @@ export interface EvaluationSettings extends EstimateSettings {
   readonly policy: PolicyConfig;
 }
 
-/** What an evaluator learns from and adds to: the forecast of stays, and the stays that have ended. */
+/** The forecast of stays, which an evaluator reads, and the ended stays, to which it adds. */
 export interface StayKnowledge {
   readonly forecast: Forecast;
   readonly ended: EndedStays;

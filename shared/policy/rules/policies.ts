@@ -20,7 +20,7 @@ export interface Circumstances {
   readonly nowMs: number;
   /** The dwell at the site that serves best now. */
   readonly dwell: Dwell;
-  /** What the forecast says of this stay, learned from all users; undefined: it does not know the site. */
+  /** The forecast of this stay, learned from all users; undefined: it does not know the site. */
   readonly outlook?: StayCurve | undefined;
 }
 

@@ -40,7 +40,7 @@ export interface StayCount {
   readonly stays: number;
 }
 
-/** What the users of one partition's VMs did in one period. */
+/** The stays of the users of one partition's VMs that ended in one period. */
 export interface StayBatch {
   readonly partition: number;
   /** Number of the period since the epoch. */
@@ -48,7 +48,7 @@ export interface StayBatch {
   readonly counts: readonly StayCount[];
 }
 
-/** What is known of the stays at one site. Counts are halved each week. */
+/** A summary of the stays at one site. Counts are halved each week. */
 export interface SiteStays {
   readonly site: string;
   readonly stays: number;
@@ -143,7 +143,7 @@ export class Forecast {
     return hazards;
   }
 
-  /** What is known, site by site, in order of their names: for people. @param nowMs the clock */
+  /** A summary for people, site by site, in order of their names. @param nowMs the clock */
   summary(nowMs: number): SiteStays[] {
     if (nowMs >= this.#mergeAtMs) this.#merge(nowMs);
     const to = new Map<string, { site: string; stays: number }[]>();

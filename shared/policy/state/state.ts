@@ -86,10 +86,10 @@ export interface Session extends Reporting {
 
 /** How a VM's last move ended. */
 export interface LastMove {
-  /** Where it was to go. */
+  /** The destination. */
   readonly to: string;
   readonly ended: 'completed' | 'failed' | 'cancelled';
-  /** The error code of a failed move; who or what cancelled a cancelled one; empty for a completed one. */
+  /** The error code of a failed move; the canceller of a cancelled one; empty for a completed one. */
   readonly reason: string;
   readonly atMs: number;
 }
@@ -99,7 +99,7 @@ export interface Vm {
   readonly id: string;
   spec: VmSpec;
   declaredAtMs: number;
-  /** Where it may run and had better run; null: anywhere. */
+  /** Its affinity to sites; null: it may run anywhere. */
   affinity: Affinity | null;
   home: Site;
   state: VmState;

@@ -45,7 +45,7 @@ export function exceededMs(counts: ArrayLike<number>, share: number): number {
   return 0;
 }
 
-/** What is likely of a stay that has lasted for some time. One object is reused, because each evaluation asks. */
+/** The rest of a stay that has lasted for some time. One object is reused, because each evaluation asks. */
 export class StayCurve {
   /** By bin: the probability that a stay which has lasted until the bin ends within it. Set these before `begin`. */
   readonly hazards = new Float64Array(BINS);
