@@ -18,6 +18,7 @@ import type { Forecast } from '#shared/policy/state/forecast.ts';
 import { type KeptVm, keepVm, reviveVm, VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import { type RemoteContext, RemoteMoves } from '#shared/policy/state/remote-moves.ts';
 import { RecentMap, RecentSet } from '#shared/recent.ts';
+import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
@@ -203,9 +204,8 @@ export function keyOf(vm: string, partitions: number): string {
 
 /** The context in another process's record; nothing where the record cannot be read: its holder reports that. */
 function contextIn(stored: unknown): RemoteContext[] {
-  const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {
-    const { mind, retired } = VM_RECORD.upgrade(v, value);
+    const { mind, retired } = valueBesideOutbox(VM_RECORD, stored);
     return retired ? [] : [mind];
   } catch (error) {
     if (!isUnreadable(error)) throw error;

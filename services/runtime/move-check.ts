@@ -6,6 +6,7 @@ import type { Log } from '#shared/log.ts';
 import { repeatedFault } from '#shared/log-repeats.ts';
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { type MigrationFact, type OrderedMove, OrderedMoves } from '#shared/migration/ordered-moves.ts';
+import { valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 import { MIGRATION_PREFIX } from '../migrator/steps.ts';
@@ -64,10 +65,9 @@ export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; l
   const lookUp = async (fact: MigrationFact): Promise<boolean> => {
     const { vm, migration } = fact.data;
     try {
-      const stored = await store.get<{ readonly v?: unknown; readonly value?: unknown }>(MIGRATION_PREFIX + vm);
+      const stored = await store.get(MIGRATION_PREFIX + vm);
       if (stored !== undefined) {
-        const { v = 0, value } = stored.value;
-        const { id, seq, from, to, acceptedAtMs } = MIGRATION_RECORD.upgrade(v, value).migration;
+        const { id, seq, from, to, acceptedAtMs } = valueBesideOutbox(MIGRATION_RECORD, stored.value).migration;
         if (id === migration) {
           moves.add(id, { vm, from, to, atMs: acceptedAtMs });
           return judge(fact) ?? false;

@@ -15,7 +15,7 @@ import { outboxDeadLetter } from '#shared/bus/dead-letter.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { check, type Event } from '#shared/events/index.ts';
-import type { RecordKind } from '#shared/store/records.ts';
+import { type RecordKind, valueBesideOutbox } from '#shared/store/records.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
 import type { Store, Stored, Write } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
@@ -113,8 +113,7 @@ export class Outbox<T> {
   #read(stored: Stored<StoredEnvelope>): { key: string; value: T } | undefined {
     const key = stored.key.slice(this.#prefix.length);
     try {
-      const { v = 0, value } = stored.value ?? {};
-      const read = this.#kind.upgrade(v, value);
+      const read = valueBesideOutbox(this.#kind, stored.value);
       this.#revisions.set(stored.key, stored.revision);
       this.#setAside.release(stored.key);
       return { key, value: read };

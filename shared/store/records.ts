@@ -100,6 +100,12 @@ export function recordKind<S extends TSchema>(parts: KindParts<S>): RecordKind<S
   };
 }
 
+/** Reads a value that an outbox stores beside its events. @throws TagalongError STORE_RECORD_UNREADABLE */
+export function valueBesideOutbox<T>({ upgrade }: Pick<RecordKind<T>, 'upgrade'>, stored: unknown): T {
+  const { v = 0, value } = (stored ?? {}) as { readonly v?: unknown; readonly value?: unknown };
+  return upgrade(v, value);
+}
+
 /** A fault without keys that others chose (users, sites): these are longer than our field names, or contain other characters. */
 function withoutNames(fault: string): string {
   const [where, ...what] = fault.split(': ');
@@ -142,5 +148,12 @@ export const StoredSpec = Type.Object(
     downtimeLimitMs: Amount,
     targetRttMs: Amount,
   },
+  closed,
+);
+
+const StoredSites = Type.Optional(Type.Array(Name));
+/** A VM's affinity to sites. */
+export const StoredAffinity = Type.Object(
+  { allowed: StoredSites, preferred: StoredSites, avoided: StoredSites, preferenceUserMsPerS: Amount },
   closed,
 );

@@ -1,7 +1,7 @@
 /** Derives the sites of real VMs from the records of older versions, which did not record hand-overs. */
 import { MIGRATION_RECORD } from '#shared/migration/kept.ts';
 import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
-import type { RecordKind } from '#shared/store/records.ts';
+import { type RecordKind, valueBesideOutbox } from '#shared/store/records.ts';
 import type { Store } from '#shared/store/store.ts';
 
 /** Stands for an unknown site. No site can have this name, so the VM is started nowhere. */
@@ -29,9 +29,8 @@ const FOLDERS = { placement: 'placement/vm/', migrator: 'migrator/vm/' };
 
 /** A value as the outbox stores it; undefined where it cannot be read. */
 function read<T>(kind: RecordKind<T>, stored: unknown): T | undefined {
-  const { v = 0, value } = (stored ?? {}) as { v?: unknown; value?: unknown };
   try {
-    return kind.upgrade(v, value);
+    return valueBesideOutbox(kind, stored);
   } catch {
     return undefined;
   }
