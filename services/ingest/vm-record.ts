@@ -1,19 +1,6 @@
 /** Ingest's record of a VM: its last declaration, so that a repeated one publishes nothing. */
 import Type from 'typebox';
-import { Amount, closed, Name, orNull, recordKind, StoredSpec } from '#shared/store/records.ts';
-
-const StoredSites = Type.Optional(Type.Array(Name));
-const StoredAffinity = Type.Object(
-  {
-    allowed: StoredSites,
-    preferred: StoredSites,
-    avoided: StoredSites,
-    preferenceUserMsPerS: Amount,
-    apart: Type.Optional(Name),
-    group: Type.Optional(Type.Object({ lead: Name, apartUserMsPerS: Amount }, closed)),
-  },
-  closed,
-);
+import { closed, Name, orNull, recordKind, StoredAffinity, StoredSpec } from '#shared/store/records.ts';
 
 /** The kind of these records. */
 export const DECLARED_VM_RECORD = recordKind({

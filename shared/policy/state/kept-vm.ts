@@ -19,12 +19,13 @@ import {
   oneOf,
   orNull,
   recordKind,
+  StoredAffinity,
   StoredSpec,
   Text,
 } from '../../store/records.ts';
 import { MAX_ENDED_STAYS } from './ended-stays.ts';
 import { newMotion } from './motion.ts';
-import { newReporting } from './presence.ts';
+import { newReporting, PRESENCES } from './presence.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
 import { forgetPlaces } from './vm.ts';
@@ -60,7 +61,7 @@ const KeptSession = Type.Object(
     /** Name of the nearest site. Its index differs between processes, because each receives the sites in another order. */
     nearest: Type.Optional(Name),
     rtts: Type.Optional(Type.Record(Type.String(), Type.Object({ rttMs: Amount, atMs: Ms }, closed))),
-    presence: orNull(oneOf(['periodic', 'arrived', 'left'])),
+    presence: orNull(oneOf(PRESENCES)),
     /** -1: not known. */
     intervalMs: Figure,
   },
@@ -83,25 +84,12 @@ const KeptMove = Type.Object(
   closed,
 );
 
-const KeptSites = Type.Optional(Type.Array(Name));
-const KeptAffinity = Type.Object(
-  {
-    allowed: KeptSites,
-    preferred: KeptSites,
-    avoided: KeptSites,
-    preferenceUserMsPerS: Amount,
-    apart: Type.Optional(Name),
-    group: Type.Optional(Type.Object({ lead: Name, apartUserMsPerS: Amount }, closed)),
-  },
-  closed,
-);
-
 const KeptVm = Type.Object(
   {
     id: Name,
     spec: StoredSpec,
     declaredAtMs: Ms,
-    affinity: orNull(KeptAffinity),
+    affinity: orNull(StoredAffinity),
     home: Name,
     state: oneOf(VM_STATES),
     mind: Type.Object(
