@@ -1,5 +1,5 @@
 /** Ingest with its HTTP interface. Each test gets a new bus, store and clock. */
-import { afterEach, beforeEach } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { registerIngest } from '#services/ingest/http.ts';
 import { createIngest, type Ingest } from '#services/ingest/service.ts';
 import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
@@ -83,4 +83,14 @@ export async function twoVmsAndAnn(ingest: Ingest) {
     await ingest.declareVm(vm, 'east', fullSpec);
     await ingest.attach(vm, 'ann', 1);
   }
+}
+
+/** Asserts that a body is refused, and that the first fault names this field of it. */
+export function expectFault(
+  answer: { status: number; body: { error?: { code: string; message?: string } } },
+  field: string,
+) {
+  const { status, body } = answer;
+  expect({ status, code: body.error?.code }).toEqual({ status: 400, code: 'EVENT_INVALID' });
+  expect(body.error?.message?.slice(0, field.length + 2)).toBe(`${field}: `);
 }
