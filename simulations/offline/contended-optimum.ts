@@ -1,11 +1,9 @@
-import { predictMove } from '#shared/model/move-model.ts';
-import { siteRttMs } from '#shared/model/network.ts';
-import { pathsBetween } from '#shared/model/paths.ts';
 import { type RunResult, run } from '../engine.ts';
 import { type Arrival, cheapestRoute, type PlannerInput } from './cheapest-route.ts';
 import { arrivalsOf, type Plan, planFollower } from './follow-plan.ts';
 import { type Foresight, foresightBefore, type PlannedRunInput } from './foresight.ts';
 import { type Itinerary, nearestPositionMs } from './itinerary.ts';
+import { predictedBetween } from './least-move-costs.ts';
 import { Reservations } from './reservations.ts';
 
 /**
@@ -52,16 +50,14 @@ function plansOf({ itineraries, inputFor }: Foresight): ReadonlyMap<string, Plan
 }
 
 /** The predicted duration of a move between two sites, by index. */
-function durations({ sites, settings }: PlannerInput, spec: Itinerary['spec']): (a: number, b: number) => number {
-  const { list, index } = sites;
+function durations(input: PlannerInput, spec: Itinerary['spec']): (a: number, b: number) => number {
+  const { list } = input.sites;
   const known = new Map<number, number>();
   return (a, b) => {
     const pair = Math.min(a, b) * list.length + Math.max(a, b);
     const knownMs = known.get(pair);
     if (knownMs !== undefined) return knownMs;
-    const [from, to] = [list[a]!, list[b]!];
-    const paths = pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks });
-    const { durationMs } = predictMove(settings.move, spec, paths, siteRttMs(settings.network, index.betweenKm(a, b)));
+    const { durationMs } = predictedBetween(input, spec, a, b);
     known.set(pair, durationMs);
     return durationMs;
   };

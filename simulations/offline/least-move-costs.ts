@@ -1,5 +1,5 @@
 import type { VmSpec } from '#shared/events/index.ts';
-import { predictMove } from '#shared/model/move-model.ts';
+import { type PredictedMove, predictMove } from '#shared/model/move-model.ts';
 import { siteRttMs } from '#shared/model/network.ts';
 import { pathsBetween } from '#shared/model/paths.ts';
 import type { EvaluationSettings } from '#shared/policy/evaluate/evaluator.ts';
@@ -21,16 +21,16 @@ export class LeastMoveCosts {
   readonly mostPerWeight: number;
 
   /** The bound leaves out the disk: a site that kept the disk from an earlier visit receives next to nothing. */
-  constructor({ list, index }: SiteTable, { move, policy, network }: EvaluationSettings, spec: VmSpec) {
+  constructor(sites: SiteTable, settings: EvaluationSettings, spec: VmSpec) {
+    const { list } = sites;
+    const { policy } = settings;
     const memoryOnly = { ...spec, diskBytes: 0 };
     this.#perWeight = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
     this.#fixed = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
     for (let a = 0; a < list.length; a++) {
       // Both directions have the same paths.
       for (let b = a + 1; b < list.length; b++) {
-        const [from, to] = [list[a]!, list[b]!];
-        const paths = pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks });
-        const predicted = predictMove(move, memoryOnly, paths, siteRttMs(network, index.betweenKm(a, b)));
+        const predicted = predictedBetween({ sites, settings }, memoryOnly, a, b);
         if (!predicted.converges) continue;
         const fixed = moveCostUserMs(policy, 0, predicted);
         const perWeight = moveCostUserMs(policy, 1, predicted) - fixed;
@@ -58,4 +58,16 @@ export class LeastMoveCosts {
     const fixed = this.#fixed[site]!;
     return fixed === Number.POSITIVE_INFINITY ? fixed : fixed + weight * this.#perWeight[site]!;
   }
+}
+
+/** The simulator's prediction of a move between two sites, by index, if no other move uses its paths. */
+export function predictedBetween(
+  { sites: { list, index }, settings: { move, network } }: { sites: SiteTable; settings: EvaluationSettings },
+  spec: VmSpec,
+  a: number,
+  b: number,
+): PredictedMove {
+  const [from, to] = [list[a]!, list[b]!];
+  const paths = pathsBetween({ site: from.id, uplinks: from.uplinks }, { site: to.id, uplinks: to.uplinks });
+  return predictMove(move, spec, paths, siteRttMs(network, index.betweenKm(a, b)));
 }
