@@ -6,6 +6,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { type Data, type Event, type EventType, type Explanation, MIGRATION_TYPES } from '#shared/events/index.ts';
 import { notAhead } from '#shared/events/not-ahead.ts';
 import { type EndFact, endOf } from '#shared/migration/outcome.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import { Homes } from './homes.ts';
 import { Moves } from './moves.ts';
 import { Users } from './users.ts';
@@ -180,7 +181,7 @@ export class Record {
   }
 
   /** The explanation of a decision; undefined if the decision is unknown or older than the last hour. */
-  explanation(decision: string): (Explanation & { vm: string; home: string }) | undefined {
+  explanation(decision: string): Explained | undefined {
     const decided = this.#decisions.get(decision);
     return decided && { vm: decided.view.vm, home: decided.view.from, ...decided.explanation };
   }

@@ -89,7 +89,8 @@ export interface PlacementOptions {
  * Makes a placement service. It does nothing until `start`.
  *
  * It owns the VMs of the partitions that the bus assigns to group `placement`, and receives heartbeats and all moves in group
- * `placement-sites`. It writes `placement/vm/<partition>/<VM>`, `placement/pair/<pair of sites>`, `placement/stays/<partition>` and `placement/automation`.
+ * `placement-sites`. It writes `placement/vm/<partition>/<VM>`, `placement/pair/<pair of sites>`, `placement/stays/<partition>` and
+ * `placement/automation`.
  * It is ready while the state of its partitions is loaded and the last change was written.
  */
 export function createPlacement(options: PlacementOptions): PlacementService {

@@ -1,5 +1,5 @@
 /** The cost of each VM, and the explanation of its most expensive stay. */
-import type { Explanation } from '#shared/events/index.ts';
+import type { Explained } from '#shared/policy/decide/words.ts';
 import { excessRttMs, type Stay } from '../serving.ts';
 
 /** A stay of a VM at a site, as reports show it. */
@@ -14,7 +14,7 @@ export interface StayCost {
 /** An explanation, and its time: what `tagalong explain` would have printed then. */
 export interface ExplainedAt {
   readonly atMs: number;
-  readonly explanation: Explanation & { readonly vm: string; readonly home: string };
+  readonly explanation: Explained;
 }
 
 /** The cost of a VM over the whole run. */

@@ -32,7 +32,7 @@ export function decisionEvent(
 }
 
 /** Reasons that rest on the users' absence. */
-const TOLD_WITH_ABSENCE = new Set(['users-quiet', 'users-left']);
+const REASONS_OF_ABSENCE = new Set(['users-quiet', 'users-left']);
 
 /** The explanation of a VM's placement. */
 export function explanation(vm: Vm, policy: string, reason: string, summary: EvaluationSummary): Explanation {
@@ -44,7 +44,7 @@ export function explanation(vm: Vm, policy: string, reason: string, summary: Eva
     homeServingUserMsPerS: summary.home,
     expectedStayMs: summary.expectedStayMs,
     oldestFixAgeMs: summary.oldestFixAgeMs,
-    ...(summary.absence && TOLD_WITH_ABSENCE.has(reason) && { absence: summary.absence }),
+    ...(summary.absence && REASONS_OF_ABSENCE.has(reason) && { absence: summary.absence }),
     candidates: summary.list,
   };
 }

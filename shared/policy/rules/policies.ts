@@ -50,8 +50,8 @@ const LONGEST_PAYBACK_S = HORIZON_MS / 1000;
 const HABIT_BROKEN = 1.5;
 
 /**
- * How long the users are expected to stay from now on, in ms: usualMs - beenMs, at least 0; from beenMs ≥ 1.5 × usualMs on, beenMs
- * again (the longer a stay has lasted, the longer it is expected to go on).
+ * How long the users are expected to stay from now on, in ms, by the forecast. Without one: usualMs - beenMs, at least 0; from
+ * beenMs ≥ 1.5 × usualMs on, beenMs again (the longer a stay has lasted, the longer it is expected to go on).
  */
 export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs }, outlook }: Circumstances): number {
   if (outlook !== undefined) return outlook.expectedMs(0);
@@ -59,7 +59,10 @@ export function expectedDwellMs({ nowMs, dwell: { sinceMs, usualMs }, outlook }:
   return beenMs >= HABIT_BROKEN * usualMs ? beenMs : Math.max(0, usualMs - beenMs);
 }
 
-/** The benefit of a move in user-ms: gain × max(0, expected dwell - duration) / 1000, counted from the end of the move. */
+/**
+ * The benefit of a move in user-ms, counted from its end: gain / 1000 × the time expected to be stayed after it, by the forecast;
+ * without one × max(0, expected dwell - duration).
+ */
 export function benefitUserMs({ gainUserMsPerS, durationMs }: Option, circumstances: Circumstances): number {
   const { outlook } = circumstances;
   const afterMs = outlook?.expectedMs(durationMs) ?? Math.max(0, expectedDwellMs(circumstances) - durationMs);
