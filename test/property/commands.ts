@@ -55,7 +55,13 @@ const sessions = fc
 /** A client reports a gap of any VM, or of a moving one, so that some gaps belong to a move. */
 const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 }), fc.boolean()).map(([i, gapMs, ofMoving]) =>
   command(`a client of ${ofMoving ? 'a VM that moves' : `v${i}`} saw a gap of ${gapMs} ms`, (h) => {
-    const vm = (ofMoving && h.migrator?.status()[0]?.vm) || `v${i}`;
+    // A migrator that has restarted may list its moves in another order. A run with restarts must report the gap of the same VM.
+    const [moving] =
+      h.migrator
+        ?.status()
+        .map((status) => status.vm)
+        .toSorted() ?? [];
+    const vm = (ofMoving && moving) || `v${i}`;
     const user = `u${vm.slice(1)}`;
     return h.publish({
       type: 'interruption.reported.v1',
