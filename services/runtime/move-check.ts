@@ -1,4 +1,4 @@
-/** Checks, for services that show or count moves, that placement ordered the move of which an event tells. */
+/** Checks that placement ordered the move that a migration event reports. Services that show or count moves use this check. */
 import type { Clock } from '#shared/clock/clock.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { type Event, MIGRATION_TYPES } from '#shared/events/index.ts';
@@ -11,25 +11,26 @@ import type { Store } from '#shared/store/store.ts';
 import { isUnreadable } from '#shared/store/update.ts';
 import { MIGRATION_PREFIX } from '../migrator/steps.ts';
 
-/** So many records are read a second at most: made-up events must not keep the store busy. */
+/** The check reads at most this many records a second: made-up events must not keep the store busy. */
 const MAX_READS_PER_S = 100;
 
 /** The check of one service. */
 export interface MoveCheck {
-  /** Events of migrations that were refused since the start. */
+  /** The number of migration events that the check has refused since its start. */
   readonly refused: number;
   /**
-   * False: the event tells of a migration that placement did not order, or otherwise than it was ordered, or after its end. Such an event
-   * must change nothing. True for events of all other types. A promise only where a record has to be read.
+   * Returns false if placement did not order the migration, if the event contradicts the order, or if the migration has ended already. Such
+   * an event must change nothing. Returns true for events of all other types. Returns a promise only if a record has to be read.
    */
   admits(event: Event): boolean | Promise<boolean>;
-  /** The order of a migration; undefined: unknown. */
+  /** The order of a migration; undefined if it is unknown. */
   orderOf(migration: string): OrderedMove | undefined;
 }
 
 /**
- * The events are passed in the order of the bus: a decision comes before the events of its migration. Decisions from before the service
- * subscribed are in the migrator's records, which it writes before it publishes.
+ * Makes the check of one service. The service passes the events in the order of the bus: a decision comes before the events of its
+ * migration. The migrator's records have the decisions from before the service subscribed: the migrator writes a record before it
+ * publishes.
  */
 export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; log: Log }): MoveCheck {
   const moves = new OrderedMoves();
@@ -61,7 +62,7 @@ export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; l
     return ++reads <= MAX_READS_PER_S;
   };
 
-  /** A migration from before the subscription: its VM's record names the last one. Of older ones only the number is known. */
+  /** Judges an event by the record of its VM. The record names the VM's last migration; it has only the numbers of older ones. */
   const lookUp = async (fact: MigrationFact): Promise<boolean> => {
     const { vm, migration } = fact.data;
     try {
@@ -76,7 +77,7 @@ export function moveCheck({ store, clock, log }: { store: Store; clock: Clock; l
         if (migration === `${vm}:${number}` && number >= 1 && number <= seq) return false;
       }
     } catch (error) {
-      // Without the record nothing can be said against the event, and nothing for it.
+      // Without the record the check can neither accept nor refute the event.
       if (!isUnreadable(error)) trouble.failed(error, { vm });
       return false;
     }
