@@ -11,7 +11,7 @@ const ONLY_LONG = ['test/**/*.long.test.ts', 'test/**/*.long.*.test.ts'];
 
 const unwanted = LONG ? [] : ONLY_LONG;
 /** The tests without servers and VMs use the processor time that others leave, at least one core. The time limit only ends a test that hangs. */
-const beside = { testTimeout: 180_000, hookTimeout: 180_000, maxWorkers: 2, sequence: { groupOrder: 0 } };
+const beside = { testTimeout: 180_000, hookTimeout: 180_000, maxWorkers: 3, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   test: {

@@ -67,7 +67,7 @@ async function start(): Promise<void> {
 async function declare(vm: string, home: string): Promise<void> {
   const data = { vm, home, spec: IDLE_SPEC, atMs: Date.now() };
   await bus.publish([envelop({ type: 'vm.declared.v1', data }, `${vm}:${serial++}`, '/test')]);
-  await vi.waitFor(() => expect(sites.runningSites(vm)).toEqual([home]), 10_000);
+  await vi.waitFor(() => expect(sites.runningSites(vm), `the sites where ${vm} runs`).toEqual([home]), 10_000);
 }
 /** Orders a move. @returns the id of its migration */
 async function move(vm: string, from: string, to: string): Promise<string> {
@@ -97,7 +97,7 @@ async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<
   expect(mover.migrator.ready()).toBe(true);
   expect(sites.runningSites(victim).filter((site) => site !== LIAR).length).toBeLessThanOrEqual(1);
   expect((await ended(await move(other, 'b', 'a'))).type).toBe('migration.completed.v1');
-  expect(sites.runningSites(other)).toEqual(['a']);
+  expect(sites.runningSites(other), `after ${type}: ${data.reason}`).toEqual(['a']);
 }
 
 test('a move between honest agents ends at its destination', async () => {
