@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { PATIENTLY } from '../patience.ts';
 import { onBrowser, PHONE } from './browser.ts';
 
 onBrowser('the browser of the tests', (withPage) => {
@@ -16,8 +17,8 @@ onBrowser('the browser of the tests', (withPage) => {
       const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
       await withPage({}, async ({ page, errors, requests }) => {
         await page.goto(address);
-        await expect.poll(() => errors.join('\n')).toMatch(/said[\s\S]*thrown|thrown[\s\S]*said/);
-        await expect.poll(() => errors.join('\n')).toContain('gone.js');
+        await expect.poll(() => errors.join('\n'), PATIENTLY).toMatch(/said[\s\S]*thrown|thrown[\s\S]*said/);
+        await expect.poll(() => errors.join('\n'), PATIENTLY).toContain('gone.js');
         expect(requests).toEqual([address, 'http://127.0.0.1:1/gone.js']);
       });
     } finally {

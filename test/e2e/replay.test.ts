@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import type { Summary } from '#deploy/cli/output/summary.ts';
 import type { PlacementStatus } from '#services/placement/status.ts';
+import { PATIENTLY } from '../patience.ts';
 import { begin, file, tagalong } from './cli.ts';
 
 const SITES = 'site,lat,lon,slots\nwest,52,4,10\neast,52,7,10\n';
@@ -74,7 +75,7 @@ test('a replay executes orders after the end of its trace', async () => {
   expect(await home()).toBe('west');
   expect(await tagalong(['migrate', 'vm-ann', '--to', 'east'], env)).toMatchObject({ code: 0, stderr: '' });
   await running.printed(/vm-ann .*west → east .*ordered/);
-  await vi.waitFor(async () => expect(await home()).toBe('east'), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await home()).toBe('east'), PATIENTLY);
 
   const { code, stdout } = await running.stop();
   expect(code).toBe(0);

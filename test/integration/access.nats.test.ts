@@ -10,6 +10,7 @@ import { natsBus } from '#shared/bus/nats/bus.ts';
 import type { NatsCredentials } from '#shared/nats/options.ts';
 import { natsStore } from '#shared/store/nats.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { onNats, startNats } from '../servers/nats.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -43,7 +44,7 @@ async function tryOut(
     const seen = new Recorder();
     await bus.subscribe({ group: 'g', types: ['location.reported.v1'] }, seen.handler);
     await bus.publish([locationOf('vm-1', 1)]);
-    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(seen.of('vm-1')).toEqual([1]), PATIENTLY);
     expect(bus.counters.serverErrors).toBe(0);
     await bus.close();
     const store = await natsStore(options);

@@ -11,6 +11,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { envelop } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { PATIENTLY } from '../patience.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 
 test('a VM is at the end of its last move, else at the home in its record, else at an unknown site', async () => {
@@ -30,14 +31,17 @@ test('a VM is at the end of its last move, else at the home in its record, else 
       const fact = decided(vm, 1, { from: 'a', to: 'b', spec: whole, atMs: Date.now() });
       await bus.publish([envelop(fact, `${vm}:1`, '/test')]);
     }
-    await vi.waitFor(() => expect(completed).toHaveBeenCalledTimes(2), 20_000);
+    await vi.waitFor(() => expect(completed).toHaveBeenCalledTimes(2), PATIENTLY);
     await system.ingest.retireVm('retired');
     await system.placement.idle();
     const records = await store.list<object>('placement/vm/');
     const broken = records.find(({ key }) => key.endsWith('/unreadable'))!;
     await store.put([{ key: broken.key, value: { v: 99 }, revision: broken.revision }]);
     const expected = { moved: 'b', stayed: 'a', unreadable: '?' };
-    await vi.waitFor(async () => expect(Object.fromEntries(await whereaboutsBefore(store))).toEqual(expected), 5_000);
+    await vi.waitFor(
+      async () => expect(Object.fromEntries(await whereaboutsBefore(store))).toEqual(expected),
+      PATIENTLY,
+    );
   } finally {
     await system.stop();
   }

@@ -6,6 +6,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type AgentRequest, FakeSites, type Lie } from '../property/fake-agents.ts';
 import { IDLE_SPEC, type QemuMigrator, startQemuMigrator } from '../property/qemu-migrator.ts';
 import { decided } from '../unit/shared/migration/world.ts';
@@ -65,17 +66,17 @@ const declare = (vm: string, home: string) => {
 const retire = (vm: string) =>
   bus.publish([envelop({ type: 'vm.retired.v1', data: { vm, atMs: Date.now() } }, `retired-${++serial}`, '/test')]);
 const runsAt = (vm: string, ...where: string[]) =>
-  vi.waitFor(() => expect(sites.runningSites(vm)).toEqual(where), 20_000);
+  vi.waitFor(() => expect(sites.runningSites(vm)).toEqual(where), PATIENTLY);
 const move = async (vm: string, from: string, to: string) => {
   const fact = decided(vm, ++serial, { from, to, spec: IDLE_SPEC, atMs: Date.now() });
   await bus.publish([envelop(fact as Parameters<typeof envelop>[0], `${vm}:${serial}`, '/test') as Event]);
-  await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), 20_000);
+  await vi.waitFor(() => expect(completed).toContain(`${vm}:${serial}`), PATIENTLY);
 };
 /** Waits for two further heartbeats of two sites. */
 const beats = async () => {
   for (let i = 0; i < 2; i++) {
     reported.clear();
-    await vi.waitFor(() => expect(reported.size).toBeGreaterThanOrEqual(2), 20_000);
+    await vi.waitFor(() => expect(reported.size).toBeGreaterThanOrEqual(2), PATIENTLY);
   }
 };
 const at = (site: string, lie: Lie) => {
@@ -101,7 +102,7 @@ describe('a site that claims VMs of others', () => {
     sites.startUnordered('b', 'v9', MACHINE);
     await beats();
     await declare('v9', 'a');
-    await vi.waitFor(() => expect(sites.runningSites('v9')).toContain('a'), 20_000);
+    await vi.waitFor(() => expect(sites.runningSites('v9')).toContain('a'), PATIENTLY);
     await beats();
     expect(reported.get('a')).toEqual(['v9']);
     expect(reported.get('b')).toEqual([]);
@@ -139,7 +140,7 @@ describe('a site that does not answer', () => {
     sites.unreachable.clear();
     await runsAt('w1');
     // The record is deleted some time after the removal: once the answer of the site has arrived.
-    await vi.waitFor(async () => expect(await store.get(handedKey('w1'))).toBeUndefined(), 20_000);
+    await vi.waitFor(async () => expect(await store.get(handedKey('w1'))).toBeUndefined(), PATIENTLY);
     await declare('w1', 'a');
     await runsAt('w1', 'a');
   });
@@ -174,7 +175,7 @@ describe('a VM that has moved', () => {
     await start(false);
     await declare('v1', 'a');
     await declare('v2', 'a');
-    await vi.waitFor(() => expect(reported.has('a')).toBe(true));
+    await vi.waitFor(() => expect(reported.has('a')).toBe(true), PATIENTLY);
     // Without records, a silent site may run any VM.
     expect([...sites.runningSites('v1'), ...sites.runningSites('v2')]).toEqual(['b']);
     sites.unreachable.clear();

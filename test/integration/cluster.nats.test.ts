@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { natsBus } from '#shared/bus/nats/bus.ts';
 import { natsStore } from '#shared/store/nats.ts';
 import { locationOf, Recorder } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { onNats, startNatsCluster } from '../servers/nats.ts';
 
 const vms = Array.from({ length: 20 }, (_, i) => `vm-${i}`);
@@ -38,9 +39,7 @@ onNats('a cluster of three NATS servers', () => {
         timeout: 40_000,
         interval: 50,
       });
-      await vi.waitFor(() => expect(seen.deliveries.length).toBeGreaterThanOrEqual(ROUNDS * vms.length), {
-        timeout: 20_000,
-      });
+      await vi.waitFor(() => expect(seen.deliveries.length).toBeGreaterThanOrEqual(ROUNDS * vms.length), PATIENTLY);
       for (const vm of vms) expect([...new Set(seen.of(vm))]).toEqual(all);
       expect(await store.get('k')).toEqual({ key: 'k', value: ROUNDS - 1, revision });
       await bus.close();

@@ -68,8 +68,9 @@ export function connectionMetrics(
     const answers = () => Promise.all(urls.map(async (at) => readinessOf(await fetch(`${at}/readyz`))));
     const connections = ['tagalong_bus_connected', 'tagalong_store_connected'];
     const onDuty = async () => /^tagalong_migrator_on_duty (\d)$/m.exec(await metricsAt(urls[MIGRATOR]!))?.[1];
-    await vi.waitFor(async () =>
-      expect((await answers()).map(({ status }) => status)).toEqual(PROCESSES.map(() => 200)),
+    await vi.waitFor(
+      async () => expect((await answers()).map(({ status }) => status)).toEqual(PROCESSES.map(() => 200)),
+      PATIENTLY,
     );
     expect(await onDuty()).toBe('1');
 

@@ -7,6 +7,7 @@ import type { Line } from '#services/dashboard/wire.ts';
 import { createHttp, type HttpSurface } from '#services/runtime/http.ts';
 import { DEFAULT_CONFIG } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
+import { PATIENTLY } from '../patience.ts';
 
 const TOKEN = 'a token of more than sixteen';
 const log = createLog('silent');
@@ -52,7 +53,7 @@ describe('a viewer', () => {
     expect(kindsIn(text).slice(0, 5)).toEqual(['picture', 'changes', 'changes', 'changes', 'changes']);
     expect(performance.now() - begunMs).toBeGreaterThan(4 * 200);
     await reader.cancel();
-    await vi.waitFor(() => expect(viewers.size).toBe(0));
+    await vi.waitFor(() => expect(viewers.size).toBe(0), PATIENTLY);
   });
 
   test('that does not read gets nothing more; when it reads again, it gets the picture', async () => {
@@ -61,7 +62,7 @@ describe('a viewer', () => {
     let text = (await reader.read()).value!;
     // Twelve frames pass while nobody reads. A dashboard that sent them all would send twelve lines.
     const before = linesMade();
-    await vi.waitFor(() => expect(linesMade() - before).toBeGreaterThan(12), { timeout: 20_000 });
+    await vi.waitFor(() => expect(linesMade() - before).toBeGreaterThan(12), PATIENTLY);
     while (kindsIn(text.slice(0, text.lastIndexOf('\n') + 1)).filter((kind) => kind === 'picture').length < 2) {
       text += (await reader.read()).value;
     }

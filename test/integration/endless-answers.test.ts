@@ -14,6 +14,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { envelop } from '#shared/events/index.ts';
 import { fetchAnswer } from '#shared/http/answer.ts';
 import { createLog } from '#shared/log.ts';
+import { PATIENTLY } from '../patience.ts';
 
 const MEBIBYTE = 'a'.repeat(2 ** 20);
 /** How a server answers a request. Each stops when the connection closes. */
@@ -114,7 +115,7 @@ test('a token is refused in time if its issuer does not answer; other requests a
       lie = how;
       taken = 0;
       const refused = status('eyJ.eyJ.x');
-      await vi.waitFor(() => expect(taken).toBe(1));
+      await vi.waitFor(() => expect(taken).toBe(1), PATIENTLY);
       expect(await status('a token of more than sixteen')).toBe(200);
       expect(await refused).toBe(401);
     }
@@ -135,7 +136,7 @@ test('the webhook service does not read the answer of a webhook', async () => {
   lie = 'endless';
   const data = { migration: 'v1:1', vm: 'v1', from: 'east', to: 'west', atMs: 1_700_000_000_000 };
   await bus.publish([1, 2, 3].map((i) => envelop({ type: 'migration.accepted.v1', data }, `${i}`, '/test')));
-  await vi.waitFor(() => expect(taken).toBe(3), 10_000);
+  await vi.waitFor(() => expect(taken).toBe(3), PATIENTLY);
   await sleep(50);
   await webhooks.stop();
   await bus.close();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askGuest, retractAllBut, untilJoined, untilTaken } from '#services/agent/guest.ts';
 import { openQmp } from '#services/agent/qmp.ts';
+import { PATIENTLY } from '../patience.ts';
 
 /** Sends this piece again and again, until the socket closes. */
 function flood(socket: Socket, piece: string): void {
@@ -158,7 +159,7 @@ describe('a QEMU', () => {
     const events: number[] = [];
     qmp.onEvent(({ atMs }) => events.push(Date.now() - atMs));
     void qmp.execute('query-status').catch(() => {});
-    await expect.poll(() => events.length).toBe(2);
+    await expect.poll(() => events.length, PATIENTLY).toBe(2);
     for (const agoMs of events) expect(Math.abs(agoMs)).toBeLessThan(60_000);
     qmp.close();
   });

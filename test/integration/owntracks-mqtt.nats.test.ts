@@ -11,6 +11,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import type { Event } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
+import { PATIENTLY } from '../patience.ts';
 import { type NatsTestServer, onNats, startNats } from '../servers/nats.ts';
 import { fullSpec, NOW_MS } from './ingest-world.ts';
 
@@ -70,7 +71,7 @@ onNats('OwnTracks over MQTT', () => {
       await publish('owntracks/jane/phone', '{"_type":"location","lat":48.8');
       await publish('owntracks/jane/phone', { _type: 'lwt', tst: NOW_S });
       await publish('owntracks/jane/phone', at(NOW_S - 1));
-      await vi.waitFor(() => expect(seen).toHaveLength(2), 60_000);
+      await vi.waitFor(() => expect(seen).toHaveLength(2), PATIENTLY);
       expect(seen.map(({ data }) => data)).toEqual(
         [3, 1].map((s) => ({ vm: 'v1', user: 'jane', lat: 48.85833, lon: 2.29513, atMs: NOW_MS - s * 1000 })),
       );
@@ -90,7 +91,7 @@ onNats('OwnTracks over MQTT', () => {
     const second = listener();
     await second.start();
     try {
-      await vi.waitFor(() => expect(seen).toHaveLength(1), 60_000);
+      await vi.waitFor(() => expect(seen).toHaveLength(1), PATIENTLY);
     } finally {
       await second.stop();
     }
@@ -98,7 +99,7 @@ onNats('OwnTracks over MQTT', () => {
     await third.start();
     try {
       await publish('owntracks/jane/phone', at(NOW_S - 8));
-      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(1), 60_000);
+      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(1), PATIENTLY);
     } finally {
       await third.stop();
     }
@@ -116,7 +117,7 @@ onNats('OwnTracks over MQTT', () => {
       await publish('owntracks/jane', at(NOW_S - 5));
       await publish('owntracks//jane/phone', at(NOW_S - 5));
       await publish('owntracks/jane/phone', at(NOW_S - 4));
-      await vi.waitFor(() => expect(seen).toHaveLength(2), 60_000);
+      await vi.waitFor(() => expect(seen).toHaveLength(2), PATIENTLY);
       expect(seen.map(({ data }) => [(data as { vm: string }).vm, (data as { user: string }).user])).toEqual([
         ['v2', 'jane.doe'],
         ['v1', 'jane'],

@@ -10,6 +10,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
+import { PATIENTLY } from '../patience.ts';
 import { FakeSites } from '../property/fake-agents.ts';
 
 const SPEC = {
@@ -70,8 +71,8 @@ test.each([
     expect(await setAsideAt(url)).toMatchObject([entry]);
     await system.ingest.declareVm('lost', 'a', SPEC);
     await system.ingest.declareVm('other', 'a', SPEC);
-    await vi.waitFor(async () => expect(await store.get(keyOf('other'))).toBeDefined(), 20_000);
-    if (kind === 'qemu') await vi.waitFor(() => expect(fakes.runningSites('other')).toEqual(['a']), 20_000);
+    await vi.waitFor(async () => expect(await store.get(keyOf('other'))).toBeDefined(), PATIENTLY);
+    if (kind === 'qemu') await vi.waitFor(() => expect(fakes.runningSites('other')).toEqual(['a']), PATIENTLY);
     expect(fakes.runningSites('lost')).toEqual([]);
     expect((await store.get(keyOf('lost')))?.value).toEqual(BROKEN);
     expect(await setAsideAt(url)).toMatchObject([entry]);

@@ -10,6 +10,7 @@ import { createLog } from '#shared/log.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
 import { gate } from '../contract/bus-events.ts';
+import { PATIENTLY } from '../patience.ts';
 import { configFor } from '../property/harness.ts';
 import { positionAt, SPEC } from '../unit/shared/policy/world.ts';
 
@@ -87,10 +88,10 @@ describe('placements that share the partitions', () => {
     await tell(fix(theirs, 0.1));
     await bus.idle();
     await b.stop();
-    await vi.waitFor(() => expect(heldBy(a).toSorted()).toEqual(vms.toSorted()));
+    await vi.waitFor(() => expect(heldBy(a).toSorted()).toEqual(vms.toSorted()), PATIENTLY);
     expect(await a.explain(theirs), 'with the session that b had recorded').toMatchObject({ vm: theirs, sessions: 1 });
     await a.order(theirs, 's1');
-    await vi.waitFor(() => expect(published.map(({ id }) => id)).toContain(`${theirs}:1:accepted`));
+    await vi.waitFor(() => expect(published.map(({ id }) => id)).toContain(`${theirs}:1:accepted`), PATIENTLY);
   });
 
   test('a pause of automatic moves at one reaches the other, and survives both', async () => {
@@ -105,7 +106,7 @@ describe('placements that share the partitions', () => {
         for (const vm of vms) await tell(fix(vm, 0.1));
         expect(b.status().paused).toBe(true);
       },
-      { timeout: 15_000, interval: 500 },
+      { ...PATIENTLY, interval: 500 },
     );
     await Promise.all([a.stop(), b.stop()]);
     expect((await placement()).status().paused).toBe(true);
@@ -124,7 +125,7 @@ describe('placements that share the partitions', () => {
     await expect(b.order(another, 's1'), 'b counts it too').rejects.toMatchObject(busy);
 
     const late = await placement();
-    await vi.waitFor(() => expect(heldBy(late).length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(heldBy(late).length).toBeGreaterThan(0), PATIENTLY);
     await expect(late.order(heldBy(late)[0]!, 's1')).rejects.toMatchObject(busy);
 
     const completed = () => published.some(({ type }) => type === 'migration.completed.v1');
@@ -162,7 +163,7 @@ describe('placements that share the partitions', () => {
     const b = await starting;
     await ordered;
     await bus.idle();
-    await vi.waitFor(() => expect([...heldBy(a), ...heldBy(b)].toSorted()).toEqual(vms.toSorted()));
+    await vi.waitFor(() => expect([...heldBy(a), ...heldBy(b)].toSorted()).toEqual(vms.toSorted()), PATIENTLY);
     const counts = [...a.counts, ...b.counts];
     expect(counts.map(([outcome]) => outcome)).not.toContain('unknown-vm');
     expect(counts.reduce((sum, [, n]) => sum + n, 0)).toBe(vms.length);
@@ -186,10 +187,11 @@ describe('two migrators', () => {
     // The second takes the order and stores it, although the leader reports the sites.
     await second.siteReporter.drain('s3', true);
     await first.migrator.stop();
-    await vi.waitFor(() => expect(second.migrator.isLeader).toBe(true));
+    await vi.waitFor(() => expect(second.migrator.isLeader).toBe(true), PATIENTLY);
     expect(first.migrator.isLeader).toBe(false);
-    await vi.waitFor(() =>
-      expect(placed.status().sites.map(({ site, draining }) => [site, draining])).toContainEqual(['s3', true]),
+    await vi.waitFor(
+      () => expect(placed.status().sites.map(({ site, draining }) => [site, draining])).toContainEqual(['s3', true]),
+      PATIENTLY,
     );
   });
 });

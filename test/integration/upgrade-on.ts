@@ -13,6 +13,7 @@ import { parseConfig } from '#shared/config/load.ts';
 import { createLog } from '#shared/log.ts';
 import { VM_RECORD } from '#shared/policy/state/kept-vm.ts';
 import type { Store } from '#shared/store/store.ts';
+import { PATIENTLY } from '../patience.ts';
 
 const PARTITIONS = 4;
 const uplinks = ['north', 'south'].map((provider) => ({ provider, rateBps: 1_250_000_000 }));
@@ -62,7 +63,7 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
   await system.start();
   try {
     expect(system.setAside.list()).toEqual([]);
-    await vi.waitFor(() => expect(system.placement.status().sites.length).toBe(3), { timeout: 20_000 });
+    await vi.waitFor(() => expect(system.placement.status().sites.length).toBe(3), PATIENTLY);
     const { vms, sites, paused, partitions } = system.placement.status();
     expect(partitions.held.length).toBe(PARTITIONS);
     expect(paused).toBe(true);
@@ -73,9 +74,10 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
       { vm: 'still', home: 'boston', state: 'settled', users: 2 },
     ]);
     expect(sites.filter(({ draining }) => draining).map((one) => one.site)).toEqual(['hartford']);
-    await vi.waitFor(() => expect(system.migrator.status()).toMatchObject([{ migration: 'huge:1', state: 'memory' }]), {
-      timeout: 20_000,
-    });
+    await vi.waitFor(
+      () => expect(system.migrator.status()).toMatchObject([{ migration: 'huge:1', state: 'memory' }]),
+      PATIENTLY,
+    );
     expect((await loadCorrections(store)).get('boston~new-york')).toMatchObject({ samples: 1 });
     expect((await listDeadLetters(store, {})).map(({ key, code }) => [key, code])).toEqual([
       ['still', 'STORE_CONFLICT'],
@@ -89,15 +91,16 @@ export async function upgrades(bus: Bus, store: Store): Promise<void> {
     expect(await revisionOf('ingest/vm/still'), 'an equal declaration writes nothing').toBe(before);
     // A changed record gets the present version, and no record is lost.
     await system.ingest.attach('still', 'eve', 2);
-    await vi.waitFor(() => expect(system.placement.status().vms.at(-1)).toMatchObject({ vm: 'still', users: 3 }), {
-      timeout: 20_000,
-    });
+    await vi.waitFor(
+      () => expect(system.placement.status().vms.at(-1)).toMatchObject({ vm: 'still', users: 3 }),
+      PATIENTLY,
+    );
     const records = new Map((await store.list<{ v?: number }>('')).map(({ key, value }) => [key, value.v]));
     expect([...records.keys()]).toEqual(expect.arrayContaining(LEFT.map(({ key }) => key)));
     await vi.waitFor(async () => {
       const [kept] = await store.list<{ v?: number }>(LEFT.find(({ value }) => value === still)!.key);
       expect(kept!.value.v).toBe(VM_RECORD.version);
-    });
+    }, PATIENTLY);
   } finally {
     await system.stop();
   }

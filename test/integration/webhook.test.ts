@@ -6,6 +6,7 @@ import { createWebhooks, type Webhooks } from '#services/webhook/service.ts';
 import { type MemoryBus, memoryBus } from '#shared/bus/memory.ts';
 import { type Event, envelop, type Fact, type Figures } from '#shared/events/index.ts';
 import { createLog } from '#shared/log.ts';
+import { PATIENTLY } from '../patience.ts';
 
 const figures: Figures = {
   ...{ durationMs: 1, pauseMs: 1, interruptionMs: 1, bytes: 1, bytesByPath: {} },
@@ -57,7 +58,7 @@ async function listen(...hooks: { name: string; url: string; token?: string }[])
 test('a webhook gets the acceptance and the end of a move, in order, with the site of the VM', async () => {
   await listen({ name: 'ams', url, token: 'a token of more than sixteen' });
   await bus.publish([event('accepted'), event('switched'), event('completed'), event('failed'), event('cancelled')]);
-  await vi.waitFor(() => expect(notified).toHaveLength(4));
+  await vi.waitFor(() => expect(notified).toHaveLength(4), PATIENTLY);
   const notification = (mobilityStatus: string, hostName: string) => ({
     notificationType: 'MobilityProcedureNotification',
     timeStamp: { seconds: 1_700_000_000, nanoSeconds: 250_000_000 },
@@ -81,8 +82,8 @@ test('a refused notification becomes a dead letter without the address; other we
   });
   await listen({ name: 'gone', url: `${url}/nowhere?secret=abc` }, { name: 'ams', url });
   await bus.publish([event('accepted'), event('completed')]);
-  await vi.waitFor(() => expect(notified).toHaveLength(2));
-  await vi.waitFor(() => expect(rejected).toHaveLength(2), 10_000);
+  await vi.waitFor(() => expect(notified).toHaveLength(2), PATIENTLY);
+  await vi.waitFor(() => expect(rejected).toHaveLength(2), PATIENTLY);
   expect(rejected[0]!.data).toMatchObject({ code: 'WEBHOOK_FAILED', reason: expect.stringContaining('answered 404') });
   expect(JSON.stringify(rejected)).not.toContain('secret');
 });
@@ -91,9 +92,9 @@ test('an unavailable webhook gets each notification again, in order, until it ac
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted'), event('completed')]);
-  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(2), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(2), PATIENTLY);
   status = 200;
-  await vi.waitFor(() => expect(notified.at(-1)!.body.mobilityStatus).toBe('INTERHOST_MOVEOUT_COMPLETED'), 10_000);
+  await vi.waitFor(() => expect(notified.at(-1)!.body.mobilityStatus).toBe('INTERHOST_MOVEOUT_COMPLETED'), PATIENTLY);
   const statuses = notified.map(({ body }) => body.mobilityStatus);
   expect(statuses.indexOf('INTERHOST_MOVEOUT_COMPLETED'), 'after the first was accepted').toBe(statuses.length - 1);
 });
@@ -102,10 +103,10 @@ test('the service stops without waiting for an unavailable webhook', async () =>
   status = 503;
   await listen({ name: 'ams', url });
   await bus.publish([event('accepted')]);
-  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(3), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThanOrEqual(3), PATIENTLY);
   await webhooks!.stop();
   const before = notified.length;
   status = 200;
   await listen({ name: 'ams', url });
-  await vi.waitFor(() => expect(notified.length).toBeGreaterThan(before), 10_000);
+  await vi.waitFor(() => expect(notified.length).toBeGreaterThan(before), PATIENTLY);
 });

@@ -10,6 +10,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { type Event, envelop } from '#shared/events/index.ts';
 import { memoryStore } from '#shared/store/memory.ts';
 import type { Store } from '#shared/store/store.ts';
+import { PATIENTLY } from '../patience.ts';
 import { decided } from '../unit/shared/migration/world.ts';
 import { FakeSites, type Lie } from './fake-agents.ts';
 import { changes, FORMS } from './lies.ts';
@@ -67,7 +68,7 @@ async function start(): Promise<void> {
 async function declare(vm: string, home: string): Promise<void> {
   const data = { vm, home, spec: IDLE_SPEC, atMs: Date.now() };
   await bus.publish([envelop({ type: 'vm.declared.v1', data }, `${vm}:${serial++}`, '/test')]);
-  await vi.waitFor(() => expect(sites.runningSites(vm), `the sites where ${vm} runs`).toEqual([home]), 10_000);
+  await vi.waitFor(() => expect(sites.runningSites(vm), `the sites where ${vm} runs`).toEqual([home]), PATIENTLY);
 }
 /** Orders a move. @returns the id of its migration */
 async function move(vm: string, from: string, to: string): Promise<string> {
@@ -77,7 +78,7 @@ async function move(vm: string, from: string, to: string): Promise<string> {
   return id;
 }
 const ended = (migration: string) =>
-  vi.waitFor(() => ends.get(migration) ?? expect.fail(`${migration} goes on`), 20_000);
+  vi.waitFor(() => ends.get(migration) ?? expect.fail(`${migration} goes on`), PATIENTLY);
 
 /** Moves a VM from or to the liar, which lies about one request. Moves another VM meanwhile, and once more afterwards. */
 async function lieTo(what: string, lie: Lie, from: string, to: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test, vi } from 'vitest';
 import { type Child, startChild } from '#shared/child.ts';
+import { PATIENTLY } from '../../patience.ts';
 
 const script = (text: string): Child => startChild('sh', ['-c', text]);
 
@@ -51,5 +52,6 @@ test('a program ends with the process that started it', async () => {
   const pid = await parent.printed(/child (\d+)/);
   expect(await parent.ended).toBe(0);
   // A zombie may remain if no process reaps it.
-  await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z')).toMatch(/\) Z/));
+  const stat = () => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z');
+  await vi.waitFor(async () => expect(await stat()).toMatch(/\) Z/), PATIENTLY);
 });
