@@ -10,6 +10,7 @@ import { TagalongError } from '#shared/errors.ts';
 import { type AgentClient, agentClient } from '#shared/hypervisor/qemu/client.ts';
 import { DEFAULT_MOVE_MODEL, type MoveModel } from '#shared/model/move-model.ts';
 import { type Network, openNetwork } from './network.ts';
+import { startFailure } from './start-failure.ts';
 import type { Topology } from './topology.ts';
 
 const run = promisify(execFile);
@@ -85,13 +86,16 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
     const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
     const agent = agents.get(site)!;
-    const failed = () => new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${child.lastWords}`);
+    const failed = async () => {
+      const why = await startFailure(child, `"tagalong doctor" checks this host for an agent`);
+      return new TagalongError('AGENT_UNREACHABLE', `${site}: its agent did not start: ${why}`);
+    };
     const answers = async () => {
       if (await agent.status().catch(() => undefined)) return true;
-      if (!child.running) throw failed();
+      if (!child.running) throw await failed();
       return false;
     };
-    if (!(await until(answers, { everyMs: 50, withinMs: AGENT_MS }))) throw failed();
+    if (!(await until(answers, { everyMs: 50, withinMs: AGENT_MS }))) throw await failed();
   };
 
   let resumeMs = DEFAULT_MOVE_MODEL.resumeMs;
