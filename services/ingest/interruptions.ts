@@ -2,8 +2,8 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
-import { TagalongError } from '#shared/errors.ts';
 import { type Data, type Event, envelop } from '#shared/events/index.ts';
+import { unknownVm } from './vm-record.ts';
 
 /** A gap that a client reports. `user` is the operator's id of the user, not the pseudonym. */
 export type Interruption = Data<'interruption.reported.v1'>;
@@ -32,8 +32,7 @@ export function createInterruptions(options: {
 
   return async (list) => {
     for (const vm of new Set(list.map((one) => one.vm))) {
-      if (!(await isDeclared(vm)))
-        throw new TagalongError('VM_UNKNOWN', `no VM "${vm}" is declared; declare it with PUT /v1/vms/${vm}`);
+      if (!(await isDeclared(vm))) throw unknownVm(vm);
     }
     const nowMs = clock.now();
     const attached = await vmsOf(list.map(({ user }) => pseudonymOf(user)));

@@ -31,7 +31,7 @@ import { createInterruptions, type Interruption, type InterruptionReceipt } from
 import { createPseudonyms } from './pseudonym.ts';
 import { publishThenStore } from './publish-then-store.ts';
 import { createQuotas } from './quotas.ts';
-import { DECLARED_VM_RECORD, vmKey } from './vm-record.ts';
+import { DECLARED_VM_RECORD, unknownVm, vmKey } from './vm-record.ts';
 
 /** A position that a user's device reports. `user` is the operator's id of the user, not the pseudonym. */
 export type Location = Omit<Data<'location.reported.v1'>, 'vm'>;
@@ -336,9 +336,6 @@ export function createIngest(options: {
     counts,
   };
 }
-
-const unknownVm = (vm: string) =>
-  new TagalongError('VM_UNKNOWN', `no VM "${vm}" is declared; declare it with PUT /v1/vms/${vm}`);
 
 /** Uses the present time where the sender's clock is ahead. The id uses the sender's time, so a repeat has the same id. */
 function locationEvent(

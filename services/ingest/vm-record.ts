@@ -1,5 +1,6 @@
 /** Ingest's record of a VM: its last declaration, so that a repeated one publishes nothing. */
 import Type from 'typebox';
+import { TagalongError } from '#shared/errors.ts';
 import { closed, Name, orNull, recordKind, StoredAffinity, StoredSpec } from '#shared/store/records.ts';
 
 /** The kind of these records. */
@@ -14,3 +15,11 @@ export const DECLARED_VM_RECORD = recordKind({
 
 /** The key of a VM's record. */
 export const vmKey = (vm: string) => `ingest/vm/${vm}`;
+
+/** The error about a VM that was not declared. */
+export function unknownVm(vm: string): TagalongError {
+  return new TagalongError(
+    'VM_UNKNOWN',
+    `no VM "${vm}" is declared; "tagalong status" lists the VMs, PUT /v1/vms/${vm} declares one`,
+  );
+}

@@ -62,7 +62,10 @@ export class VmTable {
   known(id: string): Vm {
     const vm = this.vms.get(id);
     if (vm === undefined)
-      throw new TagalongError('VM_UNKNOWN', `no VM "${id}" is declared; declare it at ingest first`);
+      throw new TagalongError(
+        'VM_UNKNOWN',
+        `there is no VM "${id}" among the ${this.vms.size} here; "tagalong status" lists them, PUT /v1/vms/${id} declares one`,
+      );
     return vm;
   }
 
