@@ -41,7 +41,7 @@ const readQuery = bodyReader(RemoveQuery);
 /**
  * Adds the routes of the sites; every migrator has them. Only the leader changes sites; the others answer HELD_ELSEWHERE.
  *
- * - `GET /v1/sites`: the present sites, the removed ones with the VMs that are stranded there, and warnings
+ * - `GET /v1/sites`: the present sites with whether they drain now, the removed ones with the VMs that are stranded there, and warnings
  * - `PUT /v1/sites/:site` `{lat, lon, slots, uplinks, draining?, agent?}`: declares a new site, or changes one; 200 with warnings
  * - `DELETE /v1/sites/:site`: removes it; 409 where VMs are there, unless `?force=true` strands them
  */
@@ -49,7 +49,7 @@ export function registerSites(
   { app }: HttpSurface,
   options: {
     readonly sites: SiteRegistry;
-    readonly siteReporter: Pick<SiteReporter, 'beat'>;
+    readonly siteReporter: Pick<SiteReporter, 'beat' | 'isDraining'>;
     readonly config: Pick<Config, 'hypervisor'>;
     readonly isOnDuty: () => boolean;
   },
@@ -66,8 +66,9 @@ export function registerSites(
   app.get('/v1/sites', async () => {
     const records = await sites.onRecord();
     const there = records.filter(({ removed }) => !removed);
+    const present = there.map(async ({ site, by }) => ({ ...site, draining: await siteReporter.isDraining(site), by }));
     return {
-      sites: there.map(({ site, by }) => ({ ...site, by })).sort(byName),
+      sites: (await Promise.all(present)).sort(byName),
       removed: records
         .filter(({ removed }) => removed)
         .map(({ site: { site }, by, atMs, stranded = [] }) => ({ site, by, atMs, stranded }))

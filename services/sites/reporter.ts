@@ -31,6 +31,8 @@ export interface SiteReporter {
    * @throws TagalongError SITE_UNKNOWN, LAST_OPEN_SITE, STORE_RECORD_UNREADABLE
    */
   drain(site: string, draining: boolean, force?: boolean): Promise<void>;
+  /** True if VMs have to leave a site: by the last order of an operator, else by its declaration. Any process may ask. */
+  isDraining(site: SiteConfig): Promise<boolean>;
   /** `POST /v1/sites/:site/drain` with `{"draining": true}`, and `"force": true` for the last site that is open. */
   registerHttp(surface: HttpSurface): void;
   /** Publishes a heartbeat of all sites now, in addition to the regular ones. */
@@ -159,6 +161,7 @@ export function siteReporter(options: SiteReporterOptions): SiteReporter {
       subscription = undefined;
     },
     drain,
+    isDraining,
     beat,
     registerHttp({ app, health }) {
       health('agent', () => true);

@@ -82,6 +82,12 @@ test('site lists, declares and removes sites of a running installation', async (
   expect(JSON.parse((await tagalong(['site', 'list', '--json'], env)).stdout)).toMatchObject({
     sites: [{ site: 'east' }, { site: 'north', slots: 3, by: 'operator' }, { site: 'west' }],
   });
+  const drained = await tagalong(['drain', 'north'], env);
+  expect(drained).toMatchObject({ code: 0, stdout: expect.stringContaining('tagalong drain north --off') });
+  expect((await tagalong(['site', 'list'], env)).stdout).toMatch(/^north .* operator +draining$/m);
+  await tagalong(['drain', 'north', '--off'], env);
+  expect((await tagalong(['site', 'list'], env)).stdout).toMatch(/^north .* operator$/m);
+  expect(await tagalong(['completion', 'sites'], env)).toMatchObject({ code: 0, stdout: 'east\nnorth\nwest\n' });
   expect(await tagalong(['site', 'remove', 'north'], env)).toMatchObject({ code: 0, stdout: 'north is removed.\n' });
   expect((await tagalong(['site', 'list'], env)).stdout).toContain('removed: north');
   expect(await tagalong(['site', 'declare', 'east', '--config', config], env)).toMatchObject({ code: 0 });

@@ -21,10 +21,14 @@ export function addMigrate(program: Command): void {
 export function addDrain(program: Command): void {
   const command = program
     .command('drain')
-    .description('move all VMs away from a site, and let no VM come')
+    .description('move all VMs away from a site and let no VM come; --off ends it')
     .argument('<site>')
-    .option('--off', 'end it: let VMs come to the site again')
-    .option('--force', 'even if no other site could take its VMs');
+    .option('--off', 'end the drain: let VMs come to the site again')
+    .option('--force', 'even if no other site could take its VMs')
+    .addHelpText(
+      'after',
+      '\n"tagalong drain SITE --off" is the way back; "tagalong site list" shows which sites drain.',
+    );
   withServerOptions(command).action(async (site: string, options: DrainOptions) => {
     const { runDrain } = await import('../run/run-operate.ts');
     await runDrain(site, options);

@@ -28,7 +28,8 @@ export async function runDrain(site: string, options: DrainOptions): Promise<voi
   if (!draining) return print(options, answer, `${site}: VMs may come again.`);
   const vms = await vmsAt(site, options);
   const who = vms === undefined ? 'its VMs are' : `${counted(vms, 'VM')} ${vms === 1 ? 'is' : 'are'}`;
-  print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave.`);
+  const back = `"tagalong drain ${site} --off" lets VMs come again.`;
+  print(options, { ...answer, ...(vms !== undefined && { vms }) }, `${site}: ${who} to leave. ${back}`);
 }
 
 /** @returns the number of VMs whose home is the site; undefined if no placement answers */

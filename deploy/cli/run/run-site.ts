@@ -32,17 +32,19 @@ export async function listSites(options: ServerOptions): Promise<void> {
   const listing = await ask<Listing>(options, 'GET', '/v1/sites');
   if (options.json) return void process.stdout.write(`${JSON.stringify(listing)}\n`);
   const { sites, removed, warnings } = listing;
-  const rows = sites.map(({ site, slots, uplinks, by }) => [
+  const rows = sites.map(({ site, slots, uplinks, draining, by }) => [
     site,
     `${slots}`,
     uplinks.map(({ provider }) => provider).join(', '),
     by,
+    draining ? 'draining' : '',
   ]);
   const head = [
     { head: 'site' },
     { head: 'slots', align: 'right' as const },
     { head: 'providers' },
     { head: 'declared by' },
+    { head: '' },
   ];
   process.stdout.write(table(head, rows));
   for (const { site, stranded } of removed) {
