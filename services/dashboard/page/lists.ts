@@ -124,6 +124,7 @@ export function showSites(body: HTMLElement, world: World, { choose }: ListOptio
       const load = slots === 0 ? '' : `${Math.round((100 * vms) / slots)} %`;
       for (const [i, text] of [`${vms}`, `${slots}`, load, draining ? 'draining' : ''].entries())
         setText(cells[i]!, text);
+      cells[3]!.classList.toggle('draining', draining);
     },
   };
   const sites = [...world.sites.values()].sort((a, b) => (a.site < b.site ? -1 : 1));
