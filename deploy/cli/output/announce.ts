@@ -21,6 +21,14 @@ export function logStart(log: Log, what: string, config: Config): void {
   log.info({ service: what, version: VERSION, node: process.versions.node, pid: process.pid, ...settings }, 'started');
 }
 
+/** Logs the address of the dashboard, and what to sign in with. The token itself is not logged. */
+export function logDashboard(log: Log, url: string, { http: { token, oidc } }: Config): void {
+  const means = [token && 'http.token of the configuration', oidc && 'an access token of the provider http.oidc'];
+  const given = means.filter(Boolean).join(', or ');
+  const what = given === '' ? 'whoever opens it can give orders' : `to give orders there, sign in with ${given}`;
+  log.info({ dashboard: url }, `the dashboard answers: ${what}`);
+}
+
 /** Logs that a process has ended in order. */
 export function logEnd(log: Log, what: string): void {
   log.info({ service: what }, 'ended in order');

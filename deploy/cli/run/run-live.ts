@@ -5,7 +5,7 @@ import { loadConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { createLog } from '#shared/log.ts';
-import { logEnd, logStart } from '../output/announce.ts';
+import { logDashboard, logEnd, logStart } from '../output/announce.ts';
 import { openMachines } from './machines.ts';
 import { openBoth } from './open-both.ts';
 import { serve } from './serve.ts';
@@ -47,6 +47,7 @@ export async function runLive({ config: path, hypervisor }: LiveOptions): Promis
     await system.start();
     await system.declare();
     process.stdout.write(`${url}\n`);
+    logDashboard(log, url, config);
     await aborted(stop);
   } finally {
     await system.stop();
