@@ -138,7 +138,7 @@ function labels({ data, traceparent }: Event): Record<string, unknown> {
   return { migration, vm, from, to, trace: readTraceparent(traceparent)?.traceId, ...outcomeOf(data) };
 }
 
-/** The outcome of a migration for the log; empty while the migration is in progress. */
+/** The outcome of a migration for the log, in whole milliseconds and bytes; empty while the migration is in progress. */
 function outcomeOf(data: Event['data']): Record<string, unknown> {
   if (!('figures' in data)) return {};
   const { durationMs, pauseMs, interruptionMs, bytes, degraded } = data.figures;
@@ -146,5 +146,7 @@ function outcomeOf(data: Event['data']): Record<string, unknown> {
     ...('code' in data && { code: data.code, reason: data.reason, phase: data.phase }),
     ...('by' in data && { by: data.by, phase: data.phase }),
   };
-  return { durationMs, pauseMs, interruptionMs, bytes, ...(degraded.length > 0 && { degraded }), ...because };
+  const whole = { durationMs, pauseMs, interruptionMs, bytes } satisfies Record<string, number>;
+  const rounded = Object.fromEntries(Object.entries(whole).map(([name, value]) => [name, Math.round(value)]));
+  return { ...rounded, ...(degraded.length > 0 && { degraded }), ...because };
 }
