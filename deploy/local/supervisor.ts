@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { watchChild } from '#shared/child.ts';
 import { until } from '#shared/clock/retry.ts';
-import type { TagalongError } from '#shared/errors.ts';
+import { TagalongError } from '#shared/errors.ts';
+import { foreignText } from '#shared/text.ts';
 import { portTaken } from './loopback.ts';
 
 const GUARD = new URL('guard.sh', import.meta.url).pathname;
@@ -28,33 +29,46 @@ export interface Supervised {
   readonly name: string;
   /** Process id of the present run. */
   readonly pid: number | undefined;
-  /** Resolves when the process is ready; rejects after the time. @throws TagalongError PORT_UNAVAILABLE at once */
+  /** Resolves when the process is ready. @throws TagalongError SERVER_UNREACHABLE after the time, PORT_UNAVAILABLE at once */
   ready(timeoutMs: number): Promise<void>;
   /** Stops the process for good. Resolves when it has ended. */
   stop(): Promise<void>;
 }
 
-/** @param say receives each line that the process prints, and a line when it ends */
-export function supervise(launch: Launch, say: (name: string, line: string) => void): Supervised {
+/** What a supervised process says, and what happens to it. */
+export interface Watcher {
+  /** Receives each line that the process prints. */
+  printed(name: string, line: string): void;
+  /** Receives a line when the process ends by itself. */
+  ended(name: string, line: string): void;
+}
+
+/** Starts a process, and starts it again when it ends, until it is stopped. */
+export function supervise(launch: Launch, watcher: Watcher): Supervised {
   const { name, command, args, env, readyUrl } = launch;
   let stopping = false;
   let guard: ChildProcess | undefined;
   let pid: number | undefined;
   let taken: TagalongError | undefined;
+  let lastLine = '';
 
   const runOnce = async () => {
     // In a process group of its own: a Ctrl-C at the terminal reaches only the supervisor, which stops all processes in order.
     guard = spawn('sh', [GUARD, command, ...args], { env: { ...process.env, ...env }, detached: true });
     const child = watchChild(guard, {
       onLine(line, from) {
-        if (from === 'stderr') say(name, line);
-        else pid = Number(line);
+        if (from === 'stdout') {
+          pid = Number(line);
+          return;
+        }
+        lastLine = line;
+        watcher.printed(name, line);
       },
     });
     const code = await child.ended;
     pid = undefined;
     taken = portTaken(name, child.stderr);
-    if (!stopping) say(name, `ended (${guard.signalCode ?? code}); it is started again`);
+    if (!stopping) watcher.ended(name, `ended (${guard.signalCode ?? code}); it is started again`);
   };
   const ended = (async () => {
     while (!stopping) {
@@ -74,7 +88,11 @@ export function supervise(launch: Launch, say: (name: string, line: string) => v
         return (await answers(readyUrl)) || stopping;
       };
       if (await until(isReady, { everyMs: LOOK_MS, withinMs: timeoutMs })) return;
-      throw new Error(`${name} is not ready after ${timeoutMs / 1000} s`);
+      const said = lastLine === '' ? 'has printed nothing' : `printed last: ${foreignText(lastLine)}`;
+      throw new TagalongError(
+        'SERVER_UNREACHABLE',
+        `${name} is not ready after ${timeoutMs / 1000} s, and ${said}; start again when the machine has less to do`,
+      );
     },
     async stop() {
       stopping = true;

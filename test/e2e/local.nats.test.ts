@@ -60,6 +60,10 @@ onNats('the deployment on loopback', () => {
         ...['ingest', 'placement-1', 'placement-2', 'migrator-1', 'migrator-2', 'monitor', 'dashboard', 'prometheus'],
       ]);
       expect(processes.filter(isAlive)).toEqual(processes);
+      const [run] = await readdir(folder);
+      const logs = processes.map(({ name }) => `${name}.log`).filter((log) => log !== 'prometheus.log');
+      expect(await readdir(join(folder, run!))).toEqual(expect.arrayContaining(logs));
+      expect(await readFile(join(folder, run!, 'nats-1.log'), 'utf8')).toContain('Server is ready');
       const ask = async (method: string, path: string, body: object) => {
         const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
         const response = await fetch(url('ingest') + path, { method, headers, body: JSON.stringify(body) });

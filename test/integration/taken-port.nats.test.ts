@@ -33,7 +33,7 @@ afterEach(async () => {
 
 /** Starts a supervised program, and waits until it is ready. */
 async function start(command: string, args: readonly string[], readyUrl: string, withinMs = READY_MS): Promise<void> {
-  const one = supervise({ name: 'it', command, args, env: {}, readyUrl }, () => {});
+  const one = supervise({ name: 'it', command, args, env: {}, readyUrl }, { printed() {}, ended() {} });
   running.push(one);
   await one.ready(withinMs);
 }

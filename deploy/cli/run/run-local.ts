@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,8 +42,13 @@ export async function runLocal({
   const stop = stopRequest();
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-local-'));
   const running: Supervised[] = [];
+  const watcher = {
+    // A server of NATS prints a hundred lines while it starts.
+    printed: (name: string, line: string) => appendFileSync(join(folder, `${name}.log`), `${line}\n`),
+    ended: (name: string, line: string) => void process.stderr.write(`${name.padEnd(12)} ${line}\n`),
+  };
   const begin = async (some: readonly Planned[]) => {
-    const begun = some.map((planned) => supervise(launchOf(planned, programs[planned.program]), say));
+    const begun = some.map((planned) => supervise(launchOf(planned, programs[planned.program]), watcher));
     running.push(...begun);
     await Promise.race([Promise.all(begun.map((one) => one.ready(READY_MS))), aborted(stop)]);
   };
@@ -69,7 +75,7 @@ export async function runLocal({
   try {
     const plan = await onFreePorts(PORTS, startAt);
     if (stop.aborted) return;
-    process.stdout.write(json ? asJson(plan, running) : asTable(plan));
+    process.stdout.write(json ? asJson(plan, running) : asTable(plan, folder));
     await aborted(stop);
   } finally {
     await end();
@@ -115,18 +121,20 @@ async function stopAll(processes: readonly Supervised[]): Promise<void> {
   await Promise.all(processes.map((one) => one.stop()));
 }
 
-function say(name: string, line: string): void {
-  process.stderr.write(`${name.padEnd(12)} ${line}\n`);
-}
-
 function asJson({ processes }: Plan, running: readonly Supervised[]): string {
   const shown = processes.map(({ name, url }) => ({ name, url, pid: running.find((one) => one.name === name)?.pid }));
   return `${JSON.stringify({ processes: shown })}\n`;
 }
 
-function asTable({ processes }: Plan): string {
+function asTable({ processes }: Plan, folder: string): string {
   const rows = processes.map(({ name, url }) => [name, url]);
   const urls = processes.filter(({ program }) => program === 'tagalong').map(({ url }) => url);
   const all = table([{ head: 'process' }, { head: 'address' }], rows);
-  return `${all}\nexport TAGALONG_URL=${urls.join()}\nThe token is http.token of the configuration; Ctrl-C ends all.\n`;
+  const dashboard = processes.find(({ name }) => name === 'dashboard')?.url;
+  const lines = [
+    `export TAGALONG_URL=${urls.join()}`,
+    `The map is at ${dashboard}. To give orders there or here, use http.token of the configuration.`,
+    `Logs: ${folder}/NAME.log, for example nats-1.log. Ctrl-C ends all processes and removes the logs.`,
+  ];
+  return `${all}\n${lines.join('\n')}\n`;
 }
