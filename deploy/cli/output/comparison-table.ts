@@ -10,8 +10,14 @@ import { table } from './table.ts';
 /** One column for each run. */
 export function comparisonTable(runs: readonly RunResult[]): string {
   const columns = [{ head: '' }, ...runs.map(({ policy }) => ({ head: policy, align: 'right' as const }))];
-  return table(columns, comparisonRows(runs));
+  return table(columns, comparisonRows(runs)) + UNIT;
 }
+
+/** Explains the unit of costs, below each table. */
+const UNIT = `
+1 user-second: a user whose round trip is 1 ms above the target for 1000 seconds, or as much harm by a move.
+It is 1000 user-milliseconds, in which JSON and the configuration count.
+`;
 
 /** The rows of the table for several seeds, each with its format. */
 const ROWS: readonly (readonly [string, Figure, (value: number) => string])[] = [
@@ -34,13 +40,13 @@ export function seedsTable({ policies, differences }: Statistics): string {
     'mean over the seeds ± 95 % confidence',
     policies.map(({ policy, figures }) => [policy, figures]),
   );
-  if (differences.length === 0) return means;
+  if (differences.length === 0) return means + UNIT;
   const { minus } = differences[0]!;
   const more = estimatesTable(
     `more than ${minus}, seed by seed`,
     differences.map(({ policy, figures }) => [policy, figures]),
   );
-  return `${means}\n${more}`;
+  return `${means}\n${more}${UNIT}`;
 }
 
 function estimatesTable(head: string, of: readonly (readonly [string, ByFigure<Estimate>])[]): string {
