@@ -1,6 +1,11 @@
-/** The known word that is most similar to `word`; undefined if none is similar enough. */
+/** A shorter word begins too many others. */
+const SHORTEST_PREFIX = 3;
+
+/** The known word that `word` begins, if there is one; else the most similar word; undefined if none is similar enough. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
+  const begun = known.find((candidate) => plain(candidate).startsWith(plain(word)));
+  if (begun !== undefined && plain(word).length >= SHORTEST_PREFIX) return begun;
   const distances = known.map((candidate) => editDistance(plain(word), plain(candidate)));
   const least = Math.min(...distances);
   return least <= Math.max(1, Math.floor(word.length / 3)) ? known[distances.indexOf(least)] : undefined;

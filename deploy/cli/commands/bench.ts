@@ -32,11 +32,14 @@ interface Given {
   readonly json?: string;
 }
 
+/** The names of the benchmarks, for shell completion. */
+export const BENCH_NAMES: readonly string[] = Object.keys(BENCHES);
+
 /** `tagalong bench`: measures on this machine. It shows a missed aim, but does not fail for it. */
 export function addBench(program: Command): void {
   program
-    .command('bench <name>')
-    .description(`measure: ${Object.keys(BENCHES).join(', ')}`)
+    .command('bench <bench>')
+    .description(`measure: ${BENCH_NAMES.join(', ')}`)
     .option('--seed <n>', 'seed of generated input', '1')
     .option(
       '--quick',
@@ -52,10 +55,7 @@ export function addBench(program: Command): void {
     .action(async (name: string, options: Given) => {
       const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
       if (bench === undefined) {
-        throw new TagalongError(
-          'USAGE',
-          `there is no benchmark "${name}"; choose one of ${Object.keys(BENCHES).join(', ')}`,
-        );
+        throw new TagalongError('USAGE', `there is no benchmark "${name}"; choose one of ${BENCH_NAMES.join(', ')}`);
       }
       const seed = Number(options.seed);
       if (!Number.isSafeInteger(seed))

@@ -10,14 +10,14 @@ export function addSimulate(program: Command): void {
     .description('compare policies on a trace, or on the shipped scenario if none is given')
     .option('--trace <path>', TRACE_HELP)
     .option(
-      '--generate <name>',
+      '--generate <generator>',
       'instead of a trace: random-waypoint, commuters, flash-crowd, ferry or geofences[,key=value...]',
     )
     .option(
       '--sites <file>',
       'CSV with site,lat,lon and perhaps slots, or GeoJSON; without it, sites and VMs of the configuration',
     )
-    .option('--policy <names>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
+    .option('--policy <policies>', 'policies, separated by commas, as in tagalong,hysteresis(2.5),optimum', 'tagalong')
     .option('--seed <n>', 'seed of made-up users', seedOption, 1)
     .addOption(
       new Option('--seeds <from-to>', 'run each of these seeds: means with their confidence')

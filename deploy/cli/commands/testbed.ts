@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import type { TestBedCommandOptions } from '../run/run-testbed.ts';
 import { speedOption } from './options.ts';
 
+const LEVELS = ['debug', 'info', 'warn', 'error'];
+
 /** `tagalong testbed`: real VMs on this host, moved between sites that are network namespaces. */
 export function addTestBed(program: Command): void {
   program
@@ -11,7 +13,7 @@ export function addTestBed(program: Command): void {
     .option('--trace <file>', 'the ways of the users (default: a ride past the three sites and back)')
     .option('--speed <n>', 'seconds of the trace that pass in one second', speedOption, 1)
     .option('--json', 'print the result as JSON')
-    .option('--log <level>', 'log level of the services, on standard error')
+    .addOption(new Option('--log <level>', 'log level of the services, on standard error').choices(LEVELS))
     .addOption(new Option('--sweep', 'only remove the remains of crashed test beds'))
     .action(async (options: TestBedCommandOptions) => {
       const { runTestBed } = await import('../run/run-testbed.ts');
