@@ -12,7 +12,8 @@ const PREREQUISITES = new URL('prerequisites.sh', import.meta.url).pathname;
 export async function refuseWhereMissing(): Promise<void> {
   if (process.platform !== 'linux')
     throw new TagalongError('TESTBED_MISSING', 'the test bed needs Linux; run it on a Linux host');
-  if (process.getuid?.() !== 0) throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run it with sudo');
+  if (process.getuid?.() !== 0)
+    throw new TagalongError('TESTBED_MISSING', 'the test bed needs root; run the command as root');
   await check();
 }
 

@@ -44,6 +44,7 @@ function hasDocstring(lines: readonly string[], declared: number): boolean {
 /** Files under test/unit that test no single file or folder, with the reason. */
 const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
   'test/unit/architecture.test.ts': 'checks all files',
+  'test/unit/pages.test.ts': 'checks the commands on all pages',
   'test/unit/source-rules.ts': 'holds the rules of architecture.test.ts',
 };
 
