@@ -11,6 +11,7 @@ import { AUTOMATION_RECORD } from '../placement/automation.ts';
 import { CORRECTION_RECORD } from '../placement/corrections.ts';
 import { STAYS_RECORD } from '../placement/stays.ts';
 import { INSTALLATION_RECORD } from '../runtime/installation.ts';
+import { TOKEN_RECORD } from '../runtime/tokens.ts';
 import { DRAIN_RECORD, PLACE_RECORD } from '../sites/place-records.ts';
 import { DECLARED_SITE_RECORD } from '../sites/records.ts';
 
@@ -28,6 +29,7 @@ export const STORE_KINDS: readonly AnyKind[] = [
   SESSIONS_RECORD,
   DEAD_LETTER_RECORD,
   INSTALLATION_RECORD,
+  TOKEN_RECORD,
 ];
 
 /** In the files of an agent. */
