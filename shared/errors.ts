@@ -25,6 +25,8 @@ export type ErrorCode =
   | 'BUS_OVERLOADED' // too many events wait on the bus, so no more are accepted: try again later
   | 'SERVICE_STOPPED' // the service is not started yet, or is stopping
   | 'HELD_ELSEWHERE' // another process of the same service owns the requested VM or record
+  | 'FORBIDDEN' // the role of the caller's token does not permit the request
+  | 'TOKEN_UNKNOWN' // no issued token has that id
   | 'VM_UNKNOWN' // no VM with that name was declared
   | 'SITE_UNKNOWN' // no site with that name was reported
   | 'SITE_IN_USE' // the site cannot be removed: it has VMs, or is the source or destination of a move

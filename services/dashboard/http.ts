@@ -1,6 +1,7 @@
 /** The routes of the pages, their files and their requests. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
+import { asksForTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { HttpSurface } from '../runtime/http.ts';
@@ -31,8 +32,9 @@ export interface DashboardRoutes {
  */
 export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
   const { record, viewers, now, config, explain } = routes;
-  const signIn = config.http.token !== undefined || config.http.oidc !== undefined;
+  const signIn = asksForTokens(config.http);
   const usersForAll = !signIn || config.dashboard.users === 'everybody';
+  const open = { config: { access: 'open' } } as const;
   const headers = pageHeaders(config.dashboard.tilesUrl);
 
   const sendPage = (name: 'index' | 'follow-me') => async (_: FastifyRequest, reply: FastifyReply) =>
@@ -40,11 +42,11 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
       .headers(headers)
       .type('text/html; charset=utf-8')
       .send(await page(name));
-  app.get('/', sendPage('index'));
-  app.get('/follow-me', sendPage('follow-me'));
-  for (const url of ASSET_URLS) app.get(url, (request, reply) => sendAsset(url, request, reply));
+  app.get('/', open, sendPage('index'));
+  app.get('/follow-me', open, sendPage('follow-me'));
+  for (const url of ASSET_URLS) app.get(url, open, (request, reply) => sendAsset(url, request, reply));
 
-  app.get('/dashboard/settings', async (): Promise<PageSettings> => {
+  app.get('/dashboard/settings', open, async (): Promise<PageSettings> => {
     const { tilesUrl = null, tilesAttribution = '' } = config.dashboard;
     return { signIn, tilesUrl, tilesAttribution };
   });
@@ -67,15 +69,15 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
     const picture = record.past(Number(atMs), now());
     return reply.header('cache-control', 'no-store').type('application/json').send(textOf(picture, users));
   };
-  app.get('/dashboard/live', live(usersForAll));
-  app.get('/v1/dashboard/live', live(true));
-  app.get('/dashboard/past', past(usersForAll));
-  app.get('/v1/dashboard/past', past(true));
+  app.get('/dashboard/live', open, live(usersForAll));
+  app.get('/v1/dashboard/live', { config: { access: 'read' } }, live(true));
+  app.get('/dashboard/past', open, past(usersForAll));
+  app.get('/v1/dashboard/past', { config: { access: 'read' } }, past(true));
   // A live stream does not end by itself, so the server could not close without this.
   app.addHook('preClose', async () => viewers.close());
 
-  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', ({ params }) => explain(params.vm));
-  app.get<{ Params: { decision: string } }>('/dashboard/decisions/:decision/explanation', async ({ params }) => {
+  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', open, ({ params }) => explain(params.vm));
+  app.get<{ Params: { decision: string } }>('/dashboard/decisions/:decision/explanation', open, async ({ params }) => {
     const explanation = record.explanation(params.decision);
     if (explanation === undefined) {
       throw new TagalongError(

@@ -14,7 +14,7 @@ const LIMITS = { mostBytes: 64 * 2 ** 20, withinMs: 10_000 };
 
 /** Sends requests to the other processes. */
 export interface Relay {
-  /** Adds `/v1/*` for all routes that this process does not have. It requires the token, as all routes under /v1. */
+  /** Adds `/v1/*` for all routes that this process does not have. The process that answers checks the role of the caller. */
   registerHttp(surface: HttpSurface): void;
   /** Asks for the explanation of a VM. @throws TagalongError VM_UNKNOWN, HELD_ELSEWHERE, SERVER_UNREACHABLE */
   explain(vm: string): Promise<Explained>;
@@ -23,7 +23,7 @@ export interface Relay {
 /**
  * Makes the relay.
  * @param services the addresses of the other processes
- * @param token the `http.token` of the common configuration
+ * @param token a token of the common configuration with the role admin
  */
 export function createRelay(services: readonly string[], token: string | undefined): Relay {
   const ask = async (path: string, init: RequestInit = {}): Promise<Answer> => {
@@ -44,7 +44,7 @@ export function createRelay(services: readonly string[], token: string | undefin
 
   return {
     registerHttp({ app }) {
-      app.all('/v1/*', async (request, reply) => {
+      app.all('/v1/*', { config: { access: 'signed-in' } }, async (request, reply) => {
         const { status, text } = await ask(request.url, initOf(request));
         return reply.code(status).type('application/json').send(text);
       });

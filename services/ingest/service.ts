@@ -82,6 +82,12 @@ export interface Ingest {
   declareVm(vm: string, home: string, spec: VmSpec, more?: DeclareOptions): Promise<void>;
   /** Retires a VM, and detaches its users. @throws TagalongError VM_UNKNOWN */
   retireVm(vm: string): Promise<void>;
+  /**
+   * The site of a VM.
+   * @param user the pseudonym of a user; where that user is not attached to the VM, the VM counts as unknown
+   * @throws TagalongError VM_UNKNOWN
+   */
+  siteOf(vm: string, user?: string): Promise<string>;
   /** Attaches a user to a VM, or changes the weight. @throws TagalongError VM_UNKNOWN, EVENT_INVALID, QUOTA_EXCEEDED */
   attach(vm: string, user: string, weight: number): Promise<void>;
   /** Does nothing where the user is not attached. */
@@ -157,12 +163,24 @@ export function createIngest(options: {
     return bus.publish([envelop(fact, id, SOURCE)]);
   };
 
-  /** Checks a declared home against the site in the migrator's record: a declaration moves no VM. Without a record any home will do. */
-  const refuseElsewhere = async (vm: string, home: string) => {
+  /** The site in the migrator's record; undefined if it has none. */
+  const placeOf = async (vm: string): Promise<string | undefined> => {
     const records = await Promise.all(
       [placeKey(vm), handedKey(vm)].map((key) => store.get<{ site?: unknown } | null | undefined>(key)),
     );
-    const at = records.map((record) => record?.value?.site).find((site) => typeof site === 'string');
+    return records.map((record) => record?.value?.site).find((site) => typeof site === 'string');
+  };
+
+  const siteOf = async (vm: string, user?: string) => {
+    const declared = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
+    const mayKnow = user === undefined || (await attachments.load(user)).includes(vm);
+    if (typeof declared !== 'string' || !mayKnow) throw unknownVm(vm);
+    return (await placeOf(vm)) ?? declared;
+  };
+
+  /** Checks a declared home against the site in the migrator's record: a declaration moves no VM. Without a record any home will do. */
+  const refuseElsewhere = async (vm: string, home: string) => {
+    const at = await placeOf(vm);
     if (at === undefined || at === home) return;
     const next = `move it with "tagalong migrate ${vm} --to ${home}" (POST /v1/vms/${vm}/moves)`;
     throw new TagalongError(
@@ -329,6 +347,7 @@ export function createIngest(options: {
     },
     declareVm: (vm, home, spec, more) => take(() => declareVm(vm, home, spec, more)),
     retireVm: (vm) => take(() => retireVm(vm)),
+    siteOf: (vm, user) => take(() => siteOf(vm, user)),
     attach: (vm, user, weight) => take(() => attach(vm, user, weight)),
     detach: (vm, user) => take(() => detach(vm, user)),
     locations: (list, traceparent) => take(() => locations(list, traceparent)),

@@ -8,9 +8,16 @@ import type { MigratorService } from './service.ts';
  */
 export function registerMigrator({ app, health }: HttpSurface, migrator: MigratorService): void {
   health('migrator', () => migrator.ready());
-  app.get('/v1/migrations', async () => ({ onDuty: migrator.isLeader, migrations: migrator.status() }));
-  app.delete<{ Params: { migration: string } }>('/v1/migrations/:migration', async ({ params }, reply) => {
-    const migration = await migrator.cancel(params.migration, 'operator');
-    return reply.code(202).send({ migration });
-  });
+  app.get('/v1/migrations', { config: { access: 'read' } }, async () => ({
+    onDuty: migrator.isLeader,
+    migrations: migrator.status(),
+  }));
+  app.delete<{ Params: { migration: string } }>(
+    '/v1/migrations/:migration',
+    { config: { access: 'operate' } },
+    async ({ params }, reply) => {
+      const migration = await migrator.cancel(params.migration, 'operator');
+      return reply.code(202).send({ migration });
+    },
+  );
 }

@@ -17,16 +17,22 @@ const isSiteName = Compile(Name as TSchema);
  */
 export function registerPlacement({ app, health }: HttpSurface, placement: PlacementService): void {
   health('placement', () => placement.ready());
-  app.get('/v1/status', async () => placement.status());
-  app.get('/v1/stays', async () => ({ sites: placement.stays() }));
-  app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', async ({ params }) => placement.explain(params.vm));
-  app.post<{ Params: { vm: string }; Body: unknown }>('/v1/vms/:vm/moves', async ({ params, body }, reply) => {
-    const to = (body as { to?: unknown } | null)?.to;
-    if (!isSiteName.Check(to)) throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
-    await placement.order(params.vm, to as string);
-    return reply.code(202).send({ vm: params.vm, to });
-  });
-  app.put<{ Body: unknown }>('/v1/automation', async ({ body }, reply) => {
+  app.get('/v1/status', { config: { access: 'read' } }, async () => placement.status());
+  app.get('/v1/stays', { config: { access: 'read' } }, async () => ({ sites: placement.stays() }));
+  app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', { config: { access: 'read' } }, async ({ params }) =>
+    placement.explain(params.vm),
+  );
+  app.post<{ Params: { vm: string }; Body: unknown }>(
+    '/v1/vms/:vm/moves',
+    { config: { access: 'operate' } },
+    async ({ params, body }, reply) => {
+      const to = (body as { to?: unknown } | null)?.to;
+      if (!isSiteName.Check(to)) throw new TagalongError('EVENT_INVALID', 'to: must be the name of a site');
+      await placement.order(params.vm, to as string);
+      return reply.code(202).send({ vm: params.vm, to });
+    },
+  );
+  app.put<{ Body: unknown }>('/v1/automation', { config: { access: 'operate' } }, async ({ body }, reply) => {
     const paused = (body as { paused?: unknown } | null)?.paused;
     if (typeof paused !== 'boolean') throw new TagalongError('EVENT_INVALID', 'paused: must be true or false');
     await placement.pause(paused);

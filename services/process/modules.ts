@@ -5,6 +5,7 @@
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
+import { adminToken } from '#shared/config/sign-in.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import type { SetAside } from '#shared/store/set-aside.ts';
@@ -199,7 +200,7 @@ function runMigrator({ machines, isAlone: _, ...process }: Process): Running<Mig
 
 /** Where placement runs in another process, the dashboard relays queries and orders to the processes of `dashboard.services`. */
 function runDashboard({ config, ...process }: Process, { placement }: Partial<Services>): Running<Dashboard> {
-  const relay = placement ? undefined : createRelay(config.dashboard.services, config.http.token);
+  const relay = placement ? undefined : createRelay(config.dashboard.services, adminToken(config.http));
   const explain = (placement ?? relay!).explain;
   const dashboard = createDashboard({ ...process, config, explain });
   return {

@@ -8,6 +8,7 @@ import type { Config } from '#shared/config/schema.ts';
 import { MigrationAccepted, PlacementDecided, SiteReported } from '#shared/events/types.ts';
 import { interruptionBody, SessionBody, userId, VmBody } from '../ingest/body.ts';
 import type { HttpSurface } from '../runtime/http.ts';
+import { TokenBody, TokenView } from '../runtime/tokens-http.ts';
 import { RemoveQuery, SiteBody, SiteDeclared, SiteList } from '../sites/http.ts';
 import { cloudEvent, Geofencing, input, location, Mec013, many, Owntracks } from './openapi-bodies.ts';
 
@@ -15,7 +16,15 @@ import { cloudEvent, Geofencing, input, location, Mec013, many, Owntracks } from
 interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
-  readonly tag: 'locations' | 'location APIs of others' | 'VMs' | 'migrations' | 'sites' | 'dashboard' | 'health';
+  readonly tag:
+    | 'locations'
+    | 'location APIs of others'
+    | 'VMs'
+    | 'migrations'
+    | 'sites'
+    | 'tokens'
+    | 'dashboard'
+    | 'health';
   readonly summary: string;
   /** The query parameters. Each is required unless its schema is optional. */
   readonly query?: Readonly<Record<string, TSchema>>;
@@ -60,6 +69,7 @@ const pathParameters = (pseudonymous: boolean): Readonly<Record<string, TSchema>
   migration: MigrationAccepted.properties.migration,
   decision: PlacementDecided.properties.decision,
   service: Type.String({ pattern: '^[a-z-]{1,32}$' }),
+  id: Type.String({ pattern: '^[0-9a-f]{16}$' }),
 });
 
 /** All routes. @param pseudonymous true if ids of users become pseudonyms, so that they may be any text */
@@ -105,6 +115,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     summary: 'CloudEvents 1.0: location.reported.v1 with the data of /v1/locations, and events of CAMARA geofencing',
     body: anyJson(many(cloudEvent(pseudonymous))),
     answers: { 202: receipt },
+  },
+  {
+    ...{ method: 'get', path: '/v1/vms/:vm', tag: 'VMs' },
+    summary: 'The site of a VM. A device reads that of its own VM only',
+    answers: { 200: { says: 'The site', as: Type.Object({ vm: Type.String(), site: Type.String() }) } },
   },
   {
     ...{ method: 'put', path: '/v1/vms/:vm', tag: 'VMs' },
@@ -203,6 +218,24 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     body: json(Type.Object({ paused: Type.Boolean() })),
     answers: { 202: { says: 'Stored', as: Anything } },
   },
+  {
+    ...{ method: 'post', path: '/v1/tokens', tag: 'tokens' },
+    summary: 'Issue a token with a role and an end. Only this answer contains it',
+    body: json(TokenBody),
+    answers: {
+      201: { says: 'Issued', as: Type.Object({ ...TokenView.properties, token: Type.String() }) },
+    },
+  },
+  {
+    ...{ method: 'get', path: '/v1/tokens', tag: 'tokens' },
+    summary: 'The issued tokens, without their secrets',
+    answers: { 200: { says: 'The tokens', as: Type.Object({ tokens: many(TokenView) }) } },
+  },
+  {
+    ...{ method: 'delete', path: '/v1/tokens/:id', tag: 'tokens' },
+    summary: 'Revoke a token. All processes refuse it within two seconds',
+    answers: { 204: 'Revoked', 404: 'No token has the id: TOKEN_UNKNOWN' },
+  },
   ...(['/v1/dashboard', '/dashboard'] as const).flatMap((base): Route[] => {
     const whom =
       base === '/dashboard' ? 'without users unless the configuration shows them to everybody' : 'with users';
@@ -270,8 +303,12 @@ export function openapi({ ingest }: Pick<Config, 'ingest'>): object {
     paths,
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'http.token' },
-        basic: { type: 'http', scheme: 'basic', description: 'Any name, with http.token as the password' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of the configuration, an issued one, or an access token',
+        },
+        basic: { type: 'http', scheme: 'basic', description: 'Any name, with a token as the password' },
       },
       responses: { Fault: { description: 'An error with a stable code', content: contentOf(json(Fault)) } },
     },
@@ -281,7 +318,7 @@ export function openapi({ ingest }: Pick<Config, 'ingest'>): object {
 /** Adds `GET /openapi.json`, which needs no token. */
 export function registerOpenapi({ app }: HttpSurface, config: Pick<Config, 'ingest'>): void {
   const document = openapi(config);
-  app.get('/openapi.json', async () => document);
+  app.get('/openapi.json', { config: { access: 'open' } }, async () => document);
 }
 
 function operationOf(

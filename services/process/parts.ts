@@ -1,7 +1,11 @@
 /** The services of one process, made from the table, with the process's own routes and metrics around them. */
+
+import { createPseudonyms } from '../ingest/pseudonym.ts';
 import { createExposition } from '../runtime/exposition.ts';
-import type { HttpSurface } from '../runtime/http.ts';
+import { createHttp, type HttpSurface } from '../runtime/http.ts';
 import { registerSetAside } from '../runtime/set-aside.ts';
+import { createTokens } from '../runtime/tokens.ts';
+import { registerTokens } from '../runtime/tokens-http.ts';
 import { MODULES, type Process, type Running, type ServiceName, type Services } from './modules.ts';
 import { observeConnections, observeProcess, observeSetAside } from './observe.ts';
 import { registerOpenapi } from './openapi.ts';
@@ -16,6 +20,8 @@ export interface Parts {
   start(): Promise<void>;
   /** Stops all services in the order of the data flow, so that each finishes its work; then closes bus and store. */
   stop(): Promise<void>;
+  /** Makes the HTTP server with all routes. @throws TagalongError CONFIG_UNREADABLE */
+  createHttp(): Promise<HttpSurface>;
   /** Adds the routes of all, `/metrics`, and what every process answers. */
   registerHttp(surface: HttpSurface): void;
 }
@@ -33,12 +39,24 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
     Object.assign(services, { [name]: one.service });
     return one;
   });
-  const { bus, store, config, setAside } = process;
+  const { bus, store, clock, config, log, setAside } = process;
+  const tokens = createTokens(store, clock);
+  const pseudonymOf = createPseudonyms(config.ingest.pseudonymKey);
   const exposition = services.monitor ?? createExposition();
   observeProcess(exposition);
   observeConnections(exposition, bus, store);
   observeSetAside(exposition, setAside);
   for (const one of running) one.metrics?.(exposition);
+  const registerHttp = (surface: HttpSurface) => {
+    surface.needs(() => bus.connected());
+    surface.needs(() => store.connected());
+    registerOpenapi(surface, config);
+    for (const one of running) one.routes?.(surface);
+    // The monitor shows the metrics of its process itself.
+    if (!services.monitor) exposition.registerMetrics(surface);
+    registerSetAside(surface, setAside);
+    registerTokens(surface, { tokens, pseudonymOf });
+  };
   return {
     services,
     running,
@@ -50,14 +68,11 @@ export function createParts(names: readonly ServiceName[], process: Process): Pa
       await bus.close();
       await store.close();
     },
-    registerHttp(surface) {
-      surface.needs(() => bus.connected());
-      surface.needs(() => store.connected());
-      registerOpenapi(surface, config);
-      for (const one of running) one.routes?.(surface);
-      // The monitor shows the metrics of its process itself.
-      if (!services.monitor) exposition.registerMetrics(surface);
-      registerSetAside(surface, setAside);
+    registerHttp,
+    async createHttp() {
+      const surface = await createHttp({ config: config.http, log, tokens, pseudonymOf });
+      registerHttp(surface);
+      return surface;
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Machines } from '#shared/hypervisor/hosts.ts';
 import type { Log } from '#shared/log.ts';
 import { SetAside } from '#shared/store/set-aside.ts';
 import type { Store } from '#shared/store/store.ts';
-import { createHttp, type HttpSurface } from '../runtime/http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import { type Followed, MODULES, type ProcessName } from './modules.ts';
 import { createParts, servicesWhere } from './parts.ts';
 
@@ -45,8 +45,7 @@ export async function createSingle(name: ProcessName, options: SingleOptions): P
   let http: HttpSurface | undefined;
   return {
     async listen() {
-      http = await createHttp({ config: config.http, log });
-      parts.registerHttp(http);
+      http = await parts.createHttp();
       return http.listen();
     },
     start: parts.start,

@@ -11,7 +11,7 @@ import type { Ingest } from '../ingest/service.ts';
 import type { MigratorService } from '../migrator/service.ts';
 import type { Monitor } from '../monitor/service.ts';
 import type { PlacementService } from '../placement/service.ts';
-import { createHttp, type HttpSurface } from '../runtime/http.ts';
+import type { HttpSurface } from '../runtime/http.ts';
 import { simulatedMachines } from '../sites/hosts/simulated.ts';
 import type { SiteReporter } from '../sites/reporter.ts';
 import type { Services } from './modules.ts';
@@ -65,8 +65,7 @@ export function createSystem({ config, clock, bus, store, log, ...rest }: System
     declare: () => declareVms(ingest, config.vms, log),
     registerHttp: parts.registerHttp,
     async listen() {
-      http = await createHttp({ config: config.http, log });
-      parts.registerHttp(http);
+      http = await parts.createHttp();
       return http.listen();
     },
     async stop() {

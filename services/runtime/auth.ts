@@ -1,92 +1,119 @@
-/** Authentication of requests: by the configured token, or by an access token of the identity provider. */
+/** Recognises the callers of requests by their tokens, and checks that their roles permit the requests. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import bearerAuth from '@fastify/bearer-auth';
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { HttpConfig } from '#shared/config/schema.ts';
-import { fetchAnswer } from '#shared/http/answer.ts';
-import { type Log, serviceLog } from '#shared/log.ts';
-import { foreignText } from '#shared/text.ts';
+import { asksForTokens } from '#shared/config/sign-in.ts';
+import { TagalongError } from '#shared/errors.ts';
+import type { Log } from '#shared/log.ts';
+import { type Access, mayUse } from '#shared/roles.ts';
+import type { Caller, Check } from './caller.ts';
+import { personCheck } from './persons.ts';
+import type { Tokens } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The user name of basic authentication, if the request used that. */
     basicName?: string;
+    /** Who sent the request. It is absent on open routes. */
+    caller: Caller;
+    /** Checks the token of the request again. @returns false once it has expired or was revoked */
+    isStillValid: () => Promise<boolean>;
+  }
+  interface FastifyContextConfig {
+    /** The callers that may use the route. Every route declares it. */
+    access?: Access;
   }
 }
 
-/** Asymmetric signatures only: symmetric ones need a secret that the issuer would have to share with us. */
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
-/** Limits for the issuer's description and its keys. */
-const ISSUER_LIMITS = { mostBytes: 2 ** 20, withinMs: 5_000 };
+/** What callers are recognised by. */
+export interface Credentials {
+  readonly config: HttpConfig;
+  readonly log: Log;
+  /** The issued tokens. @default none */
+  readonly tokens?: Pick<Tokens, 'recognise'> | undefined;
+  /** Maps the id of a user to the name that the bus carries. @default the id itself */
+  readonly pseudonymOf?: ((user: string) => string) | undefined;
+}
+
+const EVERYBODY: Caller = { name: 'everybody', role: 'admin' };
 
 /**
- * Checks the credentials of every request to a route under /v1 that is registered after this call. The rate limit comes first, to
- * slow guessing. Without `token` and `oidc` in the configuration, every request passes.
+ * Checks the caller of every request to a route that is registered after this call, by the access that the route declares. The rate
+ * limit comes first, to slow guessing. Where the configuration asks for no token, every caller counts as an admin.
+ * @throws (the registration of a route) TypeError if the route declares no access
  */
-export async function requireCredentials(app: FastifyInstance, config: HttpConfig, log: Log): Promise<void> {
-  const checks = [
-    ...(config.token === undefined ? [] : [tokenCheck(config.token)]),
-    ...(config.oidc === undefined ? [] : [personCheck(config.oidc, serviceLog(log, 'http'))]),
-  ];
-  if (checks.length === 0) return;
-  const auth = async (shown: string) => {
-    for (const check of checks) if (await check(shown)) return true;
-    return false;
+export async function requireCredentials(app: FastifyInstance, credentials: Credentials): Promise<void> {
+  const recognise = asksForTokens(credentials.config) ? recogniser(credentials) : undefined;
+  app.decorateRequest('caller');
+  app.decorateRequest('isStillValid');
+  const auth = async (shown: string, request: FastifyRequest) => {
+    const caller = await recognise!(shown);
+    if (caller === undefined) return false;
+    request.caller = caller;
+    request.isStillValid = async () => (await recognise!(shown))?.role === caller.role;
+    return true;
   };
   await app.register(bearerAuth, { keys: new Set<string>(), auth, addHook: false, specCompliance: 'rfc6749' });
-  const check = app.verifyBearerAuth!;
+  const checkToken = app.verifyBearerAuth!;
   app.addHook('onRoute', (route) => {
-    if (route.url !== '/v1' && !route.url.startsWith('/v1/')) return;
-    route.onRequest = [route.onRequest ?? []].flat().concat(passwordAsToken, check);
+    const access = (route.config as { readonly access?: Access } | undefined)?.access;
+    if (access === undefined) {
+      throw new TypeError(`${route.method} ${route.url} declares no access; give it one of shared/roles.ts`);
+    }
+    if (access === 'open') return;
+    const checks = recognise === undefined ? [acceptEverybody] : [passwordAsToken, checkToken, checkRole(access)];
+    route.onRequest = [route.onRequest ?? []].flat().concat(checks);
   });
 }
 
-type Check = (shown: string) => boolean | Promise<boolean>;
-
-/** Compares in constant time: the duration does not reveal how much of a token is right. */
-function tokenCheck(token: string): Check {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const right = digest(token);
-  return (shown) => timingSafeEqual(digest(shown), right);
+function recogniser({ config, log, tokens, pseudonymOf = (user) => user }: Credentials): Check {
+  const { token, oidc } = config;
+  const checks: Check[] = [
+    ...(token === undefined ? [] : [tokenCheck(token, { name: 'http.token', role: 'admin' })]),
+    ...config.tokens.map(({ name, role, token, user }) =>
+      tokenCheck(token, { name, role, ...(user !== undefined && { user: pseudonymOf(user) }) }),
+    ),
+    ...(tokens === undefined ? [] : [issuedCheck(tokens)]),
+    ...(oidc === undefined ? [] : [personCheck(oidc, pseudonymOf, log)]),
+  ];
+  return async (shown) => {
+    for (const check of checks) {
+      const caller = await check(shown);
+      if (caller !== undefined) return caller;
+    }
+    return undefined;
+  };
 }
 
-/**
- * Validates an access token of OpenID Connect (a JWT, RFC 9068): signature, audience and times. Finds the issuer's keys by OpenID
- * Connect Discovery 1.0, and fetches them again when the issuer has new ones.
- */
-function personCheck({ issuer, audience }: NonNullable<HttpConfig['oidc']>, log: Log): Check {
-  let keys: Promise<JWTVerifyGetKey> | undefined;
-  const discover = async () => {
-    const { text } = await fetchAnswer(
-      `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`,
-      {},
-      ISSUER_LIMITS,
-    );
-    const { issuer: named, jwks_uri } = JSON.parse(text) as { issuer?: unknown; jwks_uri?: unknown };
-    if (named !== issuer || typeof jwks_uri !== 'string') throw new Error(`it calls itself ${foreignText(named, 256)}`);
-    const ask = async (url: string, init: RequestInit) => {
-      const answer = await fetchAnswer(url, init, ISSUER_LIMITS);
-      return new Response(answer.text, { status: answer.status });
-    };
-    return createRemoteJWKSet(new URL(jwks_uri), { [customFetch]: ask });
-  };
+/** Compares in constant time: the duration does not reveal how much of a token is right. */
+function tokenCheck(token: string, caller: Caller): Check {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const right = digest(token);
+  return (shown) => (timingSafeEqual(digest(shown), right) ? caller : undefined);
+}
+
+function issuedCheck(tokens: Pick<Tokens, 'recognise'>): Check {
   return async (shown) => {
-    // A text that is no JWT causes no request to the issuer.
-    if (shown.split('.').length !== 3) return false;
-    try {
-      keys ??= discover();
-      await jwtVerify(shown, await keys, { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ['exp'] });
-      return true;
-    } catch (error) {
-      // A timeout's code is a number.
-      const { code, message } = error as { code?: unknown; message: string };
-      if (!String(code).startsWith('ERR_J')) {
-        keys = undefined;
-        log.warn({ issuer, why: foreignText(message) }, 'the issuer of tokens cannot be asked');
-      }
-      return false;
-    }
+    const issued = await tokens.recognise(shown);
+    if (issued === undefined) return undefined;
+    const { id, role, user } = issued;
+    return { name: `token ${id}`, role, ...(user !== null && { user }) };
+  };
+}
+
+const acceptEverybody: onRequestHookHandler = (request, _reply, done) => {
+  request.caller = EVERYBODY;
+  request.isStillValid = async () => true;
+  done();
+};
+
+function checkRole(access: Access): onRequestHookHandler {
+  return ({ caller: { role } }, _reply, done) => {
+    if (mayUse(role, access)) return done();
+    const why =
+      role === undefined ? 'no rule of http.oidc.roles gives you a role' : `the role ${role} does not permit it`;
+    done(new TagalongError('FORBIDDEN', `${why}; ask an admin of this installation`));
   };
 }
 

@@ -51,7 +51,7 @@ export function createExposition(): Exposition {
       const { app } = surface;
       observeRequests(registry, surface);
       // Without a rate limit: metrics matter most while the process is under load.
-      app.get('/metrics', { config: { rateLimit: false } }, async (_request, reply) =>
+      app.get('/metrics', { config: { access: 'open', rateLimit: false } }, async (_request, reply) =>
         reply.type(registry.contentType).send(await registry.metrics()),
       );
     },

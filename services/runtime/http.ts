@@ -6,7 +6,7 @@ import type { HttpConfig } from '#shared/config/schema.ts';
 import { type AnswerCode, type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
-import { requireCredentials } from './auth.ts';
+import { type Credentials, requireCredentials } from './auth.ts';
 import { rememberMethods } from './methods.ts';
 
 /** A body of `application/x-ndjson`: text with one JSON value a line. A JSON body that is a text is something else. */
@@ -42,7 +42,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const STATUS: Partial<Record<ErrorCode, number>> = {
   EVENT_INVALID: 400,
   HELD_ELSEWHERE: 421,
+  FORBIDDEN: 403,
   VM_UNKNOWN: 404,
+  TOKEN_UNKNOWN: 404,
   SITE_UNKNOWN: 404,
   PLACE_UNKNOWN: 404,
   MIGRATION_UNKNOWN: 404,
@@ -74,7 +76,7 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
   400: { code: 'BAD_REQUEST' },
   401: {
     code: 'UNAUTHORIZED',
-    message: 'give the token of http.token, or one of http.oidc, as "Authorization: Bearer <token>"',
+    message: 'give a valid token as "Authorization: Bearer <token>"; an admin issues one with "tagalong token create"',
   },
   404: { code: 'NOT_FOUND' },
   414: { code: 'PATH_TOO_LONG', message: 'a part of the path is longer than any name may be' },
@@ -87,11 +89,11 @@ const BY_STATUS: Record<number, { code: AnswerCode; message?: string }> = {
 };
 
 /**
- * Makes the server; it accepts requests from `listen` on. Every route under /v1 requires the token, if one is configured. Bodies,
+ * Makes the server; it accepts requests from `listen` on. Every route declares the callers that may use it (`config.access`). Bodies,
  * query strings and path parameters are not logged, because they hold users and positions. An NDJSON body arrives as one text.
  * @throws TagalongError CONFIG_UNREADABLE where the certificate cannot be read
  */
-export async function createHttp(options: { config: HttpConfig; log: Log }): Promise<HttpSurface> {
+export async function createHttp(options: Credentials): Promise<HttpSurface> {
   const { config } = options;
   const log = serviceLog(options.log, 'http');
   const unreachable = repeatedFault(log, 'requests fail');
@@ -127,7 +129,7 @@ export async function createHttp(options: { config: HttpConfig; log: Log }): Pro
   });
 
   await app.register(rateLimit, { max: config.requestsPerMinute, timeWindow: 60_000 });
-  await requireCredentials(app, config, log);
+  await requireCredentials(app, options);
   const health = healthRoutes(app);
 
   return {
@@ -172,7 +174,7 @@ function healthRoutes(app: FastifyInstance): Health {
     if (ready === true) return { service, status: 'ready' };
     return { service, status: 'not ready', ...(ready === false ? {} : { reason: ready }) };
   };
-  const unlimited = { config: { rateLimit: false as const } };
+  const unlimited = { config: { access: 'open', rateLimit: false } } as const;
 
   app.get('/healthz', unlimited, async () => ({ status: 'ok', services: [...services.keys()] }));
   app.get('/readyz', unlimited, async (_request, reply) => {

@@ -63,7 +63,7 @@ export function registerSites(
       );
   };
 
-  app.get('/v1/sites', async () => {
+  app.get('/v1/sites', { config: { access: 'read' } }, async () => {
     const records = await sites.onRecord();
     const there = records.filter(({ removed }) => !removed);
     const present = there.map(async ({ site, by }) => ({ ...site, draining: await siteReporter.isDraining(site), by }));
@@ -77,18 +77,23 @@ export function registerSites(
     };
   });
 
-  app.put<{ Params: { site: string }; Body: unknown }>('/v1/sites/:site', async ({ params, body }) => {
-    const site = { site: readName(params.site), ...readSite(body) };
-    const [fault] = faultsOfSite(config.hypervisor, site);
-    if (fault !== undefined) throw unfit(`${fault.path.join('.')}: ${fault.message}`);
-    refuseStandby();
-    const warnings = await sites.declare(site);
-    await siteReporter.beat();
-    return { site: site.site, warnings };
-  });
+  app.put<{ Params: { site: string }; Body: unknown }>(
+    '/v1/sites/:site',
+    { config: { access: 'administer' } },
+    async ({ params, body }) => {
+      const site = { site: readName(params.site), ...readSite(body) };
+      const [fault] = faultsOfSite(config.hypervisor, site);
+      if (fault !== undefined) throw unfit(`${fault.path.join('.')}: ${fault.message}`);
+      refuseStandby();
+      const warnings = await sites.declare(site);
+      await siteReporter.beat();
+      return { site: site.site, warnings };
+    },
+  );
 
   app.delete<{ Params: { site: string }; Querystring: unknown }>(
     '/v1/sites/:site',
+    { config: { access: 'administer' } },
     async ({ params, query }, reply) => {
       const { force } = readQuery(query);
       refuseStandby();

@@ -167,6 +167,7 @@ export function siteReporter(options: SiteReporterOptions): SiteReporter {
       health('agent', () => true);
       app.post<{ Params: { site: string }; Body: unknown }>(
         '/v1/sites/:site/drain',
+        { config: { access: 'operate' } },
         async ({ params, body }, reply) => {
           const { draining: on, force = false } = (body ?? {}) as { draining?: unknown; force?: unknown };
           if (typeof on !== 'boolean') throw new TagalongError('EVENT_INVALID', 'draining: must be true or false');

@@ -8,6 +8,7 @@ import { type Fault, NAME } from './faults.ts';
 import { nearest, unknownSite } from './nearest.ts';
 import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
+import { asksForTokens } from './sign-in.ts';
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 const NOT_HTTP = 'is no address on the web; give http://… or https://…';
@@ -36,11 +37,28 @@ function* httpFaults({ http }: Config): Generator<Fault> {
     const message = 'is not to be trusted on its way here; give https://…, or http:// on this host';
     yield { path: ['http', 'oidc', 'issuer'], message };
   }
-  if (http.token === undefined && http.oidc === undefined && !LOOPBACK.test(http.host)) {
+  yield* tokenFaults(http);
+  if (!asksForTokens(http) && !LOOPBACK.test(http.host)) {
     yield {
       path: ['http', 'host'],
       message: `${http.host} can be reached from other machines and there is no http.token; set one (16 characters or more) or listen on 127.0.0.1`,
     };
+  }
+}
+
+function* tokenFaults({ tokens }: Config['http']): Generator<Fault> {
+  yield* repeats(
+    ['http', 'tokens'],
+    'name',
+    tokens.map(({ name }) => name),
+  );
+  for (const [i, { name, role, user }] of tokens.entries()) {
+    const path = ['http', 'tokens', `${i}`, 'user'];
+    if (role === 'device' && user === undefined)
+      yield { path, message: `is missing; give the user of the device ${name}` };
+    if (role !== 'device' && user !== undefined) {
+      yield { path, message: `does not fit the role ${role}; remove it, or give the role device` };
+    }
   }
 }
 

@@ -15,38 +15,12 @@ import {
 import { SiteReported, VmDeclared } from '../events/types.ts';
 import { DEFAULT_MOVE_MODEL } from '../model/move-model.ts';
 import { DEFAULT_NETWORK } from '../model/network.ts';
+import { Http } from './http.ts';
 import { amount, closed, count, File, pause, Secret, section, share, time } from './values.ts';
 import { AffinityInput, VmSpecInput } from './vm-input.ts';
 
 const { site: SiteName, lat, lon, slots, uplinks } = SiteReported.properties;
 const Name = VmDeclared.properties.vm;
-
-const Http = section({
-  /** The address to listen on. Other hosts can reach any address but a loopback one, so it needs `token` or `oidc`. @default 127.0.0.1 */
-  host: Type.String({ minLength: 1, maxLength: 255, default: '127.0.0.1' }),
-  /** 0 takes any free port. @default 8080 */
-  port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
-  /** Requests under /v1 must carry this token (`Authorization: Bearer …`). Without `token` and `oidc`, no request is authenticated. */
-  token: Secret,
-  /** An OpenID Connect provider whose access tokens (JWT) are accepted, too: each person signs in, and no token is shared. */
-  oidc: Type.Optional(
-    Type.Object(
-      {
-        /** The issuer as its tokens name it: `https://HOST/…`. */
-        issuer: Type.String({ minLength: 1, maxLength: 4096 }),
-        /** The audience that its tokens must name. */
-        audience: Type.String({ minLength: 1, maxLength: 4096 }),
-      },
-      closed,
-    ),
-  ),
-  /** PEM files. With them the server speaks https, without them http. */
-  tls: Type.Optional(Type.Object({ cert: File, key: File }, closed)),
-  /** The largest request body. @default 1_048_576 */
-  bodyLimitBytes: count(1_048_576, 1_073_741_824),
-  /** Requests a minute that one client address may send. @default 6000 */
-  requestsPerMinute: count(6000),
-});
 
 const Hidden = Type.Optional(Type.String({ minLength: 1, maxLength: 4096, writeOnly: true }));
 

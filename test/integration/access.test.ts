@@ -13,6 +13,11 @@ import { type OidcTestServer, startOidc } from '../servers/oidc.ts';
 
 const AUDIENCE = 'https://tagalong.example';
 const TOKEN = 'a token of more than sixteen';
+const roles = [
+  { claim: 'groups', value: 'admins', role: 'admin' },
+  { claim: 'groups', value: 'phones', role: 'device' },
+  { claim: 'permissions', value: 'look', role: 'viewer' },
+];
 let surface: HttpSurface | undefined;
 let logged: string[];
 
@@ -26,7 +31,7 @@ async function serve(http: object) {
   const log = createLog('trace', { write: (line) => void logged.push(line) });
   const config = parseConfig(JSON.stringify({ http: { port: 0, ...http } }), 'test');
   surface = await createHttp({ config: config.http, log });
-  surface.app.get('/v1/thing', async () => ({ it: 'works' }));
+  surface.app.get('/v1/thing', { config: { access: 'read' } }, async () => ({ it: 'works' }));
   return (await surface.listen()).url;
 }
 
@@ -41,14 +46,14 @@ describe('OpenID Connect', () => {
   afterAll(() => provider?.stop());
 
   test('accepts an access token for this audience, and the shared token', async () => {
-    const url = await serve({ token: TOKEN, oidc: { issuer: provider.issuer, audience: AUDIENCE } });
+    const url = await serve({ token: TOKEN, oidc: { issuer: provider.issuer, audience: AUDIENCE, roles } });
     expect(await status(url, await provider.token(AUDIENCE))).toBe(200);
     expect(await status(url, TOKEN)).toBe(200);
     expect(await status(url, `${TOKEN}x`)).toBe(401);
   });
 
   test('refuses tokens that are expired, altered, foreign, or for another audience', async () => {
-    const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE } });
+    const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE, roles } });
     expect(await status(url, await provider.token('https://elsewhere.example'))).toBe(401);
     const brief = await provider.token(AUDIENCE, 1);
     await expect.poll(() => status(url, brief), { timeout: 10_000, interval: 300 }).toBe(401);
@@ -63,11 +68,29 @@ describe('OpenID Connect', () => {
     expect(logged.join()).not.toContain('mallory');
   });
 
+  test('gives a person the role of the claims, and refuses a person without a role', async () => {
+    const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE, roles } });
+    expect(await status(url, await provider.token(AUDIENCE, 60, { groups: ['staff', 'admins'] }))).toBe(200);
+    expect(await status(url, await provider.token(AUDIENCE, 60, { groups: [], permissions: 'speak look' }))).toBe(200);
+    expect(await status(url, await provider.token(AUDIENCE, 60, { groups: ['phones'] }))).toBe(403);
+    expect(await status(url, await provider.token(AUDIENCE, 60, { groups: ['strangers'] }))).toBe(403);
+  });
+
+  test('refuses an ID token of the same provider for the same audience', async () => {
+    const url = await serve({ oidc: { issuer: provider.issuer, audience: AUDIENCE, roles } });
+    const claims = { sub: 'ann', groups: ['admins'] };
+    const idToken = await provider.idToken(AUDIENCE, claims);
+    const [, body] = idToken.split('.');
+    expect(JSON.parse(Buffer.from(body!, 'base64url').toString())).toMatchObject({ aud: AUDIENCE, ...claims });
+    expect(await status(url, await provider.token(AUDIENCE))).toBe(200);
+    expect(await status(url, idToken)).toBe(401);
+  });
+
   test('refuses access tokens while the provider is down, and still accepts the shared token', async () => {
     const away = await startOidc();
     const { issuer } = away;
     const token = await away.token(AUDIENCE);
-    const url = await serve({ token: TOKEN, oidc: { issuer, audience: AUDIENCE } });
+    const url = await serve({ token: TOKEN, oidc: { issuer, audience: AUDIENCE, roles } });
     await away.stop();
     expect(await status(url, token)).toBe(401);
     expect(await status(url, TOKEN)).toBe(200);

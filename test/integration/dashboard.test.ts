@@ -75,16 +75,20 @@ describe('a viewer', () => {
 describe('a dashboard that runs alone', () => {
   test('forwards a request to the service that answers it, and refuses one without the token', async () => {
     const standby = await serve(({ app }) => {
-      app.delete('/v1/migrations/:id', async (_, reply) => reply.code(421).send({ error: { code: 'HELD_ELSEWHERE' } }));
+      app.delete('/v1/migrations/:id', { config: { access: 'read' } }, async (_, reply) =>
+        reply.code(421).send({ error: { code: 'HELD_ELSEWHERE' } }),
+      );
     });
     const placement = await serve(({ app }) => {
-      app.post('/v1/vms/:vm/moves', async ({ body, params }, reply) =>
+      app.post('/v1/vms/:vm/moves', { config: { access: 'read' } }, async ({ body, params }, reply) =>
         reply.code(202).send({ ...(params as object), got: body }),
       );
-      app.get('/v1/vms/:vm/explanation', async () => ({ vm: 'v', home: 'west' }));
+      app.get('/v1/vms/:vm/explanation', { config: { access: 'read' } }, async () => ({ vm: 'v', home: 'west' }));
     });
     const onDuty = await serve(({ app }) => {
-      app.delete('/v1/migrations/:id', async (_, reply) => reply.code(202).send({ taken: 'back' }));
+      app.delete('/v1/migrations/:id', { config: { access: 'read' } }, async (_, reply) =>
+        reply.code(202).send({ taken: 'back' }),
+      );
     });
     const relay = createRelay(['http://127.0.0.1:1', standby, `${placement}/`, onDuty], TOKEN);
     const url = await serve((surface) => relay.registerHttp(surface));

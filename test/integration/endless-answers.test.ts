@@ -102,11 +102,11 @@ test('the dashboard’s relay fails with SERVER_UNREACHABLE', async () => {
 
 test('a token is refused in time if its issuer does not answer; other requests are served', async () => {
   const config = parseConfig(
-    `http: { port: 0, token: "a token of more than sixteen", oidc: { issuer: "${url}", audience: x } }`,
+    `http: { port: 0, token: "a token of more than sixteen", oidc: { issuer: "${url}", audience: x, roles: [{ claim: a, value: b, role: admin }] } }`,
     'c',
   );
   const http = await createHttp({ config: config.http, log: createLog('silent') });
-  http.app.get('/v1/x', async () => ({}));
+  http.app.get('/v1/x', { config: { access: 'read' } }, async () => ({}));
   const own = await http.listen();
   const status = async (token: string) =>
     (await fetch(`${own.url}/v1/x`, { headers: { authorization: `Bearer ${token}` } })).status;

@@ -31,9 +31,9 @@ async function serve(config: Partial<HttpConfig> = {}, addRoutes: (surface: Http
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 const echo = ({ app }: HttpSurface) => {
-  app.get('/v1/thing', async () => ({ it: 'works' }));
-  app.post('/v1/thing', async ({ body }) => ({ body }));
-  app.get('/open', async () => ({ it: 'works' }));
+  app.get('/v1/thing', { config: { access: 'read' } }, async () => ({ it: 'works' }));
+  app.post('/v1/thing', { config: { access: 'read' } }, async ({ body }) => ({ body }));
+  app.get('/open', { config: { access: 'open' } }, async () => ({ it: 'works' }));
 };
 
 test('the log names the address that the server is bound to', async () => {
@@ -156,7 +156,7 @@ describe('errors', () => {
     ['SERVICE_STOPPED', 503],
   ])('%s becomes status %i with the code and the message', async (code, status) => {
     const ask = await serve({}, ({ app }) => {
-      app.get('/v1/fail', async () => {
+      app.get('/v1/fail', { config: { access: 'read' } }, async () => {
         throw new TagalongError(code, 'what is wrong');
       });
     });
@@ -168,7 +168,7 @@ describe('errors', () => {
     ['STORE_UNREACHABLE', 'the store'],
   ])('%s becomes 503; the address of the server is in the log only', async (code, what) => {
     const ask = await serve({}, ({ app }) => {
-      app.get('/v1/fail', async () => {
+      app.get('/v1/fail', { config: { access: 'read' } }, async () => {
         throw new TagalongError(code, 'connect ECONNREFUSED 10.1.2.3');
       });
     });
@@ -179,7 +179,7 @@ describe('errors', () => {
 
   test('an unexpected error becomes 500 without internals, and the log has them without personal data', async () => {
     const ask = await serve({}, ({ app }) => {
-      app.get('/v1/fail/:user', async () => {
+      app.get('/v1/fail/:user', { config: { access: 'read' } }, async () => {
         throw new Error('connect ECONNREFUSED 10.1.2.3');
       });
     });

@@ -9,6 +9,7 @@ import { replay } from '#services/replay/replay.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
 import type { Config } from '#shared/config/schema.ts';
+import { adminToken } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Affinity, Event } from '#shared/events/index.ts';
 import type { Log } from '#shared/log.ts';
@@ -93,7 +94,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     ...(run.childLog && { log: run.childLog }),
     ...(run.awayMs && { awayMs: run.awayMs }),
   });
-  const client = ingestClient(conductor, config.http.token);
+  const client = ingestClient(conductor, adminToken(config.http));
   const moves = openMoves(run.observe, (error) => conductor.fail(error));
   const settle = () => conductor.settle();
   const progress: LockstepProgress = {

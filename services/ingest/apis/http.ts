@@ -3,6 +3,7 @@ import type { Clock } from '#shared/clock/clock.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { HttpSurface } from '../../runtime/http.ts';
 import { parseJson, unfit } from '../body.ts';
+import type { OwnUserCheck } from '../own-user.ts';
 import { MAX_EVENTS_PER_REQUEST } from '../quotas.ts';
 import type { Ingest, Receipt } from '../service.ts';
 import { fromBinary, readCloudEvents } from './cloudevents.ts';
@@ -25,16 +26,25 @@ import { type Reported, reportedReader } from './report.ts';
  */
 export function registerLocationApis(
   { app }: HttpSurface,
-  options: { readonly ingest: Ingest; readonly clock: Clock; readonly config: Config },
+  options: {
+    readonly ingest: Ingest;
+    readonly clock: Clock;
+    readonly config: Config;
+    readonly refuseOthers: OwnUserCheck;
+  },
 ): void {
-  const { ingest, clock, config } = options;
+  const { ingest, clock, config, refuseOthers } = options;
+  const report = { config: { access: 'report' } } as const;
   const places = createPlaces(config);
   const pseudonymous = config.ingest.pseudonymKey !== undefined;
   const few = reportedReader(pseudonymous);
   // The sender of a feed cannot divide it into several requests.
   const feed = reportedReader(pseudonymous, MAX_EVENTS_PER_REQUEST);
-  const take = (reported: readonly Reported[], { headers }: FastifyRequest, check = few): Promise<Receipt> =>
-    ingest.locations(check(reported, clock.now()), headers.traceparent as string | undefined);
+  const take = async (reported: readonly Reported[], request: FastifyRequest, check = few): Promise<Receipt> => {
+    const list = check(reported, clock.now());
+    refuseOthers(request, list);
+    return ingest.locations(list, request.headers.traceparent as string | undefined);
+  };
 
   const json = async (_request: unknown, text: string | Buffer) => parseJson(text.toString());
   const types = ['application/cloudevents+json', 'application/cloudevents-batch+json'];
@@ -45,25 +55,25 @@ export function registerLocationApis(
     async (_request: unknown, body: unknown) => body,
   );
 
-  app.post('/v1/owntracks', async (request, reply) => {
+  app.post('/v1/owntracks', report, async (request, reply) => {
     await take(readOwntracks(request.body, { user: owntracksUser(request) }), request);
     return reply.send([]);
   });
-  app.post('/v1/mec013', async (request, reply) => {
+  app.post('/v1/mec013', report, async (request, reply) => {
     await take(readMec013(request.body, places), request);
     return reply.code(204).send();
   });
-  app.post('/v1/camara/geofencing', async (request, reply) => {
+  app.post('/v1/camara/geofencing', report, async (request, reply) => {
     await take(readCloudEvents(request.body), request);
     return reply.code(204).send();
   });
-  app.post('/v1/gtfs-realtime', async (request, reply) => {
+  app.post('/v1/gtfs-realtime', report, async (request, reply) => {
     const { body } = request;
     if (!Buffer.isBuffer(body))
       throw unfit('the body is not a protocol buffer; send a FeedMessage with content-type application/x-protobuf');
     return reply.code(202).send(await take(readGtfsRealtime(body), request, feed));
   });
-  app.post('/v1/cloudevents', async (request, reply) => {
+  app.post('/v1/cloudevents', report, async (request, reply) => {
     const { headers, body } = request;
     const binary = headers['ce-specversion'] !== undefined;
     return reply.code(202).send(await take(readCloudEvents(binary ? fromBinary(headers, body) : body), request));

@@ -135,8 +135,17 @@ describe('refusals', () => {
         ':4: ingest.places.1.place: repeats ingest.places.0; give each once',
       ],
       [
-        'http: { oidc: { issuer: "http://id.example", audience: a } }',
+        'http: { oidc: { issuer: "http://id.example", audience: a, roles: [{ claim: a, value: b, role: admin }] } }',
         ':1: http.oidc.issuer: is not to be trusted on its way here; give https://',
+      ],
+      ['http: { oidc: { issuer: "https://id.example", audience: a } }', ':1: http.oidc.roles: is missing; give a list'],
+      [
+        'http:\n  tokens:\n    - { name: phone, role: device, token: "0123456789abcdef" }',
+        ':3: http.tokens.0.user: is missing; give the user of the device phone',
+      ],
+      [
+        'http: { tokens: [{ name: ops, role: operator, user: ann, token: "0123456789abcdef" }] }',
+        ':1: http.tokens.0.user: does not fit the role operator; ',
       ],
       ['tracing: { otlpUrl: "collector:4318" }', ':1: tracing.otlpUrl: is no address on the web; give http://'],
       ['webhooks: [{ name: ams, url: "ftp://x" }]', ':1: webhooks.0.url: is no address on the web; give http://'],

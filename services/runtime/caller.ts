@@ -1,0 +1,14 @@
+import type { Role } from '#shared/roles.ts';
+
+/** Who sent a request. */
+export interface Caller {
+  /** The name of the token, or the subject of a person. The name of a device is its user's, as the bus names users. */
+  readonly name: string;
+  /** Undefined: the person's claims give no role. */
+  readonly role: Role | undefined;
+  /** The user for whom a device speaks, as the bus names users. */
+  readonly user?: string;
+}
+
+/** Recognises the caller by the token that a request shows; undefined where the token is not valid. */
+export type Check = (shown: string) => Caller | undefined | Promise<Caller | undefined>;

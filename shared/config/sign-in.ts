@@ -1,0 +1,12 @@
+/** Which credentials a configuration asks for. */
+import type { HttpConfig } from './schema.ts';
+
+/** True if requests need a token. Otherwise every request counts as one of an admin. */
+export function asksForTokens({ token, tokens, oidc }: HttpConfig): boolean {
+  return token !== undefined || tokens.length > 0 || oidc !== undefined;
+}
+
+/** A token of the role admin that the configuration contains; undefined if it contains none. */
+export function adminToken({ token, tokens }: HttpConfig): string | undefined {
+  return token ?? tokens.find(({ role }) => role === 'admin')?.token;
+}
