@@ -20,6 +20,7 @@ import { addStart } from './commands/start.ts';
 import { addStatus } from './commands/status.ts';
 import { addStays } from './commands/stays.ts';
 import { addTestBed } from './commands/testbed.ts';
+import { addToken } from './commands/token.ts';
 import { addUp } from './commands/up.ts';
 
 /** The commands in the order of the help. */
@@ -40,6 +41,7 @@ const COMMANDS = [
   addDrain,
   addSite,
   addCancel,
+  addToken,
   addDeadLetters,
   addProbe,
   addTestBed,
