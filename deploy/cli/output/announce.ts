@@ -22,8 +22,12 @@ export function logStart(log: Log, what: string, config: Config): void {
 }
 
 /** Logs the address of the dashboard, and what to sign in with. The token itself is not logged. */
-export function logDashboard(log: Log, url: string, { http: { token, oidc } }: Config): void {
-  const means = [token && 'http.token of the configuration', oidc && 'an access token of the provider http.oidc'];
+export function logDashboard(log: Log, url: string, { http: { token, tokens, oidc } }: Config): void {
+  const means = [
+    token && 'http.token of the configuration',
+    tokens.length > 0 && 'a token of http.tokens',
+    oidc && 'an access token of the provider http.oidc',
+  ];
   const given = means.filter(Boolean).join(', or ');
   const what = given === '' ? 'whoever opens it can give orders' : `to give orders there, sign in with ${given}`;
   log.info({ dashboard: url }, `the dashboard answers: ${what}`);
