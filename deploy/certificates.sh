@@ -1,16 +1,39 @@
 #!/bin/sh
-# Makes a certificate authority, and certificates for the agents of the sites and for `control`, which sends them orders.
+# Makes a certificate authority, and certificates with roles: for the agents of the sites, and for the control plane, which sends
+# them orders.
 #
-#   sh deploy/certificates.sh FOLDER NAME[=ADDRESS,...]...
+#   sh deploy/certificates.sh [--renew] FOLDER NAME[=ADDRESS,...]...
 #   sh deploy/certificates.sh tls control oslo=192.0.2.10 bonn=192.0.2.20
 #
-# FOLDER gets ca.pem, and NAME.pem with NAME.key for each name. Existing certificates stay as they are.
+# FOLDER gets ca.pem, and NAME.pem with NAME.key for each name. The name `control` gets the role control (OU=control), every other
+# name the role site (OU=site). Existing certificates stay as they are; --renew replaces those that are named, with new keys.
 set -eu
-[ $# -ge 2 ] || { echo "usage: $0 FOLDER NAME[=ADDRESS,...]..." >&2; exit 2; }
+renew=''
+if [ "${1:-}" = --renew ]; then
+  renew=yes
+  shift
+fi
+[ $# -ge 2 ] || { echo "usage: $0 [--renew] FOLDER NAME[=ADDRESS,...]..." >&2; exit 2; }
 command -v openssl >/dev/null || { echo "$0: openssl is missing; install the package openssl" >&2; exit 1; }
 
 folder=$1
 shift
+# Checked before anything is made: names and addresses become part of a certificate.
+for wanted in "$@"; do
+  name=${wanted%%=*}
+  case $name in
+    '' | -* | .* | *[!A-Za-z0-9._-]* | ca)
+      echo "$0: \"$name\" cannot be the name of a certificate; use letters, digits, dots, dashes and underscores" >&2
+      exit 2
+      ;;
+  esac
+  case ${wanted#"$name"} in
+    *[!0-9A-Fa-f.:,=]*)
+      echo "$0: \"$wanted\": give IP addresses after $name=, separated by commas" >&2
+      exit 2
+      ;;
+  esac
+done
 umask 077
 mkdir -p "$folder"
 cd "$folder"
@@ -25,14 +48,18 @@ fi
 
 for wanted in "$@"; do
   name=${wanted%%=*}
-  [ -s "$name.pem" ] && continue
+  [ -s "$name.pem" ] && [ -z "$renew" ] && continue
   names="DNS:$name"
   case $wanted in
     *=*) for address in $(echo "${wanted#*=}" | tr ',' ' '); do names="$names,IP:$address"; done ;;
   esac
-  key "$name.key"
+  role=site
+  [ "$name" = control ] && role=control
+  key "$name.key.new"
   printf 'subjectAltName=%s\nextendedKeyUsage=clientAuth,serverAuth\nbasicConstraints=critical,CA:FALSE\n' "$names" >"$name.ext"
-  openssl req -new -key "$name.key" -subj "/CN=$name" -out "$name.csr"
-  openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 825 -extfile "$name.ext" -out "$name.pem" 2>/dev/null
+  openssl req -new -key "$name.key.new" -subj "/OU=$role/CN=$name" -out "$name.csr"
+  openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 825 -extfile "$name.ext" -out "$name.pem.new" 2>/dev/null
+  mv "$name.key.new" "$name.key"
+  mv "$name.pem.new" "$name.pem"
   rm -f "$name.csr" "$name.ext"
 done

@@ -7,11 +7,13 @@ import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { run } from '#services/agent/process.ts';
 import type { AgentConfig } from '#shared/config/agent.ts';
+import { holderOf, type Subject } from '#shared/hypervisor/qemu/holder.ts';
 import { bad, type Finding, ok } from './finding.ts';
 
 const DAY_MS = 86_400_000;
 /** A certificate that expires sooner should be renewed. */
 const RENEW_DAYS = 30;
+const RENEW = 'sh deploy/certificates.sh --renew FOLDER';
 /** Disk space for records, sockets and logs; disks need more. */
 const LEAST_FREE_BYTES = 1_000_000_000;
 
@@ -24,7 +26,7 @@ export async function siteFindings(config: AgentConfig): Promise<Finding[]> {
       endpointFinding(provider, address, rules, config.endpoints.length),
     ),
     await bridgeFinding(config.lan),
-    await certificateFinding(config.tls, Date.now()),
+    await certificateFinding(config.tls, Date.now(), config.site),
     ...(await Promise.all(Object.entries(config.qemu.images).map(([name, image]) => imageFinding(name, image)))),
     await roomFinding(config),
   ];
@@ -79,8 +81,12 @@ async function bridgeFinding({ bridge, mtu }: AgentConfig['lan']): Promise<Findi
     : bad('missing', what, found, `ip link set ${bridge} mtu ${mtu}, as lan.mtu says`);
 }
 
-/** Checks that the agent's certificate is signed by the authority, belongs to the key, and is valid today. */
-export async function certificateFinding({ ca, cert, key }: AgentConfig['tls'], nowMs: number): Promise<Finding> {
+/** Checks that the agent's certificate is signed by the authority, belongs to the key, is that of the site, and is valid today. */
+export async function certificateFinding(
+  { ca, cert, key }: AgentConfig['tls'],
+  nowMs: number,
+  site: string,
+): Promise<Finding> {
   const what = 'certificate';
   const remedy = 'sh deploy/certificates.sh FOLDER control SITE=ADDRESS makes them';
   try {
@@ -89,10 +95,14 @@ export async function certificateFinding({ ca, cert, key }: AgentConfig['tls'], 
     if (!own.checkPrivateKey(createPrivateKey(await readFile(key)))) {
       return bad('missing', what, `${key} is not the key of ${cert}`, remedy);
     }
+    const holder = holderOf(own.toLegacyObject().subject as Subject);
+    if (holder?.role !== 'site' || holder.name !== site) {
+      return bad('missing', what, `${cert} is not that of the site ${site}`, `renew it: ${RENEW} ${site}=ADDRESS`);
+    }
     const daysLeft = Math.floor((own.validToDate.getTime() - nowMs) / DAY_MS);
     if (daysLeft < 0) return bad('missing', what, `${cert} ended ${-daysLeft} days ago`, remedy);
     const found = `${cert}, for ${daysLeft} days`;
-    return daysLeft < RENEW_DAYS ? bad('wanting', what, found, `renew it: ${remedy}`) : ok(what, found);
+    return daysLeft < RENEW_DAYS ? bad('wanting', what, found, `renew it: ${RENEW} ${site}=ADDRESS`) : ok(what, found);
   } catch (error) {
     return bad('missing', what, (error as Error).message, remedy);
   }

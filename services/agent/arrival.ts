@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { retry } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { InstanceStatus } from '#shared/hypervisor/qemu/protocol.ts';
+import { ANY_ADDRESS } from './migration-settings.ts';
 import { isPortTaken, listenAtFreePort } from './ports.ts';
 import { isRunning, type Qmp, QmpError } from './qmp.ts';
 import { migrationStatus } from './query-migrate.ts';
@@ -39,19 +40,23 @@ export class Arrival {
 
   /**
    * Closes the connection, and waits for the source at another port.
+   * @param fence keeps all but the paths away from the port
    * @returns the port
    * @throws TagalongError ORDER_REFUSED where QEMU does not, for example because all memory has arrived
    */
-  async recover(mptcp: boolean): Promise<number> {
+  async recover(mptcp: boolean, fence: (port: number) => Promise<void>): Promise<number> {
     try {
-      return await listenAtFreePort((port) => this.#listen(port, mptcp));
+      return await listenAtFreePort(async (port) => {
+        await fence(port);
+        await this.#listen(port, mptcp);
+      });
     } catch (error) {
       throw new TagalongError('ORDER_REFUSED', (error as Error).message);
     }
   }
 
   async #listen(port: number, mptcp: boolean): Promise<void> {
-    const uri = `tcp:0.0.0.0:${port}${mptcp ? ',mptcp' : ''}`;
+    const uri = `tcp:${ANY_ADDRESS}:${port}${mptcp ? ',mptcp' : ''}`;
     const recover = async () => {
       // QEMU may have closed it by itself.
       await this.#urgent.execute('migrate-pause').catch(() => {});

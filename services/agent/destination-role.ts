@@ -6,9 +6,10 @@ import type { InstanceStatus, OrderBody, ReceiverInfo } from '#shared/hypervisor
 import { Arrival } from './arrival.ts';
 import { closeDisk } from './disk.ts';
 import { retractAllBut } from './guest.ts';
-import { mirror, relax, unmirror } from './lan.ts';
+import { relax } from './lan.ts';
 import { type LocalVm, refused } from './local-vm.ts';
 import { macAddress } from './names.ts';
+import { clearRules, fence, mirror } from './packet-rules.ts';
 import { isAlive } from './process.ts';
 import { isListening, listen } from './receiver.ts';
 import { untilReceived } from './runstate.ts';
@@ -30,9 +31,10 @@ export class DestinationRole {
     const qmp = await vm.open();
     if (qmp === undefined) throw await vm.whyGone();
     const { config, certificates } = vm.context;
-    const receiver = vm.record.move!.landing;
+    const { landing: receiver, peer } = vm.record.move!;
     const hasDisk = vm.record.machine.spec.diskBytes > 0;
-    await listen(qmp, { qemu: config.qemu, certificates, receiver, hasDisk }, async (ports) => {
+    const settings = { qemu: config.qemu, certificates, receiver, peer, hasDisk, fence: this.#fence };
+    await listen(qmp, settings, async (ports) => {
       const move = vm.record.move!;
       await vm.save({ move: { ...move, landing: { ...move.landing, ...ports } } });
     });
@@ -89,7 +91,7 @@ export class DestinationRole {
     this.#vm.moveOf(migration);
     if (this.#arrival === undefined)
       throw refused('QEMU does not wait for memory here, so there is nothing to receive again');
-    const port = await this.#arrival.recover(this.#vm.context.config.qemu.mptcp);
+    const port = await this.#arrival.recover(this.#vm.context.config.qemu.mptcp, (port) => this.#fence([port]));
     this.#vm.log.info({ migration, port }, 'missing memory is awaited at another port');
     return port;
   }
@@ -110,7 +112,7 @@ export class DestinationRole {
     // The source must not wait because a VM has died here.
     if (await isAlive(vm.record.qemu)) await retractAllBut(vm.files.guest, macAddress(vm.record.vm, nic));
     await forgetCounts(vm.monitor, vm.context.config.site, peer, landing.token);
-    await unmirror(vm.record.vm);
+    await clearRules(vm.record.vm);
     await relax(vm.record.vm);
     this.close();
     this.#arrival = undefined;
@@ -124,6 +126,11 @@ export class DestinationRole {
     if (!(this.#arrival || isArriving) || !(await isAlive(qemu))) return undefined;
     return this.#arrival?.status() ?? { state: 'running', postCopy: 'under-way' };
   }
+
+  readonly #fence = (ports: readonly number[]): Promise<void> => {
+    const { vm, move } = this.#vm.record;
+    return fence(vm, move!.landing.endpoints, ports);
+  };
 
   /** Closes the second monitor; QEMU runs on. */
   close(): void {

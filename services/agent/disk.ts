@@ -17,7 +17,7 @@ import { foreignText } from '#shared/text.ts';
 import type { QemuFiles } from './command-line.ts';
 import type { MoveRecord } from './instance-record.ts';
 import { createOverlay, exists } from './layers.ts';
-import { type Tls, tcp } from './migration-settings.ts';
+import { ANY_ADDRESS, type ServerTls, type Tls, tcp } from './migration-settings.ts';
 import { type Qmp, QmpError } from './qmp.ts';
 import { boundedNumber } from './query-migrate.ts';
 import { carryCounts, writtenSince } from './written.ts';
@@ -26,10 +26,11 @@ import { carryCounts, writtenSince } from './written.ts';
  * Destination: serves the disk to the source, which writes to it.
  * @throws QmpError where the port is taken; then nothing was done
  */
-export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, creds: string): Promise<void> {
+export async function serveDisk(qmp: Qmp, port: number, mptcp: boolean, { creds, authz }: ServerTls): Promise<void> {
   // This command alone still takes the address in an older form.
-  const data = { host: '0.0.0.0', port: `${port}`, ...(mptcp && { mptcp }) };
-  await qmp.execute('nbd-server-start', { addr: { type: 'inet', data }, ...(creds && { 'tls-creds': creds }) });
+  const data = { host: ANY_ADDRESS, port: `${port}`, ...(mptcp && { mptcp }) };
+  const tls = creds !== '' && { 'tls-creds': creds, 'tls-authz': authz };
+  await qmp.execute('nbd-server-start', { addr: { type: 'inet', data }, ...tls });
   await carryCounts(qmp);
   await qmp.execute('block-export-add', {
     type: 'nbd',

@@ -1,7 +1,13 @@
-/** TLS between two QEMUs, which protects a VM's memory and disk in transit (QEMU's docs/system/tls.rst). */
+/**
+ * TLS between two QEMUs, which protects a VM's memory and disk in transit (QEMU's docs/system/tls.rst). Both ends check that the other
+ * one is the site with which this move is made: the source by the name of the server, the destination by the client's distinguished
+ * name. A certificate of the same authority is not enough.
+ */
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
+import { distinguishedName } from '#shared/hypervisor/qemu/holder.ts';
+import type { ServerTls } from './migration-settings.ts';
 import type { Qmp } from './qmp.ts';
 
 /** Links an agent's certificates under the file names that QEMU expects. @returns the folder */
@@ -32,10 +38,26 @@ export async function credentials(
 ): Promise<string> {
   if (folder === undefined) return '';
   const id = `tls-${endpoint}`;
-  const there = await qmp.execute<{ name: string }[]>('qom-list', { path: '/objects' });
-  if (!there.some(({ name }) => name === id)) {
-    const properties = { dir: folder, endpoint, 'verify-peer': true };
-    await qmp.execute('object-add', { 'qom-type': 'tls-creds-x509', id, ...properties });
-  }
+  await addObject(qmp, id, { 'qom-type': 'tls-creds-x509', dir: folder, endpoint, 'verify-peer': true });
   return id;
+}
+
+/**
+ * Gives a QEMU what it needs to accept connections of one other site alone.
+ * @param folder undefined: no encryption, and no site is told from another
+ * @param peer the site whose QEMU may connect
+ */
+export async function admission(qmp: Qmp, folder: string | undefined, peer: string): Promise<ServerTls> {
+  if (folder === undefined) return { creds: '', authz: '' };
+  const creds = await credentials(qmp, folder, 'server');
+  const authz = 'peer';
+  await addObject(qmp, authz, { 'qom-type': 'authz-simple', identity: distinguishedName(peer) });
+  return { creds, authz };
+}
+
+/** Makes an object in QEMU. Replaces one of that id: certificates are read when it is made, and the peer differs from move to move. */
+async function addObject(qmp: Qmp, id: string, properties: object): Promise<void> {
+  const there = await qmp.execute<{ name: string }[]>('qom-list', { path: '/objects' });
+  if (there.some(({ name }) => name === id)) await qmp.execute('object-del', { id });
+  await qmp.execute('object-add', { id, ...properties });
 }

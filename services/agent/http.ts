@@ -1,4 +1,4 @@
-/** Orders to an agent: HTTP and JSON with mutual TLS. A client without a certificate for `control` is refused. */
+/** Orders to an agent: HTTP and JSON with mutual TLS. A client without a certificate of the role `control` is refused. */
 import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,17 +7,15 @@ import type { TLSSocket } from 'node:tls';
 import Fastify from 'fastify';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { holderOf } from '#shared/hypervisor/qemu/holder.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { foreignText } from '#shared/text.ts';
 import { readCredentials } from '../sites/hosts/credentials.ts';
 import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
 
-/** The name in the certificate of clients that may give orders. */
-const CONTROL = 'control';
-
 /**
- * Serves the agent until `close`. Status codes: 403 without a certificate for `control`, 409 for a refused order, 500 if QEMU
+ * Serves the agent until `close`. Status codes: 403 without a certificate of the role `control`, 409 for a refused order, 500 if QEMU
  * refuses a command or an error is unexpected.
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read, PORT_UNAVAILABLE
  */
@@ -32,9 +30,12 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   });
   app.addHook('onRequest', async (request, reply) => {
     const { subject } = (request.raw.socket as TLSSocket).getPeerCertificate();
-    if (subject?.CN === CONTROL) return;
-    log.warn({ event: 'refused' }, `a certificate for ${foreignText(subject?.CN, 128)} may not give orders`);
-    await reply.code(403).send({ error: { code: 'FORBIDDEN', message: `only ${CONTROL} gives orders to ${site}` } });
+    const holder = holderOf(subject);
+    if (holder?.role === 'control') return;
+    const { role, name } = holder ?? { role: 'no role', name: subject?.CN };
+    log.warn({ event: 'refused', role, holder: foreignText(name, 128) }, 'a certificate gives no right to orders');
+    const message = `orders to ${site} need a certificate of the role control; renew yours: deploy/UPGRADE.md says how`;
+    await reply.code(403).send({ error: { code: 'FORBIDDEN', message } });
   });
   app.setErrorHandler((error, request, reply) => {
     const known = error instanceof TagalongError;

@@ -5,8 +5,9 @@ import { DestinationRole } from './destination-role.ts';
 import { askGuest } from './guest.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { keepDisk } from './kept.ts';
-import { relax, unmirror, unplug } from './lan.ts';
+import { relax, unplug } from './lan.ts';
 import { type AgentContext, LocalVm, refused } from './local-vm.ts';
+import { clearRules } from './packet-rules.ts';
 import { isAlive } from './process.ts';
 import { runOnAtSource, stateOf } from './runstate.ts';
 import { SourceRole } from './source-role.ts';
@@ -114,7 +115,7 @@ export class Instance {
       if (!(await runOnAtSource(qmp, vm))) await this.#vm.end();
     }
     this.source.forget();
-    await unmirror(vm);
+    await clearRules(vm);
     // Sent even without `announce` on record: an agent may have crashed before it recorded that step.
     await askGuest(this.#vm.files.guest, ['retract', move.landing.lan.address]).catch(() => {});
     await relax(vm);

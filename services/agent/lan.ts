@@ -12,8 +12,9 @@
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
-import { deviceNames, macAddress, shortName, stretchIds } from './names.ts';
-import { batch, feed, type Words } from './process.ts';
+import { deviceNames, stretchIds } from './names.ts';
+import { clearRules } from './packet-rules.ts';
+import { batch } from './process.ts';
 
 type Lan = AgentConfig['lan'];
 
@@ -30,7 +31,7 @@ export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
 
 /** Removes all devices of a VM here. */
 export async function unplug(vm: string): Promise<void> {
-  await unmirror(vm);
+  await clearRules(vm);
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
   await batch(
     'ip',
@@ -73,42 +74,4 @@ export async function relax(vm: string): Promise<void> {
     [newLan, oldLan, bridge].map((device) => ['link', 'del', device]),
     true,
   );
-}
-
-/**
- * Duplicates the packets that this site's LAN sends to the VM, so that both sites get them: the source sends them through the tunnel
- * as well as to its tap, the destination puts them into its tap as well as into the tunnel. It begins before the VM stops, so
- * that packets between stop and resume wait in the destination's tap. Packets before the stop arrive twice, which a network may
- * do. It ends by itself: by the first packet from the new site the bridges learn where the VM is. Harmless when repeated.
- */
-export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
-  const { taps, newLan, oldLan } = deviceNames(vm);
-  const [from, to] = role === 'source' ? [taps[nic], oldLan] : [newLan, taps[nic]];
-  const table = tableOf(vm);
-  await nft([
-    ...forget(vm),
-    ['add', 'table', ...table],
-    [
-      ...['add', 'chain', ...table, 'out', '{', 'type', 'filter', 'hook', 'egress'],
-      ...['device', `"${from}"`, 'priority', 0, ';', '}'],
-    ],
-    ['add', 'rule', ...table, 'out', 'ether', 'daddr', macAddress(vm, nic), 'dup', 'to', `"${to}"`],
-  ]);
-}
-
-/** Stops the duplication. Harmless where there is none. */
-export async function unmirror(vm: string): Promise<void> {
-  await nft(forget(vm));
-}
-
-const tableOf = (vm: string) => ['netdev', `tagalong-${shortName(vm)}`];
-/** `delete` fails where there is no table, so it is added first. */
-const forget = (vm: string) => [
-  ['add', 'table', ...tableOf(vm)],
-  ['delete', 'table', ...tableOf(vm)],
-];
-
-/** Runs the commands as one transaction. */
-async function nft(commands: readonly Words[]): Promise<void> {
-  await feed('nft', ['-f', '-'], commands);
 }

@@ -2,8 +2,8 @@
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { serveDisk } from './disk.ts';
-import { credentials } from './encryption.ts';
-import { capabilities, mainChannel, parameters } from './migration-settings.ts';
+import { admission } from './encryption.ts';
+import { ANY_ADDRESS, capabilities, mainChannel, parameters } from './migration-settings.ts';
 import { listenAtFreePort } from './ports.ts';
 import type { Qmp } from './qmp.ts';
 import { listeningPort, migrationStatus } from './query-migrate.ts';
@@ -14,7 +14,11 @@ export interface ReceiverSettings {
   /** The folder with the certificates; undefined: no encryption. */
   readonly certificates: string | undefined;
   readonly receiver: Pick<ReceiverInfo, 'postCopy'>;
+  /** The site whose QEMU may connect. */
+  readonly peer: string;
   readonly hasDisk: boolean;
+  /** Keeps all but the paths away from these ports. */
+  fence(ports: readonly number[]): Promise<void>;
 }
 
 /**
@@ -24,21 +28,33 @@ export interface ReceiverSettings {
  */
 export async function listen(
   qmp: Qmp,
-  { qemu, certificates, receiver, hasDisk }: ReceiverSettings,
+  { qemu, certificates, receiver, peer, hasDisk, fence }: ReceiverSettings,
   settle: (ports: Partial<Pick<ReceiverInfo, 'memoryPort' | 'diskPort'>>) => Promise<void>,
 ): Promise<void> {
   await qmp.execute('migrate-set-capabilities', {
     capabilities: capabilities(qemu, 'destination', receiver.postCopy),
   });
-  const creds = await credentials(qmp, certificates, 'server');
-  await qmp.execute('migrate-set-parameters', { ...parameters(qemu), 'tls-creds': creds });
+  const tls = await admission(qmp, certificates, peer);
+  await qmp.execute('migrate-set-parameters', {
+    ...parameters(qemu),
+    'tls-creds': tls.creds,
+    'tls-authz': tls.authz,
+  });
+  const ports: number[] = [];
   if (hasDisk) {
-    const diskPort = await listenAtFreePort((port) => serveDisk(qmp, port, qemu.mptcp, creds));
+    const diskPort = await listenAtFreePort(async (port) => {
+      await fence([port]);
+      await serveDisk(qmp, port, qemu.mptcp, tls);
+    });
+    ports.push(diskPort);
     await settle({ diskPort });
   }
   // With port 0 QEMU picks. It could not be told a second port if the first were taken: it takes one `migrate-incoming`.
-  await qmp.execute('migrate-incoming', { channels: mainChannel('0.0.0.0', 0, qemu.mptcp), 'exit-on-error': false });
-  await settle({ memoryPort: await listeningPort(qmp) });
+  const channels = mainChannel(ANY_ADDRESS, 0, qemu.mptcp);
+  await qmp.execute('migrate-incoming', { channels, 'exit-on-error': false });
+  const memoryPort = await listeningPort(qmp);
+  await fence([...ports, memoryPort]);
+  await settle({ memoryPort });
 }
 
 /** True while QEMU waits for the VM, receives it, or has it. */

@@ -33,7 +33,10 @@ const AgentSchema = Type.Object(
       Type.Object({ host: Address, port: Type.Integer({ minimum: 1, maximum: 65_535 }) }, closed),
       Type.Object({ socket: Path }, closed),
     ]),
-    /** PEM files. The agent accepts orders only from clients with a certificate of this authority for the name `control`. */
+    /**
+     * PEM files. The certificate is that of this site (OU=site, CN=its name). The agent accepts orders only from clients with a certificate
+     * of this authority and the role `control` (OU=control).
+     */
     tls: Type.Object({ ca: Path, cert: Path, key: Path }, closed),
     /** The folder of the VMs' records, sockets, logs and disks. It must survive a restart of the host. @default /var/lib/tagalong */
     stateDir: Type.String({ minLength: 1, maxLength: 4096, default: '/var/lib/tagalong' }),

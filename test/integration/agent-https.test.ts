@@ -1,6 +1,8 @@
 /** A site's agent takes orders over https from the control plane alone, and refuses all other clients. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -34,10 +36,23 @@ describe('a site’s agent over https, with mutual TLS', () => {
     return client;
   };
 
+  /** Makes a certificate of an authority with a common name alone. */
+  const withoutRole = async (authority: string, file: string, name: string) => {
+    const [key, cert] = [`${authority}/${file}.key`, `${authority}/${file}.pem`];
+    await writeFile(`${authority}/ext`, `subjectAltName=DNS:${name}`);
+    const subject = ['-subj', `/CN=${name}`, '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    await run('openssl', ['req', '-new', ...subject, '-keyout', key, '-out', `${cert}.csr`]);
+    const ca = ['-CA', `${authority}/ca.pem`, '-CAkey', `${authority}/ca.key`, '-CAcreateserial'];
+    await run('openssl', ['x509', '-req', '-in', `${cert}.csr`, ...ca, '-extfile', `${authority}/ext`, '-out', cert]);
+  };
+
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tagalong-agent-'));
     await run('sh', [SCRIPT, `${folder}/ours`, 'control', 'oslo=127.0.0.1', 'bonn=127.0.0.1']);
     await run('sh', [SCRIPT, `${folder}/strangers`, 'control']);
+    // As certificates were before they had roles.
+    await withoutRole(`${folder}/ours`, 'old-control', 'control');
+    await withoutRole(`${folder}/ours`, 'old-oslo', 'oslo');
     const port = (await freePorts(1))[0]!;
     const config = agentSettings.parse(
       JSON.stringify({
@@ -89,6 +104,30 @@ describe('a site’s agent over https, with mutual TLS', () => {
     const { ca } = await certificate('ours', 'control');
     const nobody = as({ ca } as Credentials);
     await expect(nobody.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+
+  test('the agent refuses a certificate for the name control that has no role', async () => {
+    const old = as(await certificate('ours', 'old-control'));
+    await expect(old.instance('vm1')).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  test('the control plane accepts as oslo only an agent with the certificate of the site oslo', async () => {
+    const control = await certificate('ours', 'control');
+    const asOslo = async (name: string) => {
+      const server = createServer(await certificate('ours', name), (_, response) => response.end('{"atMs":1}'));
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const client = agentClient('oslo', `https://127.0.0.1:${(server.address() as { port: number }).port}`, control);
+      try {
+        return await client.instance('vm1');
+      } finally {
+        client.close();
+        server.close();
+      }
+    };
+    expect(await asOslo('oslo')).toEqual({ atMs: 1 });
+    for (const name of ['bonn', 'control', 'old-oslo']) {
+      await expect(asOslo(name), name).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+    }
   });
 
   test('the control plane refuses an agent with the certificate of another site', async () => {

@@ -15,6 +15,9 @@ import { openQmpOf, type Qmp } from '#services/agent/qmp.ts';
 import { listeningPort } from '#services/agent/query-migrate.ts';
 import { onTestBed } from '../testbed/needs.ts';
 
+/** Without encryption. */
+const OPEN = { creds: '', authz: '' };
+
 onTestBed('a port that is taken', () => {
   let files: QemuFiles;
   let process: ProcessId;
@@ -58,7 +61,7 @@ onTestBed('a port that is taken', () => {
 
   test('is replaced for a disk', async () => {
     const pick = picks();
-    const port = await listenAtFreePort((each) => serveDisk(qmp, each, false, ''), pick);
+    const port = await listenAtFreePort((each) => serveDisk(qmp, each, false, OPEN), pick);
     expect(pick).toHaveBeenCalledTimes(2);
     expect(port).not.toBe(takenPort);
     const [exported] = await qmp.execute<{ id: string }[]>('query-block-exports');

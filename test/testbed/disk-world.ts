@@ -138,7 +138,7 @@ export class DiskWorld {
     if (kept === undefined) await createDisk(files, DISK_BYTES, undefined);
     const receiver = await this.#start(files, files.disk, ['-S', '-incoming', 'defer']);
     const diskPort = (await freePorts(1))[0]!;
-    await serveDisk(receiver.qmp, diskPort, false, '');
+    await serveDisk(receiver.qmp, diskPort, false, { creds: '', authz: '' });
     await receiver.qmp.execute('migrate-incoming', { uri: `unix:${files.guest}` });
     const endpoints = [{ provider: 'north', address: '127.0.0.1' }];
     return { receiver, landing: { token, endpoints, diskPort, ...(kept !== undefined && { kept }) } };

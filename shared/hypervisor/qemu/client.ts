@@ -1,10 +1,12 @@
 /** A client of one site's agent. Refuses every answer that does not fit the request: an agent may be hostile. */
 import type { IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '../../errors.ts';
 import { type Answer, type AnswerLimits, readBounded } from '../../http/answer.ts';
 import { foreignText } from '../../text.ts';
+import { holderOf } from './holder.ts';
 import {
   GuestAnswer,
   type InstanceStatus,
@@ -63,7 +65,13 @@ const checks = {
 
 /** Makes the client of a site's agent. @param url `https://host:port`, or `unix:/path` for an agent on the same host */
 export function agentClient(site: string, url: string, credentials: Credentials): AgentClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: 8, ...credentials, servername: site });
+  const agent = new Agent({
+    ...credentials,
+    keepAlive: true,
+    maxSockets: 8,
+    servername: site,
+    checkServerIdentity: (_host, certificate) => faultOfAgent(site, certificate),
+  });
   const where = url.startsWith('unix:')
     ? { socketPath: url.slice('unix:'.length), host: site }
     : { host: new URL(url).hostname, port: Number(new URL(url).port || 443) };
@@ -144,6 +152,14 @@ export function agentClient(site: string, url: string, credentials: Credentials)
     },
     close: () => agent.destroy(),
   };
+}
+
+/** The reason why a certificate is not that of a site's agent; undefined if it is. */
+function faultOfAgent(site: string, certificate: PeerCertificate): Error | undefined {
+  const holder = holderOf(certificate.subject);
+  if (holder?.role === 'site' && holder.name === site) return checkServerIdentity(site, certificate);
+  const shown = holder ? `the ${holder.role} ${foreignText(holder.name, 128)}` : 'nobody with a role';
+  return new Error(`its certificate is that of ${shown}, not of the site ${site}; renew it: deploy/UPGRADE.md says how`);
 }
 
 /** A compiled schema. */

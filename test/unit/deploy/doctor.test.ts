@@ -81,21 +81,25 @@ describe('a certificate', () => {
   const afterDays = (days: number) => Date.now() + days * 86_400_000;
 
   test('must be from its authority, with its own key', async () => {
-    expect((await certificateFinding(files(), Date.now())).state).toBe('ok');
-    expect(await certificateFinding(files('other/ca.pem'), Date.now())).toMatchObject({
+    expect((await certificateFinding(files(), Date.now(), 'boston')).state).toBe('ok');
+    expect(await certificateFinding(files('other/ca.pem'), Date.now(), 'boston')).toMatchObject({
       state: 'missing',
       found: expect.stringContaining('is not of the authority'),
     });
-    expect(await certificateFinding(files(undefined, undefined, 'ours/oslo.key'), Date.now())).toMatchObject({
+    expect(await certificateFinding(files(undefined, undefined, 'ours/oslo.key'), Date.now(), 'boston')).toMatchObject({
       state: 'missing',
       found: expect.stringContaining('is not the key of'),
     });
-    expect((await certificateFinding(files('ours/none.pem'), Date.now())).state).toBe('missing');
+    expect(await certificateFinding(files(), Date.now(), 'oslo')).toMatchObject({
+      state: 'missing',
+      found: expect.stringContaining('is not that of the site oslo'),
+    });
+    expect((await certificateFinding(files('ours/none.pem'), Date.now(), 'boston')).state).toBe('missing');
   });
 
   test('is wanting shortly before it expires, after 825 days', async () => {
-    expect((await certificateFinding(files(), afterDays(700))).state).toBe('ok');
-    expect((await certificateFinding(files(), afterDays(810))).state).toBe('wanting');
-    expect((await certificateFinding(files(), afterDays(830))).state).toBe('missing');
+    expect((await certificateFinding(files(), afterDays(700), 'boston')).state).toBe('ok');
+    expect((await certificateFinding(files(), afterDays(810), 'boston')).state).toBe('wanting');
+    expect((await certificateFinding(files(), afterDays(830), 'boston')).state).toBe('missing');
   });
 });

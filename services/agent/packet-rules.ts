@@ -1,0 +1,62 @@
+/** The rules by which a host's kernel treats a VM's packets (nftables). Each kind of rule is in a table of its own for each VM. */
+import { isIPv4 } from 'node:net';
+import type { Endpoint } from '#shared/hypervisor/qemu/protocol.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
+import { deviceNames, macAddress, shortName } from './names.ts';
+import { feed, type Words } from './process.ts';
+
+/**
+ * Duplicates the packets that this site's LAN sends to the VM, so that both sites get them: the source sends them through the tunnel
+ * as well as to its tap, the destination puts them into its tap as well as into the tunnel. It begins before the VM stops, so
+ * that packets between stop and resume wait in the destination's tap. Packets before the stop arrive twice, which a network may
+ * do. It ends by itself: by the first packet from the new site the bridges learn where the VM is. Harmless when repeated.
+ */
+export async function mirror({ vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>, role: MoveRecord['role']): Promise<void> {
+  const { taps, newLan, oldLan } = deviceNames(vm);
+  const [from, to] = role === 'source' ? [taps[nic], oldLan] : [newLan, taps[nic]];
+  const table = mirrorTable(vm);
+  await nft([
+    ...forget(table),
+    ['add', 'table', ...table],
+    [
+      ...['add', 'chain', ...table, 'out', '{', 'type', 'filter', 'hook', 'egress'],
+      ...['device', `"${from}"`, 'priority', 0, ';', '}'],
+    ],
+    ['add', 'rule', ...table, 'out', 'ether', 'daddr', macAddress(vm, nic), 'dup', 'to', `"${to}"`],
+  ]);
+}
+
+/**
+ * Keeps connections to other addresses of this host away from the ports at which a VM's QEMU listens: those of the LAN, of
+ * management, of containers. Replaces earlier ports.
+ * @param endpoints this host's addresses on the paths of the move
+ */
+export async function fence(vm: string, endpoints: readonly Endpoint[], ports: readonly number[]): Promise<void> {
+  const table = fenceTable(vm);
+  const paths = endpoints.map(({ address }) => address).filter((address) => isIPv4(address));
+  await nft([
+    ...forget(table),
+    ['add', 'table', ...table],
+    ['add', 'chain', ...table, 'in', '{', 'type', 'filter', 'hook', 'input', 'priority', 0, ';', '}'],
+    ['add', 'rule', ...table, 'in', 'ip', 'daddr', '!=', ...setOf(paths), 'tcp', 'dport', ...setOf(ports), 'drop'],
+  ]);
+}
+
+/** Stops the duplication, and takes the fence away. Harmless where there is neither. */
+export async function clearRules(vm: string): Promise<void> {
+  await nft([...forget(mirrorTable(vm)), ...forget(fenceTable(vm))]);
+}
+
+const mirrorTable = (vm: string): Words => ['netdev', `tagalong-${shortName(vm)}`];
+const fenceTable = (vm: string): Words => ['inet', `tagalong-${shortName(vm)}`];
+const setOf = (members: Words): Words => ['{', members.join(','), '}'];
+/** `delete` fails where there is no table, so it is added first. */
+const forget = (table: Words): Words[] => [
+  ['add', 'table', ...table],
+  ['delete', 'table', ...table],
+];
+
+/** Runs the commands as one transaction. */
+async function nft(commands: readonly Words[]): Promise<void> {
+  await feed('nft', ['-f', '-'], commands);
+}
