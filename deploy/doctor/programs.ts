@@ -10,6 +10,7 @@ const PROGRAMS = [
   ['ip', 'iproute2', '-V'],
   ['ss', 'iproute2', '-V'],
   ['nft', 'nftables', '--version'],
+  ['setpriv', 'util-linux', '--version'],
   ['qemu-img', 'qemu-utils', '--version'],
 ] as const;
 

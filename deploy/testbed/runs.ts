@@ -19,7 +19,8 @@ export async function claimRun(): Promise<RunFolder> {
   const id = randomBytes(2).toString('hex');
   const path = `${RUNS}/${id}`;
   await mkdir(RUNS, { recursive: true, mode: 0o755 });
-  await mkdir(path, { mode: 0o700 });
+  // The users of QEMUs pass through it.
+  await mkdir(path, { mode: 0o711 });
   await writeFile(`${path}/owner`, `${process.pid} ${await startTicks(process.pid)}`);
   return { id, path };
 }

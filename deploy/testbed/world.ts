@@ -82,7 +82,8 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
   };
 
   const startAgent = async (site: string) => {
-    const command = [process.execPath, MAIN, 'agent', '--config', `${path}/${site}.yaml`];
+    const agentItself = [process.execPath, MAIN, 'agent', '--config', `${path}/${site}.yaml`];
+    const command = ['setpriv', '--bounding-set', await agentCapabilities(), '--', ...agentItself];
     const child = watchChild(network.spawn(site, command, { stdio: ['ignore', 'ignore', 'pipe'] }));
     processes.set(site, child);
     const agent = agents.get(site)!;
@@ -165,6 +166,13 @@ export async function openTestBed(topology: Topology, { qemu = {} }: TestBedOpti
 
 /** Skips the kernel's tests of its own ciphers, which take a tenth of a guest's boot under emulation. */
 const APPEND = 'console=ttyS0 quiet cryptomgr.notests';
+
+/** The capabilities of an agent under systemd, in the form of setpriv: the agents here have no more. */
+async function agentCapabilities(): Promise<string> {
+  const unit = await readFile(`${ROOT}deploy/systemd/tagalong-agent.service`, 'utf8');
+  const names = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1]!.split(' ');
+  return ['-all', ...names.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join(',');
+}
 
 /** Builds the guest image unless it exists. */
 async function guestImage(): Promise<AgentConfig['qemu']['images'][string]> {

@@ -1,16 +1,16 @@
 /** The agent of one site. Owns the QEMU processes there and carries out orders, one at a time for each VM. */
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { InstanceStatus, OrderAnswer, SiteStatus } from '#shared/hypervisor/qemu/protocol.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { chooseAccel } from './accel.ts';
-import { layOutCertificates } from './encryption.ts';
+import { lendDevices } from './confinement.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { boundKeptDisks } from './kept.ts';
-import { checkOrder } from './orders.ts';
+import { checkOrder, checkVmName } from './orders.ts';
 import { preparePaths } from './paths.ts';
 import { end, findByArgument } from './process.ts';
 import { answerCalls } from './reach.ts';
@@ -52,7 +52,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
   let config = given;
   let calls: Awaited<ReturnType<typeof answerCalls>> | undefined;
   /** Empty until `start`. */
-  let vms = new SiteVms({ config, certificates: undefined, records, log }, 0);
+  let vms = new SiteVms({ config, groups: [], records, log }, 0);
 
   const inTurn = <T>(vm: string, work: () => Promise<T>): Promise<T> => {
     const turn = (queues.get(vm) ?? Promise.resolve()).then(work, work);
@@ -71,13 +71,16 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
 
   return {
     async start() {
-      config = { ...given, qemu: { ...given.qemu, accel: await chooseAccel(given.qemu) } };
-      await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
-      const certificates = config.qemu.encrypt ? await layOutCertificates(config) : undefined;
+      const accel = await chooseAccel(given.qemu);
+      config = { ...given, qemu: { ...given.qemu, accel } };
+      const groups = await lendDevices(accel);
+      await mkdir(config.stateDir, { recursive: true, mode: 0o711 });
+      // QEMUs pass through it to the folders of their VMs, and cannot list it.
+      await chmod(config.stateDir, 0o711);
       await preparePaths(config);
       await boundKeptDisks(config.stateDir, config.keptDisksBytes);
       calls = await answerCalls();
-      vms = new SiteVms({ config, certificates, records, log }, calls.port);
+      vms = new SiteVms({ config, groups, records, log }, calls.port);
       const known = await records.load();
       for (const why of records.setAside.values()) {
         log.error({ code: 'STORE_RECORD_UNREADABLE', why }, 'a VM was set aside');
@@ -100,6 +103,7 @@ export function qemuAgent({ config: given, log: parent }: { config: AgentConfig;
       return { site, atMs: Date.now(), endpoints, answerPort: calls!.port, accel, instances };
     },
     async order(vm, name, body) {
+      checkVmName(vm);
       const carryOut = checkOrder(name, body);
       // At once, not when it is this order's turn: the order before it may be the one that waits.
       if (ABANDONING.includes(name)) vms.find(vm)?.abandon();

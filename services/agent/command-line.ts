@@ -5,8 +5,12 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Machine } from '#shared/hypervisor/qemu/protocol.ts';
 import { foreignText } from '#shared/text.ts';
+import { SANDBOX } from './confinement.ts';
 import { deviceNames, macAddress } from './names.ts';
+import { inheritedPath } from './process.ts';
 
+/** How much of a guest's console is kept. A guest can write to it without end. */
+const CONSOLE_BYTES = 64 * 2 ** 10;
 /** The port of the helper in the guest. */
 const GUEST_PORT = 'org.tagalong.guest';
 const LOG_TAIL_BYTES = 16 * 2 ** 10;
@@ -18,7 +22,6 @@ export interface QemuFiles {
   /** A second monitor, for commands while QEMU's main loop is blocked. */
   readonly urgent: string;
   readonly guest: string;
-  readonly console: string;
   readonly log: string;
   readonly disk: string;
   /** The layer above the disk, where there is one. */
@@ -35,7 +38,6 @@ export function qemuFiles(folder: string): QemuFiles {
     monitor: join(folder, 'qmp.sock'),
     urgent: join(folder, 'urgent.sock'),
     guest: join(folder, 'guest.sock'),
-    console: join(folder, 'console.log'),
     log: join(folder, 'qemu.log'),
     disk: join(folder, 'disk.qcow2'),
     overlay: join(folder, 'overlay.qcow2'),
@@ -69,6 +71,24 @@ export async function lastWords({ log }: QemuFiles): Promise<string> {
   return foreignText(lines.at(-1)) || 'its log is empty';
 }
 
+type Images = AgentConfig['qemu']['images'];
+
+/** The image of a machine. @throws TagalongError IMAGE_UNKNOWN */
+export function imageOf(images: Images, vm: string, machine: Machine): Images[string] {
+  const image = Object.hasOwn(images, machine.image) ? images[machine.image] : undefined;
+  if (image) return image;
+  const known = Object.keys(images).join(', ') || 'none';
+  throw new TagalongError(
+    'IMAGE_UNKNOWN',
+    `${vm}: this site has no image "${machine.image}"; name one of qemu.images: ${known}`,
+  );
+}
+
+/** The files of an image that QEMU inherits open, in this order. */
+export function filesOf({ kernel, initrd }: Images[string]): string[] {
+  return [kernel, initrd].filter((path) => path !== undefined);
+}
+
 /**
  * The arguments of QEMU for one VM.
  * @param how.incoming true: QEMU waits for a VM, and does not run it when it has arrived
@@ -81,14 +101,9 @@ export function commandLine(
   files: QemuFiles,
   { incoming, disk }: { readonly incoming: boolean; readonly disk: string },
 ): string[] {
-  const image = Object.hasOwn(images, machine.image) ? images[machine.image] : undefined;
-  if (image === undefined) {
-    const known = Object.keys(images).join(', ') || 'none';
-    throw new TagalongError(
-      'IMAGE_UNKNOWN',
-      `${vm}: this site has no image "${machine.image}"; name one of qemu.images: ${known}`,
-    );
-  }
+  const image = imageOf(images, vm, machine);
+  const inherited = filesOf(image);
+  const file = (path: string) => inheritedPath(inherited.indexOf(path));
   const { taps } = deviceNames(vm);
   const card = (nic: 0 | 1) => [
     ...['-netdev', `tap,id=net${nic},ifname=${taps[nic]},script=no,downscript=no`],
@@ -99,12 +114,13 @@ export function commandLine(
   ];
   return [
     ...['-name', `${vm},process=tagalong-${vm.slice(0, 5)}`, '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...SANDBOX,
     ...['-machine', `q35,accel=${accel}`, '-cpu', cpu, '-smp', `${machine.vcpus}`],
     ...['-m', `${Math.ceil(machine.spec.ramBytes / 2 ** 20)}M`],
-    ...(image.kernel ? ['-kernel', image.kernel] : []),
-    ...(image.initrd ? ['-initrd', image.initrd] : []),
+    ...(image.kernel ? ['-kernel', file(image.kernel)] : []),
+    ...(image.initrd ? ['-initrd', file(image.initrd)] : []),
     ...(image.append ? ['-append', image.append] : []),
-    ...['-serial', `file:${files.console}`],
+    ...['-chardev', `ringbuf,id=console,size=${CONSOLE_BYTES}`, '-serial', 'chardev:console'],
     ...['-qmp', `unix:${files.monitor},server=on,wait=off`],
     ...['-qmp', `unix:${files.urgent},server=on,wait=off`],
     ...['-device', 'virtio-serial-pci,id=ports,bus=pcie.0,addr=3'],

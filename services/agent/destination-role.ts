@@ -30,10 +30,10 @@ export class DestinationRole {
     const vm = this.#vm;
     const qmp = await vm.open();
     if (qmp === undefined) throw await vm.whyGone();
-    const { config, certificates } = vm.context;
+    const { config } = vm.context;
     const { landing: receiver, peer } = vm.record.move!;
     const hasDisk = vm.record.machine.spec.diskBytes > 0;
-    const settings = { qemu: config.qemu, certificates, receiver, peer, hasDisk, fence: this.#fence };
+    const settings = { qemu: config.qemu, certificates: vm.certificates, receiver, peer, hasDisk, fence: this.#fence };
     await listen(qmp, settings, async (ports) => {
       const move = vm.record.move!;
       await vm.save({ move: { ...move, landing: { ...move.landing, ...ports } } });

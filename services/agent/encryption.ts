@@ -3,18 +3,29 @@
  * one is the site with which this move is made: the source by the name of the server, the destination by the client's distinguished
  * name. A certificate of the same authority is not enough.
  */
-import { mkdir, rm, symlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AgentConfig } from '#shared/config/agent.ts';
 import { distinguishedName } from '#shared/hypervisor/qemu/holder.ts';
+import { userOfFolder } from './confinement.ts';
 import type { ServerTls } from './migration-settings.ts';
 import type { Qmp } from './qmp.ts';
 
-/** Links an agent's certificates under the file names that QEMU expects. @returns the folder */
-export async function layOutCertificates({ stateDir, tls }: AgentConfig): Promise<string> {
-  const folder = join(resolve(stateDir), 'certificates');
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+/** The agent's certificates, and the folder of the VM whose QEMU gets them. */
+export interface Certificates {
+  readonly tls: AgentConfig['tls'];
+  readonly folder: string;
+}
+
+/**
+ * Copies the agent's certificates to where a QEMU can read them, under the file names that QEMU expects.
+ * @returns the folder
+ */
+async function layOut({ tls, folder }: Certificates): Promise<string> {
+  const dir = join(folder, 'tls');
+  await rm(dir, { recursive: true, force: true });
+  const { uid, gid } = await userOfFolder(folder);
+  await mkdir(dir, { mode: 0o700 });
   const names = {
     'ca-cert.pem': tls.ca,
     'server-cert.pem': tls.cert,
@@ -22,34 +33,44 @@ export async function layOutCertificates({ stateDir, tls }: AgentConfig): Promis
     'client-cert.pem': tls.cert,
     'client-key.pem': tls.key,
   };
-  await Promise.all(Object.entries(names).map(([name, path]) => symlink(resolve(path), join(folder, name))));
-  return folder;
+  for (const [name, path] of Object.entries(names)) {
+    await writeFile(join(dir, name), await readFile(path), { mode: 0o600 });
+    await chown(join(dir, name), uid, gid);
+  }
+  await chown(dir, uid, gid);
+  return dir;
 }
 
 /**
- * Gives a QEMU the certificates for one end of a connection.
- * @param folder undefined: no encryption
+ * Gives a QEMU the certificates for one end of a connection, as they are now: they may have been renewed since its last move.
+ * @param certificates undefined: no encryption
  * @returns the id of the `tls-creds-x509` object; empty without encryption
  */
 export async function credentials(
   qmp: Qmp,
-  folder: string | undefined,
+  certificates: Certificates | undefined,
   endpoint: 'server' | 'client',
 ): Promise<string> {
-  if (folder === undefined) return '';
+  if (certificates === undefined) return '';
   const id = `tls-${endpoint}`;
-  await addObject(qmp, id, { 'qom-type': 'tls-creds-x509', dir: folder, endpoint, 'verify-peer': true });
+  const dir = await layOut(certificates);
+  try {
+    await addObject(qmp, id, { 'qom-type': 'tls-creds-x509', dir, endpoint, 'verify-peer': true });
+  } finally {
+    // QEMU has read them, and needs the files no more.
+    await rm(dir, { recursive: true, force: true });
+  }
   return id;
 }
 
 /**
  * Gives a QEMU what it needs to accept connections of one other site alone.
- * @param folder undefined: no encryption, and no site is told from another
+ * @param certificates undefined: no encryption, and no site is told from another
  * @param peer the site whose QEMU may connect
  */
-export async function admission(qmp: Qmp, folder: string | undefined, peer: string): Promise<ServerTls> {
-  if (folder === undefined) return { creds: '', authz: '' };
-  const creds = await credentials(qmp, folder, 'server');
+export async function admission(qmp: Qmp, certificates: Certificates | undefined, peer: string): Promise<ServerTls> {
+  if (certificates === undefined) return { creds: '', authz: '' };
+  const creds = await credentials(qmp, certificates, 'server');
   const authz = 'peer';
   await addObject(qmp, authz, { 'qom-type': 'authz-simple', identity: distinguishedName(peer) });
   return { creds, authz };

@@ -13,9 +13,12 @@ import { foreignText } from '#shared/text.ts';
 import { readCredentials } from '../sites/hosts/credentials.ts';
 import type { QemuAgent } from './agent.ts';
 import { QmpError } from './qmp.ts';
+import { watchCertificates } from './renewal.ts';
+
+const VERSIONS = { minVersion: 'TLSv1.3' } as const;
 
 /**
- * Serves the agent until `close`. Status codes: 403 without a certificate of the role `control`, 409 for a refused order, 500 if QEMU
+ * Serves the agent until `close`, with renewed certificates from soon after their files have changed. Status codes: 403 without a certificate of the role `control`, 409 for a refused order, 500 if QEMU
  * refuses a command or an error is unexpected.
  * @throws TagalongError CONFIG_UNREADABLE where a certificate cannot be read, PORT_UNAVAILABLE
  */
@@ -23,7 +26,7 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   const log = serviceLog(parent, 'agent');
   const credentials = await readCredentials(tls);
   const app = Fastify({
-    https: { ...credentials, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
+    https: { ...credentials, ...VERSIONS, requestCert: true, rejectUnauthorized: true },
     routerOptions: { maxParamLength: 1024 },
     // Connections stay open, so that orders during the downtime need no handshake.
     keepAliveTimeout: 300_000,
@@ -64,7 +67,13 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   } catch (cause) {
     throw unavailable(listen, cause);
   }
-  return { close: () => app.close() };
+  const unwatch = watchCertificates(tls, log, (renewed) => app.server.setSecureContext({ ...renewed, ...VERSIONS }));
+  return {
+    async close() {
+      unwatch();
+      await app.close();
+    },
+  };
 }
 
 /**

@@ -12,26 +12,30 @@
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
+import { userOf } from './confinement.ts';
 import { deviceNames, stretchIds } from './names.ts';
-import { clearRules } from './packet-rules.ts';
+import { clearAllRules, guard } from './packet-rules.ts';
 import { batch } from './process.ts';
 
 type Lan = AgentConfig['lan'];
 
 /** Makes the taps of a VM and puts one card on the site's LAN. Removes what an earlier try left. */
-export async function plug(lan: Lan, vm: string, nic: 0 | 1): Promise<void> {
+export async function plug(lan: Lan, record: Pick<InstanceRecord, 'vm' | 'nic' | 'lan'>): Promise<void> {
+  const { vm, nic } = record;
   await unplug(vm);
   const { taps } = deviceNames(vm);
   await batch('ip', [
-    ...taps.map((tap) => ['tuntap', 'add', 'dev', tap, 'mode', 'tap']),
+    // Of the user of its QEMU, who needs no privilege to open it.
+    ...taps.map((tap) => ['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'user', userOf(vm)]),
     ...taps.map((tap) => ['link', 'set', tap, 'mtu', lan.mtu, 'up']),
-    ['link', 'set', taps[nic], 'master', lan.bridge],
   ]);
+  await guard(record, [taps[nic]]);
+  await batch('ip', [['link', 'set', taps[nic], 'master', lan.bridge]]);
 }
 
 /** Removes all devices of a VM here. */
 export async function unplug(vm: string): Promise<void> {
-  await clearRules(vm);
+  await clearAllRules(vm);
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
   await batch(
     'ip',
@@ -43,9 +47,10 @@ export async function unplug(vm: string): Promise<void> {
 /** Stretches both LANs between the two sites of a move. Harmless when repeated. */
 export async function stretch(
   lan: Lan,
-  { vm, nic }: Pick<InstanceRecord, 'vm' | 'nic'>,
+  record: Pick<InstanceRecord, 'vm' | 'nic' | 'lan'>,
   move: MoveRecord,
 ): Promise<void> {
+  const { vm, nic } = record;
   const { taps, bridge, newLan, oldLan } = deviceNames(vm);
   const ids = stretchIds(move.migration);
   const [here, away] = move.role === 'source' ? [oldLan, newLan] : [newLan, oldLan];
@@ -59,6 +64,9 @@ export async function stretch(
     tunnel(newLan, ids.newLan),
     tunnel(oldLan, ids.oldLan),
     ['link', 'add', bridge, 'mtu', lan.mtu, 'type', 'bridge', 'forward_delay', 0, 'stp_state', 0],
+  ]);
+  await guard(record, [taps[nic], here]);
+  await batch('ip', [
     ['link', 'set', here, 'master', lan.bridge, 'up'],
     ['link', 'set', away, 'master', bridge, 'up'],
     ['link', 'set', taps[nic === 0 ? 1 : 0], 'master', bridge],

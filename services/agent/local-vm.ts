@@ -7,6 +7,8 @@ import type { AgentConfig } from '#shared/config/agent.ts';
 import { TagalongError } from '#shared/errors.ts';
 import type { Log } from '#shared/log.ts';
 import { lastWords, type QemuFiles, qemuFiles } from './command-line.ts';
+import { closeFolder } from './confinement.ts';
+import type { Certificates } from './encryption.ts';
 import { askGuest, takeAddress, untilJoined, untilTaken } from './guest.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { macAddress } from './names.ts';
@@ -18,8 +20,8 @@ import type { Records } from './record.ts';
 export interface AgentContext {
   readonly config: AgentConfig;
   readonly records: Records;
-  /** The folder with the certificates of QEMU; undefined: no encryption. */
-  readonly certificates: string | undefined;
+  /** The groups that QEMU needs to open its devices. */
+  readonly groups: readonly number[];
   readonly log: Log;
 }
 
@@ -66,6 +68,8 @@ export class LocalVm {
   async open(): Promise<Qmp | undefined> {
     if (this.#qmp?.isOpen) return this.#qmp;
     this.#qmp = await openQmpOf(this.#record.qemu, this.files.monitor);
+    // Its sockets are there.
+    await closeFolder(this.files.folder);
     this.#qmp?.onEvent(({ event, atMs }) => this.#onQemuEvent(event, atMs));
     return this.#qmp;
   }
@@ -79,6 +83,12 @@ export class LocalVm {
   /** A second monitor that takes commands also while QEMU waits for a page. The caller closes it. */
   openUrgent(): Promise<Qmp> {
     return openQmp(this.files.urgent, true);
+  }
+
+  /** The certificates for connections of this VM's QEMU; undefined: no encryption. */
+  get certificates(): Certificates | undefined {
+    const { qemu, tls } = this.context.config;
+    return qemu.encrypt ? { tls, folder: this.files.folder } : undefined;
   }
 
   /** Why QEMU ended: QEMU_GONE with the last line of its log. */

@@ -2,7 +2,9 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
+import { VmDeclared } from '#shared/events/types.ts';
 import { type DeepReadonly, ORDERS, type OrderAnswer, type OrderName } from '#shared/hypervisor/qemu/protocol.ts';
+import { foreignText } from '#shared/text.ts';
 import type { SiteVms } from './site-vms.ts';
 
 /** Fields that the answer to an order has beside the state of the VM. */
@@ -55,6 +57,14 @@ const TABLE: Readonly<Record<OrderName, Check>> = {
   abort: order(ORDERS.abort, (vms, vm, body) => vms.get(vm).abort(body)),
   remove: order(ORDERS.remove, (vms, vm) => vms.remove(vm)),
 };
+
+const vmName = Compile(VmDeclared.properties.vm);
+
+/** Refuses a name that no VM can have: it becomes a part of a command line. @throws TagalongError EVENT_INVALID */
+export function checkVmName(vm: string): void {
+  if (vmName.Check(vm)) return;
+  throw new TagalongError('EVENT_INVALID', `"${foreignText(vm, 64)}" cannot be the name of a VM; give that of a declared one`);
+}
 
 /** Validates an order before its execution. @throws TagalongError EVENT_INVALID: unknown order, or invalid body */
 export function checkOrder(name: string, body: unknown): CheckedOrder {

@@ -42,12 +42,52 @@ export async function fence(vm: string, endpoints: readonly Endpoint[], ports: r
   ]);
 }
 
+/**
+ * Lets a VM send to its site's LAN from its own MAC and address alone: it can pose as no other VM and as no gateway. The same holds
+ * for what the other site of a move sends to the LAN through the tunnel. Replaces earlier rules.
+ * @param devices by which packets of the VM come to the LAN
+ */
+export async function guard(
+  { vm, nic, lan }: Pick<InstanceRecord, 'vm' | 'nic' | 'lan'>,
+  devices: readonly string[],
+): Promise<void> {
+  const table = guardTable(vm);
+  const mac = macAddress(vm, nic);
+  const rules: Words[] = [
+    ['ether', 'saddr', '!=', mac],
+    ['ether', 'type', '!=', ...setOf(['arp', 'ip', 'ip6'])],
+    ['arp', 'saddr', 'ether', '!=', mac],
+    // 0.0.0.0 asks whether an address is free (RFC 5227).
+    ['arp', 'saddr', 'ip', '!=', ...setOf([lan.address, '0.0.0.0'])],
+    ['ip', 'saddr', '!=', lan.address],
+    ['ip6', 'saddr', '!=', ...setOf(['fe80::/10', '::'])],
+    ['icmpv6', 'type', 'nd-router-advert'],
+  ];
+  await nft([
+    ...forget(table),
+    ['add', 'table', ...table],
+    ...devices.flatMap((device, i): Words[] => [
+      [
+        ...['add', 'chain', ...table, `from${i}`, '{', 'type', 'filter', 'hook', 'ingress'],
+        ...['device', `"${device}"`, 'priority', 0, ';', '}'],
+      ],
+      ...rules.map((rule): Words => ['add', 'rule', ...table, `from${i}`, ...rule, 'drop']),
+    ]),
+  ]);
+}
+
 /** Stops the duplication, and takes the fence away. Harmless where there is neither. */
 export async function clearRules(vm: string): Promise<void> {
   await nft([...forget(mirrorTable(vm)), ...forget(fenceTable(vm))]);
 }
 
+/** Removes all rules of a VM that is here no more. Harmless where there are none. */
+export async function clearAllRules(vm: string): Promise<void> {
+  await nft([mirrorTable(vm), fenceTable(vm), guardTable(vm)].flatMap(forget));
+}
+
 const mirrorTable = (vm: string): Words => ['netdev', `tagalong-${shortName(vm)}`];
+const guardTable = (vm: string): Words => ['netdev', `tagalong-own-${shortName(vm)}`];
 const fenceTable = (vm: string): Words => ['inet', `tagalong-${shortName(vm)}`];
 const setOf = (members: Words): Words => ['{', members.join(','), '}'];
 /** `delete` fails where there is no table, so it is added first. */

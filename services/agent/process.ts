@@ -1,6 +1,6 @@
 /** QEMU processes: they outlive the agent that started them, and are found again by id and start time. */
 import { execFile, spawn } from 'node:child_process';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { until } from '#shared/clock/retry.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -15,11 +15,27 @@ export interface ProcessId {
   readonly startTicks: number;
 }
 
-/** Starts a program that goes on when its parent ends; what it prints goes to a file. */
-export async function startDetached(program: string, args: readonly string[], logPath: string): Promise<ProcessId> {
+/** The path of the `index`-th inherited file, as the program itself can open it. */
+export function inheritedPath(index: number): string {
+  return `/proc/self/fd/${3 + index}`;
+}
+
+/**
+ * Starts a program that goes on when its parent ends; what it prints goes to a file.
+ * @param inherited files that it gets open for reading, because it may not be allowed to look into their folders
+ */
+export async function startDetached(
+  program: string,
+  args: readonly string[],
+  logPath: string,
+  inherited: readonly string[] = [],
+): Promise<ProcessId> {
   const log = await open(logPath, 'a', 0o600);
+  const files: FileHandle[] = [];
   try {
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', log.fd, log.fd] });
+    for (const path of inherited) files.push(await open(path));
+    const stdio = ['ignore' as const, log.fd, log.fd, ...files.map(({ fd }) => fd)];
+    const child = spawn(program, args, { detached: true, stdio });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);
@@ -27,7 +43,7 @@ export async function startDetached(program: string, args: readonly string[], lo
     child.unref();
     return { pid: child.pid!, startTicks: (await startTicks(child.pid!)) ?? 0 };
   } finally {
-    await log.close();
+    for (const file of [log, ...files]) await file.close();
   }
 }
 

@@ -2,7 +2,7 @@
 import type { AgentConfig } from '#shared/config/agent.ts';
 import type { ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { serveDisk } from './disk.ts';
-import { admission } from './encryption.ts';
+import { admission, type Certificates } from './encryption.ts';
 import { ANY_ADDRESS, capabilities, mainChannel, parameters } from './migration-settings.ts';
 import { listenAtFreePort } from './ports.ts';
 import type { Qmp } from './qmp.ts';
@@ -11,8 +11,8 @@ import { listeningPort, migrationStatus } from './query-migrate.ts';
 /** The order to a receiving QEMU. */
 export interface ReceiverSettings {
   readonly qemu: AgentConfig['qemu'];
-  /** The folder with the certificates; undefined: no encryption. */
-  readonly certificates: string | undefined;
+  /** Undefined: no encryption. */
+  readonly certificates: Certificates | undefined;
   readonly receiver: Pick<ReceiverInfo, 'postCopy'>;
   /** The site whose QEMU may connect. */
   readonly peer: string;

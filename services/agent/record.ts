@@ -59,7 +59,9 @@ export class Records {
     const folder = this.folder(record.vm);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, 'record.json');
-    const file = await open(`${path}.new`, 'w', 0o600);
+    // Never through a link that a QEMU may have put there.
+    await rm(`${path}.new`, { force: true });
+    const file = await open(`${path}.new`, 'wx', 0o600);
     try {
       await file.writeFile(JSON.stringify(INSTANCE_RECORD.write(storeInstance(record))));
       await file.sync();

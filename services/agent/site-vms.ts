@@ -1,15 +1,15 @@
 /** The VMs of one site: starts, receives and removes them. Each VM has at most one QEMU. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { TagalongError } from '#shared/errors.ts';
 import type { LanAddress, OrderBody, ReceiveOrder, ReceiverInfo } from '#shared/hypervisor/qemu/protocol.ts';
 import { freeAddress } from './addresses.ts';
-import { clearSockets, commandLine, qemuFiles } from './command-line.ts';
+import { clearSockets, commandLine, filesOf, imageOf, qemuFiles } from './command-line.ts';
+import { asUser, giveFile, openFolder } from './confinement.ts';
 import { Instance } from './instance.ts';
 import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { takeKeptDisk } from './kept.ts';
 import { plug, stretch } from './lan.ts';
-import { createDisk, topLayer } from './layers.ts';
+import { createDisk, exists, topLayer } from './layers.ts';
 import type { AgentContext } from './local-vm.ts';
 import { freePort } from './ports.ts';
 import { startDetached } from './process.ts';
@@ -111,7 +111,7 @@ export class SiteVms {
     };
     const instance = await this.#launch({ vm, machine, nic, lan, ownership: 'incoming', move }, true);
     try {
-      await stretch(this.#context.config.lan, { vm, nic }, move);
+      await stretch(this.#context.config.lan, { vm, nic, lan }, move);
       return await instance.destination.listen();
     } catch (error) {
       this.#instances.delete(vm);
@@ -158,23 +158,27 @@ export class SiteVms {
   }
 
   async #launch(base: Omit<InstanceRecord, 'qemu'>, incoming: boolean): Promise<Instance> {
-    const { vm, machine, nic } = base;
-    const { config, records } = this.#context;
+    const { vm, machine } = base;
+    const { config, records, groups } = this.#context;
     const folder = records.folder(vm);
     const files = qemuFiles(folder);
+    const image = imageOf(config.qemu.images, vm, machine);
     const { diskBytes } = machine.spec;
     // An incoming VM uses an existing disk only if the disk was kept for it.
     const present = incoming && base.move?.landing.kept === undefined ? undefined : await topLayer(files);
     // An invalid machine is refused before any file or device is created.
     const how = { incoming, disk: present ?? files.disk };
     const args = commandLine(config.qemu, { vm, machine, mtu: config.lan.mtu }, files, how);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await openFolder(folder, vm);
     await clearSockets(files);
     if (diskBytes > 0 && present === undefined) {
-      await createDisk(files, diskBytes, incoming ? undefined : config.qemu.images[machine.image]!.disk);
+      await createDisk(files, diskBytes, incoming ? undefined : image.disk);
     }
-    await plug(config.lan, vm, nic);
-    const record: InstanceRecord = { ...base, qemu: await startDetached(config.qemu.binary, args, files.log) };
+    for (const layer of [files.disk, files.overlay]) if (await exists(layer)) await giveFile(layer, folder);
+    await plug(config.lan, base);
+    const command = asUser(vm, groups, config.qemu.binary, args);
+    const qemu = await startDetached(command.program, command.args, files.log, filesOf(image));
+    const record: InstanceRecord = { ...base, qemu };
     await records.save(record);
     const instance = new Instance(this.#context, record);
     this.#instances.set(vm, instance);

@@ -252,7 +252,7 @@ export class SourceRole {
 
   /** The certificates for a connection to the receiving QEMU. */
   async #tls({ peer }: MoveRecord): Promise<Tls> {
-    return { creds: await credentials(this.#vm.live(), this.#vm.context.certificates, 'client'), peer };
+    return { creds: await credentials(this.#vm.live(), this.#vm.certificates, 'client'), peer };
   }
 
   #watchSubflows({ landing: { memoryPort, diskPort } }: MoveRecord): void {

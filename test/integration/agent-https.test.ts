@@ -1,10 +1,12 @@
 /** A site's agent takes orders over https from the control plane alone, and refuses all other clients. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePorts } from '#deploy/local/loopback.ts';
@@ -85,6 +87,10 @@ describe('a site’s agent over https, with mutual TLS', () => {
     const unknown = control.order('vm1', 'copy', { migration: 'vm1:1', maxRounds: 1, maxPauseMs: 1, stallMs: 1 });
     await expect(unknown).rejects.toMatchObject({ code: 'NO_SUCH_VM' });
     await expect(control.order('vm1', 'copy', {} as never)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+    for (const name of ['vm1,process=sh', 'vm1 x', '../vm1', '-name']) {
+      const invalid = control.order(name, 'release', { migration: 'vm1:1' });
+      await expect(invalid, name).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+    }
   });
 
   test('the agent refuses another site with a certificate of the same authority', async () => {
@@ -133,5 +139,43 @@ describe('a site’s agent over https, with mutual TLS', () => {
   test('the control plane refuses an agent with the certificate of another site', async () => {
     const control = as(await certificate('ours', 'control'), 'bonn');
     await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
+  });
+
+  test('the agent takes up renewed certificates, and a new authority, without a restart', async () => {
+    // One client keeps its connection; each question of the others is a new handshake.
+    const before = as(await certificate('ours', 'control'));
+    await before.instance('vm1');
+    const serial = async () => {
+      const { ca, cert, key } = await certificate('ours', 'control');
+      const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), servername: 'oslo', ca, cert, key });
+      await once(socket, 'secureConnect');
+      const { serialNumber } = socket.getPeerCertificate();
+      socket.destroy();
+      return serialNumber;
+    };
+    const old = await serial();
+    await run('sh', [SCRIPT, '--renew', `${folder}/ours`, 'oslo=127.0.0.1']);
+    await expect.poll(serial, { timeout: 20_000 }).not.toBe(old);
+    expect(await before.instance('vm1')).toEqual({ atMs: expect.any(Number) });
+
+    // A key without its certificate, as while files are copied, changes nothing.
+    const renewed = await serial();
+    const half = `${folder}/half`;
+    await run('sh', [SCRIPT, half, 'control', 'oslo=127.0.0.1']);
+    await copyFile(`${half}/oslo.key`, `${folder}/ours/oslo.key`);
+    await sleep(2_500);
+    expect(await serial()).toBe(renewed);
+    for (const name of ['ca.pem', 'oslo.pem']) await copyFile(`${half}/${name}`, `${folder}/ours/${name}`);
+    const asNew = async () => {
+      const client = agentClient('oslo', url, await certificate('half', 'control'));
+      try {
+        return (await client.instance('vm1')).atMs > 0;
+      } catch {
+        return false;
+      } finally {
+        client.close();
+      }
+    };
+    await expect.poll(asNew, { timeout: 20_000 }).toBe(true);
   });
 });

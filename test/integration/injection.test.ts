@@ -76,7 +76,6 @@ describe.skipIf(why !== undefined && process.env.CI !== 'true')(`an agent${why ?
 
   test('makes tunnels to an address', async () => {
     const { outcome, tunnels } = await stretchTo('10.9.9.9');
-    // The last commands fail: they need the taps of a running VM.
-    expect({ outcome: outcome.startsWith('ip: '), tunnels }).toEqual({ outcome: true, tunnels: 2 });
+    expect({ outcome, tunnels }).toEqual({ outcome: 'done', tunnels: 2 });
   });
 });

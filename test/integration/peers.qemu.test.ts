@@ -4,14 +4,14 @@
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskArguments, type QemuFiles, qemuFiles } from '#services/agent/command-line.ts';
-import { credentials, layOutCertificates } from '#services/agent/encryption.ts';
+import { credentials } from '#services/agent/encryption.ts';
 import { createDisk } from '#services/agent/layers.ts';
 import { capabilities, mainChannel } from '#services/agent/migration-settings.ts';
 import { clearRules, fence } from '#services/agent/packet-rules.ts';
@@ -43,10 +43,18 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
   const all: Running[] = [];
   const vm = `peers-${process.pid}`;
 
-  const certificatesOf = async (name: string) => {
+  const tlsOf = (name: string) => {
     const file = (kind: string) => join(folder, 'tls', kind);
-    const tls = { ca: file('ca.pem'), cert: file(`${name}.pem`), key: file(`${name}.key`) };
-    return layOutCertificates({ stateDir: join(folder, name), tls } as AgentConfig);
+    return { ca: file('ca.pem'), cert: file(`${name}.pem`), key: file(`${name}.key`) };
+  };
+  /** A folder with a client's certificate under the names that QEMU's programs expect. */
+  const clientFolder = async (name: string) => {
+    const { ca, cert, key } = tlsOf(name);
+    const dir = join(folder, `client-${name}`);
+    await mkdir(dir);
+    for (const [to, from] of Object.entries({ 'ca-cert': ca, 'client-cert': cert, 'client-key': key }))
+      await copyFile(from, join(dir, `${to}.pem`));
+    return dir;
   };
   const start = async (name: string, incoming: boolean): Promise<Running> => {
     const files = qemuFiles(join(folder, `vm-${name}`));
@@ -61,7 +69,7 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
   };
   /** Reads and writes the disk as somebody with this certificate does. */
   const openDisk = async (certificate: string | undefined) => {
-    const tls = certificate && `tls-creds-x509,id=t0,dir=${await certificatesOf(certificate)},endpoint=client`;
+    const tls = certificate && `tls-creds-x509,id=t0,dir=${await clientFolder(certificate)},endpoint=client`;
     const more = tls ? ',tls-creds=t0,tls-hostname=bonn' : '';
     const options = `driver=nbd,host=127.0.0.1,port=${ports.diskPort},export=disk0${more}`;
     const commands = ['-c', 'write -P 0x41 4096 512', '-c', 'read -P 0x41 4096 512'];
@@ -70,7 +78,7 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
   /** Sends the memory of another VM as somebody with this certificate does. @returns how that ended */
   const sendMemory = async (certificate: string, from: Running) => {
     const { qmp } = from;
-    const creds = await credentials(qmp, await certificatesOf(certificate), 'client');
+    const creds = await credentials(qmp, { tls: tlsOf(certificate), folder: from.files.folder }, 'client');
     const on = capabilities(SETTINGS, 'source', false);
     await qmp.execute('migrate-set-capabilities', {
       capabilities: on.map((one) => ('capability' in one && one.capability === 'pause-before-switchover' ? { ...one, state: false } : one)),
@@ -98,7 +106,7 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     receiver = await start('bonn', true);
     const settings = {
       qemu: SETTINGS,
-      certificates: await certificatesOf('bonn'),
+      certificates: { tls: tlsOf('bonn'), folder: receiver.files.folder },
       receiver: { postCopy: false },
       peer: 'oslo',
       hasDisk: true,

@@ -1,6 +1,6 @@
 /** Stretches a LAN to an address, as a site's agent does. Runs in its own network namespace. Prints the outcome as JSON. */
 import { execFileSync } from 'node:child_process';
-import { stretch, unplug } from '#services/agent/lan.ts';
+import { plug, stretch, unplug } from '#services/agent/lan.ts';
 
 const remote = process.argv[2]!;
 const ip = (...words: string[]) => execFileSync('ip', words, { encoding: 'utf8' });
@@ -13,7 +13,9 @@ const landing = {
   ...{ compression: 'none' as const, lan: { address: '10.1.0.10', prefix: 24, gateway: '10.1.0.1' } },
 };
 const move = { migration: 'v1:1', role: 'source' as const, peer: 'b', landing, done: [], unjoined: 0 };
-const outcome = await stretch(lan, { vm: 'v1', nic: 0 }, { ...move, stretch: { local: '10.0.0.1', remote } }).then(
+const record = { vm: 'v1', nic: 0 as const, lan: landing.lan };
+await plug(lan, record);
+const outcome = await stretch(lan, record, { ...move, stretch: { local: '10.0.0.1', remote } }).then(
   () => 'done',
   (error: { code?: string; message: string }) => error.code ?? error.message,
 );

@@ -5,6 +5,7 @@ import { moveVm, RULES, specOf, startVm, until } from '#deploy/testbed/moves.ts'
 import { topologies } from '#deploy/testbed/topology.ts';
 import { openTestBed, type TestBed } from '#deploy/testbed/world.ts';
 import { qemuFiles } from '#services/agent/command-line.ts';
+import { userOf } from '#services/agent/confinement.ts';
 import { shortName } from '#services/agent/names.ts';
 import { onlyLong } from '../long.ts';
 import { onTestBed } from './needs.ts';
@@ -48,9 +49,26 @@ onTestBed('storage of a real VM', () => {
   };
   const verified = async () => (await guest('disk-verify')).split(' ').map(Number) as [number, number];
   const filesAt = (site: string) => qemuFiles(`${bed.network.run.path}/${site}/${shortName(vm)}`);
+  /** Reads from /proc what the QEMU of the VM may do. */
+  const isConfined = async () => {
+    const { folder, disk } = filesAt(at);
+    const { qemu } = JSON.parse(await readFile(`${folder}/record.json`, 'utf8'));
+    const status = await readFile(`/proc/${qemu.pid}/status`, 'utf8');
+    const said = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)![1]!.split(/\s+/);
+    const user = userOf(vm);
+    const each = Array.from({ length: 4 }, () => `${user}`);
+    expect({ uid: said('Uid'), gid: said('Gid') }, 'user').toEqual({ uid: each, gid: each });
+    for (const name of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) expect(Number(`0x${said(name)}`), name).toBe(0);
+    expect({ privileges: said('NoNewPrivs'), filter: said('Seccomp') }).toEqual({ privileges: ['1'], filter: ['2'] });
+    expect(said('Groups')).not.toContain('0');
+    // It can use its own disk, and can put nothing into its folder.
+    expect(await stat(disk)).toMatchObject({ uid: user, mode: 0o100600 });
+    expect(await stat(folder)).toMatchObject({ uid: 0, gid: user, mode: 0o040710 });
+  };
   const begin = async (name: string, writtenBps = WRITTEN_BPS) => {
     [vm, at] = [name, 'oslo'];
     await startVm(bed, vm, at, spec);
+    await isConfined();
     await guest('disk-write', `${writtenBps}`);
     await writes(SOME_BYTES);
   };
@@ -112,6 +130,7 @@ onTestBed('storage of a real VM', () => {
 
     const before = await written();
     const there = await go('bonn');
+    await isConfined();
     const between = await written();
     const back = await go('oslo');
     expect(between).toBeGreaterThan(before);
