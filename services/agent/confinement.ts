@@ -21,10 +21,7 @@ export function userOf(vm: string): number {
 }
 
 /** What QEMU's own filter of system calls refuses. */
-export const SANDBOX = [
-  '-sandbox',
-  'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
-] as const;
+export const SANDBOX = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'] as const;
 
 /** The command that runs a program as the user of a VM. @param groups of {@link lendDevices} */
 export function asUser(vm: string, groups: readonly number[], program: string, args: readonly string[]) {

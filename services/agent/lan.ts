@@ -11,8 +11,8 @@
  * ```
  */
 import type { AgentConfig } from '#shared/config/agent.ts';
-import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { userOf } from './confinement.ts';
+import type { InstanceRecord, MoveRecord } from './instance-record.ts';
 import { deviceNames, stretchIds } from './names.ts';
 import { clearAllRules, guard } from './packet-rules.ts';
 import { batch } from './process.ts';

@@ -63,7 +63,10 @@ const vmName = Compile(VmDeclared.properties.vm);
 /** Refuses a name that no VM can have: it becomes a part of a command line. @throws TagalongError EVENT_INVALID */
 export function checkVmName(vm: string): void {
   if (vmName.Check(vm)) return;
-  throw new TagalongError('EVENT_INVALID', `"${foreignText(vm, 64)}" cannot be the name of a VM; give that of a declared one`);
+  throw new TagalongError(
+    'EVENT_INVALID',
+    `"${foreignText(vm, 64)}" cannot be the name of a VM; give that of a declared one`,
+  );
 }
 
 /** Validates an order before its execution. @throws TagalongError EVENT_INVALID: unknown order, or invalid body */

@@ -19,8 +19,8 @@ import { end, type ProcessId, startDetached } from '#services/agent/process.ts';
 import { openQmpOf, type Qmp } from '#services/agent/qmp.ts';
 import { migrationStatus } from '#services/agent/query-migrate.ts';
 import { listen } from '#services/agent/receiver.ts';
-import type { AgentConfig } from '#shared/config/agent.ts';
 import { until } from '#shared/clock/retry.ts';
+import type { AgentConfig } from '#shared/config/agent.ts';
 import { onTestBed } from '../testbed/needs.ts';
 
 const run = promisify(execFile);
@@ -62,7 +62,11 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     await createDisk(files, DISK_BYTES, undefined);
     const args = ['-nodefaults', '-display', 'none', '-machine', 'q35,accel=tcg', '-m', '32M', '-S'];
     const monitor = ['-qmp', `unix:${files.monitor},server=on,wait=off`, ...(incoming ? ['-incoming', 'defer'] : [])];
-    const id = await startDetached('qemu-system-x86_64', [...args, ...monitor, ...diskArguments(files.disk)], files.log);
+    const id = await startDetached(
+      'qemu-system-x86_64',
+      [...args, ...monitor, ...diskArguments(files.disk)],
+      files.log,
+    );
     const running = { files, id, qmp: (await openQmpOf(id, files.monitor))! };
     all.push(running);
     return running;
@@ -73,7 +77,9 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     const more = tls ? ',tls-creds=t0,tls-hostname=bonn' : '';
     const options = `driver=nbd,host=127.0.0.1,port=${ports.diskPort},export=disk0${more}`;
     const commands = ['-c', 'write -P 0x41 4096 512', '-c', 'read -P 0x41 4096 512'];
-    await run('qemu-io', [...(tls ? ['--object', tls] : []), '--image-opts', options, ...commands], { timeout: 20_000 });
+    await run('qemu-io', [...(tls ? ['--object', tls] : []), '--image-opts', options, ...commands], {
+      timeout: 20_000,
+    });
   };
   /** Sends the memory of another VM as somebody with this certificate does. @returns how that ended */
   const sendMemory = async (certificate: string, from: Running) => {
@@ -81,11 +87,16 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     const creds = await credentials(qmp, { tls: tlsOf(certificate), folder: from.files.folder }, 'client');
     const on = capabilities(SETTINGS, 'source', false);
     await qmp.execute('migrate-set-capabilities', {
-      capabilities: on.map((one) => ('capability' in one && one.capability === 'pause-before-switchover' ? { ...one, state: false } : one)),
+      capabilities: on.map((one) =>
+        'capability' in one && one.capability === 'pause-before-switchover' ? { ...one, state: false } : one,
+      ),
     });
     await qmp.execute('migrate-set-parameters', { 'tls-creds': creds, 'tls-hostname': 'bonn' });
     await qmp.execute('migrate', { channels: mainChannel('127.0.0.1', ports.memoryPort!, false) });
-    await until(async () => ['failed', 'completed'].includes(await migrationStatus(qmp)), { everyMs: 20, withinMs: 30_000 });
+    await until(async () => ['failed', 'completed'].includes(await migrationStatus(qmp)), {
+      everyMs: 20,
+      withinMs: 30_000,
+    });
     return migrationStatus(qmp);
   };
   const connects = async (host: string, port: number) => {
@@ -146,6 +157,8 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     for (const name of ['rome', 'control']) expect(await sendMemory(name, source), name).toBe('failed');
     expect(await migrationStatus(receiver.qmp)).toBe('setup');
     expect(await sendMemory('oslo', source)).toBe('completed');
-    expect(await until(async () => (await migrationStatus(receiver.qmp)) === 'completed', { everyMs: 20, withinMs: 30_000 })).toBe(true);
+    expect(
+      await until(async () => (await migrationStatus(receiver.qmp)) === 'completed', { everyMs: 20, withinMs: 30_000 }),
+    ).toBe(true);
   });
 });

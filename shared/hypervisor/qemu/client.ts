@@ -159,7 +159,9 @@ function faultOfAgent(site: string, certificate: PeerCertificate): Error | undef
   const holder = holderOf(certificate.subject);
   if (holder?.role === 'site' && holder.name === site) return checkServerIdentity(site, certificate);
   const shown = holder ? `the ${holder.role} ${foreignText(holder.name, 128)}` : 'nobody with a role';
-  return new Error(`its certificate is that of ${shown}, not of the site ${site}; renew it: deploy/UPGRADE.md says how`);
+  return new Error(
+    `its certificate is that of ${shown}, not of the site ${site}; renew it: deploy/UPGRADE.md says how`,
+  );
 }
 
 /** A compiled schema. */
