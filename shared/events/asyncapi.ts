@@ -153,8 +153,8 @@ export function asyncApi(): Json {
       parameters: {
         partition: {
           description:
-            'FNV-1a (32 bits) of the partition key, modulo the number of partitions. An installation never changes that ' +
-            'number.',
+            'FNV-1a (32 bits) of the part of the partition key before the first `::`, or of all of it, modulo the number of ' +
+            'partitions. An installation never changes that number.',
           examples: ['0', '15'],
         },
       },

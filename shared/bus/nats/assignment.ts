@@ -1,4 +1,4 @@
-import { partitionOf } from '../../events/index.ts';
+import { hashOf } from '../../events/index.ts';
 
 /** A member of a group that is alive. */
 export interface Alive {
@@ -31,5 +31,5 @@ export function assignPartitions(members: readonly Alive[], partitions: number, 
 }
 
 function weight(partition: number, member: string): number {
-  return partitionOf(`${member}/${partition}`, 0x7fffffff);
+  return hashOf(`${member}/${partition}`, 0x7fffffff);
 }

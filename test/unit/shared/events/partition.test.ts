@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { partitionOf } from '#shared/events/index.ts';
+import { partitionKeyOf, partitionOf } from '#shared/events/index.ts';
 
 /** Modulo 2^32 does not change the hash. */
 const hashOf = (key: string) => partitionOf(key, 2 ** 32);
@@ -28,9 +28,23 @@ describe('the partition of a key', () => {
       );
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (key) => {
+        fc.pre(!key.includes('::'));
         expect(BigInt(hashOf(key))).toBe(byBytes(key));
       }),
     );
+  });
+
+  test('is that of the part before the first "::"', () => {
+    const prefixes = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@+-]*$/);
+    const rests = fc.stringMatching(/^[A-Za-z0-9._:@+-]*$/);
+    fc.assert(
+      fc.property(prefixes, rests, (prefix, rest) => {
+        expect(hashOf(`${prefix}::${rest}`)).toBe(hashOf(prefix));
+        expect(partitionKeyOf(`${prefix}::${rest}`)).toBe(prefix);
+      }),
+    );
+    // A single colon separates nothing.
+    expect(hashOf('shop:web')).not.toBe(hashOf('shop:db'));
   });
 
   test('keys of one kind are spread over the partitions', () => {
