@@ -8,9 +8,9 @@ export const DECLARED_VM_RECORD = recordKind({
   kind: 'declared-vm',
   keys: 'ingest/vm/<VM>',
   owner: 'ingest',
-  version: 2,
+  version: 3,
   schema: Type.Object({ home: Name, spec: StoredSpec, affinity: orNull(StoredAffinity) }, closed),
-  upgrade: { 0: (old) => old, 1: (old) => ({ ...old, affinity: null }) },
+  upgrade: { 0: (old) => old, 1: (old) => ({ ...old, affinity: null }), 2: (old) => old },
 });
 
 /** The key of a VM's record. */

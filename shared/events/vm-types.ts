@@ -33,7 +33,7 @@ export const VmSpec = Type.Object(
   closed,
 );
 
-/** Restrictions and preferences of a VM's sites: `shared/policy/AFFINITY.md`. */
+/** Restrictions and preferences of a VM's sites, and its relations to other VMs: `shared/policy/AFFINITY.md`. */
 export const Affinity = Type.Object(
   {
     /** The only sites where the VM may run, whoever moves it. Absent: all. */
@@ -43,6 +43,19 @@ export const Affinity = Type.Object(
     /** Each second at one of these costs `preferenceUserMsPerS` more. */
     avoided: Type.Optional(SiteNames),
     preferenceUserMsPerS: PreferenceUserMsPerS,
+    /** The name of a set of VMs of which no two run at one site. */
+    apart: Type.Optional(Name),
+    /** The VM goes where the lead of its group goes; the lead names itself. */
+    group: Type.Optional(
+      Type.Object(
+        {
+          lead: Name,
+          /** The price of a second at another site than the lead. */
+          apartUserMsPerS: PreferenceUserMsPerS,
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );

@@ -152,8 +152,15 @@ export const StoredSpec = Type.Object(
 );
 
 const StoredSites = Type.Optional(Type.Array(Name));
-/** A VM's affinity to sites. */
+/** A VM's affinity to sites, and its relations to other VMs. */
 export const StoredAffinity = Type.Object(
-  { allowed: StoredSites, preferred: StoredSites, avoided: StoredSites, preferenceUserMsPerS: Amount },
+  {
+    allowed: StoredSites,
+    preferred: StoredSites,
+    avoided: StoredSites,
+    preferenceUserMsPerS: Amount,
+    apart: Type.Optional(Name),
+    group: Type.Optional(Type.Object({ lead: Name, apartUserMsPerS: Amount }, closed)),
+  },
   closed,
 );

@@ -134,9 +134,17 @@ export const VM_RECORD = recordKind({
   kind: 'vm',
   keys: 'placement/vm/<partition>/<VM>',
   owner: 'placement',
-  version: 5,
+  version: 6,
   schema: KeptVm,
-  upgrade: { 0: fromVersion0, 1: fromVersion1, 2: fromVersion2, 3: fromVersion3, 4: fromVersion4 },
+  upgrade: {
+    0: fromVersion0,
+    1: fromVersion1,
+    2: fromVersion2,
+    3: fromVersion3,
+    4: fromVersion4,
+    // An affinity in version 5 has no relations to other VMs.
+    5: (old) => old,
+  },
 });
 
 /** Converts a VM to its stored shape. @param sites the table to which the VM's indices refer */

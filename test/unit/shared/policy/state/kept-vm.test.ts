@@ -54,6 +54,8 @@ test('a stored VM keeps every member of its declaration', () => {
     preferred: ['s1'],
     avoided: ['s0'],
     preferenceUserMsPerS: 7,
+    apart: 'replicas',
+    group: { lead: 'front', apartUserMsPerS: 3 },
   };
   expect(Object.keys(affinity)).toEqual(Object.keys(AffinitySchema.properties));
   const data = {
