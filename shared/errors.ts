@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'VM_UNKNOWN' // no VM with that name was declared
   | 'SITE_UNKNOWN' // no site with that name was reported
   | 'SITE_IN_USE' // the site cannot be removed: it has VMs, or is the source or destination of a move
+  | 'PARTITION_DIFFERS' // a VM cannot be related to a VM or a set whose name has another part before `::`
   | 'HOME_FIXED' // a VM that exists cannot be moved by a declaration with another home
   | 'PLACE_UNKNOWN' // a cell, access point or zone without a configured position
   | 'WEBHOOK_FAILED' // a webhook's receiver does not accept a notification

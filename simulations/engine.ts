@@ -6,6 +6,7 @@ import { PersonalVms } from '#services/replay/personal-vms.ts';
 import type { SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
+import { leadsFirst } from '#shared/config/relations.ts';
 import type { Config } from '#shared/config/schema.ts';
 import type { Fact } from '#shared/events/index.ts';
 import { positionFault } from '#shared/geo/plausibility.ts';
@@ -108,7 +109,7 @@ export async function run({
     clock.advanceTo(atMs);
     watcher?.begin(placement, atMs);
     for (const site of sites) world.declareSite(site);
-    for (const vm of vms ?? []) users.declare(vm, atMs);
+    for (const vm of leadsFirst(vms ?? [])) users.declare(vm, atMs);
   };
   // The hot path, called for each position: it does not await anything, and uses no iterators, because these allocate.
   const locate = (fix: Fix) => {

@@ -4,7 +4,7 @@
  */
 import { transition } from 'xstate';
 import { vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
-import type { Evaluation } from '#shared/policy/evaluate/evaluator.ts';
+import type { Evaluation } from '#shared/policy/evaluate/evaluation.ts';
 import { newVmContext } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';
 import { type BenchRow, median } from './bench.ts';

@@ -1,3 +1,4 @@
+import { leadsFirst } from '#shared/config/relations.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { type ErrorCode, TagalongError } from '#shared/errors.ts';
 import type { Affinity } from '#shared/events/index.ts';
@@ -31,7 +32,7 @@ export async function declareVms(ingest: Ingest, vms: Config['vms'], parent: Log
     }
   };
   let declared = 0;
-  for (const { vm, home, spec, affinity, sessions } of vms) {
+  for (const { vm, home, spec, affinity, sessions } of leadsFirst(vms)) {
     const declaring = ingest.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined, level: 'debug' });
     if (!(await succeeds(declaring, { vm, home }, 'a VM of the configuration was not declared'))) continue;
     declared++;

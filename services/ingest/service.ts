@@ -4,7 +4,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
-import { affinityFaults } from '#shared/config/affinity.ts';
 import type { IngestConfig } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
 import { MAX_USERS_PER_VM } from '#shared/events/bounds.ts';
@@ -26,6 +25,7 @@ import type { Store } from '#shared/store/store.ts';
 import { InFlight } from '#shared/time/in-flight.ts';
 import type { KnownSites } from '../sites/known.ts';
 import { handedKey, placeKey } from '../sites/place-records.ts';
+import { refuseContradictions } from './affinity.ts';
 import { createAttachments } from './attachments.ts';
 import { createInterruptions, type Interruption, type InterruptionReceipt } from './interruptions.ts';
 import { createPseudonyms } from './pseudonym.ts';
@@ -189,20 +189,13 @@ export function createIngest(options: {
     );
   };
 
-  /** @throws TagalongError SITE_UNKNOWN, EVENT_INVALID */
-  const refuseContradictions = async (affinity: Affinity, home: string) => {
-    const [fault] = affinityFaults(affinity, home, await sites.names());
-    if (fault === undefined) return;
-    throw new TagalongError(fault.code ?? 'EVENT_INVALID', `${fault.path.join('.')}: ${fault.message}`);
-  };
-
   const declareVm = async (vm: string, home: string, spec: VmSpec, more: DeclareOptions = {}) => {
     const { affinity, level = 'info' } = more;
     const data = () => ({ vm, atMs: clock.now(), home, spec, ...(affinity && { affinity }) });
     refuseUnfit('vm.declared.v1', data());
     const fault = await sites.faultOf(home);
     if (fault !== undefined) throw new TagalongError('SITE_UNKNOWN', `home: ${fault}`);
-    if (affinity !== undefined) await refuseContradictions(affinity, home);
+    if (affinity !== undefined) await refuseContradictions({ store, sites }, { vm, home, affinity });
     const at = (await store.get<{ home?: unknown } | null | undefined>(vmKey(vm)))?.value?.home;
     if (at !== undefined && at !== home) await refuseElsewhere(vm, home);
     if (!(await isDeclared(vm))) await quotas.oneMoreVm();

@@ -41,6 +41,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   EVENT_INVALID: 400,
+  PARTITION_DIFFERS: 400,
   HELD_ELSEWHERE: 421,
   FORBIDDEN: 403,
   VM_UNKNOWN: 404,

@@ -6,6 +6,7 @@ import { LIVE_NAMES, policyNameFault, splitName } from '../policy/rules/named.ts
 import { affinityFaults } from './affinity.ts';
 import { type Fault, NAME } from './faults.ts';
 import { nearest, unknownSite } from './nearest.ts';
+import { relationFaults } from './relations.ts';
 import type { Config, SiteConfig } from './schema.ts';
 import { serverFaults, serverUrl } from './server.ts';
 import { asksForTokens } from './sign-in.ts';
@@ -129,6 +130,9 @@ function* vmFaults({ sites, vms, ingest }: Config): Generator<Fault> {
     vms.map(({ vm }) => vm),
   );
   const known = sites.map(({ site }) => site);
+  for (const { path, message } of relationFaults(vms, new Map(sites.map(({ site, slots }) => [site, slots])))) {
+    yield { path, message };
+  }
   for (const [i, { home, affinity, sessions }] of vms.entries()) {
     if (!known.includes(home)) yield { path: ['vms', `${i}`, 'home'], message: unknownSite(home, known) };
     for (const { path, message } of affinityFaults(affinity ?? {}, home, known)) {

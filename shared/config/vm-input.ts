@@ -17,12 +17,24 @@ export const VmSpecInput = Type.Object(
   closed,
 );
 
-/** The restrictions and preferences of a VM's sites, as a user gives them. */
+const { group: Group } = Affinity.properties;
+
+/** The restrictions and preferences of a VM's sites, and its relations to other VMs, as a user gives them. */
 export const AffinityInput = Type.Object(
   {
     ...Affinity.properties,
     /** The price of a second at a site that is not preferred, or that is avoided. @default 10 */
     preferenceUserMsPerS: Type.Number({ ...Affinity.properties.preferenceUserMsPerS, default: 10 }),
+    group: Type.Optional(
+      Type.Object(
+        {
+          lead: Group.properties.lead,
+          /** The price of a second at another site than the lead. @default 10 */
+          apartUserMsPerS: Type.Number({ ...Group.properties.apartUserMsPerS, default: 10 }),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );

@@ -11,7 +11,7 @@ import { notAhead } from '../events/not-ahead.ts';
 import { advanceTrack, checkPosition, checkTrack } from '../geo/plausibility.ts';
 import { type Stepper, stepper } from '../state-machine/stepper.ts';
 import { Agenda } from '../time/agenda.ts';
-import { decisionEvent, explanation, moveRefused, unexplained } from './decide/decision.ts';
+import { decisionEvent, explained, explanation, refusedBy, refuseUnmovable, unexplained } from './decide/decision.ts';
 import {
   type DecideParams,
   type MachineEvent,
@@ -21,12 +21,14 @@ import {
 } from './decide/machine.ts';
 import { applyMigrationFact, endMove, type MigrationFact, machineEvent } from './decide/migration-facts.ts';
 import { type LocationOutcome, Outcomes } from './decide/outcomes.ts';
-import { type Explained, refusalEnd, refusalWords } from './decide/words.ts';
-import { reasonOf, VmEvaluator } from './evaluate/evaluator.ts';
+import type { Explained } from './decide/words.ts';
+import { reasonOf } from './evaluate/evaluation.ts';
+import { VmEvaluator } from './evaluate/evaluator.ts';
 import { isSilent, movesInLastHour } from './evaluate/filters.ts';
 import { recheckAtMs, retryMs } from './evaluate/recheck.ts';
 import { CollectedOutput, type PlacementOutput } from './output.ts';
-import { type AnyPolicy, hasCooldowns, policyFor } from './rules/named.ts';
+import { Relations } from './relations.ts';
+import { type AnyPolicy, boundsOf, policyFor } from './rules/named.ts';
 import type { PlacementSettings } from './settings.ts';
 import { EndedStays } from './state/ended-stays.ts';
 import { Forecast } from './state/forecast.ts';
@@ -35,15 +37,11 @@ import { saysMore, updateReporting } from './state/presence.ts';
 import { updateRtts } from './state/rtts.ts';
 import { SiteTable } from './state/sites.ts';
 import type { Session, Site, Vm } from './state/state.ts';
-import { dueMs, forgetPast, forgetPlaces } from './state/vm.ts';
-import type { VmState } from './state/vm-context.ts';
+import { dueMs, forgetPast, forgetPlaces, isAboutToEvacuate } from './state/vm.ts';
 import { sessionOf, VmTable } from './state/vm-table.ts';
 
 /** The members of a location event that describe the position of the user. */
 export type Position = Pick<Data<'location.reported.v1'>, 'atMs' | 'lat' | 'lon' | 'rtts' | 'presence'>;
-
-/** States in which a VM has not yet reacted to a draining home. */
-const NOT_YET_EVACUATING: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
 
 /** Owns the VMs of its partitions, all sites, and the policy. Not reentrant; times are whole ms since the epoch. */
 export class Placement implements Core<PlacementOutput> {
@@ -58,6 +56,7 @@ export class Placement implements Core<PlacementOutput> {
   readonly #step: Stepper<VmMachine>;
   readonly #evaluator: VmEvaluator;
   readonly #vmTable: VmTable;
+  readonly #relations: Relations;
   readonly #agenda = new Agenda<Vm>();
   readonly #outcomes = new Outcomes();
   readonly #output = new CollectedOutput();
@@ -73,12 +72,14 @@ export class Placement implements Core<PlacementOutput> {
     this.policy = override ?? policyFor(policy.name, policy, network);
     this.sites = new SiteTable(network);
     this.#vmTable = new VmTable(this.sites, policy.priorStayMs);
-    this.#step = stepper(vmMachine({ ...policy, coolingMs: hasCooldowns(this.policy) ? policy.coolingMs : 0 }));
-    // Published policies run as they were published, without our cooldowns and budgets.
-    const bounds = hasCooldowns(this.policy) ? policy : { returnPauseMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
-    const filterSettings = { ...policy, ...bounds, sites: this.sites, limits, isPaused: () => this.paused };
+    this.#relations = new Relations(this.#vmTable.vms);
+    const bounds = boundsOf(this.policy, policy);
+    this.#step = stepper(vmMachine({ ...policy, ...bounds }));
+    const { sites } = this;
+    const { peers } = this.#relations;
+    const filterSettings = { ...policy, ...bounds, sites, peers, limits, isPaused: () => this.paused };
     const stays = { forecast, ended: this.#ended };
-    this.#evaluator = new VmEvaluator(this.sites, settings, this.policy, filterSettings, stays);
+    this.#evaluator = new VmEvaluator(sites, settings, this.policy, filterSettings, stays);
   }
 
   get vms(): ReadonlyMap<string, Vm> {
@@ -169,8 +170,7 @@ export class Placement implements Core<PlacementOutput> {
     if (fix.atMs > vm.nowMs) vm.nowMs = fix.atMs;
     if (fix.rtts) session.rtts = updateRtts(session.rtts, fix.rtts, fix.atMs, this.sites);
     this.#output.change(vm);
-    if (!turned && session.active && fix.rtts === undefined && this.#evaluator.isWithinQuietRadius(vm, session))
-      return 'quiet';
+    if (!turned && session.active && fix.rtts === undefined && this.#evaluator.isQuiet(vm, session)) return 'quiet';
     this.#evaluate(vm, fix.atMs);
     return 'looked';
   }
@@ -182,24 +182,14 @@ export class Placement implements Core<PlacementOutput> {
   order(vmId: string, siteId: string, nowMs: number): void {
     const vm = this.#vmTable.known(vmId);
     const site = this.sites.known(siteId);
-    if (vm.state === 'moving')
-      throw moveRefused(vmId, siteId, 'it is already moving; wait until that move ends, or cancel it');
-    if (vm.home.index < 0)
-      throw moveRefused(
-        vmId,
-        siteId,
-        `its home ${vm.home.id} sends no heartbeats; start that site, or declare it again`,
-      );
+    refuseUnmovable(vm, siteId);
     const { choice, rejected } = this.#evaluator.order(vm, site, nowMs);
-    if (rejected !== undefined) {
-      const until = refusalEnd(rejected);
-      const next = until === undefined ? '' : `; order it again when ${until}`;
-      throw moveRefused(vmId, siteId, `${refusalWords(rejected)}${next} (${rejected})`);
-    }
+    if (rejected !== undefined) throw refusedBy(rejected, vmId, siteId);
     vm.nowMs = Math.max(vm.nowMs, nowMs);
     this.#send(vm, { type: 'ordered', atMs: vm.nowMs, choice });
     vm.reason = choice.reason;
     this.#schedule(vm);
+    this.#evaluateRelated();
   }
 
   /** Pauses moves to better sites, or resumes them; on resuming every VM is evaluated. */
@@ -216,14 +206,13 @@ export class Placement implements Core<PlacementOutput> {
    */
   explain(vmId: string, nowMs: number): Explained {
     const vm = this.#vmTable.known(vmId);
-    const { id, affinity, lastMove } = vm;
-    const why = this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason);
-    return { vm: id, home: vm.home.id, ...why, ...(lastMove && { lastMove }), ...(affinity && { affinity }) };
+    return explained(vm, this.#explanation(vm, Math.max(vm.nowMs, nowMs), vm.reason));
   }
 
   /** Restores a stored VM, before any event of it. */
   restore(vm: Vm): void {
     this.#vmTable.add(vm);
+    this.#relations.peers.update(vm.id);
     const { move } = vm.context;
     // In records of older versions a retired VM may have a move.
     if (move && !vm.retired) this.sites.count(this.sites.named(move.from), this.sites.named(move.to), move.paths, 1);
@@ -234,23 +223,28 @@ export class Placement implements Core<PlacementOutput> {
   /** Drops a VM as if it had never been restored, because its new record could not be written. */
   forget(vmId: string): void {
     const vm = this.#vmTable.forget(vmId);
+    this.#relations.peers.update(vmId);
     if (vm !== undefined) this.#drop(vm);
   }
 
-  /** Call after a restart, once sites and VMs are restored: evaluates VMs whose home began to drain meanwhile. */
+  /** Call after a restart, once sites and VMs are restored: evaluates VMs whose home began to drain, or whose relatives changed, meanwhile. */
   resume(nowMs: number): void {
-    const isLate = ({ home, state }: Vm) => home.index >= 0 && home.draining && NOT_YET_EVACUATING.includes(state);
-    this.#evaluateAll([...this.#vmTable.vms.values()].filter(isLate), nowMs);
+    const isDue = (vm: Vm) => isAboutToEvacuate(vm) || this.#relations.isBehind(vm);
+    this.#evaluateAll([...this.#vmTable.vms.values()].filter(isDue), nowMs);
   }
 
   #onEnrolment(fact: FactOf<'session.attached.v1' | 'session.detached.v1' | 'vm.declared.v1' | 'vm.retired.v1'>): void {
     const vm = this.#vmTable.apply(fact);
     if (vm === undefined) return;
     this.#output.change(vm);
+    if (fact.type === 'vm.declared.v1' || fact.type === 'vm.retired.v1') {
+      this.#relations.redeclared(vm.id, fact.data.atMs);
+    }
     if (vm.retired) this.#onRetired(vm);
     // A declaration may forbid the VM's present home.
     const isConfined = fact.type === 'vm.declared.v1' && vm.affinity !== null;
     if (isConfined || fact.type === 'session.detached.v1') this.#evaluate(vm, fact.data.atMs);
+    this.#evaluateRelated();
   }
 
   /** Ends the life of a VM. Cancels an order that no migrator has accepted; an accepted move is ended by the migrator. */
@@ -291,13 +285,16 @@ export class Placement implements Core<PlacementOutput> {
   #checkSites(nowMs: number): void {
     const { siteSilentMs } = this.#settings.policy;
     this.#nextSiteCheckMs = nowMs + siteSilentMs / 2;
-    for (const site of this.sites.list) {
-      if (isSilent(site, nowMs, siteSilentMs)) this.#evaluateAll(site.homes, nowMs);
-    }
+    for (const site of this.sites.list) if (isSilent(site, nowMs, siteSilentMs)) this.#evaluateAll(site.homes, nowMs);
+  }
+
+  /** Evaluates the VMs that depend on others to which something has happened, until none of their decisions stirs a further one. */
+  #evaluateRelated(): void {
+    this.#relations.each(({ vm, atMs }) => this.#evaluate(vm, atMs));
   }
 
   #evaluateAll(vms: Iterable<Vm>, atMs: number): void {
-    for (const vm of [...vms]) this.#evaluate(vm, atMs);
+    for (const vm of this.#relations.leadsFirst(vms)) this.#evaluate(vm, atMs);
   }
 
   #onMigration(fact: MigrationFact): void {
@@ -313,7 +310,10 @@ export class Placement implements Core<PlacementOutput> {
     if (fact.type === 'migration.accepted.v1') return;
     vm.reason = `move-${event.type}`;
     this.#schedule(vm);
-    if (fact.type !== 'migration.switched.v1') this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
+    if (fact.type === 'migration.switched.v1') return;
+    this.#relations.moved(id, atMs);
+    this.#evaluateRelated();
+    this.#evaluateNextEvacuation(this.sites.named(from), vm.nowMs);
   }
 
   /** After the end of a move: evaluates the VMs that wait to leave the same lost home, until its limit is reached again. */
@@ -357,6 +357,7 @@ export class Placement implements Core<PlacementOutput> {
       if (!this.#send(vm, { type: 'evaluated', atMs, evaluation })) break;
     }
     this.#schedule(vm);
+    this.#evaluateRelated();
   }
 
   /** Sends an event to the VM's machine, and collects its decisions. @returns true if the state changed */
@@ -374,6 +375,7 @@ export class Placement implements Core<PlacementOutput> {
   #decide(vm: Vm, params: DecideParams, seq: number, atMs: number): void {
     const why = this.#explanation(vm, atMs, params.reason, this.#settings.explains);
     this.#output.decisions.push(decisionEvent(vm, params, seq, atMs, why));
+    this.#relations.moved(vm.id, atMs);
     const { choice } = params;
     if (choice === undefined) return;
     vm.movesAtMs = [...movesInLastHour(vm, atMs), atMs];

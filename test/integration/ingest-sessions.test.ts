@@ -93,6 +93,30 @@ describe('VMs and sessions', () => {
     expect(await published('vm.declared.v1')).toEqual([]);
   });
 
+  test('are refused where their group has no lead, or none that fits', async () => {
+    const { ask } = await start('sites:\n  - { site: west, lat: 0, lon: 0, slots: 1, uplinks: [] }');
+    const declare = async (vm: string, affinity: object, home = 'east') => {
+      const { status, body } = await ask('PUT', `/v1/vms/${vm}`, { home, spec, affinity });
+      return status === 204 ? status : [status, body.error.code];
+    };
+    const group = { lead: 'shop::web' };
+    expect(await declare('shop::db', { group })).toEqual([400, 'EVENT_INVALID']);
+    expect(await declare('shop::web', {})).toBe(204);
+    expect(await declare('shop::db', { group })).toEqual([400, 'EVENT_INVALID']);
+    expect(await declare('shop::web', { group, allowed: ['east'], apart: 'shop::fronts' })).toBe(204);
+    expect(await declare('shop::db', { group, allowed: ['west'] }, 'west')).toEqual([400, 'EVENT_INVALID']);
+    expect(await declare('shop::db', { group, apart: 'shop::fronts' })).toEqual([400, 'EVENT_INVALID']);
+    expect(await declare('shop::db', { group, allowed: ['east', 'west'] })).toBe(204);
+  });
+
+  test('are refused where another placement could hold a VM to which they are related', async () => {
+    const { ask } = await start('sites:\n  - { site: west, lat: 0, lon: 0, slots: 1, uplinks: [] }');
+    for (const affinity of [{ group: { lead: 'web' } }, { apart: 'databases' }, { apart: 'shop:db' }]) {
+      const { status, body } = await ask('PUT', '/v1/vms/shop::db', { home: 'east', spec, affinity });
+      expect([status, body.error.code]).toEqual([400, 'PARTITION_DIFFERS']);
+    }
+  });
+
   test('are published with their affinity, and anew when it changes', async () => {
     const { ask } = await start('sites:\n  - { site: west, lat: 0, lon: 0, slots: 1, uplinks: [] }');
     const affinities = [{ allowed: ['east', 'west'] }, { allowed: ['east', 'west'] }, { avoided: ['west'] }, undefined];

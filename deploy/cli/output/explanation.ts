@@ -1,4 +1,5 @@
 /** Explains as text why a VM is at its site. */
+import type { Affinity } from '#shared/events/index.ts';
 import { counted, digits, duration, instant } from '#shared/format.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import { table } from './table.ts';
@@ -65,9 +66,20 @@ function lastMoveFact({ lastMove }: Explained): [string, string][] {
   return [['last move', `to ${to}, ${ended}${reason === '' ? '' : ` (${reason})`} at ${instant(atMs)}`]];
 }
 
-/** The sites where the VM is declared to run. */
-function affinityFacts({ affinity }: Explained): [string, string][] {
+/** What is declared of its sites and its relations to other VMs. */
+function affinityFacts({ vm, affinity }: Explained): [string, string][] {
   if (affinity === undefined) return [];
+  return [...siteFacts(affinity), ...relationFacts(vm, affinity)];
+}
+
+function relationFacts(vm: string, { apart, group }: Affinity): [string, string][] {
+  const facts: [string, string][] = apart === undefined ? [] : [['apart', `from all others of ${apart}`]];
+  if (group === undefined) return facts;
+  const price = `; apart costs ${digits(group.apartUserMsPerS)} user-milliseconds a second`;
+  return [...facts, ['group', group.lead === vm ? 'it leads' : `it follows ${group.lead}${price}`]];
+}
+
+function siteFacts(affinity: Affinity): [string, string][] {
   const lists = (['allowed', 'preferred', 'avoided'] as const).flatMap((list): [string, string][] => {
     const sites = affinity[list];
     return sites === undefined ? [] : [[list, sites.join(', ')]];

@@ -8,6 +8,7 @@ import type { PersonalVms } from '#services/replay/personal-vms.ts';
 import { replay } from '#services/replay/replay.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
+import { leadsFirst } from '#shared/config/relations.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { adminToken } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
@@ -117,7 +118,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     for (const name of names) children.start(name);
     await settle();
     run.begun?.(progress);
-    for (const { vm, home, spec, affinity, sessions } of config.vms) {
+    for (const { vm, home, spec, affinity, sessions } of leadsFirst(config.vms)) {
       await client.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined });
       for (const { user, weight } of sessions) await client.attach(vm, user, weight);
     }

@@ -4,6 +4,7 @@ import type { Data, Explanation } from '../../events/index.ts';
 import type { EvaluationSummary } from '../evaluate/summary.ts';
 import type { Vm } from '../state/state.ts';
 import type { DecideParams } from './machine.ts';
+import { type Explained, refusalEnd, refusalWords } from './words.ts';
 
 /** The event of a decision. Its id is the VM's name and the number, so a repeated computation gives the same id. */
 export function decisionEvent(
@@ -56,7 +57,27 @@ export function unexplained(vm: Vm, policy: string, reason: string): Explanation
   return explanation(vm, policy, reason, EMPTY_SUMMARY);
 }
 
+/** The answer to a question for a VM's placement. */
+export function explained(vm: Vm, why: Explanation): Explained {
+  const { id, home, affinity, lastMove } = vm;
+  return { vm: id, home: home.id, ...why, ...(lastMove && { lastMove }), ...(affinity && { affinity }) };
+}
+
+/** @throws TagalongError MOVE_REFUSED if a VM cannot be ordered anywhere */
+export function refuseUnmovable({ id, state, home }: Vm, site: string): void {
+  if (state === 'moving') throw moveRefused(id, site, 'it is already moving; wait until that move ends, or cancel it');
+  if (home.index >= 0) return;
+  throw moveRefused(id, site, `its home ${home.id} sends no heartbeats; start that site, or declare it again`);
+}
+
+/** The error of an order that a filter refuses. */
+export function refusedBy(filter: string, vm: string, site: string): TagalongError {
+  const until = refusalEnd(filter);
+  const next = until === undefined ? '' : `; order it again when ${until}`;
+  return moveRefused(vm, site, `${refusalWords(filter)}${next} (${filter})`);
+}
+
 /** The error of a refused order. @param why the reason in words, with the name of the filter if one refuses */
-export function moveRefused(vm: string, site: string, why: string): TagalongError {
+function moveRefused(vm: string, site: string, why: string): TagalongError {
   return new TagalongError('MOVE_REFUSED', `${vm} cannot move to ${site}: ${why}`);
 }

@@ -12,7 +12,7 @@
  * - **settled**: no site serves so much better that a move could pay.
  * - **drifting**: a site does. The move is ordered when the gain has lasted (dwell) and is worth the cost.
  * - **moving**: a move is ordered. The state ends with the migration. The move is cancelled if the users turn back, or if no migrator
- *   accepts it.
+ *   accepts it, or another VM that it depends on goes elsewhere.
  * - **cooling**: a move has ended; no other move for `coolingMs`.
  * - **backing-off**: a move has failed; no other move for a time that doubles with each failure in a row.
  * - **evacuating**: the VM has to leave its home; any site that passes the filters is better.
@@ -21,7 +21,7 @@
  * them. Deadlines are event-time values in the context; the caller sends `evaluated` when one has passed.
  */
 import { setup } from 'xstate';
-import type { Evaluation } from '../evaluate/evaluator.ts';
+import type { Evaluation } from '../evaluate/evaluation.ts';
 import type { Choice } from '../evaluate/weighed.ts';
 import type { DecisionSource, MoveUnderWay, VmContext, VmState } from '../state/vm-context.ts';
 
@@ -62,8 +62,12 @@ const isReady = ({ advice }: Evaluation, atMs: number) => advice.kind === 'move'
 /** A site would serve better. The move may be too early, or a filter may refuse it. */
 const isBetter = ({ advice }: Evaluation) => advice.kind !== 'stay';
 const isOver = ({ deadlineMs }: VmContext, atMs: number) => deadlineMs !== null && atMs >= deadlineMs;
-const isOvertaken = ({ move }: VmContext, { targetGain }: Evaluation) =>
-  move?.source === 'policy' && !move.switched && !move.cancelling && targetGain < 0;
+/** The users have turned back, or what other VMs do speaks against the move. */
+const isOvertaken = ({ move }: VmContext, { targetGain, callOff }: Evaluation) =>
+  move !== null &&
+  !move.switched &&
+  !move.cancelling &&
+  (callOff !== undefined || (move.source === 'policy' && targetGain < 0));
 const isUnanswered = ({ move }: VmContext, atMs: number) =>
   move !== null && move.giveUpAtMs !== null && atMs >= move.giveUpAtMs;
 
@@ -159,12 +163,19 @@ export function vmMachine(cooldowns: Cooldowns) {
     },
     enter(),
   ];
-  const cancelMove = (reason: string) => [
+  const cancelMove = (reason: string | ((args: Args) => string)) => [
     assign(({ context: { move, seq }, event }) => {
       const giveUpAtMs = move === null || move.giveUpAtMs === null ? null : event.atMs + ACCEPT_MS;
       return { seq: seq + 1, move: move && { ...move, cancelling: true, giveUpAtMs } };
     }),
-    { type: 'decide' as const, params: { verdict: 'cancel', source: 'policy', reason } as DecideParams },
+    {
+      type: 'decide' as const,
+      params: (args: Args): DecideParams => ({
+        verdict: 'cancel',
+        source: 'policy',
+        reason: typeof reason === 'string' ? reason : reason(args),
+      }),
+    },
   ];
   const change = (part: Partial<MoveUnderWay>) =>
     assign(({ context }) => ({ move: context.move && { ...context.move, ...part } }));
@@ -208,7 +219,7 @@ export function vmMachine(cooldowns: Cooldowns) {
       moving: {
         on: {
           evaluated: [
-            { guard: overtaken, actions: cancelMove('overtaken') },
+            { guard: overtaken, actions: cancelMove((args) => evaluation(args).callOff ?? 'overtaken') },
             { guard: unanswered, actions: cancelMove('not-accepted') },
           ],
           accepted: { guard: isOwnMove, actions: change({ giveUpAtMs: null }) },

@@ -29,6 +29,18 @@ const REFUSALS: Readonly<Record<FilterName, readonly [why: string, until: string
   'destination-busy': ['it already has as many moves as allowed', 'one of these moves ends'],
   'path-busy': ['the paths to it already carry as many moves as allowed', 'one of these moves ends'],
   'not-converging': ['the VM writes to its memory faster than the paths there can copy it', 'the VM writes less'],
+  'kept-apart': ['a VM from which this one is kept apart is there, or on its way', 'that VM has left it'],
+  'follows-lead': ['the VM goes where the lead of its group goes', 'the lead goes there'],
+  'group-moving': ['a VM of its group is still on its way, or has only just arrived', 'all of them have arrived'],
+  'group-not-allowed': [
+    'a VM of its group may not run there',
+    'the declarations of its group allow it, and no VM from which one of them is kept apart is there',
+  ],
+  'group-full': ['it has no room for the whole group', 'enough VMs leave it'],
+  'group-not-converging': [
+    'a VM of its group writes to its memory faster than the paths there can copy it',
+    'that VM writes less',
+  ],
   'automation-paused': [
     'an operator has paused automatic moves',
     'an operator resumes them, on the dashboard or by PUT /v1/automation',
@@ -48,6 +60,7 @@ const LEAVES: Readonly<Record<string, string>> = {
   'home-draining': 'which is draining',
   'home-silent': 'which is silent',
   'home-not-allowed': 'where it is not allowed to run',
+  'home-shared': 'where a VM runs that it is kept apart from',
 };
 
 /** The words for a filter that refuses a site. @param filter its name, as in `rejected` of a candidate */
@@ -81,6 +94,8 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
     case 'evacuating':
       return `${vm} must leave ${home}, ${Object.hasOwn(LEAVES, reason) ? LEAVES[reason] : 'which is draining or silent'}. It leaves as soon as a site can accept it.`;
   }
+  const following = followingWords(explained);
+  if (following !== undefined) return following;
   if (best === undefined) return `${vm} stays at ${home}: no site serves its ${counted(sessions, 'user')} better.`;
   const better = `${best.site} would serve its ${counted(sessions, 'user')} better by ${gain(explained, best)} user-milliseconds a second`;
   if (reason === 'gain-too-small')
@@ -99,10 +114,28 @@ export function inPlainWords(explained: Explained, movingTo: string | undefined)
   return `${vm} stays at ${home}: ${better}, which is not worth the cost of the move.`;
 }
 
+/** The sentence about a VM that follows a lead; undefined: it follows none, or the lead is not known. */
+function followingWords({ vm, home, reason, affinity }: Explained): string | undefined {
+  const lead = affinity?.group?.lead;
+  if (lead === undefined || lead === vm) return undefined;
+  if (reason === 'with-lead') return `${vm} stays at ${home} with ${lead}, the lead of its group.`;
+  if (reason === 'waits-for-group') {
+    return `${vm} is still at ${home}: it follows ${lead} after the VMs of its group that come before it by name.`;
+  }
+  if (!reason.startsWith('with-lead-')) return undefined;
+  const filter = reason.slice('with-lead-'.length);
+  const why = filter === 'unknown' ? 'nobody speaks for the site of that VM' : refusalWords(filter);
+  const until = refusalEnd(filter);
+  const end = until === undefined ? '' : ` It can move there when ${until}.`;
+  return `${vm} is still at ${home}: it is to follow ${lead}, but ${why}.${end}`;
+}
+
 /** The words for the reasons for which placement cancels a move. */
 const CANCELLED: Readonly<Record<string, string>> = {
   'policy: overtaken': 'because its users turned back',
   'policy: not-accepted': 'because no migrator accepted it',
+  'policy: kept-apart': 'because a VM that it is kept apart from goes there',
+  'policy: lead-elsewhere': 'because the lead of its group stays or goes elsewhere',
   operator: 'by an operator',
 };
 

@@ -1,15 +1,18 @@
 /** Scans one VM: the positions of its users, the sites near them, and the cost of serving the users from each site. */
 import type { Affinity } from '../../events/index.ts';
-import { lonScale, unitVector } from '../../geo/distance.ts';
+import { lonScale, nearKm2, unitVector } from '../../geo/distance.ts';
 import { type NetworkModel, userRttMs } from '../../model/network.ts';
 import { activeUntilMs, presentUntilMs } from '../state/presence.ts';
 import { RTT_HOLDS_MS } from '../state/rtts.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
 import { isAllowed, preferenceUserMsPerS } from './affinity.ts';
+import type { Groups, Pull } from './group.ts';
 
 /** Nearest sites searched for each user; the union over the users is the set of candidates. */
 const NEIGHBOURS = 6;
+/** Number of sites near the home that are considered for an evacuation. */
+const REFUGES = 32;
 
 /** Reduces a radius, because it is compared with flat-earth distances (`nearKm2`: below 0.5 % off within 100 km). */
 export const SAFETY = 0.98;
@@ -51,11 +54,14 @@ export class CandidateScan {
   #affinity: Affinity | null = null;
   /** The only sites that can become candidates; undefined: all. */
   #allowed: readonly string[] | undefined;
+  #pulls: readonly Pull[] = [];
+  readonly #groups: Groups;
 
-  constructor(sites: SiteTable, network: NetworkModel, sessionTimeoutMs: number) {
+  constructor(sites: SiteTable, network: NetworkModel, sessionTimeoutMs: number, groups: Groups) {
     this.#sites = sites;
     this.#network = network;
     this.#sessionTimeoutMs = sessionTimeoutMs;
+    this.#groups = groups;
   }
 
   /**
@@ -81,7 +87,10 @@ export class CandidateScan {
       const { track, presence } = session;
       if (track.atMs >= 0 && nowMs < activeUntilMs(presence, track.atMs, this.#sessionTimeoutMs)) this.#visit(session);
     }
-    if (vm.affinity !== null) this.#addNamed(vm.affinity);
+    if (vm.affinity !== null) {
+      this.#pulls = this.#groups.pulls(vm);
+      this.#addNamed(vm.affinity);
+    }
     for (const site of this.candidates) this.serving.push(this.servingFrom(site));
   }
 
@@ -119,7 +128,22 @@ export class CandidateScan {
             );
       if (rttMs > this.#targetRttMs) sum += session.weight * (rttMs - this.#targetRttMs);
     }
-    return this.#affinity === null ? sum : sum + preferenceUserMsPerS(this.#affinity, site.id);
+    return this.#affinity === null ? sum : sum + this.#declaredUserMsPerS(this.#affinity, site.id);
+  }
+
+  #declaredUserMsPerS(affinity: Affinity, site: string): number {
+    let sum = preferenceUserMsPerS(affinity, site);
+    for (const pull of this.#pulls) if (pull.site !== site) sum += pull.userMsPerS;
+    return sum;
+  }
+
+  /** The sites to which the VM may flee: the candidates, and the sites nearest to its home. */
+  refuges({ home }: Vm): Set<Site> {
+    const [probe, found] = [new Float64Array(3), new Int32Array(REFUGES)];
+    unitVector(home, probe);
+    const count = this.#sites.index.nearest(probe, home, REFUGES, found, new Float64Array(REFUGES));
+    const near = Array.from(found.subarray(0, count), (i) => this.#sites.list[i]!);
+    return new Set([...this.candidates.slice(1), ...near]);
   }
 
   /** Index of the candidate that serves best; 0, the home, if none serves better. */
@@ -144,11 +168,19 @@ export class CandidateScan {
     return this.#order;
   }
 
+  /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
+  isQuiet({ quietKm }: Vm, session: Session): boolean {
+    const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
+    if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
+    if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
+    return this.#sameNearest(session);
+  }
+
   /**
    * True if the nearest site of a user has not changed. Also sets the anchor of the user, and the distance within which the nearest
    * site is certain, anew. It costs a tenth of a scan, and suffices for a user who walks along the border between two sites.
    */
-  sameNearest(session: Session): boolean {
+  #sameNearest(session: Session): boolean {
     const { near, track } = session;
     const probe = this.#probe(0);
     unitVector(track, probe);
@@ -183,10 +215,10 @@ export class CandidateScan {
     }
   }
 
-  /** Allowed and preferred sites are candidates however far they are from the users: there are not many, and no others may do. */
+  /** Sites that the declaration names, and those of its group, are candidates however far they are from the users. */
   #addNamed(affinity: Affinity): void {
     const { allowed = [], preferred = [] } = affinity;
-    for (const name of [...allowed, ...preferred]) {
+    for (const name of [...allowed, ...preferred, ...this.#pulls.map(({ site }) => site)]) {
       const site = this.#sites.get(name);
       if (site === undefined || site.index < 0 || !isAllowed(affinity, name)) continue;
       if (!this.candidates.includes(site)) this.candidates.push(site);

@@ -8,7 +8,6 @@
  */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Candidate } from '../../events/index.ts';
-import { nearKm2, unitVector } from '../../geo/distance.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import type { AnyPolicy } from '../rules/named.ts';
 import { type Circumstances, expectedDwellMs, type Policy } from '../rules/policies.ts';
@@ -16,49 +15,32 @@ import type { PlacementRule } from '../rules/published/rule.ts';
 import { dwellAt, learnDwell } from '../state/dwell-times.ts';
 import type { EndedStays } from '../state/ended-stays.ts';
 import type { Forecast } from '../state/forecast.ts';
+import { type Peers, siteOf } from '../state/peers.ts';
 import { absenceOf } from '../state/presence.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Session, Site, Vm } from '../state/state.ts';
 import { StayCurve } from '../state/stay-curve.ts';
-import { whyUnpopulated } from '../state/vm.ts';
+import { lastFixMs, whyUnpopulated } from '../state/vm.ts';
 import type { DecisionSource } from '../state/vm-context.ts';
 import { isAllowed } from './affinity.ts';
 import { CandidateScan, SAFETY } from './candidate-scan.ts';
 import { type EstimateSettings, Estimates } from './estimates.ts';
-import { ABOUT_DESTINATION, type FilterSettings, isSilent, refusal } from './filters.ts';
+import { type Advice, type Evaluation, engaged, type HomeLost, MOVING_BECAUSE } from './evaluation.ts';
+import { breaksDeclaration, type FilterSettings, isSilent, refusal } from './filters.ts';
+import { Groups } from './group.ts';
 import { ReusedRuleInput } from './rule-input.ts';
 import { type EvaluationSummary, topCandidates } from './summary.ts';
-import { type Choice, choiceOf, predictionOf, type Weighed } from './weighed.ts';
+import { type Choice, choiceOf, predictionOf, proposalOf, type Weighed } from './weighed.ts';
 
-/** The policy's advice: stay; move at `readyAtMs`; or `blocked`: it would move, but a filter refuses. `reason` is published. */
-export type Advice =
-  | { readonly kind: 'stay'; readonly reason: string }
-  | { readonly kind: 'blocked'; readonly reason: string }
-  | { readonly kind: 'move'; readonly reason: string; readonly choice: Choice; readonly readyAtMs: number };
-
-/** Why a VM has to leave its home: the site drains or is silent, or the VM may not run there any more. */
-export type HomeLost = 'not-allowed' | 'draining' | 'silent';
-
-/** The result of evaluating a VM at one instant. */
-export interface Evaluation {
-  readonly populated: boolean;
-  /** Why the VM has to leave its home. */
-  readonly homeLost: HomeLost | null;
-  readonly advice: Advice;
-  /** The site to evacuate to; computed only if the home is lost. */
-  readonly refuge: Choice | undefined;
-  /** During a move: how much less it costs to serve from the destination than from the home, in user-milliseconds a second. */
-  readonly targetGain: number;
-}
-
-/** Number of sites near the home that are considered for an evacuation. */
-const REFUGES = 32;
 /** With a better site, the slack is this share of the gain. */
 const GAIN_TOLERANCE = 0.2;
 /** A move is predicted only for sites with at least this share of the best one's gain. */
 const ABOUT_AS_WELL = 0.8;
 /** Least slack during a move, in user-ms a second. The gain may be near zero, and a radius of zero would evaluate at every event. */
 const LEAST_SLACK = 0.01;
+
+/** Added to the cost of sites that a declaration asks to leave out. More than serving can cost. */
+const LAST_RESORT = 1e18;
 
 /** The slack, and the quiet radius, that lead to an evaluation at the next event. */
 const NEXT_EVENT = -1;
@@ -83,6 +65,8 @@ export class VmEvaluator {
   readonly #filterSettings: FilterSettings;
   readonly #scan: CandidateScan;
   readonly #estimates: Estimates;
+  readonly #peers: Peers;
+  readonly #groups: Groups;
   readonly #ruleInput: ReusedRuleInput;
   readonly #stays: StayKnowledge;
   readonly #curve = new StayCurve();
@@ -99,8 +83,10 @@ export class VmEvaluator {
     this.#settings = settings;
     this.#policy = policy;
     this.#filterSettings = filterSettings;
-    this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs);
     this.#estimates = new Estimates(settings);
+    this.#peers = filterSettings.peers;
+    this.#groups = new Groups(this.#peers, sites, this.#estimates);
+    this.#scan = new CandidateScan(sites, settings.network, settings.policy.sessionTimeoutMs, this.#groups);
     this.#ruleInput = new ReusedRuleInput(this.#scan, sites, this.#estimates);
   }
 
@@ -110,6 +96,12 @@ export class VmEvaluator {
    *   VM's state may have changed since.
    */
   evaluate(vm: Vm, nowMs: number, again = false): Evaluation {
+    const evaluation = this.#evaluate(vm, nowMs, again);
+    if (vm.affinity === null || vm.context.move === null || evaluation.callOff !== undefined) return evaluation;
+    return this.#peers.givesWay(vm, vm.context.move) ? { ...evaluation, callOff: 'kept-apart' } : evaluation;
+  }
+
+  #evaluate(vm: Vm, nowMs: number, again: boolean): Evaluation {
     const scan = this.#scan;
     if (!again) {
       scan.scan(vm, nowMs);
@@ -117,6 +109,14 @@ export class VmEvaluator {
     }
     const homeLost = this.#homeLost(vm, nowMs);
     const refuge = homeLost ? this.#refuge(vm, nowMs, homeLost) : undefined;
+    const lead = vm.affinity === null ? undefined : this.#peers.leadOf(vm);
+    if (lead !== undefined) {
+      // The lead decides: positions of its own users change nothing, and tell nothing about stays.
+      vm.quietKm = Number.POSITIVE_INFINITY;
+      vm.best = null;
+      vm.cameBy = null;
+      return { populated: true, homeLost, refuge, targetGain: 0, ...this.#accompany(vm, lead, nowMs) };
+    }
     if (scan.active.length === 0) {
       vm.quietKm = -1;
       const why = whyUnpopulated(vm);
@@ -165,7 +165,7 @@ export class VmEvaluator {
       // There is no prediction for a site that serves worse.
       if (gain <= 0) return { site: site.id, servingUserMsPerS };
       const weighed = this.#weigh(vm, site, gain);
-      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
       return {
         site: site.id,
         servingUserMsPerS,
@@ -184,19 +184,21 @@ export class VmEvaluator {
     };
   }
 
-  /** Evaluates an operator's order: only the filters that also hold for evacuations can reject it. */
+  /** Evaluates an operator's order: the filters that prevent unnecessary moves only do not reject it. */
   order(vm: Vm, to: Site, nowMs: number): { choice: Choice; rejected: string | undefined } {
     this.#scan.scan(vm, nowMs);
     const gain = this.#scan.serving[0]! - this.#scan.servingFrom(to);
     const weighed = this.#weigh(vm, to, gain);
     const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'ordered');
-    return { choice, rejected: this.#rejected(vm, weighed, nowMs, true) };
+    return { choice, rejected: this.#rejected(vm, weighed, nowMs, 'operator') };
   }
 
-  #homeLost({ home, affinity }: Vm, nowMs: number): HomeLost | null {
+  #homeLost(vm: Vm, nowMs: number): HomeLost | null {
+    const { home, affinity } = vm;
     if (!isAllowed(affinity, home.id)) return 'not-allowed';
     if (home.draining) return 'draining';
-    return isSilent(home, nowMs, this.#settings.policy.siteSilentMs) ? 'silent' : null;
+    if (isSilent(home, nowMs, this.#settings.policy.siteSilentMs)) return 'silent';
+    return affinity !== null && this.#peers.hasToLeave(vm) ? 'shared' : null;
   }
 
   /** Stores the site that serves best, and learns a dwell time at each change. */
@@ -277,7 +279,7 @@ export class VmEvaluator {
         missingGain = Math.min(missingGain, missing);
         continue;
       }
-      const rejected = this.#rejected(vm, weighed, nowMs, false);
+      const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
       if (rejected !== undefined) {
         blocked ??= rejected;
         continue;
@@ -309,54 +311,83 @@ export class VmEvaluator {
       return { advice: { kind: 'stay', reason: view.best === 0 ? 'home-is-best' : 'no-move-wanted' }, targetGain: 0 };
     }
     const weighed = this.#weigh(vm, candidates[wanted]!, serving[0]! - serving[wanted]!);
-    const rejected = this.#rejected(vm, weighed, nowMs, false);
+    const rejected = this.#rejected(vm, weighed, nowMs, 'policy');
     if (rejected !== undefined) return { advice: { kind: 'blocked', reason: rejected }, targetGain: 0 };
     const reason = 'better-site';
     const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), reason);
     return { advice: { kind: 'move', reason, choice, readyAtMs: nowMs }, targetGain: 0 };
   }
 
-  /** Predicts a move and prices it. */
+  /** The advice for a VM that follows a lead: it goes where the lead is or goes, whatever its own users would gain. */
+  #accompany(vm: Vm, lead: Vm, nowMs: number): Pick<Evaluation, 'advice' | 'callOff'> {
+    const target = siteOf(lead);
+    const { move } = vm.context;
+    if (move !== null) {
+      const isAstray = move.source === 'policy' && move.to !== target;
+      return { advice: { kind: 'stay', reason: 'with-lead' }, callOff: isAstray ? 'lead-elsewhere' : undefined };
+    }
+    const reason = engaged(vm, nowMs) ?? (vm.home.id === target ? 'with-lead' : undefined);
+    if (reason !== undefined) return { advice: { kind: 'stay', reason } };
+    const site = this.#sites.get(target);
+    if (site === undefined || site.index < 0) return { advice: { kind: 'blocked', reason: 'with-lead-unknown' } };
+    if (!this.#groups.isNext(vm, lead, site)) return { advice: { kind: 'blocked', reason: 'waits-for-group' } };
+    const weighed = this.#weigh(vm, site, this.#scan.serving[0]! - this.#scan.servingFrom(site));
+    // The lead was weighed for all of them, so no filter for comfort holds; but while a pause lasts, nobody sets out alone.
+    const isPaused = lead.context.move === null && this.#filterSettings.isPaused();
+    const rejected = isPaused ? 'automation-paused' : this.#rejected(vm, weighed, nowMs, 'operator');
+    if (rejected !== undefined) return { advice: { kind: 'blocked', reason: `with-lead-${rejected}` } };
+    const choice = choiceOf(weighed, this.#circumstances(vm, nowMs), 'with-lead');
+    return { advice: { kind: 'move', reason: 'with-lead', choice, readyAtMs: nowMs } };
+  }
+
+  /** Predicts a move and prices it, with those of the VMs that go along. */
   #weigh(vm: Vm, to: Site, gainUserMsPerS: number): Weighed {
     const pair = this.#sites.pair(vm.home, to);
     const raw = this.#estimates.predict(vm.spec, pair);
-    const costUserMs = this.#estimates.costUserMs(pair, raw, this.#scan.weight);
-    return { pair, raw, option: { gainUserMsPerS, costUserMs, durationMs: raw.durationMs * pair.correction.duration } };
+    let costUserMs = this.#estimates.costUserMs(pair, raw, this.#scan.weight);
+    let durationMs = raw.durationMs * pair.correction.duration;
+    const companions = this.#groups.companions(vm, pair);
+    if (companions.length > 0) {
+      const more = this.#groups.priceOf(companions, pair, this.#scan.weight);
+      costUserMs += more.costUserMs;
+      durationMs += more.durationMs;
+    }
+    return { pair, raw, companions, option: { gainUserMsPerS, costUserMs, durationMs } };
   }
 
   /** The filter that refuses a move; undefined: none does. */
-  #rejected(vm: Vm, { pair, raw }: Weighed, nowMs: number, forced: boolean): string | undefined {
-    if (pair.to === vm.home) return 'already-there';
-    return refusal({ vm, pair, predicted: raw, nowMs }, this.#filterSettings, forced);
+  #rejected(vm: Vm, weighed: Weighed, nowMs: number, source: DecisionSource): string | undefined {
+    if (weighed.pair.to === vm.home) return 'already-there';
+    return refusal(proposalOf(vm, weighed, nowMs), this.#filterSettings, source);
   }
 
-  /** Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. */
+  /**
+   * Finds the site to evacuate to: the best one that the filters pass, among the sites near the users and near the home. Sites that obey
+   * the VM's declaration come first.
+   */
   #refuge(vm: Vm, nowMs: number, homeLost: HomeLost): Choice | undefined {
     const scan = this.#scan;
-    const probe = new Float64Array(3);
-    const found = new Int32Array(REFUGES);
-    unitVector(vm.home, probe);
-    const count = this.#sites.index.nearest(probe, vm.home, REFUGES, found, new Float64Array(REFUGES));
-    const near = Array.from(found.subarray(0, count), (i) => this.#sites.list[i]!);
     let chosen: Weighed | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const site of new Set([...scan.candidates.slice(1), ...near])) {
+    for (const site of scan.refuges(vm)) {
       const serving = scan.servingFrom(site);
       if (serving >= least) continue;
       const weighed = this.#weigh(vm, site, scan.serving[0]! - serving);
-      if (this.#rejected(vm, weighed, nowMs, true) !== undefined) continue;
+      if (this.#rejected(vm, weighed, nowMs, 'evacuation') !== undefined) continue;
+      const breaks = breaksDeclaration(proposalOf(vm, weighed, nowMs), this.#filterSettings);
+      // To leave one VM for another one mends nothing.
+      if (breaks && homeLost === 'shared') continue;
+      const worth = breaks ? serving + LAST_RESORT : serving;
+      if (worth >= least) continue;
       chosen = weighed;
-      least = serving;
+      least = worth;
     }
     return chosen && choiceOf(chosen, this.#circumstances(vm, nowMs), `home-${homeLost}`);
   }
 
   /** True while the user stays within the VM's quiet radius, and the site nearest to the user remains the same. */
-  isWithinQuietRadius({ quietKm }: Vm, session: Session): boolean {
-    const { track, lookLat, lookLon, lookScale, anchorLat, anchorLon, anchorScale, certainKm } = session;
-    if (quietKm < 0 || nearKm2(lookLat, lookLon, lookScale, track.lat, track.lon) > quietKm * quietKm) return false;
-    if (nearKm2(anchorLat, anchorLon, anchorScale, track.lat, track.lon) <= certainKm * certainKm) return true;
-    return this.#scan.sameNearest(session);
+  isQuiet(vm: Vm, session: Session): boolean {
+    return this.#scan.isQuiet(vm, session);
   }
 
   /** The quiet radius in km: r = 0.98 × slack / (2 × msPerKm × detour × Σ weight), see the head of this file. */
@@ -367,29 +398,4 @@ export class VmEvaluator {
     // 0 / 0: no slack, and distance costs nothing.
     return Number.isNaN(km) ? NEXT_EVENT : km;
   }
-}
-
-/** Time of the newest position of a VM's users; -1: there is none. */
-function lastFixMs({ sessions }: Vm): number {
-  return sessions.reduce((last, { track }) => Math.max(last, track.atMs), -1);
-}
-
-/** The published reason of a moving VM, by the source of its decision. */
-const MOVING_BECAUSE: Readonly<Record<DecisionSource, string>> = {
-  policy: 'better-site',
-  evacuation: 'home-lost',
-  operator: 'ordered',
-};
-
-/** The reason why no decision is possible now: the VM's move or its cooldown; undefined: one is possible. */
-function engaged({ state, context }: Vm, nowMs: number): string | undefined {
-  if (context.move) return MOVING_BECAUSE[context.move.source];
-  return context.deadlineMs !== null && nowMs < context.deadlineMs ? state : undefined;
-}
-
-/** The published reason of a VM after an evaluation. */
-export function reasonOf({ homeLost, advice }: Evaluation): string {
-  if (homeLost !== null) return `home-${homeLost}`;
-  const { kind, reason } = advice;
-  return kind === 'blocked' && ABOUT_DESTINATION.has(reason) ? `better-site-${reason}` : reason;
 }

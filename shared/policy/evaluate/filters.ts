@@ -6,26 +6,34 @@
 import type { LimitsConfig } from '../../config/schema.ts';
 import { MAX_MOVES_KEPT } from '../../events/bounds.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
+import { leads, type Peers, siteOf } from '../state/peers.ts';
 import type { SiteTable } from '../state/sites.ts';
 import type { Pair, Site, Vm } from '../state/state.ts';
+import type { DecisionSource } from '../state/vm-context.ts';
 import { isAllowed } from './affinity.ts';
+import type { Companion } from './group.ts';
 
 /** A move that the filters check. */
 export interface Proposal {
   readonly vm: Vm;
   readonly pair: Pair;
   readonly predicted: PredictedMove;
+  /** The VMs of its group that go along. */
+  readonly companions: readonly Companion[];
   readonly nowMs: number;
 }
 
 /** The limits against which the filters check, and the sites. */
 export interface FilterSettings {
   readonly sites: SiteTable;
+  readonly peers: Peers;
   readonly limits: LimitsConfig;
   readonly siteSilentMs: number;
   readonly maxMovesPerHour: number;
   /** Time in ms during which a VM may not return to the site that it has left. */
   readonly returnPauseMs: number;
+  /** Time in ms after a move during which a VM cannot move again. */
+  readonly coolingMs: number;
   /** True: an operator has paused moves to better sites. */
   readonly isPaused: () => boolean;
 }
@@ -52,6 +60,22 @@ const FILTERS = {
   'path-busy': ({ pair }, { limits, sites }) =>
     pair.from.moves > 0 && pair.to.moves > 0 && pair.paths.some((path) => sites.movesOn(path) >= limits.movesPerPath),
   'not-converging': ({ predicted }) => !predicted.converges,
+  'kept-apart': ({ vm, pair }, { peers }) => peers.isShared(vm, pair.to.id),
+  'follows-lead': ({ vm, pair }, { peers }) => {
+    const lead = peers.leadOf(vm);
+    return lead !== undefined && siteOf(lead) !== pair.to.id;
+  },
+  'group-moving': ({ vm, nowMs }, { peers, coolingMs }) =>
+    leads(vm) &&
+    peers
+      .followersOf(vm.id)
+      .some(
+        ({ context, lastMove }) => context.move !== null || (lastMove !== null && nowMs < lastMove.atMs + coolingMs),
+      ),
+  'group-not-allowed': ({ pair, companions }, { peers }) =>
+    companions.some(({ vm }) => !isAllowed(vm.affinity, pair.to.id) || peers.isShared(vm, pair.to.id)),
+  'group-full': ({ pair, companions }) => companions.length > 0 && freeSlots(pair.to) <= companions.length,
+  'group-not-converging': ({ companions }) => companions.some(({ predicted }) => !predicted.converges),
   // The last filter, so that a pause does not hide another refusal.
   'automation-paused': (_, { isPaused }) => isPaused(),
 } satisfies Record<string, Filter>;
@@ -59,6 +83,18 @@ const FILTERS = {
 /** The name of a filter, as published. */
 export type FilterName = keyof typeof FILTERS;
 
+/** Filters that ask for a declaration about sites or other VMs: no other VM needs them. */
+const ABOUT_AFFINITY: ReadonlySet<string> = new Set<FilterName>([
+  'not-allowed',
+  'kept-apart',
+  'follows-lead',
+  'group-moving',
+  'group-not-allowed',
+  'group-full',
+  'group-not-converging',
+]);
+/** Those that an evacuation passes where no site obeys them. */
+const SOFT: ReadonlySet<string> = new Set([...ABOUT_AFFINITY].filter((name) => name !== 'not-allowed'));
 /** Filters that prevent unnecessary moves only: evacuations and operators' orders pass them. */
 const ONLY_FOR_COMFORT: ReadonlySet<string> = new Set<FilterName>([
   'just-left',
@@ -72,16 +108,32 @@ export const ABOUT_DESTINATION: ReadonlySet<string> = new Set<FilterName>([
   'silent',
   'full',
 ]);
-const ALWAYS = Object.entries<Filter>(FILTERS).map(([name, refuses]) => ({ name, refuses }));
-const FORCED = ALWAYS.filter(({ name }) => !ONLY_FOR_COMFORT.has(name));
 
-/**
- * The name of the first filter that refuses the proposal; undefined: the site is a candidate.
- * @param forced true for evacuations and operators' orders
- */
-export function refusal(proposal: Proposal, settings: FilterSettings, forced: boolean): string | undefined {
-  for (const { name, refuses } of forced ? FORCED : ALWAYS) if (refuses(proposal, settings)) return name;
+const ALL = Object.entries<Filter>(FILTERS).map(([name, refuses]) => ({ name, refuses }));
+const listsOf = (isPassed: (name: string) => boolean) => {
+  const declared = ALL.filter(({ name }) => !isPassed(name));
+  return { declared, plain: declared.filter(({ name }) => !ABOUT_AFFINITY.has(name)) };
+};
+/** The filters that a move has to pass, by its source: of a VM with an affinity, and of any other. */
+const LISTS: Readonly<Record<DecisionSource, ReturnType<typeof listsOf>>> = {
+  policy: listsOf(() => false),
+  operator: listsOf((name) => ONLY_FOR_COMFORT.has(name)),
+  evacuation: listsOf((name) => ONLY_FOR_COMFORT.has(name) || SOFT.has(name)),
+};
+const SOFT_ONES = ALL.filter(({ name }) => SOFT.has(name));
+
+/** The name of the first filter that refuses the proposal; undefined: the site is a candidate. @param source of the move */
+export function refusal(proposal: Proposal, settings: FilterSettings, source: DecisionSource): string | undefined {
+  const { declared, plain } = LISTS[source];
+  for (const { name, refuses } of proposal.vm.affinity === null ? plain : declared) {
+    if (refuses(proposal, settings)) return name;
+  }
   return undefined;
+}
+
+/** True if the site disobeys a declaration that evacuations may have to pass: they prefer sites that obey it. */
+export function breaksDeclaration(proposal: Proposal, settings: FilterSettings): boolean {
+  return proposal.vm.affinity !== null && SOFT_ONES.some(({ refuses }) => refuses(proposal, settings));
 }
 
 /** When to evaluate a refused VM again: when the filter will pass it, if that time is known; otherwise after 30 s. */

@@ -1,7 +1,7 @@
 /** The time at which a VM is evaluated again without an event. */
 import type { PolicyConfig } from '../../config/schema.ts';
 import type { Vm } from '../state/state.ts';
-import type { Evaluation } from './evaluator.ts';
+import type { Evaluation } from './evaluation.ts';
 import { retryAtMs } from './filters.ts';
 
 /** Least interval in ms: with `dwellMs: 0` evaluations at the same instant would never end. */

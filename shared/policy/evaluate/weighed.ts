@@ -1,7 +1,9 @@
 import type { Prediction } from '../../events/index.ts';
 import type { PredictedMove } from '../../model/move-model.ts';
 import { benefitUserMs, type Circumstances, type Option } from '../rules/policies.ts';
-import type { Pair } from '../state/state.ts';
+import type { Pair, Vm } from '../state/state.ts';
+import type { Proposal } from './filters.ts';
+import type { Companion } from './group.ts';
 
 /** A site that passed all filters, with the prediction of a move there. */
 export interface Choice {
@@ -19,13 +21,15 @@ export interface Choice {
 export interface Weighed {
   readonly pair: Pair;
   readonly raw: PredictedMove;
+  /** With the VMs that go along: the cost of all moves, and the time until the last one has ended. */
   readonly option: Option;
+  readonly companions: readonly Companion[];
 }
 
 /** The prediction of the move, as it is published. */
 export function predictionOf({ pair, raw, option }: Weighed, circumstances: Circumstances): Prediction {
   return {
-    durationMs: option.durationMs,
+    durationMs: raw.durationMs * pair.correction.duration,
     interruptionMs: raw.interruptionMs * pair.correction.interruption,
     bytes: raw.bytes,
     costUserMs: option.costUserMs,
@@ -44,4 +48,9 @@ export function choiceOf(weighed: Weighed, circumstances: Circumstances, reason:
     raw: { durationMs: raw.durationMs, interruptionMs: raw.interruptionMs },
     prediction: predictionOf(weighed, circumstances),
   };
+}
+
+/** The move as the filters check it. */
+export function proposalOf(vm: Vm, { pair, raw, companions }: Weighed, nowMs: number): Proposal {
+  return { vm, pair, predicted: raw, companions, nowMs };
 }

@@ -1,4 +1,5 @@
 /** Finds policies by the names that are used in configurations and on the command line. */
+import type { PolicyConfig } from '../../config/schema.ts';
 import { TagalongError } from '../../errors.ts';
 import type { NetworkModel } from '../../model/network.ts';
 import { POLICY_NAMES, type Policy, type PolicyTuning, policyNamed } from './policies.ts';
@@ -12,8 +13,17 @@ import { workFunction } from './published/work-function.ts';
 /** Any policy that can decide: ours, or a published rule. */
 export type AnyPolicy = Policy | PlacementRule;
 
+type PolicyBounds = Pick<PolicyConfig, 'returnPauseMs' | 'coolingMs' | 'maxMovesPerHour'>;
+
 /** True if our cooldowns and our hourly budget apply. Published policies run without them, as they were published. */
-export const hasCooldowns = (policy: AnyPolicy): boolean => 'hasCooldowns' in policy && policy.hasCooldowns;
+const hasCooldowns = (policy: AnyPolicy): boolean => 'hasCooldowns' in policy && policy.hasCooldowns;
+
+/** The cooldowns and the hourly budget under a policy: those of the configuration, or none. */
+export function boundsOf(policy: AnyPolicy, config: PolicyBounds): PolicyBounds {
+  const { returnPauseMs, coolingMs, maxMovesPerHour } = config;
+  if (hasCooldowns(policy)) return { returnPauseMs, coolingMs, maxMovesPerHour };
+  return { returnPauseMs: 0, coolingMs: 0, maxMovesPerHour: Number.POSITIVE_INFINITY };
+}
 
 interface Published {
   /** Default of each parameter, by name with unit. */

@@ -4,6 +4,7 @@ import { newDwellTimes } from './dwell-times.ts';
 import { newMotion } from './motion.ts';
 import { activeUntilMs, newReporting } from './presence.ts';
 import type { Session, Vm } from './state.ts';
+import type { VmState } from './vm-context.ts';
 
 /**
  * When the VM has to be evaluated next, in ms since the epoch: at the end of its cooldown, when its last evaluation expires, when its
@@ -13,6 +14,19 @@ export function dueMs(vm: Vm, policy: { readonly sessionTimeoutMs: number }): nu
   const cooldownUntilMs = vm.context.deadlineMs ?? Number.POSITIVE_INFINITY;
   const giveUpAtMs = vm.context.move?.giveUpAtMs ?? Number.POSITIVE_INFINITY;
   return Math.min(cooldownUntilMs, giveUpAtMs, vm.recheckAtMs, silentFromMs(vm, policy));
+}
+
+/** States in which a VM has not yet reacted to a draining home. */
+const NOT_YET_EVACUATING: readonly VmState[] = ['idle', 'settled', 'drifting', 'cooling'];
+
+/** True if the home drains, and the VM has not yet reacted to that. */
+export function isAboutToEvacuate({ home, state }: Vm): boolean {
+  return home.index >= 0 && home.draining && NOT_YET_EVACUATING.includes(state);
+}
+
+/** Time of the newest position of a VM's users; -1: there is none. */
+export function lastFixMs({ sessions }: Vm): number {
+  return sessions.reduce((last, { track }) => Math.max(last, track.atMs), -1);
 }
 
 /** Call after sites have come, moved or gone: the next position of a user evaluates the VM and searches the nearest site again. */

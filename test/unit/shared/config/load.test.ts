@@ -218,6 +218,36 @@ describe('refusals', () => {
         `${twoSites}vms:\n  - { vm: v1, home: east, spec: ${spec}, affinity: { ${affinity} } }`,
         `:6: vms.0.affinity.${message}`,
       ]),
+      ...[
+        ['group: { lead: "g::v2" }', '', '0.affinity.group.lead: there is no VM "g::v2"; did you mean g::v1?'],
+        [
+          'group: { lead: "g::v1" }',
+          'group: { lead: "g::v0" }',
+          '1.affinity.group.lead: there is no VM "g::v0"; did you mean g::v1?',
+        ],
+        ['', 'group: { lead: "g::v1" }', '1.affinity.group.lead: names g::v1, which leads no group; '],
+        [
+          'group: { lead: "g::v1" }, apart: g',
+          'group: { lead: "g::v1" }, apart: g, preferred: [west]',
+          '1.affinity.group: g::v1 is kept apart from it (g)',
+        ],
+        [
+          'group: { lead: "g::v1" }, allowed: [east]',
+          'group: { lead: "g::v1" }, allowed: [west]',
+          '1.affinity.group: no site is allowed for g::v1, which leads it, and for g::w; allow one for both',
+        ],
+        ['apart: "g::a"', 'apart: "g::a"', '1.affinity.apart: keeps it apart from g::v1, which is at east too; '],
+        ['apart: a', '', '0.affinity.apart: names a, but VMs in relation'],
+        ['group: { lead: h }', '', '0.affinity.group.lead: names h, but VMs in relation'],
+        [
+          'group: { lead: "g::v1", apartUserMsPerS: -1 }',
+          '',
+          '0.affinity.group.apartUserMsPerS: is -1; give a number from 0',
+        ],
+      ].map(([one, other, message]) => [
+        `${twoSites}vms:\n  - { vm: "g::v1", home: east, spec: ${spec}, affinity: { ${one} } }\n  - { vm: "g::w", home: ${other!.includes('west') ? 'west' : 'east'}, spec: ${spec}, affinity: { ${other} } }`,
+        `:${6 + Number(message![0])}: vms.${message}`,
+      ]),
       [
         `${twoSites}vms:\n  - { vm: v1, home: east, spec: ${spec} }\n  - vm: v1\n    home: east\n    spec: ${spec}`,
         ':7: vms.1.vm: repeats vms.0; give each once',

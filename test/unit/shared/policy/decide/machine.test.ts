@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type MachineEvent, vmMachine, wouldNotTransition } from '#shared/policy/decide/machine.ts';
-import type { Advice, Evaluation } from '#shared/policy/evaluate/evaluator.ts';
+import type { Advice, Evaluation } from '#shared/policy/evaluate/evaluation.ts';
 import type { Choice } from '#shared/policy/evaluate/weighed.ts';
 import { newVmContext, type VmContext, type VmState } from '#shared/policy/state/vm-context.ts';
 import { stepper } from '#shared/state-machine/stepper.ts';

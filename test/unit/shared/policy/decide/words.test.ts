@@ -116,6 +116,18 @@ describe('why a VM stays or goes', () => {
       `desk is still at west: ${better}; it moves as soon as this has lasted long enough to be worth the move.`,
     ],
     [
+      { reason: 'with-lead', affinity: { preferenceUserMsPerS: 0, group: { lead: 'web', apartUserMsPerS: 1 } } },
+      'desk stays at west with web, the lead of its group.',
+    ],
+    [
+      {
+        state: 'drifting',
+        reason: 'with-lead-full',
+        affinity: { preferenceUserMsPerS: 0, group: { lead: 'web', apartUserMsPerS: 1 } },
+      },
+      'desk is still at west: it is to follow web, but it is full. It can move there when a VM leaves it.',
+    ],
+    [
       { state: 'backing-off' },
       'desk stays at west: its last move failed. The next attempt follows when policy.backOffMs has passed, and later after each further failure.',
     ],

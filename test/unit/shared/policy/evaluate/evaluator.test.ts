@@ -5,6 +5,7 @@ import { VmEvaluator } from '#shared/policy/evaluate/evaluator.ts';
 import { policyNamed } from '#shared/policy/rules/policies.ts';
 import { EndedStays } from '#shared/policy/state/ended-stays.ts';
 import { Forecast } from '#shared/policy/state/forecast.ts';
+import { Peers } from '#shared/policy/state/peers.ts';
 import { SEED } from '../../../../property/seed.ts';
 import { configWith, line, positionAt } from '../world.ts';
 
@@ -29,7 +30,8 @@ test('a second evaluation at the same instant gives the same result with and wit
       const { sites, vms } = l.world.placement;
       const vm = vms.get('v')!;
       const { policy, limits } = config;
-      const rules = { sites, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
+      const peers = new Peers(vms);
+      const rules = { sites, peers, limits, ...policy, siteSilentMs: Number.POSITIVE_INFINITY, isPaused: () => false };
       const evaluator = new VmEvaluator(sites, config, policyNamed('tagalong', policy), rules, {
         forecast: new Forecast(),
         ended: new EndedStays(),
