@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createPlacement } from '#services/placement/service.ts';
 import { createPacedSystem } from '#services/process/paced-system.ts';
-import { PersonalVms } from '#services/replay/personal-vms.ts';
+import { PERSONAL_VM, PersonalVms } from '#services/replay/personal-vms.ts';
 import { replay } from '#services/replay/replay.ts';
 import { readSites, type SiteSpec } from '#services/replay/site-lists.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
@@ -133,8 +133,8 @@ async function replayed(policy: string, speed: number, { sites, fixes, vms = [] 
   }
 }
 
-/** Asserts that simulation and replay agree, and that both decide and move a lot. */
-async function bothAgree(policy: string, speed: number, played: Played, beside?: number): Promise<void> {
+/** Asserts that simulation and replay agree, and that both decide and move a lot. @returns what the simulation decided */
+async function bothAgree(policy: string, speed: number, played: Played, beside?: number): Promise<Outcome> {
   const simulation = await simulated(policy, played);
   const live = await replayed(policy, speed, played, beside);
   expect(simulation.decisions.length).toBeGreaterThan(100);
@@ -143,6 +143,7 @@ async function bothAgree(policy: string, speed: number, played: Played, beside?:
   expect(live.ends).toEqual(simulation.ends);
   // A repeated location has the same id, so that the bus drops it before placement can count it.
   expect(live.locations).toEqual({ ...simulation.locations, duplicate: undefined });
+  return simulation;
 }
 
 describe(missing.length === 0 ? 'the evening of 25 cabs' : `the evening of 25 cabs [skipped: no ${missing}]`, () => {
@@ -181,3 +182,45 @@ test('users who report only that they arrive and leave are decided as in simulat
   for await (const batch of trace.batches()) fixes.push(...batch);
   await bothAgree('tagalong', Number.POSITIVE_INFINITY, { sites, fixes });
 }, 120_000);
+
+/** A shop of three tiers for each user, who is attached to the first tier; the databases of the first three are kept apart. */
+function shops(sites: readonly SiteSpec[], users: readonly string[]): ScenarioVm[] {
+  return users.flatMap((user, i) => {
+    const home = sites[i % sites.length]!.site;
+    const isApart = i < 3;
+    const key = isApart ? 'chain' : `shop-${i}`;
+    const nameOf = (tier: string) => `${key}::${tier}-${i}`;
+    const group = { lead: nameOf('web'), apartUserMsPerS: 5 };
+    const tier = (name: string, sessions: ScenarioVm['sessions'] = [], more: object = {}): ScenarioVm => ({
+      ...{ vm: nameOf(name), home, spec: PERSONAL_VM, sessions },
+      affinity: { preferenceUserMsPerS: 10, group, ...more },
+    });
+    // Followers before their lead: the order of declarations must not matter.
+    const db = tier('db', [], isApart ? { apart: 'chain::databases' } : {});
+    return [tier('app'), db, tier('web', [{ user, weight: 1 }])];
+  });
+}
+
+test.each([
+  ['nearest', 1, 'users=9,steps=150,stepS=15,fromMps=15,toMps=40'],
+  ['nearest', 3, 'users=9,steps=150,stepS=15,fromMps=15,toMps=40'],
+  ['tagalong', 3, 'users=18,steps=400,stepS=60,fromMps=2,toMps=6'],
+])(
+  'groups, and VMs that are kept apart, are decided under %s by %d placements as in simulation',
+  async (policy, placements, walk) => {
+    const { sites, trace } = generate(`random-waypoint,sites=9,spacingM=5000,${walk}`, SEED);
+    const fixes: Fix[] = [];
+    // Each user reports at instants of its own.
+    for await (const batch of trace.batches()) {
+      for (const fix of batch) fixes.push({ ...fix, atMs: fix.atMs + Number(fix.user.split('-')[1]) * 701 });
+    }
+    fixes.sort((a, b) => a.atMs - b.atMs);
+    const vms = shops(sites, [...new Set(fixes.map(({ user }) => user))]);
+    const { decisions } = await bothAgree(policy, Number.POSITIVE_INFINITY, { sites, fixes, vms }, placements - 1);
+    expect(decisions.filter((line) => line.includes(': with-lead ')).length).toBeGreaterThan(50);
+    // The relations matter: without them the same trace leads to other decisions.
+    const alone = vms.map((vm) => ({ ...vm, affinity: { ...vm.affinity!, apart: undefined } }));
+    expect((await simulated(policy, { sites, fixes, vms: alone as ScenarioVm[] })).decisions).not.toEqual(decisions);
+  },
+  180_000,
+);

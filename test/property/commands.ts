@@ -25,13 +25,13 @@ const place = fc.oneof(
 );
 const go = fc
   .tuple(index, place)
-  .map(([i, place]) => command(`u${i} goes to ${place}`, (h) => h.fix(`v${i}`, `u${i}`, place)));
+  .map(([i, place]) => command(`u${i} goes to ${place}`, (h) => h.fix(h.vms[i]!, `u${i}`, place)));
 
 /** A user walks a few kilometres, as most do most of the time. */
 const walk = fc
   .tuple(index, fc.integer({ min: -15, max: 15 }))
   .map(([i, percent]) =>
-    command(`u${i} walks ${percent} km`, (h) => h.fix(`v${i}`, `u${i}`, h.placeOf(`u${i}`) + percent / 100)),
+    command(`u${i} walks ${percent} km`, (h) => h.fix(h.vms[i]!, `u${i}`, h.placeOf(`u${i}`) + percent / 100)),
   );
 
 const pass = fc
@@ -47,8 +47,8 @@ const sessions = fc
   .map(([i, on]) =>
     command(`u${i} ${on ? 'attaches to' : 'detaches from'} v${i}`, (h) =>
       on
-        ? h.attach(`v${i}`, `u${i}`)
-        : h.publish({ type: 'session.detached.v1', data: { vm: `v${i}`, user: `u${i}`, atMs: h.nowMs } }),
+        ? h.attach(h.vms[i]!, `u${i}`)
+        : h.publish({ type: 'session.detached.v1', data: { vm: h.vms[i]!, user: `u${i}`, atMs: h.nowMs } }),
     ),
   );
 
@@ -61,8 +61,8 @@ const interruption = fc.tuple(index, fc.integer({ min: 1, max: 2_000 }), fc.bool
         ?.status()
         .map((status) => status.vm)
         .toSorted() ?? [];
-    const vm = (ofMoving && moving) || `v${i}`;
-    const user = `u${vm.slice(1)}`;
+    const vm = (ofMoving && moving) || h.vms[i]!;
+    const user = `u${h.vms.indexOf(vm)}`;
     return h.publish({
       type: 'interruption.reported.v1',
       data: { vm, user, atMs: h.nowMs, gapMs, resets: 0, lostBytes: 0 },
@@ -80,7 +80,7 @@ const drain = fc.tuple(site, fc.boolean()).map(([name, on]) =>
 const order = fc
   .tuple(index, site)
   .map(([i, to]) =>
-    command(`operator orders v${i} to ${to}`, (h) => h.ask(() => h.placementOf(`v${i}`)?.order(`v${i}`, to))),
+    command(`operator orders v${i} to ${to}`, (h) => h.ask(() => h.placementOf(h.vms[i]!)?.order(h.vms[i]!, to))),
   );
 
 const cancel = fc.nat({ max: 2 }).map((i) =>
@@ -112,7 +112,7 @@ const late = fc
   .tuple(index, fc.integer({ min: 1, max: 100_000 }), fc.constantFrom(0, 1.4, 3))
   .map(([i, agoMs, place]) =>
     command(`a fix of u${i} at ${place} comes ${agoMs} ms late`, (h) =>
-      h.fix(`v${i}`, `u${i}`, place, h.nowMs - agoMs),
+      h.fix(h.vms[i]!, `u${i}`, place, h.nowMs - agoMs),
     ),
   );
 
@@ -133,7 +133,7 @@ export const crash = (process: fc.Arbitrary<ProcessName>, away: Away = awayMs) =
 /** Users who go from site to site, never between. */
 const hop = fc
   .tuple(index, fc.constantFrom(0, 1, 2, 3))
-  .map(([i, place]) => command(`u${i} goes to site ${place}`, (h) => h.fix(`v${i}`, `u${i}`, place)));
+  .map(([i, place]) => command(`u${i} goes to site ${place}`, (h) => h.fix(h.vms[i]!, `u${i}`, place)));
 
 export const hopping = fc.oneof(
   { arbitrary: hop, weight: 6 },

@@ -15,7 +15,15 @@ import { type VirtualClock, virtualClock } from '#shared/clock/virtual.ts';
 import { parseConfig } from '#shared/config/load.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { TagalongError } from '#shared/errors.ts';
-import { type Data, type Event, envelop, type Fact, partitionOf, TERMINAL_TYPES } from '#shared/events/index.ts';
+import {
+  type Affinity,
+  type Data,
+  type Event,
+  envelop,
+  type Fact,
+  partitionOf,
+  TERMINAL_TYPES,
+} from '#shared/events/index.ts';
 import type { Fault } from '#shared/hypervisor/simulated/faults.ts';
 import { type SimulatedHypervisor, simulatedHypervisor } from '#shared/hypervisor/simulated/simulated.ts';
 import { createLog } from '#shared/log.ts';
@@ -64,9 +72,13 @@ type Running = { readonly life: Life } & (
 
 export interface HarnessOptions {
   readonly vms?: number;
+  /** Begins the names of the VMs. @default nothing */
+  readonly prefix?: string;
   /** The faults of the steps that moves begin, in order. */
   readonly faults?: readonly (Fault | undefined)[];
   readonly config?: Config;
+  /** The declared affinities, by VM. */
+  readonly affinities?: Readonly<Record<string, Affinity>>;
   /** The processes to start. @default one placement and one migrator */
   readonly processes?: readonly ProcessName[];
 }
@@ -93,11 +105,11 @@ export class Harness {
   #complete = false;
   readonly #places = new Map<string, number>();
 
-  private constructor({ vms = 3, faults = [], config = configFor(), ...options }: HarnessOptions) {
+  private constructor({ vms = 3, prefix = '', faults = [], config = configFor(), ...options }: HarnessOptions) {
     this.config = config;
     this.processes = options.processes ?? ONE_OF_EACH;
     this.#faults = [...faults];
-    this.vms = Array.from({ length: vms }, (_, i) => `v${i}`);
+    this.vms = Array.from({ length: vms }, (_, i) => `${prefix}v${i}`);
     this.hypervisor = simulatedHypervisor({
       clock: this.clock,
       model: config.move,
@@ -119,7 +131,9 @@ export class Harness {
     await harness.settle();
     for (const [i, vm] of harness.vms.entries()) {
       const home = SITES[i % SITES.length]!;
-      await harness.publish({ type: 'vm.declared.v1', data: { vm, atMs: harness.nowMs, home, spec: SPEC } });
+      const affinity = options.affinities?.[vm];
+      const data = { vm, atMs: harness.nowMs, home, spec: SPEC, ...(affinity && { affinity }) };
+      await harness.publish({ type: 'vm.declared.v1', data });
       await harness.attach(vm, `u${i}`);
     }
     harness.#complete = true;

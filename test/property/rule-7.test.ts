@@ -25,8 +25,11 @@ interface Run {
   readonly costUserMs: number;
 }
 
-/** Simulates one user who reports a place on the line of sites every five seconds. */
-function follow(placeAt: (ms: number) => number, hours: number): Run {
+/**
+ * Simulates one user who reports a place on the line of sites every five seconds.
+ * @param followers VMs of a group that the user's VM leads
+ */
+function follow(placeAt: (ms: number) => number, hours: number, followers: readonly string[] = []): Run {
   const clock = virtualClock(START_MS);
   const moves: Run['moves'] = [];
   const completed: Run['completed'] = [];
@@ -40,7 +43,11 @@ function follow(placeAt: (ms: number) => number, hours: number): Run {
     { provider: 'b', rateBps: 6e7 },
   ];
   for (const [i, site] of SITES.entries()) world.declareSite({ site, ...positionAt(i), slots: 10, uplinks });
-  world.tell({ type: 'vm.declared.v1', data: { vm: 'v0', atMs: START_MS, home: 's0', spec: SPEC } });
+  const group = { lead: 'v0', apartUserMsPerS: 10 };
+  const more = followers.length === 0 ? {} : { affinity: { preferenceUserMsPerS: 0, group } };
+  for (const vm of ['v0', ...followers]) {
+    world.tell({ type: 'vm.declared.v1', data: { vm, atMs: START_MS, home: 's0', spec: SPEC, ...more } });
+  }
   world.tell({ type: 'session.attached.v1', data: { vm: 'v0', user: 'u0', atMs: START_MS, weight: 1 } });
   let gainUserMs = 0;
   for (let ms = STEP_MS; ms <= hours * HOUR_MS; ms += STEP_MS) {
@@ -73,32 +80,66 @@ function check({ moves, completed }: Run): void {
   }
 }
 
+/** The user's places, in hundredths of 100 km, and the seconds at each. */
+const journeys = fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 10, max: 3_000 })), {
+  minLength: 3,
+  maxLength: 40,
+  size: 'max',
+});
+
+/** The place of the user at a time of the run. */
+function placeOn(journey: readonly [number, number][]): (ms: number) => number {
+  let sumMs = 0;
+  const ends = journey.map(([, s]) => (sumMs += s * 1000));
+  return (ms) => (journey[ends.findIndex((endMs) => endMs > ms)] ?? journey.at(-1)!)[0] / 100;
+}
+
 describe('rule 7: a move is never worth less than it was expected to cost', () => {
   test('every move of the policy is worth its cost and the margin, wherever users go', { timeout: 120_000 }, () => {
     let moves = 0;
-    // The places of the user, in hundredths of 100 km, and the seconds at each.
-    const stays = fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 10, max: 3_000 })), {
-      minLength: 3,
-      maxLength: 40,
-      size: 'max',
-    });
     fc.assert(
-      fc.property(stays, (list) => {
-        const ends = list.map(
-          (
-            (sumMs) =>
-            ([, s]: [number, number]) =>
-              (sumMs += s * 1000)
-          )(0),
-        );
-        const placeAt = (ms: number) => (list[ends.findIndex((endMs) => endMs > ms)] ?? list.at(-1)!)[0] / 100;
-        const run = follow(placeAt, 4);
+      fc.property(journeys, (journey) => {
+        const run = follow(placeOn(journey), 4);
         moves += run.moves.length;
         check(run);
       }),
       { seed: SEED, numRuns: longOr(50, 100) },
     );
     expect(moves, 'VMs moved').toBeGreaterThan(longOr(50, 100));
+  });
+
+  test('a group moves only if the moves of all its VMs together are worth it, and nobody goes alone', {
+    timeout: 120_000,
+  }, () => {
+    let together = 0;
+    fc.assert(
+      fc.property(journeys, (journey) => {
+        const run = follow(placeOn(journey), 4, ['v0::a', 'v0::b']);
+        const isLead = ({ vm }: { readonly vm: string }) => vm === 'v0';
+        const [leads, completed] = [run.moves.filter(isLead), run.completed.filter(isLead)];
+        check({ ...run, moves: leads, completed });
+        for (const [i, lead] of leads.entries()) {
+          const { costUserMs, interruptionMs } = lead.prediction!;
+          const nextMs = leads[i + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+          const along = run.moves.filter(
+            ({ vm, to, atMs }) => vm !== 'v0' && to === lead.to && atMs >= lead.atMs && atMs < nextMs,
+          );
+          // The user has weight 1, and feels each interruption.
+          expect(costUserMs, 'the cost of all').toBeGreaterThan((1 + along.length) * interruptionMs);
+          together += along.length;
+        }
+        for (const move of run.moves.filter((one) => !isLead(one))) {
+          const last = leads.findLast(({ atMs }) => atMs <= move.atMs);
+          expect([last?.from, last?.to], 'where the lead goes, or came from').toContain(move.to);
+          const hour = run.moves.filter(
+            ({ vm, atMs }) => vm === move.vm && atMs > move.atMs - HOUR_MS && atMs <= move.atMs,
+          );
+          expect(hour.length, 'moves in the hour before').toBeLessThanOrEqual(maxMovesPerHour);
+        }
+      }),
+      { seed: SEED, numRuns: longOr(50, 100) },
+    );
+    expect(together, 'VMs went along').toBeGreaterThan(longOr(50, 100));
   });
 
   /** Simulates a user who goes back and forth between two sites, and is away for a share of each period. */
