@@ -10,10 +10,10 @@ import { Deadlines } from '../../time/deadlines.ts';
 export interface FluidNetwork {
   /** Sets the rate of a link, in bytes a second. At 0 its transfers wait. */
   setLink(link: string, rateBps: number): void;
-  /** Resolves the links of paths. All moves between the same two sites share the result. */
-  way(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): Way;
-  /** The subflows of one move, one for each path of a way. They use no link until `send`. */
-  route(way: Way): Route;
+  /** Finds the links of paths by their names. All moves between the same two sites share the result. */
+  resolve(paths: readonly { readonly id: string; readonly links: readonly string[] }[]): ResolvedPaths;
+  /** The subflows of one move, one for each path. They use no link until `send`. */
+  route(paths: ResolvedPaths): Route;
   /**
    * Sends `bytes` (more than 0) over all subflows of a route, and calls `sent` at the end, after this call has returned.
    * @param slowdown divides the route's share of every path
@@ -36,7 +36,7 @@ export interface TransferProgress {
 }
 
 /** The paths between two sites with their links, in order. */
-export type Way = readonly { readonly id: string; readonly links: readonly Link[] }[];
+export type ResolvedPaths = readonly { readonly id: string; readonly links: readonly Link[] }[];
 
 /** The subflows of one move, with their running totals. */
 export interface Route {
@@ -174,9 +174,9 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
       changed.add(link);
       wakeNow();
     },
-    way: (paths) => paths.map(({ id, links }) => ({ id, links: links.map(linkOf) })),
-    route: (way) => ({
-      subflows: way.map(({ id, links }) => ({
+    resolve: (paths) => paths.map(({ id, links }) => ({ id, links: links.map(linkOf) })),
+    route: (paths) => ({
+      subflows: paths.map(({ id, links }) => ({
         path: id,
         links,
         sentBytes: 0,
@@ -184,7 +184,7 @@ export function fluidNetwork(clock: Clock, model: MoveModel): FluidNetwork {
         transfer: undefined,
         computed: 0,
       })),
-      fewestSubflows: way.length,
+      fewestSubflows: paths.length,
     }),
     send(route, bytes, slowdown, sent) {
       const transfer: Transfer = {

@@ -10,7 +10,7 @@ import type { Hypervisor, Measured, Move, Report } from '../hypervisor.ts';
 import { type ActiveMove, activeMove, isDone, measuredOf } from './active-move.ts';
 import { objection } from './admission.ts';
 import type { Faults } from './faults.ts';
-import { fluidNetwork, type Way } from './fluid.ts';
+import { fluidNetwork, type ResolvedPaths } from './fluid.ts';
 import { instances as newInstances } from './instances.ts';
 import { pause, resumeAtSource, STEPS, type StepEnd, wait } from './steps.ts';
 
@@ -53,7 +53,7 @@ const COPIES: readonly Phase[] = ['announce', 'disk', 'memory'];
 
 /** The paths and the round-trip time from one site to another. */
 interface Connection {
-  readonly way: Way;
+  readonly paths: ResolvedPaths;
   readonly rttMs: number;
 }
 
@@ -110,13 +110,13 @@ export function simulatedHypervisor({
     if (known) return known;
     const [source, destination] = [sites.get(from), sites.get(to)];
     if (!source || !destination) return undefined;
-    const way = network.way(
+    const paths = network.resolve(
       pathsBetween(source, destination).map(({ id, provider }) => ({
         id,
         links: [`${from}/${provider}/out`, `${to}/${provider}/in`],
       })),
     );
-    const connection = { way, rttMs: siteRttMs(networkModel, distanceKm(source, destination)) };
+    const connection = { paths, rttMs: siteRttMs(networkModel, distanceKm(source, destination)) };
     connections.set(from, (connections.get(from) ?? new Map()).set(to, connection));
     return connection;
   };
@@ -125,13 +125,13 @@ export function simulatedHypervisor({
   const admit = (move: Move): ActiveMove | undefined => {
     const connection = connectionOf(move.from, move.to);
     const moves = movesOf.get(move.vm)!;
-    const objected = objection(move, instances.running(move.vm), moves.values(), connection?.way.length ?? 0);
+    const objected = objection(move, instances.running(move.vm), moves.values(), connection?.paths.length ?? 0);
     if (objected) {
       refuse(move, 'prepare', objected.code, objected.reason);
       return undefined;
     }
     for (const [id, { done }] of moves) if (done === 0 || done === PHASES.length) moves.delete(id);
-    const active = activeMove(move, network.route(connection!.way), connection!.rttMs);
+    const active = activeMove(move, network.route(connection!.paths), connection!.rttMs);
     if (moves === NO_MOVES) movesOf.set(move.vm, new Map([[move.id, active]]));
     else moves.set(move.id, active);
     return active;

@@ -16,7 +16,8 @@ function network(model = IDEAL) {
     fluid,
     sentAtMs,
     link: (id: string, rateBps: number) => fluid.setLink(id, rateBps),
-    route: (...links: string[]) => fluid.route(fluid.way(links.map((link) => ({ id: `over ${link}`, links: [link] })))),
+    route: (...links: string[]) =>
+      fluid.route(fluid.resolve(links.map((link) => ({ id: `over ${link}`, links: [link] })))),
     send: (name: string, route: Route, bytes: number, slowdown = 1) =>
       fluid.send(route, bytes, slowdown, () => {
         sentAtMs[name] = clock.now();
@@ -141,7 +142,7 @@ test('the shares are always max-min fair, although only connected transfers are 
 
       steps.forEach((step, i) => {
         if (step.kind === 'send') {
-          const route = fluid.route(fluid.way(step.paths.map((links, path) => ({ id: `${path}`, links }))));
+          const route = fluid.route(fluid.resolve(step.paths.map((links, path) => ({ id: `${path}`, links }))));
           const takeBack = fluid.send(route, step.bytes, 1, () => sending.delete(route));
           sending.set(route, { links: step.paths, takeBack });
         } else if (step.kind === 'set link') {
