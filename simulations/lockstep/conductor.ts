@@ -10,13 +10,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '#shared/bus/bus.ts';
 import { alarm } from '#shared/clock/alarm.ts';
 import type { VirtualClock } from '#shared/clock/virtual.ts';
-import { TagalongError } from '#shared/errors.ts';
 import type { Event, EventType } from '#shared/events/index.ts';
+import { Activity, SILENT_MS, stuck } from './activity.ts';
 import type { SharedHosts } from './hosts.ts';
 import type { Member } from './member.ts';
 import { Members } from './members.ts';
-import type { Answer, FromFollower, Question } from './messages.ts';
 import { Outstanding } from './outstanding.ts';
+import { receive } from './receive.ts';
 
 /** The clock that a conductor shares with its followers, and these processes. */
 export interface ConductorOptions {
@@ -31,8 +31,6 @@ export interface ConductorOptions {
 }
 
 const OBSERVER = 'conductor';
-/** The conductor gives up if nothing happens for so long, by the real clock. */
-const SILENT_MS = 120_000;
 /** If a new process has not handled an event after this time, the event was published before the process subscribed. */
 const NEWCOMER_MS = 300;
 /** The conductor asks for the owners of partitions so often while these change. */
@@ -46,12 +44,9 @@ export class Conductor {
   /** Processes that have connected since everything was last at rest. */
   readonly #newcomers = new Set<string>();
   readonly #wakeAt: (atMs: number | undefined) => void;
-  /** Counts everything that may cause work: messages, requests, reports, callbacks. */
-  #activities = 0;
-  #nextActivity = Promise.withResolvers<void>();
-  /** The value of `#activities` and the time when everything was last at rest. */
+  readonly #activity = new Activity();
+  /** The number of activities and the time when everything was last at rest. */
   #rested = { activities: -1, atMs: Number.NEGATIVE_INFINITY };
-  #failure: unknown;
   /** Counts the instants at which everything was at rest. */
   instants = 0;
 
@@ -62,15 +57,13 @@ export class Conductor {
       nowMs: () => this.#nowMs,
       joined: ({ name }) => this.#newcomers.add(name),
       received: (member, message) => {
-        this.#receive(member, message);
-        this.#noteActivity();
+        receive(member, message, { outstanding: this.#outstanding, hosts: options.hosts });
+        this.#activity.note();
       },
       ended: ({ name }) => this.#processEnded(name),
     });
     // This callback only ends the rest. `settle` runs the callbacks that are due in the processes.
-    this.#wakeAt = alarm(options.clock, () => {
-      this.#activities++;
-    });
+    this.#wakeAt = alarm(options.clock, () => this.#activity.note());
   }
 
   /** Begins to listen, on the loopback. */
@@ -95,21 +88,20 @@ export class Conductor {
         receive(event);
         this.#outstanding.handled(OBSERVER, OBSERVER, event.id);
       }
-      this.#noteActivity();
+      this.#activity.note();
     });
     this.#outstanding.subscribed(OBSERVER, types, OBSERVER);
   }
 
   /** Call this before a request to a process: the process may no longer be idle after it. @throws the error of `fail` */
   noteRequest(): void {
-    this.#noteActivity();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#activity.note();
+    this.#activity.throwFailure();
   }
 
   /** Ends the waiting in `settle`, which throws the error. */
   fail(error: unknown): void {
-    this.#failure ??= error;
-    this.#noteActivity();
+    this.#activity.fail(error);
   }
 
   /** Sends the time to all processes. Resolves when all have it. */
@@ -128,11 +120,11 @@ export class Conductor {
       await this.sendTime();
       this.#sendReports();
       await this.#allHandled();
-      const activities = this.#activities;
+      const activities = this.#activity.count;
       const areIdle = await this.#allIdle();
-      if (!areIdle || activities !== this.#activities || this.#options.hosts.hasReports) continue;
+      if (!areIdle || activities !== this.#activity.count || this.#options.hosts.hasReports) continue;
       if (!this.#arePartitionsHeld()) {
-        if (performance.now() > deadlineMs) throw this.#stuck("partitions are nobody's, or two processes'");
+        if (performance.now() > deadlineMs) throw stuck("partitions are nobody's, or two processes'");
         // Not `until`: after the pause, all conditions above have to hold again.
         await sleep(PARTITIONS_MS);
         continue;
@@ -142,7 +134,7 @@ export class Conductor {
       // One process after the other, in order of their names: the result must not depend on which process is faster.
       const due = this.#members.all.find((member) => this.#dueMs(member) <= this.#nowMs);
       if (due !== undefined) {
-        this.#activities++;
+        this.#activity.note();
         await due.sendTime(this.#nowMs, true);
         continue;
       }
@@ -158,7 +150,7 @@ export class Conductor {
 
   get #isAtRest(): boolean {
     const { activities, atMs } = this.#rested;
-    return activities === this.#activities && atMs === this.#nowMs && !this.#options.hosts.hasReports;
+    return activities === this.#activity.count && atMs === this.#nowMs && !this.#options.hosts.hasReports;
   }
 
   /** The time of the next callback of a process that may run; Infinity if there is none. */
@@ -170,36 +162,9 @@ export class Conductor {
     return this.#options.clock.now();
   }
 
-  #noteActivity(): void {
-    this.#activities++;
-    this.#nextActivity.resolve();
-    this.#nextActivity = Promise.withResolvers<void>();
-  }
-
-  /** Waits for the next activity. @returns false if there was none within the time */
-  async #activityWithin(withinMs: number, what: () => string): Promise<boolean> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const timeout = new AbortController();
-    const happened = await Promise.race([
-      this.#nextActivity.promise.then(() => true),
-      sleep(withinMs, false, { signal: timeout.signal }).catch(() => false),
-    ]);
-    timeout.abort();
-    if (this.#failure !== undefined) throw this.#failure;
-    if (!happened && withinMs === SILENT_MS) throw this.#stuck(what());
-    return happened;
-  }
-
-  #stuck(why: string): TagalongError {
-    return new TagalongError(
-      'SERVICE_STOPPED',
-      `no progress for ${SILENT_MS / 1000} s: ${why}; read the log of the processes`,
-    );
-  }
-
   async #allStarted(): Promise<void> {
     const missing = () => this.#members.missing;
-    while (missing().length > 0) await this.#activityWithin(SILENT_MS, () => `${missing().join(', ')} did not start`);
+    while (missing().length > 0) await this.#activity.within(SILENT_MS, () => `${missing().join(', ')} did not start`);
   }
 
   async #allHandled(): Promise<void> {
@@ -207,7 +172,7 @@ export class Conductor {
     while (unhandled().length > 0) {
       const onlyNewcomers = this.#newcomers.size > 0 && this.#outstanding.unhandled(this.#newcomers).length === 0;
       const withinMs = onlyNewcomers ? NEWCOMER_MS : SILENT_MS;
-      const happened = await this.#activityWithin(withinMs, () => `not handled: ${unhandled().join(', ')}`);
+      const happened = await this.#activity.within(withinMs, () => `not handled: ${unhandled().join(', ')}`);
       if (!happened) for (const name of this.#newcomers) this.#outstanding.dropUnhandled(name);
     }
   }
@@ -231,52 +196,14 @@ export class Conductor {
   #sendReports(): void {
     const taken = this.#options.hosts.takeReports();
     if (taken === undefined) return;
-    this.#activities++;
+    this.#activity.note();
     for (const report of taken.reports) this.#members.get(taken.to)?.send({ kind: 'report', report });
-  }
-
-  #receive(member: Member, message: FromFollower): void {
-    const { name } = member;
-    switch (message.kind) {
-      case 'started':
-        member.url = message.url;
-        break;
-      case 'subscribed':
-        this.#outstanding.subscribed(message.group, message.types, message.own ? name : undefined);
-        break;
-      case 'announced':
-        for (const event of message.events) this.#outstanding.announced(name, event);
-        break;
-      case 'published':
-        for (const id of message.ids) this.#outstanding.published(id);
-        break;
-      case 'publish-failed':
-        for (const id of message.ids) this.#outstanding.publishFailed(name, id);
-        break;
-      case 'handled':
-        for (const id of message.ids) this.#outstanding.handled(message.group, name, id);
-        break;
-      case 'order':
-        this.#options.hosts.order(name, message.order);
-        break;
-      case 'ask':
-        member.send({ kind: 'answer', n: message.n, ...this.#answer(name, message.question) });
-    }
-  }
-
-  #answer(name: string, question: Question): Answer {
-    try {
-      return { value: this.#options.hosts.answer(name, question) };
-    } catch (error) {
-      if (!(error instanceof TagalongError)) throw error;
-      return { fault: { code: error.code, message: error.message } };
-    }
   }
 
   #processEnded(name: string): void {
     this.#newcomers.delete(name);
     this.#outstanding.ended(name);
     this.#options.hosts.processEnded(name);
-    this.#noteActivity();
+    this.#activity.note();
   }
 }

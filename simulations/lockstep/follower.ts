@@ -1,17 +1,15 @@
 /** The clock, bus, store and machines of a service process that follows a conductor. Its time stands still until the conductor sets it. */
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import type { Followed } from '#services/process/modules.ts';
 import type { Bus } from '#shared/bus/bus.ts';
 import type { Clock } from '#shared/clock/clock.ts';
 import { virtualClock } from '#shared/clock/virtual.ts';
-import { TagalongError } from '#shared/errors.ts';
 import type { Machines } from '#shared/hypervisor/hosts.ts';
-import type { Report } from '#shared/hypervisor/hypervisor.ts';
 import type { Store } from '#shared/store/store.ts';
 import { allIdle } from '#shared/time/in-flight.ts';
+import { clockUnreachable, connectToClock } from './clock-address.ts';
 import { connection } from './connection.ts';
-import type { Answer, FromConductor, FromFollower, Question } from './messages.ts';
+import type { FromConductor, FromFollower } from './messages.ts';
+import { RemoteMachines } from './remote-machines.ts';
 import { RequestsInFlight, tappedBus, tappedStore } from './tap.ts';
 
 /** The clock, the taps and the machines of a service process in lockstep. */
@@ -29,37 +27,19 @@ export interface Follower {
   readonly conductorGone: AbortSignal;
 }
 
-/** The environment variable with the address of the conductor, and the name and token of this process: `tcp://NAME:TOKEN@127.0.0.1:PORT`. */
-export const CLOCK_VARIABLE = 'TAGALONG_CLOCK';
-const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost'];
-
 /**
  * Connects to the conductor. Resolves when the clock shows the conductor's time.
  * @throws TagalongError USAGE if the address is invalid or not on this host; SERVER_UNREACHABLE if the conductor does not answer, or
  *   does not expect this process
  */
 export async function follow(address: string): Promise<Follower> {
-  const url = URL.parse(address);
-  if (url?.protocol !== 'tcp:' || !LOOPBACK.includes(url.hostname) || url.port === '' || url.username === '') {
-    const right = 'give tcp://NAME:TOKEN@127.0.0.1:PORT, as "tagalong replay --processes" does';
-    throw new TagalongError('USAGE', `${CLOCK_VARIABLE}: is not the address of a clock on this host; ${right}`);
-  }
-  const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) });
-  await once(socket, 'connect').catch((cause) => {
-    throw new TagalongError(
-      'SERVER_UNREACHABLE',
-      `${CLOCK_VARIABLE}: no clock answers at port ${url.port}; start replay --processes again`,
-      { cause },
-    );
-  });
+  const { socket, name, token } = await connectToClock(address);
   const clock = virtualClock();
   const inFlight = new RequestsInFlight();
+  const machines = new RemoteMachines((message) => conductor.send(message), inFlight);
   const conductorGone = new AbortController();
   const begun = Promise.withResolvers<void>();
-  const answers = new Map<number, (answer: Answer) => void>();
-  let listenToReports: (report: Report) => void = () => {};
   let service: Followed | undefined;
-  let asked = 0;
 
   const answerWhenIdle = async (n: number) => {
     await allIdle(service ? [service, inFlight] : [inFlight]);
@@ -77,63 +57,25 @@ export async function follow(address: string): Promise<Follower> {
         void answerWhenIdle(message.n);
         break;
       case 'report':
-        listenToReports(message.report);
+        machines.report(message.report);
         break;
       case 'answer':
-        answers.get(message.n)?.(message);
-        answers.delete(message.n);
+        machines.answered(message.n, message);
     }
   };
   const conductor = connection<FromConductor, FromFollower>(socket, receive);
   void conductor.closed.then(() => {
     conductorGone.abort();
-    // Callers must not wait for an answer that never arrives.
-    for (const resolve of answers.values()) resolve({});
+    machines.end();
   });
-  conductor.send({ kind: 'hello', name: decodeURIComponent(url.username), token: url.password });
+  conductor.send({ kind: 'hello', name, token });
   await Promise.race([begun.promise, conductor.closed]);
-  if (conductorGone.signal.aborted)
-    throw new TagalongError(
-      'SERVER_UNREACHABLE',
-      `${CLOCK_VARIABLE}: the clock does not expect this process; start replay --processes again`,
-    );
-
-  const ask = (question: Question) =>
-    inFlight.during(
-      () =>
-        new Promise<unknown>((resolve, reject) => {
-          if (conductorGone.signal.aborted) return resolve(undefined);
-          answers.set(++asked, ({ value, fault }) => {
-            if (fault === undefined) resolve(value);
-            else reject(new TagalongError(fault.code, fault.message));
-          });
-          conductor.send({ kind: 'ask', n: asked, question });
-        }),
-    );
+  if (conductorGone.signal.aborted) throw clockUnreachable('the clock does not expect this process');
   return {
     clock,
     tapBus: (bus) => tappedBus(bus, conductor, inFlight),
     tapStore: (store) => tappedStore(store, inFlight),
-    machines: {
-      hypervisor: {
-        listen(listener) {
-          listenToReports = listener;
-        },
-        begin: (step, move) => conductor.send({ kind: 'order', order: { kind: 'begin', step, move } }),
-        abort: (move) => conductor.send({ kind: 'order', order: { kind: 'abort', move } }),
-        inspect: (move) => conductor.send({ kind: 'order', order: { kind: 'inspect', move } }),
-      },
-      hosts: {
-        vmsAt: async (site) => ((await ask({ what: 'vmsAt', site })) as string[] | null) ?? undefined,
-        startVm: async (vm, site, spec) => void (await ask({ what: 'startVm', vm, site, spec })),
-        remove: async (vm) => void (await ask({ what: 'remove', vm })),
-        // The conductor's machines have exactly the sites of the configuration.
-        declare() {},
-        withdraw() {},
-      },
-      setLeader: async (isLeader) => void (await ask({ what: 'setLeader', isLeader })),
-      close() {},
-    },
+    machines,
     started(followed, url) {
       service = followed;
       conductor.send({ kind: 'started', url });

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, startChild } from '#shared/child.ts';
-import { CLOCK_VARIABLE } from '#simulations/lockstep/follower.ts';
+import { CLOCK_VARIABLE } from '#simulations/lockstep/clock-address.ts';
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
 /** The exit status of a process with wrong options or a wrong configuration. */

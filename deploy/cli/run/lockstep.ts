@@ -8,6 +8,7 @@ import type { PersonalVms } from '#services/replay/personal-vms.ts';
 import { replay } from '#services/replay/replay.ts';
 import type { Fix } from '#services/replay/traces/fix.ts';
 import { pacedClock } from '#shared/clock/paced.ts';
+import type { VirtualClock } from '#shared/clock/virtual.ts';
 import { leadsFirst } from '#shared/config/relations.ts';
 import type { Config } from '#shared/config/schema.ts';
 import { adminToken } from '#shared/config/sign-in.ts';
@@ -86,31 +87,11 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
   await refuseUsed(config, log);
   const bus = await openBus(config, log);
   const folder = await mkdtemp(join(tmpdir(), 'tagalong-replay-'));
-  const children = new Children({
-    config: join(folder, 'config.json'),
-    address: (name) => conductor.address(name),
-    failed(name, words) {
-      conductor.fail(new TagalongError('SERVICE_STOPPED', `the process ${name} has ended: ${words || 'read its log'}`));
-    },
-    ...(run.childLog && { log: run.childLog }),
-    ...(run.awayMs && { awayMs: run.awayMs }),
-  });
+  const children = childrenOf(run, conductor, join(folder, 'config.json'));
   const client = ingestClient(conductor, adminToken(config.http));
   const moves = openMoves(run.observe, (error) => conductor.fail(error));
   const settle = () => conductor.settle();
-  const progress: LockstepProgress = {
-    get nowMs() {
-      return clock.now();
-    },
-    get instants() {
-      return conductor.instants;
-    },
-    ingest: client,
-    get restarts() {
-      return children.restarts;
-    },
-    kill: (name) => children.kill(name),
-  };
+  const progress = progressOf(clock, conductor, client, children);
   try {
     await writeFile(join(folder, 'config.json'), JSON.stringify(forChildren(config)), { mode: 0o600 });
     await conductor.open();
@@ -118,10 +99,7 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     for (const name of names) children.start(name);
     await settle();
     run.begun?.(progress);
-    for (const { vm, home, spec, affinity, sessions } of leadsFirst(config.vms)) {
-      await client.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined });
-      for (const { user, weight } of sessions) await client.attach(vm, user, weight);
-    }
+    await declareVms(config, client);
     await settle();
     const { personal, batches } = run;
     await replay({ clock, ingest: client, settle, stopped, ...(personal && { personal }) }, batches);
@@ -133,6 +111,46 @@ export async function playInLockstep(run: LockstepRun): Promise<LockstepProgress
     await conductor.close();
     await bus.close();
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function childrenOf({ childLog: log, awayMs }: LockstepRun, conductor: Conductor, config: string): Children {
+  return new Children({
+    config,
+    address: (name) => conductor.address(name),
+    failed(name, words) {
+      conductor.fail(new TagalongError('SERVICE_STOPPED', `the process ${name} has ended: ${words || 'read its log'}`));
+    },
+    ...(log && { log }),
+    ...(awayMs && { awayMs }),
+  });
+}
+
+function progressOf(
+  clock: VirtualClock,
+  conductor: Conductor,
+  ingest: IngestClient,
+  children: Children,
+): LockstepProgress {
+  return {
+    get nowMs() {
+      return clock.now();
+    },
+    get instants() {
+      return conductor.instants;
+    },
+    ingest,
+    get restarts() {
+      return children.restarts;
+    },
+    kill: (name) => children.kill(name),
+  };
+}
+
+async function declareVms({ vms }: Config, client: IngestClient): Promise<void> {
+  for (const { vm, home, spec, affinity, sessions } of leadsFirst(vms)) {
+    await client.declareVm(vm, home, spec, { affinity: affinity as Affinity | undefined });
+    for (const { user, weight } of sessions) await client.attach(vm, user, weight);
   }
 }
 
