@@ -2,6 +2,7 @@
 import { TagalongError } from '../../errors.ts';
 import { MAX_DETACHED_KEPT, MAX_USERS_PER_VM } from '../../events/bounds.ts';
 import type { Data, FactOf } from '../../events/index.ts';
+import { counted } from '../../format.ts';
 import { newDwellTimes } from './dwell-times.ts';
 import type { SiteTable } from './sites.ts';
 import type { Session, Vm } from './state.ts';
@@ -64,7 +65,7 @@ export class VmTable {
     if (vm === undefined)
       throw new TagalongError(
         'VM_UNKNOWN',
-        `there is no VM "${id}" among the ${this.vms.size} here; "tagalong status" lists them, PUT /v1/vms/${id} declares one`,
+        `no VM "${id}" is declared; "tagalong status" lists the ${counted(this.vms.size, 'VM')} here, PUT /v1/vms/${id} declares one`,
       );
     return vm;
   }
