@@ -20,7 +20,8 @@ export function explanationText(
   const { vm, home, state, policy, reason, sessions, expectedStayMs, oldestFixAgeMs } = explained;
   const facts: [string, string][] = [
     ['state', `${state} (${reason}), by the policy ${policy}`],
-    ['users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
+    // Users whose last position is recent enough to count; `status` shows all attached users.
+    ['active users', `${sessions}${sessions === 0 ? '' : `; the oldest position is ${duration(oldestFixAgeMs)} old`}`],
     ['expected stay', duration(expectedStayMs)],
     ...lastMoveFact(explained),
     ...affinityFacts(explained),
