@@ -1,6 +1,6 @@
 /** The image of deploy/compose/Dockerfile, as far as a test can check it without a build. */
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createHttp } from '#services/runtime/http.ts';
@@ -11,7 +11,8 @@ import { importedModules } from '../../source-rules.ts';
 const root = new URL('../../../../', import.meta.url).pathname;
 const text = (path: string) => readFileSync(root + path, 'utf8');
 const dockerfile = text('deploy/compose/Dockerfile');
-const { bundleDependencies, dependencies, devDependencies } = JSON.parse(text('package.json'));
+const manifest = JSON.parse(text('package.json'));
+const { bundleDependencies, dependencies, devDependencies } = manifest;
 
 /** The folders of its sources. */
 const folders = ['shared', 'services', 'simulations', 'deploy'];
@@ -35,6 +36,24 @@ test('its context holds all files that the package is built from', () => {
   const given = text('deploy/compose/Dockerfile.dockerignore').split('\n');
   for (const path of [...folders, 'package.json', 'package-lock.json', 'tsconfig.json']) {
     expect(given).toContain(`!${path}`);
+  }
+});
+
+test('each file that it copies or binds exists: in its context, or made by an earlier line', () => {
+  const given = text('deploy/compose/Dockerfile.dockerignore').split('\n');
+  const names = given.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+  for (const path of [...names, ...manifest.files])
+    expect([path, path === 'dist' || existsSync(root + path)]).toEqual([path, true]);
+  for (const path of ['package.json', 'README.md', 'LICENSE']) expect(names).toContain(path);
+  const copies = [...dockerfile.matchAll(/^(?:COPY|ADD) (?!--from)(.*) \S+$/gm)].flatMap(([, from]) =>
+    from!.split(' '),
+  );
+  expect(copies).toEqual(['.']);
+  const bound = [...dockerfile.matchAll(/from=(\w+),source=([\w./]+)/g)];
+  expect(bound.length).toBe(1);
+  for (const [, stage, path] of bound) {
+    const [, lines] = new RegExp(`^FROM \\S+ AS ${stage}\n(.*?)^FROM`, 'ms').exec(dockerfile)!;
+    expect(lines).toMatch(new RegExp(`^RUN .* ${path}$`, 'm'));
   }
 });
 
