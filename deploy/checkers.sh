@@ -26,7 +26,7 @@ if [ -z "$missing" ]; then
   exit 0
 fi
 if [ "${1:-}" = --check ]; then
-  echo "Checkers: missing are$missing. To install them: sh deploy/checkers.sh"
+  echo "Checkers: these are missing:$missing. To install them: sh deploy/checkers.sh"
   exit 1
 fi
 for program in go python3; do

@@ -42,9 +42,9 @@ if [ -z "$missing$old_qemu$missing_for_delay" ]; then
 fi
 if [ "${1:-}" = --check ]; then
   [ -z "$missing_for_delay" ] ||
-    echo "Test bed: paths cannot have delay or loss: the kernel has no sch_netem, and missing are$missing_for_delay."
+    echo "Test bed: paths cannot have delay or loss: the kernel has no sch_netem, and these are missing:$missing_for_delay."
   [ -n "$missing$old_qemu" ] || [ "${2:-}" = delay ] || exit 0
-  [ -z "$missing" ] || echo "Test bed: missing are$missing."
+  [ -z "$missing" ] || echo "Test bed: these are missing:$missing."
   [ -z "$old_qemu" ] || echo "Test bed: QEMU $LEAST_QEMU.0 or newer is needed; this host has ${have:-none}."
   echo 'To install, as root: sh deploy/testbed/prerequisites.sh'
   exit 1

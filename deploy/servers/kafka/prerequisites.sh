@@ -27,7 +27,7 @@ if [ -z "$missing$jars$archive" ]; then
   exit 0
 fi
 if [ "${1:-}" = --check ]; then
-  [ -z "$missing" ] || echo "Kafka: missing are$missing."
+  [ -z "$missing" ] || echo "Kafka: these are missing:$missing."
   [ -z "$jars" ] || echo "Kafka: Apache Kafka $VERSION is not in build/kafka."
   [ -n "$jars" ] || [ -z "$archive" ] || echo 'Kafka: the archive of its classes is not in build/kafka.'
   echo 'To install what is missing (packages need root): sh deploy/servers/kafka/prerequisites.sh'
