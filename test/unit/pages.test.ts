@@ -29,10 +29,11 @@ function shownOn(page: string): Shown[] {
 }
 
 const shown = pages.flatMap(shownOn);
+const program = createProgram();
 
 /** The command that the first words name, and the other words. */
 function resolve(words: readonly string[]): { command: Command; rest: readonly string[] } {
-  let command = createProgram();
+  let command = program;
   let rest = words;
   while (rest.length > 0) {
     const next = command.commands.find((one) => one.name() === rest[0]);
@@ -83,7 +84,7 @@ test('the page of the commands shows every command', () => {
     command.commands.length === 0 ? [command] : command.commands.flatMap(all);
   const path = (command: Command): string =>
     command.parent === null ? '' : `${path(command.parent)} ${command.name()}`;
-  expect(new Set(of.map(path).filter(Boolean))).toEqual(new Set(all(createProgram()).map(path)));
+  expect(new Set(of.map(path).filter(Boolean))).toEqual(new Set(all(program).map(path)));
 });
 
 test('the README has 150 lines at most', () => {
