@@ -45,7 +45,9 @@ describe('defaults', () => {
   });
 
   test('every default has its @default in the schema, with the same value', () => {
-    const source = readFileSync(new URL('../../../../shared/config/schema.ts', import.meta.url), 'utf8');
+    const textOf = (name: string) =>
+      readFileSync(new URL(`../../../../shared/config/${name}`, import.meta.url), 'utf8');
+    const source = ['schema.ts', 'http.ts'].map(textOf).join('\n');
     const documented = [...source.matchAll(/@default (\S+) \*\/\s+(\w+):/g)].map(([, value, key]) => `${key} ${value}`);
     const plain = (text: string) => text.replaceAll('_', '');
     const missing = leaves(DEFAULT_CONFIG)
