@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'SERVICE_STOPPED' // the service is not started yet, or is stopping
   | 'HELD_ELSEWHERE' // another process of the same service owns the requested VM or record
   | 'FORBIDDEN' // the role of the caller's token does not permit the request
+  | 'HOST_REFUSED' // the request names the server by a name that is not its own
+  | 'ORIGIN_REFUSED' // a page of another server caused the request
   | 'TOKEN_UNKNOWN' // no issued token has that id
   | 'VM_UNKNOWN' // no VM with that name was declared
   | 'SITE_UNKNOWN' // no site with that name was reported

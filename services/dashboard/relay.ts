@@ -69,10 +69,10 @@ async function askOne(url: string, init: RequestInit, token: string | undefined)
   return fetchAnswer(url, { ...init, headers, redirect: 'error' }, LIMITS);
 }
 
-/** The request to pass on, with its sender's credentials. */
-function initOf({ method, body, headers: { authorization } }: FastifyRequest): RequestInit {
-  const shown = authorization === undefined ? undefined : { authorization };
-  if (body === undefined || body === null) return { method, ...(shown && { headers: shown }) };
+/** The request to pass on, with its sender's credentials, and its address for services that trust this proxy (`http.trustedProxies`). */
+function initOf({ method, body, ip, headers: { authorization } }: FastifyRequest): RequestInit {
+  const shown = { 'x-forwarded-for': ip, ...(authorization !== undefined && { authorization }) };
+  if (body === undefined || body === null) return { method, headers: shown };
   const [type, text] =
     body instanceof Lines ? ['application/x-ndjson', body.text] : ['application/json', JSON.stringify(body)];
   return { method, headers: { ...shown, 'content-type': type }, body: text };

@@ -51,8 +51,19 @@ export async function requireCredentials(app: FastifyInstance, credentials: Cred
     const caller = await recognise!(shown);
     if (caller === undefined) return false;
     request.caller = caller;
+    await refuseMany(request);
     request.isStillValid = async () => (await recognise!(shown))?.role === caller.role;
     return true;
+  };
+  // The limit of requests by address comes before this, so that it also slows those who guess.
+  const limit = app.createRateLimit({
+    max: credentials.config.requestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: ({ caller }) => `token ${caller.name}`,
+  });
+  const refuseMany = async (request: FastifyRequest) => {
+    const state = await limit(request);
+    if (!state.isAllowed && state.isExceeded) throw Object.assign(new Error('too many requests'), { statusCode: 429 });
   };
   await app.register(bearerAuth, { keys: new Set<string>(), auth, addHook: false, specCompliance: 'rfc6749' });
   const checkToken = app.verifyBearerAuth!;

@@ -6,7 +6,9 @@ import type { HttpConfig } from '#shared/config/schema.ts';
 import { type AnswerCode, type ErrorCode, TagalongError } from '#shared/errors.ts';
 import { type Log, serviceLog } from '#shared/log.ts';
 import { type RepeatedFault, repeatedFault } from '#shared/log-repeats.ts';
+import { auditRequests } from './audit.ts';
 import { type Credentials, requireCredentials } from './auth.ts';
+import { refuseForeignPages } from './foreign-pages.ts';
 import { rememberMethods } from './methods.ts';
 
 /** A body of `application/x-ndjson`: text with one JSON value a line. A JSON body that is a text is something else. */
@@ -44,6 +46,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   PARTITION_DIFFERS: 400,
   HELD_ELSEWHERE: 421,
   FORBIDDEN: 403,
+  HOST_REFUSED: 403,
+  ORIGIN_REFUSED: 403,
   VM_UNKNOWN: 404,
   TOKEN_UNKNOWN: 404,
   SITE_UNKNOWN: 404,
@@ -100,6 +104,7 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
   const unreachable = repeatedFault(log, 'requests fail');
   const app = Fastify({
     https: config.tls === undefined ? null : await certificateOf(config.tls),
+    trustProxy: config.trustedProxies.length === 0 ? false : [...config.trustedProxies],
     bodyLimit: config.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // A name has at most 128 characters, and the escape of one takes three.
@@ -107,6 +112,8 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     // Errors of the router itself, such as an invalid escape in a path.
     frameworkErrors: (error, _request, reply) => answerError(error, reply, log, unreachable),
   });
+  // The default is a minute.
+  app.server.headersTimeout = REQUEST_TIMEOUT_MS;
   app.setErrorHandler<FastifyError>((error, _request, reply) => answerError(error, reply, log, unreachable));
   const methodsOf = rememberMethods(app);
   // Before the body is parsed: a request with a wrong method may have a body of any type.
@@ -116,6 +123,10 @@ export async function createHttp(options: Credentials): Promise<HttpSurface> {
     reply.header('allow', methods.join(', '));
     return answer(reply, 405, 'METHOD_NOT_ALLOWED', `this path has ${methods.join(', ')}, not ${request.method}`);
   });
+  // A page of another server may send a form or a text without asking first. Nothing here takes either.
+  app.removeContentTypeParser('text/plain');
+  refuseForeignPages(app, config);
+  auditRequests(app, options.log);
   app.setNotFoundHandler((request, reply) => {
     answer(reply, 404, 'NOT_FOUND', `there is no ${request.method} of this path`);
   });

@@ -1,4 +1,5 @@
 /** Checks that a schema cannot express: whether the keys of a configuration fit each other, and whether the names in it exist. */
+import { isIP } from 'node:net';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SessionAttached } from '../events/types.ts';
@@ -39,6 +40,7 @@ function* httpFaults({ http }: Config): Generator<Fault> {
     yield { path: ['http', 'oidc', 'issuer'], message };
   }
   yield* tokenFaults(http);
+  yield* proxyFaults(http);
   if (!asksForTokens(http) && !LOOPBACK.test(http.host)) {
     yield {
       path: ['http', 'host'],
@@ -60,6 +62,18 @@ function* tokenFaults({ tokens }: Config['http']): Generator<Fault> {
     if (role !== 'device' && user !== undefined) {
       yield { path, message: `does not fit the role ${role}; remove it, or give the role device` };
     }
+  }
+}
+
+function* proxyFaults({ trustedProxies }: Config['http']): Generator<Fault> {
+  for (const [i, proxy] of trustedProxies.entries()) {
+    const [address = '', bits = '0', ...rest] = proxy.split('/');
+    const most = isIP(address) === 4 ? 32 : 128;
+    if (isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most && rest.length === 0) continue;
+    yield {
+      path: ['http', 'trustedProxies', `${i}`],
+      message: `is ${JSON.stringify(proxy)}; give an address, or a range as 10.0.0.0/8`,
+    };
   }
 }
 

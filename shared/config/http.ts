@@ -43,6 +43,13 @@ export const Http = section({
    * `oidc`, no request is authenticated.
    */
   token: Secret,
+  /**
+   * The names by which browsers reach the server, such as `edge.example`. Addresses and localhost are always accepted. Without names, a
+   * server that asks for tokens accepts every name, and an open server none.
+   */
+  hosts: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { maxItems: 100, default: [] }),
+  /** Addresses, or ranges such as `10.0.0.0/8`, of proxies whose `X-Forwarded-For` names the client. @default none */
+  trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 100, default: [] }),
   /** Further tokens, each with a name and a role. */
   tokens: Type.Array(NamedToken, { maxItems: 1000, default: [] }),
   /** An OpenID Connect provider whose access tokens (JWT, RFC 9068) are accepted, too: each person signs in, and no token is shared. */
@@ -63,6 +70,6 @@ export const Http = section({
   tls: Type.Optional(Type.Object({ cert: File, key: File }, closed)),
   /** The largest request body. @default 1_048_576 */
   bodyLimitBytes: count(1_048_576, 1_073_741_824),
-  /** Requests a minute that one client address may send. @default 6000 */
+  /** Requests a minute that one client address may send, and those with one token. @default 6000 */
   requestsPerMinute: count(6000),
 });
