@@ -1,9 +1,13 @@
 /** The routes of the pages, their files and their requests. */
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '#shared/config/schema.ts';
 import { asksForTokens } from '#shared/config/sign-in.ts';
 import { TagalongError } from '#shared/errors.ts';
+import { coarse } from '#shared/policy/decide/coarse.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
+import { mayUse } from '#shared/roles.ts';
+import { explainedFor } from '../runtime/explained-for.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import { ASSET_URLS, asset, IMPORT_MAP_HASH, page } from './assets.ts';
 import type { Record } from './record.ts';
@@ -25,16 +29,17 @@ export interface DashboardRoutes {
  * - `GET /`, `/follow-me`, `/assets/…`: the pages and their files
  * - `GET /dashboard/settings`: {@link PageSettings}
  * - `GET /dashboard/live`: lines of `wire.ts`, as long as the page is open; `/dashboard/past?atMs=`: one picture of that instant
- * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for requests with the token
- * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`: an explanation with its candidates
+ * - `GET /v1/dashboard/live`, `/v1/dashboard/past`: the same with users, for operators and admins
+ * - `GET /dashboard/vms/:vm/explanation`, `/dashboard/decisions/:decision/explanation`, `/v1/dashboard/decisions/:decision/explanation`
  *
- * Routes outside of /v1 change nothing, and show positions of users only if the configuration allows it.
+ * Routes outside of /v1 change nothing. They show users, and figures that tell where users are, only if the configuration allows it.
  */
 export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes): void {
   const { record, viewers, now, config, explain } = routes;
   const signIn = asksForTokens(config.http);
   const usersForAll = !signIn || config.dashboard.users === 'everybody';
   const open = { config: { access: 'open' } } as const;
+  const read = { config: { access: 'read' } } as const;
   const headers = pageHeaders(config.dashboard.tilesUrl);
 
   const sendPage = (name: 'index' | 'follow-me') => async (_: FastifyRequest, reply: FastifyReply) =>
@@ -51,42 +56,69 @@ export function registerDashboard({ app }: HttpSurface, routes: DashboardRoutes)
     return { signIn, tilesUrl, tilesAttribution };
   });
 
-  const live = (users: boolean) => async (_: FastifyRequest, reply: FastifyReply) => {
+  const seesUsers = ({ caller }: FastifyRequest) => usersForAll || mayUse(caller?.role, 'operate');
+  const live = async (request: FastifyRequest, reply: FastifyReply) => {
+    const { caller, ip } = request;
     reply.hijack();
     const { raw } = reply;
     raw.setHeader('content-type', 'application/x-ndjson');
     raw.setHeader('cache-control', 'no-store');
-    if (viewers.add(raw, users)) return raw.flushHeaders();
+    const opened = { users: seesUsers(request), by: caller?.name ?? ip, hasSignedIn: caller !== undefined };
+    if (viewers.add(raw, opened)) {
+      endWithToken(request, raw);
+      return raw.flushHeaders();
+    }
     raw.statusCode = 503;
     raw.setHeader('content-type', 'application/json');
     raw.end(JSON.stringify({ error: { code: 'TOO_MANY_PAGES', message: 'too many pages are open; close one' } }));
   };
-  const past = (users: boolean) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const past = async (request: FastifyRequest, reply: FastifyReply) => {
     const { atMs } = request.query as { atMs?: string };
     if (atMs === undefined || !/^\d{1,15}$/.test(atMs)) {
       throw new TagalongError('EVENT_INVALID', 'atMs: must be milliseconds since the Unix epoch');
     }
     const picture = record.past(Number(atMs), now());
-    return reply.header('cache-control', 'no-store').type('application/json').send(textOf(picture, users));
+    return reply
+      .header('cache-control', 'no-store')
+      .type('application/json')
+      .send(textOf(picture, seesUsers(request)));
   };
-  app.get('/dashboard/live', open, live(usersForAll));
-  app.get('/v1/dashboard/live', { config: { access: 'read' } }, live(true));
-  app.get('/dashboard/past', open, past(usersForAll));
-  app.get('/v1/dashboard/past', { config: { access: 'read' } }, past(true));
+  app.get('/dashboard/live', open, live);
+  app.get('/v1/dashboard/live', read, live);
+  app.get('/dashboard/past', open, past);
+  app.get('/v1/dashboard/past', read, past);
   // A live stream does not end by itself, so the server could not close without this.
   app.addHook('preClose', async () => viewers.close());
 
-  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', open, ({ params }) => explain(params.vm));
-  app.get<{ Params: { decision: string } }>('/dashboard/decisions/:decision/explanation', open, async ({ params }) => {
-    const explanation = record.explanation(params.decision);
-    if (explanation === undefined) {
-      throw new TagalongError(
-        'MIGRATION_UNKNOWN',
-        `no decision "${params.decision}" is known; the dashboard shows those of the last hour`,
-      );
-    }
-    return explanation;
-  });
+  const forAll = (explained: Explained) => (usersForAll ? explained : coarse(explained));
+  app.get<{ Params: { vm: string } }>('/dashboard/vms/:vm/explanation', open, async ({ params }) =>
+    forAll(await explain(params.vm)),
+  );
+  const decided = ({ decision }: { readonly decision: string }) => {
+    const explanation = record.explanation(decision);
+    if (explanation !== undefined) return explanation;
+    throw new TagalongError(
+      'MIGRATION_UNKNOWN',
+      `no decision "${decision}" is known; the dashboard shows those of the last hour`,
+    );
+  };
+  const path = '/dashboard/decisions/:decision/explanation';
+  app.get<{ Params: { decision: string } }>(path, open, async ({ params }) => forAll(decided(params)));
+  app.get<{ Params: { decision: string } }>(`/v1${path}`, read, async ({ params, caller }) =>
+    explainedFor(caller.role, decided(params)),
+  );
+}
+
+/** How often the token of an open stream is checked again. */
+const CHECK_MS = 2_000;
+
+/** Ends a stream once its token has expired or was revoked. A failed check proves nothing, so the stream goes on. */
+function endWithToken({ isStillValid }: FastifyRequest, raw: ServerResponse): void {
+  if (isStillValid === undefined) return;
+  const timer = setInterval(async () => {
+    if (!(await isStillValid().catch(() => true))) raw.end();
+  }, CHECK_MS);
+  raw.once('close', () => clearInterval(timer));
 }
 
 async function sendAsset(url: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -12,6 +12,10 @@ const FRAME_MS = 250;
 const QUIET_FRAMES = 4;
 /** The most open pages. */
 const MOST_VIEWERS = 100;
+/** The most open pages of viewers who have not signed in: the others are kept for those who have. */
+const MOST_ANONYMOUS = 60;
+/** The most open pages of one viewer: of one address, or of one token. */
+const MOST_EACH = 25;
 
 /** The source of the lines. */
 export interface Source {
@@ -21,10 +25,17 @@ export interface Source {
   changes(): Line;
 }
 
-interface Viewer {
-  readonly response: ServerResponse;
+/** Who opens a page. */
+export interface Opened {
   /** True if the viewer may see users and their positions. */
   readonly users: boolean;
+  /** The token of a viewer who has signed in, otherwise the address. */
+  readonly by: string;
+  readonly hasSignedIn: boolean;
+}
+
+interface Viewer extends Opened {
+  readonly response: ServerResponse;
   /** True if the next line must be a whole picture. */
   fresh: boolean;
   /** True if the viewer has not yet read the last line. */
@@ -34,7 +45,7 @@ interface Viewer {
 /** The open pages. */
 export interface Viewers {
   /** Sends lines until the page is closed. @returns false if too many pages are open */
-  add(response: ServerResponse, users: boolean): boolean;
+  add(response: ServerResponse, opened: Opened): boolean;
   readonly size: number;
   /** Ends all streams. */
   close(): void;
@@ -78,9 +89,13 @@ export function createViewers(source: Source): Viewers {
   };
 
   return {
-    add(response, users) {
-      if (viewers.size >= MOST_VIEWERS) return false;
-      const viewer: Viewer = { response, users, fresh: true, behind: false };
+    add(response, opened) {
+      const all = [...viewers];
+      const anonymous = all.filter(({ hasSignedIn }) => !hasSignedIn).length;
+      const own = all.filter(({ by }) => by === opened.by).length;
+      if (all.length >= MOST_VIEWERS || own >= MOST_EACH) return false;
+      if (!opened.hasSignedIn && anonymous >= MOST_ANONYMOUS) return false;
+      const viewer: Viewer = { ...opened, response, fresh: true, behind: false };
       viewers.add(viewer);
       response.once('close', () => remove(viewer));
       // People watch in real time, however fast the services' clock runs.

@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { TagalongError } from '#shared/errors.ts';
 import { Name } from '#shared/events/bounds.ts';
+import { explainedFor } from '../runtime/explained-for.ts';
 import type { HttpSurface } from '../runtime/http.ts';
 import type { PlacementService } from './service.ts';
 
@@ -11,7 +12,7 @@ const isSiteName = Compile(Name as TSchema);
  * The routes of placement:
  * - `GET /v1/status`: all sites and VMs
  * - `GET /v1/stays`: how long users stay at each site, where they come from, where they go
- * - `GET /v1/vms/:vm/explanation`: why it is where it is
+ * - `GET /v1/vms/:vm/explanation`: why it is where it is; a viewer gets no figures that tell where users are
  * - `POST /v1/vms/:vm/moves` with `{"to": SITE}`: moves it, past the policy but not past the filters
  * - `PUT /v1/automation` with `{"paused": true}`: VMs move only where their home is lost or an operator says so
  */
@@ -19,8 +20,10 @@ export function registerPlacement({ app, health }: HttpSurface, placement: Place
   health('placement', () => placement.ready());
   app.get('/v1/status', { config: { access: 'read' } }, async () => placement.status());
   app.get('/v1/stays', { config: { access: 'read' } }, async () => ({ sites: placement.stays() }));
-  app.get<{ Params: { vm: string } }>('/v1/vms/:vm/explanation', { config: { access: 'read' } }, async ({ params }) =>
-    placement.explain(params.vm),
+  app.get<{ Params: { vm: string } }>(
+    '/v1/vms/:vm/explanation',
+    { config: { access: 'read' } },
+    async ({ params, caller }) => explainedFor(caller.role, await placement.explain(params.vm)),
   );
   app.post<{ Params: { vm: string }; Body: unknown }>(
     '/v1/vms/:vm/moves',

@@ -256,6 +256,11 @@ const routesOf = (pseudonymous: boolean): readonly Route[] => [
     ];
   }),
   {
+    ...{ method: 'get', path: '/v1/dashboard/decisions/:decision/explanation', tag: 'dashboard' },
+    summary: 'Explain a decision of the last hour. A viewer gets no figures that tell where users are',
+    answers: { 200: { says: 'The explanation', as: Anything } },
+  },
+  {
     ...{ method: 'get', path: '/dashboard/settings', tag: 'dashboard' },
     summary: 'The settings that a page loads first',
     answers: { 200: { says: 'The settings', as: Anything } },

@@ -1,4 +1,5 @@
 /** The requests of the page to its server. Only this module holds the token, in memory: a reload signs the viewer out. */
+import type { CoarseExplained } from '#shared/policy/decide/coarse.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { Line, PageSettings, Picture } from '../wire.ts';
 
@@ -38,11 +39,14 @@ export function signOut(): void {
 export const settings = (): Promise<PageSettings> => get('/dashboard/settings');
 /** The picture of a past instant. */
 export const past = (atMs: number): Promise<Picture> => get(`${own()}/past?atMs=${Math.round(atMs)}`);
+/** An explanation: with figures only if the viewer may see where users are. */
+export type Explanation = Explained | CoarseExplained;
 /** The present explanation of a VM's home. */
-export const explain = (vm: string): Promise<Explained> => get(`/dashboard/vms/${encodeURIComponent(vm)}/explanation`);
+export const explain = (vm: string): Promise<Explanation> =>
+  get(`${token === undefined ? '/dashboard' : '/v1'}/vms/${encodeURIComponent(vm)}/explanation`);
 /** The explanation of a past decision. */
-export const explainDecision = (decision: string): Promise<Explained> =>
-  get(`/dashboard/decisions/${encodeURIComponent(decision)}/explanation`);
+export const explainDecision = (decision: string): Promise<Explanation> =>
+  get(`${own()}/decisions/${encodeURIComponent(decision)}/explanation`);
 
 const get = <T>(path: string): Promise<T> => ask<T>('GET', path);
 

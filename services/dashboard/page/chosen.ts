@@ -1,12 +1,13 @@
 /** The panel of the chosen VM or site: its state, its explanation, and the actions of an operator. */
 import { bytes, counted, digits } from '#shared/format.ts';
+import { coarseWords, isCoarse } from '#shared/policy/decide/coarse.ts';
 import { type Explained, inPlainWords } from '#shared/policy/decide/words.ts';
 import type { MoveView } from '../wire.ts';
 import { migrate } from './actions.ts';
-import { explain, explainDecision, Refused } from './api.ts';
+import { type Explanation, explain, explainDecision, Refused } from './api.ts';
 import type { ChosenOptions } from './chosen-options.ts';
 import { el, fill, setText } from './dom.ts';
-import { decisionSentence, explanationParts } from './explanation.ts';
+import { coarseParts, decisionSentence, explanationParts } from './explanation.ts';
 import { showSite } from './site-panel.ts';
 
 /** Shows the chosen VM or site in `section`. */
@@ -23,7 +24,9 @@ export async function showChosen(section: HTMLElement, options: ChosenOptions): 
   const why =
     explained instanceof Refused
       ? [el('p', { class: 'facts' }, explained.message)]
-      : [...explanationParts(explained, sentenceOf(vm, explained, options)), ...vmActions(explained, options)];
+      : isCoarse(explained)
+        ? coarseParts(explained, sentenceOf(vm, explained, options))
+        : [...explanationParts(explained, sentenceOf(vm, explained, options)), ...vmActions(explained, options)];
   // Keeps the destination that the operator has selected.
   const to = section.dataset.site === undefined ? section.querySelector<HTMLSelectElement>('#to')?.value : undefined;
   delete section.dataset.site;
@@ -49,12 +52,14 @@ function titleOf({ decision }: ChosenOptions): string {
   return decision === undefined ? 'Why it is at this site' : `Why ${decision} was decided`;
 }
 
-function sentenceOf(vm: string, explained: Explained, { world, decision, live }: ChosenOptions): string {
+function sentenceOf(vm: string, explained: Explanation, { world, decision, live }: ChosenOptions): string {
   const decided = world.decisions.findLast((one) => (decision ? one.decision === decision : !live && one.vm === vm));
-  return decided ? decisionSentence(decided, explained) : inPlainWords(explained, world.moveOf(vm)?.to);
+  if (decided) return decisionSentence(decided, isCoarse(explained) ? undefined : explained);
+  const to = world.moveOf(vm)?.to;
+  return isCoarse(explained) ? coarseWords(explained, to) : inPlainWords(explained, to);
 }
 
-async function whyOf(vm: string, { decision, live, world }: ChosenOptions): Promise<Explained | Refused> {
+async function whyOf(vm: string, { decision, live, world }: ChosenOptions): Promise<Explanation | Refused> {
   try {
     if (decision !== undefined) return await explainDecision(decision);
     if (live) return await explain(vm);

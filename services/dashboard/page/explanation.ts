@@ -1,11 +1,12 @@
 /** The explanation of a VM's site: a sentence, the facts behind it, and a table of all candidates. */
 import { bytes, counted, digits, duration, timeOfDay } from '#shared/format.ts';
+import type { CoarseExplained } from '#shared/policy/decide/coarse.ts';
 import type { Explained } from '#shared/policy/decide/words.ts';
 import type { DecisionView } from '../wire.ts';
 import { el } from './dom.ts';
 
-/** The sentence about a past decision. */
-export function decisionSentence(decision: DecisionView, explained: Explained): string {
+/** The sentence about a past decision. @param explained undefined if the viewer may not see figures */
+export function decisionSentence(decision: DecisionView, explained: Explained | undefined): string {
   const { vm, verdict, from, to, reason, source, atMs } = decision;
   const at = `At ${timeOfDay(atMs)} `;
   if (verdict === 'stay') return `${at}the policy decided that ${vm} stays at ${from}: ${reason}.`;
@@ -13,8 +14,8 @@ export function decisionSentence(decision: DecisionView, explained: Explained): 
   if (source === 'operator') return `${at}an operator ordered ${vm} to move from ${from} to ${to}.`;
   const ordered = `${at}the policy decided to move ${vm} from ${from} to ${to}`;
   if (source === 'evacuation') return `${ordered}, because ${from} was draining or silent (${reason}).`;
-  const target = explained.candidates.find(({ site }) => site === to);
-  if (target?.prediction === undefined) return `${ordered}: ${reason}.`;
+  const target = explained?.candidates.find(({ site }) => site === to);
+  if (explained === undefined || target?.prediction === undefined) return `${ordered}: ${reason}.`;
   const gain = digits(explained.homeServingUserMsPerS - target.servingUserMsPerS);
   const { costUserMs, benefitUserMs } = target.prediction;
   return (
@@ -36,6 +37,14 @@ export function explanationParts(explained: Explained, sentence: string): HTMLEl
       `Expected stay: ${duration(expectedStayMs)}.`,
     ),
     candidateTable(explained),
+  ];
+}
+
+/** The elements of an explanation without figures. @param sentence the first of them */
+export function coarseParts({ state, reason, policy, sessions }: CoarseExplained, sentence: string): HTMLElement[] {
+  return [
+    el('p', { class: 'sentence' }, sentence),
+    el('p', { class: 'facts' }, `State: ${state} (${reason}). Policy: ${policy}. ${counted(sessions, 'active user')}.`),
   ];
 }
 
