@@ -59,10 +59,11 @@ onBrowser('the dashboard', (withPage) => {
       expect([faults(visit), foreignRequests(scene.url, visit)]).toEqual([[], []]);
     }));
 
-  test('explains why a VM is at its site, and works with the keyboard alone', () =>
+  test('explains to an operator why a VM is at its site', () =>
     withPage(DESK, async (visit) => {
       const { page } = visit;
       await open(page);
+      await signIn(page, TOKEN);
       await find(page, 'desk-1');
       await expect.poll(() => page.textContent('#chosen .sentence'), PATIENTLY).toMatch(/^desk-1 stays at west/);
       await scene.locate({ user: 'alice', ...PLACES.west });
@@ -71,6 +72,16 @@ onBrowser('the dashboard', (withPage) => {
       await find(page, 'desk-1');
       await expect.poll(() => page.locator('#chosen tbody tr').count(), PATIENTLY).toBeGreaterThan(1);
       expect(await page.textContent('#chosen tbody')).toMatch(/west \(home\)/);
+      expect(faults(visit)).toEqual([]);
+    }));
+
+  test('explains without figures to people who have not signed in, and works with the keyboard alone', () =>
+    withPage(DESK, async (visit) => {
+      const { page } = visit;
+      await open(page);
+      await find(page, 'desk-1');
+      await expect.poll(() => page.textContent('#chosen .sentence'), PATIENTLY).toMatch(/^desk-1 is at west/);
+      expect(await page.locator('#chosen table').count()).toBe(0);
       await page.keyboard.press('Escape');
       expect(await page.isHidden('#chosen')).toBe(true);
       // Each Tab moves the focus to a control with an id or a text.
