@@ -103,7 +103,16 @@ export class Storm {
       }
       await sleep(500);
     }
-    throw new Error(`${method} ${path} should be answered with ${wanted}: ${statuses.join()}`);
+    const answered = `${method} ${path} should be answered with ${wanted}: ${statuses.join()}`;
+    throw new Error(`${answered}\n${await this.#migrations()}`);
+  }
+
+  /** The migrations that each migrator knows. */
+  async #migrations(): Promise<string> {
+    const names = PROCESSES.filter((one) => one.startsWith('migrator'));
+    const urls = await Promise.all(names.map((name) => this.world.urlOf(name)));
+    const texts = urls.map((url) => fetch(`${url}/v1/migrations`).then((response) => response.text(), String));
+    return (await Promise.all(texts)).join('\n');
   }
 
   /** The merged VM status of both placements. */
