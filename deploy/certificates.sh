@@ -7,13 +7,19 @@
 #
 # FOLDER gets ca.pem, and NAME.pem with NAME.key for each name. The name `control` gets the role control (OU=control), every other
 # name the role site (OU=site). Existing certificates stay as they are; --renew replaces those that are named, with new keys.
+#
+#   sh deploy/certificates.sh --revoke FOLDER NAME...
+#
+# adds the present certificates of these names to FOLDER/crl.pem, the list of those that count no more. Then renew them.
 set -eu
-renew=''
-if [ "${1:-}" = --renew ]; then
-  renew=yes
-  shift
-fi
-[ $# -ge 2 ] || { echo "usage: $0 [--renew] FOLDER NAME[=ADDRESS,...]..." >&2; exit 2; }
+task=make
+case ${1:-} in
+  --renew | --revoke)
+    task=${1#--}
+    shift
+    ;;
+esac
+[ $# -ge 2 ] || { echo "usage: $0 [--renew] FOLDER NAME[=ADDRESS,...]... | --revoke FOLDER NAME..." >&2; exit 2; }
 command -v openssl >/dev/null || { echo "$0: openssl is missing; install the package openssl" >&2; exit 1; }
 
 folder=$1
@@ -46,9 +52,28 @@ if [ ! -s ca.pem ]; then
     -addext 'keyUsage=critical,keyCertSign,cRLSign'
 fi
 
+if [ "$task" = revoke ]; then
+  # What `openssl ca` needs: its own record of what is revoked, and the form of the list.
+  touch revoked.txt
+  printf '[ca]\ndefault_ca=ours\n[ours]\ndatabase=revoked.txt\ndefault_md=sha256\ndefault_crl_days=3650\n' >ca.cnf
+  ours='-config ca.cnf -cert ca.pem -keyfile ca.key'
+  for name in "$@"; do
+    # shellcheck disable=SC2086
+    openssl ca $ours -revoke "$name.pem" 2>/dev/null || {
+      echo "$0: $name.pem is not there, or is revoked already" >&2
+      exit 1
+    }
+  done
+  # shellcheck disable=SC2086
+  openssl ca $ours -gencrl -out crl.pem.new 2>/dev/null
+  mv crl.pem.new crl.pem
+  rm -f ca.cnf
+  exit 0
+fi
+
 for wanted in "$@"; do
   name=${wanted%%=*}
-  [ -s "$name.pem" ] && [ -z "$renew" ] && continue
+  [ -s "$name.pem" ] && [ "$task" = make ] && continue
   names="DNS:$name"
   case $wanted in
     *=*) for address in $(echo "${wanted#*=}" | tr ',' ' '); do names="$names,IP:$address"; done ;;

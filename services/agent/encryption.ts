@@ -32,6 +32,7 @@ async function layOut({ tls, folder }: Certificates): Promise<string> {
     'server-key.pem': tls.key,
     'client-cert.pem': tls.cert,
     'client-key.pem': tls.key,
+    ...(tls.crl !== undefined && { 'ca-crl.pem': tls.crl }),
   };
   for (const [name, path] of Object.entries(names)) {
     await writeFile(join(dir, name), await readFile(path), { mode: 0o600 });

@@ -31,6 +31,16 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
     // Connections stay open, so that orders during the downtime need no handshake.
     keepAliveTimeout: 300_000,
   });
+  const open = new Set<TLSSocket>();
+  const outdated = new WeakSet<TLSSocket>();
+  app.server.on('secureConnection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  app.addHook('onResponse', async (request) => {
+    const socket = request.raw.socket as TLSSocket;
+    if (outdated.has(socket)) socket.destroySoon();
+  });
   app.addHook('onRequest', async (request, reply) => {
     const { subject } = (request.raw.socket as TLSSocket).getPeerCertificate();
     const holder = holderOf(subject);
@@ -67,7 +77,12 @@ export async function serveAgent(agent: QemuAgent, { listen, tls, site }: AgentC
   } catch (cause) {
     throw unavailable(listen, cause);
   }
-  const unwatch = watchCertificates(tls, log, (renewed) => app.server.setSecureContext({ ...renewed, ...VERSIONS }));
+  const unwatch = watchCertificates(tls, log, (renewed) => {
+    app.server.setSecureContext({ ...renewed, ...VERSIONS });
+    // An open connection may be that of a certificate which counts no more.
+    for (const socket of open) outdated.add(socket);
+    app.server.closeIdleConnections();
+  });
   return {
     async close() {
       unwatch();

@@ -49,7 +49,9 @@ export function watchCertificates(
 
 /** What changes with the content of the files: also where a file is replaced by another one, or a link leads elsewhere. */
 async function identityOf(files: AgentConfig['tls']): Promise<string> {
-  const all = await Promise.all([files.ca, files.cert, files.key].map((path) => stat(path, { bigint: true })));
+  const all = await Promise.all(
+    [files.ca, files.cert, files.key, ...(files.crl ? [files.crl] : [])].map((path) => stat(path, { bigint: true })),
+  );
   return all.map(({ dev, ino, size, mtimeNs }) => `${dev}.${ino}.${size}.${mtimeNs}`).join(' ');
 }
 

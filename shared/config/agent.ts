@@ -35,9 +35,10 @@ const AgentSchema = Type.Object(
     ]),
     /**
      * PEM files. The certificate is that of this site (OU=site, CN=its name). The agent accepts orders only from clients with a certificate
-     * of this authority and the role `control` (OU=control).
+     * of this authority and the role `control` (OU=control). `crl` lists revoked certificates: neither clients nor other sites may have one of
+     * them. The agent takes up changed files while it runs.
      */
-    tls: Type.Object({ ca: Path, cert: Path, key: Path }, closed),
+    tls: Type.Object({ ca: Path, cert: Path, key: Path, crl: Type.Optional(Path) }, closed),
     /** The folder of the VMs' records, sockets, logs and disks. It must survive a restart of the host. @default /var/lib/tagalong */
     stateDir: Type.String({ minLength: 1, maxLength: 4096, default: '/var/lib/tagalong' }),
     /**

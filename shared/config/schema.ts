@@ -235,7 +235,7 @@ const Hypervisor = section({
   /** The hypervisor of the VMs: a model that computes moves, or QEMU through the agents of the sites. @default simulated */
   kind: Type.Enum(['simulated', 'qemu'], { default: 'simulated' }),
   /** PEM files: the authority of the agents' certificates, and a certificate of that authority for the name `control`. Only qemu. */
-  tls: Type.Optional(Type.Object({ ca: File, cert: File, key: File }, closed)),
+  tls: Type.Optional(Type.Object({ ca: File, cert: File, key: File, crl: Type.Optional(File) }, closed)),
   /** Image and processors of VMs whose declaration does not name any. Only qemu. */
   machine: Machine,
   /** When the new address is announced: `before` the switch-over (make before break), or `after` the move. @default before */

@@ -55,12 +55,18 @@ describe('a site’s agent over https, with mutual TLS', () => {
     // As certificates were before they had roles.
     await withoutRole(`${folder}/ours`, 'old-control', 'control');
     await withoutRole(`${folder}/ours`, 'old-oslo', 'oslo');
+    // A list of revoked certificates with one that nobody uses.
+    await run('sh', [SCRIPT, `${folder}/ours`, 'paris']);
+    await run('sh', [SCRIPT, '--revoke', `${folder}/ours`, 'paris']);
     const port = (await freePorts(1))[0]!;
     const config = agentSettings.parse(
       JSON.stringify({
         site: 'oslo',
         listen: { host: '127.0.0.1', port },
-        tls: { ca: `${folder}/ours/ca.pem`, cert: `${folder}/ours/oslo.pem`, key: `${folder}/ours/oslo.key` },
+        tls: {
+          ...{ ca: `${folder}/ours/ca.pem`, crl: `${folder}/ours/crl.pem` },
+          ...{ cert: `${folder}/ours/oslo.pem`, key: `${folder}/ours/oslo.key` },
+        },
         stateDir: `${folder}/state`,
         lan: { bridge: 'lan0', subnet: '10.1.0.0/24', gateway: '10.1.0.1' },
         endpoints: [{ provider: 'north', address: '10.101.1.2' }],
@@ -141,6 +147,18 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await expect(control.instance('vm1')).rejects.toMatchObject({ code: 'AGENT_UNREACHABLE' });
   });
 
+  test('the agent refuses a certificate of the control plane that was revoked while it runs', async () => {
+    const stolen = as(await certificate('ours', 'control'));
+    // Its connection stays open.
+    await stolen.instance('vm1');
+    await run('sh', [SCRIPT, '--revoke', `${folder}/ours`, 'control']);
+    await run('sh', [SCRIPT, '--renew', `${folder}/ours`, 'control']);
+    const isRefused = async () =>
+      (await stolen.instance('vm1').catch((error: { code: string }) => error.code)) === 'AGENT_UNREACHABLE';
+    await expect.poll(isRefused, { timeout: 20_000 }).toBe(true);
+    expect(await as(await certificate('ours', 'control')).instance('vm1')).toEqual({ atMs: expect.any(Number) });
+  });
+
   test('the agent takes up renewed certificates, and a new authority, without a restart', async () => {
     // One client keeps its connection; each question of the others is a new handshake.
     const before = as(await certificate('ours', 'control'));
@@ -165,7 +183,9 @@ describe('a site’s agent over https, with mutual TLS', () => {
     await copyFile(`${half}/oslo.key`, `${folder}/ours/oslo.key`);
     await sleep(2_500);
     expect(await serial()).toBe(renewed);
-    for (const name of ['ca.pem', 'oslo.pem']) await copyFile(`${half}/${name}`, `${folder}/ours/${name}`);
+    await run('sh', [SCRIPT, '--revoke', half, 'control']);
+    await run('sh', [SCRIPT, '--renew', half, 'control']);
+    for (const name of ['ca.pem', 'crl.pem', 'oslo.pem']) await copyFile(`${half}/${name}`, `${folder}/ours/${name}`);
     const asNew = async () => {
       const client = agentClient('oslo', url, await certificate('half', 'control'));
       try {

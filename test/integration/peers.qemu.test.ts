@@ -113,11 +113,16 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tagalong-peers-'));
-    await run('sh', [SCRIPT, join(folder, 'tls'), 'control', 'oslo', 'bonn', 'rome']);
+    const authority = join(folder, 'tls');
+    await run('sh', [SCRIPT, authority, 'control', 'oslo', 'bonn', 'rome']);
+    for (const kind of ['pem', 'key'])
+      await copyFile(join(authority, `oslo.${kind}`), join(authority, `revoked.${kind}`));
+    await run('sh', [SCRIPT, '--revoke', authority, 'oslo']);
+    await run('sh', [SCRIPT, '--renew', authority, 'oslo']);
     receiver = await start('bonn', true);
     const settings = {
       qemu: SETTINGS,
-      certificates: { tls: tlsOf('bonn'), folder: receiver.files.folder },
+      certificates: { tls: { ...tlsOf('bonn'), crl: join(authority, 'crl.pem') }, folder: receiver.files.folder },
       receiver: { postCopy: false },
       peer: 'oslo',
       hasDisk: true,
@@ -147,6 +152,8 @@ onTestBed('a QEMU that awaits a VM from oslo', () => {
     test.each(['rome', 'control', 'bonn'])('to %s, which has no part in the move', async (name) => {
       await expect(openDisk(name)).rejects.toMatchObject({ code: 1 });
     });
+    test('to a certificate of oslo that is revoked', () =>
+      expect(openDisk('revoked')).rejects.toMatchObject({ code: 1 }));
     test('to a client without a certificate', () => expect(openDisk(undefined)).rejects.toMatchObject({ code: 1 }));
   });
 

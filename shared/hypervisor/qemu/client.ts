@@ -41,11 +41,12 @@ export interface AgentClient {
   close(): void;
 }
 
-/** Certificate, key and authority, in PEM. */
+/** Certificate, key and authority, and the list of revoked certificates if there is one, in PEM. */
 export interface Credentials {
   readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
+  readonly crl?: Buffer;
 }
 
 /** An order may start QEMU or wait for clients to join; a query does not wait. The status of one VM takes about a kilobyte. */
