@@ -1,7 +1,9 @@
 /** VMs that move together or not at all. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { newCore } from '#services/placement/steps.ts';
 import { inPlainWords } from '#shared/policy/decide/words.ts';
+import { type KeptVm, keepVm, reviveVm } from '#shared/policy/state/kept-vm.ts';
 import { configWith, type Line, line, SPEC } from '../world.ts';
 
 const policy = { priorStayMs: 36_000_000, coolingMs: 0, returnPauseMs: 0 };
@@ -169,6 +171,35 @@ describe('a group', () => {
       l.pass(60_000);
     }
     expect([l.homeOf('shop::app'), l.homeOf('shop::db')]).toEqual(['s1', 's0']);
+  });
+});
+
+describe('a group whose process ends', () => {
+  const recordOf = ({ world: { placement } }: Line, vm: string) =>
+    structuredClone(keepVm(placement.vms.get(vm)!, placement.sites));
+  /** What a process decides that begins with these records. */
+  const decidedAfter = ({ world, clock }: Line, records: readonly KeptVm[]) => {
+    const core = newCore(wide);
+    const nowMs = Math.round(clock.now());
+    for (const fact of world.placement.sites.facts()) core.apply(fact, nowMs);
+    for (const record of records) core.restore(reviveVm(record, core.sites));
+    core.drain();
+    core.resume(nowMs);
+    return core.drain().decisions.map(({ vm, verdict, reason }) => [vm, verdict, reason]);
+  };
+
+  test('between the write of its lead and those of the others follows all the same, and otherwise decides nothing anew', () => {
+    const l = shop(2);
+    const [, ...before] = TIERS.map((tier) => recordOf(l, tier));
+    l.fix('shop::web', 'u', 1);
+    l.pass(6_000);
+    expect(l.decided('move')).toHaveLength(3);
+    const after = TIERS.map((tier) => recordOf(l, tier));
+    expect(decidedAfter(l, [after[0]!, ...before])).toEqual([
+      ['shop::app', 'move', 'with-lead'],
+      ['shop::db', 'move', 'with-lead'],
+    ]);
+    expect(decidedAfter(l, after)).toEqual([]);
   });
 });
 
